@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: no paths, clocks or logs here."""

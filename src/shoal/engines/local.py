@@ -1,0 +1,50 @@
+"""The engine for one machine: a pool of threads.
+
+The kernels release the interpreter's lock (numba, BLAS, image decoders), so threads use every
+core, share memory, and start at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+from threadpoolctl import threadpool_limits
+
+from shoal.engines.base import Item, Task
+
+
+class LocalEngine:
+    """Runs tasks on `workers` threads of this process, BLAS held to one thread in each."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = max(1, workers)
+
+    def run(
+        self,
+        task: Task[Item],
+        items: Sequence[Item],
+        on_done: Callable[[Item], None] | None = None,
+    ) -> None:
+        """Run `task` on all `items`; the first error stops the items not yet begun."""
+        if not items:
+            return
+        task.setup()
+
+        def one(item: Item) -> None:
+            task(item)
+            if on_done is not None:
+                on_done(item)
+
+        # One BLAS thread a worker: sums then have the same order for any number of workers.
+        with threadpool_limits(limits=1), ThreadPoolExecutor(self.workers) as pool:
+            futures = [pool.submit(one, item) for item in items]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+            failed = [f for f in futures if f in done and f.exception() is not None]
+            if failed:
+                pool.shutdown(wait=True, cancel_futures=True)
+                failed[0].result()

@@ -1,0 +1,1 @@
+"""Encoders: from images to feature rows, and the projection behind them."""

@@ -1,0 +1,60 @@
+"""What a source is: rows of images or vectors, by position, readable in any range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
+
+Kind = Literal["images", "vectors", "table"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded rows ``start..stop`` of a source.
+
+    `data` has one entry a row: uint8 ``(n, H, W, C)`` with C of 1 or 3 for images,
+    float32 ``(n, D)`` for vectors. A row that could not be read is all zeros there and has
+    its position within the batch as a key of `bad`, with the reason as the value.
+    """
+
+    data: NDArray
+    bad: dict[int, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Rows of images or vectors, readable in any range from any thread or process.
+
+    Sources are picklable and small: they hold paths and shapes, open files when read.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """``"images"``, ``"vectors"`` or ``"table"`` (columns of mixed meaning)."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are, unreadable ones counted."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row as `read` gives it: ``(H, W, C)`` or ``(D,)``."""
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """True when images have several sizes and are scaled to `shape` by `read`."""
+
+    @property
+    def description(self) -> str:
+        """One line for people: ``70,000 grey images of 28×28 (mnist.npz, key images)``."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """JSON-able facts that change when the data change (paths, sizes, times)."""
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of rows (relative file paths, ids), or None where a row has only its number."""
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Decode rows ``start..stop``."""
