@@ -1,1 +1,29 @@
 """The run folder: every path, atomic parts, receipts, fingerprints."""
+
+from shoal.storage.fingerprints import fingerprint
+from shoal.storage.parts import (
+    read_json,
+    read_npy,
+    read_table,
+    write_bytes,
+    write_json,
+    write_npy,
+    write_table,
+)
+from shoal.storage.run_folder import FORMAT, RunFolder
+from shoal.storage.stage_folder import Receipt, StageFolder
+
+__all__ = [
+    "FORMAT",
+    "Receipt",
+    "RunFolder",
+    "StageFolder",
+    "fingerprint",
+    "read_json",
+    "read_npy",
+    "read_table",
+    "write_bytes",
+    "write_json",
+    "write_npy",
+    "write_table",
+]

@@ -1,0 +1,192 @@
+"""Parts: single files, written whole or not at all, and read with plain words when damaged.
+
+A part is written under a temporary name beside its place, flushed, and moved into place: a kill
+or a full disk leaves the old file or the new one, never half of one. No pickle, either way.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import RunError, StorageFullError
+from shoal.storage.fingerprints import canonical_json
+
+TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
+"""Pattern of the names that unfinished files have."""
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` as the file `path`, atomically; its folder is made if missing.
+
+    Raises
+    ------
+    StorageFullError
+        When the disk is full or the folder cannot be written.
+    """
+    _write(path, [memoryview(data)])
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Write `obj` as JSON with sorted keys; see `write_bytes`."""
+    write_bytes(path, (canonical_json(obj, indent=1) + "\n").encode())
+
+
+def write_npy(path: Path, array: NDArray) -> None:
+    """Write `array` as ``.npy`` in row order, without a second copy in memory.
+
+    Raises
+    ------
+    TypeError
+        For an array of Python objects: only pickle could hold it.
+    StorageFullError
+        See `write_bytes`.
+    """
+    if array.dtype.hasobject:
+        raise TypeError(f"{path.name}: an array of Python objects cannot be stored")
+    array = np.asarray(array, order="C")
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
+    _write(path, [head.getbuffer(), array.reshape(-1).view(np.uint8).data])
+
+
+def write_table(path: Path, table: Any) -> None:
+    """Write a `pyarrow.Table` as Parquet (zstd); see `write_bytes`."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    _write(path, [sink.getbuffer()])
+
+
+def read_npy(path: Path, mmap: bool = False) -> NDArray:
+    """Read an ``.npy`` part, or map it read-only into memory.
+
+    Raises
+    ------
+    RunError
+        When the file is missing, cut short, or not an array.
+    """
+    try:
+        if path.stat().st_size > 0:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+            if not isinstance(mapped, np.memmap):
+                raise ValueError("not a single array")
+            if mapped.offset + mapped.nbytes != path.stat().st_size:
+                raise ValueError("bytes after the array's end")
+            return mapped if mmap else np.load(path, allow_pickle=False)
+        raise ValueError("0 bytes")
+    # numpy passes on whatever its header parser met: syntax, type, token errors.
+    except Exception as error:
+        raise damaged(path, error) from error
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Read a Parquet part as a `pyarrow.Table`, all columns or only `columns`.
+
+    Raises
+    ------
+    RunError
+        When the file is missing, cut short, or not Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as file:
+            return pq.read_table(file, columns=None if columns is None else list(columns))
+    except (OSError, pa.ArrowException) as error:
+        raise damaged(path, error) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON part.
+
+    Raises
+    ------
+    RunError
+        When the file is missing, cut short, or not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: BaseException) -> RunError:
+    """Give the error for a part that cannot be used, with the way out."""
+    if isinstance(error, FileNotFoundError):
+        what = "is missing"
+    elif isinstance(error, OSError) and error.strerror:
+        what = f"cannot be read ({error.strerror})"
+    else:
+        what = "is damaged"
+    return RunError(f"{path} {what}: {_way_out(path)}")
+
+
+def unwritable(path: Path, needed: int, error: OSError) -> OSError | StorageFullError:
+    """Give the error for a failed write of `needed` bytes: `error` itself when it is another's."""
+    again = "run the same command again and it continues where it stopped"
+    if error.errno in _FULL:
+        free = f"{_free_bytes(path):,} bytes free there"
+        room = "make room (or raise the limit on file sizes)"
+        return StorageFullError(f"{path} needs {needed:,} bytes, {free}: {room}, then {again}")
+    if error.errno in _CLOSED:
+        return StorageFullError(
+            f"{path} cannot be written ({error.strerror}): "
+            f"make its folder writable or choose another, then {again}"
+        )
+    return error
+
+
+def _write(path: Path, pieces: Sequence[memoryview]) -> None:
+    """Write `pieces` one after the other under a temporary name, then move it to `path`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    needed = sum(piece.nbytes for piece in pieces)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb", buffering=0) as file:
+                for piece in pieces:
+                    _write_all(file, piece)
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise unwritable(path, needed, error) from error
+
+
+def _write_all(file: io.FileIO, piece: memoryview) -> None:
+    """Write all of `piece`: one call takes at most 2 GiB."""
+    while piece.nbytes:
+        piece = piece[file.write(piece) :]
+
+
+def _free_bytes(path: Path) -> int:
+    """Count the bytes free on the disk of `path`, whose folder may not exist yet."""
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    return shutil.disk_usage(folder).free
+
+
+def _way_out(path: Path) -> str:
+    """Say what to do about a damaged part: the stage that it belongs to is done again."""
+    for folder in path.parents:
+        if (folder / "run.toml").exists():
+            stage = folder / path.relative_to(folder).parts[0]
+            return f"delete the folder {stage} and run shoal fit again"
+    return "run shoal fit again"

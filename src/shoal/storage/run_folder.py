@@ -1,0 +1,222 @@
+"""The run folder: everything about one fit, at known places."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import importlib.metadata
+import os
+import platform
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from shoal._version import __version__
+from shoal.errors import RunError
+from shoal.storage.parts import TEMPORARY, damaged, unwritable, write_bytes
+from shoal.storage.stage_folder import StageFolder
+from shoal.storage.toml_text import toml_text
+
+FORMAT = 1
+"""The newest format of a run folder that this version writes and reads."""
+
+_TOML = "run.toml"
+_LOCK = ".lock"
+_LIBRARIES = ("numpy", "scipy", "numba", "faiss-cpu", "scikit-network", "pyarrow")
+_NO_LOCKS_HERE = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
+
+
+class RunFolder:
+    """A folder with everything about one fit; build it with `create` or `open`.
+
+    `path` is the folder, `about` is what ``run.toml`` says. A created run holds the run's lock
+    until `close`, the end of its ``with`` block, or the end of the process.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, Any], lock: int | None = None) -> None:
+        self.path = path
+        self.about = dict(about)
+        self._lock = lock
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> Self:
+        """Make a run in `path`, or take up the one that is there, for writing.
+
+        Parameters
+        ----------
+        path
+            A new or empty folder, or a run, whose settings are then replaced by `settings`;
+            its stages keep what their fingerprints still fit.
+        settings
+            The resolved settings: text, numbers, booleans, lists, tables of them.
+
+        Raises
+        ------
+        RunError
+            When the folder holds other things, is a run of a newer version, or is in use.
+        StorageFullError
+            When it cannot be written.
+        """
+        folder = Path(path)
+        _check_ours(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _take_lock(folder)
+        except OSError as error:
+            raise unwritable(folder, 0, error) from error
+        try:
+            about = _about(settings)
+            text = toml_text(about).encode()
+            if not (folder / _TOML).exists() or (folder / _TOML).read_bytes() != text:
+                write_bytes(folder / _TOML, text)
+            for left in folder.glob(".*.tmp"):
+                if re.fullmatch(TEMPORARY, left.name):
+                    left.unlink(missing_ok=True)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(folder, tomllib.loads(text.decode()), lock)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open the run in `path` for reading; it is not locked.
+
+        Raises
+        ------
+        RunError
+            When there is no run, a damaged one, or one of a newer version.
+        """
+        folder = Path(path)
+        if not (folder / _TOML).is_file():
+            raise _no_run(folder)
+        return cls(folder, _read_about(folder))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The resolved settings of the fit; those that were None are not in it."""
+        return dict(self.about.get("settings", {}))
+
+    def stage(self, name: str) -> StageFolder:
+        """Give the folder of a stage, whether begun or not."""
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+            raise ValueError(f"{name!r} is not a name for a stage: a lower-case word")
+        return StageFolder(self.path / name)
+
+    def close(self) -> None:
+        """Give the run's lock back."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+
+def _about(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what ``run.toml`` holds."""
+    versions = {"python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {
+        "format": FORMAT,
+        "shoal": __version__,
+        "settings": dict(settings),
+        "versions": versions,
+    }
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    """Read ``run.toml`` and check its format."""
+    path = folder / _TOML
+    try:
+        about = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = about["format"]
+        if not isinstance(found, int):
+            raise TypeError("format is a whole number")
+    except OSError as error:
+        raise damaged(path, error) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{path} is damaged: run the same shoal fit again, it writes it anew"
+        ) from error
+    if found > FORMAT:
+        raise RunError(
+            f"{folder} was written by a newer Shoal (format {found}, this version reads up to "
+            f"{FORMAT}): update with pip install -U shoal"
+        )
+    return about
+
+
+def _check_ours(folder: Path) -> None:
+    """Refuse a folder that is neither a run nor empty, or a run from a newer version."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder} is a file: give the run another name with -o")
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise damaged(folder, error) from error
+    if _TOML in names:
+        try:
+            _read_about(folder)
+        except RunError as error:
+            if isinstance(error.__cause__, OSError) or error.__cause__ is None:
+                raise
+        return
+    strange = [n for n in names if n != _LOCK and not re.fullmatch(TEMPORARY, n)]
+    if strange:
+        raise RunError(
+            f"{folder} is not empty and is no run (it has {min(strange)}): "
+            "give a new folder with -o"
+        )
+
+
+def _take_lock(folder: Path) -> int:
+    """Lock the run for this process; give the open lock file."""
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise RunError(
+            f"{folder} is in use by another fit (process {holder}): "
+            "wait until it ends, or give another folder with -o"
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS_HERE:
+            os.close(lock)
+            raise
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _no_run(folder: Path) -> RunError:
+    """Give the error for a path without a run in it, with what was perhaps meant."""
+    if not folder.exists():
+        what, near = "does not exist", folder.parent
+    elif not folder.is_dir():
+        what, near = "is a file, not a run folder", folder.parent
+    else:
+        what, near = f"is not a run folder (no {_TOML} in it)", folder
+    runs = sorted(path.parent.name for path in near.glob(f"*/{_TOML}"))
+    close = get_close_matches(folder.name, runs, n=1, cutoff=0.5) or runs[:1]
+    if close:
+        return RunError(f"{folder} {what}: did you mean {near / close[0]}?")
+    return RunError(f"{folder} {what}: make one with shoal fit SOURCE -o {folder}")

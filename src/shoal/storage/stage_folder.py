@@ -1,0 +1,234 @@
+"""A stage's folder: numbered parts, a note when it is begun, a receipt when it is done."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import RunError
+from shoal.storage.parts import TEMPORARY, read_json, unwritable, write_json
+
+_BEGUN = "_begun.json"
+_DONE = "_done.json"
+_WORD = r"[a-z][a-z0-9_]*"
+_PART = re.compile(r"(?:part-(?P<number>\d{5,})|whole)\.(?:npy|parquet|json)")
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a finished stage says of itself, as kept in ``_done.json``.
+
+    `parts` has the name of every part within the stage's folder, with its length in bytes and
+    its CRC-32; `peak_memory` is in bytes.
+    """
+
+    fingerprint: str
+    counts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory: int = 0
+    parts: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StageFolder:
+    """One stage's folder in a run. Picklable: tasks carry it to the workers.
+
+    The order of use: ``is_done``, and when it is not, ``begin``, parts written (those that
+    ``has`` already shows are skipped), ``finish``.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.path.name
+
+    def part(self, kind: str, number: int, ext: str = "npy") -> Path:
+        """Give the place of a numbered part: ``vectors/part-00003.npy``."""
+        return self._known(f"{kind}/part-{number:05d}.{ext}")
+
+    def whole(self, kind: str, ext: str = "npy") -> Path:
+        """Give the place of a result that is one file for all rows: ``tree/whole.npy``."""
+        return self._known(f"{kind}/whole.{ext}")
+
+    def has(self, kind: str, number: int, ext: str = "npy") -> bool:
+        """Tell whether a numbered part is there; parts that are there are complete."""
+        return self.part(kind, number, ext).exists()
+
+    def parts(self, kind: str) -> list[Path]:
+        """List the parts of one kind in the order of their numbers."""
+        numbered = []
+        for path in self._parts():
+            match = _PART.fullmatch(path.name)
+            if path.parent.name == kind and match and match["number"]:
+                numbered.append((int(match["number"]), path))
+        return [path for _, path in sorted(numbered)]
+
+    def begin(self, fingerprint: str) -> None:
+        """Make the folder ready for parts of `fingerprint`; keep what is good from before.
+
+        Parts made under another fingerprint are deleted, and so are leftover temporary files
+        and parts that no longer match the receipt. Files that Shoal did not write stay.
+
+        Raises
+        ------
+        StorageFullError
+            When the folder cannot be written.
+        """
+        try:
+            self._sweep()
+            if self._note() != fingerprint:
+                self.clear()
+            elif (self.path / _DONE).exists() and not self.is_done(fingerprint):
+                self._drop_mismatched()
+        except OSError as error:
+            raise unwritable(self.path, 0, error) from error
+        write_json(self.path / _BEGUN, {"fingerprint": fingerprint})
+
+    def finish(
+        self, fingerprint: str, counts: Mapping[str, Any], seconds: float, peak_memory: int
+    ) -> None:
+        """Write the receipt, last of all: from here on the stage is done."""
+        parts = {self._relative(path): _size_and_crc(path) for path in self._parts()}
+        receipt = Receipt(fingerprint, dict(counts), round(seconds, 3), peak_memory, parts)
+        write_json(self.path / _DONE, asdict(receipt))
+
+    def is_done(self, fingerprint: str | None = None) -> bool:
+        """Tell whether the stage is done: receipt of this fingerprint, every part at its size.
+
+        Without a fingerprint, any will do.
+        """
+        try:
+            receipt = self.receipt
+        except RunError:
+            return False
+        if fingerprint is not None and receipt.fingerprint != fingerprint:
+            return False
+        return all(_size(self.path / name) == size for name, (size, _crc) in receipt.parts.items())
+
+    def verify(self) -> None:
+        """Read every part and compare it with the receipt.
+
+        Raises
+        ------
+        RunError
+            When the stage is not finished, or parts are missing or changed.
+        """
+        parts = self.receipt.parts
+        wrong = [name for name in parts if not _matches(self.path / name, parts[name])]
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise RunError(
+                f"{self.path / wrong[0]}{more} is missing or damaged: "
+                f"delete the folder {self.path} and run shoal fit again"
+            )
+
+    @property
+    def receipt(self) -> Receipt:
+        """The stage's receipt.
+
+        Raises
+        ------
+        RunError
+            When the stage is not finished or its receipt is damaged.
+        """
+        path = self.path / _DONE
+        if not path.exists():
+            raise RunError(f"{self.path} is not finished: run shoal fit again, it continues")
+        try:
+            fields = read_json(path)
+            parts = {str(name): (int(n), int(crc)) for name, (n, crc) in fields["parts"].items()}
+            return Receipt(**{**fields, "parts": parts})
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise RunError(
+                f"{path} is damaged: delete the folder {self.path} and run shoal fit again"
+            ) from error
+
+    def clear(self) -> None:
+        """Delete the receipt and every part; files that Shoal did not write stay."""
+        (self.path / _DONE).unlink(missing_ok=True)
+        for path in list(self._parts()):
+            path.unlink(missing_ok=True)
+
+    def _drop_mismatched(self) -> None:
+        """Delete the parts that are not as the receipt says, and the receipt."""
+        try:
+            listed = self.receipt.parts
+        except RunError:
+            listed = {}
+        for path in list(self._parts()):
+            name = self._relative(path)
+            if name not in listed or not _matches(path, listed[name]):
+                path.unlink(missing_ok=True)
+        (self.path / _DONE).unlink(missing_ok=True)
+
+    def _note(self) -> str | None:
+        """Read the fingerprint under which the parts here were begun, if any."""
+        try:
+            note = read_json(self.path / _BEGUN)
+        except RunError:
+            return None
+        return note.get("fingerprint") if isinstance(note, dict) else None
+
+    def _sweep(self) -> None:
+        """Delete what a killed process left unfinished."""
+        for folder in (self.path, *self._kinds()):
+            for path in folder.glob(".*.tmp"):
+                if re.fullmatch(TEMPORARY, path.name):
+                    path.unlink(missing_ok=True)
+
+    def _kinds(self) -> list[Path]:
+        """List the folders of parts, in order; links are not followed."""
+        if not self.path.is_dir():
+            return []
+        return sorted(
+            path
+            for path in self.path.iterdir()
+            if path.is_dir() and not path.is_symlink() and re.fullmatch(_WORD, path.name)
+        )
+
+    def _parts(self) -> Iterator[Path]:
+        """Go through all parts in order of name; other files are none of ours."""
+        for kind in self._kinds():
+            for path in sorted(kind.iterdir()):
+                if _PART.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                    yield path
+
+    def _relative(self, path: Path) -> str:
+        """Give a part's name within the stage's folder."""
+        return path.relative_to(self.path).as_posix()
+
+    def _known(self, name: str) -> Path:
+        """Give the path of `name`, refusing names that `begin` would not know again."""
+        kind, _, file = name.partition("/")
+        if not re.fullmatch(_WORD, kind) or not _PART.fullmatch(file):
+            raise ValueError(f"{name} is not a name for a part: word/part-00000.npy|parquet|json")
+        return self.path / kind / file
+
+
+def _size(path: Path) -> int | None:
+    """Give the length of a file, or None where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _size_and_crc(path: Path) -> tuple[int, int]:
+    """Give the length and the CRC-32 of a file."""
+    size = crc = 0
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            size, crc = size + len(chunk), zlib.crc32(chunk, crc)
+    return size, crc
+
+
+def _matches(path: Path, expected: tuple[int, int]) -> bool:
+    """Tell whether a part is there, byte for byte as the receipt says."""
+    return _size(path) == expected[0] and _size_and_crc(path) == expected
