@@ -26,7 +26,6 @@ TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
 """Pattern of the names that unfinished files have."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -137,19 +136,17 @@ def damaged(path: Path, error: BaseException) -> RunError:
     return RunError(f"{path} {what}: {_way_out(path)}")
 
 
-def unwritable(path: Path, needed: int, error: OSError) -> OSError | StorageFullError:
-    """Give the error for a failed write of `needed` bytes: `error` itself when it is another's."""
+def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
+    """Give the error for a failed write of `needed` bytes, with the way out."""
     again = "run the same command again and it continues where it stopped"
     if error.errno in _FULL:
         free = f"{_free_bytes(path):,} bytes free there"
         room = "make room (or raise the limit on file sizes)"
         return StorageFullError(f"{path} needs {needed:,} bytes, {free}: {room}, then {again}")
-    if error.errno in _CLOSED:
-        return StorageFullError(
-            f"{path} cannot be written ({error.strerror}): "
-            f"make its folder writable or choose another, then {again}"
-        )
-    return error
+    return StorageFullError(
+        f"{path} cannot be written ({error.strerror}): "
+        f"make its folder writable or choose another, then {again}"
+    )
 
 
 def _write(path: Path, pieces: Sequence[memoryview]) -> None:

@@ -10,6 +10,7 @@ import platform
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
@@ -62,8 +63,8 @@ class RunFolder:
             When it cannot be written.
         """
         folder = Path(path)
-        _check_ours(folder)
         try:
+            _check_ours(folder)
             folder.mkdir(parents=True, exist_ok=True)
             lock = _take_lock(folder)
         except OSError as error:
@@ -130,7 +131,9 @@ class RunFolder:
 def _about(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give what ``run.toml`` holds."""
     versions = {"python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    for name in _LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     return {
         "format": FORMAT,
         "shoal": __version__,
@@ -167,10 +170,7 @@ def _check_ours(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise RunError(f"{folder} is a file: give the run another name with -o")
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError as error:
-        raise damaged(folder, error) from error
+    names = [path.name for path in folder.iterdir()]
     if _TOML in names:
         try:
             _read_about(folder)
@@ -209,14 +209,16 @@ def _take_lock(folder: Path) -> int:
 
 def _no_run(folder: Path) -> RunError:
     """Give the error for a path without a run in it, with what was perhaps meant."""
-    if not folder.exists():
-        what, near = "does not exist", folder.parent
-    elif not folder.is_dir():
-        what, near = "is a file, not a run folder", folder.parent
-    else:
-        what, near = f"is not a run folder (no {_TOML} in it)", folder
+    inside = folder.is_dir()
+    near = folder if inside else folder.parent
     runs = sorted(path.parent.name for path in near.glob(f"*/{_TOML}"))
-    close = get_close_matches(folder.name, runs, n=1, cutoff=0.5) or runs[:1]
+    close = runs[:1] if inside else get_close_matches(folder.name, runs, n=1, cutoff=0.5)
+    if inside:
+        what = f"is not a run folder (no {_TOML} in it)"
+    elif folder.exists():
+        what = "is a file, not a run folder"
+    else:
+        what = "does not exist"
     if close:
         return RunError(f"{folder} {what}: did you mean {near / close[0]}?")
-    return RunError(f"{folder} {what}: make one with shoal fit SOURCE -o {folder}")
+    return RunError(f"{folder} {what}: give the folder that shoal fit wrote")
