@@ -1,0 +1,167 @@
+"""Progress: what a fit says while it works."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+
+class Progress(Protocol):
+    """Is told about stages one after the other; any thread may call `advance`."""
+
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        """Begin a stage of `total` units (None: unknown); the one before is over."""
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more units done in this stage."""
+
+    def note(self, text: str) -> None:
+        """Say one line to the person."""
+
+    def finish(self) -> None:
+        """End the last stage."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        """Begin a stage."""
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more units done."""
+
+    def note(self, text: str) -> None:
+        """Keep it to itself."""
+
+    def finish(self) -> None:
+        """End the last stage."""
+
+
+class RichProgress:
+    """Bars with count, rate and time left on a terminal, one line a stage elsewhere.
+
+    All of it goes to the error stream. Use it in a ``with`` block, so that an error leaves the
+    terminal as it was.
+
+    Parameters
+    ----------
+    console
+        Where to write; the error stream by default.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            _Count(),
+            _Rate(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._lock = Lock()
+        self._task: TaskID | None = None
+        self._name, self._unit = "", ""
+        self._total: int | None = None
+        self._done = 0
+        self._began = 0.0
+
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        """Begin a stage of `total` units (None: unknown); the one before is over."""
+        with self._lock:
+            self._end()
+            self._name, self._total, self._unit = name, total, unit
+            self._done, self._began = 0, time.monotonic()
+            self._bars.start()
+            self._task = self._bars.add_task(escape(name), total=total, unit=unit)
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more units done in this stage."""
+        with self._lock:
+            if self._task is not None:
+                self._done += n
+                self._bars.update(self._task, advance=n)
+
+    def note(self, text: str) -> None:
+        """Say one line to the person, above the bars."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def finish(self) -> None:
+        """End the last stage and leave its line standing."""
+        with self._lock:
+            self._end()
+            self._bars.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self._bars.stop()
+
+    def _end(self) -> None:
+        """End the stage that is under way, if any."""
+        if self._task is None:
+            return
+        if self._live:
+            self._bars.update(self._task, total=self._done, completed=self._done)
+        else:
+            seconds = time.monotonic() - self._began
+            rate = f", {_short(self._done / seconds)} {self._unit}/s" if seconds > 0 else ""
+            self.note(f"{self._name}: {self._done:,} {self._unit} in {seconds:.1f} s{rate}")
+        self._task = None
+
+
+class _Count(ProgressColumn):
+    """Shows ``1,024 of 70,000 rows``."""
+
+    def render(self, task: Task) -> Text:
+        """Give the text for one bar."""
+        of = "" if task.total is None or task.finished else f" of {int(task.total):,}"
+        return Text(f"{int(task.completed):,}{of} {task.fields['unit']}", style="progress.download")
+
+
+class _Rate(ProgressColumn):
+    """Shows ``5.8k/s``."""
+
+    def render(self, task: Task) -> Text:
+        """Give the text for one bar."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{_short(speed)}/s" if speed else "", style="progress.data.speed")
+
+
+def _short(number: float) -> str:
+    """Give a number in three digits or so.
+
+    >>> _short(3.14159), _short(123.4), _short(5800), _short(2.5e6)
+    ('3.1', '123', '5.8k', '2.5M')
+    """
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}"

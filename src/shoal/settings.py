@@ -1,0 +1,338 @@
+"""The settings of a fit: one table of names, defaults, rules and help."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from operator import index
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import SettingError
+
+_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_memory(value: str | int) -> int:
+    """Give an amount of memory in bytes.
+
+    Parameters
+    ----------
+    value
+        Bytes, or a number with a unit: ``4GiB`` and ``4G`` are 4 × 1024³, ``4GB`` is 4 × 1000³.
+
+    Raises
+    ------
+    SettingError
+        For anything else, and for nothing or less.
+
+    Examples
+    --------
+    >>> parse_memory("4GiB"), parse_memory("1.5 kB"), parse_memory(100)
+    (4294967296, 1500, 100)
+    """
+    wrong = SettingError(
+        f"{value!r} is not an amount of memory: give a number and a unit, such as 4GiB or 500MB"
+    )
+    if isinstance(value, str):
+        match = re.fullmatch(
+            r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([kmgt]?)(i?)(b?)\s*", value.lower()
+        )
+        if not match or (match[3] and not match[2]):
+            raise wrong
+        base = 1000 if match[4] and not match[3] else 1024
+        amount = int(float(match[1]) * base ** _UNITS[match[2]])
+    else:
+        amount = _whole(value, wrong)
+    if amount <= 0:
+        raise wrong
+    return amount
+
+
+def parse_shape(value: str | tuple[int, ...] | list[int]) -> tuple[int, ...]:
+    """Give the shape of one row: one to three whole numbers, each at least 1.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+
+    Examples
+    --------
+    >>> parse_shape("16,16,3"), parse_shape("28x28"), parse_shape((64,))
+    ((16, 16, 3), (28, 28), (64,))
+    """
+    wrong = SettingError(
+        f"{value!r} is not a shape: give height, width and channels, such as 16,16,3 "
+        "(or the length of a vector, such as 64)"
+    )
+    shape = _numbers(value, r"[,x×]", wrong)
+    if not 1 <= len(shape) <= 3 or min(shape) < 1:
+        raise wrong
+    return shape
+
+
+def parse_layers(value: str | int | tuple[int, ...] | list[int]) -> str | tuple[int, ...]:
+    """Give ``"auto"``, or the numbers of clusters that the layers shall have, fine to coarse.
+
+    Raises
+    ------
+    SettingError
+        For anything else.
+
+    Examples
+    --------
+    >>> parse_layers("auto"), parse_layers("10,50"), parse_layers(7)
+    ('auto', (50, 10), (7,))
+    """
+    if value == "auto":
+        return "auto"
+    wrong = SettingError(
+        f"layers {value!r}: give auto, or numbers of clusters such as 10 or 5,20,100"
+    )
+    numbers = _numbers([value] if isinstance(value, int) else value, ",", wrong)
+    if not numbers or min(numbers) < 1:
+        raise wrong
+    return tuple(sorted(set(numbers), reverse=True))
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use: its affinity and its control group's quota."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        cores = os.cpu_count() or 1
+    quota = _quota(Path("/sys/fs/cgroup"))
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table.
+
+    `rule` says in words what values are good; `parse` makes a good value of what was given or
+    raises `SettingError`. None, where it is the default, stands for "chosen by Shoal".
+    """
+
+    name: str
+    default: Any
+    help: str
+    rule: str
+    parse: Callable[[Any], Any]
+
+
+def _setting(default: Any, text: str, rule: str, parse: Callable[[str, Any], Any]) -> Any:
+    """Give a dataclass field that carries its row of the table."""
+    return field(default=default, metadata={"help": text, "rule": rule, "parse": parse})
+
+
+def _number(default: Any, text: str, low: float, high: float, whole: bool = True) -> Any:
+    """Give the field of a number from `low` to `high`."""
+    rule = f"a {'whole ' if whole else ''}number from {low:,} to {high:,}"
+
+    def parse(name: str, value: Any) -> int | float:
+        wrong = SettingError(f"{name} {value!r}: give {rule}")
+        number = _whole(value, wrong) if whole else _real(value, wrong)
+        if not low <= number <= high:
+            raise wrong
+        return number
+
+    return _setting(default, text, rule, parse)
+
+
+def _choice(default: str | None, text: str, *choices: str) -> Any:
+    """Give the field of one word out of `choices`."""
+    rule = f"one of {', '.join(choices)}"
+
+    def parse(name: str, value: Any) -> str:
+        if value in choices:
+            return str(value)
+        close = get_close_matches(str(value), choices, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise SettingError(f"{name} {value!r}: give {rule}{hint}")
+
+    return _setting(default, text, rule, parse)
+
+
+def _text(text: str) -> Any:
+    """Give the field of a text, None by default."""
+
+    def parse(name: str, value: Any) -> str:
+        if isinstance(value, str | os.PathLike) and os.fspath(value):
+            return str(value)
+        raise SettingError(f"{name} {value!r}: give a text")
+
+    return _setting(None, text, "a text", parse)
+
+
+def _parse_memory(name: str, value: Any) -> int:
+    """Parse the setting `memory`."""
+    amount = parse_memory(value)
+    if amount < 2**29:
+        raise SettingError(f"{name} {value!r}: give at least 512MiB, Shoal's libraries take half")
+    return amount
+
+
+def _parse_dtype(name: str, value: Any) -> str:
+    """Parse the setting `dtype`."""
+    try:
+        dtype = np.dtype(value)
+    except (TypeError, ValueError, SyntaxError):
+        dtype = np.dtype(object)
+    if dtype.kind not in "buif" or dtype.names:
+        raise SettingError(f"{name} {value!r}: give a type of numbers such as uint8 or float32")
+    return dtype.str.lstrip("|") if dtype.byteorder == ">" else dtype.name
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The settings of one fit, checked; build it with `fit_settings`."""
+
+    features: str = _choice(
+        "auto", "What to compare images by.", "auto", "pixels", "gradients", "vectors"
+    )
+    layers: str | tuple[int, ...] = _setting(
+        "auto",
+        "Layers to keep: those that the data mark, or numbers of clusters.",
+        "auto, or numbers such as 10 or 5,20,100",
+        lambda _name, value: parse_layers(value),
+    )
+    seed: int = _number(0, "The same seed gives the same bytes.", 0, 2**32 - 1)
+    memory: int = _setting(
+        4 * 2**30,
+        "Most memory to take, over all processes.",
+        "a number and a unit, such as 4GiB; at least 512MiB",
+        _parse_memory,
+    )
+    workers: int | None = _number(
+        None, "How many cores to use; by default all that there are.", 1, 4096
+    )
+    as_: str | None = _choice(
+        None,
+        "What SOURCE holds; by default found by looking.",
+        "images",
+        "vectors",
+        "table",
+    )
+    key: str | None = _text("Which array of an .npz, or column of a table, to take.")
+    shape: tuple[int, ...] | None = _setting(
+        None,
+        "Shape of one row of a raw file.",
+        "whole numbers such as 16,16,3",
+        lambda _name, value: parse_shape(value),
+    )
+    dtype: str | None = _setting(
+        None, "Type of the numbers in a raw file.", "such as uint8 or float32", _parse_dtype
+    )
+    representatives: int | None = _number(
+        None,
+        "How many representatives to keep; by default every row up to 100,000 or so.",
+        2,
+        10_000_000,
+    )
+    neighbours: int | None = _number(
+        None, "Neighbours of a row in the graph; by default 15, fewer for small sets.", 2, 1000
+    )
+    detail: float = _number(
+        2.5, "Excess from which a split counts; less gives more clusters.", 0.1, 20, whole=False
+    )
+    min_size: int | None = _number(
+        None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
+    )
+    previous: str | None = _text("An earlier run, whose cluster ids are kept where they match.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all settings by name, for `run.toml`."""
+        return asdict(self)
+
+
+def _table() -> dict[str, Setting]:
+    """Make the table out of the fields."""
+
+    def row(name: str, default: Any, info: Any) -> Setting:
+        return Setting(
+            name, default, info["help"], info["rule"], lambda value: info["parse"](name, value)
+        )
+
+    return {f.name: row(f.name, f.default, f.metadata) for f in fields(FitSettings)}
+
+
+SETTINGS = _table()
+"""The table: every setting of a fit by name."""
+
+
+def fit_settings(**values: Any) -> FitSettings:
+    """Check `values` and fill in the defaults; None stands for the default.
+
+    `workers` is resolved to the cores that this process may use.
+
+    Raises
+    ------
+    SettingError
+        With the value, the rule and what to do.
+
+    Examples
+    --------
+    >>> fit_settings(memory="2GiB", shape="16,16,3", workers=1).memory
+    2147483648
+    """
+    for name in values:
+        if name not in SETTINGS:
+            close = get_close_matches(name, SETTINGS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(SETTINGS)}"
+            raise SettingError(f"{name} is no setting: {hint}")
+    given = {
+        name: SETTINGS[name].parse(value) for name, value in values.items() if value is not None
+    }
+    given.setdefault("workers", available_cores())
+    return FitSettings(**given)
+
+
+def _whole(value: Any, wrong: SettingError) -> int:
+    """Give `value` as int, or raise `wrong`; True is no number."""
+    if isinstance(value, bool | np.bool_):
+        raise wrong
+    try:
+        return index(value)
+    except TypeError:
+        raise wrong from None
+
+
+def _real(value: Any, wrong: SettingError) -> float:
+    """Give `value` as float, or raise `wrong`; a text is no number."""
+    if isinstance(value, bool | np.bool_ | str):
+        raise wrong
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise wrong from None
+
+
+def _numbers(value: Any, separator: str, wrong: SettingError) -> tuple[int, ...]:
+    """Give the whole numbers in a text or a sequence, or raise `wrong`."""
+    if isinstance(value, str):
+        words = re.split(separator, value.strip().strip("()[]"))
+        if not all(re.fullmatch(r"\s*[0-9]{1,12}\s*", word) for word in words):
+            raise wrong
+        return tuple(int(word) for word in words)
+    if not isinstance(value, list | tuple | np.ndarray):
+        raise wrong
+    return tuple(_whole(number, wrong) for number in value)
+
+
+def _quota(root: Path) -> float | None:
+    """Give the cores that the control group allows (its v2 or v1 files), None for no limit."""
+    try:
+        if (root / "cpu.max").exists():
+            quota, period = (root / "cpu.max").read_text().split()
+        else:
+            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (root / "cpu" / "cpu.cfs_period_us").read_text()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
