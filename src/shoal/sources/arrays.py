@@ -1,0 +1,295 @@
+"""Images or vectors in an array: in memory, ``.npy``, ``.npz``, or shards of ``.npy``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.sources.base import Batch, Kind
+from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
+from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
+
+_SAMPLE_ROWS = 256
+_SAMPLE_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Rows of an array taken for images (by a `PixelRule`) or, without a rule, for vectors.
+
+    Attributes
+    ----------
+    store : Store
+        Where the numbers lie.
+    row_shape : tuple of int
+        Shape that a stored row is given before it is used.
+    rule : PixelRule or None
+        How it becomes an image; None for vectors.
+    label : str
+        What people call it: ``mnist.npz, key images``.
+    """
+
+    store: Store
+    row_shape: tuple[int, ...]
+    rule: PixelRule | None
+    label: str
+
+    @property
+    def kind(self) -> Kind:
+        """``"images"`` or ``"vectors"``."""
+        return "images" if self.rule else "vectors"
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.store.n_rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(H, W, C)`` or ``(D,)``."""
+        return self.rule.shape if self.rule else (int(np.prod(self.row_shape)),)
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """True when images are scaled by `read`."""
+        return self.rule is not None and self.rule.scaled
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        count = f"{self.n_rows:,}"
+        if self.rule is None:
+            return f"{count} vectors of {self.shape[0]:,} numbers ({self.label})"
+        colour = "grey" if self.rule.shape[2] == 1 else "colour"
+        text = f"{count} {colour} images of {show(self.rule.native[:2])} ({self.label})"
+        return text + self._remarks(self.rule)
+
+    def _remarks(self, rule: PixelRule) -> str:
+        """Say what is done to the stored numbers, if anything."""
+        said = ""
+        if rule.channels_first:
+            said += ", channels first"
+        if (rule.low, rule.high) != (0.0, 255.0) and self.store.dtype != bool:
+            said += f", values {rule.low:g} to {rule.high:g}"
+        if rule.scaled:
+            said += f", scaled to {show(rule.shape[:2])}"
+        return said
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Facts that change when the data or the way of reading them change."""
+        rule = None
+        if self.rule:
+            rule = [self.rule.channels_first, self.rule.low, self.rule.high]
+        return {
+            "kind": self.kind,
+            "n_rows": self.n_rows,
+            "shape": list(self.shape),
+            "stored": [str(self.store.dtype), *self.row_shape],
+            "rule": rule,
+            **self.store.facts(),
+        }
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """``file:position`` for shards, else None."""
+        return self.store.names(start, stop)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as uint8 images or float32 vectors."""
+        stored = self.store.read(start, stop)
+        rows = stored.data.reshape(stop - start, *self.row_shape)
+        if self.rule is None:
+            vectors, bad = to_vectors(rows)
+            return Batch(vectors, bad | stored.bad)
+        bad = bad_values(rows) | stored.bad
+        return Batch(_blank(self.rule.apply(rows), bad, rows), bad)
+
+    def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
+        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
+
+        Raises
+        ------
+        SourceError
+            When the row cannot be read.
+        InputError
+            When the rows are vectors.
+        """
+        if self.rule is None:
+            raise InputError(f"{self.label} holds vectors, so row {row} has no picture")
+        check_range(row, row + 1, self.n_rows)
+        stored = self.store.read(row, row + 1)
+        rows = stored.data.reshape(1, *self.row_shape)
+        bad = bad_values(rows) | stored.bad
+        if bad:
+            raise SourceError(f"row {row}: {bad[0]}")
+        return limit(self.rule.apply(rows, self.rule.native[:2])[0], max_side)
+
+
+def _blank(pixels: NDArray[np.uint8], bad: dict[int, str], rows: NDArray) -> NDArray[np.uint8]:
+    """Make the bad rows black, without writing into the stored array."""
+    if not bad:
+        return pixels
+    pixels = pixels.copy() if np.may_share_memory(pixels, rows) else pixels
+    pixels[list(bad)] = 0
+    return pixels
+
+
+def make_array_source(
+    store: Store,
+    label: str,
+    *,
+    as_: Kind | None = None,
+    shape: tuple[int, ...] | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> ArraySource:
+    """Decide whether rows are images or vectors, and how they are read.
+
+    Rows of one number each, text and records are refused; rows ``(D,)`` are vectors, rows
+    ``(H, W)`` and ``(H, W, C)`` images, unless `as_` says ``"vectors"``. `shape` gives each
+    row another shape of the same size.
+
+    Raises
+    ------
+    InputError
+        When the rows cannot be what `as_` says.
+    """
+    row_shape = _reshaped(store.row_shape, shape, label)
+    _check_rows(store, row_shape, label)
+    if as_ == "table":
+        raise InputError(f"{label} is one array, not a table: give --as images or --as vectors")
+    images = as_ == "images" or (as_ is None and len(row_shape) > 1)
+    if not images:
+        return ArraySource(store, row_shape, None, label)
+    if len(row_shape) == 1:
+        raise InputError(
+            f"{label} has rows of {row_shape[0]} numbers, which are vectors: to take them "
+            "for images, give their shape, as in --shape 28,28"
+        )
+    if len(row_shape) == 2 and row_shape[1] in (3, 4) and as_ is None:
+        whole = show((store.n_rows, *row_shape))
+        raise InputError(
+            f"{label} is {whole}, which looks like one colour picture: images are stacked as "
+            f"N×H×W×C (give --as images to take it for {store.n_rows} grey images)"
+        )
+    sample = _sample(store).reshape(-1, *row_shape)
+    try:
+        rule = plan_pixels(row_shape, sample, image_size)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
+    return ArraySource(store, row_shape, rule, label)
+
+
+def _reshaped(
+    stored: tuple[int, ...], shape: tuple[int, ...] | None, label: str
+) -> tuple[int, ...]:
+    """Give the shape that is asked for, when it has as many numbers as a stored row."""
+    if shape is None:
+        return stored
+    if np.prod(shape) != np.prod(stored):
+        raise InputError(
+            f"--shape {','.join(map(str, shape))} has {np.prod(shape):,} numbers, but rows of "
+            f"{label} are {show(stored) or 'single numbers'}"
+        )
+    return shape
+
+
+def _check_rows(store: Store, row_shape: tuple[int, ...], label: str) -> None:
+    """Refuse what is neither images nor vectors."""
+    if store.dtype.kind not in "buif":
+        raise InputError(f"{label} holds {store.dtype}, but images and vectors are numbers")
+    if not row_shape:
+        raise InputError(
+            f"{label} has one axis ({store.n_rows:,} numbers): images are N×H×W or N×H×W×C, "
+            "vectors N×D"
+        )
+    if store.n_rows == 0 or 0 in row_shape:
+        raise InputError(f"{label} is empty: its shape is {show((store.n_rows, *row_shape))}")
+
+
+def _sample(store: Store) -> NDArray:
+    """Read some rows from all over a store, to judge the range of values by."""
+    row_bytes = max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
+    count = max(1, min(store.n_rows, _SAMPLE_ROWS, _SAMPLE_BYTES // row_bytes))
+    runs = min(count, 16)
+    length = count // runs
+    starts = np.linspace(0, store.n_rows - length, runs).astype(int)
+    return np.concatenate([store.read(int(at), int(at) + length).data for at in starts])
+
+
+def memory_store(array: Any) -> MemoryStore:
+    """Take what is in memory: an array, a list of equal arrays, anything like an array.
+
+    Raises
+    ------
+    InputError
+        When it is no array, or the images of a list differ in shape.
+    """
+    try:
+        found = np.asarray(array)
+    except (ValueError, TypeError) as error:
+        shapes = {np.shape(item) for item in array} if isinstance(array, Sequence) else set()
+        if len(shapes) > 1:
+            some = " and ".join(sorted(map(show, shapes))[:2])
+            raise InputError(
+                f"the list holds arrays of {len(shapes)} shapes ({some}): scale them to one, "
+                "or save them as files in a folder"
+            ) from None
+        raise InputError(f"{type(array).__name__} cannot be read as an array: {error}") from None
+    if found.ndim == 0:
+        raise InputError(f"{array!r:.60} is no array: give N×H×W, N×H×W×C or N×D")
+    return MemoryStore(found)
+
+
+def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
+    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order.
+
+    Raises
+    ------
+    SourceError
+        When a file is damaged or differs from the first.
+    """
+    parts, first = [], None
+    for path in paths:
+        part, dtype, row_shape = _npy_part(path)
+        if first is None:
+            first = (dtype, row_shape)
+        elif (dtype, row_shape) != first:
+            raise SourceError(
+                f"{path.name} has rows of {show(row_shape)} {dtype}, but {paths[0].name} of "
+                f"{show(first[1])} {first[0]}: shards must be alike"
+            )
+        parts.append(part)
+    if first is None:
+        raise SourceError("no .npy files were given")
+    return FileStore(tuple(parts), first[0], first[1], named)
+
+
+def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
+    """Read the header of an ``.npy`` file and check that all its rows are there."""
+    try:
+        with path.open("rb") as file:
+            shape, fortran, dtype = read_npy_header(file)
+            offset = file.tell()
+        stat = path.stat()
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path} cannot be read as .npy: {because(error)}") from None
+    needed = offset + int(np.prod(shape)) * dtype.itemsize
+    if stat.st_size < needed and dtype.kind != "O":
+        raise SourceError(
+            f"{path} is cut off: its header promises {needed:,} bytes, but it has {stat.st_size:,}"
+        )
+    count = shape[0] if shape else 0
+    return Part(path, count, offset, stat.st_size, stat.st_mtime_ns, fortran), dtype, shape[1:]
+
+
+def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and dtype; leaves `file` at the first number."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)

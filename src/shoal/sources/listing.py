@@ -1,0 +1,188 @@
+"""Which files a source has: a folder's images in natural order, or a list of paths."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.sources.store import because
+
+_PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image")
+_DIGITS = re.compile("([0-9]+)")
+_TRIED_ROWS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Names, sizes and times of files, kept small: millions fit and pickle fast.
+
+    Attributes
+    ----------
+    blob : bytes
+        All names one after the other.
+    ends : int64 array, shape (n,)
+        Where each name ends.
+    sizes, mtimes : int64 array, shape (n,)
+        Bytes and nanoseconds; size -1 where there was no file.
+    """
+
+    blob: bytes
+    ends: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> str:
+        start = int(self.ends[row - 1]) if row else 0
+        return os.fsdecode(self.blob[start : int(self.ends[row])])
+
+
+def make_listing(root: Path, names: Sequence[str]) -> Listing:
+    """List files by their names relative to `root`, with the sizes and times they have now."""
+    encoded = [os.fsencode(name) for name in names]
+    facts = np.array([_facts(root / name) for name in names], np.int64).reshape(-1, 2)
+    ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+    return Listing(b"".join(encoded), ends, facts[:, 0].copy(), facts[:, 1].copy())
+
+
+def _facts(path: Path) -> tuple[int, int]:
+    """Size and time of a file, or -1 and 0."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return -1, 0
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (-1, 0)
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key by which ``img10`` comes after ``img9``; ties are broken by the name itself."""
+    pieces: list[str | int] = list(_DIGITS.split(name))
+    pieces[1::2] = [int(piece) for piece in pieces[1::2]]
+    return pieces, name
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a folder: names relative to it, and a count of each extension."""
+
+    names: list[str]
+    extensions: Counter[str]
+
+
+def walk(root: Path, extensions: frozenset[str] | None = None) -> Found:
+    """Find all files under a folder, or those of some extensions, in natural order.
+
+    Hidden files and folders are left out; links to folders are followed once each.
+
+    Raises
+    ------
+    SourceError
+        When the folder itself cannot be read.
+    """
+    names: list[str] = []
+    counts: Counter[str] = Counter()
+    for entry, name in _entries(root):
+        extension = os.path.splitext(entry.name)[1].lower()
+        counts[extension] += 1
+        if extensions is None or extension in extensions:
+            names.append(name)
+    names.sort(key=natural_key)
+    return Found(names, counts)
+
+
+def _entries(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """All files under a folder; real folders first, so that links never hide their names."""
+    seen: set[tuple[int, int]] = set()
+    folders, links = [""], list[str]()
+    while folders or links:
+        inner = folders.pop() if folders else links.pop()
+        for entry in _scan(root, inner, seen):
+            name = f"{inner}{entry.name}"
+            try:
+                is_folder = entry.is_dir()
+            except OSError:
+                is_folder = False
+            if is_folder:
+                (links if entry.is_symlink() else folders).append(f"{name}/")
+            elif entry.is_file() or entry.is_symlink():
+                yield entry, name
+
+
+def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    """List the visible entries of one folder in reverse, or none when it was seen before."""
+    try:
+        found = os.stat(root / inner)
+        if (found.st_dev, found.st_ino) in seen:
+            return []
+        seen.add((found.st_dev, found.st_ino))
+        with os.scandir(root / inner) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise SourceError(f"the folder {root / inner} cannot be read: {because(error)}") from None
+    return sorted(visible, key=lambda entry: entry.name, reverse=True)
+
+
+def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
+    """Give the paths that a text, CSV or TSV file lists, or None when it lists none.
+
+    A text file has one path a line (``#`` begins a comment); a table has a column of them,
+    found by its name or by the extensions in it.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read as text.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix.lower() in (".csv", ".tsv"):
+                delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(file.readline())
+                file.seek(0)
+                return _column(list(csv.reader(file, delimiter=delimiter)), extensions)
+            lines = [line.strip() for line in file]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} cannot be read as a list of paths: {because(error)}") from None
+    names = [line for line in lines if line and not line.startswith("#")]
+    return names if _are_images(names, extensions) else None
+
+
+def _delimiter(line: str) -> str:
+    """Find the commonest delimiter of a line."""
+    return max(",;\t|", key=line.count)
+
+
+def _column(rows: list[list[str]], extensions: frozenset[str]) -> list[str] | None:
+    """Find the column of paths of a table, with or without a header."""
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if not rows:
+        return None
+    header = [cell.strip().lower() for cell in rows[0]]
+    by_name = sorted(range(len(header)), key=lambda c: header[c] not in _PATH_COLUMNS)
+    for column in by_name:
+        cells = [row[column].strip() if column < len(row) else "" for row in rows]
+        if _are_images(cells[1:] or cells, extensions):
+            return cells if _is_image(cells[0], extensions) else cells[1:]
+    return None
+
+
+def _are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
+    """Tell whether most of the first names are those of image files."""
+    tried = names[:_TRIED_ROWS]
+    return bool(tried) and sum(_is_image(name, extensions) for name in tried) * 2 > len(tried)
+
+
+def _is_image(name: str, extensions: frozenset[str]) -> bool:
+    """Tell whether a name is that of an image file."""
+    return os.path.splitext(name)[1].lower() in extensions

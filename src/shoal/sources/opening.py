@@ -1,0 +1,286 @@
+"""Opening a source: what lies at a path, or in memory, found by looking."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import InputError, SourceError
+from shoal.sources.arrays import make_array_source, memory_store, npy_store
+from shoal.sources.base import Kind, Source
+from shoal.sources.decode import EXTENSIONS
+from shoal.sources.folder import make_folder_source
+from shoal.sources.idx import idx_store, is_idx
+from shoal.sources.listing import make_listing, read_list, walk
+from shoal.sources.npz import choose_member, member_store
+from shoal.sources.raw import parse_dtype, raw_store
+from shoal.sources.store import Store, because
+from shoal.sources.table import make_csv_source, make_parquet_source
+
+_PARQUET = (".parquet", ".pq")
+_TABLES = (".csv", ".tsv", ".txt")
+_NOT_RAW = frozenset(
+    (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
+)
+_PACKED = (".tar", ".tgz", ".zip", ".7z", ".rar", ".bz2", ".xz", ".zst")
+_OTHER = {".h5": "HDF5", ".hdf5": "HDF5", ".tfrecord": "TFRecord", ".mat": "MATLAB"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller said about a source; None where nothing was said."""
+
+    as_: Kind | None
+    key: str | None
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    image_size: tuple[int, int] | None
+
+    def array(self, store: Store, label: str) -> Source:
+        """Take stored numbers for what was asked."""
+        return make_array_source(
+            store, label, as_=self.as_, shape=self.shape, image_size=self.image_size
+        )
+
+    def refuse(self, label: str, **given: object) -> None:
+        """Raise for options that mean nothing for this kind of source."""
+        for name, value in given.items():
+            if value is not None:
+                raise InputError(f"--{name.rstrip('_')} {value} means nothing for {label}")
+
+
+def open_source(
+    where: Any,
+    *,
+    as_: Kind | None = None,
+    key: str | None = None,
+    shape: tuple[int, ...] | None = None,
+    dtype: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+) -> Source:
+    """Open images or vectors, wherever they are.
+
+    Parameters
+    ----------
+    where : str, Path or array
+        A folder of images, a list of their paths (text, CSV), ``.npy``, ``.npz``, IDX, raw
+        binary, Parquet or CSV; a folder of ``.npy``, Parquet or raw shards; or an array,
+        a list of arrays, or a data frame in memory.
+    as_ : {"images", "vectors", "table"}, optional
+        What to take it for; by default found by looking.
+    key : str, optional
+        The array of an ``.npz`` file, or the list column of a Parquet file.
+    shape : tuple of int, optional
+        Shape of one row: needed for raw binary; gives flat rows of an array a shape.
+    dtype : str, optional
+        Type of raw numbers; ``uint8`` by default.
+    image_size : int or (int, int), optional
+        Height and width that images are scaled to; by default their own if that is at most
+        64 and common to nearly all, else 64.
+
+    Raises
+    ------
+    SourceError
+        When it is missing, damaged or empty.
+    InputError
+        When what was asked for does not go with what was found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> open_source(np.zeros((5, 28, 28), np.uint8)).description
+    '5 grey images of 28×28 (array in memory)'
+    """
+    if as_ not in (None, "images", "vectors", "table"):
+        raise InputError(f"--as {as_} is unknown: give images, vectors or table")
+    asked = Asked(as_, key, _checked_shape(shape), dtype, _checked_size(image_size))
+    if isinstance(where, (str, os.PathLike)):
+        path = Path(where).expanduser()
+        _check_there(path)
+        return _open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
+    if _are_paths(where):
+        names = [os.path.abspath(os.fspath(name)) for name in where]
+        return _images(Path("/"), names, f"{len(names):,} paths", asked)
+    asked.refuse("an array in memory", key=key, dtype=dtype)
+    return asked.array(memory_store(where), "array in memory")
+
+
+def _are_paths(where: Any) -> bool:
+    """Tell a list of paths."""
+    is_list = isinstance(where, (list, tuple)) and len(where) > 0
+    return is_list and all(isinstance(item, (str, os.PathLike)) for item in where)
+
+
+def _checked_shape(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Refuse shapes that are no shapes."""
+    if shape is None:
+        return None
+    shape = tuple(int(side) for side in shape)
+    if not 1 <= len(shape) <= 3 or min(shape) < 1:
+        raise InputError(f"--shape {shape} is no shape of a row: give 28,28 or 16,16,3 or 64")
+    return shape
+
+
+def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """Refuse sizes that are no sizes; one number is a square."""
+    if size is None:
+        return None
+    sides = (size, size) if isinstance(size, int) else tuple(int(side) for side in size)
+    if len(sides) != 2 or not all(1 <= side <= 4096 for side in sides):
+        raise InputError(f"--image-size {size} is no size: give one or two numbers of 1 to 4,096")
+    return sides[0], sides[1]
+
+
+def _check_there(path: Path) -> None:
+    """Raise for a missing path, naming a near one."""
+    text = str(path)
+    if "://" in text or text.startswith(("http:/", "https:/", "s3:/", "gs:/")):
+        raise SourceError(f"{text} is an address: download it first, then give the local path")
+    try:
+        if path.exists():
+            return
+        nearby = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    if not path.parent.is_dir():
+        raise SourceError(f"{path} does not exist, and neither does the folder {path.parent}")
+    near = difflib.get_close_matches(path.name, nearby, 1)
+    hint = f": did you mean {path.with_name(near[0])}?" if near else ""
+    raise SourceError(f"{path} does not exist{hint}")
+
+
+def _open_folder(root: Path, asked: Asked) -> Source:
+    """Open a folder: of images, or of shards."""
+    found = walk(root)
+    if not found.names:
+        raise SourceError(f"the folder {root} is empty: give a folder with images in it")
+    by_kind = _by_kind(root, found.names)
+    label = root.name or str(root.resolve())
+    if asked.shape is not None and not by_kind["npy"]:
+        raw = [path for path in by_kind["other"] if path.suffix.lower() not in _NOT_RAW]
+        if raw:
+            asked.refuse(f"raw files in {root}", key=asked.key)
+            return asked.array(raw_store(raw, asked.shape, asked.dtype), label)
+    if by_kind["image"] and asked.as_ != "vectors":
+        names = [path.relative_to(root).as_posix() for path in by_kind["image"]]
+        return _images(root, names, label, asked)
+    if by_kind["npy"]:
+        asked.refuse(f".npy files in {root}", key=asked.key, dtype=asked.dtype)
+        return asked.array(npy_store(by_kind["npy"], named=True), label)
+    if by_kind["parquet"]:
+        asked.refuse(f"Parquet files in {root}", shape=asked.shape, dtype=asked.dtype)
+        return make_parquet_source(by_kind["parquet"], label, asked.as_, asked.key)
+    if by_kind["image"]:
+        raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
+    raise SourceError(_no_images(root, found.extensions))
+
+
+def _by_kind(root: Path, names: list[str]) -> dict[str, list[Path]]:
+    """Sort the files of a folder by what they can be."""
+    kinds: dict[str, list[Path]] = {"image": [], "npy": [], "parquet": [], "other": []}
+    for name in names:
+        extension = os.path.splitext(name)[1].lower()
+        if extension in EXTENSIONS:
+            kind = "image"
+        elif extension in _PARQUET:
+            kind = "parquet"
+        else:
+            kind = "npy" if extension == ".npy" else "other"
+        kinds[kind].append(root / name)
+    return kinds
+
+
+def _no_images(root: Path, extensions: Counter[str]) -> str:
+    """Word what is said of a folder in which nothing can be used."""
+    holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
+    return (
+        f"the folder {root} has no images (it holds {holds}): Shoal reads JPEG, PNG, GIF, BMP, "
+        "TIFF, WebP and PNM files, and raw files when --shape and --dtype are given"
+    )
+
+
+def _images(root: Path, names: list[str], label: str, asked: Asked) -> Source:
+    """Open image files."""
+    if asked.as_ not in (None, "images"):
+        raise InputError(f"{label} holds image files: they cannot be read --as {asked.as_}")
+    asked.refuse("image files", key=asked.key, shape=asked.shape, dtype=asked.dtype)
+    return make_folder_source(root, make_listing(root, names), label, asked.image_size)
+
+
+def _open_file(path: Path, asked: Asked) -> Source:
+    """Open one file by its extension, or by its first bytes."""
+    extension, magic = path.suffix.lower(), _magic(path)
+    if extension in EXTENSIONS:
+        return _images(path.parent, [path.name], path.name, asked)
+    if magic.startswith(b"\x93NUMPY"):
+        asked.refuse(f"{path.name}, an .npy file", key=asked.key, dtype=asked.dtype)
+        return asked.array(npy_store([path]), path.name)
+    if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
+        asked.refuse(f"{path.name}, an .npz file", dtype=asked.dtype)
+        member = choose_member(path, asked.key, None if asked.shape else asked.as_)
+        return asked.array(member_store(path, member), f"{path.name}, key {member.key}")
+    asked.refuse(path.name, key=None if magic == b"PAR1" else asked.key)
+    if magic.startswith(b"PAR1"):
+        asked.refuse(f"{path.name}, a Parquet file", shape=asked.shape, dtype=asked.dtype)
+        return make_parquet_source([path], path.name, asked.as_, asked.key)
+    if extension in _TABLES:
+        return _open_text(path, asked)
+    if extension in _PACKED:
+        raise SourceError(f"{path} is an archive: unpack it and give the folder")
+    if extension in _OTHER:
+        raise SourceError(f"{path}: {_OTHER[extension]} files are not read yet: save it as .npy")
+    return _open_binary(path, asked)
+
+
+def _magic(path: Path) -> bytes:
+    """Read the first bytes of a file; raises when it cannot be read or is empty."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(8)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    if not magic:
+        raise SourceError(f"{path} is empty")
+    return magic[:4] if magic.startswith(b"PAR1") else magic
+
+
+def _has_arrays(path: Path) -> bool:
+    """Tell whether a zip file holds arrays."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _open_text(path: Path, asked: Asked) -> Source:
+    """Open a text file: a list of images' paths, or a table of numbers."""
+    if asked.as_ in (None, "images"):
+        names = read_list(path, EXTENSIONS)
+        if names:
+            return _images(path.parent, names, path.name, asked)
+        if asked.as_ == "images":
+            raise SourceError(
+                f"{path} lists no images: give one path a line, or a column called path"
+            )
+    asked.refuse(f"{path.name}, a table", shape=asked.shape, dtype=asked.dtype)
+    return make_csv_source(path, path.name, asked.as_)
+
+
+def _open_binary(path: Path, asked: Asked) -> Source:
+    """Open IDX or raw binary."""
+    if asked.shape is None or asked.dtype is None:
+        if is_idx(path):
+            return asked.array(idx_store(path), path.name)
+        if asked.shape is None:
+            raise SourceError(
+                f"what {path} holds cannot be told from its name or first bytes: for raw "
+                "numbers give --shape and --dtype, as in --shape 16,16,3 --dtype uint8"
+            )
+    parse_dtype(asked.dtype)
+    return asked.array(raw_store([path], asked.shape, asked.dtype), path.name)

@@ -1,0 +1,235 @@
+"""How stored numbers become uint8 pixels ``(H, W, C)`` or float32 vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.errors import InputError
+
+LARGEST_NATIVE = 64
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_MOST_FOR_0_TO_255 = 64
+
+
+@dataclass(frozen=True)
+class PixelRule:
+    """How rows of an array are taken for images.
+
+    Attributes
+    ----------
+    channels_first : bool
+        Rows are ``(C, H, W)``.
+    low, high : float
+        The stored values that become 0 and 255.
+    native : tuple of int
+        ``(H, W, C)`` before scaling, C of 1 or 3.
+    shape : tuple of int
+        ``(H, W, C)`` as read.
+    """
+
+    channels_first: bool
+    low: float
+    high: float
+    native: tuple[int, int, int]
+    shape: tuple[int, int, int]
+
+    @property
+    def scaled(self) -> bool:
+        """True when images are scaled to another size."""
+        return self.native != self.shape
+
+    def apply(self, rows: NDArray, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Give rows as contiguous uint8 ``(n, H, W, C)`` of `size`, or of the rule's size."""
+        pixels = to_bytes(rows, self.low, self.high)
+        if pixels.ndim == 3:
+            pixels = pixels[..., None]
+        elif self.channels_first:
+            pixels = np.moveaxis(pixels, 1, -1)
+        pixels = on_white(pixels)
+        height, width = size or self.shape[:2]
+        if pixels.shape[1:3] != (height, width):
+            fitted = np.empty((len(pixels), height, width, pixels.shape[3]), np.uint8)
+            for row, image in enumerate(pixels):
+                fitted[row] = fit(image, (height, width))
+            pixels = fitted
+        return np.ascontiguousarray(pixels)
+
+
+def plan_pixels(
+    row_shape: tuple[int, ...], sample: NDArray, image_size: tuple[int, int] | None
+) -> PixelRule:
+    """Choose the rule for rows of one shape, from a sample of them.
+
+    Raises
+    ------
+    InputError
+        When rows of this shape cannot be images.
+    """
+    first = _channels_first(row_shape)
+    height, width, stored = _as_hwc(row_shape, first)
+    if stored not in (1, 2, 3, 4):
+        raise InputError(
+            f"rows of shape {show(row_shape)} have {stored} channels, but images have 1 to 4: "
+            "give --as vectors to take each row as one vector"
+        )
+    low, high = value_range(sample)
+    channels = 1 if stored < 3 else 3
+    size = image_size or (height, width)
+    if image_size is None and max(height, width) > LARGEST_NATIVE:
+        size = (LARGEST_NATIVE, LARGEST_NATIVE)
+    return PixelRule(first, low, high, (height, width, channels), (*size, channels))
+
+
+def _channels_first(row_shape: tuple[int, ...]) -> bool:
+    """Tell ``(C, H, W)``: C is 1 or 3 and W cannot be a number of channels."""
+    return len(row_shape) == 3 and row_shape[2] > 4 and row_shape[0] in (1, 3)
+
+
+def _as_hwc(row_shape: tuple[int, ...], first: bool) -> tuple[int, int, int]:
+    """Height, width and channels of a row."""
+    if len(row_shape) not in (2, 3) or min(row_shape) < 1:
+        raise InputError(f"rows of shape {show(row_shape)} are not images: images are H×W or H×W×C")
+    if len(row_shape) == 2:
+        return row_shape[0], row_shape[1], 1
+    c, h, w = row_shape if first else (row_shape[2], row_shape[0], row_shape[1])
+    return h, w, c
+
+
+def value_range(sample: NDArray) -> tuple[float, float]:
+    """Which stored values are black and white, judged by a sample.
+
+    Bytes stay as they are unless all are 0 and 1; 0..1 and 0..255 are recognised in any
+    type, unsigned 16-bit numbers by the bits that they use, and anything else is stretched
+    from its least to its largest value.
+    """
+    if sample.dtype == bool:
+        return 0.0, 1.0
+    finite = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample.ravel()
+    if finite.size == 0:
+        return 0.0, 255.0
+    least, most = float(finite.min()), float(finite.max())
+    if sample.dtype == np.uint8:
+        return 0.0, 1.0 if most == 1 else 255.0
+    if least < 0:
+        return (-1.0, 1.0) if least >= -1 and most <= 1 else (least, most)
+    if 0 < most <= 1:
+        return 0.0, 1.0
+    if most <= 255:
+        return 0.0, most if 0 < most < _MOST_FOR_0_TO_255 else 255.0
+    if sample.dtype.kind in "ui" and most < 1 << 16:
+        return 0.0, float(next(2**bits for bits in (10, 12, 14, 16) if most < 2**bits) - 1)
+    return least, most
+
+
+def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
+    """Stretch ``low..high`` to 0..255, rounded and clipped; what is not finite becomes 0."""
+    if rows.dtype == np.uint8 and (low, high) == (0.0, 255.0):
+        return rows
+    wide = np.float64 if rows.dtype.itemsize > 4 else np.float32
+    with np.errstate(over="ignore", invalid="ignore"):
+        values: NDArray[Any] = rows.astype(wide)
+        values -= wide(low)
+        values *= wide(255.0 / (high - low))
+        np.rint(values, out=values)
+        if rows.dtype.kind == "f":
+            np.nan_to_num(values, copy=False, nan=0.0)
+        return values.clip(0, 255).astype(np.uint8)
+
+
+def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay pixels with an alpha channel (2 or 4 channels, the last) on white."""
+    if pixels.shape[-1] not in (2, 4):
+        return pixels
+    alpha = pixels[..., -1:].astype(np.uint32)
+    laid = pixels[..., :-1] * alpha + 255 * (255 - alpha)
+    return ((laid + 127) // 255).astype(np.uint8)
+
+
+def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Give an image ``(H, W, C)`` as grey (its luminance) or as colour."""
+    if image.shape[-1] == channels:
+        return image
+    if channels == 3:
+        return np.repeat(image, 3, axis=-1)
+    return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
+
+
+def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale an image to `size`: the sides in proportion, what is over cut off evenly."""
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    scale = max(size[0] / height, size[1] / width)
+    cut_h, cut_w = min(height, size[0] / scale), min(width, size[1] / scale)
+    top, left = (height - cut_h) / 2, (width - cut_w) / 2
+    return resize(image, size, (left, top, left + cut_w, top + cut_h))
+
+
+def limit(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:
+    """Scale an image down so that no side is longer than `max_side`."""
+    height, width = image.shape[:2]
+    if max_side is None or max(height, width) <= max_side:
+        return image
+    scale = max_side / max(height, width)
+    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def resize(
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    box: tuple[float, float, float, float] | None = None,
+) -> NDArray[np.uint8]:
+    """Resample an image, or a box of it, with antialiasing."""
+    flat = image[..., 0] if image.shape[-1] == 1 else image
+    picture = Image.fromarray(np.ascontiguousarray(flat))
+    scaled = picture.resize(
+        (size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0
+    )
+    return np.asarray(scaled).reshape(*size, image.shape[-1])
+
+
+def bad_values(rows: NDArray) -> dict[int, str]:
+    """Reasons for the rows that hold NaN or infinity: the first such position and value."""
+    if rows.dtype.kind != "f":
+        return {}
+    flat = rows.reshape(len(rows), -1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(flat.sum(dtype=np.float64)):
+            return {}
+    finite = np.isfinite(flat)
+    bad = np.flatnonzero(~finite.all(axis=1))
+    return {int(row): _bad_value(flat[row], finite[row], rows.shape[1:]) for row in bad}
+
+
+def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) -> str:
+    """Where the first value that is not finite lies, and how many there are."""
+    at = int(np.argmin(finite))
+    where = str(at) if len(shape) == 1 else str(tuple(map(int, np.unravel_index(at, shape))))
+    count = int((~finite).sum())
+    more = f" (one of {count})" if count > 1 else ""
+    return f"the value at position {where} is {row[at]}{more}, not a finite number"
+
+
+def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """Give rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite."""
+    flat: NDArray[Any] = rows.reshape(len(rows), -1)
+    bad = bad_values(flat)
+    with np.errstate(over="ignore", invalid="ignore"):
+        vectors = np.ascontiguousarray(flat, np.float32)
+    if flat.dtype.itemsize > 4:
+        for row in bad_values(vectors):
+            bad.setdefault(row, "holds a value beyond the range of 32-bit floats")
+    if bad:
+        vectors = vectors.copy() if vectors.base is not None or vectors is rows else vectors
+        vectors[list(bad)] = 0
+    return vectors, bad
+
+
+def show(shape: tuple[int, ...]) -> str:
+    """Write a shape for people: ``28×28``."""
+    return "×".join(map(str, shape))

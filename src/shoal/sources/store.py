@@ -1,0 +1,252 @@
+"""Stored numbers: rows of one dtype and shape, in memory or at an offset of files."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.sources.base import Batch
+
+READ_ERRORS = (OSError, EOFError, ValueError, MemoryError)
+
+
+class Store(Protocol):
+    """Rows as they lie, before they are taken for images or vectors."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers as stored."""
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row as stored."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as stored; what cannot be read is zero and has a reason."""
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of rows, or None."""
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able facts that change when the data change."""
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """An array in memory (pickling it copies the array)."""
+
+    array: NDArray
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers."""
+        return self.array.dtype
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self.array.shape[1:]
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.array)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``, a view."""
+        check_range(start, stop, self.n_rows)
+        return Batch(self.array[start:stop])
+
+    def names(self, start: int, stop: int) -> None:
+        """Rows of an array have no names."""
+
+    def facts(self) -> dict[str, Any]:
+        """Give a hash of all the numbers."""
+        digest = hashlib.blake2b(digest_size=16)
+        step = max(1, (1 << 24) // max(1, self.array[:1].nbytes))
+        for start in range(0, self.n_rows, step):
+            digest.update(np.ascontiguousarray(self.array[start : start + step]).data)
+        return {"content": digest.hexdigest()}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file's rows: `n_rows` of them from byte `offset` on, as they were when looked at."""
+
+    path: Path
+    n_rows: int
+    offset: int
+    size: int
+    mtime_ns: int
+    fortran: bool = False
+
+
+@dataclass(frozen=True)
+class FileStore:
+    """Rows at an offset of one file, or of many in order: read without loading the rest."""
+
+    parts: tuple[Part, ...]
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    named: bool = False
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """First row of each part, and the end."""
+        return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are in all parts."""
+        return int(self.starts[-1])
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``; a part that changed or vanished gives zeros and a reason."""
+        check_range(start, stop, self.n_rows)
+        data = np.zeros((stop - start, *self.row_shape), self.dtype)
+        bad: dict[int, str] = {}
+        for part, low, high, at in self._spans(start, stop):
+            reason = read_part(part, data[at : at + high - low], low, self.row_shape)
+            if reason:
+                bad.update(dict.fromkeys(range(at, at + high - low), reason))
+        return Batch(data, bad)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """``file:position`` for raw files and shards, else None."""
+        check_range(start, stop, self.n_rows)
+        if not self.named:
+            return None
+        return [
+            f"{part.path.name}:{row}"
+            for part, low, high, _ in self._spans(start, stop)
+            for row in range(low, high)
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """Count, size and time of the files, and a hash over all of them."""
+        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+
+    def _spans(self, start: int, stop: int) -> list[tuple[Part, int, int, int]]:
+        """Which rows of which parts make up a range: part, low, high, place in the range."""
+        spans = []
+        index = int(np.searchsorted(self.starts, start, side="right")) - 1
+        row = start
+        while row < stop:
+            part, first = self.parts[index], int(self.starts[index])
+            high = min(stop - first, part.n_rows)
+            if high > row - first:
+                spans.append((part, row - first, high, row - start))
+            row, index = first + part.n_rows, index + 1
+        return spans
+
+
+def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
+    """Fill `out` with a part's rows from `low` on; give the reason when that fails."""
+    try:
+        if part.path.stat().st_size != part.size:
+            return f"{part.path.name} changed its size since it was looked at"
+        if part.fortran:
+            whole = (part.n_rows, *row_shape)
+            mapped = np.memmap(part.path, out.dtype, "r", part.offset, whole, "F")
+            out[...] = mapped[low : low + len(out)]
+            return ""
+        with part.path.open("rb") as file:
+            file.seek(part.offset + low * out[:1].nbytes)
+            got = file.readinto(byte_view(out))
+        return "" if got == out.nbytes else f"{part.path.name} ended early"
+    except READ_ERRORS as error:
+        return f"{part.path.name} cannot be read: {because(error)}"
+
+
+def byte_view(array: NDArray) -> memoryview:
+    """Give the bytes of a contiguous array, to be read into."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+class Held:
+    """A value made once a process, on first use; pickles and compares as empty."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value: Any = None
+
+    def __reduce__(self) -> tuple[type[Held], tuple[()]]:
+        return Held, ()
+
+    def get(self, make: Callable[[], Any]) -> Any:
+        """Give the value, made by `make` the first time."""
+        with self._lock:
+            if self._value is None:
+                self._value = make()
+            return self._value
+
+
+@dataclass(frozen=True)
+class InflatedStore:
+    """Rows of a compressed file: unpacked into memory on first use, once a process."""
+
+    path: Path
+    load: Callable[[], NDArray]
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    n_rows: int
+    size: int
+    mtime_ns: int
+    held: Held = field(default_factory=Held, compare=False, repr=False)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``, a view of the unpacked array."""
+        check_range(start, stop, self.n_rows)
+        try:
+            return Batch(self.held.get(self.load)[start:stop])
+        except Exception as error:  # zipfile and zlib raise a dozen kinds on damaged files
+            reason = f"{self.path.name} cannot be unpacked: {because(error)}"
+            data = np.zeros((stop - start, *self.row_shape), self.dtype)
+            return Batch(data, dict.fromkeys(range(stop - start), reason))
+
+    def names(self, start: int, stop: int) -> None:
+        """Rows of an array have no names."""
+
+    def facts(self) -> dict[str, Any]:
+        """Size and time of the compressed file."""
+        return file_facts([(self.path.name, self.size, self.mtime_ns)])
+
+
+def check_range(start: int, stop: int, n_rows: int) -> None:
+    """Raise when a range of rows is not within a source."""
+    if not 0 <= start <= stop <= n_rows:
+        raise InputError(f"rows {start}..{stop} were asked for, but there are {n_rows:,}")
+
+
+def file_facts(files: list[tuple[str, int, int]]) -> dict[str, Any]:
+    """Facts about files given as name, size and time: JSON-able, short for any number."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(repr(file).encode("utf-8", "surrogateescape"))
+    total = sum(size for _, size, _ in files)
+    latest = max((mtime for *_, mtime in files), default=0)
+    return {
+        "files": len(files),
+        "bytes": total,
+        "latest_ns": latest,
+        "hash": digest.hexdigest(),
+    }
+
+
+def because(error: BaseException) -> str:
+    """Give what an exception says, without the path and number that an OSError adds."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text or type(error).__name__).strip().rstrip(".")
