@@ -1,0 +1,62 @@
+# make demo, make test: each makes .venv once, installs into it once, then needs no network.
+# ARGS go to the command: make demo ARGS=--seed=1, make test ARGS="-k storage".
+
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+ARGS :=
+
+.PHONY: demo test test-slow lint format bench docs clean venv dev
+
+demo: venv
+	@$(BIN)/shoal demo $(ARGS)
+
+test: dev
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+test-slow: dev
+	@$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+lint: dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: dev
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: dev
+	@$(call install,bench)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: dev
+	@$(BIN)/python docs/build.py $(ARGS)
+
+clean:
+	rm -rf .venv build dist
+
+# Installs .[extra] when pyproject.toml is not the one installed before; a copy of it tells.
+install = cmp -s pyproject.toml .venv/.installed-$(1) || { \
+  echo "Installing Shoal$(if $(filter-out base,$(1)), and what '$(1)' needs) into .venv: once, some minutes."; \
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+    --editable ".$(if $(filter-out base,$(1)),[$(1)])" && cp pyproject.toml .venv/.installed-$(1); }
+
+venv: .venv/.made
+	@cmp -s pyproject.toml .venv/.installed-dev || { $(call install,base); }
+
+dev: .venv/.made
+	@$(call install,dev)
+
+.venv/.made:
+	@test -n "$(PYTHON)" || { \
+	  echo "Shoal needs Python 3.11 or newer, and python3 here is:" \
+	    "$$(python3 --version 2>&1 | head -1). Name one: make demo PYTHON=/path/to/python3.12"; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Shoal needs Python 3.11 or newer, and $(PYTHON) is not."; exit 1; }
+	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; \
+	  echo "$(PYTHON) cannot make a virtual environment." \
+	    "On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@touch $@

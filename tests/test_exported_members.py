@@ -1,0 +1,42 @@
+import importlib
+import pkgutil
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import shoal
+
+MODULES = sorted(
+    m.name
+    for m in pkgutil.walk_packages(shoal.__path__, "shoal.")
+    if not m.name.endswith("__main__")
+)
+HEAVY = ["torch", "apache_beam", "starlette", "uvicorn", "matplotlib", "umap", "numba", "faiss"]
+
+
+@pytest.mark.parametrize("name", ["shoal", *MODULES])
+def test_what_a_module_exports_exists_and_is_listed_once(name):
+    module = importlib.import_module(name)
+    exported = list(getattr(module, "__all__", []))
+    assert len(set(exported)) == len(exported)
+    for member in exported:
+        assert hasattr(module, member), f"{name} exports {member}, which it does not have"
+
+
+def test_every_public_name_is_listed():
+    public = {
+        name
+        for name, value in vars(shoal).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert public <= set(shoal.__all__)
+
+
+def test_importing_shoal_is_cheap():
+    code = f"import sys, shoal; print(*(m for m in {HEAVY} if m in sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == []
