@@ -14,13 +14,14 @@ from shoal.errors import InputError, SourceError
 from shoal.sources.arrays import make_array_source, memory_store, npy_store
 from shoal.sources.base import Kind, Source
 from shoal.sources.decode import EXTENSIONS
+from shoal.sources.delimited import make_csv_source
 from shoal.sources.folder import make_folder_source
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.listing import make_listing, read_list, walk
 from shoal.sources.npz import choose_member, member_store
+from shoal.sources.parquet import make_parquet_source
 from shoal.sources.raw import parse_dtype, raw_store
 from shoal.sources.store import Store, because
-from shoal.sources.table import make_csv_source, make_parquet_source
 
 _PARQUET = (".parquet", ".pq")
 _TABLES = (".csv", ".tsv", ".txt")
