@@ -1,1 +1,21 @@
 """Encoders: from images to feature rows, and the projection behind them."""
+
+from shoal.features.base import Encoder
+from shoal.features.choose import CHOICES, choose_encoder
+from shoal.features.gradients import Gradients
+from shoal.features.pixels import Pixels
+from shoal.features.projection import COMPONENTS, Moments, Projection, fit_projection
+from shoal.features.vectors import Vectors
+
+__all__ = [
+    "CHOICES",
+    "COMPONENTS",
+    "Encoder",
+    "Gradients",
+    "Moments",
+    "Pixels",
+    "Projection",
+    "Vectors",
+    "choose_encoder",
+    "fit_projection",
+]

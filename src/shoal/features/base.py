@@ -19,6 +19,10 @@ class Encoder(Protocol):
     def n_features(self) -> int:
         """Length of one feature row."""
 
+    @property
+    def whiten(self) -> float:
+        """The whitening that suits these features: see `projection.fit_projection`."""
+
     def settings(self) -> dict[str, Any]:
         """JSON-able settings and version: a change of them redoes the features."""
 

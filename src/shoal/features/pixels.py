@@ -1,0 +1,86 @@
+"""Pixels: the plain values of an image, large images averaged down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.features.shapes import check_images, check_shape
+
+_LONGEST = 32
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The image's values between 0 and 1, row after row.
+
+    Sides over 32 pixels are averaged in equal blocks down to 32 or fewer, so that a row never
+    has more than 3,072 values.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(H, W, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB).
+
+    Raises
+    ------
+    InputError
+        When `shape` is not such a shape.
+    """
+
+    shape: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        check_shape(self.shape)
+
+    @property
+    def name(self) -> str:
+        """Give ``pixels``."""
+        return "pixels"
+
+    @property
+    def whiten(self) -> float:
+        """Half-whitened: neighbouring pixels say much the same."""
+        return 0.25
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Values down and across."""
+        height, width, _ = self.shape
+        return min(height, _LONGEST), min(width, _LONGEST)
+
+    @property
+    def n_features(self) -> int:
+        """Length of one feature row."""
+        down, across = self.grid
+        return down * across * self.shape[2]
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings and a version: a change of them redoes the features."""
+        return {"name": self.name, "version": 1, "shape": list(self.shape)}
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+
+        Raises
+        ------
+        InputError
+            When the images are not uint8 or not of the shape that was said.
+        """
+        check_images(data, self.shape)
+        values = data.astype(np.float32)
+        for axis, cells in zip((1, 2), self.grid, strict=True):
+            side = values.shape[axis]
+            if side > cells:
+                first = np.arange(cells) * side // cells
+                parts = np.diff(first, append=side).astype(np.float32)
+                values = np.add.reduceat(values, first, axis=axis)
+                values /= parts.reshape([-1 if a == axis else 1 for a in range(4)])
+        values /= np.float32(255)
+        return values.reshape(len(data), self.n_features)

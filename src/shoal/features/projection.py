@@ -1,0 +1,249 @@
+"""The projection: exact mergeable moments of the features, and their principal components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from shoal.errors import InputError
+
+COMPONENTS = 64
+_BLOCK = 4096  # rows turned to float64 at a time
+_SMALLEST = 1e-6  # of the largest eigenvalue: below it a component is rounding
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, weight, mean and scatter of feature rows: all that a projection needs.
+
+    Kept about the mean, not about zero, so that nothing cancels when the mean is far from zero.
+    Merging in a fixed order gives identical bytes; in another order, equal up to rounding.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    weight : float
+        Sum of the rows' weights; equal to `count` when none were given.
+    mean : float64 (d,)
+        Weighted mean row.
+    scatter : float64 (d, d)
+        Weighted sum of the outer products of the rows less the mean.
+
+    References
+    ----------
+    Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for computing sample
+    variances. COMPSTAT 1982.
+    """
+
+    count: int
+    weight: float
+    mean: NDArray
+    scatter: NDArray
+
+    @classmethod
+    def zero(cls, d: int) -> Moments:
+        """Moments of no rows of `d` features."""
+        return cls(0, 0.0, np.zeros(d), np.zeros((d, d)))
+
+    @classmethod
+    def of(cls, features: NDArray, weights: NDArray | None = None) -> Moments:
+        """Moments of float ``(n, d)`` features, of ``(n,)`` weights of at least 0.
+
+        Raises
+        ------
+        InputError
+            When `features` is no table, or the weights do not fit it.
+        """
+        if features.ndim != 2:
+            raise InputError(f"features of shape {features.shape}: (rows, features) is needed")
+        if weights is not None:
+            _check_weights(weights, len(features))
+        moments = cls.zero(features.shape[1])
+        for a in range(0, len(features), _BLOCK):
+            part = None if weights is None else weights[a : a + _BLOCK]
+            moments = moments.merge(_moments_of_block(features[a : a + _BLOCK], part))
+        return moments
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of both sets of rows together.
+
+        Raises
+        ------
+        InputError
+            When the two are of rows of different length.
+        """
+        if len(self.mean) != len(other.mean):
+            raise InputError(
+                f"rows of {len(self.mean)} and of {len(other.mean)} features cannot be merged"
+            )
+        count, weight = self.count + other.count, self.weight + other.weight
+        if self.weight == 0 or other.weight == 0:
+            full = other if self.weight == 0 else self
+            return Moments(count, weight, full.mean, full.scatter)
+        shift = other.mean - self.mean
+        mean = self.mean + shift * (other.weight / weight)
+        between = np.outer(shift, shift)
+        between *= self.weight * (other.weight / weight)
+        between += self.scatter
+        between += other.scatter
+        return Moments(count, weight, mean, between)
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Give the moments as arrays, to be stored."""
+        return {
+            "count": np.array(self.count, np.int64),
+            "weight": np.array(self.weight, np.float64),
+            "mean": self.mean,
+            "scatter": self.scatter,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Moments:
+        """Take back what `to_arrays` gave."""
+        return cls(
+            int(arrays["count"]),
+            float(arrays["weight"]),
+            np.asarray(arrays["mean"], np.float64),
+            np.asarray(arrays["scatter"], np.float64),
+        )
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A shift and a matrix that take features to the space that is clustered.
+
+    Parameters
+    ----------
+    mean : float64 (features,)
+        What is taken off first.
+    matrix : float64 (features, components)
+        Principal directions, each divided by its eigenvalue to the power of the whitening.
+    eigenvalues : float64 (components,)
+        Variances along the directions before whitening, falling.
+    """
+
+    mean: NDArray
+    matrix: NDArray
+    eigenvalues: NDArray
+
+    @property
+    def n_components(self) -> int:
+        """Length of one projected row."""
+        return int(self.matrix.shape[1])
+
+    def apply(self, features: NDArray) -> NDArray:
+        """Give float32 ``(n, components)`` for float ``(n, features)``.
+
+        The mean is taken off in float64 and the product is done in float32.
+
+        Raises
+        ------
+        InputError
+            When the rows are not of the length that was fitted.
+        """
+        if features.ndim != 2 or features.shape[1] != len(self.mean):
+            raise InputError(
+                f"features of shape {features.shape}: (rows, {len(self.mean)}) is needed"
+            )
+        matrix = self.matrix.astype(np.float32)
+        out = np.empty((len(features), self.n_components), np.float32)
+        for a in range(0, len(features), _BLOCK):
+            centred = (features[a : a + _BLOCK] - self.mean).astype(np.float32)
+            np.dot(centred, matrix, out=out[a : a + _BLOCK])
+        return out
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Give the projection as arrays, to be stored."""
+        return {"mean": self.mean, "matrix": self.matrix, "eigenvalues": self.eigenvalues}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Projection:
+        """Take back what `to_arrays` gave."""
+        return cls(
+            np.asarray(arrays["mean"], np.float64),
+            np.asarray(arrays["matrix"], np.float64),
+            np.asarray(arrays["eigenvalues"], np.float64),
+        )
+
+
+def fit_projection(
+    moments: Moments, n_components: int = COMPONENTS, whiten: float = 0.25
+) -> Projection:
+    """Fit principal components, each divided by its eigenvalue to the power `whiten`.
+
+    With the default of a quarter a component of standard deviation s comes out with √s: halfway
+    between plain components and whitened ones. An encoder's `whiten` says what suits its features.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of all rows that count.
+    n_components : int, default 64
+        Components kept at most; those with less than a millionth of the variance of the first
+        are dropped.
+    whiten : float, default 0.25
+        0 (a rotation: distances stay as they are) to 0.5 (all components equal).
+
+    Raises
+    ------
+    InputError
+        When there are no rows, they hold NaN or infinity, or all are identical.
+    """
+    if moments.weight <= 0:
+        raise InputError("0 rows: at least 2 different ones are needed to find clusters")
+    covariance = moments.scatter / moments.weight
+    if not (np.isfinite(covariance).all() and np.isfinite(moments.mean).all()):
+        raise InputError("the features hold NaN or infinity, or overflow: mend those rows first")
+    if covariance.trace() <= _rounding(moments):
+        raise InputError(
+            f"all rows are identical ({moments.count:,} of them): there is nothing to cluster"
+        )
+    d = len(covariance)
+    values, vectors = eigh(covariance, subset_by_index=(max(0, d - n_components), d - 1))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    kept = values > _SMALLEST * values[0]
+    values, vectors = values[kept], vectors[:, kept]
+    return Projection(moments.mean, vectors * _signs(vectors) / values**whiten, values)
+
+
+def _rounding(moments: Moments) -> float:
+    """Variance that rounding alone can leave among identical rows."""
+    return float((moments.mean**2).sum()) * 1e-28
+
+
+def _signs(vectors: NDArray) -> NDArray:
+    """±1 a column, such that its entry of greatest size comes out positive."""
+    size = np.abs(vectors)
+    # the first that is as great as the greatest up to rounding: ties do not turn with rounding
+    first = (size >= size.max(axis=0) * (1 - 1e-6)).argmax(axis=0)
+    return np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
+
+
+def _check_weights(weights: NDArray, n: int) -> None:
+    """Refuse weights that do not fit the rows."""
+    if weights.shape != (n,):
+        raise InputError(f"{n} rows, but weights of shape {weights.shape}: ({n},) is needed")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise InputError("weights that are negative, NaN or infinite: each must be 0 or more")
+
+
+def _moments_of_block(features: NDArray, weights: NDArray | None) -> Moments:
+    """Moments of rows that fit in memory as float64."""
+    rows = features.astype(np.float64)
+    if weights is None:
+        mean = rows.mean(axis=0)
+        rows -= mean
+        return Moments(len(rows), float(len(rows)), mean, rows.T @ rows)
+    factors = weights.astype(np.float64)
+    total = float(factors.sum())
+    if total == 0:
+        return Moments(len(rows), 0.0, np.zeros(rows.shape[1]), np.zeros((rows.shape[1],) * 2))
+    mean = factors @ rows / total
+    rows -= mean
+    rows *= np.sqrt(factors)[:, None]
+    return Moments(len(rows), total, mean, rows.T @ rows)

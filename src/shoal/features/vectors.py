@@ -1,0 +1,81 @@
+"""Vectors: features as they were given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+
+WIDEST = 4096
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The numbers as given: no column is scaled, since their scale may carry the meaning.
+
+    Rows of more than 4,096 numbers are first shortened to 4,096 sums: each column is added, with
+    a sign, to one of them, by a fixed draw. Distances between rows stay as they are up to some
+    3 % (a count sketch).
+
+    Parameters
+    ----------
+    n : int
+        Length of one row.
+
+    References
+    ----------
+    Charikar, Chen, Farach-Colton: Finding frequent items in data streams. ICALP 2002;
+    Weinberger et al.: Feature hashing for large scale multitask learning. ICML 2009.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise InputError(f"vectors of {self.n} numbers: at least 1 is needed")
+
+    @property
+    def name(self) -> str:
+        """Give ``vectors``."""
+        return "vectors"
+
+    @property
+    def whiten(self) -> float:
+        """No whitening: the distances that were given are kept, up to 64 dimensions exactly."""
+        return 0.0
+
+    @property
+    def n_features(self) -> int:
+        """Length of one feature row."""
+        return min(self.n, WIDEST)
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings and a version: a change of them redoes the features."""
+        return {"name": self.name, "version": 1, "n": self.n}
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Give float32 ``(n, n_features)`` for numbers ``(n, D)``.
+
+        Raises
+        ------
+        InputError
+            When the rows are not of the length that was said.
+        """
+        if data.ndim != 2 or data.shape[1] != self.n:
+            raise InputError(f"vectors of shape {data.shape}: (rows, {self.n}) is needed")
+        if self.n <= WIDEST:
+            return np.ascontiguousarray(data, np.float32)
+        draw = np.random.default_rng(0)
+        place = draw.permutation(self.n) % WIDEST
+        signs = draw.choice(np.array([-1, 1], np.float32), self.n)
+        order = np.argsort(place, kind="stable")
+        first = np.searchsorted(place[order], np.arange(WIDEST))
+        signed = np.asarray(data, np.float32)[:, order] * signs[order]
+        return np.add.reduceat(signed, first, axis=1)
