@@ -1,0 +1,176 @@
+"""Coarse cells: k-means over rows, and rows grouped by their cell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from shoal.core.products import in_threads, probe
+from shoal.errors import InputError
+
+_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows grouped by the nearest of some coarse centres, centred and scaled for products.
+
+    Attributes
+    ----------
+    shift, scale
+        A row becomes ``(row − shift) · scale``: shift (d,) float32, scale a float.
+    centres, centre_halves
+        Coarse centres (c, d) float32 in that frame and half their squared lengths (c,).
+    order
+        (n,) int32: the rows, cell after cell, ascending within a cell.
+    start
+        (c + 1,) int64: where each cell begins in `order`.
+    members, halves
+        The rows in that order and frame, (n, d) float32, and half their squared lengths (n,).
+    """
+
+    shift: NDArray[np.float32]
+    scale: float
+    centres: NDArray[np.float32]
+    centre_halves: NDArray[np.float32]
+    order: NDArray[np.int32]
+    start: NDArray[np.int64]
+    members: NDArray[np.float32]
+    halves: NDArray[np.float32]
+
+    def framed(self, rows: NDArray) -> NDArray[np.float32]:
+        """Rows in the frame of the cells, (b, d) float32."""
+        return np.ascontiguousarray((rows - self.shift) * np.float32(self.scale), np.float32)
+
+
+def halves(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Half the squared length of each row, summed in float64, (n,) float32."""
+    return np.asarray(0.5 * np.einsum("ij,ij->i", rows, rows, dtype=np.float64), np.float32)
+
+
+def checked(rows: NDArray, name: str) -> NDArray[np.float32]:
+    """Rows as a contiguous finite (n, d) float32 array, or an error that says what is wrong."""
+    rows = np.ascontiguousarray(rows, np.float32)
+    if rows.ndim != 2:
+        raise InputError(f"{name} has shape {rows.shape}, but must be rows × columns")
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows).all(axis=1)).sum())
+        raise InputError(f"{bad} rows of {name} hold NaN or infinity: leave them out first")
+    return rows
+
+
+def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) -> Cells:
+    """Group rows by `count` coarse cells (k-means on a sample of at most 128 rows a cell).
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32, finite.
+    count
+        Cells; 1 groups nothing, and searching it is exact.
+    seed
+        Of the sample and of the first centres.
+    workers
+        Threads; the result does not depend on it.
+    """
+    rows = checked(rows, "rows")
+    shift = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+    members = rows - shift
+    widest = float(np.abs(members).max(initial=0.0))
+    scale = 1.0 / max(widest, 1e-37) if widest > 0 else 1.0
+    members *= np.float32(scale)
+    order = np.arange(len(rows), dtype=np.int32)
+    start = np.array([0, len(rows)], np.int64)
+    centres = np.zeros((1, rows.shape[1]), np.float32)
+    if count > 1:
+        generator = np.random.default_rng(seed)
+        sample = np.sort(generator.permutation(len(rows))[: 128 * count])
+        centres = kmeans(members[sample], count, seed=seed, rounds=8, workers=workers)
+        cell = assign(members, centres, workers)[0]
+        order = np.argsort(cell, kind="stable").astype(np.int32)
+        start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=count))])
+        members = members[order]
+    return Cells(shift, scale, centres, halves(centres), order, start, members, halves(members))
+
+
+def assign(
+    rows: NDArray[np.float32], centres: NDArray[np.float32], workers: int = 1
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Nearest centre of each row by float32 products, and the squared distance.
+
+    Parameters
+    ----------
+    rows, centres
+        (n, d) and (c, d) float32, centred: the products lose what a common offset takes.
+
+    Returns
+    -------
+    tuple
+        (n,) int32 centre and (n,) float32 squared distance, at least 0.
+    """
+    half = halves(centres)
+    parts = in_threads(
+        lambda a: probe(rows[a : a + _CHUNK], centres, half, 1),
+        [(a,) for a in range(0, len(rows), _CHUNK)],
+        workers,
+    )
+    cell = np.concatenate([found[:, 0] for found, _ in parts] or [np.empty(0, np.int32)])
+    score = np.concatenate([top[:, 0] for _, top in parts] or [np.empty(0, np.float32)])
+    return cell, np.maximum(2 * (halves(rows) - score), 0)
+
+
+@njit(cache=True, nogil=True)
+def add_up(rows, weights, cell, sums, totals):  # type: ignore[no-untyped-def]
+    """Add weighted rows to the float64 sums and totals of their cells, in order."""
+    for i in range(len(rows)):
+        c = cell[i]
+        totals[c] += weights[i]
+        for j in range(rows.shape[1]):
+            sums[c, j] += weights[i] * np.float64(rows[i, j])
+
+
+def kmeans(
+    rows: NDArray[np.float32],
+    count: int,
+    *,
+    seed: int = 0,
+    rounds: int = 8,
+    weights: NDArray[np.float64] | None = None,
+    workers: int = 1,
+) -> NDArray[np.float32]:
+    """Centres of Lloyd's k-means from a random start; empty cells move to the farthest rows.
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32, centred.
+    count
+        Centres, at most n.
+    rounds
+        Lloyd's rounds.
+    weights
+        (n,) float64, 1 each by default.
+    workers
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    NDArray
+        (count, d) float32. Duplicates appear only when there are fewer distinct rows.
+    """
+    if count > len(rows):
+        raise InputError(f"{len(rows)} rows, but {count} centres were asked for")
+    weight = np.ones(len(rows)) if weights is None else weights
+    generator = np.random.default_rng(seed)
+    centres = rows[np.sort(generator.permutation(len(rows))[:count])]
+    for _ in range(rounds):
+        cell, square = assign(rows, centres, workers)
+        sums, totals = np.zeros((count, rows.shape[1])), np.zeros(count)
+        add_up(rows, weight, cell, sums, totals)
+        empty = np.flatnonzero(totals == 0)
+        totals[empty] = 1
+        centres = (sums / totals[:, None]).astype(np.float32)
+        if len(empty):
+            centres[empty] = rows[np.argsort(-square, kind="stable")[: len(empty)]]
+    return centres

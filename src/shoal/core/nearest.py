@@ -1,0 +1,175 @@
+"""The nearest rows: exactly by matrix products, or among the nearest coarse cells."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.cells import Cells, build_cells, checked
+from shoal.core.products import in_threads, probe, recheck, search, search_every
+from shoal.errors import InputError
+
+EXACT_ROWS = 100_000  # from here on rows are looked for in the nearest cells only
+EXACT_CENTRES = 4_096
+_CHUNK = 4096
+_RECALL = 0.98  # of the rows tried
+_TRIED = 256
+_MORE = 120  # proposals added for rows whose neighbours are nearly as far as many others
+
+Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
+
+
+def nearest_neighbours(
+    x: NDArray, k: int, workers: int = 1, *, exact: bool | None = None
+) -> Neighbours:
+    """Nearest k other rows of each row, by Euclidean distance.
+
+    Exact up to `EXACT_ROWS` rows; beyond, each row looks into its nearest coarse cells only (an
+    inverted file, Jégou et al. 2011): into as many as find 98 % of the neighbours of some rows
+    tried, at most a third of all. Only shapeless clouds of many dimensions reach that limit.
+
+    Parameters
+    ----------
+    x
+        (n, d) float32, finite.
+    k
+        Neighbours of each row, 1 to n − 1. A row is not its own neighbour; its duplicates are.
+    workers
+        Threads. The result has the same bytes for any number.
+    exact
+        True or False to choose; by the number of rows when None.
+
+    Returns
+    -------
+    tuple
+        indices (n, k) int32 and distances (n, k) float32, sorted by distance, then index.
+
+    Raises
+    ------
+    InputError
+        x is not finite or not two-dimensional, or has too few rows.
+    """
+    x = checked(x, "x")
+    n = len(x)
+    if not 1 <= k < n:
+        raise InputError(f"{n} rows have at most {n - 1} neighbours each, but {k} were asked for")
+    if exact is None:
+        exact = n <= EXACT_ROWS
+    cells = build_cells(x, 1 if exact else _cell_count(n), workers=workers)
+    probes = 1 if exact else _probes_for(x, cells, k, workers)
+    return _nearest(x, x, cells, k, probes, workers, itself=True)
+
+
+def nearest_of(
+    x: NDArray,
+    centres: NDArray,
+    k: int = 1,
+    workers: int = 1,
+    *,
+    cells: Cells | None = None,
+    probes: int = 4,
+) -> Neighbours:
+    """Nearest k of the given centres for each row.
+
+    Exact up to `EXACT_CENTRES` centres; beyond, by a two-level codebook: the centres are grouped
+    by coarse cell, and the rows that look into a cell are compared with it in one product.
+
+    Parameters
+    ----------
+    x
+        (n, d) float32, finite.
+    centres
+        (m, d) float32, finite.
+    k
+        Centres for each row, 1 to m.
+    workers
+        Threads. The result has the same bytes for any number.
+    cells
+        `centre_cells(centres)`, to build them once for many blocks of rows.
+    probes
+        Coarse cells that a row looks into.
+
+    Returns
+    -------
+    tuple
+        indices (n, k) int32 and distances (n, k) float32, sorted by distance, then index.
+
+    Raises
+    ------
+    InputError
+        The widths differ, something is not finite, or there are fewer than k centres.
+    """
+    x, centres = checked(x, "x"), checked(centres, "centres")
+    if x.shape[1] != centres.shape[1]:
+        raise InputError(f"rows have {x.shape[1]} columns, but centres have {centres.shape[1]}")
+    if not 1 <= k <= len(centres):
+        raise InputError(f"there are {len(centres)} centres, but the nearest {k} were asked for")
+    if cells is None:
+        cells = centre_cells(centres, workers=workers)
+    return _nearest(x, centres, cells, k, min(len(cells.centres), probes), workers, itself=False)
+
+
+def centre_cells(centres: NDArray, seed: int = 0, workers: int = 1) -> Cells:
+    """Coarse cells for `nearest_of`: one when there are few centres, else about √m."""
+    few = len(centres) <= EXACT_CENTRES
+    count = 1 if few else max(2, round(2 * len(centres) ** 0.5))
+    return build_cells(centres, count, seed, workers)
+
+
+def _cell_count(n: int) -> int:
+    """Coarse cells for n rows that look for each other."""
+    return max(2, round(1.2 * n**0.5))
+
+
+def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
+    """Fewest coarse cells that hold `_RECALL` of the exact neighbours of some rows."""
+    tried = np.unique(np.linspace(0, len(x) - 1, _TRIED).astype(np.int64))
+    nearest = nearest_of(x[tried], x, k + 1, workers, cells=build_cells(x))[0]
+    cell = np.empty(len(x), np.int64)
+    cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
+    by_rank = probe(cells.framed(x[tried]), cells.centres, cells.centre_halves, len(cells.centres))[
+        0
+    ]
+    rank = np.argsort(by_rank, axis=1)[np.arange(len(tried))[:, None], cell[nearest]]
+    others = np.sort(rank[nearest != tried[:, None]])
+    wanted = int(others[int(_RECALL * (len(others) - 1))]) + 1
+    return min(wanted, max(1, len(cells.centres) // 3))
+
+
+def _nearest(
+    x: NDArray, y: NDArray, cells: Cells, k: int, probes: int, workers: int, *, itself: bool
+) -> Neighbours:
+    """Propose by products, recheck exactly, and measure everything where that left a doubt."""
+    indices = np.empty((len(x), k), np.int32)
+    distances = np.empty((len(x), k), np.float32)
+    order = cells.order if itself else np.arange(len(x), dtype=np.int32)
+    exact = len(cells.centres) == 1
+    extra = 8 if k > 4 else 3
+
+    def work(a: int, b: int, rows: NDArray, more: int) -> NDArray:
+        chunk = rows[a:b]
+        part = cells.framed(x[chunk])
+        own = np.full(len(chunk), -1, np.int32)
+        if itself:
+            own[:] = position[chunk]
+        wanted = min(k + extra + more, len(y) - itself)
+        probed = np.zeros((len(part), 1), np.int32)
+        if not exact:
+            probed = probe(part, cells.centres, cells.centre_halves, probes)[0]
+        found, top = search(part, own, probed, cells.members, cells.halves, cells.start, wanted)
+        norms = np.einsum("ij,ij->i", part, part, dtype=np.float64)
+        unsure = recheck(
+            x, chunk, y, cells.order, found, top, norms, cells.scale, k, indices, distances
+        )
+        return chunk[unsure if exact else found[:, k - 1] < 0]
+
+    position = np.empty(len(x), np.int32)
+    position[order] = np.arange(len(x), dtype=np.int32)
+    rows = order
+    for more in (0, _MORE) if exact else (0,):
+        step = 256 if exact else _CHUNK
+        chunks = [(a, a + step, rows, more) for a in range(0, len(rows), step)]
+        rows = np.concatenate([*in_threads(work, chunks, workers), rows[:0]])
+    doubtful = [
+        (x, rows[a : a + 64], y, itself, k, indices, distances) for a in range(0, len(rows), 64)
+    ]
+    in_threads(search_every, doubtful, workers)
+    return indices, distances
