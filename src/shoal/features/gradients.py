@@ -6,45 +6,60 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
+from shoal.features.gradient_kernel import BINS, BLOCKS, encode_images
+from shoal.features.shapes import check_images, check_shape
 
-_ROOT2 = np.float32(2.0**0.5)
-_FLOOR = np.float32(0.01)
-_BLOCKS = 4
-
-
-def cell_for(side: int, cell: int = 4) -> int:
-    """Give the side of a cell in pixels for an image whose shorter side is `side`."""
-    if side < 4 * cell:
-        return max(1, side // 4)
-    return max(cell, -(-side // 8))
+_FEWEST, _MOST = 4, 8  # cells along the shorter side
+_SMALL = 32  # pixels along the shorter side: larger images are averaged down to between 32 and 63
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """Histograms of edge directions (signed, 8 bins), square-rooted, and block colours.
+    """Square roots of histograms of edge directions in cells; for colour, also block means.
+
+    Luminance is smoothed by a sixth of a cell. Each pixel's gradient is split between the nearest
+    two of eight directions (edges from dark to light and from light to dark differ) and between
+    the nearest cells. An image's histograms are divided by its total, so that faint images equal
+    strong ones, but images with less than two grey levels of gradient a pixel stay small, so
+    that noise is not blown up. Colour adds the RGB means of 4 × 4 blocks, from 0 to 2.
 
     Parameters
     ----------
     shape : tuple of int
-        ``(H, W, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB).
+        ``(H, W, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB). Images of 64 pixels and
+        more are first averaged in equal square blocks until the shorter side has 32 to 63.
     cell : int, default 4
-        Side of a cell in pixels; images under 16 pixels get smaller cells, so that there
-        are four a side, and images over 32 pixels larger ones, so that there are eight.
+        Wanted side of a cell in pixels. It becomes smaller or larger where that is needed for 4
+        to 8 cells along the shorter side: 8 × 8 images have cells of 2 pixels, 28 × 28 of 4.
     bins : int, default 8
-        Directions; only 8 is offered.
+        Directions: 8 is the only number there is.
+
+    Raises
+    ------
+    InputError
+        When a parameter is outside these.
+
+    References
+    ----------
+    Dalal, Triggs: Histograms of oriented gradients for human detection. CVPR 2005;
+    Arandjelović, Zisserman: Three things everyone should know to improve object retrieval
+    (the square root). CVPR 2012.
     """
 
     shape: tuple[int, int, int]
     cell: int = 4
-    bins: int = 8
+    bins: int = BINS
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or self.shape[2] not in (1, 3) or min(self.shape) < 1:
-            raise InputError(f"images of shape {self.shape}: (H, W, 1) or (H, W, 3) is needed")
+        check_shape(self.shape)
+        if self.cell < 1 or self.bins != BINS:
+            raise InputError(
+                f"cells of {self.cell} pixels and {self.bins} bins: 1 or more pixels and "
+                f"{BINS} bins are needed"
+            )
 
     @property
     def name(self) -> str:
@@ -57,16 +72,25 @@ class Gradients:
         return 0.25
 
     @property
+    def shrink(self) -> int:
+        """Side of the blocks of pixels that are averaged first; 1: none are."""
+        return max(1, min(self.shape[:2]) // _SMALL)
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Cells down and across."""
-        side = cell_for(min(self.shape[:2]), self.cell)
-        return max(1, round(self.shape[0] / side)), max(1, round(self.shape[1] / side))
+        height, width = self._pixels
+        shorter = min(height, width)
+        cells = min(max(round(shorter / self.cell), _FEWEST), _MOST, shorter)
+        # a long strip has cells in proportion, to a limit: features stay below some thousands
+        down, across = (min(round(cells * side / shorter), 4 * _MOST) for side in (height, width))
+        return down, across
 
     @property
     def n_features(self) -> int:
         """Length of one feature row."""
         down, across = self.grid
-        return down * across * self.bins + (3 * _BLOCKS * _BLOCKS if self.shape[2] == 3 else 0)
+        return down * across * BINS + (3 * BLOCKS * BLOCKS if self.shape[2] == 3 else 0)
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""
@@ -79,112 +103,51 @@ class Gradients:
         }
 
     def setup(self) -> None:
-        """Compile, or load the compiled kernel."""
+        """Compile the kernel, or load it compiled."""
         self.encode(np.zeros((1, *self.shape), np.uint8))
 
     def encode(self, data: NDArray) -> NDArray:
         """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+
+        A row holds, for each column of cells, for each cell down it, 8 directions (right, down
+        right, down, …), then the block means.
 
         Raises
         ------
         InputError
             When the images are not uint8 or not of the shape that was said.
         """
-        if data.dtype != np.uint8 or data.shape[1:] != self.shape:
-            raise InputError(
-                f"images of {data.dtype} {data.shape[1:]}: uint8 {self.shape} is needed"
-            )
-        down, across = self.grid
+        check_images(data, self.shape)
+        (height, width), (down, across) = self._pixels, self.grid
+        reach = min(height / down, width / across) / 6
         out = np.empty((len(data), self.n_features), np.float32)
-        _encode(
+        encode_images(
             np.ascontiguousarray(data),
-            _tents(self.shape[0], down),
-            _tents(self.shape[1], across),
-            _boxes(self.shape[0]),
-            _boxes(self.shape[1]),
+            self.shrink,
+            np.float32(min(0.25, reach * reach / 2)),
+            (down, *tents(height, down)),
+            (across, *tents(width, across)),
             out,
         )
         return out
 
-
-def _tents(n: int, cells: int) -> NDArray:
-    """Share each of `n` pixels between its two nearest cells: (n, cells)."""
-    share = np.zeros((n, cells), np.float32)
-    place = (np.arange(n) + 0.5) * cells / n - 0.5
-    low = np.floor(place).astype(int)
-    for i in range(n):
-        part = place[i] - low[i]
-        share[i, min(max(low[i], 0), cells - 1)] += 1 - part
-        share[i, min(max(low[i] + 1, 0), cells - 1)] += part
-    return share
+    @property
+    def _pixels(self) -> tuple[int, int]:
+        """Pixels down and across after `shrink`; a rest of less than a block is left out."""
+        return self.shape[0] // self.shrink, self.shape[1] // self.shrink
 
 
-def _boxes(n: int) -> NDArray:
-    """First pixel of each block and the end: (blocks + 1,)."""
-    return np.arange(_BLOCKS + 1) * n // _BLOCKS
+def tents(n: int, cells: int) -> tuple[NDArray, NDArray]:
+    """Share each of `n` pixels between its two nearest cells, in proportion to nearness.
 
-
-@njit(cache=True, nogil=True)
-def _encode(images, down, across, rows, columns, out):  # type: ignore[no-untyped-def]
-    n, height, width, channels = images.shape
-    bins = 8
-    light = np.empty((height + 2, width + 2), np.float32)
-    strips = np.empty((down.shape[1], bins, width), np.float32)
-    edges = down.shape[1] * across.shape[1] * bins
-    scale = np.float32(1 / 255)
-    for i in range(n):
-        for y in range(height):
-            for x in range(width):
-                if channels == 3:
-                    r, g, b = images[i, y, x, 0], images[i, y, x, 1], images[i, y, x, 2]
-                    v = np.float32(0.299) * r + np.float32(0.587) * g + np.float32(0.114) * b
-                else:
-                    v = np.float32(images[i, y, x, 0])
-                light[y + 1, x + 1] = v * scale
-        light[0, :] = light[1, :]
-        light[height + 1, :] = light[height, :]
-        light[:, 0] = light[:, 1]
-        light[:, width + 1] = light[:, width]
-        strips[:] = 0
-        for y in range(height):
-            for x in range(width):
-                gx = (light[y + 1, x + 2] - light[y + 1, x]) * np.float32(0.5)
-                gy = (light[y + 2, x + 1] - light[y, x + 1]) * np.float32(0.5)
-                zero = np.float32(0)
-                for c in range(down.shape[1]):
-                    w = down[y, c]
-                    if w > 0:
-                        strips[c, 0, x] += w * max(gx - abs(gy), zero)
-                        strips[c, 1, x] += w * _ROOT2 * min(max(gx, zero), max(gy, zero))
-                        strips[c, 2, x] += w * max(gy - abs(gx), zero)
-                        strips[c, 3, x] += w * _ROOT2 * min(max(-gx, zero), max(gy, zero))
-                        strips[c, 4, x] += w * max(-gx - abs(gy), zero)
-                        strips[c, 5, x] += w * _ROOT2 * min(max(-gx, zero), max(-gy, zero))
-                        strips[c, 6, x] += w * max(-gy - abs(gx), zero)
-                        strips[c, 7, x] += w * _ROOT2 * min(max(gx, zero), max(-gy, zero))
-        total = np.float32(0)
-        for c in range(down.shape[1]):
-            for k in range(across.shape[1]):
-                for b in range(bins):
-                    s = np.float32(0)
-                    for x in range(width):
-                        s += strips[c, b, x] * across[x, k]
-                    out[i, (c * across.shape[1] + k) * bins + b] = s
-                    total += s
-        for j in range(edges):
-            out[i, j] = np.sqrt(out[i, j] / (total + _FLOOR))
-        if channels == 3:
-            _colours(images[i], rows, columns, out[i, edges:])
-
-
-@njit(cache=True, nogil=True)
-def _colours(image, rows, columns, out):  # type: ignore[no-untyped-def]
-    for r in range(4):
-        for c in range(4):
-            for k in range(3):
-                s = 0
-                for y in range(rows[r], rows[r + 1]):
-                    for x in range(columns[c], columns[c + 1]):
-                        s += image[y, x, k]
-                area = max(1, (rows[r + 1] - rows[r]) * (columns[c + 1] - columns[c]))
-                out[(r * 4 + c) * 3 + k] = np.float32(2) * np.float32(s) / np.float32(255 * area)
+    Returns
+    -------
+    int64 (n, 2), float32 (n, 2)
+        The two cells of each pixel and their shares; beyond the outer cells' middles all goes
+        to the outer cell.
+    """
+    place = np.clip((np.arange(n) + 0.5) * cells / n - 0.5, 0, cells - 1)
+    low = np.minimum(np.floor(place).astype(np.int64), max(cells - 2, 0))
+    high = np.minimum(low + 1, cells - 1)
+    part = place - low
+    return np.stack([low, high], 1), np.stack([1 - part, part], 1).astype(np.float32)

@@ -13,6 +13,7 @@ from shoal.errors import InputError
 
 COMPONENTS = 64
 _BLOCK = 4096  # rows turned to float64 at a time
+_NOISE = 1e-2  # of the largest eigenvalue: whitening raises smaller components no further
 _SMALLEST = 1e-6  # of the largest eigenvalue: below it a component is rounding
 
 
@@ -122,7 +123,7 @@ class Projection:
     mean : float64 (features,)
         What is taken off first.
     matrix : float64 (features, components)
-        Principal directions, each divided by its eigenvalue to the power of the whitening.
+        Principal directions, each divided by a power of its eigenvalue: the whitening.
     eigenvalues : float64 (components,)
         Variances along the directions before whitening, falling.
     """
@@ -177,7 +178,9 @@ def fit_projection(
     """Fit principal components, each divided by its eigenvalue to the power `whiten`.
 
     With the default of a quarter a component of standard deviation s comes out with √s: halfway
-    between plain components and whitened ones. An encoder's `whiten` says what suits its features.
+    between plain components and whitened ones. A hundredth of the first eigenvalue is added to
+    each before the power is taken, so that components of mere noise are not raised. An encoder's
+    `whiten` says what suits its features.
 
     Parameters
     ----------
@@ -208,7 +211,8 @@ def fit_projection(
     values, vectors = values[::-1], vectors[:, ::-1]
     kept = values > _SMALLEST * values[0]
     values, vectors = values[kept], vectors[:, kept]
-    return Projection(moments.mean, vectors * _signs(vectors) / values**whiten, values)
+    divisors = (values + _NOISE * values[0]) ** whiten
+    return Projection(moments.mean, vectors * (_signs(vectors) / divisors), values)
 
 
 def _rounding(moments: Moments) -> float:
