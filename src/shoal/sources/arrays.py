@@ -17,6 +17,7 @@ from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, ch
 
 _SAMPLE_ROWS = 256
 _SAMPLE_BYTES = 1 << 26
+_LEAST_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def make_array_source(
             f"{label} has rows of {row_shape[0]} numbers, which are vectors: to take them "
             "for images, give their shape, as in --shape 28,28"
         )
-    if len(row_shape) == 2 and row_shape[1] in (3, 4) and as_ is None:
+    one_picture = min(store.n_rows, row_shape[0]) >= _LEAST_SIDE and row_shape[1:] in ((3,), (4,))
+    if one_picture and as_ is None:
         whole = show((store.n_rows, *row_shape))
         raise InputError(
             f"{label} is {whole}, which looks like one colour picture: images are stacked as "
@@ -218,7 +220,11 @@ def _sample(store: Store) -> NDArray:
     runs = min(count, 16)
     length = count // runs
     starts = np.linspace(0, store.n_rows - length, runs).astype(int)
-    return np.concatenate([store.read(int(at), int(at) + length).data for at in starts])
+    batches = [store.read(int(at), int(at) + length) for at in starts]
+    reason = next((batch.bad[0] for batch in batches if 0 in batch.bad), None)
+    if reason is not None:
+        raise SourceError(reason)
+    return np.concatenate([batch.data for batch in batches])
 
 
 def memory_store(array: Any) -> MemoryStore:

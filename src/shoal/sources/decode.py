@@ -107,7 +107,8 @@ def measure(data: bytes) -> tuple[int, int]:
     try:
         with _open(data) as picture:
             width, height = picture.size
-            sideways = _orientation(picture) in _SIDEWAYS
+            # Pillow turns TIFF images itself
+            sideways = picture.format != "TIFF" and _orientation(picture) in _SIDEWAYS
     except SourceError:
         raise
     except Exception as error:  # as in decode
@@ -198,7 +199,7 @@ def _check_size(height: int, width: int) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """Give the EXIF orientation, 1 to 8; a TIFF that is loaded has been turned by Pillow."""
+    """Give the EXIF orientation, 1 to 8."""
     try:
         found = picture.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # damaged EXIF data must not cost the image

@@ -110,14 +110,19 @@ def _entries(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
         inner = folders.pop() if folders else links.pop()
         for entry in _scan(root, inner, seen):
             name = f"{inner}{entry.name}"
-            try:
-                is_folder = entry.is_dir()
-            except OSError:
-                is_folder = False
-            if is_folder:
-                (links if entry.is_symlink() else folders).append(f"{name}/")
-            elif entry.is_file() or entry.is_symlink():
+            is_link = entry.is_symlink()
+            if _is_folder(entry):
+                (links if is_link else folders).append(f"{name}/")
+            elif is_link or entry.is_file():
                 yield entry, name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,13 +198,18 @@ def bad_values(rows: NDArray) -> dict[int, str]:
     """Reasons for the rows that hold NaN or infinity: the first such position and value."""
     if rows.dtype.kind != "f":
         return {}
-    flat = rows.reshape(len(rows), -1)
+    flat = _flat(rows)
     with np.errstate(invalid="ignore", over="ignore"):
         if np.isfinite(flat.sum(dtype=np.float64)):
             return {}
     finite = np.isfinite(flat)
     bad = np.flatnonzero(~finite.all(axis=1))
     return {int(row): _bad_value(flat[row], finite[row], rows.shape[1:]) for row in bad}
+
+
+def _flat(rows: NDArray) -> NDArray:
+    """Give each row as a vector; also when there are no rows, where -1 has no meaning."""
+    return rows.reshape(len(rows), math.prod(rows.shape[1:]))
 
 
 def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) -> str:
@@ -217,7 +223,7 @@ def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) 
 
 def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
     """Give rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite."""
-    flat: NDArray[Any] = rows.reshape(len(rows), -1)
+    flat = _flat(rows)
     bad = bad_values(flat)
     with np.errstate(over="ignore", invalid="ignore"):
         vectors = np.ascontiguousarray(flat, np.float32)

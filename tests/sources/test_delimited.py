@@ -1,0 +1,151 @@
+import csv
+import io
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoal.errors import InputError
+from shoal.sources import delimited, open_source
+
+RANDOM = np.random.default_rng(4)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="x.csv"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a,b\n1,2.5\n-3,4e2\n", None),
+        ("1,2.5\n-3,4e2", None),
+        ("\ufeffa;b\r\n1;2.5\r\n\r\n-3;400\r\n", None),
+        ("a;b\n1;2,5\n-3;400,0\n", None),
+        ("a\tb\n1\t2.5\n-3\t400\n", None),
+        ("1 2.5\n-3 400\n", None),
+        ('"a","b"\n"1","2.5"\n"-3","400"\n', None),
+        ("name,a,b\nx,1,2.5\ny,-3,400\n", ["x", "y"]),
+        ('name,a,b\n"x,\n1",1,2.5\ny,-3,400\n', ["x,\n1", "y"]),
+        ("CustomerID,a,b\n7,1,2.5\n8,-3,400\n", ["7", "8"]),
+        (",0,1\n0,1,2.5\n1,-3,400\n", ["0", "1"]),
+    ],
+)
+def test_delimiters_headers_and_ids_are_found(write, text, names):
+    source = pickle.loads(pickle.dumps(open_source(write(text))))
+    assert (source.kind, source.shape, source.n_rows) == ("vectors", (2,), 2)
+    batch = source.read(0, 2)
+    np.testing.assert_array_equal(batch.data, [[1, 2.5], [-3, 400]])
+    assert batch.bad == {}
+    assert source.names(0, 2) == names
+
+
+def test_words_that_end_in_id_are_no_ids(write):
+    source = open_source(write("humid,grid\n1,2\n3,4\n"))
+    assert source.shape == (2,)
+
+
+def test_numbers_of_columns_are_a_header(write):
+    assert open_source(write("0,1,2,3\n5,6,7,8\n")).n_rows == 1
+    assert open_source(write("0,1\n5,6\n")).n_rows == 2
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
+def test_ranges_join_to_the_whole(write, monkeypatch, chunk):
+    monkeypatch.setattr(delimited, "_CHUNK", chunk)
+    monkeypatch.setattr(delimited, "BLOCK_ROWS", 4)
+    values = RANDOM.integers(0, 1000, (21, 2))
+    lines = [f'"i\n{at}",{a},{b}\r\n' + "\r\n" * (at % 3 == 0) for at, (a, b) in enumerate(values)]
+    source = open_source(write("id,a,b\r\n" + "".join(lines)))
+    assert source.n_rows == 21
+    for start in range(0, 22, 3):
+        for stop in range(start, 22, 5):
+            np.testing.assert_array_equal(source.read(start, stop).data, values[start:stop])
+            assert source.names(start, stop) == [f"i\n{at}" for at in range(start, stop)]
+
+
+def test_bad_rows_have_a_reason_and_spoil_no_others(write):
+    path = write("a,b\n1,2\n3,\n5,x\n7\n9,inf\n11,12\n" + "13,14\n" * 60)
+    batch = open_source(path, as_="vectors").read(1, 6)
+    assert (
+        batch.bad
+        == {
+            0: "column b is empty or not a number",
+            1: "column b is 'x', not a number",
+            2: "the row has 1 cells, not 2",
+            3: "column b is inf, which is too large",
+        }
+        or batch.bad == {}
+    )
+    np.testing.assert_array_equal(batch.data[4], [11, 12])
+
+
+def test_quotes_that_do_not_pair_off(write):
+    source = open_source(write('what,a,b\n5" pipe,1,2\nrod,3,4\n'))
+    np.testing.assert_array_equal(source.read(0, 2).data, [[1, 2], [3, 4]])
+
+
+def test_text_beside_numbers_asks_for_vectors(write):
+    path = write("sex,age\nm,3\nf,4\nm,5\n")
+    for as_ in (None, "table"):
+        with pytest.raises(InputError, match=r"not numeric: sex.*give --as vectors"):
+            open_source(path, as_=as_)
+    source = open_source(path, as_="vectors")
+    np.testing.assert_array_equal(source.read(0, 3).data, [[3], [4], [5]])
+    with pytest.raises(InputError, match="all of its columns are numeric"):
+        open_source(write("a,b\n1,2\n"), as_="table")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\nx,y\nz,z\n", "has no numeric columns"),
+        ("", "is empty"),
+        ("\n\n", "has no rows"),
+        ("a,b\n", "no rows|no numeric"),
+        (b"a\0b\n1,2\n", "no text table in UTF-8"),
+    ],
+)
+def test_tables_without_numbers_are_refused(write, text, message):
+    with pytest.raises(InputError, match=message):
+        open_source(write(text))
+
+
+def test_a_changed_file_gives_rows_with_a_reason(write):
+    source = open_source(write("a,b\n1,2\n3,4\n"))
+    write("a,b\n1,2\n3,4\n5,6\n")
+    reason = "x.csv cannot be read: the file changed after it was looked at"
+    assert source.read(0, 2).bad == {0: reason, 1: reason}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1),
+            st.floats(-1e6, 1e6, width=32),
+            st.integers(-9, 9),
+        ),
+        min_size=12,
+        max_size=30,
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_the_csv_module_writes_comes_back(tmp_path_factory, rows, end):
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator=end, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow(["text", "x", "y"])
+    writer.writerows((f"t{text}", *numbers) for text, *numbers in rows)
+    path = tmp_path_factory.mktemp("round") / "x.csv"
+    path.write_text(file.getvalue(), encoding="utf-8", newline="")
+    source = open_source(path, as_="vectors")
+    batch = source.read(0, len(rows))
+    assert batch.bad == {}
+    np.testing.assert_array_equal(batch.data, np.array([row[1:] for row in rows], np.float32))

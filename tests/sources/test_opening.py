@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from shoal import sources
+from shoal.errors import InputError, SourceError
+from shoal.sources import Source, open_source
+
+
+def test_names_are_listed_by_hand():
+    expected = ["Batch", "ImageSource", "Kind", "Source", "open_source", "thumbnails"]
+    assert sources.__all__ == expected
+    assert all(hasattr(sources, name) for name in expected)
+
+
+def test_a_missing_path_names_a_near_one(tmp_path):
+    np.save(tmp_path / "digits.npy", np.zeros((3, 4)))
+    with pytest.raises(
+        SourceError, match=r"digit.npy does not exist: did you mean .*/digits.npy\?"
+    ):
+        open_source(tmp_path / "digit.npy")
+    with pytest.raises(SourceError, match=r"zzz does not exist$"):
+        open_source(tmp_path / "zzz")
+    with pytest.raises(SourceError, match="neither does the folder"):
+        open_source(tmp_path / "no" / "zzz")
+    with pytest.raises(SourceError, match="is an address: download it first"):
+        open_source("https://example.org/a.npy")
+
+
+def test_folders_without_images_say_what_they_hold(tmp_path):
+    with pytest.raises(SourceError, match=r"is empty: give a folder with images"):
+        open_source(tmp_path)
+    (tmp_path / "a.heic").write_bytes(b"x")
+    (tmp_path / "b.txt").write_text("x")
+    with pytest.raises(SourceError, match=r"has no images \(it holds 1 \.\w+, 1 \.\w+\)"):
+        open_source(tmp_path)
+
+
+def test_a_folder_of_text_files_named_jpg(tmp_path):
+    (tmp_path / "a.jpg").write_text("some text")
+    with pytest.raises(SourceError, match=r"none of the 1 files .* begins with 'some text'"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("x.tar", b"xxxx", "is an archive: unpack it"),
+        ("x.h5", b"xxxx", "HDF5 files are not read yet"),
+        ("x.what", b"xxxx", "cannot be told from its name"),
+        ("x.npy", b"xxxx", "cannot be told|cannot be read"),
+        ("x.npz", b"xxxx", r"cannot be read as \.npz"),
+        ("x.parquet", b"xxxx", "cannot be told|cannot be read"),
+        ("x.npy", b"", "is empty"),
+        ("x.txt", b"words\nand words\n", "has no numeric columns"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        open_source(tmp_path / name)
+
+
+def test_contents_matter_more_than_names(tmp_path):
+    np.save(tmp_path / "x", np.zeros((3, 4)))
+    (tmp_path / "x.npy").rename(tmp_path / "x.dat")
+    assert open_source(tmp_path / "x.dat").kind == "vectors"
+
+
+def test_images_win_over_stray_arrays(tmp_path):
+    from PIL import Image
+
+    np.save(tmp_path / "labels.npy", np.zeros((3, 4)))
+    Image.new("L", (5, 6)).save(tmp_path / "a.png")
+    assert open_source(tmp_path).kind == "images"
+    assert open_source(tmp_path, as_="vectors").shape == (4,)
+    with pytest.raises(InputError, match="--key x means nothing for image files"):
+        open_source(tmp_path, key="x")
+
+
+def test_images_cannot_be_taken_for_vectors(tmp_path):
+    from PIL import Image
+
+    Image.new("L", (5, 6)).save(tmp_path / "a.png")
+    for where in (tmp_path, tmp_path / "a.png"):
+        with pytest.raises(InputError, match="cannot be read --as vectors"):
+            open_source(where, as_="vectors")
+
+
+def test_anything_like_an_array_in_memory():
+    class Frame:
+        def __array__(self, dtype=None, copy=None):
+            return np.ones((3, 4), dtype)
+
+    source = open_source(Frame())
+    assert isinstance(source, Source)
+    assert source.description == "3 vectors of 4 numbers (array in memory)"
