@@ -30,59 +30,54 @@ def encode_images(images, shrink, smooth, down, across, out):  # type: ignore[no
     height, width = len(rows), len(columns)
     light = np.empty((height + 2, width + 2), np.float32)
     spare = np.empty((height + 2, width + 2), np.float32)
-    bins = np.empty((BINS, width), np.float32)
-    strips = np.empty((cells_down, BINS, width), np.float32)
+    bins = np.empty(BINS * width, np.float32)
+    strips = np.empty((cells_down, BINS * width), np.float32)
     turned = np.empty((width, cells_down * BINS), np.float32)
-    edges = cells_across * cells_down * BINS
+    cells = np.empty((cells_across, cells_down * BINS), np.float32)
     flat = LEVELS * np.float32(height * width)
     for i in range(n):
-        _luminance(images[i], shrink, light)
+        _luminance(images, i, shrink, light)
         _smooth(light, spare, smooth)
         strips[:] = _ZERO
         for y in range(height):
-            _directions(light[y], light[y + 1], light[y + 2], bins)
-            _add(strips[rows[y, 0]], bins, row_shares[y, 0])
-            _add(strips[rows[y, 1]], bins, row_shares[y, 1])
+            _directions(light, y, bins)
+            _add(strips, rows[y, 0], bins, row_shares[y, 0])
+            _add(strips, rows[y, 1], bins, row_shares[y, 1])
         _turn(strips, turned)
-        cells = out[i, :edges].reshape((cells_across, cells_down * BINS))
         cells[:] = _ZERO
         for x in range(width):
-            _add_row(cells[columns[x, 0]], turned[x], column_shares[x, 0])
-            _add_row(cells[columns[x, 1]], turned[x], column_shares[x, 1])
-        _normalise(out[i, :edges], flat)
+            _add(cells, columns[x, 0], turned[x], column_shares[x, 0])
+            _add(cells, columns[x, 1], turned[x], column_shares[x, 1])
+        _normalise(cells.reshape(cells.size), flat, out, i)
         if channels == 3:
-            _colours(images[i], out[i, edges:])
+            _colours(images, i, out, cells.size)
 
 
 @njit(cache=True, nogil=True)
-def _luminance(image, shrink, light):  # type: ignore[no-untyped-def]
+def _luminance(images, i, shrink, light):  # type: ignore[no-untyped-def]
     """Luminance, 0 to 255, of blocks of `shrink` pixels; the border is filled by `_extend`."""
     height, width = light.shape[0] - 2, light.shape[1] - 2
-    colour = image.shape[2] == 3
-    red, green, blue = np.float32(0.299), np.float32(0.587), np.float32(0.114)
-    if shrink == 1:
-        for y in range(height):
-            row = light[y + 1, 1:-1]
-            if colour:
-                for x in range(width):
-                    r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
-                    row[x] = red * np.float32(r) + green * np.float32(g) + blue * np.float32(b)
-            else:
-                for x in range(width):
-                    row[x] = np.float32(image[y, x, 0])
-        return
+    colour = images.shape[3] == 3
     share = np.float32(1) / np.float32(shrink * shrink)
-    light[:] = _ZERO
+    if shrink > 1:
+        light[:] = _ZERO
     for y in range(height * shrink):
-        row = light[y // shrink + 1, 1:-1]
         for x in range(width):
-            for z in range(x * shrink, (x + 1) * shrink):
-                if colour:
-                    r, g, b = image[y, z, 0], image[y, z, 1], image[y, z, 2]
-                    v = red * np.float32(r) + green * np.float32(g) + blue * np.float32(b)
-                else:
-                    v = np.float32(image[y, z, 0])
-                row[x] += share * v
+            if shrink == 1:
+                light[y + 1, x + 1] = _grey(images, i, y, x, colour)
+            else:
+                for z in range(x * shrink, (x + 1) * shrink):
+                    light[y // shrink + 1, x + 1] += share * _grey(images, i, y, z, colour)
+
+
+@njit(cache=True, nogil=True)
+def _grey(images, i, y, x, colour):  # type: ignore[no-untyped-def]
+    """Luminance of one pixel."""
+    if not colour:
+        return np.float32(images[i, y, x, 0])
+    red = np.float32(0.299) * np.float32(images[i, y, x, 0])
+    green = np.float32(0.587) * np.float32(images[i, y, x, 1])
+    return red + green + np.float32(0.114) * np.float32(images[i, y, x, 2])
 
 
 @njit(cache=True, nogil=True)
@@ -112,69 +107,65 @@ def _smooth(light, spare, smooth):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _directions(above, here, below, bins):  # type: ignore[no-untyped-def]
-    """Split each gradient of a row into the nearest two of eight directions: (8, width).
+def _directions(light, y, bins):  # type: ignore[no-untyped-def]
+    """Split each gradient of row y into the nearest two of eight directions: (8 × width,).
 
     A gradient is exactly one sum ``a·axis + b·diagonal`` of its nearest two directions with
     a, b ≥ 0, and a + b is its length within 8 %: no angle is computed.
     """
-    for x in range(bins.shape[1]):
-        gx = (here[x + 2] - here[x]) * _HALF
-        gy = (below[x + 1] - above[x + 1]) * _HALF
+    width = light.shape[1] - 2
+    for x in range(width):
+        gx = (light[y + 1, x + 2] - light[y + 1, x]) * _HALF
+        gy = (light[y + 2, x + 1] - light[y, x + 1]) * _HALF
         right, left = max(gx, _ZERO), max(-gx, _ZERO)
         low, high = max(gy, _ZERO), max(-gy, _ZERO)
         wide, tall = right + left, low + high
-        bins[0, x] = max(right - tall, _ZERO)
-        bins[1, x] = _ROOT2 * min(right, low)
-        bins[2, x] = max(low - wide, _ZERO)
-        bins[3, x] = _ROOT2 * min(left, low)
-        bins[4, x] = max(left - tall, _ZERO)
-        bins[5, x] = _ROOT2 * min(left, high)
-        bins[6, x] = max(high - wide, _ZERO)
-        bins[7, x] = _ROOT2 * min(right, high)
+        bins[x] = max(right - tall, _ZERO)
+        bins[width + x] = _ROOT2 * min(right, low)
+        bins[2 * width + x] = max(low - wide, _ZERO)
+        bins[3 * width + x] = _ROOT2 * min(left, low)
+        bins[4 * width + x] = max(left - tall, _ZERO)
+        bins[5 * width + x] = _ROOT2 * min(left, high)
+        bins[6 * width + x] = max(high - wide, _ZERO)
+        bins[7 * width + x] = _ROOT2 * min(right, high)
 
 
 @njit(cache=True, nogil=True)
-def _add(total, part, share):  # type: ignore[no-untyped-def]
-    """Add ``share * part`` to `total`, both (8, width)."""
-    _add_row(total.reshape(total.size), part.reshape(part.size), share)
-
-
-@njit(cache=True, nogil=True)
-def _add_row(total, part, share):  # type: ignore[no-untyped-def]
-    """Add ``share * part`` to `total`."""
-    for j in range(len(total)):
-        total[j] += share * part[j]
+def _add(totals, place, part, share):  # type: ignore[no-untyped-def]
+    """Add ``share * part`` to ``totals[place]``."""
+    for j in range(len(part)):
+        totals[place, j] += share * part[j]
 
 
 @njit(cache=True, nogil=True)
 def _turn(strips, turned):  # type: ignore[no-untyped-def]
-    """Put the pixels' column first: (cells, 8, width) to (width, cells × 8)."""
+    """Put the pixels' column first: (cells, 8 × width) to (width, cells × 8)."""
+    width = turned.shape[0]
     for c in range(strips.shape[0]):
         for b in range(BINS):
-            for x in range(strips.shape[2]):
-                turned[x, c * BINS + b] = strips[c, b, x]
+            for x in range(width):
+                turned[x, c * BINS + b] = strips[c, b * width + x]
 
 
 @njit(cache=True, nogil=True)
-def _normalise(edges, flat):  # type: ignore[no-untyped-def]
+def _normalise(cells, flat, out, i):  # type: ignore[no-untyped-def]
     """Square roots of the shares of the total; all smaller where the total is below `flat`."""
     sums = np.zeros(BINS, np.float32)
-    for a in range(0, len(edges), BINS):
+    for a in range(0, len(cells), BINS):
         for b in range(BINS):
-            sums[b] += edges[a + b]
-    total = sums[0]
-    for b in range(1, BINS):
+            sums[b] += cells[a + b]
+    total = np.float32(0)
+    for b in range(BINS):
         total += sums[b]
     factor = total / (total * total + flat * flat)
-    for j in range(len(edges)):
-        edges[j] = np.sqrt(edges[j] * factor)
+    for j in range(len(cells)):
+        out[i, j] = np.sqrt(cells[j] * factor)
 
 
 @njit(cache=True, nogil=True)
-def _colours(image, out):  # type: ignore[no-untyped-def]
+def _colours(images, i, out, start):  # type: ignore[no-untyped-def]
     """Means of 4 × 4 blocks, 0 to 2, three channels each."""
-    height, width, _ = image.shape
+    _, height, width, _ = images.shape
     for r in range(BLOCKS):
         top = min(r * height // BLOCKS, height - 1)
         bottom = max((r + 1) * height // BLOCKS, top + 1)
@@ -184,11 +175,11 @@ def _colours(image, out):  # type: ignore[no-untyped-def]
             red = green = blue = np.int64(0)
             for y in range(top, bottom):
                 for x in range(first, last):
-                    red += image[y, x, 0]
-                    green += image[y, x, 1]
-                    blue += image[y, x, 2]
+                    red += images[i, y, x, 0]
+                    green += images[i, y, x, 1]
+                    blue += images[i, y, x, 2]
             scale = COLOUR / np.float32(255 * (bottom - top) * (last - first))
-            place = (r * BLOCKS + c) * 3
-            out[place] = np.float32(red) * scale
-            out[place + 1] = np.float32(green) * scale
-            out[place + 2] = np.float32(blue) * scale
+            place = start + (r * BLOCKS + c) * 3
+            out[i, place] = np.float32(red) * scale
+            out[i, place + 1] = np.float32(green) * scale
+            out[i, place + 2] = np.float32(blue) * scale
