@@ -84,6 +84,9 @@ def test_reading_never_writes_into_the_array_in_memory():
     kept = vectors.copy()
     open_source(vectors).read(0, 2)
     np.testing.assert_array_equal(vectors, kept)
+    open_source(vectors).read(0, 2).data[:] = 9
+    open_source(IMAGES[:3].copy()).read(0, 2).data[:] = 9
+    np.testing.assert_array_equal(vectors, kept)
     batch = open_source(images).read(0, 2)
     assert batch.bad == {1: "the value at position (0, 0) is nan, not a finite number"}
     assert batch.data.ravel().tolist() == [128, 0]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import ImageSource, Source, open_source, thumbnails
+from shoal.sources import ImageSource, Source, listing, open_source, thumbnails
 
 
 def save(path, value, size=(8, 10)):
@@ -191,6 +191,24 @@ def test_paths_in_memory_and_a_single_file(folder):
     paths = [folder / "a" / "img4.png", str(folder / "a" / "img0.png")]
     assert open_source(paths).read(0, 2).data[:, 0, 0, 0].tolist() == [80, 0]
     assert open_source(paths[0]).names(0, 1) == ["img4.png"]
+
+
+def test_only_the_head_of_other_tables_is_read_for_paths(tmp_path, monkeypatch):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n" + "1,2\n" * 300)
+    read = []
+    rows = listing._rows
+    monkeypatch.setattr(
+        listing, "_rows", lambda path: (read.append(row) or row for row in rows(path))
+    )
+    assert open_source(path).n_rows == 300
+    assert len(read) <= 50
+
+
+def test_the_content_and_not_the_name_says_the_format(folder):
+    (folder / "a" / "img0.png").rename(folder / "a" / "img0.jpg")
+    batch = open_source(folder).read(0, 12)
+    assert batch.bad == {}
 
 
 def test_thumbnails_are_square(tmp_path):

@@ -1,9 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 
 from shoal import sources
 from shoal.errors import InputError, SourceError
-from shoal.sources import Source, open_source
+from shoal.sources import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
@@ -33,6 +35,25 @@ def test_folders_without_images_say_what_they_hold(tmp_path):
     (tmp_path / "b.txt").write_text("x")
     with pytest.raises(SourceError, match=r"has no images \(it holds 1 \.\w+, 1 \.\w+\)"):
         open_source(tmp_path)
+
+
+def test_a_folder_with_one_usable_file_names_it(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.zeros(3))
+    with pytest.raises(SourceError, match=r"to read one file, give that file: .*/x\.npz$"):
+        open_source(tmp_path)
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match="is neither a file nor a folder"):
+        open_source(tmp_path / "pipe")
+
+
+def test_much_unpacked_memory_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_MENTIONED_BYTES", 100)
+    np.savez_compressed(tmp_path / "x.npz", a=np.zeros((30, 5, 5), np.uint8))
+    said = open_source(tmp_path / "x.npz").description
+    assert said.endswith("(x.npz, key a, 0.0 GB unpacked in memory)")
 
 
 def test_a_folder_of_text_files_named_jpg(tmp_path):

@@ -108,7 +108,9 @@ class ArraySource:
             vectors, bad = to_vectors(rows)
             return Batch(vectors, bad | stored.bad)
         bad = bad_values(rows) | stored.bad
-        return Batch(_blank(self.rule.apply(rows), bad, rows), bad)
+        pixels = self.rule.apply(rows)
+        pixels[list(bad)] = 0
+        return Batch(pixels, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
         """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
@@ -129,15 +131,6 @@ class ArraySource:
         if bad:
             raise SourceError(f"row {row}: {bad[0]}")
         return limit(self.rule.apply(rows, self.rule.native[:2])[0], max_side)
-
-
-def _blank(pixels: NDArray[np.uint8], bad: dict[int, str], rows: NDArray) -> NDArray[np.uint8]:
-    """Make the bad rows black, without writing into the stored array."""
-    if not bad:
-        return pixels
-    pixels = pixels.copy() if np.may_share_memory(pixels, rows) else pixels
-    pixels[list(bad)] = 0
-    return pixels
 
 
 def make_array_source(

@@ -9,6 +9,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from shoal.sources.store import because
 
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image")
 _DIGITS = re.compile("([0-9]+)")
+_TABLES = (".csv", ".tsv")
 _TRIED_ROWS = 50
 
 
@@ -143,7 +145,7 @@ def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
     """Give the paths that a text, CSV or TSV file lists, or None when it lists none.
 
     A text file has one path a line (``#`` begins a comment); a table has a column of them,
-    found by its name or by the extensions in it.
+    found by its name or by the extensions in it. Only the first rows of other files are read.
 
     Raises
     ------
@@ -151,16 +153,28 @@ def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
         When the file cannot be read as text.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() in (".csv", ".tsv"):
-                delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(file.readline())
-                file.seek(0)
-                return _column(list(csv.reader(file, delimiter=delimiter)), extensions)
-            lines = [line.strip() for line in file]
+        column = _column(list(islice(_rows(path), _TRIED_ROWS)), extensions)
+        if column is None:
+            return None
+        names = [row[column].strip() if column < len(row) else "" for row in _rows(path)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read as a list of paths: {because(error)}") from None
-    names = [line for line in lines if line and not line.startswith("#")]
-    return names if _are_images(names, extensions) else None
+    is_table = path.suffix.lower() in _TABLES
+    return names[1:] if is_table and not _is_image(names[0], extensions) else names
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    """Read the rows of a table, or the lines of a text, that are not empty."""
+    extension = path.suffix.lower()
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if extension not in _TABLES:
+            lines = (line.strip() for line in file)
+            yield from ([line] for line in lines if line and not line.startswith("#"))
+            return
+        delimiter = "\t" if extension == ".tsv" else _delimiter(file.readline())
+        file.seek(0)
+        rows = csv.reader(file, delimiter=delimiter)
+        yield from (row for row in rows if any(cell.strip() for cell in row))
 
 
 def _delimiter(line: str) -> str:
@@ -168,24 +182,21 @@ def _delimiter(line: str) -> str:
     return max(",;\t|", key=line.count)
 
 
-def _column(rows: list[list[str]], extensions: frozenset[str]) -> list[str] | None:
-    """Find the column of paths of a table, with or without a header."""
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
+def _column(rows: list[list[str]], extensions: frozenset[str]) -> int | None:
+    """Find the column of paths among the first rows, with or without a header."""
     if not rows:
         return None
     header = [cell.strip().lower() for cell in rows[0]]
-    by_name = sorted(range(len(header)), key=lambda c: header[c] not in _PATH_COLUMNS)
-    for column in by_name:
+    for column in sorted(range(len(header)), key=lambda at: header[at] not in _PATH_COLUMNS):
         cells = [row[column].strip() if column < len(row) else "" for row in rows]
         if _are_images(cells[1:] or cells, extensions):
-            return cells if _is_image(cells[0], extensions) else cells[1:]
+            return column
     return None
 
 
 def _are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
-    """Tell whether most of the first names are those of image files."""
-    tried = names[:_TRIED_ROWS]
-    return bool(tried) and sum(_is_image(name, extensions) for name in tried) * 2 > len(tried)
+    """Tell whether most names are those of image files."""
+    return sum(_is_image(name, extensions) for name in names) * 2 > len(names)
 
 
 def _is_image(name: str, extensions: frozenset[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import zipfile
 from collections import Counter
@@ -21,13 +22,15 @@ from shoal.sources.listing import make_listing, read_list, walk
 from shoal.sources.npz import choose_member, member_store
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.raw import parse_dtype, raw_store
-from shoal.sources.store import Store, because
+from shoal.sources.store import InflatedStore, Store, because
 
 _PARQUET = (".parquet", ".pq")
 _TABLES = (".csv", ".tsv", ".txt")
 _NOT_RAW = frozenset(
     (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
 )
+_SINGLE = (".npz", ".csv", ".tsv", "ubyte", "ubyte.gz")
+_MENTIONED_BYTES = 1 << 28
 _PACKED = (".tar", ".tgz", ".zip", ".7z", ".rar", ".bz2", ".xz", ".zst")
 _OTHER = {".h5": "HDF5", ".hdf5": "HDF5", ".tfrecord": "TFRecord", ".mat": "MATLAB"}
 
@@ -143,8 +146,10 @@ def _check_there(path: Path) -> None:
     if "://" in text or text.startswith(("http:/", "https:/", "s3:/", "gs:/")):
         raise SourceError(f"{text} is an address: download it first, then give the local path")
     try:
-        if path.exists():
+        if path.is_file() or path.is_dir():
             return
+        if path.exists():
+            raise SourceError(f"{path} is neither a file nor a folder")
         nearby = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
@@ -178,7 +183,7 @@ def _open_folder(root: Path, asked: Asked) -> Source:
         return make_parquet_source(by_kind["parquet"], label, asked.as_, asked.key)
     if by_kind["image"]:
         raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
-    raise SourceError(_no_images(root, found.extensions))
+    raise SourceError(_no_images(root, found.names, found.extensions))
 
 
 def _by_kind(root: Path, names: list[str]) -> dict[str, list[Path]]:
@@ -196,12 +201,14 @@ def _by_kind(root: Path, names: list[str]) -> dict[str, list[Path]]:
     return kinds
 
 
-def _no_images(root: Path, extensions: Counter[str]) -> str:
+def _no_images(root: Path, names: list[str], extensions: Counter[str]) -> str:
     """Word what is said of a folder in which nothing can be used."""
+    usable = [name for name in names if name.lower().endswith(_SINGLE)]
+    hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
     holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
     return (
         f"the folder {root} has no images (it holds {holds}): Shoal reads JPEG, PNG, GIF, BMP, "
-        "TIFF, WebP and PNM files, and raw files when --shape and --dtype are given"
+        f"TIFF, WebP and PNM files, and raw files when --shape and --dtype are given{hint}"
     )
 
 
@@ -224,7 +231,8 @@ def _open_file(path: Path, asked: Asked) -> Source:
     if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
         asked.refuse(f"{path.name}, an .npz file", dtype=asked.dtype)
         member = choose_member(path, asked.key, None if asked.shape else asked.as_)
-        return asked.array(member_store(path, member), f"{path.name}, key {member.key}")
+        store = member_store(path, member)
+        return asked.array(store, f"{path.name}, key {member.key}{_memory(store)}")
     asked.refuse(path.name, key=None if magic == b"PAR1" else asked.key)
     if magic.startswith(b"PAR1"):
         asked.refuse(f"{path.name}, a Parquet file", shape=asked.shape, dtype=asked.dtype)
@@ -236,6 +244,13 @@ def _open_file(path: Path, asked: Asked) -> Source:
     if extension in _OTHER:
         raise SourceError(f"{path}: {_OTHER[extension]} files are not read yet: save it as .npy")
     return _open_binary(path, asked)
+
+
+def _memory(store: Store) -> str:
+    """Say how much memory a compressed array takes, when that is much."""
+    size = store.n_rows * math.prod(store.row_shape) * store.dtype.itemsize
+    much = isinstance(store, InflatedStore) and size >= _MENTIONED_BYTES
+    return f", {size / 1e9:.1f} GB unpacked in memory" if much else ""
 
 
 def _magic(path: Path) -> bytes:
@@ -277,7 +292,8 @@ def _open_binary(path: Path, asked: Asked) -> Source:
     """Open IDX or raw binary."""
     if asked.shape is None or asked.dtype is None:
         if is_idx(path):
-            return asked.array(idx_store(path), path.name)
+            store = idx_store(path)
+            return asked.array(store, f"{path.name}{_memory(store)}")
         if asked.shape is None:
             raise SourceError(
                 f"what {path} holds cannot be told from its name or first bytes: for raw "

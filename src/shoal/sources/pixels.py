@@ -222,7 +222,10 @@ def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) 
 
 
 def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Give rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite."""
+    """Give rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite.
+
+    Those become zeros, also in `rows` when these are float32 already.
+    """
     flat = _flat(rows)
     bad = bad_values(flat)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -231,7 +234,6 @@ def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
         for row in bad_values(vectors):
             bad.setdefault(row, "holds a value beyond the range of 32-bit floats")
     if bad:
-        vectors = vectors.copy() if vectors.base is not None or vectors is rows else vectors
         vectors[list(bad)] = 0
     return vectors, bad
 

@@ -35,7 +35,7 @@ class Store(Protocol):
         """How many rows there are."""
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop`` as stored; what cannot be read is zero and has a reason."""
+        """Rows ``start..stop`` as stored, a copy; what cannot be read is zero with a reason."""
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Names of rows, or None."""
@@ -66,9 +66,9 @@ class MemoryStore:
         return len(self.array)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``, a view."""
+        """Rows ``start..stop``, copied: who reads them may write into them."""
         check_range(start, stop, self.n_rows)
-        return Batch(self.array[start:stop])
+        return Batch(np.array(self.array[start:stop], order="C"))
 
     def names(self, start: int, stop: int) -> None:
         """Rows of an array have no names."""
@@ -208,10 +208,10 @@ class InflatedStore:
     held: Held = field(default_factory=Held, compare=False, repr=False)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``, a view of the unpacked array."""
+        """Rows ``start..stop``, copied from the unpacked array."""
         check_range(start, stop, self.n_rows)
         try:
-            return Batch(self.held.get(self.load)[start:stop])
+            return Batch(np.array(self.held.get(self.load)[start:stop], order="C"))
         except Exception as error:  # zipfile and zlib raise a dozen kinds on damaged files
             reason = f"{self.path.name} cannot be unpacked: {because(error)}"
             data = np.zeros((stop - start, *self.row_shape), self.dtype)
