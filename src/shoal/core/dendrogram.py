@@ -1,0 +1,175 @@
+"""Communities joined step by step into one dendrogram (the Paris linkage)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoal.core.graph import Graph
+
+# Ties communities without a common edge by their distance; far under any real edge weight.
+_FAINT = 1e-6
+
+
+class Dendrogram:
+    """All merges as nodes 0 .. 2 c − 2, each a run of the rows in leaf order.
+
+    Nodes 0 .. c − 1 are the communities; node c + t is the t-th merge; the last is the root.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (m, d), float32
+    weights : ndarray, shape (m,), float64
+        Rows that each representative stands for.
+    graph : Graph
+        On the m representatives.
+    communities : ndarray, shape (m,), int32
+        From `find_communities`.
+
+    Attributes
+    ----------
+    order : ndarray, shape (m,)
+        The rows in leaf order.
+    low, high : ndarray, shape (2 c - 1,)
+        The run of each node in `order`.
+    children : ndarray, shape (2 c - 1, 2)
+        The heavier child first; −1 for communities.
+    weight : ndarray, shape (2 c - 1,)
+        Rows of the data under each node.
+
+    References
+    ----------
+    Bonald et al., "Hierarchical graph clustering using node pair sampling" (Paris), 2018.
+    """
+
+    def __init__(
+        self, vectors: NDArray, weights: NDArray, graph: Graph, communities: NDArray
+    ) -> None:
+        c = int(communities.max()) + 1
+        between = between_communities(vectors, weights, graph, communities)
+        self.n_leaves = c
+        self.root = 2 * c - 2
+        self.weight = np.concatenate([np.bincount(communities, weights), np.zeros(c - 1)])
+        self.children = np.full((2 * c - 1, 2), -1, np.int64)
+        for t, (a, b) in enumerate(paris_merges(between)):
+            self.children[c + t] = (a, b) if self.weight[a] >= self.weight[b] else (b, a)
+            self.weight[c + t] = self.weight[a] + self.weight[b]
+        self._place(vectors, communities)
+
+    def _place(self, vectors: NDArray, communities: NDArray) -> None:
+        """Give every node its run, and rows their place along their community's main axis."""
+        c = self.n_leaves
+        size = np.concatenate([np.bincount(communities, minlength=c), np.zeros(c - 1, np.int64)])
+        for v in range(c, self.root + 1):
+            size[v] = size[self.children[v]].sum()
+        self.low = np.zeros(2 * c - 1, np.int64)
+        for v in range(self.root, c - 1, -1):
+            first, second = self.children[v]
+            self.low[first] = self.low[v]
+            self.low[second] = self.low[v] + size[first]
+        self.high = self.low + size
+        self.order = np.lexsort((_along_main_axis(vectors, communities), self.low[communities]))
+
+    def leaves(self, node: int) -> list[int]:
+        """Give the communities under a node in leaf order."""
+        found = []
+        stack = [node]
+        while stack:
+            v = stack.pop()
+            first, second = self.children[v]
+            if first < 0:
+                found.append(v)
+            else:
+                stack.extend((int(second), int(first)))
+        return found
+
+
+def between_communities(
+    vectors: NDArray, weights: NDArray, graph: Graph, communities: NDArray
+) -> NDArray[np.float64]:
+    """Sum edge weights between communities, shape (c, c), each pair tied faintly by nearness."""
+    m, c = len(communities), int(communities.max()) + 1
+    member = sparse.csr_matrix((np.ones(m), (communities, np.arange(m))), shape=(c, m))
+    between = np.asarray((member @ graph.matrix() @ member.T).todense(), np.float64)
+    alone = between.sum(1) <= 0
+    between[alone, alone] = 1.0
+    strength = between.sum(1)
+    heavy = sparse.csr_matrix((weights, (communities, np.arange(m))), shape=(c, m))
+    centres = np.asarray(heavy @ vectors.astype(np.float64))
+    centres /= np.bincount(communities, weights)[:, None]
+    norms = (centres**2).sum(1)
+    square = np.maximum(norms[:, None] + norms[None, :] - 2.0 * centres @ centres.T, 0.0)
+    near = 1.0 / (1.0 + square / max(float(np.median(square)), 1e-300))
+    np.fill_diagonal(near, 0.0)
+    return between + _FAINT * np.outer(strength, strength) / strength.sum() * near
+
+
+@njit(cache=True, nogil=True)
+def paris_merges(between):  # type: ignore[no-untyped-def]
+    """Agglomerate by the largest ratio w_ab / (s_a s_b): the Paris linkage.
+
+    Parameters
+    ----------
+    between : ndarray, shape (c, c), float64
+        Symmetric weights; the diagonal holds the weight inside, both directions.
+
+    Returns
+    -------
+    ndarray, shape (c - 1, 2), int64
+        The two joined at each step; the t-th step makes number c + t.
+    """
+    c = len(between)
+    w = between.copy()
+    s = w.sum(1)
+    alive = np.ones(c, np.bool_)
+    ids = np.arange(c)
+    merges = np.empty((max(c - 1, 0), 2), np.int64)
+    best = np.full(c, -1.0)
+    partner = np.full(c, -1)
+    for i in range(c):
+        _find_partner(w, s, alive, i, best, partner)
+    for t in range(c - 1):
+        a = -1
+        for i in range(c):
+            if alive[i] and (a < 0 or best[i] > best[a]):
+                a = i
+        b = partner[a]
+        merges[t, 0], merges[t, 1] = ids[a], ids[b]
+        w[a] += w[b]
+        w[:, a] += w[:, b]
+        s[a] += s[b]
+        alive[b] = False
+        ids[a] = c + t
+        for i in range(c):
+            if alive[i]:
+                if i == a or partner[i] == a or partner[i] == b:
+                    _find_partner(w, s, alive, i, best, partner)
+                else:
+                    ratio = w[i, a] / (s[i] * s[a])
+                    if ratio > best[i]:
+                        best[i], partner[i] = ratio, a
+    return merges
+
+
+@njit(cache=True, nogil=True)
+def _find_partner(w, s, alive, i, best, partner):  # type: ignore[no-untyped-def]
+    """Find the live community with the largest ratio to community i."""
+    best[i], partner[i] = -1.0, -1
+    for j in range(len(s)):
+        if alive[j] and j != i:
+            ratio = w[i, j] / (s[i] * s[j])
+            if ratio > best[i]:
+                best[i], partner[i] = ratio, j
+
+
+def _along_main_axis(vectors: NDArray, communities: NDArray) -> NDArray[np.float64]:
+    """Place of each row along the longest coordinate of its community."""
+    m, c = len(communities), int(communities.max()) + 1
+    counts = np.bincount(communities, minlength=c)[:, None]
+    member = sparse.csr_matrix((np.ones(m), (communities, np.arange(m))), shape=(c, m))
+    x = vectors.astype(np.float64)
+    variance = np.asarray(member @ x**2) / counts - (np.asarray(member @ x) / counts) ** 2
+    along: NDArray[np.float64] = x[np.arange(m), variance.argmax(1)[communities]]
+    return along

@@ -1,0 +1,234 @@
+"""The graph on the representatives: nearest neighbours, weighted by the neighbours they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy import sparse
+
+LEAST_NEIGHBOURS = 5
+MOST_NEIGHBOURS = 15
+_SCALES = (5, 7, 10, 15)
+_CURVED = 1.15
+_JUMP = 12.0
+_FLOOR = 1e-3
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A weighted, symmetric graph in compressed rows, and what its distances tell.
+
+    Parameters
+    ----------
+    indptr, indices, weights : ndarray
+        The edges of row i are ``indices[indptr[i]:indptr[i + 1]]``, ascending; every edge is
+        there in both directions with the same weight, 0..1 times the root of both row weights.
+    inverse_dimension : ndarray, shape (m,), float64
+        One over the intrinsic dimension around each row.
+    neighbours : ndarray, shape (m, k), int32
+        The nearest neighbours of each row.
+    affinities : ndarray, shape (m, k), float32
+        The share of neighbours in common with each of them, 0 where one does not count.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    weights: NDArray[np.float64]
+    inverse_dimension: NDArray[np.float64]
+    neighbours: NDArray[np.int32]
+    affinities: NDArray[np.float32]
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the graph has."""
+        return len(self.indptr) - 1
+
+    def matrix(self) -> Any:
+        """Give the graph as a SciPy sparse matrix in compressed rows, shape (m, m)."""
+        shape = (self.n_rows, self.n_rows)
+        return sparse.csr_matrix((self.weights, self.indices, self.indptr), shape=shape)
+
+
+def build_graph(
+    neighbours: NDArray,
+    distances: NDArray,
+    weights: NDArray | None = None,
+    n_neighbours: int | None = None,
+) -> Graph:
+    """Join rows to their nearest neighbours by the share of neighbours in common (Jaccard).
+
+    A row keeps only the neighbours before a jump of its distances (`neighbours_before_jump`),
+    so that groups smaller than the number of neighbours are not tied to each other.
+
+    Parameters
+    ----------
+    neighbours, distances : ndarray, shape (m, k)
+        Nearest first, the row itself left out.
+    weights : ndarray, shape (m,), optional
+        How many rows of the data each row stands for.
+    n_neighbours : int, optional
+        Use this many of the k; chosen from the data when not given (`choose_neighbours`).
+
+    References
+    ----------
+    Jarvis, Patrick, "Clustering using a similarity measure based on shared near neighbors",
+    IEEE Trans. Computers C-22 (1973).
+    """
+    distances = _floored(distances)
+    if n_neighbours is None:
+        n_neighbours = choose_neighbours(distances)
+    k = min(n_neighbours, neighbours.shape[1])
+    neighbours = np.ascontiguousarray(neighbours[:, :k], np.int32)
+    distances = np.ascontiguousarray(distances[:, :k])
+    kept = neighbours_before_jump(distances)
+    affinities = shared_neighbours(neighbours, kept)
+    m = len(neighbours)
+    one_way = sparse.csr_matrix(
+        (affinities.ravel().astype(np.float64), neighbours.ravel(), np.arange(0, m * k + 1, k)),
+        shape=(m, m),
+    )
+    one_way.eliminate_zeros()
+    both = one_way.maximum(one_way.T).tocsr()
+    both.sort_indices()
+    edges = both.data
+    if weights is not None:
+        root = np.sqrt(np.asarray(weights, np.float64))
+        edges = edges * root[both.indices] * np.repeat(root, np.diff(both.indptr))
+    return Graph(
+        both.indptr.astype(np.int64),
+        both.indices.astype(np.int32),
+        edges,
+        inverse_dimension(distances, kept),
+        neighbours,
+        affinities,
+    )
+
+
+def _floored(distances: NDArray) -> NDArray[np.float64]:
+    """Keep near duplicates from having infinite density: no distance under a floor."""
+    floor = max(float(np.median(distances)) * _FLOOR, 1e-12)
+    return np.maximum(np.asarray(distances, np.float64), floor)
+
+
+def choose_neighbours(distances: NDArray) -> int:
+    """Choose how many neighbours to use, by the size of the data and by their local shape.
+
+    Few rows get few neighbours. And where the intrinsic dimension grows with the number of
+    neighbours, rows lie on something thin that the larger neighbourhoods leave (loops, small
+    groups): then the largest number is taken at which the dimension has not yet grown.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (m, k)
+        Distances to the nearest neighbours, ascending, above zero.
+    """
+    m, k = distances.shape
+    most = int(np.clip(round(1.5 * np.log(m)) - 1, LEAST_NEIGHBOURS, MOST_NEIGHBOURS))
+    scales = [s for s in _SCALES if s < most] + [most]
+    scales = [min(s, k) for s in scales]
+    smallest = None
+    chosen = scales[0]
+    for s in scales:
+        part = np.ascontiguousarray(distances[:, :s])
+        kept = neighbours_before_jump(part)
+        dimension = 1.0 / max(float(inverse_dimension(part, kept).mean()), 1e-3)
+        smallest = dimension if smallest is None else min(smallest, dimension)
+        if dimension > _CURVED * smallest:
+            break
+        chosen = s
+    return chosen
+
+
+@njit(cache=True, nogil=True)
+def neighbours_before_jump(distances):  # type: ignore[no-untyped-def]
+    """Count each row's neighbours before the first jump that no smooth density makes.
+
+    Among neighbours of a row in a smooth d-dimensional density, j d ln(r_{j+1} / r_j) is
+    exponential with mean 1 (Levina, Bickel 2004), so a value of 12 comes once in 160,000.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (m, k), float64
+        Ascending, above zero.
+
+    Returns
+    -------
+    ndarray, shape (m,), int32
+        Between 5 (or k when smaller) and k.
+    """
+    m, k = distances.shape
+    kept = np.full(m, k, np.int32)
+    for i in range(m):
+        logs = 0.0
+        for j in range(1, k):
+            here = np.log(distances[i, j - 1])
+            if j >= LEAST_NEIGHBOURS:
+                inverse = max((j * here - logs - here) / (j - 1), 0.02)
+                if j * (np.log(distances[i, j]) - here) / inverse > _JUMP:
+                    kept[i] = j
+                    break
+            logs += here
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def inverse_dimension(distances, kept):  # type: ignore[no-untyped-def]
+    """Estimate one over the intrinsic dimension around each row from its kept distances.
+
+    The mean over rows is the harmonic mean of MacKay and Ghahramani's note on Levina and
+    Bickel, "Maximum likelihood estimation of intrinsic dimension", NeurIPS 2004.
+    """
+    m = len(distances)
+    inverse = np.zeros(m)
+    for i in range(m):
+        last = kept[i] - 1
+        for j in range(last):
+            inverse[i] += np.log(distances[i, last] / distances[i, j])
+        if last > 0:
+            inverse[i] /= last
+    return inverse
+
+
+@njit(cache=True, nogil=True)
+def shared_neighbours(neighbours, kept):  # type: ignore[no-untyped-def]
+    """Give for each kept neighbour the Jaccard index of both neighbourhoods (self counted).
+
+    Parameters
+    ----------
+    neighbours : ndarray, shape (m, k), int32
+    kept : ndarray, shape (m,), int32
+        How many of them count.
+
+    Returns
+    -------
+    ndarray, shape (m, k), float32
+        0..1; 0 where a neighbour does not count.
+    """
+    m, k = neighbours.shape
+    own = np.empty((m, k + 1), np.int32)
+    for i in range(m):
+        own[i, : kept[i]] = neighbours[i, : kept[i]]
+        own[i, kept[i]] = i
+        own[i, : kept[i] + 1].sort()
+    shared = np.zeros((m, k), np.float32)
+    for i in range(m):
+        size = kept[i] + 1
+        for t in range(kept[i]):
+            j = neighbours[i, t]
+            other = kept[j] + 1
+            a = b = both = 0
+            while a < size and b < other:
+                if own[i, a] == own[j, b]:
+                    both += 1
+                    a += 1
+                    b += 1
+                elif own[i, a] < own[j, b]:
+                    a += 1
+                else:
+                    b += 1
+            shared[i, t] = both / (size + other - both)
+    return shared

@@ -1,0 +1,156 @@
+"""From a dendrogram and the excess of its splits to the one tree."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.dendrogram import Dendrogram
+from shoal.core.excess import split_excess
+from shoal.core.graph import Graph
+from shoal.core.tree import Tree
+
+_SEARCH = 0.25
+
+
+def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
+    """Give the least weight of a cluster: 0.05 % of the rows, at least 5, at most 50 leaves."""
+    if min_size is not None:
+        return float(min_size)
+    total = float(np.sum(weights))
+    return float(np.clip(0.0005 * total, 5.0, 50.0 * max(1.0, total / len(weights))))
+
+
+def all_excess(
+    plan: Dendrogram,
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    graph: Graph,
+    least: float,
+) -> NDArray[np.float64]:
+    """Give the excess of every node both of whose children weigh `least`; NaN for the others.
+
+    The smaller a side, the more places there were to find one that chance made sparse: an
+    uneven split is charged for that, by the logarithm of how many sides of its size fit.
+    """
+    rows = plan.order
+    matrix = graph.matrix()[rows][:, rows]
+    edges = (matrix.indptr, matrix.indices, matrix.data)
+    x, w, inverse = vectors[rows], weights[rows], graph.inverse_dimension[rows]
+    excess = np.full(plan.root + 1, np.nan)
+    for v in range(plan.n_leaves, plan.root + 1):
+        second = plan.children[v, 1]
+        if plan.weight[second] >= least:
+            low, middle, high = int(plan.low[v]), int(plan.low[second]), int(plan.high[v])
+            searched = np.log(plan.weight[v] / (2.0 * plan.weight[second]))
+            excess[v] = split_excess(x, w, inverse, edges, low, middle, high) - _SEARCH * searched
+    return excess
+
+
+def hang(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = None) -> Tree:
+    """Hang pieces that are no clusters under their sibling, and rank the splits.
+
+    From the root down, a real split makes two clusters. At any other node the side to follow
+    takes the other side with it, which stays with the larger part of what comes below.
+
+    Parameters
+    ----------
+    plan : Dendrogram
+    real : ndarray, shape (nodes,)
+        Excess of the real splits, NaN elsewhere.
+    follow : ndarray, shape (nodes,), int, optional
+        The child to follow where a split is not real, −1 to end there; the heavier child
+        when not given.
+    """
+    follow = plan.children[:, 0] if follow is None else follow
+    leaves: list[int] = []
+    cuts: list[tuple[float, int, int]] = []  # excess, order of discovery, leaves before it
+    fine: list[tuple[int, int]] = []  # node, leaves before it
+    # A piece to lay out: its node, the pieces that go with it, the cap of its excess, and
+    # for a second side the number of its split.
+    stack: list[tuple[int, list[int], float, int]] = [(plan.root, [], np.inf, -1)]
+    n_found = 0
+    while stack:
+        node, others, cap, number = stack.pop()
+        if number >= 0:
+            cuts.append((cap, number, len(leaves)))
+        target = _next_real(real, follow, node)
+        if target < 0:
+            for piece in (node, *others):
+                _lay_out(plan, piece, leaves, fine, piece != node)
+            continue
+        while node != target:
+            others = [*others, int(plan.children[node].sum() - follow[node])]
+            node = int(follow[node])
+        key = min(cap, float(real[node]))
+        first, second = plan.children[node]
+        stack.append((int(second), [], key, n_found))
+        stack.append((int(first), others, key, -1))
+        n_found += 1
+    return _ranked(plan, leaves, cuts, fine)
+
+
+def _next_real(real: NDArray, follow: NDArray, node: int) -> int:
+    """Follow down to the first real split; −1 where there is none."""
+    while node >= 0 and np.isnan(real[node]):
+        node = int(follow[node])
+    return node
+
+
+def _lay_out(
+    plan: Dendrogram, piece: int, leaves: list[int], fine: list[tuple[int, int]], cut: bool
+) -> None:
+    """Append the communities of a piece, and the cuts between them by their node."""
+    start = len(leaves)
+    if cut:
+        fine.append((plan.root + 1, start))
+    leaves.extend(plan.leaves(piece))
+    place = {leaf: start + i for i, leaf in enumerate(leaves[start:])}
+    stack = [piece]
+    while stack:
+        first, second = plan.children[stack[-1]]
+        node = stack.pop()
+        if first >= 0:
+            fine.append((node, place[_first_leaf(plan, int(second))]))
+            stack.extend((int(first), int(second)))
+
+
+def _first_leaf(plan: Dendrogram, node: int) -> int:
+    """Give the first community under a node."""
+    while plan.children[node, 0] >= 0:
+        node = int(plan.children[node, 0])
+    return node
+
+
+def _ranked(
+    plan: Dendrogram,
+    leaves: list[int],
+    cuts: list[tuple[float, int, int]],
+    fine: list[tuple[int, int]],
+) -> Tree:
+    """Turn cuts between communities into cuts between rows: real ones, fine ones, halvings."""
+    low, high = plan.low[leaves], plan.high[leaves]
+    order = np.concatenate([plan.order[a:b] for a, b in zip(low, high, strict=True)])
+    start = np.concatenate([[0], np.cumsum(high - low)])
+    cuts = sorted(cuts, key=lambda cut: (-cut[0], cut[1]))
+    fine = sorted(fine, key=lambda cut: (-cut[0], cut[1]))
+    places = [place for *_, place in cuts] + [place for _, place in fine]
+    splits = np.concatenate([start[places].astype(np.int64), _halvings(start)])
+    excess = np.full(len(splits), -np.inf, np.float32)
+    excess[: len(cuts)] = [key for key, *_ in cuts]
+    return Tree(order.astype(np.int32), splits.astype(np.int32), excess)
+
+
+def _halvings(start: NDArray) -> NDArray[np.int64]:
+    """Halve the communities, the longest pieces first, down to single rows."""
+    cuts: list[tuple[int, int]] = []
+    pieces = [(int(a), int(b)) for a, b in pairwise(start)]
+    while pieces:
+        a, b = pieces.pop()
+        if b - a > 1:
+            middle = (a + b) // 2
+            cuts.append((a - b, middle))
+            pieces.extend(((a, middle), (middle, b)))
+    return np.asarray([place for _, place in sorted(cuts)], np.int64)

@@ -1,0 +1,162 @@
+"""From representatives to their structure: graph, communities, tree, layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.communities import find_communities
+from shoal.core.dendrogram import Dendrogram
+from shoal.core.graph import MOST_NEIGHBOURS, build_graph
+from shoal.core.hang import all_excess, hang, smallest_cluster
+from shoal.core.layers import NOISE, Layer, find_layers
+from shoal.core.nearest import nearest_neighbours
+from shoal.core.stability import Resampled
+from shoal.core.tree import Tree
+
+_VOTED = 400
+_AGREED = 0.5
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What `fit_structure` finds.
+
+    Parameters
+    ----------
+    tree : Tree
+    layers : tuple of Layer
+        Coarse to fine; exactly one is primary.
+    neighbours : ndarray, shape (m, k), int32
+    affinities : ndarray, shape (m, k), float32
+        Share of neighbours in common, 0 where a neighbour does not count.
+    distances : ndarray, shape (m, k), float32
+    """
+
+    tree: Tree
+    layers: tuple[Layer, ...]
+    neighbours: NDArray[np.int32]
+    affinities: NDArray[np.float32]
+    distances: NDArray[np.float32]
+
+    @property
+    def primary(self) -> Layer:
+        """The layer that is shown first."""
+        return next(layer for layer in self.layers if layer.primary)
+
+
+def fit_structure(
+    vectors: NDArray[np.float32],
+    weights: NDArray | None = None,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    min_size: int | None = None,
+    neighbours: int | None = None,
+    layers: str | tuple[int, ...] = "auto",
+    resamples: int = 8,
+) -> Structure:
+    """Find the tree over the representatives, and the layers that the data mark.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (m, d), float32
+        Distinct, finite.
+    weights : ndarray, shape (m,), optional
+        Rows of the data that each stands for; 1 each when not given.
+    seed : int, default 0
+    workers : int, default 1
+        Threads; the result does not depend on them.
+    min_size : int, optional
+        Rows under which a piece is no cluster; 0.05 % of the rows when not given, 5 at least.
+    neighbours : int, optional
+        Neighbours in the graph; chosen from the data when not given.
+    layers : "auto" or tuple of int, default "auto"
+        The K to mark, the first one primary; or the data's own.
+    resamples : int, default 8
+        Random parts that vote on the splits; 0 for none.
+    """
+    m = len(vectors)
+    weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
+    if m < 3:
+        return _tiny(m)
+    k = min(neighbours or MOST_NEIGHBOURS, m - 1)
+    found, distances = nearest_neighbours(vectors, k, workers=workers)
+    graph = build_graph(found, distances, weights, neighbours)
+    plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
+    least = smallest_cluster(weights, min_size)
+    excess = all_excess(plan, vectors, weights, graph, least)
+    tree = hang(plan, excess)
+    resampled = None
+    unvoted = tree.excess
+    if resamples and np.nanmax(excess, initial=-np.inf) > NOISE:
+
+        def fit(rows: NDArray, draw: int) -> Tree:
+            return _plain_tree(vectors[rows], weights[rows], draw, min_size, neighbours)
+
+        resampled = Resampled.of(m, fit, seed, resamples, workers)
+        tree = hang(plan, *vote(plan, excess, resampled))
+    asked = None if isinstance(layers, str) else layers
+    marked = find_layers(tree, unvoted, weights, resampled, asked)
+    kept = graph.neighbours.shape[1]
+    return Structure(tree, marked, graph.neighbours, graph.affinities, distances[:, :kept])
+
+
+def _tiny(m: int) -> Structure:
+    """Give the structure of one or two rows: a single cluster."""
+    tree = Tree(
+        np.arange(m, dtype=np.int32),
+        np.arange(1, m, dtype=np.int32),
+        np.full(max(m - 1, 0), -np.inf, np.float32),
+    )
+    other = np.arange(m - 1, -1, -1, dtype=np.int32)[:, None][:, : m - 1]
+    ones = np.ones((m, m - 1), np.float32)
+    return Structure(tree, (Layer(1, np.inf, np.nan, True),), other, ones, ones)
+
+
+def _plain_tree(
+    vectors: NDArray, weights: NDArray, seed: int, min_size: int | None, neighbours: int | None
+) -> Tree:
+    """Build the tree of a random part, without votes."""
+    vectors = np.ascontiguousarray(vectors)
+    k = min(neighbours or MOST_NEIGHBOURS, len(vectors) - 1)
+    graph = build_graph(*nearest_neighbours(vectors, k), weights, neighbours)
+    plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
+    least = smallest_cluster(weights, min_size)
+    return hang(plan, all_excess(plan, vectors, weights, graph, least))
+
+
+def vote(
+    plan: Dendrogram, excess: NDArray[np.float64], resampled: Resampled
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Let trees of random parts vote on the splits with the largest excess.
+
+    A side is confirmed when the parts' trees show it (mean Jaccard of a half or more), or when
+    a confirmed split lies below it. A split with one confirmed side makes no cluster of the
+    other, which stays with it; a split with none ends its branch.
+
+    Returns
+    -------
+    real : ndarray, shape (nodes,)
+        Excess of the splits that stand, NaN elsewhere.
+    follow : ndarray, shape (nodes,)
+        The child to follow where no split stands; −1 to end there.
+    """
+    real, follow = excess.copy(), plan.children[:, 0].copy()
+    candidates = np.flatnonzero(excess >= NOISE)
+    candidates = candidates[np.argsort(-excess[candidates], kind="stable")][:_VOTED]
+    sides = plan.children[candidates].ravel()
+    seen = resampled.stability(plan.order, np.stack([plan.low[sides], plan.high[sides]], 1))
+    confirmed = np.zeros(plan.root + 1, np.bool_)
+    confirmed[sides] = ~(seen < _AGREED)
+    for v in range(plan.n_leaves, plan.root + 1):
+        first, second = plan.children[v]
+        if excess[v] >= NOISE:
+            if not confirmed[second]:
+                real[v], follow[v] = np.nan, first if confirmed[first] else -1
+            elif not confirmed[first]:
+                real[v], follow[v] = np.nan, second
+        confirmed[v] |= confirmed[first] or confirmed[second]
+    return real, follow

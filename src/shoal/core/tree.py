@@ -1,0 +1,103 @@
+"""The one tree over the representatives, from which any K is a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A binary tree as a leaf order and the places where it is cut, most telling cut first.
+
+    Every cluster of every cut is a contiguous piece of `order`; the cut into k clusters takes
+    the first k − 1 of `splits`. A cluster too small to count stays with its larger sibling.
+
+    Parameters
+    ----------
+    order : ndarray, shape (m,), int32
+        Representatives in leaf order.
+    splits : ndarray, shape (m - 1,), int32
+        Positions in `order` (1 .. m − 1) before which a piece is cut, by rank.
+    excess : ndarray, shape (m - 1,), float32
+        The excess of each split, never above that of the split that it depends on, so it
+        does not rise along the ranks; −inf where only the graph's fine grain decides.
+    """
+
+    order: NDArray[np.int32]
+    splits: NDArray[np.int32]
+    excess: NDArray[np.float32]
+
+    @property
+    def n_leaves(self) -> int:
+        """How many representatives the tree has."""
+        return len(self.order)
+
+    def bounds(self, k: int) -> NDArray[np.int64]:
+        """Give the k + 1 bounds of the cut into k clusters, positions in `order`.
+
+        Raises
+        ------
+        InputError
+            When k is not between 1 and the number of leaves.
+        """
+        if not 1 <= k <= self.n_leaves:
+            raise InputError(
+                f"{k} clusters were asked for, but the tree has {self.n_leaves} leaves: "
+                f"ask for 1 to {self.n_leaves}"
+            )
+        inner = np.sort(self.splits[: k - 1].astype(np.int64))
+        return np.concatenate([[0], inner, [self.n_leaves]])
+
+    def labels(self, k: int) -> NDArray[np.int32]:
+        """Give each representative its cluster, 0 .. k − 1 in leaf order, shape (m,)."""
+        bounds = self.bounds(k)
+        labels = np.empty(self.n_leaves, np.int32)
+        labels[self.order] = np.repeat(np.arange(k, dtype=np.int32), np.diff(bounds))
+        return labels
+
+    def linkage(self, k: int) -> list[tuple[int, int, float]]:
+        """Give the k − 1 merges above the cut into k, lowest first: left, right, excess.
+
+        Clusters are 0 .. k − 1 in leaf order; the t-th merge makes cluster k + t.
+        """
+        bounds = self.bounds(k)
+        at = {int(b): i for i, b in enumerate(bounds[:-1])}
+        name = dict(at)
+        parent = {i: i for i in range(k)}  # piece -> first piece of its merged run
+        merges = []
+        for t in range(k - 2, -1, -1):
+            right = at[int(self.splits[t])]
+            left = _first(parent, right - 1)
+            merges.append(
+                (name[int(bounds[left])], name[int(bounds[right])], float(self.excess[t]))
+            )
+            parent[right] = left
+            name[int(bounds[left])] = k + len(merges) - 1
+        return merges
+
+    def to_arrays(self) -> dict[str, NDArray]:
+        """Give the arrays that `from_arrays` takes."""
+        return {"order": self.order, "splits": self.splits, "excess": self.excess}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Tree:
+        """Make the tree from what `to_arrays` gave."""
+        return cls(
+            np.asarray(arrays["order"], np.int32),
+            np.asarray(arrays["splits"], np.int32),
+            np.asarray(arrays["excess"], np.float32),
+        )
+
+
+def _first(parent: dict[int, int], piece: int) -> int:
+    """Follow a piece to the first piece of the run that it was merged into."""
+    while parent[piece] != piece:
+        parent[piece] = parent[parent[piece]]
+        piece = parent[piece]
+    return piece
