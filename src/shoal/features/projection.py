@@ -15,6 +15,7 @@ COMPONENTS = 64
 _BLOCK = 4096  # rows turned to float64 at a time
 _NOISE = 1e-2  # of the largest eigenvalue: whitening raises smaller components no further
 _SMALLEST = 1e-6  # of the largest eigenvalue: below it a component is rounding
+_NOT_FINITE = "the features hold NaN or infinity, or overflow: mend or leave out those rows first"
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ class Moments:
         Raises
         ------
         InputError
-            When `features` is no table, or the weights do not fit it.
+            When `features` is no table or holds NaN or infinity, or the weights do not fit it.
         """
         if features.ndim != 2:
             raise InputError(f"features of shape {features.shape}: (rows, features) is needed")
+        if not np.isfinite(features).all():
+            raise InputError(_NOT_FINITE)
         if weights is not None:
             _check_weights(weights, len(features))
         moments = cls.zero(features.shape[1])
@@ -201,7 +204,7 @@ def fit_projection(
         raise InputError("0 rows: at least 2 different ones are needed to find clusters")
     covariance = moments.scatter / moments.weight
     if not (np.isfinite(covariance).all() and np.isfinite(moments.mean).all()):
-        raise InputError("the features hold NaN or infinity, or overflow: mend those rows first")
+        raise InputError(_NOT_FINITE)
     if covariance.trace() <= _rounding(moments):
         raise InputError(
             f"all rows are identical ({moments.count:,} of them): there is nothing to cluster"
