@@ -1,5 +1,6 @@
 """Coarse cells: k-means over rows, and rows grouped by their cell."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,6 +95,14 @@ def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) 
     return Cells(shift, scale, centres, halves(centres), order, start, members, halves(members))
 
 
+def nearest_centre(
+    rows: NDArray[np.float32], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Like `assign`, for use inside a thread."""
+    found, top = probe(rows, centres, halves(centres), 1)
+    return found[:, 0], np.maximum(2 * (halves(rows) - top[:, 0]), 0)
+
+
 def assign(
     rows: NDArray[np.float32], centres: NDArray[np.float32], workers: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -109,15 +118,11 @@ def assign(
     tuple
         (n,) int32 centre and (n,) float32 squared distance, at least 0.
     """
-    half = halves(centres)
-    parts = in_threads(
-        lambda a: probe(rows[a : a + _CHUNK], centres, half, 1),
-        [(a,) for a in range(0, len(rows), _CHUNK)],
-        workers,
-    )
-    cell = np.concatenate([found[:, 0] for found, _ in parts] or [np.empty(0, np.int32)])
-    score = np.concatenate([top[:, 0] for _, top in parts] or [np.empty(0, np.float32)])
-    return cell, np.maximum(2 * (halves(rows) - score), 0)
+    blocks = [(rows[a : a + _CHUNK], centres) for a in range(0, len(rows), _CHUNK)]
+    parts = in_threads(nearest_centre, blocks, workers)
+    none = (np.empty(0, np.int32), np.empty(0, np.float32))
+    cell, square = zip(*(parts or [none]), strict=True)
+    return np.concatenate(cell), np.concatenate(square)
 
 
 @njit(cache=True, nogil=True)
@@ -164,10 +169,24 @@ def kmeans(
     weight = np.ones(len(rows)) if weights is None else weights
     generator = np.random.default_rng(seed)
     centres = rows[np.sort(generator.permutation(len(rows))[:count])]
+    return lloyd(rows, weight, centres, rounds, lambda x, y: assign(x, y, workers))
+
+
+def lloyd(
+    rows: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    centres: NDArray[np.float32],
+    rounds: int,
+    nearest: Callable[[NDArray, NDArray], tuple[NDArray, NDArray]],
+) -> NDArray[np.float32]:
+    """Lloyd's rounds on weighted rows from given centres, like `kmeans`.
+
+    `nearest` answers the centre of each row and the squared distance, as `assign` does.
+    """
     for _ in range(rounds):
-        cell, square = assign(rows, centres, workers)
-        sums, totals = np.zeros((count, rows.shape[1])), np.zeros(count)
-        add_up(rows, weight, cell, sums, totals)
+        cell, square = nearest(rows, centres)
+        sums, totals = np.zeros(centres.shape), np.zeros(len(centres))
+        add_up(rows, weights, cell, sums, totals)
         empty = np.flatnonzero(totals == 0)
         totals[empty] = 1
         centres = (sums / totals[:, None]).astype(np.float32)

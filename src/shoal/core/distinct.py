@@ -1,0 +1,61 @@
+"""Distinct rows, by a hash of their bytes."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from shoal.core.cells import checked
+
+
+@njit(cache=True, nogil=True)
+def _distinct(words, table):  # type: ignore[no-untyped-def]
+    """Open addressing: each row's number among the distinct, and how many there are.
+
+    `table` holds −1 or the first row with a value, and has a power of two places.
+    """
+    mask = np.uint64(len(table) - 1)
+    inverse = np.empty(len(words), np.int64)
+    first = np.empty(len(words), np.int64)
+    count = 0
+    for i in range(len(words)):
+        code = np.uint64(14695981039346656037)
+        for j in range(words.shape[1]):
+            code = (code ^ np.uint64(words[i, j])) * np.uint64(1099511628211)
+            code ^= code >> np.uint64(29)
+        place = code & mask
+        while table[place] >= 0 and not np.array_equal(words[first[table[place]]], words[i]):
+            place = (place + np.uint64(1)) & mask
+        if table[place] < 0:
+            table[place] = count
+            first[count] = i
+            count += 1
+        inverse[i] = table[place]
+    return first[:count].copy(), inverse
+
+
+def distinct_rows(x: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct rows, in the order in which they first come.
+
+    Rows are found by a hash of their bytes, and compared in full; −0 equals 0.
+
+    Parameters
+    ----------
+    x
+        (n, d) float32, finite.
+
+    Returns
+    -------
+    tuple
+        First row of each (u,), number of each row's value (n,) and rows of each (u,), all int64;
+        ``x[first][inverse]`` equals x.
+
+    Examples
+    --------
+    >>> first, inverse, counts = distinct_rows(np.array([[1.0], [2.0], [1.0]]))
+    >>> first.tolist(), inverse.tolist(), counts.tolist()
+    ([0, 1], [0, 1, 0], [2, 1])
+    """
+    words = (checked(x, "x") + np.float32(0)).view(np.uint32)
+    table = np.full(1 << max(1, 2 * len(words)).bit_length(), -1, np.int64)
+    first, inverse = _distinct(words, table)
+    return first, inverse, np.bincount(inverse, minlength=len(first))

@@ -1,0 +1,176 @@
+"""Openings: new representatives for rows that lie far from every code of a codebook.
+
+The rule of streaming k-means (Shindler, Wong, Meyerson 2011): a row that is far from all opens a
+new one, and rows near an opening join it. Where there are too many, those stay that spare the
+most squared distance; the others go to the nearest of the openings that stay and their own code.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Weighted means of rows that lie far from the codes.
+
+    Attributes
+    ----------
+    mean, weight, within
+        (e, d) float64 means, (e,) int64 rows, (e,) float64 sums of squares about the mean.
+    medoid
+        (e,) int64: the row that opened it.
+    code
+        (e,) int64: the code nearest to that row.
+    """
+
+    mean: NDArray[np.float64]
+    weight: NDArray[np.int64]
+    within: NDArray[np.float64]
+    medoid: NDArray[np.int64]
+    code: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def take(self, rows: NDArray) -> "Openings":
+        """Choose some of them, in the given order."""
+        return Openings(*(field[rows] for field in _fields(self)))
+
+
+def _fields(openings: Openings) -> tuple[NDArray, ...]:
+    """Arrays of the openings, in the order of the class."""
+    return (
+        openings.mean,
+        openings.weight,
+        openings.within,
+        openings.medoid,
+        openings.code,
+    )
+
+
+def joined(parts: list[Openings]) -> Openings:
+    """Put the openings of several parts one after the other."""
+    return Openings(*(np.concatenate(fields) for fields in zip(*map(_fields, parts), strict=True)))
+
+
+def open_rows(rows: NDArray, ids: NDArray, code: NDArray) -> Openings:
+    """Make one opening of each row."""
+    n = len(rows)
+    return Openings(
+        rows.astype(np.float64),
+        np.ones(n, np.int64),
+        np.zeros(n),
+        ids.astype(np.int64),
+        code.astype(np.int64),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _square_below(a, b, limit):  # type: ignore[no-untyped-def]
+    """Squared distance, or infinity as soon as it is known to exceed the limit."""
+    total = 0.0
+    for j in range(0, len(a), 8):
+        for i in range(j, min(j + 8, len(a))):
+            total += (a[i] - b[i]) * (a[i] - b[i])
+        if total > limit:
+            return np.inf
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _absorb(mean, weight, within, to, gone_mean, gone_weight, gone_within):  # type: ignore[no-untyped-def]
+    """Add one weighted mean to another (Chan, Golub, LeVeque 1979)."""
+    both = weight[to] + gone_weight
+    share = gone_weight / both
+    apart = 0.0
+    for j in range(mean.shape[1]):
+        step = gone_mean[j] - mean[to, j]
+        apart += step * step
+        mean[to, j] += share * step
+    within[to] += gone_within + apart * weight[to] * share
+    weight[to] = both
+
+
+@njit(cache=True, nogil=True)
+def _lead(mean, weight, within, medoid, code, reach):  # type: ignore[no-untyped-def]
+    """In order, join the nearest earlier opening within reach, else stay; answer how many stay."""
+    count = 0
+    for i in range(len(weight)):
+        best, nearest = -1, np.inf
+        for other in range(count):
+            limit = min(nearest, reach[code[other]] * (1.0 + 1.0 / weight[other]))
+            square = _square_below(mean[i], mean[other], limit)
+            if square <= limit and square < nearest:
+                best, nearest = other, square
+        if best >= 0:
+            _absorb(mean, weight, within, best, mean[i], weight[i], within[i])
+        else:
+            mean[count] = mean[i]
+            weight[count] = weight[i]
+            within[count] = within[i]
+            medoid[count] = medoid[i]
+            code[count] = code[i]
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away):  # type: ignore[no-untyped-def]
+    """Let each that goes join the nearest that stays, if it is nearer than its code."""
+    folded = np.zeros(len(gone_weight), np.bool_)
+    for i in range(len(gone_weight)):
+        best, nearest = -1, away[i]
+        for other in range(len(weight)):
+            square = _square_below(gone_mean[i], mean[other], nearest)
+            if square < nearest:
+                best, nearest = other, square
+        if best >= 0:
+            folded[i] = True
+            _absorb(mean, weight, within, best, gone_mean[i], gone_weight[i], gone_within[i])
+    return folded
+
+
+def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
+    """Merge openings that lie within reach of each other, in order.
+
+    A row and the mean of w rows of one cloud are apart by its variance times 1 + 1/w, so the
+    squared reach of an opening's code is widened by that.
+
+    Parameters
+    ----------
+    openings
+        In a fixed order, on which the result depends.
+    reach
+        (c,) float64: squared distance beyond which a row is far, for each code.
+    """
+    fields = [field.copy() for field in _fields(openings)]
+    count = _lead(*fields, reach)
+    return Openings(*(field[:count].copy() for field in fields))
+
+
+def prune(openings: Openings, most: int, centres: NDArray[np.float32]) -> tuple[Openings, Openings]:
+    """Keep at most `most` openings; answer those that stay and those that go to their code.
+
+    Parameters
+    ----------
+    openings
+        Any number.
+    most
+        How many may stay: those which spare the most squared distance, weight times the square
+        of the distance to the code.
+    centres
+        (c, d) codes.
+    """
+    away = ((openings.mean - centres[openings.code]) ** 2).sum(axis=1)
+    if len(openings) <= most:
+        return openings, openings.take(np.arange(0))
+    by_gain = np.argsort(-(openings.weight * away), kind="stable")
+    stay, go = np.sort(by_gain[:most]), np.sort(by_gain[most:])
+    kept, gone = openings.take(stay), openings.take(go)
+    folded = _fold(
+        kept.mean, kept.weight, kept.within, gone.mean, gone.weight, gone.within, away[go]
+    )
+    return kept, gone.take(np.flatnonzero(~folded))

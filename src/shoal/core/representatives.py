@@ -1,0 +1,412 @@
+"""Summarise any number of rows by weighted representatives, in one pass over them.
+
+A sample gives a codebook (`seed_codebook`). Each block of rows gives the sufficient statistics of
+its codes (`summarise`), with openings for rows that are far from all codes, and the parts are
+merged in a fixed order (`merge_partials`, `merge_summaries`). `represent` does it all in memory.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from shoal.core.cells import Cells, build_cells, checked, lloyd, nearest_centre
+from shoal.core.distinct import distinct_rows
+from shoal.core.nearest import nearest_of
+from shoal.core.openings import Openings, joined, lead, open_rows, prune
+from shoal.core.products import in_threads
+from shoal.errors import InputError
+
+__all__ = [
+    "Codebook",
+    "PartialSummary",
+    "Summary",
+    "distinct_rows",
+    "merge_partials",
+    "merge_summaries",
+    "represent",
+    "seed_codebook",
+    "summarise",
+]
+
+SAMPLE_PER_CODE = 20
+_BLOCK = 32_768
+_FAR = 0.999  # of the sample lies within reach of its code
+_POWER = 0.8  # of the weight of a cell, by which it gets codes
+_STATISTICS = ("weight", "total", "square", "medoid", "medoid_square")
+_BATCH = 2_048  # far rows that are led at a time
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """Codes that rows are summarised by.
+
+    Attributes
+    ----------
+    centres
+        (c, d) float32 codes, all different.
+    reach
+        (c,) float64: a row is far when its squared distance to its nearest code exceeds this.
+    size
+        m, the most representatives that a summary may have; c ≤ m.
+    cells
+        The codes by coarse cell, for the search.
+    """
+
+    centres: NDArray[np.float32]
+    reach: NDArray[np.float64]
+    size: int
+    cells: Cells
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Everything needed to build it again, to be stored."""
+        return {"centres": self.centres, "reach": self.reach, "size": np.array(self.size)}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray]) -> "Codebook":
+        """Build it from what `arrays` gave."""
+        return _codebook(arrays["centres"], arrays["reach"], int(arrays["size"]))
+
+
+@dataclass(frozen=True)
+class PartialSummary:
+    """Sufficient statistics of some rows, by code, and what they opened.
+
+    Attributes
+    ----------
+    weight
+        (c,) int64 rows of each code.
+    total
+        (c, d) float64 sums of rows less the code.
+    square
+        (c,) float64 sums of squared distances to the code.
+    medoid, medoid_square
+        (c,) int64 row nearest to the code (−1: none) and float64 squared distance.
+    openings
+        Of rows that are far from all codes.
+    far
+        Number of those rows.
+    """
+
+    weight: NDArray[np.int64]
+    total: NDArray[np.float64]
+    square: NDArray[np.float64]
+    medoid: NDArray[np.int64]
+    medoid_square: NDArray[np.float64]
+    openings: Openings
+    far: int
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Everything needed to build it again, to be stored."""
+        own = {name: value for name, value in vars(self).items() if name != "openings"}
+        opened = {f"open_{name}": value for name, value in vars(self.openings).items()}
+        return {**own, **opened, "far": np.array(self.far)}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray]) -> "PartialSummary":
+        """Build it from what `arrays` gave."""
+        opened = ("mean", "weight", "within", "medoid", "code")
+        openings = Openings(*(arrays[f"open_{name}"] for name in opened))
+        own = [arrays[name] for name in _STATISTICS]
+        return PartialSummary(*own, openings, int(arrays["far"]))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Weighted representatives of all rows.
+
+    Attributes
+    ----------
+    mean
+        (m, d) float64 mean of the rows of each representative.
+    weight
+        (m,) int64 rows, at least 1; they add up to the number of rows.
+    within
+        (m,) float64 sum of squared distances of its rows to the mean.
+    medoid
+        (m,) int64 a real row near the mean.
+    far
+        Number of rows that were far from every code of the codebook.
+    """
+
+    mean: NDArray[np.float64]
+    weight: NDArray[np.int64]
+    within: NDArray[np.float64]
+    medoid: NDArray[np.int64]
+    far: int
+
+    @property
+    def radius(self) -> NDArray[np.float64]:
+        """Root mean squared distance of the rows to their mean, (m,) float64."""
+        return np.sqrt(self.within / self.weight)
+
+
+def represent(x: NDArray, m: int, seed: int = 0, workers: int = 1) -> Summary:
+    """Summarise rows in memory by at most m representatives.
+
+    Parameters
+    ----------
+    x
+        (n, d) float32, finite.
+    m
+        The most representatives; with m ≥ n each distinct row is one.
+    seed
+        Of the sample and the codes.
+    workers
+        Threads. The result has the same bytes for any number.
+    """
+    x = checked(x, "x")
+    sample = x
+    if len(x) > SAMPLE_PER_CODE * m:
+        generator = np.random.default_rng(seed)
+        sample = x[np.sort(generator.choice(len(x), SAMPLE_PER_CODE * m, replace=False))]
+    codebook = seed_codebook(sample, m, seed, workers)
+    return merge_summaries(_summarise_all(x, codebook, workers), codebook)
+
+
+def _summarise_all(x: NDArray, codebook: Codebook, workers: int) -> list[PartialSummary]:
+    """Partial summaries of fixed blocks of the rows."""
+    blocks = [(x[a : a + _BLOCK], codebook, a) for a in range(0, len(x), _BLOCK)]
+    return in_threads(summarise, blocks, workers)
+
+
+def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> Codebook:
+    """Choose codes from a sample: k-means in two levels, then the openings of the sample itself.
+
+    Nine tenths of m come from k-means, up to a twentieth from rows of the sample that are far
+    from those, and the rest is left for rows that the sample missed.
+
+    Parameters
+    ----------
+    sample
+        (n, d) float32, finite; some `SAMPLE_PER_CODE` · m random rows, or all.
+    m
+        The most representatives.
+    seed
+        Of the first centres.
+    workers
+        Threads. The result does not depend on it.
+
+    Raises
+    ------
+    InputError
+        The sample is empty or not finite, or m is less than 1.
+    """
+    sample = checked(sample, "sample")
+    if m < 1 or not len(sample):
+        raise InputError(f"{m} representatives of {len(sample)} rows: both must be at least 1")
+    first, _, counts = distinct_rows(sample)
+    if len(first) <= m:
+        return _codebook(sample[first], np.zeros(len(first)), m)
+    count = max(1, round(0.9 * m))
+    centres = _two_level_codes(sample[first], counts, count, seed, workers)
+    rough = _with_reach(centres, sample, max(count, round(0.95 * m)), workers)
+    better = merge_summaries(_summarise_all(sample, rough, workers), rough).mean
+    return _with_reach(better.astype(np.float32), sample, m, workers)
+
+
+def _codebook(centres: NDArray, reach: NDArray, size: int) -> Codebook:
+    """Group the codes for the search."""
+    coarse = max(1, round(2 * len(centres) ** 0.5)) if len(centres) >= 512 else 1
+    return Codebook(centres, reach, size, build_cells(centres, coarse))
+
+
+def _two_level_codes(
+    rows: NDArray, counts: NDArray, count: int, seed: int, workers: int
+) -> NDArray[np.float32]:
+    """Codes of `rows`, counted `counts` times, by k-means within coarse cells."""
+    coarse = min(max(1, round(2 * count**0.5)), count)
+    cells = build_cells(rows, coarse, seed, workers)
+    start, weight = cells.start, counts[cells.order].astype(np.float64)
+    heaped = np.concatenate([[0.0], np.cumsum(weight)])
+    budget = _budgets(heaped[start[1:]] - heaped[start[:-1]], np.diff(start), count)
+
+    def fine(cell: int) -> NDArray[np.float32]:
+        part = slice(start[cell], start[cell + 1])
+        members = np.ascontiguousarray(cells.members[part])
+        generator = np.random.default_rng([seed, cell])
+        chosen = np.sort(generator.permutation(len(members))[: budget[cell]])
+        return lloyd(members, weight[part], members[chosen], 6, nearest_centre)
+
+    codes = np.concatenate(in_threads(fine, [(cell,) for cell in range(coarse)], workers))
+    return np.asarray(codes / np.float32(cells.scale) + cells.shift, np.float32)
+
+
+def _budgets(weight: NDArray, distinct: NDArray, count: int) -> NDArray[np.int64]:
+    """Share `count` codes among cells by a power of their weights, at most one a distinct row."""
+    share = np.minimum(np.maximum(weight, 0) ** _POWER, 1e300)
+    budget = np.minimum(distinct > 0, 1).astype(np.float64)
+    for _ in range(50):  # what full cells leave over goes to the others
+        free = np.where(budget < distinct, share, 0)
+        left = count - budget.sum()
+        if left < 1 or not free.any():
+            break
+        budget = np.minimum(budget + free * (left / free.sum()), distinct)
+    whole = np.floor(budget).astype(np.int64)
+    by_rest = np.argsort(whole - budget, kind="stable")
+    whole[by_rest[: max(0, count - int(whole.sum()))]] += 1
+    return np.minimum(whole, distinct)
+
+
+def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> Codebook:
+    """Add to codes how far rows of each may be: so far as nearly all of the sample are.
+
+    A code is the mean of its w sample rows, which draw it near: a new row's squared distance is
+    (w + 1)/(w − 1) of theirs. The scale is that of the coarse cell, so it follows local density.
+    """
+    book = _codebook(centres, np.zeros(len(centres)), size)
+    code, distance = nearest_of(sample, centres, 1, workers, cells=book.cells)
+    code, square = code[:, 0], distance[:, 0].astype(np.float64) ** 2
+    weight = np.bincount(code, minlength=len(centres))
+    several = weight[code] > 1
+    if not several.any():
+        return book
+    square = np.where(several, square * (weight[code] + 1) / np.maximum(weight[code] - 1, 1), 0)
+    cell = np.empty(len(centres), np.int64)
+    cell[book.cells.order] = np.repeat(
+        np.arange(len(book.cells.centres)), np.diff(book.cells.start)
+    )
+    rows = np.bincount(cell[code], several, minlength=len(book.cells.centres))
+    scale = np.bincount(cell[code], square, minlength=len(rows)) / np.maximum(rows, 1)
+    scale = np.maximum(scale, 0.01 * square.sum() / several.sum())[cell]
+    ratio = np.quantile((square / np.where(scale > 0, scale, 1)[code])[several], _FAR)
+    return Codebook(centres, ratio * scale, size, book.cells)
+
+
+@njit(cache=True, nogil=True)
+def _accumulate(  # type: ignore[no-untyped-def]
+    rows, code, far, centres, first_row, weight, total, square, medoid, medoid_square
+):
+    """Add rows that are not far to the statistics of their codes, in order."""
+    for i in range(len(rows)):
+        if far[i]:
+            continue
+        c = code[i]
+        apart = 0.0
+        for j in range(rows.shape[1]):
+            step = np.float64(rows[i, j]) - np.float64(centres[c, j])
+            total[c, j] += step
+            apart += step * step
+        weight[c] += 1
+        square[c] += apart
+        if apart < medoid_square[c]:
+            medoid[c], medoid_square[c] = first_row + i, apart
+
+
+def summarise(
+    block: NDArray, codebook: Codebook, first_row: int = 0, workers: int = 1
+) -> PartialSummary:
+    """Sufficient statistics of a block of rows.
+
+    Parameters
+    ----------
+    block
+        (b, d) float32, finite.
+    codebook
+        From `seed_codebook`.
+    first_row
+        Number of the block's first row, for the medoids.
+    workers
+        Threads. The result does not depend on it.
+    """
+    block = checked(block, "block")
+    centres, c = codebook.centres, len(codebook.centres)
+    found, distance = nearest_of(block, centres, 1, workers, cells=codebook.cells)
+    code = found[:, 0]
+    far = distance[:, 0].astype(np.float64) ** 2 > codebook.reach[code]
+    weight, total, square = np.zeros(c, np.int64), np.zeros(centres.shape), np.zeros(c)
+    medoid, medoid_square = np.full(c, -1), np.full(c, np.inf)
+    _accumulate(block, code, far, centres, first_row, weight, total, square, medoid, medoid_square)
+    away = np.flatnonzero(far)
+    part = PartialSummary(
+        weight, total, square, medoid, medoid_square, _none(block.shape[1]), len(away)
+    )
+    for a in range(0, len(away), _BATCH):
+        rows = away[a : a + _BATCH]
+        part = _opened(part, open_rows(block[rows], first_row + rows, code[rows]), codebook)
+    return part
+
+
+def _none(width: int) -> Openings:
+    """No openings."""
+    return open_rows(np.empty((0, width)), np.empty(0), np.empty(0))
+
+
+def _opened(part: PartialSummary, more: Openings, codebook: Codebook) -> PartialSummary:
+    """Add openings, as many as may be carried; changes the arrays of `part`."""
+    both = lead(joined([part.openings, more]), codebook.reach)
+    return _pruned(part, both, max(256, codebook.size // 10), codebook)
+
+
+def _pruned(
+    part: PartialSummary, openings: Openings, most: int, codebook: Codebook
+) -> PartialSummary:
+    """Keep the best openings and give the others to their codes, in the arrays of `part`."""
+    kept, gone = prune(openings, most, codebook.centres)
+    step = gone.mean - codebook.centres[gone.code]
+    apart = (step**2).sum(axis=1)
+    np.add.at(part.weight, gone.code, gone.weight)
+    np.add.at(part.total, gone.code, gone.weight[:, None] * step)
+    np.add.at(part.square, gone.code, gone.within + gone.weight * apart)
+    for i in np.flatnonzero(apart < part.medoid_square[gone.code]):
+        if apart[i] < part.medoid_square[gone.code[i]]:
+            part.medoid[gone.code[i]] = gone.medoid[i]
+            part.medoid_square[gone.code[i]] = apart[i]
+    return replace(part, openings=kept)
+
+
+def merge_partials(parts: Iterable[PartialSummary], codebook: Codebook) -> PartialSummary:
+    """Merge partial summaries, in the order given, into one of the same size.
+
+    Parts may be merged in groups first; the bytes depend on the order and the groups alone.
+
+    Parameters
+    ----------
+    parts
+        At least one, all of `codebook`.
+    codebook
+        The one that they were made with.
+    """
+    parts = iter(parts)
+    first = next(parts)
+    merged = replace(first, **{name: getattr(first, name).copy() for name in _STATISTICS})
+    for part in parts:
+        np.add(merged.weight, part.weight, out=merged.weight)
+        np.add(merged.total, part.total, out=merged.total)
+        np.add(merged.square, part.square, out=merged.square)
+        nearer = part.medoid_square < merged.medoid_square
+        np.copyto(merged.medoid, part.medoid, where=nearer)
+        np.copyto(merged.medoid_square, part.medoid_square, where=nearer)
+        merged = replace(merged, far=merged.far + part.far)
+        if len(part.openings):
+            merged = _opened(merged, part.openings, codebook)
+    return merged
+
+
+def merge_summaries(parts: Iterable[PartialSummary], codebook: Codebook) -> Summary:
+    """Merge partial summaries, in the order given, into at most `codebook.size` representatives.
+
+    Parameters
+    ----------
+    parts
+        At least one, all of `codebook`.
+    codebook
+        The one that they were made with.
+    """
+    part = merge_partials(parts, codebook)
+    room = codebook.size - int((part.weight > 0).sum())
+    part = _pruned(part, part.openings, max(room, 0), codebook)
+    used = np.flatnonzero(part.weight)
+    weight = part.weight[used]
+    step = part.total[used] / weight[:, None]
+    within = np.maximum(part.square[used] - weight * (step**2).sum(axis=1), 0)
+    opened = part.openings
+    return Summary(
+        np.concatenate([codebook.centres[used] + step, opened.mean]),
+        np.concatenate([weight, opened.weight]),
+        np.concatenate([within, opened.within]),
+        np.concatenate([part.medoid[used], opened.medoid]),
+        part.far,
+    )
