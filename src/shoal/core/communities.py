@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 
 from shoal.core.graph import Graph
 
-_MOST = 1000
-_ROWS_EACH = 6
-# Louvain on a nearest-neighbour graph gives about ten communities a unit of resolution.
-_PER_RESOLUTION = 10.0
+# On a nearest-neighbour graph Louvain gives about ten communities a unit of resolution.
+_ROWS_A_UNIT = 30.0
+_FINEST = 150.0
 
 
 def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
-    """Cut the graph into many small communities (up to about a thousand) by Louvain's method.
+    """Cut the graph into many small communities (up to some thousand) by Louvain's method.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
     m = graph.n_rows
     if not len(graph.weights):
         return np.arange(m, dtype=np.int32)
-    resolution = max(1.0, min(_MOST, m / _ROWS_EACH) / _PER_RESOLUTION)
+    resolution = min(max(1.0, m / _ROWS_A_UNIT), _FINEST)
     louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed)
     found = louvain.fit_predict(graph.matrix())
     return np.unique(found, return_inverse=True)[1].astype(np.int32)

@@ -19,8 +19,8 @@ NOISE = 1.2
 _LADDER = (4.0, 3.0, 2.5, 2.0, 1.5)
 _REACH = 0.25
 _CENTRE, _GROWTH, _FEW = 1.8, 0.36, 5000
-_WIDTH = 0.6
-_SURE = 3.4
+_WIDTH = 0.8
+_SURE = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def primary_threshold(excess: NDArray, n_rows: int) -> float:
     gap between successive excesses that catches most of them. So a clear gap wins wherever
     it is, and without one the centre decides. The centre rises slowly with the number of
     rows, as more rows show finer structure: 1.8 up to 5,000 rows, + 0.36 for each factor e.
-    Splits with an excess of 3.4 and more are always taken, those under 1.2 never.
+    Splits with an excess of 3.0 and more are always taken, those under 1.2 never.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def find_layers(
     if asked:
         ks, primary = sorted({min(k, m) for k in asked}), min(asked[0], m)
     else:
-        primary = _count(tree, primary_threshold(unvoted, m))
-        marks = {_count(tree, snapped(unvoted, t)) for t in _LADDER}
+        primary = count_above(tree, primary_threshold(unvoted, m))
+        marks = {count_above(tree, snapped(unvoted, t)) for t in _LADDER}
         ks = sorted({primary, *(k for k in marks if k > 1 and primary > 1)})
     return tuple(
         Layer(
@@ -135,7 +135,7 @@ def find_layers(
     )
 
 
-def _count(tree: Tree, threshold: float) -> int:
+def count_above(tree: Tree, threshold: float) -> int:
     """Clusters of the cut that takes every split above a threshold."""
     return 1 + int((tree.excess >= threshold).sum())
 

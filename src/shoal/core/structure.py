@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from shoal.core.communities import find_communities
 from shoal.core.dendrogram import Dendrogram
-from shoal.core.graph import MOST_NEIGHBOURS, build_graph
+from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph
 from shoal.core.hang import all_excess, hang, smallest_cluster
-from shoal.core.layers import NOISE, Layer, find_layers
+from shoal.core.layers import NOISE, Layer, count_above, find_layers, primary_threshold
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 
 _VOTED = 400
+# The tree of small data is the most typical of several: they cost little there.
+_DRAWS = 7
+_CHEAP = 20_000
 _AGREED = 0.5
 
 
@@ -85,23 +88,69 @@ def fit_structure(
     k = min(neighbours or MOST_NEIGHBOURS, m - 1)
     found, distances = nearest_neighbours(vectors, k, workers=workers)
     graph = build_graph(found, distances, weights, neighbours)
-    plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
-    least = smallest_cluster(weights, min_size)
-    excess = all_excess(plan, vectors, weights, graph, least)
-    tree = hang(plan, excess)
+
+    def fit(rows: NDArray, draw: int) -> Tree:
+        return _plain_tree(vectors[rows], weights[rows], draw, min_size, neighbours)
+
+    def draw(number: int) -> _Draw:
+        return _Draw.of(vectors, weights, graph, seed + number, min_size)
+
     resampled = None
-    unvoted = tree.excess
-    if resamples and np.nanmax(excess, initial=-np.inf) > NOISE:
-
-        def fit(rows: NDArray, draw: int) -> Tree:
-            return _plain_tree(vectors[rows], weights[rows], draw, min_size, neighbours)
-
+    draws = [draw(0)]
+    if resamples and draws[0].surpasses_noise:
+        draws += [draw(i) for i in range(1, _DRAWS if m <= _CHEAP else 1)]
         resampled = Resampled.of(m, fit, seed, resamples, workers)
-        tree = hang(plan, *vote(plan, excess, resampled))
+        for one in draws:
+            one.tree = hang(one.plan, *vote(one.plan, one.excess, resampled))
     asked = None if isinstance(layers, str) else layers
-    marked = find_layers(tree, unvoted, weights, resampled, asked)
+    chosen = most_typical(draws)
+    marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked)
     kept = graph.neighbours.shape[1]
-    return Structure(tree, marked, graph.neighbours, graph.affinities, distances[:, :kept])
+    return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances[:, :kept])
+
+
+@dataclass
+class _Draw:
+    """One tree out of the several that the order of visits allows."""
+
+    plan: Dendrogram
+    excess: NDArray[np.float64]
+    tree: Tree
+    unvoted: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls, vectors: NDArray, weights: NDArray, graph: Graph, seed: int, min_size: int | None
+    ) -> _Draw:
+        """Build the tree of one seed, without votes."""
+        plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
+        excess = all_excess(plan, vectors, weights, graph, smallest_cluster(weights, min_size))
+        tree = hang(plan, excess)
+        return cls(plan, excess, tree, tree.excess)
+
+    @property
+    def surpasses_noise(self) -> bool:
+        """Whether any split could make a layer."""
+        return bool(np.nanmax(self.excess, initial=-np.inf) > NOISE)
+
+    def primary_labels(self) -> NDArray[np.int32]:
+        """Give the clusters of the primary layer."""
+        m = self.tree.n_leaves
+        return self.tree.labels(count_above(self.tree, primary_threshold(self.unvoted, m)))
+
+
+def most_typical(draws: list[_Draw]) -> _Draw:
+    """Give the draw whose primary layer agrees best with those of the others (mean ARI)."""
+    if len(draws) < 3:
+        return draws[0]
+    from sklearn.metrics import adjusted_rand_score
+
+    labels = [one.primary_labels() for one in draws]
+    agreement = np.zeros((len(draws), len(draws)))
+    for i in range(len(draws)):
+        for j in range(i):
+            agreement[i, j] = agreement[j, i] = adjusted_rand_score(labels[i], labels[j])
+    return draws[int(agreement.sum(1).argmax())]
 
 
 def _tiny(m: int) -> Structure:
@@ -123,9 +172,7 @@ def _plain_tree(
     vectors = np.ascontiguousarray(vectors)
     k = min(neighbours or MOST_NEIGHBOURS, len(vectors) - 1)
     graph = build_graph(*nearest_neighbours(vectors, k), weights, neighbours)
-    plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
-    least = smallest_cluster(weights, min_size)
-    return hang(plan, all_excess(plan, vectors, weights, graph, least))
+    return _Draw.of(vectors, weights, graph, seed, min_size).tree
 
 
 def vote(
