@@ -1,0 +1,135 @@
+"""What an export needs of a run, and the words that all exports share."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from shoal.core.tree import Tree
+from shoal.errors import InputError
+from shoal.sources import Source
+
+
+class LayerLike(Protocol):
+    """A marked cut of the tree."""
+
+    @property
+    def k(self) -> int:
+        """How many clusters."""
+
+    @property
+    def excess(self) -> float:
+        """Excess of the last split that it takes."""
+
+    @property
+    def stability(self) -> float:
+        """Stability under resampling, 0..1, NaN when not known."""
+
+    @property
+    def primary(self) -> bool:
+        """True for the layer that is shown first."""
+
+
+class RepresentativesLike(Protocol):
+    """The rows that stand for all others."""
+
+    @property
+    def vectors(self) -> NDArray:
+        """Projected features, shape (m, d)."""
+
+    @property
+    def weights(self) -> NDArray:
+        """Rows that each stands for, shape (m,)."""
+
+    @property
+    def rows(self) -> NDArray:
+        """A row of the source for each, shape (m,)."""
+
+
+class RunLike(Protocol):
+    """The part of a run that exports read."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+
+    @property
+    def layers(self) -> Sequence[LayerLike]:
+        """The marked cuts, coarse to fine."""
+
+    @property
+    def primary(self) -> LayerLike:
+        """The layer that is shown first."""
+
+    @property
+    def tree(self) -> Tree:
+        """The tree over the representatives."""
+
+    @property
+    def representatives(self) -> RepresentativesLike:
+        """The rows that stand for all others."""
+
+    @property
+    def source(self) -> Source:
+        """Where the rows come from."""
+
+    @property
+    def quarantine(self) -> Any:
+        """Table of the rows that could not be read: row, name, reason."""
+
+    def labels(self, layer: int | None = None, k: int | None = None) -> NDArray:
+        """Give each row its cluster, −1 for quarantined rows."""
+
+    def table(self, layer: int | None = None, k: int | None = None) -> Any:
+        """Give row, name, cluster, confidence, outlier."""
+
+    def info(self) -> Mapping[str, Any]:
+        """Give what is known about the run."""
+
+
+def clusters_asked(run: RunLike, layer: int | None, k: int | None) -> int:
+    """Give the number of clusters of the cut that was asked for."""
+    if k is not None:
+        return k
+    return run.primary.k if layer is None else run.layers[layer].k
+
+
+def cluster_name(cluster: int) -> str:
+    """Name a cluster so that names sort as numbers do: ``cluster-003``."""
+    return f"cluster-{cluster:03d}"
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise for a file that is there already, unless told to replace it.
+
+    Raises
+    ------
+    InputError
+        When something is at `path` and `force` is not given, or it is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give the name of a file")
+    if not force and os.path.lexists(path):
+        raise InputError(f"{path} exists: give another name, or --force to replace it")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Write a number for people; an em dash for what is not known or not finite.
+
+    >>> number(0.98765), number(float("nan")), number(None), number(1234567.0, 0)
+    ('0.99', '–', '–', '1,234,567')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.{digits}f}"
+
+
+def rows_word(source: Source, count: int) -> str:
+    """Say ``1 image``, ``12 images`` or ``12 rows``."""
+    word = "image" if source.kind == "images" else "row"
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -1,0 +1,186 @@
+"""The part of the report that shows one cluster: pictures, or a profile for vectors."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Protocol
+
+import numpy as np
+
+from shoal.export.base import RunLike, number, rows_word
+from shoal.export.findings import Findings, Found
+from shoal.export.pictures import Sprite, make_sprite, make_tiles, mean_picture
+from shoal.export.profiles import mean_profiles, profile_svg
+from shoal.sources import Source
+
+_BUDGET = 2_600_000
+_MOST_EACH = 60_000
+_SIDE = 56
+_LONGEST_NAME = 60
+
+
+class Deck(Protocol):
+    """Shows clusters: with pictures, or without."""
+
+    @property
+    def explained(self) -> str:
+        """What the cards show, in words."""
+
+    def style(self) -> str:
+        """Give the style that the cards need."""
+
+    def face(self, found: Found) -> str:
+        """Show a cluster in one small picture, if it has any."""
+
+    def body(self, found: Found) -> str:
+        """Show a cluster."""
+
+
+class Pictured:
+    """Shows clusters of images; makes one sprite each, all within a budget."""
+
+    explained = (
+        "The medoid is the image nearest to the middle of its cluster; typical images follow it. "
+        "Unsure ones lie near another cluster; outliers are far from every other image."
+    )
+
+    def __init__(self, source: Source, found: Findings) -> None:
+        self._found = found
+        budget = min(_MOST_EACH, _BUDGET // max(len(found.clusters), 1))
+        self._sprites = {
+            c.cluster: make_sprite(_pictures(source, c), budget) for c in found.clusters
+        }
+
+    def style(self) -> str:
+        """Give the pictures, each once, and the sizes at which they are shown."""
+        side = max((s.side for s in self._sprites.values()), default=_SIDE)
+        shown = side * max(1, round(_SIDE / side))
+        rules = [f".t{{--d:{shown}px;--large:{2 * shown}px}}"]
+        rules += [
+            f".s{at}{{--n:{sprite.n};background-image:url({sprite.address})}}"
+            for at, sprite in self._sprites.items()
+        ]
+        return "\n".join(rules)
+
+    def face(self, found: Found) -> str:
+        """Show the medoid, small; its name is in the line beside it."""
+        return self._tile(found, 0, "", "tiny")
+
+    def body(self, found: Found) -> str:
+        """Show medoid, mean, typical, unsure and outlying images."""
+        medoid = self._tile(found, 0, self._said(found.medoid), "large")
+        mean = self._tile(found, 1, f"Mean of {len(found.sample)} images", "large")
+        parts, at = [], 2
+        for title, rows in (
+            ("Typical", found.typical),
+            ("Unsure", found.unsure),
+            ("Outliers", found.outlying),
+        ):
+            tiles = [self._tile(found, at + i, self._said(row)) for i, row in enumerate(rows)]
+            at += len(rows)
+            if tiles:
+                parts.append(
+                    f'<section><h4>{title}</h4><div class="tiles">{"".join(tiles)}</div></section>'
+                )
+        return (
+            f'<div class="body"><div class="faces"><section><h4>Medoid</h4>{medoid}</section>'
+            f"<section><h4>Mean</h4>{mean}</section></div>"
+            f'<div class="sheet">{"".join(parts)}</div></div>'
+        )
+
+    def _tile(self, found: Found, at: int, said: str, size: str = "") -> str:
+        """Write one picture of a cluster's sprite; without words it is decoration."""
+        sprite: Sprite = self._sprites[found.cluster]
+        names = f"t s{found.cluster} {size}{' sharp' if sprite.sharp else ''}"
+        spoken = f'role="img" aria-label="{said}" title="{said}"' if said else 'aria-hidden="true"'
+        return f'<span class="{" ".join(names.split())}" style="--i:{at}" {spoken}></span>'
+
+    def _said(self, row: int) -> str:
+        """Name a row for those who cannot see it."""
+        name = self._found.names[row]
+        confidence = number(self._found.confidence[row])
+        return escape(f"{_shortened(name) if name else f'row {row}'}, confidence {confidence}")
+
+
+class Profiled:
+    """Shows clusters of vectors: which numbers are high or low in them."""
+
+    def __init__(self, run: RunLike, found: Findings) -> None:
+        self._found = found
+        self._at = {c.cluster: at for at, c in enumerate(found.clusters)}
+        self._profiles = mean_profiles(run.source, found.position, len(found.clusters))
+        self.explained = (
+            "These rows are vectors, so there are no pictures. Bars show, from the first number "
+            "to the last, how far the mean of a cluster lies above or below that of all rows, in "
+            f"standard deviations up to 3 (from {self._profiles.rows:,} rows)."
+        )
+
+    def style(self) -> str:
+        """No pictures, no style."""
+        return ""
+
+    def face(self, found: Found) -> str:
+        """No picture."""
+        return ""
+
+    def body(self, found: Found) -> str:
+        """Show the profile, and name some rows."""
+        values = self._profiles.values[self._at[found.cluster]]
+        if np.isnan(values).any():
+            drawing = "<p class=soft>None of its rows was among those read.</p>"
+        else:
+            most = int(np.abs(values).argmax())
+            said = (
+                f"Profile of cluster {found.cluster}: number {most} stands out most, "
+                f"{values[most]:+.1f} standard deviations"
+            )
+            drawing = profile_svg(values, escape(said))
+        lines = "".join(
+            f'<section><h4>{title}</h4><p class="rows">{", ".join(map(self._name, rows))}</p>'
+            "</section>"
+            for title, rows in (
+                ("Medoid and typical rows", (found.medoid, *found.typical)),
+                ("Unsure", found.unsure),
+                ("Outliers", found.outlying),
+            )
+            if rows
+        )
+        return f'<div class="body">{drawing}<div class="sheet">{lines}</div></div>'
+
+    def _name(self, row: int) -> str:
+        """Name a row."""
+        name = self._found.names[row]
+        return escape(_shortened(name) if name else str(row))
+
+
+def card(deck: Deck, source: Source, found: Found, most: int) -> str:
+    """Write one cluster; `most` is the size of the largest."""
+    facts = [
+        f"{rows_word(source, found.size)}, {100 * found.share:.1f} %",
+        f"confidence {number(found.confidence)}",
+    ]
+    if np.isfinite(found.excess):
+        facts.append(f"excess {number(found.excess)}")
+    if found.outliers:
+        facts.append(f"{found.outliers:,} outlier{'s' if found.outliers > 1 else ''}")
+    said = "".join(f'<span class="soft">{fact}</span>' for fact in facts)
+    return (
+        f'<article class="panel cluster" id="cluster-{found.cluster}">'
+        f'<div class="head"><h3>Cluster {found.cluster}</h3>{said}'
+        f'<a href="#clusters" aria-label="Back to the top of the clusters">top ↑</a></div>'
+        f'<div class="bar" aria-hidden="true"><i style="width:{100 * found.size / most:.1f}%">'
+        f"</i></div>{deck.body(found)}</article>\n"
+    )
+
+
+def _pictures(source: Source, found: Found) -> np.ndarray:
+    """Give the pictures of one sprite: medoid, mean, then all others in the order shown."""
+    rows = [found.medoid, *found.typical, *found.unsure, *found.outlying]
+    tiles = make_tiles(source, rows)
+    mean = mean_picture(source, found.sample)
+    return np.concatenate([tiles[:1], mean[None], tiles[1:]])
+
+
+def _shortened(name: str) -> str:
+    """Keep the end of a long name."""
+    return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}"

@@ -1,0 +1,151 @@
+"""What the report says of each cluster, gathered from a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.export.base import RunLike
+
+_MEAN_ROWS = 6000
+
+
+@dataclass(frozen=True)
+class Found:
+    """One cluster: numbers, and rows to show.
+
+    `excess` is that of the split that made it, NaN when nothing was split off. `medoid` is the
+    representative nearest to the mean of the cluster; `typical` are the nearest ones after it,
+    `unsure` the rows of least confidence that are no outliers.
+    """
+
+    cluster: int
+    size: int
+    share: float
+    outliers: int
+    confidence: float
+    excess: float
+    medoid: int
+    typical: tuple[int, ...]
+    unsure: tuple[int, ...]
+    outlying: tuple[int, ...]
+    sample: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The clusters of a layer in the order of the tree, and the merges above them.
+
+    `position` gives each row the position of its cluster in `clusters`, −1 for none.
+    """
+
+    clusters: tuple[Found, ...]
+    merges: tuple[tuple[int, int, float], ...]
+    position: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    names: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How many pictures a cluster gets: fewer when there are many clusters."""
+
+    typical: int
+    unsure: int
+    outlying: int
+
+    @classmethod
+    def of(cls, k: int) -> Shown:
+        """Choose for k clusters."""
+        if k <= 40:
+            return cls(14, 7, 7)
+        return cls(10, 5, 5) if k <= 120 else cls(6, 3, 3)
+
+
+def gather(run: RunLike, layer: int | None, k: int) -> Findings:
+    """Gather what the report shows of the cut into k clusters."""
+    table = run.table(layer=layer) if layer is not None else run.table(k=k)
+    labels = np.asarray(table["cluster"].to_numpy(), np.int64)
+    confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
+    outlier = np.asarray(table["outlier"].to_numpy(zero_copy_only=False), bool)
+    ids = _ids(run, labels, k)
+    position = _positions(labels, ids)
+    last_split = np.full(k, np.nan)
+    merges = tuple(run.tree.linkage(k))
+    for left, right, excess in merges:
+        for leaf in (left, right):
+            if leaf < k:
+                last_split[leaf] = excess
+    order = np.argsort(position, kind="stable")
+    bounds = np.searchsorted(position[order], np.arange(k + 1))
+    known = max(int((position >= 0).sum()), 1)
+    shown = Shown.of(k)
+    clusters = []
+    for at in range(k):
+        rows = order[bounds[at] : bounds[at + 1]]
+        medoid, typical = _middle(run, labels, int(ids[at]), shown.typical)
+        by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
+        clusters.append(
+            Found(
+                cluster=int(ids[at]),
+                size=len(rows),
+                share=len(rows) / known,
+                outliers=int(outlier[rows].sum()),
+                confidence=float(confidence[rows].mean()) if len(rows) else float("nan"),
+                excess=float(last_split[at]),
+                medoid=medoid if medoid is not None else int(by_doubt[-1]),
+                typical=typical,
+                unsure=_ints(by_doubt[~outlier[by_doubt]][: shown.unsure]),
+                outlying=_ints(by_doubt[outlier[by_doubt]][: shown.outlying]),
+                sample=_ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))),
+            )
+        )
+    return Findings(tuple(clusters), merges, position, confidence, table["name"].to_pylist())
+
+
+def _ids(run: RunLike, labels: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Give the cluster id of each leaf of the cut, by what most of its representatives have."""
+    leaves = run.tree.labels(k)
+    of_leaf = labels[run.representatives.rows]
+    ids = np.empty(k, np.int64)
+    for leaf in range(k):
+        values, counts = np.unique(of_leaf[leaves == leaf], return_counts=True)
+        ids[leaf] = values[counts.argmax()]
+    return ids
+
+
+def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give each row the position of its cluster in `ids`, −1 for none."""
+    order = np.argsort(ids)
+    at = np.searchsorted(ids[order], labels).clip(0, len(ids) - 1)
+    return np.where(ids[order][at] == labels, order[at], -1)
+
+
+def _middle(
+    run: RunLike, labels: NDArray[np.int64], cluster: int, count: int
+) -> tuple[int | None, tuple[int, ...]]:
+    """Give the medoid's row, and the rows of the next nearest representatives."""
+    kept = run.representatives
+    mine = np.flatnonzero(labels[kept.rows] == cluster)
+    if not len(mine):
+        return None, ()
+    vectors = np.asarray(kept.vectors[mine], np.float64)
+    mean = np.average(vectors, axis=0, weights=kept.weights[mine])
+    nearest = np.argsort(((vectors - mean) ** 2).sum(1), kind="stable")[: count + 1]
+    rows = np.asarray(kept.rows)[mine[nearest]]
+    return int(rows[0]), _ints(rows[1:])
+
+
+def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Take `count` rows from all over."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, count).astype(int)]
+
+
+def _ints(rows: NDArray[np.int64]) -> tuple[int, ...]:
+    """Give rows as plain numbers."""
+    return tuple(int(row) for row in rows)

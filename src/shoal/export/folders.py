@@ -1,0 +1,277 @@
+"""Images laid out in folders, one a cluster; never over anything, and undone exactly."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from shoal.errors import InputError, SourceError
+from shoal.export.base import RunLike, clusters_asked
+from shoal.export.manifest import NAME, Journal, Manifest, digest, read_manifest, write_manifest
+from shoal.export.plan import Action, Mode, plan_actions
+from shoal.sources import ImageSource, Source
+from shoal.storage import fingerprint
+from shoal.storage.parts import unwritable
+
+_TEMPORARY = r"\.[0-9a-f]{12}\.tmp"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an export or its undoing did: counts, and the files left alone with the reason."""
+
+    done: int
+    before: int
+    left: tuple[tuple[str, str], ...] = ()
+
+
+def lay_out(
+    run: RunLike,
+    folder: Path,
+    *,
+    mode: Mode = "copy",
+    layer: int | None = None,
+    k: int | None = None,
+    on_done: Callable[[int], None] = lambda count: None,
+) -> Outcome:
+    """Lay the images of a run out by cluster: ``cluster-003/name.jpg``.
+
+    Nothing is ever overwritten. ``manifest.json`` lists every file made, the outliers among
+    them and the quarantined rows. After an interruption, the same call goes on.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+        New, empty, or begun by the same export.
+    mode : {"copy", "symlink", "hardlink"}
+        What the files are; rows that are no files are written as PNG.
+    layer, k : int, optional
+        Which cut; the primary layer when not given.
+    on_done : callable
+        Told how many more rows are done.
+
+    Raises
+    ------
+    InputError
+        When the folder holds other things, or the rows cannot be laid out so.
+    StorageFullError
+        When it cannot be written.
+    """
+    actions = plan_actions(run, mode, layer, k)
+    head = {
+        "run": os.path.abspath(run.path),
+        "k": clusters_asked(run, layer, k),
+        "mode": mode,
+        "quarantined": run.quarantine.to_pylist(),
+    }
+    plan = Manifest(head, fingerprint([head, [a.as_dict() for a in actions]]), actions, {})
+    with _writing(folder):
+        begun = _begin(folder, plan)
+        journal = Journal(folder)
+        made, left = 0, []
+        try:
+            for action in actions:
+                if action.target not in begun:
+                    said = _make(run.source, folder, action, mode, journal)
+                    made += said is None
+                    left += [(action.target, said)] if said else []
+                on_done(1)
+        finally:
+            journal.close()
+        write_manifest(folder, plan.with_facts(journal.read()))
+        journal.delete()
+    return Outcome(made, len(begun), tuple(left))
+
+
+def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> Outcome:
+    """Remove exactly the files that an export made, if they are as it made them.
+
+    A file that was changed since stays, and so does a copy or hard link whose original is
+    gone. Folders that are empty then are removed; what others put there stays.
+
+    Raises
+    ------
+    InputError
+        When there is no manifest, or a damaged one.
+    """
+    manifest = read_manifest(folder)
+    facts = manifest.facts | Journal(folder).read()
+    removed, gone, left = 0, 0, []
+    with _writing(folder):
+        _sweep(folder)
+        for action in manifest.actions:
+            on_done(1)
+            path, fact = folder / action.target, facts.get(action.target)
+            if not os.path.lexists(path):
+                gone += fact is not None
+                continue
+            reason = _changed(path, action, fact or _fact(action, manifest.head["mode"]))
+            if reason:
+                left.append((action.target, reason))
+                continue
+            path.unlink()
+            removed += 1
+        _tidy(folder, manifest, left)
+    return Outcome(removed, gone, tuple(left))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn failures of the disk into words."""
+    try:
+        yield
+    except OSError as error:
+        place = Path(error.filename) if isinstance(error.filename, str) else folder
+        raise unwritable(place, 0, error) from error
+
+
+def _begin(folder: Path, plan: Manifest) -> frozenset[str]:
+    """Check that the folder is free or has this export begun; give what is done already."""
+    if not folder.exists() or not any(folder.iterdir()):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_manifest(folder, plan)
+        return frozenset()
+    try:
+        before = read_manifest(folder)
+    except InputError:
+        if (folder / NAME).exists():
+            raise
+        raise InputError(
+            f"{folder} is not empty and was not made by shoal export: give a new folder"
+        ) from None
+    if before.fingerprint != plan.fingerprint:
+        raise InputError(
+            f"{folder} holds another export (of {before.head.get('k')} clusters, by "
+            f"{before.head.get('mode')}): give a new folder, or undo that one with "
+            f"shoal export {plan.head['run']} --to {folder} --as folders --undo"
+        )
+    _sweep(folder)
+    facts = before.facts | Journal(folder).read()
+    return frozenset(target for target in facts if os.path.lexists(folder / target))
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a killed export left unfinished."""
+    for path in folder.glob("cluster-*/.*.tmp"):
+        if re.fullmatch(_TEMPORARY, path.name):
+            path.unlink(missing_ok=True)
+
+
+def _make(source: Source, folder: Path, action: Action, mode: Mode, journal: Journal) -> str | None:
+    """Make one file, or give the reason why not."""
+    target = folder / action.target
+    target.parent.mkdir(exist_ok=True)
+    origin = Path(action.origin) if action.origin else None
+    if origin is not None and not origin.exists():
+        return "its original is missing"
+    if mode == "copy" or origin is None:
+        made = _copy(source, target, action, origin)
+        if isinstance(made, str):
+            return made
+        fact = made
+    else:
+        fact = {mode: str(origin)}
+        if not _there(target, action, fact):
+            (os.symlink if mode == "symlink" else os.link)(origin, target)
+    journal.add(action.target, fact)
+    return None
+
+
+def _copy(
+    source: Source, target: Path, action: Action, origin: Path | None
+) -> dict[str, Any] | str:
+    """Write a copy under a temporary name, then give it its own, if that is free."""
+    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
+    try:
+        if origin is not None:
+            shutil.copy2(origin, temporary)
+        else:
+            try:
+                temporary.write_bytes(_png(source, action.row))
+            except SourceError as error:
+                return str(error)
+        fact = digest(temporary)
+        if not _there(target, action, fact):
+            _move_to_free(temporary, target)
+        return fact
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _there(target: Path, action: Action, fact: dict[str, Any]) -> bool:
+    """Tell whether the very file is there already, from a call that was killed."""
+    if not os.path.lexists(target):
+        return False
+    reason = _changed(target, action, fact)
+    if reason:
+        raise InputError(f"{target} is in the way ({reason}): move it, or give a new folder")
+    return True
+
+
+def _move_to_free(temporary: Path, target: Path) -> None:
+    """Move a file to a name that must be free; a link fails where a rename would replace."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise InputError(f"{target} appeared meanwhile: give a new folder") from None
+    except OSError:  # a disk without hard links
+        if os.path.lexists(target):
+            raise InputError(f"{target} appeared meanwhile: give a new folder") from None
+        temporary.rename(target)
+
+
+def _png(source: Source, row: int) -> bytes:
+    """Encode a row's image."""
+    from PIL import Image
+
+    pixels = cast(ImageSource, source).read_original(row)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _fact(action: Action, mode: str) -> dict[str, Any] | None:
+    """Give what an unfinished export would have noted of a file, None when none can tell."""
+    if action.origin is None or not os.path.exists(action.origin):
+        return None
+    return digest(Path(action.origin)) if mode == "copy" else {mode: action.origin}
+
+
+def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | None:
+    """Give the reason why a file is not as it was made, or may not go; None when it may."""
+    if path.parent.is_symlink():
+        return "its folder became a link"
+    if fact is None:
+        return "the export did not finish it"
+    if "symlink" in fact:
+        same = path.is_symlink() and os.readlink(path) == fact["symlink"]
+        return None if same else "it was changed"
+    if path.is_symlink() or not path.is_file():
+        return "it was changed"
+    if action.origin is not None and not os.path.exists(action.origin):
+        return "its original is gone"
+    if "hardlink" in fact:
+        return None if os.path.samefile(path, fact["hardlink"]) else "it was changed"
+    return None if digest(path) == fact else "it was changed"
+
+
+def _tidy(folder: Path, manifest: Manifest, left: list[tuple[str, str]]) -> None:
+    """Remove empty cluster folders, and the manifest when nothing is left of the export."""
+    for name in sorted({Path(action.target).parts[0] for action in manifest.actions}):
+        with suppress(OSError):
+            (folder / name).rmdir()
+    if left:
+        return
+    Journal(folder).delete()
+    (folder / NAME).unlink()
+    with suppress(OSError):
+        folder.rmdir()

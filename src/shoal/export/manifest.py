@@ -1,0 +1,126 @@
+"""The manifest of a folder export, and the journal that is kept while it is made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Self
+
+from shoal.errors import InputError, RunError
+from shoal.export.plan import Action
+from shoal.storage import read_json, write_bytes
+
+NAME = "manifest.json"
+_JOURNAL = "manifest.journal"
+_FORMAT = 1
+_TARGET = re.compile(r"cluster-\d{3,}/[^/\\\x00]+")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an export makes: `head` says how, `facts` has what each finished file was.
+
+    `fingerprint` is that of the plan, so that only the same export goes on in a folder.
+    """
+
+    head: dict[str, Any]
+    fingerprint: str
+    actions: Sequence[Action]
+    facts: dict[str, dict[str, Any]]
+
+    def with_facts(self, facts: dict[str, dict[str, Any]]) -> Self:
+        """Give the manifest with the facts of finished files added."""
+        return replace(self, facts=self.facts | facts)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, one action a line, atomically."""
+    actions = [
+        json.dumps(action.as_dict() | {"made": manifest.facts.get(action.target)})
+        for action in manifest.actions
+    ]
+    head = {"format": _FORMAT, **manifest.head, "fingerprint": manifest.fingerprint}
+    lines = ",\n  ".join(actions)
+    text = f'{json.dumps(head, indent=1)[:-2]},\n "actions": [\n  {lines}\n ]\n}}\n'
+    write_bytes(folder / NAME, text.encode())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of an export.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it is damaged, or it names files outside the folder.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise InputError(f"{folder} has no {NAME}: it was not made by shoal export --as folders")
+    try:
+        head = read_json(path)
+        if head.pop("format") != _FORMAT:
+            raise InputError(f"{path} was written by another version of Shoal")
+        actions, facts = [], {}
+        for fields in head.pop("actions"):
+            made = fields.pop("made")
+            action = Action(**fields)
+            if not _TARGET.fullmatch(action.target) or action.target.endswith(("/.", "/..")):
+                raise ValueError(f"{action.target!r} is no place of an export")
+            actions.append(action)
+            if made is not None:
+                facts[action.target] = dict(made)
+        return Manifest(head, head.pop("fingerprint"), actions, facts)
+    except (RunError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if isinstance(error, InputError) and not isinstance(error, RunError):
+            raise
+        raise InputError(f"{path} is damaged: its files can no longer be told apart") from error
+
+
+class Journal:
+    """The files finished so far, one line each; what a kill cuts short is left out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _JOURNAL
+        self._file: IO[str] | None = None
+
+    def add(self, target: str, fact: dict[str, Any]) -> None:
+        """Note a finished file."""
+        if self._file is None:
+            self._file = self._path.open("a", encoding="utf-8", buffering=1)
+            self._file.write("\n")
+        self._file.write(json.dumps([target, fact]) + "\n")
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Give the facts noted so far."""
+        facts: dict[str, dict[str, Any]] = {}
+        if not self._path.exists():
+            return facts
+        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                target, fact = json.loads(line)
+                facts[target] = dict(fact)
+            except (ValueError, TypeError):
+                continue
+        return facts
+
+    def close(self) -> None:
+        """Close the file; it stays until the manifest is complete."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def delete(self) -> None:
+        """Delete it: the manifest holds all of it."""
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """Give the size and the hash of a file."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        return {"bytes": file.tell(), "blake2b": found.hexdigest()}

@@ -1,0 +1,92 @@
+"""Pictures for the report: sprites of thumbnails, and mean images."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.sources import ImageSource, Source, thumbnails
+
+LARGEST = 64
+_LOSSLESS = 32
+_QUALITIES = (82, 66, 50)
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """`n` square pictures side by side, as a ``data:`` address.
+
+    `side` is that of one picture in pixels; `sharp` tells pictures to be enlarged unblurred.
+    """
+
+    address: str
+    n: int
+    side: int
+    sharp: bool
+
+
+def native_side(source: Source) -> int:
+    """Give the side at which a source's pictures lose nothing, at most 64."""
+    return LARGEST if source.mixed_sizes else min(LARGEST, max(source.shape[:2]))
+
+
+def make_tiles(source: Source, rows: Sequence[int]) -> NDArray[np.uint8]:
+    """Give small square pictures of rows, shape (n, side, side, C)."""
+    keep = "centre" if source.mixed_sizes else "all"
+    return thumbnails(source, rows, native_side(source), keep=keep)
+
+
+def mean_picture(source: Source, rows: Sequence[int]) -> NDArray[np.uint8]:
+    """Give the mean of the pictures of some rows, shape (side, side, C)."""
+    assert isinstance(source, ImageSource)
+    total = np.zeros((native_side(source), native_side(source), source.shape[2]))
+    for start in range(0, len(rows), 64):
+        total += make_tiles(source, rows[start : start + 64]).sum(0, dtype=np.int64)
+    return np.rint(total / max(len(rows), 1)).astype(np.uint8)
+
+
+def make_sprite(tiles: NDArray[np.uint8], budget: int) -> Sprite:
+    """Put pictures side by side and encode them in at most `budget` bytes, if that can be.
+
+    Small pictures are kept exactly; large ones, and those over budget, as WebP of falling
+    quality, then of half the side.
+
+    Parameters
+    ----------
+    tiles : ndarray, shape (n, side, side, C), uint8
+    budget : int
+        Bytes before base64, which adds a third.
+    """
+    n, side = tiles.shape[:2]
+    strip = np.concatenate(list(tiles), axis=1)
+    image = Image.fromarray(strip[..., 0] if strip.shape[2] == 1 else strip)
+    data = b""
+    if side <= _LOSSLESS:
+        data = _encode(image, "PNG", optimize=True)
+        if len(data) <= budget:
+            return Sprite(_address(data, "png"), n, side, True)
+    while True:
+        for quality in _QUALITIES:
+            data = _encode(image, "WEBP", quality=quality, method=4)
+            if len(data) <= budget or (side <= 8 and quality == _QUALITIES[-1]):
+                return Sprite(_address(data, "webp"), n, side, side <= _LOSSLESS)
+        side //= 2
+        image = image.resize((n * side, side), Image.Resampling.BOX)
+
+
+def _encode(image: Image.Image, form: str, **options: int | bool) -> bytes:
+    """Encode an image."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def _address(data: bytes, kind: str) -> str:
+    """Write bytes as an address that holds them."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

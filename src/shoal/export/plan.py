@@ -1,0 +1,125 @@
+"""The plan of a folder export: which row goes where, under a safe name of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast, runtime_checkable
+
+from shoal.errors import InputError
+from shoal.export.base import RunLike, cluster_name
+from shoal.sources import ImageSource, Source
+
+Mode = Literal["copy", "symlink", "hardlink"]
+MODES: tuple[Mode, ...] = ("copy", "symlink", "hardlink")
+
+_LONGEST = 200
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file: names that Windows keeps.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+@runtime_checkable
+class Filed(Protocol):
+    """A source whose rows are files."""
+
+    def path(self, row: int) -> Path:
+        """Give the file of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row's place: `target` is relative to the export's folder.
+
+    `origin` is the absolute path of the row's file, None where rows are no files.
+    """
+
+    row: int
+    name: str | None
+    cluster: int
+    confidence: float
+    outlier: bool
+    origin: str | None
+    target: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values for the manifest."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def plan_actions(run: RunLike, mode: Mode, layer: int | None, k: int | None) -> list[Action]:
+    """Give every row that has a cluster its place.
+
+    Names that would collide (also where case does not count) get their row's number; the
+    plan depends on nothing but the run, so an interrupted export finds it again.
+
+    Raises
+    ------
+    InputError
+        When the rows are no images, or no files and links were asked for.
+    """
+    source = run.source
+    if source.kind != "images" or not isinstance(source, ImageSource):
+        raise InputError(
+            f"{source.description} have no pictures to lay out: give --as csv or --as parquet"
+        )
+    filed = isinstance(source, Filed)
+    if mode not in MODES:
+        raise InputError(f"--mode {mode}: give one of {', '.join(MODES)}")
+    if mode != "copy" and not filed:
+        raise InputError(
+            f"{source.description} are no files that a {mode} could lead to: give --mode copy"
+        )
+    return list(_actions(run, source, layer, k))
+
+
+def _actions(run: RunLike, source: Source, layer: int | None, k: int | None) -> Iterator[Action]:
+    """Go through the rows in order."""
+    table = run.table(layer=layer, k=k)
+    columns = ("row", "name", "cluster", "confidence", "outlier")
+    values = [table[column].to_pylist() for column in columns]
+    width = len(str(max(source.n_rows - 1, 0)))
+    taken: set[str] = set()
+    for row, name, cluster, confidence, outlier in zip(*values, strict=True):
+        if cluster is None or cluster < 0:
+            continue
+        origin = None
+        file_name = f"row-{row:0{width}d}.png"
+        if isinstance(source, Filed):
+            path = cast(Filed, source).path(row)
+            origin = os.path.abspath(path)
+            file_name = safe_name(path.name)
+        target = f"{cluster_name(cluster)}/{file_name}"
+        if target.casefold() in taken:
+            target = _numbered(target, row, taken)
+        taken.add(target.casefold())
+        yield Action(row, name, cluster, float(confidence), bool(outlier), origin, target)
+
+
+def safe_name(name: str) -> str:
+    """Make a file name that every system takes: no control or reserved characters, not long.
+
+    >>> safe_name("a:b?.jpg"), safe_name(".hidden.png"), safe_name("CON.gif"), safe_name("é.png")
+    ('a_b_.jpg', '_.hidden.png', '_CON.gif', 'é.png')
+    """
+    clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    clean = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ufffd]', "_", clean).rstrip(". ") or "_"
+    if clean.startswith((".", "-")) or _RESERVED.fullmatch(clean):
+        clean = f"_{clean}"
+    stem, ending = os.path.splitext(clean)
+    room = _LONGEST - len(ending.encode())
+    if len(clean.encode()) > _LONGEST:
+        stem = stem.encode()[: max(room, 1)].decode("utf-8", "ignore")
+    return f"{stem}{ending}" if room > 0 else clean.encode()[:_LONGEST].decode("utf-8", "ignore")
+
+
+def _numbered(target: str, row: int, taken: set[str]) -> str:
+    """Give a name that is taken its row's number."""
+    stem, ending = os.path.splitext(target)
+    found, more = f"{stem}~{row}{ending}", 0
+    while found.casefold() in taken:
+        more += 1
+        found = f"{stem}~{row}-{more}{ending}"
+    return found

@@ -1,0 +1,236 @@
+"""The report: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shoal._version import __version__
+from shoal.export.base import RunLike, clusters_asked, number, refuse_existing, rows_word
+from shoal.export.cards import Deck, Pictured, Profiled, card
+from shoal.export.dendrogram import draw_tree
+from shoal.export.findings import Findings, gather
+from shoal.storage import write_bytes
+
+_MOST_QUARANTINED = 200
+_MOST_SPARKS = 60
+
+
+def write_report(
+    run: RunLike,
+    path: Path,
+    *,
+    layer: int | None = None,
+    k: int | None = None,
+    force: bool = False,
+) -> None:
+    """Write what a fit found as one HTML file.
+
+    It shows the layers, the tree above the chosen one, and every cluster of it: the medoid,
+    the mean, typical, unsure and outlying images (for vectors, the mean profile). It loads
+    nothing from elsewhere and stays under 5 MB.
+
+    Parameters
+    ----------
+    run : Run
+    path : Path
+        The file to write.
+    layer, k : int, optional
+        Which cut; the primary layer when not given.
+    force : bool, default False
+        Replace a file that is there.
+
+    Raises
+    ------
+    InputError
+        When there is a file at `path`.
+    StorageFullError
+        When it cannot be written.
+    """
+    refuse_existing(path, force)
+    write_bytes(path, report_html(run, layer=layer, k=k).encode())
+
+
+def report_html(run: RunLike, *, layer: int | None = None, k: int | None = None) -> str:
+    """Give the report's text; see `write_report`."""
+    found = gather(run, layer, clusters_asked(run, layer, k))
+    deck: Deck = (
+        Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
+    )
+    title = escape(run.path.name.removesuffix(".shoal"))
+    most = max((c.size for c in found.clusters), default=1)
+    cards = "".join(card(deck, run.source, c, most) for c in found.clusters)
+    css = files("shoal.export").joinpath("report.css").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="Shoal {__version__}">
+<title>{title} – Shoal</title>
+<style>
+{css}{deck.style()}
+</style>
+</head>
+<body>
+<a class="skip" href="#clusters">Skip to the clusters</a>
+{_header(run, found, title)}
+<main>
+<h2>Layers</h2>
+<p class="soft">Every layer is a cut of one tree. Excess says how much clearer the last split of a
+layer is than chance would make it; stability, how well random parts of the data agree on it.</p>
+{_layers(run)}
+{_tree(run, found, deck)}
+<h2 id="clusters">Clusters</h2>
+<p class="soft">{deck.explained}</p>
+{cards}
+{_quarantine(run)}
+{_settings(run)}
+</main>
+<footer><p>Made by Shoal {__version__}. This page is complete in itself: it can be kept, sent and
+opened without a network.</p></footer>
+</body>
+</html>
+"""
+
+
+def _header(run: RunLike, found: Findings, title: str) -> str:
+    """Write the title, the summary line and the main numbers."""
+    k, rows = len(found.clusters), int((found.position >= 0).sum())
+    outliers = sum(c.outliers for c in found.clusters)
+    chosen = [layer for layer in run.layers if layer.k == k]
+    said = f"{k:,} cluster{'s' if k != 1 else ''} in {rows_word(run.source, rows)}."
+    if k == 1:
+        said = f"No groups stand out in {rows_word(run.source, rows)}: one cluster."
+    facts = {
+        "clusters": f"{k:,}",
+        "images" if run.source.kind == "images" else "rows": f"{rows:,}",
+        "outliers": f"{outliers:,}",
+        "quarantined": f"{run.quarantine.num_rows:,}",
+    }
+    if chosen:
+        facts["stability"] = number(chosen[0].stability)
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
+    return (
+        f'<header><p class="eyebrow">Shoal report</p><h1>{title}</h1>'
+        f"<p>{said} <span class=soft>Source: {escape(run.source.description)}.</span></p>"
+        f'<dl class="facts">{listed}</dl></header>'
+    )
+
+
+def _layers(run: RunLike) -> str:
+    """Write the table of layers."""
+    lines = []
+    for at, layer in enumerate(run.layers):
+        sizes = np.sort(np.unique(_known(run.labels(layer=at)), return_counts=True)[1])[::-1]
+        primary = ' class="primary"' if layer.primary else ""
+        badge = '<span class="badge">primary</span>' if layer.primary else ""
+        lines.append(
+            f"<tr{primary}><td>{at}{badge}</td><td>{layer.k:,}</td>"
+            f"<td>{number(layer.excess)}</td><td>{number(layer.stability)}</td>"
+            f"<td>{sizes[0]:,}</td><td>{int(np.median(sizes)):,}</td><td>{sizes[-1]:,}</td>"
+            f"<td>{_spark(sizes)}</td></tr>"
+        )
+    names = ("Layer", "Clusters", "Excess", "Stability", "Largest", "Median", "Smallest", "Sizes")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    return (
+        '<div class="panel scroll" tabindex="0" role="region" aria-label="Layers">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _known(labels: np.ndarray) -> np.ndarray:
+    """Leave out the rows without a cluster."""
+    known: np.ndarray = labels[labels >= 0]
+    return known
+
+
+def _spark(sizes: np.ndarray) -> str:
+    """Draw sizes, largest first, as small bars."""
+    shown = sizes[np.linspace(0, len(sizes) - 1, min(len(sizes), _MOST_SPARKS)).astype(int)]
+    bars = "".join(f'<i style="height:{max(2, round(22 * s / sizes[0]))}px"></i>' for s in shown)
+    return f'<span class="spark" aria-hidden="true">{bars}</span>'
+
+
+def _tree(run: RunLike, found: Findings, deck: Deck) -> str:
+    """Write the tree with a line for each cluster beside it."""
+    k = len(found.clusters)
+    if k < 2:
+        return ""
+    coarser = [(layer.k, float(layer.excess)) for layer in run.layers if 1 < layer.k < k]
+    said = f"Tree of the {k} clusters; the list beside it names them in the same order."
+    drawing = draw_tree(found.merges, coarser, said)
+    most = max(c.size for c in found.clusters)
+    tight = " tight" if drawing.row < 20 else ""
+    lines = "".join(
+        f"<li>{deck.face(c) if drawing.row > 30 else ''}"
+        f'<a href="#cluster-{c.cluster}">Cluster {c.cluster}'
+        f' <span class="soft">{c.size:,}</span></a>'
+        f'<span class="bar" aria-hidden="true"><i style="width:{100 * c.size / most:.1f}%"></i>'
+        "</span></li>"
+        for c in found.clusters
+    )
+    return f"""<h2>Tree</h2>
+<p class="soft">The further left two branches part, the clearer their split; the scale is its
+excess.{" Dotted lines are the coarser layers." if coarser else ""}</p>
+<div class="panel scroll forestbox" tabindex="0" role="region" aria-label="Tree of clusters">
+<div class="forest{tight}" style="--row:{drawing.row}px;--top:{drawing.top}px">
+{drawing.svg}<ol>{lines}</ol></div></div>"""
+
+
+def _quarantine(run: RunLike) -> str:
+    """List the rows that could not be read."""
+    count = run.quarantine.num_rows
+    if not count:
+        return ""
+    lines = "".join(
+        f"<tr><td>{entry['row']}</td><td>{escape(str(entry['name'] or ''))}</td>"
+        f"<td>{escape(str(entry['reason']))}</td></tr>"
+        for entry in run.quarantine.slice(0, _MOST_QUARANTINED).to_pylist()
+    )
+    more = count - _MOST_QUARANTINED
+    rest = f"<p class=soft>And {more:,} more.</p>" if more > 0 else ""
+    return (
+        f"<details><summary><h2>Quarantine: {count:,} could not be read</h2></summary>"
+        '<div class="panel scroll"><table class="text"><thead><tr><th scope="col">Row</th>'
+        '<th scope="col">Name</th><th scope="col">Reason</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>{rest}</details>"
+    )
+
+
+def _settings(run: RunLike) -> str:
+    """List what is known about the run."""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+        for name, value in flat(run.info())
+    )
+    return (
+        "<details><summary><h2>Settings and versions</h2></summary>"
+        f'<div class="panel scroll"><table class="text"><tbody>{lines}</tbody></table></div>'
+        "</details>"
+    )
+
+
+def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Give nested facts as names and values, both text.
+
+    >>> flat({"rows": 3, "settings": {"seed": 0, "shape": [2, 2], "key": None}})
+    [('rows', '3'), ('settings seed', '0'), ('settings shape', '2, 2')]
+    """
+    lines: list[tuple[str, str]] = []
+    for name, value in info.items():
+        said = f"{above} {name}".strip().replace("_", " ")
+        if isinstance(value, Mapping):
+            lines += flat(value, said)
+        elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
+            lines += [line for i, v in enumerate(value) for line in flat(v, f"{said} {i}")]
+        elif isinstance(value, list | tuple):
+            lines.append((said, ", ".join(map(str, value))))
+        elif value is not None:
+            lines.append((said, str(value)))
+    return lines
