@@ -21,6 +21,7 @@ _REACH = 0.25
 _CENTRE, _GROWTH, _FEW = 1.8, 0.36, 5000
 _WIDTH = 0.8
 _SURE = 3.0
+_MOST_ROWS = 100_000.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Layer:
         return cls(int(plain["k"]), excess, stability, bool(plain["primary"]))
 
 
-def primary_threshold(excess: NDArray, n_rows: int) -> float:
+def primary_threshold(excess: NDArray, n_rows: float) -> float:
     """Choose the threshold of the primary layer: the gap that most thresholds fall into.
 
     Thresholds are drawn, in thought, from a normal law; the answer is the lower end of the
@@ -72,8 +73,8 @@ def primary_threshold(excess: NDArray, n_rows: int) -> float:
     ----------
     excess : ndarray
         The excess of all splits that are large enough, not rising, before any vote.
-    n_rows : int
-        Rows of the graph.
+    n_rows : float
+        Rows that the graph tells of (`effective_rows`).
     """
     centre = _CENTRE + _GROWTH * max(0.0, log(n_rows / _FEW))
 
@@ -84,6 +85,14 @@ def primary_threshold(excess: NDArray, n_rows: int) -> float:
     masses = [below(a) - below(b) for a, b in pairwise(ends)]
     best = int(np.argmax(masses))
     return (ends[best] + ends[best + 1]) / 2
+
+
+def effective_rows(weights: NDArray) -> float:
+    """Give the geometric mean of representatives and rows: the detail that a graph resolves.
+
+    At most 100,000, above which no more detail was seen.
+    """
+    return min(float(np.sqrt(len(weights) * np.sum(weights))), _MOST_ROWS)
 
 
 def snapped(excess: NDArray, threshold: float) -> float:
@@ -121,7 +130,7 @@ def find_layers(
     if asked:
         ks, primary = sorted({min(k, m) for k in asked}), min(asked[0], m)
     else:
-        primary = count_above(tree, primary_threshold(unvoted, m))
+        primary = count_above(tree, primary_threshold(unvoted, effective_rows(weights)))
         marks = {count_above(tree, snapped(unvoted, t)) for t in _LADDER}
         ks = sorted({primary, *(k for k in marks if k > 1 and primary > 1)})
     return tuple(

@@ -7,6 +7,7 @@ merged in a fixed order (`merge_partials`, `merge_summaries`). `represent` does 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -34,6 +35,8 @@ __all__ = [
 SAMPLE_PER_CODE = 20
 _BLOCK = 32_768
 _FAR = 0.999  # of the sample lies within reach of its code
+_PLANNED, _SEEDED = 0.94, 0.97  # of m come from k-means, and with openings of the sample
+_ROUNDS = 3  # of the sample through all codes
 _POWER = 0.8  # of the weight of a cell, by which it gets codes
 _STATISTICS = ("weight", "total", "square", "medoid", "medoid_square")
 _BATCH = 2_048  # far rows that are led at a time
@@ -60,13 +63,13 @@ class Codebook:
     size: int
     cells: Cells
 
-    def arrays(self) -> dict[str, NDArray]:
+    def to_arrays(self) -> dict[str, NDArray]:
         """Everything needed to build it again, to be stored."""
         return {"centres": self.centres, "reach": self.reach, "size": np.array(self.size)}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray]) -> "Codebook":
-        """Build it from what `arrays` gave."""
+        """Build it from what `to_arrays` gave."""
         return _codebook(arrays["centres"], arrays["reach"], int(arrays["size"]))
 
 
@@ -98,7 +101,7 @@ class PartialSummary:
     openings: Openings
     far: int
 
-    def arrays(self) -> dict[str, NDArray]:
+    def to_arrays(self) -> dict[str, NDArray]:
         """Everything needed to build it again, to be stored."""
         own = {name: value for name, value in vars(self).items() if name != "openings"}
         opened = {f"open_{name}": value for name, value in vars(self.openings).items()}
@@ -106,11 +109,11 @@ class PartialSummary:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray]) -> "PartialSummary":
-        """Build it from what `arrays` gave."""
+        """Build it from what `to_arrays` gave."""
         opened = ("mean", "weight", "within", "medoid", "code")
         openings = Openings(*(arrays[f"open_{name}"] for name in opened))
-        own = [arrays[name] for name in _STATISTICS]
-        return PartialSummary(*own, openings, int(arrays["far"]))
+        own: dict[str, Any] = {name: arrays[name] for name in _STATISTICS}
+        return PartialSummary(**own, openings=openings, far=int(arrays["far"]))
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,8 @@ def _summarise_all(x: NDArray, codebook: Codebook, workers: int) -> list[Partial
 def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> Codebook:
     """Choose codes from a sample: k-means in two levels, then the openings of the sample itself.
 
-    Nine tenths of m come from k-means, up to a twentieth from rows of the sample that are far
-    from those, and the rest is left for rows that the sample missed.
+    Most of m come from k-means, some from rows of the sample that are far from those, and the
+    rest is left for rows that the sample missed.
 
     Parameters
     ----------
@@ -200,11 +203,13 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
     first, _, counts = distinct_rows(sample)
     if len(first) <= m:
         return _codebook(sample[first], np.zeros(len(first)), m)
-    count = max(1, round(0.9 * m))
-    centres = _two_level_codes(sample[first], counts, count, seed, workers)
-    rough = _with_reach(centres, sample, max(count, round(0.95 * m)), workers)
-    better = merge_summaries(_summarise_all(sample, rough, workers), rough).mean
-    return _with_reach(better.astype(np.float32), sample, m, workers)
+    centres = _two_level_codes(sample[first], counts, max(1, round(_PLANNED * m)), seed, workers)
+    most = max(len(centres), round(_SEEDED * m))
+    for _ in range(_ROUNDS):
+        rough = _with_reach(centres, sample, most, workers)
+        means = merge_summaries(_summarise_all(sample, rough, workers), rough).mean
+        centres = means.astype(np.float32)
+    return _with_reach(centres, sample, m, workers)
 
 
 def _codebook(centres: NDArray, reach: NDArray, size: int) -> Codebook:

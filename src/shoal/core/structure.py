@@ -11,7 +11,14 @@ from shoal.core.communities import find_communities
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph
 from shoal.core.hang import all_excess, hang, smallest_cluster
-from shoal.core.layers import NOISE, Layer, count_above, find_layers, primary_threshold
+from shoal.core.layers import (
+    NOISE,
+    Layer,
+    count_above,
+    effective_rows,
+    find_layers,
+    primary_threshold,
+)
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
@@ -117,6 +124,7 @@ class _Draw:
     excess: NDArray[np.float64]
     tree: Tree
     unvoted: NDArray[np.float32]
+    rows: float
 
     @classmethod
     def of(
@@ -126,7 +134,7 @@ class _Draw:
         plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
         excess = all_excess(plan, vectors, weights, graph, smallest_cluster(weights, min_size))
         tree = hang(plan, excess)
-        return cls(plan, excess, tree, tree.excess)
+        return cls(plan, excess, tree, tree.excess, effective_rows(weights))
 
     @property
     def surpasses_noise(self) -> bool:
@@ -135,8 +143,8 @@ class _Draw:
 
     def primary_labels(self) -> NDArray[np.int32]:
         """Give the clusters of the primary layer."""
-        m = self.tree.n_leaves
-        return self.tree.labels(count_above(self.tree, primary_threshold(self.unvoted, m)))
+        threshold = primary_threshold(self.unvoted, self.rows)
+        return self.tree.labels(count_above(self.tree, threshold))
 
 
 def most_typical(draws: list[_Draw]) -> _Draw:

@@ -9,12 +9,12 @@ import numpy as np
 
 from shoal.export.base import RunLike, number, rows_word
 from shoal.export.findings import Findings, Found
-from shoal.export.pictures import Sprite, make_sprite, make_tiles, mean_picture
+from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
 from shoal.sources import Source
 
 _BUDGET = 2_600_000
-_MOST_EACH = 60_000
+_MOST_EACH = 100_000
 _SIDE = 56
 _LONGEST_NAME = 60
 
@@ -46,16 +46,16 @@ class Pictured:
 
     def __init__(self, source: Source, found: Findings) -> None:
         self._found = found
+        side = tile_side(source, len(found.clusters))
         budget = min(_MOST_EACH, _BUDGET // max(len(found.clusters), 1))
         self._sprites = {
-            c.cluster: make_sprite(_pictures(source, c), budget) for c in found.clusters
+            c.cluster: make_sprite(_pictures(source, c, side), budget) for c in found.clusters
         }
+        self._shown = side * max(1, round(_SIDE / side)) if side <= LARGEST else _SIDE
 
     def style(self) -> str:
         """Give the pictures, each once, and the sizes at which they are shown."""
-        side = max((s.side for s in self._sprites.values()), default=_SIDE)
-        shown = side * max(1, round(_SIDE / side))
-        rules = [f".t{{--d:{shown}px;--large:{2 * shown}px}}"]
+        rules = [f".t{{--d:{self._shown}px;--large:{2 * self._shown}px}}"]
         rules += [
             f".s{at}{{--n:{sprite.n};background-image:url({sprite.address})}}"
             for at, sprite in self._sprites.items()
@@ -173,11 +173,11 @@ def card(deck: Deck, source: Source, found: Found, most: int) -> str:
     )
 
 
-def _pictures(source: Source, found: Found) -> np.ndarray:
+def _pictures(source: Source, found: Found, side: int) -> np.ndarray:
     """Give the pictures of one sprite: medoid, mean, then all others in the order shown."""
     rows = [found.medoid, *found.typical, *found.unsure, *found.outlying]
-    tiles = make_tiles(source, rows)
-    mean = mean_picture(source, found.sample)
+    tiles = make_tiles(source, rows, side)
+    mean = mean_picture(source, found.sample, side)
     return np.concatenate([tiles[:1], mean[None], tiles[1:]])
 
 

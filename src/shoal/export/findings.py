@@ -61,7 +61,7 @@ class Shown:
     def of(cls, k: int) -> Shown:
         """Choose for k clusters."""
         if k <= 40:
-            return cls(14, 7, 7)
+            return cls(11, 6, 6)
         return cls(10, 5, 5) if k <= 120 else cls(6, 3, 3)
 
 

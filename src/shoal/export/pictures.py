@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.sources import ImageSource, Source, thumbnails
+from shoal.sources import Source, thumbnails
 
 LARGEST = 64
+_PHOTO, _FEW = 112, 24
 _LOSSLESS = 32
 _QUALITIES = (82, 66, 50)
 
@@ -31,23 +32,23 @@ class Sprite:
     sharp: bool
 
 
-def native_side(source: Source) -> int:
-    """Give the side at which a source's pictures lose nothing, at most 64."""
-    return LARGEST if source.mixed_sizes else min(LARGEST, max(source.shape[:2]))
+def tile_side(source: Source, k: int) -> int:
+    """Give the side of the pictures: their own up to 64; of photos 112, if clusters are few."""
+    if source.mixed_sizes:
+        return _PHOTO if k <= _FEW else LARGEST
+    return min(LARGEST, max(source.shape[:2]))
 
 
-def make_tiles(source: Source, rows: Sequence[int]) -> NDArray[np.uint8]:
+def make_tiles(source: Source, rows: Sequence[int], side: int) -> NDArray[np.uint8]:
     """Give small square pictures of rows, shape (n, side, side, C)."""
-    keep = "centre" if source.mixed_sizes else "all"
-    return thumbnails(source, rows, native_side(source), keep=keep)
+    return thumbnails(source, rows, side, keep="centre" if source.mixed_sizes else "all")
 
 
-def mean_picture(source: Source, rows: Sequence[int]) -> NDArray[np.uint8]:
+def mean_picture(source: Source, rows: Sequence[int], side: int) -> NDArray[np.uint8]:
     """Give the mean of the pictures of some rows, shape (side, side, C)."""
-    assert isinstance(source, ImageSource)
-    total = np.zeros((native_side(source), native_side(source), source.shape[2]))
+    total = np.zeros((side, side, source.shape[2]))
     for start in range(0, len(rows), 64):
-        total += make_tiles(source, rows[start : start + 64]).sum(0, dtype=np.int64)
+        total += make_tiles(source, rows[start : start + 64], side).sum(0, dtype=np.int64)
     return np.rint(total / max(len(rows), 1)).astype(np.uint8)
 
 

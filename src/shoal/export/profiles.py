@@ -79,7 +79,7 @@ def profile_svg(values: NDArray[np.float64], said: str) -> str:
         top = middle - height if value > 0 else middle
         shapes.append(
             f'<rect x="{at * step:.1f}" y="{top:.1f}" width="{max(step - 1, 0.6):.1f}" '
-            f'height="{height:.1f}"{" class=down" if value < 0 else ""}/>'
+            f'height="{height:.1f}"{' class="down"' if value < 0 else ""}/>'
         )
     return (
         f'<svg class="profile" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">'
