@@ -77,9 +77,10 @@ def profile_svg(values: NDArray[np.float64], said: str) -> str:
     for at, value in enumerate(np.clip(bars, -_LIMIT, _LIMIT)):
         height = max(abs(value) * scale, 0.5)
         top = middle - height if value > 0 else middle
+        low = ' class="down"' if value < 0 else ""
         shapes.append(
             f'<rect x="{at * step:.1f}" y="{top:.1f}" width="{max(step - 1, 0.6):.1f}" '
-            f'height="{height:.1f}"{' class="down"' if value < 0 else ""}/>'
+            f'height="{height:.1f}"{low}/>'
         )
     return (
         f'<svg class="profile" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">'

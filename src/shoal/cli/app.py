@@ -1,0 +1,92 @@
+"""The commands together, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from shoal.cli import demo, evaluate, export, fit, info, labels, layers, predict, version
+from shoal.errors import ShoalError
+
+INTERRUPTED = 130
+BAD_INPUT = 2
+OUR_FAULT = 1
+
+
+class Commands(TyperGroup):
+    """Ends with 0 when all is well, 2 for bad input, 1 for our fault, 130 when interrupted."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command; an error becomes one sentence on the error stream."""
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        except Exception as error:
+            code = _tell(error)
+        if code == INTERRUPTED:
+            _say("interrupted: the same command goes on where it stopped")
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong, and give the exit code."""
+    if os.environ.get("SHOAL_DEBUG", "0") not in ("", "0"):
+        traceback.print_exception(error)
+    if isinstance(error, ShoalError):
+        _say(str(error))
+        return error.exit_code
+    # typer raises its usage errors from a module of its own or from click, by version.
+    if hasattr(error, "format_message"):
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "shoal"
+        _say(f"{error.format_message().rstrip('.')} (see {path} --help)")
+        return BAD_INPUT
+    if isinstance(error, MemoryError):
+        _say("there is not enough memory: give less with --memory, or close other programs")
+        return BAD_INPUT
+    _say(
+        f"an error of ours, {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+        "(set SHOAL_DEBUG=1 and run it again for the traceback, and please report it)"
+    )
+    return OUR_FAULT
+
+
+def _say(sentence: str) -> None:
+    """Say one sentence on the error stream."""
+    print(f"shoal: {sentence}", file=sys.stderr)
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Finds the groups in an image collection without being told how many there are.",
+    epilog="Begin with: shoal demo, or shoal fit FOLDER",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _without_command(context: typer.Context) -> None:
+    """Show the help when no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command("fit")(fit.fit)
+app.command("layers")(layers.layers)
+app.command("labels")(labels.labels)
+app.command("eval")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.command("export")(export.export)
+app.command("info")(info.info)
+app.command("demo")(demo.demo)
+app.command("version")(version.version)

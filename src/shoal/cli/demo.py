@@ -1,0 +1,121 @@
+"""``shoal demo``."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.output import command, number, print_next, say
+from shoal.cli.runs import print_layers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TILE = 16
+
+
+def demo(
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            metavar="DIR",
+            help="Where to put data and results; by default a new temporary folder.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="As in shoal fit.")] = 0,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Do not open the report in the browser.")
+    ] = False,
+) -> None:
+    """Fit two small sets of real images, and show the result."""
+    folder = to or Path(tempfile.mkdtemp(prefix="shoal-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    say("1. Handwritten digits: 1,797 images of 8×8. Shoal is not told that there are ten kinds.")
+    digits = _fit(folder / "digits.npz", *_digits(), seed)
+    say()
+    say(f"2. Tiles of {_TILE}×{_TILE}, cut from two photos: a temple in China, and a flower.")
+    tiles = _fit(folder / "tiles.npz", *_tiles(), seed)
+    say()
+    say(f"Reports: {digits}")
+    say(f"         {tiles}")
+    opened = not no_open and _open(digits)
+    say("The first one is open in your browser." if opened else "Open them in any browser.")
+    run = folder / "digits.shoal"
+    truth = ("--truth", folder / "digits.npz", "--key", "labels")
+    print_next(
+        [
+            (command("shoal", "labels", run, "--k", 10), "sizes of any other cut of the tree"),
+            (command("shoal", "eval", run, *truth), "all measures, for each layer"),
+            (command("shoal", "fit", "FOLDER"), "your own images"),
+        ]
+    )
+
+
+def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
+    """Fit images that are saved first; print layers and accuracy; give the report's file."""
+    import numpy as np
+
+    from shoal import api
+    from shoal.export import write_report
+    from shoal.progress import RichProgress
+
+    np.savez(path, images=images, labels=labels)
+    with RichProgress() as bars:
+        run = api.fit(path, path.with_suffix(".shoal"), key="images", seed=seed, progress=bars)
+    print_layers(run)
+    score = next(s for s in run.evaluate(labels) if s["k"] == run.primary.k)
+    say(f"Against the truth, layer K = {run.primary.k}: {_said(score)}")
+    report = path.with_name(f"{path.stem}-report.html")
+    write_report(run, report, force=True)
+    return report.absolute()
+
+
+def _said(score: dict[str, Any]) -> str:
+    """Say the measures that people know."""
+    shown = {"accuracy": "accuracy", "purity": "purity", "ami": "AMI", "ari": "ARI"}
+    return ", ".join(
+        f"{said} {number(score[name])}" for name, said in shown.items() if name in score
+    )
+
+
+def _digits() -> tuple[NDArray, NDArray]:
+    """Give scikit-learn's digits and what they are."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
+
+
+def _tiles() -> tuple[NDArray, NDArray]:
+    """Cut scikit-learn's two photos into tiles; the truth is the photo that each is from."""
+    import numpy as np
+    from sklearn.datasets import load_sample_image
+
+    found = []
+    for name in ("china.jpg", "flower.jpg"):
+        photo = np.asarray(load_sample_image(name))
+        down, across = photo.shape[0] // _TILE, photo.shape[1] // _TILE
+        grid = photo[: down * _TILE, : across * _TILE].reshape(down, _TILE, across, _TILE, 3)
+        found.append(grid.swapaxes(1, 2).reshape(-1, _TILE, _TILE, 3))
+    labels = np.repeat([0, 1], [len(tiles) for tiles in found])
+    return np.concatenate(found), labels
+
+
+def _open(page: Path) -> bool:
+    """Open a page in the browser, if there is one with windows."""
+    import webbrowser
+
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    # A text browser would take over the terminal.
+    if type(browser) is webbrowser.GenericBrowser:
+        return False
+    return browser.open(page.as_uri())

@@ -1,0 +1,74 @@
+"""``shoal eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shoal.cli.options import ForceOption, JsonOption, KOption, RunArgument
+from shoal.cli.output import number, print_json, print_table, remark, say
+from shoal.cli.runs import open_run
+
+
+def evaluate(
+    run: RunArgument,
+    truth: Annotated[
+        str,
+        typer.Option(
+            "--truth",
+            metavar="FILE",
+            help="True classes: .csv, .npy, .npz, IDX, or the word folders.",
+            show_default=False,
+        ),
+    ],
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="NAME", help="The array or column.", show_default=False),
+    ] = None,
+    k: KOption = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="PNG", help="Draw classes against clusters.", show_default=False
+        ),
+    ] = None,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure the layers of a run against true classes."""
+    from shoal.cli.truth import read_truth
+    from shoal.export.base import refuse_existing
+
+    opened = open_run(run)
+    if plot is not None:
+        refuse_existing(plot, force)
+    known = read_truth(truth, opened.source, key)
+    scores = opened.evaluate(known.classes, k=k)
+    if plot is not None:
+        from shoal.export import confusion_picture
+
+        confusion_picture(plot, known.classes, opened.labels(k=k), known.names)
+    if json:
+        facts = {"classes": len(known.names), "unknown": known.unknown, "plot": plot}
+        print_json({"run": opened.path, **facts, "scores": scores})
+        return
+    if known.unknown:
+        remark(f"{known.unknown:,} rows have no known class and are left out")
+    print_scores(f"{opened.path} against {len(known.names)} classes", scores)
+    if plot is not None:
+        say(f"{plot}: classes against clusters")
+
+
+def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
+    """Print measures down, layers across; the primary layer is marked."""
+    names = [name for name in scores[0] if name not in ("k", "layer", "primary")]
+    head = [f"K = {score['k']}{' *' if score.get('primary') else ''}" for score in scores]
+    lines = [
+        [name.replace("_", " "), *(number(score.get(name), 3) for score in scores)]
+        for name in names
+    ]
+    print_table(title, ("", *head), lines)
+    if any(score.get("primary") for score in scores):
+        say("* the primary layer")

@@ -1,0 +1,122 @@
+"""``shoal fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.options import JsonOption, QuietOption, with_settings
+from shoal.cli.output import command, print_json, print_next, say
+from shoal.cli.runs import layer_facts, print_layers
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.api import Run
+
+
+@with_settings()
+def fit(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder of images, a list of paths, .npy, .npz, IDX, raw, Parquet or CSV.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="RUN",
+            help="The run folder to write; by default SOURCE's name with .shoal, here.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and what it takes; stop.")
+    ] = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    **settings: Any,
+) -> None:
+    """Find the groups in a collection of images or vectors.
+
+    Running it again does nothing; after an interruption it goes on; after a changed setting it
+    redoes only what depends on it.
+    """
+    from shoal import api
+    from shoal.progress import RichProgress, Silent
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    path = out or default_run(source)
+    if dry_run:
+        _plan(source, path, given, json)
+        return
+    with RichProgress() as bars:
+        run = api.fit(source, path, progress=Silent() if quiet else bars, **given)
+    if json:
+        print_json(
+            {
+                "run": run.path,
+                "source": run.source.description,
+                "rows": run.source.n_rows,
+                "quarantined": run.quarantine.num_rows,
+                "layers": layer_facts(run),
+            }
+        )
+    else:
+        print_outcome(run)
+
+
+def default_run(source: str) -> Path:
+    """Name the run after its source, in the current folder.
+
+    >>> default_run("data/mnist.npz"), default_run("photos/"), default_run("a/t10k.idx.gz")
+    (PosixPath('mnist.shoal'), PosixPath('photos.shoal'), PosixPath('t10k.shoal'))
+    """
+    path = Path(source)
+    name = path.name or path.resolve().name
+    if not path.is_dir():
+        name = name.split(".")[0] or name
+    if not name or name == "..":
+        raise InputError(f"{source} gives the run no name: give one with -o")
+    return Path(f"{name}.shoal")
+
+
+def print_outcome(run: Run) -> None:
+    """Print the layers, the quarantined rows, and what to do next."""
+    print_layers(run)
+    bad = run.quarantine.num_rows
+    if run.primary.k == 1:
+        say("No groups stand out: one cluster. Any other number can be had with --k.")
+    if bad:
+        reason = run.quarantine["reason"][0].as_py()
+        see = command("shoal", "info", run.path)
+        say(f"{bad:,} of {run.source.n_rows:,} rows could not be read ({reason}): see {see}")
+    name = run.path.name.removesuffix(".shoal")
+    lines = [
+        (command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"), "a cluster for each row")
+    ]
+    export = ("shoal", "export", run.path, "--to")
+    if run.source.kind == "images":
+        lines.append((command(*export, f"{name}-clusters", "--as", "folders"), "images in folders"))
+    lines.append((command(*export, f"{name}-report", "--as", "html"), "a page to look at"))
+    print_next(lines)
+
+
+def _plan(source: str, out: Path, given: dict[str, Any], json: bool) -> None:
+    """Say what a fit would do and what it takes."""
+    from shoal import api
+
+    facts = api.plan(source, out, **given)
+    if json:
+        print_json(facts)
+        return
+    from shoal.cli.output import print_table
+    from shoal.export.report import flat
+
+    print_table("Plan; nothing was run", ("", ""), [[name, value] for name, value in flat(facts)])

@@ -1,0 +1,117 @@
+"""Options that several commands have, and those that come from the table of settings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shoal.settings import SETTINGS
+
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder that shoal fit wrote.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+LayerOption = Annotated[
+    int | None,
+    typer.Option(
+        "--layer",
+        metavar="N",
+        help="A layer, by its number in shoal layers; by default the primary one.",
+        show_default=False,
+    ),
+]
+KOption = Annotated[
+    int | None,
+    typer.Option(
+        "--k",
+        metavar="K",
+        help="Any number of clusters: another cut of the same tree.",
+        show_default=False,
+    ),
+]
+
+_KINDS: dict[str, type] = {
+    "seed": int,
+    "workers": int,
+    "representatives": int,
+    "neighbours": int,
+    "detail": float,
+    "min_size": int,
+}
+_SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
+_METAVARS = {
+    "features": "NAME",
+    "layers": "K,K,…",
+    "memory": "SIZE",
+    "as_": "images|vectors|table",
+    "key": "NAME",
+    "shape": "H,W,C",
+    "dtype": "TYPE",
+    "previous": "RUN",
+}
+
+
+def flag(name: str) -> str:
+    """Give the option of a setting.
+
+    >>> flag("min_size"), flag("as_")
+    ('--min-size', '--as')
+    """
+    return f"--{name.strip('_').replace('_', '-')}"
+
+
+def shown_default(name: str) -> str:
+    """Give a setting's default for the help; nothing where Shoal chooses.
+
+    >>> shown_default("memory"), shown_default("workers")
+    (' [default: 4GiB]', '')
+    """
+    default = SETTINGS[name].default
+    if default is None:
+        return ""
+    return f" [default: {default // 2**30}GiB]" if name == "memory" else f" [default: {default}]"
+
+
+def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
+    """Give a command an option for each setting, or for some; help comes from the table.
+
+    The command takes them as ``**settings``, None where nothing was given.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        added = [_parameter(name) for name in only or SETTINGS]
+        kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *added]]
+        function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+        function.__annotations__ = {p.name: p.annotation for p in kept}
+        return function
+
+    return decorate
+
+
+def with_source_settings() -> Callable[..., Any]:
+    """Give a command the options that say what a source is."""
+    return with_settings(_SOURCE_SETTINGS)
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    """Make a setting's option."""
+    setting = SETTINGS[name]
+    kind = _KINDS.get(name, str)
+    option = typer.Option(
+        flag(name),
+        help=f"{setting.help}{shown_default(name)}",
+        metavar=_METAVARS.get(name, "N"),
+        show_default=False,
+    )
+    annotation = Annotated[kind | None, option]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )

@@ -1,0 +1,121 @@
+"""How results are printed: tables and sentences for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PLAIN_WIDTH = 200
+
+
+def say(text: str = "") -> None:
+    """Print a line on the output stream."""
+    print(text)
+
+
+def remark(text: str) -> None:
+    """Print a line on the error stream, for people."""
+    print(text, file=sys.stderr)
+
+
+def print_json(facts: Any) -> None:
+    """Print JSON, and nothing else; what is not a finite number becomes null."""
+    print(json.dumps(_plain(facts), indent=1, ensure_ascii=False))
+
+
+def print_table(
+    title: str, names: Sequence[str], lines: Sequence[Sequence[str]], marked: int | None = None
+) -> None:
+    """Print a table: first column to the left, others to the right; one line may be marked.
+
+    Parameters
+    ----------
+    title : str
+        Above the table; may be empty.
+    names : sequence of str
+        Of the columns.
+    lines : sequence of sequence of str
+    marked : int, optional
+        Number of the line to print bold.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
+    for at, name in enumerate(names):
+        table.add_column(name, justify="right" if at else "left", no_wrap=at > 0)
+    for at, line in enumerate(lines):
+        table.add_row(*map(_literal, line), style="bold" if at == marked else None)
+    console().print(table)
+
+
+def console() -> Console:
+    """Give the output stream as rich sees it: full width where it is no terminal."""
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(highlight=False, width=wide, file=sys.stdout)
+
+
+def command(*words: object) -> str:
+    """Write a command that can be copied into a shell.
+
+    >>> command("shoal", "labels", "my run.shoal", "-o", "labels.csv")
+    "shoal labels 'my run.shoal' -o labels.csv"
+    """
+    return shlex.join(str(word) for word in words)
+
+
+def print_next(lines: Sequence[tuple[str, str]]) -> None:
+    """Print commands to try next, each with what it does."""
+    say("Next:")
+    width = max(len(line) for line, _ in lines)
+    for line, what in lines:
+        say(f"  {line:<{width}}  # {what}")
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Write a number; a dash for what is not known or not finite.
+
+    >>> number(0.98765), number(float("nan")), number(12345), number(None)
+    ('0.99', '–', '12,345', '–')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{float(value):,.{digits}f}"
+
+
+def _literal(text: str) -> Any:
+    """Keep rich from reading markup in a text."""
+    return _text()(text)
+
+
+@cache
+def _text() -> Any:
+    """Give rich's class of texts."""
+    from rich.text import Text
+
+    return Text
+
+
+def _plain(value: Any) -> Any:
+    """Give what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)

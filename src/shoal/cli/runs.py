@@ -1,0 +1,78 @@
+"""Runs as commands see them: opened, their cut chosen, their layers listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoal.cli.output import number, print_table
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.api import Run
+
+
+def open_run(path: Path) -> Run:
+    """Open a run folder."""
+    from shoal import api
+
+    return api.open(path)
+
+
+def cut(run: Run, layer: int | None, k: int | None) -> dict[str, int]:
+    """Give the cut that was asked for, as a run takes it.
+
+    Raises
+    ------
+    InputError
+        When both were given, or there is no such layer.
+    """
+    if layer is not None and k is not None:
+        raise InputError(f"--layer {layer} and --k {k} exclude each other: give one of them")
+    if layer is not None:
+        if not 0 <= layer < len(run.layers):
+            raise InputError(
+                f"--layer {layer}, but the layers are numbered 0 to {len(run.layers) - 1}: "
+                "see shoal layers"
+            )
+        return {"layer": layer}
+    return {} if k is None else {"k": k}
+
+
+def layer_facts(run: Run) -> list[dict[str, Any]]:
+    """Give for each layer its number, K, sizes, excess, stability, and whether it is primary."""
+    import numpy as np
+
+    facts = []
+    for at, layer in enumerate(run.layers):
+        labels = run.labels(layer=at)
+        sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
+        facts.append(
+            {
+                "layer": at,
+                "k": layer.k,
+                "largest": int(sizes.max()),
+                "median": int(np.median(sizes)),
+                "smallest": int(sizes.min()),
+                "excess": layer.excess,
+                "stability": layer.stability,
+                "primary": layer.primary,
+            }
+        )
+    return facts
+
+
+def print_layers(run: Run) -> None:
+    """Print the table of layers, the primary one marked."""
+    facts = layer_facts(run)
+    lines = [
+        [
+            f"{fact['layer']}{' primary' if fact['primary'] else ''}",
+            *(number(fact[name]) for name in ("k", "excess", "stability")),
+            *(number(fact[name]) for name in ("largest", "median", "smallest")),
+        ]
+        for fact in facts
+    ]
+    names = ("layer", "K", "excess", "stability", "largest", "median", "smallest")
+    primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
+    print_table(f"Layers of {run.path}", names, lines, primary)

@@ -1,0 +1,191 @@
+"""Truth to measure a run by: a file of labels, or the folders that the images are in."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+
+if TYPE_CHECKING:
+    from shoal.sources import Source
+
+FOLDERS = "folders"
+_KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
+_MISSING = ("", "nan", "null", "none", "?")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The class of each row, −1 where not known, and the names of the classes."""
+
+    classes: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    @property
+    def unknown(self) -> int:
+        """How many rows have no known class."""
+        return int((self.classes < 0).sum())
+
+
+def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
+    """Read the class of every row of a source.
+
+    Parameters
+    ----------
+    where : str
+        ``folders`` for the names of the images' folders, or a file: CSV (by name where its
+        cells are the rows' names, else in row order), ``.npy``, ``.npz``, IDX (also ``.gz``).
+    source : Source
+        The rows.
+    key : str, optional
+        The column of a CSV file (by default the last one), or the array of an ``.npz`` file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or does not go with the rows.
+    """
+    path = Path(where)
+    if where == FOLDERS and not path.exists():
+        return _coded(_folder_names(source))
+    if not path.is_file():
+        raise InputError(
+            f"--truth {where} is no file: give a .csv, .npy, .npz or IDX file, or {FOLDERS}"
+        )
+    try:
+        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+            values: Sequence[Any] | NDArray = _from_table(path, source, key)
+        elif path.suffix.lower() == ".npz":
+            values = _from_npz(path, key, source.n_rows)
+        elif path.suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            values = _from_idx(path)
+    except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"--truth {where} cannot be read: {error}") from error
+    return _coded(_checked(values, where, source.n_rows))
+
+
+def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[str | None]:
+    """Give labels as text, None where missing; there must be one a row."""
+    if isinstance(values, np.ndarray):
+        flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+        if flat.ndim != 1:
+            raise InputError(f"--truth {where} has shape {values.shape}: one label a row is needed")
+        missing = np.isnan(flat) if flat.dtype.kind == "f" else np.zeros(len(flat), bool)
+        if flat.dtype.kind == "f" and np.array_equal(flat[~missing], np.rint(flat[~missing])):
+            flat = np.where(missing, 0, flat).astype(np.int64)
+        texts = [bytes(v).decode() if flat.dtype.kind == "S" else str(v) for v in flat.tolist()]
+        values = [None if gone else text for text, gone in zip(texts, missing, strict=True)]
+    if len(values) != n_rows:
+        raise InputError(
+            f"--truth {where} has {len(values):,} labels, but there are {n_rows:,} rows"
+        )
+    return list(values)
+
+
+def _coded(labels: Sequence[str | None]) -> Truth:
+    """Number the classes: as numbers if they all are, else by name."""
+    known = {label for label in labels if label is not None and label.lower() not in _MISSING}
+    if not known:
+        raise InputError("--truth has no label for any row")
+    try:
+        names = sorted(known, key=lambda name: (float(name), name))
+    except ValueError:
+        names = sorted(known)
+    code = {name: at for at, name in enumerate(names)}
+    classes = np.array([-1 if v is None else code.get(v, -1) for v in labels], np.int64)
+    return Truth(classes, tuple(names))
+
+
+def _folder_names(source: Source) -> list[str | None]:
+    """Give the name of the folder that each row's file is in."""
+    names = source.names(0, source.n_rows)
+    if names is None:
+        raise InputError(f"--truth {FOLDERS}: the rows of {source.description} have no file names")
+    folders: list[str | None] = [PurePosixPath(name).parent.name or None for name in names]
+    if len(set(folders)) < 2:
+        raise InputError(
+            f"--truth {FOLDERS}: all {len(names):,} files are in one folder, "
+            "so their folders tell no classes apart"
+        )
+    return folders
+
+
+def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
+    """Read one array of an ``.npz`` file: that of the key, or the one that can be labels."""
+    with np.load(path, allow_pickle=False) as file:
+        held = ", ".join(file.files)
+        if key is not None:
+            if key not in file.files:
+                raise InputError(f"{path} has no key {key}: it holds {held}")
+            return np.asarray(file[key])
+        likely = [name for name in _KEYS if name in file.files]
+        likely = likely or [name for name in file.files if file[name].shape == (n_rows,)]
+        if len(likely) != 1:
+            raise InputError(f"{path} holds {held}: say with --key which are the labels")
+        return np.asarray(file[likely[0]])
+
+
+def _from_idx(path: Path) -> NDArray:
+    """Read an IDX file of bytes, one a row."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        data = file.read()
+    # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
+    if data[:3] != b"\0\0\x08" or len(data) < 8:
+        raise SourceError(f"--truth {path} is no CSV, .npy, .npz or IDX file of labels")
+    if data[3] != 1:
+        raise SourceError(f"--truth {path} is an IDX file of {data[3]} axes, not of labels")
+    count = int.from_bytes(data[4:8], "big")
+    if len(data) != 8 + count:
+        raise SourceError(f"--truth {path} is damaged: it promises {count:,} labels")
+    return np.frombuffer(data, np.uint8, offset=8)
+
+
+def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
+    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        delimiter = max(",;\t|", key=first.count)
+        file.seek(0)
+        cells = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    if not cells:
+        raise InputError(f"--truth {path} is empty")
+    names = source.names(0, source.n_rows)
+    by_name = _name_column(cells, set(names)) if names else None
+    header = [cell.strip() for cell in cells[0]]
+    column = len(header) - 1
+    if key is not None:
+        if key not in header:
+            raise InputError(f"--truth {path} has no column {key}: it has {', '.join(header)}")
+        column = header.index(key)
+    if by_name is not None and names is not None and by_name != column:
+        labels = {row[by_name].strip(): _cell(row, column) for row in cells}
+        return [labels.get(name) for name in names]
+    has_header = key is not None or len(cells) == source.n_rows + 1
+    return [_cell(row, column) for row in cells[has_header:]]
+
+
+def _name_column(cells: Sequence[Sequence[str]], names: set[str]) -> int | None:
+    """Find the column that holds the rows' names, if any."""
+    tried = cells[1:1001] or cells
+    width = min(len(row) for row in tried)
+    hits = [sum(row[at].strip() in names for row in tried) for at in range(width)]
+    best = int(np.argmax(hits)) if hits else 0
+    return best if hits and hits[best] * 2 > len(tried) else None
+
+
+def _cell(row: Sequence[str], column: int) -> str | None:
+    """Give a cell, None where it is missing."""
+    return row[column].strip() if column < len(row) else None
