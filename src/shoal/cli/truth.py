@@ -96,7 +96,7 @@ def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[s
 
 
 def _coded(labels: Sequence[str | None]) -> Truth:
-    """Number the classes: as numbers if they all are, else by name."""
+    """Turn labels into numbers: in their order as numbers if they all are, else by name."""
     known = {label for label in labels if label is not None and label.lower() not in _MISSING}
     if not known:
         raise InputError("--truth has no label for any row")

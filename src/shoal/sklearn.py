@@ -1,0 +1,171 @@
+"""Shoal as a scikit-learn clusterer, for vectors in memory."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from shoal.core.distinct import distinct_rows
+from shoal.core.nearest import nearest_of
+from shoal.core.representatives import represent
+from shoal.core.structure import fit_structure
+from shoal.errors import InputError
+from shoal.features import Moments, fit_projection
+from shoal.features.vectors import Vectors
+from shoal.settings import available_cores
+from shoal.stages.summarise import representatives_for
+
+__all__ = ["Shoal"]
+
+_BLOCK = 8192
+
+
+class Shoal(ClusterMixin, BaseEstimator):
+    """Finds the groups in vectors, and how many there are.
+
+    It runs in memory and leaves no files; `shoal.fit` does the same for images, for data larger
+    than memory, and with a run folder.
+
+    Parameters
+    ----------
+    n_clusters : int, optional
+        Take this cut of the tree; by default the primary layer, which the data choose.
+    representatives : int, optional
+        How many rows stand for all; by default every distinct row up to 100,000.
+    random_state : int, RandomState or None, default 0
+        The same number gives the same clusters; None draws another one each time.
+    n_jobs : int, optional
+        Threads; by default, and for −1, all cores. The clusters do not depend on it.
+
+    Attributes
+    ----------
+    labels_ : ndarray, shape (n,), int32
+        Clusters of the rows fitted, 0 .. n_clusters_ − 1, the largest first.
+    n_clusters_ : int
+        How many clusters there are.
+    layers_ : tuple of Layer
+        The cuts that the data mark, coarse to fine: k, excess, stability, primary.
+    tree_ : Tree
+        The tree over the representatives, from which any number of clusters can be cut.
+    cluster_centers_ : ndarray, shape (n_clusters_, features)
+        Mean of the rows of each cluster.
+    n_features_in_ : int
+        Length of a row.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> found = Shoal().fit(load_digits().data)
+    >>> found.labels_.shape
+    (1797,)
+    """
+
+    def __init__(
+        self,
+        n_clusters: int | None = None,
+        *,
+        representatives: int | None = None,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.representatives = representatives
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Find the clusters of the rows of X.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+            Finite.
+        y : ignored
+
+        Raises
+        ------
+        ValueError
+            When X holds NaN or infinity, one row only, or fewer different rows than clusters
+            were asked for; or when all rows are identical.
+        """
+        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
+        workers, seed = self._workers(), self._seed()
+        first, inverse, counts = distinct_rows(X)
+        if len(first) < 2:
+            raise InputError(f"all {len(X):,} rows are identical: there is nothing to cluster")
+        self._encoder = Vectors(X.shape[1])
+        features = self._encoder.encode(X[first])
+        moments = Moments.of(features, counts)
+        self._projection = fit_projection(moments, whiten=self._encoder.whiten)
+        vectors = self._projection.apply(features)
+        m = representatives_for(len(first), self.representatives)
+        if m < len(first):
+            kept, weights = self._summarised(vectors[inverse], m, seed, workers)
+        else:
+            kept, weights = vectors, counts
+        structure = fit_structure(kept, weights, seed=seed, workers=workers)
+        self.tree_, self.layers_ = structure.tree, structure.layers
+        self._representatives = kept
+        k = structure.primary.k if self.n_clusters is None else self.n_clusters
+        near = nearest_of(vectors, kept, workers=workers)[0][:, 0] if m < len(first) else None
+        leaf = self.tree_.labels(k)
+        self._set_clusters(X, leaf, leaf[near][inverse] if near is not None else leaf[inverse])
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int32]:
+        """Give new rows the cluster of the nearest representative.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        found = np.empty(len(X), np.int32)
+        for start in range(0, len(X), _BLOCK):
+            rows = self._projection.apply(self._encoder.encode(X[start : start + _BLOCK]))
+            near = nearest_of(rows, self._representatives, workers=self._workers())[0][:, 0]
+            found[start : start + _BLOCK] = self._cluster_of[near]
+        return found
+
+    def _set_clusters(self, X: NDArray, leaf: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
+        """Number clusters from the largest to the smallest; take their means."""
+        sizes = np.bincount(labels, minlength=int(leaf.max()) + 1)
+        rank = np.empty(len(sizes), np.int32)
+        rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes), dtype=np.int32)
+        self.labels_ = rank[labels]
+        self._cluster_of = rank[leaf]
+        self.n_clusters_ = len(sizes)
+        sums = np.zeros((len(sizes), X.shape[1]))
+        np.add.at(sums, self.labels_, X)
+        self.cluster_centers_ = sums / np.maximum(np.sort(sizes)[::-1], 1)[:, None]
+
+    def _summarised(
+        self, rows: NDArray, m: int, seed: int, workers: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Give at most m representatives and their weights."""
+        summary = represent(rows, m, seed, workers)
+        vectors = summary.mean.astype(np.float32)
+        first, inverse, _ = distinct_rows(vectors)
+        weights = np.zeros(len(first), np.int64)
+        np.add.at(weights, inverse, summary.weight)
+        return vectors[first], weights
+
+    def _workers(self) -> int:
+        """Give the number of threads."""
+        if self.n_jobs is None or self.n_jobs == -1:
+            return available_cores()
+        if self.n_jobs < 1:
+            raise InputError(f"n_jobs {self.n_jobs}: give a number of threads, or -1 for all cores")
+        return int(self.n_jobs)
+
+    def _seed(self) -> int:
+        """Give the seed: the number given, or one drawn from what was given."""
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
