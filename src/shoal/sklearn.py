@@ -134,7 +134,7 @@ class Shoal(ClusterMixin, BaseEstimator):
         return found
 
     def _set_clusters(self, X: NDArray, leaf: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
-        """Number clusters from the largest to the smallest; take their means."""
+        """Set labels, clusters numbered from the largest to the smallest, and their means."""
         sizes = np.bincount(labels, minlength=int(leaf.max()) + 1)
         rank = np.empty(len(sizes), np.int32)
         rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes), dtype=np.int32)

@@ -1,0 +1,134 @@
+import gzip
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shoal.cli.truth import read_truth
+from shoal.errors import InputError
+from shoal.sources import open_source
+
+LABELS = [2, 10, 2, 1]
+
+
+@pytest.fixture
+def rows():
+    return open_source(np.zeros((4, 6, 6), np.uint8))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for name in ("cats/b.png", "cats/a.png", "dogs/a.png", "dogs/deep/z.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(path)
+    return open_source(tmp_path / "photos")
+
+
+def classes(truth):
+    return [truth.names[c] if c >= 0 else None for c in truth.classes]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array(LABELS),
+        np.array(LABELS, float),
+        np.array([LABELS]).T,
+        np.array(LABELS).astype(str),
+        np.array(LABELS).astype("S2"),
+    ],
+)
+def test_arrays_of_any_kind(rows, tmp_path, array):
+    np.save(tmp_path / "y.npy", array)
+    truth = read_truth(str(tmp_path / "y.npy"), rows)
+    assert truth.names == ("1", "2", "10")
+    assert truth.classes.tolist() == [1, 2, 1, 0]
+
+
+def test_missing_labels_are_not_known(rows, tmp_path):
+    np.save(tmp_path / "y.npy", np.array([1.0, np.nan, 2, np.nan]))
+    truth = read_truth(str(tmp_path / "y.npy"), rows)
+    assert classes(truth) == ["1", None, "2", None]
+    assert truth.unknown == 2
+
+
+def test_an_array_of_an_npz_is_found_by_name_key_or_shape(rows, tmp_path):
+    path = str(tmp_path / "y.npz")
+    np.savez(path, images=np.zeros((4, 6, 6)), labels=LABELS, other=np.arange(4))
+    assert classes(read_truth(path, rows)) == ["2", "10", "2", "1"]
+    assert classes(read_truth(path, rows, "other")) == ["0", "1", "2", "3"]
+    with pytest.raises(InputError, match="no key nope: it holds images, labels, other"):
+        read_truth(path, rows, "nope")
+    np.savez(path, images=np.zeros((4, 6, 6)), mine=LABELS)
+    assert classes(read_truth(path, rows)) == ["2", "10", "2", "1"]
+    np.savez(path, a=LABELS, b=LABELS)
+    with pytest.raises(InputError, match="say with --key"):
+        read_truth(path, rows)
+
+
+@pytest.mark.parametrize("ending", ["idx1-ubyte", "idx1-ubyte.gz"])
+def test_idx_labels(rows, tmp_path, ending):
+    path = tmp_path / f"y.{ending}"
+    data = b"\0\0\x08\x01" + (4).to_bytes(4, "big") + bytes(LABELS)
+    path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+    assert classes(read_truth(str(path), rows)) == ["2", "10", "2", "1"]
+    path.write_bytes(gzip.compress(data[:-1]) if ending.endswith("gz") else data[:-1])
+    with pytest.raises(InputError, match="promises 4 labels"):
+        read_truth(str(path), rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("2\n10\n2\n1\n", None),
+        ("label\n2\n10\n2\n1\n", None),
+        ("id;label\n7;2\n8;10\n9;2\n5;1\n", None),
+        ("kind,id\n2,a\n10,b\n2,c\n1,d\n", "kind"),
+    ],
+)
+def test_tables_in_the_order_of_the_rows(rows, tmp_path, text, key):
+    (tmp_path / "y.csv").write_text(text)
+    assert classes(read_truth(str(tmp_path / "y.csv"), rows, key)) == ["2", "10", "2", "1"]
+
+
+def test_tables_by_name_in_any_order(photos, tmp_path):
+    lines = "label,file\nrex,dogs/a.png\ntom,cats/a.png\n,cats/b.png\nspot,elsewhere.png\n"
+    (tmp_path / "y.csv").write_text(lines)
+    truth = read_truth(str(tmp_path / "y.csv"), photos, "label")
+    assert classes(truth) == ["tom", None, "rex", None]
+
+
+def test_folder_names(photos, tmp_path):
+    assert classes(read_truth("folders", photos)) == ["cats", "cats", "dogs", "deep"]
+    with pytest.raises(InputError, match="all 2 files are in one folder"):
+        read_truth("folders", open_source(tmp_path / "photos" / "cats"))
+
+
+def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):
+    path = tmp_path / "y.npy"
+    with pytest.raises(InputError, match="is no file"):
+        read_truth(str(path), rows)
+    np.save(path, np.arange(5))
+    with pytest.raises(InputError, match="has 5 labels, but there are 4 rows"):
+        read_truth(str(path), rows)
+    np.save(path, np.zeros((4, 3)))
+    with pytest.raises(InputError, match="one label a row"):
+        read_truth(str(path), rows)
+    path.write_bytes(b"rubbish")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_truth(str(path), rows)
+    np.save(path, np.array([None, 1, 2, 3], object), allow_pickle=True)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_truth(str(path), rows)
+    (tmp_path / "y.bin").write_bytes(b"rubbish")
+    with pytest.raises(InputError, match=r"no CSV, \.npy"):
+        read_truth(str(tmp_path / "y.bin"), rows)
+    with pytest.raises(InputError, match="have no file names"):
+        read_truth("folders", rows)
+    (tmp_path / "y.csv").write_text("a,b\n")
+    with pytest.raises(InputError, match="no column c: it has a, b"):
+        read_truth(str(tmp_path / "y.csv"), rows, "c")
+    (tmp_path / "y.csv").write_text("?\n?\n?\n?\n")
+    with pytest.raises(InputError, match="no label for any row"):
+        read_truth(str(tmp_path / "y.csv"), rows)

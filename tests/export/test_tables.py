@@ -1,0 +1,59 @@
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from shoal.errors import InputError, StorageFullError
+from shoal.export import write_labels
+
+
+@pytest.fixture
+def table():
+    return pa.table(
+        {
+            "row": [0, 1, 2],
+            "name": ['a "b", c.png', None, "é\n.png"],
+            "cluster": pa.array([1, 0, -1], pa.int32()),
+            "confidence": pa.array([0.5, 1, 0], pa.float32()),
+            "outlier": [True, False, False],
+        }
+    )
+
+
+def test_every_format_gives_the_same_labels(table, tmp_path):
+    for ending in ("parquet", "csv", "npy"):
+        write_labels(table, tmp_path / f"labels.{ending}")
+    assert pa.parquet.read_table(tmp_path / "labels.parquet").equals(table)
+    assert np.array_equal(np.load(tmp_path / "labels.npy"), [1, 0, -1])
+    assert np.load(tmp_path / "labels.npy").dtype == np.int32
+    options = pa.csv.ParseOptions(newlines_in_values=True)
+    read = pa.csv.read_csv(
+        io.BytesIO((tmp_path / "labels.csv").read_bytes()), parse_options=options
+    )
+    assert read.column_names == table.column_names
+    assert read["cluster"].to_pylist() == [1, 0, -1]
+    assert read["name"].to_pylist() == ['a "b", c.png', "", "é\n.png"]
+
+
+def test_a_file_that_is_there_is_replaced_only_when_told(table, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="exists: give another name, or --force"):
+        write_labels(table, path)
+    assert path.read_text() == "mine"
+    write_labels(table, path, force=True)
+    assert path.read_text().startswith('"row","name","cluster","confidence","outlier"')
+
+
+def test_other_endings_and_places_are_refused(table, tmp_path):
+    with pytest.raises(InputError, match=r"one of \.parquet, \.csv, \.npy"):
+        write_labels(table, tmp_path / "labels.xlsx")
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        write_labels(table, tmp_path / "x.csv", force=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageFullError):
+        write_labels(table, tmp_path / "file" / "labels.csv")
