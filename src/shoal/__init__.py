@@ -1,5 +1,54 @@
 """Shoal finds the groups in an image collection without being told how many there are."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from shoal._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from shoal.api import Run, fit, open, plan
+    from shoal.errors import InputError, RunError, ShoalError
+    from shoal.model import Model, Prediction
+    from shoal.sources import open_source
+
+__all__ = [
+    "InputError",
+    "Model",
+    "Prediction",
+    "Run",
+    "RunError",
+    "ShoalError",
+    "__version__",
+    "fit",
+    "open",
+    "open_source",
+    "plan",
+]
+
+_HOMES = {
+    "fit": "api",
+    "open": "api",
+    "plan": "api",
+    "Run": "api",
+    "Model": "model",
+    "Prediction": "model",
+    "open_source": "sources",
+    "InputError": "errors",
+    "RunError": "errors",
+    "ShoalError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing shoal stays cheap."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shoal' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"shoal.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)

@@ -1,0 +1,367 @@
+"""The Python interface: fit a source, open a run, ask it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shoal import pipeline
+from shoal.core.layers import Layer
+from shoal.core.metrics import score, simplified_silhouette
+from shoal.core.tree import Tree
+from shoal.errors import InputError, RunError, ShoalError
+from shoal.model import Model, Prediction
+from shoal.progress import Progress
+from shoal.settings import FitSettings, fit_settings
+from shoal.sources import Source, open_source
+from shoal.stages.base import quarantined
+from shoal.stages.result import Representatives, Result
+from shoal.storage import RunFolder
+
+__all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
+
+_UNKNOWN = -1
+
+
+class Run:
+    """A finished fit: clusters at every level of detail, and what they rest on.
+
+    Build it with `fit` or `open`.
+
+    Parameters
+    ----------
+    folder
+        The run's folder, open for reading.
+    source
+        The rows, when they are at hand already.
+    temporary
+        Delete the folder when this run is no longer used.
+    """
+
+    def __init__(
+        self, folder: RunFolder, source: Source | None = None, temporary: bool = False
+    ) -> None:
+        for stage in pipeline.STAGES:
+            _ = folder.stage(stage.name).receipt  # raises for runs that are not finished
+        self._folder = folder
+        self._given = source
+        self._result = Result(folder)
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._folder.path
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The cuts that the data mark, coarse to fine; one is primary."""
+        return self._result.layers
+
+    @property
+    def primary(self) -> Layer:
+        """The layer that is shown first."""
+        return self._result.primary
+
+    @property
+    def tree(self) -> Tree:
+        """The tree over the representatives, from which any K is a cut."""
+        return self._result.tree
+
+    @property
+    def representatives(self) -> Representatives:
+        """The rows that stand for all others: `vectors`, `weights`, `rows`."""
+        return self._result.representatives
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the source, quarantined ones counted."""
+        return self._result.n_rows
+
+    def labels(self, layer: int | None = None, k: int | None = None) -> NDArray[np.int32]:
+        """Cluster of each row, from the largest (0) on; −1 for quarantined rows.
+
+        Parameters
+        ----------
+        layer
+            Number of a layer, 0 the coarsest; the primary one by default.
+        k
+            Or any number of clusters.
+
+        Returns
+        -------
+        ndarray, shape (N,), int32
+
+        Raises
+        ------
+        InputError
+            When both are given, or there is no such layer or cut.
+        """
+        return self._result.labels(self._result.chosen_k(layer, k))
+
+    def confidence(self, layer: int | None = None, k: int | None = None) -> NDArray[np.float32]:
+        """Confidence of each row in its cluster, 0..1; NaN for quarantined rows; see `labels`."""
+        return self._result.confidence(self._result.chosen_k(layer, k))
+
+    @property
+    def outliers(self) -> NDArray[np.bool_]:
+        """Whether each row lies far out from all others, (N,) bool."""
+        return self._result.outliers
+
+    def table(self, layer: int | None = None, k: int | None = None) -> Any:
+        """Give a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`."""
+        import pyarrow as pa
+
+        chosen = self._result.chosen_k(layer, k)
+        names = self._result.names()
+        return pa.table(
+            {
+                "row": np.arange(self.n_rows, dtype=np.int64),
+                "name": pa.nulls(self.n_rows, pa.string()) if names is None else names,
+                "cluster": self._result.labels(chosen),
+                "confidence": self._result.confidence(chosen),
+                "outlier": self.outliers,
+            }
+        )
+
+    @cached_property
+    def quarantine(self) -> Any:
+        """Rows that could not be used, a `pyarrow.Table` of row, name, reason."""
+        return quarantined(self._folder)
+
+    def evaluate(self, truth: ArrayLike, k: int | None = None) -> list[dict[str, Any]]:
+        """Compare every layer, or the cut into k, with true classes.
+
+        Parameters
+        ----------
+        truth
+            (N,) labels of any kind; whole numbers below 0 are rows of no known class, which
+            are left out. Quarantined rows count as errors.
+        k
+            Only this cut.
+
+        Returns
+        -------
+        list of dict
+            For each cut: k, layer, primary, the scores of `core.metrics.score`, the simplified
+            silhouette over representatives, and the stability.
+
+        Raises
+        ------
+        InputError
+            When there is not one label a row.
+        """
+        true = np.asarray(truth)
+        if true.shape != (self.n_rows,):
+            raise InputError(
+                f"the truth has shape {true.shape}, but the run has {self.n_rows:,} rows: "
+                "one label a row is needed"
+            )
+        known = (
+            true >= 0 if np.issubdtype(true.dtype, np.signedinteger) else np.ones(len(true), bool)
+        )
+        if not known.any():
+            raise InputError("no row has a known class: there is nothing to compare with")
+        at = {layer.k: number for number, layer in enumerate(self.layers)}
+        return [
+            self._scores(true, known, chosen, at.get(chosen))
+            for chosen in ([layer.k for layer in self.layers] if k is None else [k])
+        ]
+
+    def _scores(
+        self, true: NDArray, known: NDArray[np.bool_], k: int, layer: int | None
+    ) -> dict[str, Any]:
+        """Give all scores of one cut."""
+        marked = None if layer is None else self.layers[layer]
+        return {
+            "k": k,
+            "layer": layer,
+            "primary": marked is not None and marked.primary,
+            **score(true[known], self._result.labels(k)[known]).as_dict(),
+            "silhouette": simplified_silhouette(self.representatives.vectors, self.tree.labels(k)),
+            "stability": None if marked is None else marked.as_dict()["stability"],
+        }
+
+    @cached_property
+    def model(self) -> Model:
+        """What predicts new rows; needs the run's folder alone."""
+        return Model(self._folder)
+
+    def predict(self, images: Any, *, layer: int | None = None, k: int | None = None) -> Prediction:
+        """Give new rows their clusters, confidence, and whether they are unlike any cluster.
+
+        Parameters
+        ----------
+        images
+            An array, a path, or a `Source`, of the kind that was fitted.
+        layer, k
+            Which cut; see `labels`.
+        """
+        return self.model.predict(images, layer=layer, k=k)
+
+    def info(self) -> dict[str, Any]:
+        """Say all that is known about the run: source, settings, counts, time, memory."""
+        summary = self._result.summary
+        stages = {}
+        for stage in pipeline.STAGES:
+            receipt = self._folder.stage(stage.name).receipt
+            stages[stage.name] = {
+                **receipt.counts,
+                "seconds": receipt.seconds,
+                "peak_memory_mib": receipt.peak_memory >> 20,
+            }
+        return {
+            "path": str(self.path),
+            "source": summary["description"],
+            "rows": self.n_rows,
+            "quarantined": self.quarantine.num_rows,
+            "representatives": len(self.representatives),
+            "layers": [layer.as_dict() for layer in self.layers],
+            "settings": self._folder.settings,
+            "stages": stages,
+            "shoal": self._folder.about.get("shoal"),
+            "versions": dict(self._folder.about.get("versions", {})),
+        }
+
+    @property
+    def source(self) -> Source:
+        """The rows of the fit, opened again where they were.
+
+        Raises
+        ------
+        RunError
+            When they were given in memory, are gone, or have become others.
+        """
+        if self._given is None:
+            self._given = self._reopened()
+        return self._given
+
+    def _reopened(self) -> Source:
+        """Open the source where it was."""
+        settings, summary = self._folder.settings, self._result.summary
+        where = settings.get("source")
+        if where is None:
+            raise RunError(
+                f"the rows of {self.path} ({summary['description']}) were given in memory: "
+                "save them to a file and fit that, to see them again"
+            )
+        try:
+            source = _opened(where, fit_settings(**_known(settings)))
+        except ShoalError as error:
+            raise RunError(f"the rows of {self.path} are gone: {error}") from error
+        if [source.n_rows, list(source.shape)] != [self.n_rows, summary["shape"]]:
+            raise RunError(
+                f"{where} has changed since the fit: it was {summary['description']}, and is "
+                f"{source.description}; run shoal fit again"
+            )
+        return source
+
+    def __repr__(self) -> str:
+        ks = ", ".join(f"{layer.k}{'*' if layer.primary else ''}" for layer in self.layers)
+        return f"<Run {str(self.path)!r}: {self._result.summary['description']}; layers K = {ks}>"
+
+
+def fit(
+    source: Any,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Run:
+    """Find the clusters of images or vectors, without being told how many there are.
+
+    Parameters
+    ----------
+    source
+        A path (folder of images, list of paths, .npy, .npz, IDX, raw, Parquet, CSV), an array
+        ``(N, H, W[, C])`` or ``(N, D)``, or an open `Source`.
+    out
+        Folder of the run: made, taken up where it stopped, or left as it is when nothing has
+        changed. By default a temporary one, deleted with the `Run`.
+    progress
+        Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
+    **settings
+        See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
+        dtype, representatives, neighbours, detail, min_size, previous.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        When the rows or the settings cannot be used; says what to do.
+    StorageFullError
+        When the disk is full; nothing finished is lost.
+
+    Examples
+    --------
+    >>> import numpy as np, shoal
+    >>> rows = np.random.default_rng(0).normal(size=(300, 4)) + np.repeat([[0], [20]], 150, 0)
+    >>> run = shoal.fit(rows, workers=1)
+    >>> run.primary.k, np.bincount(run.labels()).tolist()
+    (2, [150, 150])
+    """
+    checked = fit_settings(**settings)
+    rows, where = _source_and_path(source, checked)
+    if out is not None:
+        return Run(pipeline.run_pipeline(out, rows, checked, where, progress), rows)
+    folder = Path(tempfile.mkdtemp(prefix="shoal-"))
+    try:
+        return Run(pipeline.run_pipeline(folder, rows, checked, where, progress), rows, True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any) -> dict[str, Any]:
+    """Say what `fit` would do and what it takes, without doing it; the parameters are its own."""
+    checked = fit_settings(**settings)
+    rows, _ = _source_and_path(source, checked)
+    found = pipeline.make_plan(rows, checked)
+    return {"source": rows.description, "why": found.said, "run": out, **found.as_dict()}
+
+
+def open(path: str | os.PathLike[str]) -> Run:
+    """Open a finished run.
+
+    Raises
+    ------
+    RunError
+        When there is none, it is unfinished or damaged, or a newer version wrote it.
+    """
+    return Run(RunFolder.open(path))
+
+
+def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | None]:
+    """Open what is no source yet; give its absolute path if it has one."""
+    if isinstance(source, Source):
+        return source, None
+    where = None
+    if isinstance(source, str | os.PathLike):
+        where = os.path.abspath(os.path.expanduser(os.fspath(source)))
+    return _opened(source, settings), where
+
+
+def _opened(where: Any, settings: FitSettings) -> Source:
+    """Open a source as the settings say."""
+    kind: Any = settings.as_
+    opened: Source = open_source(
+        where, as_=kind, key=settings.key, shape=settings.shape, dtype=settings.dtype
+    )
+    return opened
+
+
+def _known(settings: dict[str, Any]) -> dict[str, Any]:
+    """Give those stored settings that say how the source is read."""
+    return {name: settings.get(name) for name in ("as_", "key", "shape", "dtype")}

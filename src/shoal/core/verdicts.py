@@ -1,0 +1,122 @@
+"""What is said of rows at a cut: cluster numbers, confidence, outliers.
+
+A cluster, a confidence and an outlier flag are three separate things: every row has all three.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NEAR = 5  # the distance to the fifth neighbour tells how densely a row lies
+_FAR_MADS = 6.0
+_FAR_LEAST = np.log(1.5)
+_FAR_RADII = 3.0
+_CLEAR = 0.25
+
+
+def numbered_by_size(
+    labels: NDArray[np.int32], weights: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number clusters from the largest to the smallest, ties in their order.
+
+    Returns
+    -------
+    labels : ndarray, shape (m,), int32
+    sizes : ndarray, shape (k,), int64
+
+    Examples
+    --------
+    >>> labels, sizes = numbered_by_size(np.array([0, 1, 1, 2]), np.array([1, 1, 4, 2]))
+    >>> labels.tolist(), sizes.tolist()
+    ([2, 0, 0, 1], [5, 2, 1])
+    """
+    sizes = np.zeros(int(labels.max(initial=-1)) + 1, np.int64)
+    np.add.at(sizes, labels, weights)
+    order = np.argsort(-sizes, kind="stable")
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank[labels], sizes[order]
+
+
+def held_share(
+    neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Share of each representative's affinity that stays in its cluster, 0..1, shape (m,).
+
+    Representatives tied to nothing have 0, or 1 when there is but one cluster.
+    """
+    counted = (neighbours >= 0) & (affinities > 0)
+    same = labels[np.maximum(neighbours, 0)] == labels[:, None]
+    tied = np.where(counted, affinities, 0).astype(np.float64)
+    total = tied.sum(axis=1)
+    held = np.where(same, tied, 0).sum(axis=1)
+    alone = total <= 0
+    share = held / np.where(alone, 1, total)
+    share[alone] = float(len(labels) > 0 and bool((labels == labels[0]).all()))
+    return share.astype(np.float32)
+
+
+def row_confidence(
+    shares: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
+    margin: NDArray[np.uint8],
+) -> NDArray[np.float32]:
+    """Give the confidence of rows by their two nearest representatives, shape (n,).
+
+    It is the share of the nearest one; down to half of it where the second nearest lies in
+    another cluster and is hardly farther. NaN for rows without a representative.
+
+    Parameters
+    ----------
+    shares, labels : ndarray, shape (m,)
+        Of the representatives.
+    first, second : ndarray, shape (n,)
+        Nearest two representatives of each row, −1 for none.
+    margin : ndarray, shape (n,), uint8
+        255 · (1 − nearest distance / second distance).
+    """
+    confidence = shares[np.maximum(first, 0)]
+    torn = np.flatnonzero((second >= 0) & (labels[first] != labels[np.maximum(second, 0)]))
+    clear = np.minimum(margin[torn] / np.float32(255 * _CLEAR), 1)
+    confidence[torn] *= (1 + clear) / 2
+    confidence[first < 0] = np.nan
+    return confidence
+
+
+def far_representatives(
+    neighbours: NDArray[np.int32], affinities: NDArray[np.float32], distances: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Tell which representatives lie far out: tied to nothing, or in much thinner surroundings.
+
+    How thinly a row lies is its distance to its fifth neighbour, compared with that of its
+    neighbours (after the local outlier factor, Breunig et al. 2000); far is 6 robust standard
+    deviations above the median of the logarithm, and 1.5 times as thin at least.
+    """
+    m, k = neighbours.shape
+    if m < 3 or k == 0:
+        return np.zeros(m, np.bool_)
+    reach = distances[:, min(_NEAR, k) - 1].astype(np.float64)
+    positive = reach[reach > 0]
+    floor = 1e-3 * float(np.median(positive)) if len(positive) else 1.0
+    log_reach = np.log(np.maximum(reach, floor))
+    around = np.median(log_reach[np.maximum(neighbours, 0)], axis=1)
+    thinness = log_reach - around
+    middle = np.median(thinness)
+    deviation = 1.4826 * np.median(np.abs(thinness - middle))
+    far = thinness > middle + max(_FAR_MADS * deviation, _FAR_LEAST)
+    alone: NDArray[np.bool_] = affinities.sum(axis=1) <= 0
+    return far | alone
+
+
+def row_limits(radius: NDArray[np.float32], neighbours: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Give the distance to each representative from which its rows lie far out, shape (m,).
+
+    Three times its radius, or that of its neighbours in the middle when that is more.
+    """
+    if neighbours.shape[1] == 0:
+        return np.float32(_FAR_RADII) * radius
+    around = np.median(radius[np.maximum(neighbours, 0)], axis=1)
+    return (_FAR_RADII * np.maximum(radius, around)).astype(np.float32)

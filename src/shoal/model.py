@@ -1,0 +1,278 @@
+"""Predict: the clusters of new rows, without the rows that were fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.cells import Cells
+from shoal.core.nearest import centre_cells, nearest_of
+from shoal.errors import InputError, RunError
+from shoal.features import Encoder, Projection, choose_encoder
+from shoal.settings import available_cores
+from shoal.sources import Source, open_source
+from shoal.sources.arrays import ArraySource
+from shoal.stages.base import Shards
+from shoal.stages.features import encode_good
+from shoal.stages.result import Result
+from shoal.storage import RunFolder, read_json, read_npy
+
+_VOTERS = 10
+_FEW_VOTERS = 3
+_BEYOND = 0.999  # of a cluster's own rows
+_SLACK = 1.25
+_CALIBRATED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Clusters of new rows.
+
+    Attributes
+    ----------
+    cluster
+        (n,) int32 cluster id, −1 for rows that could not be read.
+    confidence
+        (n,) float32, 0..1, NaN for those.
+    unknown
+        (n,) bool: farther from the cluster than nearly all of its own rows were.
+    """
+
+    cluster: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    unknown: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.cluster)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What the choice of an encoder looks at, of the rows that were fitted."""
+
+    kind: str
+    shape: tuple[int, ...]
+    mixed_sizes: bool
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A cut, made ready: cluster and share of each representative, limit of each cluster."""
+
+    labels: NDArray[np.int32]
+    shares: NDArray[np.float32]
+    limits: NDArray[np.float32]
+
+
+class Model:
+    """Predicts by a run's encoder, projection and representatives.
+
+    Parameters
+    ----------
+    run
+        A finished run; its source is not needed.
+    workers
+        Threads; all cores by default.
+    """
+
+    def __init__(self, run: RunFolder, workers: int | None = None) -> None:
+        self.result = Result(run)
+        self.workers = workers or available_cores()
+        self._cuts: dict[int, _Cut] = {}
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of the fit.
+
+        Raises
+        ------
+        RunError
+            When this version's encoder of that name is another one.
+        """
+        run, summary = self.result.run, self.result.summary
+        stored = read_json(run.stage("features").whole("encoder", "json"))
+        fitted = _Fitted(summary["kind"], tuple(summary["shape"]), summary["mixed_sizes"])
+        encoder, _ = choose_encoder(stored["name"], fitted)
+        if encoder.settings() != stored:
+            raise RunError(
+                f"{run.path} was fitted with other {stored['name']} features (version "
+                f"{stored.get('version')}): run shoal fit again with this version"
+            )
+        return encoder
+
+    @cached_property
+    def projection(self) -> Projection:
+        """The projection of the fit."""
+        folder = self.result.run.stage("features")
+        names = ("mean", "matrix", "eigenvalues")
+        return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
+
+    @cached_property
+    def _cells(self) -> Cells:
+        """The representatives, grouped for the search."""
+        return centre_cells(self.result.representatives.vectors, workers=self.workers)
+
+    def open(self, where: Any) -> Source:
+        """Open new rows in the way in which those of the fit were read.
+
+        Parameters
+        ----------
+        where
+            A `Source`, a path, or an array; one image or vector is taken too.
+
+        Raises
+        ------
+        InputError
+            When they are not of the kind or the width that was fitted.
+        """
+        summary = self.result.summary
+        kind, shape = summary["kind"], tuple(summary["shape"])
+        source = where if isinstance(where, Source) else self._opened(where, kind, shape)
+        if (source.kind == "images") != (kind == "images"):
+            raise InputError(f"{source.description}, but the run was fitted to {kind}")
+        if source.shape != shape:
+            source = _in_shape(source, shape)
+        rule = summary["rule"]
+        if rule and isinstance(source, ArraySource) and source.rule:
+            source = replace(source, rule=replace(source.rule, **rule))
+        return source
+
+    def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
+        """Open what is no source yet."""
+        if isinstance(where, np.ndarray) and where.shape in (shape, _native(shape)):
+            where = where[None]
+        size = (shape[0], shape[1]) if kind == "images" else None
+        as_, given = None, None
+        if isinstance(where, np.ndarray) and kind == "images":
+            as_ = "images"
+            if where.ndim == 2 and where.shape[1] == int(np.prod(shape)):
+                given = shape
+        source: Source = open_source(where, as_=as_, shape=given, image_size=size)
+        return source
+
+    def predict(self, where: Any, *, layer: int | None = None, k: int | None = None) -> Prediction:
+        """Give new rows their clusters.
+
+        Parameters
+        ----------
+        where
+            See `open`.
+        layer, k
+            Which cut; the primary layer by default.
+
+        Raises
+        ------
+        InputError
+            See `open`; or there is no such cut.
+        """
+        cut = self._cut(self.result.chosen_k(layer, k))
+        source = self.open(where)
+        shards = Shards.of(source)
+        found = [self._block(source, *shards.bounds(number), cut) for number in range(len(shards))]
+        return Prediction(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+    def _block(
+        self, source: Source, start: int, stop: int, cut: _Cut
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+        """Predict one range of rows."""
+        batch = source.read(start, stop)
+        features, good = encode_good(self.encoder, batch.data, batch.bad)
+        n, at = len(good), np.flatnonzero(good)
+        cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
+        confidence = np.full(n, np.nan, np.float32)
+        vectors = self.result.representatives.vectors
+        voters = min(_VOTERS if self.result.every_row else _FEW_VOTERS, len(vectors))
+        near, distance = nearest_of(
+            self.projection.apply(features[at]), vectors, voters, self.workers, cells=self._cells
+        )
+        cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
+        unknown[at] = distance[:, 0] > cut.limits[cluster[at]]
+        return cluster, confidence, unknown
+
+    def _cut(self, k: int) -> _Cut:
+        """Make a cut ready, once."""
+        if k not in self._cuts:
+            labels = self.result.cut(k)
+            limits = cluster_limits(*self._own_distances(labels), int(labels.max()) + 1)
+            self._cuts[k] = _Cut(labels, self.result.shares(labels), limits)
+        return self._cuts[k]
+
+    def _own_distances(self, labels: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+        """Cluster of fitted rows, and their distances to another row or to a representative."""
+        result = self.result
+        if result.every_row:
+            return labels, read_npy(result.run.stage("tree").whole("distances"))[:, 0]
+        distance, place = result.column("distance"), result.place
+        step = -(-len(place) // _CALIBRATED)
+        known = np.flatnonzero(place >= 0)[::step]
+        return labels[place[known]], distance[known]
+
+
+def vote(
+    labels: NDArray[np.int32], shares: NDArray[np.float32], distance: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Let near representatives vote, each by one over its squared distance.
+
+    Parameters
+    ----------
+    labels, shares, distance : ndarray, shape (n, k)
+        Cluster, share (`held_share`) and distance of each row's voters, nearest first.
+
+    Returns
+    -------
+    cluster : ndarray, shape (n,), int32
+        The one with most votes, the nearest of equals.
+    confidence : ndarray, shape (n,), float32
+        Its part of the votes, each voter counted by its own share.
+    """
+    nearest = distance[:, :1].astype(np.float64)
+    floor = np.maximum(nearest * 1e-3, np.finfo(np.float32).tiny)
+    votes = (floor / np.maximum(distance, floor)) ** 2
+    same = labels[:, :, None] == labels[:, None, :]
+    for_each = (same * votes[:, None, :]).sum(axis=2)
+    best = for_each.argmax(axis=1)
+    rows = np.arange(len(labels))
+    sure = (same[rows, best] * votes * shares).sum(axis=1) / votes.sum(axis=1)
+    return labels[rows, best], sure.astype(np.float32)
+
+
+def cluster_limits(labels: NDArray, distance: NDArray, count: int) -> NDArray[np.float32]:
+    """Distance from which a row is unlike a cluster, (count,) float32.
+
+    A quarter beyond 99.9 % of the distances of the cluster's own rows; at least a quarter
+    beyond the median of all rows, for clusters of duplicates or of few rows.
+    """
+    least = float(np.median(distance)) if len(distance) else 0.0
+    limits = np.full(count, least)
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(count + 1))
+    for cluster in range(count):
+        own = distance[order[bounds[cluster] : bounds[cluster + 1]]]
+        if len(own):
+            limits[cluster] = max(least, float(np.quantile(own, _BEYOND)))
+    return (_SLACK * limits).astype(np.float32)
+
+
+def _native(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of one grey image without its channel."""
+    return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
+
+
+def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
+    """Have a source read its images in another shape, or say that it cannot."""
+    if source.kind == "images" and len(shape) == 3:
+        if isinstance(source, ArraySource) and source.rule:
+            scaled = replace(source.rule, shape=(*shape[:2], source.rule.shape[2]))
+            source = replace(source, rule=scaled)
+        elif hasattr(source, "listing"):
+            source = replace(source, shape=shape, mixed_sizes=True)  # type: ignore[type-var]
+        if source.shape == shape:
+            return source
+    raise InputError(
+        f"rows of shape {'×'.join(map(str, source.shape))}, but the run was fitted to "
+        f"{'×'.join(map(str, shape))}"
+    )

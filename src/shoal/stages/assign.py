@@ -1,0 +1,151 @@
+"""Assign: every row's place among the representatives, from which any cut is looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.cells import Cells
+from shoal.core.metrics import match_labels
+from shoal.core.nearest import centre_cells, nearest_of
+from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits
+from shoal.errors import InputError
+from shoal.stages.base import Context, Shards, Stage
+from shoal.stages.result import Result
+from shoal.storage import RunFolder, StageFolder, read_npy, write_json, write_npy, write_table
+
+Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Rows whose representative is known: every distinct row is one."""
+
+    place: NDArray[np.int32]
+    shards: Shards
+
+    def __call__(self, number: int) -> Places:
+        start, stop = self.shards.bounds(number)
+        first = self.place[start:stop]
+        n = len(first)
+        none = np.full(n, -1, np.int32)
+        return first, none, np.full(n, 255, np.uint8), np.zeros(n, np.float32)
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """Rows whose representative is the nearest one."""
+
+    vectors: NDArray[np.float32]
+    cells: Cells
+    project: StageFolder
+
+    def __call__(self, number: int) -> Places:
+        good = np.flatnonzero(read_npy(self.project.part("ok", number)))
+        rows = read_npy(self.project.part("vectors", number))
+        found, away = nearest_of(rows[good], self.vectors, 2, cells=self.cells)
+        n = len(rows)
+        first, second = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+        first[good], second[good] = found.T
+        margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
+        ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
+        margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
+        distance[good] = away[:, 0]
+        return first, second, margin, distance
+
+
+@dataclass(frozen=True)
+class _AssignShard:
+    """Writes one shard's table: representative, second, margin, distance, outlier."""
+
+    places: _Known | _Nearest
+    far: NDArray[np.bool_]
+    limits: NDArray[np.float32]
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, number: int) -> None:
+        import pyarrow as pa
+
+        first, second, margin, distance = self.places(number)
+        known = np.maximum(first, 0)
+        outlier = self.far[known] | (distance > self.limits[known])
+        table = pa.table(
+            {
+                "representative": first,
+                "second": second,
+                "margin": margin,
+                "distance": distance,
+                "outlier": outlier & (first >= 0),
+            }
+        )
+        write_table(self.folder.part("rows", number, "parquet"), table)
+
+
+def _facts(context: Context) -> dict[str, Any]:
+    """Give what the places depend on besides vectors, representatives and graph."""
+    previous = _previous(context)
+    kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
+    return {"version": 1, "previous": kept}
+
+
+def _previous(context: Context) -> Result | None:
+    """Open the earlier run whose ids are kept, if any."""
+    path = context.settings.previous
+    if path is None:
+        return None
+    result = Result(RunFolder.open(path))
+    if result.n_rows != context.shards.n_rows:
+        raise InputError(
+            f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "
+            "ids are kept only for the same rows"
+        )
+    return result
+
+
+def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
+    """Give each layer's clusters the ids of those of the earlier run that they match."""
+    kept = {}
+    for layer in result.layers:
+        before = min(previous.layers, key=lambda other: abs(np.log(other.k / layer.k)))
+        if layer.primary:
+            before = previous.primary
+        sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
+        found = np.append(sized, -1)[result.place]
+        renamed = match_labels(previous.labels(before.k), found)
+        ids = np.zeros(len(sizes), np.int64)
+        ids[found[found >= 0]] = renamed[found >= 0]
+        kept[str(layer.k)] = ids.tolist()
+    return kept
+
+
+def _work(context: Context) -> dict[str, Any]:
+    """Assign every shard."""
+    folder, summary, tree = (context.stage(name) for name in ("assign", "summarise", "tree"))
+    neighbours = read_npy(tree.whole("neighbours"))
+    far = far_representatives(
+        neighbours, read_npy(tree.whole("affinities")), read_npy(tree.whole("distances"))
+    )
+    limits = row_limits(read_npy(summary.whole("radius")), neighbours)
+    places: _Known | _Nearest
+    if summary.whole("place").exists():
+        places = _Known(read_npy(summary.whole("place")), context.shards)
+    else:
+        vectors = read_npy(summary.whole("vectors"))
+        cells = centre_cells(vectors, workers=context.settings.workers or 1)
+        places = _Nearest(vectors, cells, context.stage("project"))
+    write_npy(folder.whole("far"), far)
+    task = _AssignShard(places, far, limits, folder)
+    context.each_shard(task, lambda number: folder.has("rows", number, "parquet"))
+    previous = _previous(context)
+    if previous is not None:
+        write_json(folder.whole("ids", "json"), _kept_ids(Result(context.run), previous))
+    return {"rows": context.shards.n_rows, "outlying_representatives": int(far.sum())}
+
+
+STAGE = Stage("assign", ("project", "summarise", "tree"), _facts, _work)

@@ -1,0 +1,84 @@
+"""Project: every row's vector in the space that is clustered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.features import Encoder, Projection
+from shoal.stages.base import Context, Rows, Stage
+from shoal.storage import StageFolder, read_npy, write_npy
+
+_SAME = 4096
+
+
+@dataclass(frozen=True)
+class _ProjectShard:
+    """Projects one shard, from the features that were kept or encoded again."""
+
+    rows: Rows
+    encoder: Encoder
+    projection: Projection
+    features: StageFolder
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self.encoder.setup()
+
+    def __call__(self, number: int) -> None:
+        good = read_npy(self.features.part("ok", number))
+        vectors = project_rows(self.projection, self._features(number, good), self.rows.shards.size)
+        vectors[~good] = 0
+        write_npy(self.folder.part("ok", number), good)
+        write_npy(self.folder.part("vectors", number), vectors)
+
+    def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
+        """Give the features of a shard; rows that are not good are of no account."""
+        if self.features.has("features", number):
+            return read_npy(self.features.part("features", number))
+        batch = self.rows.read(number)
+        gone = [at for at in batch.bad if good[at]]
+        if gone:
+            row = self.rows.shards.bounds(number)[0] + gone[0]
+            raise SourceError(
+                f"row {row:,} could be read a moment ago, but now {batch.bad[gone[0]]}: "
+                "put it back, or run shoal fit again to go on without it"
+            )
+        batch.data[~good] = 0
+        return self.encoder.encode(batch.data)
+
+
+def project_rows(projection: Projection, features: NDArray, shard_rows: int) -> NDArray[np.float32]:
+    """Project features such that equal rows give equal vectors, bit for bit.
+
+    The last bits of a matrix product depend on its shape: so each product has the same.
+    """
+    unit = min(_SAME, -(-shard_rows // 64) * 64)
+    short = -len(features) % unit
+    if short:
+        features = np.concatenate([features, np.zeros((short, features.shape[1]), features.dtype)])
+    return projection.apply(features)[: len(features) - short]
+
+
+def _facts(context: Context) -> dict[str, Any]:
+    """Give what the vectors depend on besides features and projection."""
+    return {"version": 1}
+
+
+def _work(context: Context) -> dict[str, Any]:
+    """Project every shard."""
+    features, folder = context.stage("features"), context.stage("project")
+    names = ("mean", "matrix", "eigenvalues")
+    projection = Projection.from_arrays({n: read_npy(features.whole(n)) for n in names})
+    task = _ProjectShard(context.rows, context.encoder, projection, features, folder)
+    context.each_shard(task, lambda number: folder.has("vectors", number))
+    good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
+    return {"rows": good, "components": projection.n_components}
+
+
+STAGE = Stage("project", ("features",), _facts, _work)

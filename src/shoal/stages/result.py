@@ -1,0 +1,169 @@
+"""What a finished run says, read back from its stages: tree, layers, places, cuts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.layers import Layer
+from shoal.core.tree import Tree
+from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
+from shoal.errors import InputError
+from shoal.storage import RunFolder, read_json, read_npy, read_table
+
+
+@dataclass(frozen=True)
+class Representatives:
+    """The rows that stand for all others.
+
+    Attributes
+    ----------
+    vectors
+        (m, d) float32, in the space that was clustered.
+    weights
+        (m,) int64 rows that each stands for.
+    rows
+        (m,) int64: a row of the source that is it, or is nearest to it.
+    """
+
+    vectors: NDArray[np.float32]
+    weights: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run's arrays, each read when first asked for."""
+
+    run: RunFolder
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What the index says of the source."""
+        found: dict[str, Any] = read_json(self.run.stage("index").whole("summary", "json"))
+        return found
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the source, quarantined ones counted."""
+        return int(self.summary["rows"])
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The marked cuts, coarse to fine."""
+        plain = read_json(self.run.stage("tree").whole("layers", "json"))
+        return tuple(Layer.from_dict(layer) for layer in plain)
+
+    @property
+    def primary(self) -> Layer:
+        """The layer that is shown first."""
+        return next(layer for layer in self.layers if layer.primary)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The tree over the representatives."""
+        folder = self.run.stage("tree")
+        names = ("order", "splits", "excess")
+        return Tree.from_arrays({name: read_npy(folder.whole(name)) for name in names})
+
+    @cached_property
+    def representatives(self) -> Representatives:
+        """The rows that stand for all others."""
+        folder = self.run.stage("summarise")
+        return Representatives(
+            *(read_npy(folder.whole(name)) for name in ("vectors", "weights", "rows"))
+        )
+
+    @cached_property
+    def every_row(self) -> bool:
+        """Whether every distinct row is a representative."""
+        return self.run.stage("summarise").whole("place").exists()
+
+    @cached_property
+    def place(self) -> NDArray[np.int32]:
+        """The representative of each row, −1 for quarantined rows, (N,) int32."""
+        if self.every_row:
+            return read_npy(self.run.stage("summarise").whole("place"))
+        return self.column("representative")
+
+    def column(self, name: str) -> NDArray:
+        """One column of all rows: representative, second, margin, distance or outlier."""
+        paths = self.run.stage("assign").parts("rows")
+        parts = [read_table(path, [name])[name].to_numpy() for path in paths]
+        return np.concatenate(parts)
+
+    @cached_property
+    def outliers(self) -> NDArray[np.bool_]:
+        """Whether each row lies far out, (N,)."""
+        return self.column("outlier")
+
+    def names(self) -> Any:
+        """Names of all rows as an Arrow array, None where rows have only numbers."""
+        import pyarrow as pa
+
+        paths = self.run.stage("index").parts("names")
+        if not paths:
+            return None
+        return pa.concat_tables([read_table(path) for path in paths])["name"]
+
+    def chosen_k(self, layer: int | None, k: int | None) -> int:
+        """Give the number of clusters that is meant; the primary layer's by default.
+
+        Raises
+        ------
+        InputError
+            When both are given, or there is no such layer or cut.
+        """
+        if layer is not None and k is not None:
+            raise InputError(f"layer {layer} and k {k} exclude each other: give one of them")
+        if layer is not None:
+            if not 0 <= layer < len(self.layers):
+                raise InputError(
+                    f"layer {layer}, but the layers are numbered 0 to {len(self.layers) - 1}"
+                )
+            return self.layers[layer].k
+        return self.primary.k if k is None else k
+
+    def cut(self, k: int) -> NDArray[np.int32]:
+        """Cluster id of each representative at the cut into k, (m,) int32.
+
+        Clusters are numbered from the largest to the smallest, except at layers where the run
+        keeps ids of an earlier one.
+        """
+        labels, _ = numbered_by_size(self.tree.labels(k), self.representatives.weights)
+        ids = self.ids.get(str(k))
+        return labels if ids is None else np.asarray(ids, np.int32)[labels]
+
+    @cached_property
+    def ids(self) -> dict[str, list[int]]:
+        """Ids kept from an earlier run: by K, the id of each cluster from the largest on."""
+        path = self.run.stage("assign").whole("ids", "json")
+        kept: dict[str, list[int]] = read_json(path) if path.exists() else {}
+        return kept
+
+    def labels(self, k: int) -> NDArray[np.int32]:
+        """Cluster id of each row, −1 for quarantined rows, (N,) int32."""
+        return np.append(self.cut(k), np.int32(-1))[self.place]
+
+    def shares(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+        """How much of each representative's ties stay in its cluster, (m,) float32."""
+        folder = self.run.stage("tree")
+        return held_share(
+            read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
+        )
+
+    def confidence(self, k: int) -> NDArray[np.float32]:
+        """Confidence of each row, 0..1, NaN for quarantined rows, (N,) float32."""
+        labels = self.cut(k)
+        shares = self.shares(labels)
+        if self.every_row:
+            return np.append(shares, np.float32(np.nan))[self.place]
+        second, margin = self.column("second"), self.column("margin")
+        return row_confidence(shares, labels, self.place, second, margin)

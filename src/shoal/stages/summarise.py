@@ -1,0 +1,187 @@
+"""Summarise: many rows become m weighted representatives, in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.representatives import (
+    SAMPLE_PER_CODE,
+    Codebook,
+    PartialSummary,
+    distinct_rows,
+    merge_partials,
+    merge_summaries,
+    seed_codebook,
+    summarise,
+)
+from shoal.errors import InputError
+from shoal.stages.base import Context, Shards, Stage, good_blocks
+from shoal.storage import RunFolder, StageFolder, read_npy, write_npy
+
+ALL_ROWS = 100_000
+"""Up to here every distinct row is its own representative."""
+
+_MOST = 32_768
+_ROWS_EACH = 4
+_FIELDS = ("weights", "vectors", "rows", "radius")
+
+
+@dataclass(frozen=True)
+class _SummariseGroup:
+    """Summarises the good rows of a group of shards."""
+
+    shards: Shards
+    groups: list[tuple[int, ...]]
+    codebook: Codebook
+    project: StageFolder
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, group: int) -> None:
+        partial = merge_partials(map(self._shard, self.groups[group]), self.codebook)
+        arrays = {f"partial_{name}": array for name, array in partial.to_arrays().items()}
+        for name in sorted(arrays):  # partial_weight comes last: it shows that all are there
+            write_npy(self.folder.part(name, group), np.asarray(arrays[name]))
+
+    def _shard(self, number: int) -> PartialSummary:
+        """Summarise one shard; a quarantined row counts as none, so its neighbours keep theirs."""
+        vectors = read_npy(self.project.part("vectors", number))
+        good = np.flatnonzero(read_npy(self.project.part("ok", number)))
+        first = self.shards.bounds(number)[0]
+        partial = summarise(vectors[good], self.codebook, 0)
+        return _renumbered(partial, good + first)
+
+
+def _renumbered(partial: PartialSummary, rows: NDArray[np.int64]) -> PartialSummary:
+    """Turn the medoids' positions within a block into row numbers."""
+    arrays = partial.to_arrays()
+    for name in ("medoid", "open_medoid"):
+        at = arrays[name]
+        arrays[name] = np.where(at >= 0, rows[np.maximum(at, 0)], -1) if len(rows) else at
+    return PartialSummary.from_arrays(arrays)
+
+
+def representatives_for(n_rows: int, asked: int | None) -> int:
+    """Choose m, the number of representatives.
+
+    >>> representatives_for(70_000, None), representatives_for(10**6, None)
+    (70000, 32768)
+    """
+    if asked is not None:
+        return min(asked, n_rows)
+    return n_rows if n_rows <= ALL_ROWS else min(_MOST, n_rows // _ROWS_EACH)
+
+
+def _facts(context: Context) -> dict[str, Any]:
+    """Give what the representatives depend on besides the vectors."""
+    settings = context.settings
+    return {"version": 1, "representatives": settings.representatives, "seed": settings.seed}
+
+
+def _work(context: Context) -> dict[str, Any]:
+    """Write the representatives: every distinct row, or means of near rows."""
+    folder = context.stage("summarise")
+    if not folder.whole(_FIELDS[-1]).exists():
+        n = context.stage("project").receipt.counts["rows"]
+        m = representatives_for(n, context.settings.representatives)
+        if m == n:
+            _keep_distinct(context, folder)
+        else:
+            _stream(context, folder, m)
+    for kind in sorted({path.parent.name for path in folder.path.glob("partial_*/*")}):
+        for path in folder.parts(kind):  # merged: they are large and are not needed again
+            path.unlink()
+    weights = read_npy(folder.whole("weights"))
+    return {"representatives": len(weights), "every_row": folder.whole("place").exists()}
+
+
+def _write(folder: StageFolder, **arrays: NDArray) -> None:
+    """Write the result, the radius last: it shows that all are there."""
+    for name in _FIELDS:
+        write_npy(folder.whole(name), arrays[name])
+
+
+def _keep_distinct(context: Context, folder: StageFolder) -> None:
+    """Make every distinct row a representative, weighted by its duplicates."""
+    project, shards = context.stage("project"), context.shards
+    rows, blocks = [], []
+    for number, good in good_blocks(context.run, shards):
+        vectors = read_npy(project.part("vectors", number))
+        rows.append(good)
+        blocks.append(vectors[good - shards.bounds(number)[0]])
+        context.progress.advance(len(vectors))
+    good, vectors = np.concatenate(rows), np.concatenate(blocks)
+    first, inverse, counts = distinct_rows(vectors)
+    _refuse_one(len(first), len(good))
+    place = np.full(shards.n_rows, -1, np.int32)
+    place[good] = inverse
+    write_npy(folder.whole("place"), place)
+    radius = np.zeros(len(first), np.float32)
+    _write(folder, vectors=vectors[first], weights=counts, rows=good[first], radius=radius)
+
+
+def _stream(context: Context, folder: StageFolder, m: int) -> None:
+    """Choose codes from a sample, summarise the shards by them, merge in order."""
+    codebook = _codebook(context, folder, m)
+    groups = context.shards.groups(8 * codebook.centres.size)
+    task = _SummariseGroup(context.shards, groups, codebook, context.stage("project"), folder)
+    context.each_group(task, groups, lambda group: folder.has("partial_weight", group))
+    names = {path.parent.name for path in folder.path.glob("partial_*/*.npy")}
+    parts = (
+        PartialSummary.from_arrays(
+            {name.removeprefix("partial_"): read_npy(folder.part(name, g)) for name in names}
+        )
+        for g in range(len(groups))
+    )
+    found = merge_summaries(parts, codebook)
+    vectors = found.mean.astype(np.float32)
+    first, inverse, _ = distinct_rows(vectors)  # means may meet when they become float32
+    _refuse_one(len(first), int(found.weight.sum()))
+    weights = np.zeros(len(first), np.int64)
+    np.add.at(weights, inverse, found.weight)
+    _write(
+        folder,
+        vectors=vectors[first],
+        weights=weights,
+        rows=found.medoid[first],
+        radius=found.radius[first].astype(np.float32),
+    )
+
+
+def _codebook(context: Context, folder: StageFolder, m: int) -> Codebook:
+    """Choose the codes, or take those that are there from before."""
+    names = ("reach", "size", "centres")
+    if not folder.whole(names[-1]).exists():
+        sample = _sample(context.run, context.shards, SAMPLE_PER_CODE * m, context.settings.seed)
+        chosen = seed_codebook(sample, m, context.settings.seed, context.settings.workers or 1)
+        arrays = chosen.to_arrays()
+        for name in names:
+            write_npy(folder.whole(name), np.asarray(arrays[name]))
+    return Codebook.from_arrays({name: read_npy(folder.whole(name)) for name in names})
+
+
+def _sample(run: RunFolder, shards: Shards, count: int, seed: int) -> NDArray[np.float32]:
+    """Draw rows from all shards, each with the same chance; all of them when they are few."""
+    share = min(1.0, count / shards.n_rows)
+    project, drawn = run.stage("project"), []
+    for number, good in good_blocks(run, shards):
+        at = good - shards.bounds(number)[0]
+        chance = np.random.default_rng([seed, number]).random(len(at))
+        vectors = read_npy(project.part("vectors", number), mmap=True)
+        drawn.append(np.array(vectors[at[chance < share]]))
+    return np.concatenate(drawn)
+
+
+def _refuse_one(distinct: int, rows: int) -> None:
+    """Refuse rows that are all the same."""
+    if distinct < 2:
+        raise InputError(f"all rows are identical ({rows:,} of them): there is nothing to cluster")
+
+
+STAGE = Stage("summarise", ("project",), _facts, _work)

@@ -1,0 +1,51 @@
+"""Tree: the structure of the representatives, and the layers that the data mark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shoal.core.structure import fit_structure
+from shoal.stages.base import Context, Stage
+from shoal.storage import read_json, read_npy, write_json, write_npy
+
+
+def _facts(context: Context) -> dict[str, Any]:
+    """Give what the tree depends on besides the representatives."""
+    settings = context.settings
+    return {
+        "version": 1,
+        "seed": settings.seed,
+        "layers": settings.layers,
+        "detail": settings.detail,
+        "min_size": settings.min_size,
+        "neighbours": settings.neighbours,
+    }
+
+
+def _work(context: Context) -> dict[str, Any]:
+    """Fit the structure and write it."""
+    folder, summary, settings = context.stage("tree"), context.stage("summarise"), context.settings
+    if not folder.whole("layers", "json").exists():
+        structure = fit_structure(
+            read_npy(summary.whole("vectors")),
+            read_npy(summary.whole("weights")),
+            seed=settings.seed,
+            workers=settings.workers or 1,
+            min_size=settings.min_size,
+            neighbours=settings.neighbours,
+            layers=settings.layers,
+        )
+        for name, array in structure.tree.to_arrays().items():
+            write_npy(folder.whole(name), array)
+        for name in ("neighbours", "affinities", "distances"):
+            write_npy(folder.whole(name), getattr(structure, name))
+        layers = [layer.as_dict() for layer in structure.layers]
+        write_json(folder.whole("layers", "json"), layers)
+    layers = read_json(folder.whole("layers", "json"))
+    return {
+        "layers": [layer["k"] for layer in layers],
+        "clusters": next(layer["k"] for layer in layers if layer["primary"]),
+    }
+
+
+STAGE = Stage("tree", ("summarise",), _facts, _work, by_rows=False)
