@@ -1,0 +1,46 @@
+"""The data: given by path, brought along by scikit-learn, or drawn at random."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def mnist_labels(path: Path) -> NDArray:
+    """Give the labels in ``mnist.npz``."""
+    with np.load(path) as file:
+        return np.asarray(file["labels"])
+
+
+def mnist_images(path: Path) -> NDArray[np.uint8]:
+    """Give the images in ``mnist.npz``."""
+    with np.load(path) as file:
+        return np.asarray(file["images"])
+
+
+def fashion(folder: Path) -> tuple[Path, NDArray]:
+    """Give the file of Fashion-MNIST's 60,000 training images, and their labels."""
+    with gzip.open(folder / "train-labels-idx1-ubyte.gz") as file:
+        labels = np.frombuffer(file.read(), np.uint8, offset=8)
+    return folder / "train-images-idx3-ubyte.gz", labels
+
+
+def digits() -> tuple[NDArray[np.uint8], NDArray]:
+    """Give scikit-learn's digits as grey images, and their labels."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
+
+
+def mnist_features(path: Path) -> NDArray[np.float32]:
+    """Give the vectors that Shoal makes of MNIST's images before it clusters them."""
+    from shoal.features import Gradients, Moments, fit_projection
+
+    encoder = Gradients((28, 28, 1))
+    encoder.setup()
+    rows = encoder.encode(mnist_images(path)[..., None])
+    return fit_projection(Moments.of(rows), whiten=encoder.whiten).apply(rows)

@@ -1,0 +1,108 @@
+"""The page docs/benchmarks.md, drawn from the rows of each benchmark's last run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from benchmarks.base import Benchmark, Row, cases, of_case
+
+_HEAD = """\
+# Benchmarks
+
+Drawn by `python -m benchmarks --table` from the rows in `benchmarks/results/`; do not edit.
+`make bench` measures again. Seconds are wall-clock; a peak is that of a whole process tree.
+Where a case was measured several times, figures are medians, with least and greatest in brackets.
+"""
+
+
+def draw(benchmarks: Iterable[Benchmark], rows: Mapping[str, Sequence[Row]]) -> str:
+    """Draw the page.
+
+    Parameters
+    ----------
+    benchmarks : iterable of Benchmark
+    rows : mapping of str to sequence of rows
+        Of the last run of each, by name; a benchmark without rows is left out.
+    """
+    sections = [_section(one, rows[one.name]) for one in benchmarks if rows.get(one.name)]
+    return "\n".join([_HEAD, *sections])
+
+
+def _section(benchmark: Benchmark, rows: Sequence[Row]) -> str:
+    """Draw a benchmark: what must hold, what was measured, where."""
+    musts = [f"- {must}" for must in benchmark.musts(rows)]
+    blocks = [
+        f"## {benchmark.name}: {benchmark.help}",
+        "\n".join(musts),
+        _table(rows),
+        _place(rows),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _place(rows: Sequence[Row]) -> str:
+    """Say when and on what a run was measured."""
+    first = rows[0]
+    about = first["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
+    loads = [row["load"] for row in rows]
+    return (
+        f"Commit {first['commit']}, {first['date']}; {about['cores']} cores of {about['cpu']}, "
+        f"{about['memory_gib']} GiB; load {min(loads):g} to {max(loads):g}. {versions}."
+    )
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """Draw one line a case, with a column for every quality that some case has."""
+    names = list(dict.fromkeys(name for row in rows for name in row["quality"]))
+    head = ["case", "n", "times", "seconds", "peak MiB", *names]
+    lines = [_line(case, of_case(rows, case), names) for case in cases(rows)]
+    body = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in body)
+
+
+def _line(case: str, rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """Give the cells of a case."""
+    given = [[row["quality"].get(name) for row in rows] for name in names]
+    sizes = [f"{n:,}" for n in sorted({row["n"] for row in rows})]
+    spread = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else sizes[0]
+    seconds = _cell([row["seconds"] or None for row in rows])
+    peaks = _cell([row["peak_mib"] for row in rows])
+    return [case, spread, str(len(rows)), seconds, peaks, *map(_cell, given)]
+
+
+def _cell(found: Sequence[Any]) -> str:
+    """Summarise the values of one field."""
+    known = [value for value in found if value is not None]
+    if not known:
+        return "–"
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        middle, least, most = median(known), min(known), max(known)
+        shown = _number(middle)
+        return shown if least == most else f"{shown} ({_number(least)}–{_number(most)})"
+    different = list(dict.fromkeys(_text(value) for value in known))
+    return "; ".join(different[:3]) + (" …" if len(different) > 3 else "")
+
+
+def _number(value: float) -> str:
+    """Give a number as people read it: whole, or with at most three decimals.
+
+    >>> [_number(v) for v in (10, 10.0, 0.98765, 12.345, 1234.5)]
+    ['10', '10', '0.988', '12.3', '1,234']
+    """
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.{1 if abs(value) < 100 else 0}f}"
+
+
+def _text(value: Any) -> str:
+    """Give any other value: lists by their items, mappings by their pairs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {inner}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return (
+        {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    )
