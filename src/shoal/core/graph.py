@@ -13,7 +13,7 @@ from scipy import sparse
 LEAST_NEIGHBOURS = 5
 MOST_NEIGHBOURS = 15
 _SCALES = (5, 7, 10, 15)
-_CURVED = 1.15
+_CURVED = 1.06
 _JUMP = 12.0
 _FLOOR = 1e-3
 
