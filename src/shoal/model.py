@@ -14,10 +14,11 @@ from shoal.core.nearest import centre_cells, nearest_of
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.settings import available_cores
-from shoal.sources import Source, open_source
+from shoal.sources import Kind, Source, open_source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.base import Shards
 from shoal.stages.features import encode_good
+from shoal.stages.project import residual
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, read_json, read_npy
 
@@ -39,7 +40,8 @@ class Prediction:
     confidence
         (n,) float32, 0..1, NaN for those.
     unknown
-        (n,) bool: farther from the cluster than nearly all of its own rows were.
+        (n,) bool: farther from the cluster than nearly all of its own rows were, or with more
+        that the fitted rows' projection cannot show than nearly all of them had.
     """
 
     cluster: NDArray[np.int32]
@@ -116,6 +118,14 @@ class Model:
         """The representatives, grouped for the search."""
         return centre_cells(self.result.representatives.vectors, workers=self.workers)
 
+    @cached_property
+    def _residual_limit(self) -> float:
+        """How much the projection may leave out of a row that is like those fitted."""
+        parts = self.result.run.stage("project").parts("residual")
+        left = np.concatenate([read_npy(path) for path in parts])
+        rounding = 1e-4 * float(np.sqrt((self.projection.eigenvalues).sum()))
+        return max(_SLACK * float(np.quantile(left, _BEYOND)), rounding)
+
     def open(self, where: Any) -> Source:
         """Open new rows in the way in which those of the fit were read.
 
@@ -146,7 +156,8 @@ class Model:
         if isinstance(where, np.ndarray) and where.shape in (shape, _native(shape)):
             where = where[None]
         size = (shape[0], shape[1]) if kind == "images" else None
-        as_, given = None, None
+        as_: Kind | None = None
+        given = None
         if isinstance(where, np.ndarray) and kind == "images":
             as_ = "images"
             if where.ndim == 2 and where.shape[1] == int(np.prod(shape)):
@@ -186,11 +197,11 @@ class Model:
         confidence = np.full(n, np.nan, np.float32)
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.every_row else _FEW_VOTERS, len(vectors))
-        near, distance = nearest_of(
-            self.projection.apply(features[at]), vectors, voters, self.workers, cells=self._cells
-        )
+        projected = self.projection.apply(features[at])
+        near, distance = nearest_of(projected, vectors, voters, self.workers, cells=self._cells)
         cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
         unknown[at] = distance[:, 0] > cut.limits[cluster[at]]
+        unknown[at] |= residual(self.projection, features[at], projected) > self._residual_limit
         return cluster, confidence, unknown
 
     def _cut(self, k: int) -> _Cut:

@@ -1,4 +1,4 @@
-"""The pipeline: the only list of stages, in order; what is done is skipped, what is begun goes on."""
+"""The pipeline: the only list of stages, in order; what is done is skipped."""
 
 from __future__ import annotations
 
@@ -162,6 +162,8 @@ def run_pipeline(
         With what is wrong and what to do; what is finished stays and is not done again.
     """
     said = progress or Silent()
+    if settings.previous is not None and Path(settings.previous).resolve() == Path(path).resolve():
+        raise SettingError(f"previous {settings.previous} is the run itself: give another run")
     plan = make_plan(source, settings)
     about = {**settings.as_dict(), "source": where}
     with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
@@ -199,7 +201,10 @@ def _do(planned: tuple[Stage, str], context: Context) -> bool:
     if folder.is_done(print_):
         return False
     began = time.monotonic()
-    context.progress.stage(stage.name, context.shards.n_rows if stage.by_rows else None)
+    if stage.by_rows:
+        context.progress.stage(stage.name, context.shards.n_rows)
+    else:
+        context.progress.stage(stage.name, None, "representatives")
     folder.begin(print_)
     counts = stage.work(context)
     folder.finish(print_, counts, time.monotonic() - began, _peak_memory())

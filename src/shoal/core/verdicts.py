@@ -18,7 +18,7 @@ _CLEAR = 0.25
 def numbered_by_size(
     labels: NDArray[np.int32], weights: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Number clusters from the largest to the smallest, ties in their order.
+    """Renumber clusters from the largest to the smallest, ties in their order.
 
     Returns
     -------

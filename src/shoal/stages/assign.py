@@ -69,10 +69,10 @@ class _AssignShard:
     def setup(self) -> None:
         """Nothing to load."""
 
-    def __call__(self, number: int) -> None:
+    def __call__(self, item: int) -> None:
         import pyarrow as pa
 
-        first, second, margin, distance = self.places(number)
+        first, second, margin, distance = self.places(item)
         known = np.maximum(first, 0)
         outlier = self.far[known] | (distance > self.limits[known])
         table = pa.table(
@@ -84,7 +84,7 @@ class _AssignShard:
                 "outlier": outlier & (first >= 0),
             }
         )
-        write_table(self.folder.part("rows", number, "parquet"), table)
+        write_table(self.folder.part("rows", item, "parquet"), table)
 
 
 def _facts(context: Context) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _work(context: Context) -> dict[str, Any]:
         places = _Nearest(vectors, cells, context.stage("project"))
     write_npy(folder.whole("far"), far)
     task = _AssignShard(places, far, limits, folder)
-    context.each_shard(task, lambda number: folder.has("rows", number, "parquet"))
+    context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))
     previous = _previous(context)
     if previous is not None:
         write_json(folder.whole("ids", "json"), _kept_ids(Result(context.run), previous))

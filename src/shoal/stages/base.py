@@ -124,7 +124,7 @@ class Stage:
     work
         Writes the parts that are missing, and gives counts for the receipt.
     by_rows
-        Whether it counts rows as it goes on.
+        Whether it counts rows as it goes on; else it counts representatives, at its end.
     """
 
     name: str

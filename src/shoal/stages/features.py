@@ -28,12 +28,12 @@ class _EncodeGroup:
         """Load the encoder."""
         self.encoder.setup()
 
-    def __call__(self, group: int) -> None:
+    def __call__(self, item: int) -> None:
         moments = Moments.zero(self.encoder.n_features)
-        for number in self.groups[group]:
+        for number in self.groups[item]:
             features, good = self._shard(number)
             moments = moments.merge(Moments.of(features[good]))
-        write_npy(self.folder.part("moments", group), _packed(moments))
+        write_npy(self.folder.part("moments", item), _packed(moments))
 
     def _shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
         """Encode one shard, or take what is there from before."""

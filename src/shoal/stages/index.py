@@ -26,21 +26,21 @@ class _IndexShard:
     def setup(self) -> None:
         """Nothing to load."""
 
-    def __call__(self, number: int) -> None:
+    def __call__(self, item: int) -> None:
         import pyarrow as pa
 
-        start, stop = self.shards.bounds(number)
+        start, stop = self.shards.bounds(item)
         names = self.source.names(start, stop)
         if names is not None:
             table = pa.table({"name": pa.array(names, pa.string())})
-            write_table(self.folder.part("names", number, "parquet"), table)
+            write_table(self.folder.part("names", item, "parquet"), table)
         bad: dict[int, str] = {}
         if self.read:
             batch = self.source.read(start, stop)
             bad = batch.bad
             if self.keep:
-                write_npy(self.folder.part("pixels", number), batch.data)
-        write_quarantine(self.folder.part("quarantine", number, "parquet"), start, bad, names)
+                write_npy(self.folder.part("pixels", item), batch.data)
+        write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
 
 
 def is_plain(source: Source) -> bool:
@@ -63,7 +63,7 @@ def _work(context: Context) -> dict[str, Any]:
     """Index every shard, sum up, and refuse a source without two good rows."""
     source, folder = context.source, context.stage("index")
     task = _IndexShard(source, context.shards, folder, not is_plain(source), is_kept(source))
-    context.each_shard(task, lambda number: folder.has("quarantine", number, "parquet"))
+    context.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     reasons = Counter(entry["reason"] for entry in bad)
     if source.n_rows - len(bad) < 2:

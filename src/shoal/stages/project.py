@@ -14,6 +14,7 @@ from shoal.stages.base import Context, Rows, Stage
 from shoal.storage import StageFolder, read_npy, write_npy
 
 _SAME = 4096
+_TRIED = 1024
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,16 @@ class _ProjectShard:
         """Load the encoder."""
         self.encoder.setup()
 
-    def __call__(self, number: int) -> None:
-        good = read_npy(self.features.part("ok", number))
-        vectors = project_rows(self.projection, self._features(number, good), self.rows.shards.size)
+    def __call__(self, item: int) -> None:
+        good = read_npy(self.features.part("ok", item))
+        features = self._features(item, good)
+        vectors = project_rows(self.projection, features, self.rows.shards.size)
         vectors[~good] = 0
-        write_npy(self.folder.part("ok", number), good)
-        write_npy(self.folder.part("vectors", number), vectors)
+        tried = np.flatnonzero(good)[:_TRIED]
+        left = residual(self.projection, features[tried], vectors[tried])
+        write_npy(self.folder.part("residual", item), left)
+        write_npy(self.folder.part("ok", item), good)
+        write_npy(self.folder.part("vectors", item), vectors)
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
         """Give the features of a shard; rows that are not good are of no account."""
@@ -63,6 +68,18 @@ def project_rows(projection: Projection, features: NDArray, shard_rows: int) -> 
     if short:
         features = np.concatenate([features, np.zeros((short, features.shape[1]), features.dtype)])
     return projection.apply(features)[: len(features) - short]
+
+
+def residual(
+    projection: Projection, features: NDArray, vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Give the length of what the projection leaves out of each row, in features, (n,) float32.
+
+    Rows unlike all that were fitted may be projected into the midst of them: this tells.
+    """
+    directions = projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2
+    missed = features - projection.mean - vectors @ directions.T
+    return np.asarray(np.sqrt((missed**2).sum(axis=1)), np.float32)
 
 
 def _facts(context: Context) -> dict[str, Any]:

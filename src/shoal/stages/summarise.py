@@ -43,11 +43,11 @@ class _SummariseGroup:
     def setup(self) -> None:
         """Nothing to load."""
 
-    def __call__(self, group: int) -> None:
-        partial = merge_partials(map(self._shard, self.groups[group]), self.codebook)
+    def __call__(self, item: int) -> None:
+        partial = merge_partials(map(self._shard, self.groups[item]), self.codebook)
         arrays = {f"partial_{name}": array for name, array in partial.to_arrays().items()}
         for name in sorted(arrays):  # partial_weight comes last: it shows that all are there
-            write_npy(self.folder.part(name, group), np.asarray(arrays[name]))
+            write_npy(self.folder.part(name, item), np.asarray(arrays[name]))
 
     def _shard(self, number: int) -> PartialSummary:
         """Summarise one shard; a quarantined row counts as none, so its neighbours keep theirs."""

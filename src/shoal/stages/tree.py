@@ -41,6 +41,7 @@ def _work(context: Context) -> dict[str, Any]:
             write_npy(folder.whole(name), getattr(structure, name))
         layers = [layer.as_dict() for layer in structure.layers]
         write_json(folder.whole("layers", "json"), layers)
+    context.progress.advance(context.stage("summarise").receipt.counts["representatives"])
     layers = read_json(folder.whole("layers", "json"))
     return {
         "layers": [layer["k"] for layer in layers],
