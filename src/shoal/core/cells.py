@@ -11,6 +11,7 @@ from shoal.core.products import in_threads, probe
 from shoal.errors import InputError
 
 _CHUNK = 8192
+_POWER = 0.8  # of the weight of a cell, by which it gets codes
 
 
 @dataclass(frozen=True)
@@ -193,3 +194,60 @@ def lloyd(
         if len(empty):
             centres[empty] = rows[np.argsort(-square, kind="stable")[: len(empty)]]
     return centres
+
+
+def two_level_codes(
+    rows: NDArray, counts: NDArray, count: int, seed: int, workers: int
+) -> NDArray[np.float32]:
+    """Centres of k-means within coarse cells, which cost far less than as many at once.
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32, finite, distinct.
+    counts
+        (n,) how often each row counts.
+    count
+        Centres, fewer than n; a cell gets them in proportion to a power of its weight, so that
+        sparse regions keep some.
+    seed
+        Of the first centres.
+    workers
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    NDArray
+        (count, d) float32.
+    """
+    coarse = min(max(1, round(2 * count**0.5)), count)
+    cells = build_cells(rows, coarse, seed, workers)
+    start, weight = cells.start, counts[cells.order].astype(np.float64)
+    heaped = np.concatenate([[0.0], np.cumsum(weight)])
+    budget = _budgets(heaped[start[1:]] - heaped[start[:-1]], np.diff(start), count)
+
+    def fine(cell: int) -> NDArray[np.float32]:
+        part = slice(start[cell], start[cell + 1])
+        members = np.ascontiguousarray(cells.members[part])
+        generator = np.random.default_rng([seed, cell])
+        chosen = np.sort(generator.permutation(len(members))[: budget[cell]])
+        return lloyd(members, weight[part], members[chosen], 6, nearest_centre)
+
+    codes = np.concatenate(in_threads(fine, [(cell,) for cell in range(coarse)], workers))
+    return np.asarray(codes / np.float32(cells.scale) + cells.shift, np.float32)
+
+
+def _budgets(weight: NDArray, distinct: NDArray, count: int) -> NDArray[np.int64]:
+    """Share `count` codes among cells by a power of their weights, at most one a distinct row."""
+    share = np.minimum(np.maximum(weight, 0) ** _POWER, 1e300)
+    budget = np.minimum(distinct > 0, 1).astype(np.float64)
+    for _ in range(50):  # what full cells leave over goes to the others
+        free = np.where(budget < distinct, share, 0)
+        left = count - budget.sum()
+        if left < 1 or not free.any():
+            break
+        budget = np.minimum(budget + free * (left / free.sum()), distinct)
+    whole = np.floor(budget).astype(np.int64)
+    by_rest = np.argsort(whole - budget, kind="stable")
+    whole[by_rest[: max(0, count - int(whole.sum()))]] += 1
+    return np.minimum(whole, distinct)

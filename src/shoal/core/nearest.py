@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.cells import Cells, build_cells, checked
-from shoal.core.products import in_threads, probe, recheck, search, search_every
+from shoal.core.products import BLOCK, in_threads, probe, recheck, search, search_every
 from shoal.errors import InputError
 
 EXACT_ROWS = 100_000  # from here on rows are looked for in the nearest cells only
@@ -12,7 +12,8 @@ EXACT_CENTRES = 4_096
 _CHUNK = 4096
 _RECALL = 0.98  # of the rows tried
 _TRIED = 256
-_MORE = 120  # proposals added for rows whose neighbours are nearly as far as many others
+_EXTRA = 8  # proposals beyond k, to be measured exactly
+_MORE = 128  # for rows whose neighbours are nearly as far as many others
 
 Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -125,13 +126,12 @@ def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
     nearest = nearest_of(x[tried], x, k + 1, workers, cells=build_cells(x))[0]
     cell = np.empty(len(x), np.int64)
     cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
-    by_rank = probe(cells.framed(x[tried]), cells.centres, cells.centre_halves, len(cells.centres))[
-        0
-    ]
+    framed, count = cells.framed(x[tried]), len(cells.centres)
+    by_rank = probe(framed, cells.centres, cells.centre_halves, count)[0]
     rank = np.argsort(by_rank, axis=1)[np.arange(len(tried))[:, None], cell[nearest]]
     others = np.sort(rank[nearest != tried[:, None]])
     wanted = int(others[int(_RECALL * (len(others) - 1))]) + 1
-    return min(wanted, max(1, len(cells.centres) // 3))
+    return min(wanted, max(1, count // 3))
 
 
 def _nearest(
@@ -140,36 +140,36 @@ def _nearest(
     """Propose by products, recheck exactly, and measure everything where that left a doubt."""
     indices = np.empty((len(x), k), np.int32)
     distances = np.empty((len(x), k), np.float32)
-    order = cells.order if itself else np.arange(len(x), dtype=np.int32)
     exact = len(cells.centres) == 1
-    extra = 8 if k > 4 else 3
+    rows = cells.order if itself else np.arange(len(x), dtype=np.int32)
+    own = np.full(len(x), -1, np.int32)
+    if itself:
+        own[rows] = np.arange(len(x), dtype=np.int32)
 
-    def work(a: int, b: int, rows: NDArray, more: int) -> NDArray:
-        chunk = rows[a:b]
+    def work(chunk: NDArray, more: int) -> NDArray:
         part = cells.framed(x[chunk])
-        own = np.full(len(chunk), -1, np.int32)
-        if itself:
-            own[:] = position[chunk]
-        wanted = min(k + extra + more, len(y) - itself)
         probed = np.zeros((len(part), 1), np.int32)
         if not exact:
             probed = probe(part, cells.centres, cells.centre_halves, probes)[0]
-        found, top = search(part, own, probed, cells.members, cells.halves, cells.start, wanted)
+        wanted = min(k + more, len(y) - itself)
+        found, top = search(
+            part, own[chunk], probed, cells.members, cells.halves, cells.start, wanted
+        )
         norms = np.einsum("ij,ij->i", part, part, dtype=np.float64)
         unsure = recheck(
             x, chunk, y, cells.order, found, top, norms, cells.scale, k, indices, distances
         )
         return chunk[unsure if exact else found[:, k - 1] < 0]
 
-    position = np.empty(len(x), np.int32)
-    position[order] = np.arange(len(x), dtype=np.int32)
-    rows = order
-    for more in (0, _MORE) if exact else (0,):
-        step = 256 if exact else _CHUNK
-        chunks = [(a, a + step, rows, more) for a in range(0, len(rows), step)]
+    for more in (_EXTRA, _MORE) if exact else (_EXTRA,):
+        chunks = [(part, more if k > 4 else more // 2) for part in _pieces(rows, exact)]
         rows = np.concatenate([*in_threads(work, chunks, workers), rows[:0]])
-    doubtful = [
-        (x, rows[a : a + 64], y, itself, k, indices, distances) for a in range(0, len(rows), 64)
-    ]
+    doubtful = [(x, part, y, itself, k, indices, distances) for part in _pieces(rows, exact)]
     in_threads(search_every, doubtful, workers)
     return indices, distances
+
+
+def _pieces(rows: NDArray, exact: bool) -> list[NDArray]:
+    """Cut into fixed pieces: of one product, or of many rows, so that several share a cell."""
+    step = BLOCK if exact else _CHUNK
+    return [rows[a : a + step] for a in range(0, len(rows), step)]

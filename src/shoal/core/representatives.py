@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shoal.core.cells import Cells, build_cells, checked, lloyd, nearest_centre
+from shoal.core.cells import Cells, build_cells, checked, two_level_codes
 from shoal.core.distinct import distinct_rows
 from shoal.core.nearest import nearest_of
 from shoal.core.openings import Openings, joined, lead, open_rows, prune
@@ -37,7 +37,6 @@ _BLOCK = 32_768
 _FAR = 0.999  # of the sample lies within reach of its code
 _PLANNED, _SEEDED = 0.94, 0.97  # of m come from k-means, and with openings of the sample
 _ROUNDS = 3  # of the sample through all codes
-_POWER = 0.8  # of the weight of a cell, by which it gets codes
 _STATISTICS = ("weight", "total", "square", "medoid", "medoid_square")
 _BATCH = 2_048  # far rows that are led at a time
 
@@ -202,8 +201,8 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
         raise InputError(f"{m} representatives of {len(sample)} rows: both must be at least 1")
     first, _, counts = distinct_rows(sample)
     if len(first) <= m:
-        return _codebook(sample[first], np.zeros(len(first)), m)
-    centres = _two_level_codes(sample[first], counts, max(1, round(_PLANNED * m)), seed, workers)
+        return _codebook(sample[first], np.zeros(len(first)), m, workers)
+    centres = two_level_codes(sample[first], counts, max(1, round(_PLANNED * m)), seed, workers)
     most = max(len(centres), round(_SEEDED * m))
     for _ in range(_ROUNDS):
         rough = _with_reach(centres, sample, most, workers)
@@ -212,47 +211,10 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
     return _with_reach(centres, sample, m, workers)
 
 
-def _codebook(centres: NDArray, reach: NDArray, size: int) -> Codebook:
+def _codebook(centres: NDArray, reach: NDArray, size: int, workers: int = 1) -> Codebook:
     """Group the codes for the search."""
     coarse = max(1, round(2 * len(centres) ** 0.5)) if len(centres) >= 512 else 1
-    return Codebook(centres, reach, size, build_cells(centres, coarse))
-
-
-def _two_level_codes(
-    rows: NDArray, counts: NDArray, count: int, seed: int, workers: int
-) -> NDArray[np.float32]:
-    """Codes of `rows`, counted `counts` times, by k-means within coarse cells."""
-    coarse = min(max(1, round(2 * count**0.5)), count)
-    cells = build_cells(rows, coarse, seed, workers)
-    start, weight = cells.start, counts[cells.order].astype(np.float64)
-    heaped = np.concatenate([[0.0], np.cumsum(weight)])
-    budget = _budgets(heaped[start[1:]] - heaped[start[:-1]], np.diff(start), count)
-
-    def fine(cell: int) -> NDArray[np.float32]:
-        part = slice(start[cell], start[cell + 1])
-        members = np.ascontiguousarray(cells.members[part])
-        generator = np.random.default_rng([seed, cell])
-        chosen = np.sort(generator.permutation(len(members))[: budget[cell]])
-        return lloyd(members, weight[part], members[chosen], 6, nearest_centre)
-
-    codes = np.concatenate(in_threads(fine, [(cell,) for cell in range(coarse)], workers))
-    return np.asarray(codes / np.float32(cells.scale) + cells.shift, np.float32)
-
-
-def _budgets(weight: NDArray, distinct: NDArray, count: int) -> NDArray[np.int64]:
-    """Share `count` codes among cells by a power of their weights, at most one a distinct row."""
-    share = np.minimum(np.maximum(weight, 0) ** _POWER, 1e300)
-    budget = np.minimum(distinct > 0, 1).astype(np.float64)
-    for _ in range(50):  # what full cells leave over goes to the others
-        free = np.where(budget < distinct, share, 0)
-        left = count - budget.sum()
-        if left < 1 or not free.any():
-            break
-        budget = np.minimum(budget + free * (left / free.sum()), distinct)
-    whole = np.floor(budget).astype(np.int64)
-    by_rest = np.argsort(whole - budget, kind="stable")
-    whole[by_rest[: max(0, count - int(whole.sum()))]] += 1
-    return np.minimum(whole, distinct)
+    return Codebook(centres, reach, size, build_cells(centres, coarse, 0, workers))
 
 
 def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> Codebook:
@@ -261,7 +223,7 @@ def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> C
     A code is the mean of its w sample rows, which draw it near: a new row's squared distance is
     (w + 1)/(w − 1) of theirs. The scale is that of the coarse cell, so it follows local density.
     """
-    book = _codebook(centres, np.zeros(len(centres)), size)
+    book = _codebook(centres, np.zeros(len(centres)), size, workers)
     code, distance = nearest_of(sample, centres, 1, workers, cells=book.cells)
     code, square = code[:, 0], distance[:, 0].astype(np.float64) ** 2
     weight = np.bincount(code, minlength=len(centres))

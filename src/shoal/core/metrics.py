@@ -1,0 +1,353 @@
+"""How well clusters agree with the truth, with themselves, and with those of an earlier run.
+
+Label −1 is noise, and noise counts as an error:
+
+- accuracy and purity: a noise row is always wrong, whatever its class;
+- all others: each noise row is a cluster of its own, apart from every other row. That costs
+  completeness and all scores of pairs; homogeneity alone does not mind it.
+"""
+
+from dataclasses import asdict, dataclass
+from math import exp, lgamma, log
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+from shoal.core.cells import add_up, checked
+from shoal.core.nearest import nearest_of
+from shoal.errors import InputError
+
+NOISE = -1
+
+
+@dataclass(frozen=True)
+class Contingency:
+    """How many rows each class and each cluster share.
+
+    Attributes
+    ----------
+    table
+        (classes, clusters) int64 sparse array of row counts, without noise.
+    classes, clusters
+        Their labels, ascending.
+    noise
+        (classes,) int64 noise rows of each class.
+    """
+
+    table: sparse.csr_array
+    classes: NDArray
+    clusters: NDArray[np.int64]
+    noise: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Agreement of clusters with the truth, each 1 at best; noise counts as an error.
+
+    Attributes
+    ----------
+    accuracy
+        Share of rows that are right when classes and clusters are paired one to one at best.
+    purity
+        Share of rows that are of the commonest class of their cluster.
+    homogeneity, completeness, v_measure
+        Rosenberg, Hirschberg 2007.
+    nmi, ami
+        Mutual information over the arithmetic mean of the entropies, and adjusted for chance
+        (Vinh, Epps, Bailey 2010). NMI equals the V-measure.
+    ari
+        Rand index adjusted for chance (Hubert, Arabie 1985).
+    n_classes, n_clusters
+        Numbers of classes, and of clusters without noise.
+    noise
+        Share of the rows that are noise.
+    """
+
+    accuracy: float
+    purity: float
+    homogeneity: float
+    completeness: float
+    v_measure: float
+    nmi: float
+    ami: float
+    ari: float
+    n_classes: int
+    n_clusters: int
+    noise: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Give the scores by name."""
+        return asdict(self)
+
+
+def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
+    """Count the rows of each class in each cluster.
+
+    Parameters
+    ----------
+    truth
+        (n,) labels of any kind that can be sorted; all of them are classes.
+    found
+        (n,) whole numbers; −1 is noise.
+
+    Raises
+    ------
+    InputError
+        There are no rows, or not as many in both, or `found` are not whole numbers.
+    """
+    true, cluster = np.asarray(truth), np.asarray(found)
+    if true.ndim != 1 or true.shape != cluster.shape or not len(true):
+        raise InputError(
+            f"truth has shape {true.shape} and found {cluster.shape}: one label a row is needed"
+        )
+    if not np.issubdtype(cluster.dtype, np.integer):
+        raise InputError(f"clusters are {cluster.dtype}, but must be whole numbers")
+    classes, row = _numbered(true)
+    real = cluster != NOISE
+    clusters, column = _numbered(cluster[real])
+    cells, counts = _counted(row[real] * max(len(clusters), 1) + column)
+    shape = (len(classes), len(clusters))
+    places = np.divmod(cells, max(len(clusters), 1))
+    table = sparse.coo_array((counts, places), shape=shape).tocsr()
+    noise = np.bincount(row[~real], minlength=len(classes))
+    return Contingency(table, classes, clusters, noise)
+
+
+def _numbered(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """Distinct labels, ascending, and the number of each row's."""
+    if np.issubdtype(labels.dtype, np.integer) and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if high - low < 4 * len(labels) + 1000:
+            present = np.bincount(labels.astype(np.int64) - low) > 0
+            number = np.cumsum(present) - 1
+            values = (np.flatnonzero(present) + low).astype(labels.dtype)
+            return values, number[labels.astype(np.int64) - low]
+    values, inverse = np.unique(labels, return_inverse=True)
+    return values, inverse.astype(np.int64)
+
+
+def _counted(keys: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
+    """Distinct keys and how often each comes."""
+    keys_there, number = _numbered(keys)
+    return keys_there, np.bincount(number, minlength=len(keys_there)).astype(np.int64)
+
+
+def score(truth: ArrayLike, found: ArrayLike) -> Scores:
+    """Compare clusters with the truth by all scores.
+
+    Parameters
+    ----------
+    truth
+        (n,) labels of any kind that can be sorted.
+    found
+        (n,) whole numbers; −1 is noise, which counts as an error (see the module).
+
+    Raises
+    ------
+    InputError
+        As `contingency` does.
+
+    Examples
+    --------
+    >>> scores = score(["a", "a", "b", "b"], [1, 1, 0, 0])
+    >>> scores.accuracy, scores.ari
+    (1.0, 1.0)
+    """
+    shared = contingency(truth, found)
+    noise = int(shared.noise.sum())
+    cells = np.concatenate([shared.table.data, np.ones(noise, np.int64)])
+    rows = np.asarray(shared.table.sum(axis=1)) + shared.noise
+    columns = np.concatenate([np.asarray(shared.table.sum(axis=0)), np.ones(noise, np.int64)])
+    n = int(cells.sum())
+    truth_entropy, found_entropy = _entropy(rows), _entropy(columns)
+    mutual = max(truth_entropy + found_entropy - _entropy(cells), 0.0)
+    mean = (truth_entropy + found_entropy) / 2
+    expected = _expected_mutual(rows, columns)
+    paired = _best_pairs(shared.table)
+    return Scores(
+        accuracy=float(shared.table[paired].sum()) / n,
+        purity=float(shared.table.max(axis=0).sum()) / n if len(shared.clusters) else 0.0,
+        homogeneity=_share(mutual, truth_entropy),
+        completeness=_share(mutual, found_entropy),
+        v_measure=_share(mutual, mean),
+        nmi=_share(mutual, mean),
+        ami=_share(mutual - expected, mean - expected),
+        ari=_adjusted_rand(cells, rows, columns),
+        n_classes=len(rows),
+        n_clusters=len(shared.clusters),
+        noise=noise / n,
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    """Part of the whole, at most 1; 1 when the whole is nothing: both sides are trivial."""
+    return min(part / whole, 1.0) if abs(whole) > 1e-12 else 1.0
+
+
+def _entropy(counts: NDArray[np.int64]) -> float:
+    """Entropy of counts, in nats."""
+    n = float(counts.sum())
+    return float(np.log(n) - (counts * np.log(counts)).sum() / n)
+
+
+def _adjusted_rand(cells: NDArray, rows: NDArray, columns: NDArray) -> float:
+    """Rand index adjusted for chance, from whole numbers of pairs."""
+    together, true, found = (int((c * (c - 1) // 2).sum()) for c in (cells, rows, columns))
+    n = int(cells.sum())
+    pairs = n * (n - 1) // 2
+    if true == found == together:
+        return 1.0
+    chance = true * found / pairs
+    return (together - chance) / ((true + found) / 2 - chance)
+
+
+def _expected_mutual(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
+    """Mutual information expected of random tables with these margins."""
+    a, a_times = np.unique(rows, return_counts=True)
+    b, b_times = np.unique(columns, return_counts=True)
+    return float(_expected_of_sizes(a, a_times, b, b_times, int(rows.sum())))
+
+
+@njit(cache=True, nogil=True)
+def _expected_of_sizes(a, a_times, b, b_times, n):  # type: ignore[no-untyped-def]
+    """Sum over margins of the hypergeometric mean, outwards from its greatest term."""
+    total = 0.0
+    for i in range(len(a)):
+        for j in range(len(b)):
+            x, y = a[i], b[j]
+            least, most = max(0, x + y - n), min(x, y)
+            peak = min(max((x + 1) * (y + 1) // (n + 2), least), most)
+            at_peak = exp(
+                lgamma(x + 1.0)
+                + lgamma(y + 1.0)
+                + lgamma(n - x + 1.0)
+                + lgamma(n - y + 1.0)
+                - lgamma(n + 1.0)
+                - lgamma(peak + 1.0)
+                - lgamma(x - peak + 1.0)
+                - lgamma(y - peak + 1.0)
+                - lgamma(n - x - y + peak + 1.0)
+            )
+            mean = 0.0
+            chance, k = at_peak, peak
+            while k <= most and chance > 1e-25 * at_peak:
+                if k > 0:
+                    mean += chance * k * (log(k) + log(n) - log(x) - log(y))
+                chance *= float(x - k) * float(y - k) / (float(k + 1) * float(n - x - y + k + 1))
+                k += 1
+            chance, k = at_peak, peak
+            while k > least and k > 1 and chance > 1e-25 * at_peak:
+                chance *= float(k) * float(n - x - y + k) / (float(x - k + 1) * float(y - k + 1))
+                k -= 1
+                mean += chance * k * (log(k) + log(n) - log(x) - log(y))
+            total += mean / n * a_times[i] * b_times[j]
+    return total
+
+
+def _best_pairs(table: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the one-to-one pairing that shares most (Hungarian, sparse).
+
+    A partner of no use is added for each row, so that a pairing of all rows exists.
+    """
+    rows, columns = table.shape
+    useful = table.astype(np.float64).tocsr()
+    useful.data = useful.data + 1.0
+    weights = sparse.hstack([useful, sparse.eye_array(rows)]).tocsr()
+    row, column = min_weight_full_bipartite_matching(weights, maximize=True)
+    real = column < columns
+    return row[real], column[real]
+
+
+def simplified_silhouette(x: NDArray, labels: ArrayLike, centres: NDArray | None = None) -> float:
+    """Mean silhouette of rows by distance to centroids, in O(n·K) (Vendramin et al. 2010).
+
+    Parameters
+    ----------
+    x
+        (n, d) float32, finite.
+    labels
+        (n,) whole numbers. Noise, −1, is left out; a cluster of one row scores 0.
+    centres
+        (K, d): the centroid of label i is ``centres[i]``; means of the rows when None.
+
+    Returns
+    -------
+    float
+        Mean of (b − a)/max(a, b), a and b the distances to the own and the nearest other
+        centroid; −1 to 1, and 0 with fewer than two clusters.
+    """
+    rows, label = checked(x, "x"), np.asarray(labels)
+    if label.shape != (len(rows),):
+        raise InputError(f"{len(rows)} rows, but labels have shape {label.shape}")
+    rows, label = rows[label != NOISE], label[label != NOISE]
+    if not len(rows):
+        return 0.0
+    if centres is None:
+        _, label = _numbered(label)
+        centres, sizes = _means(rows, label)
+    else:
+        sizes = np.bincount(label, minlength=len(centres))
+    if len(centres) < 2:
+        return 0.0
+    nearest, distance = nearest_of(rows, centres, 2)
+    middle = np.asarray(centres, np.float32)[label]
+    own = np.sqrt(((rows.astype(np.float64) - middle) ** 2).sum(axis=1))
+    other = np.where(nearest[:, 0] == label, distance[:, 1], distance[:, 0]).astype(np.float64)
+    wider = np.maximum(own, other)
+    value = np.where(wider > 0, (other - own) / np.where(wider > 0, wider, 1), 0)
+    return float(np.where(sizes[label] > 1, value, 0).mean())
+
+
+def _means(rows: NDArray, label: NDArray) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean and size of each cluster, in float64."""
+    count = int(label.max()) + 1
+    sums, sizes = np.zeros((count, rows.shape[1])), np.zeros(count)
+    add_up(rows, np.ones(len(rows)), label, sums, sizes)
+    return sums / sizes[:, None], sizes.astype(np.int64)
+
+
+def match_labels(previous: ArrayLike, new: ArrayLike, least: float = 0.5) -> NDArray[np.int64]:
+    """Rename new clusters to the earlier clusters that they match, to keep their ids.
+
+    Clusters are paired one to one so that they share most rows; a pair matches when it shares
+    at least `least` of the smaller of the two. Others get ids that were not used before.
+
+    Parameters
+    ----------
+    previous, new
+        (n,) whole numbers of the same rows; −1 is noise and stays so.
+    least
+        Share of the smaller cluster's rows, 0 to 1.
+
+    Returns
+    -------
+    NDArray
+        (n,) int64: `new` renamed.
+
+    Examples
+    --------
+    >>> match_labels([5, 5, 7, 7, 7], [0, 0, 1, 1, 2]).tolist()
+    [5, 5, 7, 7, 8]
+    """
+    before, after = np.asarray(previous, np.int64), np.asarray(new, np.int64)
+    if before.shape != after.shape:
+        raise InputError(f"{len(before)} earlier labels, but {len(after)} new ones")
+    real = after != NOISE
+    ids, number = _numbered(after[real])
+    names = np.full(len(ids), NOISE, np.int64)
+    if (before != NOISE).any():
+        shared = contingency(before[before != NOISE], after[before != NOISE])
+        row, column = _best_pairs(shared.table)
+        place = np.searchsorted(ids, shared.clusters[column])
+        earlier = np.asarray(shared.table.sum(axis=1)) + shared.noise
+        smaller = np.minimum(earlier[row], np.bincount(number, minlength=len(ids))[place])
+        match = shared.table[row, column] >= least * smaller
+        names[place[match]] = shared.classes[row[match]]
+    fresh = np.flatnonzero(names == NOISE)
+    names[fresh] = before.max(initial=NOISE) + 1 + np.arange(len(fresh))
+    renamed = np.full(len(after), NOISE, np.int64)
+    renamed[real] = names[number]
+    return renamed
