@@ -24,7 +24,8 @@ class Commands(TyperGroup):
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command; an error becomes one sentence on the error stream."""
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            extra["standalone_mode"] = False
+            code = super().main(*args, **extra)
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except Exception as error:

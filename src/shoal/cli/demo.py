@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,8 +64,12 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
     from shoal import api
     from shoal.export import write_report
     from shoal.progress import RichProgress
+    from shoal.storage import write_bytes
 
-    np.savez(path, images=images, labels=labels)
+    if not path.exists():
+        buffer = io.BytesIO()
+        np.savez(buffer, images=images, labels=labels)
+        write_bytes(path, buffer.getvalue())
     with RichProgress() as bars:
         run = api.fit(path, path.with_suffix(".shoal"), key="images", seed=seed, progress=bars)
     print_layers(run)

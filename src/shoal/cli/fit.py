@@ -116,7 +116,8 @@ def _plan(source: str, out: Path, given: dict[str, Any], json: bool) -> None:
     if json:
         print_json(facts)
         return
-    from shoal.cli.output import print_table
+    from shoal.cli.output import print_facts
     from shoal.export.report import flat
 
-    print_table("Plan; nothing was run", ("", ""), [[name, value] for name, value in flat(facts)])
+    print_facts(flat(facts))
+    say("Nothing was run.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shoal.cli.options import JsonOption, RunArgument
-from shoal.cli.output import print_json, print_table, say
+from shoal.cli.output import print_facts, print_json, say
 from shoal.cli.runs import open_run
 
 _MOST_QUARANTINED = 20
@@ -19,7 +19,7 @@ def info(run: RunArgument, json: JsonOption = False) -> None:
         return
     from shoal.export.report import flat
 
-    print_table(f"{opened.path}", ("", ""), [[name, value] for name, value in flat(facts)])
+    print_facts(flat(facts))
     if bad.num_rows:
         say(f"{bad.num_rows:,} rows could not be read:")
         for entry in bad.slice(0, _MOST_QUARANTINED).to_pylist():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.table import Table
 
 _PLAIN_WIDTH = 200
 
@@ -48,23 +48,40 @@ def print_table(
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-    )
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for at, name in enumerate(names):
         table.add_column(name, justify="right" if at else "left", no_wrap=at > 0)
     for at, line in enumerate(lines):
-        table.add_row(*map(_literal, line), style="bold" if at == marked else None)
-    console().print(table)
+        table.add_row(*map(Text, line), style="bold" if at == marked else None)
+    if title:
+        say(title)
+    say(_rendered(table))
+    say()
 
 
-def console() -> Console:
-    """Give the output stream as rich sees it: full width where it is no terminal."""
+def print_facts(lines: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, one of each a line."""
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
+        say(f"{name:<{width}}  {value}")
+
+
+def _rendered(table: Table) -> str:
+    """Give a table as text, in full width where the output is no terminal."""
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Console(highlight=False, width=wide, file=sys.stdout)
+    live = sys.stdout.isatty()
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        highlight=False,
+        force_terminal=live,
+        width=Console().width if live else _PLAIN_WIDTH,
+    )
+    console.print(table)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines() if line.strip())
 
 
 def command(*words: object) -> str:
@@ -93,19 +110,6 @@ def number(value: Any, digits: int = 2) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{float(value):,.{digits}f}"
-
-
-def _literal(text: str) -> Any:
-    """Keep rich from reading markup in a text."""
-    return _text()(text)
-
-
-@cache
-def _text() -> Any:
-    """Give rich's class of texts."""
-    from rich.text import Text
-
-    return Text
 
 
 def _plain(value: Any) -> Any:

@@ -41,7 +41,7 @@ class Pictured:
 
     explained = (
         "The medoid is the image nearest to the middle of its cluster; typical images follow it. "
-        "Unsure ones lie near another cluster; outliers are far from every other image."
+        "Unsure ones lie near another cluster; outliers lie far out, where images are sparse."
     )
 
     def __init__(self, source: Source, found: Findings) -> None:

@@ -219,8 +219,8 @@ def _settings(run: RunLike) -> str:
 def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     """Give nested facts as names and values, both text.
 
-    >>> flat({"rows": 3, "settings": {"seed": 0, "shape": [2, 2], "key": None}})
-    [('rows', '3'), ('settings seed', '0'), ('settings shape', '2, 2')]
+    >>> flat({"rows": 3, "settings": {"seconds": 0.12345, "shape": [2, 2], "key": None}})
+    [('rows', '3'), ('settings seconds', '0.123'), ('settings shape', '2, 2')]
     """
     lines: list[tuple[str, str]] = []
     for name, value in info.items():
@@ -232,5 +232,16 @@ def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
         elif isinstance(value, list | tuple):
             lines.append((said, ", ".join(map(str, value))))
         elif value is not None:
-            lines.append((said, str(value)))
+            lines.append((said, _plain(said, value)))
     return lines
+
+
+def _plain(name: str, value: Any) -> str:
+    """Write a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, int) and name.split()[-1] == "memory":
+        return f"{value / 2**30:.3g} GiB"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,180 @@
+import csv
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from shoal import api
+
+
+def test_layers(shoal, told, run):
+    facts = told("layers", run)["layers"]
+    ks = [layer["k"] for layer in facts]
+    assert ks == sorted(ks)
+    for fact in facts:
+        assert fact["smallest"] <= fact["median"] <= fact["largest"] <= 600
+    lines = shoal("layers", run).stdout.splitlines()
+    assert lines[1].split() == "layer K excess stability largest median smallest".split()
+    assert sum("primary" in line for line in lines) == 1
+
+
+def test_sizes_of_clusters(shoal, told, run):
+    facts = told("labels", run, "--k", 5)
+    assert facts["k"] == 5
+    assert sum(cluster["rows"] for cluster in facts["clusters"]) == 600
+    assert sum(cluster["share"] for cluster in facts["clusters"]) == pytest.approx(100)
+    assert len(shoal("labels", run, "--layer", 0).stdout.splitlines()) > 3
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "npy"])
+def test_labels_in_every_format(shoal, photos_run, tmp_path, ending):
+    path = tmp_path / f"labels.{ending}"
+    assert shoal("labels", photos_run, "-o", path).exit_code == 0
+    expected = api.open(photos_run).labels().tolist()
+    if ending == "npy":
+        found = np.load(path).tolist()
+    elif ending == "csv":
+        found = [int(line["cluster"]) for line in csv.DictReader(path.read_text().splitlines())]
+    else:
+        table = pq.read_table(path)
+        assert table.column_names == ["row", "name", "cluster", "confidence", "outlier"]
+        assert table["name"][0].as_py().startswith("digit-0/")
+        found = table["cluster"].to_pylist()
+    assert found == expected
+    assert found.count(-1) == 1
+    again = shoal("labels", photos_run, "-o", path)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert shoal("labels", photos_run, "-o", path, "--force").exit_code == 0
+
+
+def test_cuts_that_are_not_there(shoal, run, tmp_path):
+    for words, said in (
+        (("--layer", 99), "the layers are numbered 0 to"),
+        (("--layer", -1), "the layers are numbered 0 to"),
+        (("--k", 0), "0 clusters were asked for"),
+        (("--k", 601), "601 clusters were asked for"),
+        (("--k", 3, "--layer", 0), "exclude each other"),
+        (("-o", tmp_path / "x.xls"), "no known ending"),
+    ):
+        result = shoal("labels", run, *words)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_eval(shoal, told, run, digits, tmp_path):
+    facts = told("eval", run, "--truth", digits, "--key", "labels", "--plot", tmp_path / "c.png")
+    assert facts["classes"] == 10
+    primary = next(score for score in facts["scores"] if score["primary"])
+    assert primary["ami"] > 0.7
+    with Image.open(tmp_path / "c.png") as image:
+        assert image.format == "PNG"
+    text = shoal("eval", run, "--truth", digits, "--k", 10).stdout
+    assert "K = 10" in text
+    assert "accuracy" in text
+    again = shoal("eval", run, "--truth", digits, "--plot", tmp_path / "c.png")
+    assert again.exit_code == 2
+
+
+def test_eval_by_folders_and_by_a_part_of_the_names(shoal, told, photos_run, tmp_path):
+    facts = told("eval", photos_run, "--truth", "folders")
+    assert facts["classes"] == 3
+    assert max(score["ari"] for score in facts["scores"]) > 0.7
+    names = api.open(photos_run).table()["name"].to_pylist()
+    lines = [f"{name},{name.split('/')[0]}" for name in names[:80:2]]
+    (tmp_path / "some.csv").write_text("\n".join(["file,kind", *lines]))
+    result = shoal("eval", photos_run, "--truth", tmp_path / "some.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "81 rows have no known class" in result.stderr
+
+
+def test_predict(shoal, told, photos, photos_run, run, digits, tmp_path):
+    path = tmp_path / "new.csv"
+    facts = told("predict", photos_run, photos / "digit-0", "-o", path)
+    assert facts["rows"] == 40
+    lines = list(csv.DictReader(path.read_text().splitlines()))
+    labels = api.open(photos_run).labels()[:40]
+    assert np.mean([int(line["cluster"]) for line in lines] == labels) > 0.95
+    assert lines[0]["name"].endswith(".png")
+    result = shoal("predict", run, digits, "--key", "images", "-o", tmp_path / "x.parquet")
+    assert result.exit_code == 0
+    assert "600 rows" in result.stdout
+    assert shoal("predict", run, digits, "-o", tmp_path / "x.parquet").exit_code == 2
+
+
+def test_unreadable_new_rows_are_counted(told, photos, photos_run, tmp_path):
+    facts = told("predict", photos_run, photos / "digit-4", "-o", tmp_path / "new.npy")
+    assert (facts["rows"], facts["unreadable"]) == (41, 1)
+    assert np.load(tmp_path / "new.npy").tolist().count(-1) == 1
+
+
+@pytest.mark.parametrize("mode", ["copy", "symlink", "hardlink"])
+def test_export_to_folders_and_back(shoal, told, photos_run, tmp_path, mode):
+    out = tmp_path / "out"
+    words = ("export", photos_run, "--to", out, "--as", "folders")
+    assert told(*words, "--mode", mode)["done"] == 120
+    assert len(list(out.glob("cluster-*/*.png"))) == 120
+    assert "120 were there" in shoal(*words, "--mode", mode, "-q").stdout
+    assert told(*words, "--undo")["done"] == 120
+    assert not out.exists()
+
+
+def test_export_of_files(shoal, told, run, tmp_path):
+    for form, name in (
+        ("csv", "labels.csv"),
+        ("parquet", "labels.parquet"),
+        ("html", "report.html"),
+    ):
+        assert shoal("export", run, "--to", tmp_path / "out", "--as", form).exit_code == 0
+        assert (tmp_path / "out" / name).stat().st_size > 100
+        again = shoal("export", run, "--to", tmp_path / "out", "--as", form)
+        assert again.exit_code == 2
+    named = tmp_path / "mine.html"
+    assert told("export", run, "--to", named, "--as", "html", "--k", 4)["file"] == str(named)
+    assert "4 clusters in 600 images" in named.read_text()
+
+
+def test_exports_that_make_no_sense(shoal, run, tmp_path):
+    for words, said in (
+        (("--as", "pdf"), "one of folders, csv, parquet, html"),
+        (("--as", "csv", "--undo"), "--undo goes with --as folders"),
+        (("--as", "folders", "--mode", "symlink"), "are no files"),
+        (("--as", "folders", "--undo"), "has no manifest.json"),
+    ):
+        result = shoal("export", run, "--to", tmp_path, *words)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+
+
+def test_info(shoal, told, run, photos_run):
+    assert told("info", run)["rows"] == 600
+    assert told("info", photos_run)["quarantine"][0]["name"] == "digit-4/broken.png"
+    text = shoal("info", photos_run).stdout
+    assert "121 grey images" in text
+    assert "digit-4/broken.png: " in text
+
+
+def test_version(shoal, told):
+    import shoal as package
+
+    assert package.__version__ in shoal("version").stdout
+    assert told("version")["shoal"] == package.__version__
+
+
+def test_a_path_that_is_no_run(shoal, run, tmp_path):
+    for command in ("layers", "labels", "info"):
+        result = shoal(command, tmp_path / "digits.shoal")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "does not exist" in result.stderr
+    assert "did you mean" in shoal("layers", run.parent).stderr
+
+
+def test_vectors_have_no_pictures_to_lay_out(shoal, tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "x.npy", rng.normal(size=(200, 4)) + np.repeat([[0], [30]], 100, 0))
+    out = tmp_path / "x.shoal"
+    text = shoal("fit", tmp_path / "x.npy", "-o", out, "-q").stdout
+    assert "--as folders" not in text
+    result = shoal("export", out, "--to", tmp_path / "f", "--as", "folders")
+    assert (result.exit_code, "no pictures" in result.stderr) == (2, True)
+    assert shoal("export", out, "--to", tmp_path / "r", "--as", "html").exit_code == 0
+    assert "there are no pictures" in (tmp_path / "r" / "report.html").read_text()

@@ -1,0 +1,96 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from shoal.cli.fit import default_run
+from shoal.errors import InputError
+
+
+def test_a_fit_says_what_it_found_and_what_to_do_next(shoal, photos, photos_run):
+    result = shoal("fit", photos, "-o", photos_run)
+    assert result.exit_code == 0
+    assert "121 grey images of 8×8 (photos)" in result.stderr
+    assert "gradients, because these are small images" in result.stderr
+    assert "Nothing to do" in result.stderr
+    assert "layer" in result.stdout
+    assert "primary" in result.stdout
+    assert "1 of 121 rows could not be read" in result.stdout
+    assert "--as folders" in result.stdout
+
+
+def test_the_next_commands_can_be_copied(shoal, digits, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = shoal("fit", digits, "--key", "images", "-o", run, "-q").stdout.splitlines()
+    for line in lines[lines.index("Next:") + 1 :]:
+        words = shlex.split(line, comments=True)
+        assert words[0] == "shoal"
+        assert shoal(*words[1:]).exit_code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "digits-clusters",
+        "digits-labels.csv",
+        "digits-report",
+    ]
+
+
+def test_json_and_nothing_else(told, digits, run):
+    facts = told("fit", digits, "--key", "images", "-o", run)
+    assert facts["rows"] == 600
+    assert facts["quarantined"] == 0
+    assert [layer["primary"] for layer in facts["layers"]].count(True) == 1
+    assert facts["layers"] == told("layers", run)["layers"]
+
+
+def test_the_run_lands_in_the_current_folder(shoal, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ("--key", "images", "--representatives", 100, "--layers", "3,7", "-q")
+    result = shoal("fit", digits, *options)
+    assert result.exit_code == 0, result.stderr
+    layers = json.loads(shoal("layers", "digits.shoal", "--json").stdout)["layers"]
+    assert [layer["k"] for layer in layers] == [3, 7]
+
+
+def test_a_dry_run_writes_nothing(shoal, told, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = shoal("fit", digits, "--key", "images", "--dry-run")
+    assert result.exit_code == 0
+    assert "600 grey images" in result.stdout
+    assert "memory" in result.stdout
+    assert told("fit", digits, "--key", "images", "--dry-run")["rows"] == 600
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nothere",), "nothere does not exist"),
+        (("SOURCE", "--memory", "3"), "at least 512MiB"),
+        (("SOURCE", "--seed", "x"), "--seed"),
+        (("SOURCE", "--key", "nope"), "no key nope"),
+        (("SOURCE", "--features", "gradient"), "did you mean gradients?"),
+        (("SOURCE", "--sed", "3"), "No such option: --sed"),
+        (("SOURCE", "-o", "/dev/null/x"), "/dev/null"),
+        ((), "SOURCE"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(shoal, digits, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    result = shoal("fit", *(digits if word == "SOURCE" else word for word in words))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.startswith("shoal: ")
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_the_default_run_is_named_after_the_source(tmp_path, monkeypatch):
+    (tmp_path / "my.photos").mkdir()
+    monkeypatch.chdir(tmp_path / "my.photos")
+    assert default_run(".") == Path("my.photos.shoal")
+    assert default_run(str(tmp_path / "my.photos")) == Path("my.photos.shoal")
+    assert default_run("x/mnist.npz") == Path("mnist.shoal")
+    assert default_run("train.idx3-ubyte.gz") == Path("train.shoal")
+    assert default_run(".hidden") == Path(".hidden.shoal")
+    with pytest.raises(InputError, match="give one with -o"):
+        default_run("/")
