@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
+from shoal.errors import InputError
 
 # No structureless set reached an excess of 0.8; no layer is marked under this.
 NOISE = 1.2
@@ -124,11 +125,21 @@ def find_layers(
         For the stability; None leaves it unknown.
     asked : sequence of int, optional
         Mark these K, the first one primary, instead of the data's own.
+
+    Raises
+    ------
+    InputError
+        When more clusters are asked for than there are rows.
     """
     m = tree.n_leaves
     unvoted = unvoted[np.isfinite(unvoted)]
     if asked:
-        ks, primary = sorted({min(k, m) for k in asked}), min(asked[0], m)
+        if max(asked) > m:
+            raise InputError(
+                f"{max(asked)} clusters were asked for, but there are {m} distinct rows: "
+                f"ask for at most {m}"
+            )
+        ks, primary = sorted(set(asked)), asked[0]
     else:
         primary = count_above(tree, primary_threshold(unvoted, effective_rows(weights)))
         marks = {count_above(tree, snapped(unvoted, t)) for t in _LADDER}
