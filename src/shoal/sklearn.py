@@ -93,13 +93,13 @@ class Shoal(ClusterMixin, BaseEstimator):
             When X holds NaN or infinity, one row only, or fewer different rows than clusters
             were asked for; or when all rows are identical.
         """
-        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
+        rows: NDArray = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         workers, seed = self._workers(), self._seed()
-        first, inverse, counts = distinct_rows(X)
+        first, inverse, counts = distinct_rows(rows)
         if len(first) < 2:
-            raise InputError(f"all {len(X):,} rows are identical: there is nothing to cluster")
-        self._encoder = Vectors(X.shape[1])
-        features = self._encoder.encode(X[first])
+            raise InputError(f"all {len(rows):,} rows are identical: there is nothing to cluster")
+        self._encoder = Vectors(rows.shape[1])
+        features = self._encoder.encode(rows[first])
         moments = Moments.of(features, counts)
         self._projection = fit_projection(moments, whiten=self._encoder.whiten)
         vectors = self._projection.apply(features)
@@ -114,7 +114,7 @@ class Shoal(ClusterMixin, BaseEstimator):
         k = structure.primary.k if self.n_clusters is None else self.n_clusters
         near = nearest_of(vectors, kept, workers=workers)[0][:, 0] if m < len(first) else None
         leaf = self.tree_.labels(k)
-        self._set_clusters(X, leaf, leaf[near][inverse] if near is not None else leaf[inverse])
+        self._set_clusters(rows, leaf, leaf[near][inverse] if near is not None else leaf[inverse])
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
@@ -125,11 +125,12 @@ class Shoal(ClusterMixin, BaseEstimator):
         X : array-like, shape (n, features)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
-        found = np.empty(len(X), np.int32)
-        for start in range(0, len(X), _BLOCK):
-            rows = self._projection.apply(self._encoder.encode(X[start : start + _BLOCK]))
-            near = nearest_of(rows, self._representatives, workers=self._workers())[0][:, 0]
+        rows: NDArray = validate_data(self, X, dtype=np.float32, reset=False)
+        found = np.empty(len(rows), np.int32)
+        for start in range(0, len(rows), _BLOCK):
+            block = self._encoder.encode(rows[start : start + _BLOCK])
+            block = self._projection.apply(block)
+            near = nearest_of(block, self._representatives, workers=self._workers())[0][:, 0]
             found[start : start + _BLOCK] = self._cluster_of[near]
         return found
 
