@@ -34,7 +34,8 @@ class Layer:
     k : int
         How many clusters.
     excess : float
-        Excess of the last split that it takes; infinite for K = 1.
+        Excess of the last split that it takes; infinite for K = 1, minus infinite where only
+        the graph's fine grain decides.
     stability : float
         Mean over rows of the stability of their cluster, 0..1; NaN when not known.
     primary : bool
@@ -56,9 +57,10 @@ class Layer:
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Layer:
         """Make the layer from what `as_dict` gave."""
-        excess = np.inf if plain["excess"] is None else float(plain["excess"])
+        k = int(plain["k"])
+        excess = (np.inf if k == 1 else -np.inf) if plain["excess"] is None else plain["excess"]
         stability = np.nan if plain["stability"] is None else float(plain["stability"])
-        return cls(int(plain["k"]), excess, stability, bool(plain["primary"]))
+        return cls(k, float(excess), stability, bool(plain["primary"]))
 
 
 def primary_threshold(excess: NDArray, n_rows: float) -> float:

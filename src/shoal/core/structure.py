@@ -90,8 +90,9 @@ def fit_structure(
     """
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
+    asked = None if isinstance(layers, str) else layers
     if m < 3:
-        return _tiny(m)
+        return _tiny(m, asked)
     k = min(neighbours or MOST_NEIGHBOURS, m - 1)
     found, distances = nearest_neighbours(vectors, k, workers=workers)
     graph = build_graph(found, distances, weights, neighbours)
@@ -109,7 +110,6 @@ def fit_structure(
         resampled = Resampled.of(m, fit, seed, resamples, workers)
         for one in draws:
             one.tree = hang(one.plan, *vote(one.plan, one.excess, resampled))
-    asked = None if isinstance(layers, str) else layers
     chosen = most_typical(draws)
     marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked)
     kept = graph.neighbours.shape[1]
@@ -161,8 +161,8 @@ def most_typical(draws: list[_Draw]) -> _Draw:
     return draws[int(agreement.sum(1).argmax())]
 
 
-def _tiny(m: int) -> Structure:
-    """Give the structure of one or two rows: a single cluster."""
+def _tiny(m: int, asked: tuple[int, ...] | None) -> Structure:
+    """Give the structure of one or two rows: a single cluster, unless others were asked for."""
     tree = Tree(
         np.arange(m, dtype=np.int32),
         np.arange(1, m, dtype=np.int32),
@@ -170,7 +170,8 @@ def _tiny(m: int) -> Structure:
     )
     other = np.arange(m - 1, -1, -1, dtype=np.int32)[:, None][:, : m - 1]
     ones = np.ones((m, m - 1), np.float32)
-    return Structure(tree, (Layer(1, np.inf, np.nan, True),), other, ones, ones)
+    marked = find_layers(tree, tree.excess, np.ones(m), None, asked)
+    return Structure(tree, marked, other, ones, ones)
 
 
 def _plain_tree(
