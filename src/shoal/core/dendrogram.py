@@ -92,18 +92,33 @@ def between_communities(
     """Sum edge weights between communities, shape (c, c), each pair tied faintly by nearness."""
     m, c = len(communities), int(communities.max()) + 1
     member = sparse.csr_matrix((np.ones(m), (communities, np.arange(m))), shape=(c, m))
-    between = np.asarray((member @ graph.matrix() @ member.T).todense(), np.float64)
+    between: NDArray[np.float64] = (member @ graph.matrix() @ member.T).toarray()
     alone = between.sum(1) <= 0
     between[alone, alone] = 1.0
     strength = between.sum(1)
     heavy = sparse.csr_matrix((weights, (communities, np.arange(m))), shape=(c, m))
     centres = np.asarray(heavy @ vectors.astype(np.float64))
     centres /= np.bincount(communities, weights)[:, None]
+    near = _nearness(centres)
+    near *= (_FAINT / strength.sum() * strength)[:, None]
+    near *= strength
+    between += near
+    return between
+
+
+def _nearness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give 1 / (1 + squared distance / their median) for each pair, 0 on the diagonal."""
     norms = (centres**2).sum(1)
-    square = np.maximum(norms[:, None] + norms[None, :] - 2.0 * centres @ centres.T, 0.0)
-    near = 1.0 / (1.0 + square / max(float(np.median(square)), 1e-300))
+    near = centres @ centres.T  # changed in place: it can have 10,000 columns
+    near *= -2.0
+    near += norms[:, None]
+    near += norms
+    np.maximum(near, 0.0, out=near)
+    near /= max(float(np.median(near)), 1e-300)
+    near += 1.0
+    np.reciprocal(near, out=near)
     np.fill_diagonal(near, 0.0)
-    return between + _FAINT * np.outer(strength, strength) / strength.sum() * near
+    return near
 
 
 @njit(cache=True, nogil=True)
