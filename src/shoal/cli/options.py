@@ -111,7 +111,7 @@ def _parameter(name: str) -> inspect.Parameter:
         metavar=_METAVARS.get(name, "N"),
         show_default=False,
     )
-    annotation: Any = Annotated[kind | None, option]  # type: ignore[valid-type]
+    annotation: Any = Annotated[kind | None, option]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
