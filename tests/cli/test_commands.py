@@ -15,15 +15,7 @@ def test_layers(shoal, told, run):
     for fact in facts:
         assert fact["smallest"] <= fact["median"] <= fact["largest"] <= 600
     lines = shoal("layers", run).stdout.splitlines()
-    assert lines[1].split() == [
-        "layer",
-        "K",
-        "excess",
-        "stability",
-        "largest",
-        "median",
-        "smallest",
-    ]
+    assert lines[1].split()[:4] == ["layer", "K", "excess", "stability"]
     assert sum("primary" in line for line in lines) == 1
 
 

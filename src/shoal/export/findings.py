@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.export.base import RunLike
+from shoal.export.base import RepresentativesLike, RunLike
 
 _MEAN_ROWS = 6000
 
@@ -71,14 +71,12 @@ def gather(run: RunLike, layer: int | None, k: int) -> Findings:
     labels = np.asarray(table["cluster"].to_numpy(), np.int64)
     confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
     outlier = np.asarray(table["outlier"].to_numpy(zero_copy_only=False), bool)
-    ids = _ids(run, labels, k)
+    kept = run.representatives
+    leaves = run.tree.labels(k)
+    ids = _ids(labels, leaves, np.asarray(kept.rows))
     position = _positions(labels, ids)
-    last_split = np.full(k, np.nan)
     merges = tuple(run.tree.linkage(k))
-    for left, right, excess in merges:
-        for leaf in (left, right):
-            if leaf < k:
-                last_split[leaf] = excess
+    last_split = {leaf: excess for *pair, excess in merges for leaf in pair if leaf < k}
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(k + 1))
     known = max(int((position >= 0).sum()), 1)
@@ -86,7 +84,7 @@ def gather(run: RunLike, layer: int | None, k: int) -> Findings:
     clusters = []
     for at in range(k):
         rows = order[bounds[at] : bounds[at + 1]]
-        medoid, typical = _middle(run, labels, int(ids[at]), shown.typical)
+        medoid, *typical = _middle(kept, np.flatnonzero(leaves == at), shown.typical)
         by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
         clusters.append(
             Found(
@@ -95,26 +93,32 @@ def gather(run: RunLike, layer: int | None, k: int) -> Findings:
                 share=len(rows) / known,
                 outliers=int(outlier[rows].sum()),
                 confidence=float(confidence[rows].mean()) if len(rows) else float("nan"),
-                excess=float(last_split[at]),
-                medoid=medoid if medoid is not None else int(by_doubt[-1]),
-                typical=typical,
+                excess=last_split.get(at, float("nan")),
+                medoid=medoid,
+                typical=tuple(typical),
                 unsure=_ints(by_doubt[~outlier[by_doubt]][: shown.unsure]),
                 outlying=_ints(by_doubt[outlier[by_doubt]][: shown.outlying]),
-                sample=_ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))),
+                sample=_ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))) or (medoid,),
             )
         )
     return Findings(tuple(clusters), merges, position, confidence, table["name"].to_pylist())
 
 
-def _ids(run: RunLike, labels: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Give the cluster id of each leaf of the cut, by what most of its representatives have."""
-    leaves = run.tree.labels(k)
-    of_leaf = labels[run.representatives.rows]
-    ids = np.empty(k, np.int64)
-    for leaf in range(k):
-        values, counts = np.unique(of_leaf[leaves == leaf], return_counts=True)
-        ids[leaf] = values[counts.argmax()]
-    return ids
+def _ids(labels: NDArray[np.int64], leaves: NDArray, rows: NDArray) -> NDArray[np.int64]:
+    """Give the cluster id of each leaf of the cut, by what its representatives' rows have.
+
+    Each id goes to one leaf. Leaves that no row came to get numbers that are free.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    k = int(leaves.max()) + 1
+    known = np.unique(labels[labels >= 0])
+    counts = np.zeros((k, max(k, len(known))), np.int64)
+    here = labels[rows] >= 0
+    np.add.at(counts, (leaves[here], np.searchsorted(known, labels[rows][here])), 1)
+    free = np.setdiff1d(np.arange(counts.shape[1] + len(known)), known)
+    ids = np.concatenate([known, free])[: counts.shape[1]]
+    return ids[linear_sum_assignment(-counts)[1]]
 
 
 def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -124,19 +128,12 @@ def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.
     return np.where(ids[order][at] == labels, order[at], -1)
 
 
-def _middle(
-    run: RunLike, labels: NDArray[np.int64], cluster: int, count: int
-) -> tuple[int | None, tuple[int, ...]]:
-    """Give the medoid's row, and the rows of the next nearest representatives."""
-    kept = run.representatives
-    mine = np.flatnonzero(labels[kept.rows] == cluster)
-    if not len(mine):
-        return None, ()
+def _middle(kept: RepresentativesLike, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
+    """Give the rows of the representatives nearest to the mean of a cluster, the medoid first."""
     vectors = np.asarray(kept.vectors[mine], np.float64)
     mean = np.average(vectors, axis=0, weights=kept.weights[mine])
     nearest = np.argsort(((vectors - mean) ** 2).sum(1), kind="stable")[: count + 1]
-    rows = np.asarray(kept.rows)[mine[nearest]]
-    return int(rows[0]), _ints(rows[1:])
+    return _ints(np.asarray(kept.rows)[mine[nearest]])
 
 
 def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
