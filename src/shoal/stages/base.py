@@ -20,6 +20,9 @@ from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_ta
 KEPT_BYTES = 2 << 30
 """Decoded pixels and features are kept on disk up to this; above, they are made again."""
 
+EVERY_ROW = 100_000
+"""Up to here every distinct row is its own representative."""
+
 _SHARD_BYTES = 16 << 20
 _SHARD_ROWS = 65_536
 _GROUPS = 64

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.hashes import row_hashes
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
-from shoal.stages.base import Context, Rows, Stage
+from shoal.stages.base import EVERY_ROW, Context, Rows, Stage
 from shoal.storage import StageFolder, read_npy, write_npy
 
-_SAME = 4096
 _TRIED = 1024
 
 
@@ -34,11 +34,14 @@ class _ProjectShard:
     def __call__(self, item: int) -> None:
         good = read_npy(self.features.part("ok", item))
         features = self._features(item, good)
-        vectors = project_rows(self.projection, features, self.rows.shards.size)
+        vectors = self.projection.apply(features)
         vectors[~good] = 0
         tried = np.flatnonzero(good)[:_TRIED]
         left = residual(self.projection, features[tried], vectors[tried])
         write_npy(self.folder.part("residual", item), left)
+        if self.rows.shards.n_rows <= EVERY_ROW:
+            # The last bits of a product depend on a row's place, so equal rows are told before.
+            write_npy(self.folder.part("hashes", item), row_hashes(features))
         write_npy(self.folder.part("ok", item), good)
         write_npy(self.folder.part("vectors", item), vectors)
 
@@ -56,18 +59,6 @@ class _ProjectShard:
             )
         batch.data[~good] = 0
         return self.encoder.encode(batch.data)
-
-
-def project_rows(projection: Projection, features: NDArray, shard_rows: int) -> NDArray[np.float32]:
-    """Project features such that equal rows give equal vectors, bit for bit.
-
-    The last bits of a matrix product depend on its shape: so each product has the same.
-    """
-    unit = min(_SAME, -(-shard_rows // 64) * 64)
-    short = -len(features) % unit
-    if short:
-        features = np.concatenate([features, np.zeros((short, features.shape[1]), features.dtype)])
-    return projection.apply(features)[: len(features) - short]
 
 
 def residual(

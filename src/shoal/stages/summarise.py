@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.hashes import distinct_hashes, row_hashes
 from shoal.core.representatives import (
     SAMPLE_PER_CODE,
     Codebook,
@@ -19,11 +20,8 @@ from shoal.core.representatives import (
     summarise,
 )
 from shoal.errors import InputError
-from shoal.stages.base import Context, Shards, Stage, good_blocks
+from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks
 from shoal.storage import RunFolder, StageFolder, read_npy, write_npy
-
-ALL_ROWS = 100_000
-"""Up to here every distinct row is its own representative."""
 
 _MOST = 32_768
 _ROWS_EACH = 4
@@ -75,7 +73,7 @@ def representatives_for(n_rows: int, asked: int | None) -> int:
     """
     if asked is not None:
         return min(asked, n_rows)
-    return n_rows if n_rows <= ALL_ROWS else min(_MOST, n_rows // _ROWS_EACH)
+    return n_rows if n_rows <= EVERY_ROW else min(_MOST, n_rows // _ROWS_EACH)
 
 
 def _facts(context: Context) -> dict[str, Any]:
@@ -110,14 +108,19 @@ def _write(folder: StageFolder, **arrays: NDArray) -> None:
 def _keep_distinct(context: Context, folder: StageFolder) -> None:
     """Make every distinct row a representative, weighted by its duplicates."""
     project, shards = context.stage("project"), context.shards
-    rows, blocks = [], []
+    rows, blocks, hashes = [], [], []
     for number, good in good_blocks(context.run, shards):
+        at = good - shards.bounds(number)[0]
         vectors = read_npy(project.part("vectors", number))
         rows.append(good)
-        blocks.append(vectors[good - shards.bounds(number)[0]])
+        blocks.append(vectors[at])
+        known = project.has("hashes", number)
+        hashes.append(
+            read_npy(project.part("hashes", number))[at] if known else row_hashes(blocks[-1])
+        )
         context.progress.advance(len(vectors))
     good, vectors = np.concatenate(rows), np.concatenate(blocks)
-    first, inverse, counts = distinct_rows(vectors)
+    first, inverse, counts = distinct_hashes(np.concatenate(hashes))
     _refuse_one(len(first), len(good))
     place = np.full(shards.n_rows, -1, np.int32)
     place[good] = inverse

@@ -1,0 +1,62 @@
+"""Hashes of rows: equal rows have equal hashes, wherever they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Give 64 bits for each row, (n,) uint64; 0 and −0 are the same.
+
+    Two different rows among 100,000 share a hash with a chance of 3 in 10¹⁰.
+
+    Parameters
+    ----------
+    rows
+        (n, d) float32.
+
+    References
+    ----------
+    The mixing is splitmix64's: Steele, Lea, Flood, "Fast splittable pseudorandom number
+    generators", OOPSLA 2014.
+
+    Examples
+    --------
+    >>> a, b, c = row_hashes(np.array([[1, 0], [0, 1], [1, -0.0]], np.float32))
+    >>> bool(a == b), bool(a == c)
+    (False, True)
+    """
+    words = np.ascontiguousarray(rows, np.float32) + np.float32(0)
+    return _mixed(words.view(np.uint32))
+
+
+def distinct_hashes(
+    hashes: NDArray[np.uint64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Give the first row of each hash, each row's number among them, and how many rows of each.
+
+    As `distinct_rows`, in the order in which they first come.
+    """
+    _, first, inverse, counts = np.unique(
+        hashes, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(first)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return first[order], rank[inverse], counts[order]
+
+
+@njit(cache=True, nogil=True)
+def _mixed(words):  # type: ignore[no-untyped-def]
+    out = np.empty(len(words), np.uint64)
+    for i in range(len(words)):
+        code = np.uint64(0x9E3779B97F4A7C15)
+        for j in range(words.shape[1]):
+            code = (code ^ np.uint64(words[i, j])) + np.uint64(0x9E3779B97F4A7C15)
+            code = (code ^ (code >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            code = (code ^ (code >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            code ^= code >> np.uint64(31)
+        out[i] = code
+    return out

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from shoal.errors import InputError
+from shoal.pipeline import run_pipeline
+from shoal.settings import fit_settings
+from shoal.sources import open_source
+from shoal.stages.base import quarantined
+from shoal.storage import read_json, read_npy
+
+
+def folder_of_images(path, n=40):
+    path.mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(n):
+        pixels = np.full((12, 12), 40 + 170 * (number % 2)) + draw.integers(0, 20, (12, 12))
+        pixels[:, : 3 + 3 * (number % 2)] = 0
+        Image.fromarray(pixels.astype(np.uint8)).save(path / f"{number:02}.png")
+    (path / "07.png").write_text("no picture")
+    return path
+
+
+def test_a_folder_has_names_reasons_and_decoded_pixels(tmp_path):
+    source = open_source(folder_of_images(tmp_path / "images"))
+    run = run_pipeline(tmp_path / "run", source, fit_settings(workers=1))
+    bad = quarantined(run).to_pylist()
+    assert [(entry["row"], entry["name"]) for entry in bad] == [(7, "07.png")]
+    index = run.stage("index")
+    assert np.array_equal(read_npy(index.part("pixels", 0)), source.read(0, 40).data)
+    summary = read_json(index.whole("summary", "json"))
+    assert summary["quarantined"] == 1
+    assert summary["named"]
+    assert list(summary["reasons"].values()) == [1]
+
+
+def test_an_array_of_whole_numbers_is_neither_named_nor_kept(fitted):
+    index = fitted(np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)).stage("index")
+    assert not index.parts("names")
+    assert not index.parts("pixels")
+
+
+def test_vectors_with_holes_are_quarantined(fitted, blobs):
+    blobs[5, 1], blobs[9, 0] = np.nan, np.inf
+    assert quarantined(fitted(blobs))["row"].to_pylist() == [5, 9]
+
+
+def test_too_few_good_rows_are_refused_with_the_reasons(fitted):
+    with pytest.raises(InputError, match=r"no row can be read of 3, but .* \(0: "):
+        fitted(np.full((3, 4), np.nan, np.float32))
+    rows = np.full((3, 4), np.nan, np.float32)
+    rows[1] = 0
+    with pytest.raises(InputError, match="only one row can be read of 3"):
+        fitted(rows, "other")

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import shoal
+from shoal.errors import InputError, RunError
+from shoal.model import Model, cluster_limits, vote
+from shoal.storage import RunFolder, read_json, write_json
+
+DIGITS = load_digits()
+IMAGES = np.rint(DIGITS.images * (255 / 16)).astype(np.uint8)
+DRAW = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module", params=[None, 400], ids=["every row", "400 representatives"])
+def run(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("digits") / "run"
+    return shoal.fit(IMAGES[:1400], path, workers=1, representatives=request.param)
+
+
+def test_fitted_rows_get_their_own_cluster_and_are_known(run):
+    found = run.predict(IMAGES[:1400])
+    assert (found.cluster == run.labels()).mean() > 0.98
+    assert found.unknown.mean() < 0.01
+    assert ((found.confidence >= 0) & (found.confidence <= 1)).all()
+
+
+def test_new_rows_get_the_cluster_of_their_kind(run):
+    found = run.predict(IMAGES[1400:], k=20)
+    labels, truth = run.labels(k=20), DIGITS.target
+    names = [np.bincount(truth[:1400][labels == c]).argmax() for c in range(labels.max() + 1)]
+    assert (np.array(names)[found.cluster] == truth[1400:]).mean() > 0.9
+    assert found.unknown.mean() < 0.1
+
+
+def test_rows_of_another_kind_are_unknown(run):
+    noise = DRAW.integers(0, 256, (100, 8, 8), np.uint8)
+    assert run.predict(noise).unknown.mean() > 0.9
+    assert run.predict(255 - IMAGES[:100]).unknown.mean() > 0.9
+
+
+def test_any_cut_can_be_predicted(run):
+    found = run.predict(IMAGES[:200], k=4)
+    assert (found.cluster == run.labels(k=4)[:200]).mean() > 0.98
+    assert found.cluster.max() <= 3
+
+
+def test_images_come_as_one_as_floats_in_other_sizes_and_flat(run):
+    expected = run.predict(IMAGES[:20])
+    assert run.predict(IMAGES[0]).cluster.tolist() == expected.cluster[:1].tolist()
+    flat = run.predict(IMAGES[:20].reshape(20, 64))
+    assert np.array_equal(flat.cluster, expected.cluster)
+    large = IMAGES[:20].repeat(4, axis=1).repeat(4, axis=2)
+    assert (run.predict(large).cluster == expected.cluster).mean() > 0.7
+    dim = run.predict(IMAGES[:20] // 8 * 8)
+    assert (dim.cluster == expected.cluster).mean() > 0.8
+
+
+def test_a_folder_in_colour_with_a_broken_file(run, tmp_path):
+    for number, pixels in enumerate(IMAGES[:12]):
+        Image.fromarray(pixels).convert("RGB").save(tmp_path / f"{number:02}.png")
+    (tmp_path / "05.png").write_text("text")
+    found = run.predict(tmp_path)
+    assert np.flatnonzero(found.cluster < 0).tolist() == [5]
+    assert np.isnan(found.confidence[5])
+    assert not found.unknown[5]
+    keep = np.arange(12) != 5
+    assert np.array_equal(found.cluster[keep], run.labels()[:12][keep])
+
+
+def test_rows_of_another_kind_or_width_are_refused(run, tmp_path):
+    with pytest.raises(InputError, match="but the run was fitted to images"):
+        run.predict(np.zeros((5, 9), np.float32).tolist())
+    vectors = shoal.fit(DRAW.normal(size=(60, 4)), workers=1)
+    with pytest.raises(InputError, match="rows of shape 5, but the run was fitted to 4"):
+        vectors.predict(np.zeros((3, 5)))
+    with pytest.raises(InputError, match="but the run was fitted to vectors"):
+        vectors.predict(IMAGES[:3])
+    assert len(vectors.predict(np.zeros(4))) == 1
+
+
+def test_values_are_read_as_those_of_the_fit(tmp_path):
+    rows = IMAGES[:600].astype(np.float32) * 40 - 1000
+    run = shoal.fit(rows, workers=1)
+    half = run.predict(rows[DIGITS.target[:600] == 1])
+    assert (half.cluster == run.labels()[DIGITS.target[:600] == 1]).mean() > 0.95
+
+
+def test_the_model_needs_no_source(tmp_path):
+    np.save(tmp_path / "rows.npy", IMAGES[:300])
+    shoal.fit(tmp_path / "rows.npy", tmp_path / "run", workers=1)
+    (tmp_path / "rows.npy").unlink()
+    model = Model(RunFolder.open(tmp_path / "run"), workers=1)
+    assert len(model.predict(IMAGES[300:310])) == 10
+
+
+def test_an_encoder_of_another_version_is_told(tmp_path):
+    run = shoal.fit(IMAGES[:300], tmp_path / "run", workers=1)
+    path = run.path / "features/encoder/whole.json"
+    write_json(path, {**read_json(path), "version": 0})
+    with pytest.raises(RunError, match=r"other gradients features \(version 0\)"):
+        shoal.open(run.path).predict(IMAGES[:2])
+
+
+def test_the_votes_by_hand():
+    labels = np.array([[0, 1, 1], [2, 1, 1], [0, 1, 2]], np.int32)
+    distance = np.array([[1, 1.2, 1.2], [0, 1, 1], [1, 1, 1]], np.float32)
+    cluster, confidence = vote(labels, np.ones((3, 3), np.float32), distance)
+    assert cluster.tolist() == [1, 2, 0]
+    assert confidence == pytest.approx([2 / 1.44 / (1 + 2 / 1.44), 1, 1 / 3])
+    halved = vote(labels, np.full((3, 3), 0.5, np.float32), distance)[1]
+    assert halved == pytest.approx(confidence / 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 10, width=32)), min_size=1, max_size=50))
+def test_no_cluster_excludes_its_own_rows(pairs):
+    labels, distance = np.array(pairs, np.float32).T
+    limits = cluster_limits(labels.astype(int), distance, 4)
+    assert (distance <= limits[labels.astype(int)] + 1e-6).all()
+
+
+def test_a_limit_is_a_quarter_beyond_nearly_all():
+    labels = np.repeat([0, 1], [1000, 10])
+    distance = np.concatenate([np.linspace(0, 1, 1000), np.full(10, 0.01)]).astype(np.float32)
+    limits = cluster_limits(labels, distance, 2)
+    assert limits[0] == pytest.approx(1.25, rel=0.01)
+    assert limits[1] == pytest.approx(1.25 * np.median(distance), rel=0.01)

@@ -1,0 +1,277 @@
+import json
+import random
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from shoal import pipeline
+from shoal.errors import InputError, RunError, SettingError
+from shoal.pipeline import STAGES, make_plan, run_pipeline
+from shoal.settings import fit_settings
+from shoal.sources import open_source
+from shoal.stages import base
+
+DRAW = np.random.default_rng(0)
+IMAGES = DRAW.integers(0, 60, (240, 8, 8), np.uint8)
+IMAGES[:120, 2:5] += 190
+IMAGES[120:, :, 2:5] += 190
+IMAGES[7] = IMAGES[100]
+
+FIT = """
+import sys
+import numpy as np
+from shoal.stages import base
+base._SHARD_ROWS = 20
+from shoal.pipeline import run_pipeline
+from shoal.settings import fit_settings
+from shoal.sources import open_source
+import shoal.api
+source = open_source(sys.argv[1])
+settings = fit_settings(workers=int(sys.argv[3]), representatives=int(sys.argv[4]) or None)
+print("ready", flush=True)
+run_pipeline(sys.argv[2], source, settings)
+"""
+
+
+class Noting:
+    """A progress that remembers what it was told."""
+
+    def __init__(self):
+        self.stages, self.notes, self.rows, self.finished = [], [], {}, 0
+
+    def stage(self, name, total=None, unit="rows"):
+        self.stages.append((name, total, unit))
+
+    def advance(self, n=1):
+        name = self.stages[-1][0]
+        self.rows[name] = self.rows.get(name, 0) + n
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def finish(self):
+        self.finished += 1
+
+
+def contents(path):
+    """Everything in a run that shall not depend on workers, time or interruptions."""
+    found = {}
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        if not file.is_file() or name in (".lock", "run.toml"):
+            continue
+        if file.name == "_done.json":
+            receipt = json.loads(file.read_bytes())
+            del receipt["seconds"], receipt["peak_memory"]
+            found[name] = receipt
+        else:
+            found[name] = file.read_bytes()
+    return found
+
+
+def fit(path, data=IMAGES, progress=None, **settings):
+    return run_pipeline(
+        path, open_source(data), fit_settings(**{"workers": 1, **settings}), progress=progress
+    )
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr(base, "_SHARD_ROWS", 20)
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("representatives", [None, 60])
+def test_one_or_two_workers_give_the_same_bytes(tmp_path, representatives):
+    for workers in (1, 2):
+        fit(tmp_path / str(workers), workers=workers, representatives=representatives)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_progress_counts_every_row_of_every_stage(tmp_path):
+    said = Noting()
+    fit(tmp_path / "run", progress=said)
+    assert [name for name, *_ in said.stages] == [stage.name for stage in STAGES]
+    by_rows = {stage.name for stage in STAGES if stage.by_rows}
+    assert {name: rows for name, rows in said.rows.items() if name in by_rows} == dict.fromkeys(
+        by_rows, 240
+    )
+    assert said.rows["tree"] == 239
+    assert said.finished == 1
+    assert "240 grey images" in said.notes[0]
+
+
+def test_a_second_fit_does_nothing_and_says_so(tmp_path):
+    fit(tmp_path / "run")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*.npy")}
+    said = Noting()
+    fit(tmp_path / "run", progress=said, workers=2, memory="2GiB")
+    assert not said.stages
+    assert said.notes[-1].startswith("Nothing to do")
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*.npy")} == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "redone"),
+    [
+        ({"features": "pixels"}, ["features", "project", "summarise", "tree", "assign"]),
+        ({"representatives": 50}, ["summarise", "tree", "assign"]),
+        ({"layers": "3"}, ["tree", "assign"]),
+    ],
+)
+def test_a_changed_setting_redoes_what_depends_on_it(tmp_path, changed, redone):
+    fit(tmp_path / "run")
+    said = Noting()
+    fit(tmp_path / "run", progress=said, **changed)
+    assert [name for name, *_ in said.stages] == redone
+    fit(tmp_path / "straight", **changed)
+    assert contents(tmp_path / "run") == contents(tmp_path / "straight")
+
+
+def test_a_changed_source_redoes_everything(tmp_path):
+    fit(tmp_path / "run")
+    said = Noting()
+    fit(tmp_path / "run", IMAGES[:200], said)
+    assert len(said.stages) == len(STAGES)
+
+
+def test_a_lost_part_is_made_again(tmp_path):
+    fit(tmp_path / "run")
+    before = contents(tmp_path / "run")
+    (tmp_path / "run/project/vectors/part-00000.npy").unlink()
+    fit(tmp_path / "run")
+    assert contents(tmp_path / "run") == before
+
+
+class Interrupting(Noting):
+    """Raises, as Ctrl-C does, after some rows of a stage."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def advance(self, n=1):
+        super().advance(n)
+        if self.stages[-1][0] == self.name:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("name", [stage.name for stage in STAGES])
+def test_an_interruption_in_any_stage_costs_nothing_finished(tmp_path, name):
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "run", progress=Interrupting(name), representatives=60)
+    said = Noting()
+    fit(tmp_path / "run", progress=said, representatives=60)
+    assert said.stages[0][0] == name
+    fit(tmp_path / "straight", representatives=60)
+    assert contents(tmp_path / "run") == contents(tmp_path / "straight")
+
+
+def killed_and_finished(tmp_path, representatives, kills, seed):
+    """Fit in processes that are killed at random moments, then to the end."""
+    np.save(tmp_path / "images.npy", IMAGES)
+    chance, killed = random.Random(seed), 0
+    for workers in [*([2] * kills), 1]:
+        given = [tmp_path / "images.npy", tmp_path / "killed", workers, representatives]
+        with subprocess.Popen(
+            [sys.executable, "-c", FIT, *map(str, given)], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout.readline() == b"ready\n"
+            if workers == 2:
+                time.sleep(chance.uniform(0.05, 1.2))
+                process.kill()
+        killed += process.returncode < 0
+    assert process.returncode == 0
+    return killed
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_killed_and_resumed_gives_the_same_bytes(tmp_path):
+    assert killed_and_finished(tmp_path, 60, 2, 0) >= 1
+    run_pipeline(
+        tmp_path / "straight",
+        open_source(tmp_path / "images.npy"),
+        fit_settings(workers=1, representatives=60),
+    )
+    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("representatives", [0, 60])
+def test_killed_ten_times_and_resumed_gives_the_same_bytes(tmp_path, representatives):
+    assert killed_and_finished(tmp_path, representatives, 10, representatives) >= 5
+    run_pipeline(
+        tmp_path / "straight",
+        open_source(tmp_path / "images.npy"),
+        fit_settings(workers=1, representatives=representatives or None),
+    )
+    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+
+
+def test_one_row_is_refused():
+    with pytest.raises(InputError, match="at least 2"):
+        make_plan(open_source(IMAGES[:1]), fit_settings())
+
+
+def test_a_smallest_size_over_all_rows_is_refused():
+    with pytest.raises(SettingError, match="min_size 241, but there are 240 rows"):
+        make_plan(open_source(IMAGES), fit_settings(min_size=241))
+
+
+def test_more_representatives_than_memory_are_refused():
+    rows = open_source(np.broadcast_to(np.float32(0), (5_000_000, 8)))
+    with pytest.raises(SettingError, match=r"need about .* MiB, but memory is 1,024 MiB"):
+        make_plan(rows, fit_settings(memory="1GiB", representatives=2_000_000))
+
+
+def test_the_plan_grows_with_the_data_and_not_with_the_workers():
+    few, many = (
+        make_plan(open_source(np.broadcast_to(np.uint8(0), (n, 16, 16, 3))), fit_settings())
+        for n in (10_000, 4_000_000)
+    )
+    assert many.disk > 50 * few.disk
+    assert (few.passes, many.passes) == (1, 2)
+    assert few.shards.size == 10_000
+    one = make_plan(open_source(IMAGES), fit_settings(workers=1))
+    two = make_plan(open_source(IMAGES), fit_settings(workers=2))
+    assert one.shards == two.shards
+    json.dumps(two.as_dict())
+
+
+def test_little_memory_means_fewer_workers():
+    rows = open_source(np.broadcast_to(np.uint8(0), (500_000, 16, 16, 3)))
+    assert make_plan(rows, fit_settings(workers=8, memory="8GiB")).workers == 8
+    assert make_plan(rows, fit_settings(workers=8, memory="512MiB")).workers == 1
+
+
+def test_a_run_cannot_keep_its_own_ids(tmp_path):
+    fit(tmp_path / "run")
+    with pytest.raises(SettingError, match="is the run itself"):
+        fit(tmp_path / "run", previous=str(tmp_path / "run"))
+
+
+def test_ids_of_other_rows_cannot_be_kept(tmp_path):
+    fit(tmp_path / "run", IMAGES[:200])
+    with pytest.raises(InputError, match="has 200 rows, but the source has 240"):
+        fit(tmp_path / "new", previous=str(tmp_path / "run"))
+    with pytest.raises(RunError, match="does not exist"):
+        fit(tmp_path / "new", previous=str(tmp_path / "gone"))
+
+
+def test_a_run_of_a_newer_version_is_refused(tmp_path):
+    fit(tmp_path / "run")
+    toml = tmp_path / "run/run.toml"
+    toml.write_text(toml.read_text().replace("format = 1", "format = 99"))
+    with pytest.raises(RunError, match="newer"):
+        fit(tmp_path / "run")
+
+
+def test_every_stage_reads_only_stages_before_it():
+    for number, stage in enumerate(pipeline.STAGES):
+        assert set(stage.needs) <= {earlier.name for earlier in pipeline.STAGES[:number]}
