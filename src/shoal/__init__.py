@@ -1,12 +1,10 @@
 """Shoal finds the groups in an image collection without being told how many there are."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import typing
 
 from shoal._version import __version__
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from shoal.api import Run, fit, open, plan
     from shoal.errors import InputError, RunError, ShoalError
     from shoal.model import Model, Prediction
@@ -40,7 +38,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> typing.Any:
     """Load a public name when it is first used: importing shoal stays cheap."""
     if name not in _HOMES:
         raise AttributeError(f"module 'shoal' has no attribute {name!r}")
