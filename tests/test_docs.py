@@ -1,0 +1,64 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer.main
+
+import shoal
+from shoal.cli.app import app
+from shoal.cli.options import flag
+from shoal.settings import SETTINGS
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def page(name):
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_documented(name):
+    assert f"| `{name}` | `{flag(name)}` |" in page("reference.md")
+
+
+@pytest.mark.parametrize("name", typer.main.get_command(app).commands)
+def test_every_command_is_documented_with_all_its_options(name):
+    text = page("reference.md").split(f"### shoal {name}\n")[1].split("\n### ")[0]
+    for parameter in typer.main.get_command(app).commands[name].params:
+        for spelled in parameter.opts:
+            assert (
+                spelled == "--help"
+                or spelled == "-h"
+                or not spelled.startswith("-")
+                or spelled in text
+            )
+
+
+def test_the_reference_is_as_the_code_says_and_links_lead_somewhere():
+    done = subprocess.run(
+        [sys.executable, DOCS / "build.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_run_folder_can_be_read_as_its_page_says(tmp_path, monkeypatch):
+    code = re.search(r"```python\n(.*?)```", page("run-folder.md"), re.DOTALL)[1]
+    rows = np.random.default_rng(0).normal(size=(300, 4)) + np.repeat([[0], [20], [50]], 100, 0)
+    run = shoal.fit(rows, tmp_path / "photos.shoal", workers=1)
+    monkeypatch.chdir(tmp_path)
+    found: dict = {}
+    exec(code, found)
+    assert np.array_equal(found["labels"], run.labels())
+
+
+def test_every_result_of_a_run_is_in_the_contract(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 255, (300, 8, 8), np.uint8)
+    for options in ({}, {"representatives": 50}):
+        shoal.fit(rows, tmp_path / "x.shoal", workers=1, **options)
+        for path in (tmp_path / "x.shoal").glob("*/*/*"):
+            stage, kind, name = path.relative_to(tmp_path / "x.shoal").parts
+            text = page("run-folder.md").split(f"### {stage}\n")[1].split("\n### ")[0]
+            assert f"`{kind}/{name.split('.')[0].split('-')[0]}`" in text or f"`{kind}`" in text
