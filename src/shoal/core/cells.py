@@ -100,6 +100,7 @@ def nearest_centre(
     rows: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Like `assign`, for use inside a thread."""
+    rows, centres = np.ascontiguousarray(rows), np.ascontiguousarray(centres)
     found, top = probe(rows, centres, halves(centres), 1)
     return found[:, 0], np.maximum(2 * (halves(rows) - top[:, 0]), 0)
 

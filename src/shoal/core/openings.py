@@ -2,7 +2,7 @@
 
 The rule of streaming k-means (Shindler, Wong, Meyerson 2011): a row that is far from all opens a
 new one, and rows near an opening join it. Where there are too many, those stay that spare the
-most squared distance; the others go to the nearest of the openings that stay and their own code.
+most squared distance; the others go to their own code, or to an opening less than half as far.
 """
 
 from dataclasses import dataclass
@@ -119,18 +119,18 @@ def _lead(mean, weight, within, medoid, code, reach):  # type: ignore[no-untyped
 
 @njit(cache=True, nogil=True)
 def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away):  # type: ignore[no-untyped-def]
-    """Let each that goes join the nearest that stays, if it is nearer than its code."""
-    folded = np.zeros(len(gone_weight), np.bool_)
+    """Let each that goes join the nearest that stays, if its code is twice as far."""
+    to = np.full(len(gone_weight), -1)
     for i in range(len(gone_weight)):
-        best, nearest = -1, away[i]
+        nearest = away[i] / 4.0
         for other in range(len(weight)):
             square = _square_below(gone_mean[i], mean[other], nearest)
             if square < nearest:
-                best, nearest = other, square
-        if best >= 0:
-            folded[i] = True
-            _absorb(mean, weight, within, best, gone_mean[i], gone_weight[i], gone_within[i])
-    return folded
+                to[i], nearest = other, square
+    for i in range(len(gone_weight)):
+        if to[i] >= 0:
+            _absorb(mean, weight, within, to[i], gone_mean[i], gone_weight[i], gone_within[i])
+    return to >= 0
 
 
 def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
