@@ -50,6 +50,7 @@ def measure(command: Sequence[str | Path]) -> Usage:
     process.returncode = os.waitstatus_to_exitcode(status)
     watch.stop()
     reader.join()
+    process.stderr.close()  # type: ignore[union-attr]
     if process.returncode:
         told = errors[0].decode(errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {process.returncode}\n{told}")

@@ -1,0 +1,214 @@
+"""The benchmarks' rows, what is judged from them, and the page: no clustering is done here."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from benchmarks import identical, null, quality, shapes
+from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.base import Benchmark, Measurement, at_least, at_most, share
+from benchmarks.measure import measure
+from benchmarks.rows import FIELDS, Context, append, last_run, make_row, read
+from benchmarks.table import draw
+
+CONTEXT = Context(
+    "abc123",
+    "2026-01-02T03:04:05Z",
+    {"cores": 2, "cpu": "some", "memory_gib": 8},
+    {"python": "3.11.0"},
+)
+
+
+def rows_of(name, *measurements, context=CONTEXT):
+    return [make_row(name, one, context) for one in measurements]
+
+
+def fake(must=None):
+    return Benchmark("fake", "a fake", lambda _: iter(()), lambda rows: [must] if must else [])
+
+
+def test_row_has_all_fields_and_is_json():
+    facts = {"ari": np.float32(0.5), "k": np.int64(3), "bad": float("nan"), "layers": [1, 2]}
+    (row,) = rows_of("fake", Measurement("a", 10, 1.23456, 99.7, 0, facts))
+    assert tuple(row) == FIELDS
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    assert row["quality"] == {"ari": 0.5, "k": 3, "bad": None, "layers": [1, 2]}
+    assert (row["seconds"], row["peak_mib"], row["commit"]) == (1.235, 100, "abc123")
+
+
+def test_context_names_neither_machine_nor_path():
+    here = Context.here()
+    told = json.dumps([here.commit, here.date, here.machine, here.versions])
+    assert set(here.machine) == {"cores", "cpu", "memory_gib"}
+    assert "/home" not in told
+    assert "/work" not in told
+    assert here.versions["numpy"] == np.__version__
+
+
+def test_rows_are_kept_and_the_last_run_is_told_apart(tmp_path):
+    later = Context("def", "2026-02-01T00:00:00Z", CONTEXT.machine, CONTEXT.versions)
+    for context in (CONTEXT, later, later):
+        for row in rows_of("fake", Measurement("a", 1, 1.0, None, 0), context=context):
+            append(row, tmp_path)
+    assert len(read("fake", tmp_path)) == 3
+    assert [row["commit"] for row in last_run(read("fake", tmp_path))] == ["def", "def"]
+    assert read("other", tmp_path) == []
+    assert last_run([]) == []
+
+
+def test_page_from_rows():
+    rows = rows_of(
+        "fake",
+        Measurement("a", 1000, 1.0, 50, 0, {"ari": 0.91, "layers": [2, 5]}),
+        Measurement("a", 1000, 3.0, 70, 1, {"ari": 0.99, "layers": [2, 5]}),
+        Measurement("b", 10, 2.0, None, None, {"k": 1}),
+    )
+    page = draw([fake(at_least("ARI", 0.5, 0.9)), BENCHMARKS["mnist"]], {"fake": rows})
+    assert "- MISSED: ARI ≥ 0.9: 0.5" in page
+    assert "| case | n | times | seconds | peak MiB | ari | layers | k |" in page
+    assert "| a | 1,000 | 2 | 2 (1–3) | 60 (50–70) | 0.950 (0.910–0.990) | 2, 5 | – |" in page
+    assert "| b | 10 | 1 | 2 | – | – | – | 1 |" in page
+    assert "Commit abc123, 2026-01-02T03:04:05Z; 2 cores of some, 8 GiB" in page
+    assert "MNIST" not in page
+
+
+def test_page_is_drawn_by_the_command(tmp_path, capsys):
+    assert main(["--table", "--results", str(tmp_path), "--page", str(tmp_path / "p.md")]) == 0
+    assert (tmp_path / "p.md").read_text().startswith("# Benchmarks")
+    assert main(["--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(BENCHMARKS)
+
+
+def test_missed_must_ends_with_1_and_rows_are_kept(tmp_path, monkeypatch):
+    missed = Benchmark(
+        "fake",
+        "",
+        lambda _: iter([Measurement("a", 1, 1.0, None, 0, {"k": 2})]),
+        lambda rows: [share("K = 1", [row["quality"]["k"] == 1 for row in rows], 1)],
+    )
+    monkeypatch.setitem(BENCHMARKS, "fake", missed)
+    words = ["fake", "--results", str(tmp_path), "--page", str(tmp_path / "p.md")]
+    assert main(words) == 1
+    assert len(read("fake", tmp_path)) == 1
+
+
+def test_data_that_are_not_given(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("SHOAL_MNIST", raising=False)
+    assert main(["mnist"]) == 2
+    assert "give --mnist FILE or SHOAL_MNIST" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["mnist", "--mnist", str(tmp_path / "gone.npz")])
+    with pytest.raises(SystemExit, match="2"):
+        main(["nonsense"])
+
+
+def test_musts():
+    assert at_most("s", 40, 40).met
+    assert not at_most("s", 40.1, 40).met
+    assert share("good", [True, True, False], 2).met
+    assert not share("good", [], 0).met
+    assert str(at_least("ARI", 0.96, 0.955)) == "met: ARI ≥ 0.955: 0.96"
+
+
+def test_musts_of_mnist():
+    facts = {"ari": 0.96, "accuracy": 0.983, "k": 10}
+    fits = [Measurement("fit", 70_000, 20.0, 900, seed, facts) for seed in range(9)]
+    worse = Measurement("fit", 70_000, 20.0, 900, 9, {**facts, "k": 13, "ari": 0.9})
+    between = Measurement("between seeds", 70_000, 0.0, None, None, {"least_ari": 0.98})
+    musts = BENCHMARKS["mnist"].musts(rows_of("mnist", *fits, worse, between))
+    assert all(must.met for must in musts)
+    musts = BENCHMARKS["mnist"].musts(rows_of("mnist", *fits[1:], worse, worse, between))
+    assert [must.met for must in musts] == [False, False, True, True, True]
+
+
+def test_musts_of_fashion():
+    def layers(*found):
+        return rows_of(
+            "fashion",
+            *(
+                Measurement(f"layer {at}", 60_000, 1.0, 1, 0, {"k": k, "nmi": nmi})
+                for at, (k, nmi) in enumerate(found)
+            ),
+        )
+
+    def met(*found):
+        return [must.met for must in BENCHMARKS["fashion"].musts(layers(*found))]
+
+    assert met((3, 0.5), (10, 0.71)) == [True, True]
+    assert met((10, 0.71), (20, 0.7)) == [True, False]
+    assert met((1, 0.0), (10, 0.71)) == [True, False]
+    assert met((3, 0.5), (15, 0.71)) == [False, False]
+
+
+def test_musts_of_peers():
+    def met(umap_seconds, evoc_ari):
+        found = [
+            Measurement("shoal on pixels", 1, 10.0, 1, 0, {"ari": 0.9}),
+            Measurement("evoc on pixels", 1, 8.0, 1, None, {"ari": evoc_ari}),
+            Measurement("umap on pixels", 1, umap_seconds, 1, None, {"ari": 0.7}),
+        ]
+        return [must.met for must in BENCHMARKS["peers"].musts(rows_of("peers", *found))]
+
+    assert met(50.0, 0.8) == [True, True, True, True]
+    assert met(39.0, 0.95) == [False, True, False, True]
+
+
+def test_noise_is_an_error():
+    truth = np.array([0, 0, 0, 1, 1, 1])
+    assert quality.ari(truth, truth) == quality.accuracy(truth, truth) == 1
+    half = np.array([0, 0, -1, 1, 1, -1])
+    assert quality.ari(truth, half) == quality.ari(truth, np.array([0, 0, 2, 1, 1, 3]))
+    assert quality.accuracy(truth, half) == pytest.approx(4 / 6)
+    assert quality.accuracy(truth, np.full(6, -1)) == 0
+    assert quality.count(half) == 2
+
+
+def test_fifty_structureless_sets_are_drawn():
+    sets = null.sets()
+    assert len(sets) == len(set(sets)) == 50
+    assert {n for _, n, _ in sets} >= {500, 100_000}
+    features = np.random.default_rng(0).normal(size=(600, 7))
+    for kind in {kind for kind, _, _ in sets}:
+        x = null.draw(kind, 500, 3, 1, features)
+        assert x.dtype == np.float32
+        assert x.shape == (500, 7 if kind == "permuted" else 3)
+        assert np.array_equal(x, null.draw(kind, 500, 3, 1, features))
+
+
+def test_drawn_groups_lie_apart():
+    x, truth = shapes.spread([50, 20, 5], [1.0, 2.0, 0.5], 2, 4.0, 0)
+    assert np.bincount(truth).tolist() == [50, 20, 5]
+    centres = np.array([x[truth == k].mean(0) for k in range(3)])
+    assert np.linalg.norm(centres[0] - centres[1]) > 10
+
+
+def test_runs_are_compared_without_time_and_memory(tmp_path):
+    for name, seconds, value in (("a", 1, 5), ("b", 2, 5), ("c", 1, 6)):
+        (tmp_path / name / "tree").mkdir(parents=True)
+        receipt = {"fingerprint": "f", "seconds": seconds, "peak_memory": seconds}
+        (tmp_path / name / "tree" / "_done.json").write_text(json.dumps(receipt))
+        (tmp_path / name / "run.toml").write_text(f"[settings]\nworkers = {seconds}\nseed = 0\n")
+        np.save(tmp_path / name / "tree" / "whole.npy", value)
+    assert identical.differing(tmp_path / "a", tmp_path / "b") == []
+    assert identical.differing(tmp_path / "a", tmp_path / "c") == ["tree/whole.npy"]
+
+
+def test_process_tree_is_measured():
+    held = (
+        "import time; x = bytearray(200 << 20); x[::4096] = b'1' * len(x[::4096]); time.sleep(.3)"
+    )
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {held!r}], check=True)"
+    used = measure([sys.executable, "-c", child])
+    assert 200 < used.peak_mib < 400
+    assert used.seconds > 0.3
+    with pytest.raises(RuntimeError, match="exit 3"):
+        measure([sys.executable, "-c", "import sys; sys.exit(3)"])
+
+
+def test_runs_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--list"], capture_output=True, text=True, check=True
+    )
+    assert "mnist" in done.stdout
