@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.core.verdicts import (
+    decided,
     far_representatives,
     held_share,
     numbered_by_size,
+    outvotes,
     row_confidence,
     row_limits,
 )
@@ -78,3 +80,19 @@ def test_two_rows_are_no_outliers():
 def test_a_row_may_be_three_radii_away():
     neighbours = np.array([[1, 2], [0, 2], [0, 1]], np.int32)
     assert row_limits(np.array([1, 2, 0], np.float32), neighbours).tolist() == [3, 6, 4.5]
+
+
+def test_two_farther_voters_win_only_together_and_only_when_near():
+    distances = np.array([[1, 1.1, 1.2], [1, 1.5, 1.6], [0, 0.1, 0.1]], np.float32)
+    assert outvotes(distances).tolist() == [True, False, False]
+
+
+@given(st.lists(st.integers(0, 3), min_size=3, max_size=12), st.data())
+def test_the_deciding_representative_holds_the_majority(labels, data):
+    labels = np.array(labels, np.int32)
+    ids = st.integers(0, len(labels) - 1)
+    first, second = (np.array([data.draw(ids)], np.int32) for _ in range(2))
+    third = np.array([data.draw(st.integers(-1, len(labels) - 1))], np.int32)
+    found = labels[decided(labels, first, second, third)[0]]
+    swayed = third[0] >= 0 and labels[second[0]] == labels[third[0]]
+    assert found == labels[second[0] if swayed else first[0]]

@@ -25,6 +25,10 @@ def test_rows_go_to_the_nearest_of_few_representatives(fitted):
     assert np.array_equal(result.column("representative")[good], order[good, 0])
     assert np.array_equal(result.column("second")[good], order[good, 1])
     near = np.sort(apart, axis=1)[good]
+    swayed = 1 / near[:, 0] ** 2 < 1 / near[:, 1] ** 2 + 1 / near[:, 2] ** 2
+    third = np.where(swayed, order[good, 2], -1)
+    assert (result.column("third")[good] == third).mean() > 0.999
+    assert 0 < swayed.mean() < 1
     assert np.allclose(result.column("distance")[good], near[:, 0], atol=1e-4)
     margin = 255 * (1 - near[:, 0] / near[:, 1])
     assert np.abs(result.column("margin")[good] - margin).max() <= 0.51

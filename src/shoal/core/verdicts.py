@@ -57,17 +57,62 @@ def held_share(
     return share.astype(np.float32)
 
 
+def outvotes(distances: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell where the second and third nearest together outvote the nearest, shape (n,).
+
+    Votes are one over the squared distance, so a row on its representative is never outvoted.
+
+    Parameters
+    ----------
+    distances : ndarray, shape (n, 3)
+        To the three nearest representatives, ascending.
+    """
+    square = distances.astype(np.float64) ** 2
+    first, second, third = square.T
+    told: NDArray[np.bool_] = first * (second + third) > second * third
+    return told
+
+
+def decided(
+    labels: NDArray[np.int32],
+    first: NDArray[np.int32],
+    second: NDArray[np.int32],
+    third: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Give the representative that decides each row's cluster at a cut, shape (n,), int32.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (m,)
+        Cluster of each representative.
+    first, second, third : ndarray, shape (n,)
+        The nearest three; `third` is −1 where the others cannot outvote the first.
+
+    Examples
+    --------
+    >>> one = np.array([0]), np.array([1]), np.array([2])
+    >>> decided(np.array([5, 7, 7]), *one).tolist(), decided(np.array([5, 7, 5]), *one).tolist()
+    ([1], [0])
+    """
+    deciding = first.copy()
+    torn = np.flatnonzero(third >= 0)
+    swayed = torn[labels[second[torn]] == labels[third[torn]]]
+    deciding[swayed] = second[swayed]
+    return deciding
+
+
 def row_confidence(
     shares: NDArray[np.float32],
     labels: NDArray[np.int32],
     first: NDArray[np.int32],
     second: NDArray[np.int32],
     margin: NDArray[np.uint8],
+    deciding: NDArray[np.int32] | None = None,
 ) -> NDArray[np.float32]:
     """Give the confidence of rows by their two nearest representatives, shape (n,).
 
-    It is the share of the nearest one; down to half of it where the second nearest lies in
-    another cluster and is hardly farther. NaN for rows without a representative.
+    It is the share of the deciding one; down to half of it where the two lie in different
+    clusters and are hardly at different distances. NaN for rows without a representative.
 
     Parameters
     ----------
@@ -77,8 +122,10 @@ def row_confidence(
         Nearest two representatives of each row, −1 for none.
     margin : ndarray, shape (n,), uint8
         255 · (1 − nearest distance / second distance).
+    deciding : ndarray, shape (n,), optional
+        From `decided`; the nearest ones when not given.
     """
-    confidence = shares[np.maximum(first, 0)]
+    confidence = shares[np.maximum(first if deciding is None else deciding, 0)]
     torn = np.flatnonzero((second >= 0) & (labels[first] != labels[np.maximum(second, 0)]))
     clear = np.minimum(margin[torn] / np.float32(255 * _CLEAR), 1)
     confidence[torn] *= (1 + clear) / 2

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from shoal.core.cells import Cells
 from shoal.core.metrics import match_labels
 from shoal.core.nearest import centre_cells, nearest_of
-from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits
+from shoal.core.verdicts import far_representatives, numbered_by_size, outvotes, row_limits
 from shoal.errors import InputError
 from shoal.stages.base import Context, Shards, Stage
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, read_npy, write_json, write_npy, write_table
 
-Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
+Places = tuple[
+    NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class _Known:
         first = self.place[start:stop]
         n = len(first)
         none = np.full(n, -1, np.int32)
-        return first, none, np.full(n, 255, np.uint8), np.zeros(n, np.float32)
+        return first, none, none, np.full(n, 255, np.uint8), np.zeros(n, np.float32)
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,19 @@ class _Nearest:
     def __call__(self, number: int) -> Places:
         good = np.flatnonzero(read_npy(self.project.part("ok", number)))
         rows = read_npy(self.project.part("vectors", number))
-        found, away = nearest_of(rows[good], self.vectors, 2, cells=self.cells)
+        near = min(3, len(self.vectors))
+        found, away = nearest_of(rows[good], self.vectors, near, cells=self.cells)
         n = len(rows)
-        first, second = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-        first[good], second[good] = found.T
+        first, second, third = (np.full(n, -1, np.int32) for _ in range(3))
+        first[good], second[good] = found[:, :2].T
+        if near == 3:
+            outvoted = good[outvotes(away)]
+            third[outvoted] = found[outvotes(away), 2]
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
         ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
         margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
         distance[good] = away[:, 0]
-        return first, second, margin, distance
+        return first, second, third, margin, distance
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,14 @@ class _AssignShard:
     def __call__(self, item: int) -> None:
         import pyarrow as pa
 
-        first, second, margin, distance = self.places(item)
+        first, second, third, margin, distance = self.places(item)
         known = np.maximum(first, 0)
         outlier = self.far[known] | (distance > self.limits[known])
         table = pa.table(
             {
                 "representative": first,
                 "second": second,
+                "third": third,
                 "margin": margin,
                 "distance": distance,
                 "outlier": outlier & (first >= 0),
@@ -91,7 +98,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
-    return {"version": 1, "previous": kept}
+    return {"version": 2, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:
@@ -116,7 +123,7 @@ def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
         if layer.primary:
             before = previous.primary
         sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
-        found = np.append(sized, -1)[result.place]
+        found = np.append(sized, -1)[result.deciding(sized)]
         renamed = match_labels(previous.labels(before.k), found)
         ids = np.zeros(len(sizes), np.int64)
         ids[found[found >= 0]] = renamed[found >= 0]
