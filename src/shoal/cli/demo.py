@@ -40,6 +40,7 @@ def demo(
     digits = _fit(folder / "digits.npz", *_digits(), seed)
     say()
     say(f"2. Tiles of {_TILE}×{_TILE}, cut from two photos: a temple in China, and a flower.")
+    say("   The truth is the photo that a tile is from, though each photo has several kinds.")
     tiles = _fit(folder / "tiles.npz", *_tiles(), seed)
     say()
     say(f"Reports: {digits}")
