@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from shoal.core.excess import plain_log_ratio, split_excess
+from shoal.core.graph import build_graph
+from shoal.core.nearest import nearest_neighbours
+
+seeds = st.integers(0, 9999)
+
+
+def random_piece(seed, m=24):
+    """Rows in leaf order, weights, inverse dimensions, edges, and a run with a cut in it."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(m, 3)).astype(np.float32)
+    half = np.triu(generator.random((m, m)) * (generator.random((m, m)) < 0.3), 1)
+    low, middle, high = sorted(generator.choice(m + 1, 3, replace=False))
+    weights = generator.integers(1, 5, m).astype(np.float64)
+    return x, weights, generator.random(m), half + half.T, int(low), int(middle), int(high)
+
+
+def edges_of(matrix):
+    s = sparse.csr_matrix(matrix)
+    return s.indptr, s.indices, s.data
+
+
+def excess_of(x, weights, inverse, matrix, low, middle, high):
+    return split_excess(x, weights, inverse, edges_of(matrix), low, middle, high)
+
+
+def slow_excess(x, weights, inverse, matrix, low, middle, high):
+    a, b = np.arange(low, middle), np.arange(middle, high)
+    axis = np.average(x[b], 0, weights[b]) - np.average(x[a], 0, weights[a])
+    along = x @ (axis / np.linalg.norm(axis))
+    extent = 0.0
+    for side in (a, b):
+        mean = np.average(along[side], weights=weights[side])
+        extent += np.sqrt(12 * np.average((along[side] - mean) ** 2, weights=weights[side]))
+    inside = [matrix[np.ix_(side, side)].sum() for side in (a, b)]
+    step = sum(
+        matrix[i, j] * abs(along[i] - along[j]) for side in (a, b) for i in side for j in side
+    )
+    across = matrix[np.ix_(a, b)]
+    number = sum((matrix[np.ix_(side, side)] > 0).sum() for side in (a, b)) + (across > 0).sum()
+    if number == 0:
+        return 0.0
+    mean_edge = (sum(inside) + across.sum()) / number
+    count = across.sum() / mean_edge
+    upper = mean_edge * (count + np.sqrt(count) + 0.5)
+    s_a, s_b = inside[0] + upper, inside[1] + upper
+    ratio = upper * (s_a + s_b) / (s_a * s_b)
+    expected = 2 * (step / max(sum(inside), 1e-300)) / max(extent, 1e-300)
+    run = slice(low, high)
+    dimension = 1 / max(np.average(inverse[run], weights=weights[run]), 1e-3)
+    return np.log(max(expected, 1e-12) / ratio) - plain_log_ratio(dimension)
+
+
+def of_rows(x, middle):
+    graph = build_graph(*nearest_neighbours(x, 10))
+    edges = (graph.indptr, graph.indices, graph.weights)
+    return split_excess(x, np.ones(len(x)), graph.inverse_dimension, edges, 0, middle, len(x))
+
+
+def test_plain_ratio_hand_computed():
+    assert plain_log_ratio(1) == pytest.approx(1.9)
+    assert plain_log_ratio(0.1) == plain_log_ratio(0.5)
+    assert plain_log_ratio(2) > plain_log_ratio(8) > plain_log_ratio(64) > -1.1
+
+
+def test_four_rows_on_a_line_hand_computed():
+    x = np.arange(4, dtype=np.float32)[:, None]
+    path = np.diag(np.ones(3), 1) + np.diag(np.ones(3), -1)
+    # One edge crosses; one standard error and a half make it 2.5. Two edges lie inside, each of
+    # step 1; the extent is sqrt(12) (1/2 + 1/2); the sides have strength 2 + 2.5.
+    ratio = 2.5 * 9 / 4.5**2
+    expected = 2 / np.sqrt(12)
+    found = excess_of(x, np.ones(4), np.ones(4), path, 0, 2, 4)
+    assert found == pytest.approx(np.log(expected / ratio) - 1.9)
+
+
+@given(seeds)
+def test_same_as_the_slow_twin(seed):
+    piece = random_piece(seed)
+    assert excess_of(*piece) == pytest.approx(slow_excess(*piece), abs=1e-5)
+
+
+@given(seeds)
+def test_the_same_for_other_units_and_another_place(seed):
+    x, *rest = random_piece(seed)
+    weights, inverse, matrix, *run = rest
+    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0]
+    other = (7 * x @ turn + 3).astype(np.float32)
+    found = excess_of(other, 5 * weights, inverse, 0.1 * matrix, *run)
+    assert found == pytest.approx(excess_of(x, *rest), abs=1e-3)
+
+
+@given(seeds)
+def test_the_same_with_the_sides_swapped(seed):
+    x, weights, inverse, matrix, low, middle, high = random_piece(seed)
+    turned = np.r_[np.arange(middle, high), np.arange(low, middle)]
+    parts = x[turned], weights[turned], inverse[turned], matrix[np.ix_(turned, turned)]
+    found = excess_of(*parts, 0, high - middle, high - low)
+    assert found == pytest.approx(excess_of(x, weights, inverse, matrix, low, middle, high))
+
+
+def test_nothing_to_tell_gives_zero():
+    x, alike = np.arange(4, dtype=np.float32)[:, None], np.zeros((4, 1), np.float32)
+    ones = np.ones(4)
+    assert excess_of(x, ones, ones, np.zeros((4, 4)), 0, 2, 4) == 0
+    assert excess_of(alike, ones, ones, np.ones((4, 4)), 0, 2, 4) == 0
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 20])
+def test_a_cloud_cut_in_the_middle_has_little_excess(d):
+    x = np.random.default_rng(d).random((2000, d)).astype(np.float32)
+    assert of_rows(x[np.argsort(x[:, 0])], 1000) < 0.8
+
+
+@pytest.mark.parametrize("d", [2, 5, 20])
+def test_two_far_clouds_have_much_excess(d):
+    x = np.random.default_rng(d).random((2000, d)).astype(np.float32)
+    x[1000:] += 3
+    assert of_rows(x, 1000) > 3
+
+
+def test_a_thin_line_cut_across_is_no_discovery():
+    x = np.random.default_rng(0).random((2000, 2)).astype(np.float32) * np.float32([1000, 1])
+    assert of_rows(x[np.argsort(x[:, 0])], 1000) < 0.8
