@@ -238,8 +238,13 @@ class FitSettings:
     neighbours: int | None = _number(
         None, "Neighbours of a row in the graph; by default 15, fewer for small sets.", 2, 1000
     )
-    detail: float = _number(
-        2.5, "Excess from which a split counts; less gives more clusters.", 0.1, 20, whole=False
+    detail: float | None = _number(
+        None,
+        "Excess from which a split counts in the primary layer; less gives more clusters. "
+        "By default from the gaps in the data.",
+        0.1,
+        20,
+        whole=False,
     )
     min_size: int | None = _number(
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40

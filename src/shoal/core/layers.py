@@ -113,6 +113,7 @@ def find_layers(
     weights: NDArray,
     resampled: Resampled | None,
     asked: Sequence[int] | None = None,
+    detail: float | None = None,
 ) -> tuple[Layer, ...]:
     """Mark the layers of a tree, coarse to fine, one of them primary.
 
@@ -127,6 +128,9 @@ def find_layers(
         For the stability; None leaves it unknown.
     asked : sequence of int, optional
         Mark these K, the first one primary, instead of the data's own.
+    detail : float, optional
+        Excess from which a split counts in the primary layer; `primary_threshold` when not
+        given.
 
     Raises
     ------
@@ -143,7 +147,8 @@ def find_layers(
             )
         ks, primary = sorted(set(asked)), asked[0]
     else:
-        primary = count_above(tree, primary_threshold(unvoted, effective_rows(weights)))
+        threshold = detail or primary_threshold(unvoted, effective_rows(weights))
+        primary = count_above(tree, threshold)
         marks = {count_above(tree, snapped(unvoted, t)) for t in _LADDER}
         ks = sorted({primary, *(k for k in marks if k > 1 and primary > 1)})
     return tuple(

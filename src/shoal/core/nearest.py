@@ -25,7 +25,7 @@ def nearest_neighbours(
 
     Exact up to `EXACT_ROWS` rows; beyond, each row looks into its nearest coarse cells only (an
     inverted file, Jégou et al. 2011): into as many as find 98 % of the neighbours of some rows
-    tried, at most a third of all. Only shapeless clouds of many dimensions reach that limit.
+    tried, at most a quarter of all. Only shapeless clouds of many dimensions reach that limit.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
     rank = np.argsort(by_rank, axis=1)[np.arange(len(tried))[:, None], cell[nearest]]
     others = np.sort(rank[nearest != tried[:, None]])
     wanted = int(others[int(_RECALL * (len(others) - 1))]) + 1
-    return min(wanted, max(1, count // 3))
+    return min(wanted, max(1, count // 4))
 
 
 def _nearest(

@@ -66,6 +66,7 @@ def fit_structure(
     min_size: int | None = None,
     neighbours: int | None = None,
     layers: str | tuple[int, ...] = "auto",
+    detail: float | None = None,
     resamples: int = 8,
 ) -> Structure:
     """Find the tree over the representatives, and the layers that the data mark.
@@ -85,6 +86,8 @@ def fit_structure(
         Neighbours in the graph; chosen from the data when not given.
     layers : "auto" or tuple of int, default "auto"
         The K to mark, the first one primary; or the data's own.
+    detail : float, optional
+        Excess from which a split counts in the primary layer; from the data when not given.
     resamples : int, default 8
         Random parts that vote on the splits; 0 for none.
     """
@@ -101,7 +104,7 @@ def fit_structure(
         return _plain_tree(vectors[rows], weights[rows], draw, min_size, neighbours)
 
     def draw(number: int) -> _Draw:
-        return _Draw.of(vectors, weights, graph, seed + number, min_size)
+        return _Draw.of(vectors, weights, graph, seed + number, min_size, detail)
 
     resampled = None
     draws = [draw(0)]
@@ -111,7 +114,7 @@ def fit_structure(
         for one in draws:
             one.tree = hang(one.plan, *vote(one.plan, one.excess, resampled))
     chosen = most_typical(draws)
-    marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked)
+    marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked, detail)
     kept = graph.neighbours.shape[1]
     return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances[:, :kept])
 
@@ -125,16 +128,23 @@ class _Draw:
     tree: Tree
     unvoted: NDArray[np.float32]
     rows: float
+    detail: float | None
 
     @classmethod
     def of(
-        cls, vectors: NDArray, weights: NDArray, graph: Graph, seed: int, min_size: int | None
+        cls,
+        vectors: NDArray,
+        weights: NDArray,
+        graph: Graph,
+        seed: int,
+        min_size: int | None,
+        detail: float | None = None,
     ) -> _Draw:
         """Build the tree of one seed, without votes."""
         plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
         excess = all_excess(plan, vectors, weights, graph, smallest_cluster(weights, min_size))
         tree = hang(plan, excess)
-        return cls(plan, excess, tree, tree.excess, effective_rows(weights))
+        return cls(plan, excess, tree, tree.excess, effective_rows(weights), detail)
 
     @property
     def surpasses_noise(self) -> bool:
@@ -143,7 +153,7 @@ class _Draw:
 
     def primary_labels(self) -> NDArray[np.int32]:
         """Give the clusters of the primary layer."""
-        threshold = primary_threshold(self.unvoted, self.rows)
+        threshold = self.detail or primary_threshold(self.unvoted, self.rows)
         return self.tree.labels(count_above(self.tree, threshold))
 
 

@@ -34,6 +34,7 @@ def _work(context: Context) -> dict[str, Any]:
             min_size=settings.min_size,
             neighbours=settings.neighbours,
             layers=settings.layers,
+            detail=settings.detail,
         )
         for name, array in structure.tree.to_arrays().items():
             write_npy(folder.whole(name), array)

@@ -64,11 +64,12 @@ def write_npy(path: Path, array: NDArray) -> None:
 
 def write_table(path: Path, table: Any) -> None:
     """Write a `pyarrow.Table` as Parquet (zstd); see `write_bytes`."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    _write(path, [sink.getbuffer()])
+    _write(path, [memoryview(sink.getvalue())])
 
 
 def read_npy(path: Path, mmap: bool = False) -> NDArray:
@@ -105,8 +106,11 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        with path.open("rb") as file:
-            return pq.read_table(file, columns=None if columns is None else list(columns))
+        # Arrow's own file and this thread alone: its threads that hold a Python file can
+        # outlive the interpreter, which then aborts.
+        with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
+            names = None if columns is None else list(columns)
+            return parquet.read(columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error
 
