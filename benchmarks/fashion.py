@@ -34,7 +34,7 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
 def musts(rows: Sequence[Row]) -> list[Must]:
     """Judge that each seed has a good layer, and a coarser one."""
     seeds = sorted({row["seed"] for row in rows})
-    good = {row["seed"]: [] for row in rows}
+    good: dict[int, list[int]] = {seed: [] for seed in seeds}
     for row in rows:
         if 8 <= row["quality"]["k"] <= 14 and row["quality"]["nmi"] >= 0.70:
             good[row["seed"]].append(row["quality"]["k"])
