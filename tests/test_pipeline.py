@@ -72,6 +72,12 @@ def contents(path):
     return found
 
 
+def differing(one, other):
+    """Name the files that are not the same in two runs."""
+    left, right = contents(one), contents(other)
+    return [name for name in sorted({*left, *right}) if left.get(name) != right.get(name)]
+
+
 def fit(path, data=IMAGES, progress=None, **settings):
     return run_pipeline(
         path, open_source(data), fit_settings(**{"workers": 1, **settings}), progress=progress
@@ -198,7 +204,7 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path):
         open_source(tmp_path / "images.npy"),
         fit_settings(workers=1, representatives=60),
     )
-    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+    assert differing(tmp_path / "killed", tmp_path / "straight") == []
 
 
 @pytest.mark.slow
@@ -211,7 +217,7 @@ def test_killed_ten_times_and_resumed_gives_the_same_bytes(tmp_path, representat
         open_source(tmp_path / "images.npy"),
         fit_settings(workers=1, representatives=representatives or None),
     )
-    assert contents(tmp_path / "killed") == contents(tmp_path / "straight")
+    assert differing(tmp_path / "killed", tmp_path / "straight") == []
 
 
 def test_one_row_is_refused():
