@@ -13,6 +13,7 @@ from shoal.core.graph import Graph
 from shoal.core.tree import Tree
 
 _SEARCH = 0.25
+_SMALL = 0.02
 
 
 def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
@@ -53,7 +54,8 @@ def hang(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = N
     """Hang pieces that are no clusters under their sibling, and rank the splits.
 
     From the root down, a real split makes two clusters. At any other node the side to follow
-    takes the other side with it, which stays with the larger part of what comes below.
+    takes the other side with it, which stays with the larger part of what comes below. So
+    does a small side (under 2 %) whose split tells less than one below, until its turn comes.
 
     Parameters
     ----------
@@ -65,38 +67,70 @@ def hang(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = N
         when not given.
     """
     follow = plan.children[:, 0] if follow is None else follow
+    best = _best_below(plan, real, follow)
     leaves: list[int] = []
     cuts: list[tuple[float, int, int]] = []  # excess, order of discovery, leaves before it
     fine: list[tuple[int, int]] = []  # node, leaves before it
-    # A piece to lay out: its node, the pieces that go with it, the cap of its excess, and
-    # for a second side the number of its split.
-    stack: list[tuple[int, list[int], float, int]] = [(plan.root, [], np.inf, -1)]
+    # A piece to lay out: its node, the pieces that go with it and the excess of their splits,
+    # the cap of its excess, and for a second side the number of its split.
+    stack: list[tuple[int, list[tuple[int, float]], float, int]] = [(plan.root, [], np.inf, -1)]
     n_found = 0
     while stack:
         node, others, cap, number = stack.pop()
         if number >= 0:
             cuts.append((cap, number, len(leaves)))
-        target = _next_real(real, follow, node)
-        if target < 0:
-            for piece in (node, *others):
+        node, others = _settled(plan, real, follow, best, node, others)
+        late = max((excess, piece) for piece, excess in [*others, (-1, -np.inf)])
+        if np.isnan(real[node]) and late[1] < 0:
+            for piece in (node, *(piece for piece, _ in others)):
                 _lay_out(plan, piece, leaves, fine, piece != node)
             continue
-        while node != target:
-            others = [*others, int(plan.children[node].sum() - follow[node])]
-            node = int(follow[node])
-        key = min(cap, float(real[node]))
-        first, second = plan.children[node]
-        stack.append((int(second), [], key, n_found))
-        stack.append((int(first), others, key, -1))
+        if np.isnan(real[node]) or late[0] >= real[node]:
+            key, first, second = min(cap, late[0]), node, late[1]
+            others = [(piece, excess) for piece, excess in others if piece != second]
+        else:
+            key, (first, second) = min(cap, float(real[node])), plan.children[node].tolist()
+        stack.append((second, [], key, n_found))
+        stack.append((first, others, key, -1))
         n_found += 1
     return _ranked(plan, leaves, cuts, fine)
 
 
-def _next_real(real: NDArray, follow: NDArray, node: int) -> int:
-    """Follow down to the first real split; −1 where there is none."""
-    while node >= 0 and np.isnan(real[node]):
-        node = int(follow[node])
-    return node
+def _best_below(plan: Dendrogram, real: NDArray, follow: NDArray) -> NDArray[np.float64]:
+    """Give the largest excess of the real splits at or below each node; −inf for none."""
+    best = np.full(plan.root + 1, -np.inf)
+    for v in range(plan.n_leaves, plan.root + 1):
+        if not np.isnan(real[v]):
+            best[v] = max(real[v], *best[plan.children[v]])
+        elif follow[v] >= 0:
+            best[v] = best[follow[v]]
+    return best
+
+
+def _settled(
+    plan: Dendrogram,
+    real: NDArray,
+    follow: NDArray,
+    best: NDArray,
+    node: int,
+    others: list[tuple[int, float]],
+) -> tuple[int, list[tuple[int, float]]]:
+    """Go down to the split that comes first; what is passed on the way goes along.
+
+    A small side whose split tells less than one below comes off later, so that it neither
+    hides that one nor is lost.
+    """
+    while best[node] > -np.inf:
+        first, second = plan.children[node].tolist()
+        if np.isnan(real[node]):
+            others = [*others, (first + second - int(follow[node]), -np.inf)]
+            node = int(follow[node])
+        elif plan.weight[second] < _SMALL * plan.weight[node] and best[first] > real[node]:
+            others = [*others, (second, float(real[node]))]
+            node = first
+        else:
+            break
+    return node, others
 
 
 def _lay_out(
