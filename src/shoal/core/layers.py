@@ -19,6 +19,7 @@ from shoal.errors import InputError
 NOISE = 1.2
 _LADDER = (4.0, 3.0, 2.5, 2.0, 1.5)
 _REACH = 0.25
+_LEAP = 1.45
 _CENTRE, _GROWTH, _FEW = 1.8, 0.36, 5000
 _WIDTH = 0.8
 _SURE = 3.0
@@ -151,6 +152,7 @@ def find_layers(
         primary = count_above(tree, threshold)
         marks = {count_above(tree, snapped(unvoted, t)) for t in _LADDER}
         ks = sorted({primary, *(k for k in marks if k > 1 and primary > 1)})
+        ks = sorted({*ks, *_between(tree, [k for k in ks if k >= primary])})
     return tuple(
         Layer(
             k,
@@ -160,6 +162,16 @@ def find_layers(
         )
         for k in ks
     )
+
+
+def _between(tree: Tree, ks: list[int]) -> list[int]:
+    """Fill leaps from one K to half as many again or more: the widest gap on the way."""
+    found = []
+    for low, high in pairwise(ks):
+        if high > _LEAP * low and high - low > 1:
+            drops = tree.excess[low - 1 : high - 2] - tree.excess[low : high - 1]
+            found.append(low + 1 + int(drops.argmax()))
+    return found
 
 
 def count_above(tree: Tree, threshold: float) -> int:
