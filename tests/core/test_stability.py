@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoal.core.stability import Resampled, agreement, pieces
+from shoal.core.tree import Tree
+
+seeds = st.integers(0, 9999)
+
+
+def random_tree(m, seed):
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(m).astype(np.int32)
+    splits = (1 + generator.permutation(m - 1)).astype(np.int32)
+    return Tree(order, splits, np.full(m - 1, -np.inf, np.float32))
+
+
+def plain_tree(m):
+    return Tree(np.arange(m), np.arange(1, m), np.zeros(m - 1, np.float32))
+
+
+def clusters_of(tree, k):
+    bounds = tree.bounds(k)
+    return np.stack([bounds[:-1], bounds[1:]], 1)
+
+
+def slow_agreement(order, clusters, part, other):
+    """Every cluster of every cut of the other tree, as sets of rows."""
+    rows = part[other.order]
+    runs = {(a, b) for k in range(1, other.n_leaves + 1) for a, b in clusters_of(other, k).tolist()}
+    seen = [set(rows[a:b].tolist()) for a, b in runs]
+    best = []
+    for low, high in clusters.tolist():
+        own = set(order[low:high].tolist()) & set(part.tolist())
+        jaccard = max(len(own & piece) / len(own | piece) for piece in seen) if own else 0
+        best.append(jaccard if len(own) >= 5 else np.nan)
+    return best
+
+
+def test_pieces_hand_computed():
+    tree = Tree(np.arange(5), np.array([3, 1, 4, 2]), np.zeros(4, np.float32))
+    halves, ends = [[0, 5], [0, 3], [3, 5]], [[0, 1], [1, 3], [3, 4], [4, 5]]
+    assert pieces(tree).tolist() == [*halves, *ends, [1, 2], [2, 3]]
+    assert pieces(tree, 1).tolist() == halves
+
+
+@given(seeds, st.integers(2, 30))
+def test_pieces_are_the_clusters_of_every_cut(seed, m):
+    tree = random_tree(m, seed)
+    cuts = {tuple(run) for k in range(1, m + 1) for run in clusters_of(tree, k).tolist()}
+    found = [tuple(run) for run in pieces(tree).tolist()]
+    assert len(found) == len(set(found)) == 2 * m - 1
+    assert set(found) == cuts
+
+
+def test_agreement_hand_computed():
+    order, part = np.arange(20), np.arange(20)
+    halves = Tree(np.arange(20), np.r_[10, 1:10, 11:20], np.zeros(19, np.float32))
+    clusters = np.array([[0, 10], [0, 8], [5, 15], [0, 4]])
+    # ten of ten; the best run holds all eight; half of both halves against all: 10 of 20
+    found = agreement(order, clusters, part, halves)
+    assert found[:3].tolist() == [1, 0.8, 0.5]
+    assert np.isnan(found[3])
+
+
+@given(seeds)
+def test_agreement_is_that_of_sets(seed):
+    generator = np.random.default_rng(seed)
+    m = int(generator.integers(10, 40))
+    n = int(generator.integers(5, m + 1))
+    part = np.sort(generator.choice(m, n, replace=False))
+    tree, other = random_tree(m, seed), random_tree(n, seed + 1)
+    clusters = np.concatenate([clusters_of(tree, k) for k in (1, 2, 5)])
+    found = agreement(tree.order, clusters, part, other)
+    assert np.allclose(found, slow_agreement(tree.order, clusters, part, other), equal_nan=True)
+
+
+@given(seeds, st.integers(10, 60))
+def test_a_tree_agrees_with_itself(seed, m):
+    tree = random_tree(m, seed)
+    found = agreement(tree.order, clusters_of(tree, 3), np.arange(m), tree)
+    assert (found[~np.isnan(found)] == 1).all()
+
+
+def test_parts_are_drawn_by_the_seed_alone():
+    def fit(rows, seed):
+        return random_tree(len(rows), seed)
+
+    one, two = (Resampled.of(50, fit, 3, times=4, workers=n) for n in (1, 2))
+    for a, b in zip(one.parts, two.parts, strict=True):
+        assert np.array_equal(a, b)
+        assert len(np.unique(a)) == 40
+        assert (np.diff(a) > 0).all()
+    for a, b in zip(one.trees, two.trees, strict=True):
+        assert np.array_equal(a.order, b.order)
+    assert not np.array_equal(one.parts[0], one.parts[1])
+    other = Resampled.of(50, fit, 4, times=4)
+    assert not np.array_equal(one.parts[0], other.parts[0])
+
+
+def test_a_part_has_at_most_eight_thousand_rows():
+    resampled = Resampled.of(50_000, lambda rows, seed: plain_tree(len(rows)), 0, times=1)
+    assert resampled.parts[0].shape == (8000,)
+
+
+def test_stability_is_the_mean_over_the_parts_that_see_a_cluster():
+    halves = Tree(np.arange(20), np.r_[10, 1:10, 11:20], np.zeros(19, np.float32))
+    parts = np.arange(20), np.arange(4, 24)
+    resampled = Resampled(parts, (halves, halves))
+    # rows 0–9: 1 in the first; 4–9 are 6 of the ten 4–13 in the second; 20–24: seen by none
+    clusters = np.array([[0, 10], [0, 8], [20, 24]])
+    found = resampled.stability(np.arange(24), clusters)
+    assert found[:2].tolist() == [pytest.approx((1 + 0.6) / 2), pytest.approx(0.8)]
+    assert np.isnan(found[2])
