@@ -17,7 +17,18 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import data
-from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, cases, of_case, share, values
+from benchmarks.base import (
+    Benchmark,
+    Inputs,
+    Measurement,
+    Must,
+    Row,
+    at_least,
+    cases,
+    of_case,
+    share,
+    values,
+)
 from benchmarks.fits import fit_command
 from benchmarks.measure import measure
 
@@ -37,17 +48,18 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
         with tempfile.TemporaryDirectory(dir=inputs.scratch) as folder:
             given = ("--key", "images", *options)
             first = Path(folder) / "first.shoal"
-            plain = measure(fit_command(path, first, 0, "--workers", 2, *given))
+            measure(fit_command(path, first, 0, "--workers", 2, *given))
             for workers in (1, 2):
                 for killed in (False, True):
                     out = Path(folder) / "other.shoal"
                     command = fit_command(path, out, 0, "--workers", workers, *given)
-                    kills = kill_often(command, generator, plain.seconds) if killed else []
+                    moments = generator.uniform(1, len(contents(first)), KILLS * killed)
+                    kills = kill_often(command, out, moments)
                     usage = measure(command)
                     wrong = differing(first, out)
                     facts = {
                         "workers": workers,
-                        "killed_after": kills,
+                        "killed_at_files": kills,
                         "files": len(contents(first)),
                         "differing": wrong[:10],
                     }
@@ -55,26 +67,33 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
                     shutil.rmtree(out)
 
 
-def kill_often(command: Sequence[str], generator: np.random.Generator, usual: float) -> list[float]:
-    """Start a fit some times, and kill all its processes at a random moment of its usual time."""
-    kills = []
-    for _ in range(KILLS):
-        wait = float(generator.uniform(0.2, 0.9) * usual)
+def kill_often(command: Sequence[str], out: Path, moments: Sequence[float]) -> list[int]:
+    """Start a fit again and again, and kill all its processes, the t-th time at a given moment.
+
+    A moment is a number of files, plus a fraction of a second after the last of them is there: so
+    kills fall all over the work, however busy the machine is. Gives how many files each left.
+    """
+    left = []
+    for moment in sorted(moments):
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        try:
-            process.wait(wait)
-            break  # it was done before
-        except subprocess.TimeoutExpired:
+        while process.poll() is None and _count(out) < int(moment):
+            time.sleep(0.002)
+        time.sleep(moment % 1)
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            kills.append(round(wait, 2))
-            time.sleep(0.5)  # its children hold the run's lock until they are gone
-    return kills
+            left.append(_count(out))
+    return left
+
+
+def _count(run: Path) -> int:
+    """Count the files of a run."""
+    return sum(len(files) for _, _, files in os.walk(run))
 
 
 def contents(run: Path) -> dict[str, str]:
@@ -107,9 +126,13 @@ def differing(first: Path, second: Path) -> list[str]:
 def musts(rows: Sequence[Row]) -> list[Must]:
     """Judge that no file differs."""
     return [
-        share(f"{case}: identical bytes", [not d for d in values(found, "differing")], len(found))
+        must
         for case in cases(rows)
         for found in [of_case(rows, case)]
+        for must in (
+            share(f"{case}: same bytes", [not d for d in values(found, "differing")], len(found)),
+            at_least(f"{case}: kills", sum(map(len, values(found, "killed_at_files"))), KILLS),
+        )
     ]
 
 
