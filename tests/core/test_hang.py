@@ -23,15 +23,16 @@ def graph_of(matrix):
     return Graph(indptr, s.indices, s.data, np.ones(s.shape[0]), none.astype("i4"), none)
 
 
-def chain():
+def chain(weights=(4, 3, 2, 1)):
     """Communities 0 to 3 of two rows each, joined one by one: ((0 1) 2) 3 are 4, 5 and 6."""
     matrix = np.kron(np.eye(4), np.ones((2, 2)))
     for (a, b), weight in {(0, 1): 0.5, (1, 2): 0.1, (2, 3): 0.01}.items():
         matrix[2 * a : 2 * a + 2, 2 * b : 2 * b + 2] = weight
         matrix[2 * b : 2 * b + 2, 2 * a : 2 * a + 2] = weight
     x = np.arange(8, dtype=np.float32)[:, None]
-    weights = np.repeat([4.0, 3, 2, 1], 2)
-    return Dendrogram(x, weights, graph_of(matrix), np.repeat(np.arange(4), 2))
+    return Dendrogram(
+        x, np.repeat(weights, 2).astype(np.float64), graph_of(matrix), np.repeat(np.arange(4), 2)
+    )
 
 
 def random_plan(seed):
@@ -42,7 +43,7 @@ def random_plan(seed):
     half = np.triu(generator.random((m, m)) * (generator.random((m, m)) < 0.3), 1)
     communities = generator.permutation(np.r_[np.arange(c), generator.integers(0, c, m - c)])
     x = generator.normal(size=(m, 2)).astype(np.float32)
-    weights = generator.integers(1, 9, m).astype(np.float64)
+    weights = 10.0 ** generator.uniform(0, 3, m)
     plan = Dendrogram(x, weights, graph_of(half + half.T), communities)
     nodes = plan.root + 1
     inner = np.arange(nodes) >= c
@@ -56,18 +57,38 @@ def rows_of(plan, node):
     return set(plan.order[plan.low[node] : plan.high[node]].tolist())
 
 
-def slow_clusters(plan, real, follow, threshold, node=None, others=frozenset()):
-    """The rule in words: follow down to a real split; what was left aside goes with its first."""
-    top = plan.root if node is None else node
-    node = top
-    aside = set(others)
-    while node >= 0 and np.isnan(real[node]):
-        if follow[node] >= 0:
-            aside |= rows_of(plan, int(plan.children[node].sum() - follow[node]))
-        node = int(follow[node])
-    if node < 0 or real[node] < threshold:
-        return [rows_of(plan, top) | set(others)]
+def best_at(plan, real, follow, node):
+    """The largest excess of the real splits at or below a node."""
+    if node < plan.n_leaves:
+        return -np.inf
+    if np.isnan(real[node]):
+        return best_at(plan, real, follow, follow[node])
+    return max(real[node], *(best_at(plan, real, follow, side) for side in plan.children[node]))
+
+
+def slow_clusters(plan, real, follow, threshold, node, aside=()):
+    """The rule in words: `aside` are the pieces that go with the node until their turn comes."""
+    rows, aside = rows_of(plan, node), list(aside)
+    whole = rows.union(*(rows_of(plan, piece) for _, piece in aside))
+    while best_at(plan, real, follow, node) > -np.inf:
+        first, second = plan.children[node]
+        small = plan.weight[second] < 0.02 * plan.weight[node]
+        if np.isnan(real[node]):
+            aside.append((-np.inf, first + second - follow[node]))
+            node = follow[node]
+        elif small and best_at(plan, real, follow, first) > real[node]:
+            aside.append((real[node], second))
+            node = first
+        else:
+            break
+    here = -np.inf if best_at(plan, real, follow, node) == -np.inf else real[node]
+    late, piece = max(aside, default=(-np.inf, None))
+    if max(here, late) < threshold:
+        return [whole]
     first, second = plan.children[node]
+    if late >= here:
+        aside.remove((late, piece))
+        first, second = node, piece
     return [
         *slow_clusters(plan, real, follow, threshold, first, aside),
         *slow_clusters(plan, real, follow, threshold, second),
@@ -124,13 +145,26 @@ def test_a_split_counts_no_more_than_the_one_it_depends_on():
     assert hang(chain(), real).excess[:4].tolist() == [2, 2, 2, -np.inf]
 
 
+def test_a_small_side_comes_off_after_the_stronger_split_below_it():
+    plan = chain((60, 50, 1, 1))
+    real = np.full(7, np.nan)
+    real[[6, 5, 4]] = 1.5, 2.0, 4.0
+    tree = hang(plan, real)
+    assert tree.excess[:4].tolist() == [4, 2, 1.5, -np.inf]
+    assert as_sets(tree.labels(2)) == [{0, 1, 4, 5, 6, 7}, {2, 3}]
+    assert as_sets(tree.labels(3)) == [{0, 1, 6, 7}, {2, 3}, {4, 5}]
+    assert as_sets(tree.labels(4)) == [{0, 1}, {2, 3}, {4, 5}, {6, 7}]
+
+
 @given(seeds)
 def test_clusters_above_a_threshold_are_those_of_the_rule(seed):
     plan, real, follow, _ = random_plan(seed)
     tree = hang(plan, real, follow)
     for threshold in real[~np.isnan(real)]:
         k = 1 + int((tree.excess >= np.float32(threshold)).sum())
-        slow = slow_clusters(plan, real.astype(np.float32), follow, np.float32(threshold))
+        slow = slow_clusters(
+            plan, real.astype(np.float32), follow, np.float32(threshold), plan.root
+        )
         assert as_sets(tree.labels(k)) == sorted(slow, key=min)
 
 

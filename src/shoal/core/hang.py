@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from itertools import pairwise
 
 import numpy as np
@@ -71,25 +72,25 @@ def hang(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = N
     leaves: list[int] = []
     cuts: list[tuple[float, int, int]] = []  # excess, order of discovery, leaves before it
     fine: list[tuple[int, int]] = []  # node, leaves before it
-    # A piece to lay out: its node, the pieces that go with it and the excess of their splits,
-    # the cap of its excess, and for a second side the number of its split.
-    stack: list[tuple[int, list[tuple[int, float]], float, int]] = [(plan.root, [], np.inf, -1)]
+    # A piece to lay out: its node, a heap of the pieces that go with it (less the excess of
+    # their split, node), the cap of its excess, and for a second side the number of its split.
+    stack: list[tuple[int, list[tuple[float, int]], float, int]] = [(plan.root, [], np.inf, -1)]
     n_found = 0
     while stack:
         node, others, cap, number = stack.pop()
         if number >= 0:
             cuts.append((cap, number, len(leaves)))
-        node, others = _settled(plan, real, follow, best, node, others)
-        late = max((excess, piece) for piece, excess in [*others, (-1, -np.inf)])
-        if np.isnan(real[node]) and late[1] < 0:
-            for piece in (node, *(piece for piece, _ in others)):
+        node = _settled(plan, real, follow, best, node, others)
+        late = -others[0][0] if others else -np.inf
+        here = -np.inf if best[node] == -np.inf else float(real[node])
+        if late == here == -np.inf:
+            for piece in (node, *(piece for _, piece in sorted(others))):
                 _lay_out(plan, piece, leaves, fine, piece != node)
             continue
-        if np.isnan(real[node]) or late[0] >= real[node]:
-            key, first, second = min(cap, late[0]), node, late[1]
-            others = [(piece, excess) for piece, excess in others if piece != second]
-        else:
-            key, (first, second) = min(cap, float(real[node])), plan.children[node].tolist()
+        key = min(cap, max(late, here))
+        first, second = plan.children[node].tolist()
+        if late >= here:
+            first, second = node, heappop(others)[1]
         stack.append((second, [], key, n_found))
         stack.append((first, others, key, -1))
         n_found += 1
@@ -113,9 +114,9 @@ def _settled(
     follow: NDArray,
     best: NDArray,
     node: int,
-    others: list[tuple[int, float]],
-) -> tuple[int, list[tuple[int, float]]]:
-    """Go down to the split that comes first; what is passed on the way goes along.
+    others: list[tuple[float, int]],
+) -> int:
+    """Go down to the split that comes first; what is passed on the way joins the others.
 
     A small side whose split tells less than one below comes off later, so that it neither
     hides that one nor is lost.
@@ -123,14 +124,14 @@ def _settled(
     while best[node] > -np.inf:
         first, second = plan.children[node].tolist()
         if np.isnan(real[node]):
-            others = [*others, (first + second - int(follow[node]), -np.inf)]
+            heappush(others, (np.inf, first + second - int(follow[node])))
             node = int(follow[node])
         elif plan.weight[second] < _SMALL * plan.weight[node] and best[first] > real[node]:
-            others = [*others, (second, float(real[node]))]
+            heappush(others, (-float(real[node]), second))
             node = first
         else:
             break
-    return node, others
+    return node
 
 
 def _lay_out(
