@@ -119,6 +119,21 @@ def test_layers_go_from_coarse_to_fine_with_one_primary(excess):
     assert all(layer.excess >= NOISE for layer in layers if layer.k > 1)
 
 
+def test_a_leap_beyond_the_primary_layer_is_filled_at_the_widest_gap():
+    tree = tree_with([5.0, 1.78, 1.74, 1.62, 1.6, 1.58])
+    layers = find_layers(tree, tree.excess, np.ones(20), None, detail=3.0)
+    # 2 is primary and 7 the last; between them the widest gap lies below the third split
+    assert [layer.k for layer in layers] == [2, 4, 7]
+    assert [layer.k for layer in layers if layer.primary] == [2]
+
+
+@pytest.mark.parametrize(("detail", "k"), [(6.0, 1), (4.0, 2), (2.5, 4), (0.5, 5)])
+def test_detail_sets_the_primary_layer(detail, k):
+    tree = tree_with([5.0, 3.5, 2.7, 0.9])
+    layers = find_layers(tree, tree.excess, np.ones(20), None, detail=detail)
+    assert [layer.k for layer in layers if layer.primary] == [k]
+
+
 def test_layers_that_were_asked_for():
     tree = tree_with([5.0, 3.5])
     layers = find_layers(tree, tree.excess, np.ones(20), None, (7, 2, 7, 1))

@@ -114,11 +114,11 @@ def test_without_structure_there_is_one_cluster(kind, m, d):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["normal", "uniform", "anisotropic"])
-@pytest.mark.parametrize("m", [100, 300, 1000, 4000, 16_000])
+@pytest.mark.parametrize("m", [100, 300, 1000, 4000])
 @pytest.mark.parametrize("d", [2, 3, 5, 10, 30, 64])
 def test_without_structure_there_is_one_cluster_for_any_seed(kind, m, d):
-    ks = [fit_structure(plain(kind, m, d, seed), workers=2).primary.k for seed in range(4)]
-    assert ks == [1] * 4
+    ks = [fit_structure(plain(kind, m, d, seed), workers=2).primary.k for seed in range(6)]
+    assert ks == [1] * 6
 
 
 def test_two_parts_joined_by_nothing():
@@ -159,6 +159,12 @@ def test_layers_that_were_asked_for():
     assert adjusted_rand_score(truth, primary(structure)) == 1
     with pytest.raises(InputError, match="999 clusters were asked for"):
         fit_structure(x, layers=(999,))
+
+
+def test_detail_sets_how_far_groups_are_split():
+    x, truth = blobs([80] * 4, 5, 8)
+    assert agreement(x, truth, detail=2.5) == 1
+    assert fit_structure(x, detail=50.0).primary.k == 1
 
 
 def test_a_piece_smaller_than_the_smallest_cluster_is_none():
