@@ -120,11 +120,11 @@ def test_layers_go_from_coarse_to_fine_with_one_primary(excess):
 
 
 def test_a_leap_beyond_the_primary_layer_is_filled_at_the_widest_gap():
-    tree = tree_with([5.0, 1.78, 1.74, 1.62, 1.6, 1.58])
+    tree = tree_with([9.0, 9.0, 9.0, 1.78, 1.62, 1.6])
     layers = find_layers(tree, tree.excess, np.ones(20), None, detail=3.0)
-    # 2 is primary and 7 the last; between them the widest gap lies below the third split
-    assert [layer.k for layer in layers] == [2, 4, 7]
-    assert [layer.k for layer in layers if layer.primary] == [2]
+    # 4 is primary and 7 the last; between them the widest gap lies below the fourth split
+    assert [layer.k for layer in layers] == [4, 5, 7]
+    assert [layer.k for layer in layers if layer.primary] == [4]
 
 
 @pytest.mark.parametrize(("detail", "k"), [(6.0, 1), (4.0, 2), (2.5, 4), (0.5, 5)])
