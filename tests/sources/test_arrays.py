@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import open_source, thumbnails
+from shoal.sources import Wanted, as_wanted, open_source, thumbnails
 
 RANDOM = np.random.default_rng(3)
 IMAGES = RANDOM.integers(0, 256, (50, 6, 5), dtype=np.uint8)
@@ -146,6 +146,22 @@ def test_large_images_are_scaled_and_originals_are_not():
     assert source.read_original(2, 50).shape == (25, 50, 3)
     assert thumbnails(source, [2, 0], 20).shape == (2, 20, 20, 3)
     assert open_source(images, image_size=(100, 200)).mixed_sizes is False
+
+
+def test_an_encoder_says_what_it_wants():
+    source = open_source(np.full((3, 10, 20), 40, np.uint8))
+    assert source.typical_size == (10, 20)
+    seen = as_wanted(source, Wanted((30, 30), channels=3, fit="pad"))
+    assert (seen.shape, seen.mixed_sizes) == ((30, 30, 3), True)
+    pixels = seen.read(1, 3).data
+    assert pixels[0, 15, 15].tolist() == [40] * 3
+    assert pixels[0, 0, 15].tolist() == [255] * 3
+    assert seen.read_original(0).shape == (10, 20, 1)
+    assert seen.fingerprint() != source.fingerprint()
+    vectors = open_source(np.zeros((3, 4)))
+    for call in (lambda: vectors.wanting(Wanted((8, 8))), lambda: vectors.typical_size):
+        with pytest.raises(InputError, match="holds vectors"):
+            call()
 
 
 def test_images_can_be_taken_for_vectors_and_flat_rows_for_images():

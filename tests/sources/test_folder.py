@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import ImageSource, Source, listing, open_source, thumbnails
+from shoal.sources import (
+    ImageSource,
+    Source,
+    Wanted,
+    as_wanted,
+    listing,
+    open_source,
+    thumbnails,
+)
 
 
 def save(path, value, size=(8, 10)):
@@ -127,6 +135,24 @@ def test_large_images_of_one_size_are_scaled_and_image_size_is_obeyed(tmp_path):
     assert open_source(tmp_path, image_size=32).shape == (32, 32, 1)
     native = open_source(tmp_path, image_size=(100, 100))
     assert (native.shape, native.mixed_sizes) == ((100, 100, 1), False)
+
+
+def test_an_encoder_says_what_it_wants(tmp_path):
+    for number in range(3):
+        save(tmp_path / f"{number}.png", 10 * number, (20, 40 + number))
+    source = open_source(tmp_path)
+    assert isinstance(source, ImageSource)
+    assert source.typical_size == (20, 41)
+    seen = as_wanted(source, Wanted((30, 20), channels=3, fit="pad", sampling="bicubic"))
+    assert (seen.shape, seen.mixed_sizes) == ((30, 20, 3), True)
+    assert seen.description.endswith(f"of mixed sizes ({tmp_path.name}), scaled to 30×20")
+    pixels = seen.read(0, 3).data
+    assert pixels[1, 15, 10].tolist() == [10] * 3
+    assert pixels[1, 0, 0].tolist() == [255] * 3
+    assert seen.fingerprint() != source.fingerprint()
+    assert as_wanted(source, None) is source
+    with pytest.raises(InputError, match="have no pictures to scale"):
+        as_wanted(open_source(np.zeros((3, 4))), Wanted((8, 8)))
 
 
 def test_an_odd_size_among_many_does_not_change_the_shape(tmp_path):

@@ -9,7 +9,8 @@ from shoal.sources import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
-    expected = ["Batch", "ImageSource", "Kind", "Source", "open_source", "thumbnails"]
+    expected = ["Batch", "ImageSource", "Kind", "Source", "Wanted"]
+    expected += ["as_wanted", "open_source", "thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from shoal.sources.pixels import fit, limit, on_white, to_bytes, to_channels, to_vectors
+from shoal.core.wanted import Wanted
+from shoal.sources.pixels import fit, limit, on_white, shaped, to_bytes, to_channels, to_vectors
 
 
 def test_luminance_by_hand():
@@ -31,6 +32,41 @@ def test_any_size_fits_any_other(height, width, to_height, to_width):
     assert fitted.shape == (to_height, to_width, 3)
     assert (fitted == 90).all()
     assert max(limit(image, 10).shape[:2]) <= max(10, 1)
+
+
+def test_the_ways_to_fill_a_square_by_hand():
+    # a black half, a white half, side by side: 8 high, 32 wide
+    wide = np.zeros((8, 32, 1), np.uint8)
+    wide[:, 16:] = 255
+    crop = shaped(wide, Wanted((8, 8)))[..., 0]
+    assert crop[0].tolist() == [0] * 4 + [255] * 4
+    stretch = shaped(wide, Wanted((8, 8), fit="stretch"))[..., 0]
+    assert stretch[:, :2].max() == 0
+    assert stretch[:, -2:].min() == 255
+    pad = shaped(wide, Wanted((8, 8), fit="pad", channels=3))
+    assert pad.shape == (8, 8, 3)
+    assert pad[0].min() == pad[-1].min() == 255
+    assert pad[3:5, :3].max() == 0
+
+
+def test_a_share_of_the_cut_is_the_middle_of_it():
+    steps = np.repeat(np.arange(8, dtype=np.uint8) * 30, 4)
+    image = np.broadcast_to(steps[None, :, None], (32, 32, 1))
+    kept = shaped(image, Wanted((16, 16), kept=0.5))
+    np.testing.assert_array_equal(kept[0, :, 0], np.repeat(np.arange(2, 6) * 30, 4))
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from(("crop", "stretch", "pad")),
+    st.sampled_from(("bilinear", "bicubic")),
+    st.floats(0.1, 1),
+)
+def test_any_way_fills_the_size(height, width, way, sampling, kept):
+    image = np.full((height, width, 1), 255, np.uint8)
+    filled = shaped(image, Wanted((7, 11), channels=3, fit=way, sampling=sampling, kept=kept))
+    np.testing.assert_array_equal(filled, np.full((7, 11, 3), 255))
 
 
 def test_numbers_beyond_32_bits_are_bad():

@@ -1,7 +1,17 @@
 """Where rows come from: folders, arrays, raw files, tables."""
 
-from shoal.sources.base import Batch, Kind, Source
+from shoal.core.wanted import Wanted
+from shoal.sources.base import Batch, ImageSource, Kind, Source, as_wanted
 from shoal.sources.opening import open_source
-from shoal.sources.thumbnails import ImageSource, thumbnails
+from shoal.sources.thumbnails import thumbnails
 
-__all__ = ["Batch", "ImageSource", "Kind", "Source", "open_source", "thumbnails"]
+__all__ = [
+    "Batch",
+    "ImageSource",
+    "Kind",
+    "Source",
+    "Wanted",
+    "as_wanted",
+    "open_source",
+    "thumbnails",
+]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import Batch, Kind
 from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
@@ -84,9 +85,10 @@ class ArraySource:
 
     def fingerprint(self) -> dict[str, Any]:
         """Facts that change when the data or the way of reading them change."""
-        rule = None
+        rule: list[Any] | None = None
         if self.rule:
             rule = [self.rule.channels_first, self.rule.low, self.rule.high]
+            rule += [self.rule.wanted.as_dict()] if self.rule.wanted else []
         return {
             "kind": self.kind,
             "n_rows": self.n_rows,
@@ -95,6 +97,33 @@ class ArraySource:
             "rule": rule,
             **self.store.facts(),
         }
+
+    @property
+    def typical_size(self) -> tuple[int, int]:
+        """Height and width of an image as stored.
+
+        Raises
+        ------
+        InputError
+            When the rows are vectors.
+        """
+        return self._rule("size").native[:2]
+
+    def wanting(self, wanted: Wanted) -> ArraySource:
+        """Give the same rows, read in another size and cut.
+
+        Raises
+        ------
+        InputError
+            When the rows are vectors.
+        """
+        return replace(self, rule=self._rule("picture").wanting(wanted))
+
+    def _rule(self, what: str) -> PixelRule:
+        """Give the rule, or say that vectors have none."""
+        if self.rule is None:
+            raise InputError(f"{self.label} holds vectors: its rows have no {what}")
+        return self.rule
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """``file:position`` for shards, else None."""
@@ -130,7 +159,7 @@ class ArraySource:
         bad = bad_values(rows) | stored.bad
         if bad:
             raise SourceError(f"row {row}: {bad[0]}")
-        return limit(self.rule.apply(rows, self.rule.native[:2])[0], max_side)
+        return limit(self.rule.apply(rows, native=True)[0], max_side)
 
 
 def make_array_source(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.errors import InputError
 
 Kind = Literal["images", "vectors", "table"]
 
@@ -58,3 +62,33 @@ class Source(Protocol):
 
     def read(self, start: int, stop: int) -> Batch:
         """Decode rows ``start..stop``."""
+
+
+@runtime_checkable
+class ImageSource(Source, Protocol):
+    """A source whose rows can be had in their own size, or in one that an encoder wants."""
+
+    @property
+    def typical_size(self) -> tuple[int, int]:
+        """Height and width of most images as stored: the medians of those looked at."""
+
+    def wanting(self, wanted: Wanted) -> Self:
+        """Give the same rows, read in another size and cut; `shape` follows."""
+
+    def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
+        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
+
+
+def as_wanted(source: Source, wanted: Wanted | None) -> Source:
+    """Give the rows of a source in the size that an encoder wants; None keeps theirs.
+
+    Raises
+    ------
+    InputError
+        When the rows are no images.
+    """
+    if wanted is None:
+        return source
+    if source.kind != "images" or not isinstance(source, ImageSource):
+        raise InputError(f"rows of {source.description} have no pictures to scale")
+    return source.wanting(wanted)

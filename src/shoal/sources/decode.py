@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 import simplejpeg
@@ -20,10 +19,12 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
-from shoal.sources.pixels import fit, limit, on_white, to_bytes, to_channels, value_range
+from shoal.sources.pixels import on_white, shaped, to_bytes, value_range
 from shoal.sources.store import because
 
+AS_IT_IS = Wanted()
 MAX_PIXELS = 250_000_000
 EXTENSIONS = frozenset(
     (
@@ -51,26 +52,7 @@ _FORMATS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What pixels a caller needs.
-
-    Attributes
-    ----------
-    size : tuple of int or None
-        ``(H, W)`` to fill: scaled in proportion, what is over is cut off. None keeps it.
-    max_side : int or None
-        Without `size`: scaled down until no side is longer.
-    channels : int or None
-        1 for grey, 3 for colour, None as the file has it.
-    """
-
-    size: tuple[int, int] | None = None
-    max_side: int | None = None
-    channels: int | None = None
-
-
-def decode(data: bytes, wanted: Wanted = Wanted()) -> NDArray[np.uint8]:
+def decode(data: bytes, wanted: Wanted = AS_IT_IS) -> NDArray[np.uint8]:
     """Decode an image file, upright and on white, to uint8 ``(H, W, C)``.
 
     The first frame is taken; 16 bits become 8. JPEG is decoded at the least of its own
@@ -89,11 +71,7 @@ def decode(data: bytes, wanted: Wanted = Wanted()) -> NDArray[np.uint8]:
         raise
     except Exception as error:  # decoders raise a dozen kinds on damaged files
         raise SourceError(f"the image is damaged or cut off: {because(error)}") from None
-    if wanted.channels:
-        image = to_channels(image, wanted.channels)
-    if wanted.size:
-        return np.ascontiguousarray(fit(image, wanted.size))
-    return np.ascontiguousarray(limit(image, wanted.max_side))
+    return shaped(image, wanted)
 
 
 def measure(data: bytes) -> tuple[int, int]:
@@ -141,7 +119,7 @@ def _decode_jpeg(data: bytes, wanted: Wanted) -> NDArray[np.uint8] | None:
 def _least_size(size: tuple[int, int], wanted: Wanted, sideways: bool) -> tuple[int, int]:
     """Give the size that must at least be decoded, as the file lies; 0 for all of it."""
     if wanted.size:
-        least = wanted.size
+        least = wanted.least
         return (least[1], least[0]) if sideways else least
     if wanted.max_side and max(size) > wanted.max_side:
         scale = wanted.max_side / max(size)

@@ -7,16 +7,17 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.base import Batch, Kind
-from shoal.sources.decode import Wanted, decode, measure
+from shoal.sources.decode import decode, measure
 from shoal.sources.listing import Listing
 from shoal.sources.pixels import LARGEST_NATIVE, show
 from shoal.sources.store import because, check_range
@@ -45,6 +46,10 @@ class FolderSource:
         What people call their sizes: ``28×28``, ``mixed sizes``.
     label : str
         What people call the source: the folder's or list's name.
+    typical_size : tuple of int
+        Median height and width of the files looked at.
+    wanted : Wanted or None
+        How they are scaled; None for what `shape` says.
     """
 
     root: Path
@@ -53,6 +58,8 @@ class FolderSource:
     mixed_sizes: bool
     sizes: str
     label: str
+    typical_size: tuple[int, int]
+    wanted: Wanted | None = None
 
     @property
     def kind(self) -> Kind:
@@ -82,7 +89,15 @@ class FolderSource:
             "shape": list(self.shape),
             "bytes": int(self.listing.sizes.clip(0).sum()),
             "hash": digest.hexdigest(),
+            **({"wanted": self.wanted.as_dict()} if self.wanted else {}),
         }
+
+    def wanting(self, wanted: Wanted) -> FolderSource:
+        """Give the same rows, read in another size and cut."""
+        size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
+        full = replace(wanted, size=size, channels=channels)
+        scaled = self.mixed_sizes or size != self.shape[:2]
+        return replace(self, shape=(*size, channels), mixed_sizes=scaled, wanted=full)
 
     def names(self, start: int, stop: int) -> list[str]:
         """Paths relative to the folder, with ``/``; as written in a list."""
@@ -100,7 +115,7 @@ class FolderSource:
         check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, *self.shape), np.uint8)
         bad: dict[int, str] = {}
-        wanted = Wanted(size=self.shape[:2], channels=self.shape[2])
+        wanted = self.wanted or Wanted(self.shape[:2], channels=self.shape[2])
         for at in range(stop - start):
             try:
                 data[at] = decode(self._bytes(start + at), wanted)
@@ -191,7 +206,9 @@ def make_folder_source(
     said = show(common) if small or not several else "mixed sizes"
     shape = (*size, 3 if colour else 1)
     scaled = size != common or not (small or not several)
-    return FolderSource(root, listing, shape, scaled, said, label)
+    heights, widths = zip(*sizes.elements(), strict=True)
+    typical = int(np.median(heights)), int(np.median(widths))
+    return FolderSource(root, listing, shape, scaled, said, label, typical)
 
 
 def _sample(root: Path, listing: Listing) -> Iterator[tuple[int, bytes | SourceError]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.core.wanted import Sampling, Wanted
 from shoal.errors import InputError
 
 LARGEST_NATIVE = 64
@@ -31,6 +33,8 @@ class PixelRule:
         ``(H, W, C)`` before scaling, C of 1 or 3.
     shape : tuple of int
         ``(H, W, C)`` as read.
+    wanted : Wanted or None
+        How images are scaled and cut to `shape`; None for the middle of each.
     """
 
     channels_first: bool
@@ -38,25 +42,32 @@ class PixelRule:
     high: float
     native: tuple[int, int, int]
     shape: tuple[int, int, int]
+    wanted: Wanted | None = None
+
+    def wanting(self, wanted: Wanted) -> PixelRule:
+        """Give the rule by which the same rows are read in another size and cut."""
+        size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
+        full = dataclasses.replace(wanted, size=size, channels=channels)
+        return dataclasses.replace(self, shape=(*size, channels), wanted=full)
 
     @property
     def scaled(self) -> bool:
         """True when images are scaled to another size."""
         return self.native != self.shape
 
-    def apply(self, rows: NDArray, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-        """Give rows as contiguous uint8 ``(n, H, W, C)`` of `size`, or of the rule's size."""
+    def apply(self, rows: NDArray, *, native: bool = False) -> NDArray[np.uint8]:
+        """Give rows as contiguous uint8 ``(n, H, W, C)`` of the rule's size, or their own."""
         pixels = to_bytes(rows, self.low, self.high)
         if pixels.ndim == 3:
             pixels = pixels[..., None]
         elif self.channels_first:
             pixels = np.moveaxis(pixels, 1, -1)
         pixels = on_white(pixels)
-        height, width = size or self.shape[:2]
-        if pixels.shape[1:3] != (height, width):
-            fitted = np.empty((len(pixels), height, width, pixels.shape[3]), np.uint8)
+        wanted = self.wanted or Wanted(self.shape[:2])
+        if not native and (self.wanted or pixels.shape[1:] != self.shape):
+            fitted = np.empty((len(pixels), *self.shape), np.uint8)
             for row, image in enumerate(pixels):
-                fitted[row] = fit(image, (height, width))
+                fitted[row] = shaped(image, wanted)
             pixels = fitted
         return np.ascontiguousarray(pixels)
 
@@ -160,15 +171,48 @@ def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
 
 
+def shaped(image: NDArray[np.uint8], wanted: Wanted) -> NDArray[np.uint8]:
+    """Give an image ``(H, W, C)`` the channels and the size that are wanted, contiguous."""
+    if wanted.channels:
+        image = to_channels(image, wanted.channels)
+    if wanted.size is None:
+        return np.ascontiguousarray(limit(image, wanted.max_side))
+    ways = {"crop": _cropped, "stretch": _stretched, "pad": _padded}
+    return np.ascontiguousarray(ways[wanted.fit](image, wanted.size, wanted))
+
+
 def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Scale an image to `size`: the sides in proportion, what is over cut off evenly."""
+    return _cropped(image, size, Wanted())
+
+
+def _cropped(image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted) -> NDArray[np.uint8]:
+    """Scale the middle of an image."""
     height, width = image.shape[:2]
-    if (height, width) == size:
+    if (height, width) == size and wanted.kept == 1:
         return image
-    scale = max(size[0] / height, size[1] / width)
+    scale = max(size[0] / height, size[1] / width) / wanted.kept
     cut_h, cut_w = min(height, size[0] / scale), min(width, size[1] / scale)
     top, left = (height - cut_h) / 2, (width - cut_w) / 2
-    return resize(image, size, (left, top, left + cut_w, top + cut_h))
+    return resize(image, size, (left, top, left + cut_w, top + cut_h), wanted.sampling)
+
+
+def _stretched(
+    image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted
+) -> NDArray[np.uint8]:
+    """Scale each side by itself."""
+    return image if image.shape[:2] == size else resize(image, size, None, wanted.sampling)
+
+
+def _padded(image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted) -> NDArray[np.uint8]:
+    """Scale all of an image, and leave white what it does not fill."""
+    height, width = image.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    padded = np.full((*size, image.shape[2]), 255, np.uint8)
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    padded[top : top + inner[0], left : left + inner[1]] = _stretched(image, inner, wanted)
+    return padded
 
 
 def limit(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:
@@ -184,13 +228,13 @@ def resize(
     image: NDArray[np.uint8],
     size: tuple[int, int],
     box: tuple[float, float, float, float] | None = None,
+    sampling: Sampling = "bilinear",
 ) -> NDArray[np.uint8]:
     """Resample an image, or a box of it, with antialiasing."""
     flat = image[..., 0] if image.shape[-1] == 1 else image
     picture = Image.fromarray(np.ascontiguousarray(flat))
-    scaled = picture.resize(
-        (size[1], size[0]), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0
-    )
+    kernel = Image.Resampling[sampling.upper()]
+    scaled = picture.resize((size[1], size[0]), kernel, box=box, reducing_gap=3.0)
     return np.asarray(scaled).reshape(*size, image.shape[-1])
 
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError
-from shoal.sources.base import Source
-from shoal.sources.pixels import fit, resize, to_channels
-
-
-@runtime_checkable
-class ImageSource(Source, Protocol):
-    """A source whose rows can be had in their own size."""
-
-    def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
+from shoal.sources.base import ImageSource, Source
+from shoal.sources.pixels import shaped
 
 
 def thumbnails(
@@ -60,20 +53,13 @@ def thumbnails(
             image = source.read_original(int(row), side if keep == "all" else 4 * side)
         except SourceError:
             continue
-        pictures[at] = square(to_channels(image, channels), side, keep)
+        pictures[at] = square(image, side, keep, channels)
     return pictures
 
 
 def square(
-    image: NDArray[np.uint8], side: int, keep: Literal["centre", "all"]
+    image: NDArray[np.uint8], side: int, keep: Literal["centre", "all"], channels: int | None = None
 ) -> NDArray[np.uint8]:
     """Make an image square by cutting or by padding with white."""
-    if keep == "centre":
-        return fit(image, (side, side))
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    inner = max(1, round(height * scale)), max(1, round(width * scale))
-    padded = np.full((side, side, image.shape[2]), 255, np.uint8)
-    top, left = (side - inner[0]) // 2, (side - inner[1]) // 2
-    padded[top : top + inner[0], left : left + inner[1]] = resize(image, inner)
-    return padded
+    way = Wanted((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
+    return shaped(image, way)

@@ -1,0 +1,86 @@
+"""What pixels are wanted of an image: by an encoder, a thumbnail, a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shoal.errors import InputError
+
+Fit = Literal["crop", "stretch", "pad"]
+Sampling = Literal["bilinear", "bicubic"]
+_FITS, _SAMPLINGS = ("crop", "stretch", "pad"), ("bilinear", "bicubic")
+_MOST = 4096
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What pixels a caller needs; by default those that there are.
+
+    Attributes
+    ----------
+    size : tuple of int or None
+        ``(H, W)`` in pixels to fill, 1 to 4,096 each. None keeps the image's own.
+    max_side : int or None
+        Without `size`: scaled down until no side is longer.
+    channels : int or None
+        1 for grey, 3 for colour, None as the image has it.
+    fit : {"crop", "stretch", "pad"}
+        How `size` is filled: in proportion, what is over cut off evenly; each side by itself;
+        in proportion, what is missing white.
+    sampling : {"bilinear", "bicubic"}
+        How pixels are weighed; both with antialiasing.
+    kept : float
+        With ``"crop"``: the share of the largest cut that is kept, from its middle. 0.875 is
+        the usual "shorter side to 256, then the 224 in the middle".
+
+    Raises
+    ------
+    InputError
+        When a value is outside these.
+
+    Examples
+    --------
+    >>> Wanted((224, 224), channels=3, sampling="bicubic").least
+    (224, 224)
+    """
+
+    size: tuple[int, int] | None = None
+    max_side: int | None = None
+    channels: int | None = None
+    fit: Fit = "crop"
+    sampling: Sampling = "bilinear"
+    kept: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            object.__setattr__(self, "size", tuple(int(side) for side in self.size))
+            if len(self.size) != 2 or not all(1 <= side <= _MOST for side in self.size):
+                raise InputError(f"images of {self.size} pixels: give height and width, 1 to 4,096")
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"images of {self.channels} channels: give 1 or 3")
+        if self.fit not in _FITS or self.sampling not in _SAMPLINGS or not 0 < self.kept <= 1:
+            raise InputError(
+                f"images with fit {self.fit!r}, sampling {self.sampling!r} and kept {self.kept}: "
+                f"give one of {', '.join(_FITS)}, one of {', '.join(_SAMPLINGS)}, and a share "
+                "above 0 to 1"
+            )
+
+    @property
+    def least(self) -> tuple[int, int]:
+        """Height and width that the whole image must have for `size`; 0 where all is needed."""
+        if self.size is None:
+            return 0, 0
+        share = self.kept if self.fit == "crop" else 1.0
+        return round(self.size[0] / share), round(self.size[1] / share)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values, for a fingerprint or a file; ``Wanted(**values)`` reads them."""
+        return {
+            "size": None if self.size is None else list(self.size),
+            "max_side": self.max_side,
+            "channels": self.channels,
+            "fit": self.fit,
+            "sampling": self.sampling,
+            "kept": self.kept,
+        }
