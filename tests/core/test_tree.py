@@ -85,6 +85,17 @@ def test_cuts_are_contiguous_and_refine_each_other(tree):
             assert len(parents) == k
 
 
+@given(trees(), st.data())
+def test_leaves_are_apart_from_the_first_cut_that_parts_them(tree, data):
+    leaves = st.integers(0, tree.n_leaves - 1)
+    pairs = np.array(data.draw(st.lists(st.tuples(leaves, leaves), max_size=9)), int).reshape(-1, 2)
+    cuts = [tree.labels(k) for k in range(1, tree.n_leaves + 1)]
+    slow = [
+        next((k for k, c in enumerate(cuts, 1) if c[a] != c[b]), len(cuts) + 1) for a, b in pairs
+    ]
+    assert tree.apart(*pairs.T).tolist() == slow
+
+
 @given(trees())
 def test_arrays_give_the_tree_back(tree):
     again = Tree.from_arrays({name: value.copy() for name, value in tree.to_arrays().items()})

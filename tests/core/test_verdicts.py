@@ -3,15 +3,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.core.tree import Tree
 from shoal.core.verdicts import (
-    decided,
     far_representatives,
     held_share,
     numbered_by_size,
-    outvotes,
     row_confidence,
     row_limits,
+    swayed,
 )
+
+
+@st.composite
+def trees(draw):
+    m = draw(st.integers(3, 30))
+    order, splits = draw(st.permutations(range(m))), draw(st.permutations(range(1, m)))
+    return Tree(np.array(order, np.int32), np.array(splits, np.int32), np.zeros(m - 1, np.float32))
 
 
 def nearest(x, k):
@@ -84,15 +91,27 @@ def test_a_row_may_be_three_radii_away():
 
 def test_two_farther_voters_win_only_together_and_only_when_near():
     distances = np.array([[1, 1.1, 1.2], [1, 1.5, 1.6], [0, 0.1, 0.1]], np.float32)
-    assert outvotes(distances).tolist() == [True, False, False]
+    order, found = np.arange(3, dtype=np.int32), np.zeros(2, np.float32)
+    nearest = np.tile(order, (3, 1))
+    for splits, told in (([1, 2], [True, False, False]), ([2, 1], [False] * 3)):
+        tree = Tree(order, np.array(splits, np.int32), found)
+        assert swayed(tree, nearest, distances).tolist() == told
 
 
-@given(st.lists(st.integers(0, 3), min_size=3, max_size=12), st.data())
-def test_the_deciding_representative_holds_the_majority(labels, data):
-    labels = np.array(labels, np.int32)
-    ids = st.integers(0, len(labels) - 1)
-    first, second = (np.array([data.draw(ids)], np.int32) for _ in range(2))
-    third = np.array([data.draw(st.integers(-1, len(labels) - 1))], np.int32)
-    found = labels[decided(labels, first, second, third)[0]]
-    swayed = third[0] >= 0 and labels[second[0]] == labels[third[0]]
-    assert found == labels[second[0] if swayed else first[0]]
+def slow_descent(tree, voters):
+    """Go down from the root: where a cut parts three voters, the two that stay together go on."""
+    for k in range(2, tree.n_leaves + 1):
+        sides = tree.labels(k)[voters].tolist()
+        voters = [v for v, side in zip(voters, sides, strict=True) if sides.count(side) >= 2]
+        if len(voters) == 2:
+            return voters[0]
+    raise AssertionError("a tree parts all leaves")
+
+
+@given(trees(), st.data())
+def test_a_row_goes_down_the_tree_with_its_voters(tree, data):
+    voters = data.draw(st.permutations(range(tree.n_leaves)))[:3]
+    near = np.array([voters], np.int32)
+    told = swayed(tree, near, np.array([[1, 1.1, 1.2]], np.float32))
+    assert voters[int(told[0])] == slow_descent(tree, voters)
+    assert not swayed(tree, near, np.array([[0, 1, 1]], np.float32))[0]

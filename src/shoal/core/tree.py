@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,41 @@ class Tree:
         labels = np.empty(self.n_leaves, np.int32)
         labels[self.order] = np.repeat(np.arange(k, dtype=np.int32), np.diff(bounds))
         return labels
+
+    def apart(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
+        """Give the least k at which two leaves lie in different clusters; m + 1 for the same one.
+
+        Parameters
+        ----------
+        one, other : ndarray, shape (n,), int
+            Representatives, by number.
+        """
+        place = np.empty(self.n_leaves, np.int32)
+        place[self.order] = np.arange(self.n_leaves, dtype=np.int32)
+        a, b = place[one], place[other]
+        low, high = np.minimum(a, b), np.maximum(a, b)
+        found = np.full(len(low), self.n_leaves + 1, np.int32)
+        differ = np.flatnonzero(low < high)
+        low, length = low[differ], (high - low)[differ]
+        # The first split between two leaves is the least rank in a range: two overlapping
+        # ranges of the table cover it.
+        power = np.frexp(length)[1] - 1
+        table = self._first_splits
+        found[differ] = np.minimum(table[power, low], table[power, low + length - (1 << power)]) + 2
+        return found
+
+    @cached_property
+    def _first_splits(self) -> NDArray[np.int32]:
+        """Least rank of the splits before positions i + 1 .. i + 2^p, at [p, i]."""
+        m = self.n_leaves
+        rank = np.empty(max(m - 1, 0), np.int32)
+        rank[self.splits - 1] = np.arange(m - 1, dtype=np.int32)
+        table = [rank]
+        for power in range(1, max(m - 1, 1).bit_length()):
+            above, half = table[-1].copy(), 1 << (power - 1)
+            np.minimum(above[:-half], table[-1][half:], out=above[:-half])
+            table.append(above)
+        return np.stack(table)
 
     def linkage(self, k: int) -> list[tuple[int, int, float]]:
         """Give the k − 1 merges above the cut into k, lowest first: left, right, excess.

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.tree import Tree
+
 _NEAR = 5  # the distance to the fifth neighbour tells how densely a row lies
 _FAR_MADS = 6.0
 _FAR_LEAST = np.log(1.5)
@@ -57,48 +59,37 @@ def held_share(
     return share.astype(np.float32)
 
 
-def outvotes(distances: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell where the second and third nearest together outvote the nearest, shape (n,).
+def swayed(
+    tree: Tree, nearest: NDArray[np.int32], distances: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Tell which rows go with their second nearest representative at every cut, shape (n,).
 
-    Votes are one over the squared distance, so a row on its representative is never outvoted.
+    A row goes down the tree with its three voters: where a split parts the nearest from the
+    other two, it follows these, if they outvote it. So it ends at one leaf, and a cluster of a
+    finer cut lies within one of every coarser cut. Votes are one over the squared distance, so
+    a row on its representative is never swayed.
 
     Parameters
     ----------
-    distances : ndarray, shape (n, 3)
-        To the three nearest representatives, ascending.
+    tree : Tree
+        Over the representatives.
+    nearest, distances : ndarray, shape (n, 3)
+        The three nearest representatives, ascending.
+
+    Examples
+    --------
+    >>> three, at = np.arange(3, dtype=np.int32), np.array([[1, 1.1, 1.2]], np.float32)
+    >>> tree = Tree(three, np.array([1, 2]), np.zeros(2, np.float32))  # 0 | 1, 2
+    >>> swayed(tree, three[None], at).tolist(), swayed(tree, three[None, ::-1], at).tolist()
+    ([True], [False])
     """
     square = distances.astype(np.float64) ** 2
     first, second, third = square.T
     told: NDArray[np.bool_] = first * (second + third) > second * third
+    torn = np.flatnonzero(told)
+    one, two, three = nearest[torn].T
+    told[torn] = tree.apart(two, three) > tree.apart(one, two)
     return told
-
-
-def decided(
-    labels: NDArray[np.int32],
-    first: NDArray[np.int32],
-    second: NDArray[np.int32],
-    third: NDArray[np.int32],
-) -> NDArray[np.int32]:
-    """Give the representative that decides each row's cluster at a cut, shape (n,), int32.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (m,)
-        Cluster of each representative.
-    first, second, third : ndarray, shape (n,)
-        The nearest three; `third` is −1 where the others cannot outvote the first.
-
-    Examples
-    --------
-    >>> one = np.array([0]), np.array([1]), np.array([2])
-    >>> decided(np.array([5, 7, 7]), *one).tolist(), decided(np.array([5, 7, 5]), *one).tolist()
-    ([1], [0])
-    """
-    deciding = first.copy()
-    torn = np.flatnonzero(third >= 0)
-    swayed = torn[labels[second[torn]] == labels[third[torn]]]
-    deciding[swayed] = second[swayed]
-    return deciding
 
 
 def row_confidence(
@@ -107,7 +98,6 @@ def row_confidence(
     first: NDArray[np.int32],
     second: NDArray[np.int32],
     margin: NDArray[np.uint8],
-    deciding: NDArray[np.int32] | None = None,
 ) -> NDArray[np.float32]:
     """Give the confidence of rows by their two nearest representatives, shape (n,).
 
@@ -119,13 +109,11 @@ def row_confidence(
     shares, labels : ndarray, shape (m,)
         Of the representatives.
     first, second : ndarray, shape (n,)
-        Nearest two representatives of each row, −1 for none.
+        Nearest two representatives of each row, the deciding one first, −1 for none.
     margin : ndarray, shape (n,), uint8
         255 · (1 − nearest distance / second distance).
-    deciding : ndarray, shape (n,), optional
-        From `decided`; the nearest ones when not given.
     """
-    confidence = shares[np.maximum(first if deciding is None else deciding, 0)]
+    confidence = shares[np.maximum(first, 0)]
     torn = np.flatnonzero((second >= 0) & (labels[first] != labels[np.maximum(second, 0)]))
     clear = np.minimum(margin[torn] / np.float32(255 * _CLEAR), 1)
     confidence[torn] *= (1 + clear) / 2

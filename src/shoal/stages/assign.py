@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from shoal.core.cells import Cells
 from shoal.core.metrics import match_labels
 from shoal.core.nearest import centre_cells, nearest_of
-from shoal.core.verdicts import far_representatives, numbered_by_size, outvotes, row_limits
+from shoal.core.tree import Tree
+from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
 from shoal.stages.base import Context, Shards, Stage
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, read_npy, write_json, write_npy, write_table
 
-Places = tuple[
-    NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]
-]
+Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,15 @@ class _Known:
         first = self.place[start:stop]
         n = len(first)
         none = np.full(n, -1, np.int32)
-        return first, none, none, np.full(n, 255, np.uint8), np.zeros(n, np.float32)
+        return first, none, np.full(n, 255, np.uint8), np.zeros(n, np.float32)
 
 
 @dataclass(frozen=True)
 class _Nearest:
-    """Rows whose representative is the nearest one."""
+    """Rows whose representative is the nearest one, or the second that the third sides with."""
 
     vectors: NDArray[np.float32]
+    tree: Tree
     cells: Cells
     project: StageFolder
 
@@ -51,16 +51,16 @@ class _Nearest:
         near = min(3, len(self.vectors))
         found, away = nearest_of(rows[good], self.vectors, near, cells=self.cells)
         n = len(rows)
-        first, second, third = (np.full(n, -1, np.int32) for _ in range(3))
-        first[good], second[good] = found[:, :2].T
-        if near == 3:
-            outvoted = good[outvotes(away)]
-            third[outvoted] = found[outvotes(away), 2]
+        first, second = (np.full(n, -1, np.int32) for _ in range(2))
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
         ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
         margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
+        if near == 3:
+            torn = swayed(self.tree, found, away)
+            found[torn, :2], away[torn, :2] = found[torn, 1::-1], away[torn, 1::-1]
+        first[good], second[good] = found[:, :2].T
         distance[good] = away[:, 0]
-        return first, second, third, margin, distance
+        return first, second, margin, distance
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,13 @@ class _AssignShard:
     def __call__(self, item: int) -> None:
         import pyarrow as pa
 
-        first, second, third, margin, distance = self.places(item)
+        first, second, margin, distance = self.places(item)
         known = np.maximum(first, 0)
         outlier = self.far[known] | (distance > self.limits[known])
         table = pa.table(
             {
                 "representative": first,
                 "second": second,
-                "third": third,
                 "margin": margin,
                 "distance": distance,
                 "outlier": outlier & (first >= 0),
@@ -98,7 +97,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
-    return {"version": 2, "previous": kept}
+    return {"version": 3, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:
@@ -123,7 +122,7 @@ def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
         if layer.primary:
             before = previous.primary
         sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
-        found = np.append(sized, -1)[result.deciding(sized)]
+        found = np.append(sized, -1)[result.place]
         renamed = match_labels(previous.labels(before.k), found)
         ids = np.zeros(len(sizes), np.int64)
         ids[found[found >= 0]] = renamed[found >= 0]
@@ -145,7 +144,7 @@ def _work(context: Context) -> dict[str, Any]:
     else:
         vectors = read_npy(summary.whole("vectors"))
         cells = centre_cells(vectors, workers=context.settings.workers or 1)
-        places = _Nearest(vectors, cells, context.stage("project"))
+        places = _Nearest(vectors, Result(context.run).tree, cells, context.stage("project"))
     write_npy(folder.whole("far"), far)
     task = _AssignShard(places, far, limits, folder)
     context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shoal.core.layers import Layer
 from shoal.core.tree import Tree
-from shoal.core.verdicts import decided, held_share, numbered_by_size, row_confidence
+from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
 from shoal.storage import RunFolder, read_json, read_npy, read_table
 
@@ -88,13 +88,13 @@ class Result:
 
     @cached_property
     def place(self) -> NDArray[np.int32]:
-        """The representative of each row, −1 for quarantined rows, (N,) int32."""
+        """The representative that decides each row's clusters, −1 if quarantined, (N,) int32."""
         if self.every_row:
             return read_npy(self.run.stage("summarise").whole("place"))
         return self.column("representative")
 
     def column(self, name: str) -> NDArray:
-        """One column of all rows: representative, second, third, margin, distance or outlier."""
+        """One column of all rows: representative, second, margin, distance or outlier."""
         paths = self.run.stage("assign").parts("rows")
         parts = [read_table(path, [name])[name].to_numpy() for path in paths]
         return np.concatenate(parts)
@@ -151,16 +151,7 @@ class Result:
     def labels(self, k: int) -> NDArray[np.int32]:
         """Cluster id of each row, −1 for quarantined rows, (N,) int32."""
         labels = self.cut(k)
-        return np.append(labels, np.int32(-1))[self.deciding(labels)]
-
-    def deciding(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Give the representative that decides each row's cluster at a cut, (N,) int32.
-
-        The nearest one, or the second nearest where that and the third outvote it.
-        """
-        if self.every_row:
-            return self.place
-        return decided(labels, self.place, self.column("second"), self.column("third"))
+        return np.append(labels, np.int32(-1))[self.place]
 
     def shares(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
         """How much of each representative's ties stay in its cluster, (m,) float32."""
@@ -176,5 +167,4 @@ class Result:
         if self.every_row:
             return np.append(shares, np.float32(np.nan))[self.place]
         second, margin = self.column("second"), self.column("margin")
-        deciding = decided(labels, self.place, second, self.column("third"))
-        return row_confidence(shares, labels, self.place, second, margin, deciding)
+        return row_confidence(shares, labels, self.place, second, margin)
