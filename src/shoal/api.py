@@ -17,6 +17,7 @@ from shoal import pipeline
 from shoal.core.layers import Layer
 from shoal.core.metrics import score, simplified_silhouette
 from shoal.core.tree import Tree
+from shoal.edits import Curation
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.model import Model, Prediction
 from shoal.progress import Progress
@@ -190,6 +191,11 @@ class Run:
             "silhouette": simplified_silhouette(self.representatives.vectors, self.tree.labels(k)),
             "stability": None if marked is None else marked.as_dict()["stability"],
         }
+
+    @cached_property
+    def edits(self) -> Curation:
+        """The corrections that people made: merge, split, move, name, undo and so on."""
+        return Curation(self._result)
 
     @cached_property
     def model(self) -> Model:

@@ -8,6 +8,7 @@ from shoal.storage.parts import (
     write_bytes,
     write_json,
     write_npy,
+    write_npy_blocks,
     write_table,
 )
 from shoal.storage.run_folder import FORMAT, RunFolder
@@ -25,5 +26,6 @@ __all__ = [
     "write_bytes",
     "write_json",
     "write_npy",
+    "write_npy_blocks",
     "write_table",
 ]

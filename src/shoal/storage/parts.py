@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     StorageFullError
         When the disk is full or the folder cannot be written.
     """
-    _write(path, [memoryview(data)])
+    _write(path, [memoryview(data)], len(data))
 
 
 def write_json(path: Path, obj: Any) -> None:
@@ -57,9 +57,48 @@ def write_npy(path: Path, array: NDArray) -> None:
     if array.dtype.hasobject:
         raise TypeError(f"{path.name}: an array of Python objects cannot be stored")
     array = np.asarray(array, order="C")
+    head = _head(np.lib.format.header_data_from_array_1_0(array))
+    _write(path, [head, array.reshape(-1).view(np.uint8).data], head.nbytes + array.nbytes)
+
+
+def write_npy_blocks(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[NDArray]
+) -> None:
+    """Write an array as ``.npy`` that comes in blocks of its first axis; see `write_bytes`.
+
+    Raises
+    ------
+    ValueError
+        When the blocks do not add up to `shape`.
+    """
+    head = _head(
+        {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": shape,
+        }
+    )
+    left = shape[0]
+
+    def pieces() -> Iterator[memoryview]:
+        nonlocal left
+        yield head
+        for block in blocks:
+            left -= len(block)
+            if block.shape[1:] != shape[1:]:
+                raise ValueError(f"a block of shape {block.shape} for an array of {shape}")
+            yield np.ascontiguousarray(block, dtype).reshape(-1).view(np.uint8).data
+        if left:
+            raise ValueError(f"blocks of {shape[0] - left:,} rows for an array of {shape[0]:,}")
+
+    _write(path, pieces(), head.nbytes + int(np.prod(shape)) * dtype.itemsize)
+
+
+def _head(facts: dict[str, Any]) -> memoryview:
+    """Give the head of an ``.npy`` file."""
     head = io.BytesIO()
-    np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
-    _write(path, [head.getbuffer(), array.reshape(-1).view(np.uint8).data])
+    np.lib.format.write_array_header_1_0(head, facts)
+    return head.getbuffer()
 
 
 def write_table(path: Path, table: Any) -> None:
@@ -69,7 +108,8 @@ def write_table(path: Path, table: Any) -> None:
 
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
-    _write(path, [memoryview(sink.getvalue())])
+    data = memoryview(sink.getvalue())
+    _write(path, [data], data.nbytes)
 
 
 def read_npy(path: Path, mmap: bool = False) -> NDArray:
@@ -153,10 +193,9 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
     )
 
 
-def _write(path: Path, pieces: Sequence[memoryview]) -> None:
+def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
     """Write `pieces` one after the other under a temporary name, then move it to `path`."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    needed = sum(piece.nbytes for piece in pieces)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

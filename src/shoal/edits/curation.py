@@ -1,0 +1,356 @@
+"""Curation: the log, the fit and the state together; what callers use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shoal.edits import plans
+from shoal.edits.errors import ConflictError, Proposal
+from shoal.edits.ground import Ground
+from shoal.edits.history import History
+from shoal.edits.log import Draft, Entry, Log
+from shoal.edits.rows import row_set
+from shoal.edits.state import State, first_state
+from shoal.errors import InputError
+from shoal.stages.result import Result
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed since an entry of the log.
+
+    Attributes
+    ----------
+    seq
+        The last entry taken in.
+    entries
+        Those since then.
+    changed
+        Clusters that are new or were changed, and are there now.
+    gone
+        Clusters that were there and are not now, or were made and undone.
+    everything
+        True when edits start from another cut: all clusters are others.
+    """
+
+    seq: int
+    entries: tuple[Entry, ...]
+    changed: tuple[int, ...]
+    gone: tuple[int, ...]
+    everything: bool
+
+
+class Curation:
+    """The edits of a run; see the package for how they work together.
+
+    Parameters
+    ----------
+    result
+        The run's results.
+    author
+        Who edits, where a call does not say.
+    """
+
+    def __init__(self, result: Result, author: str = "") -> None:
+        self.ground = Ground(result)
+        self.author = author
+        self._log = Log(result.run.path, self.ground.fingerprint)
+        self._lock = threading.RLock()
+        self._known: History | None = None
+        self._entries: list[Entry] = []
+
+    # What is there.
+
+    @property
+    def seq(self) -> int:
+        """Sequence number of the last entry taken in; 0 when there is none."""
+        return self._history.seq
+
+    @property
+    def state(self) -> State:
+        """The clustering as it is after the entries taken in; see `refresh`."""
+        with self._lock:
+            return self._history.state
+
+    @property
+    def k(self) -> int:
+        """The cut that the edits started from."""
+        return self.state.base.k
+
+    @property
+    def edited(self) -> bool:
+        """Whether any edit is in effect."""
+        return bool(self._history.done)
+
+    def refresh(self) -> int:
+        """Take in what other processes wrote; give the last sequence number."""
+        with self._lock:
+            if self._known is not None and self._log.is_as_before():
+                return self._known.seq
+            self._take_in(self._log.since(self._history.seq))
+            return self._history.seq
+
+    def entries(self, seq: int = 0) -> list[Entry]:
+        """Give the entries of the log after `seq`, those undone and the undoing among them."""
+        with self._lock:
+            return [entry for entry in self._entries if entry.seq > seq]
+
+    @property
+    def done(self) -> list[Entry]:
+        """The edits in effect, oldest first."""
+        return self._history.done
+
+    @property
+    def undone(self) -> list[Entry]:
+        """The edits that `redo` would do again, the next one first."""
+        return self._history.undone
+
+    def changes(self, seq: int) -> Changes:
+        """Say what changed after the entry `seq`, as far as it was taken in."""
+        with self._lock:
+            touched, there = self._history.touched, self.state.clusters
+            new = tuple(self.entries(seq))
+            sets = [touched[entry.seq] for entry in new]
+            everything = any(ids is None for ids in sets)
+            ids = set(there) if everything else set().union(*(s for s in sets if s))
+            changed = tuple(sorted(ids & set(there)))
+            return Changes(self.seq, new, changed, tuple(sorted(ids - set(there))), everything)
+
+    def sizes(self) -> dict[int, int]:
+        """Count the rows of each cluster; with the quarantined ones they add up to all rows."""
+        return dict(self.state.sizes)
+
+    def listing(self) -> list[dict[str, Any]]:
+        """List the clusters, the largest first: cluster, rows, name, note, mark, locked."""
+        state = self.state
+        order = sorted(state.clusters, key=lambda c: (-state.sizes[c], c))
+        return [
+            {
+                "cluster": c,
+                "rows": state.sizes[c],
+                "name": state.clusters[c].name,
+                "note": state.clusters[c].note,
+                "mark": state.clusters[c].mark,
+                "locked": state.clusters[c].locked,
+            }
+            for c in order
+        ]
+
+    def labels(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
+        """Give the cluster of each row from `start` up to `stop`, −1 where quarantined."""
+        stop = self.ground.n_rows if stop is None else stop
+        found = [
+            labels[max(0, start - first) : stop - first]
+            for first, labels in self.blocks()
+            if first < stop and first + len(labels) > start
+        ]
+        return np.concatenate(found) if found else np.empty(0, np.int32)
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """Go through all rows shard by shard: first row, and the cluster of each row."""
+        state = self.state
+        for start, places in self.ground.shards():
+            rows = np.arange(start, start + len(places))
+            yield start, state.labels_of(rows, places)
+
+    def labels_of(self, rows: ArrayLike) -> NDArray[np.int32]:
+        """Give the clusters of some rows, in their order."""
+        given = np.atleast_1d(np.asarray(rows))
+        chosen = row_set(given, self.ground.n_rows)
+        state = self.state
+        labels = state.labels_of(chosen, self.ground.deciding(chosen))
+        return labels[np.searchsorted(chosen, given)]
+
+    def rows_of(self, cluster: int) -> NDArray[np.int64]:
+        """Give all rows of a cluster, ascending."""
+        found = [start + np.flatnonzero(labels == cluster) for start, labels in self.blocks()]
+        return np.concatenate(found)
+
+    # Before an edit.
+
+    def preview_merge(self, clusters: Iterable[int], into: int | None = None) -> Proposal:
+        """Say who would go into whom, and under which name."""
+        return plans.proposed(self.state, clusters, into)
+
+    def preview_split(self, cluster: int, parts: int | None = None) -> dict[int, int]:
+        """Give the rows of each part of a split by its id; the largest keeps the cluster's."""
+        with self._lock:
+            before = self._history
+            draft = plans.plan_split(self.state, self.ground, before.fresh, cluster, parts)
+            after = plans.after(self.state, draft, self.ground)
+            return {c: after.sizes[c] for c in draft.facts["ids"]}
+
+    # Edits.
+
+    def merge(
+        self,
+        clusters: Iterable[int],
+        into: int | None = None,
+        name: str | None = None,
+        **how: Any,
+    ) -> Entry:
+        """Merge clusters: all their rows into one, by default the largest.
+
+        Its name stays, or the largest named one's where it has none; notes come together.
+
+        Parameters
+        ----------
+        clusters
+            Two or more.
+        into
+            The one whose id stays.
+        name
+            A name for the whole.
+        **how
+            `author`, `seen`, `token`; see the package.
+        """
+        ids = list(clusters)
+        return self._edit(lambda s: plans.plan_merge(s, ids, into, name), **how)
+
+    def split(self, cluster: int, parts: int | None = None, **how: Any) -> Entry:
+        """Split a cluster by the tree under it; the largest part keeps the id.
+
+        Parameters
+        ----------
+        cluster
+            Also one that was merged, or made of moved rows.
+        parts
+            How many; by default as many as the tree itself marks.
+        **how
+            `author`, `seen`, `token`; see the package.
+        """
+        return self._edit(
+            lambda s: plans.plan_split(s, self.ground, self._history.fresh, cluster, parts), **how
+        )
+
+    def move(
+        self, rows: ArrayLike, to: int | None = None, name: str | None = None, **how: Any
+    ) -> Entry:
+        """Move rows to a cluster; without `to` take them out into a new one, perhaps named."""
+        return self._edit(
+            lambda s: plans.plan_move(s, self.ground, self._history.fresh, rows, to, name), **how
+        )
+
+    def rename(self, cluster: int, name: str | None, **how: Any) -> Entry:
+        """Name a cluster; None takes its name away.
+
+        Raises
+        ------
+        NameTakenError
+            When another cluster has the name: they are never merged without a word.
+        """
+        return self._edit(lambda s: plans.plan_rename(s, cluster, name), **how)
+
+    def note(self, cluster: int, note: str, **how: Any) -> Entry:
+        """Put a note on a cluster; an empty one takes it away."""
+        return self._edit(lambda s: plans.plan_note(s, cluster, note), **how)
+
+    def mark(self, cluster: int, mark: str | None, **how: Any) -> Entry:
+        """Mark a cluster as ``"good"``, as ``"junk"``, or with None as neither."""
+        return self._edit(lambda s: plans.plan_mark(s, cluster, mark), **how)
+
+    def lock(self, cluster: int, locked: bool = True, **how: Any) -> Entry:
+        """Lock a cluster against edits, or unlock it."""
+        return self._edit(lambda s: plans.plan_lock(s, cluster, locked), **how)
+
+    def keep_apart(self, a: int, b: int, **how: Any) -> Entry:
+        """Say that two clusters are not the same: the review does not ask again."""
+        return self._edit(lambda s: plans.plan_apart(s, a, b), **how)
+
+    def answer_quiz(
+        self, cluster: int, right: ArrayLike, wrong: ArrayLike = (), **how: Any
+    ) -> Entry:
+        """Keep the answers of a quiz: rows that belong to the cluster, and rows that do not."""
+        return self._edit(lambda s: plans.plan_quiz(s, self.ground, cluster, right, wrong), **how)
+
+    def start_from(self, layer: int | None = None, k: int | None = None, **how: Any) -> Entry:
+        """Start anew from another cut; undo brings the edits back."""
+        return self._edit(lambda s: plans.plan_base(s, self.ground, layer, k), **how)
+
+    def undo(self, n: int = 1, **how: Any) -> Entry:
+        """Undo the last n edits in effect."""
+        return self._edit(lambda _: Draft("undo", {"n": n}), **how)
+
+    def redo(self, n: int = 1, **how: Any) -> Entry:
+        """Do n undone edits again; a new edit puts them out of reach."""
+        return self._edit(lambda _: Draft("redo", {"n": n}), **how)
+
+    def close(self) -> None:
+        """Close the log."""
+        with self._lock:
+            self._log.close()
+
+    # How it is done.
+
+    @property
+    def _history(self) -> History:
+        """The history, replayed from the log when first needed."""
+        with self._lock:
+            if self._known is None:
+                self._known = History(lambda: first_state(self.ground.base()), self.ground)
+                self._log.is_as_before()
+                self._take_in(self._log.since(0))
+            return self._known
+
+    def _take_in(self, entries: list[Entry]) -> None:
+        """Replay entries that were not known."""
+        assert self._known is not None
+        for entry in entries:
+            self._known.take(entry)
+            self._entries.append(entry)
+
+    def _edit(
+        self,
+        plan: Callable[[State], Draft],
+        *,
+        author: str | None = None,
+        seen: int | None = None,
+        token: str | None = None,
+    ) -> Entry:
+        """Do one edit: hold the log, take in what is new, check, write."""
+        with self._lock:
+            known = self._history
+            with self._log.writing() as writer:
+                self._take_in(writer.since(known.seq))
+                before = writer.find(token) if token is not None else None
+                if before is not None:
+                    return before
+                draft = self._planned(plan, seen)
+                take = known.checked(draft)
+                entry = writer.add(draft, self.author if author is None else author, token)
+            take(entry)
+            self._entries.append(entry)
+            return entry
+
+    def _planned(self, plan: Callable[[State], Draft], seen: int | None) -> Draft:
+        """Check what is asked against the state, and against what its maker had seen."""
+        try:
+            draft = plan(self.state)
+        except InputError as error:
+            if type(error) is InputError and seen is not None and self.entries(seen):
+                last = self.entries(seen)[-1]
+                raise ConflictError(f"{error} (meanwhile: {last.describe()})") from error
+            raise
+        if seen is not None:
+            self._refuse_conflict(draft, seen)
+        return draft
+
+    def _refuse_conflict(self, draft: Draft, seen: int) -> None:
+        """Raise when a cluster of the draft was changed after what its maker had seen."""
+        for entry in self.entries(seen):
+            ids = self._history.touched[entry.seq]
+            mine = plans.about(draft, self.state, self.ground)
+            both = mine if ids is None else ids if mine is None else mine & ids
+            if both or (mine is None and ids is None):
+                who = entry.author or "someone else"
+                which = f"cluster {min(both)}" if both else "the clusters"
+                raise ConflictError(
+                    f"{who} changed {which} meanwhile ({entry.describe()}): look again, then "
+                    "repeat the edit if it still makes sense"
+                )

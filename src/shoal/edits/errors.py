@@ -1,0 +1,54 @@
+"""Why an edit was not done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shoal.errors import InputError
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A merge that is only proposed: who would go into whom.
+
+    Attributes
+    ----------
+    clusters
+        All clusters of the merge, `into` among them.
+    into
+        The one whose id stays.
+    rows
+        Rows of each, in the order of `clusters`.
+    names
+        Names of each, None where there is none.
+    name, note
+        What the merged cluster would be called, and its note.
+    """
+
+    clusters: tuple[int, ...]
+    into: int
+    rows: tuple[int, ...]
+    names: tuple[str | None, ...]
+    name: str | None
+    note: str
+
+    @property
+    def total(self) -> int:
+        """Rows of the merged cluster."""
+        return sum(self.rows)
+
+
+class LockedError(InputError):
+    """A cluster is locked: unlock it first."""
+
+
+class ConflictError(InputError):
+    """Someone else changed the cluster since it was looked at."""
+
+
+class NameTakenError(InputError):
+    """Another cluster has the name; `proposal` is the merge that was perhaps meant."""
+
+    def __init__(self, message: str, proposal: Proposal) -> None:
+        super().__init__(message)
+        self.proposal = proposal

@@ -1,0 +1,154 @@
+"""What edits stand on: the base cut of a fit, and the representative that decides each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.tree import Tree
+from shoal.errors import StorageFullError
+from shoal.stages.result import Result
+from shoal.storage import fingerprint, read_npy, read_table, write_npy, write_npy_blocks
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Base:
+    """A cut that edits start from.
+
+    Attributes
+    ----------
+    k
+        How many clusters.
+    labels
+        (m,) int32 cluster id of each representative.
+    count
+        Gives `counts` when they are first needed.
+    """
+
+    k: int
+    labels: NDArray[np.int32]
+    count: Callable[[], NDArray[np.int64]]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows that each representative decides, (m,)."""
+        return self.count()
+
+
+class Ground:
+    """A finished run as the edits see it: by its representatives.
+
+    One representative decides a row's cluster at every cut (see `core.verdicts.swayed`). What
+    edits do to clusters moves whole representatives, so that merging two clusters gives exactly
+    the union of their rows. Where only some rows are representatives, the places of all rows
+    are copied to one file in the folder ``places``, from which few can be looked up at once; it
+    can be deleted at any time.
+
+    Parameters
+    ----------
+    result
+        The run.
+    """
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self._bases: dict[int, Base] = {}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever representatives, tree or places of the rows do."""
+        run = self.result.run
+        prints = (run.stage(name).receipt.fingerprint for name in ("tree", "assign"))
+        return fingerprint(_VERSION, *prints)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the source, quarantined ones counted."""
+        return self.result.n_rows
+
+    @property
+    def tree(self) -> Tree:
+        """The tree over the representatives."""
+        return self.result.tree
+
+    @cached_property
+    def position(self) -> NDArray[np.int64]:
+        """Place of each representative in leaf order, (m,)."""
+        position = np.empty(self.tree.n_leaves, np.int64)
+        position[self.tree.order] = np.arange(self.tree.n_leaves)
+        return position
+
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """Rank of the split before each position of the leaf order, (m,); none before the first."""
+        rank = np.full(self.tree.n_leaves, self.tree.n_leaves, np.int64)
+        rank[self.tree.splits] = np.arange(len(self.tree.splits))
+        return rank
+
+    def base(self, k: int | None = None) -> Base:
+        """Give the base cut into k clusters; that of the primary layer by default.
+
+        Raises
+        ------
+        InputError
+            When there is no such cut.
+        """
+        k = self.result.primary.k if k is None else k
+        if k not in self._bases:
+            self._bases[k] = Base(k, self.result.cut(k), lambda: self.counts)
+        return self._bases[k]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows that each representative decides, (m,)."""
+        kept = self.result.run.stage("places").whole(f"counts_{self._short}")
+        if kept.exists():
+            return read_npy(kept)
+        counts = np.zeros(self.tree.n_leaves, np.int64)
+        for _, places in self.shards():
+            counts += np.bincount(places[places >= 0], minlength=len(counts))
+        if not self.result.every_row:
+            with suppress(StorageFullError):
+                write_npy(kept, counts)
+        return counts
+
+    def deciding(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Give the representative that decides each of some rows, −1 for quarantined ones."""
+        return np.asarray(self._places[rows], np.int32)
+
+    def shards(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """Go through the shards: first row, and the representative that decides each row."""
+        size = int(self.result.summary["shard_rows"])
+        folder = self.result.run.stage("assign")
+        for shard in range(-(-self.n_rows // size)):
+            if self.result.every_row:
+                yield shard * size, np.asarray(self._places[shard * size : (shard + 1) * size])
+            else:
+                table = read_table(folder.part("rows", shard, "parquet"), ["representative"])
+                yield shard * size, table["representative"].to_numpy()
+
+    @property
+    def _short(self) -> str:
+        """Names what is kept of this fit."""
+        return self.fingerprint[:12]
+
+    @cached_property
+    def _places(self) -> NDArray[np.int32]:
+        """The representative that decides each row, (N,), mapped from a file."""
+        if self.result.every_row:
+            return read_npy(self.result.run.stage("summarise").whole("place"), mmap=True)
+        kept = self.result.run.stage("places").whole(f"representative_{self._short}")
+        if not kept.exists():
+            try:
+                blocks = (places for _, places in self.shards())
+                write_npy_blocks(kept, (self.n_rows,), np.dtype(np.int32), blocks)
+            except StorageFullError:  # a run that cannot be written can still be read
+                return self.result.place
+        return read_npy(kept, mmap=True)

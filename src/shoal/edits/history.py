@@ -1,0 +1,127 @@
+"""Undo and redo: which edits of a log are in effect, and the state after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shoal.edits.log import Draft, Entry
+from shoal.edits.state import GroundLike, State, Touched, applied
+from shoal.errors import InputError
+
+_LATEST = 64
+_EVERY = 64
+
+
+@dataclass
+class _Step:
+    """An edit in effect: its entry, what it touched, and the state after it where it is kept."""
+
+    entry: Entry
+    touched: Touched
+    state: State | None
+
+
+class History:
+    """The edits in effect, oldest first, and those undone, which a new edit makes out of reach.
+
+    Parameters
+    ----------
+    first
+        Gives the state before any edit.
+    ground
+        What a replay needs of the fit.
+    """
+
+    def __init__(self, first: Callable[[], State], ground: GroundLike) -> None:
+        self._ground = ground
+        self._first = first()
+        self._done: list[_Step] = []
+        self._undone: list[_Step] = []
+        self.touched: dict[int, Touched] = {}
+        self.fresh = 0
+        self._burn(self._first)
+
+    @property
+    def seq(self) -> int:
+        """The last entry that was taken in, 0 for none."""
+        return next(reversed(self.touched), 0)
+
+    @property
+    def state(self) -> State:
+        """The state after all edits in effect."""
+        return self._state(len(self._done))
+
+    @property
+    def done(self) -> list[Entry]:
+        """The edits in effect, oldest first."""
+        return [step.entry for step in self._done]
+
+    @property
+    def undone(self) -> list[Entry]:
+        """The edits that can be done again, the next one first."""
+        return [step.entry for step in reversed(self._undone)]
+
+    def checked(self, draft: Draft) -> Callable[[Entry], None]:
+        """Try a draft; give what takes its entry in once that is in the log.
+
+        Raises
+        ------
+        InputError
+            When there are not so many edits to undo or to redo.
+        """
+        if draft.op in ("undo", "redo"):
+            n = int(draft.facts["n"])
+            there = len(self._done if draft.op == "undo" else self._undone)
+            if not 1 <= n <= there:
+                said = "there is nothing" if not there else f"there are {there} edits"
+                raise InputError(f"{draft.op} {n}, but {said} to {draft.op}")
+            return lambda entry: self._shift(entry, n)
+        state, touched = applied(self.state, draft.op, draft.facts, draft.rows, self._ground)
+        return lambda entry: self._add(entry, state, touched)
+
+    def take(self, entry: Entry) -> None:
+        """Take in an entry that another process wrote."""
+        rows = entry.rows if entry.packed is not None else None
+        self.checked(Draft(entry.op, entry.facts, rows))(entry)
+
+    def _add(self, entry: Entry, state: State, touched: Touched) -> None:
+        """Put an edit into effect; those undone are out of reach from now on."""
+        self._done.append(_Step(entry, touched, state))
+        self._undone.clear()
+        self.touched[entry.seq] = touched
+        self._burn(state)
+        old = len(self._done) - _LATEST
+        if old > 0 and old % _EVERY:
+            self._done[old - 1].state = None
+
+    def _shift(self, entry: Entry, n: int) -> None:
+        """Undo or redo n edits."""
+        source, goal = self._done, self._undone
+        if entry.op == "redo":
+            source, goal = goal, source
+        moved = [source.pop() for _ in range(n)]
+        goal.extend(moved)
+        touched: set[int] = set()
+        for step in moved:
+            touched |= step.touched or set()
+        everything = any(step.touched is None for step in moved)
+        self.touched[entry.seq] = None if everything else frozenset(touched)
+
+    def _burn(self, state: State) -> None:
+        """Never give an id out twice, not even that of a cluster that was undone."""
+        self.fresh = max(self.fresh, max(state.clusters) + 1)
+
+    def _state(self, count: int) -> State:
+        """Give the state after the first `count` edits, from the nearest one that is kept."""
+        start = count
+        while start and self._done[start - 1].state is None:
+            start -= 1
+        state = self._done[start - 1].state if start else self._first
+        assert state is not None
+        for step in self._done[start:count]:
+            entry = step.entry
+            rows = entry.rows if entry.packed is not None else None
+            state, _ = applied(state, entry.op, entry.facts, rows, self._ground)
+            step.state = state
+        return state

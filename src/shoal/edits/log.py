@@ -1,0 +1,296 @@
+"""The log: `edits.sqlite` in the run folder, one row an edit, never changed or deleted.
+
+A rollback journal, not a write-ahead log: at rest the log is one file, which can be copied or lie
+on a network disk. With ``synchronous=EXTRA`` an edit that was acknowledged is on the disk; with
+``BEGIN IMMEDIATE`` the numbers rise without gaps, whoever writes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.edits.rows import pack, unpack
+from shoal.errors import RunError, ShoalError, StorageFullError
+
+FORMAT = 1
+"""The newest format of the log that this version writes and reads."""
+
+NAME = "edits.sqlite"
+_APPLICATION = 0x53484F41  # SHOA
+_WAIT = 30.0  # seconds, for other writers
+_SCHEMA = f"""
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE IF NOT EXISTS fit (fingerprint TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS edits (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  time TEXT NOT NULL,
+  author TEXT NOT NULL,
+  op TEXT NOT NULL,
+  facts TEXT NOT NULL,
+  rows BLOB,
+  token TEXT UNIQUE
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS edits_are_not_changed BEFORE UPDATE ON edits
+  BEGIN SELECT RAISE(ABORT, 'the log of edits is only added to'); END;
+CREATE TRIGGER IF NOT EXISTS edits_are_not_deleted BEFORE DELETE ON edits
+  BEGIN SELECT RAISE(ABORT, 'the log of edits is only added to'); END;
+"""
+_COLUMNS = "seq, time, author, op, facts, rows"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An edit that was checked and resolved, and is not yet in the log.
+
+    `facts` is plain JSON and says all that a replay needs, ids of new clusters among it; `rows`
+    are the rows (or, for ``divide``, the representatives) that it is about, sorted, each once.
+    """
+
+    op: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    rows: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the log.
+
+    Attributes
+    ----------
+    seq
+        Sequence number, from 1 on, without gaps.
+    time
+        When, in UTC, ISO 8601.
+    author
+        Who, as the client said.
+    op
+        merge, split, divide, move, rename, note, mark, lock, apart, quiz, base, lost, undo or
+        redo.
+    facts
+        What exactly; see docs/run-folder.md.
+    packed
+        The rows, as `rows.pack` gave them, None where there are none.
+    """
+
+    seq: int
+    time: str
+    author: str
+    op: str
+    facts: dict[str, Any]
+    packed: bytes | None = field(default=None, repr=False)
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows that it is about, sorted."""
+        return np.empty(0, np.int64) if self.packed is None else unpack(self.packed)
+
+    def describe(self) -> str:
+        """Say it in words."""
+        from shoal.edits.words import describe
+
+        return describe(self)
+
+
+class Log:
+    """The log of one run.
+
+    Parameters
+    ----------
+    path
+        The run's folder. The file is made with the first edit.
+    fingerprint
+        That of the fit: edits of another fit are refused.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.path = folder / NAME
+        self._fingerprint = fingerprint
+        self._connection: sqlite3.Connection | None = None
+        self._version = -1
+
+    def since(self, seq: int) -> list[Entry]:
+        """Give the entries after `seq`, in order.
+
+        Raises
+        ------
+        RunError
+            When the file is damaged, of a newer version, or of another fit.
+        """
+        with self._telling():
+            connection = self._opened()
+            return [] if connection is None else _entries(connection, seq)
+
+    def is_as_before(self) -> bool:
+        """Tell whether no other process wrote since this was last asked; costs next to nothing."""
+        with self._telling():
+            connection = self._opened()
+            if connection is None:
+                return True
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            same = version == self._version
+            self._version = version
+            return same
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Hold the log alone, for one edit; it is on the disk when the block ends."""
+        with self._telling():
+            connection = self._made()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Writer(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> sqlite3.Connection | None:
+        """Open the file if it is there."""
+        if self._connection is None and self.path.exists():
+            connection = self._connect()
+            if not _is_made(connection):
+                connection.close()
+                return None
+            self._check(connection)
+            self._connection = connection
+        return self._connection
+
+    def _made(self) -> sqlite3.Connection:
+        """Open the file, and make it if it is not there."""
+        if self._opened() is None:
+            connection = self._connect()
+            connection.execute("BEGIN IMMEDIATE")
+            if not _is_made(connection):
+                for statement in _statements(_SCHEMA):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO fit VALUES (?)", (self._fingerprint,))
+            connection.execute("COMMIT")
+            self._check(connection)
+            self._connection = connection
+        assert self._connection is not None
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        """Connect; every statement is a transaction unless one was begun."""
+        connection = sqlite3.connect(
+            self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA synchronous = EXTRA")
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        """Refuse logs that are not ours, newer, or of another fit."""
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+            raise RunError(f"{self.path} is no log of edits: move it away")
+        if found > FORMAT:
+            raise RunError(
+                f"{self.path} was written by a newer Shoal (format {found}, this version reads up "
+                f"to {FORMAT}): update with pip install -U shoal"
+            )
+        fit = connection.execute("SELECT fingerprint FROM fit").fetchone()[0]
+        if fit != self._fingerprint:
+            raise RunError(
+                f"the edits in {self.path} were made on another fit than is in that folder now: "
+                "move the file away to go on without them, or use --raw"
+            )
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn SQLite's errors into words."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            said = str(error)
+            if "locked" in said:
+                raise ShoalError(
+                    f"{self.path} was in use by other programs for {_WAIT:.0f} seconds: try again"
+                ) from error
+            raise StorageFullError(
+                f"{self.path} cannot be used ({said}): make room there, make it writable, then "
+                "try again; no edit was lost"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise RunError(
+                f"{self.path} is damaged ({error}): put back a copy of it, or move it away to go "
+                "on without the edits"
+            ) from error
+
+
+class Writer:
+    """The log while it is held by one edit."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def since(self, seq: int) -> list[Entry]:
+        """Give the entries after `seq`, in order."""
+        return _entries(self._connection, seq)
+
+    def find(self, token: str) -> Entry | None:
+        """Give the entry that was sent with a token, if any."""
+        found = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM edits WHERE token = ?", (token,)
+        ).fetchone()
+        return _entry(found) if found else None
+
+    def add(self, draft: Draft, author: str, token: str | None) -> Entry:
+        """Append an edit."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        facts = json.dumps(draft.facts, ensure_ascii=False, sort_keys=True)
+        packed = None if draft.rows is None else pack(draft.rows)
+        found = self._connection.execute(
+            "INSERT INTO edits (time, author, op, facts, rows, token) VALUES (?, ?, ?, ?, ?, ?)",
+            (now, author, draft.op, facts, packed, token),
+        )
+        seq = found.lastrowid
+        assert seq is not None
+        return Entry(seq, now, author, draft.op, json.loads(facts), packed)
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    """Tell whether the file has a table of edits: another process may be about to make it."""
+    wanted = "SELECT count(*) FROM sqlite_master WHERE name = 'edits'"
+    return bool(connection.execute(wanted).fetchone()[0])
+
+
+def _statements(script: str) -> list[str]:
+    """Cut a script into statements: `executescript` would end the transaction."""
+    found, rest = [], ""
+    for line in script.splitlines():
+        rest += line + "\n"
+        if sqlite3.complete_statement(rest):
+            found.append(rest)
+            rest = ""
+    return found
+
+
+def _entries(connection: sqlite3.Connection, seq: int) -> list[Entry]:
+    """Read the entries after `seq`."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM edits WHERE seq > ? ORDER BY seq", (seq,))
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    """Make an entry of a row."""
+    seq, time, author, op, facts, packed = row
+    return Entry(seq, time, author, op, json.loads(facts), packed)
