@@ -14,7 +14,7 @@ from shoal.core.nearest import centre_cells, nearest_of
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.settings import available_cores
-from shoal.sources import Kind, Source, open_source
+from shoal.sources import ImageSource, Kind, Source, Wanted, open_source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.base import Shards
 from shoal.stages.features import encode_good
@@ -279,8 +279,8 @@ def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
         if isinstance(source, ArraySource) and source.rule:
             scaled = replace(source.rule, shape=(*shape[:2], source.rule.shape[2]))
             source = replace(source, rule=scaled)
-        elif hasattr(source, "listing"):
-            source = replace(source, shape=shape, mixed_sizes=True)  # type: ignore[type-var]
+        elif isinstance(source, ImageSource):
+            source = source.wanting(Wanted((shape[0], shape[1]), channels=shape[2]))
         if source.shape == shape:
             return source
     raise InputError(

@@ -1,4 +1,5 @@
 import gzip
+import subprocess
 
 import numpy as np
 import pytest
@@ -103,6 +104,25 @@ def test_folder_names(photos, tmp_path):
     assert classes(read_truth("folders", photos)) == ["cats", "cats", "dogs", "deep"]
     with pytest.raises(InputError, match="all 2 files are in one folder"):
         read_truth("folders", open_source(tmp_path / "photos" / "cats"))
+
+
+def test_folders_and_labels_in_an_archive(tmp_path):
+    for name in ("x/cats/1.png", "x/dogs/2.png", "x/dogs/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    command = ["tar", "-cf", "x.tar", "--sort=name", "x"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert classes(read_truth("folders", open_source(tmp_path / "x.tar"))) == [
+        "cats",
+        "dogs",
+        "dogs",
+    ]
+    with pytest.raises(InputError, match=r"no labels lie with the rows of 3 .* or folders"):
+        read_truth("labels", open_source(tmp_path / "x.tar"))
+    (tmp_path / "x/dogs/2.cls").write_text("7\n")
+    (tmp_path / "x/dogs/3.cls").write_text("12\n")
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert classes(read_truth("labels", open_source(tmp_path / "x.tar"))) == [None, "7", "12"]
 
 
 def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):

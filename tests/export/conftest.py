@@ -1,5 +1,6 @@
 """A run of known content, made without a fit."""
 
+import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,6 +107,14 @@ def folder_run(tmp_path):
         pixels = rng.integers(0, 255, (10, 10, 3), np.uint8)
         Image.fromarray(pixels).save(path, "PNG")
     return FakeRun(tmp_path / "photos.shoal", open_source(tmp_path / "photos"))
+
+
+@pytest.fixture
+def archive_run(folder_run, tmp_path):
+    """The same files in a tar archive."""
+    names = folder_run.source.names(0, 41)
+    subprocess.run(["tar", "-cf", "../photos.tar", *names], cwd=tmp_path / "photos", check=True)
+    return FakeRun(tmp_path / "photos.shoal", open_source(tmp_path / "photos.tar"))
 
 
 class Broken:

@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,21 @@ def test_images_of_an_array_are_written_as_png_by_cluster(image_run, tmp_path):
         assert np.array_equal(
             np.asarray(Image.open(path)), image_run.source.read(row, row + 1).data[0, ..., 0]
         )
+
+
+def test_images_of_an_archive_are_copied_out_as_they_lie(archive_run, folder_run, tmp_path):
+    out = tmp_path / "out"
+    lay_out(archive_run, out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert len(manifest["actions"]) == 40
+    for action in manifest["actions"]:
+        origin = folder_run.source.path(action["row"])
+        assert (out / action["target"]).read_bytes() == origin.read_bytes()
+        assert Path(action["target"]).suffix.lower() == ".png"
+    with pytest.raises(InputError, match="no files that a symlink could lead to"):
+        lay_out(archive_run, tmp_path / "links", mode="symlink")
+    assert undo(out).done == 40
+    assert not out.exists()
 
 
 def test_the_manifest_lists_every_action_the_outliers_and_the_quarantined(image_run, tmp_path):

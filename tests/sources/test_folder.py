@@ -109,10 +109,10 @@ def test_files_that_change_later_are_rows_with_a_reason(folder):
 def test_a_file_without_permission_is_a_row_with_a_reason(folder, monkeypatch):
     source = open_source(folder)
 
-    def refuse(path):
+    def refuse(path, flags):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("os.open", refuse)
     assert source.read(0, 1).bad == {0: "the file cannot be read: Permission denied"}
 
 
@@ -209,7 +209,7 @@ def test_missing_files_of_a_list_are_rows_with_a_reason(folder):
     assert batch.bad == {1: "the file is missing"}
     assert batch.data[2, 0, 0, 0] == 80
     listing.write_text("none.png\nnor.png\n")
-    with pytest.raises(SourceError, match=r"none of the 2 files .*the first is none.png: the file"):
+    with pytest.raises(SourceError, match=r"none of the 2 images .*first is none.png: the file"):
         open_source(listing)
 
 

@@ -9,7 +9,7 @@ from shoal.sources import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
-    expected = ["Batch", "ImageSource", "Kind", "Source", "Wanted"]
+    expected = ["Batch", "Encoded", "ImageSource", "Kind", "Labelled", "Source", "Wanted"]
     expected += ["as_wanted", "open_source", "thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
@@ -59,14 +59,15 @@ def test_much_unpacked_memory_is_said(tmp_path, monkeypatch):
 
 def test_a_folder_of_text_files_named_jpg(tmp_path):
     (tmp_path / "a.jpg").write_text("some text")
-    with pytest.raises(SourceError, match=r"none of the 1 files .* begins with 'some text'"):
+    with pytest.raises(SourceError, match=r"none of the 1 images .* begins with 'some text'"):
         open_source(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("x.tar", b"xxxx", "is an archive: unpack it"),
+        ("x.tar", b"xxxx", r"is no \.tar archive, or damaged where it begins"),
+        ("x.rar", b"xxxx", "is an archive that is not read: unpack it"),
         ("x.h5", b"xxxx", "HDF5 files are not read yet"),
         ("x.what", b"xxxx", "cannot be told from its name"),
         ("x.npy", b"xxxx", "cannot be told|cannot be read"),

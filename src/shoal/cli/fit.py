@@ -22,7 +22,7 @@ def fit(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of images, a list of paths, .npy, .npz, IDX, raw, Parquet or CSV.",
+            help="A folder, list, tar or zip of images, .npy, .npz, IDX, raw, Parquet or CSV.",
             show_default=False,
         ),
     ],
@@ -77,10 +77,16 @@ def default_run(source: str) -> Path:
 
     >>> default_run("data/mnist.npz"), default_run("photos/"), default_run("a/t10k.idx.gz")
     (PosixPath('mnist.shoal'), PosixPath('photos.shoal'), PosixPath('t10k.shoal'))
+    >>> default_run("data/shard-{000..010}.tar"), default_run("data/*.tar")
+    (PosixPath('shard.shoal'), PosixPath('data.shoal'))
     """
+    from shoal.sources.patterns import is_pattern, stem
+
     path = Path(source)
     name = path.name or path.resolve().name
-    if not path.is_dir():
+    if is_pattern(source):
+        name = stem(source) or path.parent.resolve().name
+    elif not path.is_dir():
         name = name.split(".")[0] or name
     if not name or name == "..":
         raise InputError(f"{source} gives the run no name: give one with -o")

@@ -18,7 +18,7 @@ from shoal.errors import InputError, SourceError
 if TYPE_CHECKING:
     from shoal.sources import Source
 
-FOLDERS = "folders"
+FOLDERS, LABELS = "folders", "labels"
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
 _MISSING = ("", "nan", "null", "none", "?")
 
@@ -42,8 +42,10 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     Parameters
     ----------
     where : str
-        ``folders`` for the names of the images' folders, or a file: CSV (by name where its
-        cells are the rows' names, else in row order), ``.npy``, ``.npz``, IDX (also ``.gz``).
+        ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
+        the images (``.cls`` files of a tar archive, a column of a table), or a file: CSV (by
+        name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``, IDX
+        (also ``.gz``).
     source : Source
         The rows.
     key : str, optional
@@ -57,9 +59,12 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     path = Path(where)
     if where == FOLDERS and not path.exists():
         return _coded(_folder_names(source))
+    if where == LABELS and not path.exists():
+        return _coded(_own_labels(source))
     if not path.is_file():
         raise InputError(
-            f"--truth {where} is no file: give a .csv, .npy, .npz or IDX file, or {FOLDERS}"
+            f"--truth {where} is no file: give a .csv, .npy, .npz or IDX file, {FOLDERS} or "
+            f"{LABELS}"
         )
     try:
         if path.suffix.lower() in (".csv", ".tsv", ".txt"):
@@ -121,6 +126,19 @@ def _folder_names(source: Source) -> list[str | None]:
             "so their folders tell no classes apart"
         )
     return folders
+
+
+def _own_labels(source: Source) -> list[str | None]:
+    """Give the labels that lie with the images."""
+    from shoal.sources import Labelled
+
+    labels = source.labels() if isinstance(source, Labelled) else None
+    if labels is None:
+        raise InputError(
+            f"--truth {LABELS}: no labels lie with the rows of {source.description}: give a file, "
+            f"or {FOLDERS}"
+        )
+    return labels
 
 
 def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:

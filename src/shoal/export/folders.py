@@ -17,7 +17,7 @@ from shoal.errors import InputError, SourceError
 from shoal.export.base import RunLike, clusters_asked
 from shoal.export.manifest import NAME, Journal, Manifest, digest, read_manifest, write_manifest
 from shoal.export.plan import Action, Mode, plan_actions
-from shoal.sources import ImageSource, Source
+from shoal.sources import Encoded, ImageSource, Source
 from shoal.storage import fingerprint
 from shoal.storage.parts import unwritable
 
@@ -53,7 +53,8 @@ def lay_out(
     folder : Path
         New, empty, or begun by the same export.
     mode : {"copy", "symlink", "hardlink"}
-        What the files are; rows that are no files are written as PNG.
+        What the files are; images in archives and tables are copied out as they
+        lie there, and rows of arrays are written as PNG.
     layer, k : int, optional
         Which cut; the primary layer when not given.
     on_done : callable
@@ -196,7 +197,7 @@ def _copy(
             shutil.copy2(origin, temporary)
         else:
             try:
-                temporary.write_bytes(_png(source, action.row))
+                temporary.write_bytes(_bytes(source, action.row))
             except SourceError as error:
                 return str(error)
         fact = digest(temporary)
@@ -229,8 +230,10 @@ def _move_to_free(temporary: Path, target: Path) -> None:
         temporary.rename(target)
 
 
-def _png(source: Source, row: int) -> bytes:
-    """Encode a row's image."""
+def _bytes(source: Source, row: int) -> bytes:
+    """Give a row's image as it lies in an archive or table, or encode it."""
+    if isinstance(source, Encoded):
+        return source.encoded(row)
     from PIL import Image
 
     pixels = cast(ImageSource, source).read_original(row)

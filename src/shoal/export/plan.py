@@ -6,12 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal
 
 from shoal.errors import InputError
 from shoal.export.base import RunLike, cluster_name
-from shoal.sources import ImageSource, Source
+from shoal.sources import Encoded, ImageSource, Source
 
 Mode = Literal["copy", "symlink", "hardlink"]
 MODES: tuple[Mode, ...] = ("copy", "symlink", "hardlink")
@@ -19,14 +18,6 @@ MODES: tuple[Mode, ...] = ("copy", "symlink", "hardlink")
 _LONGEST = 200
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: names that Windows keeps.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-
-
-@runtime_checkable
-class Filed(Protocol):
-    """A source whose rows are files."""
-
-    def path(self, row: int) -> Path:
-        """Give the file of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ def plan_actions(run: RunLike, mode: Mode, layer: int | None, k: int | None) -> 
         raise InputError(
             f"{source.description} have no pictures to lay out: give --as csv or --as parquet"
         )
-    filed = isinstance(source, Filed)
+    filed = isinstance(source, Encoded) and source.path(0) is not None
     if mode not in MODES:
         raise InputError(f"--mode {mode}: give one of {', '.join(MODES)}")
     if mode != "copy" and not filed:
@@ -85,17 +76,22 @@ def _actions(run: RunLike, source: Source, layer: int | None, k: int | None) -> 
     for row, name, cluster, confidence, outlier in zip(*values, strict=True):
         if cluster is None or cluster < 0:
             continue
-        origin = None
-        file_name = f"row-{row:0{width}d}.png"
-        if isinstance(source, Filed):
-            path = cast(Filed, source).path(row)
-            origin = os.path.abspath(path)
-            file_name = safe_name(path.name)
+        origin, file_name = _origin(source, row, name, width)
         target = f"{cluster_name(cluster)}/{file_name}"
         if target.casefold() in taken:
             target = _numbered(target, row, taken)
         taken.add(target.casefold())
         yield Action(row, name, cluster, float(confidence), bool(outlier), origin, target)
+
+
+def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str | None, str]:
+    """Give the file of a row, if it is one, and the name that its copy gets."""
+    path = source.path(row) if isinstance(source, Encoded) else None
+    if path is not None:
+        return os.path.abspath(path), safe_name(path.name)
+    if isinstance(source, Encoded):
+        return None, safe_name(source.file_name(row, name))
+    return None, f"row-{row:0{width}d}.png"
 
 
 def safe_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -77,6 +78,28 @@ class ImageSource(Source, Protocol):
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
         """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A source beside whose rows labels can lie."""
+
+    def labels(self) -> list[str | None] | None:
+        """Give the label of each row, None where one is missing; None without any."""
+
+
+@runtime_checkable
+class Encoded(Protocol):
+    """A source whose rows are image files, or lie as such in larger files."""
+
+    def path(self, row: int) -> Path | None:
+        """Give the file of a row, None where it is part of a larger one."""
+
+    def file_name(self, row: int, name: str | None) -> str:
+        """Give a row called `name` the name of a file, with an extension."""
+
+    def encoded(self, row: int) -> bytes:
+        """Give the bytes of one image as they lie."""
 
 
 def as_wanted(source: Source, wanted: Wanted | None) -> Source:

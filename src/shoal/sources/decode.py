@@ -33,6 +33,15 @@ EXTENSIONS = frozenset(
     )
 )
 _JPEG = b"\xff\xd8\xff"
+_USUAL = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "PPM": ".ppm",
+}
 _ORIENTATION_TAG = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 _MOST_RESCUED_BYTES = 1 << 16
@@ -156,6 +165,19 @@ def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WebPImagePlugin.WebPImageFile
     raise SourceError(f"the file is no image of a known format: it begins with {_head(data)}")
+
+
+def extension_of(data: bytes) -> str:
+    r"""Give the usual extension of an image file by its first bytes; nothing if it is none.
+
+    >>> extension_of(b"\xff\xd8\xff\xe0"), extension_of(b"hello")
+    ('.jpg', '')
+    """
+    try:
+        reader = _class_of(data)
+    except SourceError:
+        return ""
+    return _USUAL.get(reader.format or "", ".img")
 
 
 def _head(data: bytes) -> str:

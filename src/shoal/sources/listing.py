@@ -77,14 +77,28 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 @dataclass(frozen=True)
 class Found:
-    """The files of a folder: names relative to it, and a count of each extension."""
+    """What a folder holds, names relative to it.
+
+    Attributes
+    ----------
+    names : list of str
+        Files in natural order.
+    extensions : Counter
+        How many files there are of each extension.
+    closed : list of str
+        Folders that cannot be looked into, each with a ``/`` at its end.
+    special : list of str
+        Pipes, sockets and devices.
+    """
 
     names: list[str]
     extensions: Counter[str]
+    closed: list[str]
+    special: list[str]
 
 
-def walk(root: Path, extensions: frozenset[str] | None = None) -> Found:
-    """Find all files under a folder, or those of some extensions, in natural order.
+def walk(root: Path) -> Found:
+    """Find all files under a folder, in natural order.
 
     Hidden files and folders are left out; links to folders are followed once each.
 
@@ -93,29 +107,36 @@ def walk(root: Path, extensions: frozenset[str] | None = None) -> Found:
     SourceError
         When the folder itself cannot be read.
     """
-    names: list[str] = []
-    counts: Counter[str] = Counter()
-    for entry, name in _entries(root):
-        extension = os.path.splitext(entry.name)[1].lower()
-        counts[extension] += 1
-        if extensions is None or extension in extensions:
-            names.append(name)
-    names.sort(key=natural_key)
-    return Found(names, counts)
+    found = Found([], Counter(), [], [])
+    for entry, name in _entries(root, found.closed):
+        if entry.is_symlink() or entry.is_file():
+            found.extensions[os.path.splitext(entry.name)[1].lower()] += 1
+            found.names.append(name)
+        else:
+            found.special.append(name)
+    for names in (found.names, found.closed, found.special):
+        names.sort(key=natural_key)
+    return found
 
 
-def _entries(root: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+def _entries(root: Path, closed: list[str]) -> Iterator[tuple[os.DirEntry[str], str]]:
     """All files under a folder; real folders first, so that links never hide their names."""
     seen: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
     while folders or links:
         inner = folders.pop() if folders else links.pop()
-        for entry in _scan(root, inner, seen):
+        try:
+            entries = _scan(root, inner, seen)
+        except SourceError:
+            if not inner:
+                raise
+            closed.append(inner)
+            continue
+        for entry in entries:
             name = f"{inner}{entry.name}"
-            is_link = entry.is_symlink()
             if _is_folder(entry):
-                (links if is_link else folders).append(f"{name}/")
-            elif is_link or entry.is_file():
+                (links if entry.is_symlink() else folders).append(f"{name}/")
+            else:
                 yield entry, name
 
 

@@ -6,56 +6,31 @@ import difflib
 import math
 import os
 import zipfile
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.arrays import make_array_source, memory_store, npy_store
+from shoal.sources import tar
+from shoal.sources.arrays import memory_store, npy_store
+from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
 from shoal.sources.decode import EXTENSIONS
 from shoal.sources.delimited import make_csv_source
-from shoal.sources.folder import make_folder_source
 from shoal.sources.idx import idx_store, is_idx
-from shoal.sources.listing import make_listing, read_list, walk
+from shoal.sources.listing import read_list
 from shoal.sources.npz import choose_member, member_store
 from shoal.sources.parquet import make_parquet_source
+from shoal.sources.patterns import expand, is_pattern
 from shoal.sources.raw import parse_dtype, raw_store
+from shoal.sources.several import kind_of, open_folder, open_images, open_paths, open_shards
 from shoal.sources.store import InflatedStore, Store, because
 
-_PARQUET = (".parquet", ".pq")
 _TABLES = (".csv", ".tsv", ".txt")
-_NOT_RAW = frozenset(
-    (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
-)
-_SINGLE = (".npz", ".csv", ".tsv", "ubyte", "ubyte.gz")
 _MENTIONED_BYTES = 1 << 28
-_PACKED = (".tar", ".tgz", ".zip", ".7z", ".rar", ".bz2", ".xz", ".zst")
+_LISTED = EXTENSIONS | {".tar", ".zip"}
+_TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
+_FOREIGN = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 _OTHER = {".h5": "HDF5", ".hdf5": "HDF5", ".tfrecord": "TFRecord", ".mat": "MATLAB"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the caller said about a source; None where nothing was said."""
-
-    as_: Kind | None
-    key: str | None
-    shape: tuple[int, ...] | None
-    dtype: str | None
-    image_size: tuple[int, int] | None
-
-    def array(self, store: Store, label: str) -> Source:
-        """Take stored numbers for what was asked."""
-        return make_array_source(
-            store, label, as_=self.as_, shape=self.shape, image_size=self.image_size
-        )
-
-    def refuse(self, label: str, **given: object) -> None:
-        """Raise for options that mean nothing for this kind of source."""
-        for name, value in given.items():
-            if value is not None:
-                raise InputError(f"--{name.rstrip('_')} {value} means nothing for {label}")
 
 
 def open_source(
@@ -72,8 +47,9 @@ def open_source(
     Parameters
     ----------
     where : str, Path or array
-        A folder of images, a list of their paths (text, CSV), ``.npy``, ``.npz``, IDX, raw
-        binary, Parquet or CSV; a folder of ``.npy``, Parquet or raw shards; or an array,
+        A folder of images, a list of their paths (text, CSV), a tar or zip archive of images,
+        ``.npy``, ``.npz``, IDX, raw binary, Parquet or CSV; a folder, list or pattern
+        (``shard-{000..010}.tar``) of archives, ``.npy``, Parquet or raw shards; or an array,
         a list of arrays, or a data frame in memory.
     as_ : {"images", "vectors", "table"}, optional
         What to take it for; by default found by looking.
@@ -105,11 +81,13 @@ def open_source(
     asked = Asked(as_, key, _checked_shape(shape), dtype, _checked_size(image_size))
     if isinstance(where, (str, os.PathLike)):
         path = Path(where).expanduser()
+        if is_pattern(str(path)):
+            return open_paths(expand(str(path)), path.name, asked)
         _check_there(path)
-        return _open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
+        return open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
     if _are_paths(where):
-        names = [os.path.abspath(os.fspath(name)) for name in where]
-        return _images(Path("/"), names, f"{len(names):,} paths", asked)
+        paths = [Path(os.path.abspath(os.path.expanduser(os.fspath(name)))) for name in where]
+        return open_paths(paths, f"{len(paths):,} paths", asked)
     asked.refuse("an array in memory", key=key, dtype=dtype)
     return asked.array(memory_store(where), "array in memory")
 
@@ -160,90 +138,49 @@ def _check_there(path: Path) -> None:
     raise SourceError(f"{path} does not exist{hint}")
 
 
-def _open_folder(root: Path, asked: Asked) -> Source:
-    """Open a folder: of images, or of shards."""
-    found = walk(root)
-    if not found.names:
-        raise SourceError(f"the folder {root} is empty: give a folder with images in it")
-    by_kind = _by_kind(root, found.names)
-    label = root.name or str(root.resolve())
-    if asked.shape is not None and not by_kind["npy"]:
-        raw = [path for path in by_kind["other"] if path.suffix.lower() not in _NOT_RAW]
-        if raw:
-            asked.refuse(f"raw files in {root}", key=asked.key)
-            return asked.array(raw_store(raw, asked.shape, asked.dtype), label)
-    if by_kind["image"] and asked.as_ != "vectors":
-        names = [path.relative_to(root).as_posix() for path in by_kind["image"]]
-        return _images(root, names, label, asked)
-    if by_kind["npy"]:
-        asked.refuse(f".npy files in {root}", key=asked.key, dtype=asked.dtype)
-        return asked.array(npy_store(by_kind["npy"], named=True), label)
-    if by_kind["parquet"]:
-        asked.refuse(f"Parquet files in {root}", shape=asked.shape, dtype=asked.dtype)
-        return make_parquet_source(by_kind["parquet"], label, asked.as_, asked.key)
-    if by_kind["image"]:
-        raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
-    raise SourceError(_no_images(root, found.names, found.extensions))
-
-
-def _by_kind(root: Path, names: list[str]) -> dict[str, list[Path]]:
-    """Sort the files of a folder by what they can be."""
-    kinds: dict[str, list[Path]] = {"image": [], "npy": [], "parquet": [], "other": []}
-    for name in names:
-        extension = os.path.splitext(name)[1].lower()
-        if extension in EXTENSIONS:
-            kind = "image"
-        elif extension in _PARQUET:
-            kind = "parquet"
-        else:
-            kind = "npy" if extension == ".npy" else "other"
-        kinds[kind].append(root / name)
-    return kinds
-
-
-def _no_images(root: Path, names: list[str], extensions: Counter[str]) -> str:
-    """Word what is said of a folder in which nothing can be used."""
-    usable = [name for name in names if name.lower().endswith(_SINGLE)]
-    hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
-    holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
-    return (
-        f"the folder {root} has no images (it holds {holds}): Shoal reads JPEG, PNG, GIF, BMP, "
-        f"TIFF, WebP and PNM files, and raw files when --shape and --dtype are given{hint}"
-    )
-
-
-def _images(root: Path, names: list[str], label: str, asked: Asked) -> Source:
-    """Open image files."""
-    if asked.as_ not in (None, "images"):
-        raise InputError(f"{label} holds image files: they cannot be read --as {asked.as_}")
-    asked.refuse("image files", key=asked.key, shape=asked.shape, dtype=asked.dtype)
-    return make_folder_source(root, make_listing(root, names), label, asked.image_size)
-
-
 def _open_file(path: Path, asked: Asked) -> Source:
     """Open one file by its extension, or by its first bytes."""
     extension, magic = path.suffix.lower(), _magic(path)
     if extension in EXTENSIONS:
-        return _images(path.parent, [path.name], path.name, asked)
+        return open_images(path.parent, [path.name], path.name, asked)
     if magic.startswith(b"\x93NUMPY"):
         asked.refuse(f"{path.name}, an .npy file", key=asked.key, dtype=asked.dtype)
         return asked.array(npy_store([path]), path.name)
     if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
-        asked.refuse(f"{path.name}, an .npz file", dtype=asked.dtype)
-        member = choose_member(path, asked.key, None if asked.shape else asked.as_)
-        store = member_store(path, member)
-        return asked.array(store, f"{path.name}, key {member.key}{_memory(store)}")
-    asked.refuse(path.name, key=None if magic == b"PAR1" else asked.key)
-    if magic.startswith(b"PAR1"):
+        return _open_npz(path, asked)
+    if magic[:4] == b"PK\3\4" or tar.is_tar(magic):
+        return open_shards("archive", [path], path.name, asked)
+    asked.refuse(path.name, key=None if magic[:4] == b"PAR1" else asked.key)
+    if magic[:4] == b"PAR1":
         asked.refuse(f"{path.name}, a Parquet file", shape=asked.shape, dtype=asked.dtype)
         return make_parquet_source([path], path.name, asked.as_, asked.key)
     if extension in _TABLES:
         return _open_text(path, asked)
-    if extension in _PACKED:
-        raise SourceError(f"{path} is an archive: unpack it and give the folder")
+    _refuse(path, extension)
+    return _open_binary(path, asked)
+
+
+def _open_npz(path: Path, asked: Asked) -> Source:
+    """Open one array of an ``.npz`` file."""
+    asked.refuse(f"{path.name}, an .npz file", dtype=asked.dtype)
+    member = choose_member(path, asked.key, None if asked.shape else asked.as_)
+    store = member_store(path, member)
+    return asked.array(store, f"{path.name}, key {member.key}{_memory(store)}")
+
+
+def _refuse(path: Path, extension: str) -> None:
+    """Raise for files that are known and not read."""
+    if extension in _TAR_PACKED or path.with_suffix("").suffix.lower() == ".tar":
+        raise SourceError(
+            f"{path} is a compressed archive, which can only be read from its beginning: "
+            "unpack it to a plain .tar once (images are compressed already) and give that"
+        )
+    if kind_of(path.name) == "archive":
+        raise SourceError(f"{path} is no {extension} archive, or damaged where it begins")
+    if extension in _FOREIGN and not path.name.lower().endswith("ubyte.gz"):
+        raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
     if extension in _OTHER:
         raise SourceError(f"{path}: {_OTHER[extension]} files are not read yet: save it as .npy")
-    return _open_binary(path, asked)
 
 
 def _memory(store: Store) -> str:
@@ -257,12 +194,12 @@ def _magic(path: Path) -> bytes:
     """Read the first bytes of a file; raises when it cannot be read or is empty."""
     try:
         with path.open("rb") as file:
-            magic = file.read(8)
+            magic = file.read(tar.BLOCK)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     if not magic:
         raise SourceError(f"{path} is empty")
-    return magic[:4] if magic.startswith(b"PAR1") else magic
+    return magic
 
 
 def _has_arrays(path: Path) -> bool:
@@ -277,9 +214,11 @@ def _has_arrays(path: Path) -> bool:
 def _open_text(path: Path, asked: Asked) -> Source:
     """Open a text file: a list of images' paths, or a table of numbers."""
     if asked.as_ in (None, "images"):
-        names = read_list(path, EXTENSIONS)
+        names = read_list(path, _LISTED)
+        if names and not all(kind_of(name) == "image" for name in names):
+            return open_paths([path.parent / name for name in names], path.name, asked)
         if names:
-            return _images(path.parent, names, path.name, asked)
+            return open_images(path.parent, names, path.name, asked)
         if asked.as_ == "images":
             raise SourceError(
                 f"{path} lists no images: give one path a line, or a column called path"

@@ -1,0 +1,42 @@
+"""What a caller said about a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shoal.errors import InputError
+from shoal.sources.arrays import make_array_source
+from shoal.sources.base import Kind, Source
+from shoal.sources.encoded import EncodedStore, make_encoded_source
+from shoal.sources.store import Store
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller said about a source; None where nothing was said."""
+
+    as_: Kind | None
+    key: str | None
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    image_size: tuple[int, int] | None
+
+    def array(self, store: Store, label: str) -> Source:
+        """Take stored numbers for what was asked."""
+        return make_array_source(
+            store, label, as_=self.as_, shape=self.shape, image_size=self.image_size
+        )
+
+    def encoded(self, store: EncodedStore, label: str, *, keyed: bool = False) -> Source:
+        """Take encoded images; `keyed` where a key was heeded already."""
+        if self.as_ not in (None, "images"):
+            raise InputError(f"{label} holds image files: they cannot be read --as {self.as_}")
+        key = None if keyed else self.key
+        self.refuse("image files", key=key, shape=self.shape, dtype=self.dtype)
+        return make_encoded_source(store, label, self.image_size)
+
+    def refuse(self, label: str, **given: object) -> None:
+        """Raise for options that mean nothing for this kind of source."""
+        for name, value in given.items():
+            if value is not None:
+                raise InputError(f"--{name.rstrip('_')} {value} means nothing for {label}")

@@ -1,0 +1,288 @@
+"""Encoded images (JPEG, PNG, ...) wherever their bytes lie: files, archives, tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.errors import SourceError
+from shoal.sources.base import Batch, Kind
+from shoal.sources.decode import EXTENSIONS, decode, extension_of, measure
+from shoal.sources.pixels import LARGEST_NATIVE, show
+from shoal.sources.store import check_range
+
+_FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
+_NEARLY_ALL = 0.95
+_GREY_TOLERANCE = 3
+
+
+class EncodedStore(Protocol):
+    """Where the bytes of images lie. Picklable and small; opens files when read."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many images there are, unreadable ones counted."""
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Give the bytes of each of the rows ``start..stop``, or why they cannot be had."""
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of rows, folders parted by ``/``; None where a row has only its number."""
+
+    def labels(self) -> list[str | None] | None:
+        """Labels that lie with the images, None where one is missing; None without any."""
+
+    def path(self, row: int) -> Path | None:
+        """Give the file that holds one image and nothing else, None where there is none."""
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Up to `count` rows from all over, in order, that can be read without all others."""
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able facts that change when the data change."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSource:
+    """Encoded images, decoded to one shape when read.
+
+    Attributes
+    ----------
+    store : EncodedStore
+        Where their bytes lie.
+    shape : tuple of int
+        ``(H, W, C)`` as read.
+    mixed_sizes : bool
+        True when images are scaled to `shape`.
+    sizes : str
+        What people call their sizes: ``28×28``, ``mixed sizes``.
+    label : str
+        What people call the source: the folder's, archive's or list's name.
+    typical_size : tuple of int
+        Median height and width of the images looked at.
+    extension : str
+        That of most images looked at, by their content: ``.jpg``.
+    wanted : Wanted or None
+        How they are scaled; None for what `shape` says.
+    """
+
+    store: EncodedStore
+    shape: tuple[int, int, int]
+    mixed_sizes: bool
+    sizes: str
+    label: str
+    typical_size: tuple[int, int]
+    extension: str = ""
+    wanted: Wanted | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """``"images"``."""
+        return "images"
+
+    @property
+    def n_rows(self) -> int:
+        """How many images there are."""
+        return self.store.n_rows
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        colour = "grey" if self.shape[2] == 1 else "colour"
+        text = f"{self.n_rows:,} {colour} images of {self.sizes} ({self.label})"
+        return f"{text}, scaled to {show(self.shape[:2])}" if self.mixed_sizes else text
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Facts that change when the data or the way of reading them change."""
+        return {
+            "kind": "images",
+            "n_rows": self.n_rows,
+            "shape": list(self.shape),
+            **self.store.facts(),
+            **({"wanted": self.wanted.as_dict()} if self.wanted else {}),
+        }
+
+    def wanting(self, wanted: Wanted) -> EncodedSource:
+        """Give the same rows, read in another size and cut."""
+        size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
+        full = replace(wanted, size=size, channels=channels)
+        scaled = self.mixed_sizes or size != self.shape[:2]
+        return replace(self, shape=(*size, channels), mixed_sizes=scaled, wanted=full)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Give the names that rows have where they lie, folders parted by ``/``."""
+        check_range(start, stop, self.n_rows)
+        return self.store.names(start, stop)
+
+    def labels(self) -> list[str | None] | None:
+        """Labels that lie with the images (``.cls`` files, a column); None without any."""
+        return self.store.labels()
+
+    def path(self, row: int) -> Path | None:
+        """Give the file of a row, None where it is part of a larger one."""
+        check_range(row, row + 1, self.n_rows)
+        return self.store.path(row)
+
+    def file_name(self, row: int, name: str | None) -> str:
+        """Give a row called `name` the name of a file; without an extension, the usual one."""
+        width = len(str(max(self.n_rows - 1, 0)))
+        inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
+        known = PurePosixPath(inner).suffix.lower() in EXTENSIONS
+        return inner if known else inner + self.extension
+
+    def encoded(self, row: int) -> bytes:
+        """Give the bytes of one image as they lie.
+
+        Raises
+        ------
+        SourceError
+            When they cannot be read.
+        """
+        return self._blob(row)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Decode rows ``start..stop``; an image that cannot be read is black, with a reason."""
+        check_range(start, stop, self.n_rows)
+        data = np.zeros((stop - start, *self.shape), np.uint8)
+        bad: dict[int, str] = {}
+        wanted = self.wanted or Wanted(self.shape[:2], channels=self.shape[2])
+        for at, blob in enumerate(self.store.blobs(start, stop)):
+            try:
+                data[at] = decode(_checked(blob), wanted)
+            except SourceError as error:
+                bad[at] = str(error)
+        return Batch(data, bad)
+
+    def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
+        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be read.
+        """
+        try:
+            return decode(self._blob(row), Wanted(max_side=max_side))
+        except SourceError as error:
+            name = self.names(row, row + 1)
+            raise SourceError(f"{name[0] if name else f'row {row}'}: {error}") from None
+
+    def _blob(self, row: int) -> bytes:
+        """Give the bytes of one image."""
+        check_range(row, row + 1, self.n_rows)
+        return _checked(next(iter(self.store.blobs(row, row + 1))))
+
+
+def _checked(blob: bytes | SourceError) -> bytes:
+    """Give bytes, or raise what is there in their place."""
+    if isinstance(blob, SourceError):
+        raise blob
+    return blob
+
+
+@dataclass
+class _Seen:
+    """What some of the images show."""
+
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    extensions: Counter[str] = field(default_factory=Counter)
+    colour: bool = False
+    looked: int = 0
+    n_bytes: int = 0
+    first_reason: str = ""
+
+    def look(self, store: EncodedStore, rows: NDArray[np.int64]) -> None:
+        """Look at rows: their sizes by their headers, and at pixels until one has colours."""
+        for row, blob in _rows(store, rows.tolist()):
+            self.looked += 1
+            try:
+                data = _checked(blob)
+                self.n_bytes += len(data)
+                size = measure(data)
+                if not self.colour:
+                    self.colour = not is_grey(decode(data, Wanted(max_side=LARGEST_NATIVE)))
+            except SourceError as error:
+                self.first_reason = self.first_reason or f"{_name(store, row)}: {error}"
+                continue
+            self.sizes[size] += 1
+            self.extensions[extension_of(data)] += 1
+
+
+def make_encoded_source(
+    store: EncodedStore, label: str, image_size: tuple[int, int] | None = None
+) -> EncodedSource:
+    """Look at some of the images to choose one shape for all.
+
+    If nearly all have one size of at most 64 pixels a side, that; else `image_size`, or
+    64×64. Grey if all that are looked at are grey.
+
+    Raises
+    ------
+    SourceError
+        When none of the images looked at can be read.
+    """
+    seen = _Seen()
+    seen.look(store, store.some(_FIRST))
+    count = min(_LOOKED, _LOOKED_BYTES * _FIRST // max(seen.n_bytes, 1))
+    if count > _FIRST:
+        seen.look(store, store.some(count))
+    sizes = seen.sizes
+    if not sizes:
+        raise SourceError(
+            f"none of the {min(seen.looked, store.n_rows):,} images looked at in {label} can be "
+            f"read (the first is {seen.first_reason})"
+        )
+    (common, often), several = sizes.most_common(1)[0], len(sizes) > 1
+    small = max(common) <= LARGEST_NATIVE and often >= _NEARLY_ALL * sizes.total()
+    size = image_size or (common if small else (LARGEST_NATIVE, LARGEST_NATIVE))
+    said = show(common) if small or not several else "mixed sizes"
+    scaled = size != common or not (small or not several)
+    heights, widths = zip(*sizes.elements(), strict=True)
+    return EncodedSource(
+        store,
+        (*size, 3 if seen.colour else 1),
+        scaled,
+        said,
+        label,
+        typical_size=(int(np.median(heights)), int(np.median(widths))),
+        extension=seen.extensions.most_common(1)[0][0],
+    )
+
+
+def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
+    """Go through rows that are in order, those that follow each other in one go."""
+    first = 0
+    for at in range(1, len(rows) + 1):
+        if at == len(rows) or rows[at] != rows[at - 1] + 1:
+            yield from zip(rows[first:at], store.blobs(rows[first], rows[at - 1] + 1), strict=True)
+            first = at
+
+
+def _name(store: EncodedStore, row: int) -> str:
+    """Name a row for people."""
+    names = store.names(row, row + 1)
+    return names[0] if names and names[0] else f"row {row}"
+
+
+def is_grey(image: NDArray[np.uint8]) -> bool:
+    """Tell whether an image has one channel, or three equal but for what JPEG rounds."""
+    if image.shape[-1] == 1:
+        return True
+    wide = image.astype(np.int16)
+    return bool((wide.max(axis=-1) - wide.min(axis=-1)).max() <= _GREY_TOLERANCE)
+
+
+def spread(n_rows: int, count: int) -> NDArray[np.int64]:
+    """Give up to `count` rows from all over `n_rows`, in order, each once.
+
+    >>> spread(9, 3).tolist(), spread(2, 5).tolist()
+    ([0, 4, 8], [0, 1])
+    """
+    return np.linspace(0, max(n_rows - 1, 0), min(n_rows, count)).astype(np.int64)
