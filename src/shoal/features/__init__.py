@@ -3,6 +3,7 @@
 from shoal.features.base import Encoder
 from shoal.features.choose import CHOICES, choose_encoder
 from shoal.features.gradients import Gradients
+from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.projection import COMPONENTS, Moments, Projection, fit_projection
 from shoal.features.vectors import Vectors
@@ -13,6 +14,7 @@ __all__ = [
     "Encoder",
     "Gradients",
     "Moments",
+    "Photo",
     "Pixels",
     "Projection",
     "Vectors",

