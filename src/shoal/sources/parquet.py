@@ -2,60 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import Batch, Kind
-from shoal.sources.store import because, check_range, file_facts
+from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, read_head
+from shoal.sources.store import because, check_range
 from shoal.sources.table import Column, choose_columns, clean, listed
-
-_TRIED_ROWS = 1000
-_HELD_GROUPS = 2
-_MOST_HELD_BYTES = 1 << 29
-_BATCH_ROWS = 1 << 14
-
-
-@dataclass(frozen=True)
-class ParquetPart:
-    """One file: how many rows its row groups have, and what it was when looked at."""
-
-    path: Path
-    groups: tuple[int, ...]
-    size: int
-    mtime_ns: int
-
-
-class GroupCache:
-    """The row groups that were read last, at most two; pickles empty."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
-
-    def __reduce__(self) -> tuple[type[GroupCache], tuple[()]]:
-        return GroupCache, ()
-
-    def get(self, source: ParquetSource, part: int, group: int) -> Any:
-        """Give a row group as an Arrow table, read if need be."""
-        with self._lock:
-            found = self._groups.pop((part, group), None)
-            if found is None:
-                while len(self._groups) >= _HELD_GROUPS:
-                    self._groups.popitem(last=False)
-                found = source.load(part, group)
-            self._groups[part, group] = found
-            return found
 
 
 @dataclass(frozen=True)
@@ -64,8 +24,8 @@ class ParquetSource:
 
     Attributes
     ----------
-    parts : tuple of ParquetPart
-        The files in order.
+    files : ParquetFiles
+        Where they lie: `columns`, and that which names the rows.
     columns : tuple of str
         The numeric columns, or the one column of lists.
     is_list : bool
@@ -78,23 +38,12 @@ class ParquetSource:
         What people call it.
     """
 
-    parts: tuple[ParquetPart, ...]
+    files: ParquetFiles
     columns: tuple[str, ...]
     is_list: bool
     name_column: str | None
     n_columns: int
     label: str
-    cache: GroupCache = field(default_factory=GroupCache, compare=False, repr=False)
-
-    @cached_property
-    def _groups(self) -> list[tuple[int, int]]:
-        """All row groups: part and number within it."""
-        return [(p, g) for p, part in enumerate(self.parts) for g in range(len(part.groups))]
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        """First row of each row group, and the end."""
-        return np.cumsum([0, *(n for part in self.parts for n in part.groups)], dtype=np.int64)
 
     @property
     def kind(self) -> Kind:
@@ -104,7 +53,7 @@ class ParquetSource:
     @property
     def n_rows(self) -> int:
         """How many rows all files have."""
-        return int(self._starts[-1])
+        return self.files.n_rows
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,22 +80,13 @@ class ParquetSource:
             "n_rows": self.n_rows,
             "shape": list(self.shape),
             "columns": list(self.columns),
-            **file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts]),
+            **self.files.facts(),
         }
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Values of the id column, if there is one."""
         check_range(start, stop, self.n_rows)
-        if self.name_column is None:
-            return None
-        names: list[str] = []
-        for group, low, high in self._spans(start, stop):
-            try:
-                values = self._table(group, low, high).column(self.name_column).to_pylist()
-            except (OSError, pa.ArrowException, SourceError):
-                values = [None] * (high - low)
-            names.extend("" if value is None else str(value) for value in values)
-        return names
+        return self.files.names(start, stop, self.name_column)
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop`` as float32; a row with an empty cell has a reason."""
@@ -154,65 +94,17 @@ class ParquetSource:
         data = np.zeros((stop - start, self.n_columns), np.float32)
         bad: dict[int, str] = {}
         at = 0
-        for group, low, high in self._spans(start, stop):
-            part = self.parts[self._groups[group][0]]
-            try:
-                rows, reasons = self._vectors(self._table(group, low, high))
-                data[at : at + len(rows)] = rows
-            except (OSError, pa.ArrowException, SourceError, MemoryError) as error:
-                reason = f"{part.path.name} cannot be read: {because(error)}"
-                reasons = dict.fromkeys(range(high - low), reason)
+        for count, table in self.files.tables(start, stop):
+            if isinstance(table, str):
+                reasons = dict.fromkeys(range(count), table)
+            else:
+                try:
+                    data[at : at + count], reasons = self._vectors(table)
+                except (pa.ArrowException, MemoryError) as error:
+                    reasons = dict.fromkeys(range(count), f"cannot be read: {because(error)}")
             bad.update({at + row: reason for row, reason in reasons.items()})
-            at += high - low
+            at += count
         return Batch(data, bad)
-
-    def load(self, part: int, group: int) -> Any:
-        """Read one row group's columns as an Arrow table."""
-        with self._open(part) as file:
-            return file.read_row_group(group, columns=self._read_columns, use_threads=False)
-
-    @property
-    def _read_columns(self) -> list[str]:
-        """The columns that are read."""
-        return [*self.columns, *([self.name_column] if self.name_column else [])]
-
-    def _open(self, part: int) -> Any:
-        """Open a file that is still the one that was looked at."""
-        found = self.parts[part]
-        stat = found.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (found.size, found.mtime_ns):
-            raise SourceError("the file changed after it was looked at")
-        return pq.ParquetFile(found.path)
-
-    def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """Which rows of which row groups make up a range: group, low, high."""
-        starts = self._starts
-        first = int(np.searchsorted(starts, start, side="right")) - 1
-        last = int(np.searchsorted(starts, stop, side="left"))
-        spans = [
-            (g, max(start - int(starts[g]), 0), min(stop, int(starts[g + 1])) - int(starts[g]))
-            for g in range(first, min(last, len(starts) - 1))
-        ]
-        return [span for span in spans if span[1] < span[2]]
-
-    def _table(self, group: int, low: int, high: int) -> Any:
-        """Rows of one row group; groups too large to hold are passed through in batches."""
-        part, number = self._groups[group]
-        size = self.parts[part].groups[number] * self.n_columns * 8
-        if size <= _MOST_HELD_BYTES:
-            return self.cache.get(self, part, number).slice(low, high - low)
-        kept, seen = [], 0
-        with self._open(part) as file:
-            batches = file.iter_batches(
-                _BATCH_ROWS, [number], columns=self._read_columns, use_threads=False
-            )
-            for batch in batches:
-                begin = max(low - seen, 0)
-                kept.append(batch.slice(begin, max(min(high - seen, len(batch)) - begin, 0)))
-                seen += len(batch)
-                if seen >= high:
-                    break
-        return pa.Table.from_batches(kept)
 
     def _vectors(self, table: Any) -> tuple[NDArray[np.float32], dict[int, str]]:
         """Make vectors of an Arrow table."""
@@ -260,55 +152,34 @@ def make_parquet_source(
     InputError
         When the columns make no vectors, or `key` is no column of lists.
     """
-    parts = _look_at_all(paths)
+    parts = look_at_all(paths)
     first = next((part for part in parts if sum(part.groups)), None)
     if first is None:
         raise SourceError(f"{label} has no rows")
-    head = _head(first.path)
+    head = read_head(first.path)
     column = _list_column(head, label, key)
     described = [_describe(head, name) for name in head.column_names]
     if column is None:
         chosen = choose_columns(described, label, as_)
         columns = tuple(head.column_names[at] for at in chosen.vectors)
         name = None if chosen.name is None else head.column_names[chosen.name]
-        return ParquetSource(parts, columns, False, name, len(columns), label)
+        files = _files(parts, columns, name, len(columns))
+        return ParquetSource(files, columns, False, name, len(columns), label)
     if as_ in ("images", "table"):
         raise InputError(f"{label} holds vectors (column {column}): it cannot be read --as {as_}")
     name = next((col.name for col in described if _is_name(head, col)), None)
     length = next((len(value) for value in head.column(column).to_pylist() if value), 0)
     if not length:
         raise SourceError(f"{label}: the lists of column {column} are empty")
-    return ParquetSource(parts, (column,), True, name, length, label)
+    files = _files(parts, (column,), name, length)
+    return ParquetSource(files, (column,), True, name, length, label)
 
 
-def _look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
-    """Read the footers of files, and check that they have the same columns."""
-    looked = [_look(path) for path in paths]
-    for path, (_, schema) in zip(paths, looked, strict=True):
-        if not schema.equals(looked[0][1]):
-            raise SourceError(f"{path.name} has other columns than {paths[0].name}")
-    return tuple(part for part, _ in looked)
-
-
-def _look(path: Path) -> tuple[ParquetPart, Any]:
-    """Read a file's footer."""
-    try:
-        stat = path.stat()
-        with pq.ParquetFile(path) as file:
-            meta = file.metadata
-            groups = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
-            return ParquetPart(path, groups, stat.st_size, stat.st_mtime_ns), file.schema_arrow
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
-
-
-def _head(path: Path) -> Any:
-    """Read the first rows."""
-    try:
-        with pq.ParquetFile(path) as file:
-            return pa.Table.from_batches([next(file.iter_batches(_TRIED_ROWS))])
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+def _files(
+    parts: tuple[ParquetPart, ...], columns: tuple[str, ...], name: str | None, width: int
+) -> ParquetFiles:
+    """Give files of which these columns are read, and the one that names the rows."""
+    return ParquetFiles(parts, (*columns, *([name] if name else [])), width)
 
 
 def _list_column(head: Any, label: str, key: str | None) -> str | None:
