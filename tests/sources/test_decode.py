@@ -1,6 +1,8 @@
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -9,8 +11,13 @@ import simplejpeg
 import tifffile
 from PIL import Image
 
+from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
-from shoal.sources.decode import MAX_PIXELS, Wanted, decode, measure, upright
+from shoal.sources import raster
+from shoal.sources.decode import decode, measure
+from shoal.sources.formats import MAX_PIXELS
+from shoal.sources.pixels import shaped
+from shoal.sources.raster import upright
 
 CORNERS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [9, 9, 9], [255] * 3]])
 CORNERS = CORNERS.astype(np.uint8)
@@ -199,13 +206,13 @@ def test_any_damage_gives_an_image_or_a_reason(form):
             assert decode(hurt.tobytes(), Wanted(size=(8, 8), channels=3)).shape == (8, 8, 3)
 
 
-def bomb(width, height):
+def bomb(width, height, kind=0):
     def chunk(kind, body):
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
     rows = chunk(b"IDAT", zlib.compress(b"\0" * 100))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + rows + chunk(b"IEND", b"")
 
@@ -224,3 +231,96 @@ def test_decompression_bombs_are_refused_by_their_header():
 
 def test_large_but_allowed_images_bring_no_warning_of_pillow():
     assert measure(bomb(12_000, 12_000)) == (12_000, 12_000)
+
+
+def smooth(height, width):
+    """A colourful image without fine detail, nothing of it symmetric."""
+    y, x = np.mgrid[:height, :width] / (height, width, 1)[0]
+    planes = [np.sin(7 * x + 3 * y), np.cos(5 * y * y + x), np.sin(4 * x * y + 1)]
+    return np.rint(127.5 + 127 * np.stack(planes, axis=-1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(341, 513), (683, 1024), (1366, 2051), (1003, 1501)])
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
+def test_a_lower_scale_leaves_everything_in_its_place(size, form, fit):
+    image = smooth(*size)
+    wanted = Wanted((48, 48), channels=3, fit=fit, sampling="bicubic")
+    expected = shaped(image, wanted).astype(int)
+    options = {"quality": 95} if form == "JPEG" else {}
+    found = decode(saved(Image.fromarray(image), form, **options), wanted)
+    inner = np.abs(found - expected)[1:-1, 1:-1]
+    assert inner.mean() < 1
+    assert (inner > 6).mean() < 0.01 if fit != "pad" else (inner > 6).mean() < 0.08
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I", "F"])
+def test_bands_and_blocks_are_those_of_the_whole(mode, monkeypatch):
+    rgba = np.dstack([smooth(90, 70), np.linspace(0, 255, 70 * 90).reshape(90, 70)])
+    picture = Image.fromarray(rgba.astype(np.uint8))
+    if mode in ("I", "F", "I;16"):
+        kind = {"I": np.int32, "F": np.float32, "I;16": np.uint16}[mode]
+        picture = Image.fromarray((rgba[..., 0] * 200).astype(kind))
+    else:
+        picture = picture.convert(mode) if mode in ("RGBA", "LA") else picture.convert("RGB")
+        picture = picture.convert(mode)
+    assert picture.mode == mode
+    whole = raster.pixels_of(picture, 1)
+    monkeypatch.setattr(raster, "_BAND_PIXELS", 700)
+    np.testing.assert_array_equal(raster.pixels_of(picture, 1), whole)
+    flat = whole[..., 0] if whole.shape[2] == 1 else whole
+    blocks = np.asarray(Image.fromarray(flat).reduce(4)).reshape(23, 18, -1)
+    np.testing.assert_array_equal(raster.pixels_of(picture, 4), blocks)
+
+
+def test_large_images_take_little_more_than_themselves(tmp_path):
+    Image.new("RGBA", (6000, 4000), (10, 200, 30, 128)).save(tmp_path / "x.png", compress_level=1)
+    code = """
+import resource, sys
+from shoal.core.wanted import Wanted
+from shoal.sources.decode import decode
+data = open(sys.argv[1], "rb").read()
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+image = decode(data, Wanted((224, 224), channels=3))
+assert image[0, 0].tolist() == [132, 227, 142]
+print((peak() - before) / 1024)
+"""
+    command = [sys.executable, "-c", code, tmp_path / "x.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.5 * 4 * 6000 * 4000 / 2**20
+
+
+def test_images_that_take_too_much_memory_are_refused():
+    flat = saved(Image.new("RGB", (6_000, 6_000)), "WEBP", method=0)
+    for data in (flat, bomb(12_000, 12_000, kind=2)):
+        with pytest.raises(SourceError, match=r"decoding it takes \S+ MiB, more than the 512"):
+            decode(data, Wanted((64, 64)))
+
+
+def test_jpeg_with_too_many_passes_is_refused():
+    data = saved(Image.new("RGB", (4000, 4000)), "JPEG", progressive=True)
+    at = data.rindex(b"\xff\xda")
+    endless = data[:-2] + data[at:-2] * 100 + b"\xff\xd9"
+    with pytest.raises(SourceError, match=r"4,000×4,000 pixels in 1\d\d passes, which would take"):
+        decode(endless, Wanted((64, 64)))
+    assert decode(data, Wanted((64, 64))).shape == (64, 64, 3)
+
+
+def test_slow_formats_have_a_limit_of_their_own():
+    with pytest.raises(SourceError, match="5,000×5,000 pixels in a form that is decoded slowly"):
+        decode(b"P3\n5000 5000\n255\n" + b"1 " * 100)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_turned_images_fill_a_size_that_is_no_square(form):
+    seen = np.zeros((400, 200), np.uint8)
+    seen[:100, :100] = 250
+    stored = np.ascontiguousarray(upright(seen[..., None], 8)[..., 0])
+    picture = Image.fromarray(stored)
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    data = saved(picture, form, exif=exif)
+    small = decode(data, Wanted((40, 20), channels=1))[..., 0].astype(int)
+    assert small[:9, :9].min() > 240
+    assert max(small[:, 11:].max(), small[11:].max()) < 10

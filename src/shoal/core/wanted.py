@@ -74,6 +74,17 @@ class Wanted:
         share = self.kept if self.fit == "crop" else 1.0
         return round(self.size[0] / share), round(self.size[1] / share)
 
+    def least_of(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width that an image of `size` must at least be decoded to.
+
+        >>> Wanted(max_side=100).least_of((400, 800)), Wanted(max_side=100).least_of((40, 80))
+        ((50, 100), (0, 0))
+        """
+        if self.size is not None or self.max_side is None or max(size) <= self.max_side:
+            return self.least
+        scale = self.max_side / max(size)
+        return round(size[0] * scale) or 1, round(size[1] * scale) or 1
+
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for a fingerprint or a file; ``Wanted(**values)`` reads them."""
         return {

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources import tar, zips
-from shoal.sources.decode import EXTENSIONS
 from shoal.sources.encoded import spread
 from shoal.sources.folder import MAX_FILE_BYTES
-from shoal.sources.room import room_for
+from shoal.sources.formats import EXTENSIONS
+from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
 
 _LABEL = b".cls"
@@ -111,7 +111,7 @@ class ArchiveStore:
             else:
                 try:
                     for row in range(start, end):
-                        with room_for(int(self.places[row, 2])):
+                        with FILES.take(int(self.places[row, 2])):
                             yield self._blob(descriptor, row)
                 finally:
                     os.close(descriptor)

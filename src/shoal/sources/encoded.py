@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.base import Batch, Kind
-from shoal.sources.decode import EXTENSIONS, decode, extension_of, measure
+from shoal.sources.decode import decode, measure
+from shoal.sources.formats import EXTENSIONS, extension_of
 from shoal.sources.pixels import LARGEST_NATIVE, show
 from shoal.sources.store import check_range
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from shoal.errors import SourceError
 from shoal.sources.encoded import spread
 from shoal.sources.listing import Listing
-from shoal.sources.room import room_for
+from shoal.sources.room import FILES
 from shoal.sources.store import because
 
-MAX_FILE_BYTES = 1 << 29
+MAX_FILE_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class FolderStore:
         """Read the files one by one, each checked to be the one that was looked at."""
         for row in range(start, stop):
             size, mtime = int(self.listing.sizes[row]), int(self.listing.mtimes[row])
-            with room_for(size):
+            with FILES.take(size):
                 try:
                     blob: bytes | SourceError = read_bytes(self._path(row), size, mtime)
                 except SourceError as error:

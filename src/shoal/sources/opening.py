@@ -14,8 +14,8 @@ from shoal.sources import tar
 from shoal.sources.arrays import memory_store, npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
-from shoal.sources.decode import EXTENSIONS
 from shoal.sources.delimited import make_csv_source
+from shoal.sources.formats import EXTENSIONS
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.listing import read_list
 from shoal.sources.npz import choose_member, member_store

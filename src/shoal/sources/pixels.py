@@ -157,9 +157,10 @@ def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Lay pixels with an alpha channel (2 or 4 channels, the last) on white."""
     if pixels.shape[-1] not in (2, 4):
         return pixels
-    alpha = pixels[..., -1:].astype(np.uint32)
-    laid = pixels[..., :-1] * alpha + 255 * (255 - alpha)
-    return ((laid + 127) // 255).astype(np.uint8)
+    alpha = pixels[..., -1:].astype(np.uint16)
+    laid = pixels[..., :-1] * alpha
+    laid += 255 * (255 - alpha) + 128
+    return ((laid + (laid >> 8)) >> 8).astype(np.uint8)  # division by 255, rounded
 
 
 def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
@@ -171,25 +172,36 @@ def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
 
 
-def shaped(image: NDArray[np.uint8], wanted: Wanted) -> NDArray[np.uint8]:
-    """Give an image ``(H, W, C)`` the channels and the size that are wanted, contiguous."""
+Extent = tuple[float, float]
+
+
+def shaped(
+    image: NDArray[np.uint8], wanted: Wanted, extent: Extent | None = None
+) -> NDArray[np.uint8]:
+    """Give an image ``(H, W, C)`` the channels and the size that are wanted, contiguous.
+
+    `extent` is its height and width where the last row and column are filled in part only.
+    """
     if wanted.channels:
         image = to_channels(image, wanted.channels)
+    extent = extent or (float(image.shape[0]), float(image.shape[1]))
     if wanted.size is None:
-        return np.ascontiguousarray(limit(image, wanted.max_side))
+        return np.ascontiguousarray(limit(image, wanted.max_side, extent))
     ways = {"crop": _cropped, "stretch": _stretched, "pad": _padded}
-    return np.ascontiguousarray(ways[wanted.fit](image, wanted.size, wanted))
+    return np.ascontiguousarray(ways[wanted.fit](image, extent, wanted.size, wanted))
 
 
 def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Scale an image to `size`: the sides in proportion, what is over cut off evenly."""
-    return _cropped(image, size, Wanted())
+    return shaped(image, Wanted(size))
 
 
-def _cropped(image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted) -> NDArray[np.uint8]:
+def _cropped(
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+) -> NDArray[np.uint8]:
     """Scale the middle of an image."""
-    height, width = image.shape[:2]
-    if (height, width) == size and wanted.kept == 1:
+    height, width = extent
+    if image.shape[:2] == extent == size and wanted.kept == 1:
         return image
     scale = max(size[0] / height, size[1] / width) / wanted.kept
     cut_h, cut_w = min(height, size[0] / scale), min(width, size[1] / scale)
@@ -198,30 +210,37 @@ def _cropped(image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted) ->
 
 
 def _stretched(
-    image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
 ) -> NDArray[np.uint8]:
     """Scale each side by itself."""
-    return image if image.shape[:2] == size else resize(image, size, None, wanted.sampling)
+    if image.shape[:2] == extent == size:
+        return image
+    return resize(image, size, (0.0, 0.0, extent[1], extent[0]), wanted.sampling)
 
 
-def _padded(image: NDArray[np.uint8], size: tuple[int, int], wanted: Wanted) -> NDArray[np.uint8]:
+def _padded(
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+) -> NDArray[np.uint8]:
     """Scale all of an image, and leave white what it does not fill."""
-    height, width = image.shape[:2]
-    scale = min(size[0] / height, size[1] / width)
-    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    scale = min(size[0] / extent[0], size[1] / extent[1])
+    inner = max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale))
     padded = np.full((*size, image.shape[2]), 255, np.uint8)
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    padded[top : top + inner[0], left : left + inner[1]] = _stretched(image, inner, wanted)
+    filled = _stretched(image, extent, inner, wanted)
+    padded[top : top + inner[0], left : left + inner[1]] = filled
     return padded
 
 
-def limit(image: NDArray[np.uint8], max_side: int | None) -> NDArray[np.uint8]:
+def limit(
+    image: NDArray[np.uint8], max_side: int | None, extent: Extent | None = None
+) -> NDArray[np.uint8]:
     """Scale an image down so that no side is longer than `max_side`."""
-    height, width = image.shape[:2]
+    height, width = extent or image.shape[:2]
     if max_side is None or max(height, width) <= max_side:
         return image
     scale = max_side / max(height, width)
-    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return resize(image, size, (0.0, 0.0, width, height))
 
 
 def resize(

@@ -1,19 +1,50 @@
-"""Room in memory for what is large: one at a time, whatever the number of workers."""
+"""Room in memory for large files and images: they wait for each other, in whatever thread."""
 
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-LARGE = 32 << 20
-"""Bytes from which a file, or an image decoded in full, is large."""
-
-_ONE = threading.RLock()
+_SMALL = 1 << 20
 
 
-def room_for(size: int) -> AbstractContextManager[object]:
-    """Give a context in which `size` bytes may be held: it waits while others hold large ones.
+class Room:
+    """So many bytes, shared by all threads of a process.
 
-    The same thread may enter it again: first for an image's file, then for its pixels.
+    Who takes more than there are left waits until others have given theirs back; who takes
+    more than there are at all gets them when nobody else has any.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
     """
-    return _ONE if size > LARGE else nullcontext()
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, size: int) -> Iterator[None]:
+        """Hold `size` bytes; a MiB or less is not counted."""
+        if size <= _SMALL:
+            yield
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: self.taken == 0 or self.taken + size <= self.size)
+            self.taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.taken -= size
+                self._changed.notify_all()
+
+
+FILES = Room(128 << 20)
+"""For the bytes of files; taken before `PIXELS`, so that nobody waits for each other."""
+
+PIXELS = Room(512 << 20)
+"""For images while they are decoded."""

@@ -13,8 +13,8 @@ from shoal.sources.archive import make_archive_store
 from shoal.sources.arrays import npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Source
-from shoal.sources.decode import EXTENSIONS
 from shoal.sources.folder import FolderStore
+from shoal.sources.formats import EXTENSIONS
 from shoal.sources.listing import Found, make_listing, walk
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.raw import raw_store

@@ -1,0 +1,115 @@
+"""The formats of image files: told by their first bytes, their size checked before decoding."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from shoal.errors import SourceError
+
+MAX_PIXELS = 250_000_000
+MAX_DECODED_BYTES = 512 << 20
+EXTENSIONS = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib"),
+        *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+    )
+)
+JPEG = b"\xff\xd8\xff"
+_USUAL = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "PPM": ".ppm",
+}
+
+# The classes are built directly, not through Image.open: that would warn of large images by
+# a limit that belongs to the whole process, and try formats that run other programs.
+_FORMATS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (JPEG, JpegImagePlugin.JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"II*\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", TiffImagePlugin.TiffImageFile),
+    (b"II+\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+    *((b"P%d" % digit, PpmImagePlugin.PpmImageFile) for digit in range(1, 7)),
+)
+
+
+def open_picture(data: bytes) -> ImageFile.ImageFile:
+    """Open an image by its first bytes and check its size, before anything is decoded.
+
+    Raises
+    ------
+    SourceError
+        When it is empty, of no known format, or too large.
+    """
+    if not data:
+        raise SourceError("the file is empty")
+    picture = _class_of(data)(io.BytesIO(data))
+    check_pixels(picture.height, picture.width)
+    return picture
+
+
+def extension_of(data: bytes) -> str:
+    r"""Give the usual extension of an image file by its first bytes; nothing if it is none.
+
+    >>> extension_of(b"\xff\xd8\xff\xe0"), extension_of(b"hello")
+    ('.jpg', '')
+    """
+    try:
+        return _USUAL.get(_class_of(data).format or "", "")
+    except SourceError:
+        return ""
+
+
+def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
+    """Choose the reader for a file that begins like this one."""
+    for magic, reader in _FORMATS:
+        if data.startswith(magic):
+            return reader
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    raise SourceError(f"the file is no image of a known format: it begins with {_head(data)}")
+
+
+def _head(data: bytes) -> str:
+    """How a file begins, as text if it is text."""
+    head = data[:16]
+    text = head.decode("ascii", "replace")
+    return repr(text) if text.isascii() and text.isprintable() else head[:8].hex(" ")
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Refuse images of too many pixels, and those without any."""
+    if height * width > MAX_PIXELS:
+        raise SourceError(
+            f"the image has {width:,}×{height:,} pixels, more than the {MAX_PIXELS:,} that "
+            "one may have"
+        )
+    if height * width == 0:
+        raise SourceError(f"the image has no pixels: its size is {width}×{height}")
+
+
+def check_bytes(height: int, width: int, needed: int) -> None:
+    """Refuse images that need too much memory while they are decoded."""
+    if needed > MAX_DECODED_BYTES:
+        raise SourceError(
+            f"the image has {width:,}×{height:,} pixels, and decoding it takes "
+            f"{needed >> 20:,} MiB, more than the {MAX_DECODED_BYTES >> 20:,} that one may take"
+        )
