@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.cells import Cells
-from shoal.core.nearest import centre_cells, nearest_of
+from shoal.core.nearest import nearest_of, shortlists_for
+from shoal.core.shortlists import Shortlists
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.settings import available_cores
@@ -114,9 +114,9 @@ class Model:
         return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
 
     @cached_property
-    def _cells(self) -> Cells:
+    def _shortlists(self) -> Shortlists | None:
         """The representatives, grouped for the search."""
-        return centre_cells(self.result.representatives.vectors, workers=self.workers)
+        return shortlists_for(self.result.representatives.vectors, self.workers)
 
     @cached_property
     def _residual_limit(self) -> float:
@@ -198,7 +198,9 @@ class Model:
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.every_row else _FEW_VOTERS, len(vectors))
         projected = self.projection.apply(features[at])
-        near, distance = nearest_of(projected, vectors, voters, self.workers, cells=self._cells)
+        near, distance = nearest_of(
+            projected, vectors, voters, self.workers, shortlists=self._shortlists
+        )
         cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
         unknown[at] = distance[:, 0] > cut.limits[cluster[at]]
         unknown[at] |= residual(self.projection, features[at], projected) > self._residual_limit

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
-from shoal.core.nearest import centre_cells, nearest_neighbours, nearest_of
+from shoal.core.nearest import nearest_neighbours, nearest_of, shortlists_for
 from shoal.errors import InputError
 
 
@@ -131,12 +131,12 @@ def test_nearest_of_few_centres_is_exact(k):
 
 def test_nearest_of_many_centres_finds_nearly_all():
     x, centres = cloud(3000, d=16), cloud(6000, d=16, seed=0)
-    cells = centre_cells(centres)
-    assert len(cells.centres) > 1
-    found, distances = nearest_of(x, centres, 2, cells=cells, probes=12)
+    shortlists = shortlists_for(centres)
+    assert len(shortlists.cells.centres) > 1
+    found, distances = nearest_of(x, centres, 2, shortlists=shortlists)
     exact = slow_neighbours(x[:300], centres, 2, False)
     assert recall(found[:300], exact[0]) > 0.9
-    again = nearest_of(x, centres, 2, workers=2, probes=12)
+    again = nearest_of(x, centres, 2, workers=2)
     assert again[0].tobytes() == found.tobytes()
     assert again[1].tobytes() == distances.tobytes()
 

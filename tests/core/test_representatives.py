@@ -41,7 +41,7 @@ def between(summary, x):
 def test_hand_computed_statistics():
     codes = np.array([[0, 0], [10, 0]], np.float32)
     book = seed_codebook(codes, 2)
-    wide = Codebook(book.centres, np.full(2, 9.0), 3, book.cells)
+    wide = Codebook(book.centres, np.full(2, 9.0), 3, book.shortlists)
     block = np.array([[1, 0], [-1, 2], [10, 0], [5, 50]], np.float32)
     part = summarise(block, wide, first_row=100)
     assert part.weight.tolist() == [2, 1]
@@ -224,7 +224,7 @@ def test_one_representative_is_the_mean():
 def test_counts_go_on_above_two_to_the_24():
     block = np.ones((1000, 1), np.float32)
     book = seed_codebook(np.zeros((1, 1), np.float32), 1)
-    part = summarise(block, Codebook(book.centres, np.full(1, 4.0), 1, book.cells))
+    part = summarise(block, Codebook(book.centres, np.full(1, 4.0), 1, book.shortlists))
     many = part
     for _ in range(15):  # 1000 · 2^15 rows
         many = merge_partials([many, many], book)

@@ -7,7 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shoal.core.products import in_threads, probe
+from shoal.core.best import best_of
+from shoal.core.products import in_threads
 from shoal.errors import InputError
 
 _CHUNK = 8192
@@ -101,7 +102,7 @@ def nearest_centre(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Like `assign`, for use inside a thread."""
     rows, centres = np.ascontiguousarray(rows), np.ascontiguousarray(centres)
-    found, top = probe(rows, centres, halves(centres), 1)
+    found, top = best_of(rows, centres, halves(centres), 1)
     return found[:, 0], np.maximum(2 * (halves(rows) - top[:, 0]), 0)
 
 

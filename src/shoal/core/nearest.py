@@ -1,10 +1,11 @@
-"""The nearest rows: exactly by matrix products, or among the nearest coarse cells."""
+"""The nearest rows: exactly by matrix products, or among coarse cells or their shortlists."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.cells import Cells, build_cells, checked
 from shoal.core.products import BLOCK, in_threads, probe, recheck, search, search_every
+from shoal.core.shortlists import LENGTH, Shortlists, build_shortlists, search_shortlists
 from shoal.errors import InputError
 
 EXACT_ROWS = 100_000  # from here on rows are looked for in the nearest cells only
@@ -65,13 +66,12 @@ def nearest_of(
     k: int = 1,
     workers: int = 1,
     *,
-    cells: Cells | None = None,
-    probes: int = 4,
+    shortlists: Shortlists | None = None,
 ) -> Neighbours:
     """Nearest k of the given centres for each row.
 
-    Exact up to `EXACT_CENTRES` centres; beyond, by a two-level codebook: the centres are grouped
-    by coarse cell, and the rows that look into a cell are compared with it in one product.
+    Exact up to `EXACT_CENTRES` centres unless shortlists are given; beyond, by a two-level
+    codebook: a row looks for its coarse cell, then among the centres listed for that.
 
     Parameters
     ----------
@@ -83,10 +83,8 @@ def nearest_of(
         Centres for each row, 1 to m.
     workers
         Threads. The result has the same bytes for any number.
-    cells
-        `centre_cells(centres)`, to build them once for many blocks of rows.
-    probes
-        Coarse cells that a row looks into.
+    shortlists
+        `shortlists_for(centres)`, to build them once for many blocks of rows.
 
     Returns
     -------
@@ -103,16 +101,16 @@ def nearest_of(
         raise InputError(f"rows have {x.shape[1]} columns, but centres have {centres.shape[1]}")
     if not 1 <= k <= len(centres):
         raise InputError(f"there are {len(centres)} centres, but the nearest {k} were asked for")
-    if cells is None:
-        cells = centre_cells(centres, workers=workers)
-    return _nearest(x, centres, cells, k, min(len(cells.centres), probes), workers, itself=False)
+    if shortlists is None and k <= LENGTH:
+        shortlists = shortlists_for(centres, workers)
+    if shortlists is None:
+        return _nearest(x, centres, build_cells(centres), k, 1, workers, itself=False)
+    return search_shortlists(x, centres, shortlists, k, workers)
 
 
-def centre_cells(centres: NDArray, seed: int = 0, workers: int = 1) -> Cells:
-    """Coarse cells for `nearest_of`: one when there are few centres, else about √m."""
-    few = len(centres) <= EXACT_CENTRES
-    count = 1 if few else max(2, round(2 * len(centres) ** 0.5))
-    return build_cells(centres, count, seed, workers)
+def shortlists_for(centres: NDArray, workers: int = 1) -> Shortlists | None:
+    """Shortlists of so many centres that they are not all compared with each row; else None."""
+    return build_shortlists(centres, 0, workers) if len(centres) > EXACT_CENTRES else None
 
 
 def _cell_count(n: int) -> int:
@@ -123,7 +121,7 @@ def _cell_count(n: int) -> int:
 def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
     """Fewest coarse cells that hold `_RECALL` of the exact neighbours of some rows."""
     tried = np.unique(np.linspace(0, len(x) - 1, _TRIED).astype(np.int64))
-    nearest = nearest_of(x[tried], x, k + 1, workers, cells=build_cells(x))[0]
+    nearest = _nearest(x[tried], x, build_cells(x), k + 1, 1, workers, itself=False)[0]
     cell = np.empty(len(x), np.int64)
     cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
     framed, count = cells.framed(x[tried]), len(cells.centres)

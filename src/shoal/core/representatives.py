@@ -13,11 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shoal.core.cells import Cells, build_cells, checked, two_level_codes
+from shoal.core.cells import checked, two_level_codes
 from shoal.core.distinct import distinct_rows
 from shoal.core.nearest import nearest_of
 from shoal.core.openings import Openings, joined, lead, open_rows, prune
 from shoal.core.products import in_threads
+from shoal.core.shortlists import Shortlists, build_shortlists
 from shoal.errors import InputError
 
 __all__ = [
@@ -53,14 +54,14 @@ class Codebook:
         (c,) float64: a row is far when its squared distance to its nearest code exceeds this.
     size
         m, the most representatives that a summary may have; c ≤ m.
-    cells
+    shortlists
         The codes by coarse cell, for the search.
     """
 
     centres: NDArray[np.float32]
     reach: NDArray[np.float64]
     size: int
-    cells: Cells
+    shortlists: Shortlists
 
     def to_arrays(self) -> dict[str, NDArray]:
         """Everything needed to build it again, to be stored."""
@@ -213,8 +214,7 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
 
 def _codebook(centres: NDArray, reach: NDArray, size: int, workers: int = 1) -> Codebook:
     """Group the codes for the search."""
-    coarse = max(1, round(2 * len(centres) ** 0.5)) if len(centres) >= 512 else 1
-    return Codebook(centres, reach, size, build_cells(centres, coarse, 0, workers))
+    return Codebook(centres, reach, size, build_shortlists(centres, 0, workers))
 
 
 def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> Codebook:
@@ -224,22 +224,21 @@ def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> C
     (w + 1)/(w − 1) of theirs. The scale is that of the coarse cell, so it follows local density.
     """
     book = _codebook(centres, np.zeros(len(centres)), size, workers)
-    code, distance = nearest_of(sample, centres, 1, workers, cells=book.cells)
+    code, distance = nearest_of(sample, centres, 1, workers, shortlists=book.shortlists)
     code, square = code[:, 0], distance[:, 0].astype(np.float64) ** 2
     weight = np.bincount(code, minlength=len(centres))
     several = weight[code] > 1
     if not several.any():
         return book
     square = np.where(several, square * (weight[code] + 1) / np.maximum(weight[code] - 1, 1), 0)
+    cells = book.shortlists.cells
     cell = np.empty(len(centres), np.int64)
-    cell[book.cells.order] = np.repeat(
-        np.arange(len(book.cells.centres)), np.diff(book.cells.start)
-    )
-    rows = np.bincount(cell[code], several, minlength=len(book.cells.centres))
+    cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
+    rows = np.bincount(cell[code], several, minlength=len(cells.centres))
     scale = np.bincount(cell[code], square, minlength=len(rows)) / np.maximum(rows, 1)
     scale = np.maximum(scale, 0.01 * square.sum() / several.sum())[cell]
     ratio = np.quantile((square / np.where(scale > 0, scale, 1)[code])[several], _FAR)
-    return Codebook(centres, ratio * scale, size, book.cells)
+    return Codebook(centres, ratio * scale, size, book.shortlists)
 
 
 @njit(cache=True, nogil=True)
@@ -280,7 +279,7 @@ def summarise(
     """
     block = checked(block, "block")
     centres, c = codebook.centres, len(codebook.centres)
-    found, distance = nearest_of(block, centres, 1, workers, cells=codebook.cells)
+    found, distance = nearest_of(block, centres, 1, workers, shortlists=codebook.shortlists)
     code = found[:, 0]
     far = distance[:, 0].astype(np.float64) ** 2 > codebook.reach[code]
     weight, total, square = np.zeros(c, np.int64), np.zeros(centres.shape), np.zeros(c)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.cells import Cells
 from shoal.core.metrics import match_labels
-from shoal.core.nearest import centre_cells, nearest_of
+from shoal.core.nearest import nearest_of, shortlists_for
+from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
@@ -42,14 +42,14 @@ class _Nearest:
 
     vectors: NDArray[np.float32]
     tree: Tree
-    cells: Cells
+    shortlists: Shortlists | None
     project: StageFolder
 
     def __call__(self, number: int) -> Places:
         good = np.flatnonzero(read_npy(self.project.part("ok", number)))
         rows = read_npy(self.project.part("vectors", number))
         near = min(3, len(self.vectors))
-        found, away = nearest_of(rows[good], self.vectors, near, cells=self.cells)
+        found, away = nearest_of(rows[good], self.vectors, near, shortlists=self.shortlists)
         n = len(rows)
         first, second = (np.full(n, -1, np.int32) for _ in range(2))
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
@@ -143,8 +143,8 @@ def _work(context: Context) -> dict[str, Any]:
         places = _Known(read_npy(summary.whole("place")), context.shards)
     else:
         vectors = read_npy(summary.whole("vectors"))
-        cells = centre_cells(vectors, workers=context.settings.workers or 1)
-        places = _Nearest(vectors, Result(context.run).tree, cells, context.stage("project"))
+        shortlists = shortlists_for(vectors, context.settings.workers or 1)
+        places = _Nearest(vectors, Result(context.run).tree, shortlists, context.stage("project"))
     write_npy(folder.whole("far"), far)
     task = _AssignShard(places, far, limits, folder)
     context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))

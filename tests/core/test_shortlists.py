@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from shoal.core.shortlists import build_shortlists, search_shortlists
+
+
+def cloud(n, d=8, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def slow(x, centres, k):
+    square = ((x[:, None].astype(np.float64) - centres) ** 2).sum(axis=2)
+    order = np.argsort(square, axis=1, kind="stable")[:, :k]
+    return order, np.sqrt(np.take_along_axis(square, order, 1))
+
+
+def test_few_centres_make_one_list_and_are_searched_exactly():
+    x, centres = cloud(300), cloud(40, seed=1)
+    shortlists = build_shortlists(centres)
+    assert len(shortlists.begin) == 2
+    indices, distances = search_shortlists(x, centres, shortlists, 3)
+    true, lengths = slow(x, centres, 3)
+    assert np.array_equal(indices, true)
+    assert np.allclose(distances, lengths, rtol=1e-6)
+
+
+def test_a_list_holds_its_whole_cell_and_what_is_near():
+    centres = np.arange(100, dtype=np.float32)[:, None]
+    shortlists = build_shortlists(centres, length=20)
+    cells = shortlists.cells
+    for c in range(len(cells.centres)):
+        listed = np.sort(shortlists.lists[shortlists.begin[c] : shortlists.begin[c + 1]])
+        own = cells.order[cells.start[c] : cells.start[c + 1]]
+        assert set(own.tolist()) <= set(listed.tolist())
+        assert (np.diff(listed) == 1).all()  # on a line, the near ones adjoin
+
+
+def test_a_crowded_cell_has_a_longer_list():
+    centres = np.concatenate([1e-3 * cloud(900), cloud(100) + 50]).astype(np.float32)
+    shortlists = build_shortlists(centres, length=64)
+    owned = np.diff(shortlists.cells.start)
+    assert (np.diff(shortlists.begin) >= np.minimum(np.maximum(64, 2 * owned), 1000)).all()
+
+
+def test_nearly_all_rows_of_grouped_data_find_their_nearest_centre():
+    groups = 4 * cloud(40, d=16)
+    centres = groups[np.arange(3000) % 40] + cloud(3000, d=16, seed=1)
+    x = groups[np.arange(1500) % 40] + cloud(1500, d=16, seed=2)
+    indices, distances = search_shortlists(x, centres, build_shortlists(centres, length=512), 2)
+    true, _ = slow(x, centres, 2)
+    assert (indices == true).mean() > 0.98
+    assert (np.diff(distances, axis=1) >= 0).all()
+
+
+def test_rows_of_a_shapeless_cloud_find_one_that_is_hardly_farther():
+    x, centres = cloud(1500, d=16), cloud(3000, d=16, seed=1)
+    _, distances = search_shortlists(x, centres, build_shortlists(centres, length=512), 1)
+    _, lengths = slow(x, centres, 1)
+    assert distances.sum() < 1.02 * lengths.sum()
+
+
+def test_a_row_beyond_all_cells_still_finds_one():
+    centres = cloud(2000)
+    far = np.full((1, 8), 1e6, np.float32)
+    indices, distances = search_shortlists(far, centres, build_shortlists(centres, length=64), 1)
+    assert 0 <= indices[0, 0] < 2000
+    assert np.isfinite(distances).all()
+
+
+@pytest.mark.parametrize("length", [64, 512])
+def test_same_bytes_for_any_number_of_workers(length):
+    x, centres = cloud(70_000, d=4), cloud(1500, d=4, seed=1)
+    one = search_shortlists(x, centres, build_shortlists(centres, length=length), 2)
+    two = search_shortlists(x, centres, build_shortlists(centres, 0, 2, length), 2, workers=2)
+    assert one[0].tobytes() == two[0].tobytes()
+    assert one[1].tobytes() == two[1].tobytes()
