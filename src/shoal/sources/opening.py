@@ -19,7 +19,6 @@ from shoal.sources.formats import EXTENSIONS
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.listing import read_list
 from shoal.sources.npz import choose_member, member_store
-from shoal.sources.parquet import make_parquet_source
 from shoal.sources.patterns import expand, is_pattern
 from shoal.sources.raw import parse_dtype, raw_store
 from shoal.sources.several import kind_of, open_folder, open_images, open_paths, open_shards
@@ -152,8 +151,7 @@ def _open_file(path: Path, asked: Asked) -> Source:
         return open_shards("archive", [path], path.name, asked)
     asked.refuse(path.name, key=None if magic[:4] == b"PAR1" else asked.key)
     if magic[:4] == b"PAR1":
-        asked.refuse(f"{path.name}, a Parquet file", shape=asked.shape, dtype=asked.dtype)
-        return make_parquet_source([path], path.name, asked.as_, asked.key)
+        return open_shards("parquet", [path], path.name, asked)
     if extension in _TABLES:
         return _open_text(path, asked)
     _refuse(path, extension)

@@ -17,6 +17,7 @@ from shoal.sources.folder import FolderStore
 from shoal.sources.formats import EXTENSIONS
 from shoal.sources.listing import Found, make_listing, walk
 from shoal.sources.parquet import make_parquet_source
+from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.raw import raw_store
 
 FileKind = Literal["image", "archive", "npy", "parquet", "raw", "other"]
@@ -118,7 +119,12 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
         asked.refuse(".npy files", key=asked.key, dtype=asked.dtype)
         return asked.array(npy_store(paths, named=len(paths) > 1), label)
     asked.refuse("Parquet files", shape=asked.shape, dtype=asked.dtype)
-    return make_parquet_source(paths, label, asked.as_, asked.key)
+    column = find_images(paths, label, asked.key) if asked.as_ in (None, "images") else None
+    if column is None:
+        return make_parquet_source(paths, label, asked.as_, asked.key)
+    many = f", {len(paths):,} files" if len(paths) > 1 else ""
+    images = make_parquet_images(paths, column)
+    return asked.encoded(images, f"{label}{many}, column {column.name}", keyed=True)
 
 
 def _archives(paths: Sequence[Path], label: str, others: int) -> str:
