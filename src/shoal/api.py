@@ -17,7 +17,7 @@ from shoal import pipeline
 from shoal.core.layers import Layer
 from shoal.core.metrics import score, simplified_silhouette
 from shoal.core.tree import Tree
-from shoal.edits import Curation
+from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.model import Model, Prediction
 from shoal.progress import Progress
@@ -88,15 +88,29 @@ class Run:
         """Rows of the source, quarantined ones counted."""
         return self._result.n_rows
 
-    def labels(self, layer: int | None = None, k: int | None = None) -> NDArray[np.int32]:
-        """Cluster of each row, from the largest (0) on; −1 for quarantined rows.
+    def clustering(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Clustering:
+        """Give the clusters with their names; the parameters are those of `labels`."""
+        return Clustering.chosen(self._result, None if raw else self.edits, layer, k)
+
+    def labels(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> NDArray[np.int32]:
+        """Cluster of each row, −1 for quarantined rows.
+
+        Where people edited the clusters, these are the edited ones, with ids that no edit
+        changes. Where nobody did, clusters are numbered from the largest (0) on.
 
         Parameters
         ----------
         layer
             Number of a layer, 0 the coarsest; the primary one by default.
         k
-            Or any number of clusters.
+            Or any number of clusters. Edits are in the clusters only of the layer or K that
+            they started from; others are cuts of the tree as it is.
+        raw
+            Leave the edits out.
 
         Returns
         -------
@@ -107,32 +121,32 @@ class Run:
         InputError
             When both are given, or there is no such layer or cut.
         """
-        return self._result.labels(self._result.chosen_k(layer, k))
+        return self.clustering(layer, k, raw).labels()
 
-    def confidence(self, layer: int | None = None, k: int | None = None) -> NDArray[np.float32]:
-        """Confidence of each row in its cluster, 0..1; NaN for quarantined rows; see `labels`."""
-        return self._result.confidence(self._result.chosen_k(layer, k))
+    def confidence(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> NDArray[np.float32]:
+        """Confidence of each row in its cluster, 0..1; NaN for quarantined rows; see `labels`.
+
+        Rows that people moved have 1.
+        """
+        return self.clustering(layer, k, raw).confidence()
 
     @property
     def outliers(self) -> NDArray[np.bool_]:
         """Whether each row lies far out from all others, (N,) bool."""
         return self._result.outliers
 
-    def table(self, layer: int | None = None, k: int | None = None) -> Any:
-        """Give a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`."""
+    def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
+        """Give a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
+
+        Of edited clusters it also has cluster_name and mark (good or junk), null where none
+        was given.
+        """
         import pyarrow as pa
 
-        chosen = self._result.chosen_k(layer, k)
-        names = self._result.names()
-        return pa.table(
-            {
-                "row": np.arange(self.n_rows, dtype=np.int64),
-                "name": pa.nulls(self.n_rows, pa.string()) if names is None else names,
-                "cluster": self._result.labels(chosen),
-                "confidence": self._result.confidence(chosen),
-                "outlier": self.outliers,
-            }
-        )
+        tables = list(self.clustering(layer, k, raw).tables())
+        return pa.concat_tables(tables).unify_dictionaries()
 
     @cached_property
     def quarantine(self) -> Any:
@@ -148,13 +162,14 @@ class Run:
             (N,) labels of any kind; whole numbers below 0 are rows of no known class, which
             are left out. Quarantined rows count as errors.
         k
-            Only this cut.
+            Only this cut, without edits.
 
         Returns
         -------
         list of dict
-            For each cut: k, layer, primary, the scores of `core.metrics.score`, the simplified
-            silhouette over representatives, and the stability.
+            For each cut: k, layer, primary, edited, the scores of `core.metrics.score`, the
+            simplified silhouette over representatives, and the stability. Where people edited
+            the clusters, a last one is for these.
 
         Raises
         ------
@@ -173,22 +188,25 @@ class Run:
         if not known.any():
             raise InputError("no row has a known class: there is nothing to compare with")
         at = {layer.k: number for number, layer in enumerate(self.layers)}
-        return [
-            self._scores(true, known, chosen, at.get(chosen))
-            for chosen in ([layer.k for layer in self.layers] if k is None else [k])
-        ]
+        cuts = [layer.k for layer in self.layers] if k is None else [k]
+        asked = [self.clustering(k=cut, raw=True) for cut in cuts]
+        if k is None and self.clustering().edited:
+            asked.append(self.clustering())
+        return [self._scores(true, known, cut, at.get(cut.cut)) for cut in asked]
 
     def _scores(
-        self, true: NDArray, known: NDArray[np.bool_], k: int, layer: int | None
+        self, true: NDArray, known: NDArray[np.bool_], found: Clustering, layer: int | None
     ) -> dict[str, Any]:
-        """Give all scores of one cut."""
-        marked = None if layer is None else self.layers[layer]
+        """Give all scores of one cut, or of the edited clusters."""
+        marked = None if layer is None or found.edited else self.layers[layer]
+        vectors, labels = self.representatives.vectors, found.of_representative
         return {
-            "k": k,
-            "layer": layer,
+            "k": found.k,
+            "layer": None if marked is None else layer,
             "primary": marked is not None and marked.primary,
-            **score(true[known], self._result.labels(k)[known]).as_dict(),
-            "silhouette": simplified_silhouette(self.representatives.vectors, self.tree.labels(k)),
+            "edited": found.edited,
+            **score(true[known], found.labels()[known]).as_dict(),
+            "silhouette": simplified_silhouette(vectors, labels),
             "stability": None if marked is None else marked.as_dict()["stability"],
         }
 
@@ -200,19 +218,22 @@ class Run:
     @cached_property
     def model(self) -> Model:
         """What predicts new rows; needs the run's folder alone."""
-        return Model(self._folder)
+        return Model(self._folder, curation=self.edits)
 
-    def predict(self, images: Any, *, layer: int | None = None, k: int | None = None) -> Prediction:
+    def predict(
+        self, images: Any, *, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Prediction:
         """Give new rows their clusters, confidence, and whether they are unlike any cluster.
 
         Parameters
         ----------
         images
             An array, a path, or a `Source`, of the kind that was fitted.
-        layer, k
-            Which cut; see `labels`.
+        layer, k, raw
+            Which clusters; see `labels`. A representative counts for the cluster that most of
+            its rows are in, so rows that were moved one by one count where they are many.
         """
-        return self.model.predict(images, layer=layer, k=k)
+        return self.model.predict(images, layer=layer, k=k, raw=raw)
 
     def info(self) -> dict[str, Any]:
         """Say all that is known about the run: source, settings, counts, time, memory."""
@@ -232,11 +253,20 @@ class Run:
             "quarantined": self.quarantine.num_rows,
             "representatives": len(self.representatives),
             "layers": [layer.as_dict() for layer in self.layers],
+            "edits": self._edits_said(),
             "settings": self._folder.settings,
             "stages": stages,
             "shoal": self._folder.about.get("shoal"),
             "versions": dict(self._folder.about.get("versions", {})),
         }
+
+    def _edits_said(self) -> dict[str, Any]:
+        """Say what people changed."""
+        try:
+            found = self.clustering()
+        except RunError as error:
+            return {"error": str(error)}
+        return {"in effect": len(self.edits.done), "clusters": found.k if found.edited else None}
 
     @property
     def source(self) -> Source:

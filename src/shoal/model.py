@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.shortlists import Shortlists
+from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.settings import available_cores
@@ -42,11 +44,14 @@ class Prediction:
     unknown
         (n,) bool: farther from the cluster than nearly all of its own rows were, or with more
         that the fitted rows' projection cannot show than nearly all of them had.
+    names
+        Names that people gave to clusters, by id.
     """
 
     cluster: NDArray[np.int32]
     confidence: NDArray[np.float32]
     unknown: NDArray[np.bool_]
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.cluster)
@@ -79,12 +84,17 @@ class Model:
         A finished run; its source is not needed.
     workers
         Threads; all cores by default.
+    curation
+        The run's edits, where they are open already.
     """
 
-    def __init__(self, run: RunFolder, workers: int | None = None) -> None:
+    def __init__(
+        self, run: RunFolder, workers: int | None = None, curation: Curation | None = None
+    ) -> None:
         self.result = Result(run)
         self.workers = workers or available_cores()
-        self._cuts: dict[int, _Cut] = {}
+        self.curation = curation or Curation(self.result)
+        self._cuts: dict[tuple[int, int], _Cut] = {}
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -165,26 +175,35 @@ class Model:
         source: Source = open_source(where, as_=as_, shape=given, image_size=size)
         return source
 
-    def predict(self, where: Any, *, layer: int | None = None, k: int | None = None) -> Prediction:
+    def predict(
+        self, where: Any, *, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Prediction:
         """Give new rows their clusters.
+
+        A representative votes for the cluster that most of its rows are in. So a cluster of rows
+        that were moved one by one is predicted only where it has most rows of a representative.
 
         Parameters
         ----------
         where
             See `open`.
         layer, k
-            Which cut; the primary layer by default.
+            Which cut; the primary layer by default. Edits are in it as in `Run.labels`.
+        raw
+            Leave the edits out.
 
         Raises
         ------
         InputError
             See `open`; or there is no such cut.
         """
-        cut = self._cut(self.result.chosen_k(layer, k))
+        clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
+        cut = self._cut(clusters)
         source = self.open(where)
         shards = Shards.of(source)
         found = [self._block(source, *shards.bounds(number), cut) for number in range(len(shards))]
-        return Prediction(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        cluster, sure, unknown = (np.concatenate(column) for column in zip(*found, strict=True))
+        return Prediction(cluster, sure, unknown, clusters.names)
 
     def _block(
         self, source: Source, start: int, stop: int, cut: _Cut
@@ -206,13 +225,14 @@ class Model:
         unknown[at] |= residual(self.projection, features[at], projected) > self._residual_limit
         return cluster, confidence, unknown
 
-    def _cut(self, k: int) -> _Cut:
-        """Make a cut ready, once."""
-        if k not in self._cuts:
-            labels = self.result.cut(k)
+    def _cut(self, clusters: Clustering) -> _Cut:
+        """Make clusters ready, once."""
+        key = clusters.cut, clusters.seq
+        if key not in self._cuts:
+            labels = clusters.of_representative
             limits = cluster_limits(*self._own_distances(labels), int(labels.max()) + 1)
-            self._cuts[k] = _Cut(labels, self.result.shares(labels), limits)
-        return self._cuts[k]
+            self._cuts[key] = _Cut(labels, self.result.shares(labels), limits)
+        return self._cuts[key]
 
     def _own_distances(self, labels: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
         """Cluster of fitted rows, and their distances to another row or to a representative."""

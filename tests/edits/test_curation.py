@@ -20,12 +20,14 @@ STEPS = st.lists(
 class Dense:
     """The slow twin: a cluster for each row and each representative, copied before every edit."""
 
-    def __init__(self, edits):
-        self.place = edits.ground.result.place
-        self.position = edits.ground.position
-        self.cut = edits.ground.result.cut
+    def __init__(self, ground, entries=()):
+        self.place = ground.result.place
+        self.position = ground.position
+        self.cut = ground.result.cut
         self.done, self.undone = [], []
-        self.start(edits.k)
+        self.start(ground.result.primary.k)
+        for entry in entries:
+            self.take(entry)
 
     def start(self, k):
         self.of = self.cut(k).astype(int)
@@ -118,7 +120,7 @@ def test_any_edits_are_as_the_slow_twin_says_and_undone_to_the_byte(fitted, step
     (fitted / NAME).unlink(missing_ok=True)
     edits = fresh(fitted)
     before = edits.labels().tobytes()
-    twin = Dense(edits)
+    twin = Dense(edits.ground)
     for kind, draw in steps:
         entry = step(edits, kind, draw)
         if entry is None:

@@ -24,6 +24,7 @@ class FakeRun:
     k: int = 4
     outlier_every: int = 7
     changes: dict = field(default_factory=dict)
+    cluster_names: dict = field(default_factory=dict)
 
     @property
     def n(self):
@@ -59,12 +60,23 @@ class FakeRun:
             {"row": [self.n], "name": self._names()[-1:], "reason": ["it is <cut> short"]}
         )
 
-    def labels(self, layer=None, k=None):
+    def labels(self, layer=None, k=None, raw=False):
         if layer is not None:
             k = self.layers[layer].k
         return np.concatenate([self.tree.labels(k or self.k), [-1]]).astype(np.int32)
 
-    def table(self, layer=None, k=None):
+    def clustering(self, layer=None, k=None, raw=False):
+        k = self.layers[layer].k if layer is not None else k or self.k
+        return SimpleNamespace(
+            k=k,
+            ids=list(range(k)),
+            names=self.cluster_names,
+            edited=bool(self.cluster_names),
+            of_representative=self.tree.labels(k),
+            linkage=lambda: self.tree.linkage(k),
+        )
+
+    def table(self, layer=None, k=None, raw=False):
         rows = np.arange(self.n + 1)
         return pa.table(
             {

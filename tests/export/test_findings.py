@@ -1,6 +1,6 @@
 import numpy as np
 
-from shoal.export.findings import _ids, gather
+from shoal.export.findings import gather
 
 
 def test_the_clusters_come_in_the_order_of_the_tree(image_run):
@@ -41,11 +41,3 @@ def test_one_cluster_was_split_from_nothing(image_run):
     (only,) = gather(image_run, None, 1).clusters
     assert only.size == 40
     assert np.isnan(only.excess)
-
-
-def test_ids_go_to_the_leaf_whose_rows_have_them_each_to_one():
-    leaves = np.array([0, 0, 0, 1, 1, 2, 3])
-    labels = np.array([9, 9, 4, 4, 4, 4, -1])
-    ids = _ids(labels, leaves, np.arange(7)).tolist()
-    assert ids[:2] == [9, 4]
-    assert len(set(ids)) == 4

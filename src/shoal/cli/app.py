@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from shoal.cli import demo, evaluate, export, fit, info, labels, layers, predict, version
+from shoal.cli import demo, edits, evaluate, export, fit, info, labels, layers, predict, version
 from shoal.errors import ShoalError
 
 INTERRUPTED = 130
@@ -88,6 +88,7 @@ app.command("labels")(labels.labels)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
+app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
 app.command("version")(version.version)

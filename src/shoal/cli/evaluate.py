@@ -63,8 +63,8 @@ def evaluate(
 
 def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
     """Print measures down, layers across; the primary layer is marked."""
-    names = [name for name in scores[0] if name not in ("k", "layer", "primary")]
-    head = [f"K = {score['k']}{' *' if score.get('primary') else ''}" for score in scores]
+    names = [name for name in scores[0] if name not in ("k", "layer", "primary", "edited")]
+    head = [f"K = {score['k']}{_mark(score)}" for score in scores]
     lines = [
         [name.replace("_", " "), *(number(score.get(name), 3) for score in scores)]
         for name in names
@@ -72,3 +72,8 @@ def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
     print_table(title, ("", *head), lines)
     if any(score.get("primary") for score in scores):
         say("* the primary layer")
+
+
+def _mark(score: dict[str, Any]) -> str:
+    """Mark the primary layer and the edited clusters."""
+    return " *" if score.get("primary") else " edited" if score.get("edited") else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from shoal.cli.options import (
     KOption,
     LayerOption,
     QuietOption,
+    RawOption,
     RunArgument,
 )
 from shoal.cli.output import command, print_json, remark, say
@@ -20,6 +22,7 @@ from shoal.cli.runs import cut, open_run
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
+    from shoal.api import Run
     from shoal.export import Outcome
 
 _FORMS = ("folders", "csv", "parquet", "html")
@@ -32,6 +35,7 @@ def export(
     as_: Annotated[str, typer.Option("--as", metavar="|".join(_FORMS), help="In which form.")],
     layer: LayerOption = None,
     k: KOption = None,
+    raw: RawOption = False,
     mode: Annotated[
         str,
         typer.Option(
@@ -47,15 +51,15 @@ def export(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write folders of images, a table, or an HTML report."""
+    """Write folders of images, a table, or an HTML report of the clusters as edited."""
     if as_ not in _FORMS:
         raise InputError(f"--as {as_}: give one of {', '.join(_FORMS)}")
     if as_ == "folders":
-        facts = _folders(run, to, layer, k, mode, undo, quiet or json)
+        facts = _folders(run, to, _Asked(layer, k, raw), mode, undo, quiet or json)
     elif undo:
         raise InputError(f"--undo goes with --as folders, not with --as {as_}")
     else:
-        facts = _file(run, to, as_, layer, k, force)
+        facts = _file(run, to, as_, _Asked(layer, k, raw), force)
     if json:
         print_json(facts)
     else:
@@ -65,25 +69,35 @@ def export(
             say(f"Undo it with: {again}")
 
 
-def _file(
-    run: Path, to: Path, as_: str, layer: int | None, k: int | None, force: bool
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Asked:
+    """Which clusters were asked for."""
+
+    layer: int | None
+    k: int | None
+    raw: bool
+
+    def of(self, run: Run) -> dict[str, Any]:
+        """Give them as a run takes them."""
+        return {**cut(run, self.layer, self.k), "raw": self.raw}
+
+
+def _file(run: Path, to: Path, as_: str, asked: _Asked, force: bool) -> dict[str, Any]:
     """Write one file; `to` may be its name or its folder."""
     from shoal.export import write_labels, write_report
 
     opened = open_run(run)
-    asked = cut(opened, layer, k)
     name = "report.html" if as_ == "html" else f"labels.{as_}"
     path = to if to.suffix.lower() == f".{as_}" and not to.is_dir() else to / name
     if as_ == "html":
-        write_report(opened, path, layer=asked.get("layer"), k=asked.get("k"), force=force)
+        write_report(opened, path, **asked.of(opened), force=force)
     else:
-        write_labels(opened.table(**asked), path, force=force)
+        write_labels(opened.clustering(**asked.of(opened)).tables(), path, force=force)
     return {"file": path, "said": f"{path}: {path.stat().st_size:,} bytes"}
 
 
 def _folders(
-    run: Path, to: Path, layer: int | None, k: int | None, mode: str, back: bool, quiet: bool
+    run: Path, to: Path, asked: _Asked, mode: str, back: bool, quiet: bool
 ) -> dict[str, Any]:
     """Lay images out by cluster, or remove them again."""
     from shoal import export as exports
@@ -93,7 +107,6 @@ def _folders(
         outcome = exports.undo(to)
         return _facts(to, outcome, f"{to}: {outcome.done:,} files removed")
     opened = open_run(run)
-    asked = cut(opened, layer, k)
     with RichProgress() as bars:
         progress = Silent() if quiet else bars
         progress.stage("export", opened.source.n_rows, "images")
@@ -101,8 +114,7 @@ def _folders(
             opened,
             to,
             mode=mode,  # type: ignore[arg-type]
-            layer=asked.get("layer"),
-            k=asked.get("k"),
+            **asked.of(opened),
             on_done=progress.advance,
         )
         progress.finish()

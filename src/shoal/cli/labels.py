@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import ForceOption, JsonOption, KOption, LayerOption, RunArgument
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    KOption,
+    LayerOption,
+    RawOption,
+    RunArgument,
+)
 from shoal.cli.output import number, print_json, print_table, say
 from shoal.cli.runs import cut, open_run
+
+if TYPE_CHECKING:
+    from shoal.edits import Clustering
 
 OutOption = Annotated[
     Path | None,
@@ -27,47 +37,72 @@ def labels(
     run: RunArgument,
     layer: LayerOption = None,
     k: KOption = None,
+    raw: RawOption = False,
     out: OutOption = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Give the cluster of every row, or the sizes of the clusters."""
+    """Give the cluster of every row, or the sizes of the clusters.
+
+    Where people edited the clusters, these are the edited ones, with their names. Edits are in
+    the clusters only of the layer or K that they started from; other cuts are as the tree is.
+    """
     from shoal.export.tables import check_ending, write_labels
 
     if out is not None:
         check_ending(out)
     opened = open_run(run)
-    table = opened.table(**cut(opened, layer, k))
-    sizes = cluster_facts(table)
+    found = opened.clustering(**cut(opened, layer, k), raw=raw)
     if out is not None:
-        write_labels(table, out, force=force)
+        rows = write_labels(found.tables(), out, force=force)
+        if not json:
+            said = ", as edited" if found.edited else ""
+            say(f"{out}: {rows:,} rows in {found.k:,} clusters{said}")
+            return
+    sizes = cluster_facts(found)
     if json:
-        print_json({"run": opened.path, "k": len(sizes), "out": out, "clusters": sizes})
-    elif out is not None:
-        say(f"{out}: {table.num_rows:,} rows in {len(sizes):,} clusters")
+        facts = {"k": len(sizes), "edited": found.edited, "out": out, "clusters": sizes}
+        print_json({"run": opened.path, **facts})
     else:
-        names = ("cluster", "rows", "share %", "outliers", "confidence")
-        lines = [[number(fact[name.split()[0]]) for name in names] for fact in sizes]
-        print_table("", names, lines)
+        _print_sizes(sizes, found.edited)
 
 
-def cluster_facts(table: Any) -> list[dict[str, Any]]:
-    """Give for each cluster of a table its rows, share, outliers and mean confidence."""
+def _print_sizes(sizes: list[dict[str, Any]], edited: bool) -> None:
+    """Print the table of clusters, with names where people edited them."""
+    names = ["cluster", "rows", "share %", "outliers", "confidence"]
+    lines = [[number(fact[name.split()[0]]) for name in names] for fact in sizes]
+    if edited:
+        names = [*names, "name", "mark"]
+        for line, fact in zip(lines, sizes, strict=True):
+            line.extend([fact["name"] or "", fact["mark"] or ""])
+    print_table("", names, lines, texts=("name", "mark"))
+
+
+def cluster_facts(found: Clustering) -> list[dict[str, Any]]:
+    """Give for each cluster its rows, share, outliers, mean confidence, name and mark."""
     import numpy as np
 
-    cluster = table["cluster"].to_numpy()
-    known = cluster >= 0
-    ids, at, counts = np.unique(cluster[known], return_inverse=True, return_counts=True)
-    confidence = np.bincount(at, table["confidence"].to_numpy()[known], len(ids)) / counts
-    outlier = table["outlier"].to_numpy(zero_copy_only=False)[known].astype(float)
-    outliers = np.bincount(at, outlier, len(ids)).astype(int)
+    ids = np.sort(np.asarray(found.ids))
+    rows, outliers, sure = (np.zeros(len(ids)) for _ in range(3))
+    for table in found.tables():
+        cluster = table["cluster"].to_numpy()
+        known = cluster >= 0
+        at = np.searchsorted(ids, cluster[known])
+        rows += np.bincount(at, minlength=len(ids))
+        sure += np.bincount(at, table["confidence"].to_numpy()[known], len(ids))
+        outlier = table["outlier"].to_numpy(zero_copy_only=False)[known]
+        outliers += np.bincount(at, outlier.astype(float), len(ids))
+    total = max(rows.sum(), 1)
     return [
         {
-            "cluster": int(ids[i]),
-            "rows": int(counts[i]),
-            "share": 100 * int(counts[i]) / int(known.sum()),
+            "cluster": cluster,
+            "rows": int(rows[i]),
+            "share": 100 * rows[i] / total,
             "outliers": int(outliers[i]),
-            "confidence": float(confidence[i]),
+            "confidence": sure[i] / rows[i],
+            "name": found.names.get(cluster),
+            "mark": found.marks.get(cluster),
         }
-        for i in range(len(ids))
+        for i, cluster in enumerate(ids.tolist())
+        if rows[i]
     ]

@@ -17,6 +17,9 @@ RunArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+RawOption = Annotated[
+    bool, typer.Option("--raw", help="Leave out the edits of people (see shoal edits).")
+]
 LayerOption = Annotated[
     int | None,
     typer.Option(

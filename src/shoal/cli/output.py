@@ -32,7 +32,11 @@ def print_json(facts: Any) -> None:
 
 
 def print_table(
-    title: str, names: Sequence[str], lines: Sequence[Sequence[str]], marked: int | None = None
+    title: str,
+    names: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    marked: int | None = None,
+    texts: Sequence[str] = (),
 ) -> None:
     """Print a table: first column to the left, others to the right; one line may be marked.
 
@@ -45,6 +49,8 @@ def print_table(
     lines : sequence of sequence of str
     marked : int, optional
         Number of the line to print bold.
+    texts : sequence of str
+        Columns that hold text: these are to the left too.
     """
     from rich import box
     from rich.table import Table
@@ -52,7 +58,8 @@ def print_table(
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for at, name in enumerate(names):
-        table.add_column(name, justify="right" if at else "left", no_wrap=at > 0)
+        text = name in texts
+        table.add_column(name, justify="right" if at and not text else "left", no_wrap=at > 0)
     for at, line in enumerate(lines):
         table.add_row(*map(Text, line), style="bold" if at == marked else None)
     if title:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shoal.cli.options import ForceOption, JsonOption, RunArgument, with_source_settings
+from shoal.cli.options import ForceOption, JsonOption, RawOption, RunArgument, with_source_settings
 from shoal.cli.output import print_json, say
 from shoal.cli.runs import open_run
 
@@ -28,11 +28,12 @@ def predict(
             show_default=False,
         ),
     ],
+    raw: RawOption = False,
     force: ForceOption = False,
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Give new images their cluster, or call them unknown."""
+    """Give new images their cluster, as people edited them, or call them unknown."""
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels
     from shoal.settings import SETTINGS
@@ -43,7 +44,7 @@ def predict(
     opened = open_run(run)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
     rows = open_source(source, **given)
-    found = opened.predict(rows)
+    found = opened.predict(rows, raw=raw)
     write_labels(_table(rows, found), out, force=force)
     unknown = int(found.unknown.sum())
     bad = int((found.cluster < 0).sum())
@@ -62,12 +63,14 @@ def _table(rows: Any, found: Any) -> Any:
 
     n = len(found.cluster)
     names = rows.names(0, n) or [None] * n
-    return pa.table(
-        {
-            "row": np.arange(n, dtype=np.int64),
-            "name": pa.array(names, pa.string()),
-            "cluster": found.cluster,
-            "confidence": found.confidence,
-            "unknown": found.unknown,
-        }
-    )
+    columns = {
+        "row": np.arange(n, dtype=np.int64),
+        "name": pa.array(names, pa.string()),
+        "cluster": found.cluster,
+        "confidence": found.confidence,
+        "unknown": found.unknown,
+    }
+    if found.names:
+        called = [found.names.get(cluster) for cluster in found.cluster.tolist()]
+        columns["cluster_name"] = pa.array(called, pa.string())
+    return pa.table(columns)

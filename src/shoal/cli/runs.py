@@ -45,7 +45,7 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
 
     facts = []
     for at, layer in enumerate(run.layers):
-        labels = run.labels(layer=at)
+        labels = run.labels(layer=at, raw=True)
         sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
         facts.append(
             {

@@ -40,9 +40,11 @@ What a server needs to know:
 
 The parts: `rows` (sets of rows as bytes), `log` (SQLite), `ground` (what a fit gives to stand
 on), `state` (pure: a state and an edit give a state), `plans` (pure: checks what is asked and
-resolves it), `history` (undo and redo), `curation` (all of it together).
+resolves it), `history` (undo and redo), `curation` (all of it together), `clustering` (what
+leaves the run).
 """
 
+from shoal.edits.clustering import Clustering
 from shoal.edits.curation import Changes, Curation
 from shoal.edits.errors import ConflictError, LockedError, NameTakenError, Proposal
 from shoal.edits.log import Entry
@@ -51,6 +53,7 @@ from shoal.edits.state import Cluster, State
 __all__ = [
     "Changes",
     "Cluster",
+    "Clustering",
     "ConflictError",
     "Curation",
     "Entry",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from shoal.edits import plans
 from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.ground import Ground
 from shoal.edits.history import History
-from shoal.edits.log import Draft, Entry, Log
+from shoal.edits.log import Draft, Entry, Log, Writer
 from shoal.edits.rows import row_set
 from shoal.edits.state import State, first_state
 from shoal.errors import InputError
@@ -64,6 +65,7 @@ class Curation:
         self._lock = threading.RLock()
         self._known: History | None = None
         self._entries: list[Entry] = []
+        self._writer: Writer | None = None
 
     # What is there.
 
@@ -229,6 +231,12 @@ class Curation:
             lambda s: plans.plan_split(s, self.ground, self._history.fresh, cluster, parts), **how
         )
 
+    def divide(self, cluster: int, representatives: ArrayLike, **how: Any) -> Entry:
+        """Take some representatives of a cluster, with the rows they hold in it, into a new one."""
+        return self._edit(
+            lambda s: plans.plan_divide(s, self._history.fresh, cluster, representatives), **how
+        )
+
     def move(
         self, rows: ArrayLike, to: int | None = None, name: str | None = None, **how: Any
     ) -> Entry:
@@ -269,6 +277,10 @@ class Curation:
         """Keep the answers of a quiz: rows that belong to the cluster, and rows that do not."""
         return self._edit(lambda s: plans.plan_quiz(s, self.ground, cluster, right, wrong), **how)
 
+    def skip(self, what: str, why: str, **how: Any) -> Entry:
+        """Note an edit of another run that could not be done here."""
+        return self._edit(lambda _: Draft("skipped", {"what": what, "why": why}), **how)
+
     def start_from(self, layer: int | None = None, k: int | None = None, **how: Any) -> Entry:
         """Start anew from another cut; undo brings the edits back."""
         return self._edit(lambda s: plans.plan_base(s, self.ground, layer, k), **how)
@@ -280,6 +292,22 @@ class Curation:
     def redo(self, n: int = 1, **how: Any) -> Entry:
         """Do n undone edits again; a new edit puts them out of reach."""
         return self._edit(lambda _: Draft("redo", {"n": n}), **how)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Hold the log alone for several edits of this thread: all of them are done, or none."""
+        with self._lock:
+            known = self._history
+            try:
+                with self._log.writing() as writer:
+                    self._take_in(writer.since(known.seq))
+                    self._writer = writer
+                    yield
+            except BaseException:
+                self._known, self._entries = None, []  # what was tried is not in the log
+                raise
+            finally:
+                self._writer = None
 
     def close(self) -> None:
         """Close the log."""
@@ -316,7 +344,7 @@ class Curation:
         """Do one edit: hold the log, take in what is new, check, write."""
         with self._lock:
             known = self._history
-            with self._log.writing() as writer:
+            with self._writing() as writer:
                 self._take_in(writer.since(known.seq))
                 before = writer.find(token) if token is not None else None
                 if before is not None:
@@ -327,6 +355,10 @@ class Curation:
             take(entry)
             self._entries.append(entry)
             return entry
+
+    def _writing(self) -> AbstractContextManager[Writer]:
+        """Hold the log alone, unless `together` does already."""
+        return self._log.writing() if self._writer is None else nullcontext(self._writer)
 
     def _planned(self, plan: Callable[[State], Draft], seen: int | None) -> Draft:
         """Check what is asked against the state, and against what its maker had seen."""

@@ -77,6 +77,8 @@ class History:
                 said = "there is nothing" if not there else f"there are {there} edits"
                 raise InputError(f"{draft.op} {n}, but {said} to {draft.op}")
             return lambda entry: self._shift(entry, n)
+        if draft.op == "skipped":  # nothing was done, so there is nothing to undo
+            return lambda entry: self.touched.update({entry.seq: frozenset()})
         state, touched = applied(self.state, draft.op, draft.facts, draft.rows, self._ground)
         return lambda entry: self._add(entry, state, touched)
 

@@ -121,6 +121,22 @@ def own_parts(tree: Tree, ranks: NDArray[np.int64], cluster: int) -> int:
     return 2 + int((excess - ends).argmax())
 
 
+def plan_divide(state: State, fresh: int, cluster: int, representatives: ArrayLike) -> Draft:
+    """Take some representatives of a cluster into a new one."""
+    cluster = _cluster(state, cluster)
+    _unlocked(state, cluster)
+    m = len(state.of_representative)
+    chosen = row_set(representatives, m)
+    mine = state.of_representative == cluster
+    if not mine[chosen].all():
+        wrong = chosen[~mine[chosen]][0]
+        raise InputError(f"representative {wrong} is not in cluster {cluster}")
+    taken = int(state.held[chosen].sum())
+    if taken in (0, state.sizes[cluster]):
+        raise InputError(f"they hold {'none' if not taken else 'all'} of cluster {cluster}'s rows")
+    return Draft("divide", {"cluster": cluster, "id": fresh}, chosen)
+
+
 def plan_move(
     state: State, ground: Ground, fresh: int, rows: ArrayLike, to: int | None, name: str | None
 ) -> Draft:

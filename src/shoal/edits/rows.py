@@ -67,22 +67,24 @@ def rows_text(rows: NDArray[np.int64]) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in pairs)
 
 
-def parse_rows(text: str) -> NDArray[np.int64]:
+def parse_rows(text: str, n_rows: int) -> NDArray[np.int64]:
     """Read what `rows_text` wrote.
 
     Raises
     ------
     InputError
-        For anything else.
+        For anything else, or a row that is not 0 .. `n_rows` − 1.
 
-    >>> parse_rows("7, 0-2").tolist()
+    >>> parse_rows("7, 0-2", 10).tolist()
     [7, 0, 1, 2]
     """
     found = []
     for word in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,12})\s*(?:-\s*(\d{1,12})\s*)?", word)
+        match = re.fullmatch(r"\s*(\d{1,15})\s*(?:-\s*(\d{1,15})\s*)?", word)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if last < first or last - first >= _FAR:
+        if last < first:
             raise InputError(f"{text!r:.60} are no rows: give numbers such as 17,20-29")
+        if last >= n_rows:
+            raise InputError(f"row {last}, but the rows are numbered 0 to {n_rows - 1}")
         found.append(np.arange(first, last + 1, dtype=np.int64))
     return np.concatenate(found)

@@ -109,6 +109,25 @@ class State:
         sizes += np.bincount(self.row_cluster[self.foreign], minlength=top)
         return {cluster: int(sizes[cluster]) for cluster in self.clusters}
 
+    @cached_property
+    def voted(self) -> NDArray[np.int32]:
+        """The cluster that most rows of each representative are in, (m,) int32.
+
+        By this new rows are placed. Its own where as many are in another; so it is where it
+        decides no row.
+        """
+        labels = self.of_representative.copy()
+        top = max(self.clusters) + 1
+        pairs = self.row_place[self.foreign].astype(np.int64) * top + self.row_cluster[self.foreign]
+        distinct, counts = np.unique(pairs, return_counts=True)
+        place, cluster = np.divmod(distinct, top)
+        order = np.lexsort((cluster, counts, place))
+        last = np.flatnonzero(np.append(np.diff(place[order]) > 0, True)) if len(order) else order
+        best = order[last]
+        best = best[counts[best] > self.held[place[best]]]
+        labels[place[best]] = cluster[best]
+        return labels
+
     def labels_of(self, rows: NDArray[np.int64], places: NDArray[np.int32]) -> NDArray[np.int32]:
         """Give the clusters of rows, −1 where quarantined.
 
@@ -304,11 +323,6 @@ def _base(_state: State, facts: Any, _rows: Any, ground: GroundLike) -> tuple[St
     return first_state(ground.base(int(facts["k"]))), None
 
 
-def _lost(state: State, _facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Change nothing: an edit of an earlier run that could not be carried over."""
-    return state, frozenset()
-
-
 _OPERATIONS: dict[str, Callable[..., tuple[State, Touched]]] = {
     "merge": _merge,
     "split": _split,
@@ -321,5 +335,4 @@ _OPERATIONS: dict[str, Callable[..., tuple[State, Touched]]] = {
     "apart": _apart,
     "quiz": _quiz,
     "base": _base,
-    "lost": _lost,
 }

@@ -48,7 +48,7 @@ def describe(entry: Entry) -> str:
             return f"quiz on {facts['cluster']}: {right} right, {wrong} wrong"
         case "base":
             return f"start from the cut into {facts['k']}"
-        case "lost":
+        case "skipped":
             return f"not carried over: {facts['what']} ({facts['why']})"
         case _:
             return entry.op if facts.get("n", 1) == 1 else f"{entry.op} {facts['n']}"

@@ -51,6 +51,33 @@ class RepresentativesLike(Protocol):
         """A row of the source for each, shape (m,)."""
 
 
+class ClusteringLike(Protocol):
+    """Clusters of a run: a cut, or what people's edits made of it."""
+
+    @property
+    def k(self) -> int:
+        """How many clusters."""
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """The clusters in the order of the tree."""
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Names of those that have one."""
+
+    @property
+    def edited(self) -> bool:
+        """Whether edits are in it."""
+
+    @property
+    def of_representative(self) -> NDArray:
+        """Cluster of each representative, shape (m,)."""
+
+    def linkage(self) -> list[tuple[int, int, float]]:
+        """Give the merges above the clusters, in the order of `ids`."""
+
+
 class RunLike(Protocol):
     """The part of a run that exports read."""
 
@@ -82,26 +109,37 @@ class RunLike(Protocol):
     def quarantine(self) -> Any:
         """Table of the rows that could not be read: row, name, reason."""
 
-    def labels(self, layer: int | None = None, k: int | None = None) -> NDArray:
+    def labels(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> NDArray:
         """Give each row its cluster, −1 for quarantined rows."""
 
-    def table(self, layer: int | None = None, k: int | None = None) -> Any:
+    def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
         """Give row, name, cluster, confidence, outlier."""
+
+    def clustering(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> ClusteringLike:
+        """Give the clusters with their names."""
 
     def info(self) -> Mapping[str, Any]:
         """Give what is known about the run."""
 
 
-def clusters_asked(run: RunLike, layer: int | None, k: int | None) -> int:
-    """Give the number of clusters of the cut that was asked for."""
-    if k is not None:
-        return k
-    return run.primary.k if layer is None else run.layers[layer].k
+def cluster_folder(cluster: int, name: str = "") -> str:
+    """Name a cluster's folder so that names sort as numbers do: ``cluster-003-cats``.
+
+    >>> cluster_folder(3), cluster_folder(3, "cats")
+    ('cluster-003', 'cluster-003-cats')
+    """
+    return f"cluster-{cluster:03d}{'-' if name else ''}{name}"
 
 
-def cluster_name(cluster: int) -> str:
-    """Name a cluster so that names sort as numbers do: ``cluster-003``."""
-    return f"cluster-{cluster:03d}"
+def cluster_title(cluster: int, name: str | None = None) -> str:
+    """Call a cluster by its name, if it has one, and its number.
+
+    >>> cluster_title(3), cluster_title(3, "cats")
+    ('Cluster 3', 'cats (cluster 3)')
+    """
+    return f"Cluster {cluster}" if name is None else f"{name} (cluster {cluster})"
 
 
 def refuse_existing(path: Path, force: bool) -> None:

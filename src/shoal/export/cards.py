@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from shoal.export.base import RunLike, number, rows_word
+from shoal.export.base import RunLike, cluster_title, number, rows_word
 from shoal.export.findings import Findings, Found
 from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
@@ -166,7 +166,7 @@ def card(deck: Deck, source: Source, found: Found, most: int) -> str:
     said = "".join(f'<span class="soft">{fact}</span>' for fact in facts)
     return (
         f'<article class="panel cluster" id="cluster-{found.cluster}">'
-        f'<div class="head"><h3>Cluster {found.cluster}</h3>{said}'
+        f'<div class="head"><h3>{escape(cluster_title(found.cluster, found.name))}</h3>{said}'
         f'<a href="#clusters" aria-label="Back to the top of the clusters">top ↑</a></div>'
         f'<div class="bar" aria-hidden="true"><i style="width:{100 * found.size / most:.1f}%">'
         f"</i></div>{deck.body(found)}</article>\n"

@@ -23,6 +23,7 @@ class Found:
     """
 
     cluster: int
+    name: str | None
     size: int
     share: float
     outliers: int
@@ -47,6 +48,7 @@ class Findings:
     position: NDArray[np.int64]
     confidence: NDArray[np.float64]
     names: Sequence[str | None]
+    edited: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,18 @@ class Shown:
         return cls(10, 5, 5) if k <= 120 else cls(6, 3, 3)
 
 
-def gather(run: RunLike, layer: int | None, k: int) -> Findings:
-    """Gather what the report shows of the cut into k clusters."""
-    table = run.table(layer=layer) if layer is not None else run.table(k=k)
+def gather(
+    run: RunLike, layer: int | None = None, k: int | None = None, raw: bool = False
+) -> Findings:
+    """Gather what the report shows of the clusters that `Run.labels` would give."""
+    table, asked = run.table(layer, k, raw), run.clustering(layer, k, raw)
     labels = np.asarray(table["cluster"].to_numpy(), np.int64)
     confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
     outlier = np.asarray(table["outlier"].to_numpy(zero_copy_only=False), bool)
     kept = run.representatives
-    leaves = run.tree.labels(k)
-    ids = _ids(labels, leaves, np.asarray(kept.rows))
+    k, ids = asked.k, np.asarray(asked.ids, np.int64)
     position = _positions(labels, ids)
-    merges = tuple(run.tree.linkage(k))
+    merges = tuple(asked.linkage())
     last_split = {leaf: excess for *pair, excess in merges for leaf in pair if leaf < k}
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(k + 1))
@@ -84,11 +87,13 @@ def gather(run: RunLike, layer: int | None, k: int) -> Findings:
     clusters = []
     for at in range(k):
         rows = order[bounds[at] : bounds[at + 1]]
-        medoid, *typical = _middle(kept, np.flatnonzero(leaves == at), shown.typical)
+        mine = np.flatnonzero(asked.of_representative == ids[at])
+        medoid, *typical = _middle(kept, mine, shown.typical) or _ints(rows[: shown.typical + 1])
         by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
         clusters.append(
             Found(
                 cluster=int(ids[at]),
+                name=asked.names.get(int(ids[at])),
                 size=len(rows),
                 share=len(rows) / known,
                 outliers=int(outlier[rows].sum()),
@@ -101,24 +106,8 @@ def gather(run: RunLike, layer: int | None, k: int) -> Findings:
                 sample=_ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))) or (medoid,),
             )
         )
-    return Findings(tuple(clusters), merges, position, confidence, table["name"].to_pylist())
-
-
-def _ids(labels: NDArray[np.int64], leaves: NDArray, rows: NDArray) -> NDArray[np.int64]:
-    """Give the cluster id of each leaf of the cut, by what its representatives' rows have.
-
-    Each id goes to one leaf. Leaves that no row came to get numbers that are free.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    k = int(leaves.max()) + 1
-    known = np.unique(labels[labels >= 0])
-    counts = np.zeros((k, max(k, len(known))), np.int64)
-    here = labels[rows] >= 0
-    np.add.at(counts, (leaves[here], np.searchsorted(known, labels[rows][here])), 1)
-    free = np.setdiff1d(np.arange(counts.shape[1] + len(known)), known)
-    ids = np.concatenate([known, free])[: counts.shape[1]]
-    return ids[linear_sum_assignment(-counts)[1]]
+    names = table["name"].to_pylist()
+    return Findings(tuple(clusters), merges, position, confidence, names, asked.edited)
 
 
 def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -129,7 +118,12 @@ def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.
 
 
 def _middle(kept: RepresentativesLike, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
-    """Give the rows of the representatives nearest to the mean of a cluster, the medoid first."""
+    """Give the rows of the representatives nearest to the mean of a cluster, the medoid first.
+
+    There are none for a cluster of rows that were moved one by one.
+    """
+    if not len(mine):
+        return ()
     vectors = np.asarray(kept.vectors[mine], np.float64)
     mean = np.average(vectors, axis=0, weights=kept.weights[mine])
     nearest = np.argsort(((vectors - mean) ** 2).sum(1), kind="stable")[: count + 1]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from shoal.errors import InputError, SourceError
-from shoal.export.base import RunLike, clusters_asked
+from shoal.export.base import RunLike
 from shoal.export.manifest import NAME, Journal, Manifest, digest, read_manifest, write_manifest
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.sources import Encoded, ImageSource, Source
@@ -40,9 +40,12 @@ def lay_out(
     mode: Mode = "copy",
     layer: int | None = None,
     k: int | None = None,
+    raw: bool = False,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> Outcome:
     """Lay the images of a run out by cluster: ``cluster-003/name.jpg``.
+
+    The name that a cluster has follows its number: ``cluster-003-cats``.
 
     Nothing is ever overwritten. ``manifest.json`` lists every file made, the outliers among
     them and the quarantined rows. After an interruption, the same call goes on.
@@ -55,8 +58,8 @@ def lay_out(
     mode : {"copy", "symlink", "hardlink"}
         What the files are; images in archives and tables are copied out as they
         lie there, and rows of arrays are written as PNG.
-    layer, k : int, optional
-        Which cut; the primary layer when not given.
+    layer, k, raw : optional
+        Which clusters, as in `Run.labels`.
     on_done : callable
         Told how many more rows are done.
 
@@ -67,10 +70,10 @@ def lay_out(
     StorageFullError
         When it cannot be written.
     """
-    actions = plan_actions(run, mode, layer, k)
+    actions = plan_actions(run, mode, layer, k, raw)
     head = {
         "run": os.path.abspath(run.path),
-        "k": clusters_asked(run, layer, k),
+        "k": run.clustering(layer, k, raw).k,
         "mode": mode,
         "quarantined": run.quarantine.to_pylist(),
     }

@@ -17,7 +17,7 @@ from shoal.storage import read_json, write_bytes
 NAME = "manifest.json"
 _JOURNAL = "manifest.journal"
 _FORMAT = 1
-_TARGET = re.compile(r"cluster-\d{3,}/[^/\\\x00]+")
+_TARGET = re.compile(r"cluster-\d{3,}(-[^/\\\x00]+)?/[^/\\\x00]+")
 
 
 @dataclass(frozen=True)

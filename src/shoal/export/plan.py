@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shoal.errors import InputError
-from shoal.export.base import RunLike, cluster_name
+from shoal.export.base import RunLike, cluster_folder
 from shoal.sources import Encoded, ImageSource, Source
 
 Mode = Literal["copy", "symlink", "hardlink"]
 MODES: tuple[Mode, ...] = ("copy", "symlink", "hardlink")
 
 _LONGEST = 200
+_FOLDER = 80
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file: names that Windows keeps.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
@@ -40,7 +41,9 @@ class Action:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def plan_actions(run: RunLike, mode: Mode, layer: int | None, k: int | None) -> list[Action]:
+def plan_actions(
+    run: RunLike, mode: Mode, layer: int | None, k: int | None, raw: bool = False
+) -> list[Action]:
     """Give every row that has a cluster its place.
 
     Names that would collide (also where case does not count) get their row's number; the
@@ -63,12 +66,16 @@ def plan_actions(run: RunLike, mode: Mode, layer: int | None, k: int | None) -> 
         raise InputError(
             f"{source.description} are no files that a {mode} could lead to: give --mode copy"
         )
-    return list(_actions(run, source, layer, k))
+    return list(_actions(run, source, layer, k, raw))
 
 
-def _actions(run: RunLike, source: Source, layer: int | None, k: int | None) -> Iterator[Action]:
+def _actions(
+    run: RunLike, source: Source, layer: int | None, k: int | None, raw: bool
+) -> Iterator[Action]:
     """Go through the rows in order."""
-    table = run.table(layer=layer, k=k)
+    table = run.table(layer=layer, k=k, raw=raw)
+    names = run.clustering(layer, k, raw).names
+    folders = {c: cluster_folder(c, safe_name(name, _FOLDER)) for c, name in names.items()}
     columns = ("row", "name", "cluster", "confidence", "outlier")
     values = [table[column].to_pylist() for column in columns]
     width = len(str(max(source.n_rows - 1, 0)))
@@ -77,7 +84,7 @@ def _actions(run: RunLike, source: Source, layer: int | None, k: int | None) -> 
         if cluster is None or cluster < 0:
             continue
         origin, file_name = _origin(source, row, name, width)
-        target = f"{cluster_name(cluster)}/{file_name}"
+        target = f"{folders.get(cluster) or cluster_folder(cluster)}/{file_name}"
         if target.casefold() in taken:
             target = _numbered(target, row, taken)
         taken.add(target.casefold())
@@ -94,7 +101,7 @@ def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str
     return None, f"row-{row:0{width}d}.png"
 
 
-def safe_name(name: str) -> str:
+def safe_name(name: str, longest: int = _LONGEST) -> str:
     """Make a file name that every system takes: no control or reserved characters, not long.
 
     >>> safe_name("a:b?.jpg"), safe_name(".hidden.png"), safe_name("CON.gif"), safe_name("é.png")
@@ -105,10 +112,10 @@ def safe_name(name: str) -> str:
     if clean.startswith((".", "-")) or _RESERVED.fullmatch(clean):
         clean = f"_{clean}"
     stem, ending = os.path.splitext(clean)
-    room = _LONGEST - len(ending.encode())
-    if len(clean.encode()) > _LONGEST:
+    room = longest - len(ending.encode())
+    if len(clean.encode()) > longest:
         stem = stem.encode()[: max(room, 1)].decode("utf-8", "ignore")
-    return f"{stem}{ending}" if room > 0 else clean.encode()[:_LONGEST].decode("utf-8", "ignore")
+    return f"{stem}{ending}" if room > 0 else clean.encode()[:longest].decode("utf-8", "ignore")
 
 
 def _numbered(target: str, row: int, taken: set[str]) -> str:

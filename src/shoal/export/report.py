@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from shoal._version import __version__
-from shoal.export.base import RunLike, clusters_asked, number, refuse_existing, rows_word
+from shoal.export.base import RunLike, cluster_title, number, refuse_existing, rows_word
 from shoal.export.cards import Deck, Pictured, Profiled, card
 from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
@@ -27,6 +27,7 @@ def write_report(
     *,
     layer: int | None = None,
     k: int | None = None,
+    raw: bool = False,
     force: bool = False,
 ) -> None:
     """Write what a fit found as one HTML file.
@@ -40,8 +41,8 @@ def write_report(
     run : Run
     path : Path
         The file to write.
-    layer, k : int, optional
-        Which cut; the primary layer when not given.
+    layer, k, raw : optional
+        Which clusters, as in `Run.labels`.
     force : bool, default False
         Replace a file that is there.
 
@@ -53,12 +54,14 @@ def write_report(
         When it cannot be written.
     """
     refuse_existing(path, force)
-    write_bytes(path, report_html(run, layer=layer, k=k).encode())
+    write_bytes(path, report_html(run, layer=layer, k=k, raw=raw).encode())
 
 
-def report_html(run: RunLike, *, layer: int | None = None, k: int | None = None) -> str:
+def report_html(
+    run: RunLike, *, layer: int | None = None, k: int | None = None, raw: bool = False
+) -> str:
     """Give the report's text; see `write_report`."""
-    found = gather(run, layer, clusters_asked(run, layer, k))
+    found = gather(run, layer, k, raw)
     deck: Deck = (
         Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
     )
@@ -103,9 +106,10 @@ def _header(run: RunLike, found: Findings, title: str) -> str:
     """Write the title, the summary line and the main numbers."""
     k, rows = len(found.clusters), int((found.position >= 0).sum())
     outliers = sum(c.outliers for c in found.clusters)
-    chosen = [layer for layer in run.layers if layer.k == k]
-    said = f"{k:,} cluster{'s' if k != 1 else ''} in {rows_word(run.source, rows)}."
-    if k == 1:
+    chosen = [layer for layer in run.layers if layer.k == k and not found.edited]
+    by_hand = ", edited by hand" if found.edited else ""
+    said = f"{k:,} cluster{'s' if k != 1 else ''} in {rows_word(run.source, rows)}{by_hand}."
+    if k == 1 and not found.edited:
         said = f"No groups stand out in {rows_word(run.source, rows)}: one cluster."
     facts = {
         "clusters": f"{k:,}",
@@ -127,7 +131,9 @@ def _layers(run: RunLike) -> str:
     """Write the table of layers."""
     lines = []
     for at, layer in enumerate(run.layers):
-        sizes = np.sort(np.unique(_known(run.labels(layer=at)), return_counts=True)[1])[::-1]
+        sizes = np.sort(np.unique(_known(run.labels(layer=at, raw=True)), return_counts=True)[1])[
+            ::-1
+        ]
         primary = ' class="primary"' if layer.primary else ""
         badge = '<span class="badge">primary</span>' if layer.primary else ""
         lines.append(
@@ -162,6 +168,7 @@ def _tree(run: RunLike, found: Findings, deck: Deck) -> str:
     k = len(found.clusters)
     if k < 2:
         return ""
+    by_hand = " Clusters that were put together by hand stand where the middle of them is."
     coarser = [(layer.k, float(layer.excess)) for layer in run.layers if 1 < layer.k < k]
     said = f"Tree of the {k} clusters; the list beside it names them in the same order."
     drawing = draw_tree(found.merges, coarser, said)
@@ -169,7 +176,7 @@ def _tree(run: RunLike, found: Findings, deck: Deck) -> str:
     tight = " tight" if drawing.row < 20 else ""
     lines = "".join(
         f"<li>{deck.face(c) if drawing.row > 30 else ''}"
-        f'<a href="#cluster-{c.cluster}">Cluster {c.cluster}'
+        f'<a href="#cluster-{c.cluster}">{escape(cluster_title(c.cluster, c.name))}'
         f' <span class="soft">{c.size:,}</span></a>'
         f'<span class="bar" aria-hidden="true"><i style="width:{100 * c.size / most:.1f}%"></i>'
         "</span></li>"
@@ -177,7 +184,7 @@ def _tree(run: RunLike, found: Findings, deck: Deck) -> str:
     )
     return f"""<h2>Tree</h2>
 <p class="soft">The further left two branches part, the clearer their split; the scale is its
-excess.{" Dotted lines are the coarser layers." if coarser else ""}</p>
+excess.{" Dotted lines are the coarser layers." if coarser else ""}{by_hand * found.edited}</p>
 <div class="panel scroll forestbox" tabindex="0" role="region" aria-label="Tree of clusters">
 <div class="forest{tight}" style="--row:{drawing.row}px;--top:{drawing.top}px">
 {drawing.svg}<ol>{lines}</ol></div></div>"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,19 @@ import numpy as np
 
 from shoal.errors import InputError
 from shoal.export.base import refuse_existing
-from shoal.storage import write_bytes, write_npy, write_table
+from shoal.storage import replacing, write_npy
 
 ENDINGS = (".parquet", ".csv", ".npy")
 
 
-def write_labels(table: Any, path: Path, *, force: bool = False) -> None:
-    """Write a table of labels in the format that the file's ending says, all or nothing.
+def write_labels(tables: Any, path: Path, *, force: bool = False) -> int:
+    """Write labels in the format that the file's ending says, all or nothing; count the rows.
 
     Parameters
     ----------
-    table : pyarrow.Table
-        With a column ``cluster``; ``.npy`` holds only that, as int32, one a row.
+    tables : pyarrow.Table, or iterable of them
+        With a column ``cluster``; ``.npy`` holds only that, as int32, one a row. Only one of
+        them is in memory at a time (of ``.npy``, the column).
     path : Path
         Ends in ``.parquet``, ``.csv`` or ``.npy``.
     force : bool, default False
@@ -34,28 +35,55 @@ def write_labels(table: Any, path: Path, *, force: bool = False) -> None:
     StorageFullError
         When it cannot be written.
     """
+    import pyarrow as pa
+
     check_ending(path)
     refuse_existing(path, force)
-    ending = path.suffix.lower()
-    if ending == ".parquet":
-        write_table(path, table)
-    elif ending == ".npy":
-        write_npy(path, table["cluster"].to_numpy().astype(np.int32))
-    else:
-        write_bytes(path, _csv(table))
+    pieces: Iterator[Any] = iter([tables] if isinstance(tables, pa.Table) else tables)
+    if path.suffix.lower() == ".npy":
+        clusters = [table["cluster"].to_numpy().astype(np.int32) for table in pieces]
+        write_npy(path, np.concatenate(clusters))
+        return sum(map(len, clusters))
+    with replacing(path) as temporary:
+        return _stream(pieces, temporary, path.suffix.lower())
+
+
+def _stream(pieces: Iterable[Any], path: Path, ending: str) -> int:
+    """Write tables one after the other; count their rows."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    writer, rows = None, 0
+    with pa.OSFile(str(path), "wb") as sink:
+        for table in pieces:
+            if ending == ".csv":
+                table = _plain(table)
+            if writer is None:
+                if ending == ".csv":
+                    # The "needed" style of pyarrow still quotes all text, which no reader minds.
+                    writer = pa.csv.CSVWriter(sink, table.schema)
+                else:
+                    writer = pa.parquet.ParquetWriter(sink, table.schema, compression="zstd")
+            writer.write_table(table)
+            rows += table.num_rows
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def _plain(table: Any) -> Any:
+    """Give a table without dictionaries, which CSV cannot hold."""
+    import pyarrow as pa
+
+    fields = [
+        pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type)
+        for f in table.schema
+    ]
+    return table.cast(pa.schema(fields))
 
 
 def check_ending(path: Path) -> None:
     """Raise for a file whose ending names no format."""
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path} has no known ending: give one of {', '.join(ENDINGS)}")
-
-
-def _csv(table: Any) -> bytes:
-    """Write a table as CSV with a header; text is quoted only where it must be."""
-    import pyarrow.csv as csv
-
-    # The "needed" style of pyarrow still quotes all text, which no reader minds.
-    sink = io.BytesIO()
-    csv.write_csv(table, sink)
-    return sink.getvalue()

@@ -104,15 +104,6 @@ class Result:
         """Whether each row lies far out, (N,)."""
         return self.column("outlier")
 
-    def names(self) -> Any:
-        """Names of all rows as an Arrow array, None where rows have only numbers."""
-        import pyarrow as pa
-
-        paths = self.run.stage("index").parts("names")
-        if not paths:
-            return None
-        return pa.concat_tables([read_table(path) for path in paths])["name"]
-
     def chosen_k(self, layer: int | None, k: int | None) -> int:
         """Give the number of clusters that is meant; the primary layer's by default.
 

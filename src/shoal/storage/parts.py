@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,30 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
         f"{path} cannot be written ({error.strerror}): "
         f"make its folder writable or choose another, then {again}"
     )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, which takes the place of `path` when all went well.
+
+    Raises
+    ------
+    StorageFullError
+        When it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise unwritable(path, 0, error) from error
 
 
 def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:

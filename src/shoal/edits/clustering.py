@@ -1,0 +1,231 @@
+"""A clustering as it leaves a run: a cut of the tree, or what edits made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.tree import Tree
+from shoal.core.verdicts import row_confidence
+from shoal.edits.curation import Curation
+from shoal.edits.state import State
+from shoal.stages.result import Result
+from shoal.storage import read_table
+
+_COLUMNS = ("representative", "second", "margin", "outlier")
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Clusters of all rows of a run; build it with `chosen`.
+
+    Attributes
+    ----------
+    result
+        The run.
+    cut
+        The K of the cut that it is, or that the edits started from.
+    of_representative
+        (m,) int32 cluster of each representative: that of most of its rows.
+    state
+        What the edits lead to, None where none are in it.
+    seq
+        The entry of the log up to which it goes.
+    """
+
+    result: Result
+    cut: int
+    of_representative: NDArray[np.int32]
+    state: State | None = None
+    seq: int = 0
+
+    @classmethod
+    def chosen(
+        cls,
+        result: Result,
+        curation: Curation | None,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Clustering:
+        """Give the clustering that is meant.
+
+        With a curation, that is the edited one if any edit is in effect, and neither another
+        layer nor another K than the edits started from is asked for; else the tree's own cut.
+
+        Raises
+        ------
+        InputError
+            When `layer` and `k` are both given, or there is no such cut.
+        """
+        chosen = result.chosen_k(layer, k)
+        if curation is not None:
+            curation.refresh()
+            named = layer is not None or k is not None
+            if curation.edited and (not named or chosen == curation.k):
+                state = curation.state
+                return cls(result, state.base.k, state.voted, state, curation.seq)
+        return cls(result, chosen, result.cut(chosen))
+
+    @property
+    def edited(self) -> bool:
+        """Whether edits are in it."""
+        return self.state is not None
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of the clusters that have one."""
+        clusters = {} if self.state is None else self.state.clusters
+        return {c.id: c.name for c in clusters.values() if c.name is not None}
+
+    @property
+    def marks(self) -> dict[int, str]:
+        """The marks, ``good`` or ``junk``, of the clusters that have one."""
+        clusters = {} if self.state is None else self.state.clusters
+        return {c.id: c.mark for c in clusters.values() if c.mark is not None}
+
+    @property
+    def ids(self) -> list[int]:
+        """The clusters in the order of the tree; those that edits left empty are left out."""
+        return list(self._places)
+
+    @property
+    def k(self) -> int:
+        """How many clusters."""
+        return len(self._places)
+
+    @cached_property
+    def _places(self) -> dict[int, int]:
+        """A place in leaf order for each cluster, ascending: in the middle of its leaves.
+
+        Clusters of moved rows only lie where the representatives of the rows do.
+        """
+        tree = self.result.tree
+        labels = self.of_representative[tree.order]
+        by_cluster = np.argsort(labels, kind="stable")
+        ids, start = np.unique(labels[by_cluster], return_index=True)
+        middle = (start + np.append(start[1:], len(labels))) // 2
+        places = dict(zip(ids.tolist(), by_cluster[middle].tolist(), strict=True))
+        if self.state is not None:
+            position = np.empty(tree.n_leaves, np.int64)
+            position[tree.order] = np.arange(tree.n_leaves)
+            for cluster in self.state.clusters:
+                if cluster not in places:
+                    mine = self.state.row_place[self.state.row_cluster == cluster]
+                    places[cluster] = int(np.median(position[mine])) if len(mine) else 0
+            places = {c: at for c, at in places.items() if self.state.sizes[c]}
+        return dict(sorted(places.items(), key=lambda item: (item[1], item[0])))
+
+    def linkage(self) -> list[tuple[int, int, float]]:
+        """Give the merges above the clusters, lowest first: left, right, excess.
+
+        Clusters are 0 .. k − 1 in the order of `ids`; the t-th merge makes cluster k + t. A
+        cluster that edits put together stands in the tree where the middle of it is.
+        """
+        return linkage_of(self.result.tree, list(self._places.values()))
+
+    def tables(self) -> Iterator[Any]:
+        """Give all rows as Arrow tables, shard by shard; see `Run.table`."""
+        for shard in range(len(self.result.run.stage("assign").parts("rows"))):
+            yield self._table(shard)
+
+    def labels(self) -> NDArray[np.int32]:
+        """Give the cluster of each row, −1 where quarantined, (N,) int32."""
+        if self.state is None:
+            return self.result.labels(self.cut)
+        state, start, found = self.state, 0, []
+        for path in self.result.run.stage("assign").parts("rows"):
+            first = read_table(path, ["representative"])["representative"].to_numpy()
+            found.append(state.labels_of(np.arange(start, start + len(first)), first))
+            start += len(first)
+        return np.concatenate(found)
+
+    def confidence(self) -> NDArray[np.float32]:
+        """Give the confidence of each row, NaN where quarantined, (N,) float32.
+
+        Rows that people moved have 1.
+        """
+        return np.concatenate([table["confidence"].to_numpy() for table in self.tables()])
+
+    @cached_property
+    def _shares(self) -> NDArray[np.float32]:
+        """How much of each representative's ties stay in its cluster."""
+        return self.result.shares(self.of_representative)
+
+    def _table(self, shard: int) -> Any:
+        """Make the table of one shard."""
+        import pyarrow as pa
+
+        run = self.result.run
+        table = read_table(run.stage("assign").part("rows", shard, "parquet"), _COLUMNS)
+        first, second, margin = (table[name].to_numpy() for name in _COLUMNS[:3])
+        start = shard * int(self.result.summary["shard_rows"])
+        rows = np.arange(start, start + len(first))
+        confidence = row_confidence(self._shares, self.of_representative, first, second, margin)
+        labels = np.append(self.of_representative, np.int32(-1))[first]
+        if self.state is not None:
+            labels = self.state.labels_of(rows, first)
+            low, high = np.searchsorted(self.state.rows, [start, start + len(first)])
+            confidence[self.state.rows[low:high] - start] = 1
+        named = run.stage("index").part("names", shard, "parquet")
+        names = read_table(named)["name"] if named.exists() else pa.nulls(len(rows), pa.string())
+        columns = {
+            "row": rows,
+            "name": names,
+            "cluster": labels,
+            "confidence": confidence,
+            "outlier": table["outlier"],
+        }
+        if self.state is not None:
+            columns["cluster_name"] = _said(labels, self.names)
+            columns["mark"] = _said(labels, self.marks)
+        return pa.table(columns)
+
+
+def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
+    """Give the merges of some leaves, lowest first, by the tree's splits between them.
+
+    Parameters
+    ----------
+    tree
+        Over the representatives.
+    places
+        (k,) positions in leaf order, ascending; equal ones merge first.
+
+    Examples
+    --------
+    >>> tree = Tree(np.arange(4), np.array([2, 1, 3]), np.array([5, 2, 1], np.float32))
+    >>> linkage_of(tree, [0, 1, 3])
+    [(0, 1, 2.0), (3, 2, 5.0)]
+    """
+    rank = np.empty(tree.n_leaves, np.int64)
+    rank[tree.splits] = np.arange(len(tree.splits))
+    between = [
+        int(rank[a + 1 : b + 1].min()) if a < b else len(tree.splits) for a, b in pairwise(places)
+    ]
+    merges: list[tuple[int, int, float]] = []
+    left, right = list(range(len(places))), list(range(len(places)))  # ends of each merged run
+    name = list(range(len(places)))  # of the run that begins here
+    for gap in sorted(range(len(between)), key=lambda gap: -between[gap]):
+        low, high = left[gap], right[gap + 1]
+        excess = float(tree.excess[between[gap]]) if between[gap] < len(tree.excess) else -np.inf
+        merges.append((name[low], name[gap + 1], excess))
+        name[low] = len(places) + len(merges) - 1
+        right[low], left[high] = high, low
+    return merges
+
+
+def _said(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
+    """Give what is said of each row's cluster, as a dictionary-encoded Arrow array."""
+    import pyarrow as pa
+
+    ids = sorted(said)
+    at = np.searchsorted(ids, labels).clip(0, max(len(ids) - 1, 0))
+    known = np.isin(labels, ids)
+    codes = pa.array(at.astype(np.int32), mask=~known)
+    return pa.DictionaryArray.from_arrays(codes, pa.array([said[c] for c in ids], pa.string()))

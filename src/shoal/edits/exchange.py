@@ -1,0 +1,158 @@
+"""Edits as a JSON file: written, and done again on the same fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shoal.edits.curation import Curation
+from shoal.edits.log import Entry
+from shoal.edits.rows import parse_rows, rows_text
+from shoal.errors import InputError, RunError
+from shoal.storage import read_json, write_json
+
+FORMAT = 1
+
+
+def write_edits(edits: Curation, path: Path) -> int:
+    """Write the whole log, what was undone too; give the number of entries."""
+    edits.refresh()
+    entries = edits.entries()
+    facts = {
+        "format": FORMAT,
+        "fit": edits.ground.fingerprint,
+        "rows": edits.ground.n_rows,
+        "edits": [plain(entry) for entry in entries],
+    }
+    write_json(path, facts)
+    return len(entries)
+
+
+def plain(entry: Entry) -> dict[str, Any]:
+    """Give an entry as JSON can hold it; rows as text such as ``0-2,7``."""
+    found: dict[str, Any] = {
+        "seq": entry.seq,
+        "time": entry.time,
+        "author": entry.author,
+        "op": entry.op,
+        "facts": entry.facts,
+    }
+    if entry.packed is not None:
+        found["rows"] = rows_text(entry.rows)
+    return found
+
+
+def read_edits(edits: Curation, path: Path) -> int:
+    """Do the edits of a file, all or none; give the number of entries.
+
+    Every one is checked as if it was made now. New clusters get the ids that they had where
+    these were never given out here.
+
+    Raises
+    ------
+    InputError
+        When the file is damaged or of another fit, or the run has edits in effect.
+    """
+    entries = _checked(edits, path)
+    edits.refresh()
+    if edits.edited:
+        raise InputError(
+            f"there are {len(edits.done)} edits in effect: undo them first (--undo all), the "
+            "edits of a file start from the clusters as they were found"
+        )
+    ids = {cluster: cluster for cluster in edits.state.clusters}
+    with edits.together():
+        for number, entry in enumerate(entries, 1):
+            try:
+                again(edits, entry, ids)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise InputError(f"{path} is damaged at edit {number}") from error
+            except InputError as error:
+                raise InputError(f"{path}, edit {number}: {error}") from error
+    return len(entries)
+
+
+def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> Entry:
+    """Do an edit of another log on the same fit.
+
+    Parameters
+    ----------
+    ids
+        What the clusters of that log are called here; new ones are added.
+    """
+    facts = entry.facts
+    who: dict[str, Any] = {"author": entry.author}
+    cluster = ids[facts["cluster"]] if "cluster" in facts else -1
+    match entry.op:
+        case "merge":
+            clusters = [ids[c] for c in facts["clusters"]]
+            return edits.merge(clusters, ids[facts["into"]], facts["name"], **who)
+        case "split":
+            done = edits.split(cluster, len(facts["ids"]), **who)
+            ids.update(zip(facts["ids"], done.facts["ids"], strict=True))
+            return done
+        case "divide":
+            done = edits.divide(cluster, entry.rows, **who)
+            ids[facts["id"]] = done.facts["id"]
+            return done
+        case "move":
+            to = None if facts["new"] else ids[facts["to"]]
+            done = edits.move(entry.rows, to, facts["name"], **who)
+            ids[facts["to"]] = done.facts["to"]
+            return done
+        case "rename" | "note" | "mark":
+            return getattr(edits, entry.op)(cluster, facts[_SAID[entry.op]], **who)
+        case "lock":
+            return edits.lock(cluster, facts["locked"], **who)
+        case "apart":
+            a, b = (ids[c] for c in facts["clusters"])
+            return edits.keep_apart(a, b, **who)
+        case "quiz":
+            return edits.answer_quiz(cluster, facts["right"], facts["wrong"], **who)
+        case "base":
+            done = edits.start_from(k=facts["k"], **who)
+            ids.update({c: c for c in edits.state.clusters})
+            return done
+        case "undo" | "redo":
+            return getattr(edits, entry.op)(facts["n"], **who)
+        case "skipped":
+            return edits.skip(facts["what"], facts["why"], **who)
+        case _:
+            raise InputError(f"{entry.op!r} is no edit that this version knows")
+
+
+_SAID = {"rename": "name", "note": "note", "mark": "mark"}
+
+
+def _checked(edits: Curation, path: Path) -> list[Entry]:
+    """Read the entries of a file."""
+    try:
+        facts = read_json(path)
+    except RunError as error:
+        raise InputError(f"{path} is no file of edits that can be read") from error
+    try:
+        if facts["format"] > FORMAT:
+            raise InputError(
+                f"{path} was written by a newer Shoal: update with pip install -U shoal"
+            )
+        if facts["fit"] != edits.ground.fingerprint:
+            raise InputError(
+                f"the edits in {path} were made on another fit ({facts['rows']:,} rows): to carry "
+                "edits over to a new fit, run shoal fit with --previous"
+            )
+        return [_entry(given, edits.ground.n_rows) for given in facts["edits"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no file of edits, or damaged") from error
+
+
+def _entry(given: dict[str, Any], n_rows: int) -> Entry:
+    """Make an entry of what `plain` gave."""
+    found = Entry(0, "", str(given.get("author", "")), str(given["op"]), dict(given["facts"]))
+    if "rows" in given:
+        # The rows are checked when the edit is done: they need not fit what `pack` takes.
+        found.__dict__["rows"] = np.unique(parse_rows(given["rows"], n_rows))
+    return found

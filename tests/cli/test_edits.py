@@ -1,0 +1,161 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from shoal import api
+
+
+@pytest.fixture
+def mine(photos_run, tmp_path):
+    """A copy of a run that may be edited: 120 photos of three digits, one unreadable file."""
+    return shutil.copytree(photos_run, tmp_path / "photos.shoal")
+
+
+def test_a_run_without_edits_says_how_to_begin(shoal, told, mine):
+    assert "shoal edits" in shoal("edits", mine).stdout
+    assert told("edits", mine)["edits"] == []
+
+
+def test_edits_of_every_kind(shoal, told, mine):
+    k = api.open(mine).primary.k
+    for words in (
+        ("--rename", "0=cats"),
+        ("--note", "0=all = the same"),
+        ("--mark", "1=junk"),
+        ("--mark", "1=none"),
+        ("--lock", "1"),
+        ("--unlock", "1"),
+        ("--move", "0-2,7"),
+        ("--move", "8,9=odd ones"),
+        ("--move", "10=0"),
+        ("--merge", "0,1"),
+        ("--split", "0=2"),
+        ("--split", "2"),
+        ("--apart", "0,2"),
+        ("--base", "4"),
+        ("--undo",),
+        ("--undo", "3"),
+        ("--redo", "all"),
+        ("--undo", "all"),
+    ):
+        result = shoal("edits", mine, *words)
+        assert result.exit_code in (0, 2), result.stderr
+        if words[0] != "--split":  # these may have nothing to split
+            assert result.exit_code == 0, (words, result.stderr)
+            assert "120 rows and 1 quarantined" in result.stdout
+    facts = told("edits", mine)
+    assert not any(e["in_effect"] for e in facts["edits"])
+    assert [e["seq"] for e in facts["edits"]] == list(range(1, len(facts["edits"]) + 1))
+    assert len(facts["clusters"]) == k
+    notes = [e["facts"]["note"] for e in facts["edits"] if e["op"] == "note"]
+    assert notes == ["all = the same"]
+    assert "undone" in shoal("edits", mine).stdout
+
+
+def test_an_option_that_is_repeated_is_done_in_order_or_not_at_all(shoal, told, mine):
+    done = told("edits", mine, "--rename", "0=a", "--rename", "1=b")["done"]
+    assert [e["said"] for e in done] == ["rename 0 “a”", "rename 1 “b”"]
+    assert shoal("edits", mine, "--rename", "0=c", "--rename", "99=d").exit_code == 2
+    assert told("edits", mine)["clusters"][0]["name"] == "a"
+    assert len(told("edits", mine)["edits"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--merge", "0"), "two clusters at least"),
+        (("--merge", "0,x"), "--merge: 'x' is no whole number"),
+        (("--merge", "0,1="), "nothing follows the ="),
+        (("--move", "x"), "are no rows: give numbers such as 17,20-29"),
+        (("--rename", "0"), "give a cluster, =, and a text"),
+        (("--apart", "0,1,2"), "give two clusters"),
+        (("--merge", "0,1", "--undo"), "one kind of edit a call"),
+        (("--undo",), "there is nothing to undo"),
+        (("--mark", "0=fine"), "give one of good, junk"),
+        (("--import", "nothing.json"), "no file of edits that can be read"),
+    ],
+)
+def test_what_makes_no_sense_is_said(shoal, mine, words, said):
+    result = shoal("edits", mine, *words)
+    assert (result.exit_code, result.stdout, said in result.stderr) == (2, "", True), result.stderr
+    assert not (mine / "edits.sqlite").exists() or api.open(mine).edits.seq == 0
+
+
+def test_a_name_that_is_taken_says_who_would_go_into_whom(shoal, mine):
+    shoal("edits", mine, "--rename", "0=Cats")
+    result = shoal("edits", mine, "--rename", "1=cats")
+    assert result.exit_code == 2
+    assert "cluster 1 (" in result.stderr
+    assert "would go into 0" in result.stderr
+
+
+def test_labels_export_and_predict_give_the_edited_clusters(shoal, told, mine, photos, tmp_path):
+    raw = api.open(mine).labels()
+    shoal("edits", mine, "--merge", "0,1=0")
+    shoal("edits", mine, "--rename", "0=cats/dogs")
+    assert told("labels", mine)["clusters"][0]["name"] == "cats/dogs"
+    assert told("labels", mine)["edited"]
+    assert not told("labels", mine, "--raw")["edited"]
+    assert len(told("labels", mine, "--raw")["clusters"]) == len(np.unique(raw[raw >= 0]))
+    assert not told("labels", mine, "--k", 5)["edited"]
+
+    path = tmp_path / "labels.csv"
+    assert "as edited" in shoal("labels", mine, "-o", path).stdout
+    lines = list(csv.DictReader(path.read_text().splitlines()))
+    assert [int(line["cluster"]) for line in lines] == np.where(raw == 1, 0, raw).tolist()
+    assert {line["cluster_name"] for line in lines} == {"cats/dogs", ""}
+
+    assert shoal("export", mine, "--to", tmp_path / "f", "--as", "folders", "-q").exit_code == 0
+    folders = {p.parent.name for p in (tmp_path / "f").glob("*/*.png")}
+    assert "cluster-000-cats_dogs" in folders
+    assert "cluster-001" not in folders
+    undone = ("export", mine, "--to", tmp_path / "f", "--as", "folders", "--undo")
+    assert told(*undone)["done"] == 120
+    assert shoal("export", mine, "--to", tmp_path, "--as", "html").exit_code == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "cats/dogs (cluster 0)" in page
+    assert "edited by hand" in page
+    raw_page = ("export", mine, "--to", tmp_path / "raw.html", "--as", "html", "--raw")
+    assert shoal(*raw_page).exit_code == 0
+    assert "cats/dogs" not in (tmp_path / "raw.html").read_text()
+
+    new = tmp_path / "new.csv"
+    told("predict", mine, photos / "digit-0", "-o", new)
+    lines = list(csv.DictReader(new.read_text().splitlines()))
+    assert {line["cluster_name"] for line in lines if line["cluster"] == "0"} <= {"cats/dogs"}
+    assert "1" not in {line["cluster"] for line in lines}
+    told("predict", mine, photos / "digit-0", "-o", tmp_path / "raw.csv", "--raw")
+    assert "cluster_name" not in (tmp_path / "raw.csv").read_text()
+
+
+def test_edits_are_exported_and_imported(shoal, told, mine, photos_run, tmp_path):
+    for words in (("--move", "3-5"), ("--merge", "0,1"), ("--undo",), ("--rename", "2=two")):
+        assert shoal("edits", mine, *words).exit_code == 0
+    path = tmp_path / "edits.json"
+    assert told("edits", mine, "--export", path)["edits"] == 4
+    assert json.loads(path.read_text())["edits"][0]["rows"] == "3-5"
+    assert "--force" in shoal("edits", mine, "--export", path).stderr
+    other = shutil.copytree(photos_run, tmp_path / "other.shoal")
+    assert len(told("edits", other, "--import", path)["done"]) == 4
+    assert np.array_equal(api.open(other).labels(), api.open(mine).labels())
+    assert told("edits", other)["clusters"] == told("edits", mine)["clusters"]
+    again = shoal("edits", other, "--import", path)
+    assert (again.exit_code, "undo them first" in again.stderr) == (2, True)
+    assert shoal("edits", other, "--undo", "all").exit_code == 0
+    assert shoal("edits", other, "--import", path).exit_code == 0
+    assert sorted(told("edits", other)["clusters"][i]["rows"] for i in range(3)) == sorted(
+        told("edits", mine)["clusters"][i]["rows"] for i in range(3)
+    )
+
+
+def test_a_log_of_another_fit_stops_all_but_raw(shoal, mine, photos_run, tmp_path):
+    shoal("edits", mine, "--merge", "0,1")
+    receipt = mine / "assign" / "_done.json"
+    receipt.write_text(receipt.read_text().replace('"fingerprint": "', '"fingerprint": "f'))
+    result = shoal("labels", mine)
+    assert (result.exit_code, "were made on another fit" in result.stderr) == (2, True)
+    assert shoal("labels", mine, "--raw").exit_code == 0
+    assert "another fit" in shoal("info", mine).stdout
