@@ -2,6 +2,8 @@ import gzip
 import subprocess
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -45,6 +47,37 @@ def test_arrays_of_any_kind(rows, tmp_path, array):
     truth = read_truth(str(tmp_path / "y.npy"), rows)
     assert truth.names == ("1", "2", "10")
     assert truth.classes.tolist() == [1, 2, 1, 0]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int32", "uint64"])
+@pytest.mark.parametrize("more", [0, 2**40])
+def test_whole_numbers_are_coded_as_their_text_would_be(rows, tmp_path, kind, more):
+    if np.iinfo(kind).max < more:
+        return
+    labels = np.array([7, 7 + more, 3, 3], kind)
+    np.save(tmp_path / "y.npy", labels)
+    np.save(tmp_path / "text.npy", labels.astype(str))
+    truth, slow = (read_truth(str(tmp_path / name), rows) for name in ("y.npy", "text.npy"))
+    assert truth.names == slow.names
+    assert truth.classes.tolist() == slow.classes.tolist()
+
+
+def test_a_column_of_a_parquet_file(rows, tmp_path):
+    path = str(tmp_path / "y.parquet")
+    table = pa.table({"source": pa.array(LABELS, pa.uint16()), "kind": ["a", None, "b", "a"]})
+    pq.write_table(table, path)
+    assert classes(read_truth(path, rows, "source")) == ["2", "10", "2", "1"]
+    assert classes(read_truth(path, rows, "kind")) == ["a", None, "b", "a"]
+    with pytest.raises(InputError, match="columns source, kind: say with --key"):
+        read_truth(path, rows)
+    with pytest.raises(InputError, match="no column digit: it has source, kind"):
+        read_truth(path, rows, "digit")
+    pq.write_table(table.select(["source"]).slice(1), path)
+    with pytest.raises(InputError, match="3 labels, but there are 4 rows"):
+        read_truth(path, rows)
+    (tmp_path / "y.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_truth(path, rows)
 
 
 def test_missing_labels_are_not_known(rows, tmp_path):

@@ -19,7 +19,7 @@ def evaluate(
         typer.Option(
             "--truth",
             metavar="FILE",
-            help="True classes: .csv, .npy, .npz, IDX, or the word folders or labels.",
+            help="True classes: .csv, .npy, .npz, .parquet, IDX, or the word folders or labels.",
             show_default=False,
         ),
     ],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FOLDERS, LABELS = "folders", "labels"
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
+_PARQUET = (".parquet", ".pq")
 _MISSING = ("", "nan", "null", "none", "?")
 
 
@@ -44,12 +45,13 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     where : str
         ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
         the images (``.cls`` files of a tar archive, a column of a table), or a file: CSV (by
-        name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``, IDX
-        (also ``.gz``).
+        name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``,
+        Parquet, IDX (also ``.gz``).
     source : Source
         The rows.
     key : str, optional
-        The column of a CSV file (by default the last one), or the array of an ``.npz`` file.
+        The column of a CSV file (by default the last one) or of a Parquet file, or the array of
+        an ``.npz`` file.
 
     Raises
     ------
@@ -63,8 +65,8 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
         return _coded(_own_labels(source))
     if not path.is_file():
         raise InputError(
-            f"--truth {where} is no file: give a .csv, .npy, .npz or IDX file, {FOLDERS} or "
-            f"{LABELS}"
+            f"--truth {where} is no file: give a .csv, .npy, .npz, .parquet or IDX file, "
+            f"{FOLDERS} or {LABELS}"
         )
     try:
         if path.suffix.lower() in (".csv", ".tsv", ".txt"):
@@ -73,13 +75,36 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
             values = _from_npz(path, key, source.n_rows)
         elif path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
+        elif path.suffix.lower() in _PARQUET:
+            values = _from_parquet(path, key)
         else:
             values = _from_idx(path)
     except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"--truth {where} cannot be read: {error}") from error
+    if isinstance(values, np.ndarray) and values.dtype.kind in "ui" and values.ndim == 1:
+        _check_length(len(values), where, source.n_rows)
+        return _counted(values)
     return _coded(_checked(values, where, source.n_rows))
+
+
+def _counted(values: NDArray) -> Truth:
+    """Code whole numbers in their order: tens of millions take seconds, as no text is made."""
+    low, high = int(values.min()), int(values.max())
+    if high - low >= 4 * len(values) + 1000:
+        names, codes = np.unique(values, return_inverse=True)
+        return Truth(codes.astype(np.int64), tuple(map(str, names.tolist())))
+    above = values.astype(np.int64) - low if low else values
+    there = np.bincount(above) > 0
+    codes = (np.cumsum(there) - 1)[above]
+    return Truth(codes, tuple(str(low + at) for at in np.flatnonzero(there).tolist()))
+
+
+def _check_length(count: int, where: str, n_rows: int) -> None:
+    """Raise unless there is one label a row."""
+    if count != n_rows:
+        raise InputError(f"--truth {where} has {count:,} labels, but there are {n_rows:,} rows")
 
 
 def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[str | None]:
@@ -93,10 +118,7 @@ def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[s
             flat = np.where(missing, 0, flat).astype(np.int64)
         texts = [bytes(v).decode() if flat.dtype.kind == "S" else str(v) for v in flat.tolist()]
         values = [None if gone else text for text, gone in zip(texts, missing, strict=True)]
-    if len(values) != n_rows:
-        raise InputError(
-            f"--truth {where} has {len(values):,} labels, but there are {n_rows:,} rows"
-        )
+    _check_length(len(values), where, n_rows)
     return list(values)
 
 
@@ -156,13 +178,33 @@ def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
         return np.asarray(file[likely[0]])
 
 
+def _from_parquet(path: Path, key: str | None) -> Sequence[Any] | NDArray:
+    """Read one column of a Parquet file: that of the key, or the only one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        if key is not None and key not in names:
+            raise InputError(f"--truth {path} has no column {key}: it has {', '.join(names)}")
+        likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
+        if len(likely) != 1:
+            raise InputError(
+                f"--truth {path} has the columns {', '.join(names)}: say with --key which it is"
+            )
+        column = parquet.read(columns=likely, use_threads=False).column(0)
+    if column.null_count or not pa.types.is_integer(column.type):
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    return np.asarray(column)
+
+
 def _from_idx(path: Path) -> NDArray:
     """Read an IDX file of bytes, one a row."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         data = file.read()
     # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
     if data[:3] != b"\0\0\x08" or len(data) < 8:
-        raise SourceError(f"--truth {path} is no CSV, .npy, .npz or IDX file of labels")
+        raise SourceError(f"--truth {path} is no CSV, .npy, .npz, Parquet or IDX file of labels")
     if data[3] != 1:
         raise SourceError(f"--truth {path} is an IDX file of {data[3]} axes, not of labels")
     count = int.from_bytes(data[4:8], "big")
