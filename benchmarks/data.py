@@ -28,14 +28,6 @@ def fashion(folder: Path) -> tuple[Path, NDArray]:
     return folder / "train-images-idx3-ubyte.gz", labels
 
 
-def digits() -> tuple[NDArray[np.uint8], NDArray]:
-    """Give scikit-learn's digits as grey images, and their labels."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
-
-
 def mnist_features(path: Path) -> NDArray[np.float32]:
     """Give the vectors that Shoal makes of MNIST's images before it clusters them."""
     from shoal.features import Gradients, Moments, fit_projection

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks import data, quality
+from benchmarks import quality
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, values
 from benchmarks.fits import fit_process, warm
+from shoal.tiles import digits as handwritten
 
 SEEDS = 10
 
 
 def run(inputs: Inputs) -> Iterator[Measurement]:
     """Fit with each seed."""
-    images, truth = data.digits()
+    images, truth = handwritten()
     path = inputs.scratch / "digits.npy"
     np.save(path, images)
     warm(path, inputs.scratch)

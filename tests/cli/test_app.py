@@ -28,7 +28,17 @@ def ran(*words, **environment):
 def test_no_command_shows_the_help(shoal):
     result = shoal()
     assert result.exit_code == 0
-    for command in ("fit", "layers", "labels", "eval", "predict", "export", "info", "demo"):
+    for command in (
+        "fit",
+        "layers",
+        "labels",
+        "eval",
+        "predict",
+        "export",
+        "info",
+        "demo",
+        "make-tiles",
+    ):
         assert f"  {command} " in result.stdout
         assert shoal(command, "--help").exit_code == 0
 

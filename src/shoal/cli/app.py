@@ -10,7 +10,19 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from shoal.cli import demo, edits, evaluate, export, fit, info, labels, layers, predict, version
+from shoal.cli import (
+    demo,
+    edits,
+    evaluate,
+    export,
+    fit,
+    info,
+    labels,
+    layers,
+    make_tiles,
+    predict,
+    version,
+)
 from shoal.errors import ShoalError
 
 INTERRUPTED = 130
@@ -91,4 +103,5 @@ app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
+app.command("make-tiles")(make_tiles.make_tiles)
 app.command("version")(version.version)

@@ -34,10 +34,12 @@ def demo(
     ] = False,
 ) -> None:
     """Fit two small sets of real images, and show the result."""
+    from shoal.tiles import digits as handwritten
+
     folder = to or Path(tempfile.mkdtemp(prefix="shoal-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     say("1. Handwritten digits: 1,797 images of 8×8. Shoal is not told that there are ten kinds.")
-    digits = _fit(folder / "digits.npz", *_digits(), seed)
+    digits = _fit(folder / "digits.npz", *handwritten(), seed)
     say()
     say(f"2. Tiles of {_TILE}×{_TILE}, cut from two photos: a temple in China, and a flower.")
     say("   The truth is the photo that a tile is from, though each photo has several kinds.")
@@ -87,15 +89,6 @@ def _said(score: dict[str, Any]) -> str:
     return ", ".join(
         f"{said} {number(score[name])}" for name, said in shown.items() if name in score
     )
-
-
-def _digits() -> tuple[NDArray, NDArray]:
-    """Give scikit-learn's digits and what they are."""
-    import numpy as np
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return np.rint(bunch.images * (255 / 16)).astype(np.uint8), bunch.target
 
 
 def _tiles() -> tuple[NDArray, NDArray]:

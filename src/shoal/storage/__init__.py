@@ -10,6 +10,7 @@ from shoal.storage.parts import (
     write_json,
     write_npy,
     write_npy_blocks,
+    write_pieces,
     write_table,
 )
 from shoal.storage.run_folder import FORMAT, RunFolder
@@ -29,5 +30,6 @@ __all__ = [
     "write_json",
     "write_npy",
     "write_npy_blocks",
+    "write_pieces",
     "write_table",
 ]

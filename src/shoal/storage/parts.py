@@ -40,6 +40,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     _write(path, [memoryview(data)], len(data))
 
 
+def write_pieces(path: Path, pieces: Iterable[memoryview], size: int) -> None:
+    """Write `pieces`, made one after the other, as a file of `size` bytes; see `write_bytes`."""
+    _write(path, pieces, size)
+
+
 def write_json(path: Path, obj: Any) -> None:
     """Write `obj` as JSON with sorted keys; see `write_bytes`."""
     write_bytes(path, (canonical_json(obj, indent=1) + "\n").encode())

@@ -1,0 +1,252 @@
+"""Made tiles on disk: raw files of so many rows each, the truth of all rows, receipts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from shoal.engines.local import LocalEngine
+from shoal.errors import InputError, SettingError, ShoalError, StorageFullError
+from shoal.progress import Progress, Silent
+from shoal.settings import available_cores
+from shoal.storage import read_json, write_json, write_pieces, write_table
+from shoal.storage.parts import TEMPORARY, unwritable
+from shoal.tiles.tileset import SHAPE, TileSet
+
+SHARD_ROWS = 1 << 18
+"""Rows of a file, but for the last one: 192 MiB."""
+
+TRUTH = "truth.parquet"
+ROW_BYTES = SHAPE[0] * SHAPE[1] * SHAPE[2]
+MOST_ROWS = 10**10
+
+_RECIPE = 1  # raised whenever the same seed no longer gives the same bytes
+_ABOUT = "tiles.json"
+_RECEIPTS = "receipts"
+_PIECE_ROWS = 1 << 13
+_TRUTH_BYTES = 2  # a row, at most, on disk
+_OURS = re.compile(rf"tiles-\d{{5,}}\.bin|{_ABOUT}|{TRUTH}|{_RECEIPTS}|{TEMPORARY}")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made: the folder, its rows and files, and how many of them were there before."""
+
+    folder: Path
+    rows: int
+    files: tuple[Path, ...]
+    kept: int
+    made_bytes: int
+
+    @property
+    def truth(self) -> Path:
+        """Source and digit of every row: columns `source`, `digit`."""
+        return self.folder / TRUTH
+
+
+def make_tiles(
+    out: Path,
+    n: int,
+    tiles: TileSet | None = None,
+    *,
+    shard: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Made:
+    """Make a set of tiles in a folder, or finish one that was begun, or make it larger.
+
+    Files ``tiles-00000.bin`` and so on hold the rows as raw uint8, 16 × 16 × 3 each;
+    ``truth.parquet`` holds source and digit of every row once all of them are there.
+
+    Parameters
+    ----------
+    out : Path
+        A new or empty folder, or one of the same tiles with at most `n` rows.
+    n : int
+        Rows.
+    tiles : TileSet, optional
+        Which tiles.
+    shard : int, optional
+        Make only the file of this number, with the bytes that it has in the whole set.
+    workers : int, optional
+        Threads; by default all cores. The bytes do not depend on it.
+    progress : Progress, optional
+        Is told how far it is.
+
+    Raises
+    ------
+    InputError
+        When the folder holds something else, or there is no such file.
+    StorageFullError
+        When the disk has not the room, or the folder cannot be written.
+    """
+    tiles, said = tiles or TileSet(), progress or Silent()
+    if not 1 <= n <= MOST_ROWS:
+        raise SettingError(f"{n:,} tiles: give 1 to {MOST_ROWS:,}")
+    count = -(-n // SHARD_ROWS)
+    if shard is not None and not 0 <= shard < count:
+        raise InputError(f"file {shard}, but {n:,} tiles are in files 0 to {count - 1:,}")
+    before = _rows_before(out, n, tiles)
+    task = _MakeShard(tiles, out, n)
+    wanted = range(count) if shard is None else [shard]
+    left = [number for number in wanted if not task.is_made(number)]
+    size = sum(map(task.size, left))
+    _check_room(out, size + _TRUTH_BYTES * n)
+    if before != n:
+        _begin(out, n, tiles)
+    if 0 < len(left) < len(wanted):
+        said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files are there already")
+    if left:
+        said.stage("tiles", size // ROW_BYTES, "tiles")
+        on_done = lambda number: said.advance(task.size(number) // ROW_BYTES)  # noqa: E731
+        LocalEngine(workers or available_cores()).run(task, left, on_done)
+        said.finish()
+    if not (out / TRUTH).exists() and all(map(task.is_made, range(count))):
+        _sweep(out / TRUTH)
+        write_truth(out / TRUTH, tiles, n)
+    files = tuple(task.path(number) for number in wanted)
+    return Made(out, n, files, len(wanted) - len(left), size)
+
+
+def write_truth(path: Path, tiles: TileSet, n: int) -> None:
+    """Write source and digit of the first `n` rows as Parquet."""
+    import pyarrow as pa
+
+    names = ("source", "digit")
+    parts = [
+        pa.table(dict(zip(names, tiles.truth(start, min(n, start + SHARD_ROWS)), strict=True)))
+        for start in range(0, n, SHARD_ROWS)
+    ]
+    write_table(path, pa.concat_tables(parts))
+
+
+@dataclass(frozen=True)
+class _MakeShard:
+    """Makes the file of a number. A receipt says that it is whole."""
+
+    tiles: TileSet
+    out: Path
+    n: int
+
+    def setup(self) -> None:
+        """Compile, once for all threads."""
+        self.tiles.images(0, 1)
+
+    def __call__(self, item: int) -> None:
+        """Make one file, then its receipt."""
+        path, receipt = self.path(item), self._receipt(item)
+        _sweep(path, receipt)
+        sums = [0]
+        write_pieces(path, self._pieces(item, sums), self.size(item))
+        write_json(receipt, {"bytes": self.size(item), "crc32": sums[0]})
+
+    def path(self, number: int) -> Path:
+        """Give the place of a file."""
+        return self.out / f"tiles-{number:05d}.bin"
+
+    def size(self, number: int) -> int:
+        """Give the bytes of a file."""
+        start, stop = self._bounds(number)
+        return (stop - start) * ROW_BYTES
+
+    def is_made(self, number: int) -> bool:
+        """Tell whether a file is there, as its receipt says."""
+        try:
+            size = self.path(number).stat().st_size
+            return bool(size == self.size(number) == read_json(self._receipt(number))["bytes"])
+        except (OSError, ShoalError, TypeError, KeyError):
+            return False
+
+    def _receipt(self, number: int) -> Path:
+        """Give the place of a receipt."""
+        return self.out / _RECEIPTS / f"{self.path(number).stem}.json"
+
+    def _bounds(self, number: int) -> tuple[int, int]:
+        """Give the first row of a file, and the one after its last."""
+        return number * SHARD_ROWS, min(self.n, (number + 1) * SHARD_ROWS)
+
+    def _pieces(self, number: int, sums: list[int]) -> Iterator[memoryview]:
+        """Make a file's bytes piece by piece, and add up their sum."""
+        start, stop = self._bounds(number)
+        for first in range(start, stop, _PIECE_ROWS):
+            images = self.tiles.images(first, min(stop, first + _PIECE_ROWS))
+            piece = images.reshape(-1).data
+            sums[0] = zlib.crc32(piece, sums[0])
+            yield piece
+
+
+def _sweep(*paths: Path) -> None:
+    """Delete what a killed process left of some files; others may be in work elsewhere."""
+    for path in paths:
+        for left in path.parent.glob(f".{path.name}.*"):
+            if re.fullmatch(TEMPORARY, left.name):
+                left.unlink(missing_ok=True)
+
+
+def _rows_before(out: Path, n: int, tiles: TileSet) -> int:
+    """Count the rows that a folder is of, 0 for a new one; raise when it holds something else."""
+    try:
+        held = sorted(path.name for path in out.iterdir())
+    except FileNotFoundError:
+        return 0
+    except NotADirectoryError:
+        raise InputError(f"{out} is a file: give a folder") from None
+    except OSError as error:
+        raise InputError(f"{out} cannot be read: {error.strerror}") from None
+    others = [name for name in held if not _OURS.fullmatch(name)]
+    if _ABOUT not in held:
+        others += [name for name in held if not re.fullmatch(TEMPORARY, name)]
+    if others:
+        raise InputError(f"{out} holds other files ({others[0]}): give a new or an empty folder")
+    if _ABOUT not in held:
+        return 0
+    about = _about(out / _ABOUT)
+    theirs, wanted = _said(about), _said({**asdict(tiles), "recipe": _RECIPE})
+    if theirs != wanted:
+        raise InputError(f"{out} holds {theirs}, not {wanted}: give another folder")
+    if about["rows"] > n:
+        raise InputError(
+            f"{out} holds {about['rows']:,} tiles, more than the {n:,} asked for: "
+            "give another folder"
+        )
+    return about["rows"]
+
+
+def _begin(out: Path, n: int, tiles: TileSet) -> None:
+    """Say in the folder which tiles it holds."""
+    try:
+        _sweep(out / TRUTH, out / _ABOUT)
+        (out / TRUTH).unlink(missing_ok=True)  # it has another number of rows
+    except OSError as error:
+        raise unwritable(out, 0, error) from error
+    write_json(out / _ABOUT, {**asdict(tiles), "recipe": _RECIPE, "rows": n})
+
+
+def _about(path: Path) -> dict[str, int]:
+    """Read which tiles a folder holds."""
+    try:
+        facts: Any = read_json(path)
+        return {name: int(facts[name]) for name in ("recipe", "sources", "seed", "rows")}
+    except (ShoalError, TypeError, KeyError, ValueError):
+        raise InputError(f"{path} is damaged: give another folder, or delete this one") from None
+
+
+def _said(facts: dict[str, int]) -> str:
+    """Say which tiles."""
+    return f"tiles of {facts['sources']} sources, seed {facts['seed']}, recipe {facts['recipe']}"
+
+
+def _check_room(out: Path, needed: int) -> None:
+    """Raise when the disk has less than is needed."""
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise StorageFullError(
+            f"{out} needs {needed:,} bytes more, and {free:,} are free there: "
+            "make room, give another folder, or ask for fewer tiles"
+        )

@@ -1,0 +1,181 @@
+"""The sources of made tiles: how common each is, its colours, its hand and its paper.
+
+Everything is worked out from the seed by sums, products and quotients alone, so that it is the
+same on every machine.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+RARE = Fraction(1, 10_000)
+"""Share of the rows that a rare source has."""
+
+_RARE_OF = 12  # one source of so many is rare
+_FAMILY = 3  # common sources that share a palette
+_TRIED = 8  # palettes drawn for each that is kept: the one least like those kept before
+_CONTRAST = 0.38  # least difference of luminance, of 1, between ink and paper
+_APART = 14.0  # most that a source's colours, 0 to 255, are off those of its family
+_SWAPPED = 0.2  # share of sources with the ink and the paper of their family changed over
+_PERIODS = (0, 0, 5, 6, 8)  # pixels from one rule to the next; 0 for plain paper
+_MASK = (1 << 64) - 1
+
+Colour = tuple[float, float, float]
+Palette = tuple[Colour, Colour]
+
+
+class Style(NamedTuple):
+    """What a source's tiles have in common; the order is that of the columns of `style_table`.
+
+    Paper and ink are colours from 0 to 255. A stroke covers what is denser than `threshold`, more
+    sharply with `gain`. `slant` leans the digits, `size` scales them, `bend` is by how many
+    pixels they are bent. `shading` is how unevenly the light falls, `grain` the noise. Paper has
+    rules every `period` pixels (0: none), upright or not, `rule` deep.
+    """
+
+    paper_red: float
+    paper_green: float
+    paper_blue: float
+    ink_red: float
+    ink_green: float
+    ink_blue: float
+    threshold: float
+    gain: float
+    slant: float
+    size: float
+    bend: float
+    shading: float
+    grain: float
+    period: float
+    upright: float
+    rule: float
+
+
+@dataclass
+class Draws:
+    """Numbers at random, by splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+
+    state: int
+
+    def between(self, low: float, high: float) -> float:
+        """Draw a number from `low` up to `high`."""
+        self.state = (self.state + 0x9E3779B97F4A7C15) & _MASK
+        return low + (high - low) * ((mixed(self.state) >> 11) / 2**53)
+
+
+def mixed(word: int) -> int:
+    """Mix the bits of a 64-bit word.
+
+    >>> hex(mixed(0x9E3779B97F4A7C15))  # the first number of splitmix64 from 0
+    '0xe220a8397b1dcdaf'
+    """
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _MASK
+    return word ^ (word >> 31)
+
+
+def rare_sources(sources: int) -> int:
+    """Count the rare ones of so many sources; they are the last ones.
+
+    >>> rare_sources(60), rare_sources(11)
+    (5, 0)
+    """
+    return sources // _RARE_OF
+
+
+def shares(sources: int) -> list[Fraction]:
+    """Give each source's share of the rows: by Zipf's law, 1/1, 1/2, 1/3 …, then the rare ones.
+
+    >>> [float(share) for share in shares(3)] == [6 / 11, 3 / 11, 2 / 11]
+    True
+    """
+    rare = rare_sources(sources)
+    common = [Fraction(1, rank) for rank in range(1, sources - rare + 1)]
+    left = (1 - rare * RARE) / sum(common)
+    return [left * share for share in common] + [RARE] * rare
+
+
+def share_bounds(sources: int) -> NDArray[np.uint64]:
+    """Give where each source's share of the numbers below 2³² ends, (sources,) uint64."""
+    ends, so_far = [], Fraction(0)
+    for share in shares(sources):
+        so_far += share
+        ends.append(round(so_far * 2**32))
+    return np.array(ends, np.uint64)
+
+
+def style_table(sources: int, seed: int) -> NDArray[np.float32]:
+    """Give the style of every source, (sources, fields of `Style`) float32.
+
+    Common sources share a palette three by three, the first with the one that comes a third of
+    the list later, and so on: they differ by a shade, by stroke, slant, paper and grain. Rare
+    ones have palettes of their own.
+    """
+    draws = Draws(mixed(seed + 1))
+    common = sources - rare_sources(sources)
+    families = -(-common // _FAMILY)
+    palettes: list[Palette] = []
+    for _ in range(families + sources - common):
+        palettes.append(_unlike(palettes, draws))
+    chosen = [s % families if s < common else families + s - common for s in range(sources)]
+    return np.array([_style(palettes[at], draws) for at in chosen], np.float32)
+
+
+def _unlike(known: list[Palette], draws: Draws) -> Palette:
+    """Draw palettes, and give the one that is least like those known."""
+    tried = [_palette(draws) for _ in range(_TRIED)]
+    return max(tried, key=lambda one: min((_distance(one, other) for other in known), default=0))
+
+
+def _palette(draws: Draws) -> Palette:
+    """Draw a colour of paper and one of ink that can be told from it."""
+    while True:
+        paper = _colour(draws, 0.6, 0.12)
+        ink = _colour(draws, 0.85, 0.05)
+        if abs(_luminance(paper) - _luminance(ink)) > _CONTRAST:
+            return paper, ink
+
+
+def _colour(draws: Draws, most_saturated: float, darkest: float) -> Colour:
+    """Draw a colour, 0 to 1."""
+    hue, saturation = draws.between(0, 1), draws.between(0.05, most_saturated)
+    return colorsys.hsv_to_rgb(hue, saturation, draws.between(darkest, 1))
+
+
+def _luminance(colour: Colour) -> float:
+    """Give how light a colour is."""
+    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+
+
+def _distance(one: Palette, other: Palette) -> float:
+    """Give the squared distance of two palettes; paper counts more, as there is more of it."""
+    paper, ink = (
+        sum((a - b) * (a - b) for a, b in zip(*pair, strict=True))
+        for pair in zip(one, other, strict=True)
+    )
+    return 2 * paper + ink
+
+
+def _style(palette: Palette, draws: Draws) -> Style:
+    """Draw a source's style around a palette."""
+    paper, ink = palette[::-1] if draws.between(0, 1) < _SWAPPED else palette
+    colours = [255 * c + draws.between(-_APART, _APART) for c in (*paper, *ink)]
+    return Style(
+        **dict(zip(Style._fields, colours, strict=False)),
+        threshold=draws.between(60, 170),
+        gain=1 / draws.between(50, 150),
+        slant=draws.between(-0.25, 0.35),
+        size=draws.between(0.85, 1.12),
+        bend=draws.between(0.3, 1),
+        shading=draws.between(0.02, 0.16),
+        grain=draws.between(1.5, 9),
+        period=_PERIODS[int(draws.between(0, len(_PERIODS)))],
+        upright=float(draws.between(0, 1) < 0.5),
+        rule=draws.between(0.25, 0.5),
+    )

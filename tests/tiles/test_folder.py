@@ -1,0 +1,176 @@
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from shoal.errors import InputError, SettingError, StorageFullError
+from shoal.tiles import TileSet, folder, make_tiles
+
+FEW = TileSet(5, 1)
+
+
+@pytest.fixture(autouse=True)
+def small_files(monkeypatch):
+    """Files of 1,000 rows, made 300 at a time."""
+    monkeypatch.setattr(folder, "SHARD_ROWS", 1000)
+    monkeypatch.setattr(folder, "_PIECE_ROWS", 300)
+
+
+def contents(out):
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_files_hold_the_rows_in_order_and_the_truth(tmp_path):
+    made = make_tiles(tmp_path / "t", 2_500, FEW)
+    assert [path.name for path in made.files] == [f"tiles-0000{at}.bin" for at in range(3)]
+    assert (made.kept, made.made_bytes) == (0, 2_500 * 768)
+    stored = b"".join(path.read_bytes() for path in made.files)
+    assert stored == FEW.images(0, 2_500).tobytes()
+    truth = pq.read_table(made.truth)
+    assert truth.column_names == ["source", "digit"]
+    for column, values in zip(truth.columns, FEW.truth(0, 2_500), strict=True):
+        assert np.array_equal(column, values)
+    receipt = json.loads((tmp_path / "t" / "receipts" / "tiles-00002.json").read_text())
+    assert receipt["bytes"] == 500 * 768
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
+    for workers in (1, 2, 3):
+        make_tiles(tmp_path / str(workers), 3_700, FEW, workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "3")
+
+
+def test_files_can_be_made_alone_in_any_order(tmp_path):
+    make_tiles(tmp_path / "whole", 2_500, FEW)
+    for shard in (2, 0, 1):
+        assert not (tmp_path / "alone" / "truth.parquet").exists()
+        made = make_tiles(tmp_path / "alone", 2_500, FEW, shard=shard)
+        assert len(made.files) == 1
+    assert contents(tmp_path / "alone") == contents(tmp_path / "whole")
+    with pytest.raises(InputError, match="file 3, but 2,500 tiles are in files 0 to 2"):
+        make_tiles(tmp_path / "alone", 2_500, FEW, shard=3)
+
+
+def test_a_finished_set_is_left_alone_and_a_damaged_one_mended(tmp_path):
+    first = make_tiles(tmp_path, 2_500, FEW)
+    before, times = contents(tmp_path), {p: p.stat().st_mtime_ns for p in first.files}
+    assert make_tiles(tmp_path, 2_500, FEW).kept == 3
+    assert {p: p.stat().st_mtime_ns for p in first.files} == times
+    first.files[1].write_bytes(b"cut short")
+    (tmp_path / "receipts" / "tiles-00002.json").write_text("{")
+    (tmp_path / ".tiles-00002.bin.0123456789ab.tmp").write_bytes(b"left by a kill")
+    first.truth.unlink()
+    assert make_tiles(tmp_path, 2_500, FEW).kept == 1
+    assert contents(tmp_path) == before
+
+
+def test_a_larger_set_keeps_what_is_there(tmp_path):
+    make_tiles(tmp_path / "grown", 1_500, FEW)
+    assert make_tiles(tmp_path / "grown", 3_200, FEW).kept == 1
+    make_tiles(tmp_path / "whole", 3_200, FEW)
+    assert contents(tmp_path / "grown") == contents(tmp_path / "whole")
+    with pytest.raises(InputError, match="holds 3,200 tiles, more than the 1,500 asked for"):
+        make_tiles(tmp_path / "grown", 1_500, FEW)
+
+
+def test_other_content_is_refused_and_kept(tmp_path):
+    make_tiles(tmp_path / "tiles", 10, FEW)
+    before = contents(tmp_path / "tiles")
+    with pytest.raises(InputError, match=r"sources, seed 1, recipe 1, not .* 5 sources, seed 2"):
+        make_tiles(tmp_path / "tiles", 10, TileSet(5, 2))
+    (tmp_path / "tiles" / "tiles.json").rename(tmp_path / "about")
+    with pytest.raises(InputError, match=r"holds other files \(receipts\)"):
+        make_tiles(tmp_path / "tiles", 10, FEW)
+    (tmp_path / "about").rename(tmp_path / "tiles" / "tiles.json")
+    assert contents(tmp_path / "tiles") == before
+    (tmp_path / "tiles" / "tiles.json").write_text("[]")
+    with pytest.raises(InputError, match=r"tiles.json is damaged"):
+        make_tiles(tmp_path / "tiles", 10, FEW)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
+    with pytest.raises(InputError, match=r"holds other files \(cat.jpg\)"):
+        make_tiles(tmp_path / "photos", 10, FEW)
+    with pytest.raises(InputError, match="is a file: give a folder"):
+        make_tiles(tmp_path / "photos" / "cat.jpg", 10, FEW)
+    assert contents(tmp_path / "photos") == {"cat.jpg": b"cat"}
+
+
+def test_too_many_for_the_disk_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(StorageFullError, match="2,310,000 bytes more, and 2,000,000 are free"):
+        make_tiles(tmp_path / "deep" / "t", 3_000, FEW)
+    assert list(tmp_path.iterdir()) == []
+    make_tiles(tmp_path / "t", 2_500, FEW)
+    assert make_tiles(tmp_path / "t", 2_500, FEW).kept == 3
+
+
+@pytest.mark.parametrize("n", [0, -5, 10**10 + 1])
+def test_numbers_that_cannot_be_are_refused(tmp_path, n):
+    with pytest.raises(SettingError, match="give 1 to 10,000,000,000"):
+        make_tiles(tmp_path / "t", n, FEW)
+
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from shoal.errors import StorageFullError
+from shoal.tiles import TileSet, folder, make_tiles
+folder.SHARD_ROWS, folder._PIECE_ROWS = 1000, 300
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+try:
+    make_tiles(Path(sys.argv[1]), 2_500, TileSet(5, 1))
+except StorageFullError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_fills_is_said_and_the_rest_made_later(tmp_path):
+    words = [sys.executable, "-c", FILL, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "needs 768,000 bytes" in done.stdout
+    assert not list(tmp_path.glob("tiles-0000[01].bin"))
+    assert not list(tmp_path.glob(".*"))
+    make_tiles(tmp_path, 2_500, FEW)
+    make_tiles(tmp_path.with_name("whole"), 2_500, FEW)
+    assert contents(tmp_path) == contents(tmp_path.with_name("whole"))
+
+
+MAKE = """
+import sys
+from pathlib import Path
+from shoal.tiles import TileSet, folder, make_tiles
+folder.SHARD_ROWS, folder._PIECE_ROWS = 1000, 300
+print("ready", flush=True)
+make_tiles(Path(sys.argv[1]), 40_000, TileSet(5, 1))
+"""
+
+
+def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path):
+    make_tiles(tmp_path / "straight", 40_000, FEW)
+    killed = 0
+    for at in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-c", MAKE, str(tmp_path / "killed")], stdout=subprocess.PIPE
+        ) as process:
+            process.stdout.readline()
+            done = len(list((tmp_path / "killed").glob("*.bin")))
+            while process.poll() is None and done < 8 * (at + 1):
+                time.sleep(0.001)
+                done = len(list((tmp_path / "killed").glob("*.bin")))
+            process.kill()
+        killed += process.returncode < 0
+    assert killed >= 2
+    made = make_tiles(tmp_path / "killed", 40_000, FEW)
+    assert made.kept > 0
+    assert contents(tmp_path / "killed") == contents(Path(tmp_path / "straight"))
