@@ -219,7 +219,9 @@ class FitSettings:
         "vectors",
         "table",
     )
-    key: str | None = _text("Which array of an .npz, or column of a table, to take.")
+    key: str | None = _text(
+        "Which array of an .npz, column of a table, dataset or feature to take."
+    )
     shape: tuple[int, ...] | None = _setting(
         None,
         "Shape of one row of a raw file.",

@@ -68,7 +68,9 @@ def test_a_folder_of_text_files_named_jpg(tmp_path):
     [
         ("x.tar", b"xxxx", r"is no \.tar archive, or damaged where it begins"),
         ("x.rar", b"xxxx", "is an archive that is not read: unpack it"),
-        ("x.h5", b"xxxx", "HDF5 files are not read yet"),
+        ("x.h5", b"xxxx", "cannot be read as HDF5"),
+        ("x.tfrecord", b"xxxx", "is no TFRecord file, or a compressed one"),
+        ("x.mat", b"xxxx", "MATLAB files are not read: save it as"),
         ("x.what", b"xxxx", "cannot be told from its name"),
         ("x.npy", b"xxxx", "cannot be told|cannot be read"),
         ("x.npz", b"xxxx", r"cannot be read as \.npz"),

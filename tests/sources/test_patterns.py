@@ -9,6 +9,7 @@ from shoal.sources.patterns import braces, expand, is_pattern
 def test_braces_as_a_shell_writes_them_out():
     assert braces("s-{000..002}.tar") == ["s-000.tar", "s-001.tar", "s-002.tar"]
     assert braces("s-{9..11}") == ["s-9", "s-10", "s-11"]
+    assert braces("s-{0..10}")[::5] == ["s-0", "s-5", "s-10"]
     assert braces("s-{3..1}") == ["s-3", "s-2", "s-1"]
     assert braces("{b,a}-{1,2}") == ["b-1", "b-2", "a-1", "a-2"]
     assert braces("a{}b") == ["a{}b"]

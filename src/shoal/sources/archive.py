@@ -18,6 +18,7 @@ from shoal.sources import tar, zips
 from shoal.sources.encoded import spread
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import EXTENSIONS
+from shoal.sources.handles import LargeFile, looking, with_files
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
 
@@ -25,16 +26,6 @@ _LABEL = b".cls"
 _MOST_LABEL_BYTES = 4096
 _MOST_LINKS = 8
 _MOST = 1 << 62
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One archive, as it was when looked at."""
-
-    path: Path
-    size: int
-    mtime_ns: int
-    is_zip: bool
 
 
 @dataclass(frozen=True)
@@ -72,8 +63,10 @@ class ArchiveStore:
 
     Attributes
     ----------
-    archives : tuple of Archive
+    archives : tuple of LargeFile
         In order.
+    is_zip : tuple of bool
+        Which of them are zip archives.
     blob, ends : bytes, int64 array (n,)
         All names one after the other, and where each ends.
     places : int64 array, shape (n, 4)
@@ -86,7 +79,8 @@ class ArchiveStore:
         Offset and size of the ``.cls`` member beside each image, size -1 where there is none.
     """
 
-    archives: tuple[Archive, ...]
+    archives: tuple[LargeFile, ...]
+    is_zip: tuple[bool, ...]
     blob: bytes
     ends: NDArray[np.int64]
     places: NDArray[np.int64]
@@ -101,21 +95,9 @@ class ArchiveStore:
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read members in order, each archive opened once."""
-        while start < stop:
-            number = int(self.owner[start])
-            end = min(stop, int(np.searchsorted(self.owner, number, "right")))
-            try:
-                descriptor = _open(self.archives[number])
-            except SourceError as error:
-                yield from [error] * (end - start)
-            else:
-                try:
-                    for row in range(start, end):
-                        with FILES.take(int(self.places[row, 2])):
-                            yield self._blob(descriptor, row)
-                finally:
-                    os.close(descriptor)
-            start = end
+        for row, descriptor in with_files(self.archives, self.owner, start, stop):
+            with FILES.take(int(self.places[row, 2])):
+                yield self._blob(descriptor, row)
 
     def names(self, start: int, stop: int) -> list[str]:
         """Paths within the archive; with several, behind the archive's name and ``/``."""
@@ -131,17 +113,10 @@ class ArchiveStore:
         if self.label_places is None:
             return None
         labels: list[str | None] = [None] * self.n_rows
-        for number, archive in enumerate(self.archives):
-            rows = np.flatnonzero((self.owner == number) & (self.label_places[:, 1] >= 0))
-            if not len(rows):
-                continue
-            descriptor = _open(archive)
-            try:
-                for row in rows.tolist():
-                    offset, size = self.label_places[row].tolist()
-                    labels[row] = os.pread(descriptor, size, offset).decode("utf-8", "replace")
-            finally:
-                os.close(descriptor)
+        for row, descriptor in with_files(self.archives, self.owner, 0, self.n_rows):
+            offset, size = self.label_places[row].tolist()
+            if size >= 0 and isinstance(descriptor, int):
+                labels[row] = os.pread(descriptor, size, offset).decode("utf-8", "replace")
         return [label if label is None else label.strip() or None for label in labels]
 
     def path(self, row: int) -> None:
@@ -162,15 +137,17 @@ class ArchiveStore:
         """Give a member's name."""
         return self.blob[int(self.ends[row - 1]) if row else 0 : int(self.ends[row])]
 
-    def _blob(self, descriptor: int, row: int) -> bytes | SourceError:
+    def _blob(self, descriptor: int | SourceError, row: int) -> bytes | SourceError:
         """Read one member, or give the reason why not."""
+        if isinstance(descriptor, SourceError):
+            return descriptor
         if row in self.reasons:
             return SourceError(self.reasons[row])
         offset, packed, size, crc = self.places[row].tolist()
         if size > MAX_FILE_BYTES:
             return SourceError(f"the member has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
         try:
-            if self.archives[self.owner[row]].is_zip:
+            if self.is_zip[self.owner[row]]:
                 return zips.unpack(descriptor, offset, packed, size, crc)
             data = os.pread(descriptor, size, offset)
         except SourceError as error:
@@ -178,20 +155,6 @@ class ArchiveStore:
         except (OSError, MemoryError) as error:
             return SourceError(f"the archive cannot be read: {because(error)}")
         return data if len(data) == size else SourceError("the archive ended early")
-
-
-def _open(archive: Archive) -> int:
-    """Open an archive that is still the one that was looked at."""
-    name = archive.path.name
-    try:
-        descriptor = os.open(archive.path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise SourceError(f"{name} cannot be read: {because(error)}") from None
-    found = os.fstat(descriptor)
-    if (found.st_size, found.st_mtime_ns) != (archive.size, archive.mtime_ns):
-        os.close(descriptor)
-        raise SourceError(f"{name} changed after its members were listed")
-    return descriptor
 
 
 def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
@@ -202,11 +165,12 @@ def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
     SourceError
         When an archive cannot be read, or there are no images in any.
     """
-    archives, rows, others = [], list[tuple[int, Member]](), 0
+    archives, zips_, rows, others = [], [], list[tuple[int, Member]](), 0
     labels: dict[tuple[int, bytes], tuple[int, int]] = {}
     for number, path in enumerate(paths):
-        archive, members = _look(path)
+        archive, is_zip, members = _look(path)
         archives.append(archive)
+        zips_.append(is_zip)
         found = {member.name: member for member in members} if _has_links(members) else {}
         for member in members:
             if _is_hidden(member.name):
@@ -215,28 +179,19 @@ def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
                 rows.append((number, _followed(member, found)))
                 continue
             others += 1
-            if not archive.is_zip and _is_label(member):
+            if not is_zip and _is_label(member):
                 labels[number, _key(member.name)] = member.offset, member.size
     if not any(not member.reason for _, member in rows):
         raise SourceError(_no_images(paths, [member for _, member in rows], others))
-    return _packed(tuple(archives), rows, labels), others
+    return _packed(tuple(archives), tuple(zips_), rows, labels), others
 
 
-def _look(path: Path) -> tuple[Archive, list[Member]]:
+def _look(path: Path) -> tuple[LargeFile, bool, list[Member]]:
     """List the members of one archive."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
-    try:
-        found = os.fstat(descriptor)
-        is_zip = not tar.is_tar(os.pread(descriptor, tar.BLOCK, 0))
-        archive = Archive(path, found.st_size, found.st_mtime_ns, is_zip)
-        return archive, _zip_members(path) if is_zip else _tar_members(descriptor, found.st_size)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
-    finally:
-        os.close(descriptor)
+    with looking(path) as (descriptor, archive):
+        if tar.is_tar(os.pread(descriptor, tar.BLOCK, 0)):
+            return archive, False, _tar_members(descriptor, archive.size)
+        return archive, True, _zip_members(path)
 
 
 def _tar_members(descriptor: int, size: int) -> list[Member]:
@@ -318,7 +273,8 @@ def _key(name: bytes) -> bytes:
 
 
 def _packed(
-    archives: tuple[Archive, ...],
+    archives: tuple[LargeFile, ...],
+    is_zip: tuple[bool, ...],
     rows: list[tuple[int, Member]],
     labels: dict[tuple[int, bytes], tuple[int, int]],
 ) -> ArchiveStore:
@@ -331,6 +287,7 @@ def _packed(
         beside = np.array(found, np.int64)
     return ArchiveStore(
         archives,
+        is_zip,
         b"".join(member.name for member in members),
         np.cumsum([len(member.name) for member in members], dtype=np.int64),
         np.array(places, np.int64).reshape(-1, 4),

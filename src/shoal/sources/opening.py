@@ -16,6 +16,7 @@ from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
 from shoal.sources.delimited import make_csv_source
 from shoal.sources.formats import EXTENSIONS
+from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.listing import read_list
 from shoal.sources.npz import choose_member, member_store
@@ -23,13 +24,13 @@ from shoal.sources.patterns import expand, is_pattern
 from shoal.sources.raw import parse_dtype, raw_store
 from shoal.sources.several import kind_of, open_folder, open_images, open_paths, open_shards
 from shoal.sources.store import InflatedStore, Store, because
+from shoal.sources.tfrecord import is_tfrecord
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
 _LISTED = EXTENSIONS | {".tar", ".zip"}
 _TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
 _FOREIGN = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
-_OTHER = {".h5": "HDF5", ".hdf5": "HDF5", ".tfrecord": "TFRecord", ".mat": "MATLAB"}
 
 
 def open_source(
@@ -47,13 +48,14 @@ def open_source(
     ----------
     where : str, Path or array
         A folder of images, a list of their paths (text, CSV), a tar or zip archive of images,
-        ``.npy``, ``.npz``, IDX, raw binary, Parquet or CSV; a folder, list or pattern
-        (``shard-{000..010}.tar``) of archives, ``.npy``, Parquet or raw shards; or an array,
-        a list of arrays, or a data frame in memory.
+        ``.npy``, ``.npz``, IDX, raw binary, Parquet, HDF5, TFRecord or CSV; a folder, list or
+        pattern (``shard-{000..010}.tar``) of such files; or an array, a list of arrays, or a
+        data frame in memory.
     as_ : {"images", "vectors", "table"}, optional
         What to take it for; by default found by looking.
     key : str, optional
-        The array of an ``.npz`` file, or the list column of a Parquet file.
+        The array of an ``.npz`` file, the column of a Parquet file, the dataset of an HDF5
+        file, or the feature of a TFRecord.
     shape : tuple of int, optional
         Shape of one row: needed for raw binary; gives flat rows of an array a shape.
     dtype : str, optional
@@ -149,6 +151,10 @@ def _open_file(path: Path, asked: Asked) -> Source:
         return _open_npz(path, asked)
     if magic[:4] == b"PK\3\4" or tar.is_tar(magic):
         return open_shards("archive", [path], path.name, asked)
+    if magic.startswith(MAGIC) or kind_of(path.name) == "hdf5":
+        return open_shards("hdf5", [path], path.name, asked)
+    if is_tfrecord(magic) or (kind_of(path.name) == "tfrecord" and asked.shape is None):
+        return open_shards("tfrecord", [path], path.name, asked)
     asked.refuse(path.name, key=None if magic[:4] == b"PAR1" else asked.key)
     if magic[:4] == b"PAR1":
         return open_shards("parquet", [path], path.name, asked)
@@ -177,8 +183,8 @@ def _refuse(path: Path, extension: str) -> None:
         raise SourceError(f"{path} is no {extension} archive, or damaged where it begins")
     if extension in _FOREIGN and not path.name.lower().endswith("ubyte.gz"):
         raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
-    if extension in _OTHER:
-        raise SourceError(f"{path}: {_OTHER[extension]} files are not read yet: save it as .npy")
+    if extension == ".mat":
+        raise SourceError(f"{path}: MATLAB files are not read: save it as .npy or HDF5")
 
 
 def _memory(store: Store) -> str:

@@ -90,7 +90,7 @@ def _inner(inside: str, text: str) -> list[str]:
     low, high = int(span[1]), int(span[2])
     if abs(high - low) >= _MOST:
         raise SourceError(f"{text} stands for more than {_MOST:,} paths")
-    padded = "0" in (span[1][0], span[2][0]) and max(len(span[1]), len(span[2])) > 1
+    padded = any(len(end) > 1 and end.startswith("0") for end in (span[1], span[2]))
     width = max(len(span[1]), len(span[2])) if padded else 0
     step = 1 if high >= low else -1
     return [f"{number:0{width}d}" for number in range(low, high + step, step)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,25 +16,35 @@ from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.folder import FolderStore
 from shoal.sources.formats import EXTENSIONS
+from shoal.sources.hdf5 import Hdf5Images, open_datasets
 from shoal.sources.listing import Found, make_listing, walk
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.raw import raw_store
+from shoal.sources.tfrecord import make_record_store
 
-FileKind = Literal["image", "archive", "npy", "parquet", "raw", "other"]
+FileKind = Literal["image", "archive", "npy", "parquet", "hdf5", "tfrecord", "raw", "other"]
 
 READ = (
-    "Shoal reads JPEG, PNG, GIF, BMP, TIFF, WebP and PNM files (also in tar and zip archives and "
-    "in Parquet), .npy, and raw files when --shape and --dtype are given"
+    "Shoal reads JPEG, PNG, GIF, BMP, TIFF, WebP and PNM files (also in tar, zip, Parquet, HDF5 "
+    "and TFRecord files), .npy, and raw files when --shape and --dtype are given"
 )
 _EXTENSIONS: dict[str, FileKind] = {
     **dict.fromkeys(EXTENSIONS, "image"),
     **dict.fromkeys((".tar", ".zip"), "archive"),
     ".npy": "npy",
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "hdf5"),
     **dict.fromkeys((".bin", ".raw", ".dat", ".u8", ".uint8"), "raw"),
 }
-_NAMED = {"archive": "archives", "npy": ".npy files", "parquet": "Parquet files"}
+_SHARDS: dict[FileKind, str] = {
+    "archive": "archives",
+    "parquet": "Parquet files",
+    "hdf5": "HDF5 files",
+    "tfrecord": "TFRecord files",
+    "npy": ".npy files",
+}
+_RECORDS = re.compile(r"\.tfrec(ord)?s?\b|-\d+-of-\d+$", re.IGNORECASE)
 _SINGLE = (".npz", ".csv", ".tsv", "ubyte", "ubyte.gz")
 _NOT_RAW = frozenset(
     (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
@@ -45,8 +56,11 @@ def kind_of(name: str) -> FileKind:
 
     >>> kind_of("a/b.JPG"), kind_of("shard-000.tar"), kind_of("notes.md")
     ('image', 'archive', 'other')
+    >>> kind_of("x.tfrecord-00000-of-00010"), kind_of("train-00000-of-01024")
+    ('tfrecord', 'tfrecord')
     """
-    return _EXTENSIONS.get(os.path.splitext(name)[1].lower(), "other")
+    known = _EXTENSIONS.get(os.path.splitext(name)[1].lower())
+    return known or ("tfrecord" if _RECORDS.search(os.path.basename(name)) else "other")
 
 
 def open_folder(root: Path, asked: Asked) -> Source:
@@ -69,7 +83,7 @@ def open_folder(root: Path, asked: Asked) -> Source:
     if kinds["image"] and asked.as_ != "vectors":
         names = sorted_with(kinds["image"], found)
         return open_images(root, names, label + _left_out(kinds), asked)
-    for kind in ("archive", "npy", "parquet"):
+    for kind in _SHARDS:
         if kinds[kind]:
             return open_shards(kind, _under(root, kinds[kind]), label, asked)
     if kinds["image"]:
@@ -91,7 +105,7 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
         return asked.array(raw_store(paths, asked.shape, asked.dtype), label)
     if kind in ("image", "raw", "other") or count < len(paths):
         # a list may name what is missing or damaged, but a shard may not be left out unsaid
-        if any(kinds[other] for other in ("archive", "npy", "parquet")):
+        if any(kinds[other] for other in _SHARDS):
             odd = next(path for path in paths if kind_of(path.name) != kind)
             like = next(path for path in paths if kind_of(path.name) == kind)
             raise InputError(
@@ -112,31 +126,40 @@ def open_images(root: Path, names: Sequence[str], label: str, asked: Asked) -> S
 
 def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """Open files that hold many rows each, one after the other."""
+    many = f"{label}, {len(paths):,} {_SHARDS[kind]}" if len(paths) > 1 else label
     if kind == "archive":
         store, others = make_archive_store(paths)
-        return asked.encoded(store, label + _archives(paths, label, others))
+        left = f", {others:,} other {'file' if others == 1 else 'files'} left out" if others else ""
+        return asked.encoded(store, many + left)
     if kind == "npy":
         asked.refuse(".npy files", key=asked.key, dtype=asked.dtype)
         return asked.array(npy_store(paths, named=len(paths) > 1), label)
+    if kind == "tfrecord":
+        records = make_record_store(paths, label, asked.key)
+        return asked.encoded(records, f"{many}, feature {records.key}", keyed=True)
+    if kind == "hdf5":
+        return _open_hdf5(paths, label, many, asked)
     asked.refuse("Parquet files", shape=asked.shape, dtype=asked.dtype)
     column = find_images(paths, label, asked.key) if asked.as_ in (None, "images") else None
     if column is None:
         return make_parquet_source(paths, label, asked.as_, asked.key)
-    many = f", {len(paths):,} files" if len(paths) > 1 else ""
     images = make_parquet_images(paths, column)
-    return asked.encoded(images, f"{label}{many}, column {column.name}", keyed=True)
+    return asked.encoded(images, f"{many}, column {column.name}", keyed=True)
 
 
-def _archives(paths: Sequence[Path], label: str, others: int) -> str:
-    """Say how many archives there are, and what is left out."""
-    many = f", {len(paths):,} archives" if len(paths) > 1 else ""
-    left = f", {others:,} other {'file' if others == 1 else 'files'} left out" if others else ""
-    return many + left
+def _open_hdf5(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source:
+    """Open a dataset of HDF5 files: numbers, or encoded images."""
+    asked.refuse("HDF5 files", dtype=asked.dtype)
+    as_ = None if asked.shape else asked.as_
+    found, key = open_datasets(paths, label, asked.key, as_)
+    if isinstance(found, Hdf5Images):
+        return asked.encoded(found, f"{many}, dataset {key}", keyed=True)
+    return asked.array(found, f"{many}, dataset {key}")
 
 
 def _by_kind(names: Sequence[str]) -> dict[str, list[str]]:
     """Sort the files of a folder by what they can be."""
-    kinds: dict[str, list[str]] = {kind: [] for kind in (*_EXTENSIONS.values(), "other")}
+    kinds: dict[str, list[str]] = {kind: [] for kind in (*_EXTENSIONS.values(), *_SHARDS, "other")}
     for name in names:
         kinds[kind_of(name)].append(name)
     return kinds
@@ -148,7 +171,9 @@ def _raw_files(kinds: dict[str, list[str]], asked: Asked) -> list[str]:
         return []
     if kinds["raw"] or kinds["npy"]:
         return kinds["raw"]
-    return [name for name in kinds["other"] if os.path.splitext(name)[1].lower() not in _NOT_RAW]
+    shards = [name for name in kinds["tfrecord"] if ".tfrec" not in name.lower()]
+    others = [name for name in kinds["other"] if os.path.splitext(name)[1].lower() not in _NOT_RAW]
+    return shards or others
 
 
 def sorted_with(names: Sequence[str], found: Found) -> list[str]:
@@ -159,7 +184,7 @@ def sorted_with(names: Sequence[str], found: Found) -> list[str]:
 
 def _left_out(kinds: dict[str, list[str]]) -> str:
     """Say what lies beside the images of a folder and could be read by itself."""
-    beside = [f"{len(kinds[kind]):,} {said}" for kind, said in _NAMED.items() if kinds[kind]]
+    beside = [f"{len(kinds[kind]):,} {said}" for kind, said in _SHARDS.items() if kinds[kind]]
     return f", {' and '.join(beside)} left out" if beside else ""
 
 

@@ -1,0 +1,319 @@
+"""HDF5: arrays read in place, and encoded images in a dataset; needs h5py."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, MissingExtraError, SourceError
+from shoal.sources.base import Batch, Kind
+from shoal.sources.encoded import spread
+from shoal.sources.formats import extension_of
+from shoal.sources.pixels import show
+from shoal.sources.store import FileStore, Part, Store, because, check_range, file_facts
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_CACHE_BYTES = 32 << 20
+_TRIED = 8
+_LABELS = ("label", "labels", "y", "class", "target", "targets")
+_ERRORS = (OSError, KeyError, ValueError, RuntimeError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of a file, by its header."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int | None
+    encoded: bool
+
+    def __str__(self) -> str:
+        what = "encoded images" if self.encoded else str(self.dtype)
+        return f"{self.key} ({show(self.shape) or 'a single value'} {what})"
+
+
+class Handles:
+    """Open files, one each, shared by threads; pickles empty."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[Path, Any] = {}
+
+    def __reduce__(self) -> tuple[type[Handles], tuple[()]]:
+        return Handles, ()
+
+    def read(self, part: Part, key: str, low: int, high: int) -> Any:
+        """Read rows of a dataset, of a file that is still the one that was looked at."""
+        stat = part.path.stat()
+        if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
+            raise OSError("the file changed after it was looked at")
+        with self._lock:
+            if part.path not in self._files:
+                self._files[part.path] = open_hdf5(part.path)
+            return self._files[part.path][key][low:high]
+
+
+@dataclass(frozen=True)
+class Hdf5Rows:
+    """Rows of one dataset in one or several files, read through h5py.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        The files in order.
+    key : str
+        The dataset.
+    dtype, row_shape : dtype, tuple of int
+        Of a row as stored.
+    """
+
+    parts: tuple[Part, ...]
+    key: str
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    handles: Handles = field(default_factory=Handles, compare=False, repr=False)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """First row of each part, and the end."""
+        return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return int(self.starts[-1])
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, Any]]:
+        """Read a range file by file: where in the range, how many, and the rows or a reason."""
+        row = start
+        while row < stop:
+            number = int(np.searchsorted(self.starts, row, side="right")) - 1
+            end = min(stop, int(self.starts[number + 1]))
+            for low, high, found in self._read(number, row, end):
+                yield low - start, high - low, found
+            row = end
+
+    def _read(self, number: int, row: int, end: int) -> Iterator[tuple[int, int, Any]]:
+        """Read rows of one file; where that fails, in halves, to lose no row that is good."""
+        part, first = self.parts[number], int(self.starts[number])
+        try:
+            found = self.handles.read(part, self.key, row - first, end - first)
+        except _ERRORS as error:
+            if end - row > 1:
+                middle = (row + end) // 2
+                yield from self._read(number, row, middle)
+                yield from self._read(number, middle, end)
+                return
+            found = f"{part.path.name} cannot be read: {because(error)}"
+        yield row, end, found
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as stored; what cannot be read is zero, with a reason."""
+        check_range(start, stop, self.n_rows)
+        data = np.zeros((stop - start, *self.row_shape), self.dtype)
+        bad: dict[int, str] = {}
+        for at, count, found in self.pieces(start, stop):
+            if isinstance(found, str):
+                bad |= dict.fromkeys(range(at, at + count), found)
+            else:
+                data[at : at + count] = found
+        return Batch(data, bad)
+
+    def names(self, start: int, stop: int) -> None:
+        """Rows have no names."""
+
+    def facts(self) -> dict[str, Any]:
+        """Give the dataset, and the files' names, sizes and times."""
+        files = [(part.path.name, part.size, part.mtime_ns) for part in self.parts]
+        return {"dataset": self.key, **file_facts(files)}
+
+
+@dataclass(frozen=True, eq=False)
+class Hdf5Images:
+    """Encoded images in the cells of a dataset.
+
+    Attributes
+    ----------
+    rows : Hdf5Rows
+        The cells.
+    label_key : str or None
+        The dataset beside it that labels them.
+    """
+
+    rows: Hdf5Rows
+    label_key: str | None
+
+    @property
+    def n_rows(self) -> int:
+        """How many images there are."""
+        return self.rows.n_rows
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Read cells in order, a few at a time."""
+        for low in range(start, stop, _TRIED):
+            for _, count, found in self.rows.pieces(low, min(low + _TRIED, stop)):
+                if isinstance(found, str):
+                    yield from [SourceError(found)] * count
+                else:
+                    yield from (_bytes(cell) for cell in found)
+
+    def names(self, start: int, stop: int) -> None:
+        """Rows have no names."""
+
+    def labels(self) -> list[str | None] | None:
+        """Values of the dataset of labels."""
+        if self.label_key is None:
+            return None
+        labels = Hdf5Rows(self.rows.parts, self.label_key, np.dtype(object), ())
+        values: list[str | None] = []
+        for _, count, found in labels.pieces(0, labels.n_rows):
+            cells = [None] * count if isinstance(found, str) else found.tolist()
+            values += [c.decode("utf-8", "replace") if isinstance(c, bytes) else c for c in cells]
+        return [None if value is None else str(value) for value in values]
+
+    def path(self, row: int) -> None:
+        """Give None: cells are no files."""
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Rows from all over."""
+        return spread(self.n_rows, count)
+
+    def facts(self) -> dict[str, Any]:
+        """Give the dataset, and the files' names, sizes and times."""
+        return self.rows.facts()
+
+
+def _bytes(cell: Any) -> bytes:
+    """Give the bytes of a cell: an array, a text of bytes, or a block of fixed length."""
+    return cell if isinstance(cell, bytes) else bytes(np.asarray(cell).tobytes())
+
+
+def open_hdf5(path: Path) -> Any:
+    """Open a file for reading.
+
+    Raises
+    ------
+    MissingExtraError
+        Without h5py.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise MissingExtraError(
+            f"{path.name} is an HDF5 file, and reading those needs h5py: pip install 'shoal[hdf5]'"
+        ) from None
+    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE_BYTES)
+
+
+def open_datasets(
+    paths: Sequence[Path], label: str, key: str | None, as_: Kind | None
+) -> tuple[Store | Hdf5Images, str]:
+    """Take one dataset of files that have it alike, in order; also give its key.
+
+    Contiguous ones are read in place, others through h5py.
+
+    Raises
+    ------
+    SourceError
+        When a file is damaged, or unlike the first.
+    InputError
+        When `key` names no dataset, or there is not exactly one that can be meant.
+    """
+    listed = [_list(path) for path in paths]
+    chosen = _choose(listed[0], label, key, as_)
+    parts, in_place = [], True
+    for path, datasets in zip(paths, listed, strict=True):
+        found = next((one for one in datasets if one.key == chosen.key), None)
+        if found is None:
+            raise SourceError(f"{path.name} has no dataset {chosen.key}, but {paths[0].name} has")
+        if (found.dtype, found.shape[1:]) != (chosen.dtype, chosen.shape[1:]):
+            raise SourceError(
+                f"{path.name} has rows of {show(found.shape[1:])} {found.dtype}, but "
+                f"{paths[0].name} of {show(chosen.shape[1:])} {chosen.dtype}: files must be alike"
+            )
+        in_place = in_place and found.offset is not None and not chosen.encoded
+        stat = path.stat()
+        count = found.shape[0] if found.shape else 0
+        parts.append(Part(path, count, found.offset or 0, stat.st_size, stat.st_mtime_ns))
+    if in_place:
+        return FileStore(tuple(parts), chosen.dtype, chosen.shape[1:]), chosen.key
+    rows = Hdf5Rows(tuple(parts), chosen.key, chosen.dtype, chosen.shape[1:])
+    return Hdf5Images(rows, _label_key(listed, chosen)) if chosen.encoded else rows, chosen.key
+
+
+def _list(path: Path) -> list[Dataset]:
+    """List the datasets of a file."""
+    found: list[Dataset] = []
+
+    def visit(key: str, thing: Any) -> None:
+        if hasattr(thing, "dtype") and thing.shape is not None:
+            found.append(_describe(key, thing))
+
+    try:
+        with open_hdf5(path) as file:
+            file.visititems(visit)
+    except _ERRORS as error:
+        raise SourceError(f"{path} cannot be read as HDF5: {because(error)}") from None
+    return found
+
+
+def _describe(key: str, dataset: Any) -> Dataset:
+    """Describe a dataset by its header, and where its cells can be images by some of them."""
+    dtype, cells = dataset.dtype, dataset.shape if len(dataset.shape) == 1 else None
+    plain = dataset.chunks is None and not dataset.external and not dataset.is_virtual
+    offset = dataset.id.get_offset() if plain and dtype.kind in "buif" else None
+    encoded = False
+    if cells and dtype.kind in "OSV" and dtype.names is None:
+        some = dataset[:_TRIED]
+        encoded = any(not isinstance(c, str) and bool(extension_of(_bytes(c))) for c in some)
+    return Dataset(key, dataset.shape, dtype, offset, encoded)
+
+
+def _choose(datasets: list[Dataset], label: str, key: str | None, as_: Kind | None) -> Dataset:
+    """Give the dataset called `key`, or the only one that can be images or vectors."""
+    listed = ", ".join(map(str, datasets)) or "no datasets"
+    if key is not None:
+        for dataset in datasets:
+            if dataset.key == key.strip("/"):
+                return dataset
+        raise InputError(f"{label} has no dataset {key}: it holds {listed}")
+    fitting = [dataset for dataset in datasets if _fits(dataset, as_)]
+    if len(fitting) != 1:
+        found = "nothing" if not fitting else f"{len(fitting)} datasets"
+        hint = "" if not fitting else f": give --key {fitting[0].key}, or another"
+        raise InputError(
+            f"{label} holds {found} that can be images or vectors{hint} (it has {listed})"
+        )
+    return fitting[0]
+
+
+def _fits(dataset: Dataset, as_: Kind | None) -> bool:
+    """Tell whether a dataset can be what is asked for."""
+    if dataset.encoded:
+        return as_ in (None, "images")
+    least = 3 if as_ == "images" else 2
+    shape, kind = dataset.shape, dataset.dtype.kind
+    return kind in "buif" and len(shape) >= least and 0 not in shape
+
+
+def _label_key(listed: list[list[Dataset]], chosen: Dataset) -> str | None:
+    """Find a dataset beside the chosen one, in each file, that has a label for each row."""
+    group = chosen.key.rpartition("/")[0]
+    for name in _LABELS:
+        key = f"{group}/{name}" if group else name
+        lengths = [
+            {one.key: one.shape[0] for one in datasets if len(one.shape) == 1}
+            for datasets in listed
+        ]
+        if all(one.get(key) is not None and one.get(key) == one[chosen.key] for one in lengths):
+            return key
+    return None

@@ -1,0 +1,262 @@
+"""Encoded images in TFRecord files, read by their framing, without TensorFlow.
+
+Format: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.sources.crc32c import masked_crc
+from shoal.sources.encoded import spread
+from shoal.sources.examples import features
+from shoal.sources.folder import MAX_FILE_BYTES
+from shoal.sources.formats import extension_of
+from shoal.sources.handles import LargeFile, looking, with_files
+from shoal.sources.room import FILES
+from shoal.sources.store import because, file_facts
+from shoal.sources.table import listed
+
+_HEAD, _FOOT = 12, 4
+_TRIED = 100
+_IMAGES = ("image/encoded", "image", "image_raw", "encoded", "jpg", "jpeg", "png")
+_LABELS = ("image/class/label", "label", "labels", "class", "cls", "target", "image/class/text")
+_NAMES = ("image/filename", "filename", "file_name", "path", "name", "image/source_id", "id")
+
+
+@dataclass(frozen=True, eq=False)
+class RecordStore:
+    """Images in the records of TFRecord files.
+
+    Attributes
+    ----------
+    files : tuple of LargeFile
+        In order.
+    places : int64 array, shape (n, 2)
+        Where each record's bytes begin, and how many there are; -1 in place of damage.
+    owner : int32 array, shape (n,)
+        Number of its file.
+    reasons : dict
+        Why some rows cannot be read.
+    key, label_key, name_key : str, str or None, str or None
+        The features that hold the image, its label and its name.
+    """
+
+    files: tuple[LargeFile, ...]
+    places: NDArray[np.int64]
+    owner: NDArray[np.int32]
+    reasons: dict[int, str]
+    key: str
+    label_key: str | None
+    name_key: str | None
+
+    @property
+    def n_rows(self) -> int:
+        """How many records there are, damage counted."""
+        return len(self.owner)
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Read records in order, each checked by its sum."""
+        for row, record in self._records(start, stop, check=True):
+            with FILES.take(int(self.places[row, 1])):
+                yield record if isinstance(record, SourceError) else self._image(record)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Values of the feature of names; else file and record where there are many files."""
+        if self.name_key is not None:
+            return [text or "" for text in self._texts(self.name_key, start, stop)]
+        if len(self.files) == 1:
+            return None
+        firsts = np.searchsorted(self.owner, np.arange(len(self.files)))
+        owners = self.owner[start:stop].tolist()
+        return [
+            f"{self.files[owner].path.name}:{row - int(firsts[owner])}"
+            for row, owner in zip(range(start, stop), owners, strict=True)
+        ]
+
+    def labels(self) -> list[str | None] | None:
+        """Values of the feature of labels."""
+        return None if self.label_key is None else self._texts(self.label_key, 0, self.n_rows)
+
+    def path(self, row: int) -> None:
+        """Give None: records are no files."""
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Rows from all over."""
+        return spread(self.n_rows, count)
+
+    def facts(self) -> dict[str, Any]:
+        """Give the feature, and the files' names, sizes and times."""
+        files = [(file.path.name, file.size, file.mtime_ns) for file in self.files]
+        return {"feature": self.key, **file_facts(files)}
+
+    def _image(self, record: bytes) -> bytes | SourceError:
+        """Take the image out of a record."""
+        try:
+            values = features(record).get(self.key)
+        except SourceError as error:
+            return error
+        if not values or not isinstance(values[0], bytes):
+            return SourceError(f"the record has no feature {self.key} of bytes")
+        return values[0]
+
+    def _texts(self, key: str, start: int, stop: int) -> list[str | None]:
+        """Read a feature of rows as text, None where it is missing."""
+        texts: list[str | None] = []
+        for _, record in self._records(start, stop, check=False):
+            values: list[bytes] | list[int] = []
+            if not isinstance(record, SourceError):
+                try:
+                    values = features(record).get(key, [])
+                except SourceError:
+                    values = []
+            texts.append(_text(values[0]) if values else None)
+        return texts
+
+    def _records(
+        self, start: int, stop: int, *, check: bool
+    ) -> Iterator[tuple[int, bytes | SourceError]]:
+        """Read records in order, each file opened once."""
+        for row, descriptor in with_files(self.files, self.owner, start, stop):
+            if isinstance(descriptor, SourceError):
+                yield row, descriptor
+            else:
+                yield row, self._record(descriptor, row, check)
+
+    def _record(self, descriptor: int, row: int, check: bool) -> bytes | SourceError:
+        """Read one record, or give the reason why not."""
+        if row in self.reasons:
+            return SourceError(self.reasons[row])
+        offset, size = self.places[row].tolist()
+        if size > MAX_FILE_BYTES:
+            return SourceError(f"the record has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        try:
+            data = os.pread(descriptor, size + _FOOT, offset)
+        except (OSError, MemoryError) as error:
+            return SourceError(f"the file cannot be read: {because(error)}")
+        record, foot = data[:size], data[size:]
+        if len(foot) < _FOOT:
+            return SourceError("the file ended early")
+        if check and masked_crc(record) != int.from_bytes(foot, "little"):
+            return SourceError("the record is damaged: its checksum is wrong")
+        return record
+
+
+def _text(value: bytes | int) -> str | None:
+    """Give a value as text."""
+    return str(value) if isinstance(value, int) else value.decode("utf-8", "replace") or None
+
+
+def is_tfrecord(head: bytes) -> bool:
+    """Tell whether a file that begins so is a TFRecord: its first length has the right sum."""
+    return len(head) >= _HEAD and _length(head[:_HEAD]) is not None
+
+
+def make_record_store(paths: Sequence[Path], label: str, key: str | None) -> RecordStore:
+    """List the records of files, and find the feature that holds the images.
+
+    Raises
+    ------
+    SourceError
+        When a file is no TFRecord, or there are no records.
+    InputError
+        When no feature, or not exactly one, holds images and `key` says none.
+    """
+    files, places, owners = [], list[tuple[int, int]](), list[int]()
+    reasons: dict[int, str] = {}
+    for number, path in enumerate(paths):
+        file, found, reason = _look(path)
+        files.append(file)
+        places += found
+        if reason:
+            reasons[len(places)] = reason
+            places.append((-1, -1))
+        owners += [number] * (len(places) - len(owners))
+    if len(places) == len(reasons):
+        why = f": {reasons[0]}" if reasons else ""
+        raise SourceError(f"{label} has no records that can be read{why}")
+    place, owner = np.array(places, np.int64), np.array(owners, np.int32)
+    store = RecordStore(tuple(files), place, owner, reasons, "", None, None)
+    return _with_keys(store, label, key)
+
+
+def _look(path: Path) -> tuple[LargeFile, list[tuple[int, int]], str]:
+    """List the records of a file, and say why the list ends early if it does."""
+    with looking(path) as (descriptor, file):
+        if file.size and not is_tfrecord(os.pread(descriptor, _HEAD, 0)):
+            raise SourceError(
+                f"{path} is no TFRecord file, or a compressed one: write it without compression"
+            )
+        return file, *_scan(descriptor, file.size)
+
+
+def _scan(descriptor: int, size: int) -> tuple[list[tuple[int, int]], str]:
+    """Go from record to record by their lengths."""
+    places, at = list[tuple[int, int]](), 0
+    while at < size:
+        head = os.pread(descriptor, _HEAD, at)
+        if len(head) < _HEAD:
+            return places, f"the file is cut off at byte {size:,}"
+        length = _length(head)
+        if length is None:
+            return places, f"the file is damaged from byte {at:,} on: the rest cannot be found"
+        if at + _HEAD + length + _FOOT > size:
+            return places, f"the file is cut off within a record, at byte {size:,}"
+        places.append((at + _HEAD, length))
+        at += _HEAD + length + _FOOT
+    return places, ""
+
+
+def _length(head: bytes) -> int | None:
+    """Read a record's length, None when its checksum is wrong."""
+    length, crc = struct.unpack("<QI", head)
+    return int(length) if masked_crc(head[:8]) == crc else None
+
+
+def _with_keys(store: RecordStore, label: str, key: str | None) -> RecordStore:
+    """Find the features by the first records."""
+    samples = []
+    for _, record in store._records(0, min(_TRIED, store.n_rows), check=True):
+        if not isinstance(record, SourceError):
+            samples.append(features(record))
+    names = sorted({name for sample in samples for name in sample})
+    images = [name for name in names if any(_is_image(sample.get(name)) for sample in samples)]
+    if key is not None and key not in names:
+        raise InputError(f"{label} has no feature {key}: it has {listed(names) or 'none'}")
+    if key is None and len(images) > 1:
+        images = [name for name in _IMAGES if name in images][:1] or images
+    if key is None and len(images) != 1:
+        found = f"{len(images)} features that hold" if images else "no feature that holds"
+        hint = f": give --key {images[0]} or another" if images else ""
+        raise InputError(f"{label} has {found} images{hint} (it has {listed(names) or 'none'})")
+    label_key = next((name for name in _LABELS if name in names), None)
+    return RecordStore(
+        store.files,
+        store.places,
+        store.owner,
+        store.reasons,
+        key or images[0],
+        label_key,
+        next((name for name in _NAMES if _distinct(samples, name)), None),
+    )
+
+
+def _is_image(values: list[bytes] | list[int] | None) -> bool:
+    """Tell whether a feature holds an image."""
+    first = values[0] if values else 0
+    return isinstance(first, bytes) and bool(extension_of(first))
+
+
+def _distinct(samples: list[dict[str, list[bytes] | list[int]]], name: str) -> bool:
+    """Tell whether a feature is there in all samples and never twice the same."""
+    values = [sample[name][0] for sample in samples if sample.get(name)]
+    return len(values) == len(samples) == len(set(values))
