@@ -70,7 +70,7 @@ def test_rows_are_read_in_order_and_decoded(path):
     assert batch.bad == {}
     assert batch.data[:, 0, 0, 0].tolist() == VALUES
     assert source.labels() == [["cat", "dog"][at % 2] for at in range(N)]
-    many = "" if path.is_file() else ", 3 files"
+    many = "" if path.is_file() else ", 3 Parquet files"
     assert source.description == f"60 grey images of 8×10 ({path.name}{many}, column image)"
 
 
