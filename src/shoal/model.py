@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of, shortlists_for
+from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
 from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError
@@ -217,8 +218,9 @@ class Model:
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.every_row else _FEW_VOTERS, len(vectors))
         projected = self.projection.apply(features[at])
+        seen = unpack(*pack(projected)) if self.result.packed else projected
         near, distance = nearest_of(
-            projected, vectors, voters, self.workers, shortlists=self._shortlists
+            seen, vectors, voters, self.workers, shortlists=self._shortlists
         )
         cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
         unknown[at] = distance[:, 0] > cut.limits[cluster[at]]

@@ -19,7 +19,7 @@ from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source
 from shoal.stages import assign, features, index, project, summarise, tree
-from shoal.stages.base import Context, Shards, Stage, row_bytes
+from shoal.stages.base import Context, Shards, Stage, is_plain, keeps_pixels, row_bytes
 from shoal.storage import RunFolder, fingerprint
 
 STAGES: tuple[Stage, ...] = (
@@ -122,10 +122,10 @@ def _disk_and_passes(source: Source, encoder: Encoder, m: int) -> tuple[int, int
     """Estimate the bytes of the run folder, and how often the source is read."""
     n, c = source.n_rows, min(COMPONENTS, encoder.n_features)
     disk = n * (4 * c + 2 + 8) + m * (4 * c + 200)
-    kept, encoded = index.is_kept(source), features.is_kept(source, encoder)
+    kept, encoded = keeps_pixels(source), features.is_kept(source, encoder)
     disk += n * row_bytes(source) if kept else 0
     disk += n * 4 * encoder.n_features if encoded else 0
-    passes = 1 if kept else (not index.is_plain(source)) + 1 + (not encoded)
+    passes = 1 if kept else (not is_plain(source)) + 1 + (not encoded)
     return disk, int(passes)
 
 

@@ -2,8 +2,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.core.packing import pack, unpack
 from shoal.sources import open_source
-from shoal.stages.base import Shards, row_bytes
+from shoal.stages.base import Shards, read_vectors, row_bytes, write_vectors
+from shoal.storage import StageFolder
 
 
 @given(st.integers(1, 500), st.integers(1, 100))
@@ -27,10 +29,31 @@ def test_large_parts_make_fewer_groups():
     assert len(shards.groups(1 << 30)) == 4
 
 
-def test_a_shard_is_16_mebibytes_of_decoded_rows():
-    images = open_source(np.zeros((100, 1024, 1), np.float32))
-    assert row_bytes(images) == 1024 * 4 or images.kind == "images"
-    vectors = open_source(np.zeros((70_000, 1), np.float32))
-    assert Shards.of(vectors).size == 65_536
-    wide = open_source(np.broadcast_to(np.float32(0), (1000, 1 << 16)))
-    assert Shards.of(wide).size == 64
+def test_a_shard_is_48_mebibytes_or_65536_rows_at_most():
+    narrow = open_source(np.broadcast_to(np.float32(0), (4_000_000, 1)))
+    assert Shards.of(narrow).size == 65_536
+    wide = open_source(np.broadcast_to(np.float32(0), (10_000, 1 << 16)))
+    assert row_bytes(wide) == 4 << 16
+    assert Shards.of(wide).size == 192
+
+
+def test_rows_are_spread_over_16_shards_of_a_mebibyte_at_least():
+    vectors = open_source(np.broadcast_to(np.float32(0), (1 << 20, 4)))
+    assert Shards.of(vectors) == Shards(1 << 20, 65_536)
+    few = open_source(np.broadcast_to(np.float32(0), (1 << 17, 4)))
+    assert Shards.of(few) == Shards(1 << 17, 65_536)
+    images = open_source(np.broadcast_to(np.uint8(0), (3000, 64, 64, 3)))
+    assert len(Shards.of(images)) == 16
+
+
+def test_vectors_come_back_whole_or_packed(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    folder = StageFolder(tmp_path)
+    folder.begin("x")
+    for number, packed in enumerate((False, True)):
+        write_vectors(folder, number, rows, packed)
+    assert np.array_equal(read_vectors(folder, 0), rows)
+    assert np.array_equal(read_vectors(folder, 1), unpack(*pack(rows)))
+    for number in (0, 1):
+        some = read_vectors(folder, number, np.array([3, 40]))
+        assert np.array_equal(some, read_vectors(folder, number)[[3, 40]])

@@ -15,13 +15,20 @@ def test_the_projection_is_that_of_all_rows_at_once(fitted):
     encoder, _ = choose_encoder("auto", source)
     features = encoder.encode(source.read(0, 90).data)
     folder = run.stage("features")
-    assert np.array_equal(read_npy(folder.part("features", 0)), features)
     expected = fit_projection(Moments.of(features), whiten=encoder.whiten)
     assert np.allclose(read_npy(folder.whole("matrix")), expected.matrix)
 
 
 def test_moments_are_gone_once_merged(fitted):
     assert not fitted(IMAGES).stage("features").parts("moments")
+
+
+def test_features_are_kept_where_pixels_are_not_at_hand(fitted):
+    assert not fitted(IMAGES).stage("features").parts("features")
+    run = fitted(IMAGES.astype(np.float32))
+    kept = read_npy(run.stage("features").part("features", 0))
+    encoder, _ = choose_encoder("auto", open_source(IMAGES))
+    assert np.array_equal(kept, encoder.encode(open_source(IMAGES).read(0, 90).data))
 
 
 def test_vectors_are_not_stored_twice(fitted, blobs):

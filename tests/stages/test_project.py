@@ -1,7 +1,10 @@
 import numpy as np
 
 from shoal.features import Moments, fit_projection
+from shoal.model import Model
+from shoal.stages import project, summarise
 from shoal.stages.project import residual
+from shoal.stages.result import Result
 from shoal.storage import read_npy
 
 DRAW = np.random.default_rng(0)
@@ -33,3 +36,17 @@ def test_quarantined_rows_are_zero_and_not_good(fitted, blobs):
     assert np.flatnonzero(~read_npy(project.part("ok", 0))).tolist() == [4]
     assert not read_npy(project.part("vectors", 0))[4].any()
     assert project.receipt.counts["rows"] == 199
+
+
+def test_many_rows_are_packed_and_predict_sees_them_as_packed(fitted, monkeypatch):
+    for module in (project, summarise):
+        monkeypatch.setattr(module, "EVERY_ROW", 1000)
+    rows = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
+    rows[::3] += 20
+    run = fitted(rows)
+    stored = read_npy(run.stage("project").part("vectors", 0))
+    assert stored.dtype == np.int8
+    result = Result(run)
+    assert result.packed
+    predicted = Model(run).predict(rows).cluster
+    assert (predicted == result.labels(result.primary.k)).mean() > 0.999

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.sources.base import Batch
 
+NAMED_ROWS = 1_000_000
+"""Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
+
+_AHEAD = 3  # times what was read is fetched ahead
 READ_ERRORS = (OSError, EOFError, ValueError, MemoryError)
 
 
@@ -125,9 +130,9 @@ class FileStore:
         return Batch(data, bad)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """``file:position`` for raw files and shards, else None."""
+        """``file:position`` for raw files and shards of up to a million rows, else None."""
         check_range(start, stop, self.n_rows)
-        if not self.named:
+        if not self.named or self.n_rows > NAMED_ROWS:
             return None
         return [
             f"{part.path.name}:{row}"
@@ -166,9 +171,16 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
         with part.path.open("rb") as file:
             file.seek(part.offset + low * out[:1].nbytes)
             got = file.readinto(byte_view(out))
+            _read_ahead(file.fileno(), file.tell(), _AHEAD * out.nbytes)
         return "" if got == out.nbytes else f"{part.path.name} ended early"
     except READ_ERRORS as error:
         return f"{part.path.name} cannot be read: {because(error)}"
+
+
+def _read_ahead(file: int, start: int, length: int) -> None:
+    """Let the system fetch what will be asked for next, while this is worked on."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, start, length, os.POSIX_FADV_WILLNEED)
 
 
 def byte_view(array: NDArray) -> memoryview:

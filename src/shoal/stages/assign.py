@@ -14,7 +14,7 @@ from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
-from shoal.stages.base import Context, Shards, Stage
+from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, read_npy, write_json, write_npy, write_table
 
@@ -47,7 +47,7 @@ class _Nearest:
 
     def __call__(self, number: int) -> Places:
         good = np.flatnonzero(read_npy(self.project.part("ok", number)))
-        rows = read_npy(self.project.part("vectors", number))
+        rows = read_vectors(self.project, number)
         near = min(3, len(self.vectors))
         found, away = nearest_of(rows[good], self.vectors, near, shortlists=self.shortlists)
         n = len(rows)

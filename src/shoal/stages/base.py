@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.packing import pack, unpack
 from shoal.engines.base import Engine, Task
 from shoal.features import Encoder
 from shoal.progress import Progress
 from shoal.settings import FitSettings
 from shoal.sources import Batch, Source
-from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_table
+from shoal.sources.arrays import ArraySource
+from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
 
 KEPT_BYTES = 2 << 30
 """Decoded pixels and features are kept on disk up to this; above, they are made again."""
@@ -23,8 +25,10 @@ KEPT_BYTES = 2 << 30
 EVERY_ROW = 100_000
 """Up to here every distinct row is its own representative."""
 
-_SHARD_BYTES = 16 << 20
+_SHARD_BYTES = 48 << 20
 _SHARD_ROWS = 65_536
+_SHARDS = 16  # at least, where there are rows for them: work is spread, and progress is seen
+_SHARD_LEAST = 1 << 20  # bytes, below which a shard is not worth its files
 _GROUPS = 64
 
 
@@ -42,9 +46,10 @@ class Shards:
 
     @classmethod
     def of(cls, source: Source) -> Shards:
-        """Cut a source into shards of 16 MiB or so once decoded, whatever the workers are."""
-        rows = _SHARD_BYTES // max(1, row_bytes(source))
-        return cls(source.n_rows, max(1, min(rows, _SHARD_ROWS, source.n_rows)))
+        """Cut a source into shards of 48 MiB at most once decoded, whatever the workers are."""
+        n, each = source.n_rows, max(1, row_bytes(source))
+        rows = min(_SHARD_BYTES // each, _SHARD_ROWS)
+        return cls(n, max(1, min(rows, max(-(-n // _SHARDS), _SHARD_LEAST // each), n)))
 
     def __len__(self) -> int:
         return -(-self.n_rows // self.size)
@@ -161,6 +166,17 @@ def row_bytes(source: Source) -> int:
     return int(np.prod(source.shape)) * (1 if source.kind == "images" else 4)
 
 
+def is_plain(source: Source) -> bool:
+    """Tell whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
+    return isinstance(source, ArraySource) and source.store.dtype.kind in "bui"
+
+
+def keeps_pixels(source: Source) -> bool:
+    """Tell whether decoded rows are kept: where decoding is dear and they take little room."""
+    small = source.n_rows * row_bytes(source) <= KEPT_BYTES
+    return small and not isinstance(source, ArraySource)
+
+
 def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[str] | None) -> None:
     """Write a table of rows with a reason: row, name, reason."""
     import pyarrow as pa
@@ -196,6 +212,29 @@ def quarantined(run: RunFolder) -> Any:
         fields = [("row", pa.int64()), ("name", pa.string()), ("reason", pa.string())]
         return pa.schema(fields).empty_table()
     return pa.concat_tables(tables).sort_by("row")
+
+
+def write_vectors(
+    project: StageFolder, number: int, vectors: NDArray[np.float32], packed: bool
+) -> None:
+    """Write a shard's projected rows, in one byte a number when `packed`."""
+    if not packed:
+        write_npy(project.part("vectors", number), vectors)
+        return
+    numbers, scales = pack(vectors)
+    write_npy(project.part("scales", number), scales)
+    write_npy(project.part("vectors", number), numbers)
+
+
+def read_vectors(
+    project: StageFolder, number: int, rows: NDArray | slice | None = None
+) -> NDArray[np.float32]:
+    """Give a shard's projected rows, or those at some places in it, (n, d) float32."""
+    some = slice(None) if rows is None else rows
+    stored = read_npy(project.part("vectors", number), mmap=rows is not None)[some]
+    if stored.dtype == np.float32:
+        return np.array(stored)
+    return unpack(stored, read_npy(project.part("scales", number))[some])
 
 
 def good_blocks(run: RunFolder, shards: Shards) -> Iterator[tuple[int, NDArray[np.int64]]]:

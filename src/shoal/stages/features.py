@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from shoal.features import COMPONENTS, Encoder, Moments, fit_projection
 from shoal.sources import Source
-from shoal.stages.base import KEPT_BYTES, Context, Rows, Stage, write_quarantine
+from shoal.stages.base import (
+    KEPT_BYTES,
+    Context,
+    Rows,
+    Stage,
+    is_plain,
+    keeps_pixels,
+    write_quarantine,
+)
 from shoal.storage import StageFolder, read_npy, write_json, write_npy
 
 
@@ -32,7 +40,7 @@ class _EncodeGroup:
         moments = Moments.zero(self.encoder.n_features)
         for number in self.groups[item]:
             features, good = self._shard(number)
-            moments = moments.merge(Moments.of(features[good]))
+            moments = moments.merge(Moments.of(features if good.all() else features[good]))
         write_npy(self.folder.part("moments", item), _packed(moments))
 
     def _shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
@@ -52,6 +60,9 @@ class _EncodeGroup:
         return features, good
 
 
+_QUICK = ("pixels", "gradients")
+
+
 def encode_good(
     encoder: Encoder, data: NDArray, bad: dict[int, str]
 ) -> tuple[NDArray, NDArray[np.bool_]]:
@@ -66,9 +77,15 @@ def encode_good(
 
 
 def is_kept(source: Source, encoder: Encoder) -> bool:
-    """Tell whether features are kept: where they are made by work and take little room."""
+    """Tell whether features are kept: where making them again is dearer, and they take little room.
+
+    The kernels of pixels and gradients are as fast as reading what they give, unless the images
+    must be decoded again.
+    """
     small = source.n_rows * encoder.n_features * 4 <= KEPT_BYTES
-    return small and encoder.name != "vectors"
+    at_hand = is_plain(source) or keeps_pixels(source)
+    quick = encoder.name == "vectors" or (encoder.name in _QUICK and at_hand)
+    return small and not quick
 
 
 def _note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:

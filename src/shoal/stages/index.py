@@ -9,7 +9,14 @@ from typing import Any
 from shoal.errors import InputError
 from shoal.sources import Source
 from shoal.sources.arrays import ArraySource
-from shoal.stages.base import KEPT_BYTES, Context, Shards, Stage, row_bytes, write_quarantine
+from shoal.stages.base import (
+    Context,
+    Shards,
+    Stage,
+    is_plain,
+    keeps_pixels,
+    write_quarantine,
+)
 from shoal.storage import StageFolder, read_table, write_json, write_npy, write_table
 
 
@@ -43,17 +50,6 @@ class _IndexShard:
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
 
 
-def is_plain(source: Source) -> bool:
-    """Tell whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
-    return isinstance(source, ArraySource) and source.store.dtype.kind in "bui"
-
-
-def is_kept(source: Source) -> bool:
-    """Tell whether decoded rows are kept: where decoding is dear and they take little room."""
-    small = source.n_rows * row_bytes(source) <= KEPT_BYTES
-    return small and not isinstance(source, ArraySource)
-
-
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the index depends on."""
     return {"version": 1, "source": context.facts, "shard_rows": context.shards.size}
@@ -62,7 +58,7 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Index every shard, sum up, and refuse a source without two good rows."""
     source, folder = context.source, context.stage("index")
-    task = _IndexShard(source, context.shards, folder, not is_plain(source), is_kept(source))
+    task = _IndexShard(source, context.shards, folder, not is_plain(source), keeps_pixels(source))
     context.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     reasons = Counter(entry["reason"] for entry in bad)

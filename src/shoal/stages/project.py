@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.core.hashes import row_hashes
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
-from shoal.stages.base import EVERY_ROW, Context, Rows, Stage
+from shoal.stages.base import EVERY_ROW, Context, Rows, Stage, write_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
 _TRIED = 1024
@@ -43,7 +43,7 @@ class _ProjectShard:
             # The last bits of a product depend on a row's place, so equal rows are told before.
             write_npy(self.folder.part("hashes", item), row_hashes(features))
         write_npy(self.folder.part("ok", item), good)
-        write_npy(self.folder.part("vectors", item), vectors)
+        write_vectors(self.folder, item, vectors, self.rows.shards.n_rows > EVERY_ROW)
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
         """Give the features of a shard; rows that are not good are of no account."""
@@ -75,7 +75,7 @@ def residual(
 
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the vectors depend on besides features and projection."""
-    return {"version": 1}
+    return {"version": 2}
 
 
 def _work(context: Context) -> dict[str, Any]:

@@ -82,6 +82,11 @@ class Result:
         )
 
     @cached_property
+    def packed(self) -> bool:
+        """Whether the projected rows are stored in one byte a number."""
+        return bool(self.run.stage("project").parts("scales"))
+
+    @cached_property
     def every_row(self) -> bool:
         """Whether every distinct row is a representative."""
         return self.run.stage("summarise").whole("place").exists()

@@ -20,7 +20,7 @@ from shoal.core.representatives import (
     summarise,
 )
 from shoal.errors import InputError
-from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks
+from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
 from shoal.storage import RunFolder, StageFolder, read_npy, write_npy
 
 _MOST = 32_768
@@ -49,10 +49,10 @@ class _SummariseGroup:
 
     def _shard(self, number: int) -> PartialSummary:
         """Summarise one shard; a quarantined row counts as none, so its neighbours keep theirs."""
-        vectors = read_npy(self.project.part("vectors", number))
-        good = np.flatnonzero(read_npy(self.project.part("ok", number)))
+        ok = read_npy(self.project.part("ok", number))
+        vectors, good = read_vectors(self.project, number), np.flatnonzero(ok)
         first = self.shards.bounds(number)[0]
-        partial = summarise(vectors[good], self.codebook, 0)
+        partial = summarise(vectors if ok.all() else vectors[good], self.codebook, 0)
         return _renumbered(partial, good + first)
 
 
@@ -111,7 +111,7 @@ def _keep_distinct(context: Context, folder: StageFolder) -> None:
     rows, blocks, hashes = [], [], []
     for number, good in good_blocks(context.run, shards):
         at = good - shards.bounds(number)[0]
-        vectors = read_npy(project.part("vectors", number))
+        vectors = read_vectors(project, number)
         rows.append(good)
         blocks.append(vectors[at])
         known = project.has("hashes", number)
@@ -176,8 +176,7 @@ def _sample(run: RunFolder, shards: Shards, count: int, seed: int) -> NDArray[np
     for number, good in good_blocks(run, shards):
         at = good - shards.bounds(number)[0]
         chance = np.random.default_rng([seed, number]).random(len(at))
-        vectors = read_npy(project.part("vectors", number), mmap=True)
-        drawn.append(np.array(vectors[at[chance < share]]))
+        drawn.append(read_vectors(project, number, at[chance < share]))
     return np.concatenate(drawn)
 
 
