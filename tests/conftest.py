@@ -1,7 +1,25 @@
 """Settings that hold for every test."""
 
+import pytest
 from hypothesis import settings
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 # No deadline: a busy machine is no failure. Few examples: the suite is run often.
 settings.register_profile("shoal", deadline=None, max_examples=50, print_blob=True)
 settings.load_profile("shoal")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of 80 photos of two kinds, and a damaged one: pieces of scikit-learn's two."""
+    root = tmp_path_factory.mktemp("photos")
+    for name, photo in zip(("china", "flower"), load_sample_images().images, strict=True):
+        (root / name).mkdir()
+        for number in range(40):
+            y, x = 25 * (number // 8), 55 * (number % 8)
+            Image.fromarray(photo[y : y + 240, x : x + 250]).save(
+                root / name / f"{number:02}.jpg", quality=85
+            )
+    (root / "flower" / "17.jpg").write_bytes(b"no picture")
+    return root

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 import shoal
 from shoal.errors import InputError, RunError
+from shoal.features import Photo, photo
 from shoal.model import Model, cluster_limits, vote
 from shoal.storage import RunFolder, read_json, write_json
 
@@ -128,3 +129,33 @@ def test_a_limit_is_a_quarter_beyond_nearly_all():
     limits = cluster_limits(labels, distance, 2)
     assert limits[0] == pytest.approx(1.25, rel=0.01)
     assert limits[1] == pytest.approx(1.25 * np.median(distance), rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def photos_run(tmp_path_factory, photos):
+    return shoal.fit(photos, tmp_path_factory.mktemp("photos") / "run", workers=2, layers="2")
+
+
+def test_photos_are_predicted_by_the_encoder_of_the_fit(photos_run, photos):
+    assert photos_run.model.encoder == Photo()
+    expected = photos_run.labels()
+    found = photos_run.predict(photos)
+    assert np.array_equal(found.cluster, expected)
+    assert found.unknown.sum() == 0
+    china, flower = load_sample_images().images
+    one = photos_run.predict(china[30:270, 60:310])  # seen here before it was a JPEG
+    assert one.cluster.tolist() == [expected[0]]
+    several = photos_run.predict(np.stack([flower[20:270, 30:280], china[100:350, 200:450]]))
+    assert several.cluster.tolist() == [expected[79], expected[0]]
+
+
+def test_photos_of_other_things_are_unknown(photos_run):
+    noise = DRAW.integers(0, 256, (5, 100, 120, 3), np.uint8)
+    assert photos_run.predict(noise).unknown.all()
+
+
+def test_a_run_whose_encoder_is_another_now_is_refused(photos_run, monkeypatch):
+    monkeypatch.setattr(photo, "_VERSION", 0)
+    model = Model(RunFolder.open(photos_run.path))
+    with pytest.raises(RunError, match="was fitted with other photo features"):
+        model.encoder  # noqa: B018

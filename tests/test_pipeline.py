@@ -13,6 +13,7 @@ from shoal.pipeline import STAGES, make_plan, run_pipeline
 from shoal.settings import fit_settings
 from shoal.sources import open_source
 from shoal.stages import base
+from shoal.stages.result import Result
 
 DRAW = np.random.default_rng(0)
 IMAGES = DRAW.integers(0, 60, (240, 8, 8), np.uint8)
@@ -135,6 +136,39 @@ def test_a_changed_setting_redoes_what_depends_on_it(tmp_path, changed, redone):
     fit(tmp_path / "run", progress=said, **changed)
     assert [name for name, *_ in said.stages] == redone
     fit(tmp_path / "straight", **changed)
+    assert contents(tmp_path / "run") == contents(tmp_path / "straight")
+
+
+def test_photos_are_told_by_looking_and_clustered_by_the_network(tmp_path, photos):
+    said = Noting()
+    run = Result(fit(tmp_path / "run", photos, said))
+    assert ", scaled to 224×224. Features: photo (EfficientNet-Lite0)" in said.notes[0]
+    truth = np.repeat([0, 1], 40)
+    labels = run.labels(2)
+    good = labels >= 0
+    assert np.flatnonzero(~good).tolist() == [57]
+    assert len(set(zip(truth[good], labels[good], strict=True))) == 2
+    assert run.run.stage("features").receipt.counts == {
+        "features": 1280,
+        "components": 78,
+        "quarantined": 1,
+    }
+
+
+def test_photos_give_the_same_bytes_for_one_or_two_workers(tmp_path, photos):
+    for workers in (1, 2):
+        fit(tmp_path / str(workers), photos, workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_another_encoder_redoes_the_features_and_not_the_index(tmp_path, photos):
+    fit(tmp_path / "run", photos)
+    index = {p: p.stat().st_mtime_ns for p in (tmp_path / "run" / "index").rglob("*")}
+    said = Noting()
+    fit(tmp_path / "run", photos, said, features="gradients")
+    assert [name for name, *_ in said.stages] == [stage.name for stage in STAGES[1:]]
+    assert index == {p: p.stat().st_mtime_ns for p in (tmp_path / "run" / "index").rglob("*")}
+    fit(tmp_path / "straight", photos, features="gradients")
     assert contents(tmp_path / "run") == contents(tmp_path / "straight")
 
 

@@ -159,7 +159,7 @@ def test_values_are_parsed():
         ({"detail": "2"}, r"detail '2': give a number"),
         ({"workers": 0}, r"workers 0: give a whole number from 1"),
         ({"memory": "100MB"}, r"memory '100MB': give at least 512MiB"),
-        ({"features": "gradient"}, r"one of auto, pixels, .* \(did you mean gradients\?\)"),
+        ({"features": "gradient"}, r"one of auto, photo, .* \(did you mean gradients\?\)"),
         ({"as_": "movies"}, r"as_ 'movies': give one of images, vectors, table"),
         ({"dtype": "object"}, r"dtype 'object': give a type of numbers such as uint8"),
         ({"dtype": "uint9"}, r"dtype 'uint9': give a type of numbers"),

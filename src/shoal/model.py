@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,10 +15,11 @@ from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
 from shoal.edits import Clustering, Curation
+from shoal.engines.ahead import made_ahead
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.settings import available_cores
-from shoal.sources import ImageSource, Kind, Source, Wanted, open_source
+from shoal.sources import ImageSource, Kind, Source, Wanted, as_wanted, open_source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.base import Shards
 from shoal.stages.features import encode_good
@@ -155,7 +157,10 @@ class Model:
         source = where if isinstance(where, Source) else self._opened(where, kind, shape)
         if (source.kind == "images") != (kind == "images"):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")
-        if source.shape != shape:
+        wanted = self.encoder.needs.wanted
+        if wanted is not None:
+            source = as_wanted(source, wanted)
+        elif source.shape != shape:
             source = _in_shape(source, shape)
         rule = summary["rule"]
         if rule and isinstance(source, ArraySource) and source.rule:
@@ -164,7 +169,7 @@ class Model:
 
     def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
         """Open what is no source yet."""
-        if isinstance(where, np.ndarray) and where.shape in (shape, _native(shape)):
+        if isinstance(where, np.ndarray) and _is_one(where.shape, kind, shape):
             where = where[None]
         size = (shape[0], shape[1]) if kind == "images" else None
         as_: Kind | None = None
@@ -202,16 +207,27 @@ class Model:
         cut = self._cut(clusters)
         source = self.open(where)
         shards = Shards.of(source)
-        found = [self._block(source, *shards.bounds(number), cut) for number in range(len(shards))]
+        self.encoder.setup()
+        encoded = made_ahead(
+            lambda number: self._encoded(source, *shards.bounds(number)),
+            range(len(shards)),
+            self.workers,
+        )
+        found = [self._block(features, good, cut) for features, good in encoded]
         cluster, sure, unknown = (np.concatenate(column) for column in zip(*found, strict=True))
         return Prediction(cluster, sure, unknown, clusters.names)
 
-    def _block(
-        self, source: Source, start: int, stop: int, cut: _Cut
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
-        """Predict one range of rows."""
+    def _encoded(
+        self, source: Source, start: int, stop: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Read and encode one range of rows; tell which are good."""
         batch = source.read(start, stop)
-        features, good = encode_good(self.encoder, batch.data, batch.bad)
+        return encode_good(self.encoder, batch.data, batch.bad)
+
+    def _block(
+        self, features: NDArray[np.float32], good: NDArray[np.bool_], cut: _Cut
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+        """Predict some rows by their features."""
         n, at = len(good), np.flatnonzero(good)
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
         confidence = np.full(n, np.nan, np.float32)
@@ -292,9 +308,19 @@ def cluster_limits(labels: NDArray, distance: NDArray, count: int) -> NDArray[np
     return (_SLACK * limits).astype(np.float32)
 
 
-def _native(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of one grey image without its channel."""
-    return shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
+def _is_one(given: tuple[int, ...], kind: str, shape: tuple[int, ...]) -> bool:
+    """Tell one row from several, by the shape of an array and of one row as fitted.
+
+    >>> _is_one((28, 28), "images", (28, 28, 1)), _is_one((5, 784), "images", (28, 28, 1))
+    (True, False)
+    >>> _is_one((300, 400, 3), "images", (64, 64, 3)), _is_one((9,), "vectors", (9,))
+    (True, True)
+    """
+    if kind != "images":
+        return given == shape
+    if len(given) == 2:
+        return given[1] != math.prod(shape) or given == shape[:2]
+    return len(given) == 3 and given[2] == shape[2]
 
 
 def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:

@@ -14,12 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from shoal.engines.local import LocalEngine
 from shoal.errors import InputError, SettingError
-from shoal.features import COMPONENTS, Encoder, choose_encoder
+from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
-from shoal.sources import Source
+from shoal.sources import Source, as_wanted, some_images
 from shoal.stages import assign, features, index, project, summarise, tree
-from shoal.stages.base import Context, Shards, Stage, is_plain, keeps_pixels, row_bytes
+from shoal.stages.base import Context, Shards, Stage, is_read, keeps_numbers, row_bytes
 from shoal.storage import RunFolder, fingerprint
 
 STAGES: tuple[Stage, ...] = (
@@ -47,6 +47,8 @@ class Plan:
         How rows become features.
     said
         A sentence that says why.
+    source
+        The rows, with the pixels that the encoder wants.
     shards
         The fixed ranges of rows.
     representatives
@@ -61,6 +63,7 @@ class Plan:
 
     encoder: Encoder
     said: str
+    source: Source
     shards: Shards
     representatives: int
     workers: int
@@ -95,16 +98,19 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     """
     if source.n_rows < 2:
         raise InputError(f"{source.description}: one row has no groups, give at least 2 to cluster")
-    encoder, said = choose_encoder(settings.features, source)
-    shards = Shards.of(source)
+    encoder, said = choose_encoder(
+        settings.features, source, lambda: some_images(source, LOOKED, LOOKED_SIDE)
+    )
+    shards, rows = Shards.of(source), as_wanted(source, encoder.needs.wanted)
     n, d = source.n_rows, encoder.n_features
-    c = min(COMPONENTS, d)
+    c = min(encoder.needs.components, d)
     m = summarise.representatives_for(n, settings.representatives)
     if settings.min_size is not None and settings.min_size > n:
         raise SettingError(
             f"min_size {settings.min_size:,}, but there are {n:,} rows: give at most {n:,}"
         )
-    each = shards.size * (3 * row_bytes(source) + 12 * d) + 24 * d * d
+    each = shards.block(rows) * 3 * row_bytes(rows) + shards.size * 12 * d
+    each += 24 * d * d + encoder.needs.scratch
     one_piece = n * (c + 4) * 8 if m == n else n * 8
     whole = one_piece + m * (_GRAPH_BYTES + 16 * c)
     room = settings.memory - _LIBRARIES
@@ -115,17 +121,18 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
             f"{m:,} representatives need about {memory // _MEBIBYTE:,} MiB, but memory is "
             f"{settings.memory // _MEBIBYTE:,} MiB: give more --memory or fewer representatives"
         )
-    return Plan(encoder, said, shards, m, workers, memory, *_disk_and_passes(source, encoder, m))
+    disk, passes = _disk_and_passes(source, encoder, m)
+    return Plan(encoder, said, rows, shards, m, workers, memory, disk, passes)
 
 
 def _disk_and_passes(source: Source, encoder: Encoder, m: int) -> tuple[int, int]:
     """Estimate the bytes of the run folder, and how often the source is read."""
-    n, c = source.n_rows, min(COMPONENTS, encoder.n_features)
+    n, c = source.n_rows, min(encoder.needs.components, encoder.n_features)
     disk = n * (4 * c + 2 + 8) + m * (4 * c + 200)
-    kept, encoded = keeps_pixels(source), features.is_kept(source, encoder)
+    kept, encoded = keeps_numbers(source), features.is_kept(source, encoder)
     disk += n * row_bytes(source) if kept else 0
     disk += n * 4 * encoder.n_features if encoded else 0
-    passes = 1 if kept else (not is_plain(source)) + 1 + (not encoded)
+    passes = 1 if kept else is_read(source) + 1 + (not encoded)
     return disk, int(passes)
 
 
@@ -167,11 +174,12 @@ def run_pipeline(
     plan = make_plan(source, settings)
     about = {**settings.as_dict(), "source": where}
     with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
-        said.note(f"{source.description}. {plan.said}")
+        said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
         context = Context(
             run,
             source,
             source.fingerprint(),
+            plan.source,
             replace(settings, workers=plan.workers),
             plan.encoder,
             plan.shards,
@@ -183,6 +191,12 @@ def run_pipeline(
             said.note("Nothing to do: every stage is done with these settings.")
         said.finish()
     return RunFolder.open(path)
+
+
+def _scaled(source: Source) -> str:
+    """Say to what size images are scaled, if they are."""
+    scaled = source.kind == "images" and source.mixed_sizes
+    return f", scaled to {source.shape[0]}×{source.shape[1]}" if scaled else ""
 
 
 def _with_prints(context: Context) -> list[tuple[Stage, str]]:

@@ -194,7 +194,7 @@ class FitSettings:
     """The settings of one fit, checked; build it with `fit_settings`."""
 
     features: str = _choice(
-        "auto", "What to compare images by.", "auto", "pixels", "gradients", "vectors"
+        "auto", "What to compare images by.", "auto", "photo", "pixels", "gradients", "vectors"
     )
     layers: str | tuple[int, ...] = _setting(
         "auto",

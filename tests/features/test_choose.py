@@ -1,19 +1,25 @@
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from shoal.errors import SettingError
-from shoal.features import CHOICES, Gradients, Pixels, Vectors, choose_encoder
+from shoal.features import CHOICES, Gradients, Photo, Pixels, Vectors, choose_encoder
 
 
 @dataclass(frozen=True)
 class Rows:
     kind: str
     shape: tuple[int, ...]
-    mixed_sizes: bool = False
+    typical_size: tuple[int, int] = (8, 8)
 
 
 DIGITS = Rows("images", (8, 8, 1))
+LARGE = Rows("images", (64, 64, 3), (200, 180))
+STROKE = np.full((100, 100, 1), 255, np.uint8)
+STROKE[20:80, 48:52] = 0
+SHADES = np.tile(np.linspace(0, 255, 100).astype(np.uint8), (100, 1))[..., None]
+BLANK = np.full((100, 100, 3), 90, np.uint8)
 VECTORS = Rows("vectors", (20,))
 
 
@@ -23,6 +29,8 @@ VECTORS = Rows("vectors", (20,))
         ("auto", DIGITS, Gradients((8, 8, 1)), "small images of 8×8"),
         ("gradients", DIGITS, Gradients((8, 8, 1)), "as you asked"),
         ("pixels", DIGITS, Pixels((8, 8, 1)), "as you asked"),
+        ("photo", DIGITS, Photo(), "as you asked"),
+        ("gradients", LARGE, Gradients((64, 64, 3)), "as you asked"),
         ("auto", VECTORS, Vectors(20), "because the rows are vectors"),
         ("vectors", VECTORS, Vectors(20), "as you asked"),
         ("auto", Rows("table", (4,)), Vectors(4), "columns of a table"),
@@ -36,29 +44,37 @@ def test_chooses_by_name_or_by_what_the_rows_are(name, rows, encoder, said):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("images", "photos", "said"),
     [
-        (Rows("images", (96, 80, 3)), "of 96×80"),
-        (Rows("images", (64, 64, 3), mixed_sizes=True), "of mixed sizes"),
+        ([SHADES, SHADES, STROKE], True, "about 200×180, and 2 of the 3 looked at are no drawings"),
+        ([STROKE, STROKE, SHADES], False, "2 of the 3 images looked at are drawings"),
+        ([SHADES, STROKE, BLANK], True, "1 of the 2 looked at"),
+        ([BLANK], True, "0 of the 0 looked at"),
     ],
 )
-def test_photos_fall_back_to_gradients_and_it_is_said(rows, said):
-    chosen, sentence = choose_encoder("auto", rows)
-    assert chosen == Gradients(rows.shape)
+def test_large_images_are_looked_at(images, photos, said):
+    chosen, sentence = choose_encoder("auto", LARGE, lambda: images)
+    assert chosen == (Photo() if photos else Gradients((64, 64, 3)))
     assert said in sentence
-    assert "fallback" in sentence
-    assert "photo network is not in this version" in sentence
+
+
+def test_small_images_are_not_looked_at():
+    def look():
+        raise AssertionError
+
+    assert choose_encoder("auto", DIGITS, look)[0] == Gradients((8, 8, 1))
 
 
 @pytest.mark.parametrize("name", ["gradient", "", "AUTO"])
 def test_an_unknown_name_lists_the_choices(name):
-    with pytest.raises(SettingError, match="auto, pixels, gradients, vectors") as caught:
+    with pytest.raises(SettingError, match="auto, photo, pixels, gradients, vectors") as caught:
         choose_encoder(name, DIGITS)
     assert repr(name) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("vectors", DIGITS), ("pixels", VECTORS), ("gradients", VECTORS)]
+    ("name", "rows"),
+    [("vectors", DIGITS), ("pixels", VECTORS), ("gradients", VECTORS), ("photo", VECTORS)],
 )
 def test_names_that_do_not_go_with_the_rows_are_refused(name, rows):
     with pytest.raises(SettingError, match="but the rows are"):

@@ -140,7 +140,7 @@ def test_large_images_are_scaled_and_originals_are_not():
     images = np.full((3, 100, 200, 3), 40, np.uint8)
     source = open_source(images)
     assert (source.shape, source.mixed_sizes) == ((64, 64, 3), True)
-    assert source.description.endswith("of 100×200 (array in memory), scaled to 64×64")
+    assert source.description.endswith("of 100×200 (array in memory)")
     np.testing.assert_array_equal(source.read(0, 2).data, np.full((2, 64, 64, 3), 40))
     assert source.read_original(2).shape == (100, 200, 3)
     assert source.read_original(2, 50).shape == (25, 50, 3)

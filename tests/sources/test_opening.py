@@ -10,7 +10,7 @@ from shoal.sources import Source, open_source, opening
 
 def test_names_are_listed_by_hand():
     expected = ["Batch", "Encoded", "ImageSource", "Kind", "Labelled", "Source", "Wanted"]
-    expected += ["as_wanted", "open_source", "thumbnails"]
+    expected += ["as_wanted", "open_source", "some_images", "thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
 

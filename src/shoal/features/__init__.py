@@ -1,7 +1,8 @@
 """Encoders: from images to feature rows, and the projection behind them."""
 
-from shoal.features.base import Encoder
+from shoal.features.base import Encoder, Needs
 from shoal.features.choose import CHOICES, choose_encoder
+from shoal.features.content import LOOKED, LOOKED_SIDE
 from shoal.features.gradients import Gradients
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
@@ -11,9 +12,12 @@ from shoal.features.vectors import Vectors
 __all__ = [
     "CHOICES",
     "COMPONENTS",
+    "LOOKED",
+    "LOOKED_SIDE",
     "Encoder",
     "Gradients",
     "Moments",
+    "Needs",
     "Photo",
     "Pixels",
     "Projection",

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.features.projection import COMPONENTS
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an encoder asks of those who run it; the defaults suit the light ones.
+
+    Attributes
+    ----------
+    wanted
+        The pixels that it is given; None for those that the source gives by itself.
+    components
+        How many the projection keeps at most.
+    scratch
+        Bytes that it takes a worker, beyond the rows and their features.
+    dear
+        Whether it takes so long a row that the features are kept, whatever room they take.
+    """
+
+    wanted: Wanted | None = None
+    components: int = COMPONENTS
+    scratch: int = 0
+    dear: bool = False
 
 
 @runtime_checkable
@@ -22,6 +48,10 @@ class Encoder(Protocol):
     @property
     def whiten(self) -> float:
         """The whitening that suits these features: see `projection.fit_projection`."""
+
+    @property
+    def needs(self) -> Needs:
+        """What it asks of those who run it."""
 
     def settings(self) -> dict[str, Any]:
         """JSON-able settings and version: a change of them redoes the features."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shoal.errors import SettingError
 from shoal.features.base import Encoder
+from shoal.features.content import count_drawings
 from shoal.features.gradients import Gradients
+from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.vectors import Vectors
 
-CHOICES = ("auto", "pixels", "gradients", "vectors")
+CHOICES = ("auto", "photo", "pixels", "gradients", "vectors")
+_FOR_IMAGES = ("photo", "pixels", "gradients")
 _LARGEST_SMALL = 64
+
+Look = Callable[[], Sequence[NDArray[np.uint8]]]
 
 
 class Rows(Protocol):
@@ -25,20 +34,18 @@ class Rows(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Shape of one row."""
 
-    @property
-    def mixed_sizes(self) -> bool:
-        """Whether images have several sizes."""
 
-
-def choose_encoder(name: str, source: Rows) -> tuple[Encoder, str]:
+def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder, str]:
     """Choose the encoder called `name` for the rows of `source`.
 
     Parameters
     ----------
     name : str
-        ``auto``, ``pixels``, ``gradients`` or ``vectors``.
+        ``auto``, ``photo``, ``pixels``, ``gradients`` or ``vectors``.
     source : Source
-        Its `kind`, `shape` and `mixed_sizes` are looked at.
+        Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at.
+    look : callable, optional
+        Gives some of the images, to tell photos from drawings.
 
     Returns
     -------
@@ -53,8 +60,8 @@ def choose_encoder(name: str, source: Rows) -> tuple[Encoder, str]:
     if name not in CHOICES:
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")
     if source.kind == "images":
-        return _for_images(name, source)
-    if name in ("pixels", "gradients"):
+        return _for_images(name, source, look)
+    if name in _FOR_IMAGES:
         raise SettingError(
             f"features {name!r}, but the rows are {_kind(source)}: "
             "choose vectors or auto, or read the rows --as images"
@@ -64,26 +71,40 @@ def choose_encoder(name: str, source: Rows) -> tuple[Encoder, str]:
     return Vectors(n), f"Features: the {n:,} numbers of each row as given, {why}."
 
 
-def _for_images(name: str, source: Rows) -> tuple[Encoder, str]:
+def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
     """Choose for images."""
     height, width, channels = source.shape
     if name == "vectors":
         raise SettingError(
-            "features 'vectors', but the rows are images: choose auto, gradients or pixels"
+            "features 'vectors', but the rows are images: choose auto, photo, gradients or pixels"
         )
     shape = (height, width, channels)
-    if name == "pixels":
-        return Pixels(shape), "Features: pixels, as you asked."
-    if name == "gradients":
-        return Gradients(shape), "Features: gradients, as you asked."
-    if source.mixed_sizes or max(height, width) > _LARGEST_SMALL:
-        what = "of mixed sizes" if source.mixed_sizes else f"of {height}×{width}"
+    if name == "auto":
+        return _by_content(shape, getattr(source, "typical_size", shape[:2]), look)
+    encoders: dict[str, Encoder] = {
+        "photo": Photo(),
+        "pixels": Pixels(shape),
+        "gradients": Gradients(shape),
+    }
+    return encoders[name], f"Features: {name}, as you asked."
+
+
+def _by_content(
+    shape: tuple[int, int, int], size: tuple[int, int], look: Look
+) -> tuple[Encoder, str]:
+    """Choose by the size of images, and by what they show."""
+    across = "×".join(map(str, size))
+    if max(size) <= _LARGEST_SMALL:
+        return Gradients(shape), f"Features: gradients, because these are small images of {across}."
+    drawings, seen = count_drawings(look())
+    if 2 * drawings > seen:
         return Gradients(shape), (
-            f"Features: gradients, as a fallback: images {what} look like photos, and the photo "
-            "network is not in this version, so expect clusters by layout and colour, not content."
+            f"Features: gradients, because {drawings} of the {seen} images looked at are drawings, "
+            "hard marks on an even ground (--features photo has them compared as photos)."
         )
-    return Gradients(shape), (
-        f"Features: gradients, because these are small images of {height}×{width}."
+    return Photo(), (
+        f"Features: photo (EfficientNet-Lite0), because these are images of about {across}, and "
+        f"{seen - drawings} of the {seen} looked at are no drawings."
     )
 
 

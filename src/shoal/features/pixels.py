@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.features.base import Needs
 from shoal.features.shapes import check_images, check_shape
 
 _LONGEST = 32
@@ -57,6 +58,11 @@ class Pixels:
         """Length of one feature row."""
         down, across = self.grid
         return down * across * self.shape[2]
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing: any pixels will do."""
+        return Needs()
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+COMPONENTS = 128
+"""What the projection keeps of a network's features: 64 lose some of the classes."""
+
 BATCH = 4
 """Images at a time: more do not stay in a core's cache and go no faster."""
 

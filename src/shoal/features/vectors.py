@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
+from shoal.features.base import Needs
 
 WIDEST = 4096
 
@@ -52,6 +53,11 @@ class Vectors:
     def n_features(self) -> int:
         """Length of one feature row."""
         return min(self.n, WIDEST)
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing."""
+        return Needs()
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""

@@ -2,6 +2,7 @@
 
 from shoal.core.wanted import Wanted
 from shoal.sources.base import Batch, Encoded, ImageSource, Kind, Labelled, Source, as_wanted
+from shoal.sources.looking import some_images
 from shoal.sources.opening import open_source
 from shoal.sources.thumbnails import thumbnails
 
@@ -15,5 +16,6 @@ __all__ = [
     "Wanted",
     "as_wanted",
     "open_source",
+    "some_images",
     "thumbnails",
 ]

@@ -79,8 +79,6 @@ class ArraySource:
             said += ", channels first"
         if (rule.low, rule.high) != (0.0, 255.0) and self.store.dtype != bool:
             said += f", values {rule.low:g} to {rule.high:g}"
-        if rule.scaled:
-            said += f", scaled to {show(rule.shape[:2])}"
         return said
 
     def fingerprint(self) -> dict[str, Any]:

@@ -97,8 +97,7 @@ class EncodedSource:
     def description(self) -> str:
         """One line for people."""
         colour = "grey" if self.shape[2] == 1 else "colour"
-        text = f"{self.n_rows:,} {colour} images of {self.sizes} ({self.label})"
-        return f"{text}, scaled to {show(self.shape[:2])}" if self.mixed_sizes else text
+        return f"{self.n_rows:,} {colour} images of {self.sizes} ({self.label})"
 
     def fingerprint(self) -> dict[str, Any]:
         """Facts that change when the data or the way of reading them change."""

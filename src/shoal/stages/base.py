@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 
 from shoal.core.packing import pack, unpack
 from shoal.engines.base import Engine, Task
+from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.progress import Progress
 from shoal.settings import FitSettings
-from shoal.sources import Batch, Source
+from shoal.sources import Batch, Encoded, Source
 from shoal.sources.arrays import ArraySource
 from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
 
 KEPT_BYTES = 2 << 30
-"""Decoded pixels and features are kept on disk up to this; above, they are made again."""
+"""Numbers read and features are kept on disk up to this; above, they are made again."""
 
 EVERY_ROW = 100_000
 """Up to here every distinct row is its own representative."""
@@ -29,6 +30,8 @@ _SHARD_BYTES = 48 << 20
 _SHARD_ROWS = 65_536
 _SHARDS = 16  # at least, where there are rows for them: work is spread, and progress is seen
 _SHARD_LEAST = 1 << 20  # bytes, below which a shard is not worth its files
+_FINE_SHARDS, _FINE_ROWS = 128, 32  # the same for images that are decoded or scaled
+_BLOCK_BYTES = 16 << 20
 _GROUPS = 64
 
 
@@ -46,10 +49,16 @@ class Shards:
 
     @classmethod
     def of(cls, source: Source) -> Shards:
-        """Cut a source into shards of 48 MiB at most once decoded, whatever the workers are."""
+        """Cut a source as it was opened into shards, whatever the encoder and the workers are.
+
+        They have 48 MiB at most once decoded; a hundredth of the rows where these are dear, so
+        that workers share the work evenly and little is lost in an interruption.
+        """
         n, each = source.n_rows, max(1, row_bytes(source))
+        dear = is_encoded(source) or (source.kind == "images" and source.mixed_sizes)
+        count, least = (_FINE_SHARDS, _FINE_ROWS) if dear else (_SHARDS, _SHARD_LEAST // each)
         rows = min(_SHARD_BYTES // each, _SHARD_ROWS)
-        return cls(n, max(1, min(rows, max(-(-n // _SHARDS), _SHARD_LEAST // each), n)))
+        return cls(n, max(1, min(rows, max(-(-n // count), least), n)))
 
     def __len__(self) -> int:
         return -(-self.n_rows // self.size)
@@ -62,6 +71,11 @@ class Shards:
         """Count the rows of a shard."""
         start, stop = self.bounds(number)
         return stop - start
+
+    def block(self, source: Source) -> int:
+        """Count the rows that are read at a time: a shard, or 16 MiB of one too large."""
+        each = max(1, row_bytes(source))
+        return self.size if self.size * each <= _SHARD_BYTES else max(1, _BLOCK_BYTES // each)
 
     def groups(self, part_bytes: int, room: int = 1 << 29) -> list[tuple[int, ...]]:
         """Give fixed groups of shards, for stages whose parts are large whatever the rows.
@@ -76,11 +90,16 @@ class Shards:
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that a stage is given."""
+    """Everything that a stage is given.
+
+    `opened` is the source as it was opened, and `facts` its fingerprint; `source` the same rows
+    with the pixels that the encoder wants.
+    """
 
     run: RunFolder
-    source: Source
+    opened: Source
     facts: dict[str, Any]
+    source: Source
     settings: FitSettings
     encoder: Encoder
     shards: Shards
@@ -144,21 +163,33 @@ class Stage:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a source by shard: from the pixels kept by the index, or read anew."""
+    """The rows of a source by shard: from the numbers kept by the index, or read anew."""
 
     source: Source
     shards: Shards
     index: StageFolder
 
-    def read(self, number: int) -> Batch:
-        """Give a shard's rows and what is wrong with them."""
+    def read(self, number: int) -> Iterator[Batch]:
+        """Give a shard's rows and what is wrong with them, block by block."""
         start, stop = self.shards.bounds(number)
-        if not self.index.has("pixels", number):
-            return self.source.read(start, stop)
+        if self.index.has("numbers", number):
+            yield Batch(read_npy(self.index.part("numbers", number)), self._known(number))
+            return
+        length = self.shards.block(self.source)
+        for a in range(start, stop, length):
+            yield self.source.read(a, min(stop, a + length))
+
+    def _known(self, number: int) -> dict[int, str]:
+        """Give what the index found wrong with rows of a shard, by their position in it."""
+        start, _ = self.shards.bounds(number)
         table = read_table(self.index.part("quarantine", number, "parquet"))
         at = (row - start for row in table["row"].to_pylist())
-        bad = dict(zip(at, table["reason"].to_pylist(), strict=True))
-        return Batch(read_npy(self.index.part("pixels", number)), bad)
+        return dict(zip(at, table["reason"].to_pylist(), strict=True))
+
+
+def is_encoded(source: Source) -> bool:
+    """Tell image files, and images that lie as such in archives: they are decoded when read."""
+    return source.kind == "images" and isinstance(source, Encoded)
 
 
 def row_bytes(source: Source) -> int:
@@ -171,10 +202,19 @@ def is_plain(source: Source) -> bool:
     return isinstance(source, ArraySource) and source.store.dtype.kind in "bui"
 
 
-def keeps_pixels(source: Source) -> bool:
-    """Tell whether decoded rows are kept: where decoding is dear and they take little room."""
+def is_read(source: Source) -> bool:
+    """Tell whether the index reads rows, to know which cannot be used.
+
+    What is wrong with an image file shows when it is decoded for the features, in the size that
+    the encoder wants.
+    """
+    return not (is_plain(source) or is_encoded(source))
+
+
+def keeps_numbers(source: Source) -> bool:
+    """Tell whether rows are kept: where reading is dear (text, Parquet) and they are small."""
     small = source.n_rows * row_bytes(source) <= KEPT_BYTES
-    return small and not isinstance(source, ArraySource)
+    return small and is_read(source) and not isinstance(source, ArraySource)
 
 
 def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[str] | None) -> None:
@@ -235,6 +275,22 @@ def read_vectors(
     if stored.dtype == np.float32:
         return np.array(stored)
     return unpack(stored, read_npy(project.part("scales", number))[some])
+
+
+def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:
+    """Refuse a source without two good rows, and say why.
+
+    Raises
+    ------
+    InputError
+        With some of the reasons.
+    """
+    good = n_rows - len(bad)
+    if good >= 2:
+        return
+    some = "; ".join(f"{entry['name'] or entry['row']}: {entry['reason']}" for entry in bad[:3])
+    said = "no row can be read" if not good else "only one row can be read"
+    raise InputError(f"{said} of {n_rows:,}, but at least 2 are needed ({some})")
 
 
 def good_blocks(run: RunFolder, shards: Shards) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.features import COMPONENTS, Encoder, Moments, fit_projection
+from shoal.features import Encoder, Moments, fit_projection
 from shoal.sources import Source
 from shoal.stages.base import (
     KEPT_BYTES,
@@ -16,51 +17,89 @@ from shoal.stages.base import (
     Rows,
     Stage,
     is_plain,
-    keeps_pixels,
+    quarantined,
+    refuse_too_few,
     write_quarantine,
 )
-from shoal.storage import StageFolder, read_npy, write_json, write_npy
+from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
+
+_QUICK = ("pixels", "gradients")
+_ROOM = 1 << 29
+_ROOM_WHEN_KEPT = 1 << 26  # the moments of rows at hand take no time: few parts will do
 
 
 @dataclass(frozen=True)
-class _EncodeGroup:
-    """Encodes a group of shards and writes the moments of their good rows."""
+class _Encoding:
+    """Encodes shards, and knows which rows of them are good."""
 
     rows: Rows
     encoder: Encoder
     folder: StageFolder
-    groups: list[tuple[int, ...]]
-    keep: bool
 
-    def setup(self) -> None:
-        """Load the encoder."""
-        self.encoder.setup()
-
-    def __call__(self, item: int) -> None:
-        moments = Moments.zero(self.encoder.n_features)
-        for number in self.groups[item]:
-            features, good = self._shard(number)
-            moments = moments.merge(Moments.of(features if good.all() else features[good]))
-        write_npy(self.folder.part("moments", item), _packed(moments))
-
-    def _shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
-        """Encode one shard, or take what is there from before."""
-        if self.keep and self.folder.has("ok", number):
-            features = read_npy(self.folder.part("features", number))
-            return features, read_npy(self.folder.part("ok", number))
-        batch = self.rows.read(number)
-        features, good = encode_good(self.encoder, batch.data, batch.bad)
-        late = {
-            i: batch.bad.get(i, "its features overflow") for i in np.flatnonzero(~good).tolist()
-        }
-        _note_late(self.rows, self.folder, number, late)
-        if self.keep:
-            write_npy(self.folder.part("features", number), features)
-        write_npy(self.folder.part("ok", number), good)
+    def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
+        """Encode one shard, and write which rows are good and what is wrong with the others."""
+        blocks, at = [], 0
+        bad: dict[int, str] = {}
+        for batch in self.rows.read(number):
+            blocks.append(encode_good(self.encoder, batch.data, batch.bad))
+            bad |= {at + i: reason for i, reason in batch.bad.items()}
+            at += len(batch.data)
+        features, good = blocks[0]
+        if len(blocks) > 1:
+            features, good = map(np.concatenate, zip(*blocks, strict=True))
+        for i in np.flatnonzero(~good).tolist():
+            bad.setdefault(i, "its features overflow")
+        _note_late(self.rows, self.folder, number, bad)
         return features, good
 
 
-_QUICK = ("pixels", "gradients")
+@dataclass(frozen=True)
+class _EncodeShard:
+    """Encodes one shard and keeps its features."""
+
+    encoding: _Encoding
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self.encoding.encoder.setup()
+
+    def __call__(self, item: int) -> None:
+        features, good = self.encoding.shard(item)
+        folder = self.encoding.folder
+        write_npy(folder.part("features", item), features)
+        write_npy(folder.part("ok", item), good)  # last: it shows that all are there
+
+
+@dataclass(frozen=True)
+class _MomentsOfGroup:
+    """Writes the moments of the good rows of a group of shards."""
+
+    encoding: _Encoding
+    groups: list[tuple[int, ...]]
+    kept: bool
+
+    def setup(self) -> None:
+        """Load the encoder, unless its features are there."""
+        if not self.kept:
+            self.encoding.encoder.setup()
+
+    def __call__(self, item: int) -> None:
+        moments = Moments.zero(self.encoding.encoder.n_features)
+        for features, good in self._shards(item):
+            moments = moments.merge(Moments.of(features if good.all() else features[good]))
+        write_npy(self.encoding.folder.part("moments", item), _packed(moments))
+
+    def _shards(self, item: int) -> Iterator[tuple[NDArray, NDArray[np.bool_]]]:
+        """Go through the features of a group's shards."""
+        folder = self.encoding.folder
+        for number in self.groups[item]:
+            if self.kept:
+                features = read_npy(folder.part("features", number))
+                yield features, read_npy(folder.part("ok", number))
+            else:
+                features, good = self.encoding.shard(number)
+                write_npy(folder.part("ok", number), good)
+                yield features, good
 
 
 def encode_good(
@@ -83,15 +122,12 @@ def is_kept(source: Source, encoder: Encoder) -> bool:
     must be decoded again.
     """
     small = source.n_rows * encoder.n_features * 4 <= KEPT_BYTES
-    at_hand = is_plain(source) or keeps_pixels(source)
-    quick = encoder.name == "vectors" or (encoder.name in _QUICK and at_hand)
-    return small and not quick
+    quick = encoder.name == "vectors" or (encoder.name in _QUICK and is_plain(source))
+    return encoder.needs.dear or (small and not quick)
 
 
 def _note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:
-    """Write the rows that went bad only now, if any."""
-    from shoal.storage import read_table
-
+    """Write the rows that were not known to be bad until now, if any."""
     path = rows.index.part("quarantine", number, "parquet")
     start, stop = rows.shards.bounds(number)
     known = {row - start for row in read_table(path, ["row"])["row"].to_pylist()}
@@ -117,10 +153,10 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the features depend on."""
     encoder = context.encoder
     return {
-        "version": 1,
+        "version": 2,
         "encoder": encoder.settings(),
         "whiten": encoder.whiten,
-        "components": COMPONENTS,
+        "components": encoder.needs.components,
     }
 
 
@@ -129,21 +165,36 @@ def _work(context: Context) -> dict[str, Any]:
     folder, encoder = context.stage("features"), context.encoder
     d = encoder.n_features
     if not folder.whole("encoder", "json").exists():
-        groups = context.shards.groups(8 * (2 + d + d * d))
-        keep = is_kept(context.source, encoder)
-        task = _EncodeGroup(context.rows, encoder, folder, groups, keep)
-        context.each_group(task, groups, lambda group: folder.has("moments", group))
-        moments = Moments.zero(d)
-        for path in folder.parts("moments"):
-            moments = moments.merge(_unpacked(read_npy(path), d))
-        projection = fit_projection(moments, COMPONENTS, encoder.whiten)
+        moments = _moments(context, folder)
+        projection = fit_projection(moments, encoder.needs.components, encoder.whiten)
         for name, array in projection.to_arrays().items():
             write_npy(folder.whole(name), array)
         write_json(folder.whole("encoder", "json"), encoder.settings())
     for path in folder.parts("moments"):  # merged: they may be large and are not needed again
         path.unlink()
     values = read_npy(folder.whole("eigenvalues"))
-    return {"features": d, "components": len(values)}
+    late = sum(read_table(path, ["row"]).num_rows for path in folder.parts("quarantine"))
+    return {"features": d, "components": len(values), "quarantined": late}
+
+
+def _moments(context: Context, folder: StageFolder) -> Moments:
+    """Encode every shard; give the moments of the good rows of all."""
+    d = context.encoder.n_features
+    encoding = _Encoding(context.rows, context.encoder, folder)
+    kept = is_kept(context.source, context.encoder)
+    groups = context.shards.groups(8 * (2 + d + d * d), _ROOM_WHEN_KEPT if kept else _ROOM)
+    task = _MomentsOfGroup(encoding, groups, kept)
+    if kept:
+        context.each_shard(_EncodeShard(encoding), lambda shard: folder.has("ok", shard))
+        left = [group for group in range(len(groups)) if not folder.has("moments", group)]
+        context.engine.run(task, left)
+    else:
+        context.each_group(task, groups, lambda group: folder.has("moments", group))
+    refuse_too_few(context.shards.n_rows, quarantined(context.run).to_pylist())
+    moments = Moments.zero(d)
+    for path in folder.parts("moments"):
+        moments = moments.merge(_unpacked(read_npy(path), d))
+    return moments
 
 
 STAGE = Stage("features", ("index",), _facts, _work)

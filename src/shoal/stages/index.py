@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from shoal.errors import InputError
 from shoal.sources import Source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.base import (
     Context,
     Shards,
     Stage,
-    is_plain,
-    keeps_pixels,
+    is_read,
+    keeps_numbers,
+    refuse_too_few,
     write_quarantine,
 )
 from shoal.storage import StageFolder, read_table, write_json, write_npy, write_table
@@ -22,7 +21,7 @@ from shoal.storage import StageFolder, read_table, write_json, write_npy, write_
 
 @dataclass(frozen=True)
 class _IndexShard:
-    """Looks at one shard; `read` to decode it, `keep` to keep what was decoded."""
+    """Looks at one shard; `read` to see what cannot be used, `keep` to keep what was read."""
 
     source: Source
     shards: Shards
@@ -46,28 +45,24 @@ class _IndexShard:
             batch = self.source.read(start, stop)
             bad = batch.bad
             if self.keep:
-                write_npy(self.folder.part("pixels", item), batch.data)
+                write_npy(self.folder.part("numbers", item), batch.data)
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
 
 
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the index depends on."""
-    return {"version": 1, "source": context.facts, "shard_rows": context.shards.size}
+    return {"version": 2, "source": context.facts, "shard_rows": context.shards.size}
 
 
 def _work(context: Context) -> dict[str, Any]:
     """Index every shard, sum up, and refuse a source without two good rows."""
-    source, folder = context.source, context.stage("index")
-    task = _IndexShard(source, context.shards, folder, not is_plain(source), keeps_pixels(source))
+    source, folder = context.opened, context.stage("index")
+    task = _IndexShard(source, context.shards, folder, is_read(source), keeps_numbers(source))
     context.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
-    reasons = Counter(entry["reason"] for entry in bad)
-    if source.n_rows - len(bad) < 2:
-        raise InputError(_too_few(source.n_rows - len(bad), bad))
+    refuse_too_few(source.n_rows, bad)
     summary = {
         "rows": source.n_rows,
-        "quarantined": len(bad),
-        "reasons": dict(reasons.most_common(20)),
         "description": source.description,
         "kind": source.kind,
         "shape": list(source.shape),
@@ -79,13 +74,6 @@ def _work(context: Context) -> dict[str, Any]:
     }
     write_json(folder.whole("summary", "json"), summary)
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
-
-
-def _too_few(good: int, bad: list[dict[str, Any]]) -> str:
-    """Say that there is nothing to cluster, and why."""
-    some = "; ".join(f"{entry['name'] or entry['row']}: {entry['reason']}" for entry in bad[:3])
-    said = "no row can be read" if not good else "only one row can be read"
-    return f"{said} of {good + len(bad):,}, but at least 2 are needed ({some})"
 
 
 def _rule(source: Source) -> dict[str, float] | None:

@@ -49,16 +49,24 @@ class _ProjectShard:
         """Give the features of a shard; rows that are not good are of no account."""
         if self.features.has("features", number):
             return read_npy(self.features.part("features", number))
-        batch = self.rows.read(number)
-        gone = [at for at in batch.bad if good[at]]
+        parts, at = [], 0
+        for batch in self.rows.read(number):
+            fine = good[at : at + len(batch.data)]
+            self._check(number, at, batch.bad, fine)
+            batch.data[~fine] = 0
+            parts.append(self.encoder.encode(batch.data))
+            at += len(batch.data)
+        return np.concatenate(parts)
+
+    def _check(self, number: int, at: int, bad: dict[int, str], fine: NDArray[np.bool_]) -> None:
+        """Raise when a row is bad that was good when it was encoded."""
+        gone = [i for i in bad if fine[i]]
         if gone:
-            row = self.rows.shards.bounds(number)[0] + gone[0]
+            row = self.rows.shards.bounds(number)[0] + at + gone[0]
             raise SourceError(
-                f"row {row:,} could be read a moment ago, but now {batch.bad[gone[0]]}: "
+                f"row {row:,} could be read a moment ago, but now {bad[gone[0]]}: "
                 "put it back, or run shoal fit again to go on without it"
             )
-        batch.data[~good] = 0
-        return self.encoder.encode(batch.data)
 
 
 def residual(
