@@ -324,3 +324,13 @@ def test_turned_images_fill_a_size_that_is_no_square(form):
     small = decode(data, Wanted((40, 20), channels=1))[..., 0].astype(int)
     assert small[:9, :9].min() > 240
     assert max(small[:, 11:].max(), small[11:].max()) < 10
+
+
+def test_jpeg_that_ends_before_its_pixels_do_is_damaged_and_one_with_bytes_between_is_not():
+    data = simplejpeg.encode_jpeg(smooth(64, 80), quality=95)
+    at = data.index(b"\xff\xc0")
+    longer = data[: at + 5] + struct.pack(">HH", 640, 80) + data[at + 9 :]
+    with pytest.raises(SourceError, match=r"damaged or cut off: .*premature end of data"):
+        decode(longer)
+    between = decode(data[:-2] + b"abcd" + data[-2:])
+    np.testing.assert_allclose(between, smooth(64, 80), atol=12)

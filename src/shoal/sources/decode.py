@@ -10,6 +10,7 @@ from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.formats import JPEG, check_bytes, open_picture
 from shoal.sources.jpeg import decode_jpeg
+from shoal.sources.png import check_sums
 from shoal.sources.raster import SIDEWAYS, Raster, orientation_of, pixels_of, reduction
 from shoal.sources.room import PIXELS
 from shoal.sources.store import because
@@ -79,6 +80,8 @@ def _decode_pillow(data: bytes, wanted: Wanted) -> Raster:
         if picture.format == "JPEG" and all(least):
             drafted = picture.draft(picture.mode, least[::-1])
         factor = reduction((picture.height, picture.width), least)
+        if picture.format == "PNG":
+            check_sums(data)
         with PIXELS.take(_needed(picture, factor)):
             picture.load()
             pixels = pixels_of(picture, factor)

@@ -13,10 +13,13 @@ from shoal.errors import SourceError
 from shoal.sources.formats import check_bytes, check_pixels
 from shoal.sources.raster import SIDEWAYS, Raster, orientation_of
 from shoal.sources.room import PIXELS
+from shoal.sources.store import because
 
 _EXIF_WITHIN = 1 << 16
 _SAMPLES = {"Gray": 1.0, "420": 1.5, "411": 1.5, "422": 2.0, "440": 2.0}
 _USUAL_SCANS, _MOST_SCANNED = 32, 500_000_000  # pixels times passes: some seconds
+# What libjpeg only warns of, though pixels are lost; Pillow hides it.
+_DAMAGE = ("premature end of data", "bad Huffman code", "instead of RST")
 _SLACK = 1.5  # decoded so many times larger than wanted, or more, the scale leaves no trace
 
 
@@ -53,7 +56,9 @@ def decode_jpeg(data: bytes, wanted: Wanted) -> Raster | None:
     with PIXELS.take(_check(header, least)):
         try:
             pixels = simplejpeg.decode_jpeg(data, colours, min_height=least[0], min_width=least[1])
-        except ValueError:
+        except ValueError as error:
+            if any(fault in str(error) for fault in _DAMAGE):
+                raise SourceError(f"the image is damaged or cut off: {because(error)}") from None
             return None
     return Raster(pixels, (size[0] * eighths / 8, size[1] * eighths / 8), orientation)
 

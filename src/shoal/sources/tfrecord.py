@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.crc32c import masked_crc
 from shoal.sources.encoded import spread
 from shoal.sources.examples import features
 from shoal.sources.folder import MAX_FILE_BYTES
@@ -27,7 +26,7 @@ from shoal.sources.store import because, file_facts
 from shoal.sources.table import listed
 
 _HEAD, _FOOT = 12, 4
-_TRIED = 100
+_TRIED, _MOST = 100, 1 << 40
 _IMAGES = ("image/encoded", "image", "image_raw", "encoded", "jpg", "jpeg", "png")
 _LABELS = ("image/class/label", "label", "labels", "class", "cls", "target", "image/class/text")
 _NAMES = ("image/filename", "filename", "file_name", "path", "name", "image/source_id", "id")
@@ -146,7 +145,7 @@ class RecordStore:
         record, foot = data[:size], data[size:]
         if len(foot) < _FOOT:
             return SourceError("the file ended early")
-        if check and masked_crc(record) != int.from_bytes(foot, "little"):
+        if check and _sum(record) != int.from_bytes(foot, "little"):
             return SourceError("the record is damaged: its checksum is wrong")
         return record
 
@@ -219,7 +218,14 @@ def _scan(descriptor: int, size: int) -> tuple[list[tuple[int, int]], str]:
 def _length(head: bytes) -> int | None:
     """Read a record's length, None when its checksum is wrong."""
     length, crc = struct.unpack("<QI", head)
-    return int(length) if masked_crc(head[:8]) == crc else None
+    return int(length) if length < _MOST and _sum(head[:8]) == crc else None
+
+
+def _sum(data: bytes) -> int:
+    """Give the checksum of some bytes."""
+    from shoal.sources.crc32c import masked_crc  # only now: the compiler takes time to load
+
+    return masked_crc(data)
 
 
 def _with_keys(store: RecordStore, label: str, key: str | None) -> RecordStore:

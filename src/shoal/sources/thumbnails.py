@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
-from shoal.errors import InputError, SourceError
+from shoal.errors import InputError
+from shoal.settings import available_cores
 from shoal.sources.base import ImageSource, Source
 from shoal.sources.pixels import shaped
+
+_SPAN = 16
 
 
 def thumbnails(
@@ -48,18 +52,43 @@ def thumbnails(
         raise InputError(f"rows of {source.description} have no pictures")
     channels = source.shape[2]
     pictures = np.full((len(rows), side, side, channels), 128, np.uint8)
-    for at, row in enumerate(rows):
-        try:
-            image = source.read_original(int(row), side if keep == "all" else 4 * side)
-        except SourceError:
-            continue
-        pictures[at] = square(image, side, keep, channels)
+    if not len(rows):
+        return pictures
+    # in the order in which they lie, each once: tables and archives are read on
+    once, at = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+    seen = source.wanting(_wanted(side, keep, channels))
+    spans = np.split(once, np.flatnonzero(np.diff(once) > 1) + 1)
+    pieces = [span[low : low + _SPAN] for span in spans for low in range(0, len(span), _SPAN)]
+    found = np.concatenate(_each(lambda piece: _read(seen, piece), pieces))
+    pictures[...] = found[at.ravel()]
     return pictures
+
+
+def _each(
+    task: Callable[[NDArray[np.int64]], NDArray[np.uint8]], pieces: list[NDArray[np.int64]]
+) -> list[NDArray[np.uint8]]:
+    """Do a task on all pieces, with all cores when there are several."""
+    if len(pieces) == 1:
+        return [task(pieces[0])]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(task, pieces))
+
+
+def _read(source: Source, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Read rows that follow each other; mid-grey what cannot be read."""
+    batch = source.read(int(rows[0]), int(rows[-1]) + 1)
+    pictures: NDArray[np.uint8] = batch.data
+    pictures[list(batch.bad)] = 128
+    return pictures
+
+
+def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> Wanted:
+    """Say what is wanted of an image to make it square."""
+    return Wanted((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
 
 
 def square(
     image: NDArray[np.uint8], side: int, keep: Literal["centre", "all"], channels: int | None = None
 ) -> NDArray[np.uint8]:
     """Make an image square by cutting or by padding with white."""
-    way = Wanted((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
-    return shaped(image, way)
+    return shaped(image, _wanted(side, keep, channels))
