@@ -14,6 +14,7 @@ from shoal.cli import (
     demo,
     edits,
     evaluate,
+    explore,
     export,
     fit,
     info,
@@ -102,6 +103,7 @@ app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("info")(info.info)
+app.command("explore")(explore.explore)
 app.command("demo")(demo.demo)
 app.command("make-tiles")(make_tiles.make_tiles)
 app.command("version")(version.version)

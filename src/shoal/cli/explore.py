@@ -1,0 +1,116 @@
+"""``shoal explore``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shoal.cli.options import RunArgument
+from shoal.cli.output import remark, say
+from shoal.cli.runs import open_run
+
+if TYPE_CHECKING:
+    from shoal.api import Run
+
+_PORT = 7430
+
+
+def explore(
+    run: RunArgument,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            metavar="N",
+            help=f"By default {_PORT}, or a free one if that is taken.",
+            min=1,
+            max=65535,
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Let others in by this address of the machine; needs --token.",
+            show_default=False,
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            metavar="TEXT",
+            help="What the page's address must carry; 8 characters or more.",
+            show_default=False,
+        ),
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Do not open the page in the browser.")
+    ] = False,
+) -> None:
+    """Look at every cluster in the browser, and correct, name and undo."""
+    explore_run(open_run(run), port, host, token, read_only, no_open)
+
+
+def explore_run(
+    run: Run,
+    port: int | None = None,
+    host: str | None = None,
+    token: str | None = None,
+    read_only: bool = False,
+    no_open: bool = False,
+) -> None:
+    """Serve the page until interrupted."""
+    from shoal.errors import InputError
+    from shoal.explore.explorer import Explorer
+    from shoal.explore.prepare import Drawing, home_of, prepare_leaves
+    from shoal.explore.serve import listen, serve
+    from shoal.progress import RichProgress
+    from shoal.storage import RunFolder
+
+    try:
+        address = listen(host, port or _PORT, token)
+    except InputError:
+        if port is not None or host is not None:
+            raise
+        address = listen(host, None, token)
+    folder = RunFolder.open(run.path)
+    home = home_of(folder)
+    with RichProgress() as bars:
+        prepare_leaves(folder, home, bars)
+    explorer = Explorer(run, home, read_only)
+    if explorer.source_trouble:
+        remark(f"Without pictures: {explorer.source_trouble}")
+    drawing = None
+    if not explorer.atlas.has_map:
+        drawing = Drawing(run.path, home, explorer.progress.update)
+
+    def ready() -> None:
+        say(f"{run.path} is at {address.url}")
+        say("Stop it with Ctrl-C.")
+        if not no_open:
+            open_page(address.url)
+
+    try:
+        serve(explorer, address, ready)
+    finally:
+        if drawing is not None:
+            drawing.stop()
+
+
+def open_page(url: str) -> bool:
+    """Open a page in the browser, if there is one with windows."""
+    import webbrowser
+
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    # A text browser would take over the terminal.
+    if type(browser) is webbrowser.GenericBrowser:
+        return False
+    return browser.open(url)

@@ -1,0 +1,183 @@
+"""What a request asks for, checked: every value has a range, and errors have one form."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from shoal.edits import ConflictError, LockedError, NameTakenError
+from shoal.errors import InputError, ShoalError, StorageFullError
+from shoal.explore.explorer import Explorer
+from shoal.explore.guard import refusal
+
+MOST_BYTES = 32 << 20
+"""Of a request's body."""
+
+_SET = re.compile(r"[0-9a-f]{18}")
+
+
+class GoneError(LookupError):
+    """A set of rows that is no longer known: it has to be sent again."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The query and the body of a request.
+
+    Attributes
+    ----------
+    query
+        By name.
+    body
+        The bytes that were sent.
+    """
+
+    query: Mapping[str, str]
+    body: bytes = b""
+
+    def text(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        """Give one word out of some."""
+        value = self.query.get(name, default)
+        if value not in choices:
+            raise InputError(f"{name} {value[:40]!r}: give one of {', '.join(choices)}")
+        return value
+
+    def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
+        """Give a whole number of a range."""
+        value = self.query.get(name)
+        if value is None and default is not None:
+            return default
+        if value is None or not re.fullmatch(r"-?[0-9]{1,15}", value, re.ASCII):
+            raise InputError(f"{name} {(value or '')[:40]!r}: give a whole number")
+        return _ranged(name, int(value), low, high)
+
+    def real(self, name: str, low: float, high: float) -> float:
+        """Give a number of a range."""
+        value = self.query.get(name, "")
+        if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?", value, re.ASCII):
+            raise InputError(f"{name} {value[:40]!r}: give a number")
+        if not low <= float(value) <= high:
+            raise InputError(f"{name} {value}: give a number from {low:g} to {high:g}")
+        return float(value)
+
+    def k(self, explorer: Explorer) -> int | None:
+        """Give the cut: a number of clusters, or None for the clusters as edited."""
+        if self.query.get("k", "") == "":
+            return None
+        return self.whole("k", 1, explorer.atlas.result.tree.n_leaves)
+
+    def rows(self, explorer: Explorer, most: int) -> list[int]:
+        """Give a list of rows: ``rows=3,17,4``."""
+        value = self.query.get("rows", "")
+        if not re.fullmatch(r"[0-9]{1,15}(,[0-9]{1,15})*", value, re.ASCII):
+            raise InputError("rows: give numbers of rows such as 3,17,4")
+        found = [int(word) for word in value.split(",")]
+        if len(found) > most:
+            raise InputError(f"{len(found):,} rows: give at most {most:,}")
+        for row in found:
+            _ranged("row", row, 0, explorer.atlas.n_rows - 1)
+        return found
+
+    def set(self, explorer: Explorer) -> str | None:
+        """Give the name of a set of rows; None for all rows."""
+        value = self.query.get("set", "")
+        if value == "":
+            return None
+        if not _SET.fullmatch(value) or value not in explorer.specs:
+            raise GoneError(value[:40])
+        return value
+
+    def json(self) -> dict[str, Any]:
+        """Give the body as a JSON object."""
+        try:
+            found = json.loads(self.body or b"{}", parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"the body is no JSON: {str(error)[:80]}") from None
+        if not isinstance(found, dict):
+            raise InputError("the body is no JSON object")
+        return found
+
+
+def _ranged(name: str, value: int, low: int, high: int) -> int:
+    """Check a whole number."""
+    if not low <= value <= high:
+        raise InputError(f"{name} {value}: give {low:,} to {high:,}")
+    return value
+
+
+def _no_constant(word: str) -> None:
+    """Refuse NaN and infinities."""
+    raise ValueError(f"{word} is no JSON")
+
+
+Answer = Callable[[Explorer, Asked], Response | dict[str, Any]]
+
+
+def endpoint(explorer: Explorer, answer: Answer) -> Callable[[Request], Any]:
+    """Make a plain function answer requests, in a thread, with errors in one form."""
+
+    async def answered(request: Request) -> Response:
+        body = b""
+        if request.method == "POST":
+            try:
+                found = await _body(request)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            if found is None:
+                return refusal(413, "input", f"more than {MOST_BYTES >> 20} MiB: send less")
+            body = found
+        return await run_in_threadpool(_told, explorer, answer, Asked(request.query_params, body))
+
+    return answered
+
+
+async def _body(request: Request) -> bytes | None:
+    """Read the body of a request, None when it is too long."""
+    pieces, length = [], 0
+    async for piece in request.stream():
+        length += len(piece)
+        if length > MOST_BYTES:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _told(explorer: Explorer, answer: Answer, asked: Asked) -> Response:
+    """Answer, or say what is wrong."""
+    try:
+        found = answer(explorer, asked)
+    except GoneError:
+        return refusal(410, "gone", "this set of rows is no longer known: send it again")
+    except NameTakenError as error:
+        proposal = error.proposal
+        facts = {
+            "clusters": proposal.clusters,
+            "into": proposal.into,
+            "rows": proposal.rows,
+            "names": proposal.names,
+            "name": proposal.name,
+        }
+        return refusal(409, "name", str(error), proposal=facts)
+    except ConflictError as error:
+        return refusal(409, "conflict", str(error))
+    except LockedError as error:
+        return refusal(423, "locked", str(error))
+    except StorageFullError as error:
+        return refusal(507, "storage", str(error))
+    except InputError as error:
+        return refusal(400, "input", str(error))
+    except ShoalError as error:
+        return refusal(503, "busy", str(error))
+    except Exception as error:
+        traceback.print_exception(error, file=sys.stderr)
+        return refusal(500, "fault", f"an error of ours: {type(error).__name__}")
+    return found if isinstance(found, Response) else JSONResponse(found)

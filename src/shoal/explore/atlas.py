@@ -1,0 +1,243 @@
+"""The rows of a run for looking at: read from disk in pieces, never all of them at once."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.explore.seats import Seats
+from shoal.stages.map import map_fingerprint
+from shoal.stages.result import Result
+from shoal.storage import RunFolder, StageFolder, read_json, read_npy, read_table
+
+_HELD_BYTES = 48 << 20
+_PAGE = 4096
+Value = TypeVar("Value")
+
+
+class Kept:
+    """The values that were asked for last, by key; made once, also when threads ask at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, tuple[threading.Lock, list[Any]]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Give the value of a key, made by `make` when it is not there."""
+        with self._lock:
+            lock, held = self._values.setdefault(key, (threading.Lock(), []))
+            self._values.move_to_end(key)
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        with lock:
+            if not held:
+                held.append(make())
+            found: Value = held[0]
+            return found
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._values.clear()
+
+
+class Column:
+    """An array on disk, of which pieces are copied into memory.
+
+    What was read through the mapping is given back to the system every now and then: a server
+    that looks everywhere does not come to hold the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._array = read_npy(path, mmap=True)
+        self._touched = 0
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, at: slice | NDArray) -> NDArray:
+        found = np.array(self._array[at])
+        pages = found.nbytes if isinstance(at, slice) else len(found) * _PAGE
+        self._touched += min(pages, self._array.nbytes)
+        if self._touched > _HELD_BYTES:
+            self._touched = 0
+            mapped: mmap.mmap | None = getattr(self._array, "_mmap", None)
+            if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)
+        return found
+
+
+def run_seed(run: RunFolder) -> int:
+    """Give the seed of a run's fit."""
+    return int(run.settings.get("seed", 0))
+
+
+class Atlas:
+    """A finished run whose leaves are made, and perhaps its map.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    home
+        Where the stages leaves and map are: the run's folder, or another one.
+    """
+
+    def __init__(self, run: RunFolder, home: Path) -> None:
+        self.run = run
+        self.result = Result(run)
+        self.leaves = StageFolder(home / "leaves")
+        self.map = StageFolder(home / "map")
+        tree = self.result.tree
+        self.order = tree.order
+        self.leaf_of = np.empty(len(self.order), np.int32)
+        self.leaf_of[self.order] = np.arange(len(self.order), dtype=np.int32)
+        self.start = read_npy(self.leaves.whole("start"))
+        self.outlying = read_npy(self.leaves.whole("outlying"))
+        self._shards = Kept(24)
+        self._map_print = map_fingerprint(self.leaves.receipt.fingerprint, run_seed(run))
+        self._has_map = False
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the source, quarantined ones counted."""
+        return self.result.n_rows
+
+    @property
+    def n_seats(self) -> int:
+        """Rows that have a cluster."""
+        return int(self.start[-1])
+
+    @cached_property
+    def rows(self) -> Column:
+        """The row in each seat."""
+        return Column(self.leaves.whole("rows"))
+
+    @cached_property
+    def seats(self) -> Column:
+        """The seat of each row, −1 for quarantined ones."""
+        return Column(self.leaves.whole("seats"))
+
+    @cached_property
+    def second(self) -> Column:
+        """The leaf of the second nearest representative, by seat."""
+        return Column(self.leaves.whole("second"))
+
+    @cached_property
+    def margin(self) -> Column:
+        """How much nearer the first one is, by seat, uint8."""
+        return Column(self.leaves.whole("margin"))
+
+    @cached_property
+    def twins(self) -> Seats:
+        """The seats of rows that have an equal among their neighbours in seat."""
+        return Seats.of(read_npy(self.leaves.whole("twins")))
+
+    @cached_property
+    def outliers(self) -> Seats:
+        """The seats of all outliers: they are the last ones of each leaf."""
+        return Seats.ranges(self.start[1:] - self.outlying, self.start[1:])
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float32]:
+        """The representatives in leaf order, (m, d)."""
+        return self.result.representatives.vectors[self.order]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows of each leaf, (m,)."""
+        return np.diff(self.start)
+
+    @cached_property
+    def neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+        """The graph by representative: neighbours, affinities, distances; (m, k) each."""
+        folder = self.run.stage("tree")
+        names = ("neighbours", "affinities", "distances")
+        return tuple(read_npy(folder.whole(name)) for name in names)  # type: ignore[return-value]
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the map is drawn."""
+        self._has_map = self._has_map or self.map.is_done(self._map_print)
+        return self._has_map
+
+    @cached_property
+    def xy(self) -> NDArray[np.float32]:
+        """The place of each leaf on the map, (m, 2)."""
+        return read_npy(self.map.whole("layout"))
+
+    @cached_property
+    def codes(self) -> Column:
+        """The Morton codes of all seats, ascending."""
+        return Column(self.map.whole("codes"))
+
+    @cached_property
+    def coded_seats(self) -> Column:
+        """The seat of each of `codes`."""
+        return Column(self.map.whole("seats"))
+
+    @cached_property
+    def coded_leaves(self) -> Column:
+        """The leaf of each of `codes`."""
+        return Column(self.map.whole("leaf"))
+
+    @cached_property
+    def spots(self) -> Column:
+        """The Morton code of each seat."""
+        return Column(self.map.whole("spots"))
+
+    @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """Where each coarse cell begins in `codes`, and the end."""
+        return read_npy(self.map.whole("cells")).astype(np.int64)
+
+    @cached_property
+    def coarse(self) -> tuple[NDArray, NDArray, NDArray] | None:
+        """Cell, leaf and count, where rows are many; else None."""
+        names = ("cell", "leaf", "count")
+        if not self.map.whole("coarse_cell").exists():
+            return None
+        return tuple(read_npy(self.map.whole(f"coarse_{name}")) for name in names)  # type: ignore[return-value]
+
+    @cached_property
+    def about_map(self) -> dict[str, Any]:
+        """What the map says of itself."""
+        found: dict[str, Any] = read_json(self.map.whole("about", "json"))
+        return found
+
+    def leaves_at(self, seats: NDArray) -> NDArray[np.int64]:
+        """Give the leaf of each of some seats."""
+        return np.searchsorted(self.start, seats, side="right") - 1
+
+    def names(self, rows: NDArray) -> list[str | None]:
+        """Give the names of some rows, None where rows have only numbers."""
+        if not self.result.summary["named"]:
+            return [None] * len(rows)
+        size, folder = int(self.result.summary["shard_rows"]), self.run.stage("index")
+
+        def shard(number: int) -> Any:
+            return self._shards.get(
+                ("names", number),
+                lambda: read_table(folder.part("names", number, "parquet"))["name"],
+            )
+
+        return [shard(row // size)[row % size].as_py() for row in np.asarray(rows).tolist()]
+
+    def assigned(self, row: int) -> dict[str, Any]:
+        """Give what the fit says of one row: representative, second, margin, distance, outlier."""
+        size, folder = int(self.result.summary["shard_rows"]), self.run.stage("assign")
+        number = row // size
+        table = self._shards.get(
+            ("assign", number), lambda: read_table(folder.part("rows", number, "parquet"))
+        )
+        found: dict[str, Any] = table.slice(row % size, 1).to_pylist()[0]
+        return found

@@ -1,0 +1,104 @@
+"""Colours that stay tellable for hundreds of clusters, on dark and on light paper."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.tree import Tree
+
+COUNT = 512
+_STEPS = 24
+_LIGHTNESS = (0.56, 0.80)
+_CHROMA = (0.05, 0.175)
+_FIRST = (0.66, -0.03, -0.13)  # a blue, as L, a, b
+
+
+@cache
+def palette() -> NDArray[np.uint8]:
+    """Give `COUNT` colours, each as unlike those before it as can be, (512, 3) uint8.
+
+    They are the farthest of all sRGB colours of middle lightness and some chroma, taken one
+    after the other, by distance in OKLab (Ottosson, "A perceptual color space", 2020).
+    """
+    side = np.linspace(0, 1, _STEPS)
+    rgb = np.stack(np.meshgrid(side, side, side, indexing="ij"), -1).reshape(-1, 3)
+    lab = _oklab(rgb)
+    chroma = np.hypot(lab[:, 1], lab[:, 2])
+    fit = (
+        (lab[:, 0] > _LIGHTNESS[0])
+        & (lab[:, 0] < _LIGHTNESS[1])
+        & (chroma > _CHROMA[0])
+        & (chroma < _CHROMA[1])
+    )
+    rgb, lab = rgb[fit], lab[fit] * [0.8, 1, 1]
+    chosen = [int(((lab - np.array(_FIRST) * [0.8, 1, 1]) ** 2).sum(1).argmin())]
+    away = np.full(len(lab), np.inf)
+    while len(chosen) < COUNT:
+        away = np.minimum(away, ((lab - lab[chosen[-1]]) ** 2).sum(1))
+        chosen.append(int(away.argmax()))
+    return np.rint(255 * rgb[chosen]).astype(np.uint8)
+
+
+def _oklab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give OKLab of sRGB, (n, 3)."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_lms = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    return np.cbrt(linear @ np.array(to_lms).T) @ np.array(to_lab).T
+
+
+def piece_colours(tree: Tree, weights: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Give the number of the colour that each split makes, and where it goes, (most - 1,).
+
+    When a piece is split, its heavier side keeps its colour, and the other one gets a new one:
+    so colours stay while a person moves from cut to cut. Split t makes colour t + 1; the answer
+    tells the side that gets it: 0 the left one, 1 the right one.
+
+    Parameters
+    ----------
+    tree
+        Over the representatives.
+    weights
+        (m,) rows of each leaf, in leaf order.
+    most
+        The greatest K that is asked for.
+    """
+    ends = np.concatenate([[0], np.cumsum(weights)])
+    bounds = [0, tree.n_leaves]
+    sides = np.zeros(max(most - 1, 0), np.int64)
+    for t, cut in enumerate(tree.splits[: len(sides)].tolist()):
+        at = int(np.searchsorted(bounds, cut))
+        left, right = ends[cut] - ends[bounds[at - 1]], ends[bounds[at]] - ends[cut]
+        sides[t] = int(left >= right)
+        bounds.insert(at, cut)
+    return sides
+
+
+def cut_colours(tree: Tree, sides: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Give the number of the colour of each piece of the cut into k, in leaf order, (k,).
+
+    >>> tree = Tree(np.arange(4), np.array([3, 1, 2]), np.zeros(3))
+    >>> sides = piece_colours(tree, np.ones(4, int), 4)
+    >>> [cut_colours(tree, sides, k).tolist() for k in (1, 2, 3)]
+    [[0], [0, 1], [2, 0, 1]]
+    """
+    bounds, colours = [0, tree.n_leaves], [0]
+    for t, cut in enumerate(tree.splits[: k - 1].tolist()):
+        at = int(np.searchsorted(bounds, cut))
+        bounds.insert(at, cut)
+        new = t + 1
+        old = colours[at - 1]
+        pair = (old, new) if t < len(sides) and sides[t] else (new, old)
+        colours[at - 1 : at] = pair
+    return np.asarray(colours, np.int64)

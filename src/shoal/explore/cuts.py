@@ -1,0 +1,220 @@
+"""A clustering as the page shows it: of a plain cut, or of the base cut with its edits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.verdicts import held_share, row_confidence
+from shoal.edits import State
+from shoal.explore.atlas import Atlas
+from shoal.explore.seats import Seats
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A state of the clusters over an atlas; clusters are numbered 0 .. c − 1 by id here.
+
+    Parameters
+    ----------
+    atlas
+    state
+        From the edits; without edits that of a plain cut.
+    """
+
+    atlas: Atlas
+    state: State
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """The id of each cluster, ascending, (c,)."""
+        return np.fromiter(self.state.clusters, np.int64, len(self.state.clusters))
+
+    @cached_property
+    def of_leaf(self) -> NDArray[np.int32]:
+        """The cluster of each leaf, (m,)."""
+        labels = self.state.of_representative[self.atlas.order]
+        return np.searchsorted(self.ids, labels).astype(np.int32)
+
+    @cached_property
+    def pieces(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Seats at which the cluster changes, with the end, and the cluster of each piece."""
+        change = np.flatnonzero(np.diff(self.of_leaf, prepend=-1))
+        return np.append(self.atlas.start[change], self.atlas.n_seats), self.of_leaf[change]
+
+    @cached_property
+    def moved(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Seats of rows that are not in the cluster of their leaf, ascending, and their cluster."""
+        state = self.state
+        foreign = state.foreign
+        seats = self.atlas.seats[state.rows[foreign]].astype(np.int64)
+        order = np.argsort(seats)
+        cluster = np.searchsorted(self.ids, state.row_cluster[foreign]).astype(np.int32)
+        return seats[order], cluster[order]
+
+    def labels(self, seats: NDArray) -> NDArray[np.int32]:
+        """Give the cluster of each of some seats."""
+        bounds, cluster = self.pieces
+        found = cluster[np.searchsorted(bounds, seats, side="right") - 1]
+        moved, to = self.moved
+        if len(moved):
+            at = np.minimum(np.searchsorted(moved, seats), len(moved) - 1)
+            there = moved[at] == seats
+            found[there] = to[at[there]]
+        return found
+
+    def number(self, cluster_id: int) -> int:
+        """Give the number of a cluster, −1 when there is none of that id."""
+        at = int(np.searchsorted(self.ids, cluster_id))
+        return at if at < len(self.ids) and self.ids[at] == cluster_id else -1
+
+    def seats_of(self, cluster: int) -> Seats:
+        """Give the seats of all rows of a cluster."""
+        bounds, owner = self.pieces
+        mine = np.flatnonzero(owner == cluster)
+        found = Seats.ranges(bounds[mine], bounds[mine + 1])
+        moved, to = self.moved
+        if len(moved):
+            found = (found - Seats.of(moved[to != cluster])) | Seats.of(moved[to == cluster])
+        return found
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """Rows of each cluster, (c,)."""
+        sizes = self.state.sizes
+        return np.fromiter((sizes[c] for c in self.ids.tolist()), np.int64, len(self.ids))
+
+    @cached_property
+    def shares(self) -> NDArray[np.float32]:
+        """How much of each leaf's ties stay in its cluster, (m,)."""
+        neighbours, affinities, _ = self.atlas.neighbours
+        shares = held_share(neighbours, affinities, self.state.of_representative)
+        return shares[self.atlas.order]
+
+    def confidence(self, seats: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
+        """Give the confidence of some rows in the clusters of their leaves, 0..1."""
+        leaves = self.atlas.leaves_at(seats) if leaves is None else leaves
+        if self.atlas.result.every_row:
+            return self.shares[leaves]
+        second, margin = self.atlas.second[seats], self.atlas.margin[seats]
+        return row_confidence(self.shares, self.of_leaf, leaves.astype(np.int32), second, margin)
+
+    @cached_property
+    def means(self) -> NDArray[np.float32]:
+        """The mean of each cluster's leaves, weighted by their rows, (c, d)."""
+        vectors, weight = self.atlas.vectors, np.maximum(self.atlas.counts, 0).astype(np.float64)
+        by_cluster = np.argsort(self.of_leaf, kind="stable")
+        begins = np.searchsorted(self.of_leaf[by_cluster], np.arange(len(self.ids)))
+        # A cluster made of moved rows only has no leaf: its mean is that of those rows' leaves.
+        leaves, weights = by_cluster, weight[by_cluster]
+        means = np.zeros((len(self.ids), vectors.shape[1]))
+        ends = np.append(begins[1:], len(by_cluster))
+        for cluster in range(len(self.ids)):
+            mine = leaves[begins[cluster] : ends[cluster]]
+            how = weights[begins[cluster] : ends[cluster]]
+            if not how.sum():
+                seats, to = self.moved
+                mine = self.atlas.leaves_at(seats[to == cluster])
+                how = np.ones(len(mine))
+            if len(mine):
+                means[cluster] = how @ vectors[mine] / how.sum()
+        return means.astype(np.float32)
+
+    @cached_property
+    def away(self) -> NDArray[np.float32]:
+        """The distance of each leaf to the mean of its cluster, (m,)."""
+        return np.sqrt(((self.atlas.vectors - self.means[self.of_leaf]) ** 2).sum(axis=1))
+
+    @cached_property
+    def usual_away(self) -> NDArray[np.float64]:
+        """The mean distance of the leaves of each cluster to its mean, never 0, (c,)."""
+        total = np.bincount(self.of_leaf, self.away, len(self.ids))
+        count = np.bincount(self.of_leaf, minlength=len(self.ids))
+        mean = total / np.maximum(count, 1)
+        return np.where(mean > 0, mean, 1.0)
+
+    @cached_property
+    def medoids(self) -> NDArray[np.int64]:
+        """The seat in the middle of each cluster, −1 for one without rows, (c,)."""
+        held = np.flatnonzero(self.atlas.counts > 0)
+        order = held[np.lexsort((self.away[held], self.of_leaf[held]))]
+        owner, at = np.unique(self.of_leaf[order], return_index=True)
+        medoids = np.full(len(self.ids), -1, np.int64)
+        medoids[owner] = self.atlas.start[order[at]]
+        for cluster in np.unique(np.append(self.moved[1], self._of_moved_medoids(medoids))):
+            seats = self.seats_of(int(cluster))
+            if len(seats) and not seats.holds(medoids[cluster : cluster + 1])[0]:
+                medoids[cluster] = self._middle(seats, int(cluster))
+            elif not len(seats):
+                medoids[cluster] = -1
+        return medoids
+
+    def _of_moved_medoids(self, medoids: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Give the clusters whose medoid was itself moved away."""
+        moved, _ = self.moved
+        return np.flatnonzero(np.isin(medoids, moved)).astype(np.int32)
+
+    def _middle(self, seats: Seats, cluster: int) -> int:
+        """Give the seat of a set whose leaf is nearest to the mean of a cluster."""
+        tried = seats.take(np.unique(np.linspace(0, len(seats) - 1, 2000).astype(np.int64)))
+        leaves = self.atlas.leaves_at(tried)
+        away = ((self.atlas.vectors[leaves] - self.means[cluster]) ** 2).sum(axis=1)
+        return int(tried[away.argmin()])
+
+    @cached_property
+    def outliers(self) -> NDArray[np.int64]:
+        """Outliers in each cluster, (c,)."""
+        found = np.bincount(self.of_leaf, self.atlas.outlying, len(self.ids))
+        moved, to = self.moved
+        if len(moved):
+            far = self.atlas.outliers.holds(moved)
+            found -= np.bincount(
+                self.of_leaf[self.atlas.leaves_at(moved[far])], minlength=len(found)
+            )
+            found += np.bincount(to[far], minlength=len(found))
+        return found.astype(np.int64)
+
+    @cached_property
+    def held(self) -> NDArray[np.float64]:
+        """Mean share of ties that stay, over the rows of each cluster, (c,)."""
+        weight = self.atlas.counts.astype(np.float64)
+        total = np.bincount(self.of_leaf, weight, len(self.ids))
+        kept = np.bincount(self.of_leaf, weight * self.shares, len(self.ids))
+        return np.where(total > 0, kept / np.maximum(total, 1), np.nan)
+
+    def listing(self, colours: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """List the clusters as the page needs them, in the order of ids.
+
+        Parameters
+        ----------
+        colours
+            (c,) number of each one's colour.
+        """
+        atlas, medoids = self.atlas, self.medoids
+        leaves = atlas.leaves_at(np.maximum(medoids, 0))
+        rows = atlas.rows[np.maximum(medoids, 0)]
+        places = atlas.xy[leaves].astype(float).round(5) if atlas.has_map else None
+        found = []
+        for number, cluster in enumerate(self.state.clusters.values()):
+            there = medoids[number] >= 0
+            found.append(
+                {
+                    "id": cluster.id,
+                    "name": cluster.name,
+                    "note": cluster.note,
+                    "mark": cluster.mark,
+                    "locked": cluster.locked,
+                    "rows": int(self.sizes[number]),
+                    "outliers": int(self.outliers[number]),
+                    "held": None if np.isnan(self.held[number]) else round(self.held[number], 4),
+                    "medoid": int(rows[number]) if there else None,
+                    "leaf": int(leaves[number]) if there else None,
+                    "xy": places[number].tolist() if places is not None and there else None,
+                    "colour": int(colours[number]),
+                }
+            )
+        return found

@@ -1,0 +1,88 @@
+"""All that is known of one row: where it lies, between which clusters, and what is next to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.morton import SIDE, to_places
+from shoal.explore.atlas import Atlas
+from shoal.explore.cuts import Cut
+from shoal.storage import read_npy
+
+_ALIKE = 60
+_EACH = 8
+_SHOWN_CLUSTERS = 4
+
+
+def near_seats(atlas: Atlas, seat: int, most: int) -> tuple[NDArray[np.int64], NDArray | None]:
+    """Give the seats of the rows nearest to one, and their distances where these are known.
+
+    They are looked for among the rows of the same leaf and of the leaves next to it.
+    """
+    leaf = int(atlas.leaves_at(np.array([seat]))[0])
+    neighbours = atlas.neighbours[0]
+    representative = atlas.order[leaf]
+    around = neighbours[representative]
+    around = atlas.leaf_of[around[around >= 0]]
+    own = np.arange(*_window(atlas, leaf, seat, _ALIKE))
+    each = 1 if atlas.result.every_row else _EACH
+    others = [
+        np.arange(atlas.start[a], min(atlas.start[a] + each, atlas.start[a + 1])) for a in around
+    ]
+    found = np.concatenate([own[own != seat], *others]).astype(np.int64)
+    vectors = _vectors(atlas, np.append(found, seat))
+    if vectors is None:
+        return found[:most], None
+    away = np.sqrt(((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1))
+    nearest = np.argsort(away, kind="stable")[:most]
+    return found[nearest], away[nearest]
+
+
+def _window(atlas: Atlas, leaf: int, seat: int, most: int) -> tuple[int, int]:
+    """Give the range of seats of a leaf around one of them."""
+    low, high = int(atlas.start[leaf]), int(atlas.start[leaf + 1])
+    return max(low, seat - most // 2), min(high, seat + most // 2)
+
+
+def _vectors(atlas: Atlas, seats: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """Give the vectors of some rows, None where the run no longer has them."""
+    rows = atlas.rows[seats]
+    size, folder = int(atlas.result.summary["shard_rows"]), atlas.run.stage("project")
+    found = []
+    for shard, at in zip((rows // size).tolist(), (rows % size).tolist(), strict=True):
+        path = folder.part("vectors", shard)
+        if not path.exists():
+            return None
+        found.append(np.array(read_npy(path, mmap=True)[at], np.float32))
+    return np.stack(found)
+
+
+def between(cut: Cut, seat: int) -> list[dict[str, Any]]:
+    """Give the clusters that a row's ties lead to, and what share of them leads to each."""
+    atlas = cut.atlas
+    leaf = int(atlas.leaves_at(np.array([seat]))[0])
+    neighbours, affinities, _ = atlas.neighbours
+    representative = atlas.order[leaf]
+    counted = (neighbours[representative] >= 0) & (affinities[representative] > 0)
+    tied = cut.of_leaf[atlas.leaf_of[neighbours[representative][counted]]]
+    share = np.bincount(tied, affinities[representative][counted], len(cut.ids))
+    if not share.sum():
+        return []
+    share = share / share.sum()
+    most = np.argsort(-share, kind="stable")[:_SHOWN_CLUSTERS]
+    return [
+        {"cluster": int(cut.ids[c]), "share": round(float(share[c]), 3)}
+        for c in most
+        if share[c] > 0
+    ]
+
+
+def place_on_map(atlas: Atlas, seat: int) -> list[float] | None:
+    """Give the place of a row on the map, if that is drawn."""
+    if not atlas.has_map:
+        return None
+    x, y = to_places(atlas.spots[np.array([seat])])
+    return [(float(x[0]) + 0.5) / SIDE, (float(y[0]) + 0.5) / SIDE]

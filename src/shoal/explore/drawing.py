@@ -1,0 +1,50 @@
+"""``python -m shoal.explore.drawing RUN HOME``: draws the map, and says how far it is in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from shoal.errors import ShoalError
+from shoal.explore.prepare import prepare_map
+from shoal.progress import Silent
+from shoal.storage import RunFolder
+
+_NICER = 10  # the page comes first
+
+
+class _Lines(Silent):
+    """Writes a line whenever one more of a hundred is done."""
+
+    def __init__(self) -> None:
+        self._total, self._done, self._said = 1, 0, -1
+
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        """Begin a stage."""
+        self._total = total or 1
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more units done."""
+        self._done += n
+        hundredth = 100 * self._done // self._total
+        if hundredth > self._said:
+            self._said = hundredth
+            print(json.dumps({"share": self._done / self._total}), flush=True)
+
+
+def main() -> int:
+    """Draw; give the exit code."""
+    run, home = sys.argv[1:3]
+    os.nice(_NICER)
+    try:
+        prepare_map(RunFolder.open(run), Path(home), _Lines())
+    except ShoalError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Requests that edit: each becomes one entry of the log, or is refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from shoal.edits import Entry
+from shoal.errors import InputError
+from shoal.explore.asked import Asked, GoneError
+from shoal.explore.explorer import Explorer
+
+_MOST_MOVED = 5_000_000
+_LISTED = 500
+
+
+class ReadOnlyError(InputError):
+    """The explorer was started with --read-only."""
+
+
+def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Do one edit; say what came of it.
+
+    The body has ``op``, what that needs, and ``author``, ``seen`` and ``token`` (see
+    `shoal.edits`). On another cut than the edits stand on, ``from`` starts anew from it first.
+    """
+    if explorer.read_only:
+        raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
+    given = asked.json()
+    op = given.get("op")
+    if not isinstance(op, str) or op not in _OPERATIONS:
+        raise InputError(f"op {str(op)[:40]!r}: give one of {', '.join(_OPERATIONS)}")
+    how = {
+        "author": _text(given, "author", 80) or "",
+        "seen": _whole(given, "seen", None),
+        "token": _text(given, "token", 80),
+    }
+    entry = _OPERATIONS[op](explorer, given, how)
+    return {"seq": entry.seq, "said": entry.describe(), **_counts(explorer)}
+
+
+def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say what would come of a merge or of a split, and do nothing."""
+    given = asked.json()
+    curation = explorer.curation
+    if given.get("op") == "merge":
+        merge = curation.preview_merge(_ids(given, "clusters"), _whole(given, "into", None))
+        return {
+            "clusters": merge.clusters,
+            "into": merge.into,
+            "rows": merge.rows,
+            "names": merge.names,
+            "name": merge.name,
+            "total": merge.total,
+        }
+    if given.get("op") == "split":
+        parts = curation.preview_split(_needed(given, "cluster"), _whole(given, "parts", None))
+        return {"parts": [{"cluster": c, "rows": n} for c, n in parts.items()]}
+    raise InputError("op: give merge or split")
+
+
+def history(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """List the latest entries of the log, the last one first, and what can be undone."""
+    curation = explorer.curation
+    curation.refresh()
+    entries = curation.entries(asked.whole("since", 0, 1 << 40, 0))
+    in_effect = {entry.seq for entry in curation.done}
+    shown = [
+        {
+            "seq": entry.seq,
+            "time": entry.time,
+            "author": entry.author,
+            "op": entry.op,
+            "said": entry.describe(),
+            "in_effect": entry.seq in in_effect,
+        }
+        for entry in entries[: -_LISTED - 1 : -1]
+    ]
+    return {"entries": shown, **_counts(explorer)}
+
+
+def _counts(explorer: Explorer) -> dict[str, Any]:
+    """Say where the log stands."""
+    curation = explorer.curation
+    done, undone = curation.done, curation.undone
+    return {
+        "seq": curation.seq,
+        "done": len(done),
+        "undo": done[-1].describe() if done else None,
+        "redo": undone[0].describe() if undone else None,
+    }
+
+
+def _move(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Move a set of rows to a cluster, or out into a new one."""
+    name = given.get("set")
+    if not isinstance(name, str) or name not in explorer.specs:
+        raise GoneError(str(name)[:40])
+    seats = explorer.chosen(name).seats
+    if len(seats) > _MOST_MOVED:
+        raise InputError(f"{len(seats):,} rows: at most {_MOST_MOVED:,} can be moved at once")
+    rows = explorer.atlas.rows[seats.all()]
+    to, called = _whole(given, "to", None), _text(given, "name", 1000)
+    return explorer.curation.move(rows, to, called, **how)
+
+
+def _merge(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Merge clusters."""
+    into, name = _whole(given, "into", None), _text(given, "name", 1000)
+    return explorer.curation.merge(_ids(given, "clusters"), into, name, **how)
+
+
+def _split(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Split a cluster."""
+    parts = _whole(given, "parts", None)
+    return explorer.curation.split(_needed(given, "cluster"), parts, **how)
+
+
+def _quiz(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Keep the answers of a quiz."""
+    right, wrong = _ids(given, "right"), _ids(given, "wrong")
+    return explorer.curation.answer_quiz(_needed(given, "cluster"), right, wrong, **how)
+
+
+def _start(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Start anew from another cut."""
+    return explorer.curation.start_from(k=_needed(given, "k"), **how)
+
+
+_OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entry]] = {
+    "merge": _merge,
+    "split": _split,
+    "move": _move,
+    "rename": lambda e, g, how: e.curation.rename(
+        _needed(g, "cluster"), _text(g, "name", 1000), **how
+    ),
+    "note": lambda e, g, how: e.curation.note(
+        _needed(g, "cluster"), _text(g, "note", 20_000) or "", **how
+    ),
+    "mark": lambda e, g, how: e.curation.mark(_needed(g, "cluster"), _text(g, "mark", 40), **how),
+    "lock": lambda e, g, how: e.curation.lock(
+        _needed(g, "cluster"), bool(g.get("locked", True)), **how
+    ),
+    "apart": lambda e, g, how: e.curation.keep_apart(_needed(g, "a"), _needed(g, "b"), **how),
+    "quiz": _quiz,
+    "start": _start,
+    "undo": lambda e, g, how: e.curation.undo(_whole(g, "n", 1) or 1, **how),
+    "redo": lambda e, g, how: e.curation.redo(_whole(g, "n", 1) or 1, **how),
+}
+
+
+def _text(given: dict[str, Any], name: str, most: int) -> str | None:
+    """Give a text of a body, None where there is none."""
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > most:
+        raise InputError(f"{name}: give a text of at most {most:,} characters")
+    return value
+
+
+def _whole(given: dict[str, Any], name: str, default: int | None) -> int | None:
+    """Give a whole number of a body."""
+    value = given.get(name)
+    if value is None:
+        return default
+    if type(value) is not int or not 0 <= value < 1 << 40:
+        raise InputError(f"{name} {str(value)[:40]}: give a whole number")
+    return value
+
+
+def _needed(given: dict[str, Any], name: str) -> int:
+    """Give a whole number that has to be there."""
+    value = _whole(given, name, None)
+    if value is None:
+        raise InputError(f"{name} is missing: give a whole number")
+    return value
+
+
+def _ids(given: dict[str, Any], name: str) -> list[int]:
+    """Give a list of whole numbers of a body."""
+    value = given.get(name, [])
+    good = isinstance(value, list) and len(value) <= 100_000
+    if not good or not all(type(v) is int and 0 <= v < 1 << 40 for v in value):
+        raise InputError(f"{name}: give a list of whole numbers")
+    return value

@@ -1,0 +1,53 @@
+"""Tells every open page when something changed, within half a second."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from shoal.errors import ShoalError
+from shoal.explore.explorer import Explorer
+
+_PAUSE = 0.3
+_STILL = 15.0
+
+
+class Events:
+    """A stream of what happens: ``{"seq": …, "map": …}`` whenever one of them changes.
+
+    Edits of other processes are seen too: the log is looked at as long as a page is open.
+    """
+
+    def __init__(self, explorer: Explorer) -> None:
+        self._explorer = explorer
+        self.stopping = False
+
+    async def answer(self, request: Request) -> StreamingResponse:
+        """Open a stream."""
+        return StreamingResponse(self._lines(request), media_type="text/event-stream")
+
+    async def _lines(self, request: Request) -> AsyncIterator[str]:
+        """Write an event for each change, and a sign of life now and then."""
+        said, silent = "", 0.0
+        while not self.stopping and not await request.is_disconnected():
+            now = json.dumps(await run_in_threadpool(self._now))
+            if now != said or silent >= _STILL:
+                yield f"data: {now}\n\n" if now != said else ": still here\n\n"
+                said, silent = now, 0.0
+            await asyncio.sleep(_PAUSE)
+            silent += _PAUSE
+
+    def _now(self) -> dict[str, object]:
+        """Say how things stand."""
+        explorer = self._explorer
+        drawn = explorer.atlas.has_map
+        state = {"ready": True} if drawn else {"ready": False, **explorer.drawing}
+        try:
+            return {"seq": explorer.curation.refresh(), "map": state}
+        except ShoalError as error:
+            return {"seq": None, "map": state, "trouble": str(error)}

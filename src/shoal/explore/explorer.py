@@ -1,0 +1,333 @@
+"""One run being explored: the cuts, sets and pictures that requests ask for, made once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.api import Run
+from shoal.core.morton import BITS, cell_bounds, raster
+from shoal.edits import Curation
+from shoal.edits.state import first_state
+from shoal.errors import InputError, ShoalError
+from shoal.explore.area import seats_within
+from shoal.explore.atlas import Atlas, Kept
+from shoal.explore.colours import cut_colours, palette, piece_colours
+from shoal.explore.cuts import Cut
+from shoal.explore.detail import between, near_seats, place_on_map
+from shoal.explore.orders import Ordered, ordered
+from shoal.explore.pictures import Pictures, open_pictures
+from shoal.explore.seats import Seats
+from shoal.explore.tiles import Spots, code_range, spots, usual_count
+from shoal.stages.map import COARSE
+from shoal.storage import RunFolder
+
+MOST_CLUSTERS = 1000
+"""The slider's last K."""
+
+_COUNTED = 5_000_000
+_SHARED = 40
+_USUAL_ROWS = 2000
+_PROFILE = 64
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A set of rows that a person chose: by clusters, one by one, by an outline on the map.
+
+    Attributes
+    ----------
+    seats
+        Them.
+    clusters
+        Numbers of whole clusters, when it is made of nothing else; else None.
+    """
+
+    seats: Seats
+    clusters: tuple[int, ...] | None = None
+
+
+@dataclass
+class Explorer:
+    """What the server knows of a run.
+
+    Parameters
+    ----------
+    run
+        A finished run.
+    home
+        Where its leaves and its map are.
+    read_only
+        Refuse edits.
+    """
+
+    run: Run
+    home: Path
+    read_only: bool = False
+    _cuts: Kept = field(default_factory=lambda: Kept(16))
+    _sets: Kept = field(default_factory=lambda: Kept(64))
+    _orders: Kept = field(default_factory=lambda: Kept(24))
+    _tiles: Kept = field(default_factory=lambda: Kept(256))
+    progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def atlas(self) -> Atlas:
+        """The rows."""
+        return Atlas(RunFolder.open(self.run.path), self.home)
+
+    @cached_property
+    def curation(self) -> Curation:
+        """The edits."""
+        return self.run.edits
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with the fit: pictures and tiles may be kept by browsers under it."""
+        return self.atlas.leaves.receipt.fingerprint[:12]
+
+    @cached_property
+    def source_trouble(self) -> str | None:
+        """Why rows cannot be seen, None when they can."""
+        try:
+            _ = self.run.source
+        except ShoalError as error:
+            return str(error)
+        return None
+
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """Pictures of the rows, None where there are none."""
+        return None if self.source_trouble else open_pictures(self.run.source)
+
+    @cached_property
+    def most_clusters(self) -> int:
+        """The greatest K that the slider offers."""
+        finest = max(layer.k for layer in self.run.layers)
+        return int(min(self.run.tree.n_leaves, MOST_CLUSTERS, max(60, 4 * finest)))
+
+    @cached_property
+    def _sides(self) -> NDArray[np.int64]:
+        """Which side of each split gets a new colour."""
+        return piece_colours(self.run.tree, self.atlas.counts, self.most_clusters)
+
+    @cached_property
+    def usual(self) -> float:
+        """Rows of a spot of the map that is drawn in full."""
+        return usual_count(self.atlas)
+
+    @cached_property
+    def cell_bits(self) -> int:
+        """Bits of the cells of a tile that hold a picture each: of 32 pixels, or of 64."""
+        return 4 if self.pictures is not None and self.pictures.small else 3
+
+    @cached_property
+    def pictures_from(self) -> int:
+        """The zoom from which the map shows pictures: few rows share one."""
+        cells = self.atlas.cells
+        for zoom in range(1, COARSE - self.cell_bits + 1):
+            counts = np.diff(cells[:: 4 ** (COARSE - zoom - self.cell_bits)])
+            if self.atlas.n_seats <= _SHARED * (counts > 0).sum():
+                return zoom
+        return COARSE - self.cell_bits + 1
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """How far the drawing of the map is."""
+        return dict(self.progress)
+
+    # Cuts.
+
+    def key(self, k: int | None) -> str:
+        """Name a cut: plain ones by K, the edited one by the last edit."""
+        return f"e{self.curation.seq}" if k is None else f"k{k}"
+
+    def cut(self, k: int | None) -> Cut:
+        """Give the cut into k, or the clusters as they are edited."""
+        if k is None:
+            state = self.curation.state
+            return self._cuts.get(self.key(None), lambda: Cut(self.atlas, state))
+        if not 1 <= k <= self.atlas.result.tree.n_leaves:
+            raise InputError(f"k {k}: give 1 to {self.atlas.result.tree.n_leaves:,}")
+        base = self.curation.ground.base
+        return self._cuts.get(self.key(k), lambda: Cut(self.atlas, first_state(base(k))))
+
+    def colours(self, cut: Cut) -> NDArray[np.int64]:
+        """Give the number of the colour of each cluster of a cut, (c,)."""
+        base, tree = cut.state.base, self.run.tree
+        pieces = cut_colours(tree, self._sides, base.k)
+        ids = base.labels[tree.order[tree.bounds(base.k)[:-1]]]
+        known = dict(zip(ids.tolist(), pieces.tolist(), strict=True))
+        fresh = base.k - 1 - max(known)
+        return np.array([known.get(c, c + fresh) % len(palette()) for c in cut.ids.tolist()])
+
+    def spots(self, cut: Cut, k: int | None, where: tuple[int, int, int], bits: int) -> Spots:
+        """Count the rows in the spots of a tile."""
+        key = (self.key(k), where, bits)
+        return self._tiles.get(key, lambda: spots(cut, *where, bits))
+
+    def cell_rows(self, zoom: int, x: int, y: int, bits: int) -> NDArray[np.int64]:
+        """Give for each cell of a tile the row that stands for it, −1 for none, (n, n)."""
+        atlas = self.atlas
+        a, b = code_range(atlas, x, y, zoom)
+        cell = (atlas.codes[a:b].astype(np.int64) - cell_bounds(x, y, zoom)[0]) >> 2 * (
+            BITS - zoom - bits
+        )
+        seats = atlas.coded_seats[a:b].astype(np.int64)
+        inner = seats - atlas.start[atlas.coded_leaves[a:b]]
+        # The row nearest to its representative, so that it stays when one zooms in.
+        order = np.lexsort((seats, inner, cell))
+        filled, first = np.unique(cell[order], return_index=True)
+        found = np.full(1 << 2 * bits, -1, np.int64)
+        found[filled] = atlas.rows[seats[order[first]]]
+        return found[raster(bits)].reshape(1 << bits, 1 << bits)
+
+    # Sets.
+
+    def choose(self, spec: Mapping[str, Any], k: int | None) -> tuple[str, Chosen]:
+        """Make a set of rows; give the name under which it can be asked for, and it."""
+        plain = {name: spec[name] for name in ("clusters", "rows", "area") if spec.get(name)}
+        text = json.dumps([plain, k], sort_keys=True)
+        name = hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
+        self.specs[name] = {**plain, "k": k}
+        while len(self.specs) > 4096:
+            self.specs.pop(next(iter(self.specs)))
+        return name, self.chosen(name)
+
+    def chosen(self, name: str | None) -> Chosen:
+        """Give a set by its name, as it is after the latest edit; all rows for None.
+
+        Raises
+        ------
+        KeyError
+            When there is no such set.
+        """
+        if name is None:
+            return Chosen(Seats.ranges(np.zeros(1), np.array([self.atlas.n_seats])))
+        spec = self.specs[name]
+        key = (name, self.key(spec["k"]))
+        return self._sets.get(key, lambda: self._made(spec))
+
+    def _made(self, spec: Mapping[str, Any]) -> Chosen:
+        """Gather the rows of a set."""
+        cut, atlas = self.cut(spec["k"]), self.atlas
+        found = Seats.of(np.empty(0, np.int64))
+        numbers = tuple(n for n in map(cut.number, spec.get("clusters", ())) if n >= 0)
+        for number in numbers:
+            found = found | cut.seats_of(number)
+        if "rows" in spec:
+            seats = atlas.seats[np.asarray(spec["rows"], np.int64)]
+            found = found | Seats.of(seats[seats >= 0])
+        if "area" in spec:
+            found = found | seats_within(atlas, np.asarray(spec["area"], np.float64))
+        whole = set(spec) <= {"clusters", "k"}
+        return Chosen(found, numbers if whole else None)
+
+    def ordered(self, name: str | None, k: int | None, order: str, seed: int) -> Ordered:
+        """Give a set in an order."""
+        chosen, cut = self.chosen(name), self.cut(k)
+        key = (name, self.key(self.specs[name]["k"]) if name else "", self.key(k), order, seed)
+        return self._orders.get(key, lambda: ordered(chosen.seats, cut, order, seed))
+
+    def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
+        """Count the rows of a set by cluster id; None when that would take long."""
+        cut = self.cut(k)
+        if len(chosen.seats) > _COUNTED:
+            return None
+        counts = np.bincount(cut.labels(chosen.seats.all()), minlength=len(cut.ids))
+        some = np.flatnonzero(counts)
+        return dict(zip(cut.ids[some].tolist(), counts[some].tolist(), strict=True))
+
+    def lit_codes(self, name: str) -> NDArray[np.uint32]:
+        """Give the places of a set's rows on the map, ascending; of some of them when many."""
+        seats = self.chosen(name).seats
+        key = ("lit", name, self.key(self.specs[name]["k"]))
+
+        def make() -> NDArray[np.uint32]:
+            n = len(seats)
+            at = np.arange(n) if n <= _COUNTED else np.linspace(0, n - 1, _COUNTED).astype(np.int64)
+            return np.sort(self.atlas.spots[seats.take(at)])
+
+        return self._orders.get(key, make)
+
+    def rows_shown(self, seats: NDArray[np.int64], k: int | None) -> list[dict[str, Any]]:
+        """Say of some rows what the gallery shows."""
+        cut, atlas = self.cut(k), self.atlas
+        rows = atlas.rows[seats]
+        labels, confidence = cut.ids[cut.labels(seats)], cut.confidence(seats)
+        far, moved = atlas.outliers.holds(seats), np.isin(seats, cut.moved[0])
+        facts = zip(
+            rows.tolist(),
+            atlas.names(rows),
+            labels.tolist(),
+            confidence.astype(float).round(3).tolist(),
+            far.tolist(),
+            moved.tolist(),
+            strict=True,
+        )
+        names = ("row", "name", "cluster", "confidence", "outlier", "moved")
+        return [dict(zip(names, fact, strict=True)) for fact in facts]
+
+    def row_facts(self, row: int, k: int | None, most: int) -> dict[str, Any]:
+        """Say all that is known of one row."""
+        seat = int(self.atlas.seats[np.array([row])][0])
+        if seat < 0:
+            return self._bad_row(row)
+        near, away = near_seats(self.atlas, seat, most)
+        neighbours = self.rows_shown(near, k)
+        for at, neighbour in enumerate(neighbours):
+            neighbour["distance"] = None if away is None else round(float(away[at]), 4)
+        return {
+            **self.rows_shown(np.array([seat]), k)[0],
+            "quarantined": None,
+            "between": between(self.cut(k), seat),
+            "neighbours": neighbours,
+            "xy": place_on_map(self.atlas, seat),
+        }
+
+    def _bad_row(self, row: int) -> dict[str, Any]:
+        """Say why a row could not be used."""
+        import pyarrow.compute as pc
+
+        table = self.run.quarantine
+        found = table.filter(pc.equal(table["row"], row)).to_pylist()
+        facts = found[0] if found else {"name": None, "reason": "it could not be read"}
+        return {"row": row, "name": facts["name"], "quarantined": facts["reason"]}
+
+    def profile(self, row: int) -> list[float]:
+        """Give the numbers of a row of vectors, 64 at most: means of as many next to each other."""
+        data = self.run.source.read(row, row + 1).data[0].astype(np.float64).ravel()
+        return [round(float(v), 4) for v in _shortened(data)]
+
+    @cached_property
+    def usual_values(self) -> dict[str, Any]:
+        """Give mean and deviation of the numbers of some rows, as `profile` shortens them."""
+        source = self.run.source
+        step = max(1, source.n_rows // _USUAL_ROWS)
+        blocks = range(0, source.n_rows, step * 50)
+        read = [source.read(at, min(at + 50, source.n_rows)).data for at in blocks]
+        rows = np.concatenate(read).reshape(-1, int(np.prod(source.shape))).astype(np.float64)
+        short = np.stack([_shortened(row) for row in rows])
+        columns = getattr(source, "columns", None)
+        return {
+            "mean": short.mean(axis=0).round(4).tolist(),
+            "deviation": short.std(axis=0).round(4).tolist(),
+            "columns": list(columns) if columns and len(columns) == short.shape[1] else None,
+            "numbers": rows.shape[1],
+        }
+
+
+def _shortened(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give at most 64 means of numbers next to each other."""
+    if len(values) <= _PROFILE:
+        return values
+    bounds = np.linspace(0, len(values), _PROFILE + 1).astype(np.int64)
+    return np.add.reduceat(values, bounds[:-1]) / np.diff(bounds)

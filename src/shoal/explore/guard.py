@@ -1,0 +1,144 @@
+"""Who may ask: the address, the page's own origin, the token; and what browsers may do with it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEADER = "x-shoal"
+"""Requests that change something carry this header: other sites' forms cannot send it."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob: data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_ALWAYS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def refusal(status: int, kind: str, message: str, **more: Any) -> JSONResponse:
+    """Give an error in the one form that all errors have."""
+    return JSONResponse({"error": {"kind": kind, "message": message, **more}}, status)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Lets requests through to an app when they come from the page itself.
+
+    Attributes
+    ----------
+    app
+        What answers.
+    hosts
+        Names under which this server is known, with the port: a page of another name that leads
+        here (DNS rebinding) is refused. None where any name will do, as there is a token.
+    token
+        What must be given once in the address; then it is kept in a cookie. None for none.
+    port
+        Of the server; cookies know no ports, so it is in the cookie's name.
+    """
+
+    app: App
+    hosts: frozenset[str] | None
+    token: str | None = None
+    port: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def careful(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        answer = self._refused(scope) or self._admitted(scope)
+        await (answer or self.app)(scope, receive, careful)
+
+    def _refused(self, scope: Scope) -> Response | None:
+        """Refuse what does not come from the page."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        if self.hosts is not None and host not in self.hosts:
+            return refusal(
+                421, "host", f"{host[:80]!r} is not this server: use the address it printed"
+            )
+        origin = headers.get("origin")
+        if origin is not None and origin.lower().partition("://")[2] != host:
+            return refusal(403, "origin", "another site asked for this: open the page itself")
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and (
+            scope["path"] != "/"
+        ):
+            return refusal(403, "origin", "another site asked for this: open the page itself")
+        if scope["method"] not in _SAFE and HEADER not in headers:
+            return refusal(403, "origin", f"give the header {HEADER}: 1 with what changes things")
+        return None
+
+    def _admitted(self, scope: Scope) -> Response | None:
+        """Ask for the token; keep it in a cookie when it was in the address."""
+        if self.token is None:
+            return None
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = query.pop("token", [""])[0]
+        if self._is_token(given):
+            there = f"{scope['path']}?{urlencode(query, doseq=True)}".rstrip("?")
+            answer = RedirectResponse(there if there.startswith("/") else "/", 303)
+            answer.set_cookie(self._cookie, given, httponly=True, samesite="strict")
+            return answer
+        if self._is_token(self._kept(scope)):
+            return None
+        if scope["path"].startswith("/api/"):
+            return refusal(401, "token", "a token is needed: open the address that was printed")
+        return PlainTextResponse(
+            "A token is needed: open the whole address that shoal explore printed.\n", 401
+        )
+
+    @property
+    def _cookie(self) -> str:
+        """Name of the cookie."""
+        return f"shoal-token-{self.port}"
+
+    def _kept(self, scope: Scope) -> str:
+        """Give the token in the cookie."""
+        jar: SimpleCookie = SimpleCookie()
+        try:
+            jar.load(Headers(scope=scope).get("cookie", ""))
+        except CookieError:
+            return ""
+        return jar[self._cookie].value if self._cookie in jar else ""
+
+    def _is_token(self, given: str) -> bool:
+        """Tell whether it is the token, in the same time for any."""
+        return hmac.compare_digest(given.encode(), (self.token or "").encode())

@@ -1,0 +1,261 @@
+"""Requests that look: the run, clusters, rows, pictures, the map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from starlette.responses import Response
+
+from shoal.core.morton import SIDE, to_places
+from shoal.errors import InputError
+from shoal.explore.asked import Asked
+from shoal.explore.colours import palette
+from shoal.explore.explorer import Explorer
+from shoal.explore.orders import ORDERS
+from shoal.explore.pictures import SIDES
+from shoal.explore.tiles import (
+    DEEPEST,
+    code_range,
+    density_png,
+    frames_png,
+    lit_spots,
+    spot_bits,
+)
+
+MOST_ROWS = 500
+_MOST_THUMBS = 100
+_MEAN_ROWS = 300
+_NEAREST = 24
+_MOST_CORNERS = 2000
+_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+
+
+def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say what the page needs to know of the run before anything else."""
+    run, atlas, pictures = explorer.run, explorer.atlas, explorer.pictures
+    most = explorer.most_clusters
+    excess = run.tree.excess[: most - 1].astype(float)
+    info = atlas.result.summary
+    return {
+        "name": run.path.name.removesuffix(".shoal"),
+        "description": info["description"],
+        "kind": info["kind"],
+        "rows": run.n_rows,
+        "quarantined": run.n_rows - atlas.n_seats,
+        "representatives": len(atlas.order),
+        "every_row": atlas.result.every_row,
+        "layers": [layer.as_dict() for layer in run.layers],
+        "most": most,
+        "excess": [round(e, 3) if np.isfinite(e) else None for e in excess],
+        "read_only": explorer.read_only,
+        "version": explorer.version,
+        "trouble": explorer.source_trouble,
+        "thumb": None
+        if pictures is None
+        else {"side": pictures.side, "small": pictures.small, "sides": SIDES},
+        "palette": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette().tolist()],
+        "orders": ORDERS,
+        "twins": len(atlas.twins),
+        "outliers": len(atlas.outliers),
+    }
+
+
+def clusters(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """List the clusters of a cut, and how they hang together."""
+    k = asked.k(explorer)
+    seq = explorer.curation.refresh()
+    cut = explorer.cut(k)
+    listing = cut.listing(explorer.colours(cut))
+    tree, shown = explorer.run.tree, [c for c in listing if c["leaf"] is not None]
+    in_order = sorted(shown, key=lambda c: c["leaf"])
+    leaves = tree.order[[c["leaf"] for c in in_order]]
+    apart = tree.apart(leaves[:-1], leaves[1:])
+    return {
+        "k": k,
+        "base": explorer.curation.k,
+        "edited": explorer.curation.edited,
+        "seq": seq,
+        "clusters": listing,
+        # In leaf order, and the K from which each is apart from the one before it.
+        "order": [c["id"] for c in in_order],
+        "apart": apart.tolist(),
+    }
+
+
+def rows(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Give a page of a set in an order."""
+    k, name = asked.k(explorer), asked.set(explorer)
+    order = asked.text("order", ORDERS, "typical")
+    seed = asked.whole("seed", 0, 1 << 30, 0)
+    found = explorer.ordered(name, k, order, seed)
+    start = asked.whole("start", 0, 1 << 40, 0)
+    count = asked.whole("count", 1, MOST_ROWS, 100)
+    seats = found.take(min(start, len(found)), min(start + count, len(found)))
+    return {"start": start, "total": len(found), "rows": explorer.rows_shown(seats, k)}
+
+
+def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Make a set of rows of clusters, of rows, or of an outline on the map."""
+    spec = asked.json()
+    k = asked.k(explorer)
+    known = {"clusters", "rows", "area"}
+    if not set(spec) <= known:
+        raise InputError(f"a set of {', '.join(sorted(set(spec) - known))[:80]}: give {known}")
+    for name, most in (("clusters", 100_000), ("rows", 1_000_000)):
+        found = spec.get(name, [])
+        top = explorer.atlas.n_rows if name == "rows" else 1 << 31
+        if not isinstance(found, list) or len(found) > most:
+            raise InputError(f"{name}: give a list of at most {most:,}")
+        if not all(type(value) is int and 0 <= value < top for value in found):
+            raise InputError(f"{name}: give whole numbers from 0 to {top - 1:,}")
+    _check_area(explorer, spec.get("area"))
+    name, chosen = explorer.choose(spec, k)
+    return {"set": name, "rows": len(chosen.seats), "clusters": explorer.counted(chosen, k)}
+
+
+def _check_area(explorer: Explorer, area: Any) -> None:
+    """Check an outline."""
+    if not area:
+        return
+    if not explorer.atlas.has_map:
+        raise InputError("the map is not drawn yet: wait a moment")
+    good = isinstance(area, list) and 3 <= len(area) <= _MOST_CORNERS
+    for corner in area if good else [None]:
+        if not isinstance(corner, list) or len(corner) != 2:
+            raise InputError(f"area: give 3 to {_MOST_CORNERS:,} corners [x, y]")
+        if not all(type(v) in (int, float) and -1 <= v <= 2 for v in corner):
+            raise InputError("area: give corners of numbers, the map being the square 0 to 1")
+
+
+def thumbs(explorer: Explorer, asked: Asked) -> Response:
+    """Give small pictures of some rows, side by side."""
+    pictures = _pictures(explorer)
+    found = asked.rows(explorer, _MOST_THUMBS)
+    sides = (pictures.side,) if pictures.small else SIDES
+    side = int(asked.text("side", tuple(map(str, sides)), str(sides[0])))
+    data, kind = pictures.strip(found, side)
+    return Response(data, media_type=kind, headers=_FOREVER)
+
+
+def values(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Give the numbers of some rows of vectors, and what is usual, to draw them."""
+    if explorer.source_trouble:
+        raise InputError(explorer.source_trouble)
+    found = asked.rows(explorer, _MOST_THUMBS)
+    return {"rows": {row: explorer.profile(row) for row in found}, **explorer.usual_values}
+
+
+def image(explorer: Explorer, asked: Asked) -> Response:
+    """Give one image as large as it is."""
+    row = asked.whole("row", 0, explorer.atlas.n_rows - 1)
+    data, kind = _pictures(explorer).picture(row)
+    return Response(data, media_type=kind, headers=_FOREVER)
+
+
+def mean(explorer: Explorer, asked: Asked) -> Response:
+    """Give the mean image of a set."""
+    seats = explorer.chosen(asked.set(explorer)).seats
+    if not len(seats):
+        raise InputError("no rows: there is no mean of them")
+    at = np.unique(np.linspace(0, len(seats) - 1, _MEAN_ROWS).astype(np.int64))
+    found = explorer.atlas.rows[seats.take(at)]
+    data, kind = _pictures(explorer).mean(found.tolist())
+    return Response(data, media_type=kind)
+
+
+def _pictures(explorer: Explorer) -> Any:
+    """Give the pictures, or say why there are none."""
+    if explorer.pictures is None:
+        said = explorer.source_trouble or "the rows are no images: they have no pictures"
+        raise InputError(said)
+    return explorer.pictures
+
+
+def row(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say all that is known of one row."""
+    k = asked.k(explorer)
+    number = asked.whole("row", 0, explorer.atlas.n_rows - 1)
+    return explorer.row_facts(number, k, _NEAREST)
+
+
+def quarantine(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """List rows that could not be used, and why."""
+    table = explorer.run.quarantine
+    start = asked.whole("start", 0, 1 << 40, 0)
+    return {"total": table.num_rows, "rows": table.slice(start, MOST_ROWS).to_pylist()}
+
+
+def map_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say whether there is a map, how faithful it is, and from which zoom it has pictures."""
+    if not explorer.atlas.has_map:
+        return {"ready": False, **explorer.drawing}
+    about = explorer.atlas.about_map
+    return {
+        "ready": True,
+        "recall": about["recall"],
+        "rows": about["rows"],
+        "deepest": DEEPEST,
+        "pictures_from": None if explorer.pictures is None else explorer.pictures_from,
+        "cell": 512 >> explorer.cell_bits,
+    }
+
+
+def _tile(explorer: Explorer, asked: Asked) -> tuple[int, int, int]:
+    """Give zoom, x and y of a tile that is asked for."""
+    if not explorer.atlas.has_map:
+        raise InputError("the map is not drawn yet: wait a moment")
+    zoom = asked.whole("z", 0, DEEPEST)
+    side = (1 << zoom) - 1
+    return zoom, asked.whole("x", 0, side), asked.whole("y", 0, side)
+
+
+def tile(explorer: Explorer, asked: Asked) -> Response:
+    """Draw the colours of a tile: all spots, or the squares that pictures lie on."""
+    where = _tile(explorer, asked)
+    k, name = asked.k(explorer), asked.set(explorer)
+    what = asked.text("what", ("density", "frames"), "density")
+    cut = explorer.cut(k)
+    bits = spot_bits(where[0], 8 if what == "density" else explorer.cell_bits)
+    found = explorer.spots(cut, k, where, bits)
+    lit = None
+    if name is not None:
+        chosen = explorer.chosen(name)
+        if chosen.clusters is not None:
+            whole = np.isin(found.cluster, chosen.clusters)
+            lit = np.where(whole, found.counts, 0)
+        else:
+            lit = lit_spots(explorer.lit_codes(name), *where, bits)
+    colours = explorer.colours(cut)
+    if what == "frames":
+        return Response(frames_png(found, colours, lit), media_type="image/png")
+    usual = explorer.usual / 4.0 ** where[0]
+    return Response(density_png(found, colours, usual, lit), media_type="image/png")
+
+
+def mosaic(explorer: Explorer, asked: Asked) -> Response:
+    """Draw the pictures of a tile: in each cell the row nearest to its representative."""
+    pictures, (zoom, x, y) = _pictures(explorer), _tile(explorer, asked)
+    bits = spot_bits(zoom, explorer.cell_bits)
+    rows_ = explorer.cell_rows(zoom, x, y, bits)
+    data = pictures.mosaic(rows_, 512 >> bits)
+    return Response(data, media_type="image/webp", headers=_FOREVER)
+
+
+def at(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say what lies at a place of the map: the row nearest to it, within a few spots."""
+    if not explorer.atlas.has_map:
+        raise InputError("the map is not drawn yet: wait a moment")
+    k = asked.k(explorer)
+    x, y = asked.real("x", 0, 1), asked.real("y", 0, 1)
+    zoom = asked.whole("z", 0, DEEPEST)
+    level = min(16, zoom + 6)
+    across, down = (min(int(v * (1 << level)), (1 << level) - 1) for v in (x, y))
+    a, b = code_range(explorer.atlas, across, down, level)
+    if a == b:
+        return {"row": None, "count": 0}
+    b_shown = min(b, a + 100_000)
+    places = to_places(explorer.atlas.codes[a:b_shown])
+    away = (places[0] / SIDE - x) ** 2 + (places[1] / SIDE - y) ** 2
+    seat = explorer.atlas.coded_seats[a:b_shown][[int(away.argmin())]].astype(np.int64)
+    return {**explorer.rows_shown(seat, k)[0], "count": b - a}

@@ -1,0 +1,164 @@
+"""The order in which rows of a set are shown: typical ones first, boundary ones first, and so on.
+
+Sets of up to `EXACT` rows are sorted row by row. Larger ones are sorted leaf by leaf, which takes
+no longer for a hundred million rows than for one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.explore.cuts import Cut
+from shoal.explore.seats import Seats
+
+EXACT = 300_000
+
+ORDERS = ("typical", "boundary", "outliers", "random", "duplicates", "tree")
+_ROUNDS = 4
+
+
+class Ordered(Protocol):
+    """A set of rows in some order."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+
+    def take(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Give the seats at positions ``start..stop``."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rows one by one."""
+
+    seats: NDArray
+
+    def __len__(self) -> int:
+        return len(self.seats)
+
+    def take(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Give the seats at positions ``start..stop``."""
+        return self.seats[start:stop].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Ranges of seats, one after the other; the seats of each ascending."""
+
+    low: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, low: NDArray[np.int64], high: NDArray[np.int64]) -> Runs:
+        """Make the order of ranges ``low..high`` as they come."""
+        return cls(low, np.cumsum(high - low))
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def take(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Give the seats at positions ``start..stop``."""
+        at = np.arange(start, min(stop, len(self)))
+        run = np.searchsorted(self.ends, at, side="right")
+        before = np.append(0, self.ends)[run]
+        return self.low[run] + at - before
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """All rows of a set in a random order that needs no memory: a keyed permutation.
+
+    Positions are enciphered by a Feistel network over the next power of four, and enciphered
+    again while the result is not a position (Black and Rogaway, "Ciphers with arbitrary finite
+    domains", 2002).
+    """
+
+    seats: Seats
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.seats)
+
+    def take(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Give the seats at positions ``start..stop``."""
+        n = len(self)
+        at = np.arange(start, min(stop, n), dtype=np.uint64)
+        bits = np.uint64(max(1, (n - 1).bit_length() + 1 >> 1))
+        at = self._enciphered(at, bits)
+        while len(over := np.flatnonzero(at >= n)):
+            at[over] = self._enciphered(at[over], bits)
+        return self.seats.take(at.astype(np.int64))
+
+    def _enciphered(self, at: NDArray[np.uint64], bits: np.uint64) -> NDArray[np.uint64]:
+        """Encipher numbers of twice so many bits."""
+        mask = np.uint64((1 << int(bits)) - 1)
+        left, right = at >> bits, at & mask
+        for round_ in range(_ROUNDS):
+            key = np.uint64((self.seed * 8 + round_ + 1) * 0x9E3779B97F4A7C15 & (1 << 64) - 1)
+            mixed = (right + key) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed ^= mixed >> np.uint64(29)
+            mixed *= np.uint64(0x94D049BB133111EB)
+            left, right = right, left ^ ((mixed >> np.uint64(31)) & mask)
+        return (left << bits) | right
+
+
+def ordered(seats: Seats, cut: Cut, order: str, seed: int = 0) -> Ordered:
+    """Put a set of rows in one of `ORDERS`.
+
+    Parameters
+    ----------
+    seats
+        The set.
+    cut
+        By whose clusters rows are typical or not.
+    order
+        ``typical``: near to the middle of their cluster, and to their representative, first.
+        ``boundary``: the least confident first. ``outliers`` and ``duplicates``: only those.
+        ``random``. ``tree``: as they lie in the tree, so that like is next to like.
+    seed
+        Of the random order.
+    """
+    if order == "outliers":
+        seats = seats & cut.atlas.outliers
+    elif order == "duplicates":
+        seats = seats & cut.atlas.twins
+    elif order == "random":
+        return Shuffled(seats, seed)
+    if order in ("tree", "duplicates"):
+        return Runs.of(seats.low, seats.high)
+    if len(seats) <= EXACT:
+        return Listed(_row_by_row(seats.all(), cut, order))
+    return _leaf_by_leaf(seats, cut, order)
+
+
+def _row_by_row(seats: NDArray[np.int64], cut: Cut, order: str) -> NDArray[np.int64]:
+    """Sort rows by themselves."""
+    leaves = cut.atlas.leaves_at(seats)
+    if order == "boundary":
+        return seats[np.argsort(cut.confidence(seats, leaves), kind="stable")]
+    away = cut.away[leaves]
+    start, counts = cut.atlas.start[leaves], np.maximum(cut.atlas.counts[leaves], 1)
+    if order == "outliers":
+        return seats[np.argsort(-away, kind="stable")]
+    # A row near to its representative is more typical than one far from it, in the same leaf.
+    typical = away / (cut.usual_away[cut.of_leaf[leaves]]) + (seats - start) / counts
+    return seats[np.argsort(typical, kind="stable")]
+
+
+def _leaf_by_leaf(seats: Seats, cut: Cut, order: str) -> Runs:
+    """Sort the leaves of a set; the rows of each stay as they are."""
+    inner = cut.atlas.start[1:-1]
+    inner = np.unique(inner[seats.holds(inner)])
+    first = np.unique(np.concatenate([seats.low, inner]))
+    high = np.append(first[1:], seats.high[-1])
+    range_ = np.searchsorted(seats.low, first, side="right") - 1
+    high = np.minimum(high, seats.high[range_])
+    leaves = cut.atlas.leaves_at(first)
+    away = cut.away[leaves] / cut.usual_away[cut.of_leaf[leaves]]
+    key = cut.shares[leaves] if order == "boundary" else away
+    by_key = np.argsort(-key if order == "outliers" else key, kind="stable")
+    return Runs.of(first[by_key], high[by_key])

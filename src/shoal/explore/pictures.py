@@ -1,0 +1,152 @@
+"""Pictures of rows for the page: strips of small ones, single ones, means, sheets, map tiles."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.errors import ShoalError
+from shoal.explore.atlas import Kept
+from shoal.sources import Source
+from shoal.sources.base import ImageSource
+from shoal.sources.pixels import to_channels
+from shoal.sources.thumbnails import square, thumbnails
+
+SMALL = 48
+"""Images up to this size are sent as they are, and enlarged by the browser, pixel by pixel."""
+
+SIDES = (96, 192)
+LARGEST = 1600
+_MISSING = 128
+_QUALITY = 82
+
+
+class Pictures:
+    """Pictures of the rows of a source.
+
+    Parameters
+    ----------
+    source
+        One of images.
+    """
+
+    def __init__(self, source: ImageSource) -> None:
+        self.source = source
+        self._tiles = Kept(6000)
+        native = _native_side(source)
+        self.small = native <= SMALL
+        self.side = native if self.small else SIDES[0]
+
+    def strip(self, rows: list[int], side: int) -> tuple[bytes, str]:
+        """Give some rows side by side, each a square; bytes and media type."""
+        tiles = self.tiles(rows, side)
+        return encoded(np.concatenate(list(tiles), axis=1), lossless=self.small)
+
+    def tiles(self, rows: list[int], side: int) -> NDArray[np.uint8]:
+        """Give small squares, (n, side, side, C)."""
+        return np.stack([self._tiles.get((r, side), partial(self._tile, r, side)) for r in rows])
+
+    def _tile(self, row: int, side: int) -> NDArray[np.uint8]:
+        """Make one small square."""
+        return thumbnails(self.source, [row], side)[0]
+
+    def picture(self, row: int, most: int = LARGEST) -> tuple[bytes, str]:
+        """Give one image as large as it is, up to `most` a side.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be read.
+        """
+        pixels = self.source.read_original(row, most)
+        return encoded(pixels, lossless=max(pixels.shape[:2]) <= 4 * SMALL)
+
+    def mean(self, rows: list[int]) -> tuple[bytes, str]:
+        """Give the mean of some rows."""
+        side = self.side
+        tiles = self.tiles(rows, side)
+        mean = np.rint(tiles.mean(axis=0, dtype=np.float64)).astype(np.uint8)
+        return encoded(mean, lossless=True)
+
+    def mosaic(self, rows: NDArray[np.int64], cell: int) -> bytes:
+        """Draw a square of cells, each with its row in it, as WebP; −1 leaves a cell empty.
+
+        Parameters
+        ----------
+        rows
+            (n, n) row of each cell.
+        cell
+            Pixels a side; a margin of a twentieth, one pixel at least, shows what is beneath.
+        """
+        margin = max(1, cell // 20)
+        inner = cell - 2 * margin
+        n = len(rows)
+        sheet = np.zeros((n, cell, n, cell, 4), np.uint8)
+        at = np.argwhere(rows >= 0)
+        if len(at):
+            side = self.side if self.small else SIDES[0]
+            tiles = self.tiles([int(rows[y, x]) for y, x in at], side)
+            for (y, x), tile in zip(at, tiles, strict=True):
+                sheet[y, margin:-margin, x, margin:-margin, :3] = _scaled(tile, inner)
+                sheet[y, margin:-margin, x, margin:-margin, 3] = 255
+        buffer = io.BytesIO()
+        picture = Image.fromarray(sheet.reshape(n * cell, n * cell, 4))
+        picture.save(buffer, "WEBP", quality=_QUALITY, method=0)
+        return buffer.getvalue()
+
+    def sheet(self, rows: list[int], across: int, side: int) -> bytes:
+        """Draw a contact sheet as PNG: rows from left to right, then down, on white."""
+        tiles = self.tiles(rows, self.side if self.small else SIDES[-1])
+        gap = max(2, side // 16)
+        down = -(-len(rows) // across)
+        paper = np.full((down * (side + gap) + gap, across * (side + gap) + gap, 3), 255, np.uint8)
+        for at, tile in enumerate(tiles):
+            top, left = (gap + (at // across) * (side + gap), gap + (at % across) * (side + gap))
+            paper[top : top + side, left : left + side] = _scaled(tile, side)
+        buffer = io.BytesIO()
+        Image.fromarray(paper).save(buffer, "PNG", compress_level=6)
+        return buffer.getvalue()
+
+
+def open_pictures(source: Source | None) -> Pictures | None:
+    """Give the pictures of a source, None where its rows are no images."""
+    if source is None or source.kind != "images" or not isinstance(source, ImageSource):
+        return None
+    return Pictures(source)
+
+
+def encoded(pixels: NDArray[np.uint8], lossless: bool) -> tuple[bytes, str]:
+    """Write pixels (h, w, C) as PNG or JPEG; bytes and media type."""
+    if not lossless:
+        import simplejpeg
+
+        colour = "GRAY" if pixels.shape[2] == 1 else "RGB"
+        data = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), _QUALITY, colour)
+        return data, "image/jpeg"
+    buffer = io.BytesIO()
+    flat = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    Image.fromarray(np.ascontiguousarray(flat)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue(), "image/png"
+
+
+def _scaled(tile: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Give a square in colour and in another size; enlarged pixel by pixel, reduced smoothly."""
+    tile = to_channels(tile, 3)
+    if len(tile) < side:
+        at = np.arange(side) * len(tile) // side
+        return tile[at][:, at]
+    return square(tile, side, "centre")
+
+
+def _native_side(source: ImageSource) -> int:
+    """Give the longer side of the images as they are stored, by the first that can be read."""
+    for row in range(min(source.n_rows, 20)):
+        try:
+            return int(max(source.read_original(row).shape[:2]))
+        except ShoalError:
+            continue
+    return int(max(source.shape[:2]))

@@ -1,0 +1,143 @@
+"""What exploring needs beside the fit: leaves, made at once; a map, drawn by another process."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from shoal.explore.atlas import run_seed
+from shoal.progress import Progress, Silent
+from shoal.settings import available_cores
+from shoal.stages import leaves, map
+from shoal.storage import RunFolder, StageFolder
+
+_LOCK = ".explore.lock"
+
+
+def home_of(run: RunFolder) -> Path:
+    """Give where leaves and map are kept: the run's folder, or a new one if that is read-only."""
+    if os.access(run.path, os.W_OK):
+        return run.path
+    return Path(tempfile.mkdtemp(prefix="shoal-explore-"))
+
+
+def prepare_leaves(run: RunFolder, home: Path, progress: Progress | None = None) -> None:
+    """Make the leaves unless they are there."""
+    told = progress or Silent()
+
+    def make(folder: StageFolder) -> dict[str, Any]:
+        told.stage("leaves", 2 * run.stage("assign").receipt.counts["rows"])
+        counts = leaves.make_leaves(run, folder, told)
+        told.finish()
+        return counts
+
+    _made(home, leaves.NAME, leaves.leaves_fingerprint(run), make)
+
+
+def prepare_map(run: RunFolder, home: Path, progress: Progress | None = None) -> None:
+    """Draw the map unless it is there; the leaves must be."""
+    told = progress or Silent()
+    seed = run_seed(run)
+    made_from = leaves.leaves_fingerprint(run)
+
+    def make(folder: StageFolder) -> dict[str, Any]:
+        told.stage("map", 1000, "‰")
+        leaf_folder = StageFolder(home / leaves.NAME)
+        counts = map.make_map(run, leaf_folder, folder, told, seed=seed, workers=available_cores())
+        told.finish()
+        return counts
+
+    _made(home, map.NAME, map.map_fingerprint(made_from, seed), make)
+
+
+def _made(
+    home: Path, name: str, print_: str, make: Callable[[StageFolder], dict[str, Any]]
+) -> None:
+    """Make a stage in `home` unless it is done; one process at a time."""
+    folder = StageFolder(home / name)
+    if folder.is_done(print_):
+        return
+    with _alone(home):
+        if folder.is_done(print_):
+            return
+        began = time.monotonic()
+        folder.begin(print_)
+        folder.finish(print_, make(folder), time.monotonic() - began, 0)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Wait until no other process makes anything here."""
+    with (home / _LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Drawing:
+    """Draws the map in another process, so that the page stays quick meanwhile.
+
+    Parameters
+    ----------
+    run
+        The run's folder.
+    home
+        Where leaves and map are.
+    told
+        Is told ``{"share": 0..1, "trouble": sentence or None}``.
+    """
+
+    def __init__(self, run: Path, home: Path, told: Callable[[dict[str, Any]], None]) -> None:
+        words = [sys.executable, "-m", "shoal.explore.drawing", str(run), str(home)]
+        self._told = told
+        self._process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._errors: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._listen, daemon=True),
+            threading.Thread(target=self._collect, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End it; what is done stays."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        for thread in self._threads:
+            thread.join(5)
+        self._process.wait()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        for thread in self._threads:
+            thread.join()
+        self._process.wait()
+
+    def _collect(self) -> None:
+        """Keep what it says of errors."""
+        assert self._process.stderr is not None
+        with self._process.stderr as errors:
+            self._errors = errors.read().strip().splitlines()
+
+    def _listen(self) -> None:
+        """Pass on how far it is."""
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._told({"share": json.loads(line)["share"], "trouble": None})
+        self._threads[1].join()
+        code = self._process.wait()
+        if code > 0:
+            said = self._errors[-1] if self._errors else f"it ended with {code}"
+            self._told({"share": 0.0, "trouble": f"the map could not be drawn: {said}"})

@@ -1,0 +1,207 @@
+"""The server: routes, static files, and its life from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from shoal.errors import InputError, SettingError
+from shoal.explore import editing, looking
+from shoal.explore.asked import endpoint
+from shoal.explore.events import Events
+from shoal.explore.explorer import Explorer
+from shoal.explore.guard import App, Guard, refusal
+
+LOCAL = "127.0.0.1"
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
+_LOOKING: dict[str, Callable[..., Any]] = {
+    "run": looking.run_facts,
+    "clusters": looking.clusters,
+    "rows": looking.rows,
+    "row": looking.row,
+    "thumbs": looking.thumbs,
+    "values": looking.values,
+    "image": looking.image,
+    "mean": looking.mean,
+    "quarantine": looking.quarantine,
+    "map": looking.map_facts,
+    "map/tile": looking.tile,
+    "map/mosaic": looking.mosaic,
+    "map/at": looking.at,
+    "edits": editing.history,
+}
+_SENDING: dict[str, Callable[..., Any]] = {
+    "sets": looking.choose,
+    "edits": editing.edit,
+    "preview": editing.preview,
+}
+
+
+def static_files() -> dict[str, bytes]:
+    """Read the page: every file under its path."""
+    found: dict[str, bytes] = {}
+    folders = [("", files("shoal.explore") / "static")]
+    for prefix, folder in folders:
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                folders.append((f"{prefix}{entry.name}/", entry))
+            elif entry.name.rpartition(".")[2] in _TYPES:
+                found[f"{prefix}{entry.name}"] = entry.read_bytes()
+    return found
+
+
+def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
+    """Make the app that answers, without the guard."""
+    page = static_files()
+
+    def file(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        if name not in page:
+            return refusal(404, "missing", "there is no such file")
+        kind = _TYPES[name.rpartition(".")[2]]
+        return Response(page[name], media_type=kind, headers={"cache-control": "no-cache"})
+
+    routes = [
+        Route("/", file),
+        Route("/static/{name:path}", file),
+        Route("/api/events", (events or Events(explorer)).answer),
+    ]
+    routes += [Route(f"/api/{name}", endpoint(explorer, a)) for name, a in _LOOKING.items()]
+    routes += [
+        Route(f"/api/{name}", endpoint(explorer, answer), methods=["POST"])
+        for name, answer in _SENDING.items()
+    ]
+    return Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
+
+
+def _missing(_request: Request, error: Exception) -> Response:
+    """Refuse what there is no answer to."""
+    status = int(getattr(error, "status_code", 404))
+    return refusal(status, "missing", "there is nothing here")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server is reached.
+
+    Attributes
+    ----------
+    listening
+        The open socket.
+    host, port
+    token
+        What the address must carry; None on this machine alone.
+    """
+
+    listening: socket.socket
+    host: str
+    port: int
+    token: str | None
+
+    @property
+    def url(self) -> str:
+        """The address to open."""
+        name = "localhost" if self.host in ("0.0.0.0", "::") else self.host
+        name = f"[{name}]" if ":" in name else name
+        rest = f"?token={self.token}" if self.token else ""
+        return f"http://{name}:{self.port}/{rest}"
+
+    def guarded(self, app: App) -> Guard:
+        """Put the guard before an app."""
+        names = {"127.0.0.1", "localhost", "[::1]"}
+        hosts = frozenset(f"{name}:{self.port}" for name in names)
+        if self.port == 80:
+            hosts |= names
+        return Guard(app, None if self.token else hosts, self.token, self.port)
+
+
+def listen(host: str | None, port: int | None, token: str | None) -> Address:
+    """Open the socket: the port that is asked for, or a free one.
+
+    Raises
+    ------
+    SettingError
+        When others would be let in without a token.
+    InputError
+        When the port is taken.
+    """
+    where = host or LOCAL
+    local = where in (LOCAL, "localhost", "::1")
+    if token is not None and len(token) < 8:
+        raise SettingError(f"--token {token!r}: give at least 8 characters")
+    if not local and token is None:
+        raise SettingError(
+            f"--host {where} lets others in: give a --token for them, such as "
+            f"{secrets.token_urlsafe(12)}"
+        )
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((where, port or 0))
+    except OSError as error:
+        listening.close()
+        raise InputError(
+            f"{where}:{port or 0} cannot be used ({error.strerror}): give another --port or --host"
+        ) from error
+    return Address(listening, where, listening.getsockname()[1], token)
+
+
+def serve(explorer: Explorer, address: Address, ready: Callable[[], None] = lambda: None) -> None:
+    """Answer requests until the process is interrupted.
+
+    Parameters
+    ----------
+    explorer
+    address
+        From `listen`.
+    ready
+        Is called when requests are answered.
+    """
+    events = Events(explorer)
+    guarded = address.guarded(make_app(explorer, events))
+    config = uvicorn.Config(
+        guarded,
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        ws="none",
+    )
+    server = _Server(config, events, ready)
+    asyncio.run(server.serve([address.listening]))
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and ends open streams when it stops."""
+
+    def __init__(self, config: uvicorn.Config, events: Events, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._events, self._ready = events, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open streams end, then stop."""
+        self._events.stopping = True
+        await super().shutdown(sockets)

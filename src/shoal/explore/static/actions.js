@@ -1,0 +1,69 @@
+// What can be done with the clusters and the images that are selected.
+
+import { html } from "./vendor/htm-preact-3.1.1.js";
+import { count, edit, images, label, pickedCount, pickedSet, set, stand, state, complain, useStore } from "./store.js";
+
+/** Open a dialog that is about what edits stand on. @param {Record<string, any>} dialog */
+export async function ask(dialog) {
+  try {
+    if (await stand()) set({ dialog });
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** The clusters that an action is about: those selected. */
+const chosen = () => state.selected;
+
+export const act = {
+  merge: () => (chosen().length > 1 ? ask({ kind: "merge", clusters: [...chosen()], into: null })
+    : complain(new Error("Select two clusters or more to merge: hold Ctrl and click them."))),
+  split: () => (chosen().length === 1 ? ask({ kind: "split", cluster: chosen()[0] }) : complain(new Error("Select one cluster to split."))),
+  rename: () => (chosen().length === 1 ? ask({ kind: "rename", cluster: chosen()[0] }) : complain(new Error("Select one cluster to name."))),
+  note: () => chosen().length === 1 && ask({ kind: "note", cluster: chosen()[0] }),
+  quiz: () => chosen().length === 1 && ask({ kind: "quiz", cluster: chosen()[0] }),
+  mark: (/** @type {string} */ mark) => each((id) => ["mark", { cluster: id, mark: state.byId.get(id)?.mark === mark ? null : mark }]),
+  lock: () => each((id) => ["lock", { cluster: id, locked: !state.byId.get(id)?.locked }]),
+  undo: () => edit("undo"),
+  redo: () => edit("redo"),
+  move: () => (pickedCount() || state.area ? ask({ kind: "move" }) : complain(new Error("Select images first: x, or the tick on an image."))),
+};
+
+/** @param {(id: number) => [string, any]} of */
+async function each(of) {
+  for (const id of [...chosen()]) if (!(await edit(...of(id)))) break;
+}
+
+export function Actions() {
+  const [selected, data, area] = useStore((s) => [s.selected, s.data, s.area]);
+  const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
+  if (state.run.read_only || (!selected.length && !area)) return null;
+  const button = (name, key, said, run, on = true) => html`<button key=${name} onClick=${run} disabled=${!on} title=${key ? `${said} (${key})` : said}>${name}</button>`;
+  return html`<div class="actions" role="toolbar" aria-label="Edit">
+    ${one && html`
+      ${button("Name", "l", "Name this cluster", act.rename, !one.locked)}
+      ${button("Split", "k", "Split this cluster", act.split, !one.locked)}
+      ${button("Note", "n", "Write a note", act.note, !one.locked)}
+      ${button(one.mark === "good" ? "Not good" : "Good", "", "Mark as good", () => act.mark("good"), !one.locked)}
+      ${button(one.mark === "junk" ? "Not junk" : "Junk", "", "Mark as junk", () => act.mark("junk"), !one.locked)}
+      ${button(one.locked ? "Unlock" : "Lock", "", one.locked ? "Let it be edited again" : "Keep it from being edited", act.lock)}
+      ${button("Quiz", "q", "Look at 20 images of it, and say which do not belong", act.quiz)}`}
+    ${selected.length > 1 && button(`Merge ${selected.length}`, "g", "Merge these clusters", act.merge)}
+    ${area && button("Take out …", "m", "Take these images out, or move them", act.move)}
+  </div>`;
+}
+
+/** What can be done with the images that are picked. */
+export function PickedActions() {
+  const [picked, pickedAll, scope] = useStore((s) => [s.picked, s.pickedAll, s.scope]);
+  const n = pickedCount();
+  if (!n) return null;
+  return html`<div class="picked" role="region" aria-label="Selected images">
+    <b aria-live="polite">${images(n)} selected</b>
+    ${!pickedAll && n < scope.rows && html`<button class="link" onClick=${() => set({ picked: new Set(), pickedAll: true })}>all ${count(scope.rows)}</button>`}
+    <span class="grow" />
+    ${!state.run.read_only && html`<button class="main" onClick=${act.move} title="Move (m)">Move …</button>`}
+    <button onClick=${() => set({ dialog: { kind: "export" } })}>Export …</button>
+    <button class="icon" aria-label="Select none" title="Select none (Esc)" onClick=${() => set({ picked: new Set(), pickedAll: false })}>✕</button>
+  </div>`;
+}

@@ -1,0 +1,215 @@
+// The clusters of the cut: as cards, or as the tree that they hang in.
+
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { colour, count, label, select, set, state, useStore } from "./store.js";
+import { Slider } from "./slider.js";
+import { inStrips } from "./thumbs.js";
+
+const HEIGHT = 66;
+const MARGIN = 6;
+
+const SORTS = {
+  size: ["Size", (a, b) => b.rows - a.rows],
+  held: ["Stability, least first", (a, b) => (a.held ?? 2) - (b.held ?? 2)],
+  name: ["Name", (a, b) => label(a.id).localeCompare(label(b.id), undefined, { numeric: true })],
+  outliers: ["Outliers", (a, b) => b.outliers / b.rows - a.outliers / a.rows],
+  tree: ["Likeness", (a, b) => (a.leaf ?? 0) - (b.leaf ?? 0)],
+};
+
+export function Clusters() {
+  const [data, sort, filter, listing, run] = useStore((s) => [s.data, s.sort, s.filter, s.listing, s.run]);
+  const shown = useMemo(() => {
+    const words = filter.trim().toLowerCase();
+    const found = (data?.clusters ?? []).filter((c) => !words || label(c.id).toLowerCase().includes(words)
+      || c.note.toLowerCase().includes(words) || String(c.id) === words);
+    return [...found].sort((a, b) => SORTS[sort][1](a, b) || a.id - b.id);
+  }, [data, sort, filter]);
+  return html`<section class="panel clusters" aria-label="Clusters">
+    <${Slider} />
+    <div class="bar">
+      <input type="search" placeholder="Find a cluster" aria-label="Find a cluster" value=${filter}
+        onInput=${(e) => set({ filter: e.target.value })} />
+      <select aria-label="Sort clusters by" value=${sort} onChange=${(e) => set({ sort: e.target.value })}>
+        ${Object.entries(SORTS).map(([name, [said]]) => html`<option key=${name} value=${name}>${said}</option>`)}
+      </select>
+      <div class="switch" role="group" aria-label="Show clusters as">
+        ${["cards", "tree"].map((name) => html`<button key=${name} aria-pressed=${listing === name} class=${listing === name ? "on" : ""}
+          onClick=${() => set({ listing: name })}>${name[0].toUpperCase()}${name.slice(1)}</button>`)}
+      </div>
+    </div>
+    ${listing === "tree" && !filter ? html`<${Tree} />` : html`<${Cards} clusters=${shown} />`}
+    <footer class="foot">
+      <span>${shown.length === data?.clusters.length ? `${count(shown.length)} clusters` : `${count(shown.length)} of ${count(data?.clusters.length ?? 0)} clusters`}</span>
+      <span>${count(run.rows - run.quarantined)} in all</span>
+      ${run.quarantined > 0 && html`<button class="link" onClick=${() => set({ panel: "quarantine" })}>${count(run.quarantined)} unreadable</button>`}
+    </footer>
+  </section>`;
+}
+
+function Cards({ clusters }) {
+  const [selected, k] = useStore((s) => [s.selected, s.k]);
+  const box = useRef(null);
+  const [range, setRange] = useState([0, 14]);
+  const [focus, setFocus] = useState(0);
+  const most = Math.max(1, ...clusters.map((c) => c.rows));
+  const medoids = useMemo(() => clusters.map((c) => c.medoid ?? 0), [clusters]);
+  const style = state.run.thumb ? inStrips(medoids, 48) : null;
+  const look = () => {
+    const { scrollTop, clientHeight } = box.current;
+    setRange([Math.floor(scrollTop / HEIGHT) - 4, Math.ceil((scrollTop + clientHeight) / HEIGHT) + 4]);
+  };
+  useLayoutEffect(look, [clusters.length]);
+  useEffect(() => {
+    const watch = new ResizeObserver(look);
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  const anchor = useRef(0);
+  const choose = (at, event) => {
+    const { id } = clusters[at];
+    setFocus(at);
+    if (event.shiftKey) {
+      const [a, b] = [Math.min(anchor.current, at), Math.max(anchor.current, at)];
+      select(clusters.slice(a, b + 1).map((c) => c.id));
+      return;
+    }
+    anchor.current = at;
+    if (event.ctrlKey || event.metaKey) select(selected.includes(id) ? selected.filter((s) => s !== id) : [...selected, id]);
+    else select(selected.length === 1 && selected[0] === id ? [] : [id]);
+  };
+  const step = (event) => {
+    const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -1e9, End: 1e9 };
+    if (event.key in moves) {
+      event.preventDefault();
+      const at = Math.max(0, Math.min(clusters.length - 1, focus + moves[event.key]));
+      setFocus(at);
+      if (!event.ctrlKey) select([clusters[at].id]);
+      const top = at * HEIGHT;
+      if (top < box.current.scrollTop) box.current.scrollTop = top;
+      if (top + HEIGHT > box.current.scrollTop + box.current.clientHeight) box.current.scrollTop = top + HEIGHT - box.current.clientHeight;
+    } else if ((event.key === "Enter" || (event.key === " " && event.ctrlKey)) && clusters[focus]) {
+      event.preventDefault();
+      choose(focus, { ctrlKey: event.ctrlKey });
+    }
+  };
+  if (!clusters.length) return html`<p class="empty">No cluster is called so.</p>`;
+  const from = Math.max(0, range[0]);
+  const to = Math.min(clusters.length, range[1]);
+  return html`<div class="scroll cards" ref=${box} onScroll=${look} onKeyDown=${step} tabindex="0" role="listbox"
+      aria-multiselectable="true" aria-label="Clusters" aria-activedescendant=${clusters[focus] ? `cluster-${clusters[focus].id}` : undefined}>
+    <div class="spacer" style=${{ height: `${clusters.length * HEIGHT + MARGIN}px` }} role="presentation">
+    ${clusters.slice(from, to).map((c, i) => html`<${Card} key=${`${k}-${c.id}`} cluster=${c} at=${from + i} of=${clusters.length} most=${most}
+      on=${selected.includes(c.id)} focused=${focus === from + i} style=${style?.(from + i)} onChoose=${choose} />`)}
+    </div></div>`;
+}
+
+function Card({ cluster: c, at, of, most, on, focused, style, onChoose }) {
+  const total = state.run.rows - state.run.quarantined;
+  const share = (100 * c.rows) / total;
+  return html`<div id=${`cluster-${c.id}`} role="option" aria-selected=${on} aria-setsize=${of} aria-posinset=${at + 1}
+      class=${`card ${on ? "on" : ""} ${focused ? "focused" : ""} ${c.mark === "junk" ? "junk" : ""}`}
+      style=${{ top: `${at * HEIGHT + MARGIN}px`, "--c": colour(c.id) }} onClick=${(e) => onChoose(at, e)}>
+    ${style && c.medoid !== null ? html`<span class="thumb" style=${{ ...style, width: "48px", height: "48px" }} aria-hidden="true" />`
+      : html`<span class="swatch" aria-hidden="true" />`}
+    <span class="words">
+      <span class="name" title=${label(c.id)}>${label(c.id)}</span>
+      <span class="facts">${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)} %
+        ${c.mark === "junk" && html`<span class="tag">junk</span>`}${c.mark === "good" && html`<span class="tag good">good</span>`}
+        ${c.locked && html`<span class="tag">locked</span>`}${c.note && html`<span class="tag" title=${c.note}>note</span>`}</span>
+      <span class="size" aria-hidden="true"><i style=${{ width: `${Math.max(1, (100 * c.rows) / most)}%` }} /></span>
+    </span>
+    ${c.held !== null && html`<${Badge} held=${c.held} />`}
+  </div>`;
+}
+
+/** How well a cluster holds together. */
+export function Badge({ held }) {
+  const kind = held >= 0.97 ? "firm" : held >= 0.9 ? "fair" : "loose";
+  const percent = Math.floor(1000 * held) / 10;
+  return html`<span class=${`badge ${kind}`} title=${`${percent} % of the ties of its images stay within the cluster: ${kind}`}>
+    <span class="sr">holds </span>${Math.floor(percent)}<small>%</small></span>`;
+}
+
+// The tree.
+
+/** Build the binary tree over the clusters from the K at which neighbours in leaf order come apart. */
+function grown(order, apart) {
+  const stack = [];
+  let last = { id: order[0] };
+  // A Cartesian tree over `apart`: the earliest split is the root.
+  for (let i = 0; i < apart.length; i++) {
+    const leaf = { id: order[i + 1] };
+    let left = last;
+    while (stack.length && stack[stack.length - 1].k > apart[i]) {
+      const node = stack.pop();
+      node.right = left;
+      left = node;
+    }
+    stack.push({ k: apart[i], left });
+    last = leaf;
+  }
+  let node = last;
+  while (stack.length) {
+    const above = stack.pop();
+    above.right = node;
+    node = above;
+  }
+  return node;
+}
+
+/** @param {any} node @returns {number[]} */
+const under = (node) => (node.id !== undefined ? [node.id] : [...under(node.left), ...under(node.right)]);
+
+function Tree() {
+  const [data, selected] = useStore((s) => [s.data, s.selected]);
+  const [closed, setClosed] = useState(new Set());
+  const root = useMemo(() => (data?.order.length ? grown(data.order, data.apart) : null), [data]);
+  const list = useRef(null);
+  if (!root) return html`<p class="empty">No clusters.</p>`;
+  /** @type {any[]} */
+  const lines = [];
+  const walk = (node, depth) => {
+    lines.push({ node, depth });
+    if (node.id === undefined && !closed.has(node.k)) {
+      const heavy = [node.left, node.right];
+      heavy.forEach((child) => walk(child, depth + 1));
+    }
+  };
+  walk(root, 0);
+  const toggle = (k) => setClosed((old) => {
+    const now = new Set(old);
+    now.has(k) ? now.delete(k) : now.add(k);
+    return now;
+  });
+  const step = (event, at) => {
+    const { node } = lines[at];
+    const items = [...list.current.querySelectorAll("[role=treeitem]")];
+    const go = (to) => { event.preventDefault(); items[Math.max(0, Math.min(items.length - 1, to))].focus(); };
+    if (event.key === "ArrowDown") go(at + 1);
+    else if (event.key === "ArrowUp") go(at - 1);
+    else if (event.key === "Home") go(0);
+    else if (event.key === "End") go(items.length - 1);
+    else if (event.key === "ArrowRight" && node.k && closed.has(node.k)) { event.preventDefault(); toggle(node.k); }
+    else if (event.key === "ArrowLeft" && node.k && !closed.has(node.k)) { event.preventDefault(); toggle(node.k); }
+    else if (event.key === "Enter") { event.preventDefault(); select(under(node)); }
+  };
+  const rows = (ids) => ids.reduce((sum, id) => sum + (state.byId.get(id)?.rows ?? 0), 0);
+  return html`<div class="scroll tree" role="tree" aria-label="Tree of the clusters" ref=${list}>
+    ${lines.map(({ node, depth }, at) => {
+      const ids = under(node);
+      const on = ids.every((id) => selected.includes(id));
+      const open = node.id === undefined && !closed.has(node.k);
+      const excess = node.k ? state.run.excess[node.k - 2] : null;
+      return html`<div key=${node.id !== undefined ? `c${node.id}` : `k${node.k}`} role="treeitem" aria-level=${depth + 1} aria-selected=${on}
+          aria-expanded=${node.id === undefined ? open : undefined} tabindex=${at ? -1 : 0} class=${`branch ${on ? "on" : ""}`}
+          style=${{ paddingLeft: `${8 + 14 * Math.min(depth, 12)}px` }} onKeyDown=${(e) => step(e, at)}
+          onClick=${(e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...ids])] : ids)}>
+        ${node.id === undefined
+          ? html`<span class="twist" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); toggle(node.k); }}>${open ? "▾" : "▸"}</span>
+            <span class="name">${ids.length} clusters</span><span class="facts" title="They come apart at this number of clusters">from K = ${node.k}${excess != null ? `, excess ${excess.toFixed(1)}` : ""}</span>`
+          : html`<span class="dot" style=${{ "--c": colour(node.id) }} aria-hidden="true" /><span class="name">${label(node.id)}</span>`}
+        <span class="facts end">${count(rows(ids))}</span>
+      </div>`;
+    })}
+  </div>`;
+}

@@ -1,0 +1,84 @@
+// One image: itself, how sure it is, the clusters it lies between, and what is next to it.
+
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { address, get } from "./api.js";
+import { colour, complain, label, select, set, state, useStore } from "./store.js";
+import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
+import { shownList } from "./gallery.js";
+
+export function Detail() {
+  const [row, k, data] = useStore((s) => [s.open, s.k, s.data]);
+  const [facts, setFacts] = useState(null);
+  const box = useRef(null);
+  useEffect(() => {
+    if (row === null) return undefined;
+    const stop = new AbortController();
+    get("row", { row, k }, stop.signal).then(setFacts, complain);
+    return () => stop.abort();
+  }, [row, k, data]);
+  useEffect(() => { if (row !== null && box.current && !box.current.contains(document.activeElement)) box.current.focus(); }, [row === null]);
+  if (row === null) return null;
+  const shown = facts?.row === row ? facts : null;
+  const cluster = shown?.cluster;
+  const onKey = (event) => {
+    if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+      event.preventDefault();
+      event.stopPropagation();
+      shownList.move(event.key === "ArrowRight" ? 1 : -1);
+    }
+  };
+  return html`<section class="detail" aria-label="Image" tabindex="-1" ref=${box} onKeyDown=${onKey}>
+    <header>
+      <h2 title=${shown?.name ?? `Row ${row}`}>${shown?.name ?? `Row ${row}`}</h2>
+      <button class="icon" title="The one before (←)" aria-label="The one before" onClick=${() => shownList.move(-1)}>‹</button>
+      <button class="icon" title="The next one (→)" aria-label="The next one" onClick=${() => shownList.move(1)}>›</button>
+      <button class="icon" title="Full screen (f)" aria-label="Full screen" onClick=${full}>⛶</button>
+      <button class="icon" title="Close (Esc)" aria-label="Close the image" onClick=${() => set({ open: null })}>✕</button>
+    </header>
+    <div class="detail-body">
+      ${state.run.thumb ? html`<div class="frame" style=${{ "--c": cluster === undefined ? "transparent" : colour(cluster) }}>
+          <img key=${row} src=${address("image", { row, v: state.run.version })} alt=${shown?.name ?? `Row ${row}`}
+            class=${state.run.thumb.small ? "pixelated" : ""} /></div>`
+        : html`<${Numbers} row=${row} />`}
+      ${shown?.quarantined && html`<p class="note bad">This one could not be used: ${shown.quarantined}.</p>`}
+      ${shown && !shown.quarantined && html`<${Facts} facts=${shown} />`}
+    </div>
+  </section>`;
+}
+
+function Facts({ facts }) {
+  return html`<div class="facts-of">
+    <dl>
+      <dt>Cluster</dt><dd><button class="chip" style=${{ "--c": colour(facts.cluster) }} onClick=${() => select([facts.cluster])}><span class="dot" aria-hidden="true" />${label(facts.cluster)}</button>
+        ${facts.moved && html`<span class="tag">moved by hand</span>`}</dd>
+      <dt>Confidence</dt><dd>${facts.confidence === null ? "–" : facts.confidence.toFixed(2)}${facts.outlier ? html` <span class="tag">outlier</span>` : ""}</dd>
+      <dt>Row</dt><dd>${facts.row}</dd>
+    </dl>
+    ${facts.between.length > 0 && html`<h3>Its ties lead to</h3>
+      <ul class="between">${facts.between.map((b) => html`<li key=${b.cluster}><button class="link" onClick=${() => select([b.cluster])}>${label(b.cluster)}</button>
+        <span class="bar-of"><i style=${{ width: `${100 * b.share}%`, "--c": colour(b.cluster) }} /></span><span>${Math.round(100 * b.share)} %</span></li>`)}</ul>`}
+    ${facts.neighbours.length > 0 && html`<h3>Nearest</h3>
+      <${Tiles} rows=${facts.neighbours} shown=${56} onOpen=${(row) => set({ open: row })}
+        caption=${(r) => (r.cluster !== facts.cluster ? html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />` : null)} />`}
+  </div>`;
+}
+
+/** The numbers of a row of vectors. */
+function Numbers({ row }) {
+  const [, redraw] = useState(0);
+  useEffect(() => { if (!state.run.trouble) loadProfiles([row]).then(() => redraw((n) => n + 1), complain); }, [row]);
+  const values = valuesOf(row);
+  const usual = usualValues();
+  return html`<div class="numbers"><${Profile} row=${row} width=${360} height=${120} />
+    ${values && usual?.columns && html`<table><thead><tr><th>Column</th><th>Value</th><th>Usual</th></tr></thead>
+      <tbody>${values.map((v, at) => html`<tr key=${at}><td>${usual.columns[at]}</td><td>${v}</td><td>${usual.mean[at]}</td></tr>`)}</tbody></table>`}
+    ${values && !usual?.columns && html`<p class="hint">${usual.numbers} numbers${usual.numbers > values.length ? `, in ${values.length} means` : ""}: how far each lies above or below the mean of all, up to 3 deviations.</p>`}
+  </div>`;
+}
+
+/** Show the open image alone on the screen. */
+export function full() {
+  const frame = document.querySelector(".detail .frame");
+  if (document.fullscreenElement) document.exitFullscreen();
+  else frame?.requestFullscreen?.().catch(complain);
+}

@@ -1,0 +1,216 @@
+// Questions before an edit: who merges into whom, into how many parts, under which name.
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { get, post } from "./api.js";
+import { colour, complain, count, edit, images, label, pickedCount, pickedSet, select, set, state, useStore } from "./store.js";
+import { Tiles, inStrips } from "./thumbs.js";
+import { ExportDialog } from "./exports.js";
+
+const close = () => set({ dialog: null });
+
+export function Dialogs() {
+  const dialog = useStore((s) => s.dialog);
+  if (!dialog) return null;
+  const kinds = { merge: Merge, split: Split, rename: Rename, note: Note, move: Move, start: Start, conflict: Conflict, quiz: Quiz, export: ExportDialog };
+  const Shown = kinds[dialog.kind];
+  return html`<${Shown} key=${JSON.stringify(dialog)} ...${dialog} />`;
+}
+
+/** A window over the page: focus stays in it, Esc closes it. */
+export function Window({ title, wide = false, onSubmit = null, children }) {
+  const box = useRef(null);
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    box.current.showModal();
+    const first = box.current.querySelector("[autofocus], input, select, textarea, button.main");
+    first?.focus();
+    first?.select?.();
+    return () => before instanceof HTMLElement && before.isConnected && before.focus();
+  }, []);
+  return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(e) => { e.preventDefault(); close(); }}
+      onClick=${(e) => { if (e.target === box.current) close(); }}>
+    <form onSubmit=${(e) => { e.preventDefault(); onSubmit?.(); }}>
+      <header><h2>${title}</h2><button type="button" class="icon" aria-label="Close" onClick=${close}>✕</button></header>
+      ${children}
+    </form>
+  </dialog>`;
+}
+
+export function Buttons({ main, disabled = false, children = null }) {
+  return html`<div class="buttons">${children}<span class="grow" /><button type="button" onClick=${close}>Cancel</button>
+    <button class="main" type="submit" disabled=${disabled}>${main}</button></div>`;
+}
+
+/** Who goes into whom. */
+function Merge({ clusters, into, why }) {
+  const known = clusters.filter((id) => state.byId.has(id));
+  const rows = (id) => state.byId.get(id)?.rows ?? 0;
+  const largest = known.reduce((a, b) => (rows(b) > rows(a) ? b : a), known[0]);
+  const [stays, setStays] = useState(into ?? largest);
+  const [staged, setStaged] = useState(known);
+  const [name, setName] = useState(null);
+  const named = state.byId.get(stays)?.name ?? staged.map((id) => state.byId.get(id)?.name).find((n) => n) ?? "";
+  const total = staged.reduce((sum, id) => sum + rows(id), 0);
+  const style = state.run.thumb ? inStrips(known.map((id) => state.byId.get(id)?.medoid ?? 0), 56) : null;
+  const submit = async () => {
+    close();
+    const called = name !== null && name.trim() && name !== named ? { name } : {};
+    if (await edit("merge", { clusters: staged, into: stays, ...called })) select([stays]);
+  };
+  return html`<${Window} title="Merge clusters" onSubmit=${submit}>
+    ${why && html`<p class="note">${why[0].toUpperCase() + why.slice(1)}.</p>`}
+    <p>Choose the one that stays: the others go into it, and it keeps its number${named ? " and its name" : ""}.</p>
+    <ul class="staged">${known.map((id, at) => {
+      const on = staged.includes(id);
+      return html`<li key=${id} class=${`${id === stays ? "stays" : ""} ${on ? "" : "off"}`} style=${{ "--c": colour(id) }}>
+        <label><input type="radio" name="stays" checked=${id === stays} disabled=${!on} onChange=${() => setStays(id)} autofocus=${id === stays} />
+          ${style && html`<span class="thumb" style=${{ ...style(at), width: "56px", height: "56px" }} aria-hidden="true" />`}
+          <span class="words"><b>${label(id)}</b><span class="soft">${images(rows(id))}</span></span></label>
+        <span class="fate">${!on ? "left out" : id === stays ? "stays" : html`→ ${label(stays)}`}</span>
+        ${known.length > 2 && id !== stays && html`<button type="button" class="link" onClick=${() => setStaged(on ? staged.filter((s) => s !== id) : [...staged, id])}>${on ? "leave out" : "take in"}</button>`}
+      </li>`;
+    })}</ul>
+    <label class="field"><span>Name of the whole</span><input value=${name ?? named} placeholder=${`Cluster ${stays}`} maxlength="200" onInput=${(e) => setName(e.target.value)} /></label>
+    <${Buttons} main=${`Merge into ${images(total)}`} disabled=${staged.length < 2} />
+  </${Window}>`;
+}
+
+/** Into how many parts. */
+function Split({ cluster }) {
+  const [parts, setParts] = useState(null);
+  const [found, setFound] = useState(null);
+  const [trouble, setTrouble] = useState(null);
+  useEffect(() => {
+    let stopped = false;
+    setTrouble(null);
+    post("preview", { op: "split", cluster, parts }).then((answer) => { if (!stopped) setFound(answer.parts); }, (error) => {
+      if (stopped) return;
+      setFound(null);
+      setTrouble(error.message);
+      if (parts === null) setParts(2);
+    });
+    return () => { stopped = true; };
+  }, [cluster, parts]);
+  const submit = async () => {
+    close();
+    const ids = found.map((p) => p.cluster);
+    if (await edit("split", { cluster, parts: found.length })) select(ids.filter((id) => state.byId.has(id)));
+  };
+  return html`<${Window} title=${`Split ${label(cluster)}`} onSubmit=${submit}>
+    <p>By the tree under it: the clearest split first. To take out certain images instead, select them and move them.</p>
+    <label class="field"><span>Parts</span><input type="number" min="2" max="1000" value=${parts ?? found?.length ?? 2} autofocus
+      onInput=${(e) => setParts(Math.max(2, Math.round(Number(e.target.value)) || 2))} />
+      <button type="button" class="link" onClick=${() => setParts(null)}>as the tree marks</button></label>
+    ${trouble && html`<p class="note" role="status">${trouble[0].toUpperCase() + trouble.slice(1)}.</p>`}
+    ${found && html`<ul class="parts" aria-live="polite">${[...found].sort((a, b) => b.rows - a.rows).map((p) => html`<li key=${p.cluster}>
+      <span class="bar-of"><i style=${{ width: `${(100 * p.rows) / Math.max(...found.map((f) => f.rows))}%`, "--c": colour(cluster) }} /></span>
+      <span>${images(p.rows)}</span><span class="soft">${p.cluster === cluster ? "keeps the number" : "new"}</span></li>`)}</ul>`}
+    <${Buttons} main=${found ? `Split into ${found.length}` : "Split"} disabled=${!found} />
+  </${Window}>`;
+}
+
+function Rename({ cluster }) {
+  const [name, setName] = useState(state.byId.get(cluster)?.name ?? "");
+  const others = [...state.byId.values()].filter((c) => c.name && c.id !== cluster);
+  const taken = others.find((c) => c.name.toLowerCase() === name.trim().toLowerCase());
+  const submit = () => {
+    close();
+    if (taken) set({ dialog: { kind: "merge", clusters: [cluster, taken.id], into: taken.id, why: `${label(taken.id)} has that name already` } });
+    else edit("rename", { cluster, name: name.trim() || null });
+  };
+  return html`<${Window} title=${`Name ${label(cluster)}`} onSubmit=${submit}>
+    <label class="field"><span>Name</span><input value=${name} list="names-taken" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
+    <datalist id="names-taken">${others.map((c) => html`<option key=${c.id} value=${c.name} />`)}</datalist>
+    ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) is called so already. Nothing is merged without asking: you will see who goes into whom.</p>`}
+    <${Buttons} main=${taken ? "Merge them …" : name.trim() ? "Name it" : "Take the name off"} />
+  </${Window}>`;
+}
+
+function Note({ cluster }) {
+  const [note, setNote] = useState(state.byId.get(cluster)?.note ?? "");
+  return html`<${Window} title=${`Note on ${label(cluster)}`} onSubmit=${() => { close(); edit("note", { cluster, note }); }}>
+    <label class="field tall"><span>Note</span><textarea rows="4" maxlength="10000" autofocus value=${note} onInput=${(e) => setNote(e.target.value)} /></label>
+    <${Buttons} main="Keep" />
+  </${Window}>`;
+}
+
+/** Move images to another cluster, or out into a new one. */
+function Move() {
+  const [name, setName] = useState("");
+  const all = [...state.byId.values()];
+  const words = name.trim().toLowerCase();
+  const fits = words ? all.filter((c) => label(c.id).toLowerCase().includes(words)) : all;
+  const n = pickedCount() || state.scope.rows;
+  const send = async (facts) => {
+    close();
+    try {
+      const found = await pickedSet();
+      if (await edit("move", { set: found.set, ...facts })) set({ picked: new Set(), pickedAll: false });
+    } catch (error) {
+      complain(error);
+    }
+  };
+  const exact = all.find((c) => label(c.id).toLowerCase() === words);
+  const submit = () => send(exact ? { to: exact.id } : name.trim() ? { name: name.trim() } : {});
+  const shown = [...fits].sort((a, b) => b.rows - a.rows).slice(0, 60);
+  const style = state.run.thumb ? inStrips(shown.map((c) => c.medoid ?? 0), 40) : null;
+  return html`<${Window} title=${`Move ${images(n)}`} onSubmit=${submit}>
+    <label class="field"><span>To</span><input value=${name} placeholder="Name of a cluster, or of a new one" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
+    <ul class="targets" aria-label="Clusters">${shown.map((c, at) => html`<li key=${c.id}><button type="button" disabled=${c.locked} style=${{ "--c": colour(c.id) }} onClick=${() => send({ to: c.id })}>
+      ${style ? html`<span class="thumb" style=${{ ...style(at), width: "40px", height: "40px" }} aria-hidden="true" />` : html`<span class="dot" />`}
+      <span>${label(c.id)}</span><span class="soft">${count(c.rows)}</span></button></li>`)}</ul>
+    <${Buttons} main=${exact ? `Move to ${label(exact.id)}` : name.trim() ? `Take out as “${name.trim().slice(0, 30)}”` : "Take out into a new cluster"} />
+  </${Window}>`;
+}
+
+function Start({ k }) {
+  return html`<${Window} title=${`Start anew from ${count(k)} clusters`} onSubmit=${() => { close(); edit("start", { k }); }}>
+    <p>Your edits stand on the cut into ${state.data?.base} clusters, and cannot be carried to another one. Starting anew sets them aside; one undo brings them all back.</p>
+    <${Buttons} main="Start anew" />
+  </${Window}>`;
+}
+
+function Conflict({ message }) {
+  return html`<${Window} title="Somebody else was faster" onSubmit=${close}>
+    <p>${message[0].toUpperCase() + message.slice(1)}.</p><p>Nothing of yours was done, and nothing was lost. What you see now is up to date.</p>
+    <div class="buttons"><span class="grow" /><button class="main" type="submit">Look again</button></div>
+  </${Window}>`;
+}
+
+/** Twenty images at random: which do not belong? */
+function Quiz({ cluster }) {
+  const [rows, setRows] = useState([]);
+  const [wrong, setWrong] = useState(new Set());
+  useEffect(() => {
+    (async () => {
+      const chosen = await post("sets", { clusters: [cluster] });
+      const seed = Math.floor(Math.random() * 1e9);
+      const found = await get("rows", { set: chosen.set, order: "random", seed, start: 0, count: 20 });
+      setRows(found.rows);
+    })().catch(complain);
+  }, [cluster]);
+  const flip = (row) => setWrong((old) => { const now = new Set(old); now.has(row) ? now.delete(row) : now.add(row); return now; });
+  const submit = async () => {
+    close();
+    const numbers = rows.map((r) => r.row);
+    await edit("quiz", { cluster, right: numbers.filter((r) => !wrong.has(r)), wrong: numbers.filter((r) => wrong.has(r)) });
+  };
+  const [low, high] = wilson(wrong.size, rows.length);
+  return html`<${Window} title=${`Quiz on ${label(cluster)}`} wide=${true} onSubmit=${submit}>
+    <p>${rows.length} images of it at random. Click those that do not belong.</p>
+    <div class="quiz">${rows.map((r) => html`<div key=${r.row} class=${wrong.has(r.row) ? "asked wrong" : "asked"}>
+      <${Tiles} rows=${[r]} shown=${84} onOpen=${flip} /><span class="cross" aria-hidden="true">✕</span></div>`)}</div>
+    ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)} %, by these with 95 % confidence between ${Math.round(100 * low)} and ${Math.round(100 * high)} %.</p>`}
+    <${Buttons} main="Keep the answers" disabled=${!rows.length} />
+  </${Window}>`;
+}
+
+/** The interval of a share (Wilson, 1927). @param {number} k @param {number} n @returns {[number, number]} */
+export function wilson(k, n) {
+  if (!n) return [0, 1];
+  const z = 1.96;
+  const p = k / n;
+  const middle = (p + (z * z) / (2 * n)) / (1 + (z * z) / n);
+  const half = (z / (1 + (z * z) / n)) * Math.sqrt((p * (1 - p)) / n + (z * z) / (4 * n * n));
+  return [Math.max(0, middle - half), Math.min(1, middle + half)];
+}

@@ -1,0 +1,279 @@
+// The images of what is selected: a list of any length, of which only what is seen is loaded.
+
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { Refused, get } from "./api.js";
+import { clear, colour, complain, count, images, label, listen, pickedCount, refreshScope, select, set, state, useStore } from "./store.js";
+import { STRIP, Profile, loadProfiles, strip, tileStyle } from "./thumbs.js";
+import { Actions, PickedActions } from "./actions.js";
+import { Badge } from "./clusters.js";
+
+const TALLEST = 8_000_000; // pixels that every browser can scroll
+const GAP = 4;
+const SAID = {
+  typical: "Typical", boundary: "Boundary", outliers: "Outliers", random: "Random", duplicates: "Duplicates", tree: "Alike",
+};
+const WHY = {
+  typical: "Nearest to the middle of their cluster first",
+  boundary: "Least sure of their cluster first",
+  outliers: "Those that lie far out, where images are sparse",
+  random: "In random order",
+  duplicates: "Only those that have an equal",
+  tree: "In the order of the tree: like next to like",
+};
+
+/** The rows of one list, loaded in pages. */
+class Pages {
+  /** @param {Record<string, any>} query @param {() => void} redraw */
+  constructor(query, redraw) {
+    this.query = query;
+    this.redraw = redraw;
+    this.total = -1;
+    this.stopped = false;
+    /** @type {Map<number, {rows: any[], strip: any}|null>} */
+    this.pages = new Map();
+  }
+
+  /** @param {number} page */
+  need(page) {
+    if (this.pages.has(page)) return;
+    this.pages.set(page, null);
+    this.load(page).catch((error) => {
+      this.pages.delete(page);
+      if (error instanceof Refused && error.kind === "gone") refreshScope().catch(complain);
+      else complain(error);
+    });
+  }
+
+  /** @param {number} page */
+  async load(page) {
+    const found = await get("rows", { ...this.query, start: page * STRIP, count: STRIP });
+    if (this.stopped) return;
+    const numbers = found.rows.map((/** @type {any} */ r) => r.row);
+    if (!state.run.thumb && !state.run.trouble) await loadProfiles(numbers);
+    this.total = found.total;
+    const drawn = state.run.thumb && numbers.length ? strip(numbers, state.size) : null;
+    this.pages.set(page, { rows: found.rows, strip: drawn });
+    if (this.pages.size > 80) this.forget(page);
+    this.redraw();
+  }
+
+  /** Forget the pages farthest from one. @param {number} page */
+  forget(page) {
+    const far = [...this.pages.keys()].sort((a, b) => Math.abs(b - page) - Math.abs(a - page));
+    for (const old of far.slice(0, 20)) this.pages.delete(old);
+  }
+
+  /** @param {number} at */
+  row(at) {
+    return this.pages.get(Math.floor(at / STRIP))?.rows[at % STRIP];
+  }
+
+  /** The rows of a range, loaded if need be. @param {number} from @param {number} to */
+  async between(from, to) {
+    const found = [];
+    for (let at = from; at <= to; at += 500) {
+      const page = await get("rows", { ...this.query, start: at, count: Math.min(500, to - at + 1) });
+      found.push(...page.rows.map((/** @type {any} */ r) => r.row));
+    }
+    return found;
+  }
+}
+
+/** The list that is shown, for the keyboard. @type {{pages: Pages|null, focus: number, move: (by: number) => void}} */
+export const shownList = { pages: null, focus: 0, move: () => {} };
+
+export function Gallery() {
+  const [run, data, scope, order, seed, size, open] = useStore((s) => [s.run, s.data, s.scope, s.order, s.seed, s.size, s.open]);
+  return html`<section class="panel gallery" aria-label="Images">
+    <${Head} />
+    ${data?.clusters.length ? html`<${Grid} key=${`${scope.set}`} />` : html`<p class="empty">Nothing to show.</p>`}
+    <${PickedActions} />
+  </section>`;
+}
+
+function Head() {
+  const [selected, area, scope, order, data, k, picked] = useStore((s) => [s.selected, s.area, s.scope, s.order, s.data, s.k, s.picked]);
+  const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
+  const inside = Object.entries(scope.clusters ?? {}).map(([id, n]) => [Number(id), Number(n)]).sort((a, b) => b[1] - a[1]);
+  const title = area ? "Area of the map" : one ? label(one.id) : selected.length ? `${selected.length} clusters` : `All ${images(scope.rows)}`;
+  return html`<header class="gallery-head">
+    <div class="title-line">
+      ${one && html`<span class="dot big" style=${{ "--c": colour(one.id) }} aria-hidden="true" />`}
+      <h2 title=${title}>${title}</h2>
+      ${(one || area || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
+      ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
+      ${one?.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
+      ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}>✕</button>`}
+    </div>
+    ${one?.note && html`<p class="note-text">${one.note}</p>`}
+    ${!one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
+      <button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])} title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(n)}</b></button>`)}
+      ${inside.length > 12 && html`<span class="soft">and ${inside.length - 12} more</span>`}</div>`}
+    <${Actions} />
+    <div class="bar">
+      <div class="tabs" role="tablist" aria-label="Order of the images">${state.run.orders.map((name) => html`
+        <button role="tab" key=${name} aria-selected=${order === name} class=${order === name ? "on" : ""} title=${WHY[name]}
+          onClick=${() => set({ order: name, seed: name === "random" && order === "random" ? state.seed + 1 : state.seed })}>${SAID[name]}</button>`)}
+      </div>
+      <label class="size-field"><span class="sr">Size of the images</span>
+        <input type="range" min="32" max="208" step="8" value=${state.size} onInput=${(e) => set({ size: Number(e.target.value) })} /></label>
+    </div>
+  </header>`;
+}
+
+function Grid() {
+  const [scope, k, order, seed, size, data, picked, pickedAll, open] = useStore((s) => [s.scope, s.k, s.order, s.seed, s.size, s.data, s.picked, s.pickedAll, s.open]);
+  const box = useRef(null);
+  const [, redraw] = useState(0);
+  const [wide, setWide] = useState(0);
+  const [focus, setFocus] = useState(0);
+  const place = useRef({ offset: 0, top: 0 });
+  const anchor = useRef(0);
+  const step = state.run.thumb ? 0 : 1;
+  const pages = useMemo(() => new Pages({ set: scope.set, k, order, seed }, () => redraw((n) => n + 1)), [scope, k, order, seed, data, step ? 0 : sideOf(size)]);
+  useEffect(() => () => { pages.stopped = true; }, [pages]);
+  useLayoutEffect(() => {
+    place.current = { offset: 0, top: 0 };
+    if (box.current) box.current.scrollTop = 0;
+    setFocus(0);
+  }, [scope.set, order, seed, k]);
+  useEffect(() => {
+    const watch = new ResizeObserver(() => setWide(box.current.clientWidth));
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  const wideCell = state.run.thumb ? size : Math.max(120, size * 2);
+  const tallCell = state.run.thumb ? size : Math.max(64, size * 0.9);
+  const across = Math.max(1, Math.floor((wide - GAP) / (wideCell + GAP)));
+  const total = pages.total < 0 ? expected(scope, order) : pages.total;
+  const lines = Math.ceil(total / across);
+  const tall = lines * (tallCell + GAP) + GAP;
+  const scrolled = Math.min(tall, TALLEST);
+  const seen = box.current?.clientHeight ?? 600;
+
+  const onScroll = () => {
+    const { scrollTop } = box.current;
+    const by = scrollTop - place.current.top;
+    if (tall <= TALLEST) place.current.offset = scrollTop;
+    else if (Math.abs(by) < 3 * seen && scrollTop > 0 && scrollTop < scrolled - seen - 1) {
+      place.current.offset = Math.max(0, Math.min(tall - seen, place.current.offset + by));
+    } else place.current.offset = (scrollTop / Math.max(1, scrolled - seen)) * (tall - seen);
+    place.current.top = scrollTop;
+    redraw((n) => n + 1);
+  };
+  const { offset, top } = place.current;
+  const first = Math.max(0, Math.floor(offset / (tallCell + GAP)) - 1) * across;
+  const last = Math.min(total, Math.ceil((offset + seen) / (tallCell + GAP) + 1) * across);
+  if (wide && total !== 0) for (let page = Math.floor(first / STRIP); page <= Math.floor(Math.max(first, last - 1) / STRIP); page++) pages.need(page);
+
+  const show = (at) => {
+    const line = Math.floor(at / across) * (tallCell + GAP);
+    let to = place.current.offset;
+    if (line < to) to = line;
+    if (line + tallCell + 2 * GAP > to + seen) to = line + tallCell + 2 * GAP - seen;
+    if (to !== place.current.offset) {
+      if (tall <= TALLEST) box.current.scrollTop = to;
+      else { place.current.offset = to; redraw((n) => n + 1); }
+    }
+  };
+  const move = (by) => {
+    const at = Math.max(0, Math.min(total - 1, focus + by));
+    setFocus(at);
+    show(at);
+    return at;
+  };
+  const pick = (rows, on) => {
+    const now = new Set(state.picked);
+    for (const row of rows) on ? now.add(row) : now.delete(row);
+    set({ picked: now, pickedAll: false });
+  };
+  const toggle = (at) => {
+    const row = pages.row(at);
+    if (row) pick([row.row], !state.picked.has(row.row));
+    anchor.current = at;
+  };
+  const range = (to) => {
+    const [a, b] = [Math.min(anchor.current, to), Math.max(anchor.current, to)];
+    if (b - a > 20000) { complain(new Error("More than 20,000 at once: take all with Ctrl+A, or choose an area of the map.")); return; }
+    pages.between(a, b).then((rows) => pick(rows, true), complain);
+  };
+  shownList.pages = pages;
+  shownList.focus = focus;
+  shownList.move = (by) => {
+    const at = move(by);
+    const row = pages.row(at);
+    if (row) set({ open: row.row });
+  };
+  const onKey = (event) => {
+    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across, Home: -1e12, End: 1e12,
+      PageDown: across * Math.max(1, Math.floor(seen / (tallCell + GAP))), PageUp: -across * Math.max(1, Math.floor(seen / (tallCell + GAP))) };
+    if (event.key in moves && !event.altKey) {
+      event.preventDefault();
+      event.stopPropagation();
+      const from = focus;
+      const at = move(moves[event.key]);
+      if (event.shiftKey) { if (!state.picked.size) anchor.current = from; range(at); }
+    } else if (event.key === "x" || (event.key === " " && event.ctrlKey)) {
+      event.preventDefault();
+      event.stopPropagation();
+      toggle(focus);
+    } else if (event.key === "Enter") {
+      const row = pages.row(focus);
+      if (row) set({ open: row.row });
+    }
+  };
+  const onClick = (at, event) => {
+    const row = pages.row(at);
+    if (!row) return;
+    setFocus(at);
+    if (event.shiftKey) range(at);
+    else if (event.ctrlKey || event.metaKey || state.picked.size) toggle(at);
+    else { anchor.current = at; set({ open: row.row }); }
+  };
+  const shown = [];
+  for (let at = first; at < last; at++) {
+    const page = pages.pages.get(Math.floor(at / STRIP));
+    const row = page?.rows[at % STRIP];
+    shown.push(html`<${Cell} key=${at} at=${at} total=${total} row=${row} wide=${wideCell} tall=${tallCell}
+      left=${GAP + (at % across) * (wideCell + GAP)} top=${GAP + Math.floor(at / across) * (tallCell + GAP) - (offset - top)}
+      style=${page?.strip && row ? tileStyle(page.strip, at % STRIP, size) : null}
+      on=${row !== undefined && (pickedAll || picked.has(row.row))} open=${row !== undefined && row.row === open} focused=${at === focus} onChoose=${onClick} onToggle=${toggle} />`);
+  }
+  return html`<div class="scroll grid" ref=${box} onScroll=${onScroll} onKeyDown=${onKey} tabindex="0" role="listbox" aria-multiselectable="true"
+      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0}>
+    ${total === 0 ? html`<p class="empty">${none(order)}</p>` : html`<div class="spacer" role="presentation" style=${{ height: `${scrolled}px` }}>${shown}</div>`}
+  </div>`;
+}
+
+function Cell({ at, total, row, wide, tall, left, top, style, on, open, focused, onChoose, onToggle }) {
+  const said = row ? `${row.name ?? `row ${row.row}`}, ${label(row.cluster)}, confidence ${row.confidence ?? "unknown"}${row.outlier ? ", outlier" : ""}` : "loading";
+  return html`<div id=${`at-${at}`} role="option" aria-selected=${on} aria-label=${said} aria-posinset=${at + 1} aria-setsize=${total}
+      class=${`cell ${on ? "on" : ""} ${open ? "open" : ""} ${focused ? "focused" : ""} ${row ? "" : "waiting"}`} title=${row ? said : ""}
+      style=${{ left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px`, "--c": row ? colour(row.cluster) : "transparent" }}
+      onClick=${(e) => onChoose(at, e)}>
+    ${style && html`<span class="thumb" style=${{ ...style, width: `${wide}px`, height: `${tall}px` }} aria-hidden="true" />`}
+    ${row && !style && html`<${Profile} row=${row.row} width=${wide - 8} height=${tall - 22} /><span class="cell-name">${row.name ?? `row ${row.row}`}</span>`}
+    ${row && html`<span class="tick" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); onToggle(at); }}>${on ? "✓" : ""}</span>`}
+    ${row?.outlier && html`<span class="mark-outlier" aria-hidden="true" title="outlier" />`}
+  </div>`;
+}
+
+/** @param {number} size */
+const sideOf = (size) => (state.run.thumb.small ? 0 : size > 110 ? 2 : 1);
+
+/** How many rows there will be, before the server said. */
+function expected(scope, order) {
+  return order === "outliers" || order === "duplicates" ? 0 : scope.rows;
+}
+
+/** @param {string} order */
+function none(order) {
+  if (order === "outliers") return "No outliers here: no image lies far out.";
+  if (order === "duplicates") return "No duplicates here: no two images are the same to the features.";
+  return "No images here.";
+}
+
+/** Take all that is shown. */
+export function pickAll() {
+  if (state.scope.rows) set({ picked: new Set(), pickedAll: true });
+}

@@ -1,0 +1,163 @@
+// The page as a whole: its frame, its start, its address, and news from the server.
+
+import { html, render, useEffect } from "./vendor/htm-preact-3.1.1.js";
+import { get } from "./api.js";
+import { Clusters } from "./clusters.js";
+import { Detail } from "./detail.js";
+import { Dialogs } from "./dialogs.js";
+import { Gallery } from "./gallery.js";
+import { onKey } from "./keys.js";
+import { MapPanel } from "./map.js";
+import { Panels } from "./panels.js";
+import { act } from "./actions.js";
+import { complain, count, listen, loadClusters, loadLog, say, select, selectArea, set, state, useStore } from "./store.js";
+
+const TABS = [["clusters", "Clusters"], ["images", "Images"], ["map", "Map"]];
+
+function App() {
+  const [run, data, tab, fatal] = useStore((s) => [s.run, s.data, s.tab, s.fatal]);
+  if (fatal) return html`<div class="loading"><div><h1>Shoal</h1><p class="note bad" role="alert">${fatal}</p><button onClick=${() => location.reload()}>Try again</button></div></div>`;
+  if (!run || !data) return html`<p class="loading" role="status">Opening the run …</p>`;
+  return html`<${Top} />
+    <nav class="tabbar" aria-label="Parts of the page">${TABS.map(([name, said]) => html`<button key=${name} class=${tab === name ? "on" : ""} aria-current=${tab === name ? "page" : undefined} onClick=${() => set({ tab: name })}>${said}</button>`)}</nav>
+    <main class=${`columns show-${tab}`}>
+      <${Clusters} />
+      <div class="middle"><${Gallery} /><${Detail} /></div>
+      <${MapPanel} />
+      <${Panels} />
+    </main>
+    <${Dialogs} /><${Toast} />`;
+}
+
+function Top() {
+  const [run, log, away, data] = useStore((s) => [s.run, s.log, s.away, s.data]);
+  return html`<header class="top">
+    <img src="/static/icon.svg" alt="" width="24" height="24" />
+    <h1>${run.name}</h1>
+    <span class="soft about" title=${run.description}>${run.description}</span>
+    <span class="grow" />
+    ${away && html`<span class="tag bad" role="status">The server does not answer</span>`}
+    ${run.trouble && html`<span class="tag bad" title=${run.trouble}>No pictures</span>`}
+    ${run.read_only ? html`<span class="tag">read-only</span>` : html`
+      <button onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}>Undo</button>
+      <button onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}>Redo</button>`}
+    <button onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
+    <button onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
+    <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}>◐</button>
+    <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}>?</button>
+  </header>`;
+}
+
+function Toast() {
+  const toast = useStore((s) => s.toast);
+  useEffect(() => {
+    if (!toast) return undefined;
+    const timer = setTimeout(() => set({ toast: null }), toast.bad ? 9000 : 5000);
+    return () => clearTimeout(timer);
+  }, [toast]);
+  return html`<div class="toasts" role="status" aria-live="polite">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"}>
+    <span>${toast.text[0].toUpperCase() + toast.text.slice(1)}</span>
+    ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { set({ toast: null }); act.undo(); }}>Undo</button>`}
+    <button class="icon" aria-label="Dismiss" onClick=${() => set({ toast: null })}>✕</button></div>`}</div>`;
+}
+
+function turnTheme() {
+  const dark = document.documentElement.dataset.theme
+    ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("shoal-theme", document.documentElement.dataset.theme);
+}
+
+// The address restores the view.
+
+function written() {
+  const { k, selected, area, order, open, view, size, tab } = state;
+  const parts = {
+    k: k === null ? "" : k, c: selected.join("."), o: order === "typical" ? "" : order, i: open ?? "",
+    m: view ? [view.z, view.x, view.y].map((v) => Number(v.toFixed(4))).join("_") : "",
+    a: area ? area.flat().map((v) => Math.round(v * 1e4)).join(".") : "", s: size === standardSize() ? "" : size, t: tab === "images" ? "" : tab,
+  };
+  return Object.entries(parts).filter(([, v]) => v !== "").map(([n, v]) => `${n}=${v}`).join("&");
+}
+
+/** Read the view out of the address; what does not fit is left out. */
+function read() {
+  const found = new URLSearchParams(location.hash.slice(1));
+  const numbers = (name, by) => (found.get(name) ?? "").split(by).filter((v) => v !== "").map(Number).filter(Number.isFinite);
+  const k = Number(found.get("k")) || null;
+  const view = numbers("m", "_");
+  const flat = numbers("a", ".").map((v) => v / 1e4);
+  const area = flat.length >= 6 && flat.length % 2 === 0 ? flat.map((v, at) => [v, flat[at + 1]]).filter((_, at) => at % 2 === 0) : null;
+  return {
+    k: k !== null && k >= 1 && k <= state.run.representatives ? k : null,
+    selected: numbers("c", ".").filter((c) => c >= 0 && Number.isInteger(c)),
+    order: state.run.orders.includes(found.get("o")) ? found.get("o") : "typical",
+    open: found.has("i") && Number(found.get("i")) >= 0 && Number(found.get("i")) < state.run.rows ? Number(found.get("i")) : null,
+    view: view.length === 3 ? { z: view[0], x: view[1], y: view[2] } : null,
+    size: Math.max(32, Math.min(208, Number(found.get("s")) || standardSize())),
+    tab: TABS.some(([name]) => name === found.get("t")) ? found.get("t") : "images",
+    area,
+  };
+}
+
+const standardSize = () => (state.run.thumb?.small ? 56 : 112);
+
+function keepAddress() {
+  let last = "";
+  let timer = 0;
+  listen(() => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      const now = written();
+      if (now !== last && state.data) history.replaceState(null, "", now ? `#${now}` : location.pathname);
+      last = now;
+    }, 250);
+  });
+}
+
+/** Hear of edits by others, and of the map. */
+function hear() {
+  const source = new EventSource("/api/events");
+  source.onmessage = async (event) => {
+    const news = JSON.parse(event.data);
+    if (state.away) set({ away: false });
+    const before = state.map;
+    if (news.map.ready && !before.ready) {
+      set({ map: await get("map") });
+      await loadClusters(state.k);
+    } else if (!news.map.ready) set({ map: news.map });
+    if (news.trouble) say(news.trouble, true);
+    if (news.seq !== null && state.data && news.seq > state.data.seq && news.seq > (state.log.seq ?? 0)) {
+      await loadLog();
+      await loadClusters(state.k);
+    }
+  };
+  source.onerror = () => set({ away: true });
+}
+
+async function begin() {
+  const theme = localStorage.getItem("shoal-theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+  set({ author: localStorage.getItem("shoal-author") ?? "" });
+  try {
+    const [run, map] = await Promise.all([get("run"), get("map")]);
+    set({ run, map });
+    document.title = `${run.name} – Shoal`;
+    const { k, selected, order, open, view, size, tab, area } = read();
+    set({ order, size, view, tab });
+    await loadClusters(k).catch(() => loadClusters(null));
+    const there = selected.filter((id) => state.byId.has(id));
+    if (area && map.ready) await selectArea(/** @type {any} */ (area));
+    else if (there.length) await select(there);
+    set({ open, tab });
+    loadLog().catch(complain);
+    keepAddress();
+    hear();
+  } catch (error) {
+    set({ fatal: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+document.addEventListener("keydown", onKey);
+render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+begin();

@@ -1,0 +1,283 @@
+// The map: tiles from the server, names of clusters, outlines drawn by hand.
+
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { address, get } from "./api.js";
+import { colour, complain, count, label, listen, select, selectArea, set, state, useStore } from "./store.js";
+import { strip, tileStyle } from "./thumbs.js";
+
+const TILE = 512;
+
+/** @type {any} */
+const L = globalThis["L"];
+
+export function MapPanel() {
+  const [map, trouble] = useStore((s) => [s.map, s.run.trouble]);
+  return html`<section class="panel map-panel" aria-label="Map">
+    ${map.ready ? html`<${LiveMap} />` : html`<${Waiting} />`}
+  </section>`;
+}
+
+function Waiting() {
+  const map = useStore((s) => s.map);
+  const done = Math.floor(100 * (map.share ?? 0));
+  return html`<div class="waiting-map"><div>
+    ${map.trouble ? html`<p class="note bad">${map.trouble}</p>` : html`
+      <p>Drawing the map, once for this run. Everything else works meanwhile.</p>
+      <div class="progress" role="progressbar" aria-label="Drawing the map" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${done}><i style=${{ width: `${done}%` }} /></div>
+      <p class="soft">${done} %</p>`}
+  </div></div>`;
+}
+
+function LiveMap() {
+  const box = useRef(null);
+  const held = useRef(null);
+  const [tool, setTool] = useState(null);
+  const [hover, setHover] = useState(null);
+  const map = useStore((s) => s.map);
+  useEffect(() => {
+    held.current = new Drawn(box.current, setHover, () => setTool(null));
+    return () => held.current.remove();
+  }, []);
+  useEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
+  const area = useStore((s) => s.area);
+  const percent = Math.round(100 * map.recall);
+  return html`<div class="map-bar bar">
+      <div class="switch" role="group" aria-label="Select on the map">
+        ${[["lasso", "Lasso"], ["box", "Box"]].map(([name, said]) => html`<button key=${name} aria-pressed=${tool === name} class=${tool === name ? "on" : ""}
+          title=${`${said}: draw around images. Or hold Shift and drag.`} onClick=${() => setTool(tool === name ? null : name)}>${said}</button>`)}
+      </div>
+      ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
+      <span class="grow" />
+      <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => held.current.map.zoomOut(1)}>−</button>
+      <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => held.current.map.zoomIn(1)}>+</button>
+      <button title="Show the whole map" onClick=${() => held.current.whole()}>Whole</button>
+    </div>
+    <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom"></div>
+    ${hover && html`<${Hover} at=${hover} />`}
+    <footer class="foot" title="Of the 10 nearest neighbours of an image, how many are among its 10 nearest on the map.">
+      <span>For looking only: distances on the map are not exact. <b>${percent} %</b> of nearest neighbours are next to each other here.</span></footer>`;
+}
+
+function Hover({ at }) {
+  return html`<div class="hover" style=${{ left: `${at.left}px`, top: `${at.top}px`, "--c": colour(at.cluster) }} aria-hidden="true">
+    ${state.run.thumb && html`<span class="thumb" style=${{ ...tileStyle(strip([at.row], 64), 0, 64), width: "64px", height: "64px" }} />`}
+    <span><b>${label(at.cluster)}</b><br />${at.name ?? `row ${at.row}`}${at.count > 1 ? html`<br /><span class="soft">${count(at.count)} here</span>` : ""}</span>
+  </div>`;
+}
+
+/** A Leaflet map over the unit square, kept in step with the state of the page. */
+class Drawn {
+  constructor(box, onHover, onDone) {
+    this.tool = null;
+    this.onHover = onHover;
+    this.onDone = onDone;
+    const crs = L.extend({}, L.CRS.Simple, { transformation: new L.Transformation(TILE, 0, TILE, 0) });
+    const { deepest } = state.map;
+    this.map = L.map(box, {
+      crs, minZoom: -1, maxZoom: deepest, zoomSnap: 0.25, wheelPxPerZoomLevel: 100, boxZoom: false, doubleClickZoom: false,
+      zoomControl: false, attributionControl: false, fadeAnimation: false, maxBoundsViscosity: 0.8, maxBounds: [[-0.5, -0.5], [1.5, 1.5]],
+    });
+    for (const [name, z] of [["ground", 200], ["pictures", 250], ["veil", 300], ["names", 450]]) {
+      this.map.createPane(name).style.zIndex = String(z);
+      if (name === "names") this.map.getPane(name).style.pointerEvents = "none";
+    }
+    const view = state.view;
+    if (view) this.map.setView([view.y, view.x], view.z);
+    else this.whole(false);
+    this.names = L.layerGroup().addTo(this.map);
+    this.outline = L.layerGroup().addTo(this.map);
+    this.mark = null;
+    if (state.run.thumb && state.map.pictures_from !== null) this.pictures();
+    this.seen = [];
+    this.update();
+    this.stop = listen(() => this.update());
+    this.map.on("moveend", () => {
+      const { lat, lng } = this.map.getCenter();
+      set({ view: { z: this.map.getZoom(), x: lng, y: lat } });
+    });
+    this.map.on("zoomend", () => this.drawNames());
+    this.map.on("click", (event) => this.click(event));
+    this.map.on("dblclick", () => select([]));
+    this.map.on("mousemove", (event) => this.hover(event));
+    this.map.on("mouseout movestart", () => { this.onHover(null); clearTimeout(this.waiting); });
+    box.addEventListener("pointerdown", (event) => this.begin(event), true);
+    this.watch = new ResizeObserver(() => this.map.invalidateSize({ animate: false }));
+    this.watch.observe(box);
+  }
+
+  remove() {
+    this.stop();
+    this.watch.disconnect();
+    this.map.remove();
+  }
+
+  /** Show the whole map. */
+  whole(animate = true) {
+    this.map.fitBounds([[0, 0], [1, 1]], { animate });
+  }
+
+  layer(url, pane, more = {}) {
+    const { deepest } = state.map;
+    const made = L.tileLayer("", { tileSize: TILE, pane, minZoom: -1, minNativeZoom: 0, maxNativeZoom: deepest, maxZoom: deepest, noWrap: true,
+      bounds: [[0, 0], [1, 1]], keepBuffer: 1, updateWhenZooming: false, className: "tiles-drawn", alt: "", ...more });
+    made.getTileUrl = (at) => {
+      const side = 2 ** at.z;
+      return at.x < 0 || at.y < 0 || at.x >= side || at.y >= side || at.z < 0 ? L.Util.emptyImageUrl : url(at);
+    };
+    return made;
+  }
+
+  /** Pictures, which stay the same whatever the clusters are. */
+  pictures() {
+    this.layer((at) => address("map/mosaic", { z: at.z, x: at.x, y: at.y, v: state.run.version }), "pictures",
+      { minZoom: state.map.pictures_from, className: "tiles-pictures" }).addTo(this.map);
+  }
+
+  /** Draw again what no longer fits the state. */
+  update() {
+    const { data, scope, picked, pickedAll, open, area } = state;
+    const now = [data, scope, picked, pickedAll, open, area];
+    const before = this.seen;
+    this.seen = now;
+    if (data !== before[0] || scope !== before[1] || picked !== before[2] || pickedAll !== before[3]) this.ground();
+    if (data !== before[0]) this.drawNames();
+    if (area !== before[5]) this.drawArea();
+    if (open !== before[4]) this.point();
+  }
+
+  /** The colours: those chosen strong, the others faint. */
+  async ground() {
+    const { k, data, scope, picked } = state;
+    let chosen = scope.set;
+    if (picked.size) {
+      const { post } = await import("./api.js");
+      const found = await post("sets", { rows: [...picked] }, { k }).catch(complain);
+      if (!found || state.picked !== picked) return;
+      chosen = found.set;
+    }
+    const from = state.map.pictures_from ?? 99;
+    const made = this.layer((at) => address("map/tile", {
+      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", v: `${state.run.version}-${data.seq}`,
+    }), "ground");
+    const old = this.shown;
+    this.shown = made;
+    made.once("load", () => old?.remove());
+    made.addTo(this.map);
+    this.map.getPane("pictures").classList.toggle("dimmed", chosen !== null);
+  }
+
+  /** Names of clusters, the largest first, where there is room. */
+  drawNames() {
+    this.names.clearLayers();
+    const clusters = [...(state.data?.clusters ?? [])].filter((c) => c.xy).sort((a, b) => b.rows - a.rows);
+    const taken = [];
+    const most = 30 * 2 ** Math.max(0, this.map.getZoom());
+    for (const c of clusters.slice(0, most)) {
+      const at = this.map.latLngToLayerPoint([c.xy[1], c.xy[0]]);
+      const text = label(c.id);
+      const half = 4 + 3.6 * Math.min(24, text.length);
+      const room = { l: at.x - half, r: at.x + half, t: at.y - 10, b: at.y + 10 };
+      if (taken.some((o) => o.l < room.r && room.l < o.r && o.t < room.b && room.t < o.b)) continue;
+      taken.push(room);
+      const element = document.createElement("span");
+      element.textContent = text;
+      element.className = "name-on-map";
+      element.style.setProperty("--c", colour(c.id));
+      L.marker([c.xy[1], c.xy[0]], { icon: L.divIcon({ html: element, className: "name-icon", iconSize: [0, 0] }), pane: "names", interactive: false, keyboard: false }).addTo(this.names);
+    }
+  }
+
+  drawArea() {
+    this.outline.clearLayers();
+    if (state.area) L.polygon(state.area.map(([x, y]) => [y, x]), { className: "outline", interactive: false, weight: 2, fill: false }).addTo(this.outline);
+  }
+
+  /** Mark the open image. */
+  async point() {
+    const { open, k } = state;
+    this.mark?.remove();
+    this.mark = null;
+    if (open === null) return;
+    const facts = await get("row", { row: open, k }).catch(() => null);
+    if (state.open !== open || !facts?.xy) return;
+    this.mark?.remove();
+    this.mark = L.circleMarker([facts.xy[1], facts.xy[0]], { radius: 11, className: "mark-open", interactive: false, weight: 3, fill: false }).addTo(this.map);
+    if (!this.map.getBounds().contains([facts.xy[1], facts.xy[0]])) this.map.panTo([facts.xy[1], facts.xy[0]]);
+  }
+
+  async at(event) {
+    const { lat, lng } = event.latlng;
+    if (lat < 0 || lng < 0 || lat > 1 || lng > 1) return null;
+    const z = Math.max(0, Math.round(this.map.getZoom()));
+    const found = await get("map/at", { x: lng.toFixed(7), y: lat.toFixed(7), z, k: state.k });
+    return found.row === null ? null : found;
+  }
+
+  async click(event) {
+    if (this.drawing || this.justDrawn) return;
+    const found = await this.at(event).catch(complain);
+    if (!found) return;
+    const near = this.map.getZoom() >= (state.map.pictures_from ?? 3);
+    const { ctrlKey, metaKey } = event.originalEvent;
+    if (near && !ctrlKey && !metaKey) set({ open: found.row });
+    else if (ctrlKey || metaKey) {
+      const { selected } = state;
+      select(selected.includes(found.cluster) ? selected.filter((s) => s !== found.cluster) : [...selected, found.cluster]);
+    } else select([found.cluster]);
+  }
+
+  hover(event) {
+    clearTimeout(this.waiting);
+    if (this.drawing) return;
+    this.waiting = setTimeout(async () => {
+      const found = await this.at(event).catch(() => null);
+      if (!found) { this.onHover(null); return; }
+      const size = this.map.getSize();
+      const { x, y } = event.containerPoint;
+      this.onHover({ ...found, left: Math.min(x + 14, size.x - 210), top: Math.min(y + 58, size.y - 40) });
+    }, 70);
+  }
+
+  /** Begin an outline, with a tool or with Shift. */
+  begin(event) {
+    if (event.button !== 0 || (!this.tool && !event.shiftKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.onHover(null);
+    this.map.dragging.disable();
+    const box = this.map.getContainer();
+    const place = (e) => this.map.containerPointToLatLng(this.map.mouseEventToContainerPoint(e));
+    const kind = this.tool ?? "lasso";
+    const points = [place(event)];
+    this.drawing = L.polygon(points, { className: "outline", interactive: false, weight: 2, fill: false }).addTo(this.map);
+    const corners = (end) => {
+      const [a] = points;
+      return [a, L.latLng(a.lat, end.lng), end, L.latLng(end.lat, a.lng)];
+    };
+    const move = (e) => {
+      const here = place(e);
+      if (kind === "box") this.drawing.setLatLngs(corners(here));
+      else if (this.map.latLngToLayerPoint(here).distanceTo(this.map.latLngToLayerPoint(points[points.length - 1])) > 3) {
+        points.push(here);
+        this.drawing.setLatLngs(points);
+      }
+    };
+    const end = (e) => {
+      box.removeEventListener("pointermove", move, true);
+      globalThis.removeEventListener("pointerup", end, true);
+      this.map.dragging.enable();
+      const drawn = kind === "box" ? corners(place(e)) : points;
+      const area = drawn.map((p) => [Number(p.lng.toFixed(5)), Number(p.lat.toFixed(5))]);
+      this.drawing.remove();
+      this.drawing = null;
+      this.justDrawn = true;
+      setTimeout(() => { this.justDrawn = false; }, 50);
+      this.onDone();
+      const step = Math.max(1, Math.ceil(area.length / 300));
+      const thinned = area.filter((_, at) => at % step === 0);
+      if (thinned.length >= 3) selectArea(/** @type {any} */ (thinned));
+    };
+    box.addEventListener("pointermove", move, true);
+    globalThis.addEventListener("pointerup", end, true);
+  }
+}

@@ -1,0 +1,60 @@
+// Side windows: the log of edits, help, unreadable images.
+
+import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { get } from "./api.js";
+import { act } from "./actions.js";
+import { complain, count, loadLog, set, state, useStore } from "./store.js";
+
+export function Panels() {
+  const panel = useStore((s) => s.panel);
+  const kinds = { history: ["Edits", History], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
+  if (!panel || !(panel in kinds)) return null;
+  const [title, Shown] = kinds[panel];
+  return html`<aside class="side" aria-label=${title}>
+    <header><h2>${title}</h2><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${() => set({ panel: null })}>✕</button></header>
+    <div class="side-body"><${Shown} /></div>
+  </aside>`;
+}
+
+function History() {
+  const [log, data, author] = useStore((s) => [s.log, s.data, s.author]);
+  useEffect(() => { loadLog().catch(complain); }, [data]);
+  const entries = log.entries ?? [];
+  return html`<label class="field"><span>Your name in the log</span><input value=${author} maxlength="80" placeholder="optional"
+      onChange=${(e) => { set({ author: e.target.value.trim() }); localStorage.setItem("shoal-author", e.target.value.trim()); }} /></label>
+    ${!state.run.read_only && html`<div class="bar"><button disabled=${!log.undo} onClick=${act.undo}>Undo</button><button disabled=${!log.redo} onClick=${act.redo}>Redo</button></div>`}
+    ${entries.length ? html`<ol class="log">${entries.map((e) => html`<li key=${e.seq} class=${e.in_effect || e.op === "undo" || e.op === "redo" ? "" : "undone"}>
+      <span>${e.said}</span><span class="soft">${new Date(e.time).toLocaleString()}${e.author ? `, ${e.author}` : ""}${e.in_effect || e.op === "undo" || e.op === "redo" ? "" : ", undone"}</span></li>`)}</ol>`
+      : html`<p class="empty">No edits yet. Whatever you do here can be undone, and is kept beside the fit, which it never changes.</p>`}`;
+}
+
+export const KEYS = [
+  ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
+    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 6", "order of the images"], ["h", "log of edits"]]],
+  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click", "select several"], ["l", "name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
+    ["q", "quiz of 20 images"], ["w", "review queue"]]],
+  ["Images", [["Arrows", "step"], ["Enter", "open"], ["x", "select"], ["Shift+click, Shift+arrows", "select a range"], ["Ctrl+A", "select all that are shown"],
+    ["m", "move those selected"], ["e", "export"], ["f", "full screen"]]],
+  ["Map", [["Drag, wheel", "move, zoom"], ["Shift+drag", "draw around images"], ["Click", "select the cluster, near by the image"], ["Double click", "select nothing"]]],
+];
+
+function Help() {
+  return html`${KEYS.map(([title, keys]) => html`<h3 key=${title}>${title}</h3><dl class="keys">${keys.map(([key, what]) => html`<dt key=${key}><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>`)}
+    <h3>What the words mean</h3>
+    <dl class="words-of">
+      <dt>Excess</dt><dd>How much clearer a split is than one that plain geometry makes in data without groups, on a logarithmic scale. Without groups it stays under 1.</dd>
+      <dt>Layer ★</dt><dd>A number of clusters that the data themselves mark. The starred one is shown first.</dd>
+      <dt>Holds 98 %</dt><dd>So much of what ties the images of a cluster to others stays within it.</dd>
+      <dt>Confidence</dt><dd>The same for one image. An image can be typical and unsure, or an outlier and sure: three separate things.</dd>
+      <dt>The map</dt><dd>A drawing for looking at. No cluster depends on it, and distances on it are not exact.</dd>
+    </dl>`;
+}
+
+function Quarantine() {
+  const [found, setFound] = useState(null);
+  useEffect(() => { get("quarantine").then(setFound, complain); }, []);
+  if (!found) return html`<p class="soft">…</p>`;
+  return html`<p>${count(found.total)} could not be used, and are in no cluster.</p>
+    <ol class="log">${found.rows.map((r) => html`<li key=${r.row}><span>${r.name ?? `row ${r.row}`}</span><span class="soft">${r.reason}</span></li>`)}</ol>
+    ${found.total > found.rows.length && html`<p class="soft">The first ${count(found.rows.length)} are listed.</p>`}`;
+}

@@ -1,0 +1,264 @@
+// The state of the page, and what changes it. Components listen to the parts that they show.
+
+import { useEffect, useReducer, useRef } from "./vendor/htm-preact-3.1.1.js";
+import { Refused, get, post } from "./api.js";
+
+/**
+ * @typedef {{id: number, name: string|null, note: string, mark: string|null, locked: boolean,
+ *   rows: number, outliers: number, held: number|null, medoid: number|null, leaf: number|null,
+ *   xy: [number, number]|null, colour: number}} Cluster
+ * @typedef {{k: number|null, base: number, edited: boolean, seq: number, clusters: Cluster[],
+ *   order: number[], apart: number[]}} Clustering
+ * @typedef {{set: string|null, rows: number, clusters: Record<string, number>|null}} Scope
+ */
+
+export const state = {
+  /** @type {any} */ run: null,
+  /** @type {number|null} */ k: null,
+  /** @type {Clustering|null} */ data: null,
+  /** @type {Map<number, Cluster>} */ byId: new Map(),
+  /** @type {number[]} */ selected: [],
+  /** @type {[number, number][]|null} */ area: null,
+  /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null },
+  order: "typical",
+  seed: 0,
+  size: 0,
+  /** @type {Set<number>} */ picked: new Set(),
+  pickedAll: false,
+  /** @type {number|null} */ open: null,
+  /** @type {string|null} */ panel: null,
+  /** @type {any} */ dialog: null,
+  /** @type {any} */ map: { ready: false, share: 0 },
+  /** @type {{z: number, x: number, y: number}|null} */ view: null,
+  /** @type {any} */ log: { done: 0, undo: null, redo: null },
+  /** @type {{text: string, bad: boolean, undo?: boolean}|null} */ toast: null,
+  /** @type {string|null} */ fatal: null,
+  tab: "images",
+  sort: "size",
+  listing: "cards",
+  filter: "",
+  theme: "",
+  author: "",
+  away: false,
+};
+
+/** @typedef {typeof state} State */
+
+/** @type {Set<() => void>} */
+const listeners = new Set();
+let waiting = false;
+
+/** @param {Partial<State>} change */
+export function set(change) {
+  Object.assign(state, change);
+  if (waiting) return;
+  waiting = true;
+  queueMicrotask(() => {
+    waiting = false;
+    for (const listener of [...listeners]) listener();
+  });
+}
+
+/** @param {() => void} listener */
+export function listen(listener) {
+  listeners.add(listener);
+  return () => { listeners.delete(listener); };
+}
+
+/**
+ * Give a part of the state, and draw the component again when it changes.
+ * @template T @param {(state: State) => T} pick @returns {T}
+ */
+export function useStore(pick) {
+  const [, redraw] = useReducer((/** @type {number} */ n) => n + 1, 0);
+  const now = pick(state);
+  const held = useRef(now);
+  const picker = useRef(pick);
+  held.current = now;
+  picker.current = pick;
+  useEffect(() => listen(() => {
+    const next = picker.current(state);
+    if (!same(held.current, next)) redraw(0);
+  }), []);
+  return now;
+}
+
+/** @param {any} a @param {any} b */
+function same(a, b) {
+  if (Object.is(a, b)) return true;
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+  return a.every((value, at) => Object.is(value, b[at]));
+}
+
+// Words.
+
+/** @param {number} n */
+export const count = (n) => n.toLocaleString("en");
+
+/** @param {number} n */
+export const images = (n) => {
+  const word = state.run?.kind === "images" ? "image" : "row";
+  return `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+};
+
+/** @param {number} id */
+export const label = (id) => state.byId.get(id)?.name ?? `Cluster ${id}`;
+
+/** @param {number} id */
+export const colour = (id) => {
+  const cluster = state.byId.get(id);
+  return cluster ? state.run.palette[cluster.colour % state.run.palette.length] : "#888";
+};
+
+/** @param {string} text @param {boolean} [bad] @param {boolean} [undo] */
+export function say(text, bad = false, undo = false) {
+  set({ toast: { text, bad, undo } });
+}
+
+/** Say what went wrong. @param {unknown} error */
+export function complain(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  if (!(error instanceof Refused)) console.error(error);
+  say(error instanceof Error ? error.message : String(error), true);
+}
+
+// What is shown.
+
+/** @type {AbortController|null} */
+let asking = null;
+
+/** Load the clusters of a cut, or those edited (null). @param {number|null} k */
+export async function loadClusters(k) {
+  asking?.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const data = await get("clusters", { k }, signal);
+  const byId = new Map(data.clusters.map((/** @type {Cluster} */ c) => [c.id, c]));
+  const moved = k !== state.k;
+  const selected = moved ? follow(byId) : state.selected.filter((id) => byId.has(id));
+  set({ k, data, byId, selected, picked: new Set(), pickedAll: false });
+  await refreshScope(signal);
+}
+
+/**
+ * Find in another cut the clusters that hold the medoids of those selected.
+ * @param {Map<number, Cluster>} byId
+ */
+function follow(byId) {
+  const leaves = state.selected.map((id) => state.byId.get(id)?.leaf).filter((leaf) => leaf != null);
+  const clusters = [...byId.values()].filter((c) => c.leaf !== null);
+  const found = leaves.map((leaf) => {
+    const colours = state.selected.map((id) => state.byId.get(id)?.colour);
+    const same = clusters.find((c) => colours.includes(c.colour));
+    return same ?? clusters.reduce((a, b) =>
+      Math.abs(Number(b.leaf) - Number(leaf)) < Math.abs(Number(a.leaf) - Number(leaf)) ? b : a);
+  });
+  return [...new Set(found.map((c) => c.id))];
+}
+
+/** Ask for the set of rows that the gallery shows. @param {AbortSignal} [signal] */
+export async function refreshScope(signal) {
+  const { k, data, selected, area, run } = state;
+  if (!selected.length && !area) {
+    set({ scope: { set: null, rows: run.rows - run.quarantined, clusters: null } });
+    return;
+  }
+  const found = await post("sets", area ? { area } : { clusters: selected }, { k });
+  if (signal?.aborted || data !== state.data || selected !== state.selected || area !== state.area) return;
+  set({ scope: found });
+}
+
+/** @param {number[]} selected */
+export function select(selected) {
+  set({ selected, area: null, picked: new Set(), pickedAll: false, open: null });
+  return refreshScope().catch(complain);
+}
+
+/** @param {[number, number][]|null} area */
+export function selectArea(area) {
+  set({ area, selected: [], picked: new Set(), pickedAll: false, open: null, tab: "images" });
+  return refreshScope().catch((error) => {
+    set({ area: null });
+    complain(error);
+  });
+}
+
+/** Select nothing, step by step: what is picked first. */
+export function clear() {
+  if (state.dialog) set({ dialog: null });
+  else if (state.panel) set({ panel: null });
+  else if (state.open !== null) set({ open: null });
+  else if (state.picked.size || state.pickedAll) set({ picked: new Set(), pickedAll: false });
+  else select([]);
+}
+
+/** The set of rows that edits of rows are about: those picked, or all that are shown. */
+export async function pickedSet() {
+  const { picked, pickedAll, scope, k } = state;
+  if (pickedAll || !picked.size) return scope;
+  return post("sets", { rows: [...picked] }, { k });
+}
+
+export const pickedCount = () => (state.pickedAll ? state.scope.rows : state.picked.size);
+
+// Edits.
+
+const token = () => [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+/**
+ * Do an edit, then show what came of it; false when it was refused.
+ * @param {string} op @param {Record<string, any>} facts
+ */
+export async function edit(op, facts = {}) {
+  try {
+    const free = op === "undo" || op === "redo" || op === "start";
+    if (!free && !(await stand())) return false;
+    const body = { op, ...facts, author: state.author, token: token() };
+    const done = await post("edits", free ? body : { ...body, seen: state.data?.seq ?? 0 });
+    set({ log: done });
+    await loadClusters(null);
+    say(`${done.said[0].toUpperCase()}${done.said.slice(1)}.`, false, op !== "undo");
+    return true;
+  } catch (error) {
+    await refused(error);
+    return false;
+  }
+}
+
+/** Say why an edit was refused, and offer what was perhaps meant. @param {unknown} error */
+async function refused(error) {
+  const kind = error instanceof Refused ? error.kind : "";
+  if (error instanceof Refused && kind === "name" && error.proposal.clusters.length > 1) {
+    const { clusters, into } = error.proposal;
+    set({ dialog: { kind: "merge", clusters, into, why: error.message } });
+  } else if (error instanceof Refused && kind === "conflict") {
+    await loadClusters(null).catch(complain);
+    set({ dialog: { kind: "conflict", message: error.message } });
+  } else {
+    if (kind === "gone") await refreshScope().catch(complain);
+    complain(error);
+  }
+}
+
+/**
+ * Edits stand on one cut. On another one, start from it if nothing was edited yet, else ask.
+ * True when what is shown is what edits are about.
+ */
+export async function stand() {
+  const { k, data } = state;
+  if (k === null || !data) return true;
+  if (data.edited && k !== data.base) {
+    set({ dialog: { kind: "start", k } });
+    return false;
+  }
+  if (k !== data.base) await post("edits", { op: "start", k, author: state.author, token: token() });
+  const { selected, picked } = state;
+  await loadClusters(null);
+  set({ selected: selected.filter((id) => state.byId.has(id)), picked });
+  await refreshScope();
+  return true;
+}
+
+export async function loadLog() {
+  set({ log: await get("edits") });
+}

@@ -1,0 +1,92 @@
+// Small pictures of rows: many in one strip, drawn as backgrounds.
+
+import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { address, get } from "./api.js";
+import { complain, state } from "./store.js";
+
+export const STRIP = 48;
+
+/**
+ * How to draw rows of a list that share a strip.
+ * @param {number[]} rows at most 100 @param {number} shown pixels a side
+ */
+export function strip(rows, shown) {
+  const { thumb, version } = state.run;
+  const ratio = globalThis.devicePixelRatio || 1;
+  const side = thumb.small ? thumb.side
+    : thumb.sides.find((/** @type {number} */ s) => s >= shown * Math.min(ratio, 1.5)) ?? thumb.sides[thumb.sides.length - 1];
+  return { url: address("thumbs", { rows: rows.join(","), side, v: version }), rows, small: thumb.small };
+}
+
+/** @param {ReturnType<typeof strip>} from @param {number} at @param {number} shown */
+export function tileStyle(from, at, shown) {
+  return {
+    backgroundImage: `url("${from.url}")`,
+    backgroundSize: `${from.rows.length * shown}px ${shown}px`,
+    backgroundPosition: `${-at * shown}px 0`,
+    imageRendering: from.small && shown >= state.run.thumb.side ? "pixelated" : "auto",
+  };
+}
+
+/** Rows in order, with what each needs to be drawn; strips of a few rows each. @param {number[]} rows @param {number} shown */
+export function inStrips(rows, shown) {
+  const strips = [];
+  for (let at = 0; at < rows.length; at += STRIP) strips.push(strip(rows.slice(at, at + STRIP), shown));
+  return (/** @type {number} */ at) => tileStyle(strips[Math.floor(at / STRIP)], at % STRIP, shown);
+}
+
+/** @type {Map<number, number[]>} */
+const profiles = new Map();
+/** @type {any} */
+let usual = null;
+
+/** Load the numbers of rows of vectors that are not there yet. @param {number[]} rows */
+export async function loadProfiles(rows) {
+  const missing = [...new Set(rows)].filter((row) => !profiles.has(row)).slice(0, 100);
+  if (!missing.length) return;
+  const found = await get("values", { rows: missing.join(",") });
+  usual = found;
+  if (profiles.size > 5000) profiles.clear();
+  for (const row of missing) profiles.set(row, found.rows[row]);
+}
+
+/** What is known of the numbers: mean, deviation, names of columns. */
+export const usualValues = () => usual;
+
+/** The numbers of a row, once loaded. @param {number} row */
+export const valuesOf = (row) => profiles.get(row);
+
+/** A row of vectors as bars: how far each number lies above or below the mean of all. */
+export function Profile({ row, width, height }) {
+  const values = profiles.get(row);
+  if (!values || !usual) return html`<svg class="profile" width=${width} height=${height} aria-hidden="true" />`;
+  const step = width / values.length;
+  const half = height / 2;
+  const bars = values.map((value, at) => {
+    const away = Math.max(-3, Math.min(3, (value - usual.mean[at]) / (usual.deviation[at] || 1)));
+    const tall = Math.abs(away / 3) * (half - 2);
+    return `M${(at * step).toFixed(1)} ${half.toFixed(1)}h${(step * 0.8).toFixed(1)}v${(away > 0 ? -tall : tall).toFixed(1)}h${(-step * 0.8).toFixed(1)}z`;
+  });
+  return html`<svg class="profile" width=${width} height=${height} viewBox="0 0 ${width} ${height}" aria-hidden="true">
+    <path d="M0 ${half}H${width}" class="axis" /><path d=${bars.join("")} />
+  </svg>`;
+}
+
+/** A list of rows as pictures or profiles. @param {{rows: any[], shown: number, onOpen: (row: number) => void, caption?: (r: any) => any}} props */
+export function Tiles({ rows, shown, onOpen, caption }) {
+  const [, redraw] = useState(0);
+  const numbers = rows.map((r) => r.row);
+  const pictured = state.run.thumb !== null;
+  useEffect(() => {
+    if (!pictured && numbers.length && !state.run.trouble) loadProfiles(numbers).then(() => redraw((n) => n + 1), complain);
+  }, [numbers.join(",")]);
+  const style = pictured ? inStrips(numbers, shown) : null;
+  return html`<div class="tiles">${rows.map((r, at) => html`
+    <button class="tile-button" key=${r.row} onClick=${() => onOpen(r.row)} title=${r.name ?? `row ${r.row}`}
+      aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
+      ${pictured
+        ? html`<span class="thumb" style=${{ ...style?.(at), width: `${shown}px`, height: `${shown}px` }} />`
+        : html`<${Profile} row=${r.row} width=${shown * 1.6} height=${shown * 0.7} />`}
+      ${caption?.(r)}
+    </button>`)}</div>`;
+}

@@ -1,0 +1,201 @@
+"""The map in tiles: how many rows lie in each spot, and in which clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from shoal.core.morton import BITS, cell_bounds, raster
+from shoal.explore.atlas import Atlas
+from shoal.explore.colours import palette
+from shoal.explore.cuts import Cut
+from shoal.explore.png import png_bytes
+from shoal.stages.map import COARSE
+
+DEEPEST = 13
+"""The last zoom: there a tile has 8 places across."""
+
+FINE = 8
+"""A tile has 2^8 by 2^8 spots when all are shown as colours."""
+
+_GREY = np.array([128, 130, 134], np.uint8)
+_FAINT = 0.16
+
+
+@dataclass(frozen=True)
+class Spots:
+    """What lies in the spots of one tile, in Morton order.
+
+    Attributes
+    ----------
+    bits
+        The tile has 2^bits by 2^bits spots.
+    counts
+        (4^bits,) rows.
+    cluster
+        (4^bits,) the cluster that most of them are in, −1 where there are none.
+    """
+
+    bits: int
+    counts: NDArray[np.int64]
+    cluster: NDArray[np.int32]
+
+
+def spot_bits(zoom: int, wanted: int = FINE) -> int:
+    """Give the bits of spots that a tile can have: the map itself has 16."""
+    return max(0, min(wanted, BITS - zoom))
+
+
+def code_range(atlas: Atlas, x: int, y: int, level: int) -> tuple[int, int]:
+    """Give the range of positions in `Atlas.codes` that a cell has."""
+    low, high = cell_bounds(x, y, level)
+    shift = 2 * (BITS - COARSE)
+    a, b = int(atlas.cells[low >> shift]), int(atlas.cells[-(-high >> shift)])
+    if level > COARSE:
+        codes = atlas.codes[a:b].astype(np.int64)
+        a, b = a + int(np.searchsorted(codes, low)), a + int(np.searchsorted(codes, high))
+    return a, b
+
+
+def spots(cut: Cut, zoom: int, x: int, y: int, bits: int) -> Spots:
+    """Count the rows in the spots of a tile, exactly, and find the cluster of most of them."""
+    atlas, total = cut.atlas, 1 << 2 * bits
+    first, _ = cell_bounds(x, y, zoom)
+    shift = 2 * (BITS - zoom - bits)
+    if atlas.coarse is not None and zoom + bits <= COARSE:
+        cell, leaf, weight = atlas.coarse
+        down = 2 * (COARSE - zoom)
+        start = (first >> 2 * (BITS - COARSE)) if COARSE else 0
+        a, b = np.searchsorted(cell, [start, start + (1 << down)])
+        spot = (cell[a:b].astype(np.int64) - start) >> (down - 2 * bits)
+        labels, weights = cut.of_leaf[leaf[a:b]], weight[a:b].astype(np.int64)
+    else:
+        a, b = code_range(atlas, x, y, zoom)
+        spot = (atlas.codes[a:b].astype(np.int64) - first) >> shift
+        labels, weights = cut.of_leaf[atlas.coded_leaves[a:b]], np.ones(1, np.int64)
+    counts, cluster = _counted(
+        spot, labels, weights, *_moved(cut, first, shift, total), total, len(cut.ids)
+    )
+    return Spots(bits, counts, cluster)
+
+
+def _moved(
+    cut: Cut, first: int, shift: int, total: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+    """Give the moved rows of a tile: spot, cluster of their leaf, their own; by spot."""
+    moved, to = cut.moved
+    none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
+    if not len(moved):
+        return none
+    spot = (cut.atlas.spots[moved].astype(np.int64) - first) >> shift
+    here = np.flatnonzero((spot >= 0) & (spot < total))
+    here = here[np.argsort(spot[here], kind="stable")]
+    return spot[here], cut.of_leaf[cut.atlas.leaves_at(moved[here])], to[here]
+
+
+@njit(cache=True, nogil=True)
+def _counted(spot, labels, weights, moved, out_of, into, total, clusters):  # type: ignore[no-untyped-def]
+    """Count rows by spot, and find the cluster of most; `spot` and `moved` are ascending."""
+    counts, best = np.zeros(total, np.int64), np.full(total, np.int32(-1), np.int32)
+    tally = np.zeros(clusters, np.int64)
+    each = len(weights) == len(spot)
+    i = j = 0
+    while i < len(spot):
+        here, begin, first_moved = spot[i], i, j
+        while i < len(spot) and spot[i] == here:
+            weight = weights[i] if each else weights[0]
+            counts[here] += weight
+            tally[labels[i]] += weight
+            i += 1
+        while j < len(moved) and moved[j] <= here:
+            if moved[j] == here:
+                tally[out_of[j]] -= 1
+                tally[into[j]] += 1
+            j += 1
+        most = np.int64(0)
+        for at in range(begin, i):
+            if tally[labels[at]] > most:
+                most, best[here] = tally[labels[at]], labels[at]
+        for at in range(first_moved, j):
+            if tally[into[at]] > most:
+                most, best[here] = tally[into[at]], into[at]
+        for at in range(begin, i):
+            tally[labels[at]] = 0
+        for at in range(first_moved, j):
+            tally[into[at]] = 0
+            tally[out_of[at]] = 0
+    return counts, best
+
+
+def lit_spots(codes: NDArray[np.uint32], zoom: int, x: int, y: int, bits: int) -> NDArray[np.int64]:
+    """Count the chosen rows in the spots of a tile, given their codes, ascending."""
+    low, high = cell_bounds(x, y, zoom)
+    a, b = np.searchsorted(codes, np.array([low, high], np.uint64))
+    spot = (codes[a:b].astype(np.int64) - low) >> 2 * (BITS - zoom - bits)
+    return np.bincount(spot, minlength=1 << 2 * bits)
+
+
+def usual_count(atlas: Atlas) -> float:
+    """Give the rows that nine in ten of the filled spots of the whole map have at most."""
+    step = 4 ** (COARSE - FINE)
+    counts = np.diff(atlas.cells[::step])
+    filled = counts[counts > 0]
+    return float(np.quantile(filled, 0.9)) if len(filled) else 1.0
+
+
+def density_png(
+    found: Spots,
+    colours: NDArray[np.int64],
+    usual: float,
+    lit: NDArray[np.int64] | None = None,
+) -> bytes:
+    """Draw spots in the colours of their clusters, the more rows the stronger.
+
+    Parameters
+    ----------
+    found
+        From `spots`.
+    colours
+        (c,) number of each cluster's colour in `palette`.
+    usual
+        Rows of a spot that is drawn in full.
+    lit
+        (4^bits,) chosen rows of each spot: the others become faint. None where none are chosen.
+    """
+    strength = _strength(found.counts, usual)
+    shade = palette()[colours[found.cluster] % len(palette())]
+    if lit is not None:
+        chosen = lit > 0
+        strength = np.where(chosen, _strength(lit, usual), _FAINT * strength)
+        shade = np.where(chosen[:, None], shade, _GREY)
+    return _drawn(found.bits, shade, strength)
+
+
+def frames_png(
+    found: Spots, colours: NDArray[np.int64], lit: NDArray[np.int64] | None = None
+) -> bytes:
+    """Draw the squares that pictures lie on, in the colours of their clusters."""
+    strength = np.where(found.counts > 0, 1.0, 0.0)
+    shade = palette()[colours[found.cluster] % len(palette())]
+    if lit is not None:
+        strength = np.where(lit > 0, strength, 0.25 * strength)
+        shade = np.where((lit > 0)[:, None], shade, _GREY)
+    return _drawn(found.bits, shade, strength)
+
+
+def _strength(counts: NDArray[np.int64], usual: float) -> NDArray[np.float64]:
+    """Give 0 for no rows, and from a third to 1 for some."""
+    shown = np.log1p(counts) / np.log1p(max(usual, 1.0))
+    return np.where(counts > 0, np.clip(0.3 + 0.7 * shown, 0, 1), 0.0)
+
+
+def _drawn(bits: int, shade: NDArray[np.uint8], strength: NDArray[np.float64]) -> bytes:
+    """Write spots in Morton order as PNG."""
+    pixels = np.empty((len(shade), 4), np.uint8)
+    pixels[:, :3] = shade
+    pixels[:, 3] = np.rint(255 * strength)
+    side = 1 << bits
+    return png_bytes(pixels[raster(bits)].reshape(side, side, 4))

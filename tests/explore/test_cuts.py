@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+
+def check(explorer, k):
+    """Everything that a cut says must be as the run's labels say, row by row."""
+    cut, atlas, run = explorer.cut(k), explorer.atlas, explorer.run
+    labels = run.edits.labels() if k is None else run.labels(k=k)
+    seats = np.arange(atlas.n_seats)
+    rows = atlas.rows[:]
+    assert np.array_equal(cut.ids[cut.labels(seats)], labels[rows])
+    assert cut.ids.tolist() == sorted(set(labels[labels >= 0].tolist()) | set(cut.state.clusters))
+    for number, cluster in enumerate(cut.ids):
+        mine = cut.seats_of(number).all()
+        assert np.array_equal(np.sort(rows[mine]), np.flatnonzero(labels == cluster))
+        assert cut.sizes[number] == (labels == cluster).sum()
+        assert cut.outliers[number] == run.outliers[labels == cluster].sum()
+        medoid = cut.medoids[number]
+        assert (labels[rows[medoid]] == cluster) if len(mine) else medoid == -1
+    assert cut.sizes.sum() == (labels >= 0).sum()
+    return cut
+
+
+@pytest.mark.parametrize("k", [1, 2, 7, 30])
+def test_a_plain_cut_is_as_the_labels_say(explorer, k):
+    cut = check(explorer, k)
+    rows = explorer.atlas.rows[:]
+    confidence = explorer.run.confidence(k=k)[rows]
+    assert np.allclose(cut.confidence(np.arange(len(rows))), confidence)
+    assert len(explorer.colours(cut)) == len(np.unique(explorer.colours(cut))) == k
+
+
+def test_edits_are_followed_to_the_row(explorer):
+    edits = explorer.curation
+    check(explorer, None)
+    edits.merge([0, 1])
+    check(explorer, None)
+    first = edits.rows_of(2)
+    edits.move(first[::3], name="taken out")
+    check(explorer, None)
+    edits.move(edits.rows_of(0)[5:25], to=2)
+    check(explorer, None)
+    edits.split(0, 3)
+    check(explorer, None)
+    edits.move(edits.rows_of(3), to=2)  # nothing is left of it
+    check(explorer, None)
+    edits.undo(2)
+    check(explorer, None)
+    assert len(explorer.colours(explorer.cut(None))) == len(explorer.cut(None).ids)
+
+
+def test_a_medoid_is_the_leaf_nearest_to_the_mean(digits):
+    cut = digits.cut(5)
+    vectors, leaf = digits.atlas.vectors, digits.atlas.leaves_at(cut.medoids)
+    for number in range(5):
+        mine = cut.of_leaf == number
+        mean = np.average(vectors[mine], axis=0, weights=digits.atlas.counts[mine])
+        away = np.linalg.norm(vectors - mean, axis=1)
+        assert away[leaf[number]] == pytest.approx(away[mine].min(), rel=1e-4)
+
+
+def test_the_listing_says_what_the_page_shows(vectors):
+    vectors.curation.rename(1, "<b>&")
+    cut = vectors.cut(None)
+    listing = cut.listing(vectors.colours(cut))
+    assert [c["id"] for c in listing] == cut.ids.tolist()
+    assert listing[1]["name"] == "<b>&"
+    assert sum(c["rows"] for c in listing) == 898
+    assert all(0 <= c["held"] <= 1 for c in listing)
+    assert all(len(c["xy"]) == 2 for c in listing)

@@ -1,0 +1,113 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shoal.core.morton import SIDE, raster, to_places
+from shoal.errors import InputError
+from shoal.explore import area
+from shoal.explore.area import seats_within
+from shoal.explore.tiles import FINE, code_range, density_png, lit_spots, spot_bits, spots
+
+
+def places(explorer):
+    x, y = to_places(explorer.atlas.spots[:])
+    return x.astype(int), y.astype(int)
+
+
+@pytest.mark.parametrize("zoom", [0, 1, 3, 9])
+def test_counts_are_exact_and_colours_those_of_the_most(explorer, zoom):
+    explorer.curation.move(explorer.curation.rows_of(0)[::2], to=1)
+    cut, (x, y) = explorer.cut(None), places(explorer)
+    labels = cut.labels(np.arange(explorer.atlas.n_seats))
+    bits = spot_bits(zoom, 5)
+    shift = 16 - zoom - bits
+    total = 0
+    for tile in sorted(set(zip((x >> 16 - zoom).tolist(), (y >> 16 - zoom).tolist(), strict=True))):
+        found = spots(cut, zoom, *tile, bits)
+        total += found.counts.sum()
+        counts, clusters = (found.counts[raster(bits)], found.cluster[raster(bits)])
+        for at in np.flatnonzero(counts)[:40]:
+            down, across = divmod(int(at), 1 << bits)
+            here = (x >> shift == (tile[0] << bits) + across) & (
+                y >> shift == (tile[1] << bits) + down
+            )
+            assert counts[at] == here.sum()
+            tally = np.bincount(labels[here])
+            assert tally[clusters[at]] == tally.max()
+    assert total == explorer.atlas.n_seats
+
+
+def test_counting_beforehand_gives_the_same(vectors):
+    from shoal.stages import map as module
+
+    atlas = vectors.atlas
+    coarse = module._coarse(atlas.codes[:], atlas.coded_leaves[:], len(atlas.order))
+    vectors.curation.move(vectors.curation.rows_of(0)[::3], to=1)
+    cut = vectors.cut(None)
+    plain = [spots(cut, 0, 0, 0, FINE), spots(cut, 2, 1, 2, FINE)]
+    atlas.__dict__["coarse"] = tuple(coarse[name] for name in ("cell", "leaf", "count"))
+    again = [spots(cut, 0, 0, 0, FINE), spots(cut, 2, 1, 2, FINE)]
+    for one, other in zip(plain, again, strict=True):
+        assert np.array_equal(one.counts, other.counts)
+        assert ((one.cluster >= 0) == (other.cluster >= 0)).all()
+    assert again[0].counts.sum() == 898
+
+
+def test_chosen_rows_are_counted_in_their_spots(digits):
+    codes = np.sort(digits.atlas.spots[np.arange(0, 600, 7)])
+    assert lit_spots(codes, 0, 0, 0, 6).sum() == len(codes)
+    tiles = [lit_spots(codes, 1, x, y, 6).sum() for x in (0, 1) for y in (0, 1)]
+    assert sum(tiles) == len(codes)
+
+
+def test_a_cell_has_the_codes_of_its_places(explorer):
+    x, y = places(explorer)
+    for level in (0, 4, 10, 13):
+        for seat in (0, 100, 500):
+            cell = int(x[seat]) >> 16 - level, int(y[seat]) >> 16 - level
+            a, b = code_range(explorer.atlas, *cell, level)
+            inside = (x >> 16 - level == cell[0]) & (y >> 16 - level == cell[1])
+            assert sorted(explorer.atlas.coded_seats[a:b]) == np.flatnonzero(inside).tolist()
+
+
+def test_tiles_are_pictures_empty_where_nothing_is(digits):
+    cut = digits.cut(None)
+    found = spots(cut, 0, 0, 0, FINE)
+    picture = Image.open(io.BytesIO(density_png(found, digits.colours(cut), digits.usual)))
+    pixels = np.asarray(picture)
+    assert pixels.shape == (256, 256, 4)
+    counts = found.counts[raster(FINE)].reshape(256, 256)
+    assert np.array_equal(pixels[..., 3] > 0, counts > 0)
+    faint = density_png(found, digits.colours(cut), digits.usual, 0 * found.counts)
+    assert np.asarray(Image.open(io.BytesIO(faint)))[..., 3].max() < 60
+
+
+def slow_inside(outline, x, y):
+    inside = np.zeros(len(x), bool)
+    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        crosses = (y0 > y) != (y1 > y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return inside
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_outline_holds_the_rows_inside_it(explorer, seed):
+    draw = np.random.default_rng(seed)
+    turn = np.sort(draw.random(9)) * 2 * np.pi
+    radius = draw.uniform(0.05, 0.6, 9)
+    outline = 0.5 + radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
+    x, y = places(explorer)
+    wanted = slow_inside(outline, (x + 0.5) / SIDE, (y + 0.5) / SIDE)
+    assert np.array_equal(seats_within(explorer.atlas, outline).all(), np.flatnonzero(wanted))
+
+
+def test_outlines_around_all_around_nothing_and_around_too_much(digits, monkeypatch):
+    around = np.array([[-1, -1], [2, -1], [2, 2], [-1, 2]], float)
+    assert len(seats_within(digits.atlas, around)) == 600
+    assert len(seats_within(digits.atlas, around * 1e-4)) == 0
+    monkeypatch.setattr(area, "MOST", 100)
+    with pytest.raises(InputError, match="more than 100 images"):
+        seats_within(digits.atlas, around)
