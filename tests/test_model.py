@@ -37,6 +37,35 @@ def test_new_rows_get_the_cluster_of_their_kind(run):
     assert found.unknown.mean() < 0.1
 
 
+def test_blocks_come_in_order_and_are_what_predict_gives(run, monkeypatch):
+    expected = run.predict(IMAGES)
+    monkeypatch.setattr("shoal.model._BLOCK_ROWS", 100)
+    for workers in (1, 3):
+        model = Model(RunFolder.open(run.path), workers)
+        blocks = list(model.blocks(model.open(IMAGES)))
+        assert [len(block) for block in blocks] == [100] * 17 + [97]
+        cluster = np.concatenate([block.cluster for block in blocks])
+        assert np.array_equal(cluster, expected.cluster)
+        sure = np.concatenate([block.confidence for block in blocks])
+        assert np.allclose(sure, expected.confidence, atol=1e-4)
+
+
+def test_distances_for_the_limits_are_those_of_every_so_many_known_rows(run, monkeypatch):
+    model = run.model
+    labels = model.result.cut(5)
+    if model.result.every_row:  # the nearest other row then
+        nearest = np.load(run.path / "tree" / "distances" / "whole.npy")[:, 0]
+        assert np.array_equal(model._own_distances(labels)[1], nearest)
+        return
+    distance, place = model.result.column("distance"), model.result.place
+    for most in (10**6, 300, 1):
+        monkeypatch.setattr("shoal.model._CALIBRATED", most)
+        known = np.flatnonzero(place >= 0)[:: -(-len(place) // most)]
+        found = model._own_distances(labels)
+        assert np.array_equal(found[0], labels[place[known]])
+        assert np.array_equal(found[1], distance[known])
+
+
 def test_rows_of_another_kind_are_unknown(run):
     noise = DRAW.integers(0, 256, (100, 8, 8), np.uint8)
     assert run.predict(noise).unknown.mean() > 0.9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -32,6 +32,8 @@ _FEW_VOTERS = 3
 _BEYOND = 0.999  # of a cluster's own rows
 _SLACK = 1.25
 _CALIBRATED = 1_000_000
+_BLOCK_ROWS = 32_768
+_COLUMNS = ("cluster", "confidence", "unknown")
 
 
 @dataclass(frozen=True)
@@ -203,44 +205,52 @@ class Model:
         InputError
             See `open`; or there is no such cut.
         """
+        found = list(self.blocks(self.open(where), layer=layer, k=k, raw=raw))
+        columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in _COLUMNS}
+        return Prediction(**columns, names=found[0].names)
+
+    def blocks(
+        self, source: Source, *, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Iterator[Prediction]:
+        """Predict block by block, in order: all workers make ahead what will be taken next.
+
+        Parameters
+        ----------
+        source
+            From `open`.
+        layer, k, raw
+            See `predict`.
+        """
         clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
         cut = self._cut(clusters)
-        source = self.open(where)
-        shards = Shards.of(source)
         self.encoder.setup()
-        encoded = made_ahead(
-            lambda number: self._encoded(source, *shards.bounds(number)),
-            range(len(shards)),
-            self.workers,
-        )
-        found = [self._block(features, good, cut) for features, good in encoded]
-        cluster, sure, unknown = (np.concatenate(column) for column in zip(*found, strict=True))
-        return Prediction(cluster, sure, unknown, clusters.names)
+        _ = self.projection, self._shortlists, self._residual_limit  # each made once, not a worker
+        shards = Shards.of(source)
+        shards = replace(shards, size=min(shards.size, _BLOCK_ROWS))
 
-    def _encoded(
-        self, source: Source, start: int, stop: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Read and encode one range of rows; tell which are good."""
-        batch = source.read(start, stop)
-        return encode_good(self.encoder, batch.data, batch.bad)
+        def block(number: int) -> Prediction:
+            return Prediction(*self._block(source, *shards.bounds(number), cut), clusters.names)
+
+        return made_ahead(block, range(len(shards)), self.workers)
 
     def _block(
-        self, features: NDArray[np.float32], good: NDArray[np.bool_], cut: _Cut
+        self, source: Source, start: int, stop: int, cut: _Cut
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
-        """Predict some rows by their features."""
+        """Predict one range of rows."""
+        batch = source.read(start, stop)
+        features, good = encode_good(self.encoder, batch.data, batch.bad)
         n, at = len(good), np.flatnonzero(good)
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
         confidence = np.full(n, np.nan, np.float32)
+        used = features if len(at) == n else features[at]
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.every_row else _FEW_VOTERS, len(vectors))
-        projected = self.projection.apply(features[at])
+        projected = self.projection.apply(used)
         seen = unpack(*pack(projected)) if self.result.packed else projected
-        near, distance = nearest_of(
-            seen, vectors, voters, self.workers, shortlists=self._shortlists
-        )
+        near, distance = nearest_of(seen, vectors, voters, shortlists=self._shortlists)
         cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
         unknown[at] = distance[:, 0] > cut.limits[cluster[at]]
-        unknown[at] |= residual(self.projection, features[at], projected) > self._residual_limit
+        unknown[at] |= residual(self.projection, used, projected) > self._residual_limit
         return cluster, confidence, unknown
 
     def _cut(self, clusters: Clustering) -> _Cut:
@@ -257,10 +267,15 @@ class Model:
         result = self.result
         if result.every_row:
             return labels, read_npy(result.run.stage("tree").whole("distances"))[:, 0]
-        distance, place = result.column("distance"), result.place
-        step = -(-len(place) // _CALIBRATED)
-        known = np.flatnonzero(place >= 0)[::step]
-        return labels[place[known]], distance[known]
+        step, seen = -(-result.n_rows // _CALIBRATED), 0
+        clusters, distances = [], []
+        for place, distance in result.blocks("representative", "distance"):
+            known = np.flatnonzero(place >= 0)
+            taken = known[-seen % step :: step]
+            clusters.append(labels[place[taken]])
+            distances.append(distance[taken])
+            seen += len(known)
+        return np.concatenate(clusters), np.concatenate(distances)
 
 
 def vote(

@@ -38,6 +38,21 @@ def test_every_format_gives_the_same_labels(table, tmp_path):
     assert read["name"].to_pylist() == ['a "b", c.png', "", "é\n.png"]
 
 
+def test_tables_are_written_one_after_the_other_as_they_are_made(table, tmp_path):
+    for ending in ("parquet", "csv", "npy"):
+        whole, parts = tmp_path / f"whole.{ending}", tmp_path / f"parts.{ending}"
+        write_labels(table, whole)
+        assert write_labels((table.slice(at, 1) for at in range(3)), parts, rows=3) == 3
+        if ending == "parquet":
+            assert pa.parquet.read_table(parts).equals(table)
+        else:
+            assert parts.read_bytes() == whole.read_bytes()
+    assert write_labels((table.slice(at, 1) for at in range(3)), tmp_path / "n.npy") == 3
+    with pytest.raises(ValueError, match="blocks of 3 rows for an array of 4"):
+        write_labels(iter([table]), tmp_path / "four.npy", rows=4)
+    assert not (tmp_path / "four.npy").exists()
+
+
 def test_a_file_that_is_there_is_replaced_only_when_told(table, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("mine")

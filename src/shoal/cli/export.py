@@ -92,7 +92,8 @@ def _file(run: Path, to: Path, as_: str, asked: _Asked, force: bool) -> dict[str
     if as_ == "html":
         write_report(opened, path, **asked.of(opened), force=force)
     else:
-        write_labels(opened.clustering(**asked.of(opened)).tables(), path, force=force)
+        tables = opened.clustering(**asked.of(opened)).tables()
+        write_labels(tables, path, rows=opened.n_rows, force=force)
     return {"file": path, "said": f"{path}: {path.stat().st_size:,} bytes"}
 
 

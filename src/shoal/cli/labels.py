@@ -54,7 +54,7 @@ def labels(
     opened = open_run(run)
     found = opened.clustering(**cut(opened, layer, k), raw=raw)
     if out is not None:
-        rows = write_labels(found.tables(), out, force=force)
+        rows = write_labels(found.tables(), out, rows=opened.n_rows, force=force)
         if not json:
             said = ", as edited" if found.edited else ""
             say(f"{out}: {rows:,} rows in {found.k:,} clusters{said}")

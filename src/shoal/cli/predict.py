@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import ForceOption, JsonOption, RawOption, RunArgument, with_source_settings
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    RawOption,
+    RunArgument,
+    with_source_settings,
+)
 from shoal.cli.output import print_json, say
 from shoal.cli.runs import open_run
+
+if TYPE_CHECKING:
+    from shoal.api import Prediction
+    from shoal.progress import Progress
+    from shoal.sources import Source
 
 
 @with_source_settings()
@@ -30,12 +44,14 @@ def predict(
     ],
     raw: RawOption = False,
     force: ForceOption = False,
+    quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
     """Give new images their cluster, as people edited them, or call them unknown."""
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels
+    from shoal.progress import RichProgress, Silent
     from shoal.settings import SETTINGS
     from shoal.sources import open_source
 
@@ -43,34 +59,57 @@ def predict(
     refuse_existing(out, force)
     opened = open_run(run)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
-    rows = open_source(source, **given)
-    found = opened.predict(rows, raw=raw)
-    write_labels(_table(rows, found), out, force=force)
-    unknown = int(found.unknown.sum())
-    bad = int((found.cluster < 0).sum())
+    rows = opened.model.open(open_source(source, **given))
+    told = _Told()
+    with RichProgress() as bars:
+        said = Silent() if quiet else bars
+        said.stage("predict", rows.n_rows)
+        tables = told.tables(rows, opened.model.blocks(rows, raw=raw), said)
+        write_labels(tables, out, rows=rows.n_rows, force=force)
     if json:
-        facts = {"rows": len(found.cluster), "unknown": unknown, "unreadable": bad}
+        facts = {"rows": told.rows, "unknown": told.unknown, "unreadable": told.bad}
         print_json({"run": opened.path, "out": out, **facts})
     else:
-        said = f", {bad:,} could not be read" if bad else ""
-        say(f"{out}: {len(found.cluster):,} rows, {unknown:,} unlike any cluster{said}")
+        bad = f", {told.bad:,} could not be read" if told.bad else ""
+        say(f"{out}: {told.rows:,} rows, {told.unknown:,} unlike any cluster{bad}")
 
 
-def _table(rows: Any, found: Any) -> Any:
-    """Make a table of what was predicted."""
+@dataclass
+class _Told:
+    """Counts what passes by."""
+
+    rows: int = 0
+    unknown: int = 0
+    bad: int = 0
+
+    def tables(
+        self, rows: Source, blocks: Iterable[Prediction], progress: Progress
+    ) -> Iterator[Any]:
+        """Make a table of each block."""
+        for found in blocks:
+            yield _table(rows, self.rows, found)
+            self.rows += len(found)
+            self.unknown += int(found.unknown.sum())
+            self.bad += int((found.cluster < 0).sum())
+            progress.advance(len(found))
+
+
+def _table(rows: Source, start: int, found: Prediction) -> Any:
+    """Make a table of what was predicted of the rows from `start` on."""
     import numpy as np
     import pyarrow as pa
 
-    n = len(found.cluster)
-    names = rows.names(0, n) or [None] * n
+    from shoal.edits.clustering import said_of
+
+    n = len(found)
+    names = rows.names(start, start + n)
     columns = {
-        "row": np.arange(n, dtype=np.int64),
-        "name": pa.array(names, pa.string()),
+        "row": np.arange(start, start + n, dtype=np.int64),
+        "name": pa.nulls(n, pa.string()) if names is None else pa.array(names, pa.string()),
         "cluster": found.cluster,
         "confidence": found.confidence,
         "unknown": found.unknown,
     }
     if found.names:
-        called = [found.names.get(cluster) for cluster in found.cluster.tolist()]
-        columns["cluster_name"] = pa.array(called, pa.string())
+        columns["cluster_name"] = said_of(found.cluster, found.names)
     return pa.table(columns)

@@ -138,19 +138,33 @@ class Clustering:
         """Give the cluster of each row, −1 where quarantined, (N,) int32."""
         if self.state is None:
             return self.result.labels(self.cut)
-        state, start, found = self.state, 0, []
-        for path in self.result.run.stage("assign").parts("rows"):
-            first = read_table(path, ["representative"])["representative"].to_numpy()
-            found.append(state.labels_of(np.arange(start, start + len(first)), first))
+        found = np.empty(self.result.n_rows, np.int32)
+        start = 0
+        for labels in self.label_blocks():
+            found[start : start + len(labels)] = labels
+            start += len(labels)
+        return found
+
+    def label_blocks(self) -> Iterator[NDArray[np.int32]]:
+        """Give what `labels` does, shard by shard."""
+        of_representative, start = np.append(self.of_representative, np.int32(-1)), 0
+        state = self.state
+        for (first,) in self.result.blocks("representative"):
+            rows = np.arange(start, start + len(first))
+            yield of_representative[first] if state is None else state.labels_of(rows, first)
             start += len(first)
-        return np.concatenate(found)
 
     def confidence(self) -> NDArray[np.float32]:
         """Give the confidence of each row, NaN where quarantined, (N,) float32.
 
         Rows that people moved have 1.
         """
-        return np.concatenate([table["confidence"].to_numpy() for table in self.tables()])
+        found = np.empty(self.result.n_rows, np.float32)
+        start = 0
+        for table in self.tables():
+            found[start : start + table.num_rows] = table["confidence"]
+            start += table.num_rows
+        return found
 
     @cached_property
     def _shares(self) -> NDArray[np.float32]:
@@ -182,8 +196,8 @@ class Clustering:
             "outlier": table["outlier"],
         }
         if self.state is not None:
-            columns["cluster_name"] = _said(labels, self.names)
-            columns["mark"] = _said(labels, self.marks)
+            columns["cluster_name"] = said_of(labels, self.names)
+            columns["mark"] = said_of(labels, self.marks)
         return pa.table(columns)
 
 
@@ -220,8 +234,16 @@ def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
     return merges
 
 
-def _said(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
-    """Give what is said of each row's cluster, as a dictionary-encoded Arrow array."""
+def said_of(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
+    """Give what is said of each row's cluster, as a dictionary-encoded Arrow array.
+
+    Parameters
+    ----------
+    labels
+        (n,) cluster of each row.
+    said
+        By cluster; rows of others have null.
+    """
     import pyarrow as pa
 
     ids = sorted(said)

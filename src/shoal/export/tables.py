@@ -10,21 +10,24 @@ import numpy as np
 
 from shoal.errors import InputError
 from shoal.export.base import refuse_existing
-from shoal.storage import replacing, write_npy
+from shoal.storage import replacing, write_npy_blocks
 
 ENDINGS = (".parquet", ".csv", ".npy")
 
 
-def write_labels(tables: Any, path: Path, *, force: bool = False) -> int:
+def write_labels(tables: Any, path: Path, *, rows: int | None = None, force: bool = False) -> int:
     """Write labels in the format that the file's ending says, all or nothing; count the rows.
 
     Parameters
     ----------
     tables : pyarrow.Table, or iterable of them
         With a column ``cluster``; ``.npy`` holds only that, as int32, one a row. Only one of
-        them is in memory at a time (of ``.npy``, the column).
+        them is in memory at a time.
     path : Path
         Ends in ``.parquet``, ``.csv`` or ``.npy``.
+    rows : int, optional
+        How many rows there will be, which ``.npy`` says first; without it, the clusters of all
+        are held until their number is known.
     force : bool, default False
         Replace a file that is there.
 
@@ -41,9 +44,12 @@ def write_labels(tables: Any, path: Path, *, force: bool = False) -> int:
     refuse_existing(path, force)
     pieces: Iterator[Any] = iter([tables] if isinstance(tables, pa.Table) else tables)
     if path.suffix.lower() == ".npy":
-        clusters = [table["cluster"].to_numpy().astype(np.int32) for table in pieces]
-        write_npy(path, np.concatenate(clusters))
-        return sum(map(len, clusters))
+        clusters: Iterable[Any] = (table["cluster"].to_numpy() for table in pieces)
+        if rows is None:
+            held = list(clusters)
+            clusters, rows = held, sum(map(len, held))
+        write_npy_blocks(path, (rows,), np.dtype(np.int32), clusters)
+        return rows
     with replacing(path) as temporary:
         return _stream(pieces, temporary, path.suffix.lower())
 

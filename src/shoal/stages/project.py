@@ -15,6 +15,7 @@ from shoal.stages.base import EVERY_ROW, Context, Rows, Stage, write_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
 _TRIED = 1024
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,15 @@ def residual(
 
     Rows unlike all that were fitted may be projected into the midst of them: this tells.
     """
-    directions = projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2
-    missed = features - projection.mean - vectors @ directions.T
-    return np.asarray(np.sqrt((missed**2).sum(axis=1)), np.float32)
+    directions = (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
+    directions = np.ascontiguousarray(directions, np.float32)
+    left = np.empty(len(features), np.float32)
+    for a in range(0, len(features), _BLOCK):
+        part = slice(a, a + _BLOCK)
+        missed = (features[part] - projection.mean).astype(np.float32)
+        missed -= vectors[part] @ directions
+        left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
+    return left
 
 
 def _facts(context: Context) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -98,11 +99,21 @@ class Result:
             return read_npy(self.run.stage("summarise").whole("place"))
         return self.column("representative")
 
+    def blocks(self, *names: str) -> Iterator[tuple[NDArray, ...]]:
+        """Go through the shards: columns of their rows, as `column` gives them of all."""
+        for path in self.run.stage("assign").parts("rows"):
+            table = read_table(path, names)
+            yield tuple(table[name].to_numpy() for name in names)
+
     def column(self, name: str) -> NDArray:
         """One column of all rows: representative, second, margin, distance or outlier."""
-        paths = self.run.stage("assign").parts("rows")
-        parts = [read_table(path, [name])[name].to_numpy() for path in paths]
-        return np.concatenate(parts)
+        found, done = np.empty(0), 0
+        for (block,) in self.blocks(name):
+            if not done:
+                found = np.empty(self.n_rows, block.dtype)
+            found[done : done + len(block)] = block
+            done += len(block)
+        return found[:done]
 
     @cached_property
     def outliers(self) -> NDArray[np.bool_]:
