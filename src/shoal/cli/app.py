@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from shoal.cli import (
+    compare,
     demo,
     edits,
     evaluate,
@@ -102,6 +103,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
+app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.command("explore")(explore.explore)
 app.command("demo")(demo.demo)

@@ -86,7 +86,37 @@ def build_graph(
     distances = np.ascontiguousarray(distances[:, :k])
     kept = neighbours_before_jump(distances)
     affinities = shared_neighbours(neighbours, kept)
-    m = len(neighbours)
+    return _joined(neighbours, affinities, inverse_dimension(distances, kept), weights)
+
+
+def graph_again(
+    neighbours: NDArray[np.int32],
+    affinities: NDArray[np.float32],
+    distances: NDArray[np.float32],
+    weights: NDArray | None = None,
+) -> Graph:
+    """Give the graph that `build_graph` made, from what a run keeps of it.
+
+    Parameters
+    ----------
+    neighbours, affinities, distances : ndarray, shape (m, k)
+        As in the run folder.
+    weights : ndarray, shape (m,), optional
+        How many rows of the data each row stands for.
+    """
+    kept = (affinities > 0).sum(axis=1).astype(np.int32)
+    inverse = inverse_dimension(_floored(distances), kept)
+    return _joined(neighbours, affinities, inverse, weights)
+
+
+def _joined(
+    neighbours: NDArray[np.int32],
+    affinities: NDArray[np.float32],
+    inverse: NDArray[np.float64],
+    weights: NDArray | None,
+) -> Graph:
+    """Make the edges go both ways, and weigh them by the rows that they tie."""
+    m, k = neighbours.shape
     one_way = sparse.csr_matrix(
         (affinities.ravel().astype(np.float64), neighbours.ravel(), np.arange(0, m * k + 1, k)),
         shape=(m, m),
@@ -103,7 +133,7 @@ def build_graph(
         both.indptr.astype(np.int64),
         both.indices.astype(np.int32),
         edges,
-        inverse_dimension(distances, kept),
+        inverse,
         neighbours,
         affinities,
     )

@@ -80,15 +80,20 @@ def primary_threshold(excess: NDArray, n_rows: float) -> float:
     n_rows : float
         Rows that the graph tells of (`effective_rows`).
     """
-    centre = _CENTRE + _GROWTH * max(0.0, log(n_rows / _FEW))
 
     def below(x: float) -> float:
-        return 0.5 * (1.0 + erf((min(max(x, NOISE), _SURE) - centre) / (_WIDTH * sqrt(2.0))))
+        return chance_of_real(min(max(x, NOISE), _SURE), n_rows)
 
     ends = [_SURE, *(float(e) for e in excess if NOISE < e < _SURE), NOISE]
     masses = [below(a) - below(b) for a, b in pairwise(ends)]
     best = int(np.argmax(masses))
     return (ends[best] + ends[best + 1]) / 2
+
+
+def chance_of_real(excess: float, n_rows: float) -> float:
+    """Give the chance that a split of some excess is taken, by the law of thresholds, 0..1."""
+    centre = _CENTRE + _GROWTH * max(0.0, log(n_rows / _FEW))
+    return 0.5 * (1.0 + erf((excess - centre) / (_WIDTH * sqrt(2.0))))
 
 
 def effective_rows(weights: NDArray) -> float:

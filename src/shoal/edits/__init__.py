@@ -38,6 +38,11 @@ What a server needs to know:
 - **Before a merge or a split**: `preview_merge` and `preview_split` say what would come of it.
 - Objects may be shared by threads: a lock makes calls wait for each other.
 
+- **Review**: `review.Reviewer(edits).queue()` gives questions, ordered by what an answer would
+  gain; `review.quiz_rows` draws rows of a cluster, `answer_quiz` keeps the answers,
+  `review.quiz_result` gives the error rate with its interval. `core.compare.compare` says what
+  became of clusters between two labellings of the same rows.
+
 The parts: `rows` (sets of rows as bytes), `log` (SQLite), `ground` (what a fit gives to stand
 on), `state` (pure: a state and an edit give a state), `plans` (pure: checks what is asked and
 resolves it), `history` (undo and redo), `curation` (all of it together), `clustering` (what

@@ -271,6 +271,14 @@ class Curation:
         """Say that two clusters are not the same: the review does not ask again."""
         return self._edit(lambda s: plans.plan_apart(s, a, b), **how)
 
+    def keep_whole(self, cluster: int, **how: Any) -> Entry:
+        """Say that a cluster is one thing: the review does not ask to split it."""
+        return self._edit(lambda s: plans.plan_whole(s, cluster), **how)
+
+    def confirm(self, rows: ArrayLike, cluster: int, **how: Any) -> Entry:
+        """Say that rows of a cluster belong to it: they count as moved there by hand."""
+        return self._edit(lambda s: plans.plan_confirm(s, self.ground, rows, cluster), **how)
+
     def answer_quiz(
         self, cluster: int, right: ArrayLike, wrong: ArrayLike = (), **how: Any
     ) -> Entry:

@@ -109,6 +109,10 @@ def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> Entry:
         case "apart":
             a, b = (ids[c] for c in facts["clusters"])
             return edits.keep_apart(a, b, **who)
+        case "whole":
+            return edits.keep_whole(cluster, **who)
+        case "confirm":
+            return edits.confirm(entry.rows, ids[facts["to"]], **who)
         case "quiz":
             return edits.answer_quiz(cluster, facts["right"], facts["wrong"], **who)
         case "base":

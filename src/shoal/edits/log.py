@@ -76,8 +76,8 @@ class Entry:
     author
         Who, as the client said.
     op
-        merge, split, divide, move, rename, note, mark, lock, apart, quiz, base, undo, redo,
-        or skipped.
+        merge, split, divide, move, confirm, rename, note, mark, lock, apart, whole, quiz,
+        base, undo, redo, or skipped.
     facts
         What exactly; see docs/run-folder.md.
     packed

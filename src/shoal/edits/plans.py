@@ -41,9 +41,9 @@ def proposed(state: State, clusters: Iterable[int], into: int | None = None) -> 
     InputError
         For fewer than two clusters, or one that is not there.
     """
-    ids = tuple(dict.fromkeys(_cluster(state, c) for c in clusters))
+    ids = tuple(dict.fromkeys(existing(state, c) for c in clusters))
     sizes = state.sizes
-    if into is not None and _cluster(state, into) not in ids:
+    if into is not None and existing(state, into) not in ids:
         ids = (*ids, into)
     if len(ids) < 2:
         raise InputError(f"a merge takes two clusters at least, but {len(ids)} was given")
@@ -71,7 +71,7 @@ def plan_merge(state: State, clusters: Iterable[int], into: int | None, name: st
 
 def plan_split(state: State, ground: Ground, fresh: int, cluster: int, parts: int | None) -> Draft:
     """Split a cluster by the tree under it; the largest part keeps the id."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     _unlocked(state, cluster)
     positions, counts = splitting(state, cluster, ground.position)
     ranks = splits_under(ground, positions)
@@ -123,7 +123,7 @@ def own_parts(tree: Tree, ranks: NDArray[np.int64], cluster: int) -> int:
 
 def plan_divide(state: State, fresh: int, cluster: int, representatives: ArrayLike) -> Draft:
     """Take some representatives of a cluster into a new one."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     _unlocked(state, cluster)
     m = len(state.of_representative)
     chosen = row_set(representatives, m)
@@ -151,7 +151,7 @@ def plan_move(
         called = None if name is None else clean_name(name)
         _Others(state, ()).free(called, None)
     else:
-        to, called = _cluster(state, to), None
+        to, called = existing(state, to), None
         if name is not None:
             raise InputError(f"cluster {to} is there: rename it in an edit of its own")
         if (labels == to).all():
@@ -165,7 +165,7 @@ def plan_move(
 
 def plan_rename(state: State, cluster: int, name: str | None) -> Draft:
     """Name a cluster; None or an empty text takes its name away."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     _unlocked(state, cluster)
     called = clean_name(name) if name is not None and name.strip() else None
     _Others(state, (cluster,)).free(called, cluster)
@@ -174,7 +174,7 @@ def plan_rename(state: State, cluster: int, name: str | None) -> Draft:
 
 def plan_note(state: State, cluster: int, note: str) -> Draft:
     """Put a note on a cluster; an empty text takes it away."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     _unlocked(state, cluster)
     if len(note) > _LONGEST_NOTE:
         raise InputError(f"a note of {len(note):,} characters: give at most {_LONGEST_NOTE:,}")
@@ -183,7 +183,7 @@ def plan_note(state: State, cluster: int, note: str) -> Draft:
 
 def plan_mark(state: State, cluster: int, mark: str | None) -> Draft:
     """Mark a cluster as good or junk, or as neither."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     _unlocked(state, cluster)
     if mark is not None and mark not in MARKS:
         raise InputError(f"mark {mark!r}: give one of {', '.join(MARKS)}, or none")
@@ -192,7 +192,7 @@ def plan_mark(state: State, cluster: int, mark: str | None) -> Draft:
 
 def plan_lock(state: State, cluster: int, locked: bool) -> Draft:
     """Lock a cluster against edits, or unlock it."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     if state.clusters[cluster].locked == locked:
         raise InputError(f"cluster {cluster} is {'' if locked else 'not '}locked already")
     return Draft("lock", {"cluster": cluster, "locked": locked})
@@ -200,17 +200,32 @@ def plan_lock(state: State, cluster: int, locked: bool) -> Draft:
 
 def plan_apart(state: State, a: int, b: int) -> Draft:
     """Say that two clusters are not the same; nothing moves."""
-    pair = sorted((_cluster(state, a), _cluster(state, b)))
+    pair = sorted((existing(state, a), existing(state, b)))
     if pair[0] == pair[1]:
         raise InputError(f"cluster {a} and itself: give two clusters")
     return Draft("apart", {"clusters": pair})
+
+
+def plan_whole(state: State, cluster: int) -> Draft:
+    """Say that a cluster is one thing; nothing moves."""
+    return Draft("whole", {"cluster": existing(state, cluster)})
+
+
+def plan_confirm(state: State, ground: Ground, rows: ArrayLike, cluster: int) -> Draft:
+    """Say that rows are where they belong: they stay there, whatever their surroundings do."""
+    cluster = existing(state, cluster)
+    chosen = row_set(rows, ground.n_rows)
+    labels = state.labels_of(chosen, ground.deciding(chosen))
+    if (labels != cluster).any():
+        raise InputError(f"row {chosen[labels != cluster][0]} is not in cluster {cluster}")
+    return Draft("confirm", {"to": cluster, "new": False, "count": len(chosen)}, chosen)
 
 
 def plan_quiz(
     state: State, ground: Ground, cluster: int, right: ArrayLike, wrong: ArrayLike
 ) -> Draft:
     """Keep answers: rows that belong to a cluster, and rows that do not."""
-    cluster = _cluster(state, cluster)
+    cluster = existing(state, cluster)
     told = {
         said: row_set(rows, ground.n_rows) if np.size(rows) else np.empty(0, np.int64)
         for said, rows in (("right", right), ("wrong", wrong))
@@ -296,8 +311,8 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def _cluster(state: State, cluster: Any) -> int:
-    """Check that a cluster is there."""
+def existing(state: State, cluster: Any) -> int:
+    """Check that a cluster is there; give its id."""
     found = _whole(cluster, "cluster")
     if found not in state.clusters:
         near = ", ".join(map(str, list(state.clusters)[:8]))
@@ -333,7 +348,7 @@ def about(draft: Draft, state: State, ground: Ground) -> Touched:
     facts = draft.facts
     if draft.op in ("undo", "redo", "base"):
         return None
-    if draft.op == "move":
+    if draft.op in ("move", "confirm"):
         assert draft.rows is not None
         labels = state.labels_of(draft.rows, ground.deciding(draft.rows))
         there = set(np.unique(labels).tolist())

@@ -76,6 +76,8 @@ class State:
         (r,) int32 the representatives that decide them.
     apart
         Pairs of clusters (smaller id first) of which someone said that they are not the same.
+    whole
+        Clusters of which someone said that they are one thing.
     answers
         Of the last quiz on each cluster.
     """
@@ -87,6 +89,7 @@ class State:
     row_cluster: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     row_place: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     apart: frozenset[tuple[int, int]] = frozenset()
+    whole: frozenset[int] = frozenset()
     answers: Mapping[int, Answers] = field(default_factory=dict)
 
     @cached_property
@@ -222,6 +225,7 @@ def _merge(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, T
         of_representative=renamed[state.of_representative],
         row_cluster=renamed[state.row_cluster] if len(state.rows) else state.row_cluster,
         apart=_renamed_pairs(state.apart, gone, into),
+        whole=state.whole - set(clusters),
         answers={c: a for c, a in _staled(state, into).items() if c not in gone},
     )
     return merged, frozenset(clusters)
@@ -252,6 +256,7 @@ def _split(state: State, facts: Any, _rows: Any, ground: GroundLike) -> tuple[St
         *new,
         of_representative=labels,
         row_cluster=row_cluster,
+        whole=state.whole - {cluster},
         answers=_staled(state, cluster),
     )
     return split, frozenset({cluster, *ids.tolist()})
@@ -269,6 +274,7 @@ def _divide(state: State, facts: Any, rows: Any, _ground: Any) -> tuple[State, T
         Cluster(new),
         of_representative=labels,
         row_cluster=row_cluster,
+        whole=state.whole - {cluster},
         answers=_staled(state, cluster),
     )
     return divided, frozenset({cluster, new})
@@ -292,6 +298,7 @@ def _move(
         rows=all_rows[order],
         row_cluster=np.concatenate([state.row_cluster[stays], to_all])[order],
         row_place=np.concatenate([state.row_place[stays], places])[order],
+        whole=state.whole - {to},
         answers=_staled(state, to, *origins),
     )
     return moved, frozenset({to, *origins})
@@ -308,6 +315,18 @@ def _apart(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, T
     """Note that two clusters are not the same."""
     a, b = sorted(facts["clusters"])
     return replace(state, apart=state.apart | {(a, b)}), frozenset({a, b})
+
+
+def _whole(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
+    """Note that a cluster is one thing."""
+    cluster = int(facts["cluster"])
+    return replace(state, whole=state.whole | {cluster}), frozenset({cluster})
+
+
+def _confirm(state: State, facts: Any, rows: Any, ground: GroundLike) -> tuple[State, Touched]:
+    """Hold rows where they are."""
+    held, touched = _move(state, facts, rows, ground)
+    return replace(held, answers=state.answers, whole=state.whole), touched
 
 
 def _quiz(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
@@ -333,6 +352,8 @@ _OPERATIONS: dict[str, Callable[..., tuple[State, Touched]]] = {
     "mark": _said,
     "lock": _said,
     "apart": _apart,
+    "whole": _whole,
+    "confirm": _confirm,
     "quiz": _quiz,
     "base": _base,
 }

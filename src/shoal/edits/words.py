@@ -43,6 +43,10 @@ def describe(entry: Entry) -> str:
             return f"{'lock' if facts['locked'] else 'unlock'} {facts['cluster']}"
         case "apart":
             return f"keep {_listed(facts['clusters'])} apart"
+        case "whole":
+            return f"keep {facts['cluster']} whole"
+        case "confirm":
+            return f"confirm {_rows(facts['count'])} of {facts['to']}"
         case "quiz":
             right, wrong = len(facts["right"]), len(facts["wrong"])
             return f"quiz on {facts['cluster']}: {right} right, {wrong} wrong"

@@ -15,6 +15,7 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
 from shoal.stages.base import Context, Shards, Stage, read_vectors
+from shoal.stages.common import labels_in_common, rows_in_common
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, read_npy, write_json, write_npy, write_table
 
@@ -106,16 +107,18 @@ def _previous(context: Context) -> Result | None:
     if path is None:
         return None
     result = Result(RunFolder.open(path))
-    if result.n_rows != context.shards.n_rows:
+    named = result.summary["named"] and context.source.names(0, 1) is not None
+    if not named and result.n_rows != context.shards.n_rows:
         raise InputError(
             f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "
-            "ids are kept only for the same rows"
+            "without names, ids are kept only for the same rows"
         )
     return result
 
 
 def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
     """Give each layer's clusters the ids of those of the earlier run that they match."""
+    rows = rows_in_common(previous, result)
     kept = {}
     for layer in result.layers:
         before = min(previous.layers, key=lambda other: abs(np.log(other.k / layer.k)))
@@ -123,7 +126,7 @@ def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
             before = previous.primary
         sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
         found = np.append(sized, -1)[result.place]
-        renamed = match_labels(previous.labels(before.k), found)
+        renamed = match_labels(labels_in_common(previous.labels(before.k), rows), found)
         ids = np.zeros(len(sizes), np.int64)
         ids[found[found >= 0]] = renamed[found >= 0]
         kept[str(layer.k)] = ids.tolist()

@@ -1,0 +1,116 @@
+"""``shoal compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.options import JsonOption, RawOption, RunArgument
+from shoal.cli.output import number, print_json, print_table, say
+from shoal.cli.runs import cut, open_run
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.core.compare import Change, Comparison
+    from shoal.edits import Clustering
+
+_SHOWN = 6
+
+
+def compare(
+    run: RunArgument,
+    other: Annotated[
+        Path | None,
+        typer.Argument(metavar="[OTHER]", help="A later run.", show_default=False),
+    ] = None,
+    layer: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--layer",
+            metavar="N",
+            help="A layer of both; give it twice for one of each, or two of one run.",
+            show_default=False,
+        ),
+    ] = None,
+    raw: RawOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Say what became of the clusters: matched, split, merged, died, born.
+
+    Of one run alone, it says what the edits of people changed.
+    """
+    from shoal.core.compare import compare as compared
+    from shoal.stages.common import labels_in_common, rows_in_common
+
+    one = open_run(run)
+    later = one if other is None else open_run(other)
+    if layer is not None and len(layer) > 2:
+        raise InputError(f"--layer was given {len(layer)} times: give one layer, or two")
+    if other is None and raw and len(layer or ()) < 2:
+        raise InputError("--raw of one run compares nothing: give two layers, or another run")
+    layers = [None, None] if not layer else [layer[0], layer[-1]]
+    first_raw = raw or (other is None and len(layer or ()) < 2)
+    before = one.clustering(**cut(one, layers[0], None), raw=first_raw)
+    after = later.clustering(**cut(later, layers[1], None), raw=raw)
+    rows = None if other is None else rows_in_common(before.result, after.result)
+    found = compared(labels_in_common(before.labels(), rows), after.labels())
+    if json:
+        sides = [_side(run, before), _side(other or run, after)]
+        print_json({"before": sides[0], "after": sides[1], **found.as_dict()})
+    else:
+        _print(found, before, after)
+
+
+def _side(path: Path, side: Clustering) -> dict[str, Any]:
+    """Say which clusters were compared."""
+    return {"run": path, "k": side.k, "edited": side.edited, "names": side.names}
+
+
+def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
+    """Print it for people."""
+    edited = [", as edited" if side.edited else "" for side in (before, after)]
+    say(
+        f"{before.k:,} clusters before{edited[0]}, {after.k:,} after{edited[1]}; "
+        f"{found.rows:,} rows in both."
+    )
+    lines = [
+        [
+            _called(m.before, before),
+            _called(m.after, after),
+            *(number(n) for n in (m.rows_before, m.rows_after, m.shared)),
+            number(m.overlap),
+        ]
+        for m in found.matched
+    ]
+    if lines:
+        names = ("before", "after", "rows before", "rows after", "in both", "overlap")
+        print_table("Matched", names, lines, texts=("after",))
+    _print_changes("Split", found.split, before, after, "into")
+    _print_changes("Merged", found.merged, after, before, "from")
+    _print_changes("Died", found.died, before, after, "rows now in")
+    _print_changes("Born", found.born, after, before, "rows from")
+    say(f"{found.moved:,} rows moved between clusters otherwise.")
+
+
+def _print_changes(
+    title: str, changes: Sequence[Change], own: Clustering, other: Clustering, word: str
+) -> None:
+    """Print one kind of change, a line a cluster."""
+    for change in changes:
+        parts = [
+            f"{_called(part, other)} ({number(n)})"
+            for part, n in zip(change.parts[:_SHOWN], change.shared, strict=False)
+        ]
+        more = len(change.parts) - len(parts)
+        rest = f" and {more} more" if more > 0 else ""
+        name = _called(change.cluster, own)
+        say(f"{title}: {name} ({number(change.rows)} rows) {word} {', '.join(parts)}{rest}")
+
+
+def _called(cluster: int, side: Clustering) -> str:
+    """Give a cluster's number, and its name if it has one."""
+    name = side.names.get(cluster)
+    return str(cluster) if name is None else f"{cluster} “{name}”"

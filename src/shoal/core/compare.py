@@ -1,0 +1,182 @@
+"""What became of clusters between two clusterings of the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shoal.core.metrics import Contingency, contingency
+from shoal.errors import InputError
+
+
+@dataclass(frozen=True)
+class Match:
+    """A cluster of before and the one of after that it is.
+
+    `overlap` is the Jaccard index: rows in both over rows in either.
+    """
+
+    before: int
+    after: int
+    rows_before: int
+    rows_after: int
+    shared: int
+    overlap: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cluster on one side, and those of the other side that share its rows.
+
+    `parts` has the others, those with most of its rows first, and `shared` the rows of each.
+    """
+
+    cluster: int
+    rows: int
+    parts: tuple[int, ...]
+    shared: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of the clusters; a matched one may also have lost or taken up others.
+
+    Attributes
+    ----------
+    matched
+        Clusters that are the same on both sides: more than half of the rows of both together.
+    split
+        Clusters of before most of whose rows are in several of after, each of which has most
+        of its rows from it.
+    merged
+        Clusters of after most of whose rows are from several of before, each of which has
+        most of its rows in it.
+    died
+        Clusters of before of which none of this is true: `parts` says where the rows went.
+    born
+        Clusters of after of which none of this is true: `parts` says where they came from.
+    moved
+        Rows that went another way than their cluster did by these lists.
+    rows
+        Rows that were compared.
+    """
+
+    matched: tuple[Match, ...]
+    split: tuple[Change, ...]
+    merged: tuple[Change, ...]
+    died: tuple[Change, ...]
+    born: tuple[Change, ...]
+    moved: int
+    rows: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values."""
+        return asdict(self)
+
+
+def compare(before: ArrayLike, after: ArrayLike) -> Comparison:
+    """Compare two clusterings of the same rows.
+
+    Parameters
+    ----------
+    before, after
+        (n,) whole numbers; rows that are −1 on either side are left out.
+
+    Raises
+    ------
+    InputError
+        When they are not as long as each other, or no row has a cluster on both sides.
+
+    Examples
+    --------
+    >>> found = compare([0, 0, 0, 1, 1, 2, 2, 2], [5, 5, 5, 6, 6, 6, 6, 6])
+    >>> [(m.before, m.after) for m in found.matched], [c.parts for c in found.merged]
+    ([(0, 5), (2, 6)], [(2, 1)])
+    """
+    one, other = np.asarray(before), np.asarray(after)
+    if one.shape != other.shape:
+        raise InputError(f"{len(one):,} rows before, but {len(other):,} after: give the same rows")
+    known = (one >= 0) & (other >= 0)
+    if not known.any():
+        raise InputError("no row has a cluster on both sides: there is nothing to compare")
+    return compare_table(contingency(one[known], other[known]))
+
+
+def compare_table(shared: Contingency) -> Comparison:
+    """Compare two clusterings by the rows that their clusters share.
+
+    References
+    ----------
+    The kinds of change are those of Spiliopoulou et al., "MONIC: modeling and monitoring
+    cluster transitions", KDD 2006, with one half for all their thresholds.
+    """
+    cells = shared.table.tocoo()
+    a, b, n = cells.row, cells.col, cells.data.astype(np.int64)
+    rows_a = np.bincount(a, n, len(shared.classes)).astype(np.int64)
+    rows_b = np.bincount(b, n, len(shared.clusters)).astype(np.int64)
+    # More than half of both together: no two pairs of a cluster can have that.
+    same = 2 * n > rows_a[a] + rows_b[b] - n
+    split = _unions(a, n, 2 * n > rows_b[b], rows_a)
+    merged = _unions(b, n, 2 * n > rows_a[a], rows_b)
+    told = same | split | merged
+    said_a, said_b = np.zeros(len(rows_a), bool), np.zeros(len(rows_b), bool)
+    said_a[a[told]], said_b[b[told]] = True, True
+    sides = (shared.classes.astype(np.int64), shared.clusters.astype(np.int64))
+    return Comparison(
+        tuple(
+            Match(
+                int(sides[0][i]),
+                int(sides[1][j]),
+                int(rows_a[i]),
+                int(rows_b[j]),
+                int(both),
+                float(both / (rows_a[i] + rows_b[j] - both)),
+            )
+            for i, j, both in zip(a[same], b[same], n[same], strict=True)
+        ),
+        _changes(*sides, a[split], b[split], n[split], rows_a),
+        _changes(*sides[::-1], b[merged], a[merged], n[merged], rows_b),
+        _changes(*sides, *_of(a, b, n, ~said_a), rows_a),
+        _changes(*sides[::-1], *_of(b, a, n, ~said_b), rows_b),
+        int(n[~told].sum()),
+        int(n.sum()),
+    )
+
+
+def _unions(
+    whole: NDArray, n: NDArray[np.int64], part: NDArray[np.bool_], rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which cells are parts of a cluster that two at least make up to more than half."""
+    count = np.bincount(whole[part], minlength=len(rows))
+    held = np.bincount(whole[part], n[part], len(rows))
+    real = (count >= 2) & (2 * held > rows)
+    return np.asarray(part & real[whole])
+
+
+def _of(
+    side: NDArray, other: NDArray, n: NDArray, chosen: NDArray[np.bool_]
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Give the cells of some clusters of a side."""
+    mine = chosen[side]
+    return side[mine], other[mine], n[mine]
+
+
+def _changes(
+    ids: NDArray[np.int64],
+    other_ids: NDArray[np.int64],
+    cluster: NDArray,
+    other: NDArray,
+    n: NDArray[np.int64],
+    rows: NDArray[np.int64],
+) -> tuple[Change, ...]:
+    """Gather cells by cluster, the most shared rows first."""
+    found = []
+    for one in np.unique(cluster):
+        mine = np.flatnonzero(cluster == one)
+        mine = mine[np.lexsort((other[mine], -n[mine]))]
+        parts = tuple(other_ids[other[mine]].tolist())
+        found.append(Change(int(ids[one]), int(rows[one]), parts, tuple(n[mine].tolist())))
+    return tuple(found)

@@ -1,0 +1,251 @@
+"""What to ask a person about clusters, and what an answer would gain.
+
+Three kinds of doubt: two clusters may be the same, one may be two, and rows may lie in the
+wrong one of two. Each has a chance that the answer changes something, and the rows that it would
+then change. What an answer gains is the rows that it is expected to change, times how uncertain
+it is: 4 p (1 − p), 1 at even chances and 0 where the answer is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoal.core.excess import split_excess
+from shoal.core.graph import Graph
+from shoal.core.layers import chance_of_real
+
+_NEAREST = 3  # clusters that each is compared with
+_SHOWN = 12
+_EXAMPLES = 24
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clusters that may be the same.
+
+    Attributes
+    ----------
+    one, other
+        Positions of the clusters, the larger first.
+    excess
+        By how much the cut between them is sparser than plain geometry.
+    chance
+        That they are the same, 0..1.
+    bridge
+        Representatives of both with the strongest ties to the other side.
+    """
+
+    one: int
+    other: int
+    excess: float
+    chance: float
+    bridge: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Torn:
+    """Rows of one cluster that lie nearest to another.
+
+    Attributes
+    ----------
+    cluster, other
+        Positions of the clusters.
+    expected
+        How many rows are expected to be in the wrong one.
+    gain
+        Sum over rows of chance × uncertainty.
+    rows
+        The most doubtful ones, the worst first.
+    chance
+        Of these, that they are of the other: the mean.
+    """
+
+    cluster: int
+    other: int
+    expected: float
+    gain: float
+    rows: tuple[int, ...]
+    chance: float
+
+
+def uncertainty(chance: float) -> float:
+    """Give how open an answer is: 1 at even chances, 0 where it is known.
+
+    >>> uncertainty(0.5), uncertainty(0.0), round(uncertainty(0.1), 2)
+    (1.0, 0.0, 0.36)
+    """
+    return 4.0 * chance * (1.0 - chance)
+
+
+def near_pairs(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    graph: Graph,
+    labels: NDArray[np.int64],
+    n_rows: float,
+) -> list[Pair]:
+    """Compare each cluster with those that it is most tied to.
+
+    Parameters
+    ----------
+    vectors, weights : ndarray, shape (m, d) and (m,)
+        Of the representatives.
+    graph : Graph
+        On them.
+    labels : ndarray, shape (m,)
+        Position of each one's cluster, 0 .. K − 1; −1 is left out.
+    n_rows : float
+        Rows that the graph tells of (`layers.effective_rows`).
+
+    Returns
+    -------
+    list of Pair
+        In the order of their clusters.
+    """
+    matrix = graph.matrix()
+    found = []
+    for a, b in _candidates(matrix, labels):
+        one, other = np.flatnonzero(labels == a), np.flatnonzero(labels == b)
+        if weights[other].sum() > weights[one].sum():
+            a, b, one, other = b, a, other, one
+        rows = np.concatenate([one, other])
+        part = matrix[rows][:, rows].tocsr()
+        excess = split_excess(
+            vectors[rows],
+            weights[rows],
+            graph.inverse_dimension[rows],
+            (part.indptr, part.indices, part.data),
+            0,
+            len(one),
+            len(rows),
+        )
+        same = 1.0 - chance_of_real(excess, n_rows)
+        found.append(Pair(a, b, excess, same, _bridge(part, rows, len(one))))
+    return found
+
+
+def _candidates(matrix: sparse.csr_matrix, labels: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Give the pairs of clusters that are most tied for their size, each once."""
+    k = int(labels.max(initial=-1)) + 1
+    known = np.flatnonzero(labels >= 0)
+    shape = (k, len(labels))
+    member = sparse.csr_matrix((np.ones(len(known)), (labels[known], known)), shape=shape)
+    between = (member @ matrix @ member.T).tocoo()
+    total = np.asarray(between.sum(axis=1)).ravel()
+    pairs = set()
+    apart = between.row != between.col
+    row, col = between.row[apart], between.col[apart]
+    ratio = between.data[apart] / np.maximum(total[row] * total[col], 1e-300)
+    order = np.lexsort((col, -ratio, row))
+    start = np.searchsorted(row[order], np.arange(k + 1))
+    for cluster in range(k):
+        for at in order[start[cluster] : start[cluster + 1]][:_NEAREST]:
+            pairs.add((min(cluster, int(col[at])), max(cluster, int(col[at]))))
+    return sorted(pairs)
+
+
+def _bridge(part: sparse.csr_matrix, rows: NDArray[np.int64], middle: int) -> tuple[int, ...]:
+    """Give the representatives of both sides that have most weight across."""
+    across = part[:middle, middle:]
+    sides = []
+    for weight, own in ((across.sum(axis=1), rows[:middle]), (across.sum(axis=0), rows[middle:])):
+        tied = np.asarray(weight).ravel()
+        order = np.argsort(-tied, kind="stable")[: _SHOWN // 2]
+        sides += own[order[tied[order] > 0]].tolist()
+    return tuple(int(row) for row in sides)
+
+
+class TornRows:
+    """Collects rows that lie between two clusters, block by block, in little memory.
+
+    Parameters
+    ----------
+    k : int
+        How many clusters.
+    """
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._sums: dict[int, NDArray[np.float64]] = {}
+        self._keys = np.empty(0, np.int64)
+        self._rows = np.empty(0, np.int64)
+        self._chances = np.empty(0)
+
+    def add(
+        self,
+        rows: NDArray[np.int64],
+        cluster: NDArray[np.int64],
+        other: NDArray[np.int64],
+        chance: NDArray[np.float64],
+    ) -> None:
+        """Add rows of `cluster` that are of `other` with some chance (0..½)."""
+        keys = cluster * self._k + other
+        distinct, at = np.unique(keys, return_inverse=True)
+        gains = chance * 4.0 * chance * (1.0 - chance)
+        sums = np.stack([np.bincount(at, values, len(distinct)) for values in (chance, gains)], 1)
+        for key, values in zip(distinct.tolist(), sums, strict=True):
+            self._sums[key] = self._sums.get(key, 0.0) + values
+        keys = np.concatenate([self._keys, keys])
+        rows = np.concatenate([self._rows, rows])
+        chance = np.concatenate([self._chances, chance])
+        order = np.lexsort((rows, -chance, keys))
+        first = np.searchsorted(keys[order], keys[order])
+        kept = order[np.arange(len(order)) - first < _EXAMPLES]
+        self._keys, self._rows, self._chances = keys[kept], rows[kept], chance[kept]
+
+    def found(self) -> list[Torn]:
+        """Give what was collected, by pair of clusters."""
+        return [
+            Torn(
+                *divmod(key, self._k),
+                float(sums[0]),
+                float(sums[1]),
+                tuple(self._rows[self._keys == key].tolist()),
+                float(self._chances[self._keys == key].mean()),
+            )
+            for key, sums in sorted(self._sums.items())
+        ]
+
+
+def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Give the chance that a row is of its second cluster, by its margin, 0..½.
+
+    Each representative votes with one over its squared distance; the margin is
+    255 (1 − nearest distance / second distance).
+
+    >>> torn_by_margin(np.array([0, 255], np.uint8)).tolist()
+    [0.5, 0.0]
+    """
+    square = (1.0 - margin.astype(np.float64) / 255.0) ** 2
+    return square / (1.0 + square)
+
+
+def torn_by_ties(
+    neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give for each representative the other cluster that it is most tied to, and its share.
+
+    Returns
+    -------
+    other : ndarray, shape (m,)
+        −1 where all ties are to its own cluster.
+    chance : ndarray, shape (m,)
+        Its part of the ties to both, at most ½.
+    """
+    m, k = neighbours.shape
+    there = labels[np.maximum(neighbours, 0)]
+    tied = np.where((neighbours >= 0) & (there >= 0), affinities, 0).astype(np.float64)
+    own = np.where(there == labels[:, None], tied, 0).sum(axis=1)
+    best, other = np.zeros(m), np.full(m, -1, np.int64)
+    for at in range(k):
+        foreign = (there[:, at] != labels) & (tied[:, at] > 0)
+        votes = np.where(there == there[:, at : at + 1], tied, 0).sum(axis=1)
+        better = foreign & (votes > best)
+        best[better], other[better] = votes[better], there[better, at]
+    chance = np.minimum(best / np.maximum(best + own, 1e-300), 0.5)
+    other[labels < 0] = -1
+    return other, chance

@@ -1,0 +1,273 @@
+"""The review queue of a run, and the quiz: what to ask, and what was answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.graph import Graph, graph_again
+from shoal.core.intervals import Share, counted_share
+from shoal.core.layers import chance_of_real, effective_rows
+from shoal.core.review import TornRows, near_pairs, torn_by_margin, torn_by_ties, uncertainty
+from shoal.edits.curation import Curation
+from shoal.edits.plans import existing, splits_under
+from shoal.edits.state import State, splitting
+from shoal.storage import read_npy, read_table
+
+QUIZ_ROWS = 20
+
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of the queue.
+
+    Attributes
+    ----------
+    kind
+        ``same``: are the two clusters one? ``two``: is the cluster two? ``rows``: do these
+        rows of the first cluster belong to the second?
+    clusters
+        What it is about, the larger first; for ``rows`` theirs, then the other.
+    chance
+        That the answer is yes, 0..1; for ``rows`` the mean over the rows shown.
+    changes
+        Rows that change their cluster if it is yes; for ``rows``, expected.
+    gain
+        What the queue is ordered by: rows expected to change × uncertainty.
+    rows
+        To look at: on both sides of the cut, or the doubtful ones.
+    parts
+        For ``two``, how many of `rows` are of the first part; for ``same``, of the first cluster.
+    """
+
+    kind: str
+    clusters: tuple[int, ...]
+    chance: float
+    changes: float
+    gain: float
+    rows: tuple[int, ...]
+    parts: int = 0
+
+
+@dataclass(frozen=True)
+class Quiz:
+    """What a quiz on a cluster found; `stale` when the cluster was changed since."""
+
+    cluster: int
+    right: int
+    wrong: int
+    error: Share
+    stale: bool
+
+
+@dataclass
+class Reviewer:
+    """Makes the queue of a run; keeps what does not change with edits.
+
+    Parameters
+    ----------
+    curation
+        The run's edits.
+    """
+
+    curation: Curation
+    _torn: tuple[int, list[Question]] | None = field(default=None, repr=False)
+
+    def queue(self, most: int = 100) -> list[Question]:
+        """Give the questions whose answers would gain most, the best first.
+
+        Locked clusters and those marked as junk are left out; so are pairs that someone said
+        are not the same, clusters that someone said are one thing, and rows that someone moved.
+        """
+        state = self.curation.state
+        asked = [*self.same(), *self.two(), *self.torn()]
+        open_ = [
+            question
+            for question in asked
+            if not any(_settled(state, cluster) for cluster in question.clusters)
+        ]
+        return sorted(open_, key=lambda q: (-q.gain, q.kind, q.clusters))[:most]
+
+    def same(self) -> list[Question]:
+        """Ask of clusters that lie close together whether they are one."""
+        state = self.curation.state
+        ids, labels = _positions(state)
+        kept = self.curation.ground.result.representatives
+        weights = np.maximum(state.base.counts, 0).astype(np.float64)
+        found = []
+        for pair in near_pairs(kept.vectors, np.maximum(weights, 1), self._graph, labels, self._n):
+            one, other = ids[pair.one], ids[pair.other]
+            if (min(one, other), max(one, other)) in state.apart:
+                continue
+            rows = min(state.sizes[one], state.sizes[other])
+            first = sum(int(labels[r] == pair.one) for r in pair.bridge)
+            shown = tuple(int(kept.rows[r]) for r in pair.bridge)
+            gain = pair.chance * rows * uncertainty(pair.chance)
+            found.append(Question("same", (one, other), pair.chance, rows, gain, shown, first))
+        return found
+
+    def two(self) -> list[Question]:
+        """Ask of clusters that the tree goes on to split whether they are two."""
+        state, ground = self.curation.state, self.curation.ground
+        kept = ground.result.representatives
+        found = []
+        for cluster in state.clusters:
+            positions, counts = splitting(state, cluster, ground.position)
+            ranks = splits_under(ground, positions)
+            excess = float(ground.tree.excess[ranks[0]]) if len(ranks) else -np.inf
+            if not np.isfinite(excess) or cluster in state.whole:
+                continue
+            right = positions >= ground.tree.splits[ranks[0]]
+            chance = chance_of_real(excess, self._n)
+            rows = int(min(counts[right].sum(), counts[~right].sum()))
+            sides = [_spread(positions[~right]), _spread(positions[right])]
+            shown = kept.rows[ground.tree.order[np.concatenate(sides)]]
+            gain = chance * rows * uncertainty(chance)
+            rows_shown = tuple(shown.tolist())
+            found.append(Question("two", (cluster,), chance, rows, gain, rows_shown, len(sides[0])))
+        return found
+
+    def torn(self) -> list[Question]:
+        """Ask of rows that lie between two clusters where they belong."""
+        if self._torn is None or self._torn[0] != self.curation.seq:
+            self._torn = self.curation.seq, self._torn_now()
+        return self._torn[1]
+
+    def _torn_now(self) -> list[Question]:
+        """Go through all rows."""
+        state, result = self.curation.state, self.curation.ground.result
+        ids, labels = _positions(state)
+        torn = TornRows(max(len(ids), 1))
+        if result.every_row:
+            folder = result.run.stage("tree")
+            other, chance = torn_by_ties(
+                read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
+            )
+        for start, first in self.curation.ground.shards():
+            rows = np.arange(start, start + len(first))
+            here = _known(state, ids, rows, first)
+            if result.every_row:
+                there, doubt = other[first], chance[first]
+            else:
+                second, margin = self._seconds(start)
+                there = np.where(second >= 0, labels[np.maximum(second, 0)], -1)
+                doubt = torn_by_margin(margin)
+            good = np.flatnonzero((here >= 0) & (there >= 0) & (here != there) & (doubt > 0))
+            torn.add(rows[good], here[good], there[good], doubt[good])
+        return [
+            Question(
+                "rows",
+                (ids[one.cluster], ids[one.other]),
+                one.chance,
+                one.expected,
+                one.gain,
+                one.rows,
+            )
+            for one in torn.found()
+        ]
+
+    def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Give the second representative and the margin of the rows of a shard."""
+        result = self.curation.ground.result
+        shard = start // int(result.summary["shard_rows"])
+        path = result.run.stage("assign").part("rows", shard, "parquet")
+        table = read_table(path, ["second", "margin"])
+        return table["second"].to_numpy(), table["margin"].to_numpy()
+
+    @cached_property
+    def _graph(self) -> Graph:
+        """The graph of the fit."""
+        folder = self.curation.ground.result.run.stage("tree")
+        weights = self.curation.ground.result.representatives.weights
+        return graph_again(
+            read_npy(folder.whole("neighbours")),
+            read_npy(folder.whole("affinities")),
+            read_npy(folder.whole("distances")),
+            weights,
+        )
+
+    @cached_property
+    def _n(self) -> float:
+        """Rows that the graph tells of."""
+        return effective_rows(self.curation.ground.result.representatives.weights)
+
+
+def quiz_rows(
+    curation: Curation, cluster: int, n: int = QUIZ_ROWS, seed: int = 0
+) -> NDArray[np.int64]:
+    """Draw rows of a cluster, each as likely as any other, without looking at all rows.
+
+    Parameters
+    ----------
+    curation
+        The run's edits.
+    cluster
+        Its id.
+    n
+        How many; all of them where there are fewer.
+    seed
+        The same seed draws the same rows.
+    """
+    state = curation.state
+    size = state.sizes[existing(state, cluster)]
+    if size <= 50 * n:
+        rows = curation.rows_of(cluster)
+        return np.random.default_rng(seed).permutation(rows)[:n]
+    draw, found, seen = np.random.default_rng(seed), np.empty(0, np.int64), np.empty(0, np.int64)
+    total = curation.ground.n_rows
+    while len(found) < n:
+        # Rows drawn from all rows, in the order drawn, of which those elsewhere are left out.
+        tried = draw.integers(0, total, min(4 * n * total // size + 64, 4_000_000))
+        tried = tried[np.sort(np.unique(tried, return_index=True)[1])]
+        tried = tried[~np.isin(tried, seen)]
+        seen = np.concatenate([seen, tried])
+        found = np.concatenate([found, tried[curation.labels_of(tried) == cluster]])
+    return found[:n]
+
+
+def quiz_result(state: State, cluster: int) -> Quiz | None:
+    """Give what the last quiz on a cluster found, None where there was none."""
+    answers = state.answers.get(existing(state, cluster))
+    if answers is None:
+        return None
+    right, wrong = len(answers.right), len(answers.wrong)
+    error = counted_share(wrong, right + wrong, answers.rows)
+    return Quiz(cluster, right, wrong, error, answers.stale)
+
+
+def _positions(state: State) -> tuple[list[int], NDArray[np.int64]]:
+    """Give the ids of clusters with rows, and the position of each representative's among them."""
+    ids = [cluster for cluster in state.clusters if state.sizes[cluster]]
+    at = np.searchsorted(ids, state.voted).clip(0, max(len(ids) - 1, 0))
+    return ids, np.where(np.asarray(ids)[at] == state.voted, at, -1)
+
+
+def _known(
+    state: State, ids: list[int], rows: NDArray[np.int64], places: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Give the position of each row's cluster, −1 where a person decided or it is quarantined."""
+    labels = state.labels_of(rows, places)
+    here = np.searchsorted(ids, labels).clip(0, len(ids) - 1)
+    here[labels < 0] = -1
+    low, high = np.searchsorted(state.rows, [rows[0], rows[-1] + 1])
+    here[state.rows[low:high] - rows[0]] = -1
+    return here
+
+
+def _settled(state: State, cluster: int) -> bool:
+    """Tell whether a cluster is not asked about."""
+    said: Any = state.clusters[cluster]
+    return bool(said.locked or said.mark == "junk")
+
+
+def _spread(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Take a few positions from all over."""
+    ordered = np.sort(positions)
+    at = np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))
+    return ordered[at.astype(int)]

@@ -1,0 +1,74 @@
+"""The rows that two runs share: by name where rows have names, else by position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.stages.result import Result
+from shoal.storage import read_table
+
+
+def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
+    """Find each row of a run in an earlier one.
+
+    Rows of files are found by their names, so files may be new or gone. Rows that have only
+    numbers are the same when there are as many of them.
+
+    Returns
+    -------
+    ndarray, shape (N,), int64, or None
+        For each row of `after` its row in `before`, −1 for new ones; None when they are the
+        same rows in the same order.
+
+    Raises
+    ------
+    InputError
+        When there is no telling, or no row is in both.
+    """
+    one, other = _names(before), _names(after)
+    if one is None or other is None:
+        if before.n_rows != after.n_rows:
+            raise InputError(
+                f"{before.run.path} has {before.n_rows:,} rows, but {after.run.path} has "
+                f"{after.n_rows:,}, and they have no names to know them by"
+            )
+        return None
+    if one.equals(other):
+        return None
+    import pyarrow as pa
+    import pyarrow.compute
+
+    found = pa.compute.index_in(other, value_set=one).fill_null(-1)
+    at = found.to_numpy().astype(np.int64)
+    if (at < 0).all():
+        raise InputError(
+            f"no row of {after.run.path} has the name of one in {before.run.path}: they share none"
+        )
+    return at
+
+
+def labels_in_common(labels: NDArray, rows: NDArray[np.int64] | None) -> NDArray:
+    """Give the earlier labels of the rows of a later run, −1 for new rows.
+
+    Parameters
+    ----------
+    labels
+        Of the rows of the earlier run.
+    rows
+        From `rows_in_common`.
+    """
+    return labels if rows is None else np.append(labels, labels.dtype.type(-1))[rows]
+
+
+def _names(result: Result) -> Any:
+    """Give the names of all rows as an Arrow array, None where they have only numbers."""
+    import pyarrow as pa
+
+    paths = result.run.stage("index").parts("names")
+    if not paths:
+        return None
+    return pa.concat_tables([read_table(path) for path in paths])["name"]
