@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    decode,
     digits,
     fashion,
     identical,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     module.BENCHMARK.name: module.BENCHMARK
     for module in (
         kernel,
+        decode,
         digits,
         shapes,
         vectors,

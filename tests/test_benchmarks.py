@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-from benchmarks import identical, null, quality, shapes
+from benchmarks import decode, identical, null, quality, shapes
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.base import Benchmark, Measurement, at_least, at_most, share
 from benchmarks.measure import measure
 from benchmarks.rows import FIELDS, Context, append, last_run, make_row, read
 from benchmarks.table import draw
+
+from shoal.sources import as_wanted, open_source
 
 CONTEXT = Context(
     "abc123",
@@ -153,6 +155,22 @@ def test_musts_of_peers():
 
     assert met(50.0, 0.8) == [True, True, True, True]
     assert met(39.0, 0.95) == [False, True, False, True]
+
+
+def test_every_kind_of_source_is_decoded_alike(tmp_path):
+    files = decode.encoded(5, (60, 90), "JPEG")
+    found = []
+    for name, write in decode.WRITERS.items():
+        source = open_source(write(tmp_path / "small", files))
+        rows = list(decode.measure(name, source))
+        assert [row.n for row in rows] == [5] * decode.REPEATS
+        assert all(row.quality["images_a_second"] > 0 for row in rows)
+        found.append(as_wanted(source, decode.WANTED).read(0, 5).data)
+    for data in found:
+        np.testing.assert_array_equal(data, found[0])
+    progressive, png = (decode.encoded(1, (60, 90), form) for form in ("progressive JPEG", "PNG"))
+    assert b"\xff\xc2" in progressive[0]
+    assert png[0].startswith(b"\x89PNG")
 
 
 def test_noise_is_an_error():

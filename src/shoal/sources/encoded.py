@@ -113,7 +113,7 @@ class EncodedSource:
         """Give the same rows, read in another size and cut."""
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = replace(wanted, size=size, channels=channels)
-        scaled = self.mixed_sizes or size != self.shape[:2]
+        scaled = self.sizes != show(size)
         return replace(self, shape=(*size, channels), mixed_sizes=scaled, wanted=full)
 
     def names(self, start: int, stop: int) -> list[str] | None:
