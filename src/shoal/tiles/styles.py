@@ -18,11 +18,8 @@ RARE = Fraction(1, 10_000)
 """Share of the rows that a rare source has."""
 
 _RARE_OF = 12  # one source of so many is rare
-_FAMILY = 3  # common sources that share a palette
 _TRIED = 8  # palettes drawn for each that is kept: the one least like those kept before
 _CONTRAST = 0.38  # least difference of luminance, of 1, between ink and paper
-_APART = 14.0  # most that a source's colours, 0 to 255, are off those of its family
-_SWAPPED = 0.2  # share of sources with the ink and the paper of their family changed over
 _PERIODS = (0, 0, 5, 6, 8)  # pixels from one rule to the next; 0 for plain paper
 _MASK = (1 << 64) - 1
 
@@ -113,18 +110,13 @@ def share_bounds(sources: int) -> NDArray[np.uint64]:
 def style_table(sources: int, seed: int) -> NDArray[np.float32]:
     """Give the style of every source, (sources, fields of `Style`) float32.
 
-    Common sources share a palette three by three, the first with the one that comes a third of
-    the list later, and so on: they differ by a shade, by stroke, slant, paper and grain. Rare
-    ones have palettes of their own.
+    Each has a palette of its own, the one of eight draws that is least like those before it.
     """
     draws = Draws(mixed(seed + 1))
-    common = sources - rare_sources(sources)
-    families = -(-common // _FAMILY)
     palettes: list[Palette] = []
-    for _ in range(families + sources - common):
+    for _ in range(sources):
         palettes.append(_unlike(palettes, draws))
-    chosen = [s % families if s < common else families + s - common for s in range(sources)]
-    return np.array([_style(palettes[at], draws) for at in chosen], np.float32)
+    return np.array([_style(palette, draws) for palette in palettes], np.float32)
 
 
 def _unlike(known: list[Palette], draws: Draws) -> Palette:
@@ -163,9 +155,9 @@ def _distance(one: Palette, other: Palette) -> float:
 
 
 def _style(palette: Palette, draws: Draws) -> Style:
-    """Draw a source's style around a palette."""
-    paper, ink = palette[::-1] if draws.between(0, 1) < _SWAPPED else palette
-    colours = [255 * c + draws.between(-_APART, _APART) for c in (*paper, *ink)]
+    """Draw the rest of a source's style."""
+    paper, ink = palette
+    colours = [255 * c for c in (*paper, *ink)]
     return Style(
         **dict(zip(Style._fields, colours, strict=False)),
         threshold=draws.between(60, 170),
