@@ -1,6 +1,9 @@
-import webbrowser
-
-from shoal.cli import demo
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
 
 
 def test_the_demo_runs_by_itself(shoal, tmp_path):
@@ -16,16 +19,17 @@ def test_the_demo_runs_by_itself(shoal, tmp_path):
     assert "Nothing to do" in again.stderr
 
 
-def test_only_a_browser_with_windows_is_opened(monkeypatch, tmp_path):
-    opened = []
-
-    class Windows(webbrowser.BaseBrowser):
-        def open(self, url, new=0, autoraise=True):
-            opened.append(url)
-            return True
-
-    monkeypatch.setattr(webbrowser, "get", Windows)
-    assert demo._open(tmp_path / "x.html")
-    assert opened == [(tmp_path / "x.html").as_uri()]
-    monkeypatch.setattr(webbrowser, "get", lambda: webbrowser.GenericBrowser("lynx"))
-    assert not demo._open(tmp_path / "x.html")
+def test_the_demo_ends_with_the_explorer_open_until_it_is_stopped(tmp_path):
+    words = [sys.executable, "-m", "shoal.cli", "demo", "--to", str(tmp_path)]
+    environment = {**os.environ, "BROWSER": "/bin/true", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if found := re.search(r"is at (http://127\.0\.0\.1:\d+/)", line):
+                break
+        with urllib.request.urlopen(f"{found[1]}api/run", timeout=60) as answer:
+            assert b"1,797 grey images" in answer.read()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert "shoal explore" in "".join(lines)

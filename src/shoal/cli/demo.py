@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shoal.cli.explore import explore_run
 from shoal.cli.output import command, number, print_next, say
-from shoal.cli.runs import print_layers
+from shoal.cli.runs import open_run, print_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,10 +31,13 @@ def demo(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="As in shoal fit.")] = 0,
     no_open: Annotated[
-        bool, typer.Option("--no-open", help="Do not open the report in the browser.")
+        bool, typer.Option("--no-open", help="End without opening the explorer in the browser.")
     ] = False,
 ) -> None:
-    """Fit two small sets of real images, and show the result."""
+    """Fit two small sets of real images, and open the explorer on the first.
+
+    It runs until Ctrl-C; with --no-open it ends by itself.
+    """
     from shoal.tiles import digits as handwritten
 
     folder = to or Path(tempfile.mkdtemp(prefix="shoal-demo-"))
@@ -47,17 +51,19 @@ def demo(
     say()
     say(f"Reports: {digits}")
     say(f"         {tiles}")
-    opened = not no_open and _open(digits)
-    say("The first one is open in your browser." if opened else "Open them in any browser.")
     run = folder / "digits.shoal"
     truth = ("--truth", folder / "digits.npz", "--key", "labels")
     print_next(
         [
+            (command("shoal", "explore", run), "look at every cluster, correct and name it"),
             (command("shoal", "labels", run, "--k", 10), "sizes of any other cut of the tree"),
             (command("shoal", "eval", run, *truth), "all measures, for each layer"),
             (command("shoal", "fit", "FOLDER"), "your own images"),
         ]
     )
+    if not no_open:
+        say()
+        explore_run(open_run(run))
 
 
 def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
@@ -104,17 +110,3 @@ def _tiles() -> tuple[NDArray, NDArray]:
         found.append(grid.swapaxes(1, 2).reshape(-1, _TILE, _TILE, 3))
     labels = np.repeat([0, 1], [len(tiles) for tiles in found])
     return np.concatenate(found), labels
-
-
-def _open(page: Path) -> bool:
-    """Open a page in the browser, if there is one with windows."""
-    import webbrowser
-
-    try:
-        browser = webbrowser.get()
-    except webbrowser.Error:
-        return False
-    # A text browser would take over the terminal.
-    if type(browser) is webbrowser.GenericBrowser:
-        return False
-    return browser.open(page.as_uri())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -96,7 +97,8 @@ def explore_run(
             open_page(address.url)
 
     try:
-        serve(explorer, address, ready)
+        with suppress(KeyboardInterrupt):  # the way to stop it
+            serve(explorer, address, ready)
     finally:
         if drawing is not None:
             drawing.stop()

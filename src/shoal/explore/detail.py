@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shoal.core.morton import SIDE, to_places
 from shoal.explore.atlas import Atlas
 from shoal.explore.cuts import Cut
-from shoal.storage import read_npy
+from shoal.stages.base import read_vectors
 
 _ALIKE = 60
 _EACH = 8
@@ -51,13 +51,14 @@ def _vectors(atlas: Atlas, seats: NDArray[np.int64]) -> NDArray[np.float32] | No
     """Give the vectors of some rows, None where the run no longer has them."""
     rows = atlas.rows[seats]
     size, folder = int(atlas.result.summary["shard_rows"]), atlas.run.stage("project")
-    found = []
-    for shard, at in zip((rows // size).tolist(), (rows % size).tolist(), strict=True):
-        path = folder.part("vectors", shard)
-        if not path.exists():
+    shards = rows // size
+    found = np.empty((len(rows), atlas.vectors.shape[1]), np.float32)
+    for shard in np.unique(shards).tolist():
+        if not folder.has("vectors", shard):
             return None
-        found.append(np.array(read_npy(path, mmap=True)[at], np.float32))
-    return np.stack(found)
+        mine = np.flatnonzero(shards == shard)
+        found[mine] = read_vectors(folder, shard, rows[mine] % size)
+    return found
 
 
 def between(cut: Cut, seat: int) -> list[dict[str, Any]]:

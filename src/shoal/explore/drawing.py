@@ -43,6 +43,9 @@ def main() -> int:
     except ShoalError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # nobody listens any more: the explorer has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

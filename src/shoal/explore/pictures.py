@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.errors import ShoalError
 from shoal.explore.atlas import Kept
 from shoal.sources import Source
 from shoal.sources.base import ImageSource
@@ -37,7 +36,7 @@ class Pictures:
     def __init__(self, source: ImageSource) -> None:
         self.source = source
         self._tiles = Kept(6000)
-        native = _native_side(source)
+        native = max(source.typical_size)
         self.small = native <= SMALL
         self.side = native if self.small else SIDES[0]
 
@@ -140,13 +139,3 @@ def _scaled(tile: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         at = np.arange(side) * len(tile) // side
         return tile[at][:, at]
     return square(tile, side, "centre")
-
-
-def _native_side(source: ImageSource) -> int:
-    """Give the longer side of the images as they are stored, by the first that can be read."""
-    for row in range(min(source.n_rows, 20)):
-        try:
-            return int(max(source.read_original(row).shape[:2]))
-        except ShoalError:
-            continue
-    return int(max(source.shape[:2]))

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shoal.errors import InputError, SettingError
-from shoal.explore import editing, looking
+from shoal.explore import editing, exporting, looking
 from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
 from shoal.explore.explorer import Explorer
@@ -46,6 +46,7 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "map/mosaic": looking.mosaic,
     "map/at": looking.at,
     "edits": editing.history,
+    "export": exporting.export,
 }
 _SENDING: dict[str, Callable[..., Any]] = {
     "sets": looking.choose,

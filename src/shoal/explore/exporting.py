@@ -1,0 +1,155 @@
+"""Requests that take rows out: tables, a zip file of folders, a contact sheet."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from starlette.responses import Response, StreamingResponse
+
+from shoal.errors import InputError, SourceError
+from shoal.explore.asked import Asked
+from shoal.explore.explorer import Explorer
+from shoal.explore.orders import ORDERS, Ordered
+from shoal.explore.pictures import encoded
+from shoal.export.base import cluster_folder
+from shoal.export.plan import safe_name
+from shoal.export.tables import write_labels
+from shoal.sources import Encoded
+
+FORMS = ("csv", "parquet", "folders", "sheet")
+MOST_FILES = 20_000
+MOST_ON_SHEET = 400
+_AT_ONCE = 100_000
+_PIECE = 1 << 20
+_ACROSS = 20
+
+
+def export(explorer: Explorer, asked: Asked) -> Response:
+    """Give rows of a set as a file to keep."""
+    form = asked.text("as", FORMS, "csv")
+    k, name = asked.k(explorer), asked.set(explorer)
+    order = asked.text("order", ORDERS, "tree")
+    seed = asked.whole("seed", 0, 1 << 30, 0)
+    rows = explorer.ordered(name, k, order if form == "sheet" else "tree", seed)
+    if not len(rows):
+        raise InputError("no rows: there is nothing to export")
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", explorer.run.path.name.removesuffix(".shoal"))
+    if form == "sheet":
+        return _sheet(explorer, rows, stem)
+    if form == "folders":
+        return _folders(explorer, rows, k, stem)
+    tables = _tables(explorer, rows, k)
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/vnd.apache.parquet"
+    return _file(f"{stem}.{form}", kind, lambda path: write_labels(tables, path))
+
+
+def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
+    """Give the rows as tables, some at a time: row, name, cluster and so on."""
+    import pyarrow as pa
+
+    cut, atlas = explorer.cut(k), explorer.atlas
+    called = [cluster.name for cluster in cut.state.clusters.values()]
+    named = pa.array(called, pa.string())
+    for start in range(0, len(rows), _AT_ONCE):
+        seats = rows.take(start, min(start + _AT_ONCE, len(rows)))
+        numbers, labels = atlas.rows[seats], cut.labels(seats)
+        yield pa.table(
+            {
+                "row": numbers.astype(np.int64),
+                "name": pa.array(atlas.names(numbers), pa.string()),
+                "cluster": cut.ids[labels].astype(np.int32),
+                "cluster_name": named.take(pa.array(labels)),
+                "confidence": cut.confidence(seats),
+                "outlier": atlas.outliers.holds(seats),
+                "moved": np.isin(seats, cut.moved[0]),
+            }
+        )
+
+
+def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str) -> Response:
+    """Give images in a zip file, in a folder for each cluster."""
+    if explorer.pictures is None:
+        raise InputError(explorer.source_trouble or "the rows are no images")
+    if len(rows) > MOST_FILES:
+        raise InputError(
+            f"{len(rows):,} images are too many for one zip file: choose up to {MOST_FILES:,}, "
+            "or use shoal export --as folders"
+        )
+    cut, seats = explorer.cut(k), rows.take(0, len(rows))
+    clusters = list(cut.state.clusters.values())
+    numbers, labels = explorer.atlas.rows[seats], cut.labels(seats)
+    names = explorer.atlas.names(numbers)
+
+    def write(path: Path) -> None:
+        taken: set[str] = set()
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+            for row, name, label in zip(numbers.tolist(), names, labels.tolist(), strict=True):
+                cluster = clusters[label]
+                folder = cluster_folder(cluster.id, safe_name(cluster.name) if cluster.name else "")
+                found = _image(explorer, row, name)
+                if found is not None:
+                    file.writestr(_free(f"{folder}/{found[0]}", row, taken), found[1])
+
+    return _file(f"{stem}.zip", "application/zip", write)
+
+
+def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes] | None:
+    """Give an image's file name and bytes: as it lies there, else as PNG; None if it is gone."""
+    assert explorer.pictures is not None
+    source = explorer.pictures.source
+    try:
+        if isinstance(source, Encoded):
+            return safe_name(source.file_name(row, name)), source.encoded(row)
+        return f"{row}.png", encoded(source.read_original(row), lossless=True)[0]
+    except SourceError:
+        return None
+
+
+def _free(path: str, row: int, taken: set[str]) -> str:
+    """Give a name that is not taken, whatever the case of its letters."""
+    if path.lower() in taken:
+        stem, dot, ending = path.rpartition(".")
+        path = f"{stem}~{row}{dot}{ending}" if dot else f"{path}~{row}"
+    taken.add(path.lower())
+    return path
+
+
+def _sheet(explorer: Explorer, rows: Ordered, stem: str) -> Response:
+    """Give a contact sheet of the first images."""
+    if explorer.pictures is None:
+        raise InputError(explorer.source_trouble or "the rows are no images")
+    shown = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
+    across = min(_ACROSS, max(1, int(np.ceil(len(shown) ** 0.5))))
+    data = explorer.pictures.sheet(shown.tolist(), across, 96)
+    return Response(data, media_type="image/png", headers=_kept(f"{stem}-sheet.png"))
+
+
+def _kept(name: str) -> dict[str, str]:
+    """Give the header that makes a browser keep an answer as a file."""
+    return {"content-disposition": f'attachment; filename="{name}"'}
+
+
+def _file(name: str, kind: str, write: Callable[[Path], Any]) -> Response:
+    """Write a file, and send it piece by piece; it is gone when it is sent."""
+    folder = tempfile.TemporaryDirectory(prefix="shoal-export-")
+    try:
+        path = Path(folder.name) / name
+        write(path)
+        file = path.open("rb")
+    except BaseException:
+        folder.cleanup()
+        raise
+    return StreamingResponse(_pieces(file, folder), media_type=kind, headers=_kept(name))
+
+
+def _pieces(file: IO[bytes], folder: tempfile.TemporaryDirectory[str]) -> Iterator[bytes]:
+    """Read a file to its end, then delete its folder."""
+    with folder, file:
+        while piece := file.read(_PIECE):
+            yield piece
