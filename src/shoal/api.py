@@ -23,6 +23,7 @@ from shoal.model import Model, Prediction
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, open_source
+from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
 from shoal.stages.result import Representatives, Result
 from shoal.storage import RunFolder
@@ -291,7 +292,7 @@ class Run:
                 "save them to a file and fit that, to see them again"
             )
         try:
-            source = _opened(where, fit_settings(**_known(settings)))
+            source = _opened(where, fit_settings(**_known(settings)), self._result.schema)
         except ShoalError as error:
             raise RunError(f"the rows of {self.path} are gone: {error}") from error
         if [source.n_rows, list(source.shape)] != [self.n_rows, summary["shape"]]:
@@ -389,15 +390,24 @@ def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | 
     return _opened(source, settings), where
 
 
-def _opened(where: Any, settings: FitSettings) -> Source:
-    """Open a source as the settings say."""
+def _opened(where: Any, settings: FitSettings, schema: Schema | None = None) -> Source:
+    """Open a source as the settings say; a table by its schema, if it has one already."""
     kind: Any = settings.as_
     opened: Source = open_source(
-        where, as_=kind, key=settings.key, shape=settings.shape, dtype=settings.dtype
+        where,
+        as_=kind,
+        key=settings.key,
+        shape=settings.shape,
+        dtype=settings.dtype,
+        columns=settings.columns,
+        leave_out=settings.leave_out,
+        categories=settings.categories,
+        schema=schema,
     )
     return opened
 
 
 def _known(settings: dict[str, Any]) -> dict[str, Any]:
     """Give those stored settings that say how the source is read."""
-    return {name: settings.get(name) for name in ("as_", "key", "shape", "dtype")}
+    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
+    return {name: settings.get(name) for name in names}

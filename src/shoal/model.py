@@ -19,8 +19,10 @@ from shoal.engines.ahead import made_ahead
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.settings import available_cores
-from shoal.sources import ImageSource, Kind, Source, Wanted, as_wanted, open_source
+from shoal.sources import Batch, ImageSource, Kind, Source, Wanted, as_wanted, open_source
 from shoal.sources.arrays import ArraySource
+from shoal.sources.mixed import Notes, TableSource, make_fitted_source
+from shoal.sources.schema import Schema
 from shoal.stages.base import Shards
 from shoal.stages.features import encode_good
 from shoal.stages.project import residual
@@ -51,12 +53,16 @@ class Prediction:
         that the fitted rows' projection cannot show than nearly all of them had.
     names
         Names that people gave to clusters, by id.
+    remarks
+        Sentences on how the new rows differ from those fitted: columns that are missing, cells
+        that had to be filled.
     """
 
     cluster: NDArray[np.int32]
     confidence: NDArray[np.float32]
     unknown: NDArray[np.bool_]
     names: Mapping[int, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.cluster)
@@ -69,6 +75,7 @@ class _Fitted:
     kind: str
     shape: tuple[int, ...]
     mixed_sizes: bool
+    schema: Schema | None
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,8 @@ class Model:
         """
         run, summary = self.result.run, self.result.summary
         stored = read_json(run.stage("features").whole("encoder", "json"))
-        fitted = _Fitted(summary["kind"], tuple(summary["shape"]), summary["mixed_sizes"])
+        shape, schema = tuple(summary["shape"]), self.result.schema
+        fitted = _Fitted(summary["kind"], shape, summary["mixed_sizes"], schema)
         encoder, _ = choose_encoder(stored["name"], fitted)
         if encoder.settings() != stored:
             raise RunError(
@@ -147,7 +155,8 @@ class Model:
         Parameters
         ----------
         where
-            A `Source`, a path, or an array; one image or vector is taken too.
+            A `Source`, a path, or an array; one image or vector is taken too. For a table, also a
+            data frame, an Arrow table or records (dictionaries); its columns are found by name.
 
         Raises
         ------
@@ -157,7 +166,9 @@ class Model:
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
         source = where if isinstance(where, Source) else self._opened(where, kind, shape)
-        if (source.kind == "images") != (kind == "images"):
+        if isinstance(source, TableSource) and self.result.schema is not None:
+            return make_fitted_source(source.table, source.label, self.result.schema)
+        if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")
         wanted = self.encoder.needs.wanted
         if wanted is not None:
@@ -171,6 +182,9 @@ class Model:
 
     def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
         """Open what is no source yet."""
+        if kind == "table":
+            table: Source = open_source(where, schema=self.result.schema)
+            return table
         if isinstance(where, np.ndarray) and _is_one(where.shape, kind, shape):
             where = where[None]
         size = (shape[0], shape[1]) if kind == "images" else None
@@ -205,12 +219,20 @@ class Model:
         InputError
             See `open`; or there is no such cut.
         """
-        found = list(self.blocks(self.open(where), layer=layer, k=k, raw=raw))
+        source = self.open(where)
+        notes = Notes(source)
+        found = list(self.blocks(source, layer=layer, k=k, raw=raw, notes=notes))
         columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in _COLUMNS}
-        return Prediction(**columns, names=found[0].names)
+        return Prediction(**columns, names=found[0].names, remarks=notes.said)
 
     def blocks(
-        self, source: Source, *, layer: int | None = None, k: int | None = None, raw: bool = False
+        self,
+        source: Source,
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        notes: Notes | None = None,
     ) -> Iterator[Prediction]:
         """Predict block by block, in order: all workers make ahead what will be taken next.
 
@@ -220,6 +242,8 @@ class Model:
             From `open`.
         layer, k, raw
             See `predict`.
+        notes
+            Counts what is amiss with the cells of a table.
         """
         clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
         cut = self._cut(clusters)
@@ -229,15 +253,17 @@ class Model:
         shards = replace(shards, size=min(shards.size, _BLOCK_ROWS))
 
         def block(number: int) -> Prediction:
-            return Prediction(*self._block(source, *shards.bounds(number), cut), clusters.names)
+            batch = source.read(*shards.bounds(number))
+            if notes is not None:
+                notes.add(batch)
+            return Prediction(*self._block(batch, cut), clusters.names)
 
         return made_ahead(block, range(len(shards)), self.workers)
 
     def _block(
-        self, source: Source, start: int, stop: int, cut: _Cut
+        self, batch: Batch, cut: _Cut
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
         """Predict one range of rows."""
-        batch = source.read(start, stop)
         features, good = encode_good(self.encoder, batch.data, batch.bad)
         n, at = len(good), np.flatnonzero(good)
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Callable
@@ -170,6 +171,23 @@ def _text(text: str) -> Any:
     return _setting(None, text, "a text", parse)
 
 
+def _names(text: str) -> Any:
+    """Give the field of names, None by default."""
+
+    def parse(name: str, value: Any) -> tuple[str, ...]:
+        wrong = SettingError(f"{name} {value!r}: give names of columns, such as age,income")
+        if isinstance(value, str):
+            value = next(csv.reader([value], skipinitialspace=True), [])
+        if not isinstance(value, list | tuple) or not value:
+            raise wrong
+        names = tuple(str(word).strip() for word in value)
+        if not all(names) or len(set(names)) < len(names):
+            raise wrong
+        return names
+
+    return _setting(None, text, 'names such as age,income; "a, b" for one with a comma', parse)
+
+
 def _parse_memory(name: str, value: Any) -> int:
     """Parse the setting `memory`."""
     amount = parse_memory(value)
@@ -194,7 +212,9 @@ class FitSettings:
     """The settings of one fit, checked; build it with `fit_settings`."""
 
     features: str = _choice(
-        "auto", "What to compare images by.", "auto", "photo", "pixels", "gradients", "vectors"
+        "auto",
+        "What to compare rows by.",
+        *("auto", "photo", "pixels", "gradients", "vectors", "columns"),
     )
     layers: str | tuple[int, ...] = _setting(
         "auto",
@@ -250,6 +270,13 @@ class FitSettings:
     )
     min_size: int | None = _number(
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
+    )
+    columns: tuple[str, ...] | None = _names(
+        "Columns of a table to use; by default all that can be."
+    )
+    leave_out: tuple[str, ...] | None = _names("Columns of a table not to use.")
+    categories: tuple[str, ...] | None = _names(
+        "Columns of a table whose numbers are codes, to be used as categories."
     )
     previous: str | None = _text("An earlier run, whose cluster ids are kept where they match.")
 

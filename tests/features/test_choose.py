@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoal.errors import SettingError
-from shoal.features import CHOICES, Gradients, Photo, Pixels, Vectors, choose_encoder
+from shoal.features import CHOICES, Columns, Gradients, Photo, Pixels, Vectors, choose_encoder
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,30 @@ class Rows:
     typical_size: tuple[int, int] = (8, 8)
 
 
+@dataclass(frozen=True)
+class Column:
+    role: str
+    quantiles: tuple[float, ...] = ()
+    step: float = 0.0
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: tuple[Column, ...]
+    probabilities = (0.0, 1.0)
+    donors = np.zeros((1, 2))
+    said = "as numbers: age; as categories: sex (2 values)."
+
+
+@dataclass(frozen=True)
+class TableRows(Rows):
+    schema: Table = Table(
+        (Column("number", (0.0, 9.0), 1.0), Column("category", labels=("f", "m")))
+    )
+
+
+TABLE = TableRows("table", (2,))
 DIGITS = Rows("images", (8, 8, 1))
 LARGE = Rows("images", (64, 64, 3), (200, 180))
 STROKE = np.full((100, 100, 1), 255, np.uint8)
@@ -33,7 +57,6 @@ VECTORS = Rows("vectors", (20,))
         ("gradients", LARGE, Gradients((64, 64, 3)), "as you asked"),
         ("auto", VECTORS, Vectors(20), "because the rows are vectors"),
         ("vectors", VECTORS, Vectors(20), "as you asked"),
-        ("auto", Rows("table", (4,)), Vectors(4), "columns of a table"),
     ],
 )
 def test_chooses_by_name_or_by_what_the_rows_are(name, rows, encoder, said):
@@ -72,9 +95,20 @@ def test_an_unknown_name_lists_the_choices(name):
     assert repr(name) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["auto", "columns"])
+def test_a_table_is_encoded_by_its_columns(name):
+    chosen, sentence = choose_encoder(name, TABLE)
+    assert isinstance(chosen, Columns)
+    assert chosen.n_features == 3
+    assert sentence == f"Features: {Table.said}"
+
+
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("vectors", DIGITS), ("pixels", VECTORS), ("gradients", VECTORS), ("photo", VECTORS)],
+    [
+        *(("vectors", DIGITS), ("columns", DIGITS), ("columns", VECTORS), ("vectors", TABLE)),
+        *((name, rows) for name in ("pixels", "gradients", "photo") for rows in (VECTORS, TABLE)),
+    ],
 )
 def test_names_that_do_not_go_with_the_rows_are_refused(name, rows):
     with pytest.raises(SettingError, match="but the rows are"):
@@ -83,5 +117,5 @@ def test_names_that_do_not_go_with_the_rows_are_refused(name, rows):
 
 def test_every_choice_goes_with_some_rows():
     for name in CHOICES:
-        rows = VECTORS if name == "vectors" else DIGITS
+        rows = {"vectors": VECTORS, "columns": TABLE}.get(name, DIGITS)
         assert choose_encoder(name, rows)[0].n_features > 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import InputError
-from shoal.sources import delimited, open_source
+from shoal.sources import csv_file, open_source
 
 RANDOM = np.random.default_rng(4)
 
@@ -60,8 +60,8 @@ def test_numbers_of_columns_are_a_header(write):
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
 def test_ranges_join_to_the_whole(write, monkeypatch, chunk):
-    monkeypatch.setattr(delimited, "_CHUNK", chunk)
-    monkeypatch.setattr(delimited, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(csv_file, "_CHUNK", chunk)
+    monkeypatch.setattr(csv_file, "BLOCK_ROWS", 4)
     values = RANDOM.integers(0, 1000, (21, 2))
     lines = [f'"i\n{at}",{a},{b}\r\n' + "\r\n" * (at % 3 == 0) for at, (a, b) in enumerate(values)]
     source = open_source(write("id,a,b\r\n" + "".join(lines)))
@@ -93,21 +93,30 @@ def test_quotes_that_do_not_pair_off(write):
     np.testing.assert_array_equal(source.read(0, 2).data, [[1, 2], [3, 4]])
 
 
-def test_text_beside_numbers_asks_for_vectors(write):
-    path = write("sex,age\nm,3\nf,4\nm,5\n")
-    for as_ in (None, "table"):
-        with pytest.raises(InputError, match=r"not numeric: sex.*give --as vectors"):
-            open_source(path, as_=as_)
+def test_text_beside_numbers_makes_a_table_unless_vectors_are_asked_for(write):
+    path = write("sex,age\nm,3\nf,4\nm,5\nf,5\n")
+    assert open_source(path).kind == "table"
     source = open_source(path, as_="vectors")
     np.testing.assert_array_equal(source.read(0, 3).data, [[3], [4], [5]])
-    with pytest.raises(InputError, match="all of its columns are numeric"):
-        open_source(write("a,b\n1,2\n"), as_="table")
+    numbers = write("a,b\n1,2\n3,4\n5,5\n")
+    assert [open_source(numbers, as_=as_).kind for as_ in (None, "table")] == ["vectors", "table"]
+
+
+def test_columns_of_vectors_can_be_picked(write):
+    path = write("sex,age,pay\nm,3,1\nf,4,2\nm,5,9\n")
+    source = open_source(path, columns=["pay", "age"])
+    np.testing.assert_array_equal(source.read(0, 3).data, [[3, 1], [4, 2], [5, 9]])
+    assert open_source(path, as_="vectors", leave_out=["age"]).shape == (1,)
+    with pytest.raises(InputError, match=r"--columns agee: .* no such column: did you mean age\?"):
+        open_source(path, columns=["agee"])
+    with pytest.raises(InputError, match="--categories age means nothing with --as vectors"):
+        open_source(path, as_="vectors", categories=["age"])
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\nx,y\nz,z\n", "has no numeric columns"),
+        ("a,b\nx,y\nz,z\n", "no column to cluster by"),
         ("", "is empty"),
         ("\n\n", "has no rows"),
         ("a,b\n", "no rows|no numeric"),

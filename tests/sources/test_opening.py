@@ -76,7 +76,7 @@ def test_a_folder_of_text_files_named_jpg(tmp_path):
         ("x.npz", b"xxxx", r"cannot be read as \.npz"),
         ("x.parquet", b"xxxx", "cannot be told|cannot be read"),
         ("x.npy", b"", "is empty"),
-        ("x.txt", b"words\nand words\n", "has no numeric columns"),
+        ("x.txt", b"words\nand words\n", "has no column to cluster by"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, name, data, message):

@@ -56,6 +56,9 @@ _METAVARS = {
     "key": "NAME",
     "shape": "H,W,C",
     "dtype": "TYPE",
+    "columns": "NAME,…",
+    "leave_out": "NAME,…",
+    "categories": "NAME,…",
     "previous": "RUN",
 }
 

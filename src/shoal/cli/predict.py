@@ -17,7 +17,7 @@ from shoal.cli.options import (
     RunArgument,
     with_source_settings,
 )
-from shoal.cli.output import print_json, say
+from shoal.cli.output import print_json, remark, say
 from shoal.cli.runs import open_run
 
 if TYPE_CHECKING:
@@ -54,23 +54,26 @@ def predict(
     from shoal.progress import RichProgress, Silent
     from shoal.settings import SETTINGS
     from shoal.sources import open_source
+    from shoal.sources.mixed import Notes
 
     check_ending(out)
     refuse_existing(out, force)
     opened = open_run(run)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
-    rows = opened.model.open(open_source(source, **given))
-    told = _Told()
+    rows = opened.model.open(open_source(source, **given) if given else source)
+    told, notes = _Told(), Notes(rows)
     with RichProgress() as bars:
         said = Silent() if quiet else bars
         said.stage("predict", rows.n_rows)
-        tables = told.tables(rows, opened.model.blocks(rows, raw=raw), said)
+        tables = told.tables(rows, opened.model.blocks(rows, raw=raw, notes=notes), said)
         write_labels(tables, out, rows=rows.n_rows, force=force)
     if json:
         facts = {"rows": told.rows, "unknown": told.unknown, "unreadable": told.bad}
-        print_json({"run": opened.path, "out": out, **facts})
+        print_json({"run": opened.path, "out": out, **facts, "remarks": notes.said})
     else:
         bad = f", {told.bad:,} could not be read" if told.bad else ""
+        for sentence in notes.said:
+            remark(sentence)
         say(f"{out}: {told.rows:,} rows, {told.unknown:,} unlike any cluster{bad}")
 
 

@@ -32,6 +32,21 @@ def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
     return _mixed(words.view(np.uint32))
 
 
+def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
+    """Give a number from 0 to 1 (excluded) for each hash; streams are independent, (n,) float64.
+
+    Examples
+    --------
+    >>> draws = uniforms(np.arange(100_000, dtype=np.uint64), 3)
+    >>> round(float(draws.mean()), 2), round(float(draws.std() * 12**0.5), 2)
+    (0.5, 1.0)
+    """
+    words = np.empty((len(hashes), 3), np.uint32)
+    words[:, :2] = np.ascontiguousarray(hashes, np.uint64).view(np.uint32).reshape(-1, 2)
+    words[:, 2] = stream
+    return np.asarray((_mixed(words) >> np.uint64(11)) * 2.0**-53)
+
+
 def distinct_hashes(
     hashes: NDArray[np.uint64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

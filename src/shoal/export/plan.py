@@ -107,6 +107,7 @@ def safe_name(name: str, longest: int = _LONGEST) -> str:
     >>> safe_name("a:b?.jpg"), safe_name(".hidden.png"), safe_name("CON.gif"), safe_name("é.png")
     ('a_b_.jpg', '_.hidden.png', '_CON.gif', 'é.png')
     """
+    name = re.sub("[\ud800-\udc7f\udd00-\udfff]", "_", name)  # no bytes of any name
     clean = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     clean = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\ufffd]', "_", clean).rstrip(". ") or "_"
     if clean.startswith((".", "-")) or _RESERVED.fullmatch(clean):

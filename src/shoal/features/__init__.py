@@ -2,6 +2,7 @@
 
 from shoal.features.base import Encoder, Needs
 from shoal.features.choose import CHOICES, choose_encoder
+from shoal.features.columns import Columns
 from shoal.features.content import LOOKED, LOOKED_SIDE
 from shoal.features.gradients import Gradients
 from shoal.features.photo import Photo
@@ -14,6 +15,7 @@ __all__ = [
     "COMPONENTS",
     "LOOKED",
     "LOOKED_SIDE",
+    "Columns",
     "Encoder",
     "Gradients",
     "Moments",

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from shoal.errors import SettingError
 from shoal.features.base import Encoder
+from shoal.features.columns import Columns, TableLike
 from shoal.features.content import count_drawings
 from shoal.features.gradients import Gradients
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.vectors import Vectors
 
-CHOICES = ("auto", "photo", "pixels", "gradients", "vectors")
+CHOICES = ("auto", "photo", "pixels", "gradients", "vectors", "columns")
 _FOR_IMAGES = ("photo", "pixels", "gradients")
 _LARGEST_SMALL = 64
 
@@ -41,9 +42,10 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     Parameters
     ----------
     name : str
-        ``auto``, ``photo``, ``pixels``, ``gradients`` or ``vectors``.
+        ``auto``, ``photo``, ``pixels``, ``gradients``, ``vectors`` or ``columns``.
     source : Source
-        Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at.
+        Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
+        table.
     look : callable, optional
         Gives some of the images, to tell photos from drawings.
 
@@ -61,22 +63,25 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")
     if source.kind == "images":
         return _for_images(name, source, look)
-    if name in _FOR_IMAGES:
+    if source.kind == "table":
+        return _for_table(name, source)
+    if name in (*_FOR_IMAGES, "columns"):
+        as_ = "table" if name == "columns" else "images"
         raise SettingError(
-            f"features {name!r}, but the rows are {_kind(source)}: "
-            "choose vectors or auto, or read the rows --as images"
+            f"features {name!r}, but the rows are vectors: "
+            f"choose vectors or auto, or read the rows --as {as_}"
         )
     n = source.shape[0]
-    why = "as you asked" if name == "vectors" else f"because the rows are {_kind(source)}"
+    why = "as you asked" if name == "vectors" else "because the rows are vectors"
     return Vectors(n), f"Features: the {n:,} numbers of each row as given, {why}."
 
 
 def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
     """Choose for images."""
     height, width, channels = source.shape
-    if name == "vectors":
+    if name in ("vectors", "columns"):
         raise SettingError(
-            "features 'vectors', but the rows are images: choose auto, photo, gradients or pixels"
+            f"features {name!r}, but the rows are images: choose auto, photo, gradients or pixels"
         )
     shape = (height, width, channels)
     if name == "auto":
@@ -108,6 +113,12 @@ def _by_content(
     )
 
 
-def _kind(source: Rows) -> str:
-    """Say the kind in words."""
-    return "columns of a table" if source.kind == "table" else "vectors"
+def _for_table(name: str, source: Rows) -> tuple[Encoder, str]:
+    """Choose for the columns of a table."""
+    if name not in ("auto", "columns"):
+        other = ", or read the rows --as vectors" if name == "vectors" else ""
+        raise SettingError(
+            f"features {name!r}, but the rows are columns of a table: choose columns or auto{other}"
+        )
+    table: TableLike = source.schema  # type: ignore[attr-defined]
+    return Columns.of(table), f"Features: {table.said}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shoal.errors import InputError
 from shoal.sources.arrays import make_array_source
 from shoal.sources.base import Kind, Source
 from shoal.sources.encoded import EncodedStore, make_encoded_source
+from shoal.sources.schema import Schema
 from shoal.sources.store import Store
+from shoal.sources.table import Picked
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Asked:
     shape: tuple[int, ...] | None
     dtype: str | None
     image_size: tuple[int, int] | None
+    picked: Picked = field(default_factory=Picked)
+    schema: Schema | None = None
 
     def array(self, store: Store, label: str) -> Source:
         """Take stored numbers for what was asked."""

@@ -187,7 +187,8 @@ def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
 def _rows(path: Path) -> Iterator[list[str]]:
     """Read the rows of a table, or the lines of a text, that are not empty."""
     extension = path.suffix.lower()
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    # names of files need not be UTF-8, and other encodings are no list's fault but a table's
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         if extension not in _TABLES:
             lines = (line.strip() for line in file)
             yield from ([line] for line in lines if line and not line.startswith("#"))

@@ -6,24 +6,30 @@ import difflib
 import math
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError, SourceError
 from shoal.sources import tar
-from shoal.sources.arrays import memory_store, npy_store
+from shoal.sources.arrays import ArraySource, memory_store, npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
-from shoal.sources.delimited import make_csv_source
+from shoal.sources.delimited import CsvSource, make_csv_source
 from shoal.sources.formats import EXTENSIONS
+from shoal.sources.frames import FRAME, is_frame, open_frame
 from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.listing import read_list
+from shoal.sources.mixed import TableSource
 from shoal.sources.npz import choose_member, member_store
+from shoal.sources.parquet import ParquetSource
 from shoal.sources.patterns import expand, is_pattern
 from shoal.sources.raw import parse_dtype, raw_store
+from shoal.sources.schema import Schema
 from shoal.sources.several import kind_of, open_folder, open_images, open_paths, open_shards
 from shoal.sources.store import InflatedStore, Store, because
+from shoal.sources.table import Picked
 from shoal.sources.tfrecord import is_tfrecord
 
 _TABLES = (".csv", ".tsv", ".txt")
@@ -41,16 +47,20 @@ def open_source(
     shape: tuple[int, ...] | None = None,
     dtype: str | None = None,
     image_size: int | tuple[int, int] | None = None,
+    columns: Sequence[str] | None = None,
+    leave_out: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+    schema: Schema | None = None,
 ) -> Source:
-    """Open images or vectors, wherever they are.
+    """Open images, vectors or a table, wherever they are.
 
     Parameters
     ----------
     where : str, Path or array
         A folder of images, a list of their paths (text, CSV), a tar or zip archive of images,
         ``.npy``, ``.npz``, IDX, raw binary, Parquet, HDF5, TFRecord or CSV; a folder, list or
-        pattern (``shard-{000..010}.tar``) of such files; or an array, a list of arrays, or a
-        data frame in memory.
+        pattern (``shard-{000..010}.tar``) of such files; or an array, a list of arrays, a data
+        frame, an Arrow table or records (dictionaries) in memory.
     as_ : {"images", "vectors", "table"}, optional
         What to take it for; by default found by looking.
     key : str, optional
@@ -63,6 +73,10 @@ def open_source(
     image_size : int or (int, int), optional
         Height and width that images are scaled to; by default their own if that is at most
         64 and common to nearly all, else 64.
+    columns, leave_out, categories : sequence of str, optional
+        Of a table: the columns to use, those not to use, those whose numbers are codes.
+    schema : Schema, optional
+        That of an earlier table: the same columns, found by their names, are read in the same way.
 
     Raises
     ------
@@ -79,7 +93,19 @@ def open_source(
     """
     if as_ not in (None, "images", "vectors", "table"):
         raise InputError(f"--as {as_} is unknown: give images, vectors or table")
-    asked = Asked(as_, key, _checked_shape(shape), dtype, _checked_size(image_size))
+    picked = Picked(
+        None if columns is None else tuple(columns), tuple(leave_out or ()), tuple(categories or ())
+    )
+    size = _checked_size(image_size)
+    asked = Asked(as_, key, _checked_shape(shape), dtype, size, picked, schema)
+    source = _open(where, asked)
+    if picked != Picked() and not _has_columns(source):
+        raise InputError(f"--columns and the like mean nothing for {source.description}")
+    return source
+
+
+def _open(where: Any, asked: Asked) -> Source:
+    """Open what lies at a path, at several, or in memory."""
     if isinstance(where, (str, os.PathLike)):
         path = Path(where).expanduser()
         if is_pattern(str(path)):
@@ -89,8 +115,25 @@ def open_source(
     if _are_paths(where):
         paths = [Path(os.path.abspath(os.path.expanduser(os.fspath(name)))) for name in where]
         return open_paths(paths, f"{len(paths):,} paths", asked)
-    asked.refuse("an array in memory", key=key, dtype=dtype)
+    what = f"a {FRAME}" if is_frame(where) else "an array in memory"
+    asked.refuse(what, key=asked.key, dtype=asked.dtype)
+    if is_frame(where):
+        asked.refuse(what, shape=asked.shape)
+        return open_frame(where, asked)
+    if asked.schema is not None:
+        raise InputError(
+            f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "
+            "or records (dictionaries) with the columns that were fitted"
+        )
     return asked.array(memory_store(where), "array in memory")
+
+
+def _has_columns(source: Source) -> bool:
+    """Tell whether a source was made of columns with names."""
+    if isinstance(source, ArraySource):
+        return source.label == FRAME
+    is_list = isinstance(source, ParquetSource) and source.is_list
+    return isinstance(source, CsvSource | ParquetSource | TableSource) and not is_list
 
 
 def _are_paths(where: Any) -> bool:
@@ -217,7 +260,7 @@ def _has_arrays(path: Path) -> bool:
 
 def _open_text(path: Path, asked: Asked) -> Source:
     """Open a text file: a list of images' paths, or a table of numbers."""
-    if asked.as_ in (None, "images"):
+    if asked.as_ in (None, "images") and asked.schema is None:
         names = read_list(path, _LISTED)
         if names and not all(kind_of(name) == "image" for name in names):
             return open_paths([path.parent / name for name in names], path.name, asked)
@@ -228,7 +271,7 @@ def _open_text(path: Path, asked: Asked) -> Source:
                 f"{path} lists no images: give one path a line, or a column called path"
             )
     asked.refuse(f"{path.name}, a table", shape=asked.shape, dtype=asked.dtype)
-    return make_csv_source(path, path.name, asked.as_)
+    return make_csv_source(path, path.name, asked.as_, asked.picked, asked.schema)
 
 
 def _open_binary(path: Path, asked: Asked) -> Source:

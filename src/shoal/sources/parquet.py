@@ -1,4 +1,4 @@
-"""Vectors in Parquet files: numeric columns, or one column of lists."""
+"""Parquet files: vectors of numeric columns or of one column of lists, or a mixed table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import Batch, Kind
+from shoal.sources.frames import ParquetCells, describe, is_number
+from shoal.sources.mixed import TableSource, make_fitted_source, make_table_source
 from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, read_head
+from shoal.sources.schema import Schema
 from shoal.sources.store import because, check_range
-from shoal.sources.table import Column, choose_columns, clean, listed
+from shoal.sources.table import Column, Picked, choose_columns, clean, listed
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,28 @@ def lists(column: Any, length: int) -> tuple[NDArray, dict[int, str]]:
 
 
 def make_parquet_source(
-    paths: Sequence[Path], label: str, as_: Kind | None, key: str | None
-) -> ParquetSource:
+    paths: Sequence[Path],
+    label: str,
+    as_: Kind | None,
+    key: str | None,
+    picked: Picked,
+    schema: Schema | None = None,
+) -> ParquetSource | TableSource:
     """Open Parquet files whose columns are alike.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    label : str
+        What people call them.
+    as_ : {"vectors", "table"} or None
+        What to take them for; None to look.
+    key : str or None
+        The column of lists to take.
+    picked : Picked
+        Which other columns to take.
+    schema : Schema, optional
+        That of a fit, to read the rows by.
 
     Raises
     ------
@@ -157,10 +179,14 @@ def make_parquet_source(
     if first is None:
         raise SourceError(f"{label} has no rows")
     head = read_head(first.path)
-    column = _list_column(head, label, key)
-    described = [_describe(head, name) for name in head.column_names]
+    if schema is not None:
+        return make_fitted_source(_cells(parts, head), label, schema)
+    column = None if as_ == "table" and key is None else _list_column(head, label, key)
+    described = [describe(head, name) for name in head.column_names]
     if column is None:
-        chosen = choose_columns(described, label, as_)
+        chosen = choose_columns(described, label, as_, picked)
+        if chosen is None:
+            return make_table_source(_cells(parts, head), label, picked)
         columns = tuple(head.column_names[at] for at in chosen.vectors)
         name = None if chosen.name is None else head.column_names[chosen.name]
         files = _files(parts, columns, name, len(columns))
@@ -173,6 +199,18 @@ def make_parquet_source(
         raise SourceError(f"{label}: the lists of column {column} are empty")
     files = _files(parts, (column,), name, length)
     return ParquetSource(files, (column,), True, name, length, label)
+
+
+def _cells(parts: tuple[ParquetPart, ...], head: Any) -> ParquetCells:
+    """Give the columns that hold plain values."""
+    types = pa.types
+    plain = tuple(
+        field.name
+        for field in head.schema
+        if not (types.is_nested(field.type) or types.is_binary(field.type))
+    )
+    skipped = tuple(name for name in head.column_names if name not in plain)
+    return ParquetCells(ParquetFiles(parts, plain, 3 * len(plain)), skipped)
 
 
 def _files(
@@ -201,25 +239,7 @@ def _is_list(kind: Any) -> bool:
     """Tell whether an Arrow type is one of lists of numbers."""
     types = pa.types
     lists_ = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-    return lists_ and _is_number(kind.value_type)
-
-
-def _is_number(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of numbers."""
-    types = pa.types
-    return any(
-        test(kind)
-        for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
-    )
-
-
-def _describe(head: Any, name: str) -> Column:
-    """Describe a column by its first rows."""
-    kind, values = head.schema.field(name).type, head.column(name)
-    if pa.types.is_nested(kind):
-        return Column(name, False, False)
-    distinct = len(values.unique()) == len(values) > 1
-    return Column(name, _is_number(kind), distinct, pa.types.is_integer(kind))
+    return lists_ and is_number(kind.value_type)
 
 
 def _is_name(head: Any, column: Column) -> bool:

@@ -39,20 +39,21 @@ class GroupCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int, tuple[str, ...]], Any] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[GroupCache], tuple[()]]:
         return GroupCache, ()
 
-    def get(self, files: ParquetFiles, part: int, group: int) -> Any:
+    def get(self, files: ParquetFiles, part: int, group: int, columns: tuple[str, ...]) -> Any:
         """Give a row group as an Arrow table, read if need be."""
+        key = (part, group, columns)
         with self._lock:
-            found = self._groups.pop((part, group), None)
+            found = self._groups.pop(key, None)
             if found is None:
                 while len(self._groups) >= _HELD_GROUPS:
                     self._groups.popitem(last=False)
-                found = files.load(part, group)
-            self._groups[part, group] = found
+                found = files.load(part, group, columns)
+            self._groups[key] = found
             return found
 
 
@@ -94,12 +95,18 @@ class ParquetFiles:
         """Give the files' names, sizes and times."""
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
 
-    def tables(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-        """Give a range row group by row group: how many rows, and a table or why there is none."""
+    def tables(
+        self, start: int, stop: int, columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Give a range row group by row group: how many rows, and a table or why there is none.
+
+        `columns` are some of those that are read, by default all.
+        """
         check_range(start, stop, self.n_rows)
+        wanted = self.columns if columns is None else tuple(columns)
         for group, low, high in self._spans(start, stop):
             try:
-                yield high - low, self._table(group, low, high)
+                yield high - low, self._table(group, low, high, wanted)
             except (OSError, pa.ArrowException, SourceError, MemoryError) as error:
                 part = self.parts[self._groups[group][0]]
                 yield high - low, f"{part.path.name} cannot be read: {because(error)}"
@@ -114,10 +121,10 @@ class ParquetFiles:
             names.extend("" if value is None else str(value) for value in values)
         return names
 
-    def load(self, part: int, group: int) -> Any:
+    def load(self, part: int, group: int, columns: tuple[str, ...]) -> Any:
         """Read one row group's columns as an Arrow table."""
         with self._open(part) as file:
-            return file.read_row_group(group, columns=list(self.columns), use_threads=False)
+            return file.read_row_group(group, columns=list(columns), use_threads=False)
 
     def _open(self, part: int) -> Any:
         """Open a file that is still the one that was looked at."""
@@ -138,16 +145,16 @@ class ParquetFiles:
         ]
         return [span for span in spans if span[1] < span[2]]
 
-    def _table(self, group: int, low: int, high: int) -> Any:
+    def _table(self, group: int, low: int, high: int, columns: tuple[str, ...]) -> Any:
         """Rows of one row group; groups too large to hold are passed through in batches."""
         part, number = self._groups[group]
         size = self.parts[part].groups[number] * self.width * 8
         if size <= _MOST_HELD_BYTES:
-            return self.cache.get(self, part, number).slice(low, high - low)
+            return self.cache.get(self, part, number, columns).slice(low, high - low)
         kept, seen = [], 0
         with self._open(part) as file:
             batches = file.iter_batches(
-                _BATCH_ROWS, [number], columns=list(self.columns), use_threads=False
+                _BATCH_ROWS, [number], columns=list(columns), use_threads=False
             )
             for batch in batches:
                 begin = max(low - seen, 0)

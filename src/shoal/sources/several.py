@@ -140,9 +140,10 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
     if kind == "hdf5":
         return _open_hdf5(paths, label, many, asked)
     asked.refuse("Parquet files", shape=asked.shape, dtype=asked.dtype)
-    column = find_images(paths, label, asked.key) if asked.as_ in (None, "images") else None
+    looked = asked.as_ in (None, "images") and asked.schema is None
+    column = find_images(paths, label, asked.key) if looked else None
     if column is None:
-        return make_parquet_source(paths, label, asked.as_, asked.key)
+        return make_parquet_source(paths, label, asked.as_, asked.key, asked.picked, asked.schema)
     images = make_parquet_images(paths, column)
     return asked.encoded(images, f"{many}, column {column.name}", keyed=True)
 

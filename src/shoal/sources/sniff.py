@@ -16,7 +16,9 @@ from shoal.sources.table import Column
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
 _DELIMITERS = ",;\t| "
-_MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "-nan", "null", "none"))
+MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "none")
+"""Cells that stand for a missing one, in small letters."""
+
 _MOSTLY = 0.9
 _COUNTED_COLUMNS = 4
 
@@ -35,6 +37,8 @@ class Dialect:
         Of the columns; ``column 1`` and so on without a header.
     bom : bool
         True when the file begins with a byte order mark.
+    encoding : str
+        UTF-8, or Windows' Western one where it is not.
     """
 
     delimiter: str
@@ -42,11 +46,12 @@ class Dialect:
     header: bool
     names: tuple[str, ...]
     bom: bool
+    encoding: str = "utf-8"
 
 
 def is_number(cell: str, dialect: Dialect | None = None) -> bool:
     """Tell whether a cell is a number, or a usual sign for a missing one."""
-    return cell.strip().lower() in _MISSING or not math.isnan(_parse(cell, dialect))
+    return cell.strip().lower() in MISSING or not math.isnan(_parse(cell, dialect))
 
 
 def to_number(cell: str, dialect: Dialect | None = None) -> float:
@@ -76,34 +81,66 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
         head = file.read(_HEAD_BYTES)
         more = bool(file.read(1))
     if b"\0" in head:
-        raise SourceError(f"{path} is no text table in UTF-8: it holds zero bytes")
+        raise SourceError(
+            f"{path} is no text table in UTF-8: it holds zero bytes (a spreadsheet, or UTF-16 "
+            "text: save it as CSV in UTF-8)"
+        )
     bom = head.startswith(b"\xef\xbb\xbf")
-    text = head[3 * bom :].decode("utf-8", "replace")
-    if more and "\n" in text:
-        text = text[: text.rindex("\n") + 1]
-    delimiter, decimal, rows = _best_split(path, text)
+    head = head[3 * bom :]
+    if more and b"\n" in head:
+        head = head[: head.rindex(b"\n") + 1]
+    encoding = _encoding(head)
+    delimiter, decimal, rows = _best_split(path, head.decode(encoding, "replace"))
     header = _has_header(rows, decimal)
     titles = rows[0] if header else [""] * len(rows[0])
     # pandas writes its row numbers first, under an empty name
     unnamed = ["index" if header and at == 0 else f"column {at + 1}" for at in range(len(titles))]
-    names = tuple(title.strip() or unnamed[at] for at, title in enumerate(titles))
+    names = unique([title.strip() or unnamed[at] for at, title in enumerate(titles)])
     columns = [_describe(at, name, rows[header:], decimal) for at, name in enumerate(names)]
-    return Dialect(delimiter, decimal, header, names, bom), columns
+    return Dialect(delimiter, decimal, header, names, bom, encoding), columns
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Tell columns of one name apart.
+
+    >>> unique(["a", "b", "a", "a (2)", "a"])
+    ('a', 'b', 'a (3)', 'a (2)', 'a (4)')
+    """
+    taken, found = set(names), list[str]()
+    for name in names:
+        number = 1
+        while name in found or (number > 1 and name in taken):
+            number += 1
+            name = f"{name if number == 2 else name[: name.rindex(' (')]} ({number})"
+        found.append(name)
+    return tuple(found)
+
+
+def _encoding(head: bytes) -> str:
+    """Tell UTF-8 from the encodings with one byte a character."""
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.end < len(head) or error.reason != "unexpected end of data":
+            return "cp1252"
+    return "utf-8"
 
 
 def _best_split(path: Path, text: str) -> tuple[str, str, list[list[str]]]:
     """Try delimiters and decimal signs; the one that gives the most numbers is right."""
-    best: tuple[tuple[bool, float, int, int], str, str, list[list[str]]] | None = None
+    best: tuple[tuple[bool, bool, float, int, bool, int], str, str, list[list[str]]] | None = None
     for delimiter in _DELIMITERS:
         rows = _split(text, delimiter)
         if not rows:
             raise SourceError(f"{path} has no rows")
         width, count = Counter(map(len, rows)).most_common(1)[0]
         even = count >= _MOSTLY * len(rows)
+        headed = len(rows[0]) == width > 1
+        sure = width > 1 and delimiter != " "  # words of a text are set apart by spaces too
         for decimal in ".," if delimiter != "," else ".":
             cells = [cell for row in rows[:100] for cell in row]
             numbers = sum(_number(cell, decimal) for cell in cells)
-            score = (even, numbers / len(cells), numbers, width)
+            score = (even, headed, numbers / len(cells), numbers, sure, width)
             if best is None or score > best[0]:
                 best = (score, delimiter, decimal, rows)
     if best is None:
@@ -140,15 +177,25 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
         cells = [row[at] for row in body if at < len(row)]
         if is_text and _numeric(cells, decimal):
             return True
+    if all(texts) and _unlike(first, body):
+        return True
     # What pandas writes for columns without names: 0,1,2,3 or ,0,1
     numbers = first[1:] if first[0] == "" else first
     counted = numbers == [str(number) for number in range(len(numbers))]
     return counted and (first[0] == "" or len(numbers) >= _COUNTED_COLUMNS)
 
 
+def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a row of text is none of those below, where values come again and again."""
+    columns = [[row[at].strip() for row in body if at < len(row)] for at in range(len(first))]
+    again = any(len(set(cells)) <= len(cells) / 2 for cells in columns)
+    apart = all(cell not in cells for cell, cells in zip(first, columns, strict=True))
+    return again and apart and len(set(first)) == len(first)
+
+
 def _numeric(cells: Sequence[str], decimal: str) -> bool:
     """Tell whether most of the cells that are not missing are numbers, and there are some."""
-    there = [cell for cell in cells if cell.strip().lower() not in _MISSING]
+    there = [cell for cell in cells if cell.strip().lower() not in MISSING]
     numbers = sum(_number(cell, decimal) for cell in there)
     return bool(there) and numbers >= _MOSTLY * len(there)
 

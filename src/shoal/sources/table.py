@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from shoal.sources.base import Kind
 
 _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
-_NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
+NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
 _SHOWN = 5
 
 
@@ -42,6 +43,44 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Picked:
+    """What the caller said about columns, by name.
+
+    Attributes
+    ----------
+    columns : tuple of str or None
+        The only ones to use; None for all that can be.
+    leave_out : tuple of str
+        Those not to use.
+    categories : tuple of str
+        Those whose numbers are codes: to be used as categories.
+    """
+
+    columns: tuple[str, ...] | None = None
+    leave_out: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    def check(self, names: Sequence[str], label: str) -> None:
+        """Raise for names of no column."""
+        options = ("--columns", "--leave-out", "--categories")
+        given = (self.columns or (), self.leave_out, self.categories)
+        for option, wanted in zip(options, given, strict=True):
+            for name in wanted:
+                if name not in names:
+                    near = get_close_matches(name, names, 1)
+                    hint = f"did you mean {near[0]}?" if near else f"it has {listed(names)}"
+                    raise InputError(f"{option} {name}: {label} has no such column: {hint}")
+
+    def takes(self, name: str) -> bool:
+        """Tell whether a column may be used."""
+        return name not in self.leave_out and (self.columns is None or name in self.columns)
+
+    def names_row(self, name: str) -> bool:
+        """Tell whether a column may name the rows: those asked for by name are used instead."""
+        return name not in (self.columns or ()) and name not in self.categories
+
+
+@dataclass(frozen=True)
 class Chosen:
     """Positions of the columns that make the vectors, and of the one that names the rows."""
 
@@ -49,32 +88,36 @@ class Chosen:
     name: int | None
 
 
-def choose_columns(columns: Sequence[Column], label: str, as_: Kind | None) -> Chosen:
+def choose_columns(
+    columns: Sequence[Column], label: str, as_: Kind | None, picked: Picked
+) -> Chosen | None:
     """Take the numeric columns for vectors and an id column for names.
+
+    None where it is a table: it was asked for as such, or has columns of text, too, and was not
+    asked for as vectors.
 
     Raises
     ------
     InputError
-        When there are no numbers, or when columns of text are left over and `as_` does not
-        say ``"vectors"``.
+        When there are no numbers in what was asked for as vectors, or it was asked for as images.
     """
     if as_ == "images":
-        raise InputError(f"{label} is a table of numbers: it cannot be read --as images")
-    name = _name_column(columns)
-    vectors = tuple(at for at, col in enumerate(columns) if col.numeric and at != name)
-    text = [col.name for at, col in enumerate(columns) if not col.numeric and at != name]
-    if not vectors:
+        raise InputError(f"{label} is a table: it cannot be read --as images")
+    picked.check([column.name for column in columns], label)
+    if as_ == "vectors" and picked.categories:
+        raise InputError(
+            f"--categories {listed(picked.categories)} means nothing with --as vectors"
+        )
+    name = _name_column([c if picked.names_row(c.name) else None for c in columns])
+    taken = [at for at, c in enumerate(columns) if at != name and picked.takes(c.name)]
+    vectors = tuple(at for at in taken if columns[at].numeric)
+    if as_ == "vectors" and not vectors:
         raise InputError(
             f"{label} has no numeric columns (it has {listed([column.name for column in columns])})"
         )
-    if as_ == "vectors" or (not text and as_ is None):
-        return Chosen(vectors, name)
-    what = f"{label} has columns of mixed meaning" if text else f"{label} is asked for as a table"
-    found = f"not numeric: {listed(text)}" if text else "all of its columns are numeric"
-    raise InputError(
-        f"{what} ({found}), and such tables are not clustered yet: give --as vectors to use "
-        f"only the {len(vectors)} numeric columns, unscaled"
-    )
+    if as_ == "table" or picked.categories or len(vectors) < len(taken) or not taken:
+        return None if as_ != "vectors" else Chosen(vectors, name)
+    return Chosen(vectors, name)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -83,17 +126,18 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _name_column(columns: Sequence[Column]) -> int | None:
+def _name_column(columns: Sequence[Column | None]) -> int | None:
     """Find the column that names the rows: distinct text, or whole numbers under an id header."""
-    for at, column in enumerate(columns):
-        if column.numeric and column.whole and column.distinct and _is_id(column.name):
+    known = [(at, column) for at, column in enumerate(columns) if column is not None]
+    for at, column in known:
+        if column.numeric and column.whole and column.distinct and is_id(column.name):
             return at
-    text = [at for at, column in enumerate(columns) if not column.numeric and column.distinct]
-    usual = [at for at in text if columns[at].name.lower() in _NAMES]
+    text = [at for at, column in known if not column.numeric and column.distinct]
+    usual = [at for at, column in known if at in text and column.name.lower() in NAMES]
     return next(iter(usual or text), None)
 
 
-def _is_id(name: str) -> bool:
+def is_id(name: str) -> bool:
     """Tell whether a header is one of those that ids have."""
     return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
 

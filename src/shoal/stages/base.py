@@ -194,7 +194,7 @@ def is_encoded(source: Source) -> bool:
 
 def row_bytes(source: Source) -> int:
     """Count the bytes of one decoded row."""
-    return int(np.prod(source.shape)) * (1 if source.kind == "images" else 4)
+    return int(np.prod(source.shape)) * {"images": 1, "vectors": 4, "table": 8}[source.kind]
 
 
 def is_plain(source: Source) -> bool:

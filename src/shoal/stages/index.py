@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from shoal.sources import Source
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.sources import Batch, Source
 from shoal.sources.arrays import ArraySource
+from shoal.sources.mixed import TableSource
 from shoal.stages.base import (
     Context,
     Shards,
@@ -16,7 +20,7 @@ from shoal.stages.base import (
     refuse_too_few,
     write_quarantine,
 )
-from shoal.storage import StageFolder, read_table, write_json, write_npy, write_table
+from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy, write_table
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,15 @@ class _IndexShard:
             bad = batch.bad
             if self.keep:
                 write_npy(self.folder.part("numbers", item), batch.data)
+            if isinstance(self.source, TableSource):
+                write_npy(self.folder.part("gaps", item), _gaps(batch))
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
+
+
+def _gaps(batch: Batch) -> NDArray[np.int64]:
+    """Count the cells of each column that are missing or no numbers, in rows that are used."""
+    gaps = ~np.isfinite(batch.data)
+    return gaps.sum(axis=0, dtype=np.int64)
 
 
 def _facts(context: Context) -> dict[str, Any]:
@@ -72,6 +84,12 @@ def _work(context: Context) -> dict[str, Any]:
         "rule": _rule(source),
         "source": context.facts,
     }
+    if isinstance(source, TableSource):
+        counts = sum(read_npy(path) for path in folder.parts("gaps"))
+        names = (column.name for column in source.schema.columns)
+        summary["gaps"] = dict(zip(names, np.asarray(counts).tolist(), strict=True))
+        write_npy(folder.whole("donors"), source.schema.donors)
+        write_json(folder.whole("schema", "json"), source.schema.as_dict())
     write_json(folder.whole("summary", "json"), summary)
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
 

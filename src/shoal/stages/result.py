@@ -14,6 +14,7 @@ from shoal.core.layers import Layer
 from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
+from shoal.sources.schema import Schema
 from shoal.storage import RunFolder, read_json, read_npy, read_table
 
 
@@ -50,6 +51,15 @@ class Result:
         """What the index says of the source."""
         found: dict[str, Any] = read_json(self.run.stage("index").whole("summary", "json"))
         return found
+
+    @cached_property
+    def schema(self) -> Schema | None:
+        """What the columns of a table are; None where the rows are no table's."""
+        folder = self.run.stage("index")
+        path = folder.whole("schema", "json")
+        if self.summary["kind"] != "table":
+            return None
+        return Schema.from_dict(read_json(path), read_npy(folder.whole("donors")))
 
     @property
     def n_rows(self) -> int:

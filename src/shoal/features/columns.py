@@ -1,0 +1,238 @@
+"""Columns of a table as features in which no column counts more than another."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.hashes import row_hashes, uniforms
+from shoal.errors import InputError
+from shoal.features.base import Needs
+from shoal.features.fill import BLOCK as FILLED_AT_ONCE
+from shoal.features.fill import fill_from
+from shoal.features.scales import Scale, learn_scale
+from shoal.features.vectors import WIDEST, Vectors
+
+MISMATCH = math.sqrt(1.5)
+"""Distance of two categories, in standard deviations of a column of numbers."""
+
+
+class ColumnLike(Protocol):
+    """What is known of a column."""
+
+    @property
+    def role(self) -> str:
+        """Number, date or category."""
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """Of numbers and dates."""
+
+    @property
+    def step(self) -> float:
+        """Smallest difference between two of them."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories."""
+
+
+class TableLike(Protocol):
+    """What is known of a table."""
+
+    @property
+    def columns(self) -> Sequence[ColumnLike]:
+        """Those that are used."""
+
+    @property
+    def probabilities(self) -> Sequence[float]:
+        """At which quantiles are given."""
+
+    @property
+    def donors(self) -> NDArray[np.float64]:
+        """Full rows to fill others from."""
+
+    @property
+    def said(self) -> str:
+        """What is done with each column."""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Numbers on a common scale, categories as directions, gaps filled from similar rows.
+
+    **Numbers** and dates: see `Scale`; each column has variance 1, whatever its unit.
+
+    **Categories** of C labels are the corners of a simplex, each `MISMATCH` from any other: one
+    mismatch counts like a difference of 1.2 standard deviations. Two independent rows differ by
+    a squared distance of 2 in a column of numbers, and of at most 1.5 here; Hennig and Liao
+    advise 1, as whole categories would otherwise become clusters by themselves.
+
+    That alone does not keep them from it: rows of one category lie at distance 0 in it, and among
+    many rows all near ones are of the same. So a cell is **spread**: a category over the line
+    from the middle of all to twice its corner, where all categories meet; a whole number over
+    the half steps beside it. Categories that tell nothing of the other columns then make no
+    clusters, and those that do, still do. The draw is a hash of the row's own cells: the same row
+    has the same features in any run.
+
+    **Cells that are missing**, infinite or of no known category are filled from the row, out of
+    some thousand full ones, that is most like theirs in all other columns (a hot deck): medians
+    would lie together and make clusters of gaps.
+
+    Parameters
+    ----------
+    scales : tuple of Scale or int
+        For each column its scale, or its number of categories.
+    donors : ndarray, shape (n, columns), float64
+        Full rows to fill others from.
+
+    References
+    ----------
+    Gower: A general coefficient of similarity and some of its properties. Biometrics 27, 1971.
+    Huang: Extensions to the k-means algorithm for clustering large data sets with categorical
+    values. Data Mining and Knowledge Discovery 2, 1998. Hennig, Liao: How to find an appropriate
+    clustering for mixed-type variables. Journal of the Royal Statistical Society C 62, 2013.
+    Nagler: A generic approach to nonparametric function estimation with mixed data. Statistics
+    and Probability Letters 137, 2018 (spreading). Andridge, Little: A review of hot deck
+    imputation for survey non-response. International Statistical Review 78, 2010.
+    """
+
+    scales: tuple[Scale | int, ...]
+    donors: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: TableLike) -> Columns:
+        """Make the encoder of a table out of what is known of its columns."""
+        scales = tuple(
+            len(column.labels)
+            if column.role == "category"
+            else learn_scale(
+                table.probabilities, column.quantiles, column.step, column.role == "date"
+            )
+            for column in table.columns
+        )
+        return cls(scales, np.asarray(table.donors, np.float64))
+
+    @property
+    def name(self) -> str:
+        """Give ``columns``."""
+        return "columns"
+
+    @property
+    def whiten(self) -> float:
+        """No whitening: the columns are on one scale already."""
+        return 0.0
+
+    @property
+    def needs(self) -> Needs:
+        """Rows twice as wide, where they are compared with donors."""
+        return Needs(scratch=8 * FILLED_AT_ONCE * (len(self.donors) + 4 * self.wide))
+
+    @property
+    def wide(self) -> int:
+        """How many numbers a row has before those of very wide tables are added up."""
+        return sum(scale if isinstance(scale, int) else 1 for scale in self.scales)
+
+    @property
+    def n_features(self) -> int:
+        """Length of one feature row."""
+        return min(self.wide, WIDEST)
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings and a version: a change of them redoes the features."""
+        donors = hashlib.blake2b(np.ascontiguousarray(self.donors).tobytes(), digest_size=16)
+        return {
+            "name": self.name,
+            "version": 1,
+            "mismatch": MISMATCH,
+            "columns": [s if isinstance(s, int) else s.as_dict() for s in self.scales],
+            "donors": donors.hexdigest(),
+        }
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Give float32 ``(n, n_features)`` for cells ``(n, columns)``, as a table is read.
+
+        Raises
+        ------
+        InputError
+            When the rows are not of the length that was said.
+        """
+        if data.ndim != 2 or data.shape[1] != len(self.scales):
+            raise InputError(f"rows of shape {data.shape}: (rows, {len(self.scales)}) is needed")
+        rows = self._filled(np.asarray(data, np.float64))
+        draws = row_hashes(self._placed(rows).astype(np.float32))
+        out = np.empty((len(rows), self.wide), np.float32)
+        at = 0
+        for column, scale in enumerate(self.scales):
+            cells, draw = rows[:, column], uniforms(draws, column)
+            if isinstance(scale, int):
+                out[:, at : at + scale] = _corners(cells, scale) * (2 * draw)[:, None]
+                at += scale
+            else:
+                out[:, at] = scale.apply(cells + scale.step * (draw - 0.5))
+                at += 1
+        return out if self.wide <= WIDEST else Vectors(self.wide).encode(out)
+
+    def _placed(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give rows ``(n, wide)`` without spreading; what is not known is 0."""
+        known = self._known(rows)
+        rows = np.where(known, rows, self._fill)
+        blocks = []
+        for column, scale in enumerate(self.scales):
+            cells = rows[:, column]
+            block = _corners(cells, scale) if isinstance(scale, int) else scale.apply(cells)
+            blocks.append(np.where(known[:, [column]], block.reshape(len(rows), -1), 0))
+        return np.concatenate(blocks, axis=1)
+
+    def _known(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which cells are known."""
+        counts = np.array([s if isinstance(s, int) else 0 for s in self.scales])
+        known = np.isfinite(rows)
+        with np.errstate(invalid="ignore"):
+            return known & ((counts == 0) | ((rows >= 0) & (rows < counts)))
+
+    @cached_property
+    def _fill(self) -> NDArray[np.float64]:
+        """What is taken where no donor knows: the median, the most common category."""
+        return np.array([0.0 if isinstance(s, int) else s.fill for s in self.scales])
+
+    @cached_property
+    def _widths(self) -> NDArray[np.int64]:
+        """How many features each column has."""
+        return np.array([s if isinstance(s, int) else 1 for s in self.scales])
+
+    @cached_property
+    def _deck(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Donors as they are compared, and which of their cells are known."""
+        return self._placed(self.donors), self._known(self.donors)
+
+    def _filled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Fill the cells that are not known."""
+        known = self._known(rows)
+        gaps = np.flatnonzero(~known.all(axis=1))
+        if not len(gaps):
+            return rows
+        placed, donors_known = self._deck
+        rows = rows.copy()
+        rows[gaps] = fill_from(
+            rows[gaps], known[gaps], self._placed(rows[gaps]), self._widths,
+            self.donors, donors_known, placed, self._fill,
+        )  # fmt: skip
+        return rows
+
+
+def _corners(codes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Give categories as corners of a simplex about 0, `MISMATCH` from each other, (n, count)."""
+    corners = np.full((len(codes), count), -1 / count)
+    corners[np.arange(len(codes)), codes.astype(np.int64)] += 1
+    return corners * (MISMATCH / math.sqrt(2))

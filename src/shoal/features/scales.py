@@ -1,0 +1,176 @@
+"""The scale of a column of numbers: free of its unit, calm about its tails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Power = Literal["as it is", "root", "log"]
+
+_POWERS: tuple[Power, ...] = ("as it is", "root", "log")
+_SKEWED, _GAIN = 0.2, 0.05
+_TAILS = (0.02, 0.05, 0.1, 0.25)
+_SPREADS = ((0.25, 1.349), (0.1, 2.563), (0.01, 4.653))  # of a normal law between these quantiles
+_LIMIT, _FARTHEST = 3.0, 10.0
+_WIDEST_STEP = 3.0
+_GRID = np.linspace(0, 1, 2001)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the numbers of a column are made comparable to those of others.
+
+    In this order: a power of the ladder of re-expressions that makes a column with one long tail
+    symmetric (Tukey 1977: amounts of money become logarithms); limits, beyond which a number
+    counts by its logarithm and never as more than ten deviations, so that a few wrong ones do not
+    squeeze the others; mean 0 and variance 1.
+    A scale by the range, by the quartiles alone or by ranks was worse on made tables with heavy
+    tails: the range is that of the outliers, quartiles leave tails as they are, and ranks close
+    the gaps between groups.
+
+    Attributes
+    ----------
+    power : {"as it is", "root", "log"}
+        The re-expression.
+    start : float
+        What is added before the logarithm, where there are zeros.
+    middle, unit : float
+        Median and robust deviation after it, by which far numbers are told; `unit` 0 for none.
+    mean, deviation : float
+        Of what is left then, the spreading of `step` included.
+    step : float
+        What a number is spread over: a number of a column of few, such as 3 children, stands for
+        all from 2.5 to 3.5.
+    fill : float
+        Median as stored, for cells that nothing else is known of.
+
+    References
+    ----------
+    Tukey: Exploratory Data Analysis. 1977. Raymaekers, Rousseeuw: Transforming variables to
+    central normality. Machine Learning 113, 2024. Milligan, Cooper: A study of standardization
+    of variables in cluster analysis. Journal of Classification 5, 1988.
+    """
+
+    power: Power
+    start: float
+    middle: float
+    unit: float
+    mean: float
+    deviation: float
+    step: float
+    fill: float
+
+    def apply(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give finite numbers on the common scale, one each."""
+        return (self._limited(numbers) - self.mean) / self.deviation
+
+    def _limited(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give numbers re-expressed and within limits."""
+        return _limit(_power(numbers, self.power, self.start), self.middle, self.unit)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values."""
+        return asdict(self)
+
+
+def learn_scale(
+    probabilities: Sequence[float], quantiles: Sequence[float], step: float, plain: bool
+) -> Scale:
+    """Learn a column's scale.
+
+    Parameters
+    ----------
+    probabilities, quantiles : sequence of float
+        Of its numbers, from the least to the greatest.
+    step : float
+        Smallest difference between two of them.
+    plain : bool
+        Leave them as they are, but for the limits: for dates.
+
+    Examples
+    --------
+    >>> probabilities = np.linspace(0, 1, 21)
+    >>> learn_scale(probabilities, np.exp(np.linspace(0, 9, 21)), 0.01, False).power
+    'log'
+    """
+    law = np.interp(_GRID, probabilities, quantiles)
+    start = _start(law)
+    power: Power = "as it is" if plain else _choose(law, start)
+    changed = _power(law, power, start)
+    middle, unit = float(np.median(changed)), _unit(changed)
+    limited = _limit(changed, middle, unit)
+    spread = min(step, _WIDEST_STEP * float(np.std(law)))
+    jittered = [_limit(_power(law + s, power, start), middle, unit) for s in _offsets(spread)]
+    deviation = float(np.std(np.stack(jittered)))
+    return Scale(
+        power, start, middle, unit, float(limited.mean()), deviation or 1.0, spread,
+        float(np.median(law)),
+    )  # fmt: skip
+
+
+def _offsets(step: float) -> NDArray[np.float64]:
+    """Give places all over a step."""
+    return step * (np.arange(5) - 2) / 5
+
+
+def _start(law: NDArray[np.float64]) -> float:
+    """Give half the median of the positive numbers where there are zeros, else 0."""
+    positive = law[law > 0]
+    return float(np.median(positive)) / 2 if law[0] == 0 and len(positive) else 0.0
+
+
+def _choose(law: NDArray[np.float64], start: float) -> Power:
+    """Take the first power of the ladder that none after it beats in symmetry by much."""
+    best: Power = "as it is"
+    least = _skewness(law)
+    if law[0] < 0 or least <= _SKEWED:
+        return best
+    for power in _POWERS[1:]:
+        skewness = abs(_skewness(_power(law, power, start)))
+        if skewness < least - _GAIN:
+            best, least = power, skewness
+    return best
+
+
+def _skewness(law: NDArray[np.float64]) -> float:
+    """Give how much longer the upper part of a law is than the lower, −1..1, tail by tail."""
+    middle = np.median(law)
+    found = []
+    for p in _TAILS:
+        low, high = np.quantile(law, [p, 1 - p])
+        found.append((high + low - 2 * middle) / (high - low) if high > low else 0.0)
+    return float(np.mean(found))
+
+
+def _power(numbers: NDArray[np.float64], power: Power, start: float) -> NDArray[np.float64]:
+    """Re-express numbers; those below the least that the power takes count as that."""
+    if power == "as it is":
+        return numbers
+    if power == "root":
+        return np.sqrt(np.maximum(numbers, 0))
+    least = np.finfo(np.float64).tiny
+    return np.log(np.maximum(numbers + start, start / 2 or least))
+
+
+def _unit(law: NDArray[np.float64]) -> float:
+    """Give the deviation by the middle of a law; by more of it where that is one value."""
+    for p, normal in _SPREADS:
+        low, high = np.quantile(law, [p, 1 - p])
+        if high > low:
+            return float(high - low) / normal
+    return 0.0
+
+
+def _limit(numbers: NDArray[np.float64], middle: float, unit: float) -> NDArray[np.float64]:
+    """Have what lies beyond three units from the middle count by its logarithm, ten at most."""
+    if not unit:
+        return numbers
+    away = (numbers - middle) / unit
+    size = np.abs(away)
+    room = _FARTHEST - _LIMIT
+    beyond = _LIMIT + room * -np.expm1(-np.log1p(np.maximum(size - _LIMIT, 0)) / room)
+    return np.where(size > _LIMIT, np.copysign(beyond, away), away)

@@ -1,0 +1,243 @@
+"""Tables in memory and in Parquet files, as cells of mixed columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shoal.errors import InputError
+from shoal.sources.arrays import memory_store
+from shoal.sources.asked import Asked
+from shoal.sources.base import Source
+from shoal.sources.cells import to_numbers
+from shoal.sources.mixed import make_fitted_source, make_table_source
+from shoal.sources.parquet_files import ParquetFiles
+from shoal.sources.sniff import unique
+from shoal.sources.store import because, check_range
+from shoal.sources.table import Column, Picked, choose_columns
+
+FRAME = "table in memory"
+"""What people are told that a table in memory is."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCells:
+    """An Arrow table in memory (pickling it copies the table)."""
+
+    table: Any
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self.table.column_names)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """None: what holds lists is told by its cells."""
+        return ()
+
+    @property
+    def decimal(self) -> str:
+        """Give the point."""
+        return "."
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return int(self.table.num_rows)
+
+    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+        """Give columns of rows ``start..stop``, by position."""
+        check_range(start, stop, self.n_rows)
+        return self.table.select(list(columns)).slice(start, stop - start), {}
+
+    def facts(self) -> dict[str, Any]:
+        """Give a hash of all cells."""
+        digest = _Digest()
+        with pa.ipc.new_stream(pa.PythonFile(digest, "w"), self.table.schema) as stream:
+            stream.write_table(self.table)
+        return {"content": digest.hash.hexdigest()}
+
+
+class _Digest:
+    """A file that only hashes what is written."""
+
+    def __init__(self) -> None:
+        self.hash = hashlib.blake2b(digest_size=16)
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        """Hash bytes."""
+        self.hash.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+        self.closed = True
+
+
+@dataclass(frozen=True)
+class ParquetCells:
+    """The plain columns of Parquet files."""
+
+    files: ParquetFiles
+    skipped: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.files.columns
+
+    @property
+    def decimal(self) -> str:
+        """Give the point."""
+        return "."
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows all files have."""
+        return self.files.n_rows
+
+    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+        """Give columns by position, nulls where a row group cannot be read, and then a reason."""
+        names = [self.names[at] for at in columns]
+        found, bad, at = [], dict[int, str](), 0
+        for count, table in self.files.tables(start, stop, names):
+            if isinstance(table, str):
+                bad.update(dict.fromkeys(range(at, at + count), table))
+                table = pa.table([pa.nulls(count)] * len(names), names=names)
+            found.append(table.select(names))
+            at += count
+        if not found:
+            return pa.table([pa.nulls(0)] * len(names), names=names), {}
+        return pa.concat_tables(found, promote_options="permissive"), bad
+
+    def facts(self) -> dict[str, Any]:
+        """Give the files' names, sizes and times."""
+        return self.files.facts()
+
+
+def open_frame(where: Any, asked: Asked) -> Source:
+    """Open a table in memory: as vectors if all its columns are numbers, else as mixed columns.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read as what was asked for.
+    """
+    table = to_frame(where)
+    if not table.num_rows:
+        raise InputError(f"the {FRAME} has no rows")
+    if asked.schema is not None:
+        return make_fitted_source(FrameCells(table), FRAME, asked.schema)
+    described = [describe(table, name) for name in table.column_names]
+    chosen = choose_columns(described, f"the {FRAME}", asked.as_, asked.picked)
+    if chosen is None:
+        return make_table_source(FrameCells(table), FRAME, asked.picked)
+    numeric = all(column.numeric for column in described) and asked.picked == Picked()
+    taken = range(len(described)) if numeric else chosen.vectors  # an id is a number, as ever
+    return asked.array(
+        memory_store(np.stack([to_numbers(table.column(at)) for at in taken], 1)), FRAME
+    )
+
+
+def is_frame(where: Any) -> bool:
+    """Tell tables in memory: of Arrow, pandas or others that speak with Arrow; records."""
+    if isinstance(where, pa.Table | pa.RecordBatch) or hasattr(where, "__arrow_c_stream__"):
+        return not isinstance(where, pa.Array | pa.ChunkedArray)
+    if isinstance(where, Mapping):
+        return True
+    is_list = isinstance(where, list | tuple) and len(where) > 0
+    return is_list and all(isinstance(row, Mapping) for row in where)
+
+
+def to_frame(where: Any) -> Any:
+    """Give a table in memory as an Arrow table with a name of its own for each column.
+
+    Parameters
+    ----------
+    where
+        An Arrow table, a data frame, columns by name, a record or a list of records (cells by
+        column).
+
+    Raises
+    ------
+    InputError
+        When it cannot be read as one.
+    """
+    try:
+        if isinstance(where, Mapping) and any(map(_is_column, where.values())):
+            return pa.table([_array(v) for v in where.values()], names=[str(n) for n in where])
+        if isinstance(where, Mapping | list | tuple):
+            return _from_records([where] if isinstance(where, Mapping) else where)
+        if isinstance(where, pa.Table):
+            table = where
+        elif hasattr(where, "columns") and hasattr(where, "iloc"):
+            table = _from_pandas(where)
+        else:
+            table = pa.table(where)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(
+            f"{type(where).__name__} cannot be read as a table: {because(error)}"
+        ) from None
+    return table.rename_columns(list(unique(table.column_names)))
+
+
+def _from_pandas(frame: Any) -> Any:
+    """Take a data frame of pandas: columns of mixed values become text; the index is left."""
+    names = unique([str(name) for name in frame.columns])
+    return pa.table([_array(frame.iloc[:, at]) for at in range(len(names))], names=list(names))
+
+
+def _from_records(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Take records: their keys are the columns, in the order in which they first come."""
+    names = list(dict.fromkeys(str(name) for row in rows for name in row))
+    plain = [{str(name): value for name, value in row.items()} for row in rows]
+    return pa.table(
+        [_array([row.get(name) for row in plain]) for name in names] if names else [],
+        names=names,
+    )
+
+
+def _array(values: Any) -> Any:
+    """Give values as an Arrow array; as text where they are of several types."""
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return pa.array([None if _is_none(value) else str(value) for value in values], pa.string())
+
+
+def _is_none(value: Any) -> bool:
+    """Tell what stands for nothing: None and NaN."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _is_column(value: Any) -> bool:
+    """Tell what holds many cells."""
+    return isinstance(value, list | tuple | np.ndarray | pa.Array | pa.ChunkedArray)
+
+
+def is_number(kind: Any) -> bool:
+    """Tell whether an Arrow type is one of numbers."""
+    types = pa.types
+    return any(
+        test(kind)
+        for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+    )
+
+
+def describe(head: Any, name: str) -> Column:
+    """Describe a column by its first rows."""
+    kind, values = head.schema.field(name).type, head.column(name)
+    if pa.types.is_nested(kind):
+        return Column(name, False, False)
+    distinct = len(values.unique()) == len(values) > 1
+    return Column(name, is_number(kind), distinct, pa.types.is_integer(kind))

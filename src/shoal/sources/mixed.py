@@ -1,0 +1,321 @@
+"""A table of mixed columns: numbers, dates and categories, as rows of float64."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.sources.base import Batch, Kind, Source
+from shoal.sources.cells import to_codes, to_days, to_numbers, to_text
+from shoal.sources.roles import decide, may_name
+from shoal.sources.schema import Schema, TableColumn
+from shoal.sources.store import check_range
+from shoal.sources.table import Picked, listed
+
+_MOST_LOOKED = 1 << 18
+_MOST_CELLS = 1 << 22
+_RUNS = 64
+_DONORS = 1024
+_DONOR_CELLS = 1 << 17
+_ASKED = "as you asked"
+
+
+class Cells(Protocol):
+    """Where a table's cells lie: picklable, readable from any thread or process."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, all different."""
+
+    @property
+    def decimal(self) -> str:
+        """Decimal sign of numbers in text."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Names of columns besides, which hold lists or bytes."""
+
+    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+        """Give columns by position as an Arrow table, and reasons for rows that cannot be read."""
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able facts that change when the data change."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableSource:
+    """Rows of a table, as a schema says.
+
+    `read` gives float64 ``(n, columns)``: numbers as they are, dates as days since 1970,
+    categories as codes (a place in the column's `labels`); −1 for a value that is no category,
+    NaN for a missing cell or one that is no number.
+
+    Attributes
+    ----------
+    table : Cells
+        Where the cells lie.
+    schema : Schema
+        What the columns are.
+    label : str
+        What people call it.
+    """
+
+    table: Cells
+    schema: Schema
+    label: str
+
+    @property
+    def kind(self) -> Kind:
+        """``"table"``."""
+        return "table"
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.table.n_rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(columns,)``: those that are used."""
+        return (len(self.schema.columns),)
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """Rows of a table have one size."""
+        return False
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        count = len(self.schema.columns)
+        columns = f"{count} column{'s' if count > 1 else ''}"
+        names = f", named by {self.schema.name}" if self._name_place is not None else ""
+        seen = self.schema.looked
+        looked = f", learned from {seen:,} rows" if seen < self.n_rows else ""
+        return f"{self.n_rows:,} rows of {columns} ({self.label}{names}{looked})"
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Names of columns that the schema has, but not this table."""
+        have = set(self.table.names)
+        return tuple(c.name for c in self.schema.columns if c.name not in have)
+
+    @property
+    def _name_place(self) -> int | None:
+        """Position of the column that names the rows."""
+        name = self.schema.name
+        return self.table.names.index(name) if name in self.table.names else None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Give the schema, and facts about where the cells lie."""
+        return {
+            "kind": "table",
+            "n_rows": self.n_rows,
+            "shape": list(self.shape),
+            "schema": self.schema.digest,
+            **self.table.facts(),
+        }
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Cells of the column that names the rows, if there is one."""
+        check_range(start, stop, self.n_rows)
+        if self._name_place is None:
+            return None
+        table, _ = self.table.cells(start, stop, [self._name_place])
+        return [name or "" for name in to_text(table.column(0)).to_pylist()]
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as float64; a row without any cell has a reason."""
+        check_range(start, stop, self.n_rows)
+        have = [c for c in self.schema.columns if c.name in self.table.names]
+        places = [self.table.names.index(column.name) for column in have]
+        table, bad = self.table.cells(start, stop, places)
+        found = dict(zip(have, table.columns, strict=True))
+        data = coded(self.schema.columns, found, stop - start, self.table.decimal)
+        empty = np.flatnonzero(~np.isfinite(data).any(axis=1)).tolist()
+        bad = dict.fromkeys(empty, "all of its cells are empty") | bad
+        data[list(bad)] = 0
+        return Batch(data, bad)
+
+    def original(self, start: int, stop: int) -> Any:
+        """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
+        table, _ = self.table.cells(start, stop, range(len(self.table.names)))
+        return table.rename_columns(list(self.table.names))
+
+
+class Notes:
+    """Counts what is amiss with the cells of new rows, by a schema that they were not made for."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._lock = threading.Lock()
+        self._gaps: Counter[str] = Counter()
+        self._new: Counter[str] = Counter()
+
+    def add(self, batch: Batch) -> None:
+        """Count the cells of some rows; may be called from many threads."""
+        if not isinstance(self._source, TableSource):
+            return
+        with self._lock:
+            self._count(self._source, batch)
+
+    def _count(self, source: TableSource, batch: Batch) -> None:
+        """Count cells by column."""
+        for at, column in enumerate(source.schema.columns):
+            cells = np.delete(batch.data[:, at], list(batch.bad))
+            if column.name not in source.lacking:
+                self._gaps[column.name] += int((~np.isfinite(cells)).sum())
+            if column.role == "category":
+                self._new[column.name] += int((cells < 0).sum())
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Say it in sentences."""
+        if not isinstance(self._source, TableSource):
+            return ()
+        found, label, lacking = [], self._source.label, self._source.lacking
+        if lacking:
+            found.append(
+                f"{label} lacks {len(lacking)} of {len(self._source.schema.columns)} columns "
+                f"({listed(lacking)}): filled from the most similar rows of the fit"
+            )
+        for what, counts in (
+            ("missing or unreadable cells", self._gaps),
+            ("cells with values that the fit did not know, or only in few rows", self._new),
+        ):
+            where = [f"{count:,} of {name}" for name, count in counts.items() if count]
+            if where:
+                found.append(
+                    f"{what}: {listed(where)}, filled from the most similar rows of the fit"
+                )
+        return tuple(found)
+
+
+def make_table_source(table: Cells, label: str, picked: Picked) -> TableSource:
+    """Learn what the columns of a table are, from its rows or from a sample from all over.
+
+    Raises
+    ------
+    InputError
+        When no column can be used.
+    """
+    picked.check(table.names, label)
+    places = [at for at, name in enumerate(table.names) if name not in picked.leave_out]
+    sample, looked = _sample(table, places, label)
+    found = dict(zip((table.names[at] for at in places), sample.columns, strict=True))
+    name = _name_column(found, table.decimal, picked)
+    columns, left_out = [], [(column, _ASKED) for column in picked.leave_out]
+    for column, cells in found.items():
+        if column == name or not picked.takes(column):
+            continue
+        is_code, asked = column in picked.categories, column in (picked.columns or ())
+        role = decide(column, cells, table.decimal, coded=is_code, asked=asked)
+        if isinstance(role, str):
+            left_out.append((column, role))
+        else:
+            columns.append(role)
+    if not columns:
+        named = [f"{name}: it names the rows"] if name else []
+        why = listed([*(f"{column}: {reason}" for column, reason in left_out), *named])
+        raise InputError(f"{label} has no column to cluster by ({why})")
+    known = {column: found[column.name] for column in columns}
+    left_out += [(column, "no plain values") for column in table.skipped]
+    donors = _donors(columns, coded(columns, known, looked, table.decimal))
+    schema = Schema(tuple(columns), name, tuple(left_out), looked, donors)
+    return TableSource(table, schema, label)
+
+
+def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
+    """Read a table by the schema of another, whose columns are found by their names.
+
+    Raises
+    ------
+    InputError
+        When it has none of these columns.
+    """
+    source = TableSource(table, schema, label)
+    if len(source.lacking) == len(schema.columns):
+        raise InputError(
+            f"{label} has none of the columns that the run was fitted to "
+            f"({listed(source.lacking)}): it has {listed(table.names)}"
+        )
+    return source
+
+
+def coded(
+    columns: Sequence[TableColumn], found: dict[TableColumn, Any], count: int, decimal: str
+) -> NDArray[np.float64]:
+    """Give the cells of `count` rows as float64, one column each; NaN for those not found."""
+    data = np.full((count, len(columns)), np.nan)
+    for at, column in enumerate(columns):
+        if column not in found:
+            continue
+        if column.role == "number":
+            data[:, at] = to_numbers(found[column], decimal)
+        elif column.role == "date":
+            data[:, at] = to_days(found[column], column.form)
+        else:
+            data[:, at] = _codes(found[column], column)
+    return data
+
+
+def _codes(cells: Any, column: TableColumn) -> NDArray[np.float64]:
+    """Give categories as codes."""
+    codes, missing = to_codes(cells, column.values)
+    found = codes.astype(np.float64)
+    if column.other:
+        found[codes < 0] = len(column.values)
+    found[missing] = len(column.labels) - 1 if column.blank else np.nan
+    return found
+
+
+def _sample(table: Cells, places: Sequence[int], label: str) -> tuple[Any, int]:
+    """Read all rows, or runs of rows from all over; rows that cannot be read are left away."""
+    most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // max(1, len(places))))
+    runs = 1 if table.n_rows <= most else _RUNS
+    length = min(table.n_rows, most) // runs
+    kept = []
+    for start in np.linspace(0, table.n_rows - length, runs).astype(int).tolist():
+        cells, bad = table.cells(start, start + length, places)
+        good = np.ones(length, bool)
+        good[list(bad)] = False
+        kept.append(cells if good.all() else cells.filter(pa.array(good)))
+    sample = pa.concat_tables(kept, promote_options="permissive")
+    if not len(sample):
+        raise SourceError(f"{label}: no row can be read ({bad[0]})")
+    return sample, len(sample)
+
+
+def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | None:
+    """Find the column that names the rows."""
+    fit = {
+        name: may_name(name, cells, decimal)
+        for name, cells in found.items()
+        if picked.names_row(name)
+    }
+    best = max(fit.values(), default=0)
+    return next((name for name, how in fit.items() if how == best), None) if best else None
+
+
+def _donors(columns: Sequence[TableColumn], data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take the fullest rows, from all over."""
+    is_code = np.array([column.role == "category" for column in columns])
+    count = min(len(data), _DONORS, max(1, _DONOR_CELLS // data.shape[1]))
+    lacking = (~np.isfinite(data) | (is_code & (data < 0))).sum(axis=1)
+    most = np.sort(lacking)[count - 1]
+    full = np.flatnonzero(lacking <= most)
+    if most > lacking.min():  # some rows are fuller than the last ones that are needed
+        full = np.argsort(lacking, kind="stable")[:count]
+    return data[np.sort(full[np.linspace(0, len(full) - 1, count).astype(int)])]

@@ -1,0 +1,169 @@
+"""What a column is used as, by its cells: numbers, dates, categories, or nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shoal.sources.cells import (
+    DATE_FORMATS,
+    is_date_type,
+    is_number_type,
+    plain,
+    to_days,
+    to_numbers,
+    to_text,
+)
+from shoal.sources.schema import PROBABILITIES, TableColumn
+from shoal.sources.table import NAMES, is_id
+
+_MOSTLY = 0.9
+_RARE = 0.01
+_MOST_VALUES = 40
+_SHORT = 20
+_LONGEST_NAME = 80
+_TRIED = 2000
+# Numbers under such a header are never amounts.
+_CODE = re.compile(
+    r"(.*[_\s.-])?(id|uuid|guid|zip|zip[_\s]?code|post[_\s]?code|postal[_\s]?code|plz|phone)",
+    re.IGNORECASE,
+)
+
+
+def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) -> TableColumn | str:
+    """Decide what a column is used as, or give the reason why it is left out.
+
+    Parameters
+    ----------
+    name : str
+        Its header.
+    column : Arrow array
+        Its cells, all or a sample of them.
+    decimal : str
+        Decimal sign of numbers in text.
+    coded : bool
+        Its numbers are known to be codes.
+    asked : bool
+        It was asked for by name, so it is no id.
+    """
+    array = plain(column)
+    kind = array.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return "no plain values"
+    if is_date_type(kind):
+        return _numbers(name, to_days(array, None), None, "date")
+    fixed = coded or pa.types.is_dictionary(column.type) or pa.types.is_boolean(kind)
+    text = to_text(array)
+    known = len(text) - text.null_count
+    if not known:
+        return "empty"
+    if fixed:
+        return _category(name, text)
+    numbers = to_numbers(array, decimal)
+    if is_number_type(kind) or (~np.isnan(numbers)).sum() >= _MOSTLY * known:
+        return _number_or_code(name, numbers, text, asked)
+    form = date_form(text)
+    if form is not None:
+        return _numbers(name, to_days(text, form), form, "date")
+    found = _category(name, text)
+    is_code = isinstance(found, str) and _CODE.fullmatch(name) and not asked
+    return "an id" if is_code else found
+
+
+def _number_or_code(
+    name: str, numbers: NDArray[np.float64], text: Any, asked: bool
+) -> TableColumn | str:
+    """Decide what numbers are: amounts, yes and no, codes or ids."""
+    why = "" if asked else _identity(name, numbers)
+    two = len(np.unique(numbers[np.isfinite(numbers)])) == 2
+    found = _category(name, text) if two or why == "code" else ""
+    if isinstance(found, TableColumn):
+        return found
+    return "an id" if why == "code" else why or _numbers(name, numbers, None, "number")
+
+
+def date_form(text: Any) -> str | None:
+    """Give the way in which nearly all cells are written as dates, None for none."""
+    known = pc.drop_null(text).slice(0, _TRIED)
+    if not len(known) or not pc.any(pc.match_substring_regex(known, r"\d")).as_py():
+        return None
+    counts = [int(np.isfinite(to_days(known, form)).sum()) for form in DATE_FORMATS]
+    best = int(np.argmax(counts))
+    return DATE_FORMATS[best] if counts[best] >= _MOSTLY * len(known) else None
+
+
+def may_name(name: str, column: Any, decimal: str) -> int:
+    """Tell how well a column names the rows, 0 for not at all: its cells must all differ."""
+    array = plain(column)
+    if is_date_type(array.type) or pa.types.is_floating(array.type):
+        return 0
+    text = to_text(array)
+    if len(text) < 2 or text.null_count or len(pc.unique(text)) < len(text):
+        return 0
+    if np.isfinite(to_numbers(array, decimal)).all():
+        return 4 if is_id(name) else 0
+    if date_form(text) is not None or pc.max(pc.utf8_length(text)).as_py() > _LONGEST_NAME:
+        return 0
+    if is_id(name):
+        return 3
+    return 2 if name.lower() in NAMES else 1
+
+
+def _identity(name: str, numbers: NDArray[np.float64]) -> str:
+    """Tell whether numbers are ids: the reason, or ``code`` where they come again."""
+    known = numbers[np.isfinite(numbers)]
+    if not len(known) or not np.array_equal(known, np.rint(known)):
+        return ""
+    distinct = len(np.unique(known)) == len(known) > 1
+    if distinct and (is_id(name) or _CODE.fullmatch(name)):
+        return "an id"
+    if distinct and len(known) >= _SHORT and (np.diff(known) == 1).all():
+        return "it counts the rows"
+    return "code" if _CODE.fullmatch(name) or re.fullmatch(r".*[a-z](ID|Id)", name) else ""
+
+
+def _numbers(
+    name: str, numbers: NDArray[np.float64], form: str | None, role: Any
+) -> TableColumn | str:
+    """Describe numbers or days."""
+    known = numbers[np.isfinite(numbers)]
+    values = np.unique(known)
+    if not len(values):
+        return "empty"
+    if len(values) == 1:
+        return "always the same"
+    gaps = np.diff(values)
+    step = float(gaps[gaps > 1e-9 * (values[-1] - values[0])].min())
+    quantiles = tuple(float(q) for q in np.quantile(known, PROBABILITIES))
+    return TableColumn(name, role, form, quantiles, step)
+
+
+def _category(name: str, text: Any) -> TableColumn | str:
+    """Describe categories: those of at least a hundredth of the rows, the others pooled."""
+    counts = pc.value_counts(pc.drop_null(text))
+    pairs = [(pair["values"], pair["counts"]) for pair in counts.to_pylist()]
+    known, blank = len(text) - text.null_count, text.null_count
+    if len(pairs) == known > 1:
+        return "every value differs"
+    least = max(2, math.ceil(_RARE * len(text)))
+    common = sorted((-count, value) for value, count in pairs if count >= least)[:_MOST_VALUES]
+    rest = known + sum(count for count, _ in common)
+    if rest > known / 2:
+        words = np.mean([len(value.split()) for value, _ in pairs[:_TRIED]])
+        return "free text" if words >= 4 else f"{len(pairs):,} values, most of them rare"
+    found = TableColumn(
+        name,
+        "category",
+        values=tuple(value for _, value in common),
+        other=rest >= least,
+        blank=blank >= least,
+    )
+    if len(found.labels) < 2:
+        return f"{'nearly ' if len(pairs) > 1 or blank else ''}always {common[0][1]!r:.30}"
+    return found

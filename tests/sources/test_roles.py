@@ -1,0 +1,138 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from shoal.sources.roles import date_form, decide, may_name
+from shoal.sources.schema import PROBABILITIES
+
+DRAW = np.random.default_rng(0)
+PLANS = ["basic"] * 60 + ["pro"] * 30 + ["gold"] * 10
+
+
+def decided(values, name="x", **options):
+    given = {"decimal": ".", "coded": False, "asked": False, **options}
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    return decide(name, column, **given)
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([1, 2, 5, 9] * 5, 1),
+        (["1.5", "2.5", "4.0", "n/a"] * 5, 1),
+        ([0.1, 0.2, 0.4] * 5, 0.1),
+        (["$1,200", "$1,300", "$2,000"] * 5, 100),
+        (["1", "2", "3"] * 10 + ["lots"], 1),
+    ],
+)
+def test_numbers(values, step):
+    found = decided(values)
+    assert found.role == "number"
+    assert found.step == pytest.approx(step)
+    assert len(found.quantiles) == len(PROBABILITIES)
+    assert (np.diff(found.quantiles) >= 0).all()
+
+
+def test_quantiles_are_those_of_the_finite_cells():
+    found = decided([*range(100, -1, -1), None, float("inf")])
+    np.testing.assert_allclose(found.quantiles, 100 * np.array(PROBABILITIES), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        ([f"2024-01-{d:02}" for d in range(1, 29)], "%Y-%m-%d"),
+        ([f"{d:02}.01.2024" for d in range(1, 29)], "%d.%m.%Y"),
+        ([f"01/{d:02}/2024" for d in range(1, 29)], "%m/%d/%Y"),
+        ([f"{d:02}/01/2024" for d in range(1, 12)], "%d/%m/%Y"),
+        (pa.array(range(9), pa.date32()), None),
+        (pa.array(range(9), pa.timestamp("s", "UTC")), None),
+    ],
+)
+def test_dates(values, form):
+    found = decided(values)
+    assert (found.role, found.form) == ("date", form)
+
+
+def test_texts_without_digits_are_not_tried_as_dates():
+    assert date_form(pa.array(["May", "June"])) is None
+    assert date_form(pa.array([], pa.string())) is None
+
+
+def test_categories_are_ordered_by_how_common_they_are():
+    found = decided(PLANS)
+    assert (found.role, found.labels) == ("category", ("basic", "pro", "gold"))
+
+
+def test_rare_values_are_pooled_and_missing_ones_are_a_category():
+    rare = [f"town {n}" for n in range(10)]
+    assert decided(PLANS + rare).labels == ("basic", "pro", "gold", "other")
+    assert decided(PLANS + [None] * 5).labels == ("basic", "pro", "gold", "missing")
+    assert decided([*PLANS, "town"]).labels == ("basic", "pro", "gold")
+    assert decided(["a", "b"] * 200 + [None]).labels == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [True, False, True, None] * 3,
+        [0, 1, 1] * 4,
+        ["2", "7"] * 5,
+        pa.array([1, 2, 3] * 4).dictionary_encode(),
+    ],
+)
+def test_yes_and_no_and_stored_categories_are_categories(values):
+    assert decided(values).role == "category"
+
+
+def test_codes_that_are_told_are_categories():
+    values = [1, 2, 3] * 9
+    assert decided(values).role == "number"
+    assert decided(values, coded=True).labels == ("1", "2", "3")
+    assert decided([1.0, 2.0] * 9, coded=True).labels == decided(["1", "2"] * 9, coded=True).labels
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("x", ["", "NA", None], "empty"),
+        ("x", pa.nulls(5), "empty"),
+        ("x", [float("nan"), float("inf")], "empty"),
+        ("x", [3.0, 3.0, None], "always the same"),
+        ("x", ["DE"] * 9, "always 'DE'"),
+        ("x", ["DE"] * 300 + ["FR"], "nearly always 'DE'"),
+        ("x", ["a", "b", "c"], "every value differs"),
+        ("x", [f"{n % 250} is what they said then" for n in range(500)], "free text"),
+        ("x", [f"v{n % 250}" for n in range(500)], "250 values, most of them rare"),
+        ("customer_id", [5, 9, 7], "an id"),
+        ("storeID", list(range(300)) * 2, "an id"),
+        ("zip", [f"{n % 250 + 10_000}" for n in range(500)], "an id"),
+        ("Individual ID", [f"N{n % 250}" for n in range(500)], "an id"),
+        ("x", list(range(7, 40)), "it counts the rows"),
+        ("x", [[1, 2], [3]], "no plain values"),
+        ("x", [b"x"], "no plain values"),
+    ],
+)
+def test_reasons_for_leaving_a_column_out(name, values, why):
+    assert decided(values, name) == why
+
+
+def test_a_code_that_comes_again_is_a_category_and_one_asked_for_is_a_number():
+    values = [4, 5, 9] * 9
+    assert decided(values, "store_id").role == "category"
+    assert decided(values, "store_id", asked=True).role == "number"
+    assert decided(list(range(50)), "x", asked=True).role == "number"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "fit"),
+    [
+        *(("id", [5, 9], 4), ("CustomerID", ["5", "9"], 4), ("user id", ["u1", "u2"], 3)),
+        *(("name", ["Ann", "Bob"], 2), ("who", ["Ann", "Bob"], 1)),
+        *(("age", [5, 9], 0), ("who", ["Ann", "Ann"], 0), ("who", ["Ann", None], 0)),
+        *(("when", ["2024-01-01", "2024-01-02"], 0), ("id", [0.5, 1.5], 0)),
+        ("said", ["x" * 100, "y"], 0),
+    ],
+)
+def test_what_names_the_rows(name, values, fit):
+    assert may_name(name, pa.array(values), ".") == fit
