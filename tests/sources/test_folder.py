@@ -1,6 +1,10 @@
 import os
 import pickle
+import subprocess
+import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +118,37 @@ def test_a_file_without_permission_is_a_row_with_a_reason(folder, monkeypatch):
 
     monkeypatch.setattr("os.open", refuse)
     assert source.read(0, 1).bad == {0: "the file cannot be read: Permission denied"}
+
+
+def test_files_and_folders_without_permission_are_rows_with_a_reason():
+    code = """
+import os, sys
+from pathlib import Path
+from shoal.sources import open_source
+if os.geteuid() == 0:  # who may read anything
+    os.setegid(65534)
+    os.seteuid(65534)
+source = open_source(Path(sys.argv[1]))
+batch = source.read(0, source.n_rows)
+for row, name in enumerate(source.names(0, source.n_rows)):
+    print(name, batch.bad.get(row, "good"), sep="|")
+"""
+    with tempfile.TemporaryDirectory(prefix="shoal-test-") as root:
+        os.chmod(root, 0o755)
+        for name in ("a.png", "b.png", "c/d.png", "e/f.png"):
+            save(Path(root) / name, 7)
+        os.chmod(f"{root}/b.png", 0)
+        os.chmod(f"{root}/c", 0)
+        command = [sys.executable, "-c", code, root]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        os.chmod(f"{root}/c", 0o755)
+    denied = "the file cannot be read: Permission denied"
+    assert done.stdout.splitlines() == [
+        "a.png|good",
+        f"b.png|{denied}",
+        "e/f.png|good",
+        f"c/|{denied}",
+    ], done.stderr
 
 
 def test_mixed_sizes_are_scaled_to_64(tmp_path):

@@ -5,56 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
-from shoal.sources import tar, zips
+from shoal.sources import zips
 from shoal.sources.encoded import spread
 from shoal.sources.folder import MAX_FILE_BYTES
-from shoal.sources.formats import EXTENSIONS
-from shoal.sources.handles import LargeFile, looking, with_files
+from shoal.sources.handles import LargeFile, with_files
+from shoal.sources.members import MemberList
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
-
-_LABEL = b".cls"
-_MOST_LABEL_BYTES = 4096
-_MOST_LINKS = 8
-_MOST = 1 << 62
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file in an archive.
-
-    Attributes
-    ----------
-    name : bytes
-        Folders parted by ``/``.
-    offset, packed : int
-        Where it lies (in a zip archive: its header), and how many bytes it has there.
-    size : int
-        How many bytes it has.
-    crc : int
-        Checksum of a zip member.
-    target : bytes
-        For a link: the name of what it stands for.
-    reason : str
-        Why it cannot be read; empty when it can.
-    """
-
-    name: bytes
-    offset: int
-    packed: int
-    size: int
-    crc: int = 0
-    target: bytes = b""
-    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,145 +130,33 @@ def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
     SourceError
         When an archive cannot be read, or there are no images in any.
     """
-    archives, zips_, rows, others = [], [], list[tuple[int, Member]](), 0
-    labels: dict[tuple[int, bytes], tuple[int, int]] = {}
-    for number, path in enumerate(paths):
-        archive, is_zip, members = _look(path)
-        archives.append(archive)
-        zips_.append(is_zip)
-        found = {member.name: member for member in members} if _has_links(members) else {}
-        for member in members:
-            if _is_hidden(member.name):
-                continue
-            if _is_image(member):
-                rows.append((number, _followed(member, found)))
-                continue
-            others += 1
-            if not is_zip and _is_label(member):
-                labels[number, _key(member.name)] = member.offset, member.size
-    if not any(not member.reason for _, member in rows):
-        raise SourceError(_no_images(paths, [member for _, member in rows], others))
-    return _packed(tuple(archives), tuple(zips_), rows, labels), others
-
-
-def _look(path: Path) -> tuple[LargeFile, bool, list[Member]]:
-    """List the members of one archive."""
-    with looking(path) as (descriptor, archive):
-        if tar.is_tar(os.pread(descriptor, tar.BLOCK, 0)):
-            return archive, False, _tar_members(descriptor, archive.size)
-        return archive, True, _zip_members(path)
-
-
-def _tar_members(descriptor: int, size: int) -> list[Member]:
-    """List the members of a tar archive."""
-    with suppress(OSError, AttributeError):  # only headers are read: reading ahead is in vain
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
-    return [
-        Member(
-            _plain(found.name),
-            found.offset,
-            found.size,
-            found.size,
-            target=_plain(found.target),
-            reason=found.reason,
-        )
-        for found in tar.scan(descriptor, size)
-    ]
-
-
-def _zip_members(path: Path) -> list[Member]:
-    """List the members of a zip archive."""
-    return [
-        Member(
-            _plain(info.filename.replace("\\", "/").encode("utf-8", "surrogateescape")),
-            info.header_offset,
-            min(info.compress_size, _MOST),
-            min(info.file_size, _MOST),
-            info.CRC,
-            reason=zips.why_not(info),
-        )
-        for info in zips.list_zip(path)
-    ]
-
-
-def _plain(name: bytes) -> bytes:
-    """Leave out ``./`` before a name."""
-    return name.removeprefix(b"./")
-
-
-def _has_links(members: Sequence[Member]) -> bool:
-    """Tell whether there are links."""
-    return any(member.target for member in members)
-
-
-def _followed(member: Member, found: dict[bytes, Member]) -> Member:
-    """Give a link the place of what it stands for."""
-    aim = member
-    for _ in range(_MOST_LINKS):
-        if not aim.target:
-            break
-        said = f"the member is a link to {aim.target.decode('utf-8', 'replace')}, which is no file "
-        missing = Member(aim.target, 0, 0, 0, reason=said + "in the archive")
-        aim = found.get(aim.target, missing)
-    reason = "the member is a link that leads to itself" if aim.target else aim.reason
-    return Member(member.name, aim.offset, aim.packed, aim.size, aim.crc, reason=reason)
-
-
-def _is_hidden(name: bytes) -> bool:
-    """Tell names that no person gave: hidden ones, and what macOS adds."""
-    return any(part.startswith(b".") or part == b"__MACOSX" for part in name.split(b"/"))
-
-
-def _is_image(member: Member) -> bool:
-    """Tell an image by its extension; damage takes part, as images are lost by it."""
-    extension = os.path.splitext(member.name)[1].lower().decode("ascii", "replace")
-    return extension in EXTENSIONS or member.name in (tar.DAMAGED, tar.CUT_OFF)
-
-
-def _is_label(member: Member) -> bool:
-    """Tell a member that holds the label of the image beside it."""
-    small = member.size <= _MOST_LABEL_BYTES and not member.reason and not member.target
-    return small and member.name.lower().endswith(_LABEL)
-
-
-def _key(name: bytes) -> bytes:
-    """Give what the members of one WebDataset sample share: all before the name's first dot."""
-    folder, slash, file = name.rpartition(b"/")
-    return folder + slash + file.split(b".")[0]
-
-
-def _packed(
-    archives: tuple[LargeFile, ...],
-    is_zip: tuple[bool, ...],
-    rows: list[tuple[int, Member]],
-    labels: dict[tuple[int, bytes], tuple[int, int]],
-) -> ArchiveStore:
-    """Put the members into arrays."""
-    members = [member for _, member in rows]
-    places = [(m.offset, m.packed, m.size, m.crc) for m in members]
-    beside = None
-    if labels:
-        found = [labels.get((number, _key(m.name)), (0, -1)) for number, m in rows]
-        beside = np.array(found, np.int64)
-    return ArchiveStore(
-        archives,
-        is_zip,
-        b"".join(member.name for member in members),
-        np.cumsum([len(member.name) for member in members], dtype=np.int64),
-        np.array(places, np.int64).reshape(-1, 4),
-        np.array([number for number, _ in rows], np.int32),
-        {row: member.reason for row, member in enumerate(members) if member.reason},
-        beside,
+    members = MemberList()
+    looked = [members.add(number, path) for number, path in enumerate(paths)]
+    if len(members.reasons) == len(members):
+        raise SourceError(_no_images(paths, members))
+    store = ArchiveStore(
+        tuple(archive for archive, _ in looked),
+        tuple(is_zip for _, is_zip in looked),
+        bytes(members.blob),
+        np.array(members.ends, np.int64),
+        np.array(members.places, np.int64).reshape(-1, 4),
+        np.array(members.owner, np.int32),
+        members.reasons,
+        np.array(members.labels, np.int64).reshape(-1, 2) if members.has_labels else None,
     )
+    return store, members.others
 
 
-def _no_images(paths: Sequence[Path], bad: list[Member], others: int) -> str:
+def _no_images(paths: Sequence[Path], members: MemberList) -> str:
     """Word what is said of archives in which nothing can be used."""
     where = str(paths[0]) if len(paths) == 1 else f"the {len(paths):,} archives"
-    if bad:
-        name = PurePosixPath(bad[0].name.decode("utf-8", "replace")).name
-        return f"none of the {len(bad):,} images in {where} can be read ({name}: {bad[0].reason})"
-    holds = f"{others:,} other files" if others else "nothing"
+    if len(members):
+        name = bytes(members.blob[: members.ends[0]]).decode("utf-8", "replace")
+        return (
+            f"none of the {len(members):,} images in {where} can be read "
+            f"({name}: {members.reasons[0]})"
+        )
+    holds = f"{members.others:,} other files" if members.others else "nothing"
     return (
         f"{where} has no images (it holds {holds}): Shoal reads JPEG, PNG, GIF, BMP, TIFF, WebP "
         "and PNM files in tar and zip archives"

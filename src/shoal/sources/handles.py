@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,8 @@ def looking(path: Path) -> Iterator[tuple[int, LargeFile]]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         found = os.fstat(descriptor)
+        with suppress(OSError, AttributeError):  # only headers are read: what follows is in vain
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         yield descriptor, LargeFile(path, found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None

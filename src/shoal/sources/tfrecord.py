@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,49 +171,52 @@ def make_record_store(paths: Sequence[Path], label: str, key: str | None) -> Rec
     InputError
         When no feature, or not exactly one, holds images and `key` says none.
     """
-    files, places, owners = [], list[tuple[int, int]](), list[int]()
+    files, places, counts, n_rows = [], list[NDArray[np.int64]](), list[int](), 0
     reasons: dict[int, str] = {}
-    for number, path in enumerate(paths):
+    for path in paths:
         file, found, reason = _look(path)
         files.append(file)
-        places += found
         if reason:
-            reasons[len(places)] = reason
-            places.append((-1, -1))
-        owners += [number] * (len(places) - len(owners))
-    if len(places) == len(reasons):
+            reasons[n_rows + len(found)] = reason
+            found = np.append(found, [[-1, -1]], axis=0)
+        places.append(found)
+        counts.append(len(found))
+        n_rows += len(found)
+    if n_rows == len(reasons):
         why = f": {reasons[0]}" if reasons else ""
         raise SourceError(f"{label} has no records that can be read{why}")
-    place, owner = np.array(places, np.int64), np.array(owners, np.int32)
-    store = RecordStore(tuple(files), place, owner, reasons, "", None, None)
+    owner = np.repeat(np.arange(len(files), dtype=np.int32), counts)
+    store = RecordStore(tuple(files), np.concatenate(places), owner, reasons, "", None, None)
     return _with_keys(store, label, key)
 
 
-def _look(path: Path) -> tuple[LargeFile, list[tuple[int, int]], str]:
+def _look(path: Path) -> tuple[LargeFile, NDArray[np.int64], str]:
     """List the records of a file, and say why the list ends early if it does."""
     with looking(path) as (descriptor, file):
         if file.size and not is_tfrecord(os.pread(descriptor, _HEAD, 0)):
             raise SourceError(
                 f"{path} is no TFRecord file, or a compressed one: write it without compression"
             )
-        return file, *_scan(descriptor, file.size)
+        places = array("q")
+        reason = _scan(descriptor, file.size, places)
+        return file, np.array(places, np.int64).reshape(-1, 2), reason
 
 
-def _scan(descriptor: int, size: int) -> tuple[list[tuple[int, int]], str]:
-    """Go from record to record by their lengths."""
-    places, at = list[tuple[int, int]](), 0
+def _scan(descriptor: int, size: int, places: array[int]) -> str:
+    """Go from record to record by their lengths, note where they lie; say why it ends early."""
+    at = 0
     while at < size:
         head = os.pread(descriptor, _HEAD, at)
         if len(head) < _HEAD:
-            return places, f"the file is cut off at byte {size:,}"
+            return f"the file is cut off at byte {size:,}"
         length = _length(head)
         if length is None:
-            return places, f"the file is damaged from byte {at:,} on: the rest cannot be found"
+            return f"the file is damaged from byte {at:,} on: the rest cannot be found"
         if at + _HEAD + length + _FOOT > size:
-            return places, f"the file is cut off within a record, at byte {size:,}"
-        places.append((at + _HEAD, length))
+            return f"the file is cut off within a record, at byte {size:,}"
+        places.extend((at + _HEAD, length))
         at += _HEAD + length + _FOOT
-    return places, ""
+    return ""
 
 
 def _length(head: bytes) -> int | None:

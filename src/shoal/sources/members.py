@@ -1,0 +1,194 @@
+"""The images in archives, listed by what the archives say of themselves."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shoal.sources import tar, zips
+from shoal.sources.formats import EXTENSIONS
+from shoal.sources.handles import LargeFile, looking
+
+_IMAGES = frozenset(extension.encode() for extension in EXTENSIONS)
+_LABEL = b".cls"
+_MOST_LABEL_BYTES = 4096
+_MOST_LINKS = 8
+_MOST = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an archive.
+
+    Attributes
+    ----------
+    name : bytes
+        Folders parted by ``/``.
+    offset, packed : int
+        Where it lies (in a zip archive: its header), and how many bytes it has there.
+    size : int
+        How many bytes it has.
+    crc : int
+        Checksum of a zip member.
+    target : bytes
+        For a link: the name of what it stands for.
+    reason : str
+        Why it cannot be read; empty when it can.
+    """
+
+    name: bytes
+    offset: int
+    packed: int
+    size: int
+    crc: int = 0
+    target: bytes = b""
+    reason: str = ""
+
+
+class MemberList:
+    """Images of archives in the order in which they lie, in arrays: millions stay small.
+
+    Attributes
+    ----------
+    blob, ends
+        All names one after the other, and where each ends.
+    places
+        Offset, packed size, size and checksum of each, one after the other.
+    owner
+        Number of the archive of each.
+    labels
+        Offset and size of the ``.cls`` member beside each, size -1 where there is none.
+    reasons
+        Why some cannot be read, by their number.
+    others
+        How many members are no images.
+    has_labels
+        Whether any image has a label.
+    """
+
+    def __init__(self) -> None:
+        self.blob = bytearray()
+        self.ends, self.places, self.labels = array("q"), array("q"), array("q")
+        self.owner = array("i")
+        self.reasons: dict[int, str] = {}
+        self.others, self.has_labels = 0, False
+        self._key, self._label, self._first = b"", (0, -1), 0
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def add(self, number: int, path: Path) -> tuple[LargeFile, bool]:
+        """List one archive; give it, and whether it is a zip archive.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be read.
+        """
+        with looking(path) as (descriptor, archive):
+            is_zip = not tar.is_tar(os.pread(descriptor, tar.BLOCK, 0))
+            links = []
+            for member in _members(descriptor, archive, is_zip):
+                if _is_hidden(member.name):
+                    continue
+                if not is_zip:
+                    self._note_label(member)
+                if not _is_image(member):
+                    self.others += 1
+                    continue
+                if member.target:
+                    links.append((len(self), member))
+                self._append(number, member)
+            self._end_sample()
+            if links:
+                found = {one.name: one for one in _members(descriptor, archive, is_zip)}
+                for row, link in links:
+                    self._follow(row, link, found)
+        return archive, is_zip
+
+    def _append(self, number: int, member: Member) -> None:
+        """Add an image."""
+        if member.reason:
+            self.reasons[len(self)] = member.reason
+        self.blob += member.name
+        self.ends.append(len(self.blob))
+        self.places.extend((member.offset, member.packed, member.size, member.crc))
+        self.labels.extend((0, -1))
+        self.owner.append(number)
+
+    def _note_label(self, member: Member) -> None:
+        """Note a label for the images of its sample; a sample's members follow each other."""
+        folder, slash, name = member.name.rpartition(b"/")
+        key = folder + slash + name.split(b".")[0]
+        if key != self._key:
+            self._end_sample()
+            self._key = key
+        plain = member.size <= _MOST_LABEL_BYTES and not member.reason and not member.target
+        if plain and name.lower().endswith(_LABEL):
+            self._label = member.offset, member.size
+
+    def _end_sample(self) -> None:
+        """Give the images of a sample its label."""
+        if self._label[1] >= 0:
+            for row in range(self._first, len(self)):
+                self.labels[2 * row], self.labels[2 * row + 1] = self._label
+                self.has_labels = True
+        self._label, self._first = (0, -1), len(self)
+
+    def _follow(self, row: int, link: Member, found: dict[bytes, Member]) -> None:
+        """Give a link the place of what it stands for."""
+        aim = link
+        for _ in range(_MOST_LINKS):
+            if not aim.target:
+                break
+            to = aim.target.decode("utf-8", "replace")
+            said = f"the member is a link to {to}, which is no file in the archive"
+            aim = found.get(aim.target, Member(aim.target, 0, 0, 0, reason=said))
+        reason = "the member is a link that leads to itself" if aim.target else aim.reason
+        if reason:
+            self.reasons[row] = reason
+        self.places[4 * row : 4 * row + 4] = array("q", (aim.offset, aim.packed, aim.size, aim.crc))
+
+
+def _members(descriptor: int, archive: LargeFile, is_zip: bool) -> Iterator[Member]:
+    """Go through the members of an archive."""
+    return _zip_members(archive.path) if is_zip else _tar_members(descriptor, archive.size)
+
+
+def _tar_members(descriptor: int, size: int) -> Iterator[Member]:
+    """Go through the members of a tar archive."""
+    for found in tar.scan(descriptor, size):
+        target = found.target.removeprefix(b"./")
+        member = Member(found.name.removeprefix(b"./"), found.offset, found.size, found.size)
+        if target or found.reason:
+            member = replace(member, target=target, reason=found.reason)
+        yield member
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    """Go through the members of a zip archive."""
+    for info in zips.list_zip(path):
+        yield Member(
+            info.filename.replace("\\", "/").removeprefix("./").encode("utf-8", "surrogateescape"),
+            min(info.header_offset, _MOST),
+            min(info.compress_size, _MOST),
+            min(info.file_size, _MOST),
+            info.CRC,
+            reason=zips.why_not(info),
+        )
+
+
+def _is_hidden(name: bytes) -> bool:
+    """Tell names that no person gave: hidden ones, and what macOS adds."""
+    if not name.startswith(b".") and b"/." not in name and b"__MACOSX" not in name:
+        return False
+    return any(part.startswith(b".") or part == b"__MACOSX" for part in name.split(b"/"))
+
+
+def _is_image(member: Member) -> bool:
+    """Tell an image by its extension; damage takes part, as images are lost by it."""
+    extension = os.path.splitext(member.name)[1].lower()
+    return extension in _IMAGES or member.name in (tar.DAMAGED, tar.CUT_OFF)
