@@ -158,6 +158,17 @@ def test_folders_and_labels_in_an_archive(tmp_path):
     assert classes(read_truth("labels", open_source(tmp_path / "x.tar"))) == [None, "7", "12"]
 
 
+def test_numbered_archives_are_no_classes(tmp_path):
+    for at in range(2):
+        Image.new("L", (8, 8)).save(tmp_path / f"{at}.png")
+        for name in (f"s-{at}.tar", f"{'ab'[at]}.tar"):
+            subprocess.run(["tar", "-cf", name, f"{at}.png"], cwd=tmp_path, check=True)
+    with pytest.raises(InputError, match=r"numbered archives such as s-0\.tar without folders"):
+        read_truth("folders", open_source(f"{tmp_path}/s-*.tar"))
+    truth = read_truth("folders", open_source(f"{tmp_path}/{{a,b}}.tar"))
+    assert classes(truth) == ["a.tar", "b.tar"]
+
+
 def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):
     path = tmp_path / "y.npy"
     with pytest.raises(InputError, match="is no file"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -147,7 +148,19 @@ def _folder_names(source: Source) -> list[str | None]:
             f"--truth {FOLDERS}: all {len(names):,} files are in one folder, "
             "so their folders tell no classes apart"
         )
+    if _are_shards(folders):
+        raise InputError(
+            f"--truth {FOLDERS}: the files are in numbered archives such as {folders[0]} without "
+            f"folders, which tell no classes apart: give a file, or {LABELS}"
+        )
     return folders
+
+
+def _are_shards(folders: Sequence[str | None]) -> bool:
+    """Tell names of archives that differ in nothing but their numbers."""
+    found = set(folders)
+    alike = {re.sub(r"[0-9]+", "#", name or "") for name in found}
+    return len(alike) == 1 and all((name or "").endswith((".tar", ".zip")) for name in found)
 
 
 def _own_labels(source: Source) -> list[str | None]:
