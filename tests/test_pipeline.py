@@ -9,7 +9,7 @@ import pytest
 
 from shoal import pipeline
 from shoal.errors import InputError, RunError, SettingError
-from shoal.pipeline import STAGES, make_plan, run_pipeline
+from shoal.pipeline import STAGES, run_pipeline
 from shoal.settings import fit_settings
 from shoal.sources import open_source
 from shoal.stages import base
@@ -252,42 +252,6 @@ def test_killed_ten_times_and_resumed_gives_the_same_bytes(tmp_path, representat
         fit_settings(workers=1, representatives=representatives or None),
     )
     assert differing(tmp_path / "killed", tmp_path / "straight") == []
-
-
-def test_one_row_is_refused():
-    with pytest.raises(InputError, match="at least 2"):
-        make_plan(open_source(IMAGES[:1]), fit_settings())
-
-
-def test_a_smallest_size_over_all_rows_is_refused():
-    with pytest.raises(SettingError, match="min_size 241, but there are 240 rows"):
-        make_plan(open_source(IMAGES), fit_settings(min_size=241))
-
-
-def test_more_representatives_than_memory_are_refused():
-    rows = open_source(np.broadcast_to(np.float32(0), (5_000_000, 8)))
-    with pytest.raises(SettingError, match=r"need about .* MiB, but memory is 1,024 MiB"):
-        make_plan(rows, fit_settings(memory="1GiB", representatives=2_000_000))
-
-
-def test_the_plan_grows_with_the_data_and_not_with_the_workers():
-    few, many = (
-        make_plan(open_source(np.broadcast_to(np.uint8(0), (n, 16, 16, 3))), fit_settings())
-        for n in (10_000, 4_000_000)
-    )
-    assert many.disk > 50 * few.disk
-    assert (few.passes, many.passes) == (2, 2)
-    assert few.shards.size == 1365
-    one = make_plan(open_source(IMAGES), fit_settings(workers=1))
-    two = make_plan(open_source(IMAGES), fit_settings(workers=2))
-    assert one.shards == two.shards
-    json.dumps(two.as_dict())
-
-
-def test_little_memory_means_fewer_workers():
-    rows = open_source(np.broadcast_to(np.uint8(0), (500_000, 16, 16, 3)))
-    assert make_plan(rows, fit_settings(workers=8, memory="8GiB")).workers == 8
-    assert make_plan(rows, fit_settings(workers=8, memory="512MiB")).workers == 1
 
 
 def test_a_run_cannot_keep_its_own_ids(tmp_path):

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal import pipeline
+from shoal import forecast, pipeline
 from shoal.core.layers import Layer
 from shoal.core.metrics import score, simplified_silhouette
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.model import Model, Prediction
+from shoal.plan import check_disk, make_plan
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, open_source
@@ -362,11 +363,43 @@ def fit(
 
 
 def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any) -> dict[str, Any]:
-    """Say what `fit` would do and what it takes, without doing it; the parameters are its own."""
+    """Say what `fit` would do and what it takes, without doing it; the parameters are its own.
+
+    It takes some seconds, in which it measures how fast this machine reads, encodes and searches.
+
+    Raises
+    ------
+    InputError
+        When the rows, the settings or the memory cannot be used; says what would do.
+    StorageFullError
+        When the disk of `out` has no room for the run.
+    """
     checked = fit_settings(**settings)
     rows, _ = _source_and_path(source, checked)
-    found = pipeline.make_plan(rows, checked)
-    return {"source": rows.description, "why": found.said, "run": out, **found.as_dict()}
+    found = make_plan(rows, checked)
+    if out is not None:
+        check_disk(found, Path(out))
+    seconds = forecast.seconds(found, forecast.calibrate(found))
+    stages = [
+        {
+            "stage": need.stage,
+            "seconds": seconds[need.stage],
+            "memory_bytes": need.memory(found.workers),
+            "disk_bytes": need.disk,
+        }
+        for need in found.needs
+    ]
+    return {
+        "source": rows.description,
+        "why": found.said,
+        "remark": found.remark or None,
+        "run": out,
+        **found.as_dict(),
+        "seconds": sum(seconds.values()),
+        "memory_bytes": found.memory,
+        "disk_bytes": found.disk,
+        "stages": stages,
+    }
 
 
 def open(path: str | os.PathLike[str]) -> Run:

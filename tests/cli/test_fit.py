@@ -1,5 +1,7 @@
 import json
+import re
 import shlex
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -56,9 +58,20 @@ def test_a_dry_run_writes_nothing(shoal, told, digits, tmp_path, monkeypatch):
     result = shoal("fit", digits, "--key", "images", "--dry-run")
     assert result.exit_code == 0
     assert "600 grey images" in result.stdout
-    assert "memory" in result.stdout
-    assert told("fit", digits, "--key", "images", "--dry-run")["rows"] == 600
+    assert re.search(r"summarise +[\d.]+ s +[\d,]+ MiB +\d+ MiB\n", result.stdout)
+    facts = told("fit", digits, "--key", "images", "--dry-run")
+    assert facts["rows"] == 600
+    assert facts["seconds"] == pytest.approx(sum(one["seconds"] for one in facts["stages"]))
+    assert facts["memory_bytes"] == max(one["memory_bytes"] for one in facts["stages"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_refuses_what_cannot_fit(shoal, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("Usage", "free")(1000))
+    result = shoal("fit", digits, "--key", "images", "--dry-run")
+    assert result.exit_code == 2
+    assert "make room, or give another folder with -o" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.cli.options import JsonOption, QuietOption, with_settings
-from shoal.cli.output import command, print_json, print_next, say
+from shoal.cli.output import command, duration, print_json, print_next, say
 from shoal.cli.runs import layer_facts, print_layers
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
     from shoal.api import Run
+
+_IN_TABLE = ("stages", "seconds", "memory", "disk", "memory_bytes", "disk_bytes")
 
 
 @with_settings()
@@ -123,8 +125,24 @@ def _plan(source: str, out: Path, given: dict[str, Any], json: bool) -> None:
     if json:
         print_json(facts)
         return
-    from shoal.cli.output import print_facts
+    from shoal.cli.output import print_facts, print_table
     from shoal.export.report import flat
 
-    print_facts(flat(facts))
-    say("Nothing was run.")
+    shown = {name: value for name, value in facts.items() if name not in _IN_TABLE}
+    print_facts(flat(shown))
+    say()
+    lines = [
+        [stage["stage"], *_taken(stage["seconds"], stage["memory_bytes"], stage["disk_bytes"])]
+        for stage in facts["stages"]
+    ]
+    whole = _taken(facts["seconds"], facts["memory_bytes"], facts["disk_bytes"])
+    names = ("stage", "time", "memory", "disk")
+    print_table("About what each stage takes", names, [*lines, ["in all", *whole]], len(lines))
+    say("Nothing was run. Times are by this machine's rates just now, good to a factor of two.")
+
+
+def _taken(seconds: float, memory: int, disk: int) -> list[str]:
+    """Write time, memory and disk."""
+    from shoal.plan import mebibytes
+
+    return [duration(seconds), mebibytes(memory), mebibytes(disk)]

@@ -119,6 +119,18 @@ def number(value: Any, digits: int = 2) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{float(value):,.{digits}f}"
 
 
+def duration(seconds: float) -> str:
+    """Write a time in two places.
+
+    >>> duration(0.004), duration(9.4), duration(75), duration(4000)
+    ('0.0 s', '9.4 s', '1 min 15 s', '1 h 7 min')
+    """
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{seconds:.1f} s"
+
+
 def _plain(value: Any) -> Any:
     """Give what JSON can hold."""
     if isinstance(value, Mapping):

@@ -80,7 +80,7 @@ def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) 
     rows = checked(rows, "rows")
     shift = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
     members = rows - shift
-    widest = float(np.abs(members).max(initial=0.0))
+    widest = max(float(members.max(initial=0.0)), -float(members.min(initial=0.0)))
     scale = 1.0 / max(widest, 1e-37) if widest > 0 else 1.0
     members *= np.float32(scale)
     order = np.arange(len(rows), dtype=np.int32)

@@ -5,7 +5,7 @@ its codes (`summarise`), with openings for rows that are far from all codes, and
 merged in a fixed order (`merge_partials`, `merge_summaries`). `represent` does it all in memory.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -169,10 +169,11 @@ def represent(x: NDArray, m: int, seed: int = 0, workers: int = 1) -> Summary:
     return merge_summaries(_summarise_all(x, codebook, workers), codebook)
 
 
-def _summarise_all(x: NDArray, codebook: Codebook, workers: int) -> list[PartialSummary]:
-    """Partial summaries of fixed blocks of the rows."""
+def _summarise_all(x: NDArray, codebook: Codebook, workers: int) -> Iterator[PartialSummary]:
+    """Partial summaries of fixed blocks of the rows, no more at a time than there are workers."""
     blocks = [(x[a : a + _BLOCK], codebook, a) for a in range(0, len(x), _BLOCK)]
-    return in_threads(summarise, blocks, workers)
+    for a in range(0, len(blocks), workers):
+        yield from in_threads(summarise, blocks[a : a + workers], workers)
 
 
 def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> Codebook:
@@ -203,7 +204,9 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
     first, _, counts = distinct_rows(sample)
     if len(first) <= m:
         return _codebook(sample[first], np.zeros(len(first)), m, workers)
-    centres = two_level_codes(sample[first], counts, max(1, round(_PLANNED * m)), seed, workers)
+    distinct = sample if len(first) == len(sample) else sample[first]
+    centres = two_level_codes(distinct, counts, max(1, round(_PLANNED * m)), seed, workers)
+    del distinct
     most = max(len(centres), round(_SEEDED * m))
     for _ in range(_ROUNDS):
         rough = _with_reach(centres, sample, most, workers)

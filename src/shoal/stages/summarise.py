@@ -172,12 +172,18 @@ def _codebook(context: Context, folder: StageFolder, m: int) -> Codebook:
 def _sample(run: RunFolder, shards: Shards, count: int, seed: int) -> NDArray[np.float32]:
     """Draw rows from all shards, each with the same chance; all of them when they are few."""
     share = min(1.0, count / shards.n_rows)
-    project, drawn = run.stage("project"), []
+    chosen = []
     for number, good in good_blocks(run, shards):
         at = good - shards.bounds(number)[0]
         chance = np.random.default_rng([seed, number]).random(len(at))
-        drawn.append(read_vectors(project, number, at[chance < share]))
-    return np.concatenate(drawn)
+        chosen.append(at[chance < share])
+    project, done = run.stage("project"), 0
+    components = int(project.receipt.counts["components"])
+    drawn = np.empty((sum(map(len, chosen)), components), np.float32)
+    for number, at in enumerate(chosen):
+        drawn[done : done + len(at)] = read_vectors(project, number, at)
+        done += len(at)
+    return drawn
 
 
 def _refuse_one(distinct: int, rows: int) -> None:

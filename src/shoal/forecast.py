@@ -1,0 +1,145 @@
+"""How long a fit will take: the rates of this machine just now, times what each stage does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
+from shoal.core.representatives import SAMPLE_PER_CODE
+from shoal.core.shortlists import LENGTH
+from shoal.features import Projection
+from shoal.plan import Plan
+from shoal.stages import features
+from shoal.stages.base import is_read, keeps_numbers
+
+_SECONDS = 0.35  # for each of the five rates
+_FEWEST = 8
+_MOST = 16_384
+_TRIED_CENTRES = 2 * EXACT_CENTRES
+_COARSE_ROUNDS, _FINE_ROUNDS, _SEARCHES = 8, 6, 5  # of the codebook's sample
+_PARTS, _PART_ROWS = 8, 8_000  # random parts that vote on the tree
+_EXACT = 0.5  # of the time a distance that the search by shortlists takes: larger products
+_REST = 7_200  # distances: the time a representative for communities, splits, layers
+_SMALL = 2e-6  # seconds a row: accumulating, packing, writing
+_SHARED = 0.9  # of a core that a worker gets where there are several
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What one worker does a second.
+
+    Attributes
+    ----------
+    read, encode, project
+        Rows of the source.
+    search
+        Distances of a row to a centre, in the search for the nearest.
+    product
+        Multiplications and additions of a matrix product in float64.
+    """
+
+    read: float
+    encode: float
+    project: float
+    search: float
+    product: float
+
+
+def calibrate(plan: Plan) -> Rates:
+    """Measure the rates in some two seconds, on rows from all over the source.
+
+    What is read was perhaps read before and lies in the system's cache: a disk may be slower.
+    """
+    source, encoder = plan.source, plan.encoder
+    encoder.setup()
+    place = np.random.default_rng(0)
+
+    def rows(count: int) -> np.ndarray:
+        start = int(place.integers(0, source.n_rows - count + 1))
+        return source.read(start, start + count).data
+
+    most = min(_MOST, source.n_rows, plan.shards.block(source))
+    c = min(encoder.needs.components, encoder.n_features)
+    m = min(_TRIED_CENTRES, max(plan.representatives, 2))
+    flat = Projection(np.zeros(encoder.n_features), np.ones((encoder.n_features, c)), np.ones(c))
+    with threadpool_limits(1):
+        read = _rate(rows, most)
+        kept = rows(most)
+        encode = _rate(lambda count: encoder.encode(kept[:count]), most)
+        found = place.normal(size=(most, encoder.n_features)).astype(np.float32)
+        project = _rate(lambda count: flat.apply(found[:count]), most)
+        centres, near = (place.normal(size=(n, c)).astype(np.float32) for n in (m, _MOST))
+        lists = shortlists_for(centres)
+        search = _rate(
+            lambda count: nearest_of(near[:count], centres, 1, shortlists=lists), _MOST, _MOST
+        )
+        square = np.ones((min(most, 1024), encoder.n_features))
+        product = _rate(lambda count: square[:count].T @ square[:count], len(square))
+    return Rates(read, encode, project, search * _compared(m), product * encoder.n_features**2)
+
+
+def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> float:
+    """Give how many of what `work` is told to do it does a second, after it has warmed up."""
+    work(1)
+    count = min(first, most)
+    began = time.perf_counter()
+    while True:
+        start = time.perf_counter()
+        work(count)
+        now = time.perf_counter()
+        if now - began > _SECONDS / 2 or (count == most and now - began > _SECONDS / 4):
+            return count / max(now - start, 1e-9)
+        count = min(4 * count, most)
+
+
+def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
+    """Give the seconds of each stage.
+
+    Parameters
+    ----------
+    plan
+        What is done.
+    rates
+        Of `calibrate`.
+    """
+    n, m, d = plan.shards.n_rows, plan.representatives, plan.encoder.n_features
+    together = max(1.0, _SHARED * plan.workers)
+    kept = features.is_kept(plan.source, plan.encoder)
+    encoding = 1 / rates.read + 1 / rates.encode
+    numbers = keeps_numbers(plan.source)
+    read = 0 if numbers else 1 / rates.read
+    passes = {
+        "index": n * is_read(plan.source) / rates.read,
+        "features": n * (read + 1 / rates.encode + d * d / rates.product),
+        "project": n * ((0 if kept else encoding) + 2 / rates.project + _SMALL),
+        "summarise": n * _SMALL if m == n else _summarising(n, m, rates),
+        "tree": _tree(m, rates),
+        "assign": n * ((m < n) * 1.5 * _compared(m) / rates.search + _SMALL),
+    }
+    return {name: one / together for name, one in passes.items()}
+
+
+def _summarising(n: int, m: int, rates: Rates) -> float:
+    """Count the seconds of one worker for the codebook and the rows by it."""
+    sample, coarse = min(n, SAMPLE_PER_CODE * m), 2 * m**0.5
+    trained = min(128 * coarse, sample) * coarse * _COARSE_ROUNDS
+    fine = sample * (coarse + _FINE_ROUNDS * m / coarse)
+    searched = (_SEARCHES * sample + n) * _compared(m)
+    return (trained + fine + searched) / rates.search + (_SEARCHES * sample + n) * _SMALL
+
+
+def _tree(m: int, rates: Rates) -> float:
+    """Count the seconds of one worker for the neighbours, the tree and its votes."""
+    part = min(_PART_ROWS, 0.8 * m)
+    exact = m * m + _PARTS * part * part
+    return (_EXACT * exact + _REST * (m + _PARTS * part)) / rates.search
+
+
+def _compared(m: int) -> float:
+    """Count the centres that a row is compared with where there are m."""
+    return m if m <= EXACT_CENTRES else 2 * m**0.5 + LENGTH

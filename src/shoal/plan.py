@@ -1,0 +1,350 @@
+"""The plan of a fit: shards, representatives, workers, and what they take of memory and disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shoal.core.graph import MOST_NEIGHBOURS
+from shoal.core.representatives import SAMPLE_PER_CODE
+from shoal.core.shortlists import LENGTH
+from shoal.errors import InputError, SettingError, StorageFullError
+from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
+from shoal.settings import FitSettings
+from shoal.sources import Source, as_wanted, some_images
+from shoal.sources.arrays import ArraySource
+from shoal.stages import features, summarise
+from shoal.stages.base import (
+    EVERY_ROW,
+    Shards,
+    is_encoded,
+    is_read,
+    keeps_numbers,
+    row_bytes,
+)
+
+LIBRARIES = 240 << 20
+"""Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
+
+_MEBIBYTE = 1 << 20
+_GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
+_LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
+_STEP = 0.75
+_SLACK = 1.02
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a stage takes, in bytes.
+
+    Attributes
+    ----------
+    stage
+        Its name.
+    shared
+        Memory whatever the workers are.
+    each
+        Memory of every worker.
+    disk
+        Of what it leaves in the run folder.
+    passing
+        Disk for what it deletes at its end.
+    once
+        Memory of a part of the stage in which no worker adds to it.
+    """
+
+    stage: str
+    shared: int
+    each: int
+    disk: int
+    passing: int = 0
+    once: int = 0
+
+    def memory(self, workers: int) -> int:
+        """Count its memory, the libraries' included."""
+        return LIBRARIES + max(self.once, self.shared + workers * self.each)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit would do, and what it takes.
+
+    Attributes
+    ----------
+    encoder
+        How rows become features.
+    said
+        A sentence that says why.
+    source
+        The rows, in the size that the encoder wants.
+    shards
+        The fixed ranges of rows.
+    representatives
+        How many at most.
+    workers
+        Threads, as many as the memory allows.
+    needs
+        Memory and disk, stage by stage.
+    passes
+        How often the source is read.
+    remark
+        A sentence that says what the memory made smaller; empty where nothing.
+    """
+
+    encoder: Encoder
+    said: str
+    source: Source
+    shards: Shards
+    representatives: int
+    workers: int
+    needs: tuple[Need, ...]
+    passes: int
+    remark: str = ""
+
+    @property
+    def memory(self) -> int:
+        """Bytes at the peak, over all stages."""
+        return max(need.memory(self.workers) for need in self.needs)
+
+    @property
+    def disk(self) -> int:
+        """Bytes of the finished run folder."""
+        return sum(need.disk for need in self.needs)
+
+    @property
+    def peak_disk(self) -> int:
+        """Bytes of the run folder at its largest."""
+        done = np.cumsum([need.disk for need in self.needs])
+        return int(max(d + need.passing for d, need in zip(done, self.needs, strict=True)))
+
+    def asked(self, settings: FitSettings) -> int | None:
+        """Give the number of representatives to ask for: another only where the memory says so."""
+        return self.representatives if self.remark else settings.representatives
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values for people."""
+        return {
+            "rows": self.shards.n_rows,
+            "features": f"{self.encoder.name}, {self.encoder.n_features:,} numbers a row",
+            "shards": len(self.shards),
+            "rows a shard": self.shards.size,
+            "representatives": self.representatives,
+            "workers": self.workers,
+            "passes over the source": self.passes,
+            "memory": mebibytes(self.memory),
+            "disk": mebibytes(self.disk),
+            "stages": [need.stage for need in self.needs],
+        }
+
+
+def mebibytes(count: int) -> str:
+    """Write bytes for people.
+
+    >>> mebibytes(3 << 20), mebibytes(5), mebibytes(5 << 30)
+    ('3 MiB', '1 MiB', '5,120 MiB')
+    """
+    return f"{max(1, count >> 20):,} MiB"
+
+
+def make_plan(source: Source, settings: FitSettings) -> Plan:
+    """Work out shards, representatives, workers, memory and disk for a source.
+
+    The shards depend on the source alone, so that another memory redoes nothing that need not
+    be. Fewer workers come first, as they change no result; only where one worker is too many
+    are there fewer representatives than usual, unless their number was asked for.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two rows, or the settings do not go with them or with the
+        memory; the message says what would do.
+    """
+    if source.n_rows < 2:
+        raise InputError(f"{source.description}: one row has no groups, give at least 2 to cluster")
+    encoder, said = choose_encoder(
+        settings.features, source, lambda: some_images(source, LOOKED, LOOKED_SIDE)
+    )
+    n = source.n_rows
+    if settings.min_size is not None and settings.min_size > n:
+        raise SettingError(
+            f"min_size {settings.min_size:,}, but there are {n:,} rows: give at most {n:,}"
+        )
+    rows = as_wanted(source, encoder.needs.wanted)
+    usual = summarise.representatives_for(n, settings.representatives)
+    m, needs = _within(settings, source, rows, encoder, usual)
+    kept, encoded = keeps_numbers(source), features.is_kept(source, encoder)
+    passes = 1 if kept else is_read(source) + 1 + (not encoded)
+    return Plan(
+        encoder,
+        said,
+        rows,
+        Shards.of(source),
+        m,
+        _workers(needs, settings),
+        needs,
+        int(passes),
+        "" if m == usual else _remark(m, usual, settings.memory),
+    )
+
+
+def _within(
+    settings: FitSettings, source: Source, rows: Source, encoder: Encoder, usual: int
+) -> tuple[int, tuple[Need, ...]]:
+    """Choose as many representatives as usual, or as go into the memory with one worker."""
+    for m in _tries(usual, source.n_rows):
+        needs = stage_needs(source, rows, encoder, m)
+        if max(need.memory(1) for need in needs) <= settings.memory:
+            if settings.representatives is not None and m < usual:
+                raise SettingError(_too_many(usual, m, settings.memory, source, rows, encoder))
+            return m, needs
+    most = max(needs, key=lambda need: need.memory(1))
+    raise SettingError(
+        f"the stage {most.stage} needs about {mebibytes(most.memory(1))}, but memory is "
+        f"{mebibytes(settings.memory)}: give --memory {_enough(most.memory(1))}"
+    )
+
+
+def _tries(usual: int, n: int) -> Iterator[int]:
+    """Give numbers of representatives from the usual one down, each three quarters of the last.
+
+    >>> list(_tries(5_000, 10**6)), next(_tries(70_000, 70_000))
+    ([5000, 3750, 2812, 2109], 70000)
+    """
+    yield usual
+    m = min(round(_STEP * usual), max(n // 4, 2)) if usual == n else round(_STEP * usual)
+    while m >= _LEAST:
+        yield int(m)
+        m = int(_STEP * m)
+
+
+def _too_many(
+    asked: int, fits: int, memory: int, source: Source, rows: Source, encoder: Encoder
+) -> str:
+    """Say that there are more representatives than the memory holds, and what would do."""
+    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked))
+    return (
+        f"{asked:,} representatives need about {mebibytes(needed)}, but memory is "
+        f"{mebibytes(memory)}: give --memory {_enough(needed)}, or --representatives {fits} at most"
+    )
+
+
+def _remark(m: int, usual: int, memory: int) -> str:
+    """Say that the memory made the representatives fewer."""
+    return (
+        f"With {mebibytes(memory)} of memory there are {m:,} representatives instead of "
+        f"{usual:,}: small clusters may be missed."
+    )
+
+
+def _enough(needed: int) -> str:
+    """Give a memory that is enough, as --memory takes it.
+
+    >>> _enough(900 << 20), _enough((1 << 30) + 1)
+    ('1GiB', '1.25GiB')
+    """
+    quarters = -(-needed // (1 << 28))
+    return f"{quarters / 4:g}GiB"
+
+
+def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
+    """Count the workers that go into the memory in every stage."""
+    room = (
+        (settings.memory - LIBRARIES - need.shared) // need.each
+        if need.each
+        else settings.workers or 1
+        for need in needs
+    )
+    return int(max(1, min(settings.workers or 1, *room)))
+
+
+def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple[Need, ...]:
+    """Count memory and disk of every stage, from what its arrays take.
+
+    Parameters
+    ----------
+    source, rows
+        As opened, and in the size that the encoder wants.
+    encoder
+        How rows become features.
+    m
+        Representatives.
+    """
+    n, d = source.n_rows, encoder.n_features
+    c = min(encoder.needs.components, d)
+    shards = Shards.of(source)
+    s, every = shards.size, m == n
+    reading = shards.block(rows) * _read_bytes(rows)
+    encoding = reading + 6 * s * d + encoder.needs.scratch
+    encoded, names = features.is_kept(source, encoder), 40 * n * is_encoded(source)
+    numbers = n * row_bytes(source) if keeps_numbers(source) else 0
+    groups = len(shards.groups(8 * d * d))
+    vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
+    return (
+        Need("index", 0, s * _read_bytes(source) * is_read(source), names + numbers),
+        Need("features", 0, encoding + 40 * d * d, n + 4 * n * d * encoded, 8 * groups * d * d),
+        Need("project", 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)),
+        _summarising(n, m, c, s, every, shards),
+        Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
+        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 13 * n),
+    )
+
+
+def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
+    """Count what the representatives take: all rows in one piece, or a sample and its codes."""
+    left = m * (4 * c + 24) + every * 4 * n
+    if every:
+        return Need("summarise", n * (8 * c + 80), 0, left)
+    sample = min(n, SAMPLE_PER_CODE * m)
+    partial = m * (8 * c + 40)
+    groups = len(shards.groups(8 * m * c))
+    # Workers summarise parts of the sample too, once the codes are found in copies of it.
+    return Need(
+        "summarise",
+        sample * 4 * c + _searching(m, c) + partial,
+        2 * partial + s * 20 * c,
+        left,
+        groups * partial,
+        once=sample * (12 * c + 60),
+    )
+
+
+def _searching(m: int, c: int) -> int:
+    """Count the bytes of m codes and the shortlists in which they are looked for."""
+    lists = round(2 * m**0.5) * min(m, LENGTH)
+    return lists * (4 * c + 8) + 16 * m * c
+
+
+def _read_bytes(source: Source) -> int:
+    """Count the bytes of one row while it is read: stored, converted, checked."""
+    each = row_bytes(source)
+    if isinstance(source, ArraySource):
+        stored = int(np.prod(source.row_shape)) * source.store.dtype.itemsize
+        plain = source.store.dtype == np.uint8 and stored == each
+        return each if plain else 2 * stored + 2 * each
+    return 2 * each
+
+
+def check_disk(plan: Plan, path: Path) -> None:
+    """Raise where the disk of a run folder cannot hold what the plan will write.
+
+    What a fit that was interrupted has left there counts as written.
+
+    Raises
+    ------
+    StorageFullError
+        With what is needed, what is free, and what would do.
+    """
+    folder = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    there = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    needed = int(plan.peak_disk * _SLACK) - there
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StorageFullError(
+            f"{path} needs about {mebibytes(needed)}, but {mebibytes(free)} are free there: "
+            "make room, or give another folder with -o"
+        )
