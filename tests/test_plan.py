@@ -90,6 +90,17 @@ def test_memory_does_not_grow_with_the_rows():
     assert many.memory < 1.01 * some.memory
 
 
+def test_files_that_are_unpacked_into_memory_are_counted(tmp_path):
+    images = np.zeros((2000, 128, 128), np.uint8)
+    np.savez(tmp_path / "plain.npz", images=images)
+    np.savez_compressed(tmp_path / "packed.npz", images=images)
+    plain, packed = (
+        make_plan(open_source(tmp_path / f"{name}.npz"), fit_settings(features="gradients")).memory
+        for name in ("plain", "packed")
+    )
+    assert packed - plain == images.nbytes
+
+
 def test_what_a_refusal_advises_would_do():
     rows = open_source(np.broadcast_to(np.float32(0), (5_000_000, 8)))
     given = {"memory": "1GiB", "representatives": 2_000_000}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.settings import FitSettings
 from shoal.sources import Source, as_wanted, some_images
 from shoal.sources.arrays import ArraySource
+from shoal.sources.store import InflatedStore
 from shoal.stages import features, summarise
 from shoal.stages.base import (
     EVERY_ROW,
@@ -284,7 +285,7 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
     numbers = n * row_bytes(source) if keeps_numbers(source) else 0
     groups = len(shards.groups(8 * d * d))
     vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
-    return (
+    needs = (
         Need("index", 0, s * _read_bytes(source) * is_read(source), names + numbers),
         Need("features", 0, encoding + 40 * d * d, n + 4 * n * d * encoded, 8 * groups * d * d),
         Need("project", 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)),
@@ -292,6 +293,8 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
         Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
         Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 13 * n),
     )
+    held = _held_bytes(source)
+    return tuple(replace(one, shared=one.shared + held, once=one.once + held) for one in needs)
 
 
 def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
@@ -317,6 +320,14 @@ def _searching(m: int, c: int) -> int:
     """Count the bytes of m codes and the shortlists in which they are looked for."""
     lists = round(2 * m**0.5) * min(m, LENGTH)
     return lists * (4 * c + 8) + 16 * m * c
+
+
+def _held_bytes(source: Source) -> int:
+    """Count the bytes of a compressed file, which is unpacked into memory as a whole."""
+    if not (isinstance(source, ArraySource) and isinstance(source.store, InflatedStore)):
+        return 0
+    each = int(np.prod(source.store.row_shape)) * source.store.dtype.itemsize
+    return source.n_rows * each
 
 
 def _read_bytes(source: Source) -> int:
