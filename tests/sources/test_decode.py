@@ -334,3 +334,26 @@ def test_jpeg_that_ends_before_its_pixels_do_is_damaged_and_one_with_bytes_betwe
         decode(longer)
     between = decode(data[:-2] + b"abcd" + data[-2:])
     np.testing.assert_allclose(between, smooth(64, 80), atol=12)
+
+
+def test_damaged_notes_of_a_camera_cost_neither_the_image_nor_a_word(tmp_path):
+    picture = Image.fromarray(smooth(64, 80))
+    exif = picture.getexif()
+    exif[0x0112], exif[0x010E] = 6, "a long description" * 9
+    data = bytearray(saved(picture, "JPEG", exif=exif))
+    at = data.index(b"Exif\0\0") + 14
+    data[at + 6 : at + 9] = b"\0\2\1"  # the first note is longer than the file
+    (tmp_path / "x.jpg").write_bytes(data)
+    code = """
+import sys
+from shoal.sources.decode import decode, measure
+data = open(sys.argv[1], "rb").read()
+print(measure(data), decode(data).shape)
+"""
+    command = [sys.executable, "-c", code, tmp_path / "x.jpg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout in ("(64, 80) (64, 80, 3)\n", "(80, 64) (80, 64, 3)\n")
+    command[2] = "import PIL.Image, sys; PIL.Image.open(sys.argv[1])._getexif()"
+    loud = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Warning" in loud.stderr  # else this file proves nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 from PIL import (
     BmpImagePlugin,
@@ -16,6 +17,11 @@ from PIL import (
 )
 
 from shoal.errors import SourceError
+
+# What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
+_WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
+for _said in (*_WARNED, "Metadata Warning", "More samples per pixel"):
+    warnings.filterwarnings("ignore", _said, UserWarning, r"PIL\.")
 
 MAX_PIXELS = 250_000_000
 MAX_DECODED_BYTES = 512 << 20
