@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 ARGS :=
 
-.PHONY: demo test test-slow lint format bench docs clean venv dev
+.PHONY: demo test test-slow lint format bench bench-tiles docs clean venv dev
 
 demo: venv
 	@$(BIN)/shoal demo $(ARGS)
@@ -30,6 +30,9 @@ format: dev
 bench: dev
 	@$(call install,bench)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-tiles: dev
+	@$(BIN)/python -m benchmarks tiles $(ARGS)
 
 docs: dev
 	@$(BIN)/python docs/build.py $(ARGS)

@@ -20,10 +20,11 @@ from benchmarks import (
     peers,
     representatives,
     shapes,
+    tiles,
     vectors,
 )
 from benchmarks.base import Benchmark, Inputs
-from benchmarks.rows import RESULTS, ROOT, Context, append, last_run, make_row, read
+from benchmarks.rows import RESULTS, ROOT, Context, append, counting, make_row, read
 from benchmarks.table import draw
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         null,
         identical,
         peers,
+        tiles,
     )
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -73,11 +75,26 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         default=_given("SHOAL_FASHION"),
         help="the folder of Fashion-MNIST's four IDX .gz files",
     )
+    parser.add_argument(
+        "--tiles",
+        type=Path,
+        default=_given("SHOAL_TILES") or tiles.default_folder(),
+        help="the folder for sets of tiles and runs of them, or SHOAL_TILES",
+    )
+    parser.add_argument("--n", type=int, default=1_000_000, help="how many tiles")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PART", help="only this part of tiles"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the rows")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to draw")
     asked = parser.parse_args(words)
     if unknown := [name for name in asked.names if name not in BENCHMARKS]:
         parser.error(f"{unknown[0]} is no benchmark: there are {', '.join(BENCHMARKS)}")
+    parts = [part for name in asked.names for part in BENCHMARKS[name].parts]
+    if other := [part for part in asked.only if part not in parts]:
+        parser.error(f"--only {other[0]}: there are {', '.join(parts) or 'no parts'}")
+    if asked.n < 2:
+        parser.error(f"--n {asked.n}: give 2 or more")
     for path in (asked.mnist, asked.fashion):
         if path is not None and not path.exists():
             parser.error(f"{path} is not there")
@@ -88,7 +105,7 @@ def measure_all(asked: argparse.Namespace) -> int:
     """Run the benchmarks one after the other; those whose data are not given are left out."""
     context = Context.here()
     missed = False
-    for name in asked.names or BENCHMARKS:
+    for name in asked.names or [name for name, one in BENCHMARKS.items() if not one.by_name]:
         lacking = [need for need in BENCHMARKS[name].needs if getattr(asked, need) is None]
         if lacking:
             print(f"{name}: left out; give {_WHERE[lacking[0]]}", file=sys.stderr)
@@ -103,14 +120,20 @@ def measure_one(one: Benchmark, asked: argparse.Namespace, context: Context) -> 
     """Run one benchmark, print and keep its rows, and tell whether all its musts are met."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="shoal-bench-") as folder:
-        for measured in one.run(Inputs(Path(folder), asked.mnist, asked.fashion)):
+        given = Inputs(
+            Path(folder), asked.mnist, asked.fashion, asked.tiles, asked.n, tuple(asked.only)
+        )
+        for measured in one.run(given):
             row = make_row(one.name, measured, context)
             rows.append(row)
             shown = {k: v for k, v in row.items() if k not in ("machine", "versions", "date")}
             print(json.dumps(shown, ensure_ascii=False), flush=True)
-    for row in rows:  # all together: a run that was stopped leaves no rows
-        append(row, asked.results)
-    musts = one.musts(rows)
+            if one.piecemeal:
+                append(row, asked.results)
+    if not one.piecemeal:
+        for row in rows:  # all together: a run that was stopped leaves no rows
+            append(row, asked.results)
+    musts = one.musts(counting(one, read(one.name, asked.results)))
     for must in musts:
         print(f"{one.name}: {must}", flush=True)
     return all(must.met for must in musts)
@@ -118,7 +141,7 @@ def measure_one(one: Benchmark, asked: argparse.Namespace, context: Context) -> 
 
 def write_page(results: Path, page: Path) -> None:
     """Draw the page from the last run of each benchmark."""
-    rows = {name: last_run(read(name, results)) for name in BENCHMARKS}
+    rows = {name: counting(one, read(name, results)) for name, one in BENCHMARKS.items()}
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(draw(BENCHMARKS.values(), rows), encoding="utf-8")
 

@@ -13,11 +13,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the data are that Shoal does not bring along, and a folder for runs."""
+    """Where the data are that Shoal does not bring along, and a folder for runs.
+
+    `tiles` is the folder that sets of tiles are kept in, `n` how many tiles are measured, and
+    `only` which parts of a benchmark; all of them when empty.
+    """
 
     scratch: Path
     mnist: Path | None = None
     fashion: Path | None = None
+    tiles: Path | None = None
+    n: int = 1_000_000
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,19 @@ class Must:
 class Benchmark:
     """A benchmark: `run` measures, `musts` judges the rows of one run; both are plain functions.
 
-    `needs` names the inputs without which it cannot run.
+    Attributes
+    ----------
+    needs
+        The inputs without which it cannot run.
+    about
+        What a reader of the page should know of the data and the settings.
+    parts
+        Names for ``--only``. Where there are parts, the last rows of each case count; else those
+        of the last run.
+    piecemeal
+        Rows are kept as each is measured; else a run that was stopped leaves none.
+    by_name
+        It runs only when it is named.
     """
 
     name: str
@@ -73,6 +92,10 @@ class Benchmark:
     run: Callable[[Inputs], Iterator[Measurement]]
     musts: Callable[[Sequence[Row]], list[Must]]
     needs: tuple[str, ...] = ()
+    about: str = ""
+    parts: tuple[str, ...] = ()
+    piecemeal: bool = False
+    by_name: bool = False
 
 
 def at_least(what: str, value: float, bound: float) -> Must:

@@ -9,28 +9,34 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _PAUSE = 0.02
+_SHARE = 0.03  # of one core that looking may take
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What was taken: seconds, and MiB at the peak over a whole process tree, where known."""
+    """What was taken: seconds, and MiB at the peak over a whole process tree, where known.
+
+    `disk` is the most bytes that a folder had, where one was watched.
+    """
 
     seconds: float
     peak_mib: float | None
+    disk: int = 0
 
 
-def measure(command: Sequence[str | Path]) -> Usage:
-    """Run a command to its end and measure it.
+def measure(command: Sequence[str | Path], folder: Path | None = None) -> Usage:
+    """Run a command to its end and measure it, and the size of a folder meanwhile.
 
     The peak is the greatest sum, over the process and its descendants, of the proportional set
-    size, looked at 50 times a second. Where that cannot be seen it is the greatest resident
-    size of a single one of them, as the kernel kept it; not elsewhere, since on Linux that
-    counts this process too, as it was when it forked.
+    size, looked at 50 times a second, or less often where a look takes long. Where that cannot
+    be seen it is the greatest resident size of a single one of them, as the kernel kept it; not
+    elsewhere, since on Linux that counts this process too, as it was when it forked.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def measure(command: Sequence[str | Path]) -> Usage:
     )
     errors: list[bytes] = []
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]
-    watch = _Watch(process.pid)
+    watch = _Watch(process.pid, folder)
     reader.start()
     watch.start()
     _, status, used = os.wait4(process.pid, 0)
@@ -55,7 +61,7 @@ def measure(command: Sequence[str | Path]) -> Usage:
     if process.returncode:
         told = errors[0].decode(errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {process.returncode}\n{told}")
-    return Usage(seconds, (watch.peak or used.ru_maxrss * _UNIT) / 2**20)
+    return Usage(seconds, (watch.peak or used.ru_maxrss * _UNIT) / 2**20, watch.most)
 
 
 def own_peak_mib() -> float:
@@ -64,23 +70,40 @@ def own_peak_mib() -> float:
 
 
 class _Watch(threading.Thread):
-    """Looks at the memory of a process tree again and again."""
+    """Looks at the memory of a process tree, and at the size of a folder, again and again."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, folder: Path | None) -> None:
         super().__init__(daemon=True)
         self.peak = 0
+        self.most = 0
         self._pid = pid
+        self._folder = folder
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Look until stopped."""
-        while not self._ended.wait(_PAUSE):
+        """Look until stopped; the larger the processes, the longer a look takes."""
+        pause = _PAUSE
+        while not self._ended.wait(pause):
+            began = time.thread_time()
             self.peak = max(self.peak, sum(map(_pss, _tree(self._pid))))
+            self.most = max(self.most, folder_bytes(self._folder))
+            pause = max(_PAUSE, (time.thread_time() - began) / _SHARE)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look at the folder for the last time."""
         self._ended.set()
         self.join()
+        self.most = max(self.most, folder_bytes(self._folder))
+
+
+def folder_bytes(folder: Path | None) -> int:
+    """Add up the sizes of all files in a folder; 0 where there is none."""
+    total = 0
+    for root, _, names in os.walk(folder) if folder is not None else ():
+        for name in names:
+            with suppress(OSError):  # it has just gone
+                total += os.lstat(os.path.join(root, name)).st_size
+    return total
 
 
 def _tree(pid: int) -> list[int]:

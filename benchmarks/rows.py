@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.base import Measurement, Row
+from benchmarks.base import Benchmark, Measurement, Row
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -90,6 +90,20 @@ def last_run(rows: Sequence[Row]) -> list[Row]:
     """Give the rows of the run that began last."""
     newest = max((row["date"] for row in rows), default="")
     return [row for row in rows if row["date"] == newest]
+
+
+def last_of_cases(rows: Sequence[Row]) -> list[Row]:
+    """Give for each case and number of rows those of the run that measured it last."""
+    newest: dict[tuple[str, int], str] = {}
+    for row in rows:
+        key = (row["case"], row["n"])
+        newest[key] = max(newest.get(key, ""), row["date"])
+    return [row for row in rows if row["date"] == newest[row["case"], row["n"]]]
+
+
+def counting(benchmark: Benchmark, rows: Sequence[Row]) -> list[Row]:
+    """Give the rows that are judged and drawn."""
+    return last_of_cases(rows) if benchmark.parts else last_run(rows)
 
 
 def commit() -> str:

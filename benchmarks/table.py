@@ -12,7 +12,9 @@ _HEAD = """\
 # Benchmarks
 
 Drawn by `python -m benchmarks --table` from the rows in `benchmarks/results/`; do not edit.
-`make bench` measures again. Seconds are wall-clock; a peak is that of a whole process tree.
+`make bench` measures again; `make bench-tiles` measures a million tiles (1.2 GB on disk), and with
+`ARGS=--n=48000000` the full set (45 GB, kept in `SHOAL_TILES`, by default in the user's cache, and
+free to be deleted). Seconds are wall-clock; a peak is that of a whole process tree.
 Where a case was measured several times, figures are medians, with least and greatest in brackets.
 """
 
@@ -35,11 +37,27 @@ def _section(benchmark: Benchmark, rows: Sequence[Row]) -> str:
     musts = [f"- {must}" for must in benchmark.musts(rows)]
     blocks = [
         f"## {benchmark.name}: {benchmark.help}",
+        benchmark.about,
         "\n".join(musts),
-        _table(rows),
-        _place(rows),
+        *(map(_table, _apart(rows)) if benchmark.parts else [_table(rows)]),
+        "\n\n".join(dict.fromkeys(_place(of_run) for of_run in _runs(rows))),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _apart(rows: Sequence[Row]) -> list[list[Row]]:
+    """Give rows that tell of the same things a table of their own, the smaller sets first."""
+    tables: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        case = f"{row['case']}, {row['n']:,}"
+        tables.setdefault(tuple(row["quality"]), []).append({**row, "case": case})
+    return [sorted(table, key=lambda row: row["n"]) for table in tables.values()]
+
+
+def _runs(rows: Sequence[Row]) -> list[list[Row]]:
+    """Give the rows of each run, oldest first."""
+    dates = sorted({row["date"] for row in rows})
+    return [[row for row in rows if row["date"] == date] for date in dates]
 
 
 def _place(rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from shoal.tiles import TileSet
+from shoal.tiles import RECIPE, TileSet
 
 
 def test_tiles_are_made_fitted_and_measured(shoal, told, tmp_path):
@@ -73,7 +73,7 @@ def test_ctrl_c_is_said_and_the_same_command_goes_on(tmp_path):
     assert 1 <= kept < 12
     n = str(kept * 2**18)
     (tmp_path / "t" / "tiles.json").write_text(
-        json.dumps({"recipe": 2, "sources": 60, "seed": 0, "rows": int(n)})
+        json.dumps({"recipe": RECIPE, "sources": 60, "seed": 0, "rows": int(n)})
     )
     words[-4] = n
     done = subprocess.run(words, capture_output=True, check=True)

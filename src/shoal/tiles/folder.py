@@ -25,7 +25,9 @@ TRUTH = "truth.parquet"
 ROW_BYTES = SHAPE[0] * SHAPE[1] * SHAPE[2]
 MOST_ROWS = 10**10
 
-_RECIPE = 2  # raised whenever the same seed no longer gives the same bytes
+RECIPE = 2
+"""Raised whenever the same seed no longer gives the same bytes."""
+
 _ABOUT = "tiles.json"
 _RECEIPTS = "receipts"
 _PIECE_ROWS = 1 << 13
@@ -206,7 +208,7 @@ def _rows_before(out: Path, n: int, tiles: TileSet) -> int:
     if _ABOUT not in held:
         return 0
     about = _about(out / _ABOUT)
-    theirs, wanted = _said(about), _said({**asdict(tiles), "recipe": _RECIPE})
+    theirs, wanted = _said(about), _said({**asdict(tiles), "recipe": RECIPE})
     if theirs != wanted:
         raise InputError(f"{out} holds {theirs}, not {wanted}: give another folder")
     if about["rows"] > n:
@@ -224,7 +226,7 @@ def _begin(out: Path, n: int, tiles: TileSet) -> None:
         (out / TRUTH).unlink(missing_ok=True)  # it has another number of rows
     except OSError as error:
         raise unwritable(out, 0, error) from error
-    write_json(out / _ABOUT, {**asdict(tiles), "recipe": _RECIPE, "rows": n})
+    write_json(out / _ABOUT, {**asdict(tiles), "recipe": RECIPE, "rows": n})
 
 
 def _about(path: Path) -> dict[str, int]:
