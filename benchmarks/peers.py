@@ -113,17 +113,30 @@ def _larger(scratch: Path) -> NDArray:
 
 
 def musts(rows: Sequence[Row]) -> list[Must]:
-    """Judge pixels, as the issue asks; the features are for information."""
+    """Judge pixels, as the issue asks, against the peers that were run; features are not judged."""
     shoal, evoc, umap = (of_case(rows, f"{name} on pixels") for name in ("shoal", *PEERS))
-    ari, seconds = middle(shoal, "ari"), middle(shoal, "seconds")
-    return [
-        at_least("ARI above that of EVoC, by", ari - middle(evoc, "ari"), 0.0),
-        at_least("ARI above that of UMAP + HDBSCAN, by", ari - middle(umap, "ari"), 0.0),
-        at_least("times faster than UMAP + HDBSCAN", middle(umap, "seconds") / seconds, 4.0),
-        at_most("times the seconds of EVoC", seconds / middle(evoc, "seconds"), 2.0),
-    ]
+    judged = []
+    if shoal and evoc:
+        gap, times = _gap(shoal, evoc), middle(shoal, "seconds") / middle(evoc, "seconds")
+        judged += [at_least("ARI above that of EVoC, by", gap, 0.0)]
+        judged += [at_most("times the seconds of EVoC", times, 2.0)]
+    if shoal and umap:
+        gap, times = _gap(shoal, umap), middle(umap, "seconds") / middle(shoal, "seconds")
+        judged += [at_least("ARI above that of UMAP + HDBSCAN, by", gap, 0.0)]
+        judged += [at_least("times faster than UMAP + HDBSCAN", times, 4.0)]
+    return judged
+
+
+def _gap(shoal: Sequence[Row], peer: Sequence[Row]) -> float:
+    """Give by how much the ARI is higher."""
+    return middle(shoal, "ari") - middle(peer, "ari")
 
 
 BENCHMARK = Benchmark(
-    "peers", "MNIST beside EVoC and UMAP + HDBSCAN, whole processes", run, musts, ("mnist",)
+    "peers",
+    "MNIST beside EVoC and UMAP + HDBSCAN, whole processes",
+    run,
+    musts,
+    ("mnist",),
+    piecemeal=True,
 )

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,7 +155,26 @@ def test_musts_of_peers():
         return [must.met for must in BENCHMARKS["peers"].musts(rows_of("peers", *found))]
 
     assert met(50.0, 0.8) == [True, True, True, True]
-    assert met(39.0, 0.95) == [False, True, False, True]
+    assert met(39.0, 0.95) == [False, True, True, False]
+
+
+def test_rows_of_peers_are_kept_as_each_ends(tmp_path, monkeypatch):
+    def stopped(_inputs):
+        yield Measurement("shoal on pixels", 1, 10.0, 1, 0, {"ari": 0.9})
+        yield Measurement("evoc on pixels", 1, 8.0, 1, None, {"ari": 0.95})
+        raise KeyboardInterrupt
+
+    peers = BENCHMARKS["peers"]
+    monkeypatch.setitem(BENCHMARKS, "peers", replace(peers, run=stopped, needs=()))
+    words = ["peers", "--results", str(tmp_path), "--page", str(tmp_path / "p.md")]
+    with pytest.raises(KeyboardInterrupt):
+        main(words)
+    kept = read("peers", tmp_path)
+    assert [row["case"] for row in kept] == ["shoal on pixels", "evoc on pixels"]
+    # Of a run that was stopped, what can be judged is.
+    assert [must.met for must in peers.musts(kept)] == [False, True]
+    assert main(["--table", *words[1:]]) == 0
+    assert "MISSED: ARI above that of EVoC" in (tmp_path / "p.md").read_text()
 
 
 def test_every_kind_of_source_is_decoded_alike(tmp_path):
