@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+import shoal
 from shoal import pipeline
 from shoal.errors import InputError, RunError, SettingError
 from shoal.pipeline import STAGES, run_pipeline
@@ -252,6 +253,44 @@ def test_killed_ten_times_and_resumed_gives_the_same_bytes(tmp_path, representat
         fit_settings(workers=1, representatives=representatives or None),
     )
     assert differing(tmp_path / "killed", tmp_path / "straight") == []
+
+
+def sample_then_all(path, data, count, **settings):
+    """Look at a sample, then at all rows, in the same run."""
+    look = shoal.fit(data, path, workers=1, sample=count, **settings)
+    seen = look.n_rows, look.sample_of, look.n_rows == len(look.labels())
+    shoal.fit(data, path, workers=1, **settings)
+    return seen
+
+
+@pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("representatives", [None, 60])
+def test_all_rows_after_a_sample_give_the_bytes_of_a_run_never_sampled(tmp_path, representatives):
+    seen = sample_then_all(tmp_path / "run", IMAGES, 90, representatives=representatives)
+    assert seen == (90, 240, True)
+    shoal.fit(IMAGES, tmp_path / "straight", workers=1, representatives=representatives)
+    assert differing(tmp_path / "run", tmp_path / "straight") == []
+
+
+def test_a_sample_has_the_rows_of_the_source_and_says_which(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    look = shoal.fit(tmp_path / "images.npy", tmp_path / "run", workers=1, sample=90)
+    rows = np.load(tmp_path / "run/index/taken/whole.npy")
+    assert look.table()["name"].to_pylist() == list(map(str, rows))
+    again = shoal.open(tmp_path / "run")
+    assert np.array_equal(again.source.read(0, 90).data[..., 0], IMAGES[rows])
+    truth = np.arange(240) >= 120
+    assert again.evaluate(truth) == again.evaluate(truth[rows])
+    assert again.predict(IMAGES[rows]).cluster.tolist() == again.labels().tolist()
+
+
+def test_a_sample_does_not_replace_a_fit_of_all_rows(tmp_path):
+    fit(tmp_path / "run")
+    before = contents(tmp_path / "run")
+    with pytest.raises(RunError, match="holds a fit of all rows, which a sample would replace"):
+        shoal.fit(IMAGES, tmp_path / "run", workers=1, sample=90)
+    assert contents(tmp_path / "run") == before
+    assert shoal.fit(IMAGES, tmp_path / "run", workers=1, sample=240).sample_of is None
 
 
 def test_a_run_cannot_keep_its_own_ids(tmp_path):

@@ -137,12 +137,14 @@ def test_values_are_parsed():
         layers="5",
         workers=3,
         detail=2,
+        sample=200_000,
         previous="a.shoal",
     )
     assert given.memory == 2 * 10**9
     assert given.shape == (8, 8, 1)
     assert given.dtype == "float32"
     assert given.layers == (5,)
+    assert given.sample == 200_000
     assert (given.workers, given.detail, given.previous) == (3, 2.0, "a.shoal")
     assert fit_settings(dtype=">u2").dtype == ">u2"
     assert fit_settings(dtype=np.uint8).dtype == "uint8"

@@ -23,7 +23,7 @@ from shoal.model import Model, Prediction
 from shoal.plan import check_disk, make_plan
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
-from shoal.sources import Source, open_source
+from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
 from shoal.stages.result import Representatives, Result
@@ -89,6 +89,11 @@ class Run:
     def n_rows(self) -> int:
         """Rows of the source, quarantined ones counted."""
         return self._result.n_rows
+
+    @property
+    def sample_of(self) -> int | None:
+        """Rows that those of this run were drawn from at random; None when it has all."""
+        return self._result.sample_of
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
@@ -162,7 +167,8 @@ class Run:
         ----------
         truth
             (N,) labels of any kind; whole numbers below 0 are rows of no known class, which
-            are left out. Quarantined rows count as errors.
+            are left out. Quarantined rows count as errors. Of a sample, those of all rows of the
+            source will do too.
         k
             Only this cut, without edits.
 
@@ -179,6 +185,8 @@ class Run:
             When there is not one label a row.
         """
         true = np.asarray(truth)
+        if self._result.taken is not None and true.shape == (self.sample_of,):
+            true = true[self._result.taken]
         if true.shape != (self.n_rows,):
             raise InputError(
                 f"the truth has shape {true.shape}, but the run has {self.n_rows:,} rows: "
@@ -252,6 +260,7 @@ class Run:
             "path": str(self.path),
             "source": summary["description"],
             "rows": self.n_rows,
+            "sample of": self.sample_of,
             "quarantined": self.quarantine.num_rows,
             "representatives": len(self.representatives),
             "layers": [layer.as_dict() for layer in self.layers],
@@ -296,12 +305,21 @@ class Run:
             source = _opened(where, fit_settings(**_known(settings)), self._result.schema)
         except ShoalError as error:
             raise RunError(f"the rows of {self.path} are gone: {error}") from error
+        source = self._taken(source)
         if [source.n_rows, list(source.shape)] != [self.n_rows, summary["shape"]]:
             raise RunError(
                 f"{where} has changed since the fit: it was {summary['description']}, and is "
                 f"{source.description}; run shoal fit again"
             )
         return source
+
+    def _taken(self, source: Source) -> Source:
+        """Take those rows of the source that are in the run, in its order."""
+        rows, of = self._result.taken, self.sample_of
+        if rows is None or source.n_rows <= int(rows.max()) or source.n_rows < (of or 0):
+            return source
+        label = f", a sample of {of:,}" if of else ""
+        return take(source, Taken(rows, source.n_rows, of is not None), label)
 
     def __repr__(self) -> str:
         ks = ", ".join(f"{layer.k}{'*' if layer.primary else ''}" for layer in self.layers)
@@ -329,7 +347,7 @@ def fit(
         Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
     **settings
         See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
-        dtype, representatives, neighbours, detail, min_size, previous.
+        dtype, representatives, neighbours, detail, min_size, sample, previous.
 
     Returns
     -------
@@ -414,13 +432,14 @@ def open(path: str | os.PathLike[str]) -> Run:
 
 
 def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | None]:
-    """Open what is no source yet; give its absolute path if it has one."""
-    if isinstance(source, Source):
-        return source, None
+    """Open what is no source yet, and draw the sample; give its absolute path if it has one."""
     where = None
     if isinstance(source, str | os.PathLike):
         where = os.path.abspath(os.path.expanduser(os.fspath(source)))
-    return _opened(source, settings), where
+    rows = source if isinstance(source, Source) else _opened(source, settings)
+    if settings.sample is not None:
+        rows = draw_sample(rows, settings.sample, settings.seed)
+    return rows, where
 
 
 def _opened(where: Any, settings: FitSettings, schema: Schema | None = None) -> Source:

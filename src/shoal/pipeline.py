@@ -13,14 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
-from shoal.errors import SettingError
+from shoal.errors import RunError, SettingError
 from shoal.plan import check_disk, make_plan
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source
 from shoal.stages import assign, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
-from shoal.storage import RunFolder, fingerprint
+from shoal.storage import RunFolder, StageFolder, fingerprint, read_json
 
 STAGES: tuple[Stage, ...] = (
     index.STAGE,
@@ -68,6 +68,7 @@ def run_pipeline(
     said = progress or Silent()
     if settings.previous is not None and Path(settings.previous).resolve() == Path(path).resolve():
         raise SettingError(f"previous {settings.previous} is the run itself: give another run")
+    _refuse_to_shrink(Path(path), source)
     plan = make_plan(source, settings)
     about = {**settings.as_dict(), "source": where}
     with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
@@ -93,6 +94,18 @@ def run_pipeline(
             said.note("Nothing to do: every stage is done with these settings.")
         said.finish()
     return RunFolder.open(path)
+
+
+def _refuse_to_shrink(path: Path, source: Source) -> None:
+    """Refuse to put a look at a sample in the place of a fit of all rows."""
+    if index.sample_of(source) is None or not (path / "index").exists():
+        return
+    folder = StageFolder(path / "index")
+    if folder.is_done() and read_json(folder.whole("summary", "json")).get("sample_of") is None:
+        raise RunError(
+            f"{path} holds a fit of all rows, which a sample would replace: give another "
+            "folder with -o, or leave --sample out"
+        )
 
 
 def _scaled(source: Source) -> str:

@@ -278,6 +278,12 @@ class FitSettings:
     categories: tuple[str, ...] | None = _names(
         "Columns of a table whose numbers are codes, to be used as categories."
     )
+    sample: int | None = _number(
+        None,
+        "Look at so many rows only, drawn at random; without it a fit goes on to all.",
+        2,
+        2**40,
+    )
     previous: str | None = _text("An earlier run, whose cluster ids are kept where they match.")
 
     def as_dict(self) -> dict[str, Any]:

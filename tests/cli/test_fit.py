@@ -107,3 +107,23 @@ def test_the_default_run_is_named_after_the_source(tmp_path, monkeypatch):
     assert default_run(".hidden") == Path(".hidden.shoal")
     with pytest.raises(InputError, match="give one with -o"):
         default_run("/")
+
+
+def test_a_sample_says_what_was_not_looked_at_and_how_to_go_on(shoal, told, digits, tmp_path):
+    run = tmp_path / "a look.shoal"
+    options = ("--key", "images", "--layers", "4", "-o", run)
+    result = shoal("fit", digits, *options, "--sample", 200, "-q")
+    assert result.exit_code == 0, result.stderr
+    assert "200 rows drawn at random: 400 of 600 rows were not looked at" in result.stdout
+    assert "a sample of 600 rows" in shoal("layers", run).stdout
+    assert told("info", run)["sample of"] == 600
+    scores = told("eval", run, "--truth", digits, "--key", "labels")["scores"]
+    assert scores[0]["accuracy"] > 0.3
+    line = next(line for line in result.stdout.splitlines() if line.endswith("# all rows"))
+    words = shlex.split(line, comments=True)
+    assert shoal(*words[1:], "-q").exit_code == 0
+    facts = told("info", run)
+    assert (facts["rows"], facts["sample of"]) == (600, None)
+    refused = shoal("fit", digits, *options, "--sample", 200)
+    assert refused.exit_code == 2
+    assert "holds a fit of all rows" in refused.stderr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import JsonOption, QuietOption, with_settings
+from shoal.cli.options import JsonOption, QuietOption, flag, with_settings
 from shoal.cli.output import command, duration, print_json, print_next, say
 from shoal.cli.runs import layer_facts, print_layers
 from shoal.errors import InputError
@@ -66,13 +66,15 @@ def fit(
             {
                 "run": run.path,
                 "source": run.source.description,
-                "rows": run.source.n_rows,
+                "rows": run.n_rows,
+                "sample_of": run.sample_of,
                 "quarantined": run.quarantine.num_rows,
                 "layers": layer_facts(run),
             }
         )
     else:
         print_outcome(run)
+        print_what_next(run, source, given)
 
 
 def default_run(source: str) -> Path:
@@ -97,17 +99,30 @@ def default_run(source: str) -> Path:
 
 
 def print_outcome(run: Run) -> None:
-    """Print the layers, the quarantined rows, and what to do next."""
+    """Print the layers, the rows that were not looked at, and the quarantined ones."""
     print_layers(run)
     bad = run.quarantine.num_rows
+    if run.sample_of is not None:
+        say(
+            f"These are the groups of {run.n_rows:,} rows drawn at random: "
+            f"{run.sample_of - run.n_rows:,} of {run.sample_of:,} rows were not looked at."
+        )
     if run.primary.k == 1:
         say("No groups stand out: one cluster. Any other number can be had with --k.")
     if bad:
         reason = run.quarantine["reason"][0].as_py()
         see = command("shoal", "info", run.path)
-        say(f"{bad:,} of {run.source.n_rows:,} rows could not be read ({reason}): see {see}")
+        say(f"{bad:,} of {run.n_rows:,} rows could not be read ({reason}): see {see}")
+
+
+def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
+    """Print commands to go on with; after a sample, first that for all rows."""
     name = run.path.name.removesuffix(".shoal")
-    lines = [
+    lines = []
+    if run.sample_of is not None:
+        options = [w for name in given if name != "sample" for w in (flag(name), given[name])]
+        lines.append((command("shoal", "fit", source, "-o", run.path, *options), "all rows"))
+    lines += [
         (command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"), "a cluster for each row")
     ]
     export = ("shoal", "export", run.path, "--to")

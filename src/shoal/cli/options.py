@@ -46,6 +46,7 @@ _KINDS: dict[str, type] = {
     "neighbours": int,
     "detail": float,
     "min_size": int,
+    "sample": int,
 }
 _SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
 _METAVARS = {

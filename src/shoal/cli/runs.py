@@ -75,4 +75,5 @@ def print_layers(run: Run) -> None:
     ]
     names = ("layer", "K", "excess", "stability", "largest", "median", "smallest")
     primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
-    print_table(f"Layers of {run.path}", names, lines, primary)
+    of = f", a sample of {run.sample_of:,} rows" if run.sample_of else ""
+    print_table(f"Layers of {run.path}{of}", names, lines, primary)

@@ -73,7 +73,7 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
         if path.suffix.lower() in (".csv", ".tsv", ".txt"):
             values: Sequence[Any] | NDArray = _from_table(path, source, key)
         elif path.suffix.lower() == ".npz":
-            values = _from_npz(path, key, source.n_rows)
+            values = _from_npz(path, key, _all_rows(source))
         elif path.suffix.lower() == ".npy":
             values = np.load(path, allow_pickle=False)
         elif path.suffix.lower() in _PARQUET:
@@ -84,10 +84,31 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
         if isinstance(error, InputError):
             raise
         raise InputError(f"--truth {where} cannot be read: {error}") from error
+    values = _sampled(values, source)
     if isinstance(values, np.ndarray) and values.dtype.kind in "ui" and values.ndim == 1:
         _check_length(len(values), where, source.n_rows)
         return _counted(values)
     return _coded(_checked(values, where, source.n_rows))
+
+
+def _all_rows(source: Source) -> int:
+    """Count the rows that a sample was drawn from; else those that there are."""
+    from shoal.sources import taken_of
+
+    taken = taken_of(source)
+    return source.n_rows if taken is None else taken.of
+
+
+def _sampled(values: Sequence[Any] | NDArray, source: Source) -> Sequence[Any] | NDArray:
+    """Give the labels of the rows that were drawn, out of those of all rows."""
+    from shoal.sources import taken_of
+
+    taken = taken_of(source)
+    if taken is None or len(values) != taken.of:
+        return values
+    if isinstance(values, np.ndarray):
+        return values[taken.rows]
+    return [values[row] for row in taken.rows.tolist()]
 
 
 def _counted(values: NDArray) -> Truth:
@@ -246,7 +267,7 @@ def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]
     if by_name is not None and names is not None and by_name != column:
         labels = {row[by_name].strip(): _cell(row, column) for row in cells}
         return [labels.get(name) for name in names]
-    has_header = key is not None or len(cells) == source.n_rows + 1
+    has_header = key is not None or len(cells) - 1 in (source.n_rows, _all_rows(source))
     return [_cell(row, column) for row in cells[has_header:]]
 
 

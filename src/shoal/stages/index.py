@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources import Batch, Source
+from shoal.sources import Batch, Source, taken_of
 from shoal.sources.arrays import ArraySource
 from shoal.sources.mixed import TableSource
 from shoal.stages.base import (
@@ -41,6 +41,9 @@ class _IndexShard:
 
         start, stop = self.shards.bounds(item)
         names = self.source.names(start, stop)
+        taken = taken_of(self.source)
+        if names is None and taken is not None:
+            names = list(map(str, taken.rows[start:stop].tolist()))
         if names is not None:
             table = pa.table({"name": pa.array(names, pa.string())})
             write_table(self.folder.part("names", item, "parquet"), table)
@@ -83,6 +86,7 @@ def _work(context: Context) -> dict[str, Any]:
         "shard_rows": context.shards.size,
         "rule": _rule(source),
         "source": context.facts,
+        "sample_of": sample_of(source),
     }
     if isinstance(source, TableSource):
         counts = sum(read_npy(path) for path in folder.parts("gaps"))
@@ -90,8 +94,17 @@ def _work(context: Context) -> dict[str, Any]:
         summary["gaps"] = dict(zip(names, np.asarray(counts).tolist(), strict=True))
         write_npy(folder.whole("donors"), source.schema.donors)
         write_json(folder.whole("schema", "json"), source.schema.as_dict())
+    taken = taken_of(source)
+    if taken is not None:
+        write_npy(folder.whole("taken"), taken.rows)
     write_json(folder.whole("summary", "json"), summary)
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
+
+
+def sample_of(source: Source) -> int | None:
+    """Count the rows that a source was drawn from at random; None when it is no sample."""
+    taken = taken_of(source)
+    return taken.of if taken is not None and taken.sample else None
 
 
 def _rule(source: Source) -> dict[str, float] | None:

@@ -66,6 +66,18 @@ class Result:
         """Rows of the source, quarantined ones counted."""
         return int(self.summary["rows"])
 
+    @property
+    def sample_of(self) -> int | None:
+        """Rows that those of this run were drawn from at random; None when it has all."""
+        found: int | None = self.summary.get("sample_of")
+        return found
+
+    @cached_property
+    def taken(self) -> NDArray[np.int64] | None:
+        """The row of the source that each row is, where that is not its own number."""
+        path = self.run.stage("index").whole("taken")
+        return read_npy(path) if path.exists() else None
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The marked cuts, coarse to fine."""
