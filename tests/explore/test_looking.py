@@ -133,7 +133,7 @@ def test_the_map_has_tiles_pictures_and_what_lies_under_the_pointer(digits, ask)
     assert about["ready"]
     assert 0 < about["recall"] <= 1
     whole = picture(client.get("/api/map/tile?z=0&x=0&y=0"))
-    assert whole.shape == (256, 256, 4)
+    assert whole.shape == (128, 128, 4)
     chosen = good(client.post("/api/sets", json={"clusters": [0]}))["set"]
     lit = picture(client.get(f"/api/map/tile?z=0&x=0&y=0&set={chosen}"))
     assert (lit[..., 3] > 100).sum() < (whole[..., 3] > 100).sum()

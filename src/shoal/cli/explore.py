@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,13 +49,23 @@ def explore(
             show_default=False,
         ),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="OTHER",
+            help="An earlier run, to see what became of its clusters.",
+            show_default=False,
+        ),
+    ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Do not open the page in the browser.")
     ] = False,
 ) -> None:
     """Look at every cluster in the browser, and correct, name and undo."""
-    explore_run(open_run(run), port, host, token, read_only, no_open)
+    other = None if compare is None else open_run(compare)
+    explore_run(open_run(run), port, host, token, read_only, no_open, other)
 
 
 def explore_run(
@@ -64,6 +75,7 @@ def explore_run(
     token: str | None = None,
     read_only: bool = False,
     no_open: bool = False,
+    other: Run | None = None,
 ) -> None:
     """Serve the page until interrupted."""
     from shoal.errors import InputError
@@ -83,7 +95,7 @@ def explore_run(
     home = home_of(folder)
     with RichProgress() as bars:
         prepare_leaves(folder, home, bars)
-    explorer = Explorer(run, home, read_only)
+    explorer = Explorer(run, home, read_only, other)
     if explorer.source_trouble:
         remark(f"Without pictures: {explorer.source_trouble}")
     drawing = None

@@ -87,6 +87,16 @@ class Asked:
             _ranged("row", row, 0, explorer.atlas.n_rows - 1)
         return found
 
+    def numbers(self, name: str, most: int) -> list[int]:
+        """Give a list of whole numbers: ``3,17,4``."""
+        value = self.query.get(name, "")
+        if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", value, re.ASCII):
+            raise InputError(f"{name}: give whole numbers such as 3,17,4")
+        found = [int(word) for word in value.split(",")]
+        if len(found) > most:
+            raise InputError(f"{name}: {len(found):,} are too many, give at most {most:,}")
+        return found
+
     def set(self, explorer: Explorer) -> str | None:
         """Give the name of a set of rows; None for all rows."""
         value = self.query.get("set", "")

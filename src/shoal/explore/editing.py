@@ -142,6 +142,7 @@ _OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entr
         _needed(g, "cluster"), bool(g.get("locked", True)), **how
     ),
     "apart": lambda e, g, how: e.curation.keep_apart(_needed(g, "a"), _needed(g, "b"), **how),
+    "whole": lambda e, g, how: e.curation.keep_whole(_needed(g, "cluster"), **how),
     "quiz": _quiz,
     "start": _start,
     "undo": lambda e, g, how: e.curation.undo(_whole(g, "n", 1) or 1, **how),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shoal.api import Run
 from shoal.core.morton import BITS, cell_bounds, raster
 from shoal.edits import Curation
+from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import first_state
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import seats_within
@@ -26,7 +27,7 @@ from shoal.explore.detail import between, near_seats, place_on_map
 from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.seats import Seats
-from shoal.explore.tiles import Spots, code_range, spots, usual_count
+from shoal.explore.tiles import FINE, Spots, code_range, spots, usual_count
 from shoal.stages.map import COARSE
 from shoal.storage import RunFolder
 
@@ -67,14 +68,18 @@ class Explorer:
         Where its leaves and its map are.
     read_only
         Refuse edits.
+    other
+        Another run to compare this one with.
     """
 
     run: Run
     home: Path
     read_only: bool = False
+    other: Run | None = None
     _cuts: Kept = field(default_factory=lambda: Kept(16))
     _sets: Kept = field(default_factory=lambda: Kept(64))
     _orders: Kept = field(default_factory=lambda: Kept(24))
+    _lines: Kept = field(default_factory=lambda: Kept(400))
     _tiles: Kept = field(default_factory=lambda: Kept(256))
     progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -88,6 +93,11 @@ class Explorer:
     def curation(self) -> Curation:
         """The edits."""
         return self.run.edits
+
+    @cached_property
+    def reviewer(self) -> Reviewer:
+        """What makes the review queue."""
+        return Reviewer(self.curation)
 
     @cached_property
     def version(self) -> str:
@@ -128,6 +138,11 @@ class Explorer:
     def cell_bits(self) -> int:
         """Bits of the cells of a tile that hold a picture each: of 32 pixels, or of 64."""
         return 4 if self.pictures is not None and self.pictures.small else 3
+
+    @cached_property
+    def density_bits(self) -> int:
+        """Bits of the spots of a tile that are colours only: few rows need larger ones."""
+        return 6 if self.atlas.n_seats <= 500 else 7 if self.atlas.n_seats <= 5000 else FINE
 
     @cached_property
     def pictures_from(self) -> int:
@@ -237,6 +252,17 @@ class Explorer:
         key = (name, self.key(self.specs[name]["k"]) if name else "", self.key(k), order, seed)
         return self._orders.get(key, lambda: ordered(chosen.seats, cut, order, seed))
 
+    def typical(self, k: int | None, number: int) -> Ordered:
+        """Give the rows of a cluster of a cut, the most typical first."""
+        cut = self.cut(k)
+        key = ("typical", self.key(k), number)
+        return self._lines.get(key, lambda: ordered(cut.seats_of(number), cut, "typical"))
+
+    def questions(self) -> list[Question]:
+        """Give the review queue, made once for each state of the edits."""
+        key = ("review", self.curation.seq)
+        return self._orders.get(key, self.reviewer.queue)
+
     def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
         """Count the rows of a set by cluster id; None when that would take long."""
         cut = self.cut(k)
@@ -308,6 +334,15 @@ class Explorer:
         return [round(float(v), 4) for v in _shortened(data)]
 
     @cached_property
+    def columns(self) -> list[str] | None:
+        """Names of the numbers of vectors, where they have any, and are few."""
+        if self.source_trouble or self.run.source.kind == "images":
+            return None
+        names = self.run.source.fingerprint().get("columns")
+        width = int(np.prod(self.run.source.shape))
+        return list(map(str, names)) if names and len(names) == width <= _PROFILE else None
+
+    @cached_property
     def usual_values(self) -> dict[str, Any]:
         """Give mean and deviation of the numbers of some rows, as `profile` shortens them."""
         source = self.run.source
@@ -316,11 +351,10 @@ class Explorer:
         read = [source.read(at, min(at + 50, source.n_rows)).data for at in blocks]
         rows = np.concatenate(read).reshape(-1, int(np.prod(source.shape))).astype(np.float64)
         short = np.stack([_shortened(row) for row in rows])
-        columns = getattr(source, "columns", None)
         return {
             "mean": short.mean(axis=0).round(4).tolist(),
             "deviation": short.std(axis=0).round(4).tolist(),
-            "columns": list(columns) if columns and len(columns) == short.shape[1] else None,
+            "columns": self.columns,
             "numbers": rows.shape[1],
         }
 

@@ -21,6 +21,7 @@ from shoal.explore.tiles import (
     frames_png,
     lit_spots,
     spot_bits,
+    veil_png,
 )
 
 MOST_ROWS = 500
@@ -58,6 +59,8 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "orders": ORDERS,
         "twins": len(atlas.twins),
         "outliers": len(atlas.outliers),
+        "columns": explorer.columns,
+        "other": None if explorer.other is None else explorer.other.path.name,
     }
 
 
@@ -214,9 +217,9 @@ def tile(explorer: Explorer, asked: Asked) -> Response:
     """Draw the colours of a tile: all spots, or the squares that pictures lie on."""
     where = _tile(explorer, asked)
     k, name = asked.k(explorer), asked.set(explorer)
-    what = asked.text("what", ("density", "frames"), "density")
+    what = asked.text("what", ("density", "frames", "veil"), "density")
     cut = explorer.cut(k)
-    bits = spot_bits(where[0], 8 if what == "density" else explorer.cell_bits)
+    bits = spot_bits(where[0], explorer.density_bits if what == "density" else explorer.cell_bits)
     found = explorer.spots(cut, k, where, bits)
     lit = None
     if name is not None:
@@ -226,6 +229,9 @@ def tile(explorer: Explorer, asked: Asked) -> Response:
             lit = np.where(whole, found.counts, 0)
         else:
             lit = lit_spots(explorer.lit_codes(name), *where, bits)
+    if what == "veil":
+        none = np.zeros_like(found.counts)
+        return Response(veil_png(found, none if lit is None else lit), media_type="image/png")
     colours = explorer.colours(cut)
     if what == "frames":
         return Response(frames_png(found, colours, lit), media_type="image/png")

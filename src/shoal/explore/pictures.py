@@ -79,9 +79,9 @@ class Pictures:
         rows
             (n, n) row of each cell.
         cell
-            Pixels a side; a margin of a twentieth, one pixel at least, shows what is beneath.
+            Pixels a side; a margin of a sixteenth shows what is beneath.
         """
-        margin = max(1, cell // 20)
+        margin = max(1, cell // 16)
         inner = cell - 2 * margin
         n = len(rows)
         sheet = np.zeros((n, cell, n, cell, 4), np.uint8)

@@ -99,8 +99,10 @@ class Drawing:
     def __init__(self, run: Path, home: Path, told: Callable[[dict[str, Any]], None]) -> None:
         words = [sys.executable, "-m", "shoal.explore.drawing", str(run), str(home)]
         self._told = told
+        # Threads that wait for each other busily stand still on a machine with other work.
+        environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
         self._process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
         self._errors: list[str] = []
         self._threads = [

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shoal.errors import InputError, SettingError
-from shoal.explore import editing, exporting, looking
+from shoal.explore import editing, exporting, judging, looking
 from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
 from shoal.explore.explorer import Explorer
@@ -47,6 +47,10 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "map/at": looking.at,
     "edits": editing.history,
     "export": exporting.export,
+    "overview": judging.overview,
+    "review": judging.review,
+    "quiz": judging.quiz,
+    "compare": judging.compared,
 }
 _SENDING: dict[str, Callable[..., Any]] = {
     "sets": looking.choose,

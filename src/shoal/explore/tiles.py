@@ -23,6 +23,7 @@ FINE = 8
 
 _GREY = np.array([128, 130, 134], np.uint8)
 _FAINT = 0.16
+_VEIL = 0.7
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,12 @@ def frames_png(
         strength = np.where(lit > 0, strength, 0.25 * strength)
         shade = np.where((lit > 0)[:, None], shade, _GREY)
     return _drawn(found.bits, shade, strength)
+
+
+def veil_png(found: Spots, lit: NDArray[np.int64]) -> bytes:
+    """Draw what lies over the pictures of rows that are not chosen."""
+    strength = np.where((found.counts > 0) & (lit == 0), _VEIL, 0.0)
+    return _drawn(found.bits, np.broadcast_to(_GREY, (len(strength), 3)), strength)
 
 
 def _strength(counts: NDArray[np.int64], usual: float) -> NDArray[np.float64]:

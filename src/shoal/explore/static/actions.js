@@ -1,6 +1,7 @@
 // What can be done with the clusters and the images that are selected.
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
+import { Icon } from "./icons.js";
 import { count, edit, images, label, pickedCount, pickedSet, set, stand, state, complain, useStore } from "./store.js";
 
 /** Open a dialog that is about what edits stand on. @param {Record<string, any>} dialog */
@@ -64,6 +65,6 @@ export function PickedActions() {
     <span class="grow" />
     ${!state.run.read_only && html`<button class="main" onClick=${act.move} title="Move (m)">Move …</button>`}
     <button onClick=${() => set({ dialog: { kind: "export" } })}>Export …</button>
-    <button class="icon" aria-label="Select none" title="Select none (Esc)" onClick=${() => set({ picked: new Set(), pickedAll: false })}>✕</button>
+    <button class="icon" aria-label="Select none" title="Select none (Esc)" onClick=${() => set({ picked: new Set(), pickedAll: false })}><${Icon} name="close" /></button>
   </div>`;
 }

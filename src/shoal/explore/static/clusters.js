@@ -193,6 +193,9 @@ function Tree() {
     else if (event.key === "ArrowLeft" && node.k && !closed.has(node.k)) { event.preventDefault(); toggle(node.k); }
     else if (event.key === "Enter") { event.preventDefault(); select(under(node)); }
   };
+  const shownIds = state.run.thumb ? data.order.filter((id) => state.byId.get(id)?.medoid != null) : [];
+  const style = state.run.thumb ? inStrips(shownIds.map((id) => state.byId.get(id)?.medoid ?? 0), 26) : null;
+  const face = (id) => style && html`<span class="thumb" style=${{ ...style(shownIds.indexOf(id)), width: "26px", height: "26px" }} aria-hidden="true" />`;
   const rows = (ids) => ids.reduce((sum, id) => sum + (state.byId.get(id)?.rows ?? 0), 0);
   return html`<div class="scroll tree" role="tree" aria-label="Tree of the clusters" ref=${list}>
     ${lines.map(({ node, depth }, at) => {
@@ -206,8 +209,8 @@ function Tree() {
           onClick=${(e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...ids])] : ids)}>
         ${node.id === undefined
           ? html`<span class="twist" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); toggle(node.k); }}>${open ? "▾" : "▸"}</span>
-            <span class="name">${ids.length} clusters</span><span class="facts" title="They come apart at this number of clusters">from K = ${node.k}${excess != null ? `, excess ${excess.toFixed(1)}` : ""}</span>`
-          : html`<span class="dot" style=${{ "--c": colour(node.id) }} aria-hidden="true" /><span class="name">${label(node.id)}</span>`}
+            <span class="name">${ids.length} clusters</span><span class="facts" title=${`They come apart from ${node.k} clusters on${excess != null ? `; excess of the split ${excess.toFixed(2)}` : ""}`}>K ${node.k}${excess != null ? ` · ${excess.toFixed(1)}` : ""}</span>`
+          : html`<span class="dot" style=${{ "--c": colour(node.id) }} aria-hidden="true" />${face(node.id)}<span class="name">${label(node.id)}</span>`}
         <span class="facts end">${count(rows(ids))}</span>
       </div>`;
     })}

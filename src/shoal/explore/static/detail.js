@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js"
 import { address, get } from "./api.js";
 import { colour, complain, label, select, set, state, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
+import { Icon } from "./icons.js";
 import { shownList } from "./gallery.js";
 
 export function Detail() {
@@ -30,16 +31,16 @@ export function Detail() {
   return html`<section class="detail" aria-label="Image" tabindex="-1" ref=${box} onKeyDown=${onKey}>
     <header>
       <h2 title=${shown?.name ?? `Row ${row}`}>${shown?.name ?? `Row ${row}`}</h2>
-      <button class="icon" title="The one before (←)" aria-label="The one before" onClick=${() => shownList.move(-1)}>‹</button>
-      <button class="icon" title="The next one (→)" aria-label="The next one" onClick=${() => shownList.move(1)}>›</button>
-      <button class="icon" title="Full screen (f)" aria-label="Full screen" onClick=${full}>⛶</button>
-      <button class="icon" title="Close (Esc)" aria-label="Close the image" onClick=${() => set({ open: null })}>✕</button>
+      <button class="icon" title="The one before (←)" aria-label="The one before" onClick=${() => shownList.move(-1)}><${Icon} name="left" /></button>
+      <button class="icon" title="The next one (→)" aria-label="The next one" onClick=${() => shownList.move(1)}><${Icon} name="right" /></button>
+      <button class="icon" title="Full screen (f)" aria-label="Full screen" onClick=${full}><${Icon} name="full" /></button>
+      <button class="icon" title="Close (Esc)" aria-label="Close the image" onClick=${() => set({ open: null })}><${Icon} name="close" /></button>
     </header>
     <div class="detail-body">
       ${state.run.thumb ? html`<div class="frame" style=${{ "--c": cluster === undefined ? "transparent" : colour(cluster) }}>
           <img key=${row} src=${address("image", { row, v: state.run.version })} alt=${shown?.name ?? `Row ${row}`}
             class=${state.run.thumb.small ? "pixelated" : ""} /></div>`
-        : html`<${Numbers} row=${row} />`}
+        : html`<${Whole} row=${row} />`}
       ${shown?.quarantined && html`<p class="note bad">This one could not be used: ${shown.quarantined}.</p>`}
       ${shown && !shown.quarantined && html`<${Facts} facts=${shown} />`}
     </div>
@@ -64,7 +65,7 @@ function Facts({ facts }) {
 }
 
 /** The numbers of a row of vectors. */
-function Numbers({ row }) {
+function Whole({ row }) {
   const [, redraw] = useState(0);
   useEffect(() => { if (!state.run.trouble) loadProfiles([row]).then(() => redraw((n) => n + 1), complain); }, [row]);
   const values = valuesOf(row);

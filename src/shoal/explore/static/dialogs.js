@@ -5,6 +5,7 @@ import { get, post } from "./api.js";
 import { colour, complain, count, edit, images, label, pickedCount, pickedSet, select, set, state, useStore } from "./store.js";
 import { Tiles, inStrips } from "./thumbs.js";
 import { ExportDialog } from "./exports.js";
+import { Icon } from "./icons.js";
 
 const close = () => set({ dialog: null });
 
@@ -30,7 +31,7 @@ export function Window({ title, wide = false, onSubmit = null, children }) {
   return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(e) => { e.preventDefault(); close(); }}
       onClick=${(e) => { if (e.target === box.current) close(); }}>
     <form onSubmit=${(e) => { e.preventDefault(); onSubmit?.(); }}>
-      <header><h2>${title}</h2><button type="button" class="icon" aria-label="Close" onClick=${close}>✕</button></header>
+      <header><h2>${title}</h2><button type="button" class="icon" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>
       ${children}
     </form>
   </dialog>`;
@@ -181,13 +182,12 @@ function Conflict({ message }) {
 function Quiz({ cluster }) {
   const [rows, setRows] = useState([]);
   const [wrong, setWrong] = useState(new Set());
+  const [before, setBefore] = useState(null);
   useEffect(() => {
-    (async () => {
-      const chosen = await post("sets", { clusters: [cluster] });
-      const seed = Math.floor(Math.random() * 1e9);
-      const found = await get("rows", { set: chosen.set, order: "random", seed, start: 0, count: 20 });
+    get("quiz", { cluster, seed: Math.floor(Math.random() * 1e9) }).then((found) => {
       setRows(found.rows);
-    })().catch(complain);
+      setBefore(found.before);
+    }, complain);
   }, [cluster]);
   const flip = (row) => setWrong((old) => { const now = new Set(old); now.has(row) ? now.delete(row) : now.add(row); return now; });
   const submit = async () => {
@@ -197,7 +197,8 @@ function Quiz({ cluster }) {
   };
   const [low, high] = wilson(wrong.size, rows.length);
   return html`<${Window} title=${`Quiz on ${label(cluster)}`} wide=${true} onSubmit=${submit}>
-    <p>${rows.length} images of it at random. Click those that do not belong.</p>
+    <p>${rows.length} images of it at random. Click those that do not belong.
+      ${before && html`<span class="soft"> The last quiz found ${before.wrong} of ${before.right + before.wrong} wrong${before.stale ? ", before it was changed" : ""}.</span>`}</p>
     <div class="quiz">${rows.map((r) => html`<div key=${r.row} class=${wrong.has(r.row) ? "asked wrong" : "asked"}>
       <${Tiles} rows=${[r]} shown=${84} onOpen=${flip} /><span class="cross" aria-hidden="true">✕</span></div>`)}</div>
     ${rows.length > 0 && html`<p aria-live="polite"><b>${wrong.size} of ${rows.length} wrong</b>: an error rate of ${Math.round((100 * wrong.size) / rows.length)} %, by these with 95 % confidence between ${Math.round(100 * low)} and ${Math.round(100 * high)} %.</p>`}

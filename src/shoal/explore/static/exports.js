@@ -2,7 +2,7 @@
 
 import { html, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address } from "./api.js";
-import { complain, images, pickedCount, pickedSet, set, state } from "./store.js";
+import { complain, images, orderNow, pickedCount, pickedSet, set, state } from "./store.js";
 import { Window } from "./dialogs.js";
 
 const FORMS = [
@@ -21,7 +21,7 @@ export function ExportDialog() {
     try {
       const chosen = pickedCount() ? await pickedSet() : state.scope;
       const link = document.createElement("a");
-      link.href = address("export", { set: chosen.set, k: state.k, as: form, order: state.order, seed: state.seed });
+      link.href = address("export", { set: chosen.set, k: state.k, as: form, order: orderNow(state), seed: state.seed });
       link.download = "";
       link.click();
     } catch (error) {

@@ -1,18 +1,22 @@
 // The images of what is selected: a list of any length, of which only what is seen is loaded.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { Refused, get } from "./api.js";
-import { clear, colour, complain, count, images, label, listen, pickedCount, refreshScope, select, set, state, useStore } from "./store.js";
-import { STRIP, Profile, loadProfiles, strip, tileStyle } from "./thumbs.js";
+import { Refused, address, get } from "./api.js";
+import { clear, colour, complain, count, images, label, orderNow, orders, pickedCount, refreshScope, select, set, state, useStore } from "./store.js";
+import { STRIP, Numbers, loadProfiles, rowSize, strip, tileStyle } from "./thumbs.js";
 import { Actions, PickedActions } from "./actions.js";
 import { Badge } from "./clusters.js";
+import { Icon } from "./icons.js";
+import { Overview } from "./overview.js";
 
 const TALLEST = 8_000_000; // pixels that every browser can scroll
 const GAP = 4;
 const SAID = {
+  overview: "Overview",
   typical: "Typical", boundary: "Boundary", outliers: "Outliers", random: "Random", duplicates: "Duplicates", tree: "Alike",
 };
 const WHY = {
+  overview: "The most typical images of each cluster",
   typical: "Nearest to the middle of their cluster first",
   boundary: "Least sure of their cluster first",
   outliers: "Those that lie far out, where images are sparse",
@@ -79,20 +83,27 @@ class Pages {
   }
 }
 
+/** The clusters of the overview, the largest first. @param {any} data @param {number[]} selected @param {any} area */
+function glance(data, selected, area) {
+  const some = selected.length ? data.clusters.filter((c) => selected.includes(c.id)) : data.clusters;
+  return [...some].sort((a, b) => b.rows - a.rows || a.id - b.id);
+}
+
 /** The list that is shown, for the keyboard. @type {{pages: Pages|null, focus: number, move: (by: number) => void}} */
 export const shownList = { pages: null, focus: 0, move: () => {} };
 
 export function Gallery() {
-  const [run, data, scope, order, seed, size, open] = useStore((s) => [s.run, s.data, s.scope, s.order, s.seed, s.size, s.open]);
+  const [data, scope, order, selected, area] = useStore((s) => [s.data, s.scope, orderNow(s), s.selected, s.area]);
   return html`<section class="panel gallery" aria-label="Images">
     <${Head} />
-    ${data?.clusters.length ? html`<${Grid} key=${`${scope.set}`} />` : html`<p class="empty">Nothing to show.</p>`}
+    ${!data?.clusters.length ? html`<p class="empty">Nothing to show.</p>`
+      : order === "overview" ? html`<${Overview} clusters=${glance(data, selected, area)} />` : html`<${Grid} key=${`${scope.set}`} />`}
     <${PickedActions} />
   </section>`;
 }
 
 function Head() {
-  const [selected, area, scope, order, data, k, picked] = useStore((s) => [s.selected, s.area, s.scope, s.order, s.data, s.k, s.picked]);
+  const [selected, area, scope, order, data] = useStore((s) => [s.selected, s.area, s.scope, orderNow(s), s.data]);
   const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
   const inside = Object.entries(scope.clusters ?? {}).map(([id, n]) => [Number(id), Number(n)]).sort((a, b) => b[1] - a[1]);
   const title = area ? "Area of the map" : one ? label(one.id) : selected.length ? `${selected.length} clusters` : `All ${images(scope.rows)}`;
@@ -103,7 +114,9 @@ function Head() {
       ${(one || area || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
       ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
       ${one?.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
-      ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}>✕</button>`}
+      ${state.run.thumb && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data.seq })}
+        alt=${`Mean of ${title}`} title="The mean image" />`}
+      ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
     </div>
     ${one?.note && html`<p class="note-text">${one.note}</p>`}
     ${!one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
@@ -111,7 +124,7 @@ function Head() {
       ${inside.length > 12 && html`<span class="soft">and ${inside.length - 12} more</span>`}</div>`}
     <${Actions} />
     <div class="bar">
-      <div class="tabs" role="tablist" aria-label="Order of the images">${state.run.orders.map((name) => html`
+      <div class="tabs" role="tablist" aria-label="Order of the images">${orders(state).map((name) => html`
         <button role="tab" key=${name} aria-selected=${order === name} class=${order === name ? "on" : ""} title=${WHY[name]}
           onClick=${() => set({ order: name, seed: name === "random" && order === "random" ? state.seed + 1 : state.seed })}>${SAID[name]}</button>`)}
       </div>
@@ -122,7 +135,7 @@ function Head() {
 }
 
 function Grid() {
-  const [scope, k, order, seed, size, data, picked, pickedAll, open] = useStore((s) => [s.scope, s.k, s.order, s.seed, s.size, s.data, s.picked, s.pickedAll, s.open]);
+  const [scope, k, order, seed, size, data, picked, pickedAll, open] = useStore((s) => [s.scope, s.k, orderNow(s), s.seed, s.size, s.data, s.picked, s.pickedAll, s.open]);
   const box = useRef(null);
   const [, redraw] = useState(0);
   const [wide, setWide] = useState(0);
@@ -142,8 +155,7 @@ function Grid() {
     watch.observe(box.current);
     return () => watch.disconnect();
   }, []);
-  const wideCell = state.run.thumb ? size : Math.max(120, size * 2);
-  const tallCell = state.run.thumb ? size : Math.max(64, size * 0.9);
+  const [wideCell, tallCell] = state.run.thumb ? [size, size] : rowSize(size);
   const across = Math.max(1, Math.floor((wide - GAP) / (wideCell + GAP)));
   const total = pages.total < 0 ? expected(scope, order) : pages.total;
   const lines = Math.ceil(total / across);
@@ -252,7 +264,7 @@ function Cell({ at, total, row, wide, tall, left, top, style, on, open, focused,
       style=${{ left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px`, "--c": row ? colour(row.cluster) : "transparent" }}
       onClick=${(e) => onChoose(at, e)}>
     ${style && html`<span class="thumb" style=${{ ...style, width: `${wide}px`, height: `${tall}px` }} aria-hidden="true" />`}
-    ${row && !style && html`<${Profile} row=${row.row} width=${wide - 8} height=${tall - 22} /><span class="cell-name">${row.name ?? `row ${row.row}`}</span>`}
+    ${row && !style && html`<${Numbers} row=${row.row} width=${wide - 8} height=${tall - 22} /><span class="cell-name">${row.name ?? `row ${row.row}`}</span>`}
     ${row && html`<span class="tick" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); onToggle(at); }}>${on ? "✓" : ""}</span>`}
     ${row?.outlier && html`<span class="mark-outlier" aria-hidden="true" title="outlier" />`}
   </div>`;

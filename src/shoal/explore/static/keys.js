@@ -3,7 +3,7 @@
 import { act } from "./actions.js";
 import { full } from "./detail.js";
 import { pickAll } from "./gallery.js";
-import { clear, complain, loadClusters, select, set, state } from "./store.js";
+import { clear, complain, loadClusters, orders, select, set, state } from "./store.js";
 
 /** The next cluster in the list, or the one before. @param {number} by */
 function step(by) {
@@ -25,6 +25,7 @@ const PLAIN = {
   h: () => set({ panel: state.panel === "history" ? null : "history" }),
   w: () => set({ panel: state.panel === "review" ? null : "review" }),
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
+  c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
   e: () => set({ dialog: { kind: "export" } }),
   f: full,
   " ": () => step(1),
@@ -58,7 +59,7 @@ export function onKey(event) {
     return;
   }
   if (key === " " && target.matches?.("button, [role=treeitem], a, input")) return;
-  if (/^[1-6]$/.test(key)) set({ order: state.run.orders[Number(key) - 1] });
+  if (/^[1-7]$/.test(key) && orders(state)[Number(key) - 1]) set({ order: orders(state)[Number(key) - 1] });
   else if (key in PLAIN && !(state.run.read_only && EDITS.has(key))) {
     event.preventDefault();
     PLAIN[key]();

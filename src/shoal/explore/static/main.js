@@ -5,6 +5,7 @@ import { get } from "./api.js";
 import { Clusters } from "./clusters.js";
 import { Detail } from "./detail.js";
 import { Dialogs } from "./dialogs.js";
+import { Icon } from "./icons.js";
 import { Gallery } from "./gallery.js";
 import { onKey } from "./keys.js";
 import { MapPanel } from "./map.js";
@@ -39,12 +40,14 @@ function Top() {
     ${away && html`<span class="tag bad" role="status">The server does not answer</span>`}
     ${run.trouble && html`<span class="tag bad" title=${run.trouble}>No pictures</span>`}
     ${run.read_only ? html`<span class="tag">read-only</span>` : html`
-      <button onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}>Undo</button>
-      <button onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}>Redo</button>`}
+      <button onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}><${Icon} name="undo" /> Undo</button>
+      <button onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}><${Icon} name="redo" /> Redo</button>`}
     <button onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
+    ${!run.read_only && html`<button onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
+    <button onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
     <button onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
-    <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}>◐</button>
-    <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}>?</button>
+    <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
+    <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>
   </header>`;
 }
 
@@ -58,7 +61,7 @@ function Toast() {
   return html`<div class="toasts" role="status" aria-live="polite">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"}>
     <span>${toast.text[0].toUpperCase() + toast.text.slice(1)}</span>
     ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { set({ toast: null }); act.undo(); }}>Undo</button>`}
-    <button class="icon" aria-label="Dismiss" onClick=${() => set({ toast: null })}>✕</button></div>`}</div>`;
+    <button class="icon" aria-label="Dismiss" onClick=${() => set({ toast: null })}><${Icon} name="close" /></button></div>`}</div>`;
 }
 
 function turnTheme() {
@@ -73,7 +76,7 @@ function turnTheme() {
 function written() {
   const { k, selected, area, order, open, view, size, tab } = state;
   const parts = {
-    k: k === null ? "" : k, c: selected.join("."), o: order === "typical" ? "" : order, i: open ?? "",
+    k: k === null ? "" : k, c: selected.join("."), o: order === "overview" ? "" : order, i: open ?? "",
     m: view ? [view.z, view.x, view.y].map((v) => Number(v.toFixed(4))).join("_") : "",
     a: area ? area.flat().map((v) => Math.round(v * 1e4)).join(".") : "", s: size === standardSize() ? "" : size, t: tab === "images" ? "" : tab,
   };
@@ -91,7 +94,7 @@ function read() {
   return {
     k: k !== null && k >= 1 && k <= state.run.representatives ? k : null,
     selected: numbers("c", ".").filter((c) => c >= 0 && Number.isInteger(c)),
-    order: state.run.orders.includes(found.get("o")) ? found.get("o") : "typical",
+    order: state.run.orders.includes(found.get("o")) ? found.get("o") : "overview",
     open: found.has("i") && Number(found.get("i")) >= 0 && Number(found.get("i")) < state.run.rows ? Number(found.get("i")) : null,
     view: view.length === 3 ? { z: view[0], x: view[1], y: view[2] } : null,
     size: Math.max(32, Math.min(208, Number(found.get("s")) || standardSize())),

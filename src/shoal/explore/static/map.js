@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
+import { Icon } from "./icons.js";
 import { colour, complain, count, label, listen, select, selectArea, set, state, useStore } from "./store.js";
 import { strip, tileStyle } from "./thumbs.js";
 
@@ -48,8 +49,8 @@ function LiveMap() {
       </div>
       ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
       <span class="grow" />
-      <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => held.current.map.zoomOut(1)}>−</button>
-      <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => held.current.map.zoomIn(1)}>+</button>
+      <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => held.current.map.zoomOut(1)}><${Icon} name="minus" /></button>
+      <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => held.current.map.zoomIn(1)}><${Icon} name="plus" /></button>
       <button title="Show the whole map" onClick=${() => held.current.whole()}>Whole</button>
     </div>
     <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom"></div>
@@ -77,9 +78,9 @@ class Drawn {
       crs, minZoom: -1, maxZoom: deepest, zoomSnap: 0.25, wheelPxPerZoomLevel: 100, boxZoom: false, doubleClickZoom: false,
       zoomControl: false, attributionControl: false, fadeAnimation: false, maxBoundsViscosity: 0.8, maxBounds: [[-0.5, -0.5], [1.5, 1.5]],
     });
-    for (const [name, z] of [["ground", 200], ["pictures", 250], ["veil", 300], ["names", 450]]) {
+    for (const [name, z] of [["ground", 200], ["pictures", 250], ["veil", 300], ["names", 450], ["marks", 460]]) {
       this.map.createPane(name).style.zIndex = String(z);
-      if (name === "names") this.map.getPane(name).style.pointerEvents = "none";
+      if (name === "names" || name === "marks") this.map.getPane(name).style.pointerEvents = "none";
     }
     const view = state.view;
     if (view) this.map.setView([view.y, view.x], view.z);
@@ -163,7 +164,11 @@ class Drawn {
     this.shown = made;
     made.once("load", () => old?.remove());
     made.addTo(this.map);
-    this.map.getPane("pictures").classList.toggle("dimmed", chosen !== null);
+    this.veil?.remove();
+    this.veil = null;
+    if (chosen !== null && state.map.pictures_from !== null) {
+      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil" }), "veil", { minZoom: from }).addTo(this.map);
+    }
   }
 
   /** Names of clusters, the largest first, where there is room. */
@@ -201,7 +206,7 @@ class Drawn {
     const facts = await get("row", { row: open, k }).catch(() => null);
     if (state.open !== open || !facts?.xy) return;
     this.mark?.remove();
-    this.mark = L.circleMarker([facts.xy[1], facts.xy[0]], { radius: 11, className: "mark-open", interactive: false, weight: 3, fill: false }).addTo(this.map);
+    this.mark = L.circleMarker([facts.xy[1], facts.xy[0]], { pane: "marks", radius: 13, className: "mark-open", interactive: false, weight: 3, fill: false }).addTo(this.map);
     if (!this.map.getBounds().contains([facts.xy[1], facts.xy[0]])) this.map.panTo([facts.xy[1], facts.xy[0]]);
   }
 

@@ -20,7 +20,7 @@ export const state = {
   /** @type {number[]} */ selected: [],
   /** @type {[number, number][]|null} */ area: null,
   /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null },
-  order: "typical",
+  order: "overview",
   seed: 0,
   size: 0,
   /** @type {Set<number>} */ picked: new Set(),
@@ -121,6 +121,15 @@ export function complain(error) {
   if (!(error instanceof Refused)) console.error(error);
   say(error instanceof Error ? error.message : String(error), true);
 }
+
+/** Whether what is shown is one cluster or an area, of which an overview would say nothing. @param {State} s */
+const single = (s) => s.selected.length === 1 || s.area !== null || s.data?.clusters.length === 1;
+
+/** The orders that there are now. @param {State} s @returns {string[]} */
+export const orders = (s) => (single(s) ? s.run.orders : ["overview", ...s.run.orders]);
+
+/** The order in which images are shown. @param {State} s */
+export const orderNow = (s) => (s.order === "overview" && single(s) ? "typical" : s.order);
 
 // What is shown.
 

@@ -72,6 +72,24 @@ export function Profile({ row, width, height }) {
   </svg>`;
 }
 
+/** Few named numbers of a row, as a small table; bars show how far each lies from the mean. */
+export function Values({ row, width, height }) {
+  const values = profiles.get(row);
+  return html`<span class="values" style=${{ width: `${width}px`, height: `${height}px` }}>${state.run.columns.map((name, at) => {
+    const away = values ? Math.max(-2.5, Math.min(2.5, (values[at] - usual.mean[at]) / (usual.deviation[at] || 1))) : 0;
+    return html`<span key=${name} class="value"><i style=${{ left: `${50 + Math.min(0, away) * 20}%`, width: `${Math.abs(away) * 20}%` }} /><span class="value-name">${name}</span><b>${values ? values[at] : ""}</b></span>`;
+  })}</span>`;
+}
+
+/** Whether rows are shown as small tables. */
+export const tabled = () => state.run.columns !== null && state.run.columns.length <= 8;
+
+/** How large a row of vectors is drawn at a size of images. @param {number} size */
+export const rowSize = (size) => (tabled() ? [Math.max(150, size * 1.6), state.run.columns.length * 19 + 26] : [Math.max(120, size * 2), Math.max(64, size * 0.9)]);
+
+/** A row of vectors. */
+export const Numbers = ({ row, width, height }) => (tabled() ? html`<${Values} row=${row} width=${width} height=${height} />` : html`<${Profile} row=${row} width=${width} height=${height} />`);
+
 /** A list of rows as pictures or profiles. @param {{rows: any[], shown: number, onOpen: (row: number) => void, caption?: (r: any) => any}} props */
 export function Tiles({ rows, shown, onOpen, caption }) {
   const [, redraw] = useState(0);
@@ -86,7 +104,7 @@ export function Tiles({ rows, shown, onOpen, caption }) {
       aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
       ${pictured
         ? html`<span class="thumb" style=${{ ...style?.(at), width: `${shown}px`, height: `${shown}px` }} />`
-        : html`<${Profile} row=${r.row} width=${shown * 1.6} height=${shown * 0.7} />`}
+        : html`<${Numbers} row=${r.row} width=${tabled() ? 150 : shown * 1.6} height=${tabled() ? state.run.columns.length * 19 + 4 : shown * 0.7} />`}
       ${caption?.(r)}
     </button>`)}</div>`;
 }

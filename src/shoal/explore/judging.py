@@ -1,0 +1,131 @@
+"""Requests that help to judge: all clusters at a glance, what to ask next, what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoal.core.compare import compare, compare_table
+from shoal.core.metrics import Contingency
+from shoal.edits.review import QUIZ_ROWS, quiz_result, quiz_rows
+from shoal.errors import InputError
+from shoal.explore.asked import Asked
+from shoal.explore.cuts import Cut
+from shoal.explore.explorer import Explorer
+from shoal.stages.common import labels_in_common, rows_in_common
+
+_MOST_LINES = 60
+_MOST_EACH = 60
+_QUESTIONS = 60
+
+
+def overview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Give the most typical rows of some clusters: ``clusters=3,17``."""
+    k = asked.k(explorer)
+    each = asked.whole("each", 1, _MOST_EACH, 12)
+    ids = asked.numbers("clusters", _MOST_LINES)
+    cut = explorer.cut(k)
+    found = {}
+    for cluster in ids:
+        number = cut.number(cluster)
+        if number >= 0:
+            seats = explorer.typical(k, number).take(0, each)
+            found[cluster] = explorer.rows_shown(seats, k)
+    return {"clusters": found}
+
+
+def review(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Give the questions whose answers would gain most."""
+    seq = explorer.curation.refresh()
+    queue = explorer.questions()[:_QUESTIONS]
+    shown = [
+        {
+            "kind": question.kind,
+            "clusters": question.clusters,
+            "chance": round(question.chance, 3),
+            "changes": round(float(question.changes), 1),
+            "gain": round(float(question.gain), 2),
+            "rows": [_row(explorer, row) for row in question.rows],
+            "parts": question.parts,
+        }
+        for question in queue
+    ]
+    return {"seq": seq, "questions": shown}
+
+
+def _row(explorer: Explorer, row: int) -> dict[str, Any]:
+    """Say of a row what the page needs to show it."""
+    return {"row": int(row), "name": explorer.atlas.names(np.array([row]))[0]}
+
+
+def quiz(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Draw rows of a cluster to be judged, and say what the last quiz on it found."""
+    cluster = asked.whole("cluster", 0, 1 << 31)
+    seed = asked.whole("seed", 0, 1 << 30, 0)
+    curation = explorer.curation
+    rows = quiz_rows(curation, cluster, QUIZ_ROWS, seed)
+    last = quiz_result(curation.state, cluster)
+    before = None
+    if last is not None:
+        before = {
+            "right": last.right,
+            "wrong": last.wrong,
+            "low": last.error.low,
+            "high": last.error.high,
+            "stale": last.stale,
+        }
+    return {"rows": [_row(explorer, int(row)) for row in rows], "before": before}
+
+
+def compared(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say what became of the clusters between two cuts, or another run and this one.
+
+    ``before`` and ``after`` are a K, or ``edited``; ``before`` is also ``other``, the run that
+    was given with --compare.
+    """
+    after, after_k = _side(explorer, asked, "after")
+    if asked.query.get("before") == "other":
+        if explorer.other is None:
+            raise InputError("no other run was given: start with shoal explore RUN --compare OTHER")
+        earlier = explorer.other.clustering()
+        same = rows_in_common(earlier.result, explorer.atlas.result)
+        labels = np.full(explorer.atlas.n_rows, -1, np.int32)
+        seats = np.arange(explorer.atlas.n_seats)
+        labels[explorer.atlas.rows[:]] = after.ids[after.labels(seats)]
+        found = compare(labels_in_common(earlier.labels(), same), labels)
+        names = {str(c): name for c, name in earlier.names.items()}
+        before_k: int | None = earlier.k
+    else:
+        before, before_k = _side(explorer, asked, "before")
+        found = compare_table(_shared(before, after))
+        names = {str(c.id): c.name for c in before.state.clusters.values() if c.name}
+    return {"before": before_k, "after": after_k, "names_before": names, **found.as_dict()}
+
+
+def _side(explorer: Explorer, asked: Asked, name: str) -> tuple[Cut, int | None]:
+    """Give one of two cuts to compare."""
+    if asked.query.get(name, "edited") == "edited":
+        return explorer.cut(None), None
+    k = asked.whole(name, 1, explorer.atlas.result.tree.n_leaves)
+    return explorer.cut(k), k
+
+
+def _shared(before: Cut, after: Cut) -> Contingency:
+    """Count the rows that clusters of two cuts share, by leaves and moved rows only."""
+    atlas = before.atlas
+    moved = np.union1d(before.moved[0], after.moved[0])
+    leaf = atlas.leaves_at(moved)
+    sides: list[tuple[NDArray, NDArray, NDArray]] = [
+        (before.of_leaf, after.of_leaf, atlas.counts),
+        (before.of_leaf[leaf], after.of_leaf[leaf], np.full(len(moved), -1)),
+        (before.labels(moved), after.labels(moved), np.ones(len(moved), np.int64)),
+    ]
+    rows, columns, counts = (np.concatenate(side) for side in zip(*sides, strict=True))
+    shape = (len(before.ids), len(after.ids))
+    table = sparse.coo_array((counts.astype(np.int64), (rows, columns)), shape=shape).tocsr()
+    table.sum_duplicates()
+    table.eliminate_zeros()
+    return Contingency(table, before.ids, after.ids, np.zeros(len(before.ids), np.int64))

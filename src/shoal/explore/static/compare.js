@@ -1,0 +1,47 @@
+// What became of the clusters between two cuts, or an earlier run and this one.
+
+import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { get } from "./api.js";
+import { complain, count, images, label, loadClusters, select, state, useStore } from "./store.js";
+
+export function Compare() {
+  const data = useStore((s) => s.data);
+  const { run } = state;
+  const choices = [...run.layers.map((l) => [String(l.k), `${l.k} clusters, the tree's own`]), ["edited", data.edited ? "as edited" : "as it is now"]];
+  const others = run.other ? [["other", `the run ${run.other}`]] : [];
+  const [before, setBefore] = useState(run.other ? "other" : String(data.base));
+  const [after, setAfter] = useState(data.edited || run.other ? "edited" : String(run.layers[run.layers.length - 1].k));
+  const [found, setFound] = useState(null);
+  useEffect(() => {
+    const stop = new AbortController();
+    setFound(null);
+    get("compare", { before, after }, stop.signal).then(setFound, complain);
+    return () => stop.abort();
+  }, [before, after, data]);
+  const field = (said, value, change, all) => html`<label class="field"><span>${said}</span><select value=${value} onChange=${(e) => change(e.target.value)}>${all.map(([name, text]) => html`<option key=${name} value=${name}>${text}</option>`)}</select></label>`;
+  return html`${field("Before", before, setBefore, [...others, ...choices])}${field("After", after, setAfter, choices)}
+    ${found ? html`<${Found} found=${found} />` : html`<p class="soft" role="status">Comparing …</p>`}`;
+}
+
+function Found({ found }) {
+  const go = async (id) => {
+    try {
+      if (found.after !== state.k) await loadClusters(found.after === state.data?.base && !state.data?.edited ? null : found.after);
+      await select([id]);
+    } catch (error) {
+      complain(error);
+    }
+  };
+  const old = (id) => found.names_before[id] ?? `Cluster ${id}`;
+  const now = (id) => html`<button class="link" onClick=${() => go(id)}>${found.after === state.k ? label(id) : `Cluster ${id}`}</button>`;
+  const part = (title, why, list, line) => list.length > 0 && html`<h3 title=${why}>${title} <b>${count(list.length)}</b></h3><ul class="changes">${list.slice(0, 200).map(line)}</ul>`;
+  const kept = found.matched.filter((m) => m.overlap > 0.999999);
+  const changed = found.matched.filter((m) => m.overlap <= 0.999999);
+  const parts = (c, name) => c.parts.map((p, at) => html`<li key=${p}>${name(p)} <span class="soft">${count(c.shared[at])}</span></li>`);
+  return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same to the row, and ${images(found.moved)} went another way than their cluster.</p>
+    ${part("Split", "Most of its rows are in several now", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
+    ${part("Merged", "Most of its rows are from several", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
+    ${part("Changed", "The same cluster, with other rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} <span class="soft">${count(m.rows_before)}</span> → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}
+    ${part("Born", "None like it was there", found.born, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
+    ${part("Died", "None like it is there now", found.died, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}`;
+}

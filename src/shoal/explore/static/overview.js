@@ -1,0 +1,77 @@
+// All clusters at a glance: a line of typical images for each.
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { get } from "./api.js";
+import { Badge } from "./clusters.js";
+import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
+import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
+
+const HEAD = 30;
+const GAP = 4;
+
+/** Lines of clusters; those that are seen are loaded. */
+export function Overview({ clusters }) {
+  const [k, data, size, selected] = useStore((s) => [s.k, s.data, s.size, s.selected]);
+  const box = useRef(null);
+  const [seen, setSeen] = useState([0, 0, 0]);
+  const [, redraw] = useState(0);
+  /** @type {{current: {key: any, lines: Map<number, any[]|null>}}} */
+  const held = useRef({ key: null, lines: new Map() });
+  if (held.current.key !== data) held.current = { key: data, lines: new Map() };
+  const pictured = state.run.thumb !== null;
+  const [wide, full] = pictured ? [size, size] : rowSize(size);
+  const tall = tabled() ? full - 22 : full;
+  const height = HEAD + tall + 14;
+  const look = () => {
+    const { scrollTop, clientHeight, clientWidth } = box.current;
+    setSeen([Math.floor(scrollTop / height), Math.ceil((scrollTop + clientHeight) / height), clientWidth]);
+  };
+  useLayoutEffect(look, [height, clusters.length]);
+  useEffect(() => {
+    const watch = new ResizeObserver(look);
+    watch.observe(box.current);
+    return () => watch.disconnect();
+  }, [height]);
+  const from = Math.max(0, seen[0] - 2);
+  const shown = clusters.slice(from, seen[1] + 2);
+  const each = Math.min(60, Math.max(1, Math.floor((seen[2] - 12) / (wide + GAP))));
+  useEffect(() => {
+    const { lines } = held.current;
+    const missing = shown.map((c) => c.id).filter((id) => !lines.has(id) || (lines.get(id)?.length ?? each) < Math.min(each, state.byId.get(id)?.rows ?? 0)).slice(0, 40);
+    if (!missing.length || !seen[2]) return;
+    for (const id of missing) lines.set(id, null);
+    get("overview", { k, clusters: missing.join(","), each }).then(async (found) => {
+      for (const id of missing) lines.set(id, found.clusters[id] ?? []);
+      const rows = missing.flatMap((id) => lines.get(id)?.map((r) => r.row) ?? []);
+      if (!pictured && !state.run.trouble) await loadProfiles(rows);
+      redraw((n) => n + 1);
+    }, (error) => {
+      for (const id of missing) lines.delete(id);
+      complain(error);
+    });
+  });
+  return html`<div class="scroll overview" ref=${box} onScroll=${look} tabindex="0" aria-label="Typical images of each cluster" role="region">
+    <div class="spacer" style=${{ height: `${clusters.length * height + 8}px` }}>${shown.map((c, at) => html`
+      <section key=${c.id} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
+        <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b></button>
+          <span class="soft">${count(c.rows)}</span>${c.held !== null && html`<${Badge} held=${c.held} />`}
+          ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}</header>
+        <${Strip} rows=${held.current.lines.get(c.id)} most=${each} wide=${wide} tall=${tall} />
+      </section>`)}</div>
+  </div>`;
+}
+
+function Strip({ rows, most, wide, tall }) {
+  if (!rows) return html`<div class="strip waiting" style=${{ height: `${tall}px` }} />`;
+  const some = rows.slice(0, most);
+  const style = state.run.thumb ? inStrips(some.map((r) => r.row), wide) : null;
+  return html`<div class="strip">${some.map((r, at) => html`<button key=${r.row} class="tile-button" onClick=${() => set({ open: r.row })} title=${r.name ?? `row ${r.row}`} aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
+    ${style ? html`<span class="thumb" style=${{ ...style(at), width: `${wide}px`, height: `${tall}px` }} />` : html`<${Numbers} row=${r.row} width=${wide} height=${tall} />`}</button>`)}</div>`;
+}
+
+/** @param {number} id @param {MouseEvent} event */
+function pick(id, event) {
+  const { selected } = state;
+  if (event.ctrlKey || event.metaKey) select(selected.includes(id) ? selected.filter((s) => s !== id) : [...selected, id]);
+  else select([id]);
+}
