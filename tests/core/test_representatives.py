@@ -249,3 +249,13 @@ def test_unusable_samples_are_refused(sample, m, message):
 def test_radius_is_the_root_of_the_mean_square():
     summary = Summary(np.zeros((1, 2)), np.array([4]), np.array([36.0]), np.array([0]), 0)
     assert summary.radius.tolist() == [3.0]
+
+
+def test_a_sparse_group_gets_more_codes_than_its_share_of_the_rows():
+    draw = np.random.default_rng(0)
+    dense = draw.normal(size=(20_000, 10))
+    sparse = draw.normal(size=(60, 10)) + np.r_[12, np.zeros(9)]
+    sample = np.concatenate([dense, sparse]).astype(np.float32)
+    codes = seed_codebook(sample, 1000, 0).centres
+    by_mass = 1000 * 60 / 20_060
+    assert (codes[:, 0] > 8).sum() > 3 * by_mass
