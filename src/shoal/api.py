@@ -262,6 +262,7 @@ class Run:
             "rows": self.n_rows,
             "sample of": self.sample_of,
             "quarantined": self.quarantine.num_rows,
+            **self._table_said(),
             "representatives": len(self.representatives),
             "layers": [layer.as_dict() for layer in self.layers],
             "edits": self._edits_said(),
@@ -270,6 +271,19 @@ class Run:
             "shoal": self._folder.about.get("shoal"),
             "versions": dict(self._folder.about.get("versions", {})),
         }
+
+    def _table_said(self) -> dict[str, Any]:
+        """Say what the columns of a table are, and how many cells were missing."""
+        schema = self._result.schema
+        if schema is None:
+            return {}
+        gaps = self._result.summary["gaps"]
+        return {"columns": schema.said, "gaps": {name: n for name, n in gaps.items() if n}}
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the rows are those of a table of mixed columns."""
+        return self._result.schema is not None
 
     def _edits_said(self) -> dict[str, Any]:
         """Say what people changed."""

@@ -110,6 +110,18 @@ def vector_run(tmp_path):
 
 
 @pytest.fixture
+def table_run(tmp_path):
+    """41 rows of a table: numbers, categories with an odd name, dates, ids, gaps."""
+    lines = [
+        f"r{n},{n * n},{'<b>' if n % 3 else 'x'},2024-01-{n % 28 + 1:02},{n % 5 or ''}"
+        for n in range(41)
+    ]
+    text = "id,pay & more,<plan>,since,gaps\n" + "\n".join(lines)
+    (tmp_path / "table.csv").write_text(text)
+    return FakeRun(tmp_path / "table.shoal", open_source(tmp_path / "table.csv"))
+
+
+@pytest.fixture
 def folder_run(tmp_path):
     """41 files in folders; their names collide when they are put together."""
     rng = np.random.default_rng(0)

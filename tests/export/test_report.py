@@ -43,7 +43,7 @@ class Checked(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("kind", ["image_run", "vector_run", "folder_run"])
+@pytest.mark.parametrize("kind", ["image_run", "vector_run", "folder_run", "table_run"])
 def test_the_page_is_whole_and_needs_nothing_else(kind, request):
     page = report_html(request.getfixturevalue(kind))
     found = Checked(page)
@@ -66,6 +66,28 @@ def test_vectors_are_shown_by_profiles(vector_run):
     assert Checked(page).tiles == 0
     assert "there are no pictures" in page
     assert page.count('class="profile"') == 4
+
+
+def test_tables_are_shown_by_medians_and_shares(table_run):
+    page = report_html(replace(table_run, changes={"gaps": {"gaps": 9}}))
+    assert Checked(page).tiles == 0
+    for said in ("Columns: 4 used", "names the rows", "pay &amp; more", "category, 2 values"):
+        assert said in page
+    assert "<b>" not in page
+    assert page.count("&lt;b&gt; ") >= 4  # its share in each cluster
+    assert page.count('class="box"') == 4 * 4
+    assert "2024-01-" in page
+    assert "<td>9</td>" in page
+    assert "% missing)" in page
+
+
+def test_300_clusters_of_a_wide_table_stay_under_five_megabytes(table_run):
+    draw = np.random.default_rng(0)
+    wide = {f"column {n}": draw.normal(size=3001) for n in range(300)}
+    run = replace(table_run, source=open_source(wide, as_="table"), k=300)
+    page = report_html(run)
+    assert page.count("<article") == 300
+    assert len(page.encode()) < 5_000_000
 
 
 def test_everything_is_escaped(image_run, tmp_path):

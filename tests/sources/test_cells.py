@@ -74,7 +74,7 @@ def test_stored_dates_and_times_need_no_form():
 @pytest.mark.parametrize(
     ("column", "text"),
     [
-        (pa.array(["a ", " a", "?", "3.0", "None", "3.10"]), ["a", "a", None, "3", None, "3.10"]),
+        (pa.array(["a ", " a", "?", "3.0", "None", "3.10"]), ["a", "a", None, "3", "None", "3.10"]),
         (pa.array([1.0, 2.5, None]), ["1", "2.5", None]),
         (pa.array([1, None]), ["1", None]),
         (pa.array([True, None]), ["true", None]),

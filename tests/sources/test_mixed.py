@@ -83,7 +83,7 @@ def test_the_same_table_as_csv_parquet_and_in_memory(write, tmp_path):
     draw = np.random.default_rng(0)
     n = 300
     columns = {
-        "plan": draw.choice(["a", "b", "c", None], n).tolist(),
+        "plan": draw.choice(["a", "b", "c", "none", None], n).tolist(),
         "age": draw.integers(18, 90, n).tolist(),
         "pay": np.round(draw.normal(size=n), 3).tolist(),
         "on": (draw.random(n) < 0.5).tolist(),

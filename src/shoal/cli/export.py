@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +20,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import command, print_json, remark, say
 from shoal.cli.runs import cut, open_run
-from shoal.errors import InputError
+from shoal.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from shoal.api import Run
@@ -92,9 +93,25 @@ def _file(run: Path, to: Path, as_: str, asked: _Asked, force: bool) -> dict[str
     if as_ == "html":
         write_report(opened, path, **asked.of(opened), force=force)
     else:
-        tables = opened.clustering(**asked.of(opened)).tables()
+        tables = _beside(opened, opened.clustering(**asked.of(opened)).tables(), as_)
         write_labels(tables, path, rows=opened.n_rows, force=force)
     return {"file": path, "said": f"{path}: {path.stat().st_size:,} bytes"}
+
+
+def _beside(run: Run, tables: Iterable[Any], as_: str) -> Iterable[Any]:
+    """Put the rows of a table beside their labels, if they are still there."""
+    from shoal.export.beside import beside
+    from shoal.sources.mixed import TableSource
+
+    if not run.is_table:
+        return tables
+    try:
+        source = run.source
+    except RunError as error:
+        remark(f"{error}; labels alone are written")
+        return tables
+    typed = as_ == "parquet"
+    return beside(tables, source, typed=typed) if isinstance(source, TableSource) else tables
 
 
 def _folders(

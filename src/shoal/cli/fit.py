@@ -100,6 +100,8 @@ def default_run(source: str) -> Path:
 
 def print_outcome(run: Run) -> None:
     """Print the layers, the rows that were not looked at, and the quarantined ones."""
+    from shoal.sources.table import listed
+
     print_layers(run)
     bad = run.quarantine.num_rows
     if run.sample_of is not None:
@@ -113,6 +115,10 @@ def print_outcome(run: Run) -> None:
         reason = run.quarantine["reason"][0].as_py()
         see = command("shoal", "info", run.path)
         say(f"{bad:,} of {run.n_rows:,} rows could not be read ({reason}): see {see}")
+    gaps = run.info().get("gaps", {})
+    if gaps:
+        some = listed([f"{count:,} of {column}" for column, count in gaps.items()])
+        say(f"Missing or unreadable cells, filled from the most similar rows: {some}.")
 
 
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
@@ -128,6 +134,8 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     export = ("shoal", "export", run.path, "--to")
     if run.source.kind == "images":
         lines.append((command(*export, f"{name}-clusters", "--as", "folders"), "images in folders"))
+    if run.is_table:
+        lines.append((command(*export, f"{name}-rows", "--as", "csv"), "beside all columns"))
     lines.append((command(*export, f"{name}-report", "--as", "html"), "a page to look at"))
     print_next(lines)
 

@@ -29,6 +29,9 @@ class Deck(Protocol):
     def style(self) -> str:
         """Give the style that the cards need."""
 
+    def before(self) -> str:
+        """Give what comes before all clusters, if anything."""
+
     def face(self, found: Found) -> str:
         """Show a cluster in one small picture, if it has any."""
 
@@ -61,6 +64,10 @@ class Pictured:
             for at, sprite in self._sprites.items()
         ]
         return "\n".join(rules)
+
+    def before(self) -> str:
+        """Nothing."""
+        return ""
 
     def face(self, found: Found) -> str:
         """Show the medoid, small; its name is in the line beside it."""
@@ -117,6 +124,10 @@ class Profiled:
 
     def style(self) -> str:
         """No pictures, no style."""
+        return ""
+
+    def before(self) -> str:
+        """Nothing."""
         return ""
 
     def face(self, found: Found) -> str:

@@ -15,6 +15,8 @@ from shoal.export.base import RunLike, cluster_title, number, refuse_existing, r
 from shoal.export.cards import Deck, Pictured, Profiled, card
 from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
+from shoal.export.tabled import Tabled
+from shoal.sources.mixed import TableSource
 from shoal.storage import write_bytes
 
 _MOST_QUARANTINED = 200
@@ -33,8 +35,8 @@ def write_report(
     """Write what a fit found as one HTML file.
 
     It shows the layers, the tree above the chosen one, and every cluster of it: the medoid,
-    the mean, typical, unsure and outlying images (for vectors, the mean profile). It loads
-    nothing from elsewhere and stays under 5 MB.
+    the mean, typical, unsure and outlying images (for vectors, the mean profile; for tables,
+    medians and shares). It loads nothing from elsewhere and stays under 5 MB.
 
     Parameters
     ----------
@@ -62,9 +64,7 @@ def report_html(
 ) -> str:
     """Give the report's text; see `write_report`."""
     found = gather(run, layer, k, raw)
-    deck: Deck = (
-        Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
-    )
+    deck = _deck(run, found)
     title = escape(run.path.name.removesuffix(".shoal"))
     most = max((c.size for c in found.clusters), default=1)
     cards = "".join(card(deck, run.source, c, most) for c in found.clusters)
@@ -89,6 +89,7 @@ def report_html(
 layer is than chance would make it; stability, how well random parts of the data agree on it.</p>
 {_layers(run)}
 {_tree(run, found, deck)}
+{deck.before()}
 <h2 id="clusters">Clusters</h2>
 <p class="soft">{deck.explained}</p>
 {cards}
@@ -100,6 +101,13 @@ opened without a network.</p></footer>
 </body>
 </html>
 """
+
+
+def _deck(run: RunLike, found: Findings) -> Deck:
+    """Choose how clusters are shown."""
+    if isinstance(run.source, TableSource):
+        return Tabled(run, run.source, found)
+    return Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
 
 
 def _header(run: RunLike, found: Findings, title: str) -> str:

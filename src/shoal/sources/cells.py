@@ -24,6 +24,7 @@ DATE_FORMATS = (
 )
 """How dates are written, the likelier first; where two fit all cells, the day comes first."""
 
+_MISSING = pa.array([cell for cell in MISSING if cell != "none"])  # which is a value of many
 _DAY = 86_400.0
 _LARGEST = 1e100
 _AMOUNT = re.compile(r"([+-]?)[$€£¥]?\s*([+-]?[\d.,\s'’\u00a0\u202f]*\d[.,]?)\s*[%$€£¥]?")
@@ -128,7 +129,7 @@ def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
 def _trimmed(values: Any) -> Any:
     """Trim text, and make null of what stands for a missing cell."""
     text = pc.utf8_trim_whitespace(values)
-    missing = pc.is_in(pc.utf8_lower(text), value_set=pa.array(MISSING))
+    missing = pc.is_in(pc.utf8_lower(text), value_set=_MISSING)
     text = pc.replace_substring_regex(text, r"^([+-]?[0-9]+)\.0+$", r"\1")
     return pc.if_else(missing, None, text)
 

@@ -152,7 +152,12 @@ class TableSource:
     def original(self, start: int, stop: int) -> Any:
         """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
         table, _ = self.table.cells(start, stop, range(len(self.table.names)))
-        return table.rename_columns(list(self.table.names))
+        table = table.rename_columns(list(self.table.names))
+        types = pa.types
+        plain = [
+            f.name for f in table.schema if not (types.is_nested(f.type) or types.is_binary(f.type))
+        ]
+        return table.select(plain)
 
 
 class Notes:

@@ -1,0 +1,51 @@
+"""Labels beside the columns that the rows of a table had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from shoal.sources.cells import to_numbers
+from shoal.sources.mixed import TableSource
+
+_OWN = " (own)"
+
+
+def beside(tables: Iterable[Any], source: TableSource, *, typed: bool) -> Iterator[Any]:
+    """Give each table of labels with the columns that its rows have in the source.
+
+    Parameters
+    ----------
+    tables : iterable of pyarrow.Table
+        Labels with a column ``row``; the rows of each follow each other.
+    source : TableSource
+        Whose columns are added, all of them, as they are stored; one with a name that the
+        labels have, too, gets `` (own)`` after it.
+    typed : bool
+        Numbers that are stored as text become numbers.
+    """
+    schema = None
+    for labels in tables:
+        start = labels["row"][0].as_py() if labels.num_rows else 0
+        own = source.original(start, start + labels.num_rows)
+        for name, column in zip(own.column_names, own.columns, strict=True):
+            labels = labels.append_column(
+                name + _OWN if name in labels.column_names else name,
+                _typed(source, name, column) if typed else column,
+            )
+        # a part that cannot be read has no types
+        labels = labels if schema is None else labels.cast(schema)
+        schema = labels.schema if schema is None else schema
+        yield labels
+
+
+def _typed(source: TableSource, name: str, column: Any) -> Any:
+    """Give a column of numbers as such."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(column.type):
+        return column
+    roles = {c.name: c.role for c in source.schema.columns}
+    if roles.get(name) != "number":
+        return column
+    return pa.array(to_numbers(column, source.table.decimal), from_pandas=True)

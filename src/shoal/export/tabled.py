@@ -1,0 +1,170 @@
+"""Clusters of a table in the report: their numbers and categories against those of all rows."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from shoal.export.base import RunLike
+from shoal.export.findings import Findings, Found
+from shoal.export.traits import Traits, gather_traits
+from shoal.sources.mixed import TableSource
+
+_LINES = 6000
+_FIRST = 8
+_LABELS = 3
+_PHRASES = 3
+_WIDTH, _HEIGHT = 180, 14
+_LINE = 23.25  # of text in a cell, so that bars stand beside their labels
+_ROLES = {"number": "number", "date": "date", "category": "category"}
+
+
+class Tabled:
+    """Shows clusters of a table: each column's median or most common values, telling ones first."""
+
+    def __init__(self, run: RunLike, source: TableSource, found: Findings) -> None:
+        self._run, self._source, self._found = run, source, found
+        k = max(1, len(found.clusters))
+        self._at = {c.cluster: at for at, c in enumerate(found.clusters)}
+        self._traits = gather_traits(source, found.position, k)
+        self._lines = max(_FIRST, _LINES // k)
+        self.explained = (
+            "Columns stand in the order in which they set a cluster apart. Numbers are medians; "
+            "the bar shows where the middle half of the cluster lies within nine tenths of all "
+            "rows, whose median is the thin line. Of categories the most common are shown, with "
+            f"their share in the cluster and in all (from {self._traits.rows:,} rows)."
+        )
+
+    def style(self) -> str:
+        """No pictures, no style."""
+        return ""
+
+    def face(self, found: Found) -> str:
+        """No picture."""
+        return ""
+
+    def before(self) -> str:
+        """List the columns: what they are used as, what is left out, how many cells are missing."""
+        schema, gaps = self._source.schema, self._run.info().get("gaps", {})
+        lines = [
+            (c.name, _ROLES[c.role] + (f", {len(c.labels)} values" if c.labels else ""),
+             f"{gaps.get(c.name, 0):,}")
+            for c in schema.columns
+        ]  # fmt: skip
+        lines += [(schema.name, "names the rows", "")] if schema.name else []
+        lines += [(name, f"left out: {why}", "") for name, why in schema.left_out]
+        rows = "".join(
+            f'<tr><th scope="row">{escape(name)}</th><td>{escape(role)}</td><td>{gap}</td></tr>'
+            for name, role, gap in lines
+        )
+        head = "".join(f'<th scope="col">{n}</th>' for n in ("Column", "Used as", "Gaps filled"))
+        return (
+            f"<details><summary><h2>Columns: {len(schema.columns):,} used</h2></summary>"
+            f'<div class="panel scroll"><table class="text"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div></details>"
+        )
+
+    def body(self, found: Found) -> str:
+        """Show the columns, the telling ones first, and name some rows."""
+        at, traits = self._at[found.cluster], self._traits
+        order = np.argsort(-traits.telling[at], kind="stable")
+        said = "; ".join(map(escape, traits.said(at, _PHRASES)))
+        first, rest = order[:_FIRST], order[_FIRST : self._lines]
+        more = ""
+        if len(rest):
+            more = (
+                f"<details><summary>{len(rest):,} more columns</summary>"
+                f"{self._table(at, rest)}</details>"
+            )
+        lead = f'<p class="traits">{said}</p>' if said else ""
+        return (
+            f'<div class="body"><div class="columns">{lead}{self._table(at, first)}{more}</div>'
+            f'<div class="sheet">{self._rows(found)}</div></div>'
+        )
+
+    def _table(self, cluster: int, columns: np.ndarray) -> str:
+        """Write some columns of one cluster."""
+        lines = "".join(self._line(cluster, int(column)) for column in columns)
+        names = ("Column", "Cluster", "All rows", "")
+        head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        return (
+            '<div class="scroll" tabindex="0" role="region" aria-label="Columns">'
+            f'<table class="text traits"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{lines}</tbody></table></div>"
+        )
+
+    def _line(self, cluster: int, column: int) -> str:
+        """Write one column of one cluster."""
+        traits = self._traits
+        name = escape(traits.columns[column].name)
+        shares = traits.shares[column]
+        if shares is None:
+            mine, all_ = traits.quartiles[[cluster, -1], column, 1]
+            cells = [traits.figure(mine, column), traits.figure(all_, column)]
+            drawing = _box(traits, cluster, column)
+        else:
+            labels = traits.columns[column].labels
+            top = np.argsort(-shares[cluster], kind="stable")[:_LABELS]
+            top = top[shares[cluster][top] > 0]
+            cells = [
+                "<br>".join(f"{escape(_short(labels[c]))} {shares[row, c]:.0%}" for c in top) or "–"
+                for row in (cluster, -1)
+            ]
+            drawing = _bars(shares[cluster][top], shares[-1][top])
+        gap = traits.gaps[cluster, column]
+        cells[0] += f' <span class="soft">({gap:.0%} missing)</span>' if gap >= 0.005 else ""
+        return (
+            f'<tr><th scope="row">{name}</th><td>{cells[0]}</td><td>{cells[1]}</td>'
+            f"<td>{drawing}</td></tr>"
+        )
+
+    def _rows(self, found: Found) -> str:
+        """Name some rows."""
+        return "".join(
+            f'<section><h4>{title}</h4><p class="rows">{", ".join(map(self._name, rows))}</p>'
+            "</section>"
+            for title, rows in (
+                ("Medoid and typical rows", (found.medoid, *found.typical)),
+                ("Unsure", found.unsure),
+                ("Outliers", found.outlying),
+            )
+            if rows
+        )
+
+    def _name(self, row: int) -> str:
+        """Name a row."""
+        name = self._found.names[row]
+        return escape(_short(name) if name else str(row))
+
+
+def _box(traits: Traits, cluster: int, column: int) -> str:
+    """Draw the middle half of a cluster within nine tenths of all rows."""
+    low, high = traits.ends[column]
+    marks = np.append(traits.quartiles[cluster, column], traits.quartiles[-1, column, 1])
+    if not (np.isfinite(marks).all() and high > low):
+        return ""
+    a, middle, b, all_ = np.clip((marks - low) / (high - low), 0, 1) * _WIDTH
+    half = _HEIGHT / 2
+    return (
+        f'<svg class="box" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">'
+        f'<path d="M0 {half}H{_WIDTH}"/><path class="all" d="M{all_:.1f} 0V{_HEIGHT}"/>'
+        f'<rect x="{a:.1f}" y="3" width="{max(b - a, 1.5):.1f}" height="{_HEIGHT - 6}"/>'
+        f'<path class="middle" d="M{middle:.1f} 1V{_HEIGHT - 1}"/></svg>'
+    )
+
+
+def _bars(mine: np.ndarray, all_: np.ndarray) -> str:
+    """Draw shares as bars, with a thin line where those of all rows end."""
+    height = _LINE * max(1, len(mine))
+    shapes = "".join(
+        f'<rect x="0" y="{_LINE * at + 7:.1f}" width="{max(_WIDTH * share, 1):.1f}" height="9"/>'
+        f'<path class="all" d="M{_WIDTH * other:.1f} {_LINE * at + 4:.1f}v15"/>'
+        for at, (share, other) in enumerate(zip(mine, all_, strict=True))
+    )
+    return f'<svg class="box" viewBox="0 0 {_WIDTH} {height}" aria-hidden="true">{shapes}</svg>'
+
+
+def _short(text: str) -> str:
+    """Keep the beginning of a long text."""
+    return text if len(text) <= 40 else f"{text[:39]}…"
