@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from shoal.errors import SourceError
-from shoal.sources.handles import looking, with_files
+from shoal.sources import handles
+from shoal.sources.handles import Headers, looking, with_files
 
 
 @pytest.fixture
@@ -23,6 +24,16 @@ def test_each_row_has_its_file_open(files):
     for start, stop in ((0, 6), (1, 4), (3, 3), (5, 6)):
         found = [(row, os.pread(fd, 1, 0)[0]) for row, fd in with_files(files, owner, start, stop)]
         assert found == [(row, owner[row]) for row in range(start, stop)]
+
+
+def test_small_pieces_are_those_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(handles, "_AHEAD", 64)
+    data = np.random.default_rng(0).bytes(1000)
+    (tmp_path / "x").write_bytes(data)
+    with looking(tmp_path / "x") as (descriptor, _):
+        headers = Headers(descriptor)
+        for at, length in ((0, 5), (60, 4), (61, 4), (200, 100), (250, 20), (3, 9), (990, 50)):
+            assert headers.read(at, length) == data[at : at + length]
 
 
 def test_files_that_are_gone_or_changed_have_a_reason(files):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.store import because
+
+_AHEAD = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,25 @@ class LargeFile:
         return descriptor
 
 
+class Headers:
+    """Reads small pieces of an open file, in the order in which they lie.
+
+    It reads ahead: where rows are small, reading through them is faster than a seek for each.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._at, self._held = 0, b""
+
+    def read(self, at: int, length: int) -> bytes:
+        """Give `length` bytes from `at` on, fewer at the file's end."""
+        low = at - self._at
+        if low < 0 or low + length > len(self._held):
+            self._held = os.pread(self._descriptor, max(length, _AHEAD), at)
+            self._at, low = at, 0
+        return self._held[low : low + length]
+
+
 @contextmanager
 def looking(path: Path) -> Iterator[tuple[int, LargeFile]]:
     """Open a file for the first time, and note what it is.
@@ -56,8 +77,6 @@ def looking(path: Path) -> Iterator[tuple[int, LargeFile]]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         found = os.fstat(descriptor)
-        with suppress(OSError, AttributeError):  # only headers are read: what follows is in vain
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         yield descriptor, LargeFile(path, found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shoal.sources import tar, zips
 from shoal.sources.formats import EXTENSIONS
-from shoal.sources.handles import LargeFile, looking
+from shoal.sources.handles import Headers, LargeFile, looking
 
 _IMAGES = frozenset(extension.encode() for extension in EXTENSIONS)
 _LABEL = b".cls"
@@ -160,7 +160,7 @@ def _members(descriptor: int, archive: LargeFile, is_zip: bool) -> Iterator[Memb
 
 def _tar_members(descriptor: int, size: int) -> Iterator[Member]:
     """Go through the members of a tar archive."""
-    for found in tar.scan(descriptor, size):
+    for found in tar.scan(Headers(descriptor), size):
         target = found.target.removeprefix(b"./")
         member = Member(found.name.removeprefix(b"./"), found.offset, found.size, found.size)
         if target or found.reason:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from shoal.sources.handles import Headers
+
 BLOCK = 512
 DAMAGED, CUT_OFF = b"(damaged)", b"(cut off)"
 """Names of members in whose place there is damage, or the end of an archive cut off."""
@@ -63,19 +65,19 @@ def is_tar(head: bytes) -> bool:
     return len(head) >= BLOCK and _is_header(head[:BLOCK])
 
 
-def scan(descriptor: int, size: int) -> Iterator[Found]:
-    """Go through the members of an open archive of `size` bytes, folders left out.
+def scan(headers: Headers, size: int) -> Iterator[Found]:
+    """Go through the members of an archive of `size` bytes, folders left out.
 
     Only headers are read. What is damaged or cut off is a member with a reason; behind
     damage the search goes on at the next header.
     """
     at, notes = 0, _Notes()
     while at + BLOCK <= size:
-        block = os.pread(descriptor, BLOCK, at)
+        block = headers.read(at, BLOCK)
         if not block.strip(b"\0"):
             return
         if not _is_header(block):
-            found = _next_header(descriptor, at + BLOCK, size)
+            found = _next_header(headers, at + BLOCK, size)
             said = f"the archive is damaged from byte {at:,} "
             said += "to its end" if found is None else f"to {found:,}"
             yield Found(DAMAGED, at, 0, reason=said)
@@ -85,13 +87,13 @@ def scan(descriptor: int, size: int) -> Iterator[Found]:
             continue
         length, kind = _number(block[124:136]), block[156:157]
         if kind in b"xgLK" and kind:
-            _note(notes, kind, descriptor, at + BLOCK, min(length, size - at - BLOCK))
+            _note(notes, kind, headers, at + BLOCK, min(length, size - at - BLOCK))
             at += BLOCK + _padded(length)
             continue
         length = int(notes.get(b"size") or length)
         at += BLOCK
         if kind == _SPARSE and block[482]:
-            at = _behind_extensions(descriptor, at)
+            at = _behind_extensions(headers, at)
         yield from _member(block, kind, at, length, size, notes)
         at += 0 if kind in (_LINK, _SYMLINK, _FOLDER) else length
         notes.own.clear()
@@ -162,9 +164,9 @@ def _padded(length: int) -> int:
     return -(-length // BLOCK) * BLOCK
 
 
-def _note(notes: _Notes, kind: bytes, descriptor: int, at: int, length: int) -> None:
+def _note(notes: _Notes, kind: bytes, headers: Headers, at: int, length: int) -> None:
     """Note what an extended header says: a long name (L), a long target (K), or pax (x, g)."""
-    data = os.pread(descriptor, min(length, _MOST_PAX), at)
+    data = headers.read(at, min(length, _MOST_PAX))
     if kind == b"L":
         notes.own[b"path"] = data.split(b"\0")[0]
     elif kind == b"K":
@@ -187,19 +189,19 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
     return records
 
 
-def _behind_extensions(descriptor: int, at: int) -> int:
+def _behind_extensions(headers: Headers, at: int) -> int:
     """Give the place behind the further headers of a sparse file."""
     while True:
-        block = os.pread(descriptor, BLOCK, at)
+        block = headers.read(at, BLOCK)
         at += BLOCK
         if len(block) < BLOCK or not block[504]:
             return at
 
 
-def _next_header(descriptor: int, at: int, size: int) -> int | None:
+def _next_header(headers: Headers, at: int, size: int) -> int | None:
     """Search the next header from `at` on; None when there is none."""
     while at < size:
-        data = os.pread(descriptor, _SEARCHED, at)
+        data = headers.read(at, _SEARCHED)
         for start in range(0, len(data) - BLOCK + 1, BLOCK):
             block = data[start : start + BLOCK]
             if block[257:262] == b"ustar" and _is_header(block):

@@ -21,7 +21,7 @@ from shoal.sources.encoded import spread
 from shoal.sources.examples import features
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
-from shoal.sources.handles import LargeFile, looking, with_files
+from shoal.sources.handles import Headers, LargeFile, looking, with_files
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
 from shoal.sources.table import listed
@@ -198,15 +198,15 @@ def _look(path: Path) -> tuple[LargeFile, NDArray[np.int64], str]:
                 f"{path} is no TFRecord file, or a compressed one: write it without compression"
             )
         places = array("q")
-        reason = _scan(descriptor, file.size, places)
+        reason = _scan(Headers(descriptor), file.size, places)
         return file, np.array(places, np.int64).reshape(-1, 2), reason
 
 
-def _scan(descriptor: int, size: int, places: array[int]) -> str:
+def _scan(headers: Headers, size: int, places: array[int]) -> str:
     """Go from record to record by their lengths, note where they lie; say why it ends early."""
     at = 0
     while at < size:
-        head = os.pread(descriptor, _HEAD, at)
+        head = headers.read(at, _HEAD)
         if len(head) < _HEAD:
             return f"the file is cut off at byte {size:,}"
         length = _length(head)
