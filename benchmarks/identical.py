@@ -12,6 +12,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -75,20 +76,45 @@ def kill_often(command: Sequence[str], out: Path, moments: Sequence[float]) -> l
     """
     left = []
     for moment in sorted(moments):
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = _started(command)
         while process.poll() is None and _count(out) < int(moment):
             time.sleep(0.002)
         time.sleep(moment % 1)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        if _killed(process):
             left.append(_count(out))
     return left
+
+
+def kill_after(command: Sequence[str], out: Path, pauses: Sequence[float]) -> list[int]:
+    """Start a fit again and again, and kill all its processes after so many seconds each time.
+
+    So kills fall into long work that leaves no files, too. Gives how many files each left; there
+    are fewer when the fit came to its end.
+    """
+    left = []
+    for pause in pauses:
+        process = _started(command)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
+        if not _killed(process):
+            break
+        left.append(_count(out))
+    return left
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a command as the head of a group of processes."""
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
+
+
+def _killed(process: subprocess.Popen[bytes]) -> bool:
+    """Kill a process and its group, and tell whether it was still alive."""
+    if process.poll() is not None:
+        return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
 
 
 def _count(run: Path) -> int:

@@ -24,7 +24,7 @@ from benchmarks import quality
 from benchmarks.base import Benchmark, Inputs, Measurement
 from benchmarks.cold import chill
 from benchmarks.fits import fit_command
-from benchmarks.identical import contents, differing, kill_often
+from benchmarks.identical import contents, differing, kill_after, kill_often
 from benchmarks.measure import measure
 from benchmarks.tiles_musts import CONSTANTS, K, musts
 from shoal.progress import RichProgress
@@ -268,23 +268,39 @@ def predict(place: Place) -> Iterator[Measurement]:
 
 
 def kills(place: Place) -> Iterator[Measurement]:
-    """Kill a fit of a million tiles at random, again and again; compare with one left alone."""
+    """Kill a fit of a million tiles at random, again and again; compare with one left alone.
+
+    Half of the kills are drawn by how far the work is, half by the time since it went on.
+    """
     place = Place(place.inputs, min(place.n, KILLED_ROWS))
     first, other = (place.inputs.scratch / name for name in ("first.shoal", "other.shoal"))
-    measure(fit_command(place.tiles, first, 0, *_OPTIONS))
+    straight = measure(fit_command(place.tiles, first, 0, *_OPTIONS))
     command = fit_command(place.tiles, other, 0, *_OPTIONS)
-    generator = np.random.default_rng(0)
-    files, left, wrong, rounds, seconds = len(contents(first)), [], [], 0, 0.0
-    while len(left) < KILLS and rounds < KILLS:
+    generator, files = np.random.default_rng(0), len(contents(first))
+    left: list[list[int]] = [[], []]
+    wrong: list[str] = []
+    began = time.perf_counter()
+    for _ in range(2 * KILLS):  # a fit that came to its end is done anew
+        halves = [KILLS // 2 - len(left[0]), KILLS - KILLS // 2 - len(left[1])]
+        if not any(halves):
+            break
         shutil.rmtree(other, ignore_errors=True)
-        began = time.perf_counter()
-        left += kill_often(command, other, generator.uniform(1, files, KILLS - len(left)))
+        left[0] += kill_often(command, other, generator.uniform(1, files, halves[0]))
+        if halves[0] == 0:
+            pauses = generator.uniform(0, 0.4 * straight.seconds, halves[1])
+            left[1] += kill_after(command, other, pauses)
         measure(command)
-        seconds, rounds = seconds + time.perf_counter() - began, rounds + 1
         wrong += differing(first, other)
-    facts = {"kills": len(left), "killed_at_files": left, "files": files, "differing": wrong[:10]}
-    shutil.rmtree(first)
-    shutil.rmtree(other)
+    facts = {
+        "kills": sum(map(len, left)),
+        "files": files,
+        "files_at_kills_by_progress": left[0],
+        "files_at_kills_by_time": left[1],
+        "differing": wrong[:10],
+    }
+    for run in (first, other):
+        shutil.rmtree(run)
+    seconds = time.perf_counter() - began
     yield Measurement("killed and resumed", place.n, seconds, None, 0, facts)
 
 

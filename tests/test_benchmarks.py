@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,6 +232,42 @@ def test_runs_are_compared_without_time_and_memory(tmp_path):
         np.save(tmp_path / name / "tree" / "whole.npy", value)
     assert identical.differing(tmp_path / "a", tmp_path / "b") == []
     assert identical.differing(tmp_path / "a", tmp_path / "c") == ["tree/whole.npy"]
+
+
+WORK = """
+import pathlib, subprocess, sys, time
+out = pathlib.Path(sys.argv[1])
+out.mkdir(exist_ok=True)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+for number in range(6):
+    if not (out / str(number)).exists():
+        time.sleep(0.2)
+        (out / str(number)).write_text(str(child.pid))
+child.kill()
+"""
+
+
+def test_work_is_killed_by_progress_and_by_time(tmp_path):
+    command = [sys.executable, "-c", WORK, str(tmp_path / "out")]
+    left = identical.kill_often(command, tmp_path / "out", [3.0, 1.0])
+    assert len(left) == 2
+    assert left[0] >= 1
+    assert left[1] >= 3
+    children = {int(path.read_text()) for path in (tmp_path / "out").iterdir()}
+    # Killed with their group; a zombie whose parent is gone may still be listed.
+    assert all(_is_gone(child) for child in children)
+    assert len(identical.kill_after(command, tmp_path / "out", [0.1, 0.1])) == 2
+    assert identical.kill_after(command, tmp_path / "out", [60.0, 0.1]) == []
+    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert identical.kill_often(command, tmp_path / "out", [7.0]) == []
+
+
+def _is_gone(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return True
+    return state in "ZX"
 
 
 def test_process_tree_is_measured():
