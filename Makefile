@@ -1,5 +1,6 @@
 # make demo, make test: each makes .venv once, installs into it once, then needs no network.
-# ARGS go to the command: make demo ARGS=--seed=1, make test ARGS="-k storage".
+# ARGS go to the command: make demo ARGS=--seed=1, make test ARGS="-k storage",
+# make bench-photos ARGS="--photos imagenette-val.tar".
 
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -31,8 +32,9 @@ bench: dev
 	@$(call install,bench)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-tiles: dev
-	@$(BIN)/python -m benchmarks tiles $(ARGS)
+bench-%: dev
+	@$(call install,bench)
+	@$(BIN)/python -m benchmarks $* $(ARGS)
 
 docs: dev
 	@$(BIN)/python docs/build.py $(ARGS)

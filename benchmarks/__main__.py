@@ -18,6 +18,7 @@ from benchmarks import (
     mnist,
     null,
     peers,
+    photos,
     representatives,
     shapes,
     tiles,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         mnist,
         representatives,
         fashion,
+        photos,
         null,
         identical,
         peers,
@@ -45,7 +47,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     )
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
-_WHERE = {"mnist": "--mnist FILE or SHOAL_MNIST", "fashion": "--fashion DIR or SHOAL_FASHION"}
+_WHERE = {
+    "mnist": "--mnist FILE or SHOAL_MNIST",
+    "fashion": "--fashion DIR or SHOAL_FASHION",
+    "photos": "--photos FILE or SHOAL_PHOTOS",
+}
 
 
 def main(words: list[str] | None = None) -> int:
@@ -76,6 +82,9 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         help="the folder of Fashion-MNIST's four IDX .gz files",
     )
     parser.add_argument(
+        "--photos", type=Path, default=_given("SHOAL_PHOTOS"), help="imagenette-val.tar"
+    )
+    parser.add_argument(
         "--tiles",
         type=Path,
         default=_given("SHOAL_TILES") or tiles.default_folder(),
@@ -95,7 +104,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         parser.error(f"--only {other[0]}: there are {', '.join(parts) or 'no parts'}")
     if asked.n < 2:
         parser.error(f"--n {asked.n}: give 2 or more")
-    for path in (asked.mnist, asked.fashion):
+    for path in (asked.mnist, asked.fashion, asked.photos):
         if path is not None and not path.exists():
             parser.error(f"{path} is not there")
     return asked
@@ -121,7 +130,13 @@ def measure_one(one: Benchmark, asked: argparse.Namespace, context: Context) -> 
     rows = []
     with tempfile.TemporaryDirectory(prefix="shoal-bench-") as folder:
         given = Inputs(
-            Path(folder), asked.mnist, asked.fashion, asked.tiles, asked.n, tuple(asked.only)
+            Path(folder),
+            asked.mnist,
+            asked.fashion,
+            asked.photos,
+            asked.tiles,
+            asked.n,
+            tuple(asked.only),
         )
         for measured in one.run(given):
             row = make_row(one.name, measured, context)

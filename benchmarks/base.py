@@ -22,6 +22,7 @@ class Inputs:
     scratch: Path
     mnist: Path | None = None
     fashion: Path | None = None
+    photos: Path | None = None
     tiles: Path | None = None
     n: int = 1_000_000
     only: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,14 @@ class Usage:
     disk: int = 0
 
 
-def measure(command: Sequence[str | Path], folder: Path | None = None) -> Usage:
+def measure(
+    command: Sequence[str | Path],
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Usage:
     """Run a command to its end and measure it, and the size of a folder meanwhile.
+
+    `env` is its environment, this process's own if none is given.
 
     The peak is the greatest sum, over the process and its descendants, of the proportional set
     size, looked at 50 times a second, or less often where a look takes long. Where that cannot
@@ -45,7 +51,10 @@ def measure(command: Sequence[str | Path], folder: Path | None = None) -> Usage:
     """
     start = time.perf_counter()
     process = subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [str(word) for word in command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=env,
     )
     errors: list[bytes] = []
     reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]

@@ -39,6 +39,7 @@ _LIBRARIES = (
     "numba",
     "faiss-cpu",
     "scikit-network",
+    "onnxruntime",
     "evoc",
     "umap-learn",
     "fast_hdbscan",
