@@ -33,7 +33,6 @@ bench: dev
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-%: dev
-	@$(call install,bench)
 	@$(BIN)/python -m benchmarks $* $(ARGS)
 
 docs: dev

@@ -12,6 +12,7 @@ from benchmarks import decode, identical, null, quality, shapes
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.base import Benchmark, Measurement, at_least, at_most, share
 from benchmarks.measure import measure
+from benchmarks.photo_files import write_hostile
 from benchmarks.rows import FIELDS, Context, append, last_run, make_row, read
 from benchmarks.table import draw
 
@@ -125,6 +126,43 @@ def test_musts_of_mnist():
     assert all(must.met for must in musts)
     musts = BENCHMARKS["mnist"].musts(rows_of("mnist", *fits[1:], worse, worse, between))
     assert [must.met for must in musts] == [False, False, True, True, True]
+
+
+def test_musts_of_photos():
+    found = {"k": 10, "ami": 0.93, "best_accuracy_at_9_to_11": 0.97, "photos_a_second": 90.0}
+    odd = dict.fromkeys(("clustered", "to_be_clustered"), 700)
+    odd |= dict.fromkeys(("listed_with_a_reason", "to_be_listed"), 300)
+
+    def met(case="", **changed):
+        facts = {
+            "imagenette": found,
+            "in 2 GiB": found,
+            "first answer": {},
+            "4000×3000": {"photos_a_second": 20.0},
+            "odd files": odd,
+        }
+        rows = [
+            Measurement(name, 10, 20.0, 1500, 0, {**quality, **(changed if name == case else {})})
+            for name, quality in facts.items()
+        ]
+        return [must.met for must in BENCHMARKS["photos"].musts(rows_of("photos", *rows))]
+
+    assert met() == [True] * 7
+    assert met("imagenette", best_accuracy_at_9_to_11=0.9).index(False) == 0
+    assert met("imagenette", ami=0.89).index(False) == 1
+    assert met("imagenette", photos_a_second=50.0).index(False) == 2
+    assert met("4000×3000", photos_a_second=11.0).index(False) == 3
+    assert met("odd files", clustered=699).index(False) == 6
+    assert met("odd files", listed_with_a_reason=1).index(False) == 6
+
+
+def test_odd_files_are_odd_as_they_say(tmp_path):
+    found = [np.random.default_rng(n).integers(0, 256, (50, 60, 3), np.uint8) for n in range(5)]
+    readable, unreadable = write_hostile(found, tmp_path / "odd", 22)
+    source = open_source(tmp_path / "odd")
+    bad = source.read(0, source.n_rows).bad
+    assert (readable, unreadable, source.n_rows) == (15, 12, 27)
+    assert len(bad) == unreadable
 
 
 def test_musts_of_fashion():

@@ -8,6 +8,8 @@ from sklearn.datasets import load_digits, load_sample_images
 import shoal
 from shoal.errors import InputError, RunError
 from shoal.features import Photo, photo
+from shoal.features.efficientnet import onnx_graph
+from shoal.features.torch_file import read_torch_file
 from shoal.model import Model, cluster_limits, vote
 from shoal.storage import RunFolder, read_json, write_json
 
@@ -188,3 +190,18 @@ def test_a_run_whose_encoder_is_another_now_is_refused(photos_run, monkeypatch):
     model = Model(RunFolder.open(photos_run.path))
     with pytest.raises(RunError, match="was fitted with other photo features"):
         model.encoder  # noqa: B018
+
+
+def test_a_network_of_one_s_own_is_found_again_by_predict(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graph = onnx_graph(read_torch_file(photo.weights_file()))
+    (tmp_path / "own.onnx").write_bytes(graph)
+    run = shoal.fit(photos, tmp_path / "run", workers=2, layers="2", features="onnx:own.onnx")
+    monkeypatch.chdir("/")
+    assert np.array_equal(Model(run._folder).predict(photos).cluster, run.labels())
+    (tmp_path / "own.onnx").write_bytes(graph + b"\x08\x08")  # another version
+    with pytest.raises(RunError, match="was fitted with other onnx features"):
+        Model(run._folder).predict(photos)
+    (tmp_path / "own.onnx").unlink()
+    with pytest.raises(InputError, match=r"own\.onnx does not exist"):
+        Model(run._folder).predict(photos)

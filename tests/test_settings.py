@@ -162,6 +162,8 @@ def test_values_are_parsed():
         ({"workers": 0}, r"workers 0: give a whole number from 1"),
         ({"memory": "100MB"}, r"memory '100MB': give at least 512MiB"),
         ({"features": "gradient"}, r"one of auto, photo, .* \(did you mean gradients\?\)"),
+        ({"features": "onnx:"}, r"one of auto, .*, or onnx:FILE"),
+        ({"features": 5}, r"features 5: give one of auto"),
         ({"as_": "movies"}, r"as_ 'movies': give one of images, vectors, table"),
         ({"dtype": "object"}, r"dtype 'object': give a type of numbers such as uint8"),
         ({"dtype": "uint9"}, r"dtype 'uint9': give a type of numbers"),
@@ -185,3 +187,9 @@ def test_settings_fit_into_run_toml():
     given = fit_settings(shape="8,8,1")
     back = tomllib.loads(toml_text(given.as_dict()))
     assert fit_settings(**back) == given
+
+
+def test_a_network_s_file_gets_its_absolute_path(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = fit_settings(features="onnx:nets/a.onnx?size=224").features
+    assert found == f"onnx:{tmp_path}/nets/a.onnx?size=224"

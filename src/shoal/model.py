@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
+from shoal.core.spec import parse_spec
 from shoal.edits import Clustering, Curation
 from shoal.engines.ahead import made_ahead
 from shoal.errors import InputError, RunError
@@ -121,11 +122,13 @@ class Model:
         stored = read_json(run.stage("features").whole("encoder", "json"))
         shape, schema = tuple(summary["shape"]), self.result.schema
         fitted = _Fitted(summary["kind"], shape, summary["mixed_sizes"], schema)
-        encoder, _ = choose_encoder(stored["name"], fitted)
+        asked = str(run.settings.get("features"))  # a network's file stands only here
+        name = asked if parse_spec(asked).what else stored["name"]
+        encoder, _ = choose_encoder(name, fitted)
         if encoder.settings() != stored:
             raise RunError(
                 f"{run.path} was fitted with other {stored['name']} features (version "
-                f"{stored.get('version')}): run shoal fit again with this version"
+                f"{stored.get('version')}): run shoal fit again with what is there now"
             )
         return encoder
 

@@ -6,7 +6,7 @@ import csv
 import os
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from operator import index
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -150,14 +151,16 @@ def _choice(default: str | None, text: str, *choices: str) -> Any:
     """Give the field of one word out of `choices`."""
     rule = f"one of {', '.join(choices)}"
 
-    def parse(name: str, value: Any) -> str:
-        if value in choices:
-            return str(value)
-        close = get_close_matches(str(value), choices, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise SettingError(f"{name} {value!r}: give {rule}{hint}")
+    return _setting(default, text, rule, lambda name, value: _word(name, value, choices, rule))
 
-    return _setting(default, text, rule, parse)
+
+def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
+    """Give a word out of `choices`, or say which one may be meant."""
+    if value in choices:
+        return str(value)
+    close = get_close_matches(str(value), choices, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    raise SettingError(f"{name} {value!r}: give {rule}{hint}")
 
 
 def _text(text: str) -> Any:
@@ -188,6 +191,23 @@ def _names(text: str) -> Any:
     return _setting(None, text, 'names such as age,income; "a, b" for one with a comma', parse)
 
 
+_FEATURES = ("auto", "photo", "pixels", "gradients", "vectors", "columns")
+_NETWORKS = ("onnx",)
+
+
+def _parse_features(name: str, value: Any) -> str:
+    """Parse the setting `features`; files get their absolute paths."""
+    spec = parse_spec(str(value))
+    if spec.kind not in _NETWORKS or not spec.what:
+        return _word(name, value, _FEATURES, f"one of {', '.join(_FEATURES)}, or onnx:FILE")
+    return str(replace(spec, what=_absolute(spec.what)))
+
+
+def _absolute(path: str) -> str:
+    """Give the absolute path of a file."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def _parse_memory(name: str, value: Any) -> int:
     """Parse the setting `memory`."""
     amount = parse_memory(value)
@@ -211,10 +231,11 @@ def _parse_dtype(name: str, value: Any) -> str:
 class FitSettings:
     """The settings of one fit, checked; build it with `fit_settings`."""
 
-    features: str = _choice(
+    features: str = _setting(
         "auto",
         "What to compare rows by.",
-        *("auto", "photo", "pixels", "gradients", "vectors", "columns"),
+        f"one of {', '.join(_FEATURES)}, or a network: onnx:FILE",
+        lambda name, value: _parse_features(name, value),
     )
     layers: str | tuple[int, ...] = _setting(
         "auto",

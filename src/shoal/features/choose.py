@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.spec import Spec, parse_spec
 from shoal.errors import SettingError
 from shoal.features.base import Encoder
 from shoal.features.columns import Columns, TableLike
@@ -18,6 +19,7 @@ from shoal.features.pixels import Pixels
 from shoal.features.vectors import Vectors
 
 CHOICES = ("auto", "photo", "pixels", "gradients", "vectors", "columns")
+NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FOR_IMAGES = ("photo", "pixels", "gradients")
 _LARGEST_SMALL = 64
 
@@ -42,7 +44,8 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     Parameters
     ----------
     name : str
-        ``auto``, ``photo``, ``pixels``, ``gradients``, ``vectors`` or ``columns``.
+        ``auto``, ``photo``, ``pixels``, ``gradients``, ``vectors`` or ``columns``; or a network,
+        see `core.spec.Spec`: ``onnx:FILE``.
     source : Source
         Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
         table.
@@ -58,14 +61,17 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     ------
     SettingError
         When the name is none of these, or does not go with the kind of rows.
+    InputError
+        When a network cannot be used.
     """
-    if name not in CHOICES:
+    spec = parse_spec(name)
+    if name not in CHOICES and not (spec.kind in NETWORKS and spec.what):
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")
     if source.kind == "images":
         return _for_images(name, source, look)
     if source.kind == "table":
         return _for_table(name, source)
-    if name in (*_FOR_IMAGES, "columns"):
+    if name in (*_FOR_IMAGES, "columns") or spec.what:
         as_ = "table" if name == "columns" else "images"
         raise SettingError(
             f"features {name!r}, but the rows are vectors: "
@@ -84,6 +90,10 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
             f"features {name!r}, but the rows are images: choose auto, photo, gradients or pixels"
         )
     shape = (height, width, channels)
+    spec = parse_spec(name)
+    if spec.what:
+        network, said = open_network(spec)
+        return network, f"Features: {said}, as you asked."
     if name == "auto":
         return _by_content(shape, getattr(source, "typical_size", shape[:2]), look)
     encoders: dict[str, Encoder] = {
@@ -92,6 +102,13 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
         "gradients": Gradients(shape),
     }
     return encoders[name], f"Features: {name}, as you asked."
+
+
+def open_network(spec: Spec) -> tuple[Encoder, str]:
+    """Open a network, its library only now; give also what it takes, in words."""
+    from shoal.features.onnx_file import open_onnx
+
+    return open_onnx(spec)
 
 
 def _by_content(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ BATCH = 4
 """Images at a time: more do not stay in a core's cache and go no faster."""
 
 
-def open_session(model: bytes) -> Any:
+def open_session(model: bytes, folder: Path | None = None) -> Any:
     """Open a network on the CPU, one thread for each call of ``run``.
 
     The engine runs as many calls at once as there are workers, so that all cores are busy, no
@@ -25,6 +26,9 @@ def open_session(model: bytes) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: its warnings are about its own optimisations
+    if folder is not None:  # where numbers lie that are not in the model
+        key = "session.model_external_initializers_file_folder_path"
+        options.add_session_config_entry(key, str(folder))
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

@@ -1,0 +1,142 @@
+"""What a network is given: the size and cut of images, and how pixels become its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.spec import Spec
+from shoal.core.wanted import Sampling, Wanted
+from shoal.errors import SettingError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """The pixels that a network takes, and what is done to them first.
+
+    Attributes
+    ----------
+    size
+        Height and width.
+    channels
+        1 or 3.
+    mean, std
+        Taken off pixels between 0 and 1, and what they are divided by, one number a channel;
+        None where the network takes bytes.
+    layout
+        ``nchw`` or ``nhwc``: where its channels lie.
+    kept
+        Share of the largest cut that is kept, see `Wanted`.
+    sampling
+        How images are scaled.
+    """
+
+    size: tuple[int, int]
+    channels: int = 3
+    mean: tuple[float, ...] | None = IMAGENET_MEAN
+    std: tuple[float, ...] | None = IMAGENET_STD
+    layout: str = "nchw"
+    kept: float = 1.0
+    sampling: Sampling = "bicubic"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is asked of the source."""
+        return Wanted(self.size, channels=self.channels, kept=self.kept, sampling=self.sampling)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(H, W, C)`` of one image."""
+        return (*self.size, self.channels)
+
+    def numbers(self, images: NDArray[np.uint8]) -> NDArray:
+        """Turn uint8 ``(n, H, W, C)`` into what the network takes, contiguous."""
+        found: NDArray[Any] = images
+        if self.mean is not None and self.std is not None:
+            mean, std = np.array(self.mean), np.array(self.std)
+            found = images * (1 / (255 * std)).astype(np.float32)
+            found -= (mean / std).astype(np.float32)
+        if self.layout == "nchw":
+            found = np.moveaxis(found, 3, 1)
+        return np.ascontiguousarray(found)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values, for a fingerprint."""
+        return {
+            "mean": None if self.mean is None else list(self.mean),
+            "std": None if self.std is None else list(self.std),
+            "layout": self.layout,
+            "wanted": self.wanted.as_dict(),
+        }
+
+
+def check_options(spec: Spec, known: tuple[str, ...]) -> None:
+    """Refuse options that there are not.
+
+    Raises
+    ------
+    SettingError
+        With those that there are.
+    """
+    for name in spec.options:
+        if name not in known:
+            raise SettingError(
+                f"features {str(spec)!r}: {name} is no option of {spec.kind}: there are "
+                f"{', '.join(known)}"
+            )
+
+
+def asked_size(spec: Spec) -> tuple[int, int] | None:
+    """Give the option ``size=224`` or ``size=224x160`` (height, width)."""
+    if "size" not in spec.options:
+        return None
+    words = spec.options["size"].replace("×", "x").split("x")
+    sides = [int(word) for word in words if word.isascii() and word.isdigit()]
+    if len(sides) != len(words) or len(sides) > 2 or not all(1 <= side <= 4096 for side in sides):
+        raise _wrong(spec, "size", "a number of pixels such as 224, or height x width")
+    return sides[0], sides[-1]
+
+
+def asked_numbers(spec: Spec, name: str, channels: int) -> tuple[float, ...] | None:
+    """Give an option of one number a channel, such as ``mean=0.5,0.5,0.5``; one serves for all."""
+    if name not in spec.options:
+        return None
+    try:
+        found = tuple(float(word) for word in spec.options[name].split(","))
+    except ValueError:
+        found = ()
+    good = len(found) in (1, channels) and all(np.isfinite(found))
+    if not good or (name == "std" and min(found) <= 0):
+        above = " above 0" if name == "std" else ""
+        raise _wrong(spec, name, f"1 or {channels} numbers{above} for pixels between 0 and 1")
+    return found * channels if len(found) == 1 else found
+
+
+def asked_share(spec: Spec, otherwise: float) -> float:
+    """Give the option ``kept``, the share of the largest cut."""
+    try:
+        share = float(spec.options.get("kept", otherwise))
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise _wrong(spec, "kept", "a share above 0 to 1, such as 0.875")
+    return share
+
+
+def asked_word(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str) -> str:
+    """Give an option that is one of some words."""
+    word = spec.options.get(name, otherwise)
+    if word not in choices:
+        raise _wrong(spec, name, f"one of {', '.join(choices)}")
+    return word
+
+
+def _wrong(spec: Spec, name: str, rule: str) -> SettingError:
+    """Word what is wrong with an option."""
+    return SettingError(f"features {str(spec)!r}: {name}={spec.options[name]}: give {rule}")

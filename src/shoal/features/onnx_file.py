@@ -1,0 +1,257 @@
+"""A network of one's own, from an ONNX file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.spec import Spec
+from shoal.errors import InputError, SettingError
+from shoal.features.base import Needs
+from shoal.features.network_input import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    NetworkInput,
+    asked_numbers,
+    asked_share,
+    asked_size,
+    asked_word,
+    check_options,
+)
+from shoal.features.onnx_graph import (
+    GraphInput,
+    find_input,
+    find_output,
+    graph_digest,
+    metadata_numbers,
+    read_graph,
+    with_output,
+)
+from shoal.features.sessions import BATCH, COMPONENTS, open_session, unit_rows
+from shoal.features.shapes import check_images
+
+OPTIONS = ("input", "output", "layout", "size", "mean", "std", "kept")
+_SCRATCH = 256 << 20
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """Features out of an ONNX file, each row of length 1. Build it with `open_onnx`.
+
+    Attributes
+    ----------
+    path
+        The file.
+    digest
+        Hash of its bytes: the features are redone when it changes.
+    input
+        Name, type and sides of what it takes.
+    output
+        Name of the tensor that is taken; maps are averaged over the picture, words over the row.
+    given
+        The size of images, and how pixels become numbers.
+    n_features
+        Length of one feature row.
+    """
+
+    path: str
+    digest: str
+    input: GraphInput
+    output: str
+    given: NetworkInput
+    n_features: int
+
+    @property
+    def name(self) -> str:
+        """Give ``onnx``."""
+        return "onnx"
+
+    @property
+    def whiten(self) -> float:
+        """No whitening: the network's distances are used as they are."""
+        return 0.0
+
+    @property
+    def needs(self) -> Needs:
+        """Images as the network takes them."""
+        scratch = _SCRATCH + 2 * Path(self.path).stat().st_size
+        return Needs(self.given.wanted, components=COMPONENTS, scratch=scratch, dear=True)
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings and a version: a change of them redoes the features."""
+        return {
+            "name": self.name,
+            "version": 1,
+            "file": self.digest,
+            "input": self.input.name,
+            "output": self.output,
+            **self.given.as_dict(),
+        }
+
+    def setup(self) -> None:
+        """Open the network."""
+        _session(self.path, self.digest, self.output)
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+
+        Raises
+        ------
+        InputError
+            When the images are not of the shape that was said, or the file is another by now.
+        """
+        check_images(data, self.given.shape)
+        out = np.empty((len(data), self.n_features), np.float32)
+        size = self.batch
+        for a in range(0, len(data), size):
+            out[a : a + size] = self.raw(data[a : a + size])
+        return unit_rows(out)
+
+    @property
+    def batch(self) -> int:
+        """How many images are run at once."""
+        return self.input.dims[0] or BATCH
+
+    def raw(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run up to `batch` images; padded to it, for the same sums in the same order."""
+        full = np.zeros((self.batch, *images.shape[1:]), np.uint8)
+        full[: len(images)] = images
+        numbers = self.given.numbers(full).astype(self.input.dtype, copy=False)
+        session = _session(self.path, self.digest, self.output)
+        (found,) = session.run([self.output], {self.input.name: numbers})
+        return pooled(found, self.given.layout)[: len(images)]
+
+
+def pooled(found: NDArray, layout: str) -> NDArray[np.float32]:
+    """Give one feature row an image: maps averaged over the picture, words over the row.
+
+    Raises
+    ------
+    InputError
+        When the output has neither 2, 3 nor 4 sides.
+    """
+    rows = found.astype(np.float32, copy=False)
+    if rows.ndim == 4:
+        return rows.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
+    if rows.ndim == 3:
+        return rows.mean(axis=1)
+    if rows.ndim != 2:
+        raise InputError(f"the network's output has shape {found.shape}: 2 to 4 sides are needed")
+    return rows
+
+
+def open_onnx(spec: Spec) -> tuple[OnnxFile, str]:
+    """Look into an ONNX file, and try it on one black image.
+
+    Parameters
+    ----------
+    spec
+        The file, and options: `input`, `output` (names), `layout`, `size`, `mean`, `std` (for
+        pixels between 0 and 1), `kept` (share of the largest cut). By default they are found in
+        the file; mean and std that it does not hold are ImageNet's.
+
+    Returns
+    -------
+    OnnxFile, str
+        The encoder, and what it takes of the file, in words.
+
+    Raises
+    ------
+    SettingError
+        For options that are unknown or wrong.
+    InputError
+        When the file cannot be used; says what to give.
+    """
+    check_options(spec, OPTIONS)
+    path = Path(spec.what)
+    model = read_graph(path)
+    taken = find_input(path, model, spec.options.get("input"))
+    output = find_output(path, model, spec.options.get("output"))
+    given = _network_input(spec, model, taken)
+    digest = graph_digest(path, model)
+    trial = OnnxFile(str(path), digest, taken, output, given, 1)
+    try:
+        row = trial.raw(np.zeros((1, *given.shape), np.uint8))
+    except InputError:
+        raise
+    except Exception as error:  # the runtime's errors have no common class
+        first = str(error).strip().splitlines()[0][:300]
+        raise InputError(f"{path} cannot be run on an image: {first}") from None
+    said = f"{row.shape[1]:,} numbers of {output!r} in {path.name}"
+    return OnnxFile(str(path), digest, taken, output, given, row.shape[1]), said
+
+
+def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
+    """Put together what the network is given."""
+    layout = asked_word(spec, "layout", ("nchw", "nhwc"), _layout(spec, taken))
+    channels, *sides = taken.dims[1:] if layout == "nchw" else (taken.dims[3], *taken.dims[1:3])
+    if channels not in (1, 3):
+        raise InputError(
+            f"{spec.what} takes {channels or 'any number of'} channels: networks of 1 or 3 are run"
+        )
+    mean, std = _mean_and_std(spec, model, taken, channels)
+    size = _size(spec, sides)
+    return NetworkInput(size, channels, mean, std, layout, asked_share(spec, 1.0))
+
+
+def _layout(spec: Spec, taken: GraphInput) -> str:
+    """Tell where the channels lie by the side of 1 or 3."""
+    first, last = taken.dims[1] in (1, 3), taken.dims[3] in (1, 3)
+    if first == last and "layout" not in spec.options:
+        raise InputError(
+            f"{spec.what} takes images of {taken.dims}, where the channels cannot be told: give "
+            "?layout=nchw or ?layout=nhwc"
+        )
+    return "nchw" if first else "nhwc"
+
+
+def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
+    """Give the size of images: the file's, or the one asked for where it takes any."""
+    asked = asked_size(spec)
+    wrong = asked and any(own not in (None, side) for own, side in zip(sides, asked, strict=True))
+    if wrong:
+        own = "×".join(str(side or "any") for side in sides)
+        raise SettingError(f"features {str(spec)!r}: size={spec.options['size']}: it takes {own}")
+    if asked:
+        return asked
+    height, width = sides
+    if height is None or width is None:
+        raise InputError(
+            f"{spec.what} takes images of any size: say which it was made for, as in "
+            f"onnx:{spec.what}?size=224"
+        )
+    return height, width
+
+
+def _mean_and_std(
+    spec: Spec, model: Any, taken: GraphInput, channels: int
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Give mean and std: as asked, as the file says, or ImageNet's; none for bytes."""
+    if taken.dtype == "uint8":
+        for name in ("mean", "std"):
+            if name in spec.options:
+                raise SettingError(f"features {str(spec)!r}: {name}: the network takes bytes")
+        return None, None
+    found = []
+    for name, usual in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+        held = metadata_numbers(model, name)
+        own = Spec(spec.kind, spec.what, {name: held} if held else {})
+        otherwise = usual if channels == 3 else (sum(usual) / 3,)
+        found.append(
+            asked_numbers(spec, name, channels) or asked_numbers(own, name, channels) or otherwise
+        )
+    return found[0], found[1]
+
+
+@lru_cache(maxsize=2)
+def _session(path: str, digest: str, output: str) -> Any:
+    """Open a network, once a process."""
+    model = read_graph(Path(path))
+    if graph_digest(Path(path), model) != digest:
+        raise InputError(f"{path} has changed since it was looked at: run the command again")
+    return open_session(with_output(model, output), Path(path).parent)

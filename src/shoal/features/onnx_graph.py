@@ -1,0 +1,189 @@
+"""What an ONNX file holds: its input, the output to take, and the hash of all its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import InputError
+
+_PASSED = frozenset({"Softmax", "LogSoftmax", "Identity", "Cast", "Sigmoid"})
+_TYPES = {1: "float32", 2: "uint8", 10: "float16"}
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """The input of a network.
+
+    Attributes
+    ----------
+    name
+        Of the input.
+    dtype
+        ``float32``, ``float16`` or ``uint8``.
+    dims
+        Its four sides, None where any will do.
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[int | None, ...]
+
+
+def read_graph(path: Path) -> Any:
+    """Read an ONNX file, without the numbers that lie in files beside it.
+
+    Raises
+    ------
+    InputError
+        When it is missing or no ONNX file.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: give an ONNX file") from None
+    except Exception as error:  # protobuf and the system raise a dozen kinds
+        raise InputError(f"{path} cannot be read as an ONNX file: {_first_line(error)}") from None
+    if not model.graph.node or not model.graph.output:
+        raise InputError(f"{path} cannot be read as an ONNX file: there is no network in it")
+    return model
+
+
+def graph_digest(path: Path, model: Any) -> str:
+    """Hash an ONNX file and the files beside it in which its numbers lie.
+
+    Raises
+    ------
+    InputError
+        When one of them is missing, or lies outside the file's folder.
+    """
+    beside = set()
+    for tensor in model.graph.initializer:
+        beside |= {entry.value for entry in tensor.external_data if entry.key == "location"}
+    digest = hashlib.blake2b(digest_size=16)
+    for place in [path, *(path.parent / name for name in sorted(beside))]:
+        if path.parent.resolve() not in place.resolve().parents:
+            raise InputError(f"{path} takes numbers from {place}, outside its folder")
+        try:
+            with place.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "blake2b").digest())
+        except OSError as error:
+            raise InputError(f"{place} cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
+    """Find the input that takes images.
+
+    Parameters
+    ----------
+    path
+        Where it was read from, for messages.
+    model
+        From `read_graph`.
+    asked
+        Its name; by default the only one of four sides.
+
+    Raises
+    ------
+    InputError
+        When there is none, or several, or its type is none for images.
+    """
+    held = {tensor.name for tensor in model.graph.initializer}
+    given = {value.name: value for value in model.graph.input if value.name not in held}
+    if asked is not None and asked not in given:
+        raise InputError(f"{path} has no input {asked!r}: there are {', '.join(given)}")
+    likely = [n for n, v in given.items() if len(v.type.tensor_type.shape.dim) == 4]
+    if asked is None and len(likely) != 1:
+        found = ", ".join(given) or "none"
+        raise InputError(f"{path} has {len(likely)} inputs for images ({found}): give ?input=NAME")
+    tensor = given[asked or likely[0]].type.tensor_type
+    name = asked or likely[0]
+    if tensor.elem_type not in _TYPES or len(tensor.shape.dim) != 4:
+        raise InputError(
+            f"{path}: its input {name!r} is not one of images: batches of float32, float16 or "
+            "uint8 with four sides"
+        )
+    dims = tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
+    return GraphInput(name, _TYPES[tensor.elem_type], dims)
+
+
+def find_output(path: Path, model: Any, asked: str | None) -> str:
+    """Find the features: a tensor by name, or what the classifier at the end is given.
+
+    Of several outputs the first with two sides (rows and features) is taken. When it comes from
+    a last linear layer (and softmax), what goes into that layer is taken in its place: features
+    tell more than scores of the classes that the network was trained for.
+
+    Raises
+    ------
+    InputError
+        When there is no tensor of that name.
+    """
+    nodes = {name: node for node in model.graph.node for name in node.output if name}
+    if asked is not None:
+        if asked in nodes:
+            return asked
+        ends = [value.name for value in model.graph.output]
+        raise InputError(f"{path} has no tensor {asked!r}: its outputs are {', '.join(ends)}")
+    ranks = _ranks(model)
+    ends = [value.name for value in model.graph.output]
+    end = next((name for name in ends if ranks.get(name) == 2), ends[0])
+    return _before_classifier(model, nodes, end)
+
+
+def _before_classifier(model: Any, nodes: dict[str, Any], end: str) -> str:
+    """Go back from scores to what the last linear layer is given; else stay."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    at = end
+    while at in nodes:
+        node = nodes[at]
+        own = [name for name in node.input if name not in held]
+        if node.op_type in ("Gemm", "MatMul") and len(own) == 1:
+            return str(own[0]) if own[0] in nodes else end
+        added = node.op_type == "Add" and len(own) == 1
+        if not (added or node.op_type in _PASSED):
+            return end
+        at = own[0]
+    return end
+
+
+def _ranks(model: Any) -> dict[str, int]:
+    """Count the sides of the tensors, where that can be told."""
+    from onnx import shape_inference
+
+    try:
+        known = shape_inference.infer_shapes(model).graph
+    except Exception:  # a network may be good without this: then its outputs stand as they are
+        known = model.graph
+    values = [*known.value_info, *known.output]
+    return {
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in values
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def with_output(model: Any, name: str) -> bytes:
+    """Give the network with one output, a tensor that may lie within it."""
+    from onnx import helper
+
+    kind = next((v for v in model.graph.output if v.name == name), None)
+    del model.graph.output[:]
+    # the runtime finds out the type by itself
+    model.graph.output.append(kind or helper.ValueInfoProto(name=name))
+    return bytes(model.SerializeToString())
+
+
+def metadata_numbers(model: Any, name: str) -> str | None:
+    """Give what the file says of itself under a name: ``mean``, ``std``."""
+    return next((entry.value for entry in model.metadata_props if entry.key == name), None)
+
+
+def _first_line(error: BaseException) -> str:
+    """Give the first line of what an exception says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
