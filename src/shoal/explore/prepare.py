@@ -36,7 +36,7 @@ def prepare_leaves(run: RunFolder, home: Path, progress: Progress | None = None)
     told = progress or Silent()
 
     def make(folder: StageFolder) -> dict[str, Any]:
-        told.stage("leaves", 2 * run.stage("assign").receipt.counts["rows"])
+        told.stage("leaves", run.stage("assign").receipt.counts["rows"])
         counts = leaves.make_leaves(run, folder, told)
         told.finish()
         return counts

@@ -51,7 +51,7 @@ def make_leaves(run: RunFolder, folder: StageFolder, progress: Progress) -> dict
     for _, table in _parts(run, ["representative"]):
         leaf = leaf_of[table["representative"]]
         counts += np.bincount(leaf[leaf >= 0], minlength=m)
-        progress.advance(len(leaf))
+        progress.advance(len(leaf) // 2)  # each row is gone through twice
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows, keys = _by_leaf(run, leaf_of, start, progress)
     outlying = _sorted_within(rows, keys, start)
@@ -105,7 +105,7 @@ def _by_leaf(
         # The bits of floats that are not negative rise with them.
         key = table["distance"][by_leaf].astype(np.float32).view(np.uint32)
         keys[seat] = key | np.where(table["outlier"][by_leaf], _OUTLIER, np.uint32(0))
-        progress.advance(len(leaf))
+        progress.advance(len(leaf) - len(leaf) // 2)
     return rows, keys
 
 
