@@ -3,7 +3,7 @@ import pytest
 
 from shoal import forecast
 from shoal.forecast import Rates, calibrate, seconds
-from shoal.plan import make_plan
+from shoal.planning import make_plan
 from shoal.settings import fit_settings
 from shoal.sources import open_source
 

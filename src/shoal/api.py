@@ -15,12 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from shoal import forecast, pipeline
 from shoal.core.layers import Layer
-from shoal.core.metrics import score, simplified_silhouette
+from shoal.core.metrics import (
+    Contingency,
+    added,
+    contingency,
+    score_table,
+    simplified_silhouette,
+)
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.model import Model, Prediction
-from shoal.plan import check_disk, make_plan
+from shoal.planning import check_disk, make_plan
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
@@ -94,6 +100,11 @@ class Run:
     def sample_of(self) -> int | None:
         """Rows that those of this run were drawn from at random; None when it has all."""
         return self._result.sample_of
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows that each representative decides, (m,)."""
+        return self._result.counts
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
@@ -215,7 +226,7 @@ class Run:
             "layer": None if marked is None else layer,
             "primary": marked is not None and marked.primary,
             "edited": found.edited,
-            **score(true[known], found.labels()[known]).as_dict(),
+            **score_table(_counted(true, known, found)).as_dict(),
             "silhouette": simplified_silhouette(vectors, labels),
             "stability": None if marked is None else marked.as_dict()["stability"],
         }
@@ -471,6 +482,19 @@ def _opened(where: Any, settings: FitSettings, schema: Schema | None = None) -> 
         schema=schema,
     )
     return opened
+
+
+def _counted(true: NDArray, known: NDArray[np.bool_], found: Clustering) -> Contingency:
+    """Count the rows of known class by class and cluster, shard by shard."""
+    total, start = None, 0
+    for labels in found.label_blocks():
+        part = slice(start, start + len(labels))
+        start += len(labels)
+        if known[part].any():
+            more = contingency(true[part][known[part]], labels[known[part]])
+            total = more if total is None else added(total, more)
+    assert total is not None  # `evaluate` has seen a known class
+    return total
 
 
 def _known(settings: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH
 from shoal.features import Projection
-from shoal.plan import Plan
+from shoal.planning import Plan
 from shoal.stages import features
 from shoal.stages.base import is_read, keeps_numbers
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.errors import RunError, SettingError
-from shoal.plan import check_disk, make_plan
+from shoal.planning import check_disk, make_plan
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source

@@ -6,7 +6,14 @@ from scipy.optimize import linear_sum_assignment
 from sklearn import metrics as slow
 from sklearn.datasets import load_digits
 
-from shoal.core.metrics import contingency, match_labels, score, simplified_silhouette
+from shoal.core.metrics import (
+    added,
+    contingency,
+    match_labels,
+    score,
+    score_table,
+    simplified_silhouette,
+)
 from shoal.errors import InputError
 
 labelled = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=60)
@@ -18,6 +25,21 @@ def test_hand_computed_case():
     assert scores.purity == pytest.approx(5 / 6)
     assert scores.ari == pytest.approx((4 - 6 * 7 / 15) / (6.5 - 6 * 7 / 15))
     assert (scores.n_classes, scores.n_clusters, scores.noise) == (2, 2, 0)
+
+
+@given(labelled, st.integers(0, 60))
+def test_parts_add_up_to_the_whole(pairs, at):
+    truth, found = (np.array(side) for side in zip(*pairs, strict=True))
+    found -= 1  # 0 .. 6 become noise and 0 .. 5
+    at = min(max(at, 1), len(pairs))
+    total = contingency(truth[:at], found[:at])
+    if at < len(pairs):
+        total = added(total, contingency(truth[at:], found[at:]))
+    whole = contingency(truth, found)
+    assert np.array_equal(total.table.toarray(), whole.table.toarray())
+    for name in ("classes", "clusters", "noise"):
+        assert np.array_equal(getattr(total, name), getattr(whole, name))
+    assert score_table(total) == score(truth, found)
 
 
 def test_contingency_counts_noise_apart():

@@ -166,6 +166,6 @@ def _plan(source: str, out: Path, given: dict[str, Any], json: bool) -> None:
 
 def _taken(seconds: float, memory: int, disk: int) -> list[str]:
     """Write time, memory and disk."""
-    from shoal.plan import mebibytes
+    from shoal.planning import mebibytes
 
     return [duration(seconds), mebibytes(memory), mebibytes(disk)]

@@ -45,8 +45,9 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
 
     facts = []
     for at, layer in enumerate(run.layers):
-        labels = run.labels(layer=at, raw=True)
-        sizes = np.unique(labels[labels >= 0], return_counts=True)[1]
+        labels = run.clustering(layer=at, raw=True).of_representative
+        sizes = np.bincount(labels, run.counts)
+        sizes = sizes[sizes > 0]
         facts.append(
             {
                 "layer": at,

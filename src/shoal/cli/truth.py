@@ -29,7 +29,7 @@ _MISSING = ("", "nan", "null", "none", "?")
 class Truth:
     """The class of each row, −1 where not known, and the names of the classes."""
 
-    classes: NDArray[np.int64]
+    classes: NDArray[np.signedinteger]
     names: tuple[str, ...]
 
     @property
@@ -119,7 +119,7 @@ def _counted(values: NDArray) -> Truth:
         return Truth(codes.astype(np.int64), tuple(map(str, names.tolist())))
     above = values.astype(np.int64) - low if low else values
     there = np.bincount(above) > 0
-    codes = (np.cumsum(there) - 1)[above]
+    codes = (np.cumsum(there, dtype=np.int32) - np.int32(1))[above]
     return Truth(codes, tuple(str(low + at) for at in np.flatnonzero(there).tolist()))
 
 

@@ -116,6 +116,28 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
     return Contingency(table, classes, clusters, noise)
 
 
+def added(one: Contingency, other: Contingency) -> Contingency:
+    """Add the counts of other rows.
+
+    >>> first, second = contingency([0, 0], [5, -1]), contingency([1, 0], [5, 7])
+    >>> both = added(first, second)
+    >>> both.table.toarray().tolist(), both.noise.tolist()
+    ([[1, 1], [1, 0]], [1, 0])
+    """
+    classes = np.union1d(one.classes, other.classes)
+    clusters = np.union1d(one.clusters, other.clusters)
+    table = sparse.csr_array((len(classes), len(clusters)), dtype=np.int64)
+    noise = np.zeros(len(classes), np.int64)
+    for part in (one, other):
+        row = np.searchsorted(classes, part.classes)
+        column = np.searchsorted(clusters, part.clusters)
+        cells = part.table.tocoo()
+        places = (row[cells.row], column[cells.col])
+        table += sparse.coo_array((cells.data, places), shape=table.shape).tocsr()
+        noise[row] += part.noise
+    return Contingency(table, classes, clusters, noise)
+
+
 def _numbered(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     """Distinct labels, ascending, and the number of each row's."""
     if np.issubdtype(labels.dtype, np.integer) and len(labels):
@@ -156,7 +178,11 @@ def score(truth: ArrayLike, found: ArrayLike) -> Scores:
     >>> scores.accuracy, scores.ari
     (1.0, 1.0)
     """
-    shared = contingency(truth, found)
+    return score_table(contingency(truth, found))
+
+
+def score_table(shared: Contingency) -> Scores:
+    """Give all scores of clusters whose rows are counted by class already; see `score`."""
     noise = int(shared.noise.sum())
     cells = np.concatenate([shared.table.data, np.ones(noise, np.int64)])
     rows = np.asarray(shared.table.sum(axis=1)) + shared.noise

@@ -111,9 +111,7 @@ class Ground:
         kept = self.result.run.stage("places").whole(f"counts_{self._short}")
         if kept.exists():
             return read_npy(kept)
-        counts = np.zeros(self.tree.n_leaves, np.int64)
-        for _, places in self.shards():
-            counts += np.bincount(places[places >= 0], minlength=len(counts))
+        counts = self.result.counts
         if not self.result.every_row:
             with suppress(StorageFullError):
                 write_npy(kept, counts)

@@ -138,6 +138,14 @@ class Result:
         return found[:done]
 
     @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows that each representative decides, (m,) int64."""
+        counts = np.zeros(self.tree.n_leaves, np.int64)
+        for (place,) in self.blocks("representative"):
+            counts += np.bincount(place[place >= 0], minlength=len(counts))
+        return counts
+
+    @cached_property
     def outliers(self) -> NDArray[np.bool_]:
         """Whether each row lies far out, (N,)."""
         return self.column("outlier")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
-from shoal.plan import LIBRARIES, check_disk, make_plan
+from shoal.planning import LIBRARIES, check_disk, make_plan
 from shoal.progress import Silent
 from shoal.settings import fit_settings
 from shoal.sources import open_source
@@ -123,8 +123,8 @@ def test_rows_that_no_memory_so_small_can_hold_are_refused_with_what_would_do():
 
 
 def test_fewer_representatives_for_want_of_memory_are_said_and_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr("shoal.plan._LEAST", 20)
-    monkeypatch.setattr("shoal.plan._GRAPH_BYTES", 10 << 20)
+    monkeypatch.setattr("shoal.planning._LEAST", 20)
+    monkeypatch.setattr("shoal.planning._GRAPH_BYTES", 10 << 20)
     said = Noting()
     run = shoal.fit(IMAGES, tmp_path / "run", memory="1GiB", progress=said)
     assert 20 <= len(run.representatives) <= 60
