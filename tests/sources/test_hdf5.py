@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from tests.sources.opened import opened_under
 
 from shoal.errors import InputError, SourceError
 from shoal.sources import Labelled, Source, open_source, thumbnails
@@ -122,6 +123,15 @@ def test_bad_cells_and_files_that_change(tmp_path):
     os.utime(tmp_path / "x.h5", ns=(1, 1))
     reason = "x.h5 cannot be read: the file changed after it was looked at"
     assert set(source.read(0, 4).bad.values()) == {reason}
+
+
+def test_many_files_are_not_all_open_at_once(tmp_path):
+    for at in range(12):
+        write(tmp_path / f"{at}.h5", data=IMAGES[2 * at : 2 * at + 2], chunks=(1, 12, 10, 3))
+    source = open_source(tmp_path)
+    for _ in range(2):
+        np.testing.assert_array_equal(source.read(0, 24).data, IMAGES[:24])
+    assert 0 < opened_under(tmp_path) <= 8
 
 
 def test_damaged_files_say_so(tmp_path):

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from tests.sources.opened import opened_under
 
 from shoal.errors import InputError, SourceError
 from shoal.sources import Encoded, ImageSource, Labelled, Source, open_source, thumbnails
@@ -90,6 +91,15 @@ def test_single_rows_by_their_number(path):
     assert source.path(37) is None
     assert source.file_name(37, NAMES[37]) == "img37.png"
     assert thumbnails(source, [59, 0, 59], 4)[:, 0, 0, 0].tolist() == [236, 0, 236]
+
+
+def test_many_files_are_not_all_open_at_once(tmp_path):
+    for at in range(30):
+        pq.write_table(plain(slice(2 * at, 2 * at + 2)), tmp_path / f"{at}.parquet")
+    source = open_source(tmp_path)
+    for _ in range(2):
+        assert source.read(0, N).data[:, 0, 0, 0].tolist() == VALUES
+    assert 0 < opened_under(tmp_path) <= 16
 
 
 def test_a_column_of_bytes_with_names_beside_it(tmp_path):

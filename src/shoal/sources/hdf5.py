@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,7 @@ from shoal.sources.store import FileStore, Part, Store, because, check_range, fi
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _CACHE_BYTES = 32 << 20
-_TRIED = 8
+_TRIED, _MOST_OPEN = 8, 8
 _LABELS = ("label", "labels", "y", "class", "target", "targets")
 _ERRORS = (OSError, KeyError, ValueError, RuntimeError, MemoryError)
 
@@ -42,11 +43,11 @@ class Dataset:
 
 
 class Handles:
-    """Open files, one each, shared by threads; pickles empty."""
+    """The files that were read last, open, shared by threads; pickles empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: dict[Path, Any] = {}
+        self._files: OrderedDict[Path, Any] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[Handles], tuple[()]]:
         return Handles, ()
@@ -57,9 +58,13 @@ class Handles:
         if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
             raise OSError("the file changed after it was looked at")
         with self._lock:
-            if part.path not in self._files:
-                self._files[part.path] = open_hdf5(part.path)
-            return self._files[part.path][key][low:high]
+            file = self._files.pop(part.path, None)
+            if file is None:
+                while len(self._files) >= _MOST_OPEN:
+                    self._files.popitem(last=False)[1].close()
+                file = open_hdf5(part.path)
+            self._files[part.path] = file
+            return file[key][low:high]
 
 
 @dataclass(frozen=True)

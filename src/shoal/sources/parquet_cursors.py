@@ -15,7 +15,7 @@ from shoal.sources.parquet_files import ParquetPart
 _BATCH_BYTES = 4 << 20
 _WINDOW_BYTES = 16 << 20
 _HELD_BYTES = 192 << 20
-_FEWEST_CURSORS = 2
+_FEWEST_CURSORS, _MOST_CURSORS = 2, 16
 _PAGE_ROWS = 1024  # writers end a page after so many rows at the latest, however large they are
 
 
@@ -101,13 +101,15 @@ class Cursors:
                 cursor.close()
                 raise
             self._cursors.append(cursor)
-            while len(self._cursors) > _FEWEST_CURSORS and self._held() > _HELD_BYTES:
+            while self._are_too_many():
                 self._cursors.popleft().close()
             return found
 
-    def _held(self) -> int:
-        """Give the bytes that the cursors hold at most."""
-        return sum(cursor.held_bytes for cursor in self._cursors)
+    def _are_too_many(self) -> bool:
+        """Tell whether the cursors hold too much, in bytes or in open files."""
+        count = len(self._cursors)
+        held = sum(cursor.held_bytes for cursor in self._cursors)
+        return count > _MOST_CURSORS or (count > _FEWEST_CURSORS and held > _HELD_BYTES)
 
     def _take(self, part: ParquetPart, group: int, column: str, row: int) -> Cursor:
         """Take out the cursor that can reach a row soonest, or begin a new one."""
