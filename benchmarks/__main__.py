@@ -13,6 +13,7 @@ from benchmarks import (
     decode,
     digits,
     fashion,
+    forecast,
     identical,
     kernel,
     mnist,
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         identical,
         peers,
         tiles,
+        forecast,
     )
 }
 PAGE = ROOT / "docs" / "benchmarks.md"

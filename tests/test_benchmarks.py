@@ -128,6 +128,15 @@ def test_musts_of_mnist():
     assert [must.met for must in musts] == [False, False, True, True, True]
 
 
+def test_musts_of_forecasts():
+    said = {"seconds_said": 15.0, "memory_said": 900.0, "disk_said": 90.0, "disk": 100.0}
+    fit = Measurement("1 GiB", 10**6, 10.0, 700, 0, said)
+    slow = Measurement("4 GiB", 10**6, 31.0, 5000, 0, said)
+    musts = BENCHMARKS["forecast"].musts(rows_of("forecast", fit, slow))
+    assert [must.met for must in musts] == [True, True, False, False]
+    assert [must.figure for must in musts] == ["700", "1.5", "5000", "5.556"]
+
+
 def test_musts_of_photos():
     found = {"k": 10, "ami": 0.93, "best_accuracy_at_9_to_11": 0.97, "photos_a_second": 90.0}
     odd = dict.fromkeys(("clustered", "to_be_clustered"), 700)
