@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoal.errors import InputError, SettingError, StorageFullError
+from shoal.progress import Silent
 from shoal.tiles import TileSet, folder, make_tiles
 
 FEW = TileSet(5, 1)
@@ -72,6 +73,28 @@ def test_a_finished_set_is_left_alone_and_a_damaged_one_mended(tmp_path):
     first.truth.unlink()
     assert make_tiles(tmp_path, 2_500, FEW).kept == 1
     assert contents(tmp_path) == before
+
+
+def test_progress_goes_by_pieces_and_counts_what_is_to_be_made(tmp_path):
+    class Heard(Silent):
+        def __init__(self):
+            self.total, self.steps, self.notes = None, [], []
+
+        def stage(self, name, total=None, unit="rows"):
+            self.total = total
+
+        def advance(self, n=1):
+            self.steps.append(n)
+
+        def note(self, text):
+            self.notes.append(text)
+
+    make_tiles(tmp_path, 2_500, FEW, shard=1)
+    heard = Heard()
+    make_tiles(tmp_path, 2_500, FEW, progress=heard, workers=1)
+    assert heard.notes == ["1 of 3 files are there already"]
+    assert heard.total == 1_500
+    assert heard.steps == [300, 300, 300, 100, 300, 200]
 
 
 def test_a_larger_set_keeps_what_is_there(tmp_path):

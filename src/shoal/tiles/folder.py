@@ -94,7 +94,7 @@ def make_tiles(
     if shard is not None and not 0 <= shard < count:
         raise InputError(f"file {shard}, but {n:,} tiles are in files 0 to {count - 1:,}")
     before = _rows_before(out, n, tiles)
-    task = _MakeShard(tiles, out, n)
+    task = _MakeShard(tiles, out, n, said)
     wanted = range(count) if shard is None else [shard]
     left = [number for number in wanted if not task.is_made(number)]
     size = sum(map(task.size, left))
@@ -105,8 +105,7 @@ def make_tiles(
         said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files are there already")
     if left:
         said.stage("tiles", size // ROW_BYTES, "tiles")
-        on_done = lambda number: said.advance(task.size(number) // ROW_BYTES)  # noqa: E731
-        LocalEngine(workers or available_cores()).run(task, left, on_done)
+        LocalEngine(workers or available_cores()).run(task, left)
         said.finish()
     if not (out / TRUTH).exists() and all(map(task.is_made, range(count))):
         _sweep(out / TRUTH)
@@ -129,11 +128,12 @@ def write_truth(path: Path, tiles: TileSet, n: int) -> None:
 
 @dataclass(frozen=True)
 class _MakeShard:
-    """Makes the file of a number. A receipt says that it is whole."""
+    """Makes the file of a number, and says how far it is. A receipt says that it is whole."""
 
     tiles: TileSet
     out: Path
     n: int
+    progress: Progress
 
     def setup(self) -> None:
         """Compile, once for all threads."""
@@ -180,6 +180,7 @@ class _MakeShard:
             piece = images.reshape(-1).data
             sums[0] = zlib.crc32(piece, sums[0])
             yield piece
+            self.progress.advance(len(images))
 
 
 def _sweep(*paths: Path) -> None:
