@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
@@ -10,7 +8,7 @@ from shoal.errors import InputError, RunError
 from shoal.features import Photo, photo
 from shoal.features.efficientnet import onnx_graph
 from shoal.features.torch_file import read_torch_file
-from shoal.model import Model, cluster_limits, vote
+from shoal.model import Model, vote
 from shoal.storage import RunFolder, read_json, write_json
 
 DIGITS = load_digits()
@@ -50,22 +48,6 @@ def test_blocks_come_in_order_and_are_what_predict_gives(run, monkeypatch):
         assert np.array_equal(cluster, expected.cluster)
         sure = np.concatenate([block.confidence for block in blocks])
         assert np.allclose(sure, expected.confidence, atol=1e-4)
-
-
-def test_distances_for_the_limits_are_those_of_every_so_many_known_rows(run, monkeypatch):
-    model = run.model
-    labels = model.result.cut(5)
-    if model.result.every_row:  # the nearest other row then
-        nearest = np.load(run.path / "tree" / "distances" / "whole.npy")[:, 0]
-        assert np.array_equal(model._own_distances(labels)[1], nearest)
-        return
-    distance, place = model.result.column("distance"), model.result.place
-    for most in (10**6, 300, 1):
-        monkeypatch.setattr("shoal.model._CALIBRATED", most)
-        known = np.flatnonzero(place >= 0)[:: -(-len(place) // most)]
-        found = model._own_distances(labels)
-        assert np.array_equal(found[0], labels[place[known]])
-        assert np.array_equal(found[1], distance[known])
 
 
 def test_rows_of_another_kind_are_unknown(run):
@@ -145,21 +127,6 @@ def test_the_votes_by_hand():
     assert confidence == pytest.approx([2 / 1.44 / (1 + 2 / 1.44), 1, 1 / 3])
     halved = vote(labels, np.full((3, 3), 0.5, np.float32), distance)[1]
     assert halved == pytest.approx(confidence / 2)
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 10, width=32)), min_size=1, max_size=50))
-def test_no_cluster_excludes_its_own_rows(pairs):
-    labels, distance = np.array(pairs, np.float32).T
-    limits = cluster_limits(labels.astype(int), distance, 4)
-    assert (distance <= limits[labels.astype(int)] + 1e-6).all()
-
-
-def test_a_limit_is_a_quarter_beyond_nearly_all():
-    labels = np.repeat([0, 1], [1000, 10])
-    distance = np.concatenate([np.linspace(0, 1, 1000), np.full(10, 0.01)]).astype(np.float32)
-    limits = cluster_limits(labels, distance, 2)
-    assert limits[0] == pytest.approx(1.25, rel=0.01)
-    assert limits[1] == pytest.approx(1.25 * np.median(distance), rel=0.01)
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from shoal.stages.base import (
     is_plain,
     quarantined,
     refuse_too_few,
-    write_quarantine,
 )
+from shoal.stages.encoding import encode_good, note_late
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
 
 _QUICK = ("pixels", "gradients")
@@ -49,7 +49,7 @@ class _Encoding:
             features, good = map(np.concatenate, zip(*blocks, strict=True))
         for i in np.flatnonzero(~good).tolist():
             bad.setdefault(i, "its features overflow")
-        _note_late(self.rows, self.folder, number, bad)
+        note_late(self.rows, self.folder, number, bad)
         return features, good
 
 
@@ -102,19 +102,6 @@ class _MomentsOfGroup:
                 yield features, good
 
 
-def encode_good(
-    encoder: Encoder, data: NDArray, bad: dict[int, str]
-) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Give the features of rows, zero where they cannot be used, and where they can."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        features = encoder.encode(data)
-    good = np.isfinite(features).all(axis=1)
-    good[list(bad)] = False
-    if not good.all():
-        features = np.where(good[:, None], features, np.float32(0))
-    return features, good
-
-
 def is_kept(source: Source, encoder: Encoder) -> bool:
     """Tell whether features are kept: where making them again is dearer, and they take little room.
 
@@ -124,17 +111,6 @@ def is_kept(source: Source, encoder: Encoder) -> bool:
     small = source.n_rows * encoder.n_features * 4 <= KEPT_BYTES
     quick = encoder.name == "vectors" or (encoder.name in _QUICK and is_plain(source))
     return encoder.needs.dear or (small and not quick)
-
-
-def _note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:
-    """Write the rows that were not known to be bad until now, if any."""
-    path = rows.index.part("quarantine", number, "parquet")
-    start, stop = rows.shards.bounds(number)
-    known = {row - start for row in read_table(path, ["row"])["row"].to_pylist()}
-    late = {at: reason for at, reason in bad.items() if at not in known}
-    if late:
-        names = rows.source.names(start, stop)
-        write_quarantine(folder.part("quarantine", number, "parquet"), start, late, names)
 
 
 def _packed(moments: Moments) -> NDArray[np.float64]:

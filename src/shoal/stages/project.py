@@ -12,10 +12,10 @@ from shoal.core.hashes import row_hashes
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
 from shoal.stages.base import EVERY_ROW, Context, Rows, Stage, write_vectors
+from shoal.stages.encoding import residual
 from shoal.storage import StageFolder, read_npy, write_npy
 
 _TRIED = 1024
-_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,6 @@ class _ProjectShard:
                 f"row {row:,} could be read a moment ago, but now {bad[gone[0]]}: "
                 "put it back, or run shoal fit again to go on without it"
             )
-
-
-def residual(
-    projection: Projection, features: NDArray, vectors: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Give the length of what the projection leaves out of each row, in features, (n,) float32.
-
-    Rows unlike all that were fitted may be projected into the midst of them: this tells.
-    """
-    directions = (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
-    directions = np.ascontiguousarray(directions, np.float32)
-    left = np.empty(len(features), np.float32)
-    for a in range(0, len(features), _BLOCK):
-        part = slice(a, a + _BLOCK)
-        missed = (features[part] - projection.mean).astype(np.float32)
-        missed -= vectors[part] @ directions
-        left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
-    return left
 
 
 def _facts(context: Context) -> dict[str, Any]:

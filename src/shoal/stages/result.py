@@ -115,6 +115,11 @@ class Result:
         return self.run.stage("summarise").whole("place").exists()
 
     @cached_property
+    def from_every_row(self) -> bool:
+        """Whether every distinct row that was fitted is a representative."""
+        return bool(self.run.stage("summarise").receipt.counts["every_row"])
+
+    @cached_property
     def place(self) -> NDArray[np.int32]:
         """The representative that decides each row's clusters, −1 if quarantined, (N,) int32."""
         if self.every_row:

@@ -1,0 +1,54 @@
+"""What stages and predictions do with rows: encode the good ones, see what a projection misses."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.features import Encoder, Projection
+from shoal.stages.base import Rows, write_quarantine
+from shoal.storage import StageFolder, read_table
+
+_BLOCK = 4096
+
+
+def encode_good(
+    encoder: Encoder, data: NDArray, bad: dict[int, str]
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Give the features of rows, zero where they cannot be used, and where they can."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        features = encoder.encode(data)
+    good = np.isfinite(features).all(axis=1)
+    good[list(bad)] = False
+    if not good.all():
+        features = np.where(good[:, None], features, np.float32(0))
+    return features, good
+
+
+def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:
+    """Write the rows that were not known to be bad until now, if any."""
+    path = rows.index.part("quarantine", number, "parquet")
+    start, stop = rows.shards.bounds(number)
+    known = {row - start for row in read_table(path, ["row"])["row"].to_pylist()}
+    late = {at: reason for at, reason in bad.items() if at not in known}
+    if late:
+        names = rows.source.names(start, stop)
+        write_quarantine(folder.part("quarantine", number, "parquet"), start, late, names)
+
+
+def residual(
+    projection: Projection, features: NDArray, vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Give the length of what the projection leaves out of each row, in features, (n,) float32.
+
+    Rows unlike all that were fitted may be projected into the midst of them: this tells.
+    """
+    directions = (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
+    directions = np.ascontiguousarray(directions, np.float32)
+    left = np.empty(len(features), np.float32)
+    for a in range(0, len(features), _BLOCK):
+        part = slice(a, a + _BLOCK)
+        missed = (features[part] - projection.mean).astype(np.float32)
+        missed -= vectors[part] @ directions
+        left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
+    return left

@@ -1,0 +1,165 @@
+"""What a finished fit knows of its rows, by which new rows are read, encoded and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.spec import parse_spec
+from shoal.errors import InputError, RunError
+from shoal.features import Encoder, Projection, choose_encoder
+from shoal.sources import ImageSource, Source, Wanted
+from shoal.sources.arrays import ArraySource
+from shoal.sources.mixed import TableSource, make_fitted_source
+from shoal.sources.schema import Schema
+from shoal.stages.result import Result
+from shoal.storage import read_json, read_npy
+
+_BEYOND = 0.999  # of a cluster's own rows
+_SLACK = 1.25
+_CALIBRATED = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the choice of an encoder looks at, of the rows that were fitted."""
+
+    kind: str
+    shape: tuple[int, ...]
+    mixed_sizes: bool
+    schema: Schema | None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished run as new rows see it; each fact is read when first asked for."""
+
+    result: Result
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of the fit.
+
+        Raises
+        ------
+        RunError
+            When this version's encoder of that name is another one.
+        """
+        run, summary = self.result.run, self.result.summary
+        stored = read_json(run.stage("features").whole("encoder", "json"))
+        shape, schema = tuple(summary["shape"]), self.result.schema
+        fitted = _Rows(summary["kind"], shape, summary["mixed_sizes"], schema)
+        asked = str(run.settings.get("features"))  # a network's file stands only here
+        name = asked if parse_spec(asked).what else stored["name"]
+        encoder, _ = choose_encoder(name, fitted)
+        if encoder.settings() != stored:
+            raise RunError(
+                f"{run.path} was fitted with other {stored['name']} features (version "
+                f"{stored.get('version')}): run shoal fit again with what is there now"
+            )
+        return encoder
+
+    @cached_property
+    def projection(self) -> Projection:
+        """The projection of the fit."""
+        folder = self.result.run.stage("features")
+        names = ("mean", "matrix", "eigenvalues")
+        return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
+
+    @cached_property
+    def residual_limit(self) -> float:
+        """How much the projection may leave out of a row that is like those fitted."""
+        parts = self.result.run.stage("project").parts("residual")
+        left = np.concatenate([read_npy(path) for path in parts])
+        rounding = 1e-4 * float(np.sqrt((self.projection.eigenvalues).sum()))
+        return max(_SLACK * float(np.quantile(left, _BEYOND)), rounding)
+
+    @cached_property
+    def own(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Representatives of fitted rows, and the rows' distances to them, of a million at most.
+
+        Where every distinct row is a representative, it is their distance to another one.
+        """
+        result, folder = self.result, self.result.run.stage("summarise")
+        if folder.whole("own_place").exists():
+            return read_npy(folder.whole("own_place")), read_npy(folder.whole("own_distance"))
+        if result.from_every_row:
+            nearest = read_npy(result.run.stage("tree").whole("distances"))[:, 0]
+            return np.arange(len(nearest), dtype=np.int32), nearest
+        step, seen = -(-result.n_rows // _CALIBRATED), 0
+        places, distances = [], []
+        for place, distance in result.blocks("representative", "distance"):
+            known = np.flatnonzero(place >= 0)
+            taken = known[-seen % step :: step]
+            places.append(place[taken])
+            distances.append(distance[taken])
+            seen += len(known)
+        return np.concatenate(places), np.concatenate(distances)
+
+    def limits(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Give the distance from which a row is unlike each cluster, (clusters,).
+
+        Parameters
+        ----------
+        labels
+            (m,) cluster of each representative.
+        """
+        place, distance = self.own
+        return cluster_limits(labels[place], distance, int(labels.max()) + 1)
+
+    def as_fitted(self, source: Source) -> Source:
+        """Give new rows in the shape and by the rule by which those of the fit were read.
+
+        Raises
+        ------
+        InputError
+            When they are not of the kind or the width that was fitted.
+        """
+        summary = self.result.summary
+        kind, shape = summary["kind"], tuple(summary["shape"])
+        if isinstance(source, TableSource) and self.result.schema is not None:
+            return make_fitted_source(source.table, source.label, self.result.schema)
+        if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
+            raise InputError(f"{source.description}, but the run was fitted to {kind}")
+        if self.encoder.needs.wanted is None and source.shape != shape:
+            source = _in_shape(source, shape)
+        rule = summary["rule"]
+        if rule and isinstance(source, ArraySource) and source.rule:
+            source = replace(source, rule=replace(source.rule, **rule))
+        return source
+
+
+def cluster_limits(labels: NDArray, distance: NDArray, count: int) -> NDArray[np.float32]:
+    """Distance from which a row is unlike a cluster, (count,) float32.
+
+    A quarter beyond 99.9 % of the distances of the cluster's own rows; at least a quarter
+    beyond the median of all rows, for clusters of duplicates or of few rows.
+    """
+    least = float(np.median(distance)) if len(distance) else 0.0
+    limits = np.full(count, least)
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(count + 1))
+    for cluster in range(count):
+        own = distance[order[bounds[cluster] : bounds[cluster + 1]]]
+        if len(own):
+            limits[cluster] = max(least, float(np.quantile(own, _BEYOND)))
+    return (_SLACK * limits).astype(np.float32)
+
+
+def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
+    """Have a source read its images in another shape, or say that it cannot."""
+    if source.kind == "images" and len(shape) == 3:
+        if isinstance(source, ArraySource) and source.rule:
+            scaled = replace(source.rule, shape=(*shape[:2], source.rule.shape[2]))
+            source = replace(source, rule=scaled)
+        elif isinstance(source, ImageSource):
+            source = source.wanting(Wanted((shape[0], shape[1]), channels=shape[2]))
+        if source.shape == shape:
+            return source
+    raise InputError(
+        f"rows of shape {'×'.join(map(str, source.shape))}, but the run was fitted to "
+        f"{'×'.join(map(str, shape))}"
+    )
