@@ -192,15 +192,20 @@ def _names(text: str) -> Any:
 
 
 _FEATURES = ("auto", "photo", "pixels", "gradients", "vectors", "columns")
-_NETWORKS = ("onnx",)
+_NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
+_NETWORKS_SAID = "onnx:FILE, timm:NAME, torchvision:NAME or open_clip:NAME"
 
 
 def _parse_features(name: str, value: Any) -> str:
     """Parse the setting `features`; files get their absolute paths."""
     spec = parse_spec(str(value))
     if spec.kind not in _NETWORKS or not spec.what:
-        return _word(name, value, _FEATURES, f"one of {', '.join(_FEATURES)}, or onnx:FILE")
-    return str(replace(spec, what=_absolute(spec.what)))
+        return _word(name, value, _FEATURES, f"one of {', '.join(_FEATURES)}, or {_NETWORKS_SAID}")
+    if spec.kind == "onnx":
+        return str(replace(spec, what=_absolute(spec.what)))
+    weights = spec.options.get("weights")
+    found = {"weights": _absolute(weights)} if weights else {}
+    return str(replace(spec, options={**spec.options, **found}))
 
 
 def _absolute(path: str) -> str:
@@ -234,7 +239,7 @@ class FitSettings:
     features: str = _setting(
         "auto",
         "What to compare rows by.",
-        f"one of {', '.join(_FEATURES)}, or a network: onnx:FILE",
+        f"one of {', '.join(_FEATURES)}, or a network: {_NETWORKS_SAID}",
         lambda name, value: _parse_features(name, value),
     )
     layers: str | tuple[int, ...] = _setting(

@@ -9,8 +9,8 @@ from shoal.core.spec import parse_spec
 from shoal.errors import InputError, SettingError
 from shoal.features import Encoder, onnx_file
 from shoal.features.efficientnet import onnx_graph
-from shoal.features.network_input import IMAGENET_MEAN, IMAGENET_STD
-from shoal.features.onnx_file import open_onnx, pooled
+from shoal.features.network_input import IMAGENET_MEAN, IMAGENET_STD, pooled
+from shoal.features.onnx_file import open_onnx
 from shoal.features.photo import Photo, weights_file
 from shoal.features.torch_file import read_torch_file
 

@@ -45,7 +45,7 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     ----------
     name : str
         ``auto``, ``photo``, ``pixels``, ``gradients``, ``vectors`` or ``columns``; or a network,
-        see `core.spec.Spec`: ``onnx:FILE``.
+        see `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
     source : Source
         Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
         table.
@@ -106,9 +106,13 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
 
 def open_network(spec: Spec) -> tuple[Encoder, str]:
     """Open a network, its library only now; give also what it takes, in words."""
-    from shoal.features.onnx_file import open_onnx
+    if spec.kind == "onnx":
+        from shoal.features.onnx_file import open_onnx
 
-    return open_onnx(spec)
+        return open_onnx(spec)
+    from shoal.features.torch_network import open_torch
+
+    return open_torch(spec)
 
 
 def _by_content(

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.spec import Spec
-from shoal.core.wanted import Sampling, Wanted
-from shoal.errors import SettingError
+from shoal.core.wanted import Fit, Sampling, Wanted
+from shoal.errors import InputError, SettingError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -33,8 +33,8 @@ class NetworkInput:
         ``nchw`` or ``nhwc``: where its channels lie.
     kept
         Share of the largest cut that is kept, see `Wanted`.
-    sampling
-        How images are scaled.
+    sampling, fit
+        How images are scaled, and how they fill the size; see `Wanted`.
     """
 
     size: tuple[int, int]
@@ -44,11 +44,14 @@ class NetworkInput:
     layout: str = "nchw"
     kept: float = 1.0
     sampling: Sampling = "bicubic"
+    fit: Fit = "crop"
 
     @property
     def wanted(self) -> Wanted:
         """What is asked of the source."""
-        return Wanted(self.size, channels=self.channels, kept=self.kept, sampling=self.sampling)
+        return Wanted(
+            self.size, channels=self.channels, fit=self.fit, sampling=self.sampling, kept=self.kept
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -74,6 +77,24 @@ class NetworkInput:
             "layout": self.layout,
             "wanted": self.wanted.as_dict(),
         }
+
+
+def pooled(found: NDArray, layout: str) -> NDArray[np.float32]:
+    """Give one feature row an image: maps averaged over the picture, words over the row.
+
+    Raises
+    ------
+    InputError
+        When the output has neither 2, 3 nor 4 sides.
+    """
+    rows = found.astype(np.float32, copy=False)
+    if rows.ndim == 4:
+        return rows.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
+    if rows.ndim == 3:
+        return rows.mean(axis=1)
+    if rows.ndim != 2:
+        raise InputError(f"the network's output has shape {found.shape}: 2 to 4 sides are needed")
+    return rows
 
 
 def check_options(spec: Spec, known: tuple[str, ...]) -> None:

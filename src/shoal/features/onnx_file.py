@@ -22,6 +22,7 @@ from shoal.features.network_input import (
     asked_size,
     asked_word,
     check_options,
+    pooled,
 )
 from shoal.features.onnx_graph import (
     GraphInput,
@@ -125,24 +126,6 @@ class OnnxFile:
         session = _session(self.path, self.digest, self.output)
         (found,) = session.run([self.output], {self.input.name: numbers})
         return pooled(found, self.given.layout)[: len(images)]
-
-
-def pooled(found: NDArray, layout: str) -> NDArray[np.float32]:
-    """Give one feature row an image: maps averaged over the picture, words over the row.
-
-    Raises
-    ------
-    InputError
-        When the output has neither 2, 3 nor 4 sides.
-    """
-    rows = found.astype(np.float32, copy=False)
-    if rows.ndim == 4:
-        return rows.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
-    if rows.ndim == 3:
-        return rows.mean(axis=1)
-    if rows.ndim != 2:
-        raise InputError(f"the network's output has shape {found.shape}: 2 to 4 sides are needed")
-    return rows
 
 
 def open_onnx(spec: Spec) -> tuple[OnnxFile, str]:

@@ -1,0 +1,218 @@
+"""A network of timm, torchvision or open_clip as an encoder; behind the extra ``torch``."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.spec import Spec, parse_spec
+from shoal.errors import InputError
+from shoal.features.base import Needs
+from shoal.features.network_input import (
+    NetworkInput,
+    asked_numbers,
+    asked_share,
+    asked_size,
+    asked_word,
+    check_options,
+    pooled,
+)
+from shoal.features.sessions import COMPONENTS, unit_rows
+from shoal.features.shapes import check_images
+from shoal.features.torch_libraries import Network, import_library, load_network
+
+OPTIONS = ("weights", "size", "mean", "std", "kept", "device")
+_WIDEST = 8192
+_BATCH, _BATCH_ON_GPU = 8, 64
+_SCRATCH = 512 << 20
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """Features of a network run by torch, each row of length 1. Build it with `open_torch`.
+
+    On a GPU convolutions and products are done in 16 bits, sums in 32.
+
+    Attributes
+    ----------
+    spec
+        What it is called, with its options.
+    digest
+        Hash of all its weights.
+    given
+        The size of images, and how pixels become numbers.
+    device
+        ``cpu`` or ``cuda``.
+    n_features
+        Length of one feature row.
+    """
+
+    spec: str
+    digest: str
+    given: NetworkInput
+    device: str
+    n_features: int
+
+    @property
+    def name(self) -> str:
+        """Give the name of the library."""
+        return parse_spec(self.spec).kind
+
+    @property
+    def whiten(self) -> float:
+        """No whitening: the network's distances are used as they are."""
+        return 0.0
+
+    @property
+    def needs(self) -> Needs:
+        """Images as the network was trained with."""
+        return Needs(self.given.wanted, components=COMPONENTS, scratch=_SCRATCH, dear=True)
+
+    def settings(self) -> dict[str, Any]:
+        """Give the settings and a version: a change of them redoes the features."""
+        return {
+            "name": self.name,
+            "version": 1,
+            "network": parse_spec(self.spec).what,
+            "weights": self.digest,
+            "precision": "float16" if self.device == "cuda" else "float32",
+            **self.given.as_dict(),
+        }
+
+    def setup(self) -> None:
+        """Load the network."""
+        self._module()
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+
+        Raises
+        ------
+        InputError
+            When the images are not of the shape that was said, or the weights are others now.
+        """
+        check_images(data, self.given.shape)
+        out = np.empty((len(data), self.n_features), np.float32)
+        for a in range(0, len(data), self.batch):
+            out[a : a + self.batch] = self.raw(data[a : a + self.batch])
+        return unit_rows(out)
+
+    @property
+    def batch(self) -> int:
+        """How many images are run at once."""
+        return _BATCH_ON_GPU if self.device == "cuda" else _BATCH
+
+    def raw(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run up to `batch` images; padded to it, for the same sums in the same order."""
+        import torch
+
+        module = self._module()
+        full = np.zeros((self.batch, *images.shape[1:]), np.uint8)
+        full[: len(images)] = images
+        numbers = torch.from_numpy(self.given.numbers(full).astype(np.float32, copy=False))
+        if self.device == "cpu":
+            torch.set_num_threads(1)  # the engine runs as many calls as there are workers
+        with torch.inference_mode(), torch.autocast(self.device, enabled=self.device == "cuda"):
+            found = module.call(numbers.to(self.device))
+        return pooled(found.float().cpu().numpy(), "nchw")[: len(images)]
+
+    def _module(self) -> Network:
+        """Give the network, loaded once a process."""
+        network, digest = _loaded(_named(self.spec), self.device)
+        if self.digest and digest != self.digest:
+            raise InputError(f"the weights of {self.spec} are others than when they were looked at")
+        return network
+
+
+def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
+    """Load a network with its weights, and try it on one black image.
+
+    Parameters
+    ----------
+    spec
+        ``timm:NAME``, ``torchvision:NAME`` or ``open_clip:NAME``, and options: `weights` (a file,
+        in place of those that the library fetches), `size`, `mean`, `std`, `kept` (otherwise as
+        the network was trained), `device` (``cpu`` or ``cuda``; by default a GPU if there is
+        one), and for open_clip `pretrained` (which of its weights).
+
+    Returns
+    -------
+    TorchNetwork, str
+        The encoder, and what it is, in words.
+
+    Raises
+    ------
+    SettingError
+        For options that are unknown or wrong.
+    MissingExtraError
+        When the library is not installed; gives the command.
+    InputError
+        When there is no such network, its weights cannot be had, or it cannot be run.
+    """
+    check_options(spec, (*OPTIONS, "pretrained") if spec.kind == "open_clip" else OPTIONS)
+    asked_word(spec, "device", ("cpu", "cuda"), "cpu")
+    device = spec.options.get("device") or _best_device(spec)
+    network, digest = _loaded(_named(str(spec)), device)
+    given = _asked(spec, network.given)
+    trial = TorchNetwork(str(spec), digest, given, device, 1)
+    try:
+        row = trial.raw(np.zeros((1, *given.shape), np.uint8))
+    except InputError:
+        raise
+    except Exception as error:  # torch raises kinds of its own
+        first = str(error).strip().splitlines()[0][:300]
+        raise InputError(f"{spec} cannot be run on an image: {first}") from None
+    if row.shape[1] > _WIDEST:
+        raise InputError(
+            f"{spec} gives {row.shape[1]:,} numbers an image: up to {_WIDEST:,} will do"
+        )
+    said = f"{row.shape[1]:,} numbers of {spec.kind}:{spec.what} on the {device.upper()}"
+    return replace(trial, n_features=row.shape[1]), said
+
+
+def _best_device(spec: Spec) -> str:
+    """Choose a GPU if there is one."""
+    import_library(spec)
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _asked(spec: Spec, given: NetworkInput) -> NetworkInput:
+    """Change what the network was trained with to what was asked for."""
+    return replace(
+        given,
+        size=asked_size(spec) or given.size,
+        mean=asked_numbers(spec, "mean", given.channels) or given.mean,
+        std=asked_numbers(spec, "std", given.channels) or given.std,
+        kept=asked_share(spec, given.kept),
+    )
+
+
+def _named(text: str) -> str:
+    """Give what of a name the weights depend on."""
+    spec = parse_spec(text)
+    options = {k: v for k, v in spec.options.items() if k in ("weights", "pretrained")}
+    return str(replace(spec, options=options))
+
+
+@lru_cache(maxsize=1)
+def _loaded(text: str, device: str) -> tuple[Network, str]:
+    """Load a network onto a device, once a process, and hash its weights."""
+    network = load_network(parse_spec(text))
+    import torch
+
+    module = network.module.eval()
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    module.to(device)
+    return network, digest.hexdigest()
