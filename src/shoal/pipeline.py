@@ -18,6 +18,7 @@ from shoal.planning import check_disk, make_plan
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source
+from shoal.sources.room import share
 from shoal.stages import assign, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_json
@@ -71,6 +72,7 @@ def run_pipeline(
     _refuse_to_shrink(Path(path), source)
     plan = make_plan(source, settings)
     about = {**settings.as_dict(), "source": where}
+    share(settings.memory)
     with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
         said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
         context = Context(

@@ -206,6 +206,12 @@ def test_compressed_tar_archives_are_refused_with_the_way_out(tmp_path, name):
         open_source(tmp_path / name)
 
 
+def test_a_folder_of_compressed_archives_says_the_way_out(tmp_path):
+    (tmp_path / "x.tar.gz").write_bytes(b"\x1f\x8b" + bytes(600))
+    with pytest.raises(SourceError, match=r"has no images .*unpack them to plain \.tar files"):
+        open_source(tmp_path)
+
+
 def test_fingerprint_changes_with_the_members(tmp_path):
     before = open_source(write_tar(tmp_path / "x.tar", MEMBERS)).fingerprint()
     assert open_source(tmp_path / "x.tar").fingerprint() == before

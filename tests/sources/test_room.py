@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from shoal.sources import room
 from shoal.sources.room import Room
 
 MEBIBYTE = 1 << 20
@@ -61,3 +62,12 @@ def test_who_waits_goes_on_when_there_is_room_again():
         assert not done.wait(0.05)
     assert done.wait(10)
     thread.join()
+
+
+def test_memory_is_shared_out_and_an_image_larger_than_its_share_is_decoded(monkeypatch):
+    for name in ("FILES", "PIXELS"):
+        monkeypatch.setattr(room, name, Room(1))
+    room.share(512 * MEBIBYTE)
+    assert (room.FILES.size, room.PIXELS.size) == (32 * MEBIBYTE, 128 * MEBIBYTE)
+    with room.PIXELS.take(400 * MEBIBYTE):
+        assert room.PIXELS.taken == 400 * MEBIBYTE

@@ -198,5 +198,7 @@ def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
     """Word what is said of a folder in which nothing can be used."""
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
     hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
+    if any(".tar." in name.lower() or name.lower().endswith(".tgz") for name in names):
+        hint = "; compressed archives cannot be read in place: unpack them to plain .tar files"
     holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
     return f"the folder {root} has no images (it holds {holds}): {READ}{hint}"
