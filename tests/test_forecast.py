@@ -39,7 +39,6 @@ def test_the_rates_are_those_of_real_work():
     source = open_source(images)
     found = calibrate(make_plan(source, fit_settings(workers=1)))
     assert all(0 < rate < np.inf for rate in vars(found).values())
-    assert found.read > found.encode  # a copy against histograms of gradients
 
 
 @pytest.mark.parametrize("rows", [2, 7])
