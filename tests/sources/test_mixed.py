@@ -200,6 +200,7 @@ def test_donors_are_the_fullest_rows(write, monkeypatch):
         ('plan,pay\n"a\nb",1\n"c, d",2\n"a\nb",3\n"c, d",5\n', ("category", "number")),
         ("plan\tpay\npro\t1\nbasic\t2\npro\t3\nbasic\t5\n", ("category", "number")),
         ("plan,pay,pay\npro,1,5\nbasic,2,6\npro,3,7\nbasic,5,9\n", ("category", *["number"] * 2)),
+        ("plan,pay\n" + "pro,1,\nbasic,2,\npro,3,\nbasic,5,\n" * 3, ("category", "number")),
         ("plan,x,pay\npro,,1\nbasic,,2\npro,,3\nbasic,,5\n", ("category", "number")),
     ],
 )
@@ -231,6 +232,7 @@ def test_three_thousand_columns(write):
     ("text", "message"),
     [
         ("", "is empty"),
+        ("sex,age\nm,1\n", "has one row: give at least 2"),
         ("sex,age\n", "has a header, but no rows|has no column"),
         ("sex,age\n" + "m,1,2\n" * 20, "no row can be read .*3 cells, not 2"),
         ("a\nwords here\nother words\n", "no column to cluster by .*it names the rows"),

@@ -102,6 +102,7 @@ def test_codes_that_are_told_are_categories():
         ("x", ["DE"] * 9, "always 'DE'"),
         ("x", ["DE"] * 300 + ["FR"], "nearly always 'DE'"),
         ("x", ["a", "b", "c"], "every value differs"),
+        ("x", ["a", None, None], "only one value"),
         ("x", [f"{n % 250} is what they said then" for n in range(500)], "free text"),
         ("x", [f"v{n % 250}" for n in range(500)], "250 values, most of them rare"),
         ("customer_id", [5, 9, 7], "an id"),
@@ -131,7 +132,7 @@ def test_a_code_that_comes_again_is_a_category_and_one_asked_for_is_a_number():
         *(("name", ["Ann", "Bob"], 2), ("who", ["Ann", "Bob"], 1)),
         *(("age", [5, 9], 0), ("who", ["Ann", "Ann"], 0), ("who", ["Ann", None], 0)),
         *(("when", ["2024-01-01", "2024-01-02"], 0), ("id", [0.5, 1.5], 0)),
-        ("said", ["x" * 100, "y"], 0),
+        *(("said", ["x" * 100, "y"], 0), ("said", ["x\ny", "y"], 0)),
     ],
 )
 def test_what_names_the_rows(name, values, fit):

@@ -217,6 +217,8 @@ def make_table_source(table: Cells, label: str, picked: Picked) -> TableSource:
         When no column can be used.
     """
     picked.check(table.names, label)
+    if table.n_rows < 2:
+        raise InputError(f"{label} has one row: give at least 2 to cluster")
     places = [at for at, name in enumerate(table.names) if name not in picked.leave_out]
     sample, looked = _sample(table, places, label)
     found = dict(zip((table.names[at] for at in places), sample.columns, strict=True))
@@ -237,7 +239,7 @@ def make_table_source(table: Cells, label: str, picked: Picked) -> TableSource:
         raise InputError(f"{label} has no column to cluster by ({why})")
     known = {column: found[column.name] for column in columns}
     left_out += [(column, "no plain values") for column in table.skipped]
-    donors = _donors(columns, coded(columns, known, looked, table.decimal))
+    donors = _donors(columns, coded(columns, known, len(sample), table.decimal))
     schema = Schema(tuple(columns), name, tuple(left_out), looked, donors)
     return TableSource(table, schema, label)
 
@@ -300,7 +302,7 @@ def _sample(table: Cells, places: Sequence[int], label: str) -> tuple[Any, int]:
     sample = pa.concat_tables(kept, promote_options="permissive")
     if not len(sample):
         raise SourceError(f"{label}: no row can be read ({bad[0]})")
-    return sample, len(sample)
+    return sample, length * runs
 
 
 def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | None:

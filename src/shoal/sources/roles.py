@@ -110,6 +110,8 @@ def may_name(name: str, column: Any, decimal: str) -> int:
         return 4 if is_id(name) else 0
     if date_form(text) is not None or pc.max(pc.utf8_length(text)).as_py() > _LONGEST_NAME:
         return 0
+    if pc.any(pc.match_substring(text, "\n")).as_py():
+        return 0
     if is_id(name):
         return 3
     return 2 if name.lower() in NAMES else 1
@@ -149,8 +151,8 @@ def _category(name: str, text: Any) -> TableColumn | str:
     counts = pc.value_counts(pc.drop_null(text))
     pairs = [(pair["values"], pair["counts"]) for pair in counts.to_pylist()]
     known, blank = len(text) - text.null_count, text.null_count
-    if len(pairs) == known > 1:
-        return "every value differs"
+    if len(pairs) == known:
+        return "every value differs" if known > 1 else "only one value"
     least = max(2, math.ceil(_RARE * len(text)))
     common = sorted((-count, value) for value, count in pairs if count >= least)[:_MOST_VALUES]
     rest = known + sum(count for count, _ in common)

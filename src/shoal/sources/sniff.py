@@ -93,11 +93,19 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     delimiter, decimal, rows = _best_split(path, head.decode(encoding, "replace"))
     header = _has_header(rows, decimal)
     titles = rows[0] if header else [""] * len(rows[0])
+    if header and _trailing(rows):
+        titles = [*titles, ""]
     # pandas writes its row numbers first, under an empty name
     unnamed = ["index" if header and at == 0 else f"column {at + 1}" for at in range(len(titles))]
     names = unique([title.strip() or unnamed[at] for at, title in enumerate(titles)])
     columns = [_describe(at, name, rows[header:], decimal) for at, name in enumerate(names)]
     return Dialect(delimiter, decimal, header, names, bom, encoding), columns
+
+
+def _trailing(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether all rows but the header end with a delimiter."""
+    width = len(rows[0]) + 1
+    return len(rows) > 1 and all(len(row) == width and not row[-1].strip() for row in rows[1:])
 
 
 def unique(names: Sequence[str]) -> tuple[str, ...]:
