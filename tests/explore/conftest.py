@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 import shoal
 from shoal.explore.explorer import Explorer
-from shoal.explore.prepare import prepare_leaves, prepare_map
+from shoal.explore.prepare import Drawing, prepare_leaves
 from shoal.explore.serve import Address, make_app
 from shoal.storage import RunFolder
 
@@ -20,7 +20,9 @@ def prepared(path):
     """Make leaves and map of a run in its folder."""
     folder = RunFolder.open(path)
     prepare_leaves(folder, path)
-    prepare_map(folder, path)
+    told = []
+    Drawing(path, path, told.append).wait()
+    assert told[-1]["trouble"] is None
     return path
 
 

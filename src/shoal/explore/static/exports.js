@@ -20,8 +20,9 @@ export function ExportDialog() {
     set({ dialog: null });
     try {
       const chosen = pickedCount() ? await pickedSet() : state.scope;
+      const order = orderNow(state);
       const link = document.createElement("a");
-      link.href = address("export", { set: chosen.set, k: state.k, as: form, order: orderNow(state), seed: state.seed });
+      link.href = address("export", { set: chosen.set, k: state.k, as: form, order: order === "overview" ? "typical" : order, seed: state.seed });
       link.download = "";
       link.click();
     } catch (error) {

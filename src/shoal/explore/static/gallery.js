@@ -105,21 +105,22 @@ export function Gallery() {
 function Head() {
   const [selected, area, scope, order, data] = useStore((s) => [s.selected, s.area, s.scope, orderNow(s), s.data]);
   const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
+  const known = scope.of === (area ?? selected);
   const inside = Object.entries(scope.clusters ?? {}).map(([id, n]) => [Number(id), Number(n)]).sort((a, b) => b[1] - a[1]);
-  const title = area ? "Area of the map" : one ? label(one.id) : selected.length ? `${selected.length} clusters` : `All ${images(scope.rows)}`;
+  const title = area ? "Area of the map" : one ? label(one.id) : selected.length ? `${selected.length} clusters` : `All ${images(state.run.rows - state.run.quarantined)}`;
   return html`<header class="gallery-head">
     <div class="title-line">
       ${one && html`<span class="dot big" style=${{ "--c": colour(one.id) }} aria-hidden="true" />`}
       <h2 title=${title}>${title}</h2>
-      ${(one || area || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
+      ${known && (one || area || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
       ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
       ${one?.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
-      ${state.run.thumb && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data.seq })}
+      ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data.seq })}
         alt=${`Mean of ${title}`} title="The mean image" />`}
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
     </div>
     ${one?.note && html`<p class="note-text">${one.note}</p>`}
-    ${!one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
+    ${known && !one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
       <button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])} title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(n)}</b></button>`)}
       ${inside.length > 12 && html`<span class="soft">and ${inside.length - 12} more</span>`}</div>`}
     <${Actions} />

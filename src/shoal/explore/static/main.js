@@ -121,21 +121,23 @@ function keepAddress() {
 /** Hear of edits by others, and of the map. */
 function hear() {
   const source = new EventSource("/api/events");
-  source.onmessage = async (event) => {
-    const news = JSON.parse(event.data);
-    if (state.away) set({ away: false });
-    const before = state.map;
-    if (news.map.ready && !before.ready) {
-      set({ map: await get("map") });
-      await loadClusters(state.k);
-    } else if (!news.map.ready) set({ map: news.map });
-    if (news.trouble) say(news.trouble, true);
-    if (news.seq !== null && state.data && news.seq > state.data.seq && news.seq > (state.log.seq ?? 0)) {
-      await loadLog();
-      await loadClusters(state.k);
-    }
-  };
+  source.onmessage = (event) => heard(JSON.parse(event.data)).catch(complain);
   source.onerror = () => set({ away: true });
+}
+
+/** Take in what changed. @param {any} news */
+async function heard(news) {
+  if (state.away) set({ away: false });
+  const before = state.map;
+  if (news.map.ready && !before.ready) {
+    set({ map: await get("map") });
+    await loadClusters(state.k);
+  } else if (!news.map.ready) set({ map: news.map });
+  if (news.trouble) say(news.trouble, true);
+  if (news.seq !== null && state.data && news.seq > state.data.seq && news.seq > (state.log.seq ?? 0)) {
+    await loadLog();
+    await loadClusters(state.k);
+  }
 }
 
 async function begin() {

@@ -9,7 +9,7 @@ import { Refused, get, post } from "./api.js";
  *   xy: [number, number]|null, colour: number}} Cluster
  * @typedef {{k: number|null, base: number, edited: boolean, seq: number, clusters: Cluster[],
  *   order: number[], apart: number[]}} Clustering
- * @typedef {{set: string|null, rows: number, clusters: Record<string, number>|null}} Scope
+ * @typedef {{set: string|null, rows: number, clusters: Record<string, number>|null, of: any}} Scope
  */
 
 export const state = {
@@ -19,7 +19,7 @@ export const state = {
   /** @type {Map<number, Cluster>} */ byId: new Map(),
   /** @type {number[]} */ selected: [],
   /** @type {[number, number][]|null} */ area: null,
-  /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null },
+  /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null, of: null },
   order: "overview",
   seed: 0,
   size: 0,
@@ -169,12 +169,12 @@ function follow(byId) {
 export async function refreshScope(signal) {
   const { k, data, selected, area, run } = state;
   if (!selected.length && !area) {
-    set({ scope: { set: null, rows: run.rows - run.quarantined, clusters: null } });
+    set({ scope: { set: null, rows: run.rows - run.quarantined, clusters: null, of: selected } });
     return;
   }
   const found = await post("sets", area ? { area } : { clusters: selected }, { k });
   if (signal?.aborted || data !== state.data || selected !== state.selected || area !== state.area) return;
-  set({ scope: found });
+  set({ scope: { ...found, of: area ?? selected } });
 }
 
 /** @param {number[]} selected */
