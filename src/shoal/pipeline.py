@@ -11,6 +11,10 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from shoal.edits import Curation
+from shoal.edits.carry import carry_over
+from shoal.edits.ground import fit_fingerprint
+from shoal.edits.log import check_fit
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.errors import RunError, SettingError
@@ -21,6 +25,7 @@ from shoal.sources import Source
 from shoal.sources.room import share
 from shoal.stages import assign, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
+from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_json
 
 STAGES: tuple[Stage, ...] = (
@@ -32,6 +37,8 @@ STAGES: tuple[Stage, ...] = (
     assign.STAGE,
 )
 """All stages in the order in which they are done."""
+
+_MOST_SAID = 10
 
 
 def run_pipeline(
@@ -70,31 +77,38 @@ def run_pipeline(
     if settings.previous is not None and Path(settings.previous).resolve() == Path(path).resolve():
         raise SettingError(f"previous {settings.previous} is the run itself: give another run")
     _refuse_to_shrink(Path(path), source)
+    earlier = None if settings.previous is None else _earlier(settings.previous)
     plan = make_plan(source, settings)
     about = {**settings.as_dict(), "source": where}
     share(settings.memory)
+    context = Context(
+        RunFolder(Path(path), about),
+        source,
+        source.fingerprint(),
+        plan.source,
+        replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
+        plan.encoder,
+        plan.shards,
+        LocalEngine(plan.workers),
+        said,
+        0 if earlier is None else earlier.fresh,
+    )
+    stages = _with_prints(context)
+    prints = {stage.name: print_ for stage, print_ in stages}
+    check_fit(Path(path), fit_fingerprint(prints["tree"], prints["assign"]))
     with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
         said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
-        context = Context(
-            run,
-            source,
-            source.fingerprint(),
-            plan.source,
-            replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
-            plan.encoder,
-            plan.shards,
-            LocalEngine(plan.workers),
-            said,
-        )
+        context = replace(context, run=run)
         if plan.remark:
             said.note(plan.remark)
-        stages = _with_prints(context)
         if not all(context.stage(stage.name).is_done(print_) for stage, print_ in stages):
             check_disk(plan, run.path)
         done = [_do(one, context) for one in stages]
         if not any(done):
             said.note("Nothing to do: every stage is done with these settings.")
         said.finish()
+        if earlier is not None:
+            _carry(earlier, run, said)
     return RunFolder.open(path)
 
 
@@ -108,6 +122,29 @@ def _refuse_to_shrink(path: Path, source: Source) -> None:
             f"{path} holds a fit of all rows, which a sample would replace: give another "
             "folder with -o, or leave --sample out"
         )
+
+
+def _earlier(path: str) -> Curation:
+    """Open the edits of an earlier run."""
+    return Curation(Result(RunFolder.open(path)))
+
+
+def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
+    """Carry the edits of an earlier run over, unless there are edits already."""
+    after = Curation(Result(run))
+    if after.seq or not earlier.edited:
+        return
+    carried = carry_over(earlier, after)
+    name = earlier.ground.result.run.path
+    edits = f"{carried.edits:,} edit{'' if carried.edits == 1 else 's'} of {name}"
+    if not carried.skipped:
+        said.note(f"Carried over: {edits}.")
+        return
+    said.note(
+        f"Carried over: {edits}, but for what follows (shoal edits {run.path} lists all of it)."
+    )
+    for what, why in carried.skipped[:_MOST_SAID]:
+        said.note(f"  {what}: {why}")
 
 
 def _scaled(source: Source) -> str:

@@ -310,7 +310,9 @@ class FitSettings:
         2,
         2**40,
     )
-    previous: str | None = _text("An earlier run, whose cluster ids are kept where they match.")
+    previous: str | None = _text(
+        "An earlier run, whose cluster ids and edits are kept where they match."
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Give all settings by name, for `run.toml`."""

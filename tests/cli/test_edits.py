@@ -159,3 +159,21 @@ def test_a_log_of_another_fit_stops_all_but_raw(shoal, mine, photos_run, tmp_pat
     assert (result.exit_code, "were made on another fit" in result.stderr) == (2, True)
     assert shoal("labels", mine, "--raw").exit_code == 0
     assert "another fit" in shoal("info", mine).stdout
+
+
+def test_a_new_fit_carries_the_edits_over_and_says_what_it_could_not(
+    shoal, told, mine, photos, tmp_path
+):
+    shoal("edits", mine, "--rename", "0=zeros")
+    shoal("edits", mine, "--mark", "2=good")
+    out = tmp_path / "new.shoal"
+    result = shoal("fit", photos, "-o", out, "--previous", mine, "--layers", 2)
+    assert result.exit_code == 0, result.stderr
+    entries = told("edits", out)["edits"]
+    skipped = [entry for entry in entries if entry["op"] == "skipped"]
+    assert len(entries) == 2
+    if skipped:
+        assert "could not be carried over: see shoal edits" in result.stdout
+        assert skipped[0]["facts"]["why"] in result.stderr
+    again = shoal("fit", photos, "-o", mine, "--seed", 5)
+    assert (again.exit_code, "has edits, and these settings" in again.stderr) == (2, True)

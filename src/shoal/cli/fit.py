@@ -115,6 +115,10 @@ def print_outcome(run: Run) -> None:
         reason = run.quarantine["reason"][0].as_py()
         see = command("shoal", "info", run.path)
         say(f"{bad:,} of {run.n_rows:,} rows could not be read ({reason}): see {see}")
+    lost = sum(entry.op == "skipped" for entry in run.edits.entries())
+    if lost:
+        see = command("shoal", "edits", run.path)
+        say(f"{lost:,} things of the earlier edits could not be carried over: see {see}")
     gaps = run.info().get("gaps", {})
     if gaps:
         some = listed([f"{count:,} of {column}" for column, count in gaps.items()])

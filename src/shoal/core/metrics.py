@@ -335,7 +335,9 @@ def _means(rows: NDArray, label: NDArray) -> tuple[NDArray[np.float64], NDArray[
     return sums / sizes[:, None], sizes.astype(np.int64)
 
 
-def match_labels(previous: ArrayLike, new: ArrayLike, least: float = 0.5) -> NDArray[np.int64]:
+def match_labels(
+    previous: ArrayLike, new: ArrayLike, least: float = 0.5, first_id: int = 0
+) -> NDArray[np.int64]:
     """Rename new clusters to the earlier clusters that they match, to keep their ids.
 
     Clusters are paired one to one so that they share most rows; a pair matches when it shares
@@ -347,6 +349,8 @@ def match_labels(previous: ArrayLike, new: ArrayLike, least: float = 0.5) -> NDA
         (n,) whole numbers of the same rows; −1 is noise and stays so.
     least
         Share of the smaller cluster's rows, 0 to 1.
+    first_id
+        Ids below this were used before, besides those in `previous`.
 
     Returns
     -------
@@ -373,7 +377,7 @@ def match_labels(previous: ArrayLike, new: ArrayLike, least: float = 0.5) -> NDA
         match = shared.table[row, column] >= least * smaller
         names[place[match]] = shared.classes[row[match]]
     fresh = np.flatnonzero(names == NOISE)
-    names[fresh] = before.max(initial=NOISE) + 1 + np.arange(len(fresh))
+    names[fresh] = max(before.max(initial=NOISE) + 1, first_id) + np.arange(len(fresh))
     renamed = np.full(len(after), NOISE, np.int64)
     renamed[real] = names[number]
     return renamed

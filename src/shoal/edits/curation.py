@@ -101,7 +101,8 @@ class Curation:
     def entries(self, seq: int = 0) -> list[Entry]:
         """Give the entries of the log after `seq`, those undone and the undoing among them."""
         with self._lock:
-            return [entry for entry in self._entries if entry.seq > seq]
+            last = self._history.seq
+            return [entry for entry in self._entries if last >= entry.seq > seq]
 
     @property
     def done(self) -> list[Entry]:
@@ -112,6 +113,15 @@ class Curation:
     def undone(self) -> list[Entry]:
         """The edits that `redo` would do again, the next one first."""
         return self._history.undone
+
+    def steps(self) -> Iterator[tuple[Entry, State, State]]:
+        """Go through the edits in effect: the entry, the state before it, the state after."""
+        return self._history.steps()
+
+    @property
+    def fresh(self) -> int:
+        """The first id that no cluster ever had."""
+        return self._history.fresh
 
     def changes(self, seq: int) -> Changes:
         """Say what changed after the entry `seq`, as far as it was taken in."""
@@ -183,8 +193,7 @@ class Curation:
     def preview_split(self, cluster: int, parts: int | None = None) -> dict[int, int]:
         """Give the rows of each part of a split by its id; the largest keeps the cluster's."""
         with self._lock:
-            before = self._history
-            draft = plans.plan_split(self.state, self.ground, before.fresh, cluster, parts)
+            draft = plans.plan_split(self.state, self.ground, self.fresh, cluster, parts)
             after = plans.after(self.state, draft, self.ground)
             return {c: after.sizes[c] for c in draft.facts["ids"]}
 
@@ -228,21 +237,37 @@ class Curation:
             `author`, `seen`, `token`; see the package.
         """
         return self._edit(
-            lambda s: plans.plan_split(s, self.ground, self._history.fresh, cluster, parts), **how
+            lambda s: plans.plan_split(s, self.ground, self.fresh, cluster, parts), **how
         )
 
-    def divide(self, cluster: int, representatives: ArrayLike, **how: Any) -> Entry:
-        """Take some representatives of a cluster, with the rows they hold in it, into a new one."""
+    def divide(
+        self, cluster: int, representatives: ArrayLike, *, wanted: int = 0, **how: Any
+    ) -> Entry:
+        """Take some representatives of a cluster, with the rows they hold in it, into a new one.
+
+        The new id is `wanted` where no id so high was ever given out.
+        """
         return self._edit(
-            lambda s: plans.plan_divide(s, self._history.fresh, cluster, representatives), **how
+            lambda s: plans.plan_divide(s, max(self.fresh, wanted), cluster, representatives),
+            **how,
         )
 
     def move(
-        self, rows: ArrayLike, to: int | None = None, name: str | None = None, **how: Any
+        self,
+        rows: ArrayLike,
+        to: int | None = None,
+        name: str | None = None,
+        *,
+        wanted: int = 0,
+        **how: Any,
     ) -> Entry:
-        """Move rows to a cluster; without `to` take them out into a new one, perhaps named."""
+        """Move rows to a cluster; without `to` take them out into a new one, perhaps named.
+
+        The new id is `wanted` where no id so high was ever given out.
+        """
         return self._edit(
-            lambda s: plans.plan_move(s, self.ground, self._history.fresh, rows, to, name), **how
+            lambda s: plans.plan_move(s, self.ground, max(self.fresh, wanted), rows, to, name),
+            **how,
         )
 
     def rename(self, cluster: int, name: str | None, **how: Any) -> Entry:

@@ -42,6 +42,11 @@ class Base:
         return self.count()
 
 
+def fit_fingerprint(tree: str, assign: str) -> str:
+    """Give the fingerprint of a fit, on which edits stand, from those of two of its stages."""
+    return fingerprint(_VERSION, tree, assign)
+
+
 class Ground:
     """A finished run as the edits see it: by its representatives.
 
@@ -65,8 +70,7 @@ class Ground:
     def fingerprint(self) -> str:
         """Changes whenever representatives, tree or places of the rows do."""
         run = self.result.run
-        prints = (run.stage(name).receipt.fingerprint for name in ("tree", "assign"))
-        return fingerprint(_VERSION, *prints)
+        return fit_fingerprint(*(run.stage(s).receipt.fingerprint for s in ("tree", "assign")))
 
     @property
     def n_rows(self) -> int:

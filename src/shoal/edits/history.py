@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from shoal.edits.log import Draft, Entry
@@ -61,6 +61,11 @@ class History:
     def undone(self) -> list[Entry]:
         """The edits that can be done again, the next one first."""
         return [step.entry for step in reversed(self._undone)]
+
+    def steps(self) -> Iterator[tuple[Entry, State, State]]:
+        """Go through the edits in effect: the entry, the state before it, the state after."""
+        for number, step in enumerate(self._done):
+            yield step.entry, self._state(number), self._state(number + 1)
 
     def checked(self, draft: Draft) -> Callable[[Entry], None]:
         """Try a draft; give what takes its entry in once that is in the log.

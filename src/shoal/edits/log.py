@@ -209,7 +209,7 @@ class Log:
             )
         fit = connection.execute("SELECT fingerprint FROM fit").fetchone()[0]
         if fit != self._fingerprint:
-            raise RunError(
+            raise OtherFitError(
                 f"the edits in {self.path} were made on another fit than is in that folder now: "
                 "move the file away to go on without them, or use --raw"
             )
@@ -234,6 +234,33 @@ class Log:
                 f"{self.path} is damaged ({error}): put back a copy of it, or move it away to go "
                 "on without the edits"
             ) from error
+
+
+def check_fit(folder: Path, fingerprint: str) -> None:
+    """Refuse a new fit in a folder that would leave the edits there without their clusters.
+
+    Raises
+    ------
+    RunError
+        When there are edits on another fit than the one of `fingerprint`.
+    """
+    log = Log(folder, fingerprint)
+    try:
+        log.since(0)
+    except RunError as error:
+        if not isinstance(error, OtherFitError):
+            raise
+        raise RunError(
+            f"{folder} has edits, and these settings or data give another fit than they were "
+            f"made on: fit into a new folder with -o NEW --previous {folder}, which carries them "
+            f"over (or move {log.path} away to lose them)"
+        ) from error
+    finally:
+        log.close()
+
+
+class OtherFitError(RunError):
+    """The log is of another fit than is in the folder."""
 
 
 class Writer:

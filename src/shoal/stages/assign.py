@@ -116,8 +116,11 @@ def _previous(context: Context) -> Result | None:
     return result
 
 
-def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
-    """Give each layer's clusters the ids of those of the earlier run that they match."""
+def _kept_ids(result: Result, previous: Result, first_id: int) -> dict[str, list[int]]:
+    """Give each layer's clusters the ids of those of the earlier run that they match.
+
+    Others get ids that neither the earlier run nor its edits ever used.
+    """
     rows = rows_in_common(previous, result)
     kept = {}
     for layer in result.layers:
@@ -126,9 +129,14 @@ def _kept_ids(result: Result, previous: Result) -> dict[str, list[int]]:
             before = previous.primary
         sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
         found = np.append(sized, -1)[result.place]
-        renamed = match_labels(labels_in_common(previous.labels(before.k), rows), found)
-        ids = np.zeros(len(sizes), np.int64)
+        earlier = labels_in_common(previous.labels(before.k), rows)
+        renamed = match_labels(earlier, found, first_id=first_id)
+        ids = np.full(len(sizes), -1, np.int64)
         ids[found[found >= 0]] = renamed[found >= 0]
+        empty = np.flatnonzero(ids < 0)  # their representatives decide no row
+        ids[empty] = max(first_id, int(ids.max()) + 1, int(earlier.max()) + 1) + np.arange(
+            len(empty)
+        )
         kept[str(layer.k)] = ids.tolist()
     return kept
 
@@ -153,7 +161,9 @@ def _work(context: Context) -> dict[str, Any]:
     context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))
     previous = _previous(context)
     if previous is not None:
-        write_json(folder.whole("ids", "json"), _kept_ids(Result(context.run), previous))
+        write_json(
+            folder.whole("ids", "json"), _kept_ids(Result(context.run), previous, context.first_id)
+        )
     return {"rows": context.shards.n_rows, "outlying_representatives": int(far.sum())}
 
 

@@ -93,7 +93,8 @@ class Context:
     """Everything that a stage is given.
 
     `opened` is the source as it was opened, and `facts` its fingerprint; `source` the same rows
-    with the pixels that the encoder wants.
+    with the pixels that the encoder wants. `first_id` is above all ids that an earlier run and
+    its edits used.
     """
 
     run: RunFolder
@@ -105,6 +106,7 @@ class Context:
     shards: Shards
     engine: Engine
     progress: Progress
+    first_id: int = 0
 
     def stage(self, name: str) -> StageFolder:
         """Give the folder of a stage."""
