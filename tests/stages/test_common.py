@@ -48,6 +48,21 @@ def test_rows_with_numbers_only_are_the_same_when_as_many(tmp_path):
         rows_in_common(runs[0], runs[2])
 
 
+def test_rows_of_a_sample_are_found_by_their_numbers(tmp_path):
+    runs = [
+        Result(shoal.fit(IMAGES[:600], tmp_path / name, workers=1, **how)._folder)
+        for name, how in (("all", {}), ("some", {"sample": 90}), ("more", {"sample": 200}))
+    ]
+    every, some, more = runs
+    rows = rows_in_common(every, some)
+    assert rows.tolist() == some.taken.tolist()
+    back = rows_in_common(some, every)
+    assert np.array_equal(back[some.taken], np.arange(some.n_rows))
+    assert (back >= 0).sum() == some.n_rows
+    both = rows_in_common(some, more)
+    assert np.array_equal(some.taken[both[both >= 0]], more.taken[both >= 0])
+
+
 def test_ids_are_kept_when_files_are_added(tmp_path):
     of = [np.flatnonzero(BUNCH.target == digit) for digit in (0, 1, 4)]
     before = fit(tmp_path / "may", np.concatenate([of[0][:80], of[1][:60], of[2][:40]]))

@@ -14,6 +14,7 @@ from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
+from shoal.sources import taken_of
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import labels_in_common, rows_in_common
 from shoal.stages.result import Result
@@ -108,7 +109,8 @@ def _previous(context: Context) -> Result | None:
         return None
     result = Result(RunFolder.open(path))
     named = result.summary["named"] and context.source.names(0, 1) is not None
-    if not named and result.n_rows != context.shards.n_rows:
+    sampled = result.taken is not None or taken_of(context.source) is not None
+    if not (named or sampled) and result.n_rows != context.shards.n_rows:
         raise InputError(
             f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "
             "without names, ids are kept only for the same rows"

@@ -1,4 +1,4 @@
-"""The rows that two runs share: by name where rows have names, else by position."""
+"""The rows that two runs share: by name where rows have names, else by number."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shoal.storage import read_table
 def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
     """Find each row of a run in an earlier one.
 
-    Rows of files are found by their names, so files may be new or gone. Rows that have only
-    numbers are the same when there are as many of them.
+    Rows of files are found by their names, so files may be new or gone. Rows of a sample are
+    found by their number in the source. Other rows are the same when there are as many of them.
 
     Returns
     -------
@@ -30,25 +30,37 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
         When there is no telling, or no row is in both.
     """
     one, other = _names(before), _names(after)
-    if one is None or other is None:
+    if one is not None and other is not None:
+        if one.equals(other):
+            return None
+        import pyarrow as pa
+        import pyarrow.compute
+
+        at = pa.compute.index_in(other, value_set=one).fill_null(-1).to_numpy().astype(np.int64)
+    elif before.taken is None and after.taken is None:
         if before.n_rows != after.n_rows:
             raise InputError(
                 f"{before.run.path} has {before.n_rows:,} rows, but {after.run.path} has "
                 f"{after.n_rows:,}, and they have no names to know them by"
             )
         return None
-    if one.equals(other):
-        return None
-    import pyarrow as pa
-    import pyarrow.compute
-
-    found = pa.compute.index_in(other, value_set=one).fill_null(-1)
-    at = found.to_numpy().astype(np.int64)
+    else:
+        at = _found(_numbers(before), _numbers(after))
     if (at < 0).all():
-        raise InputError(
-            f"no row of {after.run.path} has the name of one in {before.run.path}: they share none"
-        )
+        raise InputError(f"{after.run.path} has no row of {before.run.path}: they share none")
     return at
+
+
+def _numbers(result: Result) -> NDArray[np.int64]:
+    """Give the number of each row in the source."""
+    return np.arange(result.n_rows) if result.taken is None else result.taken
+
+
+def _found(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the place in `one` of each of `other`, −1 for none."""
+    order = np.argsort(one, kind="stable")
+    at = order[np.searchsorted(one[order], other).clip(0, len(one) - 1)]
+    return np.where(one[at] == other, at, -1)
 
 
 def labels_in_common(labels: NDArray, rows: NDArray[np.int64] | None) -> NDArray:
