@@ -363,8 +363,8 @@ def fit(
     Parameters
     ----------
     source
-        A path (folder of images, list of paths, .npy, .npz, IDX, raw, Parquet, CSV), an array
-        ``(N, H, W[, C])`` or ``(N, D)``, or an open `Source`.
+        A path (folder, list, tar or zip of images, .npy, .npz, IDX, raw, Parquet, HDF5, TFRecord,
+        CSV), a pattern of paths, an array ``(N, H, W[, C])`` or ``(N, D)``, or an open `Source`.
     out
         Folder of the run: made, taken up where it stopped, or left as it is when nothing has
         changed. By default a temporary one, deleted with the `Run`.
