@@ -21,6 +21,7 @@ from shoal.edits.state import first_state
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import seats_within
 from shoal.explore.atlas import Atlas, Kept
+from shoal.explore.cells import drawn, drawn_names
 from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.cuts import Cut
 from shoal.explore.detail import between, near_seats, place_on_map
@@ -330,7 +331,7 @@ class Explorer:
 
     def profile(self, row: int) -> list[float]:
         """Give the numbers of a row of vectors, 64 at most: means of as many next to each other."""
-        data = self.run.source.read(row, row + 1).data[0].astype(np.float64).ravel()
+        data = drawn(self.run.source, self.run.source.read(row, row + 1).data)[0]
         return [round(float(v), 4) for v in _shortened(data)]
 
     @cached_property
@@ -338,9 +339,8 @@ class Explorer:
         """Names of the numbers of vectors, where they have any, and are few."""
         if self.source_trouble or self.run.source.kind == "images":
             return None
-        names = self.run.source.fingerprint().get("columns")
-        width = int(np.prod(self.run.source.shape))
-        return list(map(str, names)) if names and len(names) == width <= _PROFILE else None
+        names = drawn_names(self.run.source)
+        return names if names and len(names) <= _PROFILE else None
 
     @cached_property
     def usual_values(self) -> dict[str, Any]:
@@ -349,7 +349,7 @@ class Explorer:
         step = max(1, source.n_rows // _USUAL_ROWS)
         blocks = range(0, source.n_rows, step * 50)
         read = [source.read(at, min(at + 50, source.n_rows)).data for at in blocks]
-        rows = np.concatenate(read).reshape(-1, int(np.prod(source.shape))).astype(np.float64)
+        rows = drawn(source, np.concatenate(read))
         short = np.stack([_shortened(row) for row in rows])
         return {
             "mean": short.mean(axis=0).round(4).tolist(),

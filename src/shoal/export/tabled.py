@@ -74,8 +74,7 @@ class Tabled:
         more = ""
         if len(rest):
             more = (
-                f"<details><summary>{len(rest):,} more columns</summary>"
-                f"{self._table(at, rest)}</details>"
+                f"<details><summary>{len(rest):,} more</summary>{self._table(at, rest)}</details>"
             )
         lead = f'<p class="traits">{said}</p>' if said else ""
         return (
