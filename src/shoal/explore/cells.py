@@ -38,6 +38,6 @@ def drawn_names(source: Source) -> list[str] | None:
             for column in source.schema.columns
             for name in ([f"{column.name}: {label}" for label in column.labels] or [column.name])
         ]
-    names: list[Any] | None = source.fingerprint().get("columns")
-    named = names is not None and len(names) == int(np.prod(source.shape))  # not a list's one name
+    names: list[Any] = source.fingerprint().get("columns") or []
+    named = len(names) == int(np.prod(source.shape))  # else it is the one name of lists
     return list(map(str, names)) if named else None
