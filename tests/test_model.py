@@ -136,6 +136,7 @@ def photos_run(tmp_path_factory, photos):
 
 def test_photos_are_predicted_by_the_encoder_of_the_fit(photos_run, photos):
     assert photos_run.model.encoder == Photo()
+    assert photos_run.info()["features"] == "photo"
     expected = photos_run.labels()
     found = photos_run.predict(photos)
     assert np.array_equal(found.cluster, expected)
@@ -165,6 +166,7 @@ def test_a_network_of_one_s_own_is_found_again_by_predict(photos, tmp_path, monk
     (tmp_path / "own.onnx").write_bytes(graph)
     run = shoal.fit(photos, tmp_path / "run", workers=2, layers="2", features="onnx:own.onnx")
     monkeypatch.chdir("/")
+    assert run.info()["features"] == f"onnx:{tmp_path}/own.onnx"
     assert np.array_equal(Model(run._folder).predict(photos).cluster, run.labels())
     (tmp_path / "own.onnx").write_bytes(graph + b"\x08\x08")  # another version
     with pytest.raises(RunError, match="was fitted with other onnx features"):

@@ -33,7 +33,7 @@ from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
 from shoal.stages.result import Representatives, Result
-from shoal.storage import RunFolder
+from shoal.storage import RunFolder, read_json
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
@@ -274,6 +274,7 @@ class Run:
             "sample of": self.sample_of,
             "quarantined": self.quarantine.num_rows,
             **self._table_said(),
+            "features": self._features_said(),
             "representatives": len(self.representatives),
             "layers": [layer.as_dict() for layer in self.layers],
             "edits": self._edits_said(),
@@ -282,6 +283,12 @@ class Run:
             "shoal": self._folder.about.get("shoal"),
             "versions": dict(self._folder.about.get("versions", {})),
         }
+
+    def _features_said(self) -> str:
+        """Name what rows are compared by: the encoder that was chosen, or the network asked for."""
+        asked = str(self._folder.settings.get("features"))
+        stored = read_json(self._folder.stage("features").whole("encoder", "json"))
+        return asked if ":" in asked else str(stored["name"])
 
     def _table_said(self) -> dict[str, Any]:
         """Say what the columns of a table are, and how many cells were missing."""
