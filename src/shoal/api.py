@@ -379,7 +379,7 @@ def fit(
         Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
     **settings
         See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
-        dtype, representatives, neighbours, detail, min_size, sample, previous.
+        dtype, representatives, neighbours, detail, min_size, sample, previous, constraints.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from shoal.edits import Curation
 from shoal.edits.carry import carry_over
 from shoal.edits.ground import fit_fingerprint
+from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
@@ -74,8 +75,10 @@ def run_pipeline(
         With what is wrong and what to do; what is finished stays and is not done again.
     """
     said = progress or Silent()
-    if settings.previous is not None and Path(settings.previous).resolve() == Path(path).resolve():
-        raise SettingError(f"previous {settings.previous} is the run itself: give another run")
+    for name in ("previous", "constraints"):
+        other = getattr(settings, name)
+        if other is not None and Path(other).resolve() == Path(path).resolve():
+            raise SettingError(f"{name} {other} is the run itself: give another run")
     _refuse_to_shrink(Path(path), source)
     earlier = None if settings.previous is None else _earlier(settings.previous)
     plan = make_plan(source, settings)
@@ -92,6 +95,7 @@ def run_pipeline(
         LocalEngine(plan.workers),
         said,
         0 if earlier is None else earlier.fresh,
+        None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
     )
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}

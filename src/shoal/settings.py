@@ -313,6 +313,10 @@ class FitSettings:
     previous: str | None = _text(
         "An earlier run, whose cluster ids and edits are kept where they match."
     )
+    constraints: str | None = _text(
+        "An earlier run, whose edits are learnt from: what was put together stays together, "
+        "what was taken apart comes apart."
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Give all settings by name, for `run.toml`."""

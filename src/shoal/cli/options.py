@@ -61,6 +61,7 @@ _METAVARS = {
     "leave_out": "NAME,…",
     "categories": "NAME,…",
     "previous": "RUN",
+    "constraints": "RUN",
 }
 
 

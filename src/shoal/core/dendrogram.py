@@ -27,6 +27,8 @@ class Dendrogram:
         On the m representatives.
     communities : ndarray, shape (m,), int32
         From `find_communities`.
+    groups : ndarray, shape (c,), int32, optional
+        Groups of communities that are joined with each other before all else; −1 for none.
 
     Attributes
     ----------
@@ -45,7 +47,12 @@ class Dendrogram:
     """
 
     def __init__(
-        self, vectors: NDArray, weights: NDArray, graph: Graph, communities: NDArray
+        self,
+        vectors: NDArray,
+        weights: NDArray,
+        graph: Graph,
+        communities: NDArray,
+        groups: NDArray | None = None,
     ) -> None:
         c = int(communities.max()) + 1
         between = between_communities(vectors, weights, graph, communities)
@@ -53,7 +60,8 @@ class Dendrogram:
         self.root = 2 * c - 2
         self.weight = np.concatenate([np.bincount(communities, weights), np.zeros(c - 1)])
         self.children = np.full((2 * c - 1, 2), -1, np.int64)
-        for t, (a, b) in enumerate(paris_merges(between)):
+        merges = paris_merges(between) if groups is None else grouped_merges(between, groups)
+        for t, (a, b) in enumerate(merges):
             self.children[c + t] = (a, b) if self.weight[a] >= self.weight[b] else (b, a)
             self.weight[c + t] = self.weight[a] + self.weight[b]
         self._place(vectors, communities)
@@ -119,6 +127,48 @@ def _nearness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     np.reciprocal(near, out=near)
     np.fill_diagonal(near, 0.0)
     return near
+
+
+def grouped_merges(between: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Join the communities of each group by `paris_merges`, then groups and all others.
+
+    Parameters
+    ----------
+    between : ndarray, shape (c, c)
+        As `paris_merges` takes it.
+    groups : ndarray, shape (c,)
+        −1 for communities of no group.
+
+    Returns
+    -------
+    ndarray, shape (c - 1, 2), int64
+        As `paris_merges` gives them.
+    """
+    c = len(between)
+    merges: list[tuple[int, int]] = []
+    part = np.arange(c)  # the branch that each community is in
+    top = np.arange(c)  # the node that a branch has become
+    for group in range(int(groups.max(initial=-1)) + 1):
+        mine = np.flatnonzero(groups == group)
+        inside = between[np.ix_(mine, mine)]
+        # What ties them to others stays in their strength.
+        inside[np.diag_indices(len(mine))] += between[mine].sum(axis=1) - inside.sum(axis=1)
+        _append(merges, paris_merges(inside), mine, c)
+        if len(mine):
+            part[mine], top[mine[0]] = mine[0], c + len(merges) - 1 if len(mine) > 1 else mine[0]
+    branches, at = np.unique(part, return_inverse=True)
+    member = sparse.csr_matrix((np.ones(c), (at, np.arange(c))), shape=(len(branches), c))
+    outside = np.asarray(member @ (member @ between).T)
+    _append(merges, paris_merges(np.ascontiguousarray(outside)), top[branches], c)
+    return np.asarray(merges, np.int64).reshape(-1, 2)
+
+
+def _append(
+    merges: list[tuple[int, int]], found: NDArray[np.int64], nodes: NDArray[np.int64], c: int
+) -> None:
+    """Add merges of some nodes to those of all communities."""
+    names = [*nodes.tolist(), *range(c + len(merges), c + len(merges) + len(found))]
+    merges.extend((names[a], names[b]) for a, b in found.tolist())
 
 
 @njit(cache=True, nogil=True)

@@ -17,12 +17,13 @@ from shoal.errors import InputError
 
 # No structureless set reached an excess of 0.8; no layer is marked under this.
 NOISE = 1.2
+# Splits from here on are in every primary layer.
+SURE = 3.0
 _LADDER = (4.0, 3.0, 2.5, 2.0, 1.5)
 _REACH = 0.25
 _LEAP = 1.45
 _CENTRE, _GROWTH, _FEW = 1.8, 0.36, 5000
 _WIDTH = 0.8
-_SURE = 3.0
 _MOST_ROWS = 100_000.0
 
 
@@ -82,9 +83,9 @@ def primary_threshold(excess: NDArray, n_rows: float) -> float:
     """
 
     def below(x: float) -> float:
-        return chance_of_real(min(max(x, NOISE), _SURE), n_rows)
+        return chance_of_real(min(max(x, NOISE), SURE), n_rows)
 
-    ends = [_SURE, *(float(e) for e in excess if NOISE < e < _SURE), NOISE]
+    ends = [SURE, *(float(e) for e in excess if NOISE < e < SURE), NOISE]
     masses = [below(a) - below(b) for a, b in pairwise(ends)]
     best = int(np.argmax(masses))
     return (ends[best] + ends[best + 1]) / 2

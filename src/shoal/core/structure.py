@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.communities import find_communities
+from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph
 from shoal.core.hang import all_excess, hang, smallest_cluster
 from shoal.core.layers import (
     NOISE,
+    SURE,
     Layer,
     count_above,
     effective_rows,
@@ -68,6 +70,7 @@ def fit_structure(
     layers: str | tuple[int, ...] = "auto",
     detail: float | None = None,
     resamples: int = 8,
+    constraints: Constraints | None = None,
 ) -> Structure:
     """Find the tree over the representatives, and the layers that the data mark.
 
@@ -90,6 +93,8 @@ def fit_structure(
         Excess from which a split counts in the primary layer; from the data when not given.
     resamples : int, default 8
         Random parts that vote on the splits; 0 for none.
+    constraints : Constraints, optional
+        What people said: groups that stay together, or come apart.
     """
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
@@ -104,7 +109,7 @@ def fit_structure(
         return _plain_tree(vectors[rows], weights[rows], draw, min_size, neighbours)
 
     def draw(number: int) -> _Draw:
-        return _Draw.of(vectors, weights, graph, seed + number, min_size, detail)
+        return _Draw.of(vectors, weights, graph, seed + number, min_size, detail, constraints)
 
     resampled = None
     draws = [draw(0)]
@@ -112,7 +117,7 @@ def fit_structure(
         draws += [draw(i) for i in range(1, _DRAWS if m <= _CHEAP else 1)]
         resampled = Resampled.of(m, fit, seed, resamples, workers)
         for one in draws:
-            one.tree = hang(one.plan, *vote(one.plan, one.excess, resampled))
+            one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     chosen = most_typical(draws)
     marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked, detail)
     kept = graph.neighbours.shape[1]
@@ -129,6 +134,8 @@ class _Draw:
     unvoted: NDArray[np.float32]
     rows: float
     detail: float | None
+    groups: NDArray[np.int32] | None = None
+    constraints: Constraints | None = None
 
     @classmethod
     def of(
@@ -139,12 +146,29 @@ class _Draw:
         seed: int,
         min_size: int | None,
         detail: float | None = None,
+        constraints: Constraints | None = None,
     ) -> _Draw:
         """Build the tree of one seed, without votes."""
-        plan = Dendrogram(vectors, weights, graph, find_communities(graph, seed))
+        communities, groups = find_communities(graph, seed), None
+        if constraints is not None:
+            communities = parted(communities, constraints)
+            groups = groups_of(communities, constraints)
+        plan = Dendrogram(vectors, weights, graph, communities, groups)
         excess = all_excess(plan, vectors, weights, graph, smallest_cluster(weights, min_size))
-        tree = hang(plan, excess)
-        return cls(plan, excess, tree, tree.excess, effective_rows(weights), detail)
+        tree, rows = hang(plan, excess), effective_rows(weights)
+        draw = cls(plan, excess, tree, tree.excess, rows, detail, groups, constraints)
+        if constraints is not None:
+            draw.tree = hang(plan, *draw.held(excess, plan.children[:, 0]))
+        return draw
+
+    def held(
+        self, real: NDArray[np.float64], follow: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Let splits count as people said, if they said anything."""
+        if self.constraints is None or self.groups is None:
+            return real, follow
+        least = max(SURE, self.detail or 0.0)
+        return held(self.plan, self.groups, self.constraints, real, follow, least)
 
     @property
     def surpasses_noise(self) -> bool:

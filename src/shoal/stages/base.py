@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from shoal.settings import FitSettings
 from shoal.sources import Batch, Encoded, Source
 from shoal.sources.arrays import ArraySource
 from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
+
+if TYPE_CHECKING:
+    from shoal.core.constraints import Constraints
 
 KEPT_BYTES = 2 << 30
 """Numbers read and features are kept on disk up to this; above, they are made again."""
@@ -88,13 +91,24 @@ class Shards:
         return [tuple(numbers[a : a + length]) for a in range(0, len(self), length)]
 
 
+class LearntLike(Protocol):
+    """What people said of the clusters of an earlier run."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what was said."""
+
+    def constraints(self, run: RunFolder) -> Constraints | None:
+        """Give what it means for the representatives of a run."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Everything that a stage is given.
 
     `opened` is the source as it was opened, and `facts` its fingerprint; `source` the same rows
     with the pixels that the encoder wants. `first_id` is above all ids that an earlier run and
-    its edits used.
+    its edits used, and `learnt` what its edits say of the rows.
     """
 
     run: RunFolder
@@ -107,6 +121,7 @@ class Context:
     engine: Engine
     progress: Progress
     first_id: int = 0
+    learnt: LearntLike | None = None
 
     def stage(self, name: str) -> StageFolder:
         """Give the folder of a stage."""

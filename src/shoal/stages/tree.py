@@ -12,7 +12,9 @@ from shoal.storage import read_json, read_npy, write_json, write_npy
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the tree depends on besides the representatives."""
     settings = context.settings
+    learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     return {
+        **learnt,
         "version": 1,
         "seed": settings.seed,
         "layers": settings.layers,
@@ -35,6 +37,7 @@ def _work(context: Context) -> dict[str, Any]:
             neighbours=settings.neighbours,
             layers=settings.layers,
             detail=settings.detail,
+            constraints=None if context.learnt is None else context.learnt.constraints(context.run),
         )
         for name, array in structure.tree.to_arrays().items():
             write_npy(folder.whole(name), array)

@@ -1,0 +1,125 @@
+"""What people said of clusters, put on a tree: what stays together, and what comes apart.
+
+Representatives of which something was said are in *groups*. A group becomes one branch of the
+tree, because its communities are joined with each other before anything else. Splits inside a
+group that stays together do not count; the split above two groups that come apart always does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.dendrogram import Dendrogram
+from shoal.core.layers import NOISE, SURE
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Groups of representatives, and what was said of them.
+
+    Parameters
+    ----------
+    group : ndarray, shape (m,), int32
+        The group of each representative, 0 .. g − 1; −1 for none.
+    together : ndarray, shape (g,), bool
+        Whether all of a group is one cluster.
+    apart : ndarray, shape (p, 2), int32
+        Pairs of groups that share no cluster.
+    """
+
+    group: NDArray[np.int32]
+    together: NDArray[np.bool_]
+    apart: NDArray[np.int32]
+
+
+def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
+    """Cut communities so that each lies in one group, or in none.
+
+    >>> one = Constraints(np.array([0, 0, -1]), np.array([True]), np.empty((0, 2), int))
+    >>> parted(np.array([0, 0, 0], np.int32), one).tolist()
+    [1, 1, 0]
+    """
+    groups = len(constraints.together) + 1
+    keys = communities.astype(np.int64) * groups + constraints.group + 1
+    return np.unique(keys, return_inverse=True)[1].astype(np.int32)
+
+
+def groups_of(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
+    """Give the group of each community that `parted` made, −1 for none."""
+    groups = np.full(int(communities.max()) + 1, -1, np.int32)
+    groups[communities] = constraints.group
+    return groups
+
+
+def held(
+    plan: Dendrogram,
+    groups: NDArray[np.int32],
+    constraints: Constraints,
+    real: NDArray[np.float64],
+    follow: NDArray[np.int64],
+    least: float = SURE,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Let splits count, or not, as was said.
+
+    Where a split has to count, so do those above it, if they are any more than noise; those
+    that are noise, or too small, take their other side along.
+
+    Parameters
+    ----------
+    plan : Dendrogram
+        Made with `groups`.
+    groups : ndarray, shape (c,)
+        Of its communities.
+    constraints : Constraints
+    real, follow : ndarray, shape (nodes,)
+        As `hang` takes them; NaN where a split does not count.
+    least : float
+        The excess that a split gets which has to count, if it has less.
+    """
+    real, follow = real.copy(), follow.copy()
+    owner = _owners(plan, groups)
+    forced = np.zeros(plan.root + 1, np.bool_)
+    forced[_meetings(plan, owner, constraints.apart)] = True
+    below = np.zeros(plan.root + 1, np.bool_)
+    for v in range(plan.n_leaves, plan.root + 1):
+        first, second = plan.children[v].tolist()
+        below[v] = forced[v] or below[first] or below[second]
+        if owner[v] >= 0 and constraints.together[owner[v]]:
+            real[v], follow[v] = np.nan, first
+        elif forced[v] or (below[first] and below[second]):
+            real[v] = least if np.isnan(real[v]) else max(real[v], least)
+        elif below[v]:
+            if real[v] >= NOISE:
+                real[v] = max(real[v], least)
+            else:
+                real[v], follow[v] = np.nan, first if below[first] else second
+    return real, follow
+
+
+def _owners(plan: Dendrogram, groups: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Give the group that all of each node is in, −1 for none."""
+    owner = np.full(plan.root + 1, -1, np.int64)
+    owner[: plan.n_leaves] = groups
+    for v in range(plan.n_leaves, plan.root + 1):
+        first, second = plan.children[v]
+        if owner[first] == owner[second]:
+            owner[v] = owner[first]
+    return owner
+
+
+def _meetings(
+    plan: Dendrogram, owner: NDArray[np.int64], apart: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Give the lowest nodes above both groups of each pair; groups without rows have none."""
+    top = {int(owner[v]): v for v in range(plan.root + 1)}  # the last is the highest
+    found = []
+    for one, other in apart.tolist():
+        if one in top and other in top:
+            low = min(plan.low[top[one]], plan.low[top[other]])
+            high = max(plan.high[top[one]], plan.high[top[other]])
+            above = (plan.low <= low) & (plan.high >= high)
+            found.append(int(np.flatnonzero(above)[0]))
+    return np.asarray(found, np.int64)
