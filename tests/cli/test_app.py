@@ -98,7 +98,14 @@ def test_a_process_ends_with_the_code_and_prints_where_it_should(run, tmp_path):
 def long_fit(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60_000, 64)))
     words = [*COMMAND, "fit", str(tmp_path / "x.npy"), "-o", str(tmp_path / "x.shoal")]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite run in the background was started with Ctrl-C ignored, and hands that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
     yield process, tmp_path / "x.shoal"
     process.kill()
     process.communicate()

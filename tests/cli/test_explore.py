@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,7 +70,11 @@ def test_an_edit_that_was_acknowledged_survives_a_kill(copy):
 
 
 def test_others_need_the_token(copy):
-    with exploring(copy, "--host", "0.0.0.0", "--token", "open-sesame") as (_, url):
+    with socket.socket() as free:
+        free.bind(("0.0.0.0", 0))
+        port = str(free.getsockname()[1])
+    words = ("--host", "0.0.0.0", "--port", port, "--token", "open-sesame")
+    with exploring(copy, *words) as (_, url):
         page, _, query = url.partition("?")
         assert query == "token=open-sesame"
         with pytest.raises(urllib.error.HTTPError, match="401"):

@@ -9,8 +9,9 @@ from shoal.sources import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
-    expected = ["Batch", "Encoded", "ImageSource", "Kind", "Labelled", "Source", "Wanted"]
-    expected += ["as_wanted", "open_source", "some_images", "thumbnails"]
+    expected = ["Batch", "Encoded", "ImageSource", "Kind", "Labelled", "Source", "Taken"]
+    expected += ["Wanted", "as_wanted", "draw_sample", "open_source", "some_images", "take"]
+    expected += ["taken_of", "thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
 

@@ -123,7 +123,7 @@ def duration(seconds: float) -> str:
     """Write a time in two places.
 
     >>> duration(0.004), duration(9.4), duration(75), duration(4000)
-    ('0.0 s', '9.4 s', '1 min 15 s', '1 h 7 min')
+    ('0.0 s', '9.4 s', '1 min 15 s', '1 h 6 min')
     """
     whole = round(seconds)
     if whole >= 3600:
