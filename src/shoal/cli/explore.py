@@ -58,15 +58,6 @@ def explore(
             show_default=False,
         ),
     ] = None,
-    metadata: Annotated[
-        Path | None,
-        typer.Option(
-            "--metadata",
-            metavar="FILE",
-            help="CSV or Parquet with columns to filter by: by the rows' names, or in their order.",
-            show_default=False,
-        ),
-    ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Do not open the page in the browser.")
@@ -74,7 +65,7 @@ def explore(
 ) -> None:
     """Look at every cluster in the browser, and correct, name and undo."""
     other = None if compare is None else open_run(compare)
-    explore_run(open_run(run), port, host, token, read_only, no_open, other, metadata)
+    explore_run(open_run(run), port, host, token, read_only, no_open, other)
 
 
 def explore_run(
@@ -85,12 +76,10 @@ def explore_run(
     read_only: bool = False,
     no_open: bool = False,
     other: Run | None = None,
-    metadata: Path | None = None,
 ) -> None:
     """Serve the page until interrupted."""
     from shoal.errors import InputError
     from shoal.explore.explorer import Explorer
-    from shoal.explore.metadata import beside
     from shoal.explore.prepare import Drawing, home_of, prepare_leaves
     from shoal.explore.serve import listen, serve
     from shoal.progress import RichProgress
@@ -106,7 +95,7 @@ def explore_run(
     home = home_of(folder)
     with RichProgress() as bars:
         prepare_leaves(folder, home, bars)
-    explorer = Explorer(run, home, read_only, other, beside(run, metadata))
+    explorer = Explorer(run, home, read_only, other)
     if explorer.source_trouble:
         remark(f"Without pictures: {explorer.source_trouble}")
     drawing = None
