@@ -6,16 +6,24 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.explore.browsing import (
+    CHROMIUM,
+    PATIENCE,
+    SLOW_ANSWERS,
+    faults_of,
+    messages,
+    ready,
+    serving,
+    shot,
+    sizes,
+    told,
+    until,
+)
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
 
@@ -32,43 +40,47 @@ def browser():
         started.close()
 
 
-@contextmanager
-def serving(run, *words):
-    """The explorer as a process; its address."""
-    command = [sys.executable, "-m", "shoal.cli", "explore", str(run), "--no-open", *words]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            yield re.search(r"is at (http://\S+)", process.stdout.readline())[1]
-        finally:
-            process.terminate()
-            process.wait(30)
+@pytest.fixture
+def serve(tmp_path):
+    """Serve copies of runs; they stop when the pages that look at them are closed."""
+    with ExitStack() as stack:
+
+        def served(path, *words):
+            shutil.copytree(path, tmp_path / path.name)
+            return stack.enter_context(serving(tmp_path / path.name, *words))
+
+        served.stop = stack.close
+        yield served
 
 
 @pytest.fixture
-def served(digits_path, tmp_path):
+def served(serve, digits_path):
     """A copy of the digits, served."""
-    shutil.copytree(digits_path, tmp_path / "digits.shoal")
-    with serving(tmp_path / "digits.shoal") as url:
-        yield url
+    return serve(digits_path)
 
 
 @pytest.fixture
-def open_page(browser):
+def open_page(browser, serve):  # after `serve`, so that pages are closed before servers stop
     """Open pages; a fault in any of them fails the test."""
     contexts, faults = [], []
 
-    def opened(url, width=1440, height=900, **more):
+    def opened(url, width=1440, height=900, script=None, slower=None, **more):
         context = browser.new_context(
             viewport={"width": width, "height": height}, accept_downloads=True, **more
         )
-        context.set_default_timeout(120_000)
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
+        slower = slower or float(os.environ.get("SHOAL_TEST_SLOWER", 1))
+        if slower > 1:
+            devtools = context.new_cdp_session(page)
+            devtools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        if script:
+            page.add_init_script(script)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
         page.goto(url)
-        page.wait_for_selector(".card, .branch", state="attached")
+        ready(page)
         return page
 
     opened.faults = faults
@@ -76,37 +88,6 @@ def open_page(browser):
     for context in contexts:
         context.close()
     assert faults == []
-
-
-def shot(page, name):
-    """Keep a picture of the page, to be looked at."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def sizes(page):
-    """Rows by cluster id, as the server says now."""
-    return page.evaluate(
-        """async () => Object.fromEntries(
-            (await (await fetch("/api/clusters")).json()).clusters.map((c) => [c.id, c.rows]))"""
-    )
-
-
-def until(page, expression):
-    """Ask the page again and again (its policy forbids what Playwright would do)."""
-    end = time.monotonic() + 120
-    while not (found := page.evaluate(expression)):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
-    return found
-
-
-def settled(page):
-    """Wait until the message of an edit is seen, and close it."""
-    text = until(page, "document.querySelector('.toast span')?.innerText")
-    page.evaluate("document.querySelector('.toast [aria-label=Dismiss]')?.click()")
-    page.wait_for_selector(".toast", state="detached")
-    return text
 
 
 def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, open_page):
@@ -144,7 +125,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     assert "→ Cluster 0" in page.inner_text("dialog")
     shot(page, "merge")
     page.keyboard.press("Enter")
-    assert settled(page) == "Merge 0, 1 into 0."
+    assert told(page) == "Merge 0, 1 into 0."
     merged = sizes(page)
     assert merged["0"] == before["0"] + before["1"]
     assert "1" not in merged
@@ -155,7 +136,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.fill("dialog input[type=number]", "3")
     until(page, "document.querySelectorAll('.parts li').length === 3")
     page.keyboard.press("Enter")
-    assert settled(page).startswith("Split 0 into")
+    assert told(page).startswith("Split 0 into")
     assert len(sizes(page)) == len(merged) + 2
 
     # Name one; the same name again asks, and merges nothing by itself.
@@ -163,24 +144,25 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.keyboard.press("l")
     page.fill("dialog input", "zeros")
     page.keyboard.press("Enter")
-    assert settled(page) == "Rename 0 “zeros”."
+    assert told(page) == "Rename 0 “zeros”."
     page.locator("#cluster-2").click()
     page.keyboard.press("l")
     page.fill("dialog input", "Zeros")
-    assert "Nothing is merged without asking" in page.inner_text("dialog")
+    page.wait_for_selector("dialog .note:has-text('Nothing is merged without asking')")
     count = len(sizes(page))
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog h2:has-text('Merge clusters')")
     page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
     assert len(sizes(page)) == count
 
     # Take it all back.
     for _ in range(3):
         page.keyboard.press("Control+z")
-        settled(page)
+        told(page)
     assert sizes(page) == before
     page.keyboard.press("Control+y")
-    settled(page)
+    told(page)
     assert sizes(page) == merged
 
     # And away with it.
@@ -214,7 +196,7 @@ def test_all_of_it_works_by_the_keyboard_alone(served, open_page):
     page.wait_for_selector("h2:has-text('Cluster 1')")
 
     page.focus(".grid")
-    page.wait_for_selector(".grid .cell .thumb")
+    ready(page)
     page.keyboard.press("x")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
@@ -224,13 +206,13 @@ def test_all_of_it_works_by_the_keyboard_alone(served, open_page):
     page.wait_for_selector("dialog")
     page.keyboard.type("odd ones")
     page.keyboard.press("Enter")
-    assert "“odd ones”" in settled(page)
+    assert "“odd ones”" in told(page)
     after = sizes(page)
     assert after["1"] == before["1"] - 3
     assert sum(after.values()) == 600
 
     page.focus(".grid")
-    page.wait_for_selector(".grid .cell .thumb")
+    ready(page)
     page.keyboard.press("Enter")
     page.wait_for_selector(".detail img")
     title = page.inner_text(".detail h2")
@@ -239,6 +221,7 @@ def test_all_of_it_works_by_the_keyboard_alone(served, open_page):
     shot(page, "detail")
     page.keyboard.press("Escape")
     page.wait_for_selector(".detail", state="detached")
+    assert page.evaluate("document.activeElement.matches('.grid')")
     page.keyboard.press("?")
     page.wait_for_selector("aside h2:has-text('Help')")
     page.keyboard.press("Escape")
@@ -249,7 +232,7 @@ def test_all_of_it_works_by_the_keyboard_alone(served, open_page):
     page.wait_for_selector("text=images selected")
     page.keyboard.press("Escape")
     page.keyboard.press("Control+z")
-    settled(page)
+    told(page)
     assert sizes(page) == before
 
 
@@ -262,28 +245,13 @@ STATES = {
 }
 
 
-def faults_of(page):
-    """What axe-core finds that is serious, with where it is."""
-    import axe_core_python
-
-    source = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    page.evaluate(f"() => {{ {source} }}")
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        (fault["id"], fault["impact"], [node["html"][:150] for node in fault["nodes"][:3]])
-        for fault in found["violations"]
-        if fault["impact"] in ("serious", "critical")
-    ]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_anyone_out(served, open_page, scheme):
     page = open_page(served, color_scheme=scheme)
     for name, where in STATES.items():
         page.goto(f"{served}#{where}")
         page.reload()
-        page.wait_for_selector(".card")
-        page.wait_for_timeout(500)
+        ready(page)
         shot(page, f"{name}-{scheme}")
         assert faults_of(page) == [], name
     page.goto(f"{served}#c=1")
@@ -303,7 +271,7 @@ def test_nothing_keeps_anyone_out(served, open_page, scheme):
     for key in ("k", "l", "n", "q", "e"):
         page.keyboard.press(key)
         page.wait_for_selector("dialog")
-        page.wait_for_timeout(300)
+        ready(page)
         assert faults_of(page) == [], key
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog", state="detached")
@@ -316,7 +284,7 @@ def test_a_narrow_screen_shows_one_part_at_a_time(served, open_page):
     page = open_page(served, width=400, height=800)
     for name in ("Clusters", "Images", "Map"):
         page.get_by_role("navigation").get_by_role("button", name=name).click()
-        page.wait_for_timeout(600)
+        ready(page)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 400, name
         shot(page, f"narrow-{name.lower()}")
@@ -335,7 +303,7 @@ def test_a_second_browser_sees_edits_and_is_told_of_conflicts(served, open_page)
     two.wait_for_selector("dialog")
     one.keyboard.press("Enter")
     two.wait_for_selector(".card .name:has-text('seen by both')")
-    assert settled(one)
+    assert told(one)
     # What the second one began before is about another state by now.
     two.evaluate("() => fetch('/api/edits', {method: 'POST', headers: {'x-shoal': '1'}, "
                  "body: JSON.stringify({op: 'note', cluster: 0, note: 'x'})})")  # fmt: skip
@@ -382,40 +350,102 @@ def test_names_are_shown_as_they_are_and_never_run(served, open_page):
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_reader_is_offered_no_edits(digits_path, tmp_path, open_page):
-    shutil.copytree(digits_path, tmp_path / "digits.shoal")
-    with serving(tmp_path / "digits.shoal", "--read-only") as url:
-        page = open_page(url)
-        page.locator("#cluster-0").click()
-        page.wait_for_selector("h2:has-text('Cluster 0')")
-        page.keyboard.press("l")
-        page.keyboard.press("k")
-        page.wait_for_timeout(300)
-        assert page.locator("dialog").count() == 0
-        assert page.locator(".actions").count() == 0
-        assert page.locator(".tag:has-text('read-only')").count() == 1
+def test_a_reader_is_offered_no_edits(serve, digits_path, open_page):
+    page = open_page(serve(digits_path, "--read-only"))
+    page.locator("#cluster-0").click()
+    page.wait_for_selector("h2:has-text('Cluster 0')")
+    for key in ("l", "k", "?"):
+        page.keyboard.press(key)
+    page.wait_for_selector("aside h2:has-text('Help')")  # what the keys before it do has been done
+    ready(page)
+    assert page.locator("dialog").count() == 0
+    assert page.locator(".actions").count() == 0
+    assert page.locator(".tag:has-text('read-only')").count() == 1
 
 
-def test_vectors_are_shown_by_their_numbers(vectors_path, tmp_path, open_page):
-    shutil.copytree(vectors_path, tmp_path / "vectors.shoal")
-    with serving(tmp_path / "vectors.shoal") as url:
-        page = open_page(f"{url}#c=0")
-        page.wait_for_selector(".grid .cell .profile path:not(.axis)")
-        page.locator(".grid .cell").first.click()
-        page.wait_for_selector(".detail .between")
-        shot(page, "vectors")
-        page.keyboard.press("Escape")
-        page.get_by_role("button", name="2 unreadable").click()
-        page.wait_for_selector("aside .log li")
-        assert "not a finite number" in page.inner_text("aside .log")
+def test_vectors_are_shown_by_their_numbers(serve, vectors_path, open_page):
+    page = open_page(f"{serve(vectors_path)}#c=0")
+    page.wait_for_selector(".grid .cell .profile path:not(.axis)")
+    page.locator(".grid .cell").first.click()
+    page.wait_for_selector(".detail .between")
+    shot(page, "vectors")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="2 unreadable").click()
+    page.wait_for_selector("aside .log li")
+    assert "not a finite number" in page.inner_text("aside .log")
 
 
-def test_a_server_that_went_away_is_said(digits_path, tmp_path, open_page):
-    shutil.copytree(digits_path, tmp_path / "digits.shoal")
-    with serving(tmp_path / "digits.shoal") as url:
-        page = open_page(url)
+def test_a_server_that_went_away_is_said(serve, digits_path, open_page):
+    page = open_page(serve(digits_path))
+    serve.stop()
     page.wait_for_selector("text=The server does not answer")
     page.locator("#cluster-0").click()
     page.wait_for_selector(".toast.bad")
     open_page.faults[:] = [f for f in open_page.faults if "ERR_" not in f]
     assert json.dumps(open_page.faults) == "[]"
+
+
+def test_an_edit_is_said_when_the_news_of_it_comes_before_the_answer(served, open_page):
+    late = {"POST edits": 400, "GET edits": 1000, "GET clusters": 1500}
+    page = open_page(served, script=SLOW_ANSWERS % json.dumps(late))
+    before = sizes(page)
+    page.locator("#cluster-0").click()
+    page.locator("#cluster-1").click(modifiers=["Control"])
+    page.keyboard.press("g")
+    page.wait_for_selector("dialog")
+    page.keyboard.press("Enter")
+    assert told(page) == "Merge 0, 1 into 0."
+    page.wait_for_selector("h2:has-text('Cluster 0')")
+    assert sizes(page)["0"] == before["0"] + before["1"]
+
+
+def test_edits_are_made_in_the_order_of_the_keys(served, open_page):
+    page = open_page(served, script=SLOW_ANSWERS % json.dumps({"POST edits": 300}))
+    before = sizes(page)
+    page.locator("#cluster-0").click()
+    page.get_by_role("button", name="Good", exact=True).click()
+    page.get_by_role("button", name="Lock", exact=True).click()  # not a conflict with oneself
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+y")
+    said = [told(page) for _ in range(5)]
+    assert said[:2] == ["Mark 0 as good.", "Lock 0."]
+    assert said[2:] == ["Undo.", "Undo.", "Redo."]
+    assert sizes(page) == before
+    assert page.locator("#cluster-0 .tag:has-text('good')").count() == 1
+    assert page.locator("#cluster-0 .tag:has-text('locked')").count() == 0
+
+
+def test_keys_are_not_lost_while_images_are_loaded(served, open_page):
+    page = open_page(served, script=SLOW_ANSWERS % json.dumps({"GET rows": 600, "POST sets": 300}))
+    page.locator("#cluster-0").click()
+    page.focus(".grid")
+    page.keyboard.press("Space")  # the next cluster; the focus stays where it was
+    page.wait_for_selector("h2:has-text('Cluster 1')")
+    ready(page)
+    assert page.evaluate("document.activeElement.matches('.grid')")
+    page.keyboard.press("End")
+    page.keyboard.press("x")
+    page.wait_for_selector("text=1 image selected")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".detail h2")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".detail", state="detached")
+    assert page.evaluate("document.activeElement.matches('.grid')")
+
+
+def test_a_message_stays_while_it_is_read_and_is_kept(served, open_page):
+    page = open_page(served)
+    page.clock.install()
+    page.keyboard.press("l")
+    assert told(page) == "Select one cluster to name."
+    page.hover(".toast")
+    page.clock.run_for(60_000)
+    assert page.locator(".toast").is_visible()
+    page.mouse.move(5, 5)
+    page.clock.run_for(60_000)
+    page.wait_for_selector(".toast", state="detached")
+    page.keyboard.press("k")
+    page.get_by_role("button", name="Dismiss").click()
+    page.wait_for_selector(".toast", state="detached")
+    assert messages(page) == ["Select one cluster to name.", "Select one cluster to split."]

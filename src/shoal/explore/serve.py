@@ -161,6 +161,7 @@ def listen(host: str | None, port: int | None, token: str | None) -> Address:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((where, port or 0))
+        listening.listen(128)  # two can be bound to one port until one of them listens
     except OSError as error:
         listening.close()
         raise InputError(

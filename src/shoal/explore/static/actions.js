@@ -2,7 +2,7 @@
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
 import { Icon } from "./icons.js";
-import { count, edit, images, label, pickedCount, pickedSet, set, stand, state, complain, useStore } from "./store.js";
+import { count, edit, images, label, pickedCount, pickedSet, say, set, stand, state, complain, useStore } from "./store.js";
 
 /** Open a dialog that is about what edits stand on. @param {Record<string, any>} dialog */
 export async function ask(dialog) {
@@ -18,16 +18,16 @@ const chosen = () => state.selected;
 
 export const act = {
   merge: () => (chosen().length > 1 ? ask({ kind: "merge", clusters: [...chosen()], into: null })
-    : complain(new Error("Select two clusters or more to merge: hold Ctrl and click them."))),
-  split: () => (chosen().length === 1 ? ask({ kind: "split", cluster: chosen()[0] }) : complain(new Error("Select one cluster to split."))),
-  rename: () => (chosen().length === 1 ? ask({ kind: "rename", cluster: chosen()[0] }) : complain(new Error("Select one cluster to name."))),
+    : say("Select two clusters or more to merge: hold Ctrl and click them.", true)),
+  split: () => (chosen().length === 1 ? ask({ kind: "split", cluster: chosen()[0] }) : say("Select one cluster to split.", true)),
+  rename: () => (chosen().length === 1 ? ask({ kind: "rename", cluster: chosen()[0] }) : say("Select one cluster to name.", true)),
   note: () => chosen().length === 1 && ask({ kind: "note", cluster: chosen()[0] }),
   quiz: () => chosen().length === 1 && ask({ kind: "quiz", cluster: chosen()[0] }),
   mark: (/** @type {string} */ mark) => each((id) => ["mark", { cluster: id, mark: state.byId.get(id)?.mark === mark ? null : mark }]),
   lock: () => each((id) => ["lock", { cluster: id, locked: !state.byId.get(id)?.locked }]),
   undo: () => edit("undo"),
   redo: () => edit("redo"),
-  move: () => (pickedCount() || state.area ? ask({ kind: "move" }) : complain(new Error("Select images first: x, or the tick on an image."))),
+  move: () => (pickedCount() || state.area ? ask({ kind: "move" }) : say("Select images first: x, or the tick on an image.", true)),
 };
 
 /** @param {(id: number) => [string, any]} of */

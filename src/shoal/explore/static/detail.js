@@ -1,6 +1,6 @@
 // One image: itself, how sure it is, the clusters it lies between, and what is next to it.
 
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
 import { colour, complain, label, select, set, state, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
@@ -17,7 +17,17 @@ export function Detail() {
     get("row", { row, k }, stop.signal).then(setFacts, complain);
     return () => stop.abort();
   }, [row, k, data]);
-  useEffect(() => { if (row !== null && box.current && !box.current.contains(document.activeElement)) box.current.focus(); }, [row === null]);
+  useLayoutEffect(() => {
+    if (row === null) return undefined;
+    const before = document.activeElement;
+    if (!box.current.contains(before)) box.current.focus();
+    return () => {
+      // Back to where one was, unless the focus went elsewhere by itself.
+      if (document.activeElement !== document.body) return;
+      const there = before instanceof HTMLElement && before !== document.body && before.isConnected ? before : document.querySelector(".grid, .overview");
+      /** @type {HTMLElement|null} */ (there)?.focus();
+    };
+  }, [row === null]);
   if (row === null) return null;
   const shown = facts?.row === row ? facts : null;
   const cluster = shown?.cluster;

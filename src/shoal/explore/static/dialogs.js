@@ -17,7 +17,7 @@ export function Dialogs() {
   return html`<${Shown} key=${JSON.stringify(dialog)} ...${dialog} />`;
 }
 
-/** A window over the page: focus stays in it, Esc closes it. */
+/** A window over the page: focus stays in it, Esc closes it (some browsers close it without asking). */
 export function Window({ title, wide = false, onSubmit = null, children }) {
   const box = useRef(null);
   useLayoutEffect(() => {
@@ -28,7 +28,7 @@ export function Window({ title, wide = false, onSubmit = null, children }) {
     first?.select?.();
     return () => before instanceof HTMLElement && before.isConnected && before.focus();
   }, []);
-  return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(e) => { e.preventDefault(); close(); }}
+  return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onCancel=${(e) => { e.preventDefault(); close(); }} onClose=${close}
       onClick=${(e) => { if (e.target === box.current) close(); }}>
     <form onSubmit=${(e) => { e.preventDefault(); onSubmit?.(); }}>
       <header><h2>${title}</h2><button type="button" class="icon" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>

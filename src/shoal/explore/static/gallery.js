@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Refused, address, get } from "./api.js";
-import { clear, colour, complain, count, images, label, orderNow, orders, pickedCount, refreshScope, select, set, state, useStore } from "./store.js";
+import { clear, colour, complain, count, images, label, orderNow, orders, pickedCount, refreshScope, say, select, set, state, useStore } from "./store.js";
 import { STRIP, Numbers, loadProfiles, rowSize, strip, tileStyle } from "./thumbs.js";
 import { Actions, PickedActions } from "./actions.js";
 import { Badge } from "./clusters.js";
@@ -94,10 +94,17 @@ export const shownList = { pages: null, focus: 0, move: () => {} };
 
 export function Gallery() {
   const [data, scope, order, selected, area] = useStore((s) => [s.data, s.scope, orderNow(s), s.selected, s.area]);
+  const empty = !data?.clusters.length;
+  const listed = order === "overview";
+  // The overview and the grid take each other's place: who was in the one goes on in the other.
+  const inside = document.activeElement?.closest?.(".gallery .scroll");
+  useLayoutEffect(() => {
+    if (inside && document.activeElement === document.body) /** @type {HTMLElement|null} */ (document.querySelector(".gallery .scroll"))?.focus();
+  }, [empty, listed]);
   return html`<section class="panel gallery" aria-label="Images">
     <${Head} />
-    ${!data?.clusters.length ? html`<p class="empty">Nothing to show.</p>`
-      : order === "overview" ? html`<${Overview} clusters=${glance(data, selected, area)} />` : html`<${Grid} key=${`${scope.set}`} />`}
+    ${empty ? html`<p class="empty">Nothing to show.</p>`
+      : listed ? html`<${Overview} clusters=${glance(data, selected, area)} />` : html`<${Grid} />`}
     <${PickedActions} />
   </section>`;
 }
@@ -136,21 +143,19 @@ function Head() {
 }
 
 function Grid() {
-  const [scope, k, order, seed, size, data, picked, pickedAll, open] = useStore((s) => [s.scope, s.k, orderNow(s), s.seed, s.size, s.data, s.picked, s.pickedAll, s.open]);
+  const [scope, k, order, seed, size, data, picked, pickedAll, open, selected, area] = useStore((s) => [s.scope, s.k, orderNow(s), s.seed, s.size, s.data, s.picked, s.pickedAll, s.open, s.selected, s.area]);
   const box = useRef(null);
   const [, redraw] = useState(0);
   const [wide, setWide] = useState(0);
-  const [focus, setFocus] = useState(0);
-  const place = useRef({ offset: 0, top: 0 });
-  const anchor = useRef(0);
+  const place = useRef({ of: "", offset: 0, top: 0, focus: 0, anchor: 0 });
+  const of = [scope.set, order, seed, k].join();
+  if (place.current.of !== of) place.current = { of, offset: 0, top: 0, focus: 0, anchor: 0 };
+  const { focus } = place.current;
+  const setFocus = (at) => { place.current.focus = at; redraw((n) => n + 1); };
   const step = state.run.thumb ? 0 : 1;
   const pages = useMemo(() => new Pages({ set: scope.set, k, order, seed }, () => redraw((n) => n + 1)), [scope, k, order, seed, data, step ? 0 : sideOf(size)]);
   useEffect(() => () => { pages.stopped = true; }, [pages]);
-  useLayoutEffect(() => {
-    place.current = { offset: 0, top: 0 };
-    if (box.current) box.current.scrollTop = 0;
-    setFocus(0);
-  }, [scope.set, order, seed, k]);
+  useLayoutEffect(() => { box.current.scrollTop = 0; }, [of]);
   useEffect(() => {
     const watch = new ResizeObserver(() => setWide(box.current.clientWidth));
     watch.observe(box.current);
@@ -177,7 +182,7 @@ function Grid() {
   const { offset, top } = place.current;
   const first = Math.max(0, Math.floor(offset / (tallCell + GAP)) - 1) * across;
   const last = Math.min(total, Math.ceil((offset + seen) / (tallCell + GAP) + 1) * across);
-  if (wide && total !== 0) for (let page = Math.floor(first / STRIP); page <= Math.floor(Math.max(first, last - 1) / STRIP); page++) pages.need(page);
+  if (wide) for (let page = Math.floor(first / STRIP); page <= Math.floor(Math.max(first, last - 1) / STRIP); page++) pages.need(page);
 
   const show = (at) => {
     const line = Math.floor(at / across) * (tallCell + GAP);
@@ -200,22 +205,26 @@ function Grid() {
     for (const row of rows) on ? now.add(row) : now.delete(row);
     set({ picked: now, pickedAll: false });
   };
-  const toggle = (at) => {
+  // What is not loaded yet is asked for: no key is lost on a slow machine.
+  const withRow = (at, then) => {
     const row = pages.row(at);
-    if (row) pick([row.row], !state.picked.has(row.row));
-    anchor.current = at;
+    if (row) then(row.row);
+    else if (at < total) pages.between(at, at).then(([found]) => { if (found !== undefined && !pages.stopped) then(found); }, complain);
+  };
+  const toggle = (at) => {
+    withRow(at, (row) => pick([row], !state.picked.has(row)));
+    place.current.anchor = at;
   };
   const range = (to) => {
-    const [a, b] = [Math.min(anchor.current, to), Math.max(anchor.current, to)];
-    if (b - a > 20000) { complain(new Error("More than 20,000 at once: take all with Ctrl+A, or choose an area of the map.")); return; }
+    const [a, b] = [Math.min(place.current.anchor, to), Math.max(place.current.anchor, to)];
+    if (b - a > 20000) { say("More than 20,000 at once: take all with Ctrl+A, or choose an area of the map.", true); return; }
     pages.between(a, b).then((rows) => pick(rows, true), complain);
   };
   shownList.pages = pages;
   shownList.focus = focus;
   shownList.move = (by) => {
     const at = move(by);
-    const row = pages.row(at);
-    if (row) set({ open: row.row });
+    withRow(at, (row) => set({ open: row }));
   };
   const onKey = (event) => {
     const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across, Home: -1e12, End: 1e12,
@@ -225,14 +234,13 @@ function Grid() {
       event.stopPropagation();
       const from = focus;
       const at = move(moves[event.key]);
-      if (event.shiftKey) { if (!state.picked.size) anchor.current = from; range(at); }
+      if (event.shiftKey) { if (!state.picked.size) place.current.anchor = from; range(at); }
     } else if (event.key === "x" || (event.key === " " && event.ctrlKey)) {
       event.preventDefault();
       event.stopPropagation();
       toggle(focus);
     } else if (event.key === "Enter") {
-      const row = pages.row(focus);
-      if (row) set({ open: row.row });
+      withRow(focus, (row) => set({ open: row }));
     }
   };
   const onClick = (at, event) => {
@@ -241,7 +249,7 @@ function Grid() {
     setFocus(at);
     if (event.shiftKey) range(at);
     else if (event.ctrlKey || event.metaKey || state.picked.size) toggle(at);
-    else { anchor.current = at; set({ open: row.row }); }
+    else { place.current.anchor = at; set({ open: row.row }); }
   };
   const shown = [];
   for (let at = first; at < last; at++) {
@@ -253,8 +261,8 @@ function Grid() {
       on=${row !== undefined && (pickedAll || picked.has(row.row))} open=${row !== undefined && row.row === open} focused=${at === focus} onChoose=${onClick} onToggle=${toggle} />`);
   }
   return html`<div class="scroll grid" ref=${box} onScroll=${onScroll} onKeyDown=${onKey} tabindex="0" role="listbox" aria-multiselectable="true"
-      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0}>
-    ${total === 0 ? html`<p class="empty">${none(order)}</p>` : html`<div class="spacer" role="presentation" style=${{ height: `${scrolled}px` }}>${shown}</div>`}
+      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0 || scope.of !== (area ?? selected)}>
+    ${total === 0 && pages.total < 0 ? null : total === 0 ? html`<p class="empty">${none(order)}</p>` : html`<div class="spacer" role="presentation" style=${{ height: `${scrolled}px` }}>${shown}</div>`}
   </div>`;
 }
 

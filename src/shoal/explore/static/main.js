@@ -1,6 +1,6 @@
 // The page as a whole: its frame, its start, its address, and news from the server.
 
-import { html, render, useEffect } from "./vendor/htm-preact-3.1.1.js";
+import { html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
 import { Clusters } from "./clusters.js";
 import { Detail } from "./detail.js";
@@ -51,15 +51,20 @@ function Top() {
   </header>`;
 }
 
+/** The last message, as long as somebody reads it; all of them for those who listen to the page. */
 function Toast() {
-  const toast = useStore((s) => s.toast);
+  const [toast, messages] = useStore((s) => [s.toast, s.messages]);
+  const [held, setHeld] = useState(false);
   useEffect(() => {
-    if (!toast) return undefined;
-    const timer = setTimeout(() => set({ toast: null }), toast.bad ? 9000 : 5000);
+    if (!toast || held) return undefined;
+    const timer = setTimeout(() => { if (state.toast === toast) set({ toast: null }); }, toast.bad ? 9000 : 5000);
     return () => clearTimeout(timer);
-  }, [toast]);
-  return html`<div class="toasts" role="status" aria-live="polite">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"}>
-    <span>${toast.text[0].toUpperCase() + toast.text.slice(1)}</span>
+  }, [toast, held]);
+  useEffect(() => { if (!toast) setHeld(false); }, [toast]);
+  return html`<ol class="sr" role="log" aria-label="Messages">${messages.map((m) => html`<li key=${m.n} data-n=${m.n}>${m.text}</li>`)}</ol>
+    <div class="toasts">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"} onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
+        onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
+    <span>${toast.text}</span>
     ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { set({ toast: null }); act.undo(); }}>Undo</button>`}
     <button class="icon" aria-label="Dismiss" onClick=${() => set({ toast: null })}><${Icon} name="close" /></button></div>`}</div>`;
 }

@@ -1,6 +1,6 @@
 // The map: tiles from the server, names of clusters, outlines drawn by hand.
 
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
 import { Icon } from "./icons.js";
 import { colour, complain, count, label, listen, select, selectArea, set, state, useStore } from "./store.js";
@@ -35,11 +35,12 @@ function LiveMap() {
   const [tool, setTool] = useState(null);
   const [hover, setHover] = useState(null);
   const map = useStore((s) => s.map);
-  useEffect(() => {
+  // Before the next event, not after the next paint: who is quick has the tool in hand already.
+  useLayoutEffect(() => {
     held.current = new Drawn(box.current, setHover, () => setTool(null));
     return () => held.current.remove();
   }, []);
-  useEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
+  useLayoutEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
   const area = useStore((s) => s.area);
   const percent = Math.round(100 * map.recall);
   return html`<div class="map-bar bar">
@@ -245,6 +246,7 @@ class Drawn {
 
   /** Begin an outline, with a tool or with Shift. */
   begin(event) {
+    this.justDrawn = false;
     if (event.button !== 0 || (!this.tool && !event.shiftKey)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -275,8 +277,7 @@ class Drawn {
       const area = drawn.map((p) => [Number(p.lng.toFixed(5)), Number(p.lat.toFixed(5))]);
       this.drawing.remove();
       this.drawing = null;
-      this.justDrawn = true;
-      setTimeout(() => { this.justDrawn = false; }, 50);
+      this.justDrawn = true; // the click that ends an outline selects nothing
       this.onDone();
       const step = Math.max(1, Math.ceil(area.length / 300));
       const thinned = area.filter((_, at) => at % step === 0);

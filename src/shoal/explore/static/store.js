@@ -37,12 +37,15 @@ export const state = {
   sort: "size",
   listing: "cards",
   filter: "",
+  /** @type {{n: number, text: string, bad: boolean}[]} */ messages: [],
   theme: "",
   author: "",
   away: false,
 };
 
 /** @typedef {typeof state} State */
+
+const MOST_MESSAGES = 50;
 
 /** @type {Set<() => void>} */
 const listeners = new Set();
@@ -76,10 +79,14 @@ export function useStore(pick) {
   const picker = useRef(pick);
   held.current = now;
   picker.current = pick;
-  useEffect(() => listen(() => {
-    const next = picker.current(state);
-    if (!same(held.current, next)) redraw(0);
-  }), []);
+  useEffect(() => {
+    const look = () => {
+      const next = picker.current(state);
+      if (!same(held.current, next)) redraw(0);
+    };
+    look(); // effects run late on a slow machine: something may have changed since the drawing
+    return listen(look);
+  }, []);
   return now;
 }
 
@@ -110,9 +117,11 @@ export const colour = (id) => {
   return cluster ? state.run.palette[cluster.colour % state.run.palette.length] : "#888";
 };
 
-/** @param {string} text @param {boolean} [bad] @param {boolean} [undo] */
-export function say(text, bad = false, undo = false) {
-  set({ toast: { text, bad, undo } });
+/** Show a message for some seconds, and keep it in the list of messages. @param {string} said @param {boolean} [bad] @param {boolean} [undo] */
+export function say(said, bad = false, undo = false) {
+  const text = `${said[0].toUpperCase()}${said.slice(1)}`;
+  const n = (state.messages[state.messages.length - 1]?.n ?? 0) + 1;
+  set({ toast: { text, bad, undo }, messages: [...state.messages.slice(-MOST_MESSAGES + 1), { n, text, bad }] });
 }
 
 /** Say what went wrong. @param {unknown} error */
@@ -135,12 +144,28 @@ export const orderNow = (s) => (s.order === "overview" && single(s) ? "typical" 
 
 /** @type {AbortController|null} */
 let asking = null;
+/** @type {Promise<void>|null} */
+let latest = null;
 
-/** Load the clusters of a cut, or those edited (null). @param {number|null} k */
-export async function loadClusters(k) {
+/**
+ * Load the clusters of a cut, or those edited (null). Who is overtaken by a later asker waits for
+ * what that one gets: the news of an edit may come before the answer to it.
+ * @param {number|null} k @returns {Promise<void>}
+ */
+export function loadClusters(k) {
   asking?.abort();
   asking = new AbortController();
-  const { signal } = asking;
+  /** @type {Promise<void>} */
+  const mine = load(k, asking.signal).catch((error) => {
+    if (latest === mine || latest === null) throw error;
+    return latest;
+  });
+  latest = mine;
+  return mine;
+}
+
+/** @param {number|null} k @param {AbortSignal} signal */
+async function load(k, signal) {
   const data = await get("clusters", { k }, signal);
   const byId = new Map(data.clusters.map((/** @type {Cluster} */ c) => [c.id, c]));
   const moved = k !== state.k;
@@ -214,19 +239,29 @@ export const pickedCount = () => (state.pickedAll ? state.scope.rows : state.pic
 
 const token = () => [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
+/** @type {Promise<boolean>} */
+let editing = Promise.resolve(true);
+
 /**
- * Do an edit, then show what came of it; false when it was refused.
+ * Do an edit, then show what came of it; false when it was refused. Edits go one after another,
+ * in the order in which they were asked for, each about what the one before it left.
  * @param {string} op @param {Record<string, any>} facts
  */
-export async function edit(op, facts = {}) {
+export function edit(op, facts = {}) {
+  editing = editing.then(() => done(op, facts));
+  return editing;
+}
+
+/** @param {string} op @param {Record<string, any>} facts */
+async function done(op, facts) {
   try {
     const free = op === "undo" || op === "redo" || op === "start";
     if (!free && !(await stand())) return false;
     const body = { op, ...facts, author: state.author, token: token() };
-    const done = await post("edits", free ? body : { ...body, seen: state.data?.seq ?? 0 });
-    set({ log: done });
-    await loadClusters(null);
-    say(`${done.said[0].toUpperCase()}${done.said.slice(1)}.`, false, op !== "undo");
+    const log = await post("edits", free ? body : { ...body, seen: state.data?.seq ?? 0 });
+    set({ log });
+    await loadClusters(null).catch(complain);
+    say(`${log.said}.`, false, op !== "undo");
     return true;
   } catch (error) {
     await refused(error);
@@ -269,5 +304,6 @@ export async function stand() {
 }
 
 export async function loadLog() {
-  set({ log: await get("edits") });
+  const log = await get("edits");
+  if ((log.seq ?? 0) >= (state.log.seq ?? 0)) set({ log });
 }
