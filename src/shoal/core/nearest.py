@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.cells import Cells, build_cells, checked
-from shoal.core.products import BLOCK, in_threads, probe, recheck, search, search_every
+from shoal.core.local import search_locally
+from shoal.core.products import BLOCK, in_threads, probe, recheck, search
 from shoal.core.shortlists import LENGTH, Shortlists, build_shortlists, search_shortlists
 from shoal.errors import InputError
 
@@ -14,7 +15,6 @@ _CHUNK = 4096
 _RECALL = 0.98  # of the rows tried
 _TRIED = 256
 _EXTRA = 8  # proposals beyond k, to be measured exactly
-_MORE = 128  # for rows whose neighbours are nearly as far as many others
 
 Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
 
@@ -135,21 +135,23 @@ def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
 def _nearest(
     x: NDArray, y: NDArray, cells: Cells, k: int, probes: int, workers: int, *, itself: bool
 ) -> Neighbours:
-    """Propose by products, recheck exactly, and measure everything where that left a doubt."""
+    """Propose by products, recheck exactly, and search again locally where that left a doubt."""
     indices = np.empty((len(x), k), np.int32)
-    distances = np.empty((len(x), k), np.float32)
+    distances = np.full((len(x), k), np.inf, np.float32)
     exact = len(cells.centres) == 1
     rows = cells.order if itself else np.arange(len(x), dtype=np.int32)
     own = np.full(len(x), -1, np.int32)
     if itself:
         own[rows] = np.arange(len(x), dtype=np.int32)
 
-    def work(chunk: NDArray, more: int) -> NDArray:
+    extra = _EXTRA if k > 4 else _EXTRA // 2
+
+    def work(chunk: NDArray) -> NDArray:
         part = cells.framed(x[chunk])
         probed = np.zeros((len(part), 1), np.int32)
         if not exact:
             probed = probe(part, cells.centres, cells.centre_halves, probes)[0]
-        wanted = min(k + more, len(y) - itself)
+        wanted = min(k + extra, len(y) - itself)
         found, top = search(
             part, own[chunk], probed, cells.members, cells.halves, cells.start, wanted
         )
@@ -159,11 +161,9 @@ def _nearest(
         )
         return chunk[unsure if exact else found[:, k - 1] < 0]
 
-    for more in (_EXTRA, _MORE) if exact else (_EXTRA,):
-        chunks = [(part, more if k > 4 else more // 2) for part in _pieces(rows, exact)]
-        rows = np.concatenate([*in_threads(work, chunks, workers), rows[:0]])
-    doubtful = [(x, part, y, itself, k, indices, distances) for part in _pieces(rows, exact)]
-    in_threads(search_every, doubtful, workers)
+    chunks = [(part,) for part in _pieces(rows, exact)]
+    rows = np.concatenate([*in_threads(work, chunks, workers), rows[:0]])
+    search_locally(x, rows, y, itself, indices, distances, workers)
     return indices, distances
 
 

@@ -188,13 +188,13 @@ def recheck(x, rows, y, order, found, top, norms, scale, k, indices, distances):
 
 
 @njit(cache=True, nogil=True)
-def search_every(x, rows, y, itself, k, indices, distances):  # type: ignore[no-untyped-def]
-    """Exact nearest k by measuring every row of y; `itself`: x is y and no row is its own."""
+def search_among(x, rows, y, some, itself, k, indices, distances):  # type: ignore[no-untyped-def]
+    """Exact nearest k by measuring `some` rows of y, ascending; `itself`: no row is its own."""
     squares = np.empty(k, np.float64)
     nearest = np.empty(k, np.int32)
     for row in rows:
         filled = 0
-        for j in range(len(y)):
+        for j in some:
             if itself and j == row:
                 continue
             filled = _enter(_square(x[row], y[j]), j, squares, nearest, filled)
