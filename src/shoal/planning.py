@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from shoal.core.coded import LISTED
 from shoal.core.graph import MOST_NEIGHBOURS
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH
@@ -291,7 +292,9 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
         Need("project", 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)),
         _summarising(n, m, c, s, every, shards),
         Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
-        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 13 * n),
+        Need(
+            "assign", _searching(m, c) + 4 * LISTED * m + every * 4 * n, s * (20 * c + 64), 13 * n
+        ),
     )
     held = _held_bytes(source)
     return tuple(replace(one, shared=one.shared + held, once=one.once + held) for one in needs)
@@ -299,7 +302,7 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
 
 def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
     """Count what the representatives take: all rows in one piece, or a sample and its codes."""
-    left = m * (4 * c + 24) + every * 4 * n
+    left = m * (4 * c + 24) + (4 if every else np.min_scalar_type(m).itemsize) * n
     if every:
         return Need("summarise", n * (8 * c + 80), 0, left)
     sample = min(n, SAMPLE_PER_CODE * m)

@@ -26,11 +26,13 @@ __all__ = [
     "PartialSummary",
     "Summary",
     "distinct_rows",
+    "find_codes",
     "merge_partials",
     "merge_summaries",
     "represent",
     "seed_codebook",
     "summarise",
+    "summarise_coded",
 ]
 
 SAMPLE_PER_CODE = 20
@@ -294,7 +296,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
 def summarise(
     block: NDArray, codebook: Codebook, first_row: int = 0, workers: int = 1
 ) -> PartialSummary:
-    """Sufficient statistics of a block of rows.
+    """Sufficient statistics of a block of rows: `summarise_coded` by the codes of `find_codes`.
 
     Parameters
     ----------
@@ -308,10 +310,40 @@ def summarise(
         Threads. The result does not depend on it.
     """
     block = checked(block, "block")
-    centres, c = codebook.centres, len(codebook.centres)
+    return summarise_coded(block, *find_codes(block, codebook, workers), codebook, first_row)
+
+
+def find_codes(
+    block: NDArray[np.float32], codebook: Codebook, workers: int = 1
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Give the nearest code of each row, and whether the row is far from it and all others."""
+    centres = codebook.centres
     found, distance = nearest_of(block, centres, 1, workers, shortlists=codebook.shortlists)
     code = found[:, 0]
-    far = distance[:, 0].astype(np.float64) ** 2 > codebook.reach[code]
+    return code, distance[:, 0].astype(np.float64) ** 2 > codebook.reach[code]
+
+
+def summarise_coded(
+    block: NDArray[np.float32],
+    code: NDArray[np.int32],
+    far: NDArray[np.bool_],
+    codebook: Codebook,
+    first_row: int = 0,
+) -> PartialSummary:
+    """Sufficient statistics of a block of rows whose codes are known.
+
+    Parameters
+    ----------
+    block
+        (b, d) float32, finite.
+    code, far
+        (b,) from `find_codes`.
+    codebook
+        From `seed_codebook`.
+    first_row
+        Number of the block's first row, for the medoids.
+    """
+    centres, c = codebook.centres, len(codebook.centres)
     weight, total, square = np.zeros(c, np.int64), np.zeros(centres.shape), np.zeros(c)
     medoid, medoid_square = np.full(c, -1), np.full(c, np.inf)
     _accumulate(block, code, far, centres, first_row, weight, total, square, medoid, medoid_square)

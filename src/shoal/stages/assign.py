@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.coded import centres_near, nearest_listed
 from shoal.core.metrics import match_labels
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.shortlists import Shortlists
@@ -40,19 +41,23 @@ class _Known:
 
 @dataclass(frozen=True)
 class _Nearest:
-    """Rows whose representative is the nearest one, or the second that the third sides with."""
+    """Rows whose representative is the nearest one, or the second that the third sides with.
+
+    `lists` has the representatives near each code, for the rows' codes in `summary`.
+    """
 
     vectors: NDArray[np.float32]
     tree: Tree
     shortlists: Shortlists | None
+    lists: NDArray[np.int32]
     project: StageFolder
+    summary: StageFolder
 
     def __call__(self, number: int) -> Places:
         good = np.flatnonzero(read_npy(self.project.part("ok", number)))
         rows = read_vectors(self.project, number)
-        near = min(3, len(self.vectors))
-        found, away = nearest_of(rows[good], self.vectors, near, shortlists=self.shortlists)
-        n = len(rows)
+        found, away = self._near(rows[good], read_npy(self.summary.part("code", number))[good])
+        n, near = len(rows), found.shape[1]
         first, second = (np.full(n, -1, np.int32) for _ in range(2))
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
         ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
@@ -63,6 +68,21 @@ class _Nearest:
         first[good], second[good] = found[:, :2].T
         distance[good] = away[:, 0]
         return first, second, margin, distance
+
+    def _near(
+        self, rows: NDArray[np.float32], code: NDArray[np.integer]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Give the three nearest representatives: near a row's code, or anywhere without one."""
+        near = min(3, len(self.vectors))
+        found, away = np.empty((len(rows), near), np.int32), np.empty((len(rows), near), np.float32)
+        coded = code < len(self.lists)
+        found[coded], away[coded] = nearest_listed(
+            rows[coded], code[coded], self.lists, self.vectors, near
+        )
+        found[~coded], away[~coded] = nearest_of(
+            rows[~coded], self.vectors, near, shortlists=self.shortlists
+        )
+        return found, away
 
 
 @dataclass(frozen=True)
@@ -99,7 +119,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
-    return {"version": 3, "previous": kept}
+    return {"version": 4, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:
@@ -156,8 +176,11 @@ def _work(context: Context) -> dict[str, Any]:
         places = _Known(read_npy(summary.whole("place")), context.shards)
     else:
         vectors = read_npy(summary.whole("vectors"))
-        shortlists = shortlists_for(vectors, context.settings.workers or 1)
-        places = _Nearest(vectors, Result(context.run).tree, shortlists, context.stage("project"))
+        workers = context.settings.workers or 1
+        shortlists = shortlists_for(vectors, workers)
+        lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
+        project = context.stage("project")
+        places = _Nearest(vectors, Result(context.run).tree, shortlists, lists, project, summary)
     write_npy(folder.whole("far"), far)
     task = _AssignShard(places, far, limits, folder)
     context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))

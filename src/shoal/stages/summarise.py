@@ -14,10 +14,11 @@ from shoal.core.representatives import (
     Codebook,
     PartialSummary,
     distinct_rows,
+    find_codes,
     merge_partials,
     merge_summaries,
     seed_codebook,
-    summarise,
+    summarise_coded,
 )
 from shoal.errors import InputError
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
@@ -48,11 +49,19 @@ class _SummariseGroup:
             write_npy(self.folder.part(name, item), np.asarray(arrays[name]))
 
     def _shard(self, number: int) -> PartialSummary:
-        """Summarise one shard; a quarantined row counts as none, so its neighbours keep theirs."""
+        """Summarise one shard; a quarantined row counts as none, so its neighbours keep theirs.
+
+        The codes of its rows are written too: near them `assign` looks for representatives.
+        """
         ok = read_npy(self.project.part("ok", number))
         vectors, good = read_vectors(self.project, number), np.flatnonzero(ok)
-        first = self.shards.bounds(number)[0]
-        partial = summarise(vectors if ok.all() else vectors[good], self.codebook, 0)
+        first, none = self.shards.bounds(number)[0], len(self.codebook.centres)
+        vectors = vectors if ok.all() else vectors[good]
+        code, far = find_codes(vectors, self.codebook)
+        codes = np.full(len(ok), none, np.min_scalar_type(none))
+        codes[good] = np.where(far, none, code)
+        write_npy(self.folder.part("code", number), codes)
+        partial = summarise_coded(vectors, code, far, self.codebook)
         return _renumbered(partial, good + first)
 
 
@@ -79,7 +88,7 @@ def representatives_for(n_rows: int, asked: int | None) -> int:
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the representatives depend on besides the vectors."""
     settings = context.settings
-    return {"version": 1, "representatives": settings.representatives, "seed": settings.seed}
+    return {"version": 2, "representatives": settings.representatives, "seed": settings.seed}
 
 
 def _work(context: Context) -> dict[str, Any]:
