@@ -300,9 +300,9 @@ def test_a_run_cannot_keep_its_own_ids(tmp_path):
 
 
 def test_ids_of_other_rows_cannot_be_kept(tmp_path):
-    fit(tmp_path / "run", IMAGES[:200])
-    with pytest.raises(InputError, match="has 200 rows, but the source has 240"):
-        fit(tmp_path / "new", previous=str(tmp_path / "run"))
+    fit(tmp_path / "run")
+    with pytest.raises(InputError, match="has 240 rows, but the source has 200"):
+        fit(tmp_path / "new", IMAGES[:200], previous=str(tmp_path / "run"))
     with pytest.raises(RunError, match="does not exist"):
         fit(tmp_path / "new", previous=str(tmp_path / "gone"))
 

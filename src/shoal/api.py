@@ -26,12 +26,14 @@ from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.model import Model, Prediction
-from shoal.planning import check_disk, make_plan
+from shoal.planning import check_disk
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
+from shoal.stages.drift import Drift, read_drift
+from shoal.stages.fitted import Fitted
 from shoal.stages.result import Representatives, Result
 from shoal.storage import RunFolder, read_json
 
@@ -105,6 +107,28 @@ class Run:
     def counts(self) -> NDArray[np.int64]:
         """Rows that each representative decides, (m,)."""
         return self._result.counts
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """What became of rows that were added to an earlier run; None where none were."""
+        return read_drift(self._result)
+
+    def accept_new(self, author: str = "") -> list[int]:
+        """Make a cluster of each proposal of `drift`: edits, which can be undone.
+
+        Returns
+        -------
+        list of int
+            The new clusters; a proposal that was accepted before gives the same one.
+        """
+        if self.drift is None:
+            raise InputError(f"no rows were added in {self.path}: there are no proposals")
+        found = []
+        for number in range(len(self.drift.proposals)):
+            token = f"new {self.drift.fingerprint[:16]} {number}"
+            entry = self.edits.move(self.drift.rows(number), author=author, token=token)
+            found.append(int(entry.facts["to"]))
+        return found
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
@@ -260,7 +284,7 @@ class Run:
         """Say all that is known about the run: source, settings, counts, time, memory."""
         summary = self._result.summary
         stages = {}
-        for stage in pipeline.STAGES:
+        for stage in pipeline.stages_of(self.drift is not None):
             receipt = self._folder.stage(stage.name).receipt
             stages[stage.name] = {
                 **receipt.counts,
@@ -338,6 +362,8 @@ class Run:
         except ShoalError as error:
             raise RunError(f"the rows of {self.path} are gone: {error}") from error
         source = self._taken(source)
+        if summary.get("grown"):
+            source = Fitted(self._result).as_fitted(source)
         if [source.n_rows, list(source.shape)] != [self.n_rows, summary["shape"]]:
             raise RunError(
                 f"{where} has changed since the fit: it was {summary['description']}, and is "
@@ -379,7 +405,7 @@ def fit(
         Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
     **settings
         See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
-        dtype, representatives, neighbours, detail, min_size, sample, previous, constraints.
+        dtype, representatives, neighbours, detail, min_size, sample, previous, added, constraints.
 
     Returns
     -------
@@ -426,7 +452,7 @@ def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any
     """
     checked = fit_settings(**settings)
     rows, _ = _source_and_path(source, checked)
-    found = make_plan(rows, checked)
+    found = pipeline.plan_of(rows, checked)
     if out is not None:
         check_disk(found, Path(out))
     seconds = forecast.seconds(found, forecast.calibrate(found))

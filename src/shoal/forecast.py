@@ -14,7 +14,7 @@ from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH
 from shoal.features import Projection
-from shoal.planning import Plan
+from shoal.planning import LOOKED_AT_MOST, ONCE, Plan
 from shoal.stages import features
 from shoal.stages.base import is_read, keeps_numbers
 
@@ -109,9 +109,10 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     rates
         Of `calibrate`.
     """
-    n, m, d = plan.shards.n_rows, plan.representatives, plan.encoder.n_features
+    m, d = plan.representatives, plan.encoder.n_features
+    n = plan.shards.n_rows if plan.added is None else plan.added
     together = max(1.0, _SHARED * plan.workers)
-    kept = features.is_kept(plan.source, plan.encoder)
+    kept = plan.added is None and features.is_kept(plan.source, plan.encoder)
     encoding = 1 / rates.read + 1 / rates.encode
     numbers = keeps_numbers(plan.source)
     read = 0 if numbers else 1 / rates.read
@@ -123,6 +124,10 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
         "tree": _tree(m, rates),
         "assign": n * ((m < n) * _ALONE * min(m, LISTED) / rates.search + _SMALL),
     }
+    if plan.added is not None:  # to an earlier run, whose tree is kept
+        looked = min(LOOKED_AT_MOST, n + m)
+        passes["drift"] = looked * encoding + _tree(looked, rates)
+        passes |= dict.fromkeys(ONCE, 0.0)
     return {name: one / together for name, one in passes.items()}
 
 

@@ -19,13 +19,14 @@ from shoal.edits.log import check_fit
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.errors import RunError, SettingError
-from shoal.planning import check_disk, make_plan
+from shoal.planning import Plan, check_disk, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source
 from shoal.sources.room import share
-from shoal.stages import assign, features, index, project, summarise, tree
+from shoal.stages import assign, drift, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
+from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_json
 
@@ -81,7 +82,10 @@ def run_pipeline(
             raise SettingError(f"{name} {other} is the run itself: give another run")
     _refuse_to_shrink(Path(path), source)
     earlier = None if settings.previous is None else _earlier(settings.previous)
-    plan = make_plan(source, settings)
+    growth = find_growth(source, settings)
+    grown, why = (None, growth) if isinstance(growth, str) else (growth.grown, "")
+    plan = plan_of(source, settings, growth)
+    source = source if isinstance(growth, str) else growth.opened
     about = {**settings.as_dict(), "source": where}
     share(settings.memory)
     context = Context(
@@ -96,6 +100,7 @@ def run_pipeline(
         said,
         0 if earlier is None else earlier.fresh,
         None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
+        grown,
     )
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}
@@ -103,10 +108,14 @@ def run_pipeline(
     with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
         said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
         context = replace(context, run=run)
+        if why:
+            said.note(why)
         if plan.remark:
             said.note(plan.remark)
         if not all(context.stage(stage.name).is_done(print_) for stage, print_ in stages):
             check_disk(plan, run.path)
+        if grown is None:
+            context.stage(drift.STAGE.name).clear()
         done = [_do(one, context) for one in stages]
         if not any(done):
             said.note("Nothing to do: every stage is done with these settings.")
@@ -114,6 +123,20 @@ def run_pipeline(
         if earlier is not None:
             _carry(earlier, run, said)
     return RunFolder.open(path)
+
+
+def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None = None) -> Plan:
+    """Work out what a fit of a source takes, or the adding of rows to an earlier run.
+
+    Raises
+    ------
+    InputError
+        See `make_plan` and `find_growth`.
+    """
+    growth = find_growth(source, settings) if growth is None else growth
+    if isinstance(growth, str):
+        return make_plan(source, settings)
+    return plan_growth(growth, settings)
 
 
 def _refuse_to_shrink(path: Path, source: Source) -> None:
@@ -160,10 +183,19 @@ def _scaled(source: Source) -> str:
 def _with_prints(context: Context) -> list[tuple[Stage, str]]:
     """Give each stage its fingerprint: its settings and those of what it is made from."""
     prints: dict[str, str] = {}
-    for stage in STAGES:
+    stages = stages_of(context.grown is not None)
+    for stage in stages:
         facts = {"stage": stage.name, **stage.facts(context)}
+        if context.grown is not None and stage.name != drift.STAGE.name:
+            before = context.grown.stage(stage.name).receipt.fingerprint
+            facts["grown"] = {"previous": before, "kept": context.grown.kept}
         prints[stage.name] = fingerprint(facts, *(prints[name] for name in stage.needs))
-    return [(stage, prints[stage.name]) for stage in STAGES]
+    return [(stage, prints[stage.name]) for stage in stages]
+
+
+def stages_of(grown: bool) -> tuple[Stage, ...]:
+    """Give the stages of a run; one that rows were added to has one more."""
+    return (*STAGES, drift.STAGE) if grown else STAGES
 
 
 def _do(planned: tuple[Stage, str], context: Context) -> bool:
@@ -173,14 +205,19 @@ def _do(planned: tuple[Stage, str], context: Context) -> bool:
     if folder.is_done(print_):
         return False
     began = time.monotonic()
-    if stage.by_rows:
+    grown = context.grown
+    if grown is not None and stage.once:
+        pass  # there is nothing to wait for
+    elif stage.by_rows:
         context.progress.stage(stage.name, context.shards.n_rows)
     else:
         context.progress.stage(stage.name, None, "representatives")
     folder.begin(print_)
     counts = stage.work(context)
     give_back()
-    folder.finish(print_, counts, time.monotonic() - began, _peak_memory())
+    seconds = time.monotonic() - began
+    linked = grown.stage(stage.name) if grown and stage is not drift.STAGE else None
+    folder.finish(print_, counts, seconds, _peak_memory(), linked)
     return True
 
 

@@ -29,9 +29,16 @@ from shoal.stages.base import (
     keeps_numbers,
     row_bytes,
 )
+from shoal.stages.growth import Growth
 
 LIBRARIES = 240 << 20
 """Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
+
+ONCE = ("features", "summarise", "tree")
+"""Stages that added rows leave as they were."""
+
+LOOKED_AT_MOST = 16_000
+"""Rows that are looked at to find new clusters among those added."""
 
 _MEBIBYTE = 1 << 20
 _GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
@@ -96,6 +103,8 @@ class Plan:
         How often the source is read.
     remark
         A sentence that says what the memory made smaller; empty where nothing.
+    added
+        How many rows there is work for, where they are added to an earlier run; else None.
     """
 
     encoder: Encoder
@@ -107,6 +116,7 @@ class Plan:
     needs: tuple[Need, ...]
     passes: int
     remark: str = ""
+    added: int | None = None
 
     @property
     def memory(self) -> int:
@@ -194,6 +204,49 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     )
 
 
+def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
+    """Work out what it takes to add rows to an earlier run.
+
+    Raises
+    ------
+    SettingError
+        When the memory is not enough; the message says what would do.
+    """
+    source, encoder, grown = growth.opened, growth.fitted.encoder, growth.grown
+    m, added = len(grown.before.representatives), source.n_rows - grown.kept
+    needs = []
+    for need in stage_needs(source, growth.rows, encoder, m):
+        if need.stage in ONCE:
+            needs.append(Need(need.stage, 0, 0, 0))
+        else:
+            needs.append(replace(need, disk=need.disk * added // source.n_rows))
+    looked = LOOKED_AT_MOST * (_GRAPH_BYTES + 12 * encoder.n_features)
+    needs.append(Need("drift", looked, 0, 0))
+    most = max(needs, key=lambda need: need.memory(1))
+    if most.memory(1) > settings.memory:
+        raise SettingError(_too_little(most, settings.memory))
+    all_needs = tuple(needs)
+    return Plan(
+        encoder,
+        growth.said,
+        growth.rows,
+        growth.shards,
+        m,
+        _workers(all_needs, settings),
+        all_needs,
+        1 + is_read(source),
+        added=added,
+    )
+
+
+def _too_little(need: Need, memory: int) -> str:
+    """Say that a stage needs more memory than there is, and what would do."""
+    return (
+        f"the stage {need.stage} needs about {mebibytes(need.memory(1))}, but memory is "
+        f"{mebibytes(memory)}: give --memory {_enough(need.memory(1))}"
+    )
+
+
 def _within(
     settings: FitSettings, source: Source, rows: Source, encoder: Encoder, usual: int
 ) -> tuple[int, tuple[Need, ...]]:
@@ -205,10 +258,7 @@ def _within(
                 raise SettingError(_too_many(usual, m, settings.memory, source, rows, encoder))
             return m, needs
     most = max(needs, key=lambda need: need.memory(1))
-    raise SettingError(
-        f"the stage {most.stage} needs about {mebibytes(most.memory(1))}, but memory is "
-        f"{mebibytes(settings.memory)}: give --memory {_enough(most.memory(1))}"
-    )
+    raise SettingError(_too_little(most, settings.memory))
 
 
 def _tries(usual: int, n: int) -> Iterator[int]:

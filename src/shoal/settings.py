@@ -311,7 +311,15 @@ class FitSettings:
         2**40,
     )
     previous: str | None = _text(
-        "An earlier run, whose cluster ids and edits are kept where they match."
+        "An earlier run: its cluster ids and edits are kept where they match, and rows that were "
+        "added go into its tree."
+    )
+    added: str | None = _choice(
+        None,
+        "With previous, what to do when rows were added: place them in its tree (by default), or "
+        "fit all rows anew.",
+        "place",
+        "refit",
     )
     constraints: str | None = _text(
         "An earlier run, whose edits are learnt from: what was put together stays together, "

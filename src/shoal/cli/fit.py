@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from shoal.cli.added import print_drift
 from shoal.cli.options import JsonOption, QuietOption, flag, with_settings
 from shoal.cli.output import command, duration, print_json, print_next, say
 from shoal.cli.runs import layer_facts, print_layers
@@ -42,6 +43,13 @@ def fit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and what it takes; stop.")
     ] = False,
+    accept_new: Annotated[
+        bool,
+        typer.Option(
+            "--accept-new",
+            help="Make clusters of what is proposed for added rows, by edits that can be undone.",
+        ),
+    ] = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
@@ -61,6 +69,7 @@ def fit(
         return
     with RichProgress() as bars:
         run = api.fit(source, path, progress=Silent() if quiet else bars, **given)
+    accepted = run.accept_new("shoal fit") if accept_new else None
     if json:
         print_json(
             {
@@ -70,10 +79,13 @@ def fit(
                 "sample_of": run.sample_of,
                 "quarantined": run.quarantine.num_rows,
                 "layers": layer_facts(run),
+                "drift": None if run.drift is None else run.drift.report,
+                "accepted": accepted,
             }
         )
     else:
         print_outcome(run)
+        print_drift(run, accepted)
         print_what_next(run, source, given)
 
 

@@ -62,6 +62,7 @@ _METAVARS = {
     "categories": "NAME,…",
     "previous": "RUN",
     "constraints": "RUN",
+    "added": "place|refit",
 }
 
 

@@ -17,9 +17,19 @@ from shoal.core.verdicts import far_representatives, numbered_by_size, row_limit
 from shoal.errors import InputError
 from shoal.sources import taken_of
 from shoal.stages.base import Context, Shards, Stage, read_vectors
-from shoal.stages.common import labels_in_common, rows_in_common
+from shoal.stages.common import extension, labels_in_common, rows_in_common
+from shoal.stages.fitted import Fitted
+from shoal.stages.grown import Grown
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, read_npy, write_json, write_npy, write_table
+from shoal.storage import (
+    RunFolder,
+    StageFolder,
+    read_npy,
+    read_table,
+    write_json,
+    write_npy,
+    write_table,
+)
 
 Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
 
@@ -43,20 +53,21 @@ class _Known:
 class _Nearest:
     """Rows whose representative is the nearest one, or the second that the third sides with.
 
-    `lists` has the representatives near each code, for the rows' codes in `summary`.
+    `lists` has the representatives near each code, for the rows' codes in `summary`; None where
+    these have none.
     """
 
     vectors: NDArray[np.float32]
     tree: Tree
     shortlists: Shortlists | None
-    lists: NDArray[np.int32]
+    lists: NDArray[np.int32] | None
     project: StageFolder
     summary: StageFolder
 
     def __call__(self, number: int) -> Places:
         good = np.flatnonzero(read_npy(self.project.part("ok", number)))
         rows = read_vectors(self.project, number)
-        found, away = self._near(rows[good], read_npy(self.summary.part("code", number))[good])
+        found, away = self._near(number, rows[good], good)
         n, near = len(rows), found.shape[1]
         first, second = (np.full(n, -1, np.int32) for _ in range(2))
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
@@ -70,10 +81,13 @@ class _Nearest:
         return first, second, margin, distance
 
     def _near(
-        self, rows: NDArray[np.float32], code: NDArray[np.integer]
+        self, number: int, rows: NDArray[np.float32], good: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Give the three nearest representatives: near a row's code, or anywhere without one."""
         near = min(3, len(self.vectors))
+        if self.lists is None:
+            return nearest_of(rows, self.vectors, near, shortlists=self.shortlists)
+        code = read_npy(self.summary.part("code", number))[good]
         found, away = np.empty((len(rows), near), np.int32), np.empty((len(rows), near), np.float32)
         coded = code < len(self.lists)
         found[coded], away[coded] = nearest_listed(
@@ -87,12 +101,16 @@ class _Nearest:
 
 @dataclass(frozen=True)
 class _AssignShard:
-    """Writes one shard's table: representative, second, margin, distance, outlier."""
+    """Writes one shard's table: representative, second, margin, distance, outlier.
+
+    Rows of the earlier run that others were added to keep what they had.
+    """
 
     places: _Known | _Nearest
     far: NDArray[np.bool_]
     limits: NDArray[np.float32]
     folder: StageFolder
+    grown: Grown | None = None
 
     def setup(self) -> None:
         """Nothing to load."""
@@ -112,6 +130,10 @@ class _AssignShard:
                 "outlier": outlier & (first >= 0),
             }
         )
+        old = 0 if self.grown is None else self.grown.old(item)
+        if self.grown is not None and old:
+            before = read_table(self.grown.stage("assign").part("rows", item, "parquet"))
+            table = pa.concat_tables([before, table.slice(old)]).combine_chunks()
         write_table(self.folder.part("rows", item, "parquet"), table)
 
 
@@ -125,15 +147,15 @@ def _facts(context: Context) -> dict[str, Any]:
 def _previous(context: Context) -> Result | None:
     """Open the earlier run whose ids are kept, if any."""
     path = context.settings.previous
-    if path is None:
+    if path is None or context.grown is not None:
         return None
     result = Result(RunFolder.open(path))
     named = result.summary["named"] and context.source.names(0, 1) is not None
     sampled = result.taken is not None or taken_of(context.source) is not None
-    if not (named or sampled) and result.n_rows != context.shards.n_rows:
+    if not (named or sampled) and result.n_rows > context.shards.n_rows:
         raise InputError(
             f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "
-            "without names, ids are kept only for the same rows"
+            "without names, rows can be added after the others, but none can be gone"
         )
     return result
 
@@ -171,24 +193,35 @@ def _work(context: Context) -> dict[str, Any]:
         neighbours, read_npy(tree.whole("affinities")), read_npy(tree.whole("distances"))
     )
     limits = row_limits(read_npy(summary.whole("radius")), neighbours)
+    grown, result = context.grown, Result(context.run)
+    if grown is not None:
+        grown.take_over(
+            folder,
+            lambda kind, number: kind == "ids" or (number is not None and number < grown.whole),
+        )
+        if result.from_every_row:  # which are at no distance from themselves
+            labels = result.tree.labels(result.primary.k)
+            limits = Fitted(grown.before).limits(labels)[labels]
     places: _Known | _Nearest
     if summary.whole("place").exists():
         places = _Known(read_npy(summary.whole("place")), context.shards)
     else:
         vectors = read_npy(summary.whole("vectors"))
         workers = context.settings.workers or 1
-        shortlists = shortlists_for(vectors, workers)
-        lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
+        shortlists, lists = shortlists_for(vectors, workers), None
+        if grown is None:  # added rows have no codes
+            lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
         project = context.stage("project")
-        places = _Nearest(vectors, Result(context.run).tree, shortlists, lists, project, summary)
+        places = _Nearest(vectors, result.tree, shortlists, lists, project, summary)
     write_npy(folder.whole("far"), far)
-    task = _AssignShard(places, far, limits, folder)
+    first = _previous(context) if grown is None else grown.before if grown.kept else None
+    if first is not None:
+        write_json(folder.whole("extends", "json"), extension(first))
+    task = _AssignShard(places, far, limits, folder, grown)
     context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))
     previous = _previous(context)
     if previous is not None:
-        write_json(
-            folder.whole("ids", "json"), _kept_ids(Result(context.run), previous, context.first_id)
-        )
+        write_json(folder.whole("ids", "json"), _kept_ids(result, previous, context.first_id))
     return {"rows": context.shards.n_rows, "outlying_representatives": int(far.sum())}
 
 

@@ -18,6 +18,7 @@ from shoal.progress import Progress
 from shoal.settings import FitSettings
 from shoal.sources import Batch, Encoded, Source
 from shoal.sources.arrays import ArraySource
+from shoal.stages.grown import Grown
 from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class Context:
 
     `opened` is the source as it was opened, and `facts` its fingerprint; `source` the same rows
     with the pixels that the encoder wants. `first_id` is above all ids that an earlier run and
-    its edits used, and `learnt` what its edits say of the rows.
+    its edits used, `learnt` what its edits say of the rows, and `grown` the earlier run that rows
+    are added to.
     """
 
     run: RunFolder
@@ -122,6 +124,7 @@ class Context:
     progress: Progress
     first_id: int = 0
     learnt: LearntLike | None = None
+    grown: Grown | None = None
 
     def stage(self, name: str) -> StageFolder:
         """Give the folder of a stage."""
@@ -169,6 +172,8 @@ class Stage:
         Writes the parts that are missing, and gives counts for the receipt.
     by_rows
         Whether it counts rows as it goes on; else it counts representatives, at its end.
+    once
+        Whether rows that are added to an earlier run leave it as it was.
     """
 
     name: str
@@ -176,6 +181,7 @@ class Stage:
     facts: Callable[[Context], dict[str, Any]]
     work: Callable[[Context], dict[str, Any]]
     by_rows: bool = True
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -272,15 +278,24 @@ def quarantined(run: RunFolder) -> Any:
 
 
 def write_vectors(
-    project: StageFolder, number: int, vectors: NDArray[np.float32], packed: bool
+    project: StageFolder,
+    number: int,
+    vectors: NDArray[np.float32],
+    packed: bool,
+    before: StageFolder | None = None,
 ) -> None:
-    """Write a shard's projected rows, in one byte a number when `packed`."""
-    if not packed:
-        write_npy(project.part("vectors", number), vectors)
-        return
-    numbers, scales = pack(vectors)
-    write_npy(project.part("scales", number), scales)
-    write_npy(project.part("vectors", number), numbers)
+    """Write a shard's projected rows, in one byte a number when `packed`.
+
+    The first of them are those that the same shard has in another run, `before`.
+    """
+    numbers, scales = pack(vectors) if packed else (vectors, None)
+    for name, array in (("scales", scales), ("vectors", numbers)):
+        if array is None:
+            continue
+        if before is not None:
+            old = read_npy(before.part(name, number))
+            array[: len(old)] = old
+        write_npy(project.part(name, number), array)
 
 
 def read_vectors(

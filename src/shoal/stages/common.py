@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.stages.result import Result
-from shoal.storage import read_table
+from shoal.storage import read_json, read_table
 
 
 def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
     """Find each row of a run in an earlier one.
 
     Rows of files are found by their names, so files may be new or gone. Rows of a sample are
-    found by their number in the source. Other rows are the same when there are as many of them.
+    found by their number in the source. Other rows are the same when there are as many of them,
+    or when others were added after them.
 
     Returns
     -------
@@ -37,6 +38,9 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
         import pyarrow.compute
 
         at = pa.compute.index_in(other, value_set=one).fill_null(-1).to_numpy().astype(np.int64)
+    elif before.n_rows < after.n_rows and _extends(before, after):
+        at = np.arange(after.n_rows)
+        at[before.n_rows :] = -1
     elif before.taken is None and after.taken is None:
         if before.n_rows != after.n_rows:
             raise InputError(
@@ -49,6 +53,18 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
     if (at < 0).all():
         raise InputError(f"{after.run.path} has no row of {before.run.path}: they share none")
     return at
+
+
+def extension(before: Result) -> dict[str, Any]:
+    """Give what a run keeps of an earlier one, to know that its own rows come after that one's."""
+    print_ = before.run.stage("assign").receipt.fingerprint
+    return {"assign": print_, "rows": before.n_rows}
+
+
+def _extends(before: Result, after: Result) -> bool:
+    """Tell whether the rows of a run are those of an earlier one and then others."""
+    path = after.run.stage("assign").whole("extends", "json")
+    return path.exists() and read_json(path) == extension(before)
 
 
 def _numbers(result: Result) -> NDArray[np.int64]:

@@ -139,6 +139,10 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Encode, merge the moments in the order of the groups, fit the projection."""
     folder, encoder = context.stage("features"), context.encoder
+    if context.grown is not None:
+        kept = context.grown.kept
+        context.grown.take_over(folder, lambda _, number: number is None or kept > 0)
+        return context.grown.stage("features").receipt.counts
     d = encoder.n_features
     if not folder.whole("encoder", "json").exists():
         moments = _moments(context, folder)
@@ -173,4 +177,4 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
     return moments
 
 
-STAGE = Stage("features", ("index",), _facts, _work)
+STAGE = Stage("features", ("index",), _facts, _work, once=True)

@@ -18,6 +18,9 @@ from shoal.sources.schema import Schema
 from shoal.stages.result import Result
 from shoal.storage import read_json, read_npy
 
+USUAL = 0.95
+"""Share of a cluster's own rows that lie at a usual distance."""
+
 _BEYOND = 0.999  # of a cluster's own rows
 _SLACK = 1.25
 _CALIBRATED = 1_000_000
@@ -71,33 +74,75 @@ class Fitted:
 
     @cached_property
     def residual_limit(self) -> float:
-        """How much the projection may leave out of a row that is like those fitted."""
-        parts = self.result.run.stage("project").parts("residual")
-        left = np.concatenate([read_npy(path) for path in parts])
+        """How much the projection may leave out of a row that is like those fitted.
+
+        It leaves less out of the rows that it was fitted to, by their leverage, which is
+        (components + 1) / rows on average; no limit where these determine it wholly.
+        """
         rounding = 1e-4 * float(np.sqrt((self.projection.eigenvalues).sum()))
-        return max(_SLACK * float(np.quantile(left, _BEYOND)), rounding)
+        free = 1 - (self.projection.n_components + 1) / max(self.fitted_rows, 1)
+        if free <= 0:
+            return float("inf")
+        return max(_SLACK * float(quantile(self._residuals, _BEYOND)) / free, rounding)
+
+    @property
+    def usual_residual(self) -> float:
+        """How much the projection leaves out of a row in the middle."""
+        return float(np.median(self._residuals))
+
+    @cached_property
+    def _residuals(self) -> NDArray[np.float32]:
+        """What the projection leaves out of the rows tried."""
+        project = self.result.run.stage("project")
+        return np.concatenate([read_npy(path) for path in project.parts("residual")])
+
+    @property
+    def fitted_rows(self) -> int:
+        """How many good rows the representatives stand for."""
+        return int(self.result.representatives.weights.sum())
 
     @cached_property
     def own(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Representatives of fitted rows, and the rows' distances to them, of a million at most.
 
-        Where every distinct row is a representative, it is their distance to another one.
+        The distances are those of new rows: as if the row had not been fitted; see
+        `unfitted_distance`. Where every distinct row is a representative, it is their distance
+        to another one.
         """
         result, folder = self.result, self.result.run.stage("summarise")
         if folder.whole("own_place").exists():
             return read_npy(folder.whole("own_place")), read_npy(folder.whole("own_distance"))
         if result.from_every_row:
-            nearest = read_npy(result.run.stage("tree").whole("distances"))[:, 0]
-            return np.arange(len(nearest), dtype=np.int32), nearest
+            return np.arange(len(self.apart), dtype=np.int32), self.apart
         step, seen = -(-result.n_rows // _CALIBRATED), 0
         places, distances = [], []
-        for place, distance in result.blocks("representative", "distance"):
+        for place, distance, margin in result.blocks("representative", "distance", "margin"):
             known = np.flatnonzero(place >= 0)
             taken = known[-seen % step :: step]
             places.append(place[taken])
-            distances.append(distance[taken])
+            distances.append(self.unfitted(place[taken], distance[taken], margin[taken]))
             seen += len(known)
         return np.concatenate(places), np.concatenate(distances)
+
+    @cached_property
+    def apart(self) -> NDArray[np.float32]:
+        """The distance of each representative to the nearest other one, (m,)."""
+        return read_npy(self.result.run.stage("tree").whole("distances"))[:, 0]
+
+    def unfitted(
+        self, place: NDArray[np.int32], distance: NDArray[np.float32], margin: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """Give the distances that fitted rows would have if they were new, (n,).
+
+        Parameters
+        ----------
+        place, distance, margin
+            (n,) their representatives, distances to them, and margins.
+        """
+        if self.result.from_every_row:  # which is where the row is, unless it came later
+            return np.where(distance > 0, distance, self.apart[place])
+        weights = self.result.representatives.weights
+        return unfitted_distance(distance, margin, weights[place], self.apart[place])
 
     def limits(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
         """Give the distance from which a row is unlike each cluster, (clusters,).
@@ -109,6 +154,11 @@ class Fitted:
         """
         place, distance = self.own
         return cluster_limits(labels[place], distance, int(labels.max()) + 1)
+
+    def usual(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Give the distance within which 95 % of the rows of each cluster are; see `limits`."""
+        place, distance = self.own
+        return cluster_limits(labels[place], distance, int(labels.max()) + 1, USUAL, 1.0)
 
     def as_fitted(self, source: Source) -> Source:
         """Give new rows in the shape and by the rule by which those of the fit were read.
@@ -132,7 +182,13 @@ class Fitted:
         return source
 
 
-def cluster_limits(labels: NDArray, distance: NDArray, count: int) -> NDArray[np.float32]:
+def cluster_limits(
+    labels: NDArray,
+    distance: NDArray,
+    count: int,
+    share: float = _BEYOND,
+    slack: float = _SLACK,
+) -> NDArray[np.float32]:
     """Distance from which a row is unlike a cluster, (count,) float32.
 
     A quarter beyond 99.9 % of the distances of the cluster's own rows; at least a quarter
@@ -145,8 +201,53 @@ def cluster_limits(labels: NDArray, distance: NDArray, count: int) -> NDArray[np
     for cluster in range(count):
         own = distance[order[bounds[cluster] : bounds[cluster + 1]]]
         if len(own):
-            limits[cluster] = max(least, float(np.quantile(own, _BEYOND)))
-    return (_SLACK * limits).astype(np.float32)
+            limits[cluster] = max(least, float(quantile(own, share)))
+    return (slack * limits).astype(np.float32)
+
+
+def quantile(values: NDArray, share: float) -> float:
+    """Give what one more value stays within with the chance `share` at least, or the greatest.
+
+    One more of n + 1 values that come in any order is among the first k with the chance
+    k / (n + 1), whatever their distribution.
+
+    >>> quantile(np.arange(1, 100), 0.95), quantile(np.arange(3), 0.95)
+    (95.0, 2.0)
+    """
+    place = min(len(values), max(1, int(np.ceil(share * (len(values) + 1))))) - 1
+    return float(np.partition(values, place)[place])
+
+
+def unfitted_distance(
+    distance: NDArray[np.float32],
+    margin: NDArray[np.uint8],
+    weight: NDArray[np.int64],
+    apart: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Give the distance of a row to its representative as if it had not helped to make it.
+
+    A mean of w rows moves away from a row that is taken out of it: to w / (w - 1) of the
+    distance. The row may then be nearer to the second representative.
+
+    Parameters
+    ----------
+    distance, margin
+        (n,) to the representative, and 255 · (1 - distance / distance to the second one).
+    weight, apart
+        (n,) rows of the representative, and how far the next representative is from it.
+
+    Examples
+    --------
+    >>> one = np.ones(3, np.float32)
+    >>> margin, weight = np.array([128, 128, 250], np.uint8), np.array([5, 2, 2])
+    >>> unfitted_distance(one, margin, weight, 3 * one).round(2).tolist()
+    [1.25, 2.0, 2.0]
+    """
+    tiny = np.float32(np.finfo(np.float32).tiny)
+    second = distance / np.maximum(1 - margin / np.float32(255), tiny)
+    moved = distance * (weight / np.maximum(weight - 1, 1)).astype(np.float32)
+    found = np.where(weight > 1, np.minimum(moved, np.maximum(second, distance)), apart)
+    return found.astype(np.float32)
 
 
 def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:

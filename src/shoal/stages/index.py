@@ -20,6 +20,7 @@ from shoal.stages.base import (
     refuse_too_few,
     write_quarantine,
 )
+from shoal.stages.grown import Grown
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy, write_table
 
 
@@ -32,6 +33,7 @@ class _IndexShard:
     folder: StageFolder
     read: bool
     keep: bool
+    named: bool = True
 
     def setup(self) -> None:
         """Nothing to load."""
@@ -40,10 +42,7 @@ class _IndexShard:
         import pyarrow as pa
 
         start, stop = self.shards.bounds(item)
-        names = self.source.names(start, stop)
-        taken = taken_of(self.source)
-        if names is None and taken is not None:
-            names = list(map(str, taken.rows[start:stop].tolist()))
+        names = self._names(start, stop) if self.named else None
         if names is not None:
             table = pa.table({"name": pa.array(names, pa.string())})
             write_table(self.folder.part("names", item, "parquet"), table)
@@ -56,6 +55,13 @@ class _IndexShard:
             if isinstance(self.source, TableSource):
                 write_npy(self.folder.part("gaps", item), _gaps(batch))
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
+
+    def _names(self, start: int, stop: int) -> list[str] | None:
+        """Give the names of rows; of rows that were taken at least their numbers in the source."""
+        names, taken = self.source.names(start, stop), taken_of(self.source)
+        if names is None and taken is not None:
+            return list(map(str, taken.rows[start:stop].tolist()))
+        return names
 
 
 def _gaps(batch: Batch) -> NDArray[np.int64]:
@@ -71,8 +77,11 @@ def _facts(context: Context) -> dict[str, Any]:
 
 def _work(context: Context) -> dict[str, Any]:
     """Index every shard, sum up, and refuse a source without two good rows."""
-    source, folder = context.opened, context.stage("index")
-    task = _IndexShard(source, context.shards, folder, is_read(source), keeps_numbers(source))
+    source, folder, named = context.opened, context.stage("index"), True
+    if context.grown is not None:
+        named = _take_over(context.grown, source, folder)
+    read, keep = is_read(source), keeps_numbers(source)
+    task = _IndexShard(source, context.shards, folder, read, keep, named)
     context.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     refuse_too_few(source.n_rows, bad)
@@ -87,6 +96,7 @@ def _work(context: Context) -> dict[str, Any]:
         "rule": _rule(source),
         "source": context.facts,
         "sample_of": sample_of(source),
+        **({} if context.grown is None else _about(context.grown)),
     }
     if isinstance(source, TableSource):
         counts = sum(read_npy(path) for path in folder.parts("gaps"))
@@ -99,6 +109,27 @@ def _work(context: Context) -> dict[str, Any]:
         write_npy(folder.whole("taken"), taken.rows)
     write_json(folder.whole("summary", "json"), summary)
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
+
+
+def _take_over(grown: Grown, source: Source, folder: StageFolder) -> bool:
+    """Link what the earlier run knows of its rows; tell whether rows have names here too."""
+    named = not grown.kept or bool(grown.before.summary["named"])
+    named &= source.names(0, 1) is not None or taken_of(source) is not None
+    grown.take_over(
+        folder,
+        lambda kind, number: (
+            number is not None and number < grown.whole and (named or kind != "names")
+        ),
+    )
+    return named
+
+
+def _about(grown: Grown) -> dict[str, Any]:
+    """Say what rows were added to; how rows are read is as it was there."""
+    before = grown.before
+    kept = {name: before.summary[name] for name in ("kind", "shape", "mixed_sizes", "rule")}
+    about = {"previous": str(before.run.path), "kept": grown.kept, "fitted": grown.fitted}
+    return {**kept, "grown": about}
 
 
 def sample_of(source: Source) -> int | None:

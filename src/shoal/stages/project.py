@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from shoal.core.hashes import row_hashes
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
+from shoal.sources import Batch
 from shoal.stages.base import EVERY_ROW, Context, Rows, Stage, write_vectors
-from shoal.stages.encoding import residual
-from shoal.storage import StageFolder, read_npy, write_npy
+from shoal.stages.encoding import encode_good, note_late, residual
+from shoal.stages.grown import Grown
+from shoal.storage import StageFolder, read_npy, read_table, write_npy
 
 _TRIED = 1024
 
@@ -70,6 +72,61 @@ class _ProjectShard:
             )
 
 
+@dataclass(frozen=True)
+class _ProjectAdded:
+    """Encodes and projects a shard of added rows; rows of the earlier run keep what they had."""
+
+    rows: Rows
+    encoder: Encoder
+    projection: Projection
+    grown: Grown
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self.encoder.setup()
+
+    def __call__(self, item: int) -> None:
+        blocks = [self._block(batch) for batch in self.rows.read(item)]
+        vectors, good, left = (np.concatenate([block[at] for block in blocks]) for at in range(3))
+        starts = np.cumsum([0, *(len(block[1]) for block in blocks[:-1])]).tolist()
+        bad = {
+            first + at: reason
+            for first, block in zip(starts, blocks, strict=True)
+            for at, reason in block[3].items()
+        }
+        old, before = self.grown.old(item), self.grown.stage("project")
+        if old:
+            good[:old], left[:old] = read_npy(before.part("ok", item)), np.nan
+            new = {at: reason for at, reason in bad.items() if at >= old}
+            bad = self._known(item) | new
+        note_late(self.rows, self.folder, item, bad)
+        write_npy(self.folder.part("left", item), left)
+        write_npy(self.folder.part("ok", item), good)
+        packed = self.grown.before.packed
+        write_vectors(self.folder, item, vectors, packed, before if old else None)
+
+    def _known(self, number: int) -> dict[int, str]:
+        """Give what was wrong with rows of a shard that were added before."""
+        before = self.grown.stage("project")
+        if not before.has("quarantine", number, "parquet"):
+            return {}
+        table = read_table(before.part("quarantine", number, "parquet"))
+        start = number * self.grown.size
+        at = (row - start for row in table["row"].to_pylist())
+        return dict(zip(at, table["reason"].to_pylist(), strict=True))
+
+    def _block(self, batch: Batch) -> tuple[NDArray, NDArray, NDArray, dict[int, str]]:
+        """Give a block's vectors, which rows are good, what the projection leaves out, reasons."""
+        features, good = encode_good(self.encoder, batch.data, batch.bad)
+        vectors = self.projection.apply(features)
+        vectors[~good] = 0
+        left = residual(self.projection, features, vectors)
+        left[~good] = np.nan
+        overflowing = np.flatnonzero(~good).tolist()
+        return vectors, good, left, dict.fromkeys(overflowing, "its features overflow") | batch.bad
+
+
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the vectors depend on besides features and projection."""
     return {"version": 2}
@@ -80,7 +137,18 @@ def _work(context: Context) -> dict[str, Any]:
     features, folder = context.stage("features"), context.stage("project")
     names = ("mean", "matrix", "eigenvalues")
     projection = Projection.from_arrays({n: read_npy(features.whole(n)) for n in names})
-    task = _ProjectShard(context.rows, context.encoder, projection, features, folder)
+    task: _ProjectShard | _ProjectAdded
+    if context.grown is None:
+        task = _ProjectShard(context.rows, context.encoder, projection, features, folder)
+    else:
+        grown = context.grown
+        grown.take_over(
+            folder,
+            lambda kind, number: (
+                kind == "residual" or (number is not None and number < grown.whole)
+            ),
+        )
+        task = _ProjectAdded(context.rows, context.encoder, projection, grown, folder)
     context.each_shard(task, lambda number: folder.has("vectors", number))
     good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
     return {"rows": good, "components": projection.n_components}

@@ -22,6 +22,8 @@ from shoal.core.representatives import (
 )
 from shoal.errors import InputError
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
+from shoal.stages.fitted import Fitted
+from shoal.stages.grown import Grown
 from shoal.storage import RunFolder, StageFolder, read_npy, write_npy
 
 _MOST = 32_768
@@ -94,6 +96,8 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Write the representatives: every distinct row, or means of near rows."""
     folder = context.stage("summarise")
+    if context.grown is not None:
+        return _keep(context.grown, folder)
     if not folder.whole(_FIELDS[-1]).exists():
         n = context.stage("project").receipt.counts["rows"]
         m = representatives_for(n, context.settings.representatives)
@@ -106,6 +110,20 @@ def _work(context: Context) -> dict[str, Any]:
             path.unlink()
     weights = read_npy(folder.whole("weights"))
     return {"representatives": len(weights), "every_row": folder.whole("place").exists()}
+
+
+def _keep(grown: Grown, folder: StageFolder) -> dict[str, Any]:
+    """Take over the representatives, and how far from them the rows were that they stand for."""
+    before, sampled = grown.before, grown.kept == 0
+    left = {"place", "code", "rows"} if sampled else {"place", "code"}
+    grown.take_over(folder, lambda kind, _: kind not in left)
+    if sampled and before.taken is not None:
+        write_npy(folder.whole("rows"), before.taken[before.representatives.rows])
+    if not folder.whole("own_distance").exists():
+        place, distance = Fitted(before).own
+        write_npy(folder.whole("own_place"), place)
+        write_npy(folder.whole("own_distance"), distance)
+    return grown.stage("summarise").receipt.counts
 
 
 def _write(folder: StageFolder, **arrays: NDArray) -> None:
@@ -201,4 +219,4 @@ def _refuse_one(distinct: int, rows: int) -> None:
         raise InputError(f"all rows are identical ({rows:,} of them): there is nothing to cluster")
 
 
-STAGE = Stage("summarise", ("project",), _facts, _work)
+STAGE = Stage("summarise", ("project",), _facts, _work, once=True)

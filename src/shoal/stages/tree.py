@@ -27,6 +27,9 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Fit the structure and write it."""
     folder, summary, settings = context.stage("tree"), context.stage("summarise"), context.settings
+    if context.grown is not None:
+        context.grown.take_over(folder, lambda *_: True)
+        return context.grown.stage("tree").receipt.counts
     if not folder.whole("layers", "json").exists():
         structure = fit_structure(
             read_npy(summary.whole("vectors")),
@@ -53,4 +56,4 @@ def _work(context: Context) -> dict[str, Any]:
     }
 
 
-STAGE = Stage("tree", ("summarise",), _facts, _work, by_rows=False)
+STAGE = Stage("tree", ("summarise",), _facts, _work, by_rows=False, once=True)

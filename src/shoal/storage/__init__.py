@@ -2,6 +2,7 @@
 
 from shoal.storage.fingerprints import fingerprint
 from shoal.storage.parts import (
+    link_file,
     read_json,
     read_npy,
     read_table,
@@ -22,6 +23,7 @@ __all__ = [
     "RunFolder",
     "StageFolder",
     "fingerprint",
+    "link_file",
     "read_json",
     "read_npy",
     "read_table",

@@ -118,6 +118,25 @@ def write_table(path: Path, table: Any) -> None:
     _write(path, [data], data.nbytes)
 
 
+def link_file(source: Path, path: Path) -> None:
+    """Put a file that is never changed in another place too: linked, or copied where it cannot be.
+
+    Raises
+    ------
+    StorageFullError
+        When the disk is full or the folder cannot be written.
+    RunError
+        When the file is missing.
+    """
+    with replacing(path) as temporary:
+        try:
+            os.link(source, temporary)
+        except FileNotFoundError as error:
+            raise damaged(source, error) from error
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(source, temporary)
+
+
 def read_npy(path: Path, mmap: bool = False) -> NDArray:
     """Read an ``.npy`` part, or map it read-only into memory.
 

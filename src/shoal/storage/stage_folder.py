@@ -92,10 +92,24 @@ class StageFolder:
         write_json(self.path / _BEGUN, {"fingerprint": fingerprint})
 
     def finish(
-        self, fingerprint: str, counts: Mapping[str, Any], seconds: float, peak_memory: int
+        self,
+        fingerprint: str,
+        counts: Mapping[str, Any],
+        seconds: float,
+        peak_memory: int,
+        linked: StageFolder | None = None,
     ) -> None:
-        """Write the receipt, last of all: from here on the stage is done."""
-        parts = {self._relative(path): _size_and_crc(path) for path in self._parts()}
+        """Write the receipt, last of all: from here on the stage is done.
+
+        Parts that are the same files as in the folder `linked` are not read: its receipt knows
+        them.
+        """
+        known = {} if linked is None else linked.receipt.parts
+        parts = {}
+        for path in self._parts():
+            name = self._relative(path)
+            same = linked is not None and name in known and _is_same(path, linked.path / name)
+            parts[name] = known[name] if same else _size_and_crc(path)
         receipt = Receipt(fingerprint, dict(counts), round(seconds, 3), peak_memory, parts)
         write_json(self.path / _DONE, asdict(receipt))
 
@@ -218,6 +232,14 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Tell whether two names are those of one file."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _size_and_crc(path: Path) -> tuple[int, int]:

@@ -1,0 +1,248 @@
+"""Whether a source is that of an earlier run with rows added, and in which order it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.packing import pack, unpack
+from shoal.errors import InputError, SettingError
+from shoal.settings import FitSettings
+from shoal.sources import Source, Taken, as_wanted, take, taken_of
+from shoal.sources.firsts import first_facts
+from shoal.stages.base import Shards, read_vectors
+from shoal.stages.encoding import encode_good
+from shoal.stages.fitted import Fitted
+from shoal.stages.grown import Grown
+from shoal.stages.result import Result
+from shoal.storage import RunFolder, read_npy, read_table
+
+_LOOKED = 8  # rows of a shard, the first and the last among them
+_AT_ONCE = 2048
+_NEAR = 0.02  # of the usual length of a vector
+_DECIDING = ("layers", "representatives", "neighbours", "detail", "min_size")
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A source to which rows were added.
+
+    Attributes
+    ----------
+    grown
+        The earlier run.
+    fitted
+        What it knows of its rows.
+    opened
+        The source, the rows of the earlier run first.
+    rows
+        The same, as its encoder wants them.
+    """
+
+    grown: Grown
+    fitted: Fitted
+    opened: Source
+    rows: Source
+
+    @property
+    def shards(self) -> Shards:
+        """The fixed ranges of rows: those of the earlier run, and more of them."""
+        return Shards(self.opened.n_rows, self.grown.size)
+
+    @property
+    def said(self) -> str:
+        """A sentence that says what is done."""
+        before, kept = self.grown.before, self.grown.kept
+        if not kept:
+            return f"All rows are placed in the tree of the sample in {before.run.path}."
+        return (
+            f"{self.opened.n_rows - kept:,} rows come after the {kept:,} of {before.run.path}, "
+            "and are placed in its tree."
+        )
+
+
+def find_growth(source: Source, settings: FitSettings) -> Growth | str:
+    """Tell whether rows were added to those of the run `previous`, or why all is fitted anew.
+
+    Rows with names may be added anywhere; those without must come after the others.
+
+    Returns
+    -------
+    Growth or str
+        A sentence where that is of interest, else an empty one.
+
+    Raises
+    ------
+    InputError
+        When the first rows are not those of the earlier run.
+    RunError
+        When there is no such run, or it is not finished.
+    """
+    if settings.previous is None or taken_of(source) is not None:
+        return ""
+    before = Result(RunFolder.open(settings.previous))
+    for name in ("index", "features", "project", "summarise", "tree", "assign"):
+        _ = before.run.stage(name).receipt
+    fitted, sampled = Fitted(before), before.sample_of is not None
+    if (sampled and settings.added != "place") or (source.n_rows <= before.n_rows):
+        return ""
+    if settings.added == "refit":
+        if source.names(0, 1) is None or not before.summary["named"]:
+            _check(_growth(fitted, source, before.n_rows))
+        return ""
+    if sampled and before.sample_of != source.n_rows:
+        raise InputError(
+            f"{before.run.path} is a look at some of {before.sample_of:,} rows, but the source has "
+            f"{source.n_rows:,}: leave --added place out, to fit them anew"
+        )
+    kept = 0 if sampled else before.n_rows
+    rows = _in_order(before, source) if kept else None
+    if isinstance(rows, str):
+        return rows
+    _check_settings(settings, before, fitted)
+    taken = source if rows is None else take(source, Taken(rows, source.n_rows))
+    growth = _growth(fitted, taken, kept)
+    _check(growth)
+    return growth
+
+
+def _growth(fitted: Fitted, source: Source, kept: int) -> Growth:
+    """Put together what is known of added rows."""
+    opened = fitted.as_fitted(source)
+    wanted = as_wanted(opened, fitted.encoder.needs.wanted)
+    return Growth(Grown(fitted.result, kept), fitted, opened, wanted)
+
+
+def _check(growth: Growth) -> None:
+    """Raise where the first rows are not those of the earlier run."""
+    grown = growth.grown
+    facts = first_facts(growth.opened, grown.kept)
+    if grown.kept and not _is_known(facts, grown.before.summary["source"]):
+        _check_rows(growth)
+
+
+def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> None:
+    """Refuse settings that the tree that is kept was not made with."""
+    name, stored = settings.features, before.run.settings
+    asked = [(key, getattr(settings, key)) for key in _DECIDING]
+    other = [
+        (key, value)
+        for key, value in asked
+        if value not in (None, "auto") and _plain(value) != _plain(stored.get(key))
+    ]
+    if name not in ("auto", fitted.encoder.name, stored.get("features")):
+        other.append(("features", name))
+    if other:
+        key, value = other[0]
+        raise SettingError(
+            f"{key} {_plain(value)}, but the rows are placed in the tree of {before.run.path}, "
+            f"which was made without it: leave it out, or fit all anew with --added refit"
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Give a setting as it is stored."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_known(found: dict[str, Any] | None, facts: dict[str, Any]) -> bool:
+    """Tell whether the facts of some rows are among those of a source."""
+    return bool(found) and all(facts.get(name) == value for name, value in (found or {}).items())
+
+
+def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
+    """Give the order in which the rows of the earlier run come first; None when they do already.
+
+    A sentence where some of them are gone.
+    """
+    import pyarrow as pa
+    import pyarrow.compute
+
+    names = source.names(0, 1) and before.summary["named"]
+    paths = before.run.stage("index").parts("names")
+    if not names or not paths:
+        return None
+    old = pa.concat_tables([read_table(path) for path in paths])["name"]
+    new = pa.chunked_array([pa.array(source.names(0, source.n_rows), pa.string())])
+    if new.slice(0, len(old)).equals(old) or len(new.unique()) < len(new):
+        return None
+    at = pa.compute.index_in(old, value_set=new)
+    gone = pa.compute.is_null(at)
+    missing = old.filter(gone)
+    if len(missing) == len(old):  # the same rows can have other names: one archive, then two
+        return None
+    if len(missing):
+        return (
+            f"{len(missing):,} of {len(old):,} rows of {before.run.path} are gone (such as "
+            f"{missing[0]}), so all rows are fitted anew; clusters that match keep their numbers."
+        )
+    first = at.to_numpy().astype(np.int64)
+    rest = np.ones(source.n_rows, bool)
+    rest[first] = False
+    return np.concatenate([first, np.flatnonzero(rest)])
+
+
+def _check_rows(growth: Growth) -> None:
+    """Read some rows of every shard again, and raise when they are not what they were."""
+    before, kept = growth.grown.before, growth.grown.kept
+    shards = Shards(kept, growth.grown.size)
+    rows = np.concatenate([_some(shards, number) for number in range(len(shards))])
+    growth.fitted.encoder.setup()
+    for a in range(0, len(rows), _AT_ONCE):
+        chosen = np.asarray(rows[a : a + _AT_ONCE], np.int64)
+        stored, good = _stored(before, chosen, shards.size)
+        found, reasons = _made(growth, chosen)
+        for at in sorted(reasons):
+            if good[at]:
+                raise InputError(_other(growth, int(chosen[at]), f"cannot be read: {reasons[at]}"))
+        away = np.sqrt(((found - stored) ** 2).sum(axis=1))
+        usual = np.sqrt((stored[good] ** 2).sum(axis=1).mean()) if good.any() else 0.0
+        wrong = np.flatnonzero(good & (away > _NEAR * usual))
+        if len(wrong):
+            raise InputError(_other(growth, int(chosen[wrong[0]]), "is not what it was"))
+
+
+def _some(shards: Shards, number: int) -> NDArray[np.int64]:
+    """Choose some rows of a shard."""
+    start, stop = shards.bounds(number)
+    drawn = np.random.default_rng(number).integers(start, stop, _LOOKED - 2)
+    return np.unique(np.concatenate([[start, stop - 1], drawn]))
+
+
+def _stored(
+    before: Result, rows: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Give the vectors that rows had, and whether they were used."""
+    project, vectors, good = before.run.stage("project"), [], []
+    for number in np.unique(rows // size).tolist():
+        at = rows[rows // size == number] - number * size
+        vectors.append(read_vectors(project, number, at))
+        good.append(read_npy(project.part("ok", number))[at])
+    return np.concatenate(vectors), np.concatenate(good)
+
+
+def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """Read, encode and project rows; give what is wrong with them too."""
+    batch = take(growth.rows, Taken(rows, growth.rows.n_rows)).read(0, len(rows))
+    features, good = encode_good(growth.fitted.encoder, batch.data, batch.bad)
+    vectors = growth.fitted.projection.apply(features)
+    vectors[~good] = 0
+    bad = {int(at): batch.bad.get(int(at), "its features overflow") for at in np.flatnonzero(~good)}
+    return unpack(*pack(vectors)) if growth.grown.before.packed else vectors, bad
+
+
+def _other(growth: Growth, row: int, what: str) -> str:
+    """Say that a row is not the one that it was, and what to do."""
+    names, path = growth.opened.names(row, row + 1), growth.grown.before.run.path
+    if names is not None:
+        return (
+            f"{names[0]} (row {row:,} of {path}) {what}: put it back, or fit all rows anew with "
+            "--added refit"
+        )
+    return (
+        f"row {row:,} of {path} {what}: rows without names can only be added after all others; "
+        "put the old rows first, or fit all anew without --previous"
+    )

@@ -1,0 +1,117 @@
+"""Rows that were added, as the rows of the earlier run see them: how far out they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.packing import pack, unpack
+from shoal.stages.base import Context, read_vectors
+from shoal.stages.encoding import residual
+from shoal.stages.fitted import Fitted
+from shoal.storage import read_npy, read_table
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """What rows are judged by, at a cut.
+
+    Attributes
+    ----------
+    fitted
+        The earlier run.
+    labels
+        (m,) cluster of each representative.
+    limits, usual
+        (clusters,) the distances from which a row is unlike a cluster, and within which 95 % of
+        its own rows are.
+    """
+
+    fitted: Fitted
+    labels: NDArray[np.int32]
+    limits: NDArray[np.float32]
+    usual: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, fitted: Fitted, labels: NDArray[np.int32]) -> Gauge:
+        """Make the gauge of an earlier run."""
+        return cls(fitted, labels, fitted.limits(labels), fitted.usual(labels))
+
+    @property
+    def clusters(self) -> int:
+        """How many clusters there are."""
+        return len(self.limits)
+
+    @cached_property
+    def _left_scale(self) -> float:
+        """What a length in features counts where the projection shows none of it: the least."""
+        return float(np.linalg.norm(self.fitted.projection.matrix[:, -1]))
+
+    @property
+    def representatives(self) -> NDArray[np.float32]:
+        """The earlier run's, with what the projection leaves out of a row in the middle."""
+        vectors = self.fitted.result.representatives.vectors
+        return self.with_left(vectors, np.full(len(vectors), self.fitted.usual_residual))
+
+    def at_home(self, features: NDArray) -> NDArray[np.float32]:
+        """Project rows, with what the projection leaves out as one more number, (n, c + 1)."""
+        projection = self.fitted.projection
+        vectors = projection.apply(features)
+        left = residual(projection, features, vectors)
+        if self.fitted.result.packed:
+            vectors = unpack(*pack(vectors))
+        return self.with_left(vectors, left)
+
+    def with_left(self, vectors: NDArray, left: NDArray) -> NDArray[np.float32]:
+        """Put what the projection leaves out beside projected rows, (n, c + 1)."""
+        beside = (self._left_scale * left[:, None]).astype(np.float32)
+        return np.concatenate([vectors, beside], axis=1)
+
+
+@dataclass(frozen=True)
+class Added:
+    """The good new rows of one shard: number, representative, cluster, and how they lie."""
+
+    shard: int
+    rows: NDArray[np.int64]
+    place: NDArray[np.int32]
+    cluster: NDArray[np.int32]
+    unlike: NDArray[np.bool_]
+    stretched: NDArray[np.bool_]
+    beyond: NDArray[np.bool_]
+
+    def place_of(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Give the representatives of some of the rows."""
+        return self.place[np.searchsorted(self.rows, rows)]
+
+
+def added_rows(context: Context, gauge: Gauge) -> Iterator[Added]:
+    """Go through the shards that have new rows, and judge these."""
+    for number in context.grown.redone(len(context.shards)) if context.grown else ():
+        yield judged(context, gauge, number)
+
+
+def judged(context: Context, gauge: Gauge, number: int) -> Added:
+    """Compare the new rows of a shard with what the old ones were like."""
+    assign, project, grown = context.stage("assign"), context.stage("project"), context.grown
+    assert grown is not None
+    table = read_table(assign.part("rows", number, "parquet"), ("representative", "distance"))
+    place, distance = (table[name].to_numpy() for name in ("representative", "distance"))
+    new = (place >= 0) & ~grown.is_kept(project, number, len(place))
+    at = np.flatnonzero(new)
+    beyond = read_npy(project.part("left", number))[at] > gauge.fitted.residual_limit
+    cluster, away = gauge.labels[place[at]], distance[at]
+    unlike = (away > gauge.limits[cluster]) | beyond
+    stretched = (away > gauge.usual[cluster]) | unlike
+    return Added(number, number * grown.size + at, place[at], cluster, unlike, stretched, beyond)
+
+
+def home_of(context: Context, gauge: Gauge, shard: int, rows: NDArray) -> NDArray[np.float32]:
+    """Give new rows of a shard as `Gauge.at_home` does, from what is stored of them."""
+    project, at = context.stage("project"), rows - shard * context.shards.size
+    left = read_npy(project.part("left", shard))[at]
+    return gauge.with_left(read_vectors(project, shard, at), left)
