@@ -53,17 +53,20 @@ class Rates:
 
 
 def calibrate(plan: Plan) -> Rates:
-    """Measure the rates in some two seconds, on rows from all over the source.
+    """Measure the rates in some two seconds, on rows from somewhere in the source.
 
     What is read was perhaps read before and lies in the system's cache: a disk may be slower.
     """
     source, encoder = plan.source, plan.encoder
     encoder.setup()
     place = np.random.default_rng(0)
+    at = int(place.integers(0, source.n_rows))
 
-    def rows(count: int) -> np.ndarray:
-        start = int(place.integers(0, source.n_rows - count + 1))
-        return source.read(start, start + count).data
+    def rows(count: int) -> np.ndarray:  # one after the other, as a pass reads: it fetches ahead
+        nonlocal at
+        start = at if at + count <= source.n_rows else 0
+        at = start + count
+        return source.read(start, at).data
 
     most = min(_MOST, source.n_rows, plan.shards.block(source))
     c = min(encoder.needs.components, encoder.n_features)
