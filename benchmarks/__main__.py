@@ -14,6 +14,7 @@ from benchmarks import (
     digits,
     fashion,
     forecast,
+    grown,
     identical,
     kernel,
     mnist,
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         peers,
         tiles,
         forecast,
+        grown,
     )
 }
 PAGE = ROOT / "docs" / "benchmarks.md"
