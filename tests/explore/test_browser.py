@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.explore.browsing import (
     CHROMIUM,
     PATIENCE,
@@ -449,3 +450,52 @@ def test_a_message_stays_while_it_is_read_and_is_kept(served, open_page):
     page.get_by_role("button", name="Dismiss").click()
     page.wait_for_selector(".toast", state="detached")
     assert messages(page) == ["Select one cluster to name.", "Select one cluster to split."]
+
+
+def test_filters_and_an_area_add_up_with_the_clusters(serve, digits_path, tmp_path, open_page):
+    lines = [f"{i % 7},{i / 10}" for i in range(600)]
+    (tmp_path / "known.csv").write_text("week,weight\n" + "\n".join(lines) + "\n")
+    page = open_page(serve(digits_path, "--metadata", str(tmp_path / "known.csv")))
+    page.keyboard.press("i")
+    page.get_by_role("checkbox", name="3").check()
+    page.wait_for_selector("h2:has-text('Filtered')")
+    wanted = len(range(3, 600, 7))
+    page.wait_for_selector(f".title-line .soft:has-text('{wanted} images')")
+    ready(page)
+    inside = page.locator(".card .facts b").all_inner_texts()
+    assert sum(int(n.replace(",", "")) for n in inside) == wanted
+    page.get_by_label("to", exact=True).fill("29.9")
+    page.keyboard.press("Tab")
+    wanted = len(range(3, 300, 7))
+    page.wait_for_selector(f".title-line .soft:has-text('{wanted} images')")
+    ready(page)
+    assert faults_of(page) == []
+    shot(page, "filter")
+
+    # The address restores it, and a cluster within it is a part of it.
+    again = open_page(page.url)
+    again.wait_for_selector(f".title-line .soft:has-text('{wanted} images')")
+    ready(again)
+    part = again.locator(".card .facts b").first.inner_text()
+    again.locator(".card").first.click()
+    again.wait_for_selector(f".title-line .soft:has-text('{part} image')")
+
+
+def test_an_image_that_is_dropped_finds_those_like_it(served, digits_path, open_page):
+    import shoal
+
+    pixels = shoal.open(digits_path).source.read(77, 78).data[0, ..., 0]
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    page = open_page(served)
+    page.keyboard.press("s")
+    file = {"name": "seven.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    page.set_input_files("aside input[type=file]", [file])
+    page.locator("aside .tiles .tile-button").first.click()
+    page.wait_for_selector(".detail h2:has-text('Row 77')")
+    ready(page)
+    assert faults_of(page) == []
+    shot(page, "search")
+    page.set_input_files("aside input[type=file]", [{**file, "buffer": b"no image"}])
+    assert told(page).startswith("This is no image file")
+    open_page.faults[:] = [f for f in open_page.faults if "400" not in f]

@@ -87,8 +87,10 @@ def test_vectors_have_numbers_instead_of_pictures(vectors, ask):
     client = ask(vectors)
     assert good(client.get("/api/run"))["thumb"] is None
     found = good(client.get("/api/values?rows=3,4"))
-    assert np.allclose(found["rows"]["3"], vectors.run.source.read(3, 4).data[0], atol=1e-3)
-    assert len(found["mean"]) == len(found["deviation"]) == 5
+    values = vectors.run.source.read(3, 4).data[0]
+    assert np.allclose(found["rows"]["3"]["shown"], values, rtol=1e-3)
+    assert len(found["mean"]) == len(found["rows"]["3"]["away"]) == 5
+    assert found["numbers"] == 5
     assert "no pictures" in said(client.get("/api/thumbs?rows=3"))
 
 

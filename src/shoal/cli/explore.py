@@ -58,6 +58,15 @@ def explore(
             show_default=False,
         ),
     ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            "--metadata",
+            metavar="FILE",
+            help="CSV or Parquet with columns to filter by: by the rows' names, or in their order.",
+            show_default=False,
+        ),
+    ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Do not open the page in the browser.")
@@ -65,7 +74,7 @@ def explore(
 ) -> None:
     """Look at every cluster in the browser, and correct, name and undo."""
     other = None if compare is None else open_run(compare)
-    explore_run(open_run(run), port, host, token, read_only, no_open, other)
+    explore_run(open_run(run), port, host, token, read_only, no_open, other, metadata)
 
 
 def explore_run(
@@ -76,10 +85,12 @@ def explore_run(
     read_only: bool = False,
     no_open: bool = False,
     other: Run | None = None,
+    metadata: Path | None = None,
 ) -> None:
     """Serve the page until interrupted."""
     from shoal.errors import InputError
     from shoal.explore.explorer import Explorer
+    from shoal.explore.metadata import beside
     from shoal.explore.prepare import Drawing, home_of, prepare_leaves
     from shoal.explore.serve import listen, serve
     from shoal.progress import RichProgress
@@ -95,7 +106,7 @@ def explore_run(
     home = home_of(folder)
     with RichProgress() as bars:
         prepare_leaves(folder, home, bars)
-    explorer = Explorer(run, home, read_only, other)
+    explorer = Explorer(run, home, read_only, other, beside(run, metadata))
     if explorer.source_trouble:
         remark(f"Without pictures: {explorer.source_trouble}")
     drawing = None

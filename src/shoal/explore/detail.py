@@ -33,12 +33,23 @@ def near_seats(atlas: Atlas, seat: int, most: int) -> tuple[NDArray[np.int64], N
         np.arange(atlas.start[a], min(atlas.start[a] + each, atlas.start[a + 1])) for a in around
     ]
     found = np.concatenate([own[own != seat], *others]).astype(np.int64)
-    vectors = _vectors(atlas, np.append(found, seat))
-    if vectors is None:
+    mine = _vectors(atlas, np.array([seat]))
+    away = None if mine is None else distances_to(atlas, found, mine[0])
+    if away is None:
         return found[:most], None
-    away = np.sqrt(((vectors[:-1] - vectors[-1]) ** 2).sum(axis=1))
     nearest = np.argsort(away, kind="stable")[:most]
     return found[nearest], away[nearest]
+
+
+def distances_to(
+    atlas: Atlas, seats: NDArray[np.int64], vector: NDArray[np.float32]
+) -> NDArray[np.float64] | None:
+    """Give the distances of some rows to a vector, None where the run has no vectors any more."""
+    vectors = _vectors(atlas, seats)
+    if vectors is None:
+        return None
+    away: NDArray[np.float64] = np.sqrt(((vectors - vector) ** 2).sum(axis=1, dtype=np.float64))
+    return away
 
 
 def _window(atlas: Atlas, leaf: int, seat: int, most: int) -> tuple[int, int]:

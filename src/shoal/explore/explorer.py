@@ -21,10 +21,11 @@ from shoal.edits.state import first_state
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import seats_within
 from shoal.explore.atlas import Atlas, Kept
-from shoal.explore.cells import drawn, drawn_names
 from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.cuts import Cut
 from shoal.explore.detail import between, near_seats, place_on_map
+from shoal.explore.metadata import Metadata
+from shoal.explore.numbers import Numbers
 from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.seats import Seats
@@ -37,8 +38,6 @@ MOST_CLUSTERS = 1000
 
 _COUNTED = 5_000_000
 _SHARED = 40
-_USUAL_ROWS = 2000
-_PROFILE = 64
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,15 @@ class Explorer:
         Refuse edits.
     other
         Another run to compare this one with.
+    metadata
+        What else is known of the rows.
     """
 
     run: Run
     home: Path
     read_only: bool = False
     other: Run | None = None
+    metadata: Metadata | None = None
     _cuts: Kept = field(default_factory=lambda: Kept(16))
     _sets: Kept = field(default_factory=lambda: Kept(64))
     _orders: Kept = field(default_factory=lambda: Kept(24))
@@ -155,6 +157,13 @@ class Explorer:
                 return zoom
         return COARSE - self.cell_bits + 1
 
+    @cached_property
+    def numbers(self) -> Numbers | None:
+        """Numbers or cells of the rows, None for images and where the rows are gone."""
+        if self.source_trouble or self.run.source.kind == "images":
+            return None
+        return Numbers(self.run.source)
+
     @property
     def drawing(self) -> dict[str, Any]:
         """How far the drawing of the map is."""
@@ -210,7 +219,9 @@ class Explorer:
 
     def choose(self, spec: Mapping[str, Any], k: int | None) -> tuple[str, Chosen]:
         """Make a set of rows; give the name under which it can be asked for, and it."""
-        plain = {name: spec[name] for name in ("clusters", "rows", "area") if spec.get(name)}
+        plain = {
+            name: spec[name] for name in ("clusters", "rows", "area", "where") if spec.get(name)
+        }
         text = json.dumps([plain, k], sort_keys=True)
         name = hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
         self.specs[name] = {**plain, "k": k}
@@ -244,6 +255,10 @@ class Explorer:
             found = found | Seats.of(seats[seats >= 0])
         if "area" in spec:
             found = found | seats_within(atlas, np.asarray(spec["area"], np.float64))
+        if "where" in spec and self.metadata is not None:
+            seats = atlas.seats[np.flatnonzero(self.metadata.mask(spec["where"]))]
+            fits = Seats.of(seats[seats >= 0])
+            found = fits if set(spec) <= {"where", "k"} else found & fits
         whole = set(spec) <= {"clusters", "k"}
         return Chosen(found, numbers if whole else None)
 
@@ -318,6 +333,7 @@ class Explorer:
             "between": between(self.cut(k), seat),
             "neighbours": neighbours,
             "xy": place_on_map(self.atlas, seat),
+            "metadata": None if self.metadata is None else self.metadata.of_row(row),
         }
 
     def _bad_row(self, row: int) -> dict[str, Any]:
@@ -328,40 +344,3 @@ class Explorer:
         found = table.filter(pc.equal(table["row"], row)).to_pylist()
         facts = found[0] if found else {"name": None, "reason": "it could not be read"}
         return {"row": row, "name": facts["name"], "quarantined": facts["reason"]}
-
-    def profile(self, row: int) -> list[float]:
-        """Give the numbers of a row of vectors, 64 at most: means of as many next to each other."""
-        data = drawn(self.run.source, self.run.source.read(row, row + 1).data)[0]
-        return [round(float(v), 4) for v in _shortened(data)]
-
-    @cached_property
-    def columns(self) -> list[str] | None:
-        """Names of the numbers of vectors, where they have any, and are few."""
-        if self.source_trouble or self.run.source.kind == "images":
-            return None
-        names = drawn_names(self.run.source)
-        return names if names and len(names) <= _PROFILE else None
-
-    @cached_property
-    def usual_values(self) -> dict[str, Any]:
-        """Give mean and deviation of the numbers of some rows, as `profile` shortens them."""
-        source = self.run.source
-        step = max(1, source.n_rows // _USUAL_ROWS)
-        blocks = range(0, source.n_rows, step * 50)
-        read = [source.read(at, min(at + 50, source.n_rows)).data for at in blocks]
-        rows = drawn(source, np.concatenate(read))
-        short = np.stack([_shortened(row) for row in rows])
-        return {
-            "mean": short.mean(axis=0).round(4).tolist(),
-            "deviation": short.std(axis=0).round(4).tolist(),
-            "columns": self.columns,
-            "numbers": rows.shape[1],
-        }
-
-
-def _shortened(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give at most 64 means of numbers next to each other."""
-    if len(values) <= _PROFILE:
-        return values
-    bounds = np.linspace(0, len(values), _PROFILE + 1).astype(np.int64)
-    return np.add.reduceat(values, bounds[:-1]) / np.diff(bounds)

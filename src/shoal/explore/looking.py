@@ -59,7 +59,8 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "orders": ORDERS,
         "twins": len(atlas.twins),
         "outliers": len(atlas.outliers),
-        "columns": explorer.columns,
+        "columns": None if explorer.numbers is None else explorer.numbers.names,
+        "metadata": explorer.metadata is not None,
         "other": None if explorer.other is None else explorer.other.path.name,
     }
 
@@ -102,7 +103,7 @@ def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     """Make a set of rows of clusters, of rows, or of an outline on the map."""
     spec = asked.json()
     k = asked.k(explorer)
-    known = {"clusters", "rows", "area"}
+    known = {"clusters", "rows", "area", "where"}
     if not set(spec) <= known:
         raise InputError(f"a set of {', '.join(sorted(set(spec) - known))[:80]}: give {known}")
     for name, most in (("clusters", 100_000), ("rows", 1_000_000)):
@@ -113,8 +114,32 @@ def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         if not all(type(value) is int and 0 <= value < top for value in found):
             raise InputError(f"{name}: give whole numbers from 0 to {top - 1:,}")
     _check_area(explorer, spec.get("area"))
+    _check_where(explorer, spec.get("where"))
     name, chosen = explorer.choose(spec, k)
     return {"set": name, "rows": len(chosen.seats), "clusters": explorer.counted(chosen, k)}
+
+
+def _check_where(explorer: Explorer, where: Any) -> None:
+    """Check conditions on the columns beside the rows."""
+    if not where:
+        return
+    if explorer.metadata is None:
+        raise InputError("there are no columns to filter by: start with --metadata FILE")
+    good = isinstance(where, list) and len(where) <= 50
+    if not good or not all(isinstance(condition, dict) for condition in where):
+        raise InputError("where: give a list of at most 50 conditions")
+    explorer.metadata.mask(where)
+
+
+def metadata(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say what columns there are beside the rows, and their values, in all and in a set."""
+    if explorer.metadata is None:
+        return {"columns": [], "joined": None}
+    name = asked.set(explorer)
+    rows = None
+    if name is not None:
+        rows = explorer.atlas.rows[explorer.chosen(name).seats.all()].astype(np.int64)
+    return {"columns": explorer.metadata.facets(rows), "joined": explorer.metadata.joined}
 
 
 def _check_area(explorer: Explorer, area: Any) -> None:
@@ -143,10 +168,10 @@ def thumbs(explorer: Explorer, asked: Asked) -> Response:
 
 def values(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     """Give the numbers of some rows of vectors, and what is usual, to draw them."""
-    if explorer.source_trouble:
-        raise InputError(explorer.source_trouble)
-    found = asked.rows(explorer, _MOST_THUMBS)
-    return {"rows": {row: explorer.profile(row) for row in found}, **explorer.usual_values}
+    if explorer.numbers is None:
+        raise InputError(explorer.source_trouble or "the rows are images: they have pictures")
+    found = {row: explorer.numbers.row(row) for row in asked.rows(explorer, _MOST_THUMBS)}
+    return {"rows": found, **explorer.numbers.usual()}
 
 
 def image(explorer: Explorer, asked: Asked) -> Response:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shoal.errors import InputError, SettingError
-from shoal.explore import editing, exporting, judging, looking
+from shoal.explore import editing, exporting, judging, looking, searching
 from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
 from shoal.explore.explorer import Explorer
@@ -41,6 +41,7 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "image": looking.image,
     "mean": looking.mean,
     "quarantine": looking.quarantine,
+    "metadata": looking.metadata,
     "map": looking.map_facts,
     "map/tile": looking.tile,
     "map/mosaic": looking.mosaic,
@@ -56,6 +57,7 @@ _SENDING: dict[str, Callable[..., Any]] = {
     "sets": looking.choose,
     "edits": editing.edit,
     "preview": editing.preview,
+    "search": searching.search,
 }
 
 

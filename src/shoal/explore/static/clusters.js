@@ -1,7 +1,7 @@
 // The clusters of the cut: as cards, or as the tree that they hang in.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { colour, count, label, select, set, state, useStore } from "./store.js";
+import { colour, count, label, select, set, state, useStore, wanted } from "./store.js";
 import { Slider } from "./slider.js";
 import { inStrips } from "./thumbs.js";
 
@@ -47,7 +47,9 @@ export function Clusters() {
 }
 
 function Cards({ clusters }) {
-  const [selected, k] = useStore((s) => [s.selected, s.k]);
+  const [selected, k, scope] = useStore((s) => [s.selected, s.k, s.scope]);
+  // Under a filter or an outline on the map: how many of each cluster are in it.
+  const within = scope.clusters && !selected.length && scope.of === wanted(state) ? scope.clusters : null;
   const box = useRef(null);
   const [range, setRange] = useState([0, 14]);
   const [focus, setFocus] = useState(0);
@@ -99,11 +101,11 @@ function Cards({ clusters }) {
       aria-multiselectable="true" aria-label="Clusters" aria-activedescendant=${clusters[focus] ? `cluster-${clusters[focus].id}` : undefined}>
     <div class="spacer" style=${{ height: `${clusters.length * HEIGHT + MARGIN}px` }} role="presentation">
     ${clusters.slice(from, to).map((c, i) => html`<${Card} key=${`${k}-${c.id}`} cluster=${c} at=${from + i} of=${clusters.length} most=${most}
-      on=${selected.includes(c.id)} focused=${focus === from + i} style=${style?.(from + i)} onChoose=${choose} />`)}
+      within=${within && (within[c.id] ?? 0)} on=${selected.includes(c.id)} focused=${focus === from + i} style=${style?.(from + i)} onChoose=${choose} />`)}
     </div></div>`;
 }
 
-function Card({ cluster: c, at, of, most, on, focused, style, onChoose }) {
+function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }) {
   const total = state.run.rows - state.run.quarantined;
   const share = (100 * c.rows) / total;
   return html`<div id=${`cluster-${c.id}`} role="option" aria-selected=${on} aria-setsize=${of} aria-posinset=${at + 1}
@@ -113,7 +115,7 @@ function Card({ cluster: c, at, of, most, on, focused, style, onChoose }) {
       : html`<span class="swatch" aria-hidden="true" />`}
     <span class="words">
       <span class="name" title=${label(c.id)}>${label(c.id)}</span>
-      <span class="facts">${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)} %
+      <span class="facts">${within !== null ? html`<b>${count(within)}</b> of ${count(c.rows)}` : html`${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)} %`}
         ${c.mark === "junk" && html`<span class="tag">junk</span>`}${c.mark === "good" && html`<span class="tag good">good</span>`}
         ${c.locked && html`<span class="tag">locked</span>`}${c.note && html`<span class="tag" title=${c.note}>note</span>`}</span>
       <span class="size" aria-hidden="true"><i style=${{ width: `${Math.max(1, (100 * c.rows) / most)}%` }} /></span>

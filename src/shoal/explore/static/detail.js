@@ -65,6 +65,7 @@ function Facts({ facts }) {
       <dt>Confidence</dt><dd>${facts.confidence === null ? "–" : facts.confidence.toFixed(2)}${facts.outlier ? html` <span class="tag">outlier</span>` : ""}</dd>
       <dt>Row</dt><dd>${facts.row}</dd>
     </dl>
+    ${facts.metadata && !state.run.columns && html`<h3>Known besides</h3><dl>${Object.entries(facts.metadata).map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value === null ? "–" : String(value)}</dd>`)}</dl>`}
     ${facts.between.length > 0 && html`<h3>Its ties lead to</h3>
       <ul class="between">${facts.between.map((b) => html`<li key=${b.cluster}><button class="link" onClick=${() => select([b.cluster])}>${label(b.cluster)}</button>
         <span class="bar-of"><i style=${{ width: `${100 * b.share}%`, "--c": colour(b.cluster) }} /></span><span>${Math.round(100 * b.share)} %</span></li>`)}</ul>`}
@@ -81,9 +82,9 @@ function Whole({ row }) {
   const values = valuesOf(row);
   const usual = usualValues();
   return html`<div class="numbers"><${Profile} row=${row} width=${360} height=${120} />
-    ${values && usual?.columns && html`<table><thead><tr><th>Column</th><th>Value</th><th>Usual</th></tr></thead>
-      <tbody>${values.map((v, at) => html`<tr key=${at}><td>${usual.columns[at]}</td><td>${v}</td><td>${usual.mean[at]}</td></tr>`)}</tbody></table>`}
-    ${values && !usual?.columns && html`<p class="hint">${usual.numbers} numbers${usual.numbers > values.length ? `, in ${values.length} means` : ""}: how far each lies above or below the mean of all, up to 3 deviations.</p>`}
+    ${values && state.run.columns && html`<table><thead><tr><th>Column</th><th>Value</th><th>Mean of all</th></tr></thead>
+      <tbody>${values.shown.map((v, at) => html`<tr key=${at}><td>${state.run.columns[at]}</td><td>${v ?? "–"}</td><td>${usual.mean[at] ?? ""}</td></tr>`)}</tbody></table>`}
+    ${values && !state.run.columns && html`<p class="hint">${usual.numbers} numbers${usual.numbers > values.shown.length ? `, in ${values.shown.length} means` : ""}: how far each lies above or below the mean of all, up to 3 deviations.</p>`}
   </div>`;
 }
 

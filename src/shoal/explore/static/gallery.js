@@ -2,10 +2,11 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Refused, address, get } from "./api.js";
-import { clear, colour, complain, count, images, label, orderNow, orders, pickedCount, refreshScope, say, select, set, state, useStore } from "./store.js";
+import { clear, colour, complain, count, images, label, orderNow, orders, pickedCount, filterBy, refreshScope, say, select, set, state, useStore, wanted } from "./store.js";
 import { STRIP, Numbers, loadProfiles, rowSize, strip, tileStyle } from "./thumbs.js";
 import { Actions, PickedActions } from "./actions.js";
 import { Badge } from "./clusters.js";
+import { saidFilter } from "./filter.js";
 import { Icon } from "./icons.js";
 import { Overview } from "./overview.js";
 
@@ -17,7 +18,7 @@ const SAID = {
 };
 const WHY = {
   overview: "The most typical images of each cluster",
-  typical: "Nearest to the middle of their cluster first",
+  typical: "Nearest to the middle of their cluster first; clusters take turns",
   boundary: "Least sure of their cluster first",
   outliers: "Those that lie far out, where images are sparse",
   random: "In random order",
@@ -110,16 +111,16 @@ export function Gallery() {
 }
 
 function Head() {
-  const [selected, area, scope, order, data] = useStore((s) => [s.selected, s.area, s.scope, orderNow(s), s.data]);
+  const [selected, area, scope, order, data, where] = useStore((s) => [s.selected, s.area, s.scope, orderNow(s), s.data, s.where]);
   const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
-  const known = scope.of === (area ?? selected);
+  const known = scope.of === wanted(state);
   const inside = Object.entries(scope.clusters ?? {}).map(([id, n]) => [Number(id), Number(n)]).sort((a, b) => b[1] - a[1]);
-  const title = area ? "Area of the map" : one ? label(one.id) : selected.length ? `${selected.length} clusters` : `All ${images(state.run.rows - state.run.quarantined)}`;
+  const title = area ? "Area of the map" : one ? label(one.id) : selected.length ? `${selected.length} clusters` : where.length ? "Filtered" : `All ${images(state.run.rows - state.run.quarantined)}`;
   return html`<header class="gallery-head">
     <div class="title-line">
       ${one && html`<span class="dot big" style=${{ "--c": colour(one.id) }} aria-hidden="true" />`}
       <h2 title=${title}>${title}</h2>
-      ${known && (one || area || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
+      ${known && (one || area || where.length > 0 || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
       ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
       ${one?.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
       ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data.seq })}
@@ -127,6 +128,7 @@ function Head() {
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
     </div>
     ${one?.note && html`<p class="note-text">${one.note}</p>`}
+    ${where.length > 0 && html`<div class="chips" aria-label="Filters">${where.map((w, at) => html`<button class="chip" key=${at} title="Take this filter away" onClick=${() => filterBy(where.filter((_, i) => i !== at))}>${saidFilter(w)} <${Icon} name="close" /></button>`)}</div>`}
     ${known && !one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
       <button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])} title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(n)}</b></button>`)}
       ${inside.length > 12 && html`<span class="soft">and ${inside.length - 12} more</span>`}</div>`}
@@ -136,6 +138,7 @@ function Head() {
         <button role="tab" key=${name} aria-selected=${order === name} class=${order === name ? "on" : ""} title=${WHY[name]}
           onClick=${() => set({ order: name, seed: name === "random" && order === "random" ? state.seed + 1 : state.seed })}>${SAID[name]}</button>`)}
       </div>
+      ${state.run.metadata && html`<button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>`}
       <label class="size-field"><span class="sr">Size of the images</span>
         <input type="range" min="32" max="208" step="8" value=${state.size} onInput=${(e) => set({ size: Number(e.target.value) })} /></label>
     </div>
@@ -143,7 +146,7 @@ function Head() {
 }
 
 function Grid() {
-  const [scope, k, order, seed, size, data, picked, pickedAll, open, selected, area] = useStore((s) => [s.scope, s.k, orderNow(s), s.seed, s.size, s.data, s.picked, s.pickedAll, s.open, s.selected, s.area]);
+  const [scope, k, order, seed, size, data, picked, pickedAll, open] = useStore((s) => [s.scope, s.k, orderNow(s), s.seed, s.size, s.data, s.picked, s.pickedAll, s.open, wanted(s)]);
   const box = useRef(null);
   const [, redraw] = useState(0);
   const [wide, setWide] = useState(0);
@@ -261,7 +264,7 @@ function Grid() {
       on=${row !== undefined && (pickedAll || picked.has(row.row))} open=${row !== undefined && row.row === open} focused=${at === focus} onChoose=${onClick} onToggle=${toggle} />`);
   }
   return html`<div class="scroll grid" ref=${box} onScroll=${onScroll} onKeyDown=${onKey} tabindex="0" role="listbox" aria-multiselectable="true"
-      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0 || scope.of !== (area ?? selected)}>
+      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0 || scope.of !== wanted(state)}>
     ${total === 0 && pages.total < 0 ? null : total === 0 ? html`<p class="empty">${none(order)}</p>` : html`<div class="spacer" role="presentation" style=${{ height: `${scrolled}px` }}>${shown}</div>`}
   </div>`;
 }

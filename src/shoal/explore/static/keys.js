@@ -26,6 +26,8 @@ const PLAIN = {
   w: () => set({ panel: state.panel === "review" ? null : "review" }),
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
   c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
+  i: () => state.run.metadata && set({ panel: state.panel === "filter" ? null : "filter" }),
+  s: () => state.run.thumb && set({ panel: state.panel === "search" ? null : "search" }),
   e: () => set({ dialog: { kind: "export" } }),
   f: full,
   " ": () => step(1),

@@ -10,6 +10,7 @@ import { Gallery } from "./gallery.js";
 import { onKey } from "./keys.js";
 import { MapPanel } from "./map.js";
 import { Panels } from "./panels.js";
+import { Drop } from "./search.js";
 import { act } from "./actions.js";
 import { complain, count, listen, loadClusters, loadLog, say, select, selectArea, set, state, useStore } from "./store.js";
 
@@ -27,7 +28,7 @@ function App() {
       <${MapPanel} />
       <${Panels} />
     </main>
-    <${Dialogs} /><${Toast} />`;
+    <${Dialogs} /><${Toast} /><${Drop} />`;
 }
 
 function Top() {
@@ -45,6 +46,7 @@ function Top() {
     <button onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
     ${!run.read_only && html`<button onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
     <button onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
+    ${run.thumb && html`<button onClick=${() => set({ panel: "search" })} title="Find images like one of yours: or drop it anywhere (s)">Find</button>`}
     <button onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
     <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
     <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>
@@ -79,11 +81,12 @@ function turnTheme() {
 // The address restores the view.
 
 function written() {
-  const { k, selected, area, order, open, view, size, tab } = state;
+  const { k, selected, area, order, open, view, size, tab, where } = state;
   const parts = {
     k: k === null ? "" : k, c: selected.join("."), o: order === "overview" ? "" : order, i: open ?? "",
     m: view ? [view.z, view.x, view.y].map((v) => Number(v.toFixed(4))).join("_") : "",
     a: area ? area.flat().map((v) => Math.round(v * 1e4)).join(".") : "", s: size === standardSize() ? "" : size, t: tab === "images" ? "" : tab,
+    w: where.length ? encodeURIComponent(JSON.stringify(where)) : "",
   };
   return Object.entries(parts).filter(([, v]) => v !== "").map(([n, v]) => `${n}=${v}`).join("&");
 }
@@ -105,7 +108,18 @@ function read() {
     size: Math.max(32, Math.min(208, Number(found.get("s")) || standardSize())),
     tab: TABS.some(([name]) => name === found.get("t")) ? found.get("t") : "images",
     area,
+    where: filters(found.get("w")),
   };
+}
+
+/** @param {string|null} text */
+function filters(text) {
+  try {
+    const where = JSON.parse(text ?? "[]");
+    return state.run.metadata && Array.isArray(where) ? where : [];
+  } catch {
+    return [];
+  }
 }
 
 const standardSize = () => (state.run.thumb?.small ? 56 : 112);
@@ -153,8 +167,8 @@ async function begin() {
     const [run, map] = await Promise.all([get("run"), get("map")]);
     set({ run, map });
     document.title = `${run.name} – Shoal`;
-    const { k, selected, order, open, view, size, tab, area } = read();
-    set({ order, size, view, tab });
+    const { k, selected, order, open, view, size, tab, area, where } = read();
+    set({ order, size, view, tab, where });
     await loadClusters(k).catch(() => loadClusters(null));
     const there = selected.filter((id) => state.byId.has(id));
     if (area && map.ready) await selectArea(/** @type {any} */ (area));

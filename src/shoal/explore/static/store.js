@@ -19,6 +19,7 @@ export const state = {
   /** @type {Map<number, Cluster>} */ byId: new Map(),
   /** @type {number[]} */ selected: [],
   /** @type {[number, number][]|null} */ area: null,
+  /** @type {any[]} */ where: [],
   /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null, of: null },
   order: "overview",
   seed: 0,
@@ -190,16 +191,20 @@ function follow(byId) {
   return [...new Set(found.map((c) => c.id))];
 }
 
+/** What a scope is of: it tells whether the one that is there is still right. @param {State} s */
+export const wanted = (s) => JSON.stringify([s.selected, s.area, s.where]);
+
 /** Ask for the set of rows that the gallery shows. @param {AbortSignal} [signal] */
 export async function refreshScope(signal) {
-  const { k, data, selected, area, run } = state;
-  if (!selected.length && !area) {
-    set({ scope: { set: null, rows: run.rows - run.quarantined, clusters: null, of: selected } });
+  const { k, data, selected, area, where, run } = state;
+  const of = wanted(state);
+  if (!selected.length && !area && !where.length) {
+    set({ scope: { set: null, rows: run.rows - run.quarantined, clusters: null, of } });
     return;
   }
-  const found = await post("sets", area ? { area } : { clusters: selected }, { k });
-  if (signal?.aborted || data !== state.data || selected !== state.selected || area !== state.area) return;
-  set({ scope: { ...found, of: area ?? selected } });
+  const found = await post("sets", { ...(area ? { area } : { clusters: selected }), where }, { k });
+  if (signal?.aborted || data !== state.data || of !== wanted(state)) return;
+  set({ scope: { ...found, of } });
 }
 
 /** @param {number[]} selected */
@@ -215,6 +220,12 @@ export function selectArea(area) {
     set({ area: null });
     complain(error);
   });
+}
+
+/** Show only rows that fit conditions. @param {any[]} where */
+export function filterBy(where) {
+  set({ where, picked: new Set(), pickedAll: false, open: null });
+  return refreshScope().catch(complain);
 }
 
 /** Select nothing, step by step: what is picked first. */

@@ -35,37 +35,36 @@ export function inStrips(rows, shown) {
   return (/** @type {number} */ at) => tileStyle(strips[Math.floor(at / STRIP)], at % STRIP, shown);
 }
 
-/** @type {Map<number, number[]>} */
-const profiles = new Map();
+/** @type {Map<number, {shown: any[], away: number[]}>} */
+const loaded = new Map();
 /** @type {any} */
 let usual = null;
 
 /** Load the numbers of rows of vectors that are not there yet. @param {number[]} rows */
 export async function loadProfiles(rows) {
-  const missing = [...new Set(rows)].filter((row) => !profiles.has(row)).slice(0, 100);
+  const missing = [...new Set(rows)].filter((row) => !loaded.has(row)).slice(0, 100);
   if (!missing.length) return;
   const found = await get("values", { rows: missing.join(",") });
   usual = found;
-  if (profiles.size > 5000) profiles.clear();
-  for (const row of missing) profiles.set(row, found.rows[row]);
+  if (loaded.size > 5000) loaded.clear();
+  for (const row of missing) loaded.set(row, found.rows[row]);
 }
 
-/** What is known of the numbers: mean, deviation, names of columns. */
+/** What is usual: the means, and how many numbers there are. */
 export const usualValues = () => usual;
 
 /** The numbers of a row, once loaded. @param {number} row */
-export const valuesOf = (row) => profiles.get(row);
+export const valuesOf = (row) => loaded.get(row);
 
 /** A row of vectors as bars: how far each number lies above or below the mean of all. */
 export function Profile({ row, width, height }) {
-  const values = profiles.get(row);
-  if (!values || !usual) return html`<svg class="profile" width=${width} height=${height} aria-hidden="true" />`;
-  const step = width / values.length;
+  const values = loaded.get(row);
+  if (!values) return html`<svg class="profile" width=${width} height=${height} aria-hidden="true" />`;
+  const step = width / values.away.length;
   const half = height / 2;
-  const bars = values.map((value, at) => {
-    const away = Math.max(-3, Math.min(3, (value - usual.mean[at]) / (usual.deviation[at] || 1)));
-    const tall = Math.abs(away / 3) * (half - 2);
-    return `M${(at * step).toFixed(1)} ${half.toFixed(1)}h${(step * 0.8).toFixed(1)}v${(away > 0 ? -tall : tall).toFixed(1)}h${(-step * 0.8).toFixed(1)}z`;
+  const bars = values.away.map((away, at) => {
+    const tall = (Math.max(-3, Math.min(3, away)) / 3) * (half - 2);
+    return `M${(at * step).toFixed(1)} ${half.toFixed(1)}h${(step * 0.8).toFixed(1)}v${(-tall).toFixed(1)}h${(-step * 0.8).toFixed(1)}z`;
   });
   return html`<svg class="profile" width=${width} height=${height} viewBox="0 0 ${width} ${height}" aria-hidden="true">
     <path d="M0 ${half}H${width}" class="axis" /><path d=${bars.join("")} />
@@ -74,10 +73,10 @@ export function Profile({ row, width, height }) {
 
 /** Few named numbers of a row, as a small table; bars show how far each lies from the mean. */
 export function Values({ row, width, height }) {
-  const values = profiles.get(row);
+  const values = loaded.get(row);
   return html`<span class="values" style=${{ width: `${width}px`, height: `${height}px` }}>${state.run.columns.map((name, at) => {
-    const away = values ? Math.max(-2.5, Math.min(2.5, (values[at] - usual.mean[at]) / (usual.deviation[at] || 1))) : 0;
-    return html`<span key=${name} class="value"><i style=${{ left: `${50 + Math.min(0, away) * 20}%`, width: `${Math.abs(away) * 20}%` }} /><span class="value-name">${name}</span><b>${values ? values[at] : ""}</b></span>`;
+    const away = values ? Math.max(-2.5, Math.min(2.5, values.away[at])) : 0;
+    return html`<span key=${name} class="value"><i style=${{ left: `${50 + Math.min(0, away) * 20}%`, width: `${Math.abs(away) * 20}%` }} /><span class="value-name">${name}</span><b>${values ? values.shown[at] ?? "–" : ""}</b></span>`;
   })}</span>`;
 }
 

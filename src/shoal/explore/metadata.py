@@ -1,0 +1,286 @@
+"""What else is known of the rows: columns of a table joined to them, to filter by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from shoal.api import Run
+from shoal.errors import InputError, ShoalError
+from shoal.sources.mixed import TableSource
+from shoal.storage import RunFolder, read_table
+
+MOST_ROWS = 10_000_000
+_MOST_VALUES = 60
+_FEW_NUMBERS = 12
+_BINS = 24
+_TRIED = 1000
+_LISTED = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column in the order of the rows.
+
+    Attributes
+    ----------
+    name
+        Its header.
+    kind
+        ``category`` (few values), ``number``, or ``text``.
+    cells
+        An Arrow array, (N,): text, but for numbers float64.
+    """
+
+    name: str
+    kind: str
+    cells: Any
+
+    @cached_property
+    def codes(self) -> tuple[NDArray[np.int64], list[str]]:
+        """The place of each cell's value among `values`, −1 where missing; and those."""
+        coded = self.cells.dictionary_encode()
+        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        return codes, coded.dictionary.to_pylist()
+
+    @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """The cells of a column of numbers, NaN where missing."""
+        return np.asarray(self.cells.to_numpy(zero_copy_only=False), np.float64)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Columns beside the rows of a run; `joined` says how they were found."""
+
+    columns: tuple[Column, ...]
+    joined: str
+
+    def facets(self, rows: NDArray[np.int64] | None) -> list[dict[str, Any]]:
+        """Say for each column what values there are, in all rows and among some.
+
+        Counts add up: those of all values shown, of the others and of missing ones.
+        """
+        return [_FACETS[column.kind](column, rows) for column in self.columns]
+
+    def mask(self, where: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
+        """Tell which rows fit all conditions, (N,).
+
+        A condition names a ``column`` and has ``in`` (a list of values, None for missing), or
+        ``from`` and ``to``, or ``has`` (a part of a text, whatever the case).
+
+        Raises
+        ------
+        InputError
+            For another condition or a column that is not there.
+        """
+        fits: NDArray[np.bool_] | None = None
+        for condition in where:
+            found = self._fits(condition)
+            fits = found if fits is None else fits & found
+        if fits is None:
+            raise InputError("where: give a list of conditions")
+        return fits
+
+    def of_row(self, row: int) -> dict[str, Any]:
+        """Give the cells of one row."""
+        cells = {column.name: column.cells[row].as_py() for column in self.columns}
+        return {
+            name: None if isinstance(cell, float) and not np.isfinite(cell) else cell
+            for name, cell in cells.items()
+        }
+
+    def _fits(self, condition: Mapping[str, Any]) -> NDArray[np.bool_]:
+        """Tell which rows fit one condition."""
+        name = condition.get("column")
+        column = next((c for c in self.columns if c.name == name), None)
+        if column is None:
+            raise InputError(f"where: there is no column {str(name)[:60]!r}")
+        wanted = condition.get("in")
+        if column.kind != "number" and isinstance(wanted, list):
+            codes, values = column.codes
+            places = {value: at for at, value in enumerate(values)}
+            chosen = [-1 if value is None else places.get(str(value), -2) for value in wanted]
+            return np.isin(codes, chosen)
+        part = condition.get("has")
+        if column.kind != "number" and isinstance(part, str) and part:
+            found = pc.match_substring(column.cells, part[:200], ignore_case=True).fill_null(False)
+            return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
+        low, high = condition.get("from"), condition.get("to")
+        plain = all(v is None or type(v) in (int, float) for v in (low, high))
+        if column.kind == "number" and plain and {"from", "to"} & set(condition):
+            least = -np.inf if low is None else float(low)
+            most = np.inf if high is None else float(high)
+            with np.errstate(invalid="ignore"):
+                return (column.numbers >= least) & (column.numbers <= most)
+        raise InputError(f"where: {column.name} is a column of kind {column.kind}")
+
+
+def _category(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
+    """Count values."""
+    codes, values = column.codes
+    total = np.bincount(codes + 1, minlength=len(values) + 1)
+    here = total if rows is None else np.bincount(codes[rows] + 1, minlength=len(values) + 1)
+    order = sorted(range(len(values)), key=lambda at: (-total[at + 1], values[at]))
+    counts = [
+        {"value": values[at], "rows": int(total[at + 1]), "here": int(here[at + 1])} for at in order
+    ]
+    missing = {"rows": int(total[0]), "here": int(here[0])}
+    return {"column": column.name, "kind": "category", "values": counts, "missing": missing}
+
+
+def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
+    """Count numbers by size."""
+    known = np.isfinite(column.numbers)
+    some = column.numbers[known]
+    low, high = (float(some.min()), float(some.max())) if len(some) else (0.0, 0.0)
+    bins = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+    numbers = column.numbers if rows is None else column.numbers[rows]
+    total, here = np.histogram(some, bins)[0], np.histogram(numbers[np.isfinite(numbers)], bins)[0]
+    gone = int((~known).sum()), int((~np.isfinite(numbers)).sum())
+    return {
+        "column": column.name,
+        "kind": "number",
+        "low": low,
+        "high": high,
+        "bins": total.tolist(),
+        "here": here.tolist(),
+        "missing": {"rows": gone[0], "here": gone[1]},
+    }
+
+
+def _text(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
+    """Say that a text can be looked for."""
+    gone = np.asarray(column.cells.is_null().to_numpy(zero_copy_only=False), np.bool_)
+    here = gone if rows is None else gone[rows]
+    missing = {"rows": int(gone.sum()), "here": int(here.sum())}
+    return {"column": column.name, "kind": "text", "missing": missing}
+
+
+_FACETS = {"category": _category, "number": _number, "text": _text}
+
+
+def beside(run: Run, path: Path | None) -> Metadata | None:
+    """Give what is known of the rows of a run: from a file, else from the table they are of."""
+    if path is not None:
+        return read_metadata(path, _row_names(run), run.n_rows)
+    try:
+        source = run.source
+    except ShoalError:
+        return None
+    if isinstance(source, TableSource) and source.n_rows <= MOST_ROWS:
+        return make_metadata(source.original(0, source.n_rows), "The table's own columns")
+    return None
+
+
+def _row_names(run: Run) -> Any:
+    """Give the names of all rows as an Arrow array, None where they have only numbers."""
+    parts = RunFolder.open(run.path).stage("index").parts("names")
+    return pa.concat_tables(map(read_table, parts))["name"] if parts else None
+
+
+def read_metadata(path: Path, names: Any | None, n_rows: int) -> Metadata:
+    """Read a CSV or Parquet file and join it to rows.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    names
+        Names of all rows as an Arrow array, None where they have only numbers.
+    n_rows
+        Of the run.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or does not go with the rows.
+    """
+    if n_rows > MOST_ROWS:
+        raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")
+    try:
+        table = pq.read_table(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"--metadata {path} cannot be read: {str(error)[:200]}") from error
+    by_name = None if names is None else _name_column(table, names)
+    if by_name is not None and names is not None:
+        at = pc.index_in(pc.cast(names, pa.string()), pc.cast(table[by_name], pa.string()))
+        found = int(pc.count(at).as_py())
+        joined = f"{found:,} of {n_rows:,} rows found by the column {by_name}"
+        return make_metadata(table.drop_columns([by_name]).take(at), joined)
+    if table.num_rows != n_rows:
+        raise InputError(
+            f"--metadata {path} has {table.num_rows:,} rows, but the run has {n_rows:,}, and no "
+            "column has the rows' names: give one line a row, or a column of names"
+        )
+    return make_metadata(table, "One line a row")
+
+
+_PARQUET = (".parquet", ".pq")
+
+
+def _read_csv(path: Path) -> Any:
+    """Read a CSV file, its delimiter found in its first line."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    delimiter = max(",;\t|", key=first.count)
+    return pyarrow.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
+
+
+def _name_column(table: Any, names: Any) -> str | None:
+    """Find the column that has the rows' names."""
+    known = pc.cast(names, pa.string())
+    best, hits = None, 0
+    for name in table.column_names:
+        if pa.types.is_nested(table[name].type) or pa.types.is_floating(table[name].type):
+            continue
+        tried = pc.cast(table[name].slice(0, _TRIED), pa.string())
+        found = int(pc.sum(pc.is_in(tried, known)).as_py() or 0)
+        if 2 * found > len(tried) and found > hits:
+            best, hits = name, found
+    return best
+
+
+def make_metadata(table: Any, joined: str) -> Metadata:
+    """Choose what each column of an Arrow table in row order is."""
+    columns = []
+    for name in table.column_names[:_LISTED]:
+        cells = table[name].combine_chunks()
+        kind = cells.type
+        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_null(kind):
+            continue
+        if pa.types.is_dictionary(kind):
+            cells = cells.dictionary_decode()
+        distinct = int(pc.count_distinct(cells).as_py())
+        numbers = _numbers(cells) if distinct > _FEW_NUMBERS else None
+        if numbers is not None:
+            columns.append(Column(str(name), "number", numbers))
+            continue
+        text = pc.cast(cells, pa.string())
+        columns.append(Column(str(name), "category" if distinct <= _MOST_VALUES else "text", text))
+    if not columns:
+        raise InputError("--metadata has no column to filter by")
+    return Metadata(tuple(columns), joined)
+
+
+def _numbers(cells: Any) -> Any | None:
+    """Give cells as numbers, None where they are none; texts that are all numbers count."""
+    if pa.types.is_boolean(cells.type) or pa.types.is_temporal(cells.type):
+        return None
+    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+        text = pc.utf8_trim_whitespace(cells)
+        cells = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+    try:
+        return pc.cast(cells, pa.float64(), safe=False)
+    except pa.ArrowException:
+        return None

@@ -1,0 +1,84 @@
+"""Requests that look for rows like an image that a person gives."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.nearest import nearest_of
+from shoal.core.packing import pack, unpack
+from shoal.errors import InputError
+from shoal.explore.asked import Asked
+from shoal.explore.detail import distances_to
+from shoal.explore.explorer import Explorer
+from shoal.stages.encoding import encode_good
+
+_LEAVES = 40
+_EACH = 30
+_FOUND = 60
+_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"BM": ".bmp"}
+
+
+def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Give the rows nearest to an image that was sent, and the cluster it would go to."""
+    if explorer.atlas.result.summary["kind"] != "images":
+        raise InputError("these rows are no images: there is nothing to look for by an image")
+    if not asked.body:
+        raise InputError("no image was sent: drop an image file on the page")
+    model = explorer.run.model
+    model.encoder.setup()
+    k = asked.k(explorer)
+    with tempfile.TemporaryDirectory(prefix="shoal-search-") as folder:
+        path = Path(folder) / f"image{_ending(asked.body)}"
+        path.write_bytes(asked.body)
+        source = model.open(path)
+        batch = source.read(0, 1)
+        found = model.predict(source, k=k)
+    features, good = encode_good(model.encoder, batch.data, batch.bad)
+    if not good[0]:
+        raise InputError(f"the image cannot be compared: {batch.bad.get(0, 'it overflows')}")
+    seats, away = _nearest(explorer, model.fitted.projection.apply(features))
+    rows = explorer.rows_shown(seats, k)
+    for row, distance in zip(rows, away.tolist(), strict=True):
+        row["distance"] = round(distance, 4)
+    return {
+        "cluster": int(found.cluster[0]),
+        "confidence": round(float(found.confidence[0]), 3),
+        "unknown": bool(found.unknown[0]),
+        "rows": rows,
+    }
+
+
+def _nearest(
+    explorer: Explorer, vector: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the nearest rows among those of the nearest representatives."""
+    atlas = explorer.atlas
+    seen = unpack(*pack(vector)) if atlas.result.packed else vector
+    leaves, away = nearest_of(seen, atlas.vectors, min(_LEAVES, len(atlas.vectors)))
+    ranges = [
+        np.arange(atlas.start[leaf], min(atlas.start[leaf] + _EACH, atlas.start[leaf + 1]))
+        for leaf in leaves[0].tolist()
+    ]
+    seats = np.concatenate(ranges)
+    measured = distances_to(atlas, seats, seen[0])
+    if measured is None:
+        measured = np.repeat(away[0], [len(r) for r in ranges]).astype(np.float64)
+    nearest = np.argsort(measured, kind="stable")[:_FOUND]
+    return seats[nearest], measured[nearest]
+
+
+def _ending(data: bytes) -> str:
+    """Give the ending of an image file, by its first bytes."""
+    for magic, ending in _ENDINGS.items():
+        if data.startswith(magic):
+            return ending
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return ".tif"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return ".webp"
+    raise InputError("this is no image file: give a JPEG, PNG, GIF, BMP, TIFF or WebP")

@@ -1,0 +1,74 @@
+// Filters by columns that are known beside the images.
+
+import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { get } from "./api.js";
+import { complain, count, filterBy, state, useStore } from "./store.js";
+
+/** A condition in words. @param {any} w */
+export function saidFilter(w) {
+  if (w.in) return `${w.column}: ${w.in.map((/** @type {any} */ v) => v ?? "missing").join(", ")}`;
+  if (w.has) return `${w.column} has “${w.has}”`;
+  return `${w.column} ${w.from ?? "…"} to ${w.to ?? "…"}`;
+}
+
+/** Put a condition in the place of the one on its column. @param {string} column @param {any} condition */
+function put(column, condition) {
+  const others = state.where.filter((w) => w.column !== column);
+  filterBy(condition ? [...others, { column, ...condition }] : others);
+}
+
+export function Filter() {
+  const [where, scope, data] = useStore((s) => [s.where, s.scope, s.data]);
+  const [found, setFound] = useState(null);
+  useEffect(() => {
+    const stop = new AbortController();
+    get("metadata", { set: scope.set }, stop.signal).then(setFound, complain);
+    return () => stop.abort();
+  }, [scope, data]);
+  if (!found) return html`<p class="soft" role="status">Counting …</p>`;
+  return html`<p class="soft">${found.joined}. Counts are of what is shown, and of all.</p>
+    ${where.length > 0 && html`<button onClick=${() => filterBy([])}>Take all filters away</button>`}
+    ${found.columns.map((c) => {
+      const now = where.find((w) => w.column === c.column);
+      const Shown = { category: Category, number: Range, text: Text }[c.kind];
+      return html`<section key=${c.column} class="facet"><h3>${c.column}</h3><${Shown} c=${c} now=${now} /></section>`;
+    })}`;
+}
+
+function Category({ c, now }) {
+  const [all, setAll] = useState(false);
+  const values = [...c.values, ...(c.missing.rows ? [{ value: null, ...c.missing }] : [])];
+  const most = Math.max(1, ...values.map((v) => v.rows));
+  const flip = (value) => {
+    const chosen = now?.in ?? [];
+    const next = chosen.includes(value) ? chosen.filter((v) => v !== value) : [...chosen, value];
+    put(c.column, next.length ? { in: next } : null);
+  };
+  return html`<ul class="values-of">${values.slice(0, all ? 100 : 8).map((v) => html`<li key=${v.value}><label>
+    <input type="checkbox" checked=${now?.in?.includes(v.value) ?? false} onChange=${() => flip(v.value)} />
+    <span class="value-text">${v.value ?? html`<i>missing</i>`}</span>
+    <span class="bar-of"><i style=${{ width: `${(100 * v.here) / most}%`, "--c": "var(--accent)" }} /></span>
+    <span class="soft">${count(v.here)} of ${count(v.rows)}</span></label></li>`)}</ul>
+    ${values.length > 8 && html`<button class="link" onClick=${() => setAll(!all)}>${all ? "fewer" : `${values.length - 8} more`}</button>`}`;
+}
+
+function Range({ c, now }) {
+  const most = Math.max(1, ...c.bins);
+  const wide = 100 / c.bins.length;
+  const bars = (counts) => counts.map((n, at) => `M${at * wide} 40v${-(38 * n) / most}h${wide * 0.85}V40z`).join("");
+  const change = (name) => (event) => {
+    const text = event.target.value.trim();
+    const next = { from: now?.from ?? null, to: now?.to ?? null, [name]: text === "" || !Number.isFinite(Number(text)) ? null : Number(text) };
+    put(c.column, next.from === null && next.to === null ? null : next);
+  };
+  return html`<svg class="histogram" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=${`${c.column} from ${c.low} to ${c.high}`}>
+    <path class="all" d=${bars(c.bins)} /><path d=${bars(c.here)} /></svg>
+    <div class="bar"><label class="field"><span>from</span><input type="number" step="any" placeholder=${c.low} value=${now?.from ?? ""} onChange=${change("from")} /></label>
+      <label class="field"><span>to</span><input type="number" step="any" placeholder=${c.high} value=${now?.to ?? ""} onChange=${change("to")} /></label></div>
+    ${c.missing.rows > 0 && html`<p class="soft">${count(c.missing.here)} of ${count(c.missing.rows)} missing</p>`}`;
+}
+
+function Text({ c, now }) {
+  return html`<label class="field"><span>has</span><input value=${now?.has ?? ""} onChange=${(e) => put(c.column, e.target.value.trim() ? { has: e.target.value.trim() } : null)} /></label>
+    ${c.missing.rows > 0 && html`<p class="soft">${count(c.missing.here)} of ${count(c.missing.rows)} missing</p>`}`;
+}

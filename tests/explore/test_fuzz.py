@@ -1,0 +1,94 @@
+"""Requests of every kind: none is our fault, and nothing outside the run is read."""
+
+import json
+import random
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+import shoal
+from shoal.explore.editing import _OPERATIONS
+from shoal.explore.serve import _LOOKING, _SENDING, static_files
+
+ODD = (
+    "", "0", "1", "-1", "5", "599", "600", "1e9", "9" * 30, "NaN", "inf", "null", "true", "None",
+    "0x10", "1.5", " 1", "1 ", "\u0661", "%00", "\0", "../../etc/passwd", "/etc/passwd",
+    "file:///etc/passwd", "..%2f..%2fetc%2fpasswd", "<script>", "' OR 1=1 --", "1,2,3", "1,,2",
+    "1,600", "edited", "other", "typical", "duplicates", "csv", "folders", "sheet", "veil",
+    "a" * 5000, "{}", "[]", "[[0,0],[1,1],[0,1]]", "0123456789abcdef01",
+)  # fmt: skip
+NAMES = (
+    "k", "set", "order", "seed", "start", "count", "rows", "row", "side", "z", "x", "y", "what",
+    "as", "clusters", "each", "before", "after", "cluster", "since", "token", "path", "v",
+)  # fmt: skip
+
+
+def value(draw, depth=0):
+    """A JSON value of any kind."""
+    if depth < 3 and draw.random() < 0.3:
+        return [value(draw, depth + 1) for _ in range(draw.randrange(5))]
+    if depth < 3 and draw.random() < 0.15:
+        return {draw.choice(NAMES): value(draw, depth + 1) for _ in range(draw.randrange(4))}
+    odd = [None, True, 0, 1, 3, -1, 2**40, 2**70, 0.5, 1e300, *ODD[:20], "zeros", "junk"]
+    return draw.choice(odd)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Every path that Python opens, from now on."""
+    opened = []
+    state = {"on": True}
+
+    def hook(event, arguments):
+        if state["on"] and event == "open" and isinstance(arguments[0], str | bytes):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(hook)  # it cannot be taken away again, only told to be silent
+    yield opened
+    state["on"] = False
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["digits", "vectors"])
+def test_no_request_is_our_fault_and_nothing_else_is_read(kind, seed, ask, watched, request):
+    explorer = request.getfixturevalue(kind)
+    client, draw = ask(explorer), random.Random(seed)
+    known = [client.post("/api/sets", json={"clusters": [c]}).json()["set"] for c in range(3)]
+    watched.clear()
+    answers = {}
+    for _ in range(250):
+        path = draw.choice([*_LOOKING, *_LOOKING, "nothing", "map/../run", "%2e%2e/run"])
+        query = {
+            name: draw.choice([*ODD, *known]) for name in draw.sample(NAMES, draw.randrange(6))
+        }
+        text = "&".join(f"{name}={quote(v, safe='%')}" for name, v in query.items())
+        answer = client.get(f"/api/{path}?{text}")
+        answers[answer.status_code] = answers.get(answer.status_code, 0) + 1
+        assert answer.status_code < 500, (path, query, answer.text[:300])
+        if answer.status_code >= 400:
+            assert set(answer.json()) == {"error"}
+    for _ in range(200):
+        path = draw.choice(list(_SENDING))
+        names = (*NAMES, "op", "area", "where", "into", "name", "note", "mark", "parts", "to")
+        body = {name: value(draw) for name in draw.sample(names, draw.randrange(6))}
+        if draw.random() < 0.7:
+            body["op"] = draw.choice(list(_OPERATIONS))
+            body["cluster"] = draw.choice([0, 1, 2, 3])
+        data = json.dumps(body).encode()
+        if draw.random() < 0.1:
+            data = bytes(draw.randrange(256) for _ in range(draw.randrange(400)))
+        answer = client.post(f"/api/{path}?k={draw.choice(['', '', '3', 'x'])}", content=data)
+        assert answer.status_code < 500, (path, body, answer.text[:300])
+    for name in (*static_files(), *ODD):
+        answer = client.get(f"/static/{quote(name, safe='')}")
+        assert answer.status_code in (200, 404)
+    assert {200, 400, 404} <= set(answers)
+    ours = (str(explorer.run.path.parent), sys.prefix, sys.base_prefix, "/usr", "/proc", "/dev")
+    ours += (tempfile.gettempdir(), "/sys/fs/cgroup", str(Path(shoal.__file__).parent))
+    assert {p for p in watched if p.startswith("/") and not p.startswith(ours)} == set()
+    assert not [p for p in watched if "passwd" in p]
+    labels = explorer.run.edits.labels()
+    assert sum(explorer.curation.sizes().values()) == (labels >= 0).sum()
