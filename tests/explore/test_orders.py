@@ -68,6 +68,26 @@ def test_typical_rows_begin_in_the_middle_of_their_cluster(digits):
         assert away[: len(away) // 2].mean() < away[len(away) // 2 :].mean()
 
 
+@pytest.mark.parametrize("few", [0, 3, 60_000])
+def test_clusters_take_turns_in_what_is_typical(explorer, monkeypatch, few):
+    cut = explorer.cut(5)
+    everything = Seats.ranges(np.zeros(1), np.array([explorer.atlas.n_seats]))
+    if few:
+        monkeypatch.setattr(orders, "EXACT", 0)
+        monkeypatch.setattr(orders, "_TURNS", few * 5)
+    clusters = cut.labels(ordered(everything, cut, "typical").take(0, 10**6))
+    by_size = np.argsort(-cut.sizes, kind="stable")
+    for turn in range(few or 10):
+        there = by_size[cut.sizes[by_size] > turn]  # a small cluster has no more to show
+        assert clusters[: len(there)].tolist() == there.tolist()
+        clusters = clusters[len(there) :]
+    within = [ordered(cut.seats_of(c), cut, "typical").take(0, 5) for c in range(5)]
+    found = ordered(everything, cut, "typical").take(0, 5 * max(1, min(few or 5, 5)))
+    for cluster, first in enumerate(within):
+        mine = found[cut.labels(found) == cluster]
+        assert mine.tolist() == first[: len(mine)].tolist()
+
+
 def test_large_sets_are_ordered_leaf_by_leaf(vectors, monkeypatch):
     monkeypatch.setattr(orders, "EXACT", 0)
     cut = vectors.cut(2)

@@ -19,6 +19,7 @@ EXACT = 300_000
 
 ORDERS = ("typical", "boundary", "outliers", "random", "duplicates", "tree")
 _ROUNDS = 4
+_TURNS = 50_000
 
 
 class Ordered(Protocol):
@@ -116,7 +117,8 @@ def ordered(seats: Seats, cut: Cut, order: str, seed: int = 0) -> Ordered:
     cut
         By whose clusters rows are typical or not.
     order
-        ``typical``: near to the middle of their cluster, and to their representative, first.
+        ``typical``: near to the middle of their cluster, and to their representative, first;
+        clusters take turns, the largest first, so that the beginning shows all of them.
         ``boundary``: the least confident first. ``outliers`` and ``duplicates``: only those.
         ``random``. ``tree``: as they lie in the tree, so that like is next to like.
     seed
@@ -146,7 +148,25 @@ def _row_by_row(seats: NDArray[np.int64], cut: Cut, order: str) -> NDArray[np.in
         return seats[np.argsort(-away, kind="stable")]
     # A row near to its representative is more typical than one far from it, in the same leaf.
     typical = away / (cut.usual_away[cut.of_leaf[leaves]]) + (seats - start) / counts
-    return seats[np.argsort(typical, kind="stable")]
+    seats = seats[np.argsort(typical, kind="stable")]
+    clusters = cut.labels(seats)
+    return seats[_turns(_ranks(clusters, np.ones(len(seats), np.int64)), clusters, cut)]
+
+
+def _ranks(clusters: NDArray, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the rows of the same cluster that come before each of some runs of rows."""
+    by_cluster = np.argsort(clusters, kind="stable")
+    before = np.cumsum(lengths[by_cluster]) - lengths[by_cluster]
+    begins = np.flatnonzero(np.diff(clusters[by_cluster], prepend=-1))
+    each = np.diff(np.append(begins, len(clusters)))
+    ranks = np.empty(len(clusters), np.int64)
+    ranks[by_cluster] = before - np.repeat(before[begins], each)
+    return ranks
+
+
+def _turns(ranks: NDArray[np.int64], clusters: NDArray, cut: Cut) -> NDArray[np.int64]:
+    """Order rows so that clusters take turns, the largest first."""
+    return np.lexsort((clusters, -cut.sizes[clusters], ranks))
 
 
 def _leaf_by_leaf(seats: Seats, cut: Cut, order: str) -> Runs:
@@ -161,4 +181,23 @@ def _leaf_by_leaf(seats: Seats, cut: Cut, order: str) -> Runs:
     away = cut.away[leaves] / cut.usual_away[cut.of_leaf[leaves]]
     key = cut.shares[leaves] if order == "boundary" else away
     by_key = np.argsort(-key if order == "outliers" else key, kind="stable")
+    if order == "typical":
+        return _leaves_in_turns(first[by_key], high[by_key], cut)
     return Runs.of(first[by_key], high[by_key])
+
+
+def _leaves_in_turns(low: NDArray[np.int64], high: NDArray[np.int64], cut: Cut) -> Runs:
+    """Let clusters take turns: row by row for the first rows of each, then leaf by leaf."""
+    clusters = cut.of_leaf[cut.atlas.leaves_at(low)]
+    ranks = _ranks(clusters, high - low)
+    most = max(1, _TURNS // len(np.unique(clusters)))
+    taken = np.clip(most - ranks, 0, high - low)
+    run = np.repeat(np.arange(len(low)), taken)
+    inner = np.arange(len(run)) - np.repeat(np.cumsum(taken) - taken, taken)
+    seats = low[run] + inner
+    head = seats[_turns(ranks[run] + inner, clusters[run], cut)]
+    left = np.flatnonzero(taken < high - low)
+    left = left[_turns(_ranks(clusters[left], np.ones(len(left), np.int64)), clusters[left], cut)]
+    return Runs.of(
+        np.concatenate([head, (low + taken)[left]]), np.concatenate([head + 1, high[left]])
+    )
