@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -389,6 +390,7 @@ def fit(
     out: str | os.PathLike[str] | None = None,
     *,
     progress: Progress | None = None,
+    engine_options: Sequence[str] = (),
     **settings: Any,
 ) -> Run:
     """Find the clusters of images or vectors, without being told how many there are.
@@ -403,6 +405,8 @@ def fit(
         changed. By default a temporary one, deleted with the `Run`.
     progress
         Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
+    engine_options
+        With ``engine="beam"``: given to Beam as they are, such as ``["--runner=FlinkRunner"]``.
     **settings
         See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
         dtype, representatives, neighbours, detail, min_size, sample, previous, added, constraints.
@@ -429,10 +433,12 @@ def fit(
     checked = fit_settings(**settings)
     rows, where = _source_and_path(source, checked)
     if out is not None:
-        return Run(pipeline.run_pipeline(out, rows, checked, where, progress), rows)
+        run = pipeline.run_pipeline(out, rows, checked, where, progress, engine_options)
+        return Run(run, rows)
     folder = Path(tempfile.mkdtemp(prefix="shoal-"))
     try:
-        return Run(pipeline.run_pipeline(folder, rows, checked, where, progress), rows, True)
+        run = pipeline.run_pipeline(folder, rows, checked, where, progress, engine_options)
+        return Run(run, rows, True)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -37,3 +37,9 @@ class StorageFullError(ShoalError):
     """The disk is full or the folder cannot be written; nothing finished was lost."""
 
     exit_code = 2
+
+
+class WorkError(ShoalError):
+    """A worker failed, or workers were lost again and again; the message names the shard."""
+
+    exit_code = 2

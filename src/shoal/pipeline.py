@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
@@ -18,7 +22,7 @@ from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
-from shoal.errors import RunError, SettingError
+from shoal.errors import MissingExtraError, RunError, SettingError
 from shoal.planning import Plan, check_disk, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
@@ -29,6 +33,9 @@ from shoal.stages.base import Context, Stage
 from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_json
+
+if TYPE_CHECKING:
+    from shoal.engines.beam import BeamEngine
 
 STAGES: tuple[Stage, ...] = (
     index.STAGE,
@@ -49,6 +56,7 @@ def run_pipeline(
     settings: FitSettings,
     where: str | None = None,
     progress: Progress | None = None,
+    engine_options: Sequence[str] = (),
 ) -> RunFolder:
     """Do all stages that are not done, in the run folder `path`.
 
@@ -64,6 +72,8 @@ def run_pipeline(
         The source's path, to find it again; None for rows in memory.
     progress
         Is told how far it is.
+    engine_options
+        Given as they are to the engine that `settings` name.
 
     Returns
     -------
@@ -96,7 +106,7 @@ def run_pipeline(
         replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
         plan.encoder,
         plan.shards,
-        LocalEngine(plan.workers),
+        _engine(settings, plan.workers, Path(path), engine_options),
         said,
         0 if earlier is None else earlier.fresh,
         None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
@@ -137,6 +147,36 @@ def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None =
     if isinstance(growth, str):
         return make_plan(source, settings)
     return plan_growth(growth, settings)
+
+
+def _engine(
+    settings: FitSettings, workers: int, path: Path, options: Sequence[str]
+) -> LocalEngine | BeamEngine:
+    """Give the engine that the settings name.
+
+    Raises
+    ------
+    SettingError
+        When it does not take the options.
+    MissingExtraError
+        When Beam is not installed.
+    """
+    if settings.engine == "local":
+        if options:
+            raise SettingError(
+                f"{' '.join(options)} behind -- is for another engine: give --engine beam with it"
+            )
+        return LocalEngine(workers)
+    logging.disable(logging.WARNING)  # Beam complains of parts of it that nobody asked for
+    try:
+        from shoal.engines.beam import BeamEngine
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--engine beam needs Apache Beam ({error}): pip install 'shoal[beam]'"
+        ) from None
+    finally:
+        logging.disable(logging.NOTSET)
+    return BeamEngine(options, path / "_beam", partial(share, settings.memory))
 
 
 def _refuse_to_shrink(path: Path, source: Source) -> None:

@@ -258,6 +258,13 @@ class FitSettings:
     workers: int | None = _number(
         None, "How many cores to use; by default all that there are.", 1, 4096
     )
+    engine: str = _choice(
+        "local",
+        "Where the passes over all rows run: local, or beam (Apache Beam), whose options come "
+        "behind -- at the end.",
+        "local",
+        "beam",
+    )
     as_: str | None = _choice(
         None,
         "What SOURCE holds; by default found by looking.",

@@ -96,7 +96,7 @@ def _without_command(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-app.command("fit")(fit.fit)
+app.command("fit", cls=fit.EngineOptions)(fit.fit)
 app.command("layers")(layers.layers)
 app.command("labels")(labels.labels)
 app.command("eval")(evaluate.evaluate)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from shoal.cli.added import print_drift
 from shoal.cli.options import JsonOption, QuietOption, flag, with_settings
@@ -19,8 +20,24 @@ if TYPE_CHECKING:
 _IN_TABLE = ("stages", "seconds", "memory", "disk", "memory_bytes", "disk_bytes")
 
 
+_BEHIND = "shoal.engine_options"
+
+
+class EngineOptions(TyperCommand):
+    """With an engine, leaves it all that stands behind ``--``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take off what is for the engine."""
+        own = args[: args.index("--")] if "--" in args else args
+        if any(word.partition("=")[0] == "--engine" for word in own):
+            ctx.meta[_BEHIND] = args[len(own) + 1 :]
+            args = own
+        return super().parse_args(ctx, args)
+
+
 @with_settings()
 def fit(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -68,7 +85,13 @@ def fit(
         _plan(source, path, given, json)
         return
     with RichProgress() as bars:
-        run = api.fit(source, path, progress=Silent() if quiet else bars, **given)
+        run = api.fit(
+            source,
+            path,
+            progress=Silent() if quiet else bars,
+            engine_options=context.meta.get(_BEHIND, ()),
+            **given,
+        )
     accepted = run.accept_new("shoal fit") if accept_new else None
     if json:
         print_json(

@@ -10,7 +10,10 @@ ItemT = TypeVar("ItemT", contravariant=True)
 
 
 class Task(Protocol[ItemT]):
-    """A picklable frozen dataclass: turns stored parts into one stored part an item."""
+    """A picklable frozen dataclass: turns stored parts into one stored part an item.
+
+    The same item gives the same bytes wherever and however often it is done.
+    """
 
     def setup(self) -> None:
         """Load what is heavy, once a worker."""
@@ -20,12 +23,28 @@ class Task(Protocol[ItemT]):
 
 
 class Engine(Protocol):
-    """Runs every item once, in any order, on any worker."""
+    """Runs every item at least once, in any order, on any worker."""
 
     def run(
         self,
         task: Task[Item],
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
+        *,
+        has: Callable[[Item], bool] | None = None,
+        name: Callable[[Item], str] = str,
     ) -> None:
-        """Run `task` on all `items`; raises the first error that a task raised."""
+        """Run `task` on all `items`; raises the first error that a task raised.
+
+        Parameters
+        ----------
+        task, items
+            The work.
+        on_done
+            Is told of each item that is done, from any thread.
+        has
+            Tells whether the result of an item is there, so that an engine that loses workers
+            goes on with what is left.
+        name
+            What an item is called in an error: ``shard 3``.
+        """

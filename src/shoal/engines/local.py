@@ -25,8 +25,14 @@ class LocalEngine:
         task: Task[Item],
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
+        *,
+        has: Callable[[Item], bool] | None = None,
+        name: Callable[[Item], str] = str,
     ) -> None:
-        """Run `task` on all `items`; the first error stops the items not yet begun."""
+        """Run `task` on all `items`; the first error stops the items not yet begun.
+
+        `has` and `name` are for engines that lose workers; an error here is its own sentence.
+        """
         if not items:
             return
         task.setup()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,17 +188,20 @@ def byte_view(array: NDArray) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-class Held:
+Value = TypeVar("Value")
+
+
+class Held(Generic[Value]):
     """A value made once a process, on first use; pickles and compares as empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._value: Any = None
+        self._value: Value | None = None
 
-    def __reduce__(self) -> tuple[type[Held], tuple[()]]:
+    def __reduce__(self) -> tuple[type[Held[Any]], tuple[()]]:
         return Held, ()
 
-    def get(self, make: Callable[[], Any]) -> Any:
+    def get(self, make: Callable[[], Value]) -> Value:
         """Give the value, made by `make` the first time."""
         with self._lock:
             if self._value is None:
@@ -217,7 +220,7 @@ class InflatedStore:
     n_rows: int
     size: int
     mtime_ns: int
-    held: Held = field(default_factory=Held, compare=False, repr=False)
+    held: Held[NDArray] = field(default_factory=Held, compare=False, repr=False)
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop``, copied from the unpacked array."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
 from shoal.sources import taken_of
+from shoal.sources.store import Held
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import extension, labels_in_common, rows_in_common
 from shoal.stages.fitted import Fitted
@@ -41,6 +42,9 @@ class _Known:
     place: NDArray[np.int32]
     shards: Shards
 
+    def setup(self) -> None:
+        """Nothing to load: only where rows are few is each a representative."""
+
     def __call__(self, number: int) -> Places:
         start, stop = self.shards.bounds(number)
         first = self.place[start:stop]
@@ -50,44 +54,34 @@ class _Known:
 
 
 @dataclass(frozen=True)
-class _Nearest:
-    """Rows whose representative is the nearest one, or the second that the third sides with.
+class _Near:
+    """What rows are searched among.
 
-    `lists` has the representatives near each code, for the rows' codes in `summary`; None where
-    these have none.
+    `lists` has the representatives near each code, for the rows' codes; None where these have none.
     """
 
     vectors: NDArray[np.float32]
     tree: Tree
     shortlists: Shortlists | None
     lists: NDArray[np.int32] | None
-    project: StageFolder
-    summary: StageFolder
 
-    def __call__(self, number: int) -> Places:
-        good = np.flatnonzero(read_npy(self.project.part("ok", number)))
-        rows = read_vectors(self.project, number)
-        found, away = self._near(number, rows[good], good)
-        n, near = len(rows), found.shape[1]
-        first, second = (np.full(n, -1, np.int32) for _ in range(2))
-        margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
-        ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
-        margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
-        if near == 3:
-            torn = swayed(self.tree, found, away)
-            found[torn, :2], away[torn, :2] = found[torn, 1::-1], away[torn, 1::-1]
-        first[good], second[good] = found[:, :2].T
-        distance[good] = away[:, 0]
-        return first, second, margin, distance
+    @classmethod
+    def of(cls, run: RunFolder, workers: int, coded: bool) -> _Near:
+        """Read the representatives and their tree, and make the lists."""
+        summary = run.stage("summarise")
+        vectors = read_npy(summary.whole("vectors"))
+        shortlists, lists = shortlists_for(vectors, workers), None
+        if coded:
+            lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
+        return cls(vectors, Result(run).tree, shortlists, lists)
 
-    def _near(
-        self, number: int, rows: NDArray[np.float32], good: NDArray[np.int64]
+    def search(
+        self, rows: NDArray[np.float32], code: NDArray[np.integer] | None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Give the three nearest representatives: near a row's code, or anywhere without one."""
         near = min(3, len(self.vectors))
-        if self.lists is None:
+        if self.lists is None or code is None:
             return nearest_of(rows, self.vectors, near, shortlists=self.shortlists)
-        code = read_npy(self.summary.part("code", number))[good]
         found, away = np.empty((len(rows), near), np.int32), np.empty((len(rows), near), np.float32)
         coded = code < len(self.lists)
         found[coded], away[coded] = nearest_listed(
@@ -97,6 +91,43 @@ class _Nearest:
             rows[~coded], self.vectors, near, shortlists=self.shortlists
         )
         return found, away
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """Rows whose representative is the nearest one, or the second that the third sides with."""
+
+    run: RunFolder
+    workers: int
+    coded: bool
+    held: Held[_Near] = field(default_factory=Held, compare=False, repr=False)
+
+    def setup(self) -> None:
+        """Load the representatives, which are too large to travel with the task."""
+        _ = self.near
+
+    @property
+    def near(self) -> _Near:
+        """What rows are searched among."""
+        return self.held.get(lambda: _Near.of(self.run, self.workers, self.coded))
+
+    def __call__(self, number: int) -> Places:
+        project, summary = self.run.stage("project"), self.run.stage("summarise")
+        good = np.flatnonzero(read_npy(project.part("ok", number)))
+        rows = read_vectors(project, number)
+        code = read_npy(summary.part("code", number))[good] if self.coded else None
+        found, away = self.near.search(rows[good], code)
+        n, near = len(rows), found.shape[1]
+        first, second = (np.full(n, -1, np.int32) for _ in range(2))
+        margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
+        ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
+        margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
+        if near == 3:
+            torn = swayed(self.near.tree, found, away)
+            found[torn, :2], away[torn, :2] = found[torn, 1::-1], away[torn, 1::-1]
+        first[good], second[good] = found[:, :2].T
+        distance[good] = away[:, 0]
+        return first, second, margin, distance
 
 
 @dataclass(frozen=True)
@@ -113,7 +144,8 @@ class _AssignShard:
     grown: Grown | None = None
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Load what rows are searched among."""
+        self.places.setup()
 
     def __call__(self, item: int) -> None:
         import pyarrow as pa
@@ -206,13 +238,9 @@ def _work(context: Context) -> dict[str, Any]:
     if summary.whole("place").exists():
         places = _Known(read_npy(summary.whole("place")), context.shards)
     else:
-        vectors = read_npy(summary.whole("vectors"))
-        workers = context.settings.workers or 1
-        shortlists, lists = shortlists_for(vectors, workers), None
-        if grown is None:  # added rows have no codes
-            lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
-        project = context.stage("project")
-        places = _Nearest(vectors, result.tree, shortlists, lists, project, summary)
+        # Rows that were added to those of an earlier run have no codes.
+        run, workers = RunFolder(context.run.path, {}), context.settings.workers or 1
+        places = _Nearest(run, workers, coded=grown is None)
     write_npy(folder.whole("far"), far)
     first = _previous(context) if grown is None else grown.before if grown.kept else None
     if first is not None:

@@ -142,18 +142,47 @@ class Context:
         done = sum(map(self.shards.rows, numbers)) - sum(map(self.shards.rows, left))
         if done:
             self.progress.advance(done)
-        self.engine.run(task, left, lambda number: self.progress.advance(self.shards.rows(number)))
+        self.engine.run(
+            task,
+            left,
+            lambda number: self.progress.advance(self.shards.rows(number)),
+            has=has,
+            name=lambda number: f"shard {number}",
+        )
 
     def each_group(
-        self, task: Task[int], groups: list[tuple[int, ...]], has: Callable[[int], bool]
+        self,
+        task: Task[int],
+        groups: list[tuple[int, ...]],
+        has: Callable[[int], bool],
+        *,
+        counted: bool = True,
     ) -> None:
-        """Run a task on the number of every group that `has` not been done."""
+        """Run a task on the number of every group that `has` not been done.
+
+        The rows are told as done unless another pass of the stage tells them.
+        """
         sizes = [sum(map(self.shards.rows, group)) for group in groups]
         left = [number for number in range(len(groups)) if not has(number)]
         done = sum(sizes) - sum(sizes[number] for number in left)
-        if done:
+        if done and counted:
             self.progress.advance(done)
-        self.engine.run(task, left, lambda number: self.progress.advance(sizes[number]))
+        self.engine.run(
+            task,
+            left,
+            (lambda number: self.progress.advance(sizes[number])) if counted else None,
+            has=has,
+            name=lambda number: _shards_named(groups[number]),
+        )
+
+
+def _shards_named(group: tuple[int, ...]) -> str:
+    """Name the shards of a group, which follow each other.
+
+    >>> _shards_named((3,)), _shards_named((4, 5, 6))
+    ('shard 3', 'shards 4 to 6')
+    """
+    return f"shard {group[0]}" if len(group) == 1 else f"shards {group[0]} to {group[-1]}"
 
 
 @dataclass(frozen=True)
@@ -299,14 +328,14 @@ def write_vectors(
 
 
 def read_vectors(
-    project: StageFolder, number: int, rows: NDArray | slice | None = None
+    folder: StageFolder, number: int, rows: NDArray | slice | None = None, kind: str = "vectors"
 ) -> NDArray[np.float32]:
     """Give a shard's projected rows, or those at some places in it, (n, d) float32."""
     some = slice(None) if rows is None else rows
-    stored = read_npy(project.part("vectors", number), mmap=rows is not None)[some]
+    stored = read_npy(folder.part(kind, number), mmap=rows is not None)[some]
     if stored.dtype == np.float32:
         return np.array(stored)
-    return unpack(stored, read_npy(project.part("scales", number))[some])
+    return unpack(stored, read_npy(folder.part(kind.replace("vectors", "scales"), number))[some])
 
 
 def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:

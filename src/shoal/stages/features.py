@@ -166,10 +166,7 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
     task = _MomentsOfGroup(encoding, groups, kept)
     if kept:
         context.each_shard(_EncodeShard(encoding), lambda shard: folder.has("ok", shard))
-        left = [group for group in range(len(groups)) if not folder.has("moments", group)]
-        context.engine.run(task, left)
-    else:
-        context.each_group(task, groups, lambda group: folder.has("moments", group))
+    context.each_group(task, groups, lambda group: folder.has("moments", group), counted=not kept)
     refuse_too_few(context.shards.n_rows, quarantined(context.run).to_pylist())
     moments = Moments.zero(d)
     for path in folder.parts("moments"):

@@ -46,6 +46,10 @@ class Result:
 
     run: RunFolder
 
+    def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
+        """Travel to workers without what was read."""
+        return Result, (self.run,)
+
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What the index says of the source."""

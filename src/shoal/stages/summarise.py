@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,16 @@ from shoal.core.representatives import (
     summarise_coded,
 )
 from shoal.errors import InputError
+from shoal.sources.store import Held
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
-from shoal.storage import RunFolder, StageFolder, read_npy, write_npy
+from shoal.storage import StageFolder, read_npy, write_npy
 
 _MOST = 32_768
 _ROWS_EACH = 4
 _FIELDS = ("weights", "vectors", "rows", "radius")
+_CODES = ("reach", "size", "centres")
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,18 @@ class _SummariseGroup:
 
     shards: Shards
     groups: list[tuple[int, ...]]
-    codebook: Codebook
     project: StageFolder
     folder: StageFolder
+    held: Held[Codebook] = field(default_factory=Held, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Load the codes, which are too large to travel with the task."""
+        _ = self.codebook
+
+    @property
+    def codebook(self) -> Codebook:
+        """The codes by which rows are summarised."""
+        return self.held.get(lambda: _read_codebook(self.folder))
 
     def __call__(self, item: int) -> None:
         partial = merge_partials(map(self._shard, self.groups[item]), self.codebook)
@@ -105,9 +113,10 @@ def _work(context: Context) -> dict[str, Any]:
             _keep_distinct(context, folder)
         else:
             _stream(context, folder, m)
-    for kind in sorted({path.parent.name for path in folder.path.glob("partial_*/*")}):
-        for path in folder.parts(kind):  # merged: they are large and are not needed again
-            path.unlink()
+    for kind in folder.kinds():
+        if kind.startswith(("partial_", "sample_")):
+            for path in folder.parts(kind):  # merged: they are large and are not needed again
+                path.unlink()
     weights = read_npy(folder.whole("weights"))
     return {"representatives": len(weights), "every_row": folder.whole("place").exists()}
 
@@ -160,9 +169,10 @@ def _stream(context: Context, folder: StageFolder, m: int) -> None:
     """Choose codes from a sample, summarise the shards by them, merge in order."""
     codebook = _codebook(context, folder, m)
     groups = context.shards.groups(8 * codebook.centres.size)
-    task = _SummariseGroup(context.shards, groups, codebook, context.stage("project"), folder)
+    task = _SummariseGroup(context.shards, groups, context.stage("project"), folder)
+    task.held.get(lambda: codebook)
     context.each_group(task, groups, lambda group: folder.has("partial_weight", group))
-    names = {path.parent.name for path in folder.path.glob("partial_*/*.npy")}
+    names = [kind for kind in folder.kinds() if kind.startswith("partial_")]
     parts = (
         PartialSummary.from_arrays(
             {name.removeprefix("partial_"): read_npy(folder.part(name, g)) for name in names}
@@ -186,30 +196,63 @@ def _stream(context: Context, folder: StageFolder, m: int) -> None:
 
 def _codebook(context: Context, folder: StageFolder, m: int) -> Codebook:
     """Choose the codes, or take those that are there from before."""
-    names = ("reach", "size", "centres")
-    if not folder.whole(names[-1]).exists():
-        sample = _sample(context.run, context.shards, SAMPLE_PER_CODE * m, context.settings.seed)
+    if not folder.whole(_CODES[-1]).exists():
+        sample = _sample(context, SAMPLE_PER_CODE * m)
         chosen = seed_codebook(sample, m, context.settings.seed, context.settings.workers or 1)
         arrays = chosen.to_arrays()
-        for name in names:
+        for name in _CODES:
             write_npy(folder.whole(name), np.asarray(arrays[name]))
-    return Codebook.from_arrays({name: read_npy(folder.whole(name)) for name in names})
+    return _read_codebook(folder)
 
 
-def _sample(run: RunFolder, shards: Shards, count: int, seed: int) -> NDArray[np.float32]:
+def _read_codebook(folder: StageFolder) -> Codebook:
+    """Read the codes that were chosen."""
+    return Codebook.from_arrays({name: read_npy(folder.whole(name)) for name in _CODES})
+
+
+@dataclass(frozen=True)
+class _SampleGroup:
+    """Draws rows of a group of shards, each with the same chance, as they are stored."""
+
+    shards: Shards
+    groups: list[tuple[int, ...]]
+    share: float
+    seed: int
+    project: StageFolder
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, item: int) -> None:
+        drawn = {number: self._at(number) for number in self.groups[item]}
+        packed = self.project.has("scales", self.groups[item][0])
+        for kind in ("scales", "vectors") if packed else ("vectors",):  # vectors show that all are
+            paths = {number: self.project.part(kind, number) for number in drawn}
+            rows = [read_npy(paths[number], mmap=True)[at] for number, at in drawn.items()]
+            write_npy(self.folder.part(f"sample_{kind}", item), np.concatenate(rows))
+
+    def _at(self, number: int) -> NDArray[np.int64]:
+        """Draw places in a shard."""
+        at = np.flatnonzero(read_npy(self.project.part("ok", number)))
+        chance = np.random.default_rng([self.seed, number]).random(len(at))
+        return at[chance < self.share]
+
+
+def _sample(context: Context, count: int) -> NDArray[np.float32]:
     """Draw rows from all shards, each with the same chance; all of them when they are few."""
-    share = min(1.0, count / shards.n_rows)
-    chosen = []
-    for number, good in good_blocks(run, shards):
-        at = good - shards.bounds(number)[0]
-        chance = np.random.default_rng([seed, number]).random(len(at))
-        chosen.append(at[chance < share])
-    project, done = run.stage("project"), 0
-    components = int(project.receipt.counts["components"])
-    drawn = np.empty((sum(map(len, chosen)), components), np.float32)
-    for number, at in enumerate(chosen):
-        drawn[done : done + len(at)] = read_vectors(project, number, at)
-        done += len(at)
+    project, folder, shards = context.stage("project"), context.stage("summarise"), context.shards
+    groups, share = shards.groups(1), min(1.0, count / shards.n_rows)
+    task = _SampleGroup(shards, groups, share, context.settings.seed, project, folder)
+    context.each_group(
+        task, groups, lambda group: folder.has("sample_vectors", group), counted=False
+    )
+    counts = [len(read_npy(path, mmap=True)) for path in folder.parts("sample_vectors")]
+    drawn = np.empty((sum(counts), int(project.receipt.counts["components"])), np.float32)
+    done = 0
+    for group, length in enumerate(counts):
+        drawn[done : done + length] = read_vectors(folder, group, kind="sample_vectors")
+        done += length
     return drawn
 
 

@@ -70,6 +70,10 @@ class StageFolder:
                 numbered.append((int(match["number"]), path))
         return [path for _, path in sorted(numbered)]
 
+    def kinds(self) -> list[str]:
+        """List the kinds of parts that are there, in order of name."""
+        return [path.name for path in self._kinds()]
+
     def begin(self, fingerprint: str) -> None:
         """Make the folder ready for parts of `fingerprint`; keep what is good from before.
 

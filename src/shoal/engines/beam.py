@@ -1,0 +1,209 @@
+"""The engine for a cluster: each pass is a pipeline of Apache Beam, `Create | Reshuffle | ParDo`.
+
+It knows tasks and items, and nothing of clustering. What a task makes goes to storage, never
+through Beam, so any runner will do, and a worker that is lost costs what it was at.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+from threadpoolctl import threadpool_limits
+
+from shoal import errors
+from shoal.engines import beam_processes
+from shoal.engines.base import Item, Task
+from shoal.storage import read_json, write_json
+
+TRIES = 3
+"""How often a task is tried in its place, and a pass is begun again after workers were lost."""
+
+_PAUSE = 0.5  # seconds before the second try, twice as many before the third
+
+
+class BeamEngine:
+    """Runs each pass as a pipeline on the runner that the options name.
+
+    Parameters
+    ----------
+    options
+        Given to Beam as they are: ``--runner=FlinkRunner`` and so on.
+    notes
+        A folder that workers and launcher reach: what goes wrong is said there.
+    prepare
+        Called once a worker, before the task's `setup`; picklable.
+    """
+
+    def __init__(
+        self, options: Sequence[str], notes: Path, prepare: Callable[[], None] | None = None
+    ) -> None:
+        self._options, self._notes, self._prepare = tuple(options), notes, prepare
+        _checked(self._options)
+
+    def run(
+        self,
+        task: Task[Item],
+        items: Sequence[Item],
+        on_done: Callable[[Item], None] | None = None,
+        *,
+        has: Callable[[Item], bool] | None = None,
+        name: Callable[[Item], str] = str,
+    ) -> None:
+        """Run `task` on all `items`, again on those that lost workers left undone."""
+        left, why = list(items), ""
+        for _ in range(TRIES):
+            if not left:
+                return
+            why = self._pass(task, left, name)
+            left, done = _parted(left, why, has)
+            if on_done is not None:
+                for item in done:
+                    on_done(item)
+        if left:
+            raise errors.WorkError(_gave_up(list(map(name, left)), why))
+
+    def _pass(self, task: Task[Item], items: list[Item], name: Callable[[Item], str]) -> str:
+        """Run one pipeline; give why it stopped before its end, empty where it did not."""
+        why = ""
+        begin = beam.Create(list(enumerate(items)), reshuffle=False)
+        work = beam.ParDo(_Work(task, self._notes, self._prepare))
+        options = _checked(self._options)
+        pipeline = beam.Pipeline(_runner(options), options)
+        _ = pipeline | begin | beam.Reshuffle() | work
+        try:
+            with beam_processes.quiet():
+                pipeline.run().wait_until_finish()
+        except Exception as error:  # whatever the runner raises: it is told from what is stored
+            why = _last_line(error)
+        self._raise_noted(items, name)
+        return why
+
+    def _raise_noted(self, items: list[Item], name: Callable[[Item], str]) -> None:
+        """Raise what a worker noted, of several the first."""
+        found = {}
+        for path in self._notes.glob("*.json"):
+            found[int(path.stem)] = read_json(path)
+            path.unlink()
+        if found:
+            first = min(found)
+            kind = getattr(errors, found[first]["kind"], errors.WorkError)
+            raise kind(f"{name(items[first])}: {found[first]['said']}")
+
+
+class _Work(beam.DoFn):  # type: ignore[misc]
+    """Does items with a task; what cannot be done is noted, and no reason for a new try."""
+
+    def __init__(
+        self, task: Task[Any], notes: Path, prepare: Callable[[], None] | None = None
+    ) -> None:
+        self._task, self._notes, self._prepare = task, notes, prepare
+
+    def setup(self) -> None:
+        """Load what is heavy."""
+        # One BLAS thread a worker: sums then have the same order for any number of workers.
+        self._limits = threadpool_limits(limits=1)
+        if self._prepare is not None:
+            self._prepare()
+        self._ready = _tried(self._task.setup)
+
+    def process(self, element: tuple[int, Any]) -> None:
+        """Do one item."""
+        number, item = element
+        error = self._ready or _tried(lambda: self._task(item))
+        if error is not None:
+            ours = isinstance(error, errors.ShoalError)
+            said = str(error) if ours else f"{type(error).__name__}: {_last_line(error)}"
+            write_json(self._notes / f"{number}.json", {"kind": type(error).__name__, "said": said})
+
+    def teardown(self) -> None:
+        """Give the threads back: some runners work in the launcher's own process."""
+        self._limits.restore_original_limits()
+
+
+def _tried(work: Callable[[], None]) -> Exception | None:
+    """Do something in some tries, as a network or a disk may come back; give the last error."""
+    for again in range(1, TRIES + 1):
+        try:
+            work()
+            return None
+        except Exception as error:
+            last = error
+            if isinstance(error, errors.InputError):
+                break
+            time.sleep(_PAUSE * again if again < TRIES else 0)
+    return last
+
+
+def _parted(
+    items: list[Item], why: str, has: Callable[[Item], bool] | None
+) -> tuple[list[Item], list[Item]]:
+    """Part items into those that are left and those that are done."""
+    if not why and (has is None or has(items[-1])):
+        return [], items
+    if has is None:
+        return items, []
+    done = [has(item) for item in items]
+    return (
+        [item for item, one in zip(items, done, strict=True) if not one],
+        [item for item, one in zip(items, done, strict=True) if one],
+    )
+
+
+def _checked(options: Sequence[str]) -> PipelineOptions:
+    """Give the options as Beam's; they are made anew for each pipeline, as runners change them.
+
+    Raises
+    ------
+    SettingError
+        When Beam refuses them; it has said why.
+    """
+    try:
+        made = PipelineOptions(list(options))
+        _ = made.get_all_options()
+    except SystemExit:
+        given = " ".join(options)
+        raise errors.SettingError(f"Beam does not take {given}: see the line above") from None
+    logs = made.view_as(WorkerOptions)
+    if logs.default_sdk_harness_log_level is None:
+        logs.default_sdk_harness_log_level = "ERROR"
+        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    return made
+
+
+def _runner(options: PipelineOptions) -> Any:
+    """Give the runner that the options name, None where Beam finds it by itself."""
+    named = options.view_as(StandardOptions).runner
+    mode = options.view_as(DirectOptions).direct_running_mode
+    if mode == "multi_processing" and named in (None, "DirectRunner", "FnApiRunner"):
+        # Beam would try Prism first, a program that it downloads and that has no processes.
+        return beam_processes.process_runner(options)
+    return None
+
+
+def _gave_up(names: list[str], why: str) -> str:
+    """Say what was not done, and why."""
+    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+    what = f"{names[0]}{more} could not be done in {TRIES} passes"
+    if why:
+        return f"{what}, workers were lost ({why}): run the same command again and it continues"
+    return (
+        f"{what}: workers ended well, but what they wrote is not here; give a run folder with -o "
+        "that all workers reach"
+    )
+
+
+def _last_line(error: BaseException) -> str:
+    """Give the last line that an error says: runners put whole tracebacks into their errors."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip()[:300] if lines else type(error).__name__

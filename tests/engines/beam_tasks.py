@@ -1,0 +1,43 @@
+"""Tasks that go wrong in worker processes, which import them from here."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from shoal.errors import SourceError
+from shoal.storage import write_json
+
+
+@dataclass(frozen=True)
+class Noting:
+    """Writes a file an item; goes wrong as often as it is told, and counts that in files."""
+
+    folder: Path
+    item: int = -1
+    times: int = 0
+    wrong: str = ""
+
+    def setup(self):
+        write_json(self.folder / "setups" / f"{time.monotonic_ns()}.json", os.getpid())
+
+    def __call__(self, item):
+        failed = self.folder / "failed"
+        if item == self.item and len(list(failed.glob("*"))) < self.times:
+            write_json(failed / f"{time.monotonic_ns()}.json", os.getpid())
+            self.fail()
+        write_json(self.folder / f"{item}.json", [item, item**2])
+
+    def fail(self):
+        if self.wrong == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.wrong == "source":
+            raise SourceError("row 7 could be read a moment ago: put it back")
+        raise OSError(5, "the disk\nis away")
+
+    def has(self, item):
+        return (self.folder / f"{item}.json").exists()
+
+    def count(self, what):
+        return len(list((self.folder / what).glob("*")))

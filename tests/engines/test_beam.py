@@ -1,0 +1,110 @@
+import json
+
+import pytest
+
+from shoal.engines.local import LocalEngine
+from shoal.errors import SettingError, SourceError, WorkError
+
+pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
+
+from tests.engines.beam_tasks import Noting
+
+from shoal.engines.beam import TRIES, BeamEngine
+
+HERE = ("--runner=FnApiRunner",)
+PROCESSES = (
+    "--runner=DirectRunner",
+    "--direct_running_mode=multi_processing",
+    "--direct_num_workers=2",
+)
+ITEMS = list(range(12))
+
+
+def shard(item):
+    return f"shard {item}"
+
+
+def run(tmp_path, options=HERE, items=ITEMS, told=None, **wrong):
+    task = Noting(tmp_path / "out", **wrong)
+    engine = BeamEngine(options, tmp_path / "notes")
+    engine.run(task, items, told, has=task.has, name=shard)
+    return task
+
+
+def results(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.json")}
+
+
+def test_every_item_is_done_once_and_told(tmp_path):
+    told = []
+    task = run(tmp_path, told=told.append)
+    assert sorted(told) == ITEMS
+    assert [json.loads((task.folder / f"{i}.json").read_text()) for i in ITEMS] == [
+        [i, i * i] for i in ITEMS
+    ]
+    assert task.count("setups") == 1
+    assert not (tmp_path / "notes").exists()
+
+
+def test_nothing_to_do_starts_nothing(tmp_path):
+    task = run(tmp_path, items=[])
+    assert not task.folder.exists()
+
+
+def test_processes_make_what_threads_make(tmp_path):
+    (tmp_path / "local").mkdir()
+    task = Noting(tmp_path / "local" / "out")
+    LocalEngine(2).run(task, ITEMS)
+    beam = run(tmp_path, PROCESSES)
+    assert results(beam.folder) == results(task.folder)
+    processes = {path.read_text() for path in (beam.folder / "setups").glob("*")}
+    assert beam.count("setups") == len(processes) == 2
+
+
+def test_a_killed_process_costs_only_what_it_was_at(tmp_path):
+    told = []
+    task = run(tmp_path, PROCESSES, told=told.append, item=5, times=1, wrong="kill")
+    assert sorted(told) == ITEMS
+    assert len(results(task.folder)) == len(ITEMS)
+    assert task.count("failed") == 1
+
+
+def test_a_shard_that_kills_every_worker_is_named(tmp_path):
+    with pytest.raises(WorkError) as caught:
+        run(tmp_path, PROCESSES, items=[3, 4], item=4, times=99, wrong="kill")
+    said = str(caught.value)
+    assert said.startswith(f"shard 4 could not be done in {TRIES} passes, workers were lost (")
+    assert "the same command again" in said
+    assert "\n" not in said
+    assert len(results(tmp_path / "out")) == 1
+
+
+def test_what_fails_twice_and_then_succeeds_is_done(tmp_path):
+    task = run(tmp_path, item=5, times=2)
+    assert len(results(task.folder)) == len(ITEMS)
+    assert task.count("failed") == 2
+
+
+def test_what_fails_every_time_is_named_and_the_others_are_done(tmp_path):
+    with pytest.raises(WorkError, match=r"^shard 5: OSError: is away$"):
+        run(tmp_path, item=5, times=99)
+    assert len(results(tmp_path / "out")) == len(ITEMS) - 1
+    assert len(list((tmp_path / "out" / "failed").glob("*"))) == TRIES
+    assert not list((tmp_path / "notes").glob("*"))
+
+
+def test_an_error_of_the_source_stays_one_and_is_not_tried_again(tmp_path):
+    with pytest.raises(SourceError, match=r"^shard 5: row 7 could be read a moment ago"):
+        run(tmp_path, item=5, times=99, wrong="source")
+    assert len(list((tmp_path / "out" / "failed").glob("*"))) == 1
+
+
+def test_results_that_do_not_arrive_are_said(tmp_path):
+    engine = BeamEngine(HERE, tmp_path / "notes")
+    with pytest.raises(WorkError, match=r"shard 0 and 11 more .* what they wrote is not here"):
+        engine.run(Noting(tmp_path / "there"), ITEMS, has=lambda item: False, name=shard)
+
+
+def test_options_that_beam_refuses(tmp_path, capsys):
+    with pytest.raises(SettingError, match="Beam does not take --direct_num_workers=many"):
+        BeamEngine(["--direct_num_workers=many"], tmp_path)

@@ -1,0 +1,182 @@
+"""Whole fits on Beam: the same bytes as on threads, whatever happens to workers and parts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from tests.engines.test_beam import HERE, PROCESSES
+from tests.test_pipeline import contents
+
+import shoal
+from shoal import tiles
+from shoal.errors import RunError, SettingError
+
+pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
+
+M = 400  # representatives: fewer than rows, so that every pass there is is done
+ROWS = 120  # of a shard: 15 shards
+FIT = f"""
+import sys
+import shoal.stages.base
+shoal.stages.base._SHARD_ROWS = {ROWS}
+from shoal.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_shards():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shoal.stages.base._SHARD_ROWS", ROWS)
+        yield
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    path = tmp_path_factory.mktemp("digits") / "digits.npy"
+    np.save(path, (load_digits().images * 15).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def local(digits, small_shards):
+    run = shoal.fit(digits, digits.parent / "local.shoal", representatives=M)
+    return contents(run.path)
+
+
+def fit(source, out, options=HERE, **settings):
+    return shoal.fit(
+        source, out, engine="beam", engine_options=options, **{"representatives": M, **settings}
+    )
+
+
+def command(source, out, *options):
+    shoal_fit = [sys.executable, "-c", FIT, "fit", str(source), "-o", str(out)]
+    asked = ["--representatives", str(M), "--engine", "beam", "--", *options]
+    return subprocess.Popen([*shoal_fit, *asked], stderr=subprocess.PIPE, text=True)
+
+
+def workers_of(process):
+    """The worker processes that a launcher has started."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            shell = int(status.read_text().rpartition(")")[2].split()[1])
+            words = (status.parent / "cmdline").read_bytes().split(b"\0")
+            parent = int(Path(f"/proc/{shell}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+        is_worker = b"apache_beam.runners.worker.sdk_worker_main" in words
+        if is_worker and process.pid in (shell, parent):
+            found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="worker processes are looked up in /proc")
+def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, local):
+    with command(digits, tmp_path / "run.shoal", *PROCESSES) as process:
+        killed = None
+        while process.poll() is None and killed is None:
+            if (tmp_path / "run.shoal" / "project").exists() and workers_of(process):
+                killed = workers_of(process)[0]
+                os.kill(killed, signal.SIGKILL)
+            time.sleep(0.02)
+        said = process.stderr.read()
+    assert process.returncode == 0, said
+    assert killed is not None
+    assert "Traceback" not in said
+    assert [line for line in said.splitlines() if "WARNING" in line or "INFO" in line] == []
+    assert contents(tmp_path / "run.shoal") == local
+
+
+def test_a_poisoned_shard_is_named_and_what_the_sentence_says_mends_it(tmp_path, digits, local):
+    fit(digits, tmp_path / "run")
+    part = tmp_path / "run" / "project" / "vectors" / "part-00005.npy"
+    part.write_bytes(part.read_bytes()[:1] + b"x" + part.read_bytes()[2:])
+    for path in (tmp_path / "run" / "summarise").rglob("*.*"):
+        path.unlink()
+    with pytest.raises(RunError, match=r"shard.* 5.*part-00005\.npy is damaged: delete the fol"):
+        fit(digits, tmp_path / "run")
+    assert not (tmp_path / "run" / "summarise" / "_done.json").exists()
+    for path in (tmp_path / "run" / "project").rglob("*.*"):
+        path.unlink()
+    fit(digits, tmp_path / "run")
+    assert contents(tmp_path / "run") == local
+
+
+def test_a_fit_goes_on_elsewhere_where_it_stopped(tmp_path, digits, local):
+    fit(digits, tmp_path / "run")
+    for stage in ("assign", "tree"):
+        (tmp_path / "run" / stage / "_done.json").unlink()
+    (tmp_path / "run" / "assign" / "rows" / "part-00002.parquet").unlink()
+    shoal.fit(digits, tmp_path / "run", representatives=M)
+    assert contents(tmp_path / "run") == local
+
+
+def test_rows_that_are_each_a_representative(tmp_path, digits):
+    one = shoal.fit(digits, tmp_path / "one", workers=1)
+    other = fit(digits, tmp_path / "other", representatives=None)
+    assert contents(one.path) == contents(other.path)
+
+
+def test_photos_through_a_network(tmp_path, photos):
+    one = shoal.fit(photos, tmp_path / "one")
+    other = fit(photos, tmp_path / "other", representatives=None)
+    assert contents(one.path) == contents(other.path)
+
+
+def test_the_task_that_travels_is_small(tmp_path, digits, monkeypatch):
+    """Large arrays are loaded by the workers: a pipeline's graph has place for some megabytes."""
+    import pickle
+
+    from shoal.engines.beam import BeamEngine
+
+    sizes = {}
+    run = BeamEngine.run
+
+    def noting(self, task, items, on_done=None, **more):
+        sizes[type(task).__name__] = len(pickle.dumps(task))
+        run(self, task, items, on_done, **more)
+
+    monkeypatch.setattr(BeamEngine, "run", noting)
+    fit(digits, tmp_path / "run")
+    assert {"_SummariseGroup", "_SampleGroup", "_AssignShard"} <= set(sizes)
+    assert max(sizes.values()) < 256 << 10
+
+
+def test_options_without_an_engine(tmp_path, digits):
+    with pytest.raises(SettingError, match=r"--runner=FnApiRunner behind -- .* --engine beam"):
+        shoal.fit(digits, tmp_path / "run", engine_options=HERE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["mnist", "tiles"])
+def test_large_sets_give_the_same_bytes(tmp_path, what, mnist_or_tiles):
+    source, settings = mnist_or_tiles(what)
+    one = shoal.fit(source, tmp_path / "one", **settings)
+    other = fit(source, tmp_path / "other", PROCESSES, representatives=None, **settings)
+    assert contents(one.path) == contents(other.path)
+    told = json.loads((other.path / "summarise" / "_done.json").read_text())
+    assert told["counts"]["every_row"] == (what == "mnist")
+
+
+@pytest.fixture
+def mnist_or_tiles(tmp_path):
+    def given(what):
+        if what == "mnist":
+            shared = Path(__file__).parents[3] / "shared" / "data" / "mnist.npz"
+            path = Path(os.environ.get("SHOAL_MNIST", shared))
+            if not path.exists():
+                pytest.skip(f"{path} is not there: name mnist.npz in SHOAL_MNIST")
+            return path, {}
+        tiles.make_tiles(tmp_path / "tiles", 200_000)
+        return tmp_path / "tiles", {"shape": "16,16,3"}
+
+    return given
