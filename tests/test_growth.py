@@ -215,14 +215,10 @@ def test_files_may_be_added_between_others(tmp_path, photos):
     assert np.array_equal(again.predict(folder).cluster[1::1][:1], again.labels()[80:81])
 
 
-def test_files_that_are_gone_or_changed_are_named(tmp_path, photos):
+def test_files_that_are_gone_are_named(tmp_path, photos):
     folder, more = photos
     old = shoal.fit(folder, tmp_path / "old", workers=1, layers="2")
     folder_of(folder, [f"{i:03d}" for i in range(1, 120, 3)], more)
-    Image.fromarray(more[0].T.copy()).save(folder / "000.png")
-    with pytest.raises(InputError, match=r"000.png \(row 0 of .*\) is not what it was: put it"):
-        shoal.fit(folder, tmp_path / "new", workers=1, previous=str(tmp_path / "old"))
-    assert not (tmp_path / "new").exists()
     (folder / "000.png").unlink()
     said = Noting()
     new = shoal.fit(
@@ -231,6 +227,60 @@ def test_files_that_are_gone_or_changed_are_named(tmp_path, photos):
     assert any("1 of 80 rows of" in note and "such as 000.png" in note for note in said.notes)
     assert new.drift is None
     assert (new.n_rows, old.n_rows) == (119, 80)
+
+
+def test_files_that_changed_are_placed_anew_and_the_others_keep_what_they_had(tmp_path, photos):
+    folder, more = photos
+    Image.fromarray(more[1]).save(folder / "999.png")
+    old = shoal.fit(folder, tmp_path / "old", workers=1, layers="2")
+    folder_of(folder, [f"{i:03d}" for i in range(1, 120, 3)], more)
+    Image.fromarray(more[1]).save(folder / "000.png")  # the other kind
+    (folder / "999.png").write_bytes(b"no image")
+    said = Noting()
+    settings = {"workers": 1, "previous": str(tmp_path / "old")}
+    new = shoal.fit(folder, tmp_path / "new", progress=said, **settings)
+    assert any("2 of these are in files that changed (such as 000.png)" in n for n in said.notes)
+    assert new.labels()[0] == old.labels()[1] != old.labels()[0]
+    assert np.array_equal(new.labels()[1:80], old.labels()[1:80])
+    assert (new.labels()[80], old.labels()[80]) == (-1, 0)
+    assert rows_of(new).slice(1, 79).equals(rows_of(old).slice(1, 79))
+    assert new.quarantine["name"].to_pylist() == ["999.png"]
+    assert new.drift.report["read"] == 41
+
+
+def test_when_most_files_changed_all_are_fitted_anew(tmp_path, photos):
+    folder, more = photos
+    shoal.fit(folder, tmp_path / "old", workers=1, layers="2")
+    for path in sorted(folder.iterdir())[:41]:
+        os.utime(path, ns=(1, 1))
+    folder_of(folder, ["x"], more[:1])
+    said = Noting()
+    settings = {"workers": 1, "previous": str(tmp_path / "old")}
+    new = shoal.fit(folder, tmp_path / "new", progress=said, **settings)
+    assert any("41 of 80 rows of" in note and "changed (such as" in note for note in said.notes)
+    assert new.drift is None
+
+
+def raw(folder, name, rows):
+    folder.mkdir(exist_ok=True)
+    rows.tofile(folder / name)
+
+
+def test_a_raw_file_that_changed_is_placed_anew(tmp_path):
+    folder, settings = tmp_path / "raw", {"shape": "8", "dtype": "float32"}
+    raw(folder, "0.bin", OLD[:150])
+    raw(folder, "1.bin", OLD[150:])
+    old = fit(tmp_path / "old", folder, **settings)
+    raw(folder, "1.bin", OLD[150:][::-1].copy())
+    raw(folder, "2.bin", SAME)
+    new = fit(tmp_path / "new", folder, previous=str(tmp_path / "old"), **settings)
+    assert np.array_equal(new.labels()[:150], old.labels()[:150])
+    assert np.array_equal(new.labels()[150:300], old.labels()[150:][::-1])
+    raw(folder, "1.bin", OLD[150:-1])
+    said = Noting()
+    more = fit(tmp_path / "more", folder, previous=str(tmp_path / "old"), progress=said, **settings)
+    assert any("1 of 300 rows of" in note and "such as 1.bin:149" in note for note in said.notes)
+    assert more.drift is None
 
 
 def test_a_file_that_was_only_touched_is_the_same(tmp_path, photos):

@@ -229,6 +229,7 @@ def _with_prints(context: Context) -> list[tuple[Stage, str]]:
         if context.grown is not None and stage.name != drift.STAGE.name:
             before = context.grown.stage(stage.name).receipt.fingerprint
             facts["grown"] = {"previous": before, "kept": context.grown.kept}
+            facts["grown"]["changed"] = list(context.grown.changed)
         prints[stage.name] = fingerprint(facts, *(prints[name] for name in stage.needs))
     return [(stage, prints[stage.name]) for stage in stages]
 

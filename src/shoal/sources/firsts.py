@@ -1,4 +1,4 @@
-"""The facts that a source had if it ended earlier: to tell that its first rows are as before."""
+"""What tells that the first rows of a source are as before: facts of all, of files, of rows."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.sources.arrays import ArraySource
 from shoal.sources.base import Source
@@ -14,6 +15,8 @@ from shoal.sources.folder import FolderStore
 from shoal.sources.listing import Listing
 from shoal.sources.store import FileStore, MemoryStore
 from shoal.sources.taken import TakenImages
+
+_MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two times become one
 
 
 def first_facts(source: Source, n: int) -> dict[str, Any] | None:
@@ -63,3 +66,29 @@ def _of_listing(store: FolderStore, rows: np.ndarray) -> dict[str, Any]:
         blob, np.cumsum(ends - np.array(starts)), listing.sizes[rows], listing.mtimes[rows]
     )
     return FolderStore(store.root, found).facts()
+
+
+def row_stamps(source: Source, start: int, stop: int) -> NDArray[np.uint64] | None:
+    """Give numbers that change with the sizes or times of the files of rows, (rows,).
+
+    None where rows are no files of a folder.
+    """
+    if not isinstance(source, EncodedSource):
+        return None
+    images, rows = source.store, np.arange(start, stop)
+    if isinstance(images, TakenImages):
+        rows, images = images.taken.rows[start:stop], images.inner
+    if not isinstance(images, FolderStore):
+        return None
+    sizes, times = (
+        column[rows].astype(np.uint64) for column in (images.listing.sizes, images.listing.mtimes)
+    )
+    return times * _MIXER + sizes
+
+
+def file_stamps(source: Source) -> list[list[Any]] | None:
+    """Give name, size, time and rows of each file of arrays; None for other sources."""
+    store = source.store if isinstance(source, ArraySource) else None
+    if not isinstance(store, FileStore):
+        return None
+    return [[part.path.name, part.size, part.mtime_ns, part.n_rows] for part in store.parts]

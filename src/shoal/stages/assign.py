@@ -21,6 +21,7 @@ from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import extension, labels_in_common, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
+from shoal.stages.judging import kept_rows
 from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,
@@ -141,6 +142,7 @@ class _AssignShard:
     far: NDArray[np.bool_]
     limits: NDArray[np.float32]
     folder: StageFolder
+    project: StageFolder
     grown: Grown | None = None
 
     def setup(self) -> None:
@@ -153,20 +155,26 @@ class _AssignShard:
         first, second, margin, distance = self.places(item)
         known = np.maximum(first, 0)
         outlier = self.far[known] | (distance > self.limits[known])
-        table = pa.table(
-            {
-                "representative": first,
-                "second": second,
-                "margin": margin,
-                "distance": distance,
-                "outlier": outlier & (first >= 0),
-            }
-        )
-        old = 0 if self.grown is None else self.grown.old(item)
-        if self.grown is not None and old:
-            before = read_table(self.grown.stage("assign").part("rows", item, "parquet"))
-            table = pa.concat_tables([before, table.slice(old)]).combine_chunks()
-        write_table(self.folder.part("rows", item, "parquet"), table)
+        columns: dict[str, NDArray] = {
+            "representative": first,
+            "second": second,
+            "margin": margin,
+            "distance": distance,
+            "outlier": outlier & (first >= 0),
+        }
+        if self.grown is not None:
+            self._keep(self.grown, item, columns)
+        write_table(self.folder.part("rows", item, "parquet"), pa.table(columns))
+
+    def _keep(self, grown: Grown, number: int, columns: dict[str, NDArray]) -> None:
+        """Put back what was said of rows of the earlier run that are as they were."""
+        kept = kept_rows(grown, self.project, number, len(columns["margin"]))
+        if not kept.any():
+            return
+        before = read_table(grown.stage("assign").part("rows", number, "parquet"))
+        mine = kept[: before.num_rows]
+        for name, column in columns.items():
+            column[: len(mine)][mine] = before[name].to_numpy()[mine]
 
 
 def _facts(context: Context) -> dict[str, Any]:
@@ -229,7 +237,7 @@ def _work(context: Context) -> dict[str, Any]:
     if grown is not None:
         grown.take_over(
             folder,
-            lambda kind, number: kind == "ids" or (number is not None and number < grown.whole),
+            lambda kind, number: kind == "ids" or (number is not None and grown.keeps(number)),
         )
         if result.from_every_row:  # which are at no distance from themselves
             labels = result.tree.labels(result.primary.k)
@@ -245,7 +253,7 @@ def _work(context: Context) -> dict[str, Any]:
     first = _previous(context) if grown is None else grown.before if grown.kept else None
     if first is not None:
         write_json(folder.whole("extends", "json"), extension(first))
-    task = _AssignShard(places, far, limits, folder, grown)
+    task = _AssignShard(places, far, limits, folder, context.stage("project"), grown)
     context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))
     previous = _previous(context)
     if previous is not None:

@@ -105,6 +105,7 @@ def _work(context: Context) -> dict[str, Any]:
         "previous": str(grown.before.run.path),
         "fitted": grown.fitted,
         "kept": grown.kept,
+        "changed": list(grown.changed),
         "added": context.shards.n_rows - grown.kept,
         "read": new.rows,
         "shard_rows": context.shards.size,

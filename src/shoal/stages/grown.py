@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shoal.stages.result import Result
 from shoal.storage import StageFolder, link_file
 
@@ -23,20 +20,18 @@ class Grown:
     kept
         How many rows are its own, the first ones; 0 when it was a look at a sample: then all
         rows are placed in its tree.
+    changed
+        Shards in which files changed since: they are done again.
     """
 
     before: Result
     kept: int
+    changed: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
         """Rows of a shard."""
         return int(self.before.summary["shard_rows"])
-
-    @property
-    def whole(self) -> int:
-        """How many shards have rows of the earlier run only: those are taken over."""
-        return self.kept // self.size
 
     @property
     def fitted(self) -> int:
@@ -47,17 +42,19 @@ class Grown:
         """Give the folder of a stage of the earlier run."""
         return self.before.run.stage(name)
 
-    def old(self, number: int) -> int:
-        """Count the rows of a shard that are those of the earlier run."""
-        return min(max(self.kept - number * self.size, 0), self.size)
+    def keeps(self, number: int) -> bool:
+        """Tell whether a shard is taken over: all of its rows are the earlier run's."""
+        return number < self.kept // self.size and number not in self.changed
 
-    def redone(self, shards: int) -> range:
+    def redone(self, shards: int) -> list[int]:
         """Give the shards, of so many, that have rows of which something must be done."""
-        return range(self.whole, shards)
+        return [number for number in range(shards) if not self.keeps(number)]
 
-    def is_kept(self, project: StageFolder, number: int, rows: int) -> NDArray[np.bool_]:
-        """Tell which rows of a shard are the earlier run's, as they were, (rows,)."""
-        return np.arange(rows) < self.old(number)
+    def old(self, number: int) -> int:
+        """Count the rows of a shard that are those of the earlier run, as they were."""
+        if number in self.changed:
+            return 0
+        return min(max(self.kept - number * self.size, 0), self.size)
 
     def take_over(self, folder: StageFolder, wanted: Callable[[str, int | None], bool]) -> None:
         """Link parts of the earlier run, each by its kind and number (None: a whole).

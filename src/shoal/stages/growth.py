@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,18 @@ from shoal.core.packing import pack, unpack
 from shoal.errors import InputError, SettingError
 from shoal.settings import FitSettings
 from shoal.sources import Source, Taken, as_wanted, take, taken_of
-from shoal.sources.firsts import first_facts
+from shoal.sources.firsts import file_stamps, first_facts, row_stamps
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
+from shoal.stages.judging import NEAR
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, read_npy, read_table
+from shoal.storage import RunFolder, read_json, read_npy, read_table
 
 _LOOKED = 8  # rows of a shard, the first and the last among them
 _AT_ONCE = 2048
-_NEAR = 0.02  # of the usual length of a vector
+_NAMES = 65_536  # that are Python's own strings at a time
 _DECIDING = ("layers", "representatives", "neighbours", "detail", "min_size")
 
 
@@ -40,12 +42,16 @@ class Growth:
         The source, the rows of the earlier run first.
     rows
         The same, as its encoder wants them.
+    changed, such_as
+        How many of the earlier run's rows are in files that changed, and the first of them.
     """
 
     grown: Grown
     fitted: Fitted
     opened: Source
     rows: Source
+    changed: int = 0
+    such_as: str = ""
 
     @property
     def shards(self) -> Shards:
@@ -58,9 +64,15 @@ class Growth:
         before, kept = self.grown.before, self.grown.kept
         if not kept:
             return f"All rows are placed in the tree of the sample in {before.run.path}."
+        changed = (
+            f" {self.changed:,} of these are in files that changed (such as {self.such_as}), and "
+            "are placed anew."
+            if self.changed
+            else ""
+        )
         return (
             f"{self.opened.n_rows - kept:,} rows come after the {kept:,} of {before.run.path}, "
-            "and are placed in its tree."
+            f"and are placed in its tree.{changed}"
         )
 
 
@@ -91,7 +103,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
         return ""
     if settings.added == "refit":
         if source.names(0, 1) is None or not before.summary["named"]:
-            _check(_growth(fitted, source, before.n_rows))
+            _checked(_growth(fitted, source, before.n_rows))
         return ""
     if sampled and before.sample_of != source.n_rows:
         raise InputError(
@@ -104,8 +116,13 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
         return rows
     _check_settings(settings, before, fitted)
     taken = source if rows is None else take(source, Taken(rows, source.n_rows))
-    growth = _growth(fitted, taken, kept)
-    _check(growth)
+    growth = _checked(_growth(fitted, taken, kept))
+    if 2 * growth.changed > max(kept, 1):
+        return (
+            f"{growth.changed:,} of {kept:,} rows of {before.run.path} changed (such as "
+            f"{growth.such_as}), so all rows are fitted anew; clusters that match keep their "
+            "numbers."
+        )
     return growth
 
 
@@ -116,12 +133,60 @@ def _growth(fitted: Fitted, source: Source, kept: int) -> Growth:
     return Growth(Grown(fitted.result, kept), fitted, opened, wanted)
 
 
-def _check(growth: Growth) -> None:
-    """Raise where the first rows are not those of the earlier run."""
+def _checked(growth: Growth) -> Growth:
+    """See what changed of the rows of the earlier run, and raise where they are other ones."""
     grown = growth.grown
     facts = first_facts(growth.opened, grown.kept)
-    if grown.kept and not _is_known(facts, grown.before.summary["source"]):
+    if not grown.kept or _is_known(facts, grown.before.summary["source"]):
+        return growth
+    changed = _changed(growth)
+    if changed is None:
         _check_rows(growth)
+        return growth
+    if not len(changed):
+        return growth
+    shards = tuple(np.unique(changed // grown.size).tolist())
+    first = int(changed[0])
+    names = growth.opened.names(first, first + 1)
+    such_as = f"row {first:,}" if names is None else names[0]
+    return replace(
+        growth, grown=replace(grown, changed=shards), changed=len(changed), such_as=such_as
+    )
+
+
+def _changed(growth: Growth) -> NDArray[np.int64] | None:
+    """Give the rows of the earlier run whose files changed; None where that is not known."""
+    grown, index = growth.grown, growth.grown.stage("index")
+    if index.parts("stamps"):
+        found = [np.empty(0, np.int64)]
+        shards = Shards(grown.kept, grown.size)
+        for number in range(len(shards)):
+            start, stop = shards.bounds(number)
+            now = row_stamps(growth.opened, start, stop)
+            if now is None or not index.has("stamps", number):
+                return None
+            found.append(start + np.flatnonzero(now != read_npy(index.part("stamps", number))))
+        return np.concatenate(found)
+    path = index.whole("files", "json")
+    return _changed_files(growth, read_json(path)) if path.exists() else None
+
+
+def _changed_files(growth: Growth, before: list[list[Any]]) -> NDArray[np.int64] | None:
+    """Give the rows of files of as many rows as before, but of another size or time.
+
+    None when there are others: then the rows may have moved.
+    """
+    now = file_stamps(growth.opened)
+    if now is None or len(now) < len(before):
+        return None
+    found, start = [np.empty(0, np.int64)], 0
+    for old, new in zip(before, now, strict=False):
+        if (old[0], old[3]) != (new[0], new[3]):
+            return None
+        if old != new:
+            found.append(np.arange(start, start + old[3]))
+        start += old[3]
+    return np.concatenate(found)
 
 
 def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> None:
@@ -161,13 +226,16 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
     import pyarrow as pa
     import pyarrow.compute
 
-    names = source.names(0, 1) and before.summary["named"]
     paths = before.run.stage("index").parts("names")
-    if not names or not paths:
+    known = _is_known(first_facts(source, before.n_rows), before.summary["source"])
+    if known or source.names(0, 1) is None or not paths or _begins_with(source, paths):
         return None
     old = pa.concat_tables([read_table(path) for path in paths])["name"]
-    new = pa.chunked_array([pa.array(source.names(0, source.n_rows), pa.string())])
-    if new.slice(0, len(old)).equals(old) or len(new.unique()) < len(new):
+    blocks = range(0, source.n_rows, _NAMES)
+    new = pa.chunked_array(
+        [pa.array(source.names(a, min(a + _NAMES, source.n_rows)), pa.string()) for a in blocks]
+    )
+    if len(new.unique()) < len(new):
         return None
     at = pa.compute.index_in(old, value_set=new)
     gone = pa.compute.is_null(at)
@@ -185,6 +253,18 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
     return np.concatenate([first, np.flatnonzero(rest)])
 
 
+def _begins_with(source: Source, paths: list[Path]) -> bool:
+    """Tell whether the first rows of a source have the names that are stored, shard by shard."""
+    start = 0
+    for path in paths:
+        names = read_table(path)["name"].to_pylist()
+        stop = start + len(names)
+        if stop > source.n_rows or source.names(start, stop) != names:
+            return False
+        start = stop
+    return True
+
+
 def _check_rows(growth: Growth) -> None:
     """Read some rows of every shard again, and raise when they are not what they were."""
     before, kept = growth.grown.before, growth.grown.kept
@@ -200,7 +280,7 @@ def _check_rows(growth: Growth) -> None:
                 raise InputError(_other(growth, int(chosen[at]), f"cannot be read: {reasons[at]}"))
         away = np.sqrt(((found - stored) ** 2).sum(axis=1))
         usual = np.sqrt((stored[good] ** 2).sum(axis=1).mean()) if good.any() else 0.0
-        wrong = np.flatnonzero(good & (away > _NEAR * usual))
+        wrong = np.flatnonzero(good & (away > NEAR * usual))
         if len(wrong):
             raise InputError(_other(growth, int(chosen[wrong[0]]), "is not what it was"))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shoal.engines.local import LocalEngine
 from shoal.sources import Batch, Source, taken_of
 from shoal.sources.arrays import ArraySource
+from shoal.sources.firsts import file_stamps, row_stamps
 from shoal.sources.mixed import TableSource
 from shoal.stages.base import (
     Context,
@@ -49,6 +50,9 @@ class _IndexShard:
         if names is not None:
             table = pa.table({"name": pa.array(names, pa.string())})
             write_table(self.folder.part("names", item, "parquet"), table)
+        stamps = row_stamps(self.source, start, stop)
+        if stamps is not None:
+            write_npy(self.folder.part("stamps", item), stamps)
         bad: dict[int, str] = {}
         if self.read:
             batch = self.source.read(start, stop)
@@ -112,6 +116,9 @@ def _work(context: Context) -> dict[str, Any]:
     taken = taken_of(source)
     if taken is not None:
         write_npy(folder.whole("taken"), taken.rows)
+    files = file_stamps(source)
+    if files is not None:
+        write_json(folder.whole("files", "json"), files)
     write_json(folder.whole("summary", "json"), summary)
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
 
@@ -123,7 +130,7 @@ def _take_over(grown: Grown, source: Source, folder: StageFolder) -> bool:
     grown.take_over(
         folder,
         lambda kind, number: (
-            number is not None and number < grown.whole and (named or kind != "names")
+            number is not None and grown.keeps(number) and (named or kind != "names")
         ),
     )
     return named

@@ -13,7 +13,11 @@ from shoal.core.packing import pack, unpack
 from shoal.stages.base import Context, read_vectors
 from shoal.stages.encoding import residual
 from shoal.stages.fitted import Fitted
-from shoal.storage import read_npy, read_table
+from shoal.stages.grown import Grown
+from shoal.storage import StageFolder, read_npy, read_table
+
+NEAR = 0.02
+"""Of the usual length of a vector: by so much a row may differ and be the same."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,39 @@ def judged(context: Context, gauge: Gauge, number: int) -> Added:
     assert grown is not None
     table = read_table(assign.part("rows", number, "parquet"), ("representative", "distance"))
     place, distance = (table[name].to_numpy() for name in ("representative", "distance"))
-    new = (place >= 0) & ~grown.is_kept(project, number, len(place))
+    new = (place >= 0) & ~kept_rows(grown, project, number, len(place))
     at = np.flatnonzero(new)
     beyond = read_npy(project.part("left", number))[at] > gauge.fitted.residual_limit
     cluster, away = gauge.labels[place[at]], distance[at]
     unlike = (away > gauge.limits[cluster]) | beyond
     stretched = (away > gauge.usual[cluster]) | unlike
     return Added(number, number * grown.size + at, place[at], cluster, unlike, stretched, beyond)
+
+
+def kept_rows(grown: Grown, project: StageFolder, number: int, rows: int) -> NDArray[np.bool_]:
+    """Tell which rows of a shard are the earlier run's, as they were, (rows,).
+
+    Where files changed, a row is as it was when its vector is, up to rounding.
+
+    Parameters
+    ----------
+    grown
+        The earlier run.
+    project
+        That stage of the run with the rows added.
+    number, rows
+        The shard, and how many rows it has.
+    """
+    kept = np.arange(rows) < grown.old(number)
+    if number in grown.changed:
+        before = grown.stage("project")
+        good, was_good = (read_npy(one.part("ok", number)) for one in (project, before))
+        both = slice(min(rows, len(was_good)))
+        here, there = (read_vectors(one, number)[both] for one in (project, before))
+        away = np.sqrt(((here - there) ** 2).sum(axis=1))
+        usual = np.sqrt((there[was_good[both]] ** 2).sum(axis=1).mean()) if was_good.any() else 0
+        kept[both] = (good[both] == was_good[both]) & (away <= NEAR * usual)
+    return kept
 
 
 def home_of(context: Context, gauge: Gauge, shard: int, rows: NDArray) -> NDArray[np.float32]:

@@ -144,9 +144,7 @@ def _work(context: Context) -> dict[str, Any]:
         grown = context.grown
         grown.take_over(
             folder,
-            lambda kind, number: (
-                kind == "residual" or (number is not None and number < grown.whole)
-            ),
+            lambda kind, number: kind == "residual" or (number is not None and grown.keeps(number)),
         )
         task = _ProjectAdded(context.rows, context.encoder, projection, grown, folder)
     context.each_shard(task, lambda number: folder.has("vectors", number))
