@@ -17,6 +17,7 @@ from shoal.core.drift import chance_of_fewer
 from shoal.core.nearest import nearest_of
 from shoal.core.structure import fit_structure
 from shoal.core.tree import Tree
+from shoal.engines.local import LocalEngine
 from shoal.features import Moments, fit_projection
 from shoal.sources import Taken, take
 from shoal.stages.base import Context
@@ -141,7 +142,7 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
     task = _GoWithNearest(context, gauge, looked.home, of_new)
     shards = [] if context.grown is None else list(context.grown.redone(len(context.shards)))
     left = [number for number in shards if not folder.has("nearest", number)]
-    context.engine.run(task, left, lambda number: None)
+    LocalEngine(context.settings.workers or 1).run(task, left)
     old = _old_in(context, gauge, looked, of_looked, len(groups))
     found = _tested(
         context, gauge, shards, old, [_examples(looked, g[~looked.is_old[g]]) for g in groups]
