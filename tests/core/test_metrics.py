@@ -42,6 +42,18 @@ def test_parts_add_up_to_the_whole(pairs, at):
     assert score_table(total) == score(truth, found)
 
 
+@pytest.mark.parametrize("kind", [np.int64, str])
+def test_rows_are_counted_in_pieces_as_at_once(monkeypatch, kind):
+    draw = np.random.default_rng(0)
+    truth, found = draw.integers(0, 9, 200).astype(kind), draw.integers(-1, 5, 200)
+    whole = contingency(truth, found)
+    monkeypatch.setattr("shoal.core.metrics._AT_ONCE", 7)
+    pieces = contingency(truth, found)
+    assert np.array_equal(whole.table.toarray(), pieces.table.toarray())
+    for name in ("classes", "clusters", "noise"):
+        assert np.array_equal(getattr(whole, name), getattr(pieces, name))
+
+
 def test_contingency_counts_noise_apart():
     shared = contingency(["b", "a", "b", "b"], [9, 3, 3, -1])
     assert shared.classes.tolist() == ["a", "b"]

@@ -33,6 +33,13 @@ def test_files_are_found_by_name_among_new_ones(tmp_path):
     assert labels_in_common(labels, None) is labels
 
 
+def test_names_that_come_first_are_found_part_by_part(tmp_path, monkeypatch):
+    one = fit(tmp_path / "one", range(60))
+    other = fit(tmp_path / "other", range(100))  # in parts of another length
+    monkeypatch.setattr("shoal.stages.common._names", None)  # which would hold all of them
+    assert rows_in_common(one, other).tolist() == [*range(60), *[-1] * 40]
+
+
 def test_files_without_a_name_in_common_share_nothing(tmp_path):
     with pytest.raises(InputError, match="they share none"):
         rows_in_common(fit(tmp_path / "one", range(20)), fit(tmp_path / "other", range(20, 40)))

@@ -8,6 +8,7 @@ Label −1 is noise, and noise counts as an error:
 """
 
 from dataclasses import asdict, dataclass
+from functools import reduce
 from math import exp, lgamma, log
 
 import numpy as np
@@ -19,6 +20,8 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from shoal.core.cells import add_up, checked
 from shoal.core.nearest import nearest_of
 from shoal.errors import InputError
+
+_AT_ONCE = 1 << 20  # rows that are counted at a time: what that takes does not grow with them
 
 NOISE = -1
 
@@ -105,6 +108,12 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
         )
     if not np.issubdtype(cluster.dtype, np.integer):
         raise InputError(f"clusters are {cluster.dtype}, but must be whole numbers")
+    pieces = (slice(a, a + _AT_ONCE) for a in range(0, len(true), _AT_ONCE))
+    return reduce(added, (_contingency(true[piece], cluster[piece]) for piece in pieces))
+
+
+def _contingency(true: NDArray, cluster: NDArray) -> Contingency:
+    """Count the rows of each class in each cluster, all at once."""
     classes, row = _numbered(true)
     real = cluster != NOISE
     clusters, column = _numbered(cluster[real])
@@ -365,19 +374,40 @@ def match_labels(
     before, after = np.asarray(previous, np.int64), np.asarray(new, np.int64)
     if before.shape != after.shape:
         raise InputError(f"{len(before)} earlier labels, but {len(after)} new ones")
-    real = after != NOISE
-    ids, number = _numbered(after[real])
-    names = np.full(len(ids), NOISE, np.int64)
-    if (before != NOISE).any():
-        shared = contingency(before[before != NOISE], after[before != NOISE])
-        row, column = _best_pairs(shared.table)
-        place = np.searchsorted(ids, shared.clusters[column])
-        earlier = np.asarray(shared.table.sum(axis=1)) + shared.noise
-        smaller = np.minimum(earlier[row], np.bincount(number, minlength=len(ids))[place])
-        match = shared.table[row, column] >= least * smaller
-        names[place[match]] = shared.classes[row[match]]
-    fresh = np.flatnonzero(names == NOISE)
-    names[fresh] = max(before.max(initial=NOISE) + 1, first_id) + np.arange(len(fresh))
     renamed = np.full(len(after), NOISE, np.int64)
-    renamed[real] = names[number]
+    real = np.flatnonzero(after != NOISE)
+    if len(real):
+        found = contingency(before, after)
+        names = matched_ids(found, least, first_id)
+        renamed[real] = names[np.searchsorted(found.clusters, after[real])]
     return renamed
+
+
+def matched_ids(found: Contingency, least: float = 0.5, first_id: int = 0) -> NDArray[np.int64]:
+    """Give clusters the ids of the earlier clusters that they match; see `match_labels`.
+
+    Parameters
+    ----------
+    found
+        Rows that earlier clusters, the classes, share with new ones; −1 is earlier noise.
+    least, first_id
+        See `match_labels`.
+
+    Returns
+    -------
+    NDArray
+        (clusters,) int64.
+    """
+    names = np.full(len(found.clusters), NOISE, np.int64)
+    known = np.flatnonzero(found.classes != NOISE)
+    if len(known):
+        shared = found.table[known]
+        row, column = _best_pairs(shared)
+        earlier = np.asarray(shared.sum(axis=1)) + found.noise[known]
+        sizes = np.asarray(found.table.sum(axis=0))
+        match = shared[row, column] >= least * np.minimum(earlier[row], sizes[column])
+        names[column[match]] = found.classes[known[row[match]]]
+    fresh = np.flatnonzero(names == NOISE)
+    top = int(found.classes.max(initial=NOISE)) + 1
+    names[fresh] = max(top, first_id) + np.arange(len(fresh))
+    return names

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.coded import centres_near, nearest_listed
-from shoal.core.metrics import match_labels
+from shoal.core.metrics import Contingency, added, contingency, matched_ids
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
@@ -18,7 +19,7 @@ from shoal.errors import InputError
 from shoal.sources import taken_of
 from shoal.sources.store import Held
 from shoal.stages.base import Context, Shards, Stage, read_vectors
-from shoal.stages.common import extension, labels_in_common, rows_in_common
+from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
 from shoal.stages.judging import kept_rows
@@ -212,17 +213,45 @@ def _kept_ids(result: Result, previous: Result, first_id: int) -> dict[str, list
         if layer.primary:
             before = previous.primary
         sized, sizes = numbered_by_size(result.tree.labels(layer.k), result.representatives.weights)
-        found = np.append(sized, -1)[result.place]
-        earlier = labels_in_common(previous.labels(before.k), rows)
-        renamed = match_labels(earlier, found, first_id=first_id)
+        found = _shared(previous, previous.cut(before.k), result, sized, rows)
         ids = np.full(len(sizes), -1, np.int64)
-        ids[found[found >= 0]] = renamed[found >= 0]
+        ids[found.clusters] = matched_ids(found, first_id=first_id)
         empty = np.flatnonzero(ids < 0)  # their representatives decide no row
-        ids[empty] = max(first_id, int(ids.max()) + 1, int(earlier.max()) + 1) + np.arange(
-            len(empty)
-        )
+        first = max(first_id, int(ids.max()) + 1, int(found.classes.max()) + 1)
+        ids[empty] = first + np.arange(len(empty))
         kept[str(layer.k)] = ids.tolist()
     return kept
+
+
+def _shared(
+    previous: Result,
+    earlier: NDArray[np.int32],
+    result: Result,
+    labels: NDArray[np.int32],
+    rows: NDArray[np.integer] | None,
+) -> Contingency:
+    """Count the rows that clusters share with those of an earlier run, block by block.
+
+    Parameters
+    ----------
+    previous, result
+        The earlier run, and this one.
+    earlier, labels
+        Clusters of their representatives.
+    rows
+        From `rows_in_common`.
+    """
+    earlier, labels = np.append(earlier, np.int32(-1)), np.append(labels, np.int32(-1))
+    start, found = 0, []
+    for (place,) in result.blocks("representative"):
+        block = slice(start, start + len(place))
+        if rows is None:
+            was = previous.place[block]
+        else:
+            was = np.where(rows[block] < 0, -1, previous.place[np.maximum(rows[block], 0)])
+        found.append(contingency(earlier[was], labels[place]))
+        start += len(place)
+    return reduce(added, found)
 
 
 def _work(context: Context) -> dict[str, Any]:
