@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks import (
     decode,
     digits,
+    explore,
     fashion,
     forecast,
     grown,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         tiles,
         forecast,
         grown,
+        explore,
     )
 }
 PAGE = ROOT / "docs" / "benchmarks.md"

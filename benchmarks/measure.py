@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,17 @@ def measure(
         told = errors[0].decode(errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {process.returncode}\n{told}")
     return Usage(seconds, (watch.peak or used.ru_maxrss * _UNIT) / 2**20, watch.most)
+
+
+@contextmanager
+def watching(pid: int) -> Iterator[Callable[[], float]]:
+    """Watch a process that runs; give what tells the peak of its whole tree so far, in MiB."""
+    watch = _Watch(pid, None)
+    watch.start()
+    try:
+        yield lambda: watch.peak / 2**20
+    finally:
+        watch.stop()
 
 
 def own_peak_mib() -> float:

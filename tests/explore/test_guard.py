@@ -1,4 +1,5 @@
 import re
+import socket
 
 import pytest
 
@@ -93,6 +94,7 @@ def test_others_are_let_in_only_with_a_token():
 
 def test_a_taken_port_is_named():
     address = listen(None, None, None)
+    assert address.listening.proto == socket.IPPROTO_TCP  # what asyncio looks at for TCP_NODELAY
     assert address.listening.getsockname()[0] == "127.0.0.1"
     with pytest.raises(InputError, match=f"127.0.0.1:{address.port} cannot be used"):
         listen(None, address.port, None)

@@ -1,0 +1,153 @@
+"""The explorer's page in Chromium: how long a person waits, measured in the page itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_WAIT = 120_000
+_SCRIPT = """
+performance.setResourceTimingBufferSize(1e6);
+const here = (box) => box.width > 0 && box.bottom > 0 && box.right > 0
+    && box.top < innerHeight && box.left < innerWidth;
+const loaded = (element) => {
+    const url = /url\\("(.*)"\\)/.exec(getComputedStyle(element).backgroundImage)?.[1];
+    return !url || performance.getEntriesByName(new URL(url, location.href).href).length > 0;
+};
+window.shown = (map) => document.querySelector(".card, .branch") !== null
+    && document.querySelector("[aria-busy=true], .gallery .waiting") === null
+    && [...document.images].every((image) => image.complete || !map && image.closest(".map-box"))
+    && [...document.querySelectorAll(".thumb")].every((thumb) =>
+        !here(thumb.getBoundingClientRect()) || loaded(thumb));
+const frame = () => new Promise(requestAnimationFrame);
+window.timed = async (act, holds) => {
+    await frame();
+    const began = performance.now();
+    act();
+    do await frame(); while (!(holds() && shown(true)) && performance.now() - began < 60000);
+    return performance.now() - began;
+};
+(async () => {
+    while (!shown(false) || !document.querySelector(".gallery .thumb")) await frame();
+    window.firstPaint = performance.now();
+})();
+"""
+
+_KEY = """(key) => (document.activeElement ?? document.body).dispatchEvent(
+    new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}))"""
+_ACTIONS = {
+    "select a cluster": (
+        """() => {
+            target = [...document.querySelectorAll(".card:not(.on)")][at % 5];
+            target.click();
+        }""",
+        """() => target.classList.contains("on") && document.querySelector(".gallery h2").innerText
+            === target.querySelector(".name").innerText && document.querySelector(".mean")""",
+    ),
+    "order by confidence": ("() => tab('Boundary').click()", "() => chosen('Boundary')"),
+    "order by chance": ("() => tab('Random').click()", "() => chosen('Random')"),
+    "open an image": (
+        "() => document.querySelectorAll('.grid .cell')[at].click()",
+        "() => document.querySelector('.detail img') && document.querySelector('.facts-of')",
+    ),
+    "mark as good": (
+        "() => { before = told(); button('Good').click(); }",
+        "() => told() > before",
+    ),
+    "undo": ("() => { before = told(); button('Undo').click(); }", "() => told() > before"),
+    "open the review queue": (
+        "() => key('w')",
+        "() => document.querySelector('aside .question, aside .empty')",
+    ),
+    "close all, show all": (
+        "() => { key('Escape'); key('Escape'); key('Escape'); }",
+        "() => document.querySelector('.gallery h2').innerText.startsWith('All')",
+    ),
+    "one cluster more": (
+        "() => { before = number(); key(']'); }",
+        "() => number() === before + 1",
+    ),
+    "one cluster less": (
+        "() => { before = number(); key('['); }",
+        "() => number() === before - 1",
+    ),
+}
+"""What a person does, and what tells that it is done; `at` counts the rounds."""
+
+
+@contextmanager
+def _browser() -> Iterator[Any]:
+    """Start Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+    if path is None:
+        raise RuntimeError("there is no Chromium: on Debian, apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def _page(url: str) -> Iterator[Any]:
+    """Open the page with nothing kept from before."""
+    with _browser() as browser:
+        context = browser.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(_WAIT)
+        page = context.new_page()
+        page.add_init_script(_SCRIPT)
+        page.goto(url)
+        yield page
+        context.close()
+
+
+def first_paint(url: str) -> float:
+    """Give the ms from the address to clusters and pictures on the screen, in a new browser."""
+    with _page(url) as page:
+        return _painted(page)
+
+
+def _painted(page: Any) -> float:
+    """Wait for the first useful paint."""
+    while not (found := page.evaluate("window.firstPaint ?? 0")):
+        page.wait_for_timeout(20)
+    return float(found)
+
+
+def clicks(url: str, rounds: int) -> dict[str, list[float]]:
+    """Do all that people do again and again; give the ms until each is done, by what it was."""
+    found: dict[str, list[float]] = {name: [] for name in _ACTIONS}
+    with _page(url) as page:
+        _painted(page)
+        page.evaluate(f"() => {{ {_HELPERS} }}")
+        for at in range(rounds):
+            for name in _ACTIONS:
+                found[name].append(_timed(page, name, at))
+    return found
+
+
+def _timed(page: Any, name: str, at: int) -> float:
+    """Do one thing in the page; give the ms until it is done."""
+    act, holds = _ACTIONS[name]
+    taken = page.evaluate(f"(n) => {{ at = n; return timed({act}, {holds}); }}", at)
+    if taken >= 60_000:
+        raise RuntimeError(f"{name}: nothing came of it in a minute")
+    return float(taken)
+
+
+_HELPERS = f"""
+window.at = 0; window.before = null; window.target = null;
+window.key = {_KEY};
+const named = (kind) => (text) =>
+    [...document.querySelectorAll(kind)].find((element) => element.innerText.trim() === text);
+window.tab = named("[role=tab]");
+window.chosen = (text) => tab(text)?.ariaSelected === "true";
+window.button = named("button");
+window.told = () => Number(document.querySelector("[role=log] li:last-child")?.dataset.n ?? 0);
+window.number = () => Number(document.querySelector(".k-field input").value);
+"""
