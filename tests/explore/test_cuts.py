@@ -68,3 +68,36 @@ def test_the_listing_says_what_the_page_shows(vectors):
     assert sum(c["rows"] for c in listing) == 898
     assert all(0 <= c["held"] <= 1 for c in listing)
     assert all(len(c["xy"]) == 2 for c in listing)
+
+
+def test_what_a_name_does_not_change_is_not_found_out_again(digits):
+    before = digits.cut(None)
+    listed = before.listing(digits.colours(before))
+    digits.curation.rename(0, "zeros")
+    named = digits.cut(None)
+    assert named is not before
+    assert named.away is before.away
+    found = named.listing(digits.colours(named))
+    assert found == [{**listed[0], "name": "zeros"}, *listed[1:]]
+    digits.curation.merge([0, 1])
+    merged = digits.cut(None)
+    fresh = type(merged)(merged.atlas, merged.state)
+    assert merged.away is not before.away
+    assert merged.listing(digits.colours(merged)) == fresh.listing(digits.colours(fresh))
+
+
+def test_the_review_queue_is_as_if_made_anew(explorer):
+    from shoal.edits.review import Reviewer
+
+    edits = explorer.curation
+    kept = Reviewer(edits)
+    for act in (
+        lambda: edits.rename(0, "a"),
+        lambda: edits.merge([0, 1]),
+        lambda: edits.mark(2, "junk"),
+        lambda: edits.move(explorer.atlas.rows[:5].astype(int), 3),
+        edits.undo,
+        lambda: edits.keep_apart(2, 3),
+    ):
+        act()
+        assert kept.queue() == Reviewer(edits).queue()

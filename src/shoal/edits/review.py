@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from shoal.core.graph import Graph, graph_again
 from shoal.core.intervals import Share, counted_share
 from shoal.core.layers import chance_of_real, effective_rows
-from shoal.core.review import TornRows, near_pairs, torn_by_margin, torn_by_ties, uncertainty
+from shoal.core.review import Pair, TornRows, near_pairs, torn_by_margin, torn_by_ties, uncertainty
 from shoal.edits.curation import Curation
 from shoal.edits.plans import existing, splits_under
-from shoal.edits.state import State, splitting
+from shoal.edits.state import State, same_rows, splitting
 from shoal.storage import read_npy, read_table
 
 QUIZ_ROWS = 20
@@ -77,7 +77,8 @@ class Reviewer:
     """
 
     curation: Curation
-    _torn: tuple[int, list[Question]] | None = field(default=None, repr=False)
+    _torn: tuple[State, list[Question]] | None = field(default=None, repr=False)
+    _near: tuple[State, list[Pair]] | None = field(default=None, repr=False)
 
     def queue(self, most: int = 100) -> list[Question]:
         """Give the questions whose answers would gain most, the best first.
@@ -101,7 +102,10 @@ class Reviewer:
         kept = self.curation.ground.result.representatives
         weights = np.maximum(state.base.counts, 0).astype(np.float64)
         found = []
-        for pair in near_pairs(kept.vectors, np.maximum(weights, 1), self._graph, labels, self._n):
+        if self._near is None or not same_rows(self._near[0], state):
+            near = near_pairs(kept.vectors, np.maximum(weights, 1), self._graph, labels, self._n)
+            self._near = state, list(near)
+        for pair in self._near[1]:
             one, other = ids[pair.one], ids[pair.other]
             if (min(one, other), max(one, other)) in state.apart:
                 continue
@@ -135,8 +139,9 @@ class Reviewer:
 
     def torn(self) -> list[Question]:
         """Ask of rows that lie between two clusters where they belong."""
-        if self._torn is None or self._torn[0] != self.curation.seq:
-            self._torn = self.curation.seq, self._torn_now()
+        state = self.curation.state
+        if self._torn is None or not same_rows(self._torn[0], state):
+            self._torn = state, self._torn_now()
         return self._torn[1]
 
     def _torn_now(self) -> list[Question]:

@@ -150,6 +150,14 @@ class State:
         return labels
 
 
+def same_rows(one: State, other: State) -> bool:
+    """Tell whether all rows are in the same clusters, whatever these are called or marked."""
+    arrays = ("of_representative", "rows", "row_cluster", "row_place")
+    return list(one.clusters) == list(other.clusters) and all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
+    )
+
+
 class GroundLike(Protocol):
     """What a replay needs of a fit."""
 

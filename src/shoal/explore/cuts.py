@@ -29,6 +29,12 @@ class Cut:
     atlas: Atlas
     state: State
 
+    def take_over(self, before: Cut) -> None:
+        """Keep what was found out about a cut with the same rows in the same clusters."""
+        fields = ("atlas", "state")
+        known = {name: v for name, v in vars(before).items() if name not in fields}
+        vars(self).update(known)
+
     @cached_property
     def ids(self) -> NDArray[np.int64]:
         """The id of each cluster, ascending, (c,)."""

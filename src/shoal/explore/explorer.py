@@ -17,7 +17,7 @@ from shoal.api import Run
 from shoal.core.morton import BITS, cell_bounds, raster
 from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
-from shoal.edits.state import first_state
+from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import seats_within
 from shoal.explore.atlas import Atlas, Kept
@@ -84,6 +84,7 @@ class Explorer:
     _orders: Kept = field(default_factory=lambda: Kept(24))
     _lines: Kept = field(default_factory=lambda: Kept(400))
     _tiles: Kept = field(default_factory=lambda: Kept(256))
+    _edited: Cut | None = None
     progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -179,11 +180,19 @@ class Explorer:
         """Give the cut into k, or the clusters as they are edited."""
         if k is None:
             state = self.curation.state
-            return self._cuts.get(self.key(None), lambda: Cut(self.atlas, state))
+            return self._cuts.get(self.key(None), lambda: self._cut_after(state))
         if not 1 <= k <= self.atlas.result.tree.n_leaves:
             raise InputError(f"k {k}: give 1 to {self.atlas.result.tree.n_leaves:,}")
         base = self.curation.ground.base
         return self._cuts.get(self.key(k), lambda: Cut(self.atlas, first_state(base(k))))
+
+    def _cut_after(self, state: State) -> Cut:
+        """Make the cut of the edited clusters; a name or a mark costs no more than itself."""
+        cut = Cut(self.atlas, state)
+        if self._edited is not None and same_rows(self._edited.state, state):
+            cut.take_over(self._edited)
+        self._edited = cut
+        return cut
 
     def colours(self, cut: Cut) -> NDArray[np.int64]:
         """Give the number of the colour of each cluster of a cut, (c,)."""
