@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _WAIT = 120_000
+_PAUSE = 700  # ms: a person looks before the next click
 _SCRIPT = """
 performance.setResourceTimingBufferSize(1e6);
 const here = (box) => box.width > 0 && box.bottom > 0 && box.right > 0
@@ -51,6 +52,28 @@ _ACTIONS = {
     "open an image": (
         "() => document.querySelectorAll('.grid .cell')[at].click()",
         "() => document.querySelector('.detail img') && document.querySelector('.facts-of')",
+    ),
+    "select two": (
+        """() => {
+            const click = {bubbles: true, ctrlKey: true};
+            target = document.querySelector(".card:not(.on)");
+            target.dispatchEvent(new MouseEvent("click", click));
+        }""",
+        "() => document.querySelectorAll('.card.on').length === 2 && button('Merge 2')",
+    ),
+    "merge them": (
+        """() => {
+            before = told();
+            button("Merge 2").click();
+        }""",
+        """() => {
+            document.querySelector("dialog button.main")?.click();
+            return told() > before;
+        }""",
+    ),
+    "undo the merge": (
+        "() => { before = told(); button('Undo').click(); }",
+        "() => told() > before",
     ),
     "mark as good": (
         "() => { before = told(); button('Good').click(); }",
@@ -128,6 +151,7 @@ def clicks(url: str, rounds: int) -> dict[str, list[float]]:
         for at in range(rounds):
             for name in _ACTIONS:
                 found[name].append(_timed(page, name, at))
+                page.wait_for_timeout(_PAUSE)
     return found
 
 

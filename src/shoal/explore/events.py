@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from shoal.explore.explorer import Explorer
 
 _PAUSE = 0.3
 _STILL = 15.0
+_QUICK = 1_000_000
 
 
 class Events:
@@ -36,11 +38,20 @@ class Events:
         said, silent = "", 0.0
         while not self.stopping and not await request.is_disconnected():
             now = json.dumps(await run_in_threadpool(self._now))
+            if now == said:
+                await run_in_threadpool(self._look_ahead)
             if now != said or silent >= _STILL:
                 yield f"data: {now}\n\n" if now != said else ": still here\n\n"
                 said, silent = now, 0.0
             await asyncio.sleep(_PAUSE)
             silent += _PAUSE
+
+    def _look_ahead(self) -> None:
+        """Make the review queue while nobody waits for it, where that is a matter of moments."""
+        explorer = self._explorer
+        if not explorer.read_only and explorer.run.n_rows <= _QUICK:
+            with suppress(ShoalError):  # who asks for it is told
+                explorer.questions()
 
     def _now(self) -> dict[str, object]:
         """Say how things stand."""
