@@ -61,15 +61,13 @@ _ACTIONS = {
         }""",
         "() => document.querySelectorAll('.card.on').length === 2 && button('Merge 2')",
     ),
-    "merge them": (
-        """() => {
-            before = told();
-            button("Merge 2").click();
-        }""",
-        """() => {
-            document.querySelector("dialog button.main")?.click();
-            return told() > before;
-        }""",
+    "ask for a merge": (
+        "() => button('Merge 2').click()",
+        "() => document.querySelector('dialog button.main')",
+    ),
+    "merge": (
+        "() => { before = told(); document.querySelector('dialog button.main').click(); }",
+        "() => told() > before",
     ),
     "undo the merge": (
         "() => { before = told(); button('Undo').click(); }",
