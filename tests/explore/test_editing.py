@@ -27,7 +27,8 @@ def test_an_edit_is_in_the_log_and_in_every_count(explorer, ask):
     assert [(e["op"], e["author"], e["in_effect"]) for e in log["entries"]] == [
         ("merge", "ada", True)
     ]
-    assert good(do(client, "undo"))["redo"] == "merge 1, 2 into 1"
+    undone = good(do(client, "undo"))
+    assert (undone["redo"], undone["said"]) == ("merge 1, 2 into 1", "undo: merge 1, 2 into 1")
     assert sizes(client) == before
     assert not good(client.get("/api/edits"))["entries"][1]["in_effect"]
     good(do(client, "redo"))

@@ -36,7 +36,11 @@ def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "token": _text(given, "token", 80),
     }
     entry = _OPERATIONS[op](explorer, given, how)
-    return {"seq": entry.seq, "said": entry.describe(), **_counts(explorer)}
+    counts = _counts(explorer)
+    one = given.get("n") in (None, 1)
+    what = {"undo": counts["redo"], "redo": counts["undo"]}.get(op) if one else None
+    said = entry.describe()
+    return {"seq": entry.seq, "said": f"{said}: {what}" if what else said, **counts}
 
 
 def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:

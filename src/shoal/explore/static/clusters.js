@@ -1,29 +1,34 @@
 // The clusters of the cut: as cards, or as the tree that they hang in.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { colour, count, label, select, set, state, useStore, wanted } from "./store.js";
+import { colour, complain, count, label, loadGains, select, set, state, useStore, wanted } from "./store.js";
 import { Slider } from "./slider.js";
 import { inStrips } from "./thumbs.js";
 
 const HEIGHT = 66;
 const MARGIN = 6;
 
+/** What answers of the review queue about a cluster would gain. @param {number} id */
+const gain = (id) => state.gains.gains.get(id) ?? 0;
+
 const SORTS = {
   size: ["Size", (a, b) => b.rows - a.rows],
   held: ["Stability, least first", (a, b) => (a.held ?? 2) - (b.held ?? 2)],
+  gain: ["Review gain", (a, b) => gain(b.id) - gain(a.id)],
   name: ["Name", (a, b) => label(a.id).localeCompare(label(b.id), undefined, { numeric: true })],
   outliers: ["Outliers", (a, b) => b.outliers / b.rows - a.outliers / a.rows],
   tree: ["Likeness", (a, b) => (a.leaf ?? 0) - (b.leaf ?? 0)],
 };
 
 export function Clusters() {
-  const [data, sort, filter, listing, run] = useStore((s) => [s.data, s.sort, s.filter, s.listing, s.run]);
+  const [data, sort, filter, listing, run, gains] = useStore((s) => [s.data, s.sort, s.filter, s.listing, s.run, s.gains]);
+  useEffect(() => { if (sort === "gain") loadGains().catch(complain); }, [sort, data]);
   const shown = useMemo(() => {
     const words = filter.trim().toLowerCase();
     const found = (data?.clusters ?? []).filter((c) => !words || label(c.id).toLowerCase().includes(words)
       || c.note.toLowerCase().includes(words) || String(c.id) === words);
     return [...found].sort((a, b) => SORTS[sort][1](a, b) || a.id - b.id);
-  }, [data, sort, filter]);
+  }, [data, sort, filter, gains]);
   return html`<section class="panel clusters" aria-label="Clusters">
     <${Slider} />
     <div class="bar">

@@ -36,6 +36,7 @@ export const state = {
   /** @type {string|null} */ fatal: null,
   tab: "images",
   sort: "size",
+  /** @type {{of: any, gains: Map<number, number>}} */ gains: { of: null, gains: new Map() },
   listing: "cards",
   filter: "",
   /** @type {{n: number, text: string, bad: boolean}[]} */ messages: [],
@@ -132,8 +133,8 @@ export function complain(error) {
   say(error instanceof Error ? error.message : String(error), true);
 }
 
-/** Whether what is shown is one cluster or an area, of which an overview would say nothing. @param {State} s */
-const single = (s) => s.selected.length === 1 || s.area !== null || s.data?.clusters.length === 1;
+/** Whether what is shown is one cluster or a part of some, of which an overview of clusters would say nothing. @param {State} s */
+const single = (s) => s.selected.length === 1 || s.area !== null || s.where.length > 0 || s.data?.clusters.length === 1;
 
 /** The orders that there are now. @param {State} s @returns {string[]} */
 export const orders = (s) => (single(s) ? s.run.orders : ["overview", ...s.run.orders]);
@@ -312,6 +313,15 @@ export async function stand() {
   set({ selected: selected.filter((id) => state.byId.has(id)), picked });
   await refreshScope();
   return true;
+}
+
+/** Load what answers about each cluster would gain, unless it is there. */
+export async function loadGains() {
+  const { data } = state;
+  if (state.gains.of === data) return;
+  const gains = new Map();
+  for (const q of (await get("review")).questions) for (const id of q.clusters) gains.set(id, (gains.get(id) ?? 0) + q.gain);
+  if (state.data === data) set({ gains: { of: data, gains } });
 }
 
 export async function loadLog() {
