@@ -36,7 +36,7 @@ from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted
 from shoal.stages.result import Representatives, Result
-from shoal.storage import RunFolder, read_json
+from shoal.storage import RunFolder, as_place, read_json
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
@@ -460,7 +460,7 @@ def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any
     rows, _ = _source_and_path(source, checked)
     found = pipeline.plan_of(rows, checked)
     if out is not None:
-        check_disk(found, Path(out))
+        check_disk(found, as_place(out))
     seconds = forecast.seconds(found, forecast.calibrate(found))
     stages = [
         {
@@ -499,7 +499,9 @@ def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | 
     """Open what is no source yet, and draw the sample; give its absolute path if it has one."""
     where = None
     if isinstance(source, str | os.PathLike):
-        where = os.path.abspath(os.path.expanduser(os.fspath(source)))
+        place = as_place(source)
+        local = isinstance(place, Path)
+        where = os.path.abspath(os.path.expanduser(place)) if local else str(place)
     rows = source if isinstance(source, Source) else _opened(source, settings)
     if settings.sample is not None:
         rows = draw_sample(rows, settings.sample, settings.seed)

@@ -32,7 +32,7 @@ from shoal.stages import assign, drift, features, index, project, summarise, tre
 from shoal.stages.base import Context, Stage
 from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, fingerprint, read_json
+from shoal.storage import RunFolder, StageFolder, as_place, fingerprint, read_json
 
 if TYPE_CHECKING:
     from shoal.engines.beam import BeamEngine
@@ -88,9 +88,9 @@ def run_pipeline(
     said = progress or Silent()
     for name in ("previous", "constraints"):
         other = getattr(settings, name)
-        if other is not None and Path(other).resolve() == Path(path).resolve():
+        if other is not None and as_place(other).resolve() == as_place(path).resolve():
             raise SettingError(f"{name} {other} is the run itself: give another run")
-    _refuse_to_shrink(Path(path), source)
+    _refuse_to_shrink(as_place(path), source)
     earlier = None if settings.previous is None else _earlier(settings.previous)
     growth = find_growth(source, settings)
     grown, why = (None, growth) if isinstance(growth, str) else (growth.grown, "")
@@ -99,14 +99,14 @@ def run_pipeline(
     about = {**settings.as_dict(), "source": where}
     share(settings.memory)
     context = Context(
-        RunFolder(Path(path), about),
+        RunFolder(as_place(path), about),
         source,
         source.fingerprint(),
         plan.source,
         replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
         plan.encoder,
         plan.shards,
-        _engine(settings, plan.workers, Path(path), engine_options),
+        _engine(settings, plan.workers, as_place(path), engine_options),
         said,
         0 if earlier is None else earlier.fresh,
         None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
@@ -114,8 +114,8 @@ def run_pipeline(
     )
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}
-    check_fit(Path(path), fit_fingerprint(prints["tree"], prints["assign"]))
-    with RunFolder.create(Path(path), about) as run, threadpool_limits(1, "blas"):
+    check_fit(as_place(path), fit_fingerprint(prints["tree"], prints["assign"]))
+    with RunFolder.create(path, about) as run, threadpool_limits(1, "blas"):
         said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
         context = replace(context, run=run)
         if why:

@@ -30,6 +30,7 @@ from shoal.stages.base import (
     row_bytes,
 )
 from shoal.stages.growth import Growth
+from shoal.storage import UrlPath
 
 LIBRARIES = 240 << 20
 """Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
@@ -403,6 +404,8 @@ def check_disk(plan: Plan, path: Path) -> None:
     StorageFullError
         With what is needed, what is free, and what would do.
     """
+    if isinstance(path, UrlPath):
+        return  # a store has no end
     folder = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     there = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     needed = int(plan.peak_disk * _SLACK) - there

@@ -26,8 +26,8 @@ def test_a_missing_path_names_a_near_one(tmp_path):
         open_source(tmp_path / "zzz")
     with pytest.raises(SourceError, match="neither does the folder"):
         open_source(tmp_path / "no" / "zzz")
-    with pytest.raises(SourceError, match="is an address: download it first"):
-        open_source("https://example.org/a.npy")
+    with pytest.raises(SourceError, match=r"memory://none/a\.npy does not exist"):
+        open_source("memory://none/a.npy")
 
 
 def test_folders_without_images_say_what_they_hold(tmp_path):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from shoal.edits.rows import pack, unpack
 from shoal.errors import RunError, ShoalError, StorageFullError
+from shoal.storage import UrlPath
 
 FORMAT = 1
 """The newest format of the log that this version writes and reads."""
@@ -191,6 +192,11 @@ class Log:
 
     def _connect(self) -> sqlite3.Connection:
         """Connect; every statement is a transaction unless one was begun."""
+        if isinstance(self.path, UrlPath):
+            raise RunError(
+                f"{self.path.parent} does not lie on a disk, where edits are kept: copy the run "
+                "to a folder of this machine first"
+            )
         connection = sqlite3.connect(
             self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,12 @@ from shoal.errors import InputError, SourceError
 from shoal.sources.base import Batch, Kind
 from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
 from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
+from shoal.storage import UrlPath
 
 _SAMPLE_ROWS = 256
 _SAMPLE_BYTES = 1 << 26
 _LEAST_SIDE = 16
+_HEADER = 4096  # bytes of an .npy file that hold its header
 
 
 @dataclass(frozen=True)
@@ -298,7 +301,12 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
 def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
     """Read the header of an ``.npy`` file and check that all its rows are there."""
     try:
-        with path.open("rb") as file:
+        opened = (
+            io.BytesIO(path.read_bytes(0, _HEADER))
+            if isinstance(path, UrlPath)
+            else path.open("rb")
+        )
+        with opened as file:
             shape, fortran, dtype = read_npy_header(file)
             offset = file.tell()
         stat = path.stat()

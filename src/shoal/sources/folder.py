@@ -18,6 +18,7 @@ from shoal.sources.encoded import spread
 from shoal.sources.listing import Listing
 from shoal.sources.room import FILES
 from shoal.sources.store import because
+from shoal.storage import UrlPath
 
 MAX_FILE_BYTES = 1 << 28
 
@@ -91,6 +92,8 @@ def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
     """
     descriptor = -1
     try:
+        if isinstance(path, UrlPath):
+            return _fetched(path, size)
         # O_NONBLOCK: opening a pipe to which nobody writes must not wait
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         found = os.fstat(descriptor)
@@ -106,6 +109,16 @@ def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _fetched(path: UrlPath, size: int) -> bytes:
+    """Read a whole file from a store."""
+    if size > MAX_FILE_BYTES:
+        raise SourceError(f"the file has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+    data = path.read_bytes()
+    if len(data) != size:
+        raise SourceError("the file changed after the images were listed")
+    return data
 
 
 def _check(found: os.stat_result, size: int, mtime_ns: int) -> None:

@@ -31,6 +31,8 @@ from shoal.sources.several import kind_of, open_folder, open_images, open_paths,
 from shoal.sources.store import InflatedStore, Store, because
 from shoal.sources.table import Picked
 from shoal.sources.tfrecord import is_tfrecord
+from shoal.sources.urls import open_url
+from shoal.storage import UrlPath, as_place
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
@@ -106,8 +108,13 @@ def open_source(
 
 def _open(where: Any, asked: Asked) -> Source:
     """Open what lies at a path, at several, or in memory."""
+    if isinstance(where, UrlPath):
+        return open_url(where, asked)
     if isinstance(where, (str, os.PathLike)):
-        path = Path(where).expanduser()
+        path = as_place(where)
+        if isinstance(path, UrlPath):
+            return open_url(path, asked)
+        path = path.expanduser()
         if is_pattern(str(path)):
             return open_paths(expand(str(path)), path.name, asked)
         _check_there(path)
@@ -164,9 +171,6 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 def _check_there(path: Path) -> None:
     """Raise for a missing path, naming a near one."""
-    text = str(path)
-    if "://" in text or text.startswith(("http:/", "https:/", "s3:/", "gs:/")):
-        raise SourceError(f"{text} is an address: download it first, then give the local path")
     try:
         if path.is_file() or path.is_dir():
             return

@@ -11,6 +11,7 @@ import numpy as np
 from shoal.errors import InputError, SourceError
 from shoal.sources.pixels import show
 from shoal.sources.store import FileStore, Part, because
+from shoal.storage import UrlPath
 
 _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
 
@@ -31,8 +32,8 @@ def raw_store(paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None) 
     for path in paths:
         try:
             stat = path.stat()
-            with path.open("rb"):
-                pass
+            if not isinstance(path, UrlPath):
+                path.open("rb").close()
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {because(error)}") from None
         if stat.st_size % row_bytes:

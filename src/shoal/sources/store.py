@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.sources.base import Batch
+from shoal.storage import UrlPath
 
 NAMED_ROWS = 1_000_000
 """Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
@@ -161,6 +162,8 @@ class FileStore:
 def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
     """Fill `out` with a part's rows from `low` on; give the reason when that fails."""
     try:
+        if isinstance(part.path, UrlPath):
+            return _fetch_part(part, part.path, out, low)
         if part.path.stat().st_size != part.size:
             return f"{part.path.name} changed its size since it was looked at"
         if part.fortran:
@@ -175,6 +178,18 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
         return "" if got == out.nbytes else f"{part.path.name} ended early"
     except READ_ERRORS as error:
         return f"{part.path.name} cannot be read: {because(error)}"
+
+
+def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int) -> str:
+    """Fill `out` from a store; give the reason when that fails."""
+    if part.fortran:
+        return f"{path.name} is stored by columns: save it by rows to read it from a store"
+    start = part.offset + low * out[:1].nbytes
+    data = path.read_bytes(start, start + out.nbytes)
+    if len(data) != out.nbytes:
+        return f"{path.name} ended early"
+    byte_view(out)[:] = data
+    return ""
 
 
 def _read_ahead(file: int, start: int, length: int) -> None:

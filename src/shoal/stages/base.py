@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,7 +19,7 @@ from shoal.settings import FitSettings
 from shoal.sources import Batch, Encoded, Source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.grown import Grown
-from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
+from shoal.storage import RunFolder, StageFolder, many, read_npy, read_table, write_npy, write_table
 
 if TYPE_CHECKING:
     from shoal.core.constraints import Constraints
@@ -138,7 +138,7 @@ class Context:
     def each_shard(self, task: Task[int], has: Callable[[int], bool]) -> None:
         """Run a task on every shard that `has` not been done, and count the rows."""
         numbers = range(len(self.shards))
-        left = [number for number in numbers if not has(number)]
+        left = self._left(has, numbers)
         done = sum(map(self.shards.rows, numbers)) - sum(map(self.shards.rows, left))
         if done:
             self.progress.advance(done)
@@ -149,6 +149,11 @@ class Context:
             has=has,
             name=lambda number: f"shard {number}",
         )
+
+    def _left(self, has: Callable[[int], bool], numbers: Sequence[int]) -> list[int]:
+        """List the numbers whose part is not there."""
+        there = many(self.run.path, has, numbers)
+        return [number for number, one in zip(numbers, there, strict=True) if not one]
 
     def each_group(
         self,
@@ -163,7 +168,8 @@ class Context:
         The rows are told as done unless another pass of the stage tells them.
         """
         sizes = [sum(map(self.shards.rows, group)) for group in groups]
-        left = [number for number in range(len(groups)) if not has(number)]
+        numbers = range(len(groups))
+        left = self._left(has, numbers)
         done = sum(sizes) - sum(sizes[number] for number in left)
         if done and counted:
             self.progress.advance(done)

@@ -14,16 +14,20 @@ from shoal.storage.parts import (
     write_pieces,
     write_table,
 )
+from shoal.storage.places import UrlPath, as_place
 from shoal.storage.run_folder import FORMAT, RunFolder
-from shoal.storage.stage_folder import Receipt, StageFolder
+from shoal.storage.stage_folder import Receipt, StageFolder, many
 
 __all__ = [
     "FORMAT",
     "Receipt",
     "RunFolder",
     "StageFolder",
+    "UrlPath",
+    "as_place",
     "fingerprint",
     "link_file",
+    "many",
     "read_json",
     "read_npy",
     "read_table",

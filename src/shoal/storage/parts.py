@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import RunError, StorageFullError
 from shoal.storage.fingerprints import canonical_json
+from shoal.storage.places import UrlPath
 
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
 """Pattern of the names that unfinished files have."""
@@ -146,6 +147,8 @@ def read_npy(path: Path, mmap: bool = False) -> NDArray:
         When the file is missing, cut short, or not an array.
     """
     try:
+        if isinstance(path, UrlPath):
+            return _npy_of(path.read_bytes())
         if path.stat().st_size > 0:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
             if not isinstance(mapped, np.memmap):
@@ -157,6 +160,15 @@ def read_npy(path: Path, mmap: bool = False) -> NDArray:
     # numpy passes on whatever its header parser met: syntax, type, token errors.
     except Exception as error:
         raise damaged(path, error) from error
+
+
+def _npy_of(data: bytes) -> NDArray:
+    """Give the array that the bytes of an ``.npy`` file hold."""
+    file = io.BytesIO(data)
+    array = np.lib.format.read_array(file, allow_pickle=False)
+    if file.tell() != len(data):
+        raise ValueError("bytes after the array's end")
+    return array
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
@@ -173,7 +185,12 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
     try:
         # Arrow's own file and this thread alone: its threads that hold a Python file can
         # outlive the interpreter, which then aborts.
-        with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
+        opened = (
+            pa.BufferReader(path.read_bytes())
+            if isinstance(path, UrlPath)
+            else pa.OSFile(str(path), "rb")
+        )
+        with opened as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
             names = None if columns is None else list(columns)
             return parquet.read(columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
@@ -244,6 +261,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
     """Write `pieces` one after the other under a temporary name, then move it to `path`."""
+    if isinstance(path, UrlPath):
+        try:
+            return path.write(pieces, needed)
+        except OSError as error:
+            raise unwritable(path, needed, error) from error
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -268,6 +290,8 @@ def _write_all(file: io.FileIO, piece: memoryview) -> None:
 
 def _free_bytes(path: Path) -> int:
     """Count the bytes free on the disk of `path`, whose folder may not exist yet."""
+    if isinstance(path, UrlPath):
+        return 0
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     return shutil.disk_usage(folder).free
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 from shoal._version import __version__
 from shoal.errors import RunError
 from shoal.storage.parts import TEMPORARY, damaged, unwritable, write_bytes
+from shoal.storage.places import UrlPath, as_place
 from shoal.storage.stage_folder import StageFolder
 from shoal.storage.toml_text import toml_text
 
@@ -62,7 +63,7 @@ class RunFolder:
         StorageFullError
             When it cannot be written.
         """
-        folder = Path(path)
+        folder = as_place(path)
         try:
             _check_ours(folder)
             folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,8 @@ class RunFolder:
                 if re.fullmatch(TEMPORARY, left.name):
                     left.unlink(missing_ok=True)
         except BaseException:
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
             raise
         return cls(folder, tomllib.loads(text.decode()), lock)
 
@@ -91,7 +93,7 @@ class RunFolder:
         RunError
             When there is no run, a damaged one, or one of a newer version.
         """
-        folder = Path(path)
+        folder = as_place(path)
         if not (folder / _TOML).is_file():
             raise _no_run(folder)
         return cls(folder, _read_about(folder))
@@ -186,8 +188,13 @@ def _check_ours(folder: Path) -> None:
         )
 
 
-def _take_lock(folder: Path) -> int:
-    """Lock the run for this process; give the open lock file."""
+def _take_lock(folder: Path) -> int | None:
+    """Lock the run for this process; give the open lock file.
+
+    Object stores have no locks: two fits with the same settings write the same bytes there.
+    """
+    if isinstance(folder, UrlPath):
+        return None
     lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

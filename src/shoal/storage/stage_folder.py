@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shoal.errors import RunError
 from shoal.storage.parts import TEMPORARY, read_json, unwritable, write_json
+from shoal.storage.places import UrlPath
 
 _BEGUN = "_begun.json"
 _DONE = "_done.json"
 _WORD = r"[a-z][a-z0-9_]*"
 _PART = re.compile(r"(?:part-(?P<number>\d{5,})|whole)\.(?:npy|parquet|json)")
 _CHUNK = 1 << 20
+_AT_A_TIME = 16  # requests to a store
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,9 @@ class StageFolder:
             return False
         if fingerprint is not None and receipt.fingerprint != fingerprint:
             return False
+        if isinstance(self.path, UrlPath):
+            sizes = {self._relative(path): path.stat().st_size for path in self._parts()}
+            return all(sizes.get(name) == size for name, (size, _crc) in receipt.parts.items())
         return all(_size(self.path / name) == size for name, (size, _crc) in receipt.parts.items())
 
     def verify(self) -> None:
@@ -230,6 +239,14 @@ class StageFolder:
         return self.path / kind / file
 
 
+def many(folder: Path, ask: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
+    """Ask something of many items; many at a time where each answer comes over a network."""
+    if not isinstance(folder, UrlPath):
+        return list(map(ask, items))
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(ask, items))
+
+
 def _size(path: Path) -> int | None:
     """Give the length of a file, or None where there is none."""
     try:
@@ -248,6 +265,9 @@ def _is_same(path: Path, other: Path) -> bool:
 
 def _size_and_crc(path: Path) -> tuple[int, int]:
     """Give the length and the CRC-32 of a file."""
+    if isinstance(path, UrlPath):
+        data = path.read_bytes()
+        return len(data), zlib.crc32(data)
     size = crc = 0
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):

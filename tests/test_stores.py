@@ -1,0 +1,132 @@
+"""Sources and runs in an object store: an S3 server of its own, spoken to over HTTP."""
+
+import json
+
+import fsspec
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from tests.test_pipeline import contents
+
+import shoal
+from shoal.errors import RunError, SourceError
+from shoal.sources import open_source
+from shoal.storage import as_place, places
+
+moto = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'shoal[dev]'")
+pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'shoal[dev]'")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+ASKED = {"representatives": 400}
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """An S3 server with digits in it; shards are small."""
+    server = moto.ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        host, port = server.get_host_and_port()
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setattr("shoal.stages.base._SHARD_ROWS", 300)
+        store = fsspec.filesystem("s3", use_listings_cache=False)
+        store.mkdir("shoal")
+        images = (load_digits().images * 15).astype(np.uint8)
+        for number, part in enumerate(np.array_split(images, 3)):
+            with store.open(f"shoal/digits/{number}.npy", "wb") as file:
+                np.save(file, part)
+        yield "s3://shoal"
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def local(bucket, tmp_path_factory):
+    run = shoal.fit(f"{bucket}/digits", tmp_path_factory.mktemp("runs") / "local", **ASKED)
+    return contents(run.path)
+
+
+def stored(url):
+    """What `contents` gives of a run on a disk, of one in the store."""
+    found = {}
+    for path in as_place(url).walk():
+        name = path.relative_to(as_place(url)).as_posix()
+        if name in (".lock", "run.toml"):
+            continue
+        found[name] = path.read_bytes()
+        if path.name == "_done.json":
+            found[name] = json.loads(found[name])
+            del found[name]["seconds"], found[name]["peak_memory"]
+    return found
+
+
+def test_a_source_in_a_store_has_the_rows_of_the_files(bucket):
+    source = open_source(f"{bucket}/digits")
+    assert source.description == "1,797 grey images of 8×8 (digits)"
+    expected = (load_digits().images * 15).astype(np.uint8)
+    assert np.array_equal(source.read(500, 1300).data[..., 0], expected[500:1300])
+
+
+def test_a_run_in_a_store_has_the_same_bytes(bucket, local):
+    run = shoal.fit(f"{bucket}/digits", f"{bucket}/run", **ASKED)
+    assert stored(f"{bucket}/run") == local
+    again = shoal.open(f"{bucket}/run")
+    assert np.array_equal(again.labels(), run.labels())
+    assert len(again.table()) == 1797
+    with pytest.raises(RunError, match="s3://shoal/run does not lie on a disk, where edits are"):
+        again.edits.rename(0, "zero")
+
+
+def test_a_fit_in_a_store_goes_on_where_it_stopped(bucket, local):
+    url = as_place(f"{bucket}/stopped")
+    shoal.fit(f"{bucket}/digits", url, **ASKED)
+    (url / "assign" / "_done.json").unlink()
+    (url / "assign" / "rows" / "part-00002.parquet").unlink()
+    (url / "project" / "vectors" / "part-00001.npy").unlink()
+    shoal.fit(f"{bucket}/digits", url, **ASKED)
+    assert stored(url) == local
+
+
+def test_an_upload_that_breaks_off_is_never_seen(bucket, monkeypatch):
+    monkeypatch.setattr(places, "_AT_ONCE", 0)
+    url = as_place(f"{bucket}/uploads/x")
+
+    def pieces():
+        for _ in range(11):  # a part of an upload has 5 MiB at least, and fsspec sends 50
+            yield memoryview(bytes(5 << 20))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        url.write(pieces(), 60 << 20)
+    assert not url.exists()
+    assert list(url.parent.iterdir()) == []
+    url.write([memoryview(b"whole")], 5)
+    assert url.read_bytes() == b"whole"
+
+
+def test_images_in_a_store(bucket, photos):
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+    for path in sorted(photos.rglob("*.jpg"))[::8]:
+        store.pipe_file(f"shoal/photos/{path.relative_to(photos).as_posix()}", path.read_bytes())
+    source = open_source(f"{bucket}/photos")
+    assert source.n_rows == 10
+    assert source.names(0, 1) == ["china/00.jpg"]
+    assert not source.read(0, 10).bad
+
+
+def test_what_is_not_there(bucket):
+    with pytest.raises(SourceError, match="s3://shoal/none does not exist, or holds no files"):
+        open_source(f"{bucket}/none")
+    with pytest.raises(RunError, match="s3://shoal/none does not exist"):
+        shoal.open(f"{bucket}/none")
+
+
+def test_processes_of_beam_work_in_a_store(bucket, local):
+    pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
+    from tests.engines.test_beam import PROCESSES
+
+    url = f"{bucket}/beam"
+    shoal.fit(f"{bucket}/digits", url, engine="beam", engine_options=PROCESSES, **ASKED)
+    assert stored(url) == local
