@@ -302,6 +302,7 @@ class Run:
             "features": self._features_said(),
             "representatives": len(self.representatives),
             "layers": [layer.as_dict() for layer in self.layers],
+            **self._added_said(),
             "edits": self._edits_said(),
             "settings": self._folder.settings,
             "stages": stages,
@@ -314,6 +315,16 @@ class Run:
         asked = str(self._folder.settings.get("features"))
         stored = read_json(self._folder.stage("features").whole("encoder", "json"))
         return asked if ":" in asked else str(stored["name"])
+
+    def _added_said(self) -> dict[str, Any]:
+        """Say what was added to which run, and whether it fits."""
+        if self.drift is None:
+            return {}
+        report = self.drift.report
+        names = ("previous", "kept", "added", "fitted", "fits")
+        said = {name: report[name] for name in names}
+        misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
+        return {"added": {**said, "misfits": misfits, "proposals": proposals}}
 
     def _table_said(self) -> dict[str, Any]:
         """Say what the columns of a table are, and how many cells were missing."""

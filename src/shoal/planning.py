@@ -29,6 +29,7 @@ from shoal.stages.base import (
     keeps_numbers,
     row_bytes,
 )
+from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
 from shoal.storage import UrlPath
 
@@ -38,7 +39,7 @@ LIBRARIES = 240 << 20
 ONCE = ("features", "summarise", "tree")
 """Stages that added rows leave as they were."""
 
-LOOKED_AT_MOST = 16_000
+LOOKED_AT_MOST = 12_000
 """Rows that are looked at to find new clusters among those added."""
 
 _MEBIBYTE = 1 << 20
@@ -218,7 +219,8 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
     needs = []
     for need in stage_needs(source, growth.rows, encoder, m):
         if need.stage in ONCE:
-            needs.append(Need(need.stage, 0, 0, 0))
+            own = 8 * min(source.n_rows, CALIBRATED) * (need.stage == "summarise")
+            needs.append(Need(need.stage, 0, 0, own))
         else:
             needs.append(replace(need, disk=need.disk * added // source.n_rows))
     looked = LOOKED_AT_MOST * (_GRAPH_BYTES + 12 * encoder.n_features)

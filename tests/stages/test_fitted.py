@@ -11,7 +11,7 @@ from shoal.stages.result import Result
 
 @pytest.mark.parametrize("most", [10**6, 60, 1])
 def test_own_distances_are_those_of_every_so_many_known_rows(fitted, blobs, monkeypatch, most):
-    monkeypatch.setattr("shoal.stages.fitted._CALIBRATED", most)
+    monkeypatch.setattr("shoal.stages.fitted.CALIBRATED", most)
     blobs[17] = np.nan
     result = Result(fitted(blobs, representatives=40))
     distance, place = result.column("distance"), result.place

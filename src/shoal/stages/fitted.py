@@ -21,9 +21,11 @@ from shoal.storage import read_json, read_npy
 USUAL = 0.95
 """Share of a cluster's own rows that lie at a usual distance."""
 
+CALIBRATED = 1_000_000
+"""Fitted rows, at most, whose distances new ones are compared with."""
+
 _BEYOND = 0.999  # of a cluster's own rows
 _SLACK = 1.25
-_CALIBRATED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Fitted:
             return read_npy(folder.whole("own_place")), read_npy(folder.whole("own_distance"))
         if result.from_every_row:
             return np.arange(len(self.apart), dtype=np.int32), self.apart
-        step, seen = -(-result.n_rows // _CALIBRATED), 0
+        step, seen = -(-result.n_rows // CALIBRATED), 0
         places, distances = [], []
         for place, distance, margin in result.blocks("representative", "distance", "margin"):
             known = np.flatnonzero(place >= 0)
