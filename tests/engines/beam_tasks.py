@@ -9,6 +9,13 @@ from pathlib import Path
 from shoal.errors import SourceError
 from shoal.storage import write_json
 
+HERE = ("--runner=FnApiRunner",)
+PROCESSES = (
+    "--runner=DirectRunner",
+    "--direct_running_mode=multi_processing",
+    "--direct_num_workers=2",
+)
+
 
 @dataclass(frozen=True)
 class Noting:

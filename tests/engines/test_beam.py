@@ -7,16 +7,10 @@ from shoal.errors import SettingError, SourceError, WorkError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
-from tests.engines.beam_tasks import Noting
+from tests.engines.beam_tasks import HERE, PROCESSES, Noting
 
 from shoal.engines.beam import TRIES, BeamEngine
 
-HERE = ("--runner=FnApiRunner",)
-PROCESSES = (
-    "--runner=DirectRunner",
-    "--direct_running_mode=multi_processing",
-    "--direct_num_workers=2",
-)
 ITEMS = list(range(12))
 
 

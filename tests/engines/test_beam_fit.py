@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from tests.engines.test_beam import HERE, PROCESSES
+from tests.engines.beam_tasks import HERE, PROCESSES
 from tests.test_pipeline import contents
+
+pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
 import shoal
 from shoal import tiles
 from shoal.errors import RunError, SettingError
-
-pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
 M = 400  # representatives: fewer than rows, so that every pass there is is done
 ROWS = 120  # of a shard: 15 shards

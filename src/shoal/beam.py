@@ -1,0 +1,206 @@
+"""Shoal in pipelines of Apache Beam: `Encode`, `Assign`, `Summarize`, and what they combine with.
+
+Elements are images or vectors as NumPy arrays, or pairs ``(key, array)``, whose results then come
+as ``(key, result)``. For whole fits see ``shoal fit --engine beam``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.representatives import (
+    Codebook,
+    PartialSummary,
+    Summary,
+    merge_partials,
+    merge_summaries,
+    summarise,
+)
+from shoal.errors import MissingExtraError
+from shoal.features import Moments
+from shoal.model import Model
+from shoal.storage import RunFolder
+
+try:
+    import apache_beam as beam
+except ImportError as error:
+    raise MissingExtraError(
+        f"shoal.beam needs Apache Beam: pip install 'shoal[beam]' ({error})"
+    ) from None
+
+__all__ = ["Assign", "Encode", "MomentsFn", "RepresentativesFn", "Summarize"]
+
+_BATCH = 1024
+
+
+class Encode(beam.PTransform):  # type: ignore[misc]
+    """Gives each image or vector its place in the space that a run clustered, (d,) float32.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run, or its address: every worker reads it.
+    """
+
+    def __init__(self, run: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self._run = run
+
+    def expand(self, rows: Any) -> Any:
+        """Encode in batches."""
+        return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_EncodeBatch(self._run))
+
+
+class Assign(beam.PTransform):  # type: ignore[misc]
+    """Gives each image or vector ``{"cluster", "confidence", "unknown"}``, as `Run.predict` does.
+
+    Parameters
+    ----------
+    run
+        The folder of a finished run, or its address: every worker reads it.
+    layer, k, raw
+        Which clusters; see `Run.labels`.
+    """
+
+    def __init__(self, run: str | os.PathLike[str], **cut: Any) -> None:
+        super().__init__()
+        self._run, self._cut = run, cut
+
+    def expand(self, rows: Any) -> Any:
+        """Assign in batches."""
+        return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_AssignBatch(self._run, self._cut))
+
+
+class Summarize(beam.PTransform):  # type: ignore[misc]
+    """Makes weighted representatives of a collection of vectors: one `Summary`.
+
+    Parameters
+    ----------
+    codebook
+        Codes near which rows are counted together: `core.representatives.seed_codebook` of a
+        sample of the vectors, such as ``beam.combiners.Sample.FixedSizeGlobally`` gives.
+    """
+
+    def __init__(self, codebook: Codebook) -> None:
+        super().__init__()
+        self._codebook = codebook
+
+    def expand(self, rows: Any) -> Any:
+        """Summarise in batches and merge."""
+        batches = rows | beam.BatchElements(_BATCH, _BATCH) | beam.Map(np.stack)
+        return batches | beam.CombineGlobally(RepresentativesFn(self._codebook))
+
+
+class MomentsFn(beam.CombineFn):  # type: ignore[misc]
+    """Combines batches of features, (n, d), into their `Moments`.
+
+    Associative and commutative but for rounding: a relative 1e-12 of the scatter.
+    """
+
+    def create_accumulator(self) -> Moments | None:
+        """Give the moments of nothing, whose width is not known yet."""
+        return None
+
+    def add_input(self, made: Moments | None, batch: NDArray) -> Moments:
+        """Add a batch."""
+        more = Moments.of(np.atleast_2d(batch))
+        return more if made is None else made.merge(more)
+
+    def merge_accumulators(self, parts: Iterable[Moments | None]) -> Moments | None:
+        """Merge, in the order given."""
+        merged = None
+        for part in parts:
+            merged = part if merged is None else merged if part is None else merged.merge(part)
+        return merged
+
+    def extract_output(self, made: Moments | None) -> Moments | None:
+        """Give the moments, None of no rows."""
+        return made
+
+
+class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
+    """Combines batches of vectors, (n, d) float32, into a `Summary` of weighted representatives.
+
+    Weights add up exactly, whatever the order; sums of the rows near a code agree to rounding,
+    1e-9 of their size. Only which of the rows that are far from every code open representatives
+    of their own depends on the order.
+
+    Parameters
+    ----------
+    codebook
+        From `core.representatives.seed_codebook`.
+    """
+
+    def __init__(self, codebook: Codebook) -> None:
+        self._codebook = codebook
+
+    def create_accumulator(self) -> PartialSummary:
+        """Give the summary of no rows."""
+        return summarise(self._codebook.centres[:0].astype(np.float32), self._codebook)
+
+    def add_input(self, made: PartialSummary, batch: NDArray) -> PartialSummary:
+        """Add a batch."""
+        rows = np.atleast_2d(np.asarray(batch, np.float32))
+        return merge_partials([made, summarise(rows, self._codebook)], self._codebook)
+
+    def merge_accumulators(self, parts: Iterable[PartialSummary]) -> PartialSummary:
+        """Merge, in the order given."""
+        return merge_partials(parts, self._codebook)
+
+    def extract_output(self, made: PartialSummary) -> Summary:
+        """Give the representatives; their medoids are numbers within batches and mean nothing."""
+        return merge_summaries([made], self._codebook)
+
+
+class _Batch(beam.DoFn):  # type: ignore[misc]
+    """Works on batches of arrays with a run's model, opened once a worker."""
+
+    def __init__(self, run: str | os.PathLike[str]) -> None:
+        self._run = run
+
+    def setup(self) -> None:
+        """Open the run."""
+        self._model = Model(RunFolder.open(self._run), workers=1)
+        self._model.encoder.setup()
+
+    def process(self, batch: list[Any]) -> Iterator[Any]:
+        """Give the result of each element, with its key if it has one."""
+        keyed = isinstance(batch[0], tuple)
+        rows = np.stack([element[1] if keyed else element for element in batch])
+        for element, result in zip(batch, self.results(rows), strict=True):
+            yield (element[0], result) if keyed else result
+
+    def results(self, rows: NDArray) -> Iterable[Any]:
+        """Give a result for each row."""
+        raise NotImplementedError
+
+
+class _EncodeBatch(_Batch):
+    """Encodes and projects."""
+
+    def results(self, rows: NDArray) -> Iterable[Any]:
+        """Give the vector of each row."""
+        source = self._model.open(rows)
+        features = self._model.encoder.encode(source.read(0, len(rows)).data)
+        return self._model.fitted.projection.apply(features)
+
+
+class _AssignBatch(_Batch):
+    """Predicts."""
+
+    def __init__(self, run: str | os.PathLike[str], cut: dict[str, Any]) -> None:
+        super().__init__(run)
+        self._cut = cut
+
+    def results(self, rows: NDArray) -> Iterable[Any]:
+        """Give the cluster of each row, and how sure it is."""
+        found = self._model.predict(rows, **self._cut)
+        for cluster, confidence, unknown in zip(
+            found.cluster.tolist(), found.confidence.tolist(), found.unknown.tolist(), strict=True
+        ):
+            yield {"cluster": cluster, "confidence": confidence, "unknown": unknown}
