@@ -156,7 +156,7 @@ function Grid() {
   const { focus } = place.current;
   const setFocus = (at) => { place.current.focus = at; redraw((n) => n + 1); };
   const step = state.run.thumb ? 0 : 1;
-  const pages = useMemo(() => new Pages({ set: scope.set, k, order, seed }, () => redraw((n) => n + 1)), [scope, k, order, seed, step ? 0 : sideOf(size)]);
+  const pages = useMemo(() => new Pages({ set: scope.set, k, order, seed }, () => redraw((n) => n + 1)), [scope.set, data, k, order, seed, step ? 0 : sideOf(size)]);
   useEffect(() => () => { pages.stopped = true; }, [pages]);
   useLayoutEffect(() => { box.current.scrollTop = 0; }, [of]);
   useEffect(() => {

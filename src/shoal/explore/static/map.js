@@ -157,6 +157,10 @@ class Drawn {
       if (!found || state.picked !== picked) return;
       chosen = found.set;
     }
+    // Both the clusters and the set come anew after an edit; what is drawn changes once.
+    const drawn = [k, chosen, data.seq].join();
+    if (this.shown && drawn === this.drawn) return;
+    this.drawn = drawn;
     const from = state.map.pictures_from ?? 99;
     const made = this.layer((at) => address("map/tile", {
       z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", v: `${state.run.version}-${data.seq}`,

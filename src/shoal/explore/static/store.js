@@ -211,6 +211,7 @@ export async function refreshScope(signal) {
 /** @param {number[]} selected */
 export function select(selected) {
   set({ selected, area: null, picked: new Set(), pickedAll: false, open: null });
+  if (state.scope.of === wanted(state)) return Promise.resolve();
   return refreshScope().catch(complain);
 }
 
