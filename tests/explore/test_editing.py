@@ -79,7 +79,7 @@ def test_an_edit_sent_twice_is_done_once(digits, ask):
     client = ask(digits)
     first = good(do(client, "split", cluster=0, parts=2, token="abc"))
     second = good(do(client, "split", cluster=0, parts=2, token="abc"))
-    assert first["seq"] == second["seq"]
+    assert first["entry"] == second["entry"]
 
 
 def test_a_preview_says_what_would_come_and_does_nothing(digits, ask):

@@ -59,7 +59,7 @@ def send(port, body):
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.loads(answer.read())["seq"]
+                return json.loads(answer.read())["entry"]
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read()) from error
         except (OSError, ValueError):

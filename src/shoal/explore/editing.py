@@ -19,7 +19,7 @@ class ReadOnlyError(InputError):
 
 
 def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Do one edit; say what came of it.
+    """Do one edit; say which entry of the log it became, and where the log stands by now.
 
     The body has ``op``, what that needs, and ``author``, ``seen`` and ``token`` (see
     `shoal.edits`). On another cut than the edits stand on, ``from`` starts anew from it first.
@@ -40,7 +40,7 @@ def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     one = given.get("n") in (None, 1)
     what = {"undo": counts["redo"], "redo": counts["undo"]}.get(op) if one else None
     said = entry.describe()
-    return {"seq": entry.seq, "said": f"{said}: {what}" if what else said, **counts}
+    return {"entry": entry.seq, "said": f"{said}: {what}" if what else said, **counts}
 
 
 def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
