@@ -241,4 +241,5 @@ BENCHMARK = Benchmark(
         "Of the same law: five sixths are fitted, the rest added, in 20 splits of each kind."
     ),
     parts=("time", "absent", "same"),
+    piecemeal=True,
 )
