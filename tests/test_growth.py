@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tarfile
 
 import numpy as np
 import pyarrow as pa
@@ -400,3 +401,36 @@ def test_an_interruption_costs_nothing_finished_and_changes_nothing(tmp_path, na
     again = Noting()
     fit(tmp_path / "new", rows, previous=str(tmp_path / "old"), progress=again)
     assert "Nothing to do" in again.notes[-1]
+
+
+def test_one_npy_may_grow_at_its_end(tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, OLD)
+    old = fit(tmp_path / "old", path)
+    np.save(path, np.concatenate([OLD, SAME]))
+    new = fit(tmp_path / "new", path, previous=str(tmp_path / "old"))
+    assert np.array_equal(new.labels()[:300], old.labels())
+    assert (new.drift.report["added"], new.drift.report["changed"]) == (120, [])
+    assert new.drift.fits
+
+
+def test_archives_may_be_added(tmp_path, photos):
+    folder, more = photos
+    archives = tmp_path / "shards"
+    archives.mkdir()
+
+    def pack(name, files):
+        with tarfile.open(archives / name, "w") as tar:
+            for file in files:
+                tar.add(file, file.name)
+
+    pack("00.tar", sorted(folder.iterdir()))
+    settings = {"workers": 1, "layers": "2"}
+    old = shoal.fit(archives, tmp_path / "old", **settings)
+    pack(
+        "01.tar", sorted(folder_of(tmp_path / "more", [f"x{i}" for i in range(40)], more).iterdir())
+    )
+    new = shoal.fit(archives, tmp_path / "new", previous=str(tmp_path / "old"), **settings)
+    assert np.array_equal(new.labels()[:80], old.labels())
+    assert (new.n_rows, new.drift.report["added"]) == (120, 40)
+    assert new.drift.fits
