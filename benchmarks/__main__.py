@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    beam,
     decode,
     digits,
     explore,
@@ -50,6 +51,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         forecast,
         grown,
         explore,
+        beam,
     )
 }
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -146,6 +146,7 @@ def test_the_task_that_travels_is_small(tmp_path, digits, monkeypatch):
         run(self, task, items, on_done, **more)
 
     monkeypatch.setattr(BeamEngine, "run", noting)
+    monkeypatch.setattr("shoal.stages.base._FEW_SHARDS", 0)
     fit(digits, tmp_path / "run")
     assert {"_SummariseGroup", "_SampleGroup", "_AssignShard"} <= set(sizes)
     assert max(sizes.values()) < 256 << 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.packing import pack, unpack
 from shoal.engines.base import Engine, Task
+from shoal.engines.local import LocalEngine
 from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.progress import Progress
@@ -37,6 +38,7 @@ _SHARD_LEAST = 1 << 20  # bytes, below which a shard is not worth its files
 _FINE_SHARDS, _FINE_ROWS = 128, 32  # the same for images that are decoded or scaled
 _BLOCK_BYTES = 16 << 20
 _GROUPS = 64
+_FEW_SHARDS = 1024
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,15 @@ class Context:
     def rows(self) -> Rows:
         """The source's rows, shard by shard."""
         return Rows(self.source, self.shards, self.stage("index"))
+
+    def light(self) -> Context:
+        """Give a context for a pass that only copies a little of each shard.
+
+        Where shards are few it is done here: to start workers elsewhere would take longer.
+        """
+        if len(self.shards) > _FEW_SHARDS:
+            return self
+        return replace(self, engine=LocalEngine(self.settings.workers or 1))
 
     def each_shard(self, task: Task[int], has: Callable[[int], bool]) -> None:
         """Run a task on every shard that `has` not been done, and count the rows."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.engines.local import LocalEngine
 from shoal.sources import Batch, Source, taken_of
 from shoal.sources.arrays import ArraySource
 from shoal.sources.firsts import file_stamps, row_stamps
@@ -24,8 +23,6 @@ from shoal.stages.base import (
 )
 from shoal.stages.grown import Grown
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy, write_table
-
-_FEW_SHARDS = 1024  # that are not read: done at once where the fit was started
 
 
 @dataclass(frozen=True)
@@ -89,9 +86,8 @@ def _work(context: Context) -> dict[str, Any]:
         named = _take_over(context.grown, source, folder)
     read, keep = is_read(source), keeps_numbers(source)
     task = _IndexShard(source, context.shards, folder, read, keep, named)
-    if not read and len(context.shards) <= _FEW_SHARDS:
-        context = replace(context, engine=LocalEngine(context.settings.workers or 1))
-    context.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
+    runs = context if read else context.light()
+    runs.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     refuse_too_few(source.n_rows, bad)
     summary = {

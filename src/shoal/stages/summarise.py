@@ -244,7 +244,7 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
     project, folder, shards = context.stage("project"), context.stage("summarise"), context.shards
     groups, share = shards.groups(1), min(1.0, count / shards.n_rows)
     task = _SampleGroup(shards, groups, share, context.settings.seed, project, folder)
-    context.each_group(
+    context.light().each_group(
         task, groups, lambda group: folder.has("sample_vectors", group), counted=False
     )
     counts = [len(read_npy(path, mmap=True)) for path in folder.parts("sample_vectors")]
