@@ -68,7 +68,8 @@ def tiles(inputs: Inputs) -> Iterator[Measurement]:
     with tempfile.TemporaryDirectory(dir=inputs.tiles) as folder:
         out = Path(folder) / name
         # A run of its own, without copies of what is large: links to files that never change.
-        shutil.copytree(inputs.tiles / name, out, copy_function=os.link)
+        fresh = shutil.ignore_patterns("edits.sqlite*", "leaves", "map", "*.lock")
+        shutil.copytree(inputs.tiles / name, out, copy_function=os.link, ignore=fresh)
         yield _map(out, inputs.n)
         yield from _asked(out, inputs.n)
 
