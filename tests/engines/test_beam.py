@@ -102,3 +102,21 @@ def test_results_that_do_not_arrive_are_said(tmp_path):
 def test_options_that_beam_refuses(tmp_path, capsys):
     with pytest.raises(SettingError, match="Beam does not take --direct_num_workers=many"):
         BeamEngine(["--direct_num_workers=many"], tmp_path)
+
+
+def test_a_process_that_never_hears_that_all_is_done_is_ended(monkeypatch):
+    from apache_beam.portability.api import beam_provision_api_pb2
+    from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+
+    from shoal.engines import beam_processes
+
+    monkeypatch.setattr(beam_processes, "_PATIENCE", 0.5)
+    handler = object.__new__(beam_processes._WatchedHandler)
+    handler._worker_command_line = b"sleep 600"
+    handler.control_address, handler.worker_id = "localhost:1", "worker"
+    handler.provision_info = ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo())
+    handler.start_worker()
+    assert handler.worker_thread.is_alive()
+    handler.close()
+    assert not handler.worker_thread.is_alive()
+    assert not handler._said.exists()

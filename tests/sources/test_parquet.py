@@ -78,6 +78,9 @@ def test_bad_cells_and_lists_are_rows_with_a_reason(tmp_path):
     np.testing.assert_array_equal(batch.data[[0, 4]], [[1, 2], [5, 6]])
 
 
+@pytest.mark.skipif(
+    int(pa.__version__.partition(".")[0]) < 26, reason="this pyarrow refuses to read such lists"
+)
 def test_null_fixed_lists_do_not_shift_the_others(tmp_path):
     vectors = pa.array([[1.0, 2], None, [5.0, 6]], pa.list_(pa.float32(), 2))
     batch = open_source(write(tmp_path / "x.parquet", {"v": vectors})).read(0, 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shoal.cli.output import command, number, print_table, say
-from shoal.sources.table import listed
 
 if TYPE_CHECKING:
     from shoal.api import Run
@@ -99,6 +98,8 @@ def _print_changed(report: dict[str, Any]) -> None:
 
 def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[int] | None) -> None:
     """Print the new clusters that are proposed, or those that they became."""
+    from shoal.sources.table import listed
+
     if not proposals:
         return
     lines = []

@@ -2,12 +2,16 @@
 
 With ``--direct_running_mode=multi_processing`` Beam 2.77 waits for ever for a worker that was
 killed: nobody tells those who wait for its answers. Here they are told, so that the pipeline
-stops and the engine goes on with what is left. Other runners see to their workers themselves.
+stops and the engine goes on with what is left. And it waits for ever for one that was still
+starting when the others had done all work, and never hears that it is over: it is killed. Other
+runners see to their workers themselves.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -31,6 +35,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 _EVERY = 0.5  # seconds: who begins to wait after the death is told too
 _LAST_WORDS = 300
+_PATIENCE = 5.0  # seconds for a worker to end by itself, all of whose work is done
 
 
 class _WatchedHandler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
@@ -42,7 +47,8 @@ class _WatchedHandler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
         # Beam's start-up chatter, three dozen lines a pass, goes to a file.
         with tempfile.NamedTemporaryFile(prefix="shoal-beam-", delete=False) as said:
             self._said = Path(said.name)
-        command = self._worker_command_line + f" 2>{shlex.quote(str(self._said))}".encode()
+        told = f"echo $$ >{shlex.quote(str(self._said))}; exec ".encode()  # its number comes first
+        command = told + self._worker_command_line + f" 2>>{shlex.quote(str(self._said))}".encode()
         self.worker = SubprocessSdkWorker(
             command, self.control_address, self.provision_info, self.worker_id
         )
@@ -54,6 +60,14 @@ class _WatchedHandler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
         self._stopping.set()
         with suppress(Exception):
             super().close()
+        self.stop_worker()
+
+    def stop_worker(self) -> None:
+        """Wait for the end of the process, but not for ever."""
+        self.worker_thread.join(_PATIENCE)
+        if self.worker_thread.is_alive():
+            with suppress(OSError, ValueError):
+                os.kill(int(self._said.read_text().partition("\n")[0]), signal.SIGKILL)
         self.worker_thread.join()
 
     def _run(self) -> None:
@@ -62,7 +76,8 @@ class _WatchedHandler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
         try:
             self.worker.run()
         except RuntimeError as error:
-            last = self._said.read_text(errors="replace").strip().rpartition("\n")[2]
+            said = self._said.read_text(errors="replace").partition("\n")[2]
+            last = said.strip().rpartition("\n")[2]
             lost = f"{error}; last it said: {last[:_LAST_WORDS]}"
         self._said.unlink(missing_ok=True)
         while lost and not self._stopping.wait(_EVERY):
