@@ -224,7 +224,7 @@ def killed_and_finished(tmp_path, representatives, kills, seed):
         ) as process:
             assert process.stdout.readline() == b"ready\n"
             if workers == 2:
-                time.sleep(chance.uniform(0.05, 1.2))
+                time.sleep(chance.uniform(0.02, 1.2 / kills))  # else the fit would be done
                 process.kill()
         killed += process.returncode < 0
     assert process.returncode == 0
