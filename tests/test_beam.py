@@ -71,7 +71,7 @@ def parts_of(fn, cuts):
     return [fn.add_input(fn.create_accumulator(), piece) for piece in pieces if len(piece)]
 
 
-def close(one, other):
+def assert_close(one, other):
     assert one.count == other.count
     scale = np.abs(other.scatter).max()
     assert np.allclose(one.mean, other.mean, rtol=1e-12, atol=1e-12)
@@ -86,7 +86,7 @@ def test_moments_are_the_same_in_any_order_and_grouping(cuts, random):
     half = len(parts) // 2
     grouped = [fn.merge_accumulators(parts[:half]), fn.merge_accumulators(parts[half:])]
     for made in (parts, grouped, [fn.create_accumulator(), *parts]):
-        close(fn.extract_output(fn.merge_accumulators(made)), Moments.of(ROWS))
+        assert_close(fn.extract_output(fn.merge_accumulators(made)), Moments.of(ROWS))
 
 
 def test_moments_of_nothing():

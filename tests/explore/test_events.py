@@ -49,6 +49,12 @@ def test_the_review_queue_is_made_while_nobody_waits_for_it(digits, monkeypatch,
 
 
 def test_a_reader_is_asked_nothing(digits, monkeypatch):
+    asked = []
+    queue = Reviewer.queue
+    monkeypatch.setattr(Reviewer, "queue", lambda self: asked.append(1) or queue(self))
     digits.read_only = True
-    monkeypatch.setattr(Reviewer, "queue", lambda self: 1 / 0)
     Events(digits)._look_ahead()
+    assert asked == []
+    digits.read_only = False
+    Events(digits)._look_ahead()
+    assert asked == [1]
