@@ -43,3 +43,9 @@ class WorkError(ShoalError):
     """A worker failed, or workers were lost again and again; the message names the shard."""
 
     exit_code = 2
+
+
+class PlaceError(ShoalError):
+    """A store or server cannot be reached, or refuses; nothing finished was lost."""
+
+    exit_code = 2

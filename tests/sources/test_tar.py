@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.sources import tar
-from shoal.sources.handles import Headers
+from shoal.sources.handles import Headers, looking
 
 NAMES = ["a.jpg", "dir/b.png", "x" * 90 + "/" + "y" * 90 + ".jpg", "deep/" * 60 + "é.png"]
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
@@ -25,11 +25,8 @@ def written(path, members, form=tarfile.GNU_FORMAT):
 
 
 def scanned(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return list(tar.scan(Headers(descriptor), os.path.getsize(path)))
-    finally:
-        os.close(descriptor)
+    with looking(path) as (opened, file):
+        return list(tar.scan(Headers(opened), file.size))
 
 
 def contents(path):

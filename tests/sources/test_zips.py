@@ -4,6 +4,7 @@ import zipfile
 import pytest
 
 from shoal.errors import SourceError
+from shoal.sources.handles import looking
 from shoal.sources.zips import list_zip, unpack, why_not
 
 
@@ -16,11 +17,8 @@ def written(path, members, method=zipfile.ZIP_DEFLATED):
 
 def unpacked(path, info, **other):
     values = {"packed": info.compress_size, "size": info.file_size, "crc": info.CRC, **other}
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return unpack(descriptor, info.header_offset, **values)
-    finally:
-        os.close(descriptor)
+    with looking(path) as (opened, _):
+        return unpack(opened, info.header_offset, **values)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])

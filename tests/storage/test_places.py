@@ -122,7 +122,7 @@ def test_an_error_of_the_store_is_a_sentence(folder, monkeypatch):
         raise Refused("An error occurred (AccessDenied)\nmore")
 
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", refuse)
-    with pytest.raises(StorageFullError, match=r"memory://bucket/run/x cannot be written \(An err"):
+    with pytest.raises(StorageFullError, match=r"memory://bucket/run/x cannot be reached \(An err"):
         write_bytes(folder / "x", b"1")
 
 

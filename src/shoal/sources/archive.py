@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from shoal.errors import SourceError
 from shoal.sources import zips
 from shoal.sources.encoded import spread
 from shoal.sources.folder import MAX_FILE_BYTES
-from shoal.sources.handles import LargeFile, with_files
-from shoal.sources.members import MemberList
+from shoal.sources.handles import LargeFile, Opened, with_files
+from shoal.sources.members import MemberList, join, list_members
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
+from shoal.storage import UrlPath, many
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +58,16 @@ class ArchiveStore:
         """How many images there are."""
         return len(self.ends)
 
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.archives[0].path, UrlPath)
+
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read members in order, each archive opened once."""
-        for row, descriptor in with_files(self.archives, self.owner, start, stop):
+        for row, opened in with_files(self.archives, self.owner, self.places[:, :2], start, stop):
             with FILES.take(int(self.places[row, 2])):
-                yield self._blob(descriptor, row)
+                yield self._blob(opened, row)
 
     def names(self, start: int, stop: int) -> list[str]:
         """Paths within the archive; with several, behind the archive's name and ``/``."""
@@ -78,10 +83,11 @@ class ArchiveStore:
         if self.label_places is None:
             return None
         labels: list[str | None] = [None] * self.n_rows
-        for row, descriptor in with_files(self.archives, self.owner, 0, self.n_rows):
+        places = self.label_places.clip(0)
+        for row, opened in with_files(self.archives, self.owner, places, 0, self.n_rows):
             offset, size = self.label_places[row].tolist()
-            if size >= 0 and isinstance(descriptor, int):
-                labels[row] = os.pread(descriptor, size, offset).decode("utf-8", "replace")
+            if size >= 0 and not isinstance(opened, SourceError):
+                labels[row] = opened.read(offset, size).decode("utf-8", "replace")
         return [label if label is None else label.strip() or None for label in labels]
 
     def path(self, row: int) -> None:
@@ -102,10 +108,10 @@ class ArchiveStore:
         """Give a member's name."""
         return self.blob[int(self.ends[row - 1]) if row else 0 : int(self.ends[row])]
 
-    def _blob(self, descriptor: int | SourceError, row: int) -> bytes | SourceError:
+    def _blob(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:
         """Read one member, or give the reason why not."""
-        if isinstance(descriptor, SourceError):
-            return descriptor
+        if isinstance(opened, SourceError):
+            return opened
         if row in self.reasons:
             return SourceError(self.reasons[row])
         offset, packed, size, crc = self.places[row].tolist()
@@ -113,11 +119,11 @@ class ArchiveStore:
             return SourceError(f"the member has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
         try:
             if self.is_zip[self.owner[row]]:
-                return zips.unpack(descriptor, offset, packed, size, crc)
-            data = os.pread(descriptor, size, offset)
+                return zips.unpack(opened, offset, packed, size, crc)
+            data = opened.read(offset, size)
         except SourceError as error:
             return error
-        except (OSError, MemoryError) as error:
+        except (OSError, EOFError, MemoryError) as error:
             return SourceError(f"the archive cannot be read: {because(error)}")
         return data if len(data) == size else SourceError("the archive ended early")
 
@@ -130,17 +136,17 @@ def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
     SourceError
         When an archive cannot be read, or there are no images in any.
     """
-    members = MemberList()
-    looked = [members.add(number, path) for number, path in enumerate(paths)]
+    lists = many(paths[0], list_members, paths)
+    members = join(lists)
     if len(members.reasons) == len(members):
         raise SourceError(_no_images(paths, members))
     store = ArchiveStore(
-        tuple(archive for archive, _ in looked),
-        tuple(is_zip for _, is_zip in looked),
+        tuple(one.archive for one in lists),
+        tuple(one.is_zip for one in lists),
         bytes(members.blob),
         np.array(members.ends, np.int64),
         np.array(members.places, np.int64).reshape(-1, 4),
-        np.array(members.owner, np.int32),
+        np.repeat(np.arange(len(lists), dtype=np.int32), [len(one) for one in lists]),
         members.reasons,
         np.array(members.labels, np.int64).reshape(-1, 2) if members.has_labels else None,
     )

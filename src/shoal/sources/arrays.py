@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import Batch, Kind
+from shoal.sources.handles import bare
 from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
 from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
-from shoal.storage import UrlPath
+from shoal.storage import UrlPath, many
 
 _SAMPLE_ROWS = 256
 _SAMPLE_BYTES = 1 << 26
 _LEAST_SIDE = 16
-_HEADER = 4096  # bytes of an .npy file that hold its header
 
 
 @dataclass(frozen=True)
@@ -282,9 +281,10 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
     SourceError
         When a file is damaged or differs from the first.
     """
+    if not paths:
+        raise SourceError("no .npy files were given")
     parts, first = [], None
-    for path in paths:
-        part, dtype, row_shape = _npy_part(path)
+    for path, (part, dtype, row_shape) in zip(paths, many(paths[0], _npy_part, paths), strict=True):
         if first is None:
             first = (dtype, row_shape)
         elif (dtype, row_shape) != first:
@@ -293,20 +293,14 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
                 f"{show(first[1])} {first[0]}: shards must be alike"
             )
         parts.append(part)
-    if first is None:
-        raise SourceError("no .npy files were given")
+    assert first is not None
     return FileStore(tuple(parts), first[0], first[1], named)
 
 
 def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
     """Read the header of an ``.npy`` file and check that all its rows are there."""
     try:
-        opened = (
-            io.BytesIO(path.read_bytes(0, _HEADER))
-            if isinstance(path, UrlPath)
-            else path.open("rb")
-        )
-        with opened as file:
+        with path.open("rb") as file:
             shape, fortran, dtype = read_npy_header(file)
             offset = file.tell()
         stat = path.stat()
@@ -317,8 +311,22 @@ def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
         raise SourceError(
             f"{path} is cut off: its header promises {needed:,} bytes, but it has {stat.st_size:,}"
         )
+    refuse_columns(path, fortran)
     count = shape[0] if shape else 0
-    return Part(path, count, offset, stat.st_size, stat.st_mtime_ns, fortran), dtype, shape[1:]
+    return (
+        Part(bare(path), count, offset, stat.st_size, stat.st_mtime_ns, fortran),
+        dtype,
+        shape[1:],
+    )
+
+
+def refuse_columns(path: Path, fortran: bool) -> None:
+    """Raise for an array stored by columns where only ranges are read."""
+    if fortran and isinstance(path, UrlPath):
+        raise SourceError(
+            f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
+            "(np.ascontiguousarray), or copy it to a disk"
+        )
 
 
 def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -16,6 +16,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.handles import bare
 from shoal.sources.sniff import Dialect
 from shoal.sources.store import because, check_range, file_facts
 
@@ -83,7 +84,7 @@ class CsvFile:
         try:
             data, skip = self._bytes(start, stop) if count else (b"", 0)
             table, found = self._table(data, keys) if count else (_blank(keys, 0), {})
-        except (OSError, ValueError, MemoryError) as error:
+        except (OSError, EOFError, ValueError, MemoryError) as error:
             reason = f"{self.path.name} cannot be read: {because(error)}"
             return _blank(keys, count), dict.fromkeys(range(count), reason)
         bad = {row - skip: reason for row, reason in found.items() if skip <= row < skip + count}
@@ -181,7 +182,7 @@ def make_csv_file(path: Path, dialect: Dialect) -> CsvFile:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     if n_rows == 0:
         raise SourceError(f"{path} has a header, but no rows")
-    return CsvFile(path, dialect, n_rows, starts, quoted, stat.st_size, stat.st_mtime_ns)
+    return CsvFile(bare(path), dialect, n_rows, starts, quoted, stat.st_size, stat.st_mtime_ns)
 
 
 def _blank(keys: Sequence[str], count: int) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -22,6 +24,7 @@ from shoal.sources.store import check_range
 _FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
 _NEARLY_ALL = 0.95
 _GREY_TOLERANCE = 3
+_AT_A_TIME = 16
 
 
 class EncodedStore(Protocol):
@@ -30,6 +33,10 @@ class EncodedStore(Protocol):
     @property
     def n_rows(self) -> int:
         """How many images there are, unreadable ones counted."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Give the bytes of each of the rows ``start..stop``, or why they cannot be had."""
@@ -231,7 +238,7 @@ def make_encoded_source(
     seen = _Seen()
     seen.look(store, store.some(_FIRST))
     count = min(_LOOKED, _LOOKED_BYTES * _FIRST // max(seen.n_bytes, 1))
-    if count > _FIRST:
+    if min(count, store.n_rows) > _FIRST:
         seen.look(store, store.some(count))
     sizes = seen.sizes
     if not sizes:
@@ -258,11 +265,19 @@ def make_encoded_source(
 
 def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
     """Go through rows that are in order, those that follow each other in one go."""
-    first = 0
-    for at in range(1, len(rows) + 1):
-        if at == len(rows) or rows[at] != rows[at - 1] + 1:
-            yield from zip(rows[first:at], store.blobs(rows[first], rows[at - 1] + 1), strict=True)
-            first = at
+    ends = [at for at in range(1, len(rows)) if rows[at] != rows[at - 1] + 1]
+    spans = [rows[a:b] for a, b in pairwise([0, *ends, len(rows)])] if rows else []
+    if store.is_far:  # each span is a request: many at a time
+
+        def fetch(span: list[int]) -> list[bytes | SourceError]:
+            return list(store.blobs(span[0], span[-1] + 1))
+
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            for span, blobs in zip(spans, pool.map(fetch, spans), strict=True):
+                yield from zip(span, blobs, strict=True)
+        return
+    for span in spans:
+        yield from zip(span, store.blobs(span[0], span[-1] + 1), strict=True)
 
 
 def _name(store: EncodedStore, row: int) -> str:

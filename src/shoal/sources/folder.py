@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.encoded import spread
-from shoal.sources.listing import Listing
+from shoal.sources.listing import Listing, under
 from shoal.sources.room import FILES
 from shoal.sources.store import because
-from shoal.storage import UrlPath
+from shoal.storage import UrlPath, fetched_ahead
 
 MAX_FILE_BYTES = 1 << 28
 
@@ -43,16 +43,20 @@ class FolderStore:
         """How many files there are."""
         return len(self.listing)
 
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return self.n_rows > 0 and isinstance(self._path(0), UrlPath)
+
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read the files one by one, each checked to be the one that was looked at."""
-        for row in range(start, stop):
-            size, mtime = int(self.listing.sizes[row]), int(self.listing.mtimes[row])
-            with FILES.take(size):
-                try:
-                    blob: bytes | SourceError = read_bytes(self._path(row), size, mtime)
-                except SourceError as error:
-                    blob = error
-                yield blob
+        rows = range(start, stop)
+        if self.is_far:
+            yield from fetched_ahead(self._blob, rows, self._size)
+            return
+        for row in rows:
+            with FILES.take(self._size(row)):
+                yield self._blob(row)
 
     def names(self, start: int, stop: int) -> list[str]:
         """Paths relative to the folder, with ``/``; as written in a list."""
@@ -79,7 +83,18 @@ class FolderStore:
 
     def _path(self, row: int) -> Path:
         """Give the file of a row."""
-        return self.root / self.listing[row]
+        return under(self.root, self.listing[row])
+
+    def _size(self, row: int) -> int:
+        """Give the bytes of a row's file."""
+        return int(self.listing.sizes[row])
+
+    def _blob(self, row: int) -> bytes | SourceError:
+        """Read a row's file, or give the reason why not."""
+        try:
+            return read_bytes(self._path(row), self._size(row), int(self.listing.mtimes[row]))
+        except SourceError as error:
+            return error
 
 
 def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
@@ -113,6 +128,8 @@ def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
 
 def _fetched(path: UrlPath, size: int) -> bytes:
     """Read a whole file from a store."""
+    if size < 0:
+        raise SourceError("the file was missing when the images were listed")
     if size > MAX_FILE_BYTES:
         raise SourceError(f"the file has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
     data = path.read_bytes()

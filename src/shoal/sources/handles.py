@@ -7,14 +7,71 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.store import because
+from shoal.storage import Ranges, Stat, UrlPath
 
 _AHEAD = 1 << 17
+_BESIDE = 1 << 10  # bytes around a row that are read with it: a header, a checksum
+
+
+class Opened(Protocol):
+    """An open file of which pieces are read, wherever it lies."""
+
+    def read(self, at: int, length: int) -> bytes:
+        """Give `length` bytes from `at` on, fewer at the file's end."""
+
+    def expect(self, low: int, high: int) -> None:
+        """Be told that what lies between two places will be read in order."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class LocalFile:
+    """An open file of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, at: int, length: int) -> bytes:
+        """Give `length` bytes from `at` on, fewer at the file's end."""
+        return os.pread(self._descriptor, length, at)
+
+    def expect(self, low: int, high: int) -> None:
+        """Leave it to the system, which reads ahead by itself."""
+
+    def stat(self) -> os.stat_result:
+        """Give what the system knows of it."""
+        return os.fstat(self._descriptor)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class RemoteFile(Ranges):
+    """A file of a store, open: its size and time are asked for once."""
+
+    def __init__(self, path: UrlPath) -> None:
+        self._stat = path.fresh().stat()
+        super().__init__(path, self._stat.st_size)
+
+    def stat(self) -> Stat:
+        """Give what the store said of it."""
+        return self._stat
+
+
+def _opened(path: Path) -> LocalFile | RemoteFile:
+    """Open a file, wherever it lies."""
+    return RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)
 
 
 @dataclass(frozen=True)
@@ -25,8 +82,8 @@ class LargeFile:
     size: int
     mtime_ns: int
 
-    def open(self) -> int:
-        """Give a descriptor, to be closed by the caller.
+    def open(self) -> Opened:
+        """Give it open, to be closed by the caller.
 
         Raises
         ------
@@ -35,14 +92,14 @@ class LargeFile:
         """
         name = self.path.name
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            opened = _opened(self.path)
         except OSError as error:
             raise SourceError(f"{name} cannot be read: {because(error)}") from None
-        found = os.fstat(descriptor)
+        found = opened.stat()
         if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
-            os.close(descriptor)
+            opened.close()
             raise SourceError(f"{name} changed after it was looked at")
-        return descriptor
+        return opened
 
 
 class Headers:
@@ -51,21 +108,21 @@ class Headers:
     It reads ahead: where rows are small, reading through them is faster than a seek for each.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
         self._at, self._held = 0, b""
 
     def read(self, at: int, length: int) -> bytes:
         """Give `length` bytes from `at` on, fewer at the file's end."""
         low = at - self._at
         if low < 0 or low + length > len(self._held):
-            self._held = os.pread(self._descriptor, max(length, _AHEAD), at)
+            self._held = self._opened.read(at, max(length, _AHEAD))
             self._at, low = at, 0
         return self._held[low : low + length]
 
 
 @contextmanager
-def looking(path: Path) -> Iterator[tuple[int, LargeFile]]:
+def looking(path: Path) -> Iterator[tuple[Opened, LargeFile]]:
     """Open a file for the first time, and note what it is.
 
     Raises
@@ -73,21 +130,30 @@ def looking(path: Path) -> Iterator[tuple[int, LargeFile]]:
     SourceError
         When it cannot be read.
     """
-    descriptor = -1
+    opened = None
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        found = os.fstat(descriptor)
-        yield descriptor, LargeFile(path, found.st_size, found.st_mtime_ns)
+        opened = _opened(path)
+        found = opened.stat()
+        yield opened, LargeFile(bare(path), found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+        if opened is not None:
+            opened.close()
+
+
+def bare(path: Path) -> Path:
+    """Give a path without what a list said of it, which may be true no more."""
+    return cast(Path, path.fresh()) if isinstance(path, UrlPath) else path
 
 
 def with_files(
-    files: Sequence[LargeFile], owner: NDArray[np.int32], start: int, stop: int
-) -> Iterator[tuple[int, int | SourceError]]:
+    files: Sequence[LargeFile],
+    owner: NDArray[np.int32],
+    places: NDArray[np.int64],
+    start: int,
+    stop: int,
+) -> Iterator[tuple[int, Opened | SourceError]]:
     """Go through rows in order, each with its file open, or with why that cannot be.
 
     Parameters
@@ -96,6 +162,8 @@ def with_files(
         In order.
     owner : int32 array, shape (n,), not falling
         The number of each row's file.
+    places : int64 array, shape (n, 2)
+        Where the bytes of each row begin, and how many there are.
     start, stop : int
         Which rows.
     """
@@ -103,12 +171,14 @@ def with_files(
         number = int(owner[start])
         end = min(stop, int(np.searchsorted(owner, number, "right")))
         try:
-            descriptor = files[number].open()
+            opened = files[number].open()
         except SourceError as error:
             yield from ((row, error) for row in range(start, end))
         else:
+            low, length = places[start:end].T
+            opened.expect(int(low.min()), int((low + length).max()) + _BESIDE)
             try:
-                yield from ((row, descriptor) for row in range(start, end))
+                yield from ((row, opened) for row in range(start, end))
             finally:
-                os.close(descriptor)
+                opened.close()
         start = end

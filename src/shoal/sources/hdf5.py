@@ -17,8 +17,10 @@ from shoal.errors import InputError, MissingExtraError, SourceError
 from shoal.sources.base import Batch, Kind
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
+from shoal.sources.handles import bare
 from shoal.sources.pixels import show
 from shoal.sources.store import FileStore, Part, Store, because, check_range, file_facts
+from shoal.storage import UrlPath
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _CACHE_BYTES = 32 << 20
@@ -47,7 +49,7 @@ class Handles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._files: OrderedDict[Path, Any] = OrderedDict()
+        self._files: OrderedDict[Path, tuple[Any, Any]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[Handles], tuple[()]]:
         return Handles, ()
@@ -58,13 +60,19 @@ class Handles:
         if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
             raise OSError("the file changed after it was looked at")
         with self._lock:
-            file = self._files.pop(part.path, None)
+            file, below = self._files.pop(part.path, (None, None))
             if file is None:
                 while len(self._files) >= _MOST_OPEN:
-                    self._files.popitem(last=False)[1].close()
-                file = open_hdf5(part.path)
-            self._files[part.path] = file
-            return file[key][low:high]
+                    self._files.popitem(last=False)[1][0].close()
+                file, below = open_hdf5(part.path)
+            try:
+                rows = file[key][low:high]
+            except _ERRORS:
+                file.close()
+                raise_trouble(below)
+                raise
+            self._files[part.path] = file, below
+            return rows
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,11 @@ class Hdf5Images:
         """How many images there are."""
         return self.rows.n_rows
 
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.rows.parts[0].path, UrlPath)
+
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read cells in order, a few at a time."""
         for low in range(start, stop, _TRIED):
@@ -202,8 +215,8 @@ def _bytes(cell: Any) -> bytes:
     return cell if isinstance(cell, bytes) else bytes(np.asarray(cell).tobytes())
 
 
-def open_hdf5(path: Path) -> Any:
-    """Open a file for reading.
+def open_hdf5(path: Path) -> tuple[Any, Any]:
+    """Open a file for reading; also give the file below it, where it lies in a store.
 
     Raises
     ------
@@ -216,7 +229,20 @@ def open_hdf5(path: Path) -> Any:
         raise MissingExtraError(
             f"{path.name} is an HDF5 file, and reading those needs h5py: pip install 'shoal[hdf5]'"
         ) from None
-    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE_BYTES)
+    if isinstance(path, UrlPath):
+        below = path.open("rb")
+        try:
+            return h5py.File(below, "r", rdcc_nbytes=_CACHE_BYTES), below
+        except _ERRORS:
+            raise_trouble(below)
+            raise
+    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE_BYTES), None
+
+
+def raise_trouble(below: Any) -> None:
+    """Raise why a file of a store could not be read, which h5py puts an error of its own over."""
+    if below is not None and below.raw.trouble is not None:
+        raise below.raw.trouble
 
 
 def open_datasets(
@@ -248,7 +274,7 @@ def open_datasets(
         in_place = in_place and found.offset is not None and not chosen.encoded
         stat = path.stat()
         count = found.shape[0] if found.shape else 0
-        parts.append(Part(path, count, found.offset or 0, stat.st_size, stat.st_mtime_ns))
+        parts.append(Part(bare(path), count, found.offset or 0, stat.st_size, stat.st_mtime_ns))
     if in_place:
         return FileStore(tuple(parts), chosen.dtype, chosen.shape[1:]), chosen.key
     rows = Hdf5Rows(tuple(parts), chosen.key, chosen.dtype, chosen.shape[1:])
@@ -264,8 +290,10 @@ def _list(path: Path) -> list[Dataset]:
             found.append(_describe(key, thing))
 
     try:
-        with open_hdf5(path) as file:
+        file, below = open_hdf5(path)
+        with file:
             file.visititems(visit)
+            raise_trouble(below)
     except _ERRORS as error:
         raise SourceError(f"{path} cannot be read as HDF5: {because(error)}") from None
     return found

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.handles import bare
 from shoal.sources.store import FileStore, InflatedStore, Part, Store, because, byte_view
+from shoal.storage import UrlPath
 
 # http://yann.lecun.com/exdb/mnist: the third byte of the magic number.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -31,7 +33,7 @@ class LoadIdx:
     def __call__(self) -> NDArray:
         """Give the whole array."""
         array = np.empty(self.shape, self.dtype)
-        with gzip.open(self.path) as file:
+        with self.path.open("rb") as packed, gzip.open(packed) as file:
             file.seek(self.offset)
             view = byte_view(array)
             while view and (got := file.readinto(view)):
@@ -71,21 +73,23 @@ def idx_store(path: Path) -> Store:
         raise SourceError(_labels(path, shape[0]))
     offset = 4 + 4 * len(shape)
     if path.suffix == ".gz":
-        load = LoadIdx(path, offset, dtype.str, shape)
+        load = LoadIdx(bare(path), offset, dtype.str, shape)
         args = (dtype, shape[1:], shape[0], stat.st_size, stat.st_mtime_ns)
-        return InflatedStore(path, load, *args)
+        return InflatedStore(bare(path), load, *args)
     needed = offset + int(np.prod(shape)) * dtype.itemsize
     if stat.st_size != needed:
         raise SourceError(
             f"{path} is damaged: its header promises {needed:,} bytes, but it has {stat.st_size:,}"
         )
-    part = Part(path, shape[0], offset, stat.st_size, stat.st_mtime_ns)
+    part = Part(bare(path), shape[0], offset, stat.st_size, stat.st_mtime_ns)
     return FileStore((part,), dtype, shape[1:])
 
 
 def _open(path: Path) -> BinaryIO:
     """Open a file, unpacked if it is ``.gz``."""
-    return cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+    if path.suffix != ".gz":
+        return path.open("rb")
+    return cast(BinaryIO, gzip.open(path.open("rb") if isinstance(path, UrlPath) else path))
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:

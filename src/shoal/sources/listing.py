@@ -7,16 +7,19 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import cast
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.store import because
+from shoal.storage import UrlPath, as_place, many
 
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image")
 _DIGITS = re.compile("([0-9]+)")
@@ -51,17 +54,30 @@ class Listing:
         return os.fsdecode(self.blob[start : int(self.ends[row])])
 
 
-def make_listing(root: Path, names: Sequence[str]) -> Listing:
-    """List files by their names relative to `root`, with the sizes and times they have now."""
+def make_listing(
+    root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None
+) -> Listing:
+    """List files by their names relative to `root`, with the sizes and times they have now.
+
+    `paths` are those of which a list of the store said so already.
+    """
     encoded = [os.fsencode(name) for name in names]
-    facts = np.array([_facts(root / name) for name in names], np.int64).reshape(-1, 2)
+    files = [(paths or {}).get(name) or under(root, name) for name in names]
+    facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 2)
     ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
     return Listing(b"".join(encoded), ends, facts[:, 0].copy(), facts[:, 1].copy())
+
+
+def under(root: Path, name: str) -> Path:
+    """Give a file by its name relative to a folder, or by its address."""
+    return as_place(name) if "://" in name else root / name
 
 
 def _facts(path: Path) -> tuple[int, int]:
     """Size and time of a file, or -1 and 0."""
     try:
+        if isinstance(path, UrlPath):
+            return path.stat()
         found = os.stat(path)
     except (OSError, ValueError):
         return -1, 0
@@ -89,12 +105,15 @@ class Found:
         Folders that cannot be looked into, each with a ``/`` at its end.
     special : list of str
         Pipes, sockets and devices.
+    paths : dict
+        Of a folder in a store: each file by its name, with what the store's list says of it.
     """
 
     names: list[str]
     extensions: Counter[str]
     closed: list[str]
     special: list[str]
+    paths: dict[str, Path] = field(default_factory=dict)
 
 
 def walk(root: Path) -> Found:
@@ -107,6 +126,8 @@ def walk(root: Path) -> Found:
     SourceError
         When the folder itself cannot be read.
     """
+    if isinstance(root, UrlPath):
+        return _walk_store(root)
     found = Found([], Counter(), [], [])
     for entry, name in _entries(root, found.closed):
         if entry.is_symlink() or entry.is_file():
@@ -117,6 +138,21 @@ def walk(root: Path) -> Found:
     for names in (found.names, found.closed, found.special):
         names.sort(key=natural_key)
     return found
+
+
+def _walk_store(root: UrlPath) -> Found:
+    """Find all files under a folder of a store."""
+    paths = {_name(path, root): cast(Path, path) for path in root.walk()}
+    shown = [name for name in paths if not any(part[:1] == "." for part in name.split("/"))]
+    extensions = Counter(os.path.splitext(name)[1].lower() for name in shown)
+    return Found(sorted(shown, key=natural_key), extensions, [], [], paths)
+
+
+def _name(path: UrlPath, root: UrlPath) -> str:
+    """Name a file within a folder of a store; on the web without ``%20`` where none is needed."""
+    name = path.relative_to(root).as_posix()
+    plain = unquote(name) if path.is_web else name
+    return name if any(sign in plain for sign in "?#%") else plain
 
 
 def _entries(root: Path, closed: list[str]) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -222,5 +258,7 @@ def _are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
 
 
 def _is_image(name: str, extensions: frozenset[str]) -> bool:
-    """Tell whether a name is that of an image file."""
+    """Tell whether a name is that of an image file; a web address may ask for it by a token."""
+    if "://" in name:
+        name = name.partition("?")[0]
     return os.path.splitext(name)[1].lower() in extensions

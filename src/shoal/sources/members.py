@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shoal.sources import tar, zips
 from shoal.sources.formats import EXTENSIONS
-from shoal.sources.handles import Headers, LargeFile, looking
+from shoal.sources.handles import Headers, LargeFile, Opened, looking
 
 _IMAGES = frozenset(extension.encode() for extension in EXTENSIONS)
 _LABEL = b".cls"
@@ -53,12 +53,12 @@ class MemberList:
 
     Attributes
     ----------
+    archive, is_zip
+        The (first) archive, and whether it is a zip archive.
     blob, ends
         All names one after the other, and where each ends.
     places
         Offset, packed size, size and checksum of each, one after the other.
-    owner
-        Number of the archive of each.
     labels
         Offset and size of the ``.cls`` member beside each, size -1 where there is none.
     reasons
@@ -69,10 +69,10 @@ class MemberList:
         Whether any image has a label.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, archive: LargeFile, is_zip: bool) -> None:
+        self.archive, self.is_zip = archive, is_zip
         self.blob = bytearray()
         self.ends, self.places, self.labels = array("q"), array("q"), array("q")
-        self.owner = array("i")
         self.reasons: dict[int, str] = {}
         self.others, self.has_labels = 0, False
         self._key, self._label, self._first = b"", (0, -1), 0
@@ -80,36 +80,44 @@ class MemberList:
     def __len__(self) -> int:
         return len(self.ends)
 
-    def add(self, number: int, path: Path) -> tuple[LargeFile, bool]:
-        """List one archive; give it, and whether it is a zip archive.
+    def add(self, opened: Opened) -> None:
+        """List the members of an open archive."""
+        links = []
+        for member in self._members(opened):
+            if _is_hidden(member.name):
+                continue
+            if not self.is_zip:
+                self._note_label(member)
+            if not _is_image(member):
+                self.others += 1
+                continue
+            if member.target:
+                links.append((len(self), member))
+            self._append(member)
+        self._end_sample()
+        if links:
+            found = {one.name: one for one in self._members(opened)}
+            for row, link in links:
+                self._follow(row, link, found)
 
-        Raises
-        ------
-        SourceError
-            When it cannot be read.
-        """
-        with looking(path) as (descriptor, archive):
-            is_zip = not tar.is_tar(os.pread(descriptor, tar.BLOCK, 0))
-            links = []
-            for member in _members(descriptor, archive, is_zip):
-                if _is_hidden(member.name):
-                    continue
-                if not is_zip:
-                    self._note_label(member)
-                if not _is_image(member):
-                    self.others += 1
-                    continue
-                if member.target:
-                    links.append((len(self), member))
-                self._append(number, member)
-            self._end_sample()
-            if links:
-                found = {one.name: one for one in _members(descriptor, archive, is_zip)}
-                for row, link in links:
-                    self._follow(row, link, found)
-        return archive, is_zip
+    def extend(self, other: MemberList) -> None:
+        """Add the images of the next archive."""
+        before, names = len(self), len(self.blob)
+        self.blob += other.blob
+        self.ends.extend(names + end for end in other.ends)
+        self.places.extend(other.places)
+        self.labels.extend(other.labels)
+        self.reasons.update({before + row: reason for row, reason in other.reasons.items()})
+        self.others += other.others
+        self.has_labels = self.has_labels or other.has_labels
 
-    def _append(self, number: int, member: Member) -> None:
+    def _members(self, opened: Opened) -> Iterator[Member]:
+        """Go through the members of the archive."""
+        if self.is_zip:
+            return _zip_members(self.archive.path)
+        return _tar_members(opened, self.archive.size)
+
+    def _append(self, member: Member) -> None:
         """Add an image."""
         if member.reason:
             self.reasons[len(self)] = member.reason
@@ -117,7 +125,6 @@ class MemberList:
         self.ends.append(len(self.blob))
         self.places.extend((member.offset, member.packed, member.size, member.crc))
         self.labels.extend((0, -1))
-        self.owner.append(number)
 
     def _note_label(self, member: Member) -> None:
         """Note a label for the images of its sample; a sample's members follow each other."""
@@ -153,14 +160,34 @@ class MemberList:
         self.places[4 * row : 4 * row + 4] = array("q", (aim.offset, aim.packed, aim.size, aim.crc))
 
 
-def _members(descriptor: int, archive: LargeFile, is_zip: bool) -> Iterator[Member]:
-    """Go through the members of an archive."""
-    return _zip_members(archive.path) if is_zip else _tar_members(descriptor, archive.size)
+def list_members(path: Path) -> MemberList:
+    """List the images of one archive.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read.
+    """
+    with looking(path) as (opened, archive):
+        members = MemberList(archive, not tar.is_tar(opened.read(0, tar.BLOCK)))
+        members.add(opened)
+    return members
 
 
-def _tar_members(descriptor: int, size: int) -> Iterator[Member]:
+def join(lists: Sequence[MemberList]) -> MemberList:
+    """Give the images of archives as one list."""
+    if len(lists) == 1:
+        return lists[0]
+    members = MemberList(lists[0].archive, lists[0].is_zip)
+    for one in lists:
+        members.extend(one)
+    return members
+
+
+def _tar_members(opened: Opened, size: int) -> Iterator[Member]:
     """Go through the members of a tar archive."""
-    for found in tar.scan(Headers(descriptor), size):
+    opened.expect(0, size)
+    for found in tar.scan(Headers(opened), size):
         target = found.target.removeprefix(b"./")
         member = Member(found.name.removeprefix(b"./"), found.offset, found.size, found.size)
         if target or found.reason:

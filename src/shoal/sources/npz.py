@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.arrays import read_npy_header
+from shoal.sources.arrays import read_npy_header, refuse_columns
 from shoal.sources.base import Kind
+from shoal.sources.handles import bare
 from shoal.sources.pixels import show
 from shoal.sources.store import FileStore, InflatedStore, Part, Store, because
 
@@ -43,8 +44,8 @@ class LoadMember:
 
     def __call__(self) -> NDArray:
         """Give the whole array."""
-        with np.load(self.path, allow_pickle=False) as file:
-            return np.ascontiguousarray(file[self.key])
+        with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return np.ascontiguousarray(arrays[self.key])
 
 
 def list_members(path: Path) -> list[Member]:
@@ -56,7 +57,7 @@ def list_members(path: Path) -> list[Member]:
         When the file is not a whole ``.npz`` file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             return [_member(archive, info) for info in infos]
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
@@ -108,9 +109,9 @@ def member_store(path: Path, member: Member) -> Store:
     stat = path.stat()
     shape = member.shape or (0,)
     if not member.stored:
-        load = LoadMember(path, member.key)
+        load = LoadMember(bare(path), member.key)
         args = (member.dtype, shape[1:], shape[0], stat.st_size, stat.st_mtime_ns)
-        return InflatedStore(path, load, *args)
+        return InflatedStore(bare(path), load, *args)
     with path.open("rb") as file:
         file.seek(member.header_at)
         header = file.read(_LOCAL_HEADER)
@@ -120,5 +121,6 @@ def member_store(path: Path, member: Member) -> Store:
         file.seek(member.header_at + _LOCAL_HEADER + name + extra)
         read_npy_header(file)
         offset = file.tell()
-    part = Part(path, shape[0], offset, stat.st_size, stat.st_mtime_ns, member.fortran)
+    refuse_columns(path, member.fortran)
+    part = Part(bare(path), shape[0], offset, stat.st_size, stat.st_mtime_ns, member.fortran)
     return FileStore((part,), member.dtype, shape[1:])

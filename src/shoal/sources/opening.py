@@ -20,7 +20,7 @@ from shoal.sources.formats import EXTENSIONS
 from shoal.sources.frames import FRAME, is_frame, open_frame
 from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
-from shoal.sources.listing import read_list
+from shoal.sources.listing import read_list, under
 from shoal.sources.mixed import TableSource
 from shoal.sources.npz import choose_member, member_store
 from shoal.sources.parquet import ParquetSource
@@ -31,7 +31,6 @@ from shoal.sources.several import kind_of, open_folder, open_images, open_paths,
 from shoal.sources.store import InflatedStore, Store, because
 from shoal.sources.table import Picked
 from shoal.sources.tfrecord import is_tfrecord
-from shoal.sources.urls import open_url
 from shoal.storage import UrlPath, as_place
 
 _TABLES = (".csv", ".tsv", ".txt")
@@ -108,19 +107,14 @@ def open_source(
 
 def _open(where: Any, asked: Asked) -> Source:
     """Open what lies at a path, at several, or in memory."""
-    if isinstance(where, UrlPath):
-        return open_url(where, asked)
-    if isinstance(where, (str, os.PathLike)):
-        path = as_place(where)
-        if isinstance(path, UrlPath):
-            return open_url(path, asked)
-        path = path.expanduser()
+    if isinstance(where, (str, os.PathLike, UrlPath)):
+        path = _place(where)
         if is_pattern(str(path)):
             return open_paths(expand(str(path)), path.name, asked)
         _check_there(path)
         return open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
     if _are_paths(where):
-        paths = [Path(os.path.abspath(os.path.expanduser(os.fspath(name)))) for name in where]
+        paths = [_place(name).absolute() for name in where]
         return open_paths(paths, f"{len(paths):,} paths", asked)
     what = f"a {FRAME}" if is_frame(where) else "an array in memory"
     asked.refuse(what, key=asked.key, dtype=asked.dtype)
@@ -135,6 +129,12 @@ def _open(where: Any, asked: Asked) -> Source:
     return asked.array(memory_store(where), "array in memory")
 
 
+def _place(where: Any) -> Path:
+    """Give an address, or a path of this machine."""
+    path = as_place(where)
+    return path if isinstance(path, UrlPath) else path.expanduser()
+
+
 def _has_columns(source: Source) -> bool:
     """Tell whether a source was made of columns with names."""
     if isinstance(source, ArraySource):
@@ -146,7 +146,7 @@ def _has_columns(source: Source) -> bool:
 def _are_paths(where: Any) -> bool:
     """Tell a list of paths."""
     is_list = isinstance(where, (list, tuple)) and len(where) > 0
-    return is_list and all(isinstance(item, (str, os.PathLike)) for item in where)
+    return is_list and all(isinstance(item, (str, os.PathLike, UrlPath)) for item in where)
 
 
 def _checked_shape(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
@@ -171,6 +171,10 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 def _check_there(path: Path) -> None:
     """Raise for a missing path, naming a near one."""
+    if isinstance(path, UrlPath):
+        if not (path.is_dir() or path.exists()):
+            raise SourceError(f"{path} does not exist, or holds no files")
+        return
     try:
         if path.is_file() or path.is_dir():
             return
@@ -221,7 +225,7 @@ def _open_npz(path: Path, asked: Asked) -> Source:
 
 def _refuse(path: Path, extension: str) -> None:
     """Raise for files that are known and not read."""
-    if extension in _TAR_PACKED or path.with_suffix("").suffix.lower() == ".tar":
+    if extension in _TAR_PACKED or os.path.splitext(path.stem)[1].lower() == ".tar":
         raise SourceError(
             f"{path} is a compressed archive, which can only be read from its beginning: "
             "unpack it to a plain .tar once (images are compressed already) and give that"
@@ -256,7 +260,7 @@ def _magic(path: Path) -> bytes:
 def _has_arrays(path: Path) -> bool:
     """Tell whether a zip file holds arrays."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
@@ -267,7 +271,7 @@ def _open_text(path: Path, asked: Asked) -> Source:
     if asked.as_ in (None, "images") and asked.schema is None:
         names = read_list(path, _LISTED)
         if names and not all(kind_of(name) == "image" for name in names):
-            return open_paths([path.parent / name for name in names], path.name, asked)
+            return open_paths([under(path.parent, name) for name in names], path.name, asked)
         if names:
             return open_images(path.parent, names, path.name, asked)
         if asked.as_ == "images":

@@ -7,10 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from shoal.errors import SourceError
-from shoal.sources.parquet_files import ParquetPart
+from shoal.sources.parquet_files import ParquetPart, parquet_file
 
 _BATCH_BYTES = 4 << 20
 _WINDOW_BYTES = 16 << 20
@@ -127,4 +125,4 @@ def _open(part: ParquetPart) -> Any:
     stat = part.path.stat()
     if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
         raise SourceError("the file changed after it was looked at")
-    return pq.ParquetFile(part.path, buffer_size=1 << 20, pre_buffer=False)
+    return parquet_file(part.path, 1 << 20)

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.handles import bare
 from shoal.sources.store import because, check_range, file_facts
+from shoal.storage import UrlPath, many
 
 _TRIED_ROWS = 1000
 _HELD_GROUPS = 2
@@ -107,7 +109,7 @@ class ParquetFiles:
         for group, low, high in self._spans(start, stop):
             try:
                 yield high - low, self._table(group, low, high, wanted)
-            except (OSError, pa.ArrowException, SourceError, MemoryError) as error:
+            except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
                 part = self.parts[self._groups[group][0]]
                 yield high - low, f"{part.path.name} cannot be read: {because(error)}"
 
@@ -132,7 +134,7 @@ class ParquetFiles:
         stat = found.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (found.size, found.mtime_ns):
             raise SourceError("the file changed after it was looked at")
-        return pq.ParquetFile(found.path)
+        return parquet_file(found.path)
 
     def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Which rows of which row groups make up a range: group, low, high."""
@@ -165,6 +167,15 @@ class ParquetFiles:
         return pa.Table.from_batches(kept)
 
 
+def parquet_file(path: Path, buffer_size: int = 0) -> Any:
+    """Open a Parquet file, wherever it lies, to be read by one thread at a time."""
+    if isinstance(path, UrlPath):
+        # nothing ahead: Arrow's threads that hold a Python file can outlive the interpreter
+        file = path.open("rb")
+        return pq.ParquetFile(file, buffer_size=buffer_size, pre_buffer=False)
+    return pq.ParquetFile(path, buffer_size=buffer_size, pre_buffer=not buffer_size)
+
+
 def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
     """Read the footers of files, and check that they have the same columns.
 
@@ -173,7 +184,7 @@ def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
     SourceError
         When one is damaged or unlike the first.
     """
-    looked = [_look(path) for path in paths]
+    looked = many(paths[0], _look, paths)
     for path, (_, schema) in zip(paths, looked, strict=True):
         if not schema.equals(looked[0][1]):
             raise SourceError(f"{path.name} has other columns than {paths[0].name}")
@@ -184,10 +195,12 @@ def _look(path: Path) -> tuple[ParquetPart, Any]:
     """Read a file's footer."""
     try:
         stat = path.stat()
-        with pq.ParquetFile(path) as file:
+        with parquet_file(path) as file:
             meta = file.metadata
             groups = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
-            return ParquetPart(path, groups, stat.st_size, stat.st_mtime_ns), file.schema_arrow
+            return ParquetPart(
+                bare(path), groups, stat.st_size, stat.st_mtime_ns
+            ), file.schema_arrow
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
 
@@ -195,7 +208,7 @@ def _look(path: Path) -> tuple[ParquetPart, Any]:
 def read_head(path: Path) -> Any:
     """Read the first rows of a file."""
     try:
-        with pq.ParquetFile(path) as file:
+        with parquet_file(path) as file:
             return pa.Table.from_batches([next(file.iter_batches(_TRIED_ROWS))])
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
 from shoal.sources.parquet_cursors import Cursors
-from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all
+from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, parquet_file
 from shoal.sources.store import because
 from shoal.sources.table import listed
+from shoal.storage import UrlPath
 
 _TRIED = 8
 _HEAD_ROWS = 1000
@@ -88,6 +88,11 @@ class ParquetImages:
         """How many rows all files have."""
         return int(self._starts[-1])
 
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.parts[0].path, UrlPath)
+
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read rows in order, a few megabytes at a time."""
         row = start
@@ -98,7 +103,7 @@ class ParquetImages:
             part = self.parts[number]
             try:
                 at, batch = self.cursors.batch(part, within, self.column.bytes, row - first)
-            except (OSError, pa.ArrowException, SourceError, MemoryError) as error:
+            except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
                 said = f"{part.path.name} cannot be read: {because(error)}"
                 yield from [SourceError(said)] * (end - row)
                 row = end
@@ -187,7 +192,7 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
         When there are several and `key` is none of them.
     """
     try:
-        with pq.ParquetFile(paths[0], buffer_size=1 << 20) as file:
+        with parquet_file(paths[0], 1 << 20) as file:
             columns = [found for found in map(_candidate, file.schema_arrow) if found]
             columns = [column for column in columns if _holds_images(file, column)]
     except (OSError, pa.ArrowException) as error:
@@ -237,7 +242,7 @@ def make_parquet_images(paths: Sequence[Path], column: ImageColumn) -> ParquetIm
     if not any(sum(part.groups) for part in parts):
         raise SourceError(f"{paths[0]} has no rows")
     first = next(part for part in parts if sum(part.groups))
-    with pq.ParquetFile(first.path) as file:
+    with parquet_file(first.path) as file:
         schema = file.schema_arrow
         light = [one.name for one in schema if _is_text(one.type) or _is_whole(one.type)]
         light += [f"{column.name}.path"] if column.nested and _has_path(schema, column) else []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shoal.errors import SourceError
 from shoal.sources.listing import natural_key
+from shoal.storage import as_place
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
@@ -21,6 +22,8 @@ def is_pattern(text: str) -> bool:
     >>> is_pattern("shard-{000..010}.tar"), is_pattern("a/*.tar"), is_pattern("a.tar")
     (True, True, False)
     """
+    if "://" in text:
+        return bool(_BRACES.search(text) or _has_magic(text))
     return bool(_BRACES.search(text) or glob.has_magic(text)) and not os.path.lexists(text)
 
 
@@ -37,6 +40,9 @@ def expand(text: str) -> list[Path]:
     """
     paths: list[Path] = []
     for one in braces(text):
+        if "://" in one:
+            paths.extend(_in_store(one))
+            continue
         if glob.has_magic(one):
             found = sorted(glob.glob(one, recursive=True), key=natural_key)
             if not found:
@@ -47,6 +53,27 @@ def expand(text: str) -> list[Path]:
                 raise SourceError(f"{one} does not exist, but {text} asks for it")
         paths.extend(Path(name) for name in found)
     return paths
+
+
+def _has_magic(url: str) -> bool:
+    """Tell whether an address stands for several; in a web address ``?`` begins a question."""
+    return "*" in url or ("?" in url and not url.startswith(("http://", "https://")))
+
+
+def _in_store(url: str) -> list[Path]:
+    """Give the files that an address stands for; those without ``*`` are looked at when opened.
+
+    Only names within one folder may have ``*`` and ``?``.
+    """
+    if not _has_magic(url):
+        return [as_place(url)]
+    folder, _, name = url.rpartition("/")
+    if _has_magic(folder):
+        raise SourceError(f"{url} has a pattern in the name of a folder: give one only behind it")
+    found = sorted(as_place(folder).glob(name), key=lambda path: natural_key(path.name))
+    if not found:
+        raise SourceError(f"{url} matches nothing: check the folder and the pattern")
+    return found
 
 
 def stem(text: str) -> str:

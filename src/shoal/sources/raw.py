@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import InputError, SourceError
+from shoal.sources.handles import bare
 from shoal.sources.pixels import show
 from shoal.sources.store import FileStore, Part, because
 from shoal.storage import UrlPath
@@ -38,7 +39,7 @@ def raw_store(paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None) 
             raise SourceError(f"{path} cannot be read: {because(error)}") from None
         if stat.st_size % row_bytes:
             raise SourceError(_misfit(path, stat.st_size, shape, kind))
-        parts.append(Part(path, stat.st_size // row_bytes, 0, stat.st_size, stat.st_mtime_ns))
+        parts.append(Part(bare(path), stat.st_size // row_bytes, 0, stat.st_size, stat.st_mtime_ns))
     if not any(part.n_rows for part in parts):
         raise SourceError(f"{paths[0]} is empty" if len(paths) == 1 else "all raw files are empty")
     return FileStore(tuple(parts), kind, shape, named=True)

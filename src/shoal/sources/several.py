@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from shoal.sources.parquet import make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.raw import raw_store
 from shoal.sources.tfrecord import make_record_store
+from shoal.storage import UrlPath
 
 FileKind = Literal["image", "archive", "npy", "parquet", "hdf5", "tfrecord", "raw", "other"]
 
@@ -79,13 +80,14 @@ def open_folder(root: Path, asked: Asked) -> Source:
     raw = _raw_files(kinds, asked)
     if raw:
         asked.refuse(f"raw files in {root}", key=asked.key)
-        return asked.array(raw_store(_under(root, raw), asked.shape or (), asked.dtype), label)
+        raws = raw_store(_under(root, raw, found), asked.shape or (), asked.dtype)
+        return asked.array(raws, label)
     if kinds["image"] and asked.as_ != "vectors":
         names = sorted_with(kinds["image"], found)
-        return open_images(root, names, label + _left_out(kinds), asked)
+        return open_images(root, names, label + _left_out(kinds), asked, found.paths)
     for kind in _SHARDS:
         if kinds[kind]:
-            return open_shards(kind, _under(root, kinds[kind]), label, asked)
+            return open_shards(kind, _under(root, kinds[kind], found), label, asked)
     if kinds["image"]:
         raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
     raise SourceError(_nothing(root, found.names, found.extensions))
@@ -111,17 +113,25 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
             raise InputError(
                 f"{label}: {odd.name} is of another kind than {like.name}: give files of one kind"
             )
-        names = [os.path.abspath(path) for path in paths]
+        names = [
+            str(path) if isinstance(path, UrlPath) else os.path.abspath(path) for path in paths
+        ]
         return open_images(Path("/"), names, label, asked)
     return open_shards(kind, paths, label, asked)
 
 
-def open_images(root: Path, names: Sequence[str], label: str, asked: Asked) -> Source:
-    """Open image files by their names relative to `root`."""
+def open_images(
+    root: Path,
+    names: Sequence[str],
+    label: str,
+    asked: Asked,
+    paths: Mapping[str, Path] | None = None,
+) -> Source:
+    """Open image files by their names relative to `root`, or by their addresses."""
     if asked.as_ not in (None, "images"):
         raise InputError(f"{label} holds image files: they cannot be read --as {asked.as_}")
     asked.refuse("image files", key=asked.key, shape=asked.shape, dtype=asked.dtype)
-    return asked.encoded(FolderStore(root, make_listing(root, names)), label)
+    return asked.encoded(FolderStore(root, make_listing(root, names, paths)), label)
 
 
 def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked) -> Source:
@@ -189,9 +199,9 @@ def _left_out(kinds: dict[str, list[str]]) -> str:
     return f", {' and '.join(beside)} left out" if beside else ""
 
 
-def _under(root: Path, names: Sequence[str]) -> list[Path]:
+def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
     """Give files of a folder."""
-    return [root / name for name in names]
+    return [found.paths.get(name) or root / name for name in names]
 
 
 def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.sources.base import Batch
-from shoal.storage import UrlPath
+from shoal.storage import Ranges, Streams, UrlPath
 
 NAMED_ROWS = 1_000_000
 """Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
@@ -108,6 +108,7 @@ class FileStore:
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
     named: bool = False
+    streams: Streams = field(default_factory=Streams, compare=False, repr=False)
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -125,7 +126,12 @@ class FileStore:
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         bad: dict[int, str] = {}
         for part, low, high, at in self._spans(start, stop):
-            reason = read_part(part, data[at : at + high - low], low, self.row_shape)
+            out = data[at : at + high - low]
+            reason = (
+                _fetch_part(part, part.path, out, low, self.streams)
+                if isinstance(part.path, UrlPath)
+                else read_part(part, out, low, self.row_shape)
+            )
             if reason:
                 bad.update(dict.fromkeys(range(at, at + high - low), reason))
         return Batch(data, bad)
@@ -162,8 +168,6 @@ class FileStore:
 def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
     """Fill `out` with a part's rows from `low` on; give the reason when that fails."""
     try:
-        if isinstance(part.path, UrlPath):
-            return _fetch_part(part, part.path, out, low)
         if part.path.stat().st_size != part.size:
             return f"{part.path.name} changed its size since it was looked at"
         if part.fortran:
@@ -180,12 +184,19 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
         return f"{part.path.name} cannot be read: {because(error)}"
 
 
-def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int) -> str:
+def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int, streams: Streams) -> str:
     """Fill `out` from a store; give the reason when that fails."""
-    if part.fortran:
-        return f"{path.name} is stored by columns: save it by rows to read it from a store"
-    start = part.offset + low * out[:1].nbytes
-    data = path.read_bytes(start, start + out.nbytes)
+
+    def opened() -> Ranges:
+        found = path.stat()
+        if (found.st_size, found.st_mtime_ns) != (part.size, part.mtime_ns):
+            raise EOFError("it changed after it was looked at")
+        return Ranges(path, part.size)
+
+    try:
+        data = streams.read(opened, path, part.offset + low * out[:1].nbytes, out.nbytes)
+    except (OSError, EOFError) as error:
+        return f"{path.name} cannot be read: {because(error)}"
     if len(data) != out.nbytes:
         return f"{path.name} ended early"
     byte_view(out)[:] = data

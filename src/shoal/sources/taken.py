@@ -203,6 +203,11 @@ class TakenImages:
         """How many images are taken."""
         return len(self.taken.rows)
 
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return self.inner.is_far
+
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Give the bytes of each of the rows ``start..stop``, or why they cannot be had."""
         gap = 0 if isinstance(self.inner, _BY_RANGE) else self.taken.of

@@ -5,7 +5,6 @@ Format: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format
 
 from __future__ import annotations
 
-import os
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
@@ -21,10 +20,11 @@ from shoal.sources.encoded import spread
 from shoal.sources.examples import features
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
-from shoal.sources.handles import Headers, LargeFile, looking, with_files
+from shoal.sources.handles import Headers, LargeFile, Opened, looking, with_files
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
 from shoal.sources.table import listed
+from shoal.storage import UrlPath, many
 
 _HEAD, _FOOT = 12, 4
 _TRIED, _MOST = 100, 1 << 40
@@ -63,6 +63,11 @@ class RecordStore:
     def n_rows(self) -> int:
         """How many records there are, damage counted."""
         return len(self.owner)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.files[0].path, UrlPath)
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read records in order, each checked by its sum."""
@@ -126,13 +131,13 @@ class RecordStore:
         self, start: int, stop: int, *, check: bool
     ) -> Iterator[tuple[int, bytes | SourceError]]:
         """Read records in order, each file opened once."""
-        for row, descriptor in with_files(self.files, self.owner, start, stop):
-            if isinstance(descriptor, SourceError):
-                yield row, descriptor
+        for row, opened in with_files(self.files, self.owner, self.places, start, stop):
+            if isinstance(opened, SourceError):
+                yield row, opened
             else:
-                yield row, self._record(descriptor, row, check)
+                yield row, self._record(opened, row, check)
 
-    def _record(self, descriptor: int, row: int, check: bool) -> bytes | SourceError:
+    def _record(self, opened: Opened, row: int, check: bool) -> bytes | SourceError:
         """Read one record, or give the reason why not."""
         if row in self.reasons:
             return SourceError(self.reasons[row])
@@ -140,8 +145,8 @@ class RecordStore:
         if size > MAX_FILE_BYTES:
             return SourceError(f"the record has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
         try:
-            data = os.pread(descriptor, size + _FOOT, offset)
-        except (OSError, MemoryError) as error:
+            data = opened.read(offset, size + _FOOT)
+        except (OSError, EOFError, MemoryError) as error:
             return SourceError(f"the file cannot be read: {because(error)}")
         record, foot = data[:size], data[size:]
         if len(foot) < _FOOT:
@@ -173,8 +178,7 @@ def make_record_store(paths: Sequence[Path], label: str, key: str | None) -> Rec
     """
     files, places, counts, n_rows = [], list[NDArray[np.int64]](), list[int](), 0
     reasons: dict[int, str] = {}
-    for path in paths:
-        file, found, reason = _look(path)
+    for file, found, reason in many(paths[0], _look, paths):
         files.append(file)
         if reason:
             reasons[n_rows + len(found)] = reason
@@ -192,13 +196,14 @@ def make_record_store(paths: Sequence[Path], label: str, key: str | None) -> Rec
 
 def _look(path: Path) -> tuple[LargeFile, NDArray[np.int64], str]:
     """List the records of a file, and say why the list ends early if it does."""
-    with looking(path) as (descriptor, file):
-        if file.size and not is_tfrecord(os.pread(descriptor, _HEAD, 0)):
+    with looking(path) as (opened, file):
+        if file.size and not is_tfrecord(opened.read(0, _HEAD)):
             raise SourceError(
                 f"{path} is no TFRecord file, or a compressed one: write it without compression"
             )
         places = array("q")
-        reason = _scan(Headers(descriptor), file.size, places)
+        opened.expect(0, file.size)
+        reason = _scan(Headers(opened), file.size, places)
         return file, np.array(places, np.int64).reshape(-1, 2), reason
 
 

@@ -5,12 +5,12 @@ Format: APPNOTE.TXT 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPN
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from pathlib import Path
 
 from shoal.errors import SourceError
+from shoal.sources.handles import Opened
 from shoal.sources.store import because
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
@@ -28,7 +28,7 @@ def list_zip(path: Path) -> list[zipfile.ZipInfo]:
         When its directory cannot be read.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
     except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
         raise SourceError(
@@ -47,7 +47,7 @@ def why_not(info: zipfile.ZipInfo) -> str:
     return ""
 
 
-def unpack(descriptor: int, offset: int, packed: int, size: int, crc: int) -> bytes:
+def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
     """Give the bytes of the member whose header is at `offset`, checked by their sum.
 
     Raises
@@ -55,12 +55,12 @@ def unpack(descriptor: int, offset: int, packed: int, size: int, crc: int) -> by
     SourceError
         When they are not what the archive's directory says.
     """
-    header = os.pread(descriptor, _LOCAL_HEADER, offset)
+    header = opened.read(offset, _LOCAL_HEADER)
     if len(header) < _LOCAL_HEADER or header[:4] != b"PK\3\4":
         raise SourceError("the archive is damaged where this member should begin")
     at = offset + _LOCAL_HEADER + int.from_bytes(header[26:28], "little")
     at += int.from_bytes(header[28:30], "little")
-    data = os.pread(descriptor, packed, at)
+    data = opened.read(at, packed)
     if header[8:10] != b"\0\0":
         try:
             data = zlib.decompressobj(-15).decompress(data, size + 1)

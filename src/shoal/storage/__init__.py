@@ -14,17 +14,22 @@ from shoal.storage.parts import (
     write_pieces,
     write_table,
 )
-from shoal.storage.places import UrlPath, as_place
+from shoal.storage.places import Stat, UrlPath, as_place
+from shoal.storage.ranges import Ranges, Streams, fetched_ahead
 from shoal.storage.run_folder import FORMAT, RunFolder
 from shoal.storage.stage_folder import Receipt, StageFolder, many
 
 __all__ = [
     "FORMAT",
+    "Ranges",
     "Receipt",
     "RunFolder",
     "StageFolder",
+    "Stat",
+    "Streams",
     "UrlPath",
     "as_place",
+    "fetched_ahead",
     "fingerprint",
     "link_file",
     "many",

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import RunError, StorageFullError
+from shoal.errors import PlaceError, RunError, ShoalError, StorageFullError
 from shoal.storage.fingerprints import canonical_json
+from shoal.storage.network import words
 from shoal.storage.places import UrlPath
 
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
@@ -129,6 +130,8 @@ def link_file(source: Path, path: Path) -> None:
     RunError
         When the file is missing.
     """
+    if isinstance(path, UrlPath) or isinstance(source, UrlPath):
+        return _copy(source, path)
     with replacing(path) as temporary:
         try:
             os.link(source, temporary)
@@ -136,6 +139,17 @@ def link_file(source: Path, path: Path) -> None:
             raise damaged(source, error) from error
         except OSError:  # another disk, or one without links
             shutil.copyfile(source, temporary)
+
+
+def _copy(source: Path, path: Path) -> None:
+    """Copy a file from or to a store; within one, by the store itself."""
+    try:
+        if isinstance(path, UrlPath) and isinstance(source, UrlPath) and path.can_copy(source):
+            path.copy_from(source)
+        else:
+            write_bytes(path, source.read_bytes())
+    except FileNotFoundError as error:
+        raise damaged(source, error) from error
 
 
 def read_npy(path: Path, mmap: bool = False) -> NDArray:
@@ -157,6 +171,8 @@ def read_npy(path: Path, mmap: bool = False) -> NDArray:
                 raise ValueError("bytes after the array's end")
             return mapped if mmap else np.load(path, allow_pickle=False)
         raise ValueError("0 bytes")
+    except ShoalError:
+        raise
     # numpy passes on whatever its header parser met: syntax, type, token errors.
     except Exception as error:
         raise damaged(path, error) from error
@@ -230,7 +246,7 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
         room = "make room (or raise the limit on file sizes)"
         return StorageFullError(f"{path} needs {needed:,} bytes, {free}: {room}, then {again}")
     return StorageFullError(
-        f"{path} cannot be written ({error.strerror}): "
+        f"{path} cannot be written ({error.strerror or words(error)}): "
         f"make its folder writable or choose another, then {again}"
     )
 
@@ -264,6 +280,8 @@ def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
     if isinstance(path, UrlPath):
         try:
             return path.write(pieces, needed)
+        except PlaceError as error:
+            raise StorageFullError(str(error)) from error
         except OSError as error:
             raise unwritable(path, needed, error) from error
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")

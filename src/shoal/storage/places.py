@@ -8,49 +8,37 @@ moved, as on a disk.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
-from functools import wraps
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, cast
+
+from shoal.errors import PlaceError
+from shoal.storage import web
+from shoal.storage.network import again, is_missing, telling
+from shoal.storage.ranges import RangeFile, fetched_ahead
 
 _URL = re.compile(r"([a-z][a-z0-9+]+):/+(.*)")  # pathlib makes one slash of two
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
+_WEB = frozenset({"http", "https"})
 _AT_ONCE = 64 << 20
-_TIMES = ("LastModified", "mtime", "last_modified", "created")
-_TRIES = 3
-
-P = ParamSpec("P")
-T = TypeVar("T")
+_BUFFER = 1 << 18
+_TIMES = ("LastModified", "Last-Modified", "mtime", "last_modified", "updated", "created")
 
 
 class Stat(NamedTuple):
-    """What is known of a file."""
+    """What is known of a file; times are whole seconds, as lists and answers round unlike."""
 
     st_size: int
     st_mtime_ns: int = 0
-
-
-def _as_os_errors(work: Callable[P, T]) -> Callable[P, T]:
-    """Turn what a store's own library raises into an OSError."""
-
-    @wraps(work)
-    def done(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return work(*args, **kwargs)
-        except (OSError, ValueError):
-            raise
-        except Exception as error:
-            said = str(error).strip() or type(error).__name__
-            raise OSError(5, said.splitlines()[0]) from error
-
-    return done
 
 
 @dataclass(frozen=True, order=True)
@@ -96,6 +84,10 @@ class UrlPath:
             found.append(here)
         return tuple(found)
 
+    def with_name(self, name: str) -> UrlPath:
+        """Give the file of another name beside it."""
+        return self.parent / name
+
     @property
     def protocol(self) -> str:
         """What stands before ``://``."""
@@ -113,46 +105,69 @@ class UrlPath:
         """Give its name within a folder above it."""
         return PurePosixPath(self._within).relative_to(folder._within)
 
-    @_as_os_errors
+    @telling
     def exists(self) -> bool:
         """Tell whether it is there."""
-        return bool(self._fs.exists(self.url))
+        if self.is_web:  # fsspec says no as well when the server is away
+            try:
+                return bool(again(lambda: self._fs.info(self.url)))
+            except FileNotFoundError as error:
+                if is_missing(error):
+                    return False
+                raise
+        return bool(again(lambda: self._fs.exists(self.url)))
 
-    @_as_os_errors
+    @telling
     def is_dir(self) -> bool:
         """Tell whether it is a folder: in an object store, whether something lies under it."""
-        return self.known["type"] == "directory" if self.known else bool(self._fs.isdir(self.url))
+        if self.known:
+            return self.known["type"] == "directory"
+        if self.is_web:
+            return web.is_page(self.info()) if self.exists() else False
+        return bool(again(lambda: self._fs.isdir(self.url)))
 
-    @_as_os_errors
+    @telling
     def is_file(self) -> bool:
         """Tell whether it is a file."""
-        return self.known["type"] == "file" if self.known else bool(self._fs.isfile(self.url))
+        if self.known:
+            return self.known["type"] == "file"
+        return self.exists() if self.is_web else bool(again(lambda: self._fs.isfile(self.url)))
 
     def is_symlink(self) -> bool:
         """There are no links."""
         return False
 
-    @_as_os_errors
+    @property
+    def is_web(self) -> bool:
+        """Whether it lies on a web server, which is only read."""
+        return self.protocol in _WEB
+
+    def fresh(self) -> UrlPath:
+        """Give the path without what a list said of it."""
+        return UrlPath(self.url)
+
     def stat(self) -> Stat:
         """Give its size, and when it was written where the store says so."""
-        said = self.known or self._fs.info(self.url)
+        said = self.info()
+        if said.get("size") is None:
+            raise PlaceError(f"{self} cannot be read: its server does not say how large it is")
         when = next((said[key] for key in _TIMES if said.get(key)), 0)
-        if isinstance(when, datetime):
-            when = when.timestamp()
-        return Stat(int(said["size"] or 0), int(when * 1e9) if isinstance(when, float | int) else 0)
+        return Stat(int(said["size"]), _seconds(when) * 1_000_000_000)
 
-    @_as_os_errors
+    @telling
     def info(self) -> dict[str, Any]:
         """Give all that the store says of it."""
-        return dict(self.known or self._fs.info(self.url))
+        return dict(self.known or again(lambda: self._fs.info(self.url)))
 
-    @_as_os_errors
+    @telling
     def _listed(self) -> list[UrlPath]:
         """List what lies in it, with what is known of each; of nothing, nothing."""
         try:
-            entries = self._fs.ls(self.url, detail=True)
-        except FileNotFoundError:
-            return []
+            entries = again(lambda: self._fs.ls(self.url, detail=True))
+        except FileNotFoundError as error:
+            if is_missing(error):
+                return []
+            raise
         names = {PurePosixPath(entry["name"].rstrip("/")).name: entry for entry in entries}
         own = self.name if len(entries) == 1 and entries[0]["type"] == "file" else None
         return [
@@ -173,49 +188,95 @@ class UrlPath:
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Folders come into being with what lies in them."""
 
-    @_as_os_errors
+    @telling
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete it."""
         try:
-            self._fs.rm_file(self.url)
+            again(lambda: self._fs.rm_file(self.url))
         except FileNotFoundError:
             if not missing_ok:
                 raise
 
-    @_as_os_errors
+    @telling
     def walk(self) -> Iterator[UrlPath]:
         """Go through all files in it, however deep."""
-        found = self._fs.find(self.url, detail=True)
-        begin = len(self._fs._strip_protocol(self.url)) + 1
+        if self.is_web:
+            yield from self._walk_web()
+            return
+        found = again(lambda: self._fs.find(self.url, detail=True))
+        begin = len(self._fs._strip_protocol(self.url).rstrip("/")) + 1
         for name, known in sorted(found.items()):
             yield UrlPath(f"{self.url}/{name[begin:]}", known)
 
-    def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
-        """Read it, or a range of it; in some tries, as networks falter."""
-        for again in range(1, _TRIES + 1):
-            try:
-                return self._read(start, stop)
-            except FileNotFoundError:
-                raise
-            except OSError:
-                if again == _TRIES:
-                    raise
-                time.sleep(again)
-        raise AssertionError
+    def _walk_web(self) -> Iterator[UrlPath]:
+        """Go through what a server's list of files links to; it does not say how large they are."""
+        entries = [path for path in self._listed() if not path.name.startswith(("?", "."))]
+        if not entries:
+            raise PlaceError(
+                f"{self} cannot be listed, as its server shows no list of files there: give the "
+                "addresses of the files instead, one a line in a text file"
+            )
+        files = [path for path in entries if not path.is_dir()]
+        yield from fetched_ahead(lambda path: UrlPath(path.url, path.fresh().info()), files)
+        for path in entries:
+            if path.is_dir():
+                yield from path._walk_web()
 
-    @_as_os_errors
+    def open(
+        self,
+        mode: str = "r",
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Any:
+        """Open it for reading, in any order; what is read on is fetched ahead."""
+        if mode not in ("r", "rb"):
+            raise ValueError(f"mode {mode!r}, but an address is opened only for reading")
+        file = io.BufferedReader(RangeFile(self, self.stat().st_size), _BUFFER)
+        return file if mode == "rb" else io.TextIOWrapper(file, encoding, errors, newline)
+
+    def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
+        """Read it, or a range of it; in some tries, as networks falter.
+
+        Raises
+        ------
+        FileNotFoundError
+            When it is missing.
+        PlaceError
+            When it cannot be read.
+        """
+        return self._read(start, stop)
+
+    @telling
     def _read(self, start: int | None, stop: int | None) -> bytes:
         """Read it, or a range of it."""
-        return bytes(self._fs.cat_file(self.url, start=start, end=stop))
+        if self.is_web and start is not None and stop is not None:
+            return again(lambda: web.read_range(self._fs, self.url, start, stop))
+        return again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Read its text."""
         return self.read_bytes().decode(encoding)
 
-    @_as_os_errors
+    def can_copy(self, other: UrlPath) -> bool:
+        """Tell whether a copy of another file is there whole or not at all."""
+        return self.protocol == other.protocol and self.protocol in _WHOLE
+
+    @telling
+    def copy_from(self, other: UrlPath) -> None:
+        """Make it a copy of a file of the same store."""
+        again(lambda: self._fs.cp_file(other.url, self.url))
+
+    @telling
     def write(self, pieces: Iterable[memoryview], size: int) -> None:
-        """Write pieces of `size` bytes in all; it is there whole, or as it was before."""
+        """Write pieces of `size` bytes in all; it is there whole, or as it was before.
+
+        What is small is tried again when the network falters; of what is large, each block is,
+        by the store's own library.
+        """
         fs = self._fs
+        if self.is_web:
+            raise PlaceError(f"{self} lies on a web server, where nothing can be written")
         if self.protocol not in _WHOLE:
             aside = self.parent / f".{self.name}.{secrets.token_hex(6)}.tmp"
             fs.makedirs(self.parent.url, exist_ok=True)
@@ -224,7 +285,8 @@ class UrlPath:
                     file.write(piece)
             fs.mv(aside.url, self.url)
         elif size <= _AT_ONCE or self.protocol == "memory":
-            fs.pipe_file(self.url, b"".join(pieces))
+            data = b"".join(pieces)
+            again(lambda: fs.pipe_file(self.url, data))
         else:
             # Not `with`: at its end fsspec completes an upload even after an error.
             file = fs.open(self.url, "wb", autocommit=False)
@@ -234,13 +296,15 @@ class UrlPath:
                 file.close()
                 file.commit()
             except BaseException:
-                file.discard()
+                with suppress(Exception):  # the network may be away: the store forgets it then
+                    file.discard()
                 raise
 
     @property
     def _within(self) -> str:
-        """The path within the file system."""
-        return self.url.partition("://")[2]
+        """The path within the file system; of a web address without what was asked of it."""
+        within = self.url.partition("://")[2]
+        return re.split(r"[?#]", within)[0] if self.is_web else within
 
     @property
     def _fs(self) -> Any:
@@ -248,6 +312,20 @@ class UrlPath:
         import fsspec.core
 
         return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+
+
+def _seconds(when: Any) -> int:
+    """Give a time, as stores write it, in whole seconds; 0 when it cannot be read."""
+    if isinstance(when, str):
+        try:
+            when = (
+                datetime.fromisoformat(when) if when[:1].isdigit() else parsedate_to_datetime(when)
+            )
+        except ValueError:
+            return 0
+    if isinstance(when, datetime):
+        when = when.timestamp()
+    return int(when) if isinstance(when, float | int) else 0
 
 
 def as_place(where: str | os.PathLike[str]) -> Path:

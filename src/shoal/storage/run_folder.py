@@ -63,7 +63,7 @@ class RunFolder:
         StorageFullError
             When it cannot be written.
         """
-        folder = as_place(path)
+        folder = _run_place(path)
         try:
             _check_ours(folder)
             folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class RunFolder:
         RunError
             When there is no run, a damaged one, or one of a newer version.
         """
-        folder = as_place(path)
+        folder = _run_place(path)
         if not (folder / _TOML).is_file():
             raise _no_run(folder)
         return cls(folder, _read_about(folder))
@@ -128,6 +128,17 @@ class RunFolder:
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
+
+
+def _run_place(path: str | os.PathLike[str]) -> Path:
+    """Give where a run lies, which is no web server."""
+    folder = as_place(path)
+    if isinstance(folder, UrlPath) and folder.is_web:
+        raise RunError(
+            f"{folder} lies on a web server, which is only read from and has no lists of files: "
+            "give a folder, or one in an object store (s3://, gs://)"
+        )
+    return folder
 
 
 def _about(settings: Mapping[str, Any]) -> dict[str, Any]:

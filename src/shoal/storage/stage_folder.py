@@ -257,6 +257,8 @@ def _size(path: Path) -> int | None:
 
 def _is_same(path: Path, other: Path) -> bool:
     """Tell whether two names are those of one file."""
+    if isinstance(path, UrlPath) or isinstance(other, UrlPath):
+        return False
     try:
         return path.samefile(other)
     except OSError:

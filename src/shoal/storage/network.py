@@ -1,0 +1,152 @@
+"""What stores and servers raise, in words; what may pass is tried again, a few times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from shoal.errors import MissingExtraError, PlaceError, ShoalError
+
+WAITS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before each further try. The stores' own libraries try again too, within each."""
+
+_EXTRAS = {
+    **dict.fromkeys(("s3", "s3a"), ("s3fs", "shoal[s3]")),
+    **dict.fromkeys(("gs", "gcs"), ("gcsfs", "shoal[gs]")),
+    **dict.fromkeys(("http", "https"), ("aiohttp", "shoal[http]")),
+    **dict.fromkeys(("abfs", "abfss", "az"), ("adlfs", "adlfs")),
+}
+_NO_KEYS = ("NoCredentials", "PartialCredentials", "DefaultCredentials", "RefreshError")
+_REFUSED = (401, 403)
+_GONE = (404, 410)
+_MOST_WORDS = 200
+_NEVER_PASS = (
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    NotImplementedError,
+    ImportError,
+    TypeError,
+    ValueError,
+)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def telling(work: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """Make what a path's method raises a `PlaceError`, but for what is missing or wrongly said."""
+
+    @wraps(work)
+    def done(path: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(path, *args, **kwargs)
+        except Exception as error:
+            raise place_error(str(path), error) from error
+
+    return done
+
+
+def again(work: Callable[[], T]) -> T:
+    """Do what asks a network; once more after each of `WAITS` when that fails and may pass."""
+    for wait in WAITS:
+        try:
+            return work()
+        except Exception as error:
+            if not may_pass(error):
+                raise
+        time.sleep(wait)
+    return work()
+
+
+def may_pass(error: BaseException) -> bool:
+    """Tell whether it may go well the next time: not when it is missing, refused or wrong."""
+    if isinstance(error, ShoalError):
+        return False
+    if isinstance(error, FileNotFoundError):
+        return not is_missing(error)
+    if isinstance(error, _NEVER_PASS):
+        return False
+    status = _status(error)
+    passes = status is None or status >= 500 or status in (408, 429)
+    return passes and not _is_about_keys(error)
+
+
+def is_missing(error: FileNotFoundError) -> bool:
+    """Tell whether nothing is there: fsspec says so too when a server cannot be reached."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, FileNotFoundError | KeyError):
+        return True
+    status = _status(cause)
+    return status in _GONE if status is not None else not _is_of_network(cause)
+
+
+def place_error(url: str, error: Exception) -> Exception:
+    """Give the error to raise for one of a store's: the same where a `Path` would raise it."""
+    protocol = url.partition(":")[0]
+    if isinstance(error, ShoalError | IsADirectoryError | NotADirectoryError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        if is_missing(error):
+            return error
+        error = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if isinstance(error, ImportError) and protocol in _EXTRAS:
+        library, extra = _EXTRAS[protocol]
+        return MissingExtraError(f"{url} needs {library}: pip install '{extra}'")
+    if isinstance(error, ValueError) and "Protocol not known" in str(error):
+        return PlaceError(
+            f"{url} cannot be reached: {protocol}:// is no protocol that fsspec knows"
+        )
+    if isinstance(error, ValueError):
+        return error
+    said = words(error)
+    if _is_about_keys(error):
+        return PlaceError(
+            f"{url} cannot be used without credentials ({said}): give them as the store's own "
+            "tools take them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+            "GOOGLE_APPLICATION_CREDENTIALS"
+        )
+    if isinstance(error, PermissionError) or _status(error) in _REFUSED:
+        return PlaceError(
+            f"{url} is refused to these credentials ({said}): give others, or ask its owner for "
+            "the right to it, then run the same command again; what is done stays done"
+        )
+    return PlaceError(
+        f"{url} cannot be reached ({said}): check the address, the server and the network, then "
+        "run the same command again; what is done stays done"
+    )
+
+
+def words(error: BaseException) -> str:
+    """Give what an exception says, on one line, without a number before it."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = (str(text) or type(error).__name__).strip().splitlines() or [type(error).__name__]
+    return lines[0][:_MOST_WORDS].strip().rstrip(".:")
+
+
+def _status(error: BaseException) -> int | None:
+    """Give the number with which a server answered, if it did."""
+    for one in (error, error.__cause__):
+        status = getattr(one, "status", None) or (one is error and getattr(one, "code", None))
+        if isinstance(status, int) and status > 0:
+            return status
+        answer = getattr(one, "response", None)
+        if isinstance(answer, dict):
+            found = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if isinstance(found, int):
+                return found
+    return None
+
+
+def _is_about_keys(error: BaseException) -> bool:
+    """Tell whether there are no credentials."""
+    return any(name in type(error).__name__ for name in _NO_KEYS)
+
+
+def _is_of_network(error: BaseException) -> bool:
+    """Tell whether an error of a library for HTTP is about the connection."""
+    return isinstance(error, OSError) or any(
+        word in kind.__name__ for kind in type(error).__mro__ for word in ("Client", "Timeout")
+    )

@@ -1,0 +1,229 @@
+"""Files of stores read by ranges: what is read on is fetched ahead, a few pieces at a time."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Protocol, TypeVar
+
+_PIECE = 2 << 20
+_LEAST_AHEAD, _MOST_AHEAD = 1 << 18, 8 << 20
+_GAP = 1 << 18  # read over, rather than asked for anew
+_AT_A_TIME = 32
+_MOST_IDLE = 8
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+class Readable(Protocol):
+    """A file of which ranges can be read."""
+
+    def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
+        """Read it, or a range of it."""
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Give the threads that wait for networks, shared by all that reads."""
+    return ThreadPoolExecutor(_AT_A_TIME, "shoal-ranges")
+
+
+def fetched_ahead(
+    fetch: Callable[[Item], Made],
+    items: Iterable[Item],
+    size: Callable[[Item], int] = lambda item: 0,
+) -> Iterator[Made]:
+    """Give ``fetch(item)`` for each item in order, the next ones being fetched meanwhile.
+
+    Parameters
+    ----------
+    fetch : callable
+        Asks a network.
+    items : iterable
+        In the order in which they are wanted.
+    size : callable
+        Gives the bytes of an item: some megabytes are ahead at most, or one item.
+    """
+    waiting: deque[tuple[Future[Made], int]] = deque()
+    ahead = 0
+    try:
+        for item in items:
+            while waiting and (ahead + size(item) > _MOST_AHEAD or len(waiting) >= _AT_A_TIME):
+                future, taken = waiting.popleft()
+                ahead -= taken
+                yield future.result()
+            waiting.append((_pool().submit(fetch, item), size(item)))
+            ahead += size(item)
+        while waiting:
+            yield waiting.popleft()[0].result()
+    finally:
+        for future, _ in waiting:
+            future.cancel()
+
+
+class Ranges:
+    """Reads pieces of one file, from any thread; ahead where they follow each other.
+
+    Parameters
+    ----------
+    path : Readable
+        The file.
+    size : int
+        Its bytes.
+
+    Attributes
+    ----------
+    end : int
+        Where the last piece read ended.
+    """
+
+    def __init__(self, path: Readable, size: int) -> None:
+        self.path, self.size = path, size
+        self._pieces: deque[tuple[int, int, Future[bytes]]] = deque()
+        self._next, self._ahead, self._limit, self.end = 0, 0, size, 0
+        self._lock = threading.Lock()
+
+    def expect(self, low: int, high: int) -> None:
+        """Be told that what lies between two places will be read in order: it is fetched ahead."""
+        with self._lock:
+            self._jump(low)
+            self._ahead, self._limit = _MOST_AHEAD, min(high, self.size)
+
+    def read(self, at: int, length: int) -> bytes:
+        """Give `length` bytes from `at` on, fewer at the file's end."""
+        stop = min(at + length, self.size)
+        if at >= stop:
+            return b""
+        with self._lock:
+            self.end = stop
+            begin = self._pieces[0][0] if self._pieces else self._next
+            if begin <= at <= self._next + _GAP and (self._pieces or self._ahead):
+                self._ahead = min(max(2 * self._ahead, length, _LEAST_AHEAD), _MOST_AHEAD)
+            else:
+                self._jump(at)
+            self._fetch(stop)
+            while self._pieces and self._pieces[0][1] <= at:
+                self._pieces.popleft()
+            wanted = [piece for piece in self._pieces if piece[0] < stop]
+        found = []
+        try:
+            for low, high, piece in wanted:
+                data = piece.result()
+                if len(data) < high - low:
+                    raise EOFError("it ended early: it was changed meanwhile")
+                found.append(data[max(at - low, 0) : stop - low])
+        except BaseException:
+            self.close()  # what failed is asked for anew
+            raise
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def close(self) -> None:
+        """Let go of what was fetched ahead."""
+        with self._lock:
+            self._jump(0)
+
+    def _jump(self, at: int) -> None:
+        """Go to another place, from which nothing is known to be read on."""
+        for _, _, piece in self._pieces:
+            piece.cancel()
+        self._pieces.clear()
+        self._next, self._ahead, self._limit = at, 0, self.size
+
+    def _fetch(self, stop: int) -> None:
+        """Ask for all up to `stop`, and for what is ahead when that makes whole pieces."""
+        goal = max(stop, min(stop + self._ahead, self._limit))
+        while self._next < stop or goal - self._next >= _PIECE or self._next < goal == self._limit:
+            low, high = self._next, min(self._next + _PIECE, goal)
+            self._pieces.append((low, high, _pool().submit(self.path.read_bytes, low, high)))
+            self._next = high
+
+
+class Streams:
+    """Files that are read on from where they were left, by several threads; pickles empty."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: deque[Ranges] = deque()
+
+    def __reduce__(self) -> tuple[type[Streams], tuple[()]]:
+        return Streams, ()
+
+    def read(self, open_: Callable[[], Ranges], path: Readable, at: int, length: int) -> bytes:
+        """Give `length` bytes of a file from `at` on, fewer at its end.
+
+        `open_` opens it, unless someone stopped there.
+        """
+        with self._lock:
+            going = [one for one in self._idle if one.path == path and one.end == at]
+            if going:
+                self._idle.remove(going[0])
+        stream = going[0] if going else open_()
+        data = stream.read(at, length)
+        with self._lock:
+            self._idle.append(stream)
+            left = [self._idle.popleft() for _ in range(len(self._idle) - _MOST_IDLE)]
+        for one in left:
+            one.close()
+        return data
+
+
+class RangeFile(io.RawIOBase):
+    """A file of a store as Python's own files are, to be read in any order.
+
+    Parameters
+    ----------
+    path : Readable
+        The file.
+    size : int
+        Its bytes.
+
+    Attributes
+    ----------
+    trouble : Exception or None
+        Why it could not be read.
+    """
+
+    def __init__(self, path: Readable, size: int) -> None:
+        self._ranges, self._at = Ranges(path, size), 0
+        self.trouble: Exception | None = None
+
+    def readable(self) -> bool:
+        """Give True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Give True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        base = (0, self._at, self._ranges.size)[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        """Give the place."""
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read as many bytes as there is room for, fewer only at the end."""
+        view = memoryview(buffer).cast("B")
+        try:
+            data = self._ranges.read(self._at, len(view))
+        except Exception as error:
+            self.trouble = error  # some libraries raise another in its place
+            raise
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close it."""
+        if not self.closed:
+            self._ranges.close()
+        super().close()

@@ -1,0 +1,119 @@
+import pytest
+
+from shoal.errors import MissingExtraError, PlaceError, RunError
+from shoal.storage import network
+from shoal.storage.network import again, is_missing, may_pass, place_error, words
+
+
+class AnswerError(Exception):
+    def __init__(self, status):
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+class NoCredentialsError(Exception):
+    pass
+
+
+class ClientPayloadError(Exception):
+    pass
+
+
+def caused(cause):
+    error = FileNotFoundError("s3://x")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+    monkeypatch.setattr(network, "WAITS", (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (OSError("away"), True),
+        (TimeoutError(), True),
+        (ClientPayloadError("cut"), True),
+        (AnswerError(503), True),
+        (AnswerError(429), True),
+        (AnswerError(404), False),
+        (AnswerError(403), False),
+        (PermissionError("no"), False),
+        (FileNotFoundError("no"), False),
+        (caused(AnswerError(404)), False),
+        (caused(ClientPayloadError()), True),
+        (NoCredentialsError("none"), False),
+        (ImportError("s3fs"), False),
+        (RunError("x"), False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error, passes):
+    tried = []
+
+    def work():
+        tried.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        again(work)
+    assert len(tried) == (3 if passes else 1)
+    assert may_pass(error) == passes
+
+
+def test_the_second_try_counts():
+    tried = []
+
+    def work():
+        tried.append(1)
+        if len(tried) == 1:
+            raise OSError("away")
+        return 5
+
+    assert again(work) == 5
+
+
+def test_what_is_missing_is_told_from_who_cannot_be_asked():
+    assert is_missing(FileNotFoundError("x"))
+    assert is_missing(caused(KeyError("x")))
+    assert is_missing(caused(AnswerError(404)))
+    assert not is_missing(caused(AnswerError(500)))
+    assert not is_missing(caused(ConnectionRefusedError()))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(5, "away\nmore"), r"s3://b/x cannot be reached \(away\): check the address"),
+        (PermissionError("Access Denied."), r"s3://b/x is refused .* \(Access Denied\): give oth"),
+        (AnswerError(401), "is refused to these credentials"),
+        (NoCredentialsError("none found"), r"without credentials \(none found\): give them as"),
+        (ValueError("Protocol not known: s3"), "s3:// is no protocol that fsspec knows"),
+        (caused(ConnectionRefusedError("no")), r"cannot be reached \(no\)"),
+    ],
+)
+def test_each_trouble_is_a_sentence(error, said):
+    found = place_error("s3://b/x", error)
+    assert isinstance(found, PlaceError)
+    with pytest.raises(PlaceError, match=said):
+        raise found
+
+
+@pytest.mark.parametrize("protocol", ["s3", "gs", "https", "az"])
+def test_what_is_not_installed_is_said(protocol):
+    found = place_error(f"{protocol}://b/x", ImportError("no module"))
+    assert isinstance(found, MissingExtraError)
+    assert "needs" in str(found)
+    assert "pip install" in str(found)
+
+
+def test_what_is_missing_stays_so():
+    for error in (FileNotFoundError("x"), RunError("y"), IsADirectoryError("z"), ValueError("v")):
+        assert place_error("s3://b/x", error) is error
+
+
+def test_words():
+    assert words(OSError(5, "no such thing.")) == "no such thing"
+    assert words(TimeoutError()) == "TimeoutError"
+    assert len(words(Exception("x" * 999))) == 200
