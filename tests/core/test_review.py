@@ -43,6 +43,22 @@ def test_the_chance_falls_with_the_gap():
     assert chances[0] > chances[-1] + 0.5
 
 
+def test_pairs_that_are_known_are_not_compared_again():
+    x, labels = clouds(4)
+    graph = build_graph(*nearest_neighbours(x, 15))
+    parts = labels * 2 + (x[:, 1] > 0)
+    known: dict = {}
+    first = near_pairs(x, np.ones(len(x)), graph, parts, len(x), known)
+    assert len(known) == len(first) > 1
+    renumbered = np.array([5, 3, 1, 0, 2, 4])[parts]
+    again = near_pairs(x, np.ones(len(x)), graph, renumbered, len(x), known)
+    assert len(known) == len(first)
+    assert again == near_pairs(x, np.ones(len(x)), graph, renumbered, len(x))
+    parts[parts == 1] = 0
+    merged = near_pairs(x, np.ones(len(x)), graph, parts, len(x), known)
+    assert merged == near_pairs(x, np.ones(len(x)), graph, parts, len(x))
+
+
 def test_rows_without_a_cluster_are_left_out():
     x, labels = clouds(0.5)
     graph = build_graph(*nearest_neighbours(x, 15))
@@ -100,3 +116,23 @@ def test_torn_rows_are_the_same_in_any_blocks(given_rows, size):
         assert found.expected == pytest.approx(chance[mine].sum())
         assert found.gain == pytest.approx((chance * uncertainty(chance))[mine].sum())
         assert list(one.rows) == sorted(rows[mine], key=lambda r: (-chance[r], r))[:24]
+
+
+def test_ties_are_counted_as_a_slow_twin_counts_them():
+    draw = np.random.default_rng(3)
+    neighbours = draw.integers(-1, 60, (60, 5)).astype(np.int32)
+    affinities = (draw.integers(0, 4, (60, 5)) / 4).astype(np.float32)
+    labels = draw.integers(-1, 4, 60)
+    other, chance = torn_by_ties(neighbours, affinities, labels)
+    for row in range(60):
+        votes: dict = {}
+        for at, tie in zip(neighbours[row], affinities[row], strict=True):
+            if at >= 0 and labels[at] >= 0:
+                votes[labels[at]] = votes.get(labels[at], 0.0) + float(tie)
+        own = votes.pop(labels[row], 0.0)
+        best = max(votes.values(), default=0.0)
+        if labels[row] < 0 or best == 0:
+            assert other[row] == -1
+        else:
+            assert votes[other[row]] == best
+            assert chance[row] == pytest.approx(min(best / (best + own), 0.5))

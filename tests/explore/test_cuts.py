@@ -101,3 +101,40 @@ def test_the_review_queue_is_as_if_made_anew(explorer):
     ):
         act()
         assert kept.queue() == Reviewer(edits).queue()
+
+
+def test_what_a_cut_learns_from_the_one_before_is_what_it_would_find(explorer):
+    edits = explorer.curation
+    for act in (
+        lambda: None,
+        lambda: edits.split(0, 2),
+        lambda: edits.merge([1, 2]),
+        lambda: edits.move(explorer.atlas.rows[:9].astype(int), 3),
+        lambda: edits.move(edits.rows_of(3), name="all of it"),
+        lambda: edits.undo(3),
+    ):
+        act()
+        for k in (None, 4, 7):
+            cut = explorer.cut(k)
+            anew = type(cut)(cut.atlas, cut.state)
+            for name in ("means", "away", "shares", "medoids", "held"):
+                found, expected = getattr(cut, name), getattr(anew, name)
+                np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_a_merge_finds_out_nothing_about_the_other_clusters(digits, monkeypatch):
+    before = digits.cut(None)
+    before.listing(digits.colours(before))
+    asked = []
+    shares_of = type(before)._shares_of
+    monkeypatch.setattr(
+        type(before),
+        "_shares_of",
+        lambda cut, leaves: asked.append(leaves) or shares_of(cut, leaves),
+    )
+    digits.curation.merge([0, 1])
+    merged = digits.cut(None)
+    assert np.array_equal(asked[0], np.flatnonzero(merged.of_leaf == merged.number(0)))
+    digits.curation.undo()
+    assert digits.cut(None).away is before.away
+    assert len(asked) == 1

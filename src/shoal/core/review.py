@@ -8,7 +8,9 @@ it is: 4 p (1 − p), 1 at even chances and 0 where the answer is known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Hashable, MutableMapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +89,7 @@ def near_pairs(
     graph: Graph,
     labels: NDArray[np.int64],
     n_rows: float,
+    known: MutableMapping[Hashable, Pair] | None = None,
 ) -> list[Pair]:
     """Compare each cluster with those that it is most tied to.
 
@@ -100,6 +103,9 @@ def near_pairs(
         Position of each one's cluster, 0 .. K − 1; −1 is left out.
     n_rows : float
         Rows that the graph tells of (`layers.effective_rows`).
+    known : mutable mapping, optional
+        What was found before of the same data: pairs of clusters that have the same
+        representatives as ever are taken from it, the others are put into it.
 
     Returns
     -------
@@ -107,25 +113,36 @@ def near_pairs(
         In the order of their clusters.
     """
     matrix = graph.matrix()
+    known = {} if known is None else known
+    members = [np.flatnonzero(labels == c) for c in range(int(labels.max(initial=-1)) + 1)]
+    names = [hashlib.blake2b(rows.tobytes(), digest_size=16).digest() for rows in members]
     found = []
     for a, b in _candidates(matrix, labels):
-        one, other = np.flatnonzero(labels == a), np.flatnonzero(labels == b)
-        if weights[other].sum() > weights[one].sum():
-            a, b, one, other = b, a, other, one
-        rows = np.concatenate([one, other])
-        part = matrix[rows][:, rows].tocsr()
-        excess = split_excess(
-            vectors[rows],
-            weights[rows],
-            graph.inverse_dimension[rows],
-            (part.indptr, part.indices, part.data),
-            0,
-            len(one),
-            len(rows),
-        )
-        same = 1.0 - chance_of_real(excess, n_rows)
-        found.append(Pair(a, b, excess, same, _bridge(part, rows, len(one))))
+        if weights[members[b]].sum() > weights[members[a]].sum():
+            a, b = b, a
+        key = names[a], names[b]
+        if key not in known:
+            excess, bridge = _compared(vectors, weights, graph, matrix, members[a], members[b])
+            known[key] = Pair(a, b, excess, 1.0 - chance_of_real(excess, n_rows), bridge)
+        found.append(replace(known[key], one=a, other=b))
     return found
+
+
+def _compared(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    graph: Graph,
+    matrix: sparse.csr_matrix,
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+) -> tuple[float, tuple[int, ...]]:
+    """Give the excess of the cut between two clusters, and who ties them."""
+    rows = np.concatenate([one, other])
+    part = matrix[rows][:, rows].tocsr()
+    edges = part.indptr, part.indices, part.data
+    inverse = graph.inverse_dimension[rows]
+    excess = split_excess(vectors[rows], weights[rows], inverse, edges, 0, len(one), len(rows))
+    return excess, _bridge(part, rows, len(one))
 
 
 def _candidates(matrix: sparse.csr_matrix, labels: NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -236,16 +253,17 @@ def torn_by_ties(
     chance : ndarray, shape (m,)
         Its part of the ties to both, at most ½.
     """
-    m, k = neighbours.shape
     there = labels[np.maximum(neighbours, 0)]
     tied = np.where((neighbours >= 0) & (there >= 0), affinities, 0).astype(np.float64)
+    foreign = (there != labels[:, None]) & (tied > 0)
     own = np.where(there == labels[:, None], tied, 0).sum(axis=1)
-    best, other = np.zeros(m), np.full(m, -1, np.int64)
-    for at in range(k):
-        foreign = (there[:, at] != labels) & (tied[:, at] > 0)
+    best, other = np.zeros(len(labels)), np.full(len(labels), -1, np.int64)
+    some = np.flatnonzero(foreign.any(axis=1))  # most have all their ties in their own cluster
+    there, tied, foreign = there[some], tied[some], foreign[some]
+    for at in range(neighbours.shape[1]):
         votes = np.where(there == there[:, at : at + 1], tied, 0).sum(axis=1)
-        better = foreign & (votes > best)
-        best[better], other[better] = votes[better], there[better, at]
+        better = foreign[:, at] & (votes > best[some])
+        best[some[better]], other[some[better]] = votes[better], there[better, at]
     chance = np.minimum(best / np.maximum(best + own, 1e-300), 0.5)
     other[labels < 0] = -1
     return other, chance

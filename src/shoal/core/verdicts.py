@@ -42,14 +42,27 @@ def numbered_by_size(
 
 
 def held_share(
-    neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int32]
+    neighbours: NDArray[np.int32],
+    affinities: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    which: NDArray | None = None,
 ) -> NDArray[np.float32]:
-    """Share of each representative's affinity that stays in its cluster, 0..1, shape (m,).
+    """Share of each representative's affinity that stays in its cluster, 0..1, shape (n,).
 
     Representatives tied to nothing have 0, or 1 when there is but one cluster.
+
+    Parameters
+    ----------
+    neighbours, affinities : ndarray, shape (n, k)
+        −1 for no neighbour.
+    labels : ndarray, shape (m,)
+        The cluster of every representative.
+    which : ndarray, shape (n,), optional
+        The representatives that are asked about; by default all m.
     """
+    own = labels if which is None else labels[which]
     counted = (neighbours >= 0) & (affinities > 0)
-    same = labels[np.maximum(neighbours, 0)] == labels[:, None]
+    same = labels[np.maximum(neighbours, 0)] == own[:, None]
     tied = np.where(counted, affinities, 0).astype(np.float64)
     total = tied.sum(axis=1)
     held = np.where(same, tied, 0).sum(axis=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,6 +23,10 @@ from shoal.storage import read_npy, read_table
 QUIZ_ROWS = 20
 
 _SHOWN = 6
+_STATES = 4  # undone and done again: what was found is not found out anew
+_PAIRS = 5000
+
+_Kept = deque[tuple[State, list[Any]]]
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,9 @@ class Reviewer:
     """
 
     curation: Curation
-    _torn: tuple[State, list[Question]] | None = field(default=None, repr=False)
-    _near: tuple[State, list[Pair]] | None = field(default=None, repr=False)
+    _torn: _Kept = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
+    _near: _Kept = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
+    _pairs: dict[Hashable, Pair] = field(default_factory=dict, repr=False)
 
     def queue(self, most: int = 100) -> list[Question]:
         """Give the questions whose answers would gain most, the best first.
@@ -100,12 +107,8 @@ class Reviewer:
         state = self.curation.state
         ids, labels = _positions(state)
         kept = self.curation.ground.result.representatives
-        weights = np.maximum(state.base.counts, 0).astype(np.float64)
         found = []
-        if self._near is None or not same_rows(self._near[0], state):
-            near = near_pairs(kept.vectors, np.maximum(weights, 1), self._graph, labels, self._n)
-            self._near = state, list(near)
-        for pair in self._near[1]:
+        for pair in _as_before(self._near, state, lambda: self._near_now(labels)):
             one, other = ids[pair.one], ids[pair.other]
             if (min(one, other), max(one, other)) in state.apart:
                 continue
@@ -115,6 +118,15 @@ class Reviewer:
             gain = pair.chance * rows * uncertainty(pair.chance)
             found.append(Question("same", (one, other), pair.chance, rows, gain, shown, first))
         return found
+
+    def _near_now(self, labels: NDArray[np.int64]) -> list[Pair]:
+        """Compare clusters with those next to them."""
+        ground = self.curation.ground
+        weights = np.maximum(ground.counts, 1).astype(np.float64)
+        vectors = ground.result.representatives.vectors
+        if len(self._pairs) > _PAIRS:
+            self._pairs.clear()
+        return near_pairs(vectors, weights, self._graph, labels, self._n, self._pairs)
 
     def two(self) -> list[Question]:
         """Ask of clusters that the tree goes on to split whether they are two."""
@@ -140,13 +152,11 @@ class Reviewer:
     def torn(self) -> list[Question]:
         """Ask of rows that lie between two clusters where they belong."""
         state = self.curation.state
-        if self._torn is None or not same_rows(self._torn[0], state):
-            self._torn = state, self._torn_now()
-        return self._torn[1]
+        return _as_before(self._torn, state, lambda: self._torn_now(state))
 
-    def _torn_now(self) -> list[Question]:
+    def _torn_now(self, state: State) -> list[Question]:
         """Go through all rows."""
-        state, result = self.curation.state, self.curation.ground.result
+        result = self.curation.ground.result
         ids, labels = _positions(state)
         torn = TornRows(max(len(ids), 1))
         if result.every_row:
@@ -201,6 +211,16 @@ class Reviewer:
     def _n(self) -> float:
         """Rows that the graph tells of."""
         return effective_rows(self.curation.ground.result.representatives.weights)
+
+
+def _as_before(kept: _Kept, state: State, make: Callable[[], list[Any]]) -> list[Any]:
+    """Give what was made for a state with the same rows in the same clusters, else make it."""
+    for before, made in list(kept):
+        if same_rows(before, state):
+            return made
+    found = make()
+    kept.append((state, found))
+    return found
 
 
 def quiz_rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -163,6 +164,7 @@ async def _body(request: Request) -> bytes | None:
 
 def _told(explorer: Explorer, answer: Answer, asked: Asked) -> Response:
     """Answer, or say what is wrong."""
+    explorer.asked_at = time.monotonic()
     try:
         found = answer(explorer, asked)
     except GoneError:

@@ -35,6 +35,37 @@ class Cut:
         known = {name: v for name, v in vars(before).items() if name not in fields}
         vars(self).update(known)
 
+    def learn(self, before: Cut) -> None:
+        """Keep what was found out about those clusters that have the same leaves in another cut."""
+        if not {"means", "away", "shares"} <= set(vars(before)):
+            return
+        known = {leaves: cluster for cluster, leaves in enumerate(before.leaf_ranges) if leaves}
+        same = np.array([known.get(leaves, -1) for leaves in self.leaf_ranges])
+        old, new = same >= 0, np.flatnonzero(same < 0)
+        means = np.empty((len(self.ids), before.means.shape[1]), np.float32)
+        means[old], means[new] = before.means[same[old]], self._means_of(new)
+        leaves = np.flatnonzero(~old[self.of_leaf])
+        away, shares = before.away.copy(), before.shares.copy()
+        away[leaves] = self._away_of(leaves, means)
+        shares[leaves] = self._shares_of(leaves)
+        vars(self).update(means=means, away=away, shares=shares)
+
+    @cached_property
+    def leaf_ranges(self) -> list[bytes]:
+        """The leaves of each cluster, as bytes of their ranges; empty where they hold no rows."""
+        change = np.flatnonzero(np.diff(self.of_leaf, prepend=-1))
+        ranges = np.stack([change, np.append(change[1:], len(self.of_leaf))], axis=1)
+        order = np.argsort(self.of_leaf[change], kind="stable")
+        ends = np.cumsum(np.bincount(self.of_leaf[change], minlength=len(self.ids)))
+        each = np.split(ranges[order], ends[:-1])
+        filled = self.weights > 0
+        return [one.tobytes() if there else b"" for one, there in zip(each, filled, strict=True)]
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Rows of the leaves of each cluster, moved ones or not, (c,)."""
+        return np.bincount(self.of_leaf, self.atlas.counts, len(self.ids))
+
     @cached_property
     def ids(self) -> NDArray[np.int64]:
         """The id of each cluster, ascending, (c,)."""
@@ -97,9 +128,14 @@ class Cut:
     @cached_property
     def shares(self) -> NDArray[np.float32]:
         """How much of each leaf's ties stay in its cluster, (m,)."""
+        return self._shares_of(np.arange(len(self.of_leaf)))
+
+    def _shares_of(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Find the shares of some leaves."""
         neighbours, affinities, _ = self.atlas.neighbours
-        shares = held_share(neighbours, affinities, self.state.of_representative)
-        return shares[self.atlas.order]
+        which = self.atlas.order[leaves]
+        labels = self.state.of_representative
+        return held_share(neighbours[which], affinities[which], labels, which)
 
     def confidence(self, seats: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
         """Give the confidence of some rows in the clusters of their leaves, 0..1."""
@@ -112,28 +148,38 @@ class Cut:
     @cached_property
     def means(self) -> NDArray[np.float32]:
         """The mean of each cluster's leaves, weighted by their rows, (c, d)."""
-        vectors, weight = self.atlas.vectors, np.maximum(self.atlas.counts, 0).astype(np.float64)
+        return self._means_of(np.arange(len(self.ids)))
+
+    def _means_of(self, clusters: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Find the means of some clusters."""
+        vectors, counts = self.atlas.vectors, self.atlas.counts
         by_cluster = np.argsort(self.of_leaf, kind="stable")
-        begins = np.searchsorted(self.of_leaf[by_cluster], np.arange(len(self.ids)))
-        # A cluster made of moved rows only has no leaf: its mean is that of those rows' leaves.
-        leaves, weights = by_cluster, weight[by_cluster]
-        means = np.zeros((len(self.ids), vectors.shape[1]))
-        ends = np.append(begins[1:], len(by_cluster))
-        for cluster in range(len(self.ids)):
-            mine = leaves[begins[cluster] : ends[cluster]]
-            how = weights[begins[cluster] : ends[cluster]]
-            if not how.sum():
+        begins = np.searchsorted(self.of_leaf[by_cluster], np.arange(len(self.ids) + 1))
+        means = np.zeros((len(clusters), vectors.shape[1]))
+        for at, cluster in enumerate(clusters.tolist()):
+            leaves = by_cluster[begins[cluster] : begins[cluster + 1]]
+            weights = counts[leaves].astype(np.float64)
+            if not weights.sum():
+                # One made of moved rows only has no leaf: its mean is that of those rows' leaves.
                 seats, to = self.moved
-                mine = self.atlas.leaves_at(seats[to == cluster])
-                how = np.ones(len(mine))
-            if len(mine):
-                means[cluster] = how @ vectors[mine] / how.sum()
+                leaves = self.atlas.leaves_at(seats[to == cluster])
+                weights = np.ones(len(leaves))
+            if len(leaves):
+                means[at] = weights @ vectors[leaves] / weights.sum()
         return means.astype(np.float32)
 
     @cached_property
     def away(self) -> NDArray[np.float32]:
         """The distance of each leaf to the mean of its cluster, (m,)."""
-        return np.sqrt(((self.atlas.vectors - self.means[self.of_leaf]) ** 2).sum(axis=1))
+        return self._away_of(np.arange(len(self.of_leaf)), self.means)
+
+    def _away_of(
+        self, leaves: NDArray[np.int64], means: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Find the distances of some leaves to the means of their clusters."""
+        apart = self.atlas.vectors[leaves] - means[self.of_leaf[leaves]]
+        away: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        return away
 
     @cached_property
     def usual_away(self) -> NDArray[np.float64]:
@@ -146,11 +192,13 @@ class Cut:
     @cached_property
     def medoids(self) -> NDArray[np.int64]:
         """The seat in the middle of each cluster, −1 for one without rows, (c,)."""
-        held = np.flatnonzero(self.atlas.counts > 0)
-        order = held[np.lexsort((self.away[held], self.of_leaf[held]))]
-        owner, at = np.unique(self.of_leaf[order], return_index=True)
+        away = np.where(self.atlas.counts > 0, self.away, np.inf)
+        least = np.full(len(self.ids), np.inf)
+        np.minimum.at(least, self.of_leaf, away)
+        nearest = np.flatnonzero((away <= least[self.of_leaf]) & np.isfinite(away))
+        owner, at = np.unique(self.of_leaf[nearest], return_index=True)
         medoids = np.full(len(self.ids), -1, np.int64)
-        medoids[owner] = self.atlas.start[order[at]]
+        medoids[owner] = self.atlas.start[nearest[at]]
         for cluster in np.unique(np.append(self.moved[1], self._of_moved_medoids(medoids))):
             seats = self.seats_of(int(cluster))
             if len(seats) and not seats.holds(medoids[cluster : cluster + 1])[0]:
@@ -187,9 +235,8 @@ class Cut:
     @cached_property
     def held(self) -> NDArray[np.float64]:
         """Mean share of ties that stay, over the rows of each cluster, (c,)."""
-        weight = self.atlas.counts.astype(np.float64)
-        total = np.bincount(self.of_leaf, weight, len(self.ids))
-        kept = np.bincount(self.of_leaf, weight * self.shares, len(self.ids))
+        total = self.weights
+        kept = np.bincount(self.of_leaf, self.atlas.counts * self.shares, len(self.ids))
         return np.where(total > 0, kept / np.maximum(total, 1), np.nan)
 
     def listing(self, colours: NDArray[np.int64]) -> list[dict[str, Any]]:

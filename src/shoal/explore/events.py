@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ from shoal.explore.explorer import Explorer
 
 _PAUSE = 0.3
 _STILL = 15.0
+_QUIET = 0.6  # seconds: a person looks at what came, the next answer has all cores
 _QUICK = 1_000_000
 
 
@@ -49,7 +51,8 @@ class Events:
     def _look_ahead(self) -> None:
         """Make the review queue while nobody waits for it, where that is a matter of moments."""
         explorer = self._explorer
-        if not explorer.read_only and explorer.run.n_rows <= _QUICK:
+        quiet = time.monotonic() - explorer.asked_at > _QUIET
+        if quiet and not explorer.read_only and explorer.run.n_rows <= _QUICK:
             with suppress(ShoalError):  # who asks for it is told
                 explorer.questions()
 

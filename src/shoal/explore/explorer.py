@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,9 +85,10 @@ class Explorer:
     _orders: Kept = field(default_factory=lambda: Kept(24))
     _lines: Kept = field(default_factory=lambda: Kept(400))
     _tiles: Kept = field(default_factory=lambda: Kept(256))
-    _edited: Cut | None = None
+    _made_last: deque[Cut] = field(default_factory=lambda: deque(maxlen=4))
     progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked_at: float = 0.0
 
     @cached_property
     def atlas(self) -> Atlas:
@@ -180,18 +182,23 @@ class Explorer:
         """Give the cut into k, or the clusters as they are edited."""
         if k is None:
             state = self.curation.state
-            return self._cuts.get(self.key(None), lambda: self._cut_after(state))
+            return self._cuts.get(self.key(None), lambda: self._made_cut(state))
         if not 1 <= k <= self.atlas.result.tree.n_leaves:
             raise InputError(f"k {k}: give 1 to {self.atlas.result.tree.n_leaves:,}")
         base = self.curation.ground.base
-        return self._cuts.get(self.key(k), lambda: Cut(self.atlas, first_state(base(k))))
+        return self._cuts.get(self.key(k), lambda: self._made_cut(first_state(base(k))))
 
-    def _cut_after(self, state: State) -> Cut:
-        """Make the cut of the edited clusters; a name or a mark costs no more than itself."""
-        cut = Cut(self.atlas, state)
-        if self._edited is not None and same_rows(self._edited.state, state):
-            cut.take_over(self._edited)
-        self._edited = cut
+    def _made_cut(self, state: State) -> Cut:
+        """Make a cut; what an edit or another K leaves as it was is not found out again."""
+        cut, made = Cut(self.atlas, state), list(self._made_last)
+        for before in reversed(made):
+            if same_rows(before.state, state):
+                cut.take_over(before)
+                break
+        else:
+            if made:
+                cut.learn(made[-1])
+        self._made_last.append(cut)
         return cut
 
     def colours(self, cut: Cut) -> NDArray[np.int64]:
@@ -250,9 +257,9 @@ class Explorer:
             return Chosen(Seats.ranges(np.zeros(1), np.array([self.atlas.n_seats])))
         spec = self.specs[name]
         key = (name, self.key(spec["k"]))
-        return self._sets.get(key, lambda: self._made(spec))
+        return self._sets.get(key, lambda: self._gathered(spec))
 
-    def _made(self, spec: Mapping[str, Any]) -> Chosen:
+    def _gathered(self, spec: Mapping[str, Any]) -> Chosen:
         """Gather the rows of a set."""
         cut, atlas = self.cut(spec["k"]), self.atlas
         found = Seats.of(np.empty(0, np.int64))
@@ -291,6 +298,9 @@ class Explorer:
     def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
         """Count the rows of a set by cluster id; None when that would take long."""
         cut = self.cut(k)
+        if chosen.clusters is not None:
+            ids, sizes = cut.ids[list(chosen.clusters)], cut.sizes[list(chosen.clusters)]
+            return dict(zip(ids.tolist(), sizes.tolist(), strict=True))
         if len(chosen.seats) > _COUNTED:
             return None
         counts = np.bincount(cut.labels(chosen.seats.all()), minlength=len(cut.ids))

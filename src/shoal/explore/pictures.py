@@ -13,7 +13,7 @@ from shoal.explore.atlas import Kept
 from shoal.sources import Source
 from shoal.sources.base import ImageSource
 from shoal.sources.pixels import to_channels
-from shoal.sources.thumbnails import square, thumbnails
+from shoal.sources.thumbnails import as_squares, read_span, square
 
 SMALL = 48
 """Images up to this size are sent as they are, and enlarged by the browser, pixel by pixel."""
@@ -36,6 +36,7 @@ class Pictures:
     def __init__(self, source: ImageSource) -> None:
         self.source = source
         self._tiles = Kept(6000)
+        self._squares: dict[int, Source] = {}
         native = max(source.typical_size)
         self.small = native <= SMALL
         self.side = native if self.small else SIDES[0]
@@ -51,7 +52,9 @@ class Pictures:
 
     def _tile(self, row: int, side: int) -> NDArray[np.uint8]:
         """Make one small square."""
-        return thumbnails(self.source, [row], side)[0]
+        if side not in self._squares:
+            self._squares[side] = as_squares(self.source, side)
+        return read_span(self._squares[side], row, row + 1)[0]
 
     def picture(self, row: int, most: int = LARGEST) -> tuple[bytes, str]:
         """Give one image as large as it is, up to `most` a side.

@@ -48,18 +48,15 @@ def thumbnails(
     InputError
         When the source is one of vectors.
     """
-    if source.kind != "images" or not isinstance(source, ImageSource):
-        raise InputError(f"rows of {source.description} have no pictures")
-    channels = source.shape[2]
-    pictures = np.full((len(rows), side, side, channels), 128, np.uint8)
+    seen = as_squares(source, side, keep)
+    pictures = np.full((len(rows), side, side, seen.shape[2]), 128, np.uint8)
     if not len(rows):
         return pictures
     # in the order in which they lie, each once: tables and archives are read on
     once, at = np.unique(np.asarray(rows, np.int64), return_inverse=True)
-    seen = source.wanting(_wanted(side, keep, channels))
     spans = np.split(once, np.flatnonzero(np.diff(once) > 1) + 1)
     pieces = [span[low : low + _SPAN] for span in spans for low in range(0, len(span), _SPAN)]
-    found = np.concatenate(_each(lambda piece: _read(seen, piece), pieces))
+    found = np.concatenate(_each(lambda p: read_span(seen, int(p[0]), int(p[-1]) + 1), pieces))
     pictures[...] = found[at.ravel()]
     return pictures
 
@@ -74,9 +71,22 @@ def _each(
         return list(pool.map(task, pieces))
 
 
-def _read(source: Source, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Read rows that follow each other; mid-grey what cannot be read."""
-    batch = source.read(int(rows[0]), int(rows[-1]) + 1)
+def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
+    """Give the same rows as small squares, for those who read them one by one.
+
+    Raises
+    ------
+    InputError
+        When the source is one of vectors.
+    """
+    if source.kind != "images" or not isinstance(source, ImageSource):
+        raise InputError(f"rows of {source.description} have no pictures")
+    return source.wanting(_wanted(side, keep, source.shape[2]))
+
+
+def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
+    """Read rows ``start..stop``; mid-grey what cannot be read."""
+    batch = source.read(start, stop)
     pictures: NDArray[np.uint8] = batch.data
     pictures[list(batch.bad)] = 128
     return pictures

@@ -38,10 +38,11 @@ async function asked(url, how) {
 /** @param {string} path @param {Record<string, any>} [query] @param {AbortSignal} [signal] */
 export const get = (path, query, signal) => asked(address(path, query), { signal });
 
-/** @param {string} path @param {any} body @param {Record<string, any>} [query] */
-export const post = (path, body, query) =>
+/** @param {string} path @param {any} body @param {Record<string, any>} [query] @param {AbortSignal} [signal] */
+export const post = (path, body, query, signal) =>
   asked(address(path, query), {
     method: "POST",
+    signal,
     headers: { "content-type": "application/json", "x-shoal": "1" },
     body: body instanceof Blob ? body : JSON.stringify(body),
   });

@@ -56,7 +56,7 @@ function Merge({ clusters, into, why }) {
   const submit = async () => {
     close();
     const called = name !== null && name.trim() && name !== named ? { name } : {};
-    if (await edit("merge", { clusters: staged, into: stays, ...called })) select([stays]);
+    await edit("merge", { clusters: staged, into: stays, ...called }, [stays]);
   };
   return html`<${Window} title="Merge clusters" onSubmit=${submit}>
     ${why && html`<p class="note">${why[0].toUpperCase() + why.slice(1)}.</p>`}
@@ -94,8 +94,7 @@ function Split({ cluster }) {
   }, [cluster, parts]);
   const submit = async () => {
     close();
-    const ids = found.map((p) => p.cluster);
-    if (await edit("split", { cluster, parts: found.length })) select(ids.filter((id) => state.byId.has(id)));
+    await edit("split", { cluster, parts: found.length }, found.map((p) => p.cluster));
   };
   return html`<${Window} title=${`Split ${label(cluster)}`} onSubmit=${submit}>
     <p>By the tree under it: the clearest split first. To take out certain images instead, select them and move them.</p>

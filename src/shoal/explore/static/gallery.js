@@ -185,7 +185,9 @@ function Grid() {
   const { offset, top } = place.current;
   const first = Math.max(0, Math.floor(offset / (tallCell + GAP)) - 1) * across;
   const last = Math.min(total, Math.ceil((offset + seen) / (tallCell + GAP) + 1) * across);
-  if (wide) for (let page = Math.floor(first / STRIP); page <= Math.floor(Math.max(first, last - 1) / STRIP); page++) pages.need(page);
+  // What was chosen last is not known yet: nothing of what was chosen before is asked for any more.
+  const known = scope.of === wanted(state);
+  if (wide && known) for (let page = Math.floor(first / STRIP); page <= Math.floor(Math.max(first, last - 1) / STRIP); page++) pages.need(page);
 
   const show = (at) => {
     const line = Math.floor(at / across) * (tallCell + GAP);
@@ -264,7 +266,7 @@ function Grid() {
       on=${row !== undefined && (pickedAll || picked.has(row.row))} open=${row !== undefined && row.row === open} focused=${at === focus} onChoose=${onClick} onToggle=${toggle} />`);
   }
   return html`<div class="scroll grid" ref=${box} onScroll=${onScroll} onKeyDown=${onKey} tabindex="0" role="listbox" aria-multiselectable="true"
-      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0 || scope.of !== wanted(state)}>
+      aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0 || !known}>
     ${total === 0 && pages.total < 0 ? null : total === 0 ? html`<p class="empty">${none(order)}</p>` : html`<div class="spacer" role="presentation" style=${{ height: `${scrolled}px` }}>${shown}</div>`}
   </div>`;
 }

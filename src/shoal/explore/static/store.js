@@ -152,13 +152,14 @@ let latest = null;
 /**
  * Load the clusters of a cut, or those edited (null). Who is overtaken by a later asker waits for
  * what that one gets: the news of an edit may come before the answer to it.
- * @param {number|null} k @returns {Promise<void>}
+ * @param {number|null} k @param {number[]} [then] clusters to select; by default what is selected stays
+ * @returns {Promise<void>}
  */
-export function loadClusters(k) {
+export function loadClusters(k, then) {
   asking?.abort();
   asking = new AbortController();
   /** @type {Promise<void>} */
-  const mine = load(k, asking.signal).catch((error) => {
+  const mine = load(k, then, asking.signal).catch((error) => {
     if (latest === mine || latest === null) throw error;
     return latest;
   });
@@ -166,14 +167,27 @@ export function loadClusters(k) {
   return mine;
 }
 
-/** @param {number|null} k @param {AbortSignal} signal */
-async function load(k, signal) {
+/** @param {number|null} k @param {number[]|undefined} then @param {AbortSignal} signal */
+async function load(k, then, signal) {
+  /** @type {unknown} */
+  let trouble = null;
+  const asked = (/** @type {State} */ shown) => askedScope(shown, signal).catch((error) => { trouble = error; return null; });
+  // Of the same cut all is asked for at once; in another one it is first looked up what is selected.
+  const guess = then ?? (k === state.k ? state.selected : null);
+  const early = guess && asked({ ...state, k, selected: guess });
   const data = await get("clusters", { k }, signal);
   const byId = new Map(data.clusters.map((/** @type {Cluster} */ c) => [c.id, c]));
-  const moved = k !== state.k;
-  const selected = moved ? follow(byId) : state.selected.filter((id) => byId.has(id));
-  set({ k, data, byId, selected, picked: new Set(), pickedAll: false });
-  await refreshScope(signal);
+  let before, selected, scope;
+  do {
+    before = wanted(state);
+    selected = (then ?? (k === state.k ? state.selected : follow(byId))).filter((id) => byId.has(id));
+    const next = { ...state, k, selected };
+    scope = await early;
+    if (scope?.of !== wanted(next)) scope = trouble ? null : await asked(next);
+  } while (before !== wanted(state)); // somebody chose something else meanwhile
+  if (signal.aborted) throw new DOMException("overtaken", "AbortError");
+  set({ k, data, byId, selected, picked: new Set(), pickedAll: false, ...(scope && { scope }) });
+  if (trouble) throw trouble;
 }
 
 /**
@@ -195,17 +209,19 @@ function follow(byId) {
 /** What a scope is of: it tells whether the one that is there is still right. @param {State} s */
 export const wanted = (s) => JSON.stringify([s.selected, s.area, s.where]);
 
+/** Ask for the set of rows that a state shows. @param {State} shown @param {AbortSignal} [signal] @returns {Promise<Scope>} */
+async function askedScope(shown, signal) {
+  const { k, selected, area, where, run } = shown;
+  const of = wanted(shown);
+  if (!selected.length && !area && !where.length) return { set: null, rows: run.rows - run.quarantined, clusters: null, of };
+  return { ...(await post("sets", { ...(area ? { area } : { clusters: selected }), where }, { k }, signal)), of };
+}
+
 /** Ask for the set of rows that the gallery shows. @param {AbortSignal} [signal] */
 export async function refreshScope(signal) {
-  const { k, data, selected, area, where, run } = state;
-  const of = wanted(state);
-  if (!selected.length && !area && !where.length) {
-    set({ scope: { set: null, rows: run.rows - run.quarantined, clusters: null, of } });
-    return;
-  }
-  const found = await post("sets", { ...(area ? { area } : { clusters: selected }), where }, { k });
-  if (signal?.aborted || data !== state.data || of !== wanted(state)) return;
-  set({ scope: { ...found, of } });
+  const { data } = state;
+  const scope = await askedScope(state, signal);
+  if (!signal?.aborted && data === state.data && scope.of === wanted(state)) set({ scope });
 }
 
 /** @param {number[]} selected */
@@ -258,22 +274,22 @@ let editing = Promise.resolve(true);
 /**
  * Do an edit, then show what came of it; false when it was refused. Edits go one after another,
  * in the order in which they were asked for, each about what the one before it left.
- * @param {string} op @param {Record<string, any>} facts
+ * @param {string} op @param {Record<string, any>} facts @param {number[]} [then] clusters to select
  */
-export function edit(op, facts = {}) {
-  editing = editing.then(() => done(op, facts));
+export function edit(op, facts = {}, then) {
+  editing = editing.then(() => done(op, facts, then));
   return editing;
 }
 
-/** @param {string} op @param {Record<string, any>} facts */
-async function done(op, facts) {
+/** @param {string} op @param {Record<string, any>} facts @param {number[]|undefined} then */
+async function done(op, facts, then) {
   try {
     const free = op === "undo" || op === "redo" || op === "start";
     if (!free && !(await stand())) return false;
     const body = { op, ...facts, author: state.author, token: token() };
     const log = await post("edits", free ? body : { ...body, seen: state.data?.seq ?? 0 });
     set({ log });
-    await loadClusters(null).catch(complain);
+    await loadClusters(null, then).catch(complain);
     say(`${log.said}.`, false, op !== "undo");
     return true;
   } catch (error) {
@@ -310,9 +326,8 @@ export async function stand() {
   }
   if (k !== data.base) await post("edits", { op: "start", k, author: state.author, token: token() });
   const { selected, picked } = state;
-  await loadClusters(null);
-  set({ selected: selected.filter((id) => state.byId.has(id)), picked });
-  await refreshScope();
+  await loadClusters(null, selected);
+  set({ picked });
   return true;
 }
 
