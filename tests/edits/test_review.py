@@ -129,3 +129,18 @@ def test_a_quiz_gives_an_error_rate_that_grows_stale(reviewer):
     assert not quiz_result(edits.state, 0).stale
     with pytest.raises(InputError, match="there is no cluster 99"):
         quiz_result(edits.state, 99)
+
+
+def test_an_edit_while_the_queue_is_made_breaks_nothing(reviewer, monkeypatch):
+    two = Reviewer.two
+
+    def meanwhile(self, state):
+        if not self.curation.undone:
+            self.curation.merge(near_two(self))
+        return two(self, state)
+
+    before = reviewer.queue()
+    monkeypatch.setattr(Reviewer, "two", meanwhile)
+    assert Reviewer(reviewer.curation).queue() == before
+    reviewer.curation.undo()
+    assert Reviewer(reviewer.curation).queue() == before

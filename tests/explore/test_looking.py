@@ -216,3 +216,30 @@ def test_what_cannot_be_is_refused_with_the_rule(digits, ask, query, rule):
 )
 def test_a_set_that_cannot_be_is_refused(digits, ask, body):
     assert said(ask(digits).post("/api/sets", content=body))
+
+
+def test_an_edit_in_the_midst_of_an_answer_is_not_kept_for_what_comes_after(digits, monkeypatch):
+    """What is found by the clusters before an edit must not pass for what is there after it."""
+    names = ("cut", "chosen")
+    name, _ = digits.choose({"clusters": [0]}, None)
+    for method in names:
+        asked = getattr(type(digits), method)
+
+        def late(self, *given, asked=asked):
+            found = asked(self, *given)
+            if not self.curation.done:
+                self.curation.merge([0, 1])
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(digits), method, late)
+            digits.ordered(name, None, "typical", 0)
+            digits.lit_codes(name)
+        assert digits.curation.done
+        fresh = type(digits)(digits.run, digits.home)
+        fresh.choose({"clusters": [0]}, None)
+        found = digits.ordered(name, None, "typical", 0)
+        assert len(found) == digits.curation.sizes()[0] == len(digits.lit_codes(name))
+        expected = fresh.ordered(name, None, "typical", 0)
+        assert found.take(0, 50).tolist() == expected.take(0, 50).tolist()
+        digits.curation.undo()

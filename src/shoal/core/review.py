@@ -121,10 +121,12 @@ def near_pairs(
         if weights[members[b]].sum() > weights[members[a]].sum():
             a, b = b, a
         key = names[a], names[b]
-        if key not in known:
+        pair = known.get(key)
+        if pair is None:
             excess, bridge = _compared(vectors, weights, graph, matrix, members[a], members[b])
-            known[key] = Pair(a, b, excess, 1.0 - chance_of_real(excess, n_rows), bridge)
-        found.append(replace(known[key], one=a, other=b))
+            pair = Pair(a, b, excess, 1.0 - chance_of_real(excess, n_rows), bridge)
+            known[key] = pair
+        found.append(replace(pair, one=a, other=b))
     return found
 
 

@@ -80,6 +80,11 @@ class Curation:
         with self._lock:
             return self._history.state
 
+    def now(self) -> tuple[int, State]:
+        """Give the last entry taken in and the state after it, of one moment."""
+        with self._lock:
+            return self._history.seq, self._history.state
+
     @property
     def k(self) -> int:
         """The cut that the edits started from."""

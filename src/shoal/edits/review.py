@@ -93,8 +93,8 @@ class Reviewer:
         Locked clusters and those marked as junk are left out; so are pairs that someone said
         are not the same, clusters that someone said are one thing, and rows that someone moved.
         """
-        state = self.curation.state
-        asked = [*self.same(), *self.two(), *self.torn()]
+        state = self.curation.state  # one for all: others may edit meanwhile
+        asked = [*self.same(state), *self.two(state), *self.torn(state)]
         open_ = [
             question
             for question in asked
@@ -102,9 +102,8 @@ class Reviewer:
         ]
         return sorted(open_, key=lambda q: (-q.gain, q.kind, q.clusters))[:most]
 
-    def same(self) -> list[Question]:
+    def same(self, state: State) -> list[Question]:
         """Ask of clusters that lie close together whether they are one."""
-        state = self.curation.state
         ids, labels = _positions(state)
         kept = self.curation.ground.result.representatives
         found = []
@@ -128,9 +127,9 @@ class Reviewer:
             self._pairs.clear()
         return near_pairs(vectors, weights, self._graph, labels, self._n, self._pairs)
 
-    def two(self) -> list[Question]:
+    def two(self, state: State) -> list[Question]:
         """Ask of clusters that the tree goes on to split whether they are two."""
-        state, ground = self.curation.state, self.curation.ground
+        ground = self.curation.ground
         kept = ground.result.representatives
         found = []
         for cluster in state.clusters:
@@ -149,9 +148,8 @@ class Reviewer:
             found.append(Question("two", (cluster,), chance, rows, gain, rows_shown, len(sides[0])))
         return found
 
-    def torn(self) -> list[Question]:
+    def torn(self, state: State) -> list[Question]:
         """Ask of rows that lie between two clusters where they belong."""
-        state = self.curation.state
         return _as_before(self._torn, state, lambda: self._torn_now(state))
 
     def _torn_now(self, state: State) -> list[Question]:

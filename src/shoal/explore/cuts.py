@@ -24,14 +24,17 @@ class Cut:
     atlas
     state
         From the edits; without edits that of a plain cut.
+    name
+        Tells it from all other cuts of the run.
     """
 
     atlas: Atlas
     state: State
+    name: str = ""
 
     def take_over(self, before: Cut) -> None:
         """Keep what was found out about a cut with the same rows in the same clusters."""
-        fields = ("atlas", "state")
+        fields = ("atlas", "state", "name")
         known = {name: v for name, v in vars(before).items() if name not in fields}
         vars(self).update(known)
 
@@ -64,7 +67,8 @@ class Cut:
     @cached_property
     def weights(self) -> NDArray[np.float64]:
         """Rows of the leaves of each cluster, moved ones or not, (c,)."""
-        return np.bincount(self.of_leaf, self.atlas.counts, len(self.ids))
+        counts = self.atlas.counts.astype(np.float64)
+        return np.asarray(np.bincount(self.of_leaf, counts, len(self.ids)), np.float64)
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:

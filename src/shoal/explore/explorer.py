@@ -49,11 +49,14 @@ class Chosen:
     ----------
     seats
         Them.
+    cut
+        Name of the cut by which they were chosen; empty for all rows.
     clusters
         Numbers of whole clusters, when it is made of nothing else; else None.
     """
 
     seats: Seats
+    cut: str
     clusters: tuple[int, ...] | None = None
 
 
@@ -174,23 +177,23 @@ class Explorer:
 
     # Cuts.
 
-    def key(self, k: int | None) -> str:
-        """Name a cut: plain ones by K, the edited one by the last edit."""
-        return f"e{self.curation.seq}" if k is None else f"k{k}"
-
     def cut(self, k: int | None) -> Cut:
-        """Give the cut into k, or the clusters as they are edited."""
+        """Give the cut into k, or the clusters as they are edited.
+
+        Cuts have names, plain ones by K, edited ones by the last edit: what is kept of a cut is
+        kept under its name, as others may edit at any moment.
+        """
         if k is None:
-            state = self.curation.state
-            return self._cuts.get(self.key(None), lambda: self._made_cut(state))
+            seq, state = self.curation.now()
+            return self._cuts.get(f"e{seq}", lambda: self._made_cut(state, f"e{seq}"))
         if not 1 <= k <= self.atlas.result.tree.n_leaves:
             raise InputError(f"k {k}: give 1 to {self.atlas.result.tree.n_leaves:,}")
         base = self.curation.ground.base
-        return self._cuts.get(self.key(k), lambda: self._made_cut(first_state(base(k))))
+        return self._cuts.get(f"k{k}", lambda: self._made_cut(first_state(base(k)), f"k{k}"))
 
-    def _made_cut(self, state: State) -> Cut:
+    def _made_cut(self, state: State, name: str) -> Cut:
         """Make a cut; what an edit or another K leaves as it was is not found out again."""
-        cut, made = Cut(self.atlas, state), list(self._made_last)
+        cut, made = Cut(self.atlas, state, name), list(self._made_last)
         for before in reversed(made):
             if same_rows(before.state, state):
                 cut.take_over(before)
@@ -210,9 +213,9 @@ class Explorer:
         fresh = base.k - 1 - max(known)
         return np.array([known.get(c, c + fresh) % len(palette()) for c in cut.ids.tolist()])
 
-    def spots(self, cut: Cut, k: int | None, where: tuple[int, int, int], bits: int) -> Spots:
+    def spots(self, cut: Cut, where: tuple[int, int, int], bits: int) -> Spots:
         """Count the rows in the spots of a tile."""
-        key = (self.key(k), where, bits)
+        key = (cut.name, where, bits)
         return self._tiles.get(key, lambda: spots(cut, *where, bits))
 
     def cell_rows(self, zoom: int, x: int, y: int, bits: int) -> NDArray[np.int64]:
@@ -254,14 +257,14 @@ class Explorer:
             When there is no such set.
         """
         if name is None:
-            return Chosen(Seats.ranges(np.zeros(1), np.array([self.atlas.n_seats])))
+            return Chosen(Seats.ranges(np.zeros(1), np.array([self.atlas.n_seats])), "")
         spec = self.specs[name]
-        key = (name, self.key(spec["k"]))
-        return self._sets.get(key, lambda: self._gathered(spec))
+        cut = self.cut(spec["k"])
+        return self._sets.get((name, cut.name), lambda: self._gathered(spec, cut))
 
-    def _gathered(self, spec: Mapping[str, Any]) -> Chosen:
+    def _gathered(self, spec: Mapping[str, Any], cut: Cut) -> Chosen:
         """Gather the rows of a set."""
-        cut, atlas = self.cut(spec["k"]), self.atlas
+        atlas = self.atlas
         found = Seats.of(np.empty(0, np.int64))
         numbers = tuple(n for n in map(cut.number, spec.get("clusters", ())) if n >= 0)
         for number in numbers:
@@ -276,18 +279,17 @@ class Explorer:
             fits = Seats.of(seats[seats >= 0])
             found = fits if set(spec) <= {"where", "k"} else found & fits
         whole = set(spec) <= {"clusters", "k"}
-        return Chosen(found, numbers if whole else None)
+        return Chosen(found, cut.name, numbers if whole else None)
 
     def ordered(self, name: str | None, k: int | None, order: str, seed: int) -> Ordered:
         """Give a set in an order."""
         chosen, cut = self.chosen(name), self.cut(k)
-        key = (name, self.key(self.specs[name]["k"]) if name else "", self.key(k), order, seed)
+        key = (name, chosen.cut, cut.name, order, seed)
         return self._orders.get(key, lambda: ordered(chosen.seats, cut, order, seed))
 
-    def typical(self, k: int | None, number: int) -> Ordered:
+    def typical(self, cut: Cut, number: int) -> Ordered:
         """Give the rows of a cluster of a cut, the most typical first."""
-        cut = self.cut(k)
-        key = ("typical", self.key(k), number)
+        key = ("typical", cut.name, number)
         return self._lines.get(key, lambda: ordered(cut.seats_of(number), cut, "typical"))
 
     def questions(self) -> list[Question]:
@@ -298,7 +300,7 @@ class Explorer:
     def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
         """Count the rows of a set by cluster id; None when that would take long."""
         cut = self.cut(k)
-        if chosen.clusters is not None:
+        if chosen.clusters is not None and chosen.cut == cut.name:
             ids, sizes = cut.ids[list(chosen.clusters)], cut.sizes[list(chosen.clusters)]
             return dict(zip(ids.tolist(), sizes.tolist(), strict=True))
         if len(chosen.seats) > _COUNTED:
@@ -309,8 +311,8 @@ class Explorer:
 
     def lit_codes(self, name: str) -> NDArray[np.uint32]:
         """Give the places of a set's rows on the map, ascending; of some of them when many."""
-        seats = self.chosen(name).seats
-        key = ("lit", name, self.key(self.specs[name]["k"]))
+        chosen = self.chosen(name)
+        seats, key = chosen.seats, ("lit", name, chosen.cut)
 
         def make() -> NDArray[np.uint32]:
             n = len(seats)

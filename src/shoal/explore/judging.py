@@ -32,7 +32,7 @@ def overview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     for cluster in ids:
         number = cut.number(cluster)
         if number >= 0:
-            seats = explorer.typical(k, number).take(0, each)
+            seats = explorer.typical(cut, number).take(0, each)
             found[cluster] = explorer.rows_shown(seats, k)
     return {"clusters": found}
 

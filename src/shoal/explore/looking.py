@@ -245,11 +245,11 @@ def tile(explorer: Explorer, asked: Asked) -> Response:
     what = asked.text("what", ("density", "frames", "veil"), "density")
     cut = explorer.cut(k)
     bits = spot_bits(where[0], explorer.density_bits if what == "density" else explorer.cell_bits)
-    found = explorer.spots(cut, k, where, bits)
+    found = explorer.spots(cut, where, bits)
     lit = None
     if name is not None:
         chosen = explorer.chosen(name)
-        if chosen.clusters is not None:
+        if chosen.clusters is not None and chosen.cut == cut.name:
             whole = np.isin(found.cluster, chosen.clusters)
             lit = np.where(whole, found.counts, 0)
         else:
