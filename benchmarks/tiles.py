@@ -28,6 +28,7 @@ from benchmarks.identical import contents, differing, kill_after, kill_often
 from benchmarks.measure import measure
 from benchmarks.tiles_musts import CONSTANTS, K, musts
 from shoal.progress import RichProgress
+from shoal.sources.direct import read_direct
 from shoal.tiles import RECIPE, SHAPE, TileSet, make_tiles
 
 KILLS = 20
@@ -120,10 +121,13 @@ def floor(place: Place) -> Iterator[Measurement]:
         np.matmul(a, b, out)
         times.append(time.perf_counter() - began)
     gemm = float(np.median(times[1:])) * place.n / rows
+    chill(place.files)
+    direct = _read_direct(place.files)
     cold = chill(place.files)
     read = _read(place.files)
     facts = {
         "read_seconds": read,
+        "direct_read_seconds": direct,
         "read_mb_per_second": place.n * np.prod(SHAPE) / 1e6 / read,
         "gemm_seconds": gemm,
         "gemm_gflop_per_second": 2 * place.n * features * components / gemm / 1e9,
@@ -140,6 +144,16 @@ def _read(files: Sequence[Path]) -> float:
         with path.open("rb", buffering=0) as file:
             while file.readinto(block):
                 pass
+    return time.perf_counter() - began
+
+
+def _read_direct(files: Sequence[Path]) -> float | None:
+    """Read files past the system's cache, as Shoal does; None where the system cannot."""
+    began = time.perf_counter()
+    for path in files:
+        for start in range(0, path.stat().st_size, _READ):
+            if read_direct(path, start, _READ) is None:
+                return None
     return time.perf_counter() - began
 
 
@@ -343,7 +357,9 @@ sources. Shoal is not told K; `primary` is the layer that a user is shown first,
 one listed, and `best_by_truth` the layer that nobody could pick without the truth: it is judged
 nowhere. The k-means are given K = {K} and raw pixels from 0 to 1. Seconds of `shoal` are those of
 `shoal fit` and of writing all labels by `shoal labels`, whole processes that were compiled before.
-`floor` is one read of the files and one matrix product (N × 176 by 176 × 64, float32). `cold` says
+`floor` is one plain read of the files and one matrix product (N × 176 by 176 × 64, float32);
+`direct_read_seconds` is the read alone, past the system's cache, as Shoal reads what is larger than
+half of the memory. `cold` says
 how the files were taken out of the disk's cache before, and how much of them was left in it;
 `disk_gb` is the most that the run folder took, and the file of labels. `uncompressed` has every
 row as a representative; `predict` places rows that were not fitted.""",

@@ -31,6 +31,7 @@ from shoal.stages.base import (
 )
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
+from shoal.stages.rows import is_waited_for
 from shoal.storage import UrlPath
 
 LIBRARIES = 240 << 20
@@ -333,7 +334,7 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
     c = min(encoder.needs.components, d)
     shards = Shards.of(source)
     s, every = shards.size, m == n
-    reading = shards.block(rows) * _read_bytes(rows)
+    reading = shards.block(rows) * _read_bytes(rows) * (1 + is_waited_for(rows))
     encoding = reading + 6 * s * d + encoder.needs.scratch
     encoded, names = features.is_kept(source, encoder), 40 * n * is_encoded(source)
     numbers = n * row_bytes(source) if keeps_numbers(source) else 0

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.core.packing import pack, unpack
-from shoal.sources import Wanted, as_wanted, open_source
-from shoal.stages.base import Rows, Shards, read_vectors, row_bytes, write_vectors
+from shoal.sources import open_source
+from shoal.stages.base import Shards, read_vectors, row_bytes, write_vectors
 from shoal.storage import StageFolder
 
 
@@ -66,13 +66,3 @@ def test_shards_of_what_is_dear_to_decode_are_a_hundredth_of_the_rows_or_so():
     assert Shards.of(open_source(large[:20])).size == 20
     small = np.broadcast_to(np.uint8(0), (100_000, 8, 8))
     assert Shards.of(open_source(small)).size == 16_384
-
-
-def test_a_shard_is_read_in_blocks_of_16_mebibytes(tmp_path):
-    source = open_source(np.arange(300, dtype=np.uint8).repeat(65).reshape(300, 1, 65))
-    wide = as_wanted(source, Wanted((512, 1024), channels=3))
-    shards = Shards(300, 40)
-    rows = Rows(wide, shards, StageFolder(tmp_path))
-    batches = list(rows.read(2))
-    assert [len(batch.data) for batch in batches] == [10] * 4
-    assert [batch.data[0, 0, 0, 0] for batch in batches] == [80, 90, 100, 110]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
 ItemT = TypeVar("ItemT", contravariant=True)
@@ -20,6 +20,14 @@ class Task(Protocol[ItemT]):
 
     def __call__(self, item: ItemT) -> None:
         """Do one item; the result goes to storage, under a name that the item decides."""
+
+
+@runtime_checkable
+class FetchingTask(Protocol[ItemT]):
+    """A task that can begin to read what an item needs before the item is done."""
+
+    def fetch(self, item: ItemT) -> None:
+        """Begin to read for an item that is done soon; returns at once, and need not be called."""
 
 
 class Engine(Protocol):

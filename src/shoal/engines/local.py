@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from threadpoolctl import threadpool_limits
 
-from shoal.engines.base import Item, Task
+from shoal.engines.base import FetchingTask, Item, Task
 
 
 class LocalEngine:
@@ -36,15 +36,18 @@ class LocalEngine:
         if not items:
             return
         task.setup()
+        fetching = task if isinstance(task, FetchingTask) else None
 
-        def one(item: Item) -> None:
-            task(item)
+        def one(number: int) -> None:
+            if fetching is not None and number + self.workers < len(items):
+                fetching.fetch(items[number + self.workers])
+            task(items[number])
             if on_done is not None:
-                on_done(item)
+                on_done(items[number])
 
         # One BLAS thread a worker: sums then have the same order for any number of workers.
         with threadpool_limits(limits=1), ThreadPoolExecutor(self.workers) as pool:
-            futures = [pool.submit(one, item) for item in items]
+            futures = [pool.submit(one, number) for number in range(len(items))]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             except BaseException:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.sources.base import Batch
+from shoal.sources.direct import LEAST, outgrows_cache, read_direct
 from shoal.storage import Ranges, Streams, UrlPath
 
 NAMED_ROWS = 1_000_000
@@ -120,9 +121,17 @@ class FileStore:
         """How many rows there are in all parts."""
         return int(self.starts[-1])
 
+    @cached_property
+    def past_cache(self) -> bool:
+        """Whether the files are gone from the system's cache when they are read again."""
+        return outgrows_cache(sum(part.size for part in self.parts))
+
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop``; a part that changed or vanished gives zeros and a reason."""
         check_range(start, stop, self.n_rows)
+        direct = self._direct(start, stop)
+        if direct is not None:
+            return Batch(direct)
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         bad: dict[int, str] = {}
         for part, low, high, at in self._spans(start, stop):
@@ -150,6 +159,30 @@ class FileStore:
     def facts(self) -> dict[str, Any]:
         """Count, size and time of the files, and a hash over all of them."""
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+
+    def _direct(self, start: int, stop: int) -> NDArray | None:
+        """Read rows of one part past the cache; None where they are better read through it."""
+        shape = (stop - start, *self.row_shape)
+        length = int(np.prod(shape)) * self.dtype.itemsize
+        if length < LEAST or not self.past_cache:
+            return None
+        part, low, high, _ = self._spans(start, stop)[0]
+        first = part.offset + low * length // (stop - start)
+        plain = not (part.fortran or isinstance(part.path, UrlPath)) and first % self._step == 0
+        if not plain or high - low < stop - start:
+            return None
+        try:
+            if part.path.stat().st_size != part.size:
+                return None
+            got = read_direct(part.path, first, length)
+        except READ_ERRORS:
+            return None  # what is wrong is said by reading it through the cache
+        return None if got is None or got.nbytes < length else got.view(self.dtype).reshape(shape)
+
+    @property
+    def _step(self) -> int:
+        """Bytes of which a place must be a multiple, for numbers to lie where they may."""
+        return max(1, self.dtype.alignment)
 
     def _spans(self, start: int, stop: int) -> list[tuple[Part, int, int, int]]:
         """Which rows of which parts make up a range: part, low, high, place in the range."""

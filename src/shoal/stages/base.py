@@ -17,9 +17,10 @@ from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.progress import Progress
 from shoal.settings import FitSettings
-from shoal.sources import Batch, Encoded, Source
+from shoal.sources import Encoded, Source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.grown import Grown
+from shoal.stages.rows import Rows
 from shoal.storage import RunFolder, StageFolder, many, read_npy, read_table, write_npy, write_table
 
 if TYPE_CHECKING:
@@ -228,32 +229,6 @@ class Stage:
     work: Callable[[Context], dict[str, Any]]
     by_rows: bool = True
     once: bool = False
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of a source by shard: from the numbers kept by the index, or read anew."""
-
-    source: Source
-    shards: Shards
-    index: StageFolder
-
-    def read(self, number: int) -> Iterator[Batch]:
-        """Give a shard's rows and what is wrong with them, block by block."""
-        start, stop = self.shards.bounds(number)
-        if self.index.has("numbers", number):
-            yield Batch(read_npy(self.index.part("numbers", number)), self._known(number))
-            return
-        length = self.shards.block(self.source)
-        for a in range(start, stop, length):
-            yield self.source.read(a, min(stop, a + length))
-
-    def _known(self, number: int) -> dict[int, str]:
-        """Give what the index found wrong with rows of a shard, by their position in it."""
-        start, _ = self.shards.bounds(number)
-        table = read_table(self.index.part("quarantine", number, "parquet"))
-        at = (row - start for row in table["row"].to_pylist())
-        return dict(zip(at, table["reason"].to_pylist(), strict=True))
 
 
 def is_encoded(source: Source) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.features import Encoder, Projection
-from shoal.stages.base import Rows, write_quarantine
+from shoal.stages.base import write_quarantine
+from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_table
 
 _BLOCK = 4096

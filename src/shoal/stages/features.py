@@ -14,13 +14,13 @@ from shoal.sources import Source
 from shoal.stages.base import (
     KEPT_BYTES,
     Context,
-    Rows,
     Stage,
     is_plain,
     quarantined,
     refuse_too_few,
 )
 from shoal.stages.encoding import encode_good, note_late
+from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
 
 _QUICK = ("pixels", "gradients")
@@ -63,6 +63,10 @@ class _EncodeShard:
         """Load the encoder."""
         self.encoding.encoder.setup()
 
+    def fetch(self, item: int) -> None:
+        """Begin to read a shard."""
+        self.encoding.rows.fetch(item)
+
     def __call__(self, item: int) -> None:
         features, good = self.encoding.shard(item)
         folder = self.encoding.folder
@@ -83,6 +87,11 @@ class _MomentsOfGroup:
         if not self.kept:
             self.encoding.encoder.setup()
 
+    def fetch(self, item: int) -> None:
+        """Begin to read a group's first shard."""
+        if not self.kept:
+            self.encoding.rows.fetch(self.groups[item][0])
+
     def __call__(self, item: int) -> None:
         moments = Moments.zero(self.encoding.encoder.n_features)
         for features, good in self._shards(item):
@@ -92,11 +101,14 @@ class _MomentsOfGroup:
     def _shards(self, item: int) -> Iterator[tuple[NDArray, NDArray[np.bool_]]]:
         """Go through the features of a group's shards."""
         folder = self.encoding.folder
-        for number in self.groups[item]:
+        group = self.groups[item]
+        for number in group:
             if self.kept:
                 features = read_npy(folder.part("features", number))
                 yield features, read_npy(folder.part("ok", number))
             else:
+                if number < group[-1]:
+                    self.encoding.rows.fetch(number + 1)
                 features, good = self.encoding.shard(number)
                 write_npy(folder.part("ok", number), good)
                 yield features, good

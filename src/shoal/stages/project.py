@@ -12,9 +12,10 @@ from shoal.core.hashes import row_hashes
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
 from shoal.sources import Batch
-from shoal.stages.base import EVERY_ROW, Context, Rows, Stage, write_vectors
+from shoal.stages.base import EVERY_ROW, Context, Stage, write_vectors
 from shoal.stages.encoding import encode_good, note_late, residual
 from shoal.stages.grown import Grown
+from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_npy, read_table, write_npy
 
 _TRIED = 1024
@@ -33,6 +34,11 @@ class _ProjectShard:
     def setup(self) -> None:
         """Load the encoder."""
         self.encoder.setup()
+
+    def fetch(self, item: int) -> None:
+        """Begin to read a shard."""
+        if not self.features.has("features", item):
+            self.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
         good = read_npy(self.features.part("ok", item))
@@ -85,6 +91,10 @@ class _ProjectAdded:
     def setup(self) -> None:
         """Load the encoder."""
         self.encoder.setup()
+
+    def fetch(self, item: int) -> None:
+        """Begin to read a shard."""
+        self.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
         blocks = [self._block(batch) for batch in self.rows.read(item)]

@@ -1,0 +1,93 @@
+"""The rows of a source by shard, those that are asked for next fetched meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
+
+from shoal.sources import Batch, Source
+from shoal.sources.arrays import ArraySource
+from shoal.sources.store import FileStore
+from shoal.storage import StageFolder, read_npy, read_table
+
+if TYPE_CHECKING:
+    from shoal.stages.base import Shards
+
+
+class _Fetched:
+    """Ranges of rows that threads read ahead; pickles as empty."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._batches: dict[int, Future[Batch]] = {}
+
+    def __reduce__(self) -> tuple[type[_Fetched], tuple[()]]:
+        return _Fetched, ()
+
+    def begin(self, source: Source, start: int, stop: int) -> None:
+        """Begin to read a range, unless that is begun."""
+        with self._lock:
+            if start in self._batches:
+                return
+            future = self._batches[start] = Future()
+        Thread(target=_read_into, args=(future, source, start, stop), daemon=True).start()
+
+    def take(self, source: Source, start: int, stop: int) -> Batch:
+        """Give a range of rows: waited for where it is begun, else read here."""
+        with self._lock:
+            future = self._batches.pop(start, None)
+        return source.read(start, stop) if future is None else future.result()
+
+
+def _read_into(future: Future[Batch], source: Source, start: int, stop: int) -> None:
+    """Read a range of rows for whoever waits for it."""
+    try:
+        future.set_result(source.read(start, stop))
+    except BaseException as error:  # it is raised where it is waited for
+        future.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a source by shard: from the numbers kept by the index, or read anew."""
+
+    source: Source
+    shards: Shards
+    index: StageFolder
+    fetched: _Fetched = field(default_factory=_Fetched, compare=False, repr=False)
+
+    def read(self, number: int) -> Iterator[Batch]:
+        """Give a shard's rows and what is wrong with them, block by block."""
+        if self.index.has("numbers", number):
+            yield Batch(read_npy(self.index.part("numbers", number)), self._known(number))
+            return
+        for start, stop in self._blocks(number):
+            yield self.fetched.take(self.source, start, stop)
+
+    def fetch(self, number: int) -> None:
+        """Begin to read a shard that `read` is asked for soon, where reading means waiting."""
+        if is_waited_for(self.source) and not self.index.has("numbers", number):
+            self.fetched.begin(self.source, *next(self._blocks(number)))
+
+    def _blocks(self, number: int) -> Iterator[tuple[int, int]]:
+        """Give the ranges of rows that a shard is read in."""
+        start, stop = self.shards.bounds(number)
+        length = self.shards.block(self.source)
+        for a in range(start, stop, length):
+            yield a, min(stop, a + length)
+
+    def _known(self, number: int) -> dict[int, str]:
+        """Give what the index found wrong with rows of a shard, by their position in it."""
+        start, _ = self.shards.bounds(number)
+        table = read_table(self.index.part("quarantine", number, "parquet"))
+        at = (row - start for row in table["row"].to_pylist())
+        return dict(zip(at, table["reason"].to_pylist(), strict=True))
+
+
+def is_waited_for(source: Source) -> bool:
+    """Tell whether reading waits for the disk: arrays that are read past the system's cache."""
+    store = source.store if isinstance(source, ArraySource) else None
+    return isinstance(store, FileStore) and store.past_cache
