@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import sys
@@ -11,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
@@ -22,7 +20,8 @@ from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
-from shoal.errors import MissingExtraError, RunError, SettingError
+from shoal.engines.opening import opened_engine
+from shoal.errors import RunError, SettingError
 from shoal.planning import Plan, check_disk, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
@@ -33,9 +32,6 @@ from shoal.stages.base import Context, Stage
 from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, as_place, fingerprint, read_json
-
-if TYPE_CHECKING:
-    from shoal.engines.beam import BeamEngine
 
 STAGES: tuple[Stage, ...] = (
     index.STAGE,
@@ -106,7 +102,7 @@ def run_pipeline(
         replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
         plan.encoder,
         plan.shards,
-        _engine(settings, plan.workers, as_place(path), engine_options),
+        LocalEngine(plan.workers),
         said,
         0 if earlier is None else earlier.fresh,
         None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
@@ -115,9 +111,21 @@ def run_pipeline(
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}
     check_fit(as_place(path), fit_fingerprint(prints["tree"], prints["assign"]))
-    with RunFolder.create(path, about) as run, threadpool_limits(1, "blas"):
+    opening = opened_engine(
+        settings.engine,
+        plan.workers,
+        engine_options,
+        notes=as_place(path) / "_beam",
+        prepare=partial(share, settings.memory),
+        modules=(__name__,),  # which have all that a task needs
+    )
+    with (
+        opening as engine,
+        RunFolder.create(path, about) as run,
+        threadpool_limits(1, "blas"),
+    ):
         said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
-        context = replace(context, run=run)
+        context = replace(context, run=run, engine=engine)
         if why:
             said.note(why)
         if plan.remark:
@@ -147,36 +155,6 @@ def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None =
     if isinstance(growth, str):
         return make_plan(source, settings)
     return plan_growth(growth, settings)
-
-
-def _engine(
-    settings: FitSettings, workers: int, path: Path, options: Sequence[str]
-) -> LocalEngine | BeamEngine:
-    """Give the engine that the settings name.
-
-    Raises
-    ------
-    SettingError
-        When it does not take the options.
-    MissingExtraError
-        When Beam is not installed.
-    """
-    if settings.engine == "local":
-        if options:
-            raise SettingError(
-                f"{' '.join(options)} behind -- is for another engine: give --engine beam with it"
-            )
-        return LocalEngine(workers)
-    logging.disable(logging.WARNING)  # Beam complains of parts of it that nobody asked for
-    try:
-        from shoal.engines.beam import BeamEngine
-    except ImportError as error:
-        raise MissingExtraError(
-            f"--engine beam needs Apache Beam ({error}): pip install 'shoal[beam]'"
-        ) from None
-    finally:
-        logging.disable(logging.NOTSET)
-    return BeamEngine(options, path / "_beam", partial(share, settings.memory))
 
 
 def _refuse_to_shrink(path: Path, source: Source) -> None:

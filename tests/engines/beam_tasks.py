@@ -25,12 +25,14 @@ class Noting:
     item: int = -1
     times: int = 0
     wrong: str = ""
+    pause: float = 0.0
 
     def setup(self):
         write_json(self.folder / "setups" / f"{time.monotonic_ns()}.json", os.getpid())
 
     def __call__(self, item):
         failed = self.folder / "failed"
+        time.sleep(self.pause)
         if item == self.item and len(list(failed.glob("*"))) < self.times:
             write_json(failed / f"{time.monotonic_ns()}.json", os.getpid())
             self.fail()
@@ -43,8 +45,8 @@ class Noting:
             raise SourceError("row 7 could be read a moment ago: put it back")
         raise OSError(5, "the disk\nis away")
 
-    def has(self, item):
-        return (self.folder / f"{item}.json").exists()
+    def there(self):
+        return {int(path.stem) for path in self.folder.glob("*.json")}
 
     def count(self, what):
         return len(list((self.folder / what).glob("*")))

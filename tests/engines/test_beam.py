@@ -1,14 +1,21 @@
+import importlib
 import json
+import os
+import socket
+import sys
+import threading
+from contextlib import closing
 
 import pytest
 
 from shoal.engines.local import LocalEngine
-from shoal.errors import SettingError, SourceError, WorkError
+from shoal.errors import MissingExtraError, SettingError, SourceError, WorkError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
 from tests.engines.beam_tasks import HERE, PROCESSES, Noting
 
+from shoal.engines import beam as beam_engine
 from shoal.engines.beam import TRIES, BeamEngine
 
 ITEMS = list(range(12))
@@ -20,8 +27,8 @@ def shard(item):
 
 def run(tmp_path, options=HERE, items=ITEMS, told=None, **wrong):
     task = Noting(tmp_path / "out", **wrong)
-    engine = BeamEngine(options, tmp_path / "notes")
-    engine.run(task, items, told, has=task.has, name=shard)
+    with closing(BeamEngine(options, tmp_path / "notes")) as engine:
+        engine.run(task, items, told, there=task.there, name=shard)
     return task
 
 
@@ -96,7 +103,7 @@ def test_an_error_of_the_source_stays_one_and_is_not_tried_again(tmp_path):
 def test_results_that_do_not_arrive_are_said(tmp_path):
     engine = BeamEngine(HERE, tmp_path / "notes")
     with pytest.raises(WorkError, match=r"shard 0 and 11 more .* what they wrote is not here"):
-        engine.run(Noting(tmp_path / "there"), ITEMS, has=lambda item: False, name=shard)
+        engine.run(Noting(tmp_path / "there"), ITEMS, there=set, name=shard)
 
 
 def test_options_that_beam_refuses(tmp_path, capsys):
@@ -104,19 +111,76 @@ def test_options_that_beam_refuses(tmp_path, capsys):
         BeamEngine(["--direct_num_workers=many"], tmp_path)
 
 
-def test_a_process_that_never_hears_that_all_is_done_is_ended(monkeypatch):
-    from apache_beam.portability.api import beam_provision_api_pb2
-    from apache_beam.runners.portability.fn_api_runner.fn_runner import ExtendedProvisionInfo
+def test_results_are_told_while_a_pass_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(beam_engine, "_LOOK", 0.01)
+    task, at = Noting(tmp_path / "out", pause=0.1), []
+    with closing(BeamEngine(HERE, tmp_path / "notes")) as engine:
+        engine.run(task, ITEMS, lambda _: at.append(len(task.there())), there=task.there)
+    assert len(at) == len(ITEMS)
+    assert at[0] < len(ITEMS)
 
-    from shoal.engines import beam_processes
 
-    monkeypatch.setattr(beam_processes, "_PATIENCE", 0.5)
-    handler = object.__new__(beam_processes._WatchedHandler)
-    handler._worker_command_line = b"sleep 600"
-    handler.control_address, handler.worker_id = "localhost:1", "worker"
-    handler.provision_info = ExtendedProvisionInfo(beam_provision_api_pb2.ProvisionInfo())
-    handler.start_worker()
-    assert handler.worker_thread.is_alive()
-    handler.close()
-    assert not handler.worker_thread.is_alive()
-    assert not handler._said.exists()
+def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(beam_engine, "_LOOK", 0.01)
+    task, told, looks = Noting(tmp_path / "out", pause=0.05), [], []
+
+    def there():
+        looks.append(len(told))
+        if len(looks) == 1:
+            raise OSError("the store is away")
+        return task.there()
+
+    with closing(BeamEngine(HERE, tmp_path / "notes")) as engine:
+        engine.run(task, ITEMS, told.append, there=there)
+    assert sorted(told) == ITEMS
+
+
+def test_processes_are_of_one_that_has_loaded_all_and_gone_at_the_end(tmp_path):
+    engine = BeamEngine(PROCESSES, tmp_path / "notes", None, (Noting.__module__,))
+    for name in ("a", "b"):
+        task = Noting(tmp_path / name)
+        engine.run(task, ITEMS, there=task.there)
+        assert task.there() == set(ITEMS)
+    engine.close()
+    assert engine._starter._process.returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(engine._starter._process.pid, 0)
+
+
+def test_a_starter_that_was_killed_is_started_again(tmp_path):
+    with closing(BeamEngine(PROCESSES, tmp_path / "notes")) as engine:
+        engine._starter._process.kill()
+        engine._starter._process.wait()
+        task = Noting(tmp_path / "out")
+        engine.run(task, ITEMS, there=task.there)
+    assert task.there() == set(ITEMS)
+
+
+def test_a_process_that_never_hears_that_all_is_done_is_ended():
+    from shoal.engines.beam_processes import Starter
+
+    starter, told, ended = Starter(("tests.engines.beam_tasks",)), [], threading.Event()
+
+    def note(status):
+        told.append(status)
+        ended.set()
+
+    silent = socket.create_server(("localhost", 0))  # never answers
+    starter.start("worker_0", f"localhost:{silent.getsockname()[1]}", note)
+    assert not ended.wait(0.2)
+    starter.kill("worker_0")
+    assert ended.wait(60)
+    starter.close()
+    silent.close()
+    assert told == [-9]
+
+
+def test_a_beam_that_starts_workers_in_another_way_is_said(monkeypatch):
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import WorkerHandler
+
+    monkeypatch.delattr(WorkerHandler, "register_environment")
+    monkeypatch.delitem(sys.modules, "shoal.engines.beam_processes")
+    with pytest.raises(
+        MissingExtraError, match=r"Apache Beam 2\.\S+ starts .* 'apache-beam==2\.77"
+    ):
+        importlib.import_module("shoal.engines.beam_processes")

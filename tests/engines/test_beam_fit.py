@@ -63,20 +63,17 @@ def command(source, out, *options):
     return subprocess.Popen([*shoal_fit, *asked], stderr=subprocess.PIPE, text=True)
 
 
+def children_of(pid):
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in tasks for child in path.read_text().split()]
+
+
 def workers_of(process):
-    """The worker processes that a launcher has started."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            shell = int(status.read_text().rpartition(")")[2].split()[1])
-            words = (status.parent / "cmdline").read_bytes().split(b"\0")
-            parent = int(Path(f"/proc/{shell}/stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            continue
-        is_worker = b"apache_beam.runners.worker.sdk_worker_main" in words
-        if is_worker and process.pid in (shell, parent):
-            found.append(int(status.parent.name))
-    return found
+    """The worker processes that a launcher has: those of the one that they are forked from."""
+    try:
+        return [worker for starter in children_of(process.pid) for worker in children_of(starter)]
+    except OSError:  # one has just ended
+        return []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="worker processes are looked up in /proc")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
@@ -39,7 +39,7 @@ class Engine(Protocol):
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
         *,
-        has: Callable[[Item], bool] | None = None,
+        there: Callable[[], Collection[Item]] | None = None,
         name: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`; raises the first error that a task raised.
@@ -50,9 +50,12 @@ class Engine(Protocol):
             The work.
         on_done
             Is told of each item that is done, from any thread.
-        has
-            Tells whether the result of an item is there, so that an engine that loses workers
-            goes on with what is left.
+        there
+            Gives the items whose results are there, so that an engine that loses workers goes on
+            with what is left, and one that hears nothing from them sees how far they are.
         name
             What an item is called in an error: ``shard 3``.
         """
+
+    def close(self) -> None:
+        """Give back what was kept for further tasks."""

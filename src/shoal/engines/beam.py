@@ -7,10 +7,12 @@ through Beam, so any runner will do, and a worker that is lost costs what it was
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -30,6 +32,8 @@ TRIES = 3
 """How often a task is tried in its place, and a pass is begun again after workers were lost."""
 
 _PAUSE = 0.5  # seconds before the second try, twice as many before the third
+_LOOK = 1.0  # seconds between looks at how far a pass is, more where a look takes long
+_SHARE = 0.05  # of the time that looks may take
 
 
 class BeamEngine:
@@ -43,13 +47,20 @@ class BeamEngine:
         A folder that workers and launcher reach: what goes wrong is said there.
     prepare
         Called once a worker, before the task's `setup`; picklable.
+    modules
+        What worker processes of this machine load before they are asked to work.
     """
 
     def __init__(
-        self, options: Sequence[str], notes: Path, prepare: Callable[[], None] | None = None
+        self,
+        options: Sequence[str],
+        notes: Path,
+        prepare: Callable[[], None] | None = None,
+        modules: Sequence[str] = (),
     ) -> None:
         self._options, self._notes, self._prepare = tuple(options), notes, prepare
-        _checked(self._options)
+        has_processes = _has_processes(_checked(self._options))
+        self._starter = beam_processes.Starter((__name__, *modules)) if has_processes else None
 
     def run(
         self,
@@ -57,21 +68,24 @@ class BeamEngine:
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
         *,
-        has: Callable[[Item], bool] | None = None,
+        there: Callable[[], Collection[Item]] | None = None,
         name: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`, again on those that lost workers left undone."""
-        left, why = list(items), ""
+        seen, why = _Seen(list(items), on_done, there), ""
         for _ in range(TRIES):
-            if not left:
+            if not seen.left:
                 return
-            why = self._pass(task, left, name)
-            left, done = _parted(left, why, has)
-            if on_done is not None:
-                for item in done:
-                    on_done(item)
-        if left:
-            raise errors.WorkError(_gave_up(list(map(name, left)), why))
+            with seen.meanwhile():
+                why = self._pass(task, seen.left.copy(), name)
+            seen.look(all_ended=not why)
+        if seen.left:
+            raise errors.WorkError(_gave_up(list(map(name, seen.left)), why))
+
+    def close(self) -> None:
+        """End the process that workers are started from."""
+        if self._starter is not None:
+            self._starter.close()
 
     def _pass(self, task: Task[Item], items: list[Item], name: Callable[[Item], str]) -> str:
         """Run one pipeline; give why it stopped before its end, empty where it did not."""
@@ -79,7 +93,9 @@ class BeamEngine:
         begin = beam.Create(list(enumerate(items)), reshuffle=False)
         work = beam.ParDo(_Work(task, self._notes, self._prepare))
         options = _checked(self._options)
-        pipeline = beam.Pipeline(_runner(options), options)
+        # By the name DirectRunner, Beam would try Prism, a program that it downloads.
+        runner = None if self._starter is None else beam_processes.runner_of(self._starter)
+        pipeline = beam.Pipeline(runner, options)
         _ = pipeline | begin | beam.Reshuffle() | work
         try:
             with beam_processes.quiet():
@@ -99,6 +115,51 @@ class BeamEngine:
             first = min(found)
             kind = getattr(errors, found[first]["kind"], errors.WorkError)
             raise kind(f"{name(items[first])}: {found[first]['said']}")
+
+
+class _Seen(Generic[Item]):
+    """What is left of some items, by what is there of their results."""
+
+    def __init__(
+        self,
+        items: list[Item],
+        on_done: Callable[[Item], None] | None,
+        there: Callable[[], Collection[Item]] | None,
+    ) -> None:
+        self.left, self._on_done, self._there = items, on_done, there
+
+    @contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """Look again and again while something else is done; no two looks at a time."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._look_often, args=(ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _look_often(self, ended: threading.Event) -> None:
+        """Look until told to stop; a look that fails is none."""
+        pause = _LOOK
+        while not ended.wait(pause) and self._there is not None and self._on_done is not None:
+            began = time.monotonic()
+            with suppress(OSError, errors.ShoalError):
+                self.look()
+            pause = max(_LOOK, (time.monotonic() - began) / _SHARE)
+
+    def look(self, all_ended: bool = False) -> None:
+        """See what is done, and tell it; all, after a good end, where nothing else tells."""
+        if self._there is None:
+            found: Collection[Item] = self.left if all_ended else ()
+        else:
+            found = self._there()
+        done = [item for item in self.left if item in found]
+        self.left = [item for item in self.left if item not in found]
+        if self._on_done is not None:
+            for item in done:
+                self._on_done(item)
 
 
 class _Work(beam.DoFn):  # type: ignore[misc]
@@ -145,21 +206,6 @@ def _tried(work: Callable[[], None]) -> Exception | None:
     return last
 
 
-def _parted(
-    items: list[Item], why: str, has: Callable[[Item], bool] | None
-) -> tuple[list[Item], list[Item]]:
-    """Part items into those that are left and those that are done."""
-    if not why and (has is None or has(items[-1])):
-        return [], items
-    if has is None:
-        return items, []
-    done = [has(item) for item in items]
-    return (
-        [item for item, one in zip(items, done, strict=True) if not one],
-        [item for item, one in zip(items, done, strict=True) if one],
-    )
-
-
 def _checked(options: Sequence[str]) -> PipelineOptions:
     """Give the options as Beam's; they are made anew for each pipeline, as runners change them.
 
@@ -181,14 +227,11 @@ def _checked(options: Sequence[str]) -> PipelineOptions:
     return made
 
 
-def _runner(options: PipelineOptions) -> Any:
-    """Give the runner that the options name, None where Beam finds it by itself."""
+def _has_processes(options: PipelineOptions) -> bool:
+    """Tell whether workers are processes of this machine, started by Beam's direct runner."""
     named = options.view_as(StandardOptions).runner
     mode = options.view_as(DirectOptions).direct_running_mode
-    if mode == "multi_processing" and named in (None, "DirectRunner", "FnApiRunner"):
-        # Beam would try Prism first, a program that it downloads and that has no processes.
-        return beam_processes.process_runner(options)
-    return None
+    return mode == "multi_processing" and named in (None, "DirectRunner", "FnApiRunner")
 
 
 def _gave_up(names: list[str], why: str) -> str:

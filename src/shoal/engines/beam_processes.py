@@ -1,59 +1,147 @@
-"""Worker processes of Beam's direct runner: quiet, and missed when they die.
+"""Worker processes of Beam's direct runner: quick to start, quiet, and missed when they die.
 
-With ``--direct_running_mode=multi_processing`` Beam 2.77 waits for ever for a worker that was
-killed: nobody tells those who wait for its answers. Here they are told, so that the pipeline
-stops and the engine goes on with what is left. And it waits for ever for one that was still
-starting when the others had done all work, and never hears that it is over: it is killed. Other
-runners see to their workers themselves.
+With ``--direct_running_mode=multi_processing`` Beam 2.77 starts an interpreter a worker and pass,
+which takes seconds; it waits for ever for a worker that was killed, as nobody tells those who wait
+for its answers, and for one that was still starting when the others had done all work. Here workers
+are forked from a process that has loaded all (`beam_worker`), who waits for a dead one is told, and
+one that does not end is killed. Other runners see to their workers themselves.
+
+Of Beam's own parts, which may change with any version, these are used: `GrpcWorkerHandler` and its
+`register_environment`, the answers that a `ControlConnection` waits for, and `SdkHarness` as Beam's
+own pool of workers does.
 """
 
 from __future__ import annotations
 
 import os
-import shlex
-import signal
+import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+import apache_beam
 import grpc
-from apache_beam.portability import python_urns
-from apache_beam.portability.api import beam_fn_api_pb2, beam_provision_api_pb2
-from apache_beam.runners.portability.fn_api_runner.fn_runner import (
-    ExtendedProvisionInfo,
-    FnApiRunner,
-)
-from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
-    SubprocessSdkWorkerHandler,
-    WorkerHandler,
-)
-from apache_beam.runners.portability.local_job_service import SubprocessSdkWorker
-from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
+from shoal.engines import beam_worker
+from shoal.errors import MissingExtraError
+
+try:
+    from apache_beam.portability import python_urns
+    from apache_beam.portability.api import beam_fn_api_pb2
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+        ControlConnection,
+        GrpcWorkerHandler,
+        WorkerHandler,
+    )
+    from apache_beam.runners.worker.sdk_worker import SdkHarness
+
+    _ = ControlConnection()._futures_by_id, beam_fn_api_pb2.InstructionResponse
+    _ = WorkerHandler.register_environment, SdkHarness.run
+except (ImportError, AttributeError) as error:
+    raise MissingExtraError(
+        f"Apache Beam {apache_beam.__version__} starts worker processes in another way ({error}): "
+        "pip install 'apache-beam==2.77.*', or give another runner"
+    ) from None
 
 _EVERY = 0.5  # seconds: who begins to wait after the death is told too
 _LAST_WORDS = 300
 _PATIENCE = 5.0  # seconds for a worker to end by itself, all of whose work is done
 
 
-class _WatchedHandler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
-    """Starts a worker process, and ends every wait for it when it has died."""
+class Starter:
+    """The process that workers are forked from.
+
+    Parameters
+    ----------
+    modules
+        What it loads.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._modules = (SdkHarness.__module__, *modules)
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # where workers print errors
+        self._told: dict[str, Callable[[int], None]] = {}
+        self._process = self._begun()
+
+    def start(self, name: str, address: str, told: Callable[[int], None]) -> None:
+        """Start a worker; `told` is called with its exit status when it has ended."""
+        if self._process.poll() is not None:
+            self._end()
+            self._process = self._begun()
+        self._told[name] = told
+        self._tell(f"{name} {address}")
+
+    def kill(self, name: str) -> None:
+        """Kill a worker."""
+        with suppress(OSError):
+            self._tell(name)
+
+    def last_words(self) -> str:
+        """Give the last line that a worker printed."""
+        file = self._said.fileno()
+        start = max(0, os.fstat(file).st_size - _LAST_WORDS)  # the place is the workers' own
+        last = os.pread(file, _LAST_WORDS, start).decode(errors="replace").strip()
+        return f"; last it said: {last.rpartition(chr(10))[2]}" if last else ""
+
+    def close(self) -> None:
+        """End it, and all workers."""
+        self._end()
+        self._listening.join()
+        self._said.close()
+
+    def _end(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
+
+    def _begun(self) -> subprocess.Popen[str]:
+        """Start the process."""
+        # One BLAS thread a worker, as each task has; warnings would be a dead worker's last words.
+        begun = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", beam_worker.__name__, *self._modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            text=True,
+        )
+        self._listening = threading.Thread(target=self._listen, args=(begun,), daemon=True)
+        self._listening.start()
+        return begun
+
+    def _tell(self, line: str) -> None:
+        """Send it a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        """Pass on what it says of workers that ended; all have when it has."""
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                name, status = line.split()
+                self._told.pop(name)(int(status))
+        while self._told:
+            self._told.popitem()[1](process.wait())
+
+
+class _Handler(GrpcWorkerHandler):  # type: ignore[misc]
+    """One worker process, as Beam's runner sees it: every wait for it ends when it has died."""
+
+    def __init__(self, starter: Starter, _command: bytes, *given: Any) -> None:
+        super().__init__(*given)
+        self._starter, self._stopping, self._ended = starter, threading.Event(), threading.Event()
 
     def start_worker(self) -> None:
-        """Start the process, and a thread that waits for its end."""
-        self._stopping = threading.Event()
-        # Beam's start-up chatter, three dozen lines a pass, goes to a file.
-        with tempfile.NamedTemporaryFile(prefix="shoal-beam-", delete=False) as said:
-            self._said = Path(said.name)
-        told = f"echo $$ >{shlex.quote(str(self._said))}; exec ".encode()  # its number comes first
-        command = told + self._worker_command_line + f" 2>>{shlex.quote(str(self._said))}".encode()
-        self.worker = SubprocessSdkWorker(
-            command, self.control_address, self.provision_info, self.worker_id
-        )
-        self.worker_thread = threading.Thread(target=self._run, name="run_worker", daemon=True)
-        self.worker_thread.start()
+        """Start the process."""
+        self._starter.start(self.worker_id, self.control_address, self._note)
 
     def close(self) -> None:
         """End the process, or what is left of one that died: its channels then only complain."""
@@ -64,25 +152,32 @@ class _WatchedHandler(SubprocessSdkWorkerHandler):  # type: ignore[misc]
 
     def stop_worker(self) -> None:
         """Wait for the end of the process, but not for ever."""
-        self.worker_thread.join(_PATIENCE)
-        if self.worker_thread.is_alive():
-            with suppress(OSError, ValueError):
-                os.kill(int(self._said.read_text().partition("\n")[0]), signal.SIGKILL)
-        self.worker_thread.join()
+        if not self._ended.wait(_PATIENCE):
+            self._starter.kill(self.worker_id)
+            self._ended.wait()
 
-    def _run(self) -> None:
-        """Run the process to its end; an end that nobody asked for is told."""
-        lost = ""
-        try:
-            self.worker.run()
-        except RuntimeError as error:
-            said = self._said.read_text(errors="replace").partition("\n")[2]
-            last = said.strip().rpartition("\n")[2]
-            lost = f"{error}; last it said: {last[:_LAST_WORDS]}"
-        self._said.unlink(missing_ok=True)
-        while lost and not self._stopping.wait(_EVERY):
+    def _note(self, status: int) -> None:
+        """Note that the process has ended; an end that nobody asked for is told."""
+        self._ended.set()
+        if not self._stopping.is_set():
+            words = f"a worker process ended with {status}{self._starter.last_words()}"
+            threading.Thread(target=self._tell, args=(words,), daemon=True).start()
+
+    def _tell(self, lost: str) -> None:
+        """Tell all who wait, or begin to, that there will be no answer."""
+        while not self._stopping.is_set():
             for answer in list(self.control_conn._futures_by_id.values()):
+                # Beam's own `abort` would not reach those who wait for data.
                 answer.set(beam_fn_api_pb2.InstructionResponse(error=lost))
+            self._stopping.wait(_EVERY)
+
+
+def runner_of(starter: Starter) -> str:
+    """Give the runner of Beam whose workers are processes of this machine, started so."""
+    WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(
+        partial(_Handler, starter)
+    )
+    return "FnApiRunner"
 
 
 @contextmanager
@@ -99,11 +194,3 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         threading.excepthook = before
-
-
-def process_runner(options: Any) -> FnApiRunner:
-    """Give the runner of Beam whose workers are processes of this machine, watched."""
-    WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(_WatchedHandler)
-    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
-    provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
-    return FnApiRunner(provision_info=ExtendedProvisionInfo(provision))

@@ -6,7 +6,7 @@ core, share memory, and start at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 from threadpoolctl import threadpool_limits
@@ -26,12 +26,12 @@ class LocalEngine:
         items: Sequence[Item],
         on_done: Callable[[Item], None] | None = None,
         *,
-        has: Callable[[Item], bool] | None = None,
+        there: Callable[[], Collection[Item]] | None = None,
         name: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`; the first error stops the items not yet begun.
 
-        `has` and `name` are for engines that lose workers; an error here is its own sentence.
+        `there` and `name` are for engines that lose workers; an error here is its own sentence.
         """
         if not items:
             return
@@ -57,3 +57,6 @@ class LocalEngine:
             if failed:
                 pool.shutdown(wait=True, cancel_futures=True)
                 failed[0].result()
+
+    def close(self) -> None:
+        """Nothing is kept."""

@@ -283,7 +283,7 @@ def _work(context: Context) -> dict[str, Any]:
     if first is not None:
         write_json(folder.whole("extends", "json"), extension(first))
     task = _AssignShard(places, far, limits, folder, context.stage("project"), grown)
-    context.each_shard(task, lambda item: folder.has("rows", item, "parquet"))
+    context.each_shard(task, lambda: folder.numbers("rows", "parquet"))
     previous = _previous(context)
     if previous is not None:
         write_json(folder.whole("ids", "json"), _kept_ids(result, previous, context.first_id))

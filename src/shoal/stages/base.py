@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +21,7 @@ from shoal.sources import Encoded, Source
 from shoal.sources.arrays import ArraySource
 from shoal.stages.grown import Grown
 from shoal.stages.rows import Rows
-from shoal.storage import RunFolder, StageFolder, many, read_npy, read_table, write_npy, write_table
+from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
 
 if TYPE_CHECKING:
     from shoal.core.constraints import Constraints
@@ -147,10 +147,10 @@ class Context:
             return self
         return replace(self, engine=LocalEngine(self.settings.workers or 1))
 
-    def each_shard(self, task: Task[int], has: Callable[[int], bool]) -> None:
-        """Run a task on every shard that `has` not been done, and count the rows."""
+    def each_shard(self, task: Task[int], there: Callable[[], Collection[int]]) -> None:
+        """Run a task on every shard that is not `there`, and count the rows."""
         numbers = range(len(self.shards))
-        left = self._left(has, numbers)
+        left = _left(there, numbers)
         done = sum(map(self.shards.rows, numbers)) - sum(map(self.shards.rows, left))
         if done:
             self.progress.advance(done)
@@ -158,30 +158,25 @@ class Context:
             task,
             left,
             lambda number: self.progress.advance(self.shards.rows(number)),
-            has=has,
+            there=there,
             name=lambda number: f"shard {number}",
         )
-
-    def _left(self, has: Callable[[int], bool], numbers: Sequence[int]) -> list[int]:
-        """List the numbers whose part is not there."""
-        there = many(self.run.path, has, numbers)
-        return [number for number, one in zip(numbers, there, strict=True) if not one]
 
     def each_group(
         self,
         task: Task[int],
         groups: list[tuple[int, ...]],
-        has: Callable[[int], bool],
+        there: Callable[[], Collection[int]],
         *,
         counted: bool = True,
     ) -> None:
-        """Run a task on the number of every group that `has` not been done.
+        """Run a task on the number of every group that is not `there`.
 
         The rows are told as done unless another pass of the stage tells them.
         """
         sizes = [sum(map(self.shards.rows, group)) for group in groups]
         numbers = range(len(groups))
-        left = self._left(has, numbers)
+        left = _left(there, numbers)
         done = sum(sizes) - sum(sizes[number] for number in left)
         if done and counted:
             self.progress.advance(done)
@@ -189,9 +184,15 @@ class Context:
             task,
             left,
             (lambda number: self.progress.advance(sizes[number])) if counted else None,
-            has=has,
+            there=there,
             name=lambda number: _shards_named(groups[number]),
         )
+
+
+def _left(there: Callable[[], Collection[int]], numbers: Sequence[int]) -> list[int]:
+    """List the numbers whose part is not there."""
+    found = there()
+    return [number for number in numbers if number not in found]
 
 
 def _shards_named(group: tuple[int, ...]) -> str:

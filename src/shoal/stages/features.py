@@ -177,8 +177,8 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
     groups = context.shards.groups(8 * (2 + d + d * d), _ROOM_WHEN_KEPT if kept else _ROOM)
     task = _MomentsOfGroup(encoding, groups, kept)
     if kept:
-        context.each_shard(_EncodeShard(encoding), lambda shard: folder.has("ok", shard))
-    context.each_group(task, groups, lambda group: folder.has("moments", group), counted=not kept)
+        context.each_shard(_EncodeShard(encoding), lambda: folder.numbers("ok"))
+    context.each_group(task, groups, lambda: folder.numbers("moments"), counted=not kept)
     refuse_too_few(context.shards.n_rows, quarantined(context.run).to_pylist())
     moments = Moments.zero(d)
     for path in folder.parts("moments"):

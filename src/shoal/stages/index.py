@@ -87,7 +87,7 @@ def _work(context: Context) -> dict[str, Any]:
     read, keep = is_read(source), keeps_numbers(source)
     task = _IndexShard(source, context.shards, folder, read, keep, named)
     runs = context if read else context.light()
-    runs.each_shard(task, lambda item: folder.has("quarantine", item, "parquet"))
+    runs.each_shard(task, lambda: folder.numbers("quarantine", "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     refuse_too_few(source.n_rows, bad)
     summary = {

@@ -157,7 +157,7 @@ def _work(context: Context) -> dict[str, Any]:
             lambda kind, number: kind == "residual" or (number is not None and grown.keeps(number)),
         )
         task = _ProjectAdded(context.rows, context.encoder, projection, grown, folder)
-    context.each_shard(task, lambda number: folder.has("vectors", number))
+    context.each_shard(task, lambda: folder.numbers("vectors"))
     good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
     return {"rows": good, "components": projection.n_components}
 

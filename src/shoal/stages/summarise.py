@@ -171,7 +171,7 @@ def _stream(context: Context, folder: StageFolder, m: int) -> None:
     groups = context.shards.groups(8 * codebook.centres.size)
     task = _SummariseGroup(context.shards, groups, context.stage("project"), folder)
     task.held.get(lambda: codebook)
-    context.each_group(task, groups, lambda group: folder.has("partial_weight", group))
+    context.each_group(task, groups, lambda: folder.numbers("partial_weight"))
     names = [kind for kind in folder.kinds() if kind.startswith("partial_")]
     parts = (
         PartialSummary.from_arrays(
@@ -245,7 +245,7 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
     groups, share = shards.groups(1), min(1.0, count / shards.n_rows)
     task = _SampleGroup(shards, groups, share, context.settings.seed, project, folder)
     context.light().each_group(
-        task, groups, lambda group: folder.has("sample_vectors", group), counted=False
+        task, groups, lambda: folder.numbers("sample_vectors"), counted=False
     )
     counts = [len(read_npy(path, mmap=True)) for path in folder.parts("sample_vectors")]
     drawn = np.empty((sum(counts), int(project.receipt.counts["components"])), np.float32)

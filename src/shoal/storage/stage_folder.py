@@ -76,6 +76,16 @@ class StageFolder:
                 numbered.append((int(match["number"]), path))
         return [path for _, path in sorted(numbered)]
 
+    def numbers(self, kind: str, ext: str = "npy") -> set[int]:
+        """Give the numbers of the parts of one kind, by one look at their folder."""
+        folder = self._known(f"{kind}/whole.{ext}").parent
+        if not folder.is_dir():
+            return set()
+        found = (
+            _PART.fullmatch(path.name) for path in folder.iterdir() if path.suffix == f".{ext}"
+        )
+        return {int(match["number"]) for match in found if match and match["number"]}
+
     def kinds(self) -> list[str]:
         """List the kinds of parts that are there, in order of name."""
         return [path.name for path in self._kinds()]
