@@ -191,7 +191,7 @@ def _names(text: str) -> Any:
     return _setting(None, text, 'names such as age,income; "a, b" for one with a comma', parse)
 
 
-_FEATURES = ("auto", "photo", "pixels", "gradients", "vectors", "columns")
+_FEATURES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
 _NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _NETWORKS_SAID = "onnx:FILE, timm:NAME, torchvision:NAME or open_clip:NAME"
 

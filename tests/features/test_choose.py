@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from shoal.errors import SettingError
-from shoal.features import CHOICES, Columns, Gradients, Photo, Pixels, Vectors, choose_encoder
+from shoal.features import (
+    CHOICES,
+    Colours,
+    Columns,
+    Gradients,
+    Photo,
+    Pixels,
+    Vectors,
+    choose_encoder,
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ VECTORS = Rows("vectors", (20,))
         ("pixels", DIGITS, Pixels((8, 8, 1)), "as you asked"),
         ("photo", DIGITS, Photo(), "as you asked"),
         ("gradients", LARGE, Gradients((64, 64, 3)), "as you asked"),
+        ("colours", LARGE, Colours((64, 64, 3)), "as you asked"),
         ("auto", VECTORS, Vectors(20), "because the rows are vectors"),
         ("vectors", VECTORS, Vectors(20), "as you asked"),
     ],
@@ -90,7 +100,9 @@ def test_small_images_are_not_looked_at():
 
 @pytest.mark.parametrize("name", ["gradient", "", "AUTO"])
 def test_an_unknown_name_lists_the_choices(name):
-    with pytest.raises(SettingError, match="auto, photo, pixels, gradients, vectors") as caught:
+    with pytest.raises(
+        SettingError, match="auto, photo, pixels, gradients, colours, vectors"
+    ) as caught:
         choose_encoder(name, DIGITS)
     assert repr(name) in str(caught.value)
 
@@ -107,7 +119,11 @@ def test_a_table_is_encoded_by_its_columns(name):
     ("name", "rows"),
     [
         *(("vectors", DIGITS), ("columns", DIGITS), ("columns", VECTORS), ("vectors", TABLE)),
-        *((name, rows) for name in ("pixels", "gradients", "photo") for rows in (VECTORS, TABLE)),
+        *(
+            (name, rows)
+            for name in ("pixels", "gradients", "colours", "photo")
+            for rows in (VECTORS, TABLE)
+        ),
     ],
 )
 def test_names_that_do_not_go_with_the_rows_are_refused(name, rows):

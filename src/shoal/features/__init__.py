@@ -2,6 +2,7 @@
 
 from shoal.features.base import Encoder, Needs
 from shoal.features.choose import CHOICES, choose_encoder
+from shoal.features.colours import Colours
 from shoal.features.columns import Columns
 from shoal.features.content import LOOKED, LOOKED_SIDE
 from shoal.features.gradients import Gradients
@@ -15,6 +16,7 @@ __all__ = [
     "COMPONENTS",
     "LOOKED",
     "LOOKED_SIDE",
+    "Colours",
     "Columns",
     "Encoder",
     "Gradients",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shoal.core.spec import Spec, parse_spec
 from shoal.errors import SettingError
 from shoal.features.base import Encoder
+from shoal.features.colours import Colours
 from shoal.features.columns import Columns, TableLike
 from shoal.features.content import count_drawings
 from shoal.features.gradients import Gradients
@@ -18,9 +19,9 @@ from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.vectors import Vectors
 
-CHOICES = ("auto", "photo", "pixels", "gradients", "vectors", "columns")
+CHOICES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
 NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
-_FOR_IMAGES = ("photo", "pixels", "gradients")
+_FOR_IMAGES = ("photo", "pixels", "gradients", "colours")
 _LARGEST_SMALL = 64
 
 Look = Callable[[], Sequence[NDArray[np.uint8]]]
@@ -44,8 +45,8 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     Parameters
     ----------
     name : str
-        ``auto``, ``photo``, ``pixels``, ``gradients``, ``vectors`` or ``columns``; or a network,
-        see `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
+        ``auto``, ``photo``, ``pixels``, ``gradients``, ``colours``, ``vectors`` or ``columns``;
+        or a network, see `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
     source : Source
         Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
         table.
@@ -87,7 +88,8 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
     height, width, channels = source.shape
     if name in ("vectors", "columns"):
         raise SettingError(
-            f"features {name!r}, but the rows are images: choose auto, photo, gradients or pixels"
+            f"features {name!r}, but the rows are images: "
+            "choose auto, photo, gradients, pixels or colours"
         )
     shape = (height, width, channels)
     spec = parse_spec(name)
@@ -100,6 +102,7 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
         "photo": Photo(),
         "pixels": Pixels(shape),
         "gradients": Gradients(shape),
+        "colours": Colours(shape),
     }
     return encoders[name], f"Features: {name}, as you asked."
 

@@ -23,7 +23,7 @@ from shoal.stages.encoding import encode_good, note_late
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
 
-_QUICK = ("pixels", "gradients")
+_QUICK = ("pixels", "gradients", "colours")
 _ROOM = 1 << 29
 _ROOM_WHEN_KEPT = 1 << 26  # the moments of rows at hand take no time: few parts will do
 
