@@ -5,9 +5,10 @@
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+TSC := $(shell tsc --version 2>/dev/null | grep -q 'Version [5-9]' && echo tsc)
 ARGS :=
 
-.PHONY: demo test test-slow lint format bench bench-tiles docs clean venv dev
+.PHONY: demo test test-slow lint types-js format bench bench-tiles docs clean venv dev
 
 demo: venv
 	@$(BIN)/shoal demo $(ARGS)
@@ -23,6 +24,12 @@ lint: dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(if $(TSC),$(TSC) -p jsconfig.json,echo "The types of the page are not checked: there is no tsc 5 here.")
+
+types-js:
+	@test -n "$(TSC)" || { echo "There is no tsc 5 here: npm install --global typescript, or" \
+	    "make types-js TSC='npx --yes --package typescript@5.9 tsc'"; exit 1; }
+	@$(TSC) -p jsconfig.json
 
 format: dev
 	@$(BIN)/ruff check --fix

@@ -23,6 +23,7 @@ ODD = (
 NAMES = (
     "k", "set", "order", "seed", "start", "count", "rows", "row", "side", "z", "x", "y", "what",
     "as", "clusters", "each", "before", "after", "cluster", "since", "token", "path", "v",
+    "x0", "y0", "x1", "y1",
 )  # fmt: skip
 
 

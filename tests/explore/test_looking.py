@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shoal.core.morton import SIDE, to_places
 from shoal.explore.serve import static_files
 
 
@@ -153,6 +154,27 @@ def test_the_map_has_tiles_pictures_and_what_lies_under_the_pointer(digits, ask)
     assert good(client.get("/api/map/at?x=0&y=0&z=3"))["row"] is None
 
 
+def test_an_empty_part_of_the_map_is_told_from_one_with_rows(explorer, ask):
+    client, draw = ask(explorer), np.random.default_rng(2)
+    places = np.stack(to_places(explorer.atlas.spots[:]), 1) / SIDE
+    seen = set()
+    for _ in range(150):
+        wide = 2.0 ** -draw.integers(0, 14)
+        x0, y0 = draw.random(2) * (1 - wide)
+        corners = {"x0": x0, "y0": y0, "x1": x0 + wide, "y1": y0 + wide}
+        query = "&".join(f"{name}={v:.7f}" for name, v in corners.items())
+        some = good(client.get(f"/api/map/held?{query}"))["some"]
+
+        def within(margin, x0=x0, y0=y0, wide=wide):
+            low, high = np.array([x0, y0]) - margin, np.array([x0, y0]) + wide + margin
+            return bool(((places >= low) & (places <= high)).all(axis=1).any())
+
+        # Exact but for the cells on the edge, a 32nd of the width at most.
+        assert within(0) <= some <= within(wide / 16 + 2 / SIDE)
+        seen.add(some)
+    assert seen == {True, False}
+
+
 def test_an_area_of_the_map_is_a_set(digits, ask):
     client = ask(digits)
     outline = [[0, 0], [1, 0], [1, 0.5], [0, 0.5]]
@@ -191,6 +213,7 @@ def test_before_the_map_is_drawn_the_page_is_told(digits, ask):
         ("map/tile?z=14&x=0&y=0", "z 14: give 0 to 13"),
         ("map/tile?z=2&x=4&y=0", "x 4: give 0 to 3"),
         ("map/at?x=2&y=0&z=0", "from 0 to 1"),
+        ("map/held?x0=0.5&y0=0&x1=0.1&y1=1", "the upper left and the lower right corner"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_rule(digits, ask, query, rule):

@@ -19,6 +19,7 @@ from shoal.explore.tiles import (
     code_range,
     density_png,
     frames_png,
+    holds_any,
     lit_spots,
     spot_bits,
     veil_png,
@@ -271,6 +272,16 @@ def mosaic(explorer: Explorer, asked: Asked) -> Response:
     rows_ = explorer.cell_rows(zoom, x, y, bits)
     data = pictures.mosaic(rows_, 512 >> bits)
     return Response(data, media_type="image/webp", headers=_FOREVER)
+
+
+def held(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Say whether any row lies in a rectangle of the map, or within a 32nd of its width of it."""
+    if not explorer.atlas.has_map:
+        raise InputError("the map is not drawn yet: wait a moment")
+    x0, y0, x1, y1 = (asked.real(name, 0, 1) for name in ("x0", "y0", "x1", "y1"))
+    if not (x0 <= x1 and y0 <= y1):
+        raise InputError("x0, y0, x1, y1: give the upper left and the lower right corner")
+    return {"some": holds_any(explorer.atlas, (x0, y0), (x1, y1))}
 
 
 def at(explorer: Explorer, asked: Asked) -> dict[str, Any]:

@@ -46,6 +46,7 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "map/tile": looking.tile,
     "map/mosaic": looking.mosaic,
     "map/at": looking.at,
+    "map/held": looking.held,
     "edits": editing.history,
     "export": exporting.export,
     "overview": judging.overview,

@@ -21,6 +21,7 @@ DEEPEST = 13
 FINE = 8
 """A tile has 2^8 by 2^8 spots when all are shown as colours."""
 
+_ACROSS = 32
 _GREY = np.array([128, 130, 134], np.uint8)
 _FAINT = 0.16
 _VEIL = 0.7
@@ -59,6 +60,16 @@ def code_range(atlas: Atlas, x: int, y: int, level: int) -> tuple[int, int]:
         codes = atlas.codes[a:b].astype(np.int64)
         a, b = a + int(np.searchsorted(codes, low)), a + int(np.searchsorted(codes, high))
     return a, b
+
+
+def holds_any(atlas: Atlas, low: tuple[float, float], high: tuple[float, float]) -> bool:
+    """Tell whether rows lie in the cells, 32 across or down, that cover a rectangle of the map."""
+    wide = max(high[0] - low[0], high[1] - low[1], 2.0**-BITS)
+    level = max(0, min(BITS, int(np.floor(np.log2(_ACROSS / wide)))))
+    side = 1 << level
+    (x0, y0), (x1, y1) = ([min(int(v * side), side - 1) for v in at] for at in (low, high))
+    cells = ((x, y) for y in range(y0, y1 + 1) for x in range(x0, x1 + 1))
+    return any(b > a for a, b in (code_range(atlas, x, y, level) for x, y in cells))
 
 
 def spots(cut: Cut, zoom: int, x: int, y: int, bits: int) -> Spots:

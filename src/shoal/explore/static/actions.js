@@ -2,7 +2,7 @@
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
 import { Icon } from "./icons.js";
-import { count, edit, images, label, pickedCount, pickedSet, say, set, stand, state, complain, useStore } from "./store.js";
+import { count, edit, images, pickedCount, say, set, stand, state, complain, useStore } from "./store.js";
 
 /** Open a dialog that is about what edits stand on. @param {Record<string, any>} dialog */
 export async function ask(dialog) {
@@ -36,7 +36,7 @@ async function each(of) {
 }
 
 export function Actions() {
-  const [selected, data, area] = useStore((s) => [s.selected, s.data, s.area]);
+  const [selected, area] = useStore((s) => [s.selected, s.area, s.data]);
   const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
   if (state.run.read_only || (!selected.length && !area)) return null;
   const button = (name, key, said, run, on = true) => html`<button key=${name} onClick=${run} disabled=${!on} title=${key ? `${said} (${key})` : said}>${name}</button>`;
@@ -56,7 +56,7 @@ export function Actions() {
 
 /** What can be done with the images that are picked. */
 export function PickedActions() {
-  const [picked, pickedAll, scope] = useStore((s) => [s.picked, s.pickedAll, s.scope]);
+  const [pickedAll, scope] = useStore((s) => [s.pickedAll, s.scope, s.picked]);
   const n = pickedCount();
   if (!n) return null;
   return html`<div class="picked" role="region" aria-label="Selected images">

@@ -139,32 +139,29 @@ export function Badge({ held }) {
 
 // The tree.
 
-/** Build the binary tree over the clusters from the K at which neighbours in leaf order come apart. */
+/** @typedef {{id?: number, k?: number, left?: Branch, right?: Branch}} Branch a cluster, or a split */
+
+/**
+ * Build the binary tree over the clusters from the K at which neighbours in leaf order come apart.
+ * @param {number[]} order @param {number[]} apart @returns {Branch}
+ */
 function grown(order, apart) {
+  /** @type {(Branch & {k: number})[]} */
   const stack = [];
+  /** @type {Branch} */
   let last = { id: order[0] };
   // A Cartesian tree over `apart`: the earliest split is the root.
   for (let i = 0; i < apart.length; i++) {
     const leaf = { id: order[i + 1] };
     let left = last;
-    while (stack.length && stack[stack.length - 1].k > apart[i]) {
-      const node = stack.pop();
-      node.right = left;
-      left = node;
-    }
+    while ((stack.at(-1)?.k ?? 0) > apart[i]) left = Object.assign(/** @type {Branch} */ (stack.pop()), { right: left });
     stack.push({ k: apart[i], left });
     last = leaf;
   }
-  let node = last;
-  while (stack.length) {
-    const above = stack.pop();
-    above.right = node;
-    node = above;
-  }
-  return node;
+  return stack.reduceRight((right, above) => Object.assign(above, { right }), last);
 }
 
-/** @param {any} node @returns {number[]} */
+/** @param {any} node a branch @returns {number[]} */
 const under = (node) => (node.id !== undefined ? [node.id] : [...under(node.left), ...under(node.right)]);
 
 function Tree() {
@@ -172,7 +169,7 @@ function Tree() {
   const [closed, setClosed] = useState(new Set());
   const root = useMemo(() => (data?.order.length ? grown(data.order, data.apart) : null), [data]);
   const list = useRef(null);
-  if (!root) return html`<p class="empty">No clusters.</p>`;
+  if (!data || !root) return html`<p class="empty">No clusters.</p>`;
   /** @type {any[]} */
   const lines = [];
   const walk = (node, depth) => {

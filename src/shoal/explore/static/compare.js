@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { complain, count, images, label, loadClusters, select, state, useStore } from "./store.js";
 
 export function Compare() {
-  const data = useStore((s) => s.data);
+  const data = /** @type {import('./store.js').Clustering} */ (useStore((s) => s.data));
   const { run } = state;
   const choices = [...run.layers.map((l) => [String(l.k), `${l.k} clusters, the tree's own`]), ["edited", data.edited ? "as edited" : "as it is now"]];
   const others = run.other ? [["other", `the run ${run.other}`]] : [];

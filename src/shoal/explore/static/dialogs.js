@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get, post } from "./api.js";
-import { colour, complain, count, edit, images, label, pickedCount, pickedSet, select, set, state, useStore } from "./store.js";
+import { colour, complain, count, edit, images, label, pickedCount, pickedSet, set, state, useStore } from "./store.js";
 import { Tiles, inStrips } from "./thumbs.js";
 import { ExportDialog } from "./exports.js";
 import { Icon } from "./icons.js";
@@ -18,7 +18,7 @@ export function Dialogs() {
 }
 
 /** A window over the page: focus stays in it, Esc closes it (some browsers close it without asking). */
-export function Window({ title, wide = false, onSubmit = null, children }) {
+export function Window({ title, wide = false, onSubmit, children }) {
   const box = useRef(null);
   useLayoutEffect(() => {
     const before = document.activeElement;
@@ -112,7 +112,7 @@ function Split({ cluster }) {
 function Rename({ cluster }) {
   const [name, setName] = useState(state.byId.get(cluster)?.name ?? "");
   const others = [...state.byId.values()].filter((c) => c.name && c.id !== cluster);
-  const taken = others.find((c) => c.name.toLowerCase() === name.trim().toLowerCase());
+  const taken = others.find((c) => c.name?.toLowerCase() === name.trim().toLowerCase());
   const submit = () => {
     close();
     if (taken) set({ dialog: { kind: "merge", clusters: [cluster, taken.id], into: taken.id, why: `${label(taken.id)} has that name already` } });
@@ -179,7 +179,7 @@ function Conflict({ message }) {
 
 /** Twenty images at random: which do not belong? */
 function Quiz({ cluster }) {
-  const [rows, setRows] = useState([]);
+  const [rows, setRows] = useState(/** @type {any[]} */ ([]));
   const [wrong, setWrong] = useState(new Set());
   const [before, setBefore] = useState(null);
   useEffect(() => {

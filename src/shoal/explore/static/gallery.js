@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Refused, address, get } from "./api.js";
-import { clear, colour, complain, count, images, label, orderNow, orders, pickedCount, filterBy, refreshScope, say, select, set, state, useStore, wanted } from "./store.js";
+import { colour, complain, count, images, label, orderNow, orders, filterBy, refreshScope, say, select, set, state, useStore, wanted } from "./store.js";
 import { STRIP, Numbers, loadProfiles, rowSize, strip, tileStyle } from "./thumbs.js";
 import { Actions, PickedActions } from "./actions.js";
 import { Badge } from "./clusters.js";
@@ -94,7 +94,7 @@ function glance(data, selected, area) {
 export const shownList = { pages: null, focus: 0, move: () => {} };
 
 export function Gallery() {
-  const [data, scope, order, selected, area] = useStore((s) => [s.data, s.scope, orderNow(s), s.selected, s.area]);
+  const [data, order, selected, area] = useStore((s) => [s.data, orderNow(s), s.selected, s.area, s.scope]);
   const empty = !data?.clusters.length;
   const listed = order === "overview";
   // The overview and the grid take each other's place: who was in the one goes on in the other.
@@ -122,8 +122,8 @@ function Head() {
       <h2 title=${title}>${title}</h2>
       ${known && (one || area || where.length > 0 || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
       ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
-      ${one?.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
-      ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data.seq })}
+      ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
+      ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data?.seq })}
         alt=${`Mean of ${title}`} title="The mean image" />`}
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
     </div>

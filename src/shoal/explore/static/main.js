@@ -12,7 +12,7 @@ import { MapPanel } from "./map.js";
 import { Panels } from "./panels.js";
 import { Drop } from "./search.js";
 import { act } from "./actions.js";
-import { complain, count, listen, loadClusters, loadLog, say, select, selectArea, set, state, useStore } from "./store.js";
+import { complain, count, listen, loadClusters, loadLog, say, selectArea, set, state, useStore } from "./store.js";
 
 const TABS = [["clusters", "Clusters"], ["images", "Images"], ["map", "Map"]];
 
@@ -32,7 +32,7 @@ function App() {
 }
 
 function Top() {
-  const [run, log, away, data] = useStore((s) => [s.run, s.log, s.away, s.data]);
+  const [run, log, away] = useStore((s) => [s.run, s.log, s.away]);
   return html`<header class="top">
     <img src="/static/icon.svg" alt="" width="24" height="24" />
     <h1>${run.name}</h1>
@@ -102,11 +102,11 @@ function read() {
   return {
     k: k !== null && k >= 1 && k <= state.run.representatives ? k : null,
     selected: numbers("c", ".").filter((c) => c >= 0 && Number.isInteger(c)),
-    order: state.run.orders.includes(found.get("o")) ? found.get("o") : "overview",
+    order: state.run.orders.includes(found.get("o")) ? String(found.get("o")) : "overview",
     open: found.has("i") && Number(found.get("i")) >= 0 && Number(found.get("i")) < state.run.rows ? Number(found.get("i")) : null,
     view: view.length === 3 ? { z: view[0], x: view[1], y: view[2] } : null,
     size: Math.max(32, Math.min(208, Number(found.get("s")) || standardSize())),
-    tab: TABS.some(([name]) => name === found.get("t")) ? found.get("t") : "images",
+    tab: TABS.some(([name]) => name === found.get("t")) ? String(found.get("t")) : "images",
     area,
     where: filters(found.get("w")),
   };
@@ -169,10 +169,8 @@ async function begin() {
     document.title = `${run.name} – Shoal`;
     const { k, selected, order, open, view, size, tab, area, where } = read();
     set({ order, size, view, tab, where });
-    await loadClusters(k).catch(() => loadClusters(null));
-    const there = selected.filter((id) => state.byId.has(id));
+    await loadClusters(k, selected).catch(() => loadClusters(null, []));
     if (area && map.ready) await selectArea(/** @type {any} */ (area));
-    else if (there.length) await select(there);
     set({ open, tab });
     loadLog().catch(complain);
     keepAddress();

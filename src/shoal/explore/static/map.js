@@ -12,7 +12,7 @@ const TILE = 512;
 const L = globalThis["L"];
 
 export function MapPanel() {
-  const [map, trouble] = useStore((s) => [s.map, s.run.trouble]);
+  const map = useStore((s) => s.map);
   return html`<section class="panel map-panel" aria-label="Map">
     ${map.ready ? html`<${LiveMap} />` : html`<${Waiting} />`}
   </section>`;
@@ -34,10 +34,11 @@ function LiveMap() {
   const held = useRef(null);
   const [tool, setTool] = useState(null);
   const [hover, setHover] = useState(null);
+  const [empty, setEmpty] = useState(false);
   const map = useStore((s) => s.map);
   // Before the next event, not after the next paint: who is quick has the tool in hand already.
   useLayoutEffect(() => {
-    held.current = new Drawn(box.current, setHover, () => setTool(null));
+    held.current = new Drawn(box.current, setHover, () => setTool(null), setEmpty);
     return () => held.current.remove();
   }, []);
   useLayoutEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
@@ -55,6 +56,7 @@ function LiveMap() {
       <button title="Show the whole map" onClick=${() => held.current.whole()}>Whole</button>
     </div>
     <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom"></div>
+    ${empty && html`<p class="map-empty" role="status">No image lies here. <button class="link" onClick=${() => held.current.whole()}>Show the whole map</button></p>`}
     ${hover && html`<${Hover} at=${hover} />`}
     <footer class="foot" title="Of the 10 nearest neighbours of an image, how many are among its 10 nearest on the map.">
       <span>For looking only: distances on the map are not exact. <b>${percent} %</b> of nearest neighbours are next to each other here.</span></footer>`;
@@ -69,10 +71,11 @@ function Hover({ at }) {
 
 /** A Leaflet map over the unit square, kept in step with the state of the page. */
 class Drawn {
-  constructor(box, onHover, onDone) {
+  constructor(box, onHover, onDone, onEmpty) {
     this.tool = null;
     this.onHover = onHover;
     this.onDone = onDone;
+    this.onEmpty = onEmpty;
     const crs = L.extend({}, L.CRS.Simple, { transformation: new L.Transformation(TILE, 0, TILE, 0) });
     const { deepest } = state.map;
     this.map = L.map(box, {
@@ -96,6 +99,8 @@ class Drawn {
     this.map.on("moveend", () => {
       const { lat, lng } = this.map.getCenter();
       set({ view: { z: this.map.getZoom(), x: lng, y: lat } });
+      clearTimeout(this.looking);
+      this.looking = setTimeout(() => this.look().catch(() => null), 200);
     });
     this.map.on("zoomend", () => this.drawNames());
     this.map.on("click", (event) => this.click(event));
@@ -108,9 +113,20 @@ class Drawn {
   }
 
   remove() {
+    clearTimeout(this.looking);
+    clearTimeout(this.waiting);
     this.stop();
     this.watch.disconnect();
     this.map.remove();
+  }
+
+  /** Say so when nothing lies in what is seen. */
+  async look() {
+    const seen = this.map.getBounds();
+    const [x0, y0, x1, y1] = [seen.getWest(), seen.getSouth(), seen.getEast(), seen.getNorth()].map((v) => Math.max(0, Math.min(1, v)));
+    const within = x0 < x1 && y0 < y1;
+    const ask = { x0: x0.toFixed(7), y0: y0.toFixed(7), x1: x1.toFixed(7), y1: y1.toFixed(7) };
+    this.onEmpty(!within || !(await get("map/held", ask)).some);
   }
 
   /** Show the whole map. */
@@ -150,6 +166,7 @@ class Drawn {
   /** The colours: those chosen strong, the others faint. */
   async ground() {
     const { k, data, scope, picked } = state;
+    if (!data) return;
     let chosen = scope.set;
     if (picked.size) {
       const { post } = await import("./api.js");
@@ -162,8 +179,9 @@ class Drawn {
     if (this.shown && drawn === this.drawn) return;
     this.drawn = drawn;
     const from = state.map.pictures_from ?? 99;
+    const v = `${state.run.version}-${data.seq}`;
     const made = this.layer((at) => address("map/tile", {
-      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", v: `${state.run.version}-${data.seq}`,
+      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", v,
     }), "ground");
     const old = this.shown;
     this.shown = made;
@@ -172,17 +190,19 @@ class Drawn {
     this.veil?.remove();
     this.veil = null;
     if (chosen !== null && state.map.pictures_from !== null) {
-      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil" }), "veil", { minZoom: from }).addTo(this.map);
+      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", v }), "veil", { minZoom: from }).addTo(this.map);
     }
   }
 
   /** Names of clusters, the largest first, where there is room. */
   drawNames() {
     this.names.clearLayers();
-    const clusters = [...(state.data?.clusters ?? [])].filter((c) => c.xy).sort((a, b) => b.rows - a.rows);
+    const clusters = [...(state.data?.clusters ?? [])].sort((a, b) => b.rows - a.rows);
+    /** @type {{l: number, r: number, t: number, b: number}[]} */
     const taken = [];
     const most = 30 * 2 ** Math.max(0, this.map.getZoom());
     for (const c of clusters.slice(0, most)) {
+      if (!c.xy) continue;
       const at = this.map.latLngToLayerPoint([c.xy[1], c.xy[0]]);
       const text = label(c.id);
       const half = 4 + 3.6 * Math.min(24, text.length);

@@ -33,6 +33,7 @@ function History() {
       : html`<p class="empty">No edits yet. Whatever you do here can be undone, and is kept beside the fit, which it never changes.</p>`}`;
 }
 
+/** @type {[string, [string, string][]][]} */
 export const KEYS = [
   ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
     ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["s", "find by an image"]]],

@@ -6,7 +6,7 @@ import { colour, complain, label, select, set, state, useStore } from "./store.j
 import { Tiles } from "./thumbs.js";
 
 /** The image that was given, and what was found. */
-const given = { url: "", name: "", busy: false, /** @type {any} */ found: null };
+const given = { url: "", name: "", busy: false, found: /** @type {any} */ (null) };
 /** @type {Set<() => void>} */
 const watching = new Set();
 const told = () => watching.forEach((f) => f());

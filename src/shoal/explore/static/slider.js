@@ -48,6 +48,7 @@ export function Slider() {
       ${now > 1 && excess(now) != null ? html`Excess of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the excess of each split"}
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
+    ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer that the data mark"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}
     ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits: those stand on ${data.base} clusters.
       <button class="link" onClick=${() => set({ dialog: { kind: "start", k } })}>Start anew from here</button></p>`}
   </section>`;
