@@ -1,8 +1,17 @@
 import io
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
+
+import shoal
+from shoal.errors import InputError
+from shoal.explore.explorer import Explorer
+from shoal.explore.prepare import prepare_leaves
+from shoal.features import Needs, choose
+from shoal.features.sessions import unit_rows
+from shoal.storage import RunFolder
 
 
 def png(pixels):
@@ -55,3 +64,77 @@ def test_what_is_no_image_is_refused(digits, ask, body):
 def test_rows_that_are_no_images_are_not_searched_by_one(vectors, ask):
     answer = ask(vectors).post("/api/search", content=b"x")
     assert "no images" in answer.json()["error"]["message"]
+
+
+@dataclass(frozen=True)
+class Colours:
+    """An encoder that knows images by their mean colour, and words for colours."""
+
+    n_features = 3
+    name = "open_clip"
+    whiten = 0.0
+    needs = Needs()
+
+    def settings(self):
+        return {"name": self.name, "version": 1}
+
+    def setup(self):
+        pass
+
+    def encode(self, data):
+        return unit_rows(data.mean(axis=(1, 2)).astype(np.float32) + 1)
+
+    def encode_words(self, texts):
+        known = {"red": [1, 0.1, 0.1], "green": [0.1, 1, 0.1], "violet": [0.6, 0.1, 0.7]}
+        if any(text not in known for text in texts):
+            raise InputError("the words are not known")
+        return unit_rows(np.array([known[text] for text in texts], np.float32))
+
+
+@pytest.fixture(params=[None, 40], ids=["every row", "40 representatives"])
+def coloured(request, monkeypatch, tmp_path):
+    """300 images in all colours, by an encoder that knows words."""
+    monkeypatch.setattr(choose, "open_network", lambda _: (Colours(), "three numbers of colours"))
+    draw = np.random.default_rng(4)
+    shades = draw.integers(30, 220, (300, 1, 1, 3)) + draw.integers(-20, 20, (300, 12, 12, 3))
+    np.save(tmp_path / "x.npy", shades.clip(0, 255).astype(np.uint8))
+    out, how = tmp_path / "x.shoal", {"workers": 1, "representatives": request.param}
+    shoal.fit(tmp_path / "x.npy", out, features="open_clip:tiny", **how)
+    prepare_leaves(RunFolder.open(out), out)
+    return Explorer(shoal.open(out), out)
+
+
+def test_words_find_the_images_that_fit_them_best(coloured, ask):
+    client = ask(coloured)
+    assert client.get("/api/run").json()["words"]
+    encoder, images = Colours(), coloured.run.source.read(0, 300).data
+    rows = encoder.encode(images)
+    for text in ("red", "green", "violet"):
+        found = client.post("/api/words", json={"words": f" {text} "}).json()["rows"]
+        fits = (rows - rows.mean(axis=0)) @ encoder.encode_words([text])[0]
+        best = np.argsort(-fits)[:10]
+        assert [r["row"] for r in found[:10]] == best.tolist()
+        assert [r["fit"] for r in found[:10]] == pytest.approx(fits[best].tolist(), abs=2e-4)
+        assert {r["cluster"] for r in found} <= set(coloured.curation.sizes())
+
+
+@pytest.mark.parametrize("body", [{}, {"words": ""}, {"words": 3}, {"words": "x" * 301}])
+def test_what_is_no_text_is_refused(digits, ask, body):
+    answer = ask(digits).post("/api/words", json=body)
+    assert answer.status_code == 400
+    assert "give a text of at most 300 characters" in answer.json()["error"]["message"]
+
+
+def test_words_that_the_encoder_cannot_read_are_said(coloured, ask):
+    answer = ask(coloured).post("/api/words", json={"words": "chartreuse"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "the words are not known"
+
+
+def test_other_features_know_no_words(digits, vectors, ask):
+    for explorer in (digits, vectors):
+        client = ask(explorer)
+        assert not client.get("/api/run").json()["words"]
+        answer = client.post("/api/words", json={"words": "a cat"})
+        assert answer.status_code == 400
+        assert "--features open_clip:NAME" in answer.json()["error"]["message"]

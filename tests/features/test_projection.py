@@ -224,3 +224,13 @@ def test_shapes_and_weights_that_do_not_fit_are_refused():
         Moments.zero(3).merge(Moments.zero(4))
     with pytest.raises(InputError, match="5"):
         fit_projection(Moments.of(rows)).apply(rows[:, :3])
+
+
+@pytest.mark.parametrize("whiten", [0.0, 0.25, 0.5])
+def test_along_a_direction_rows_come_in_the_order_of_their_inner_products(whiten):
+    rows = random_rows(60)
+    projection = fit_projection(Moments.of(rows), 5, whiten)
+    asked = np.random.default_rng(1).normal(size=(2, 5))
+    found = projection.apply(rows) @ projection.direction(asked).T
+    expected = (rows - rows.mean(axis=0)) @ asked.T
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)

@@ -8,7 +8,14 @@ import pytest
 
 from shoal.core.spec import parse_spec
 from shoal.errors import InputError, MissingExtraError, SettingError
-from shoal.features import Encoder, choose_encoder, torch_libraries, torch_network
+from shoal.features import (
+    WORDED,
+    Encoder,
+    Worded,
+    choose_encoder,
+    torch_libraries,
+    torch_network,
+)
 from shoal.features.torch_network import open_torch
 from shoal.pipeline import run_pipeline
 from shoal.settings import fit_settings
@@ -181,6 +188,33 @@ def test_the_image_side_of_open_clip(tmp_path):
     module.forward = module.encode_image
     expected = slow(module, images, encoder.given.mean, encoder.given.std)
     np.testing.assert_allclose(encoder.encode(images), expected, atol=1e-4)
+
+
+def test_the_words_of_open_clip(tmp_path):
+    open_clip = pytest.importorskip("open_clip")
+    import torch
+
+    torch.manual_seed(0)
+    module = open_clip.create_model("ViT-S-32-alt").eval()
+    torch.save(module.state_dict(), tmp_path / "own.pth")
+    encoder, _ = opened(f"open_clip:ViT-S-32-alt?weights={tmp_path / 'own.pth'}")
+    assert encoder.name in WORDED
+    assert isinstance(encoder, Worded)
+    texts = ["a red kite", "two tench"]
+    found = encoder.encode_words(texts)
+    with torch.no_grad():
+        expected = module.encode_text(open_clip.get_tokenizer("ViT-S-32-alt")(texts)).numpy()
+    assert found.shape == (2, encoder.n_features)
+    np.testing.assert_allclose(
+        found, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-4
+    )
+
+
+def test_other_networks_know_no_words(timm, weights):
+    encoder, _ = opened(f"timm:resnet10t?weights={weights}&size=64")
+    assert encoder.name not in WORDED
+    with pytest.raises(InputError, match="knows no words: open_clip has networks that do"):
+        encoder.encode_words(["a kite"])
 
 
 def test_weights_that_cannot_be_fetched(timm, monkeypatch):

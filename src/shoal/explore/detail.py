@@ -33,7 +33,7 @@ def near_seats(atlas: Atlas, seat: int, most: int) -> tuple[NDArray[np.int64], N
         np.arange(atlas.start[a], min(atlas.start[a] + each, atlas.start[a + 1])) for a in around
     ]
     found = np.concatenate([own[own != seat], *others]).astype(np.int64)
-    mine = _vectors(atlas, np.array([seat]))
+    mine = vectors_of(atlas, np.array([seat]))
     away = None if mine is None else distances_to(atlas, found, mine[0])
     if away is None:
         return found[:most], None
@@ -45,7 +45,7 @@ def distances_to(
     atlas: Atlas, seats: NDArray[np.int64], vector: NDArray[np.float32]
 ) -> NDArray[np.float64] | None:
     """Give the distances of some rows to a vector, None where the run has no vectors any more."""
-    vectors = _vectors(atlas, seats)
+    vectors = vectors_of(atlas, seats)
     if vectors is None:
         return None
     away: NDArray[np.float64] = np.sqrt(((vectors - vector) ** 2).sum(axis=1, dtype=np.float64))
@@ -58,7 +58,7 @@ def _window(atlas: Atlas, leaf: int, seat: int, most: int) -> tuple[int, int]:
     return max(low, seat - most // 2), min(high, seat + most // 2)
 
 
-def _vectors(atlas: Atlas, seats: NDArray[np.int64]) -> NDArray[np.float32] | None:
+def vectors_of(atlas: Atlas, seats: NDArray[np.int64]) -> NDArray[np.float32] | None:
     """Give the vectors of some rows, None where the run no longer has them."""
     rows = atlas.rows[seats]
     size, folder = int(atlas.result.summary["shard_rows"]), atlas.run.stage("project")

@@ -31,8 +31,9 @@ from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.seats import Seats
 from shoal.explore.tiles import FINE, Spots, code_range, spots, usual_count
+from shoal.features import WORDED
 from shoal.stages.map import COARSE
-from shoal.storage import RunFolder
+from shoal.storage import RunFolder, read_json
 
 MOST_CLUSTERS = 1000
 """The slider's last K."""
@@ -169,6 +170,12 @@ class Explorer:
         if self.source_trouble or self.run.source.kind == "images":
             return None
         return Numbers(self.run.source)
+
+    @cached_property
+    def knows_words(self) -> bool:
+        """Whether the features are those of an encoder that knows words too."""
+        stored = read_json(RunFolder.open(self.run.path).stage("features").whole("encoder", "json"))
+        return stored["name"] in WORDED
 
     @property
     def drawing(self) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "outliers": len(atlas.outliers),
         "columns": None if explorer.numbers is None else explorer.numbers.names,
         "metadata": explorer.metadata is not None,
+        "words": explorer.knows_words,
         "other": None if explorer.other is None else explorer.other.path.name,
     }
 

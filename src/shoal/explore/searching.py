@@ -1,4 +1,4 @@
-"""Requests that look for rows like an image that a person gives."""
+"""Requests that look for rows like an image that a person gives, or by words."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from shoal.core.nearest import nearest_of
 from shoal.core.packing import pack, unpack
 from shoal.errors import InputError
 from shoal.explore.asked import Asked
-from shoal.explore.detail import distances_to
+from shoal.explore.detail import distances_to, vectors_of
 from shoal.explore.explorer import Explorer
+from shoal.features import Worded
 from shoal.stages.encoding import encode_good
 
 _LEAVES = 40
 _EACH = 30
 _FOUND = 60
+_MOST_TEXT = 300
 _ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"BM": ".bmp"}
 
 
@@ -51,6 +53,45 @@ def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "unknown": bool(found.unknown[0]),
         "rows": rows,
     }
+
+
+def words(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Give the rows that fit some words best: ``{"words": "a red kite"}``."""
+    text = asked.json().get("words")
+    if not isinstance(text, str) or not text.strip() or len(text) > _MOST_TEXT:
+        raise InputError(f"words: give a text of at most {_MOST_TEXT} characters")
+    encoder = explorer.run.model.encoder if explorer.knows_words else None
+    if not isinstance(encoder, Worded):
+        raise InputError(
+            "the features of this run know no words: fit it with --features open_clip:NAME to "
+            "look for images by words"
+        )
+    encoder.setup()
+    projection = explorer.run.model.fitted.projection
+    direction = projection.direction(encoder.encode_words([text.strip()]))[0]
+    seats, fits = _fitting(explorer, direction)
+    rows = explorer.rows_shown(seats, asked.k(explorer))
+    for row, fit in zip(rows, fits.tolist(), strict=True):
+        row["fit"] = round(fit, 4)
+    return {"rows": rows}
+
+
+def _fitting(
+    explorer: Explorer, direction: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Give the rows farthest along a direction, among those of the farthest representatives."""
+    atlas = explorer.atlas
+    along = np.where(atlas.counts > 0, atlas.vectors @ direction, -np.inf)
+    leaves = np.argsort(-along, kind="stable")[:_FOUND]
+    leaves = leaves[atlas.counts[leaves] > 0]
+    each = np.minimum(atlas.counts[leaves], _EACH)
+    seats = np.concatenate(
+        [np.arange(start, start + n) for start, n in zip(atlas.start[leaves], each, strict=True)]
+    )
+    vectors = vectors_of(atlas, seats)
+    fits = np.repeat(along[leaves], each) if vectors is None else vectors @ direction
+    best = np.argsort(-fits, kind="stable")[:_FOUND]
+    return seats[best], fits[best].astype(np.float64)
 
 
 def _nearest(

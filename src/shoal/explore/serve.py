@@ -59,6 +59,7 @@ _SENDING: dict[str, Callable[..., Any]] = {
     "edits": editing.edit,
     "preview": editing.preview,
     "search": searching.search,
+    "words": searching.words,
 }
 
 

@@ -1,6 +1,6 @@
 """Encoders: from images to feature rows, and the projection behind them."""
 
-from shoal.features.base import Encoder, Needs
+from shoal.features.base import WORDED, Encoder, Needs, Worded
 from shoal.features.choose import CHOICES, choose_encoder
 from shoal.features.colours import Colours
 from shoal.features.columns import Columns
@@ -16,6 +16,7 @@ __all__ = [
     "COMPONENTS",
     "LOOKED",
     "LOOKED_SIDE",
+    "WORDED",
     "Colours",
     "Columns",
     "Encoder",
@@ -26,6 +27,7 @@ __all__ = [
     "Pixels",
     "Projection",
     "Vectors",
+    "Worded",
     "choose_encoder",
     "fit_projection",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
 from shoal.features.projection import COMPONENTS
+
+WORDED = ("open_clip",)
+"""Names of encoders that know words too: see `Worded`."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,11 @@ class Encoder(Protocol):
 
     def encode(self, data: NDArray) -> NDArray:
         """Give float32 ``(n, n_features)`` for a batch's `data`."""
+
+
+@runtime_checkable
+class Worded(Encoder, Protocol):
+    """An encoder of images that knows words too: it puts them where what they say would be."""
+
+    def encode_words(self, texts: Sequence[str]) -> NDArray:
+        """Give float32 ``(n, n_features)``: the greater the inner product, the better they fit."""

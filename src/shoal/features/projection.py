@@ -161,6 +161,23 @@ class Projection:
             np.dot(centred, matrix, out=out[a : a + _BLOCK])
         return out
 
+    def direction(self, features: NDArray) -> NDArray:
+        """Give what projected rows are multiplied by, in place of the rows by some features.
+
+        ``apply(rows) @ direction(features).T`` is ``(rows - mean) @ features.T``, but for what
+        the projection leaves out: so rows come in the order of their inner products.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n, features)
+
+        Returns
+        -------
+        ndarray, shape (n, components), float32
+        """
+        squares = (self.matrix**2).sum(axis=0)  # its columns are orthogonal
+        return (features.astype(np.float64) @ self.matrix / squares).astype(np.float32)
+
     def to_arrays(self) -> dict[str, NDArray]:
         """Give the projection as arrays, to be stored."""
         return {"mean": self.mean, "matrix": self.matrix, "eigenvalues": self.eigenvalues}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +32,14 @@ class Network:
         What runs it.
     given
         What it was trained with.
+    words
+        Gives rows for texts, where the network knows words.
     """
 
     module: Any
     call: Callable[[Any], Any]
     given: NetworkInput
+    words: Callable[[Sequence[str]], Any] | None = None
 
 
 def load_network(spec: Spec) -> Network:
@@ -84,7 +87,7 @@ def import_library(spec: Spec) -> Any:
             f"features {str(spec)!r} needs {error.name}: pip install 'shoal[torch]'"
         ) from None
     except Exception as error:  # a torch that does not fit the machine raises a dozen kinds
-        raise InputError(f"{package} cannot be imported: {_first_line(error)}") from None
+        raise InputError(f"{package} cannot be imported: {first_line(error)}") from None
 
 
 def _known_names(kind: str, library: Any) -> list[str]:
@@ -97,7 +100,7 @@ def _known_names(kind: str, library: Any) -> list[str]:
 
 def _refused(spec: Spec, error: BaseException) -> str:
     """Say that weights cannot be had, and how they can."""
-    because = _first_line(error)
+    because = first_line(error)
     weights = spec.options.get("weights")
     if weights is not None:
         return f"{weights} cannot be loaded into {spec.kind}:{spec.what}: {because}"
@@ -160,7 +163,7 @@ def _take_top_off(module: Any) -> None:
 
 
 def _open_clip(open_clip: Any, spec: Spec) -> Network:
-    """Load the image side of a network of open_clip."""
+    """Load a network of open_clip: images, and words, which are cut up when they are needed."""
     tags = open_clip.list_pretrained_tags_by_model(spec.what)
     weights = spec.options.get("weights") or spec.options.get("pretrained")
     if not (weights or tags):
@@ -181,7 +184,12 @@ def _open_clip(open_clip: Any, spec: Spec) -> Network:
         sampling=_sampling(facts["interpolation"]),
         fit="stretch" if facts["resize_mode"] == "squash" else "crop",
     )
-    return Network(module, module.encode_image, given)
+
+    def words(texts: Sequence[str]) -> Any:
+        tokens = open_clip.get_tokenizer(spec.what)(list(texts))
+        return module.encode_text(tokens.to(next(module.parameters()).device))
+
+    return Network(module, module.encode_image, given, words)
 
 
 def _state(path: str) -> Any:
@@ -197,6 +205,6 @@ def _sampling(word: str) -> Any:
     return "bilinear" if word == "bilinear" else "bicubic"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Give the first line of what an exception says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

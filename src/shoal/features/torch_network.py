@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -24,7 +25,7 @@ from shoal.features.network_input import (
 )
 from shoal.features.sessions import COMPONENTS, unit_rows
 from shoal.features.shapes import check_images
-from shoal.features.torch_libraries import Network, import_library, load_network
+from shoal.features.torch_libraries import Network, first_line, import_library, load_network
 
 OPTIONS = ("weights", "size", "mean", "std", "kept", "device")
 _WIDEST = 8192
@@ -102,6 +103,26 @@ class TorchNetwork:
             out[a : a + self.batch] = self.raw(data[a : a + self.batch])
         return unit_rows(out)
 
+    def encode_words(self, texts: Sequence[str]) -> NDArray:
+        """Give float32 ``(n, n_features)``, rows of length 1, for texts.
+
+        Raises
+        ------
+        InputError
+            When the network knows no words, or cannot read these.
+        """
+        import torch
+
+        network = self._module()
+        if network.words is None:
+            raise InputError(f"{self.spec} knows no words: open_clip has networks that do")
+        try:
+            with torch.inference_mode():
+                found = network.words(texts).float().cpu().numpy()
+        except Exception as error:  # the library and its helpers raise kinds of their own
+            raise InputError(f"{self.spec} cannot read the words: {first_line(error)}") from None
+        return unit_rows(found)
+
     @property
     def batch(self) -> int:
         """How many images are run at once."""
@@ -165,8 +186,7 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
     except InputError:
         raise
     except Exception as error:  # torch raises kinds of its own
-        first = str(error).strip().splitlines()[0][:300]
-        raise InputError(f"{spec} cannot be run on an image: {first}") from None
+        raise InputError(f"{spec} cannot be run on an image: {first_line(error)}") from None
     if row.shape[1] > _WIDEST:
         raise InputError(
             f"{spec} gives {row.shape[1]:,} numbers an image: up to {_WIDEST:,} will do"

@@ -1,12 +1,12 @@
-// Find images like one that a person gives: dropped on the page, or chosen.
+// Find images like one that a person gives, dropped on the page or chosen, or by words.
 
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { post } from "./api.js";
 import { colour, complain, label, select, set, state, useStore } from "./store.js";
 import { Tiles } from "./thumbs.js";
 
-/** The image that was given, and what was found. */
-const given = { url: "", name: "", busy: false, found: /** @type {any} */ (null) };
+/** The image that was given, or the words, and what was found. */
+const given = { url: "", name: "", words: "", busy: false, found: /** @type {any} */ (null) };
 /** @type {Set<() => void>} */
 const watching = new Set();
 const told = () => watching.forEach((f) => f());
@@ -15,15 +15,33 @@ const told = () => watching.forEach((f) => f());
 async function look(file) {
   if (!file) return;
   if (given.url) URL.revokeObjectURL(given.url);
-  Object.assign(given, { url: URL.createObjectURL(file), name: file.name, busy: true, found: null });
+  Object.assign(given, { url: URL.createObjectURL(file), name: file.name, words: "" });
+  await ask("search", file);
+}
+
+/** @param {string} words */
+async function read(words) {
+  if (!words) return;
+  if (given.url) URL.revokeObjectURL(given.url);
+  Object.assign(given, { url: "", name: "", words });
+  await ask("words", { words });
+}
+
+/** @param {string} path @param {any} body */
+async function ask(path, body) {
+  const { url, words } = given;
+  Object.assign(given, { busy: true, found: null });
   set({ panel: "search" });
   told();
+  /** @type {any} */
+  let found = null;
   try {
-    given.found = await post("search", file, { k: state.k });
+    found = await post(path, body, { k: state.k });
   } catch (error) {
     complain(error);
   }
-  given.busy = false;
+  if (given.url !== url || given.words !== words) return; // asked for something else meanwhile
+  Object.assign(given, { busy: false, found });
   told();
 }
 
@@ -36,15 +54,33 @@ export function Search() {
     return () => { watching.delete(watch); };
   }, []);
   const { found } = given;
-  return html`<p class="soft">Drop an image anywhere on the page, or choose one. It stays on this machine.</p>
+  const send = (event) => {
+    event.preventDefault();
+    read(event.target.elements.words.value.trim());
+  };
+  return html`${state.run.words && html`<form class="bar" onSubmit=${send}>
+      <label class="field grow"><span>Words</span><input name="words" type="search" maxlength="300" defaultValue=${given.words} placeholder="what is to be seen" /></label>
+      <button class="main" type="submit">Find</button></form>`}
+    <p class="soft">${state.run.words ? "Or drop" : "Drop"} an image anywhere on the page, or choose one. It stays on this machine.</p>
     <label class="choose"><span class="sr">An image</span><input type="file" accept="image/*" onChange=${(e) => look(e.target.files[0])} /></label>
+    ${given.words && html`${given.busy && html`<p role="status">Looking …</p>`}${found && html`<p>Fits “${given.words}” best, of all there are:</p><${Held} rows=${found.rows} />`}`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
       ${given.busy && html`<p role="status">Looking …</p>`}
       ${found && html`<p>${found.unknown ? html`<span class="tag bad">unlike any cluster</span>` : "It would go to"}</p>
         ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
         <p class="soft">confidence ${found.confidence.toFixed(2)}</p>`}</div></div>`}
-    ${found && html`<h3>Nearest</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
+    ${found && html`<h3>${given.words ? "Best first" : "Nearest"}</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
       caption=${(r) => html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />`} />`}`;
+}
+
+/** The clusters that most of some rows are in. */
+function Held({ rows }) {
+  /** @type {Map<number, number>} */
+  const counts = new Map();
+  for (const r of rows) counts.set(r.cluster, (counts.get(r.cluster) ?? 0) + 1);
+  const most = [...counts].sort((a, b) => b[1] - a[1]).filter(([id]) => state.byId.has(id)).slice(0, 6);
+  return html`<div class="inside">${most.map(([id, n]) => html`<button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])}
+    title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${n}</b></button>`)}</div>`;
 }
 
 /** Takes what is dropped on the page. */
