@@ -15,11 +15,12 @@ SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
 @contextmanager
-def serving(run, *words):
+def serving(run, *words, program="shoal.cli"):
     """The explorer as a process; its address."""
-    command = [sys.executable, "-m", "shoal.cli", "explore", str(run), "--no-open", *words]
+    command = [sys.executable, "-m", program, "explore", str(run), "--no-open", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    how = {"text": True, "env": environment, "cwd": Path(__file__).parents[2]}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, **how) as process:
         try:
             lines = []
             for line in process.stdout:

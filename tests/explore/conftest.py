@@ -1,11 +1,14 @@
 """Runs being explored, with leaves and maps, and what asks the server as the page does."""
 
+import os
 import shutil
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from starlette.testclient import TestClient
+from tests.explore.browsing import CHROMIUM, PATIENCE, ready, serving
 
 import shoal
 from shoal.explore.explorer import Explorer
@@ -88,3 +91,66 @@ def ask():
         return TestClient(app, f"http://{host}", headers=headers, raise_server_exceptions=False)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Serve copies of runs; they stop when the pages that look at them are closed."""
+    with ExitStack() as stack:
+
+        def served(path, *words):
+            shutil.copytree(path, tmp_path / path.name)
+            return stack.enter_context(serving(tmp_path / path.name, *words))
+
+        served.stop = stack.close
+        yield served
+
+
+@pytest.fixture
+def served(serve, digits_path):
+    """A copy of the digits, served."""
+    return serve(digits_path)
+
+
+@pytest.fixture
+def open_page(browser, serve):  # after `serve`, so that pages are closed before servers stop
+    """Open pages; a fault in any of them fails the test."""
+    contexts, faults = [], []
+
+    def opened(url, width=1440, height=900, script=None, slower=None, **more):
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, accept_downloads=True, **more
+        )
+        context.set_default_timeout(1000 * PATIENCE)
+        contexts.append(context)
+        page = context.new_page()
+        slower = slower or float(os.environ.get("SHOAL_TEST_SLOWER", 1))
+        if slower > 1:
+            devtools = context.new_cdp_session(page)
+            devtools.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+        if script:
+            page.add_init_script(script)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+        page.goto(url)
+        ready(page)
+        return page
+
+    opened.faults = faults
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []

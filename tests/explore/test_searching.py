@@ -1,16 +1,14 @@
 import io
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.explore.worded import Colours, coloured_images, open_colours
 
 import shoal
-from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
 from shoal.explore.prepare import prepare_leaves
-from shoal.features import Needs, choose
-from shoal.features.sessions import unit_rows
+from shoal.features import choose
 from shoal.storage import RunFolder
 
 
@@ -66,38 +64,11 @@ def test_rows_that_are_no_images_are_not_searched_by_one(vectors, ask):
     assert "no images" in answer.json()["error"]["message"]
 
 
-@dataclass(frozen=True)
-class Colours:
-    """An encoder that knows images by their mean colour, and words for colours."""
-
-    n_features = 3
-    name = "open_clip"
-    whiten = 0.0
-    needs = Needs()
-
-    def settings(self):
-        return {"name": self.name, "version": 1}
-
-    def setup(self):
-        pass
-
-    def encode(self, data):
-        return unit_rows(data.mean(axis=(1, 2)).astype(np.float32) + 1)
-
-    def encode_words(self, texts):
-        known = {"red": [1, 0.1, 0.1], "green": [0.1, 1, 0.1], "violet": [0.6, 0.1, 0.7]}
-        if any(text not in known for text in texts):
-            raise InputError("the words are not known")
-        return unit_rows(np.array([known[text] for text in texts], np.float32))
-
-
 @pytest.fixture(params=[None, 40], ids=["every row", "40 representatives"])
 def coloured(request, monkeypatch, tmp_path):
     """300 images in all colours, by an encoder that knows words."""
-    monkeypatch.setattr(choose, "open_network", lambda _: (Colours(), "three numbers of colours"))
-    draw = np.random.default_rng(4)
-    shades = draw.integers(30, 220, (300, 1, 1, 3)) + draw.integers(-20, 20, (300, 12, 12, 3))
-    np.save(tmp_path / "x.npy", shades.clip(0, 255).astype(np.uint8))
+    monkeypatch.setattr(choose, "open_network", open_colours)
+    np.save(tmp_path / "x.npy", coloured_images())
     out, how = tmp_path / "x.shoal", {"workers": 1, "representatives": request.param}
     shoal.fit(tmp_path / "x.npy", out, features="open_clip:tiny", **how)
     prepare_leaves(RunFolder.open(out), out)

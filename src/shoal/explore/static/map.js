@@ -99,9 +99,9 @@ class Drawn {
     this.map.on("moveend", () => {
       const { lat, lng } = this.map.getCenter();
       set({ view: { z: this.map.getZoom(), x: lng, y: lat } });
-      clearTimeout(this.looking);
-      this.looking = setTimeout(() => this.look().catch(() => null), 200);
+      this.lookSoon();
     });
+    this.lookSoon();
     this.map.on("zoomend", () => this.drawNames());
     this.map.on("click", (event) => this.click(event));
     this.map.on("dblclick", () => select([]));
@@ -118,6 +118,11 @@ class Drawn {
     this.stop();
     this.watch.disconnect();
     this.map.remove();
+  }
+
+  lookSoon() {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => this.look().catch(() => null), 200);
   }
 
   /** Say so when nothing lies in what is seen. */
