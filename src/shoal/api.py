@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal import forecast, pipeline
+from shoal import forecast, passes, pipeline
 from shoal.core.layers import Layer
 from shoal.core.metrics import (
     Contingency,
@@ -26,11 +26,12 @@ from shoal.core.metrics import (
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.errors import InputError, RunError, ShoalError
-from shoal.model import Model, Prediction
+from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
+from shoal.sources.mixed import Notes
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
@@ -196,7 +197,14 @@ class Run:
         """Rows that could not be used, a `pyarrow.Table` of row, name, reason."""
         return quarantined(self._folder)
 
-    def evaluate(self, truth: ArrayLike, k: int | None = None) -> list[dict[str, Any]]:
+    def evaluate(
+        self,
+        truth: ArrayLike,
+        k: int | None = None,
+        *,
+        engine: str = "local",
+        engine_options: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
         """Compare every layer, or the cut into k, with true classes.
 
         Parameters
@@ -207,6 +215,8 @@ class Run:
             source will do too.
         k
             Only this cut, without edits.
+        engine, engine_options
+            Where rows are counted; see `fit`.
 
         Returns
         -------
@@ -238,11 +248,18 @@ class Run:
         asked = [self.clustering(k=cut, raw=True) for cut in cuts]
         if k is None and self.clustering().edited:
             asked.append(self.clustering())
-        return [self._scores(true, known, cut, at.get(cut.cut)) for cut in asked]
+        with passes.engine_for(self._folder, engine, engine_options) as opened:
+            if engine == "local":
+                counted = (_counted(true, known, cut) for cut in asked)
+            else:
+                pairs = passes.count_rows(self._result, true, known, opened)
+                counted = (passes.contingency_of(*pairs, true, cut) for cut in asked)
+            return [
+                self._scores(rows, cut, at.get(cut.cut))
+                for rows, cut in zip(counted, asked, strict=True)
+            ]
 
-    def _scores(
-        self, true: NDArray, known: NDArray[np.bool_], found: Clustering, layer: int | None
-    ) -> dict[str, Any]:
+    def _scores(self, rows: Contingency, found: Clustering, layer: int | None) -> dict[str, Any]:
         """Give all scores of one cut, or of the edited clusters."""
         marked = None if layer is None or found.edited else self.layers[layer]
         vectors, labels = self.representatives.vectors, found.of_representative
@@ -251,7 +268,7 @@ class Run:
             "layer": None if marked is None else layer,
             "primary": marked is not None and marked.primary,
             "edited": found.edited,
-            **score_table(_counted(true, known, found)).as_dict(),
+            **score_table(rows).as_dict(),
             "silhouette": simplified_silhouette(vectors, labels),
             "stability": None if marked is None else marked.as_dict()["stability"],
         }
@@ -267,7 +284,14 @@ class Run:
         return Model(self._folder, curation=self.edits)
 
     def predict(
-        self, images: Any, *, layer: int | None = None, k: int | None = None, raw: bool = False
+        self,
+        images: Any,
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        engine: str = "local",
+        engine_options: Sequence[str] = (),
     ) -> Prediction:
         """Give new rows their clusters, confidence, and whether they are unlike any cluster.
 
@@ -278,8 +302,18 @@ class Run:
         layer, k, raw
             Which clusters; see `labels`. A representative counts for the cluster that most of
             its rows are in, so rows that were moved one by one count where they are many.
+        engine, engine_options
+            Where rows are placed; see `fit`.
         """
-        return self.model.predict(images, layer=layer, k=k, raw=raw)
+        with passes.engine_for(self._folder, engine, engine_options) as opened:
+            if engine == "local":
+                return self.model.predict(images, layer=layer, k=k, raw=raw)
+            source = self.model.open(images)
+            notes = Notes(source)
+            found = passes.predict_blocks(
+                self.model, source, opened, layer=layer, k=k, raw=raw, notes=notes
+            )
+            return joined(list(found), notes)
 
     def info(self) -> dict[str, Any]:
         """Say all that is known about the run: source, settings, counts, time, memory."""

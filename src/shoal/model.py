@@ -63,7 +63,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class _Cut:
+class Cut:
     """A cut, made ready: cluster and share of each representative, limit of each cluster."""
 
     labels: NDArray[np.int32]
@@ -91,7 +91,7 @@ class Model:
         self.fitted = Fitted(self.result)
         self.workers = workers or available_cores()
         self.curation = curation or Curation(self.result)
-        self._cuts: dict[tuple[int, int], _Cut] = {}
+        self._cuts: dict[tuple[int, int], Cut] = {}
 
     @property
     def encoder(self) -> Encoder:
@@ -163,9 +163,7 @@ class Model:
         """
         source = self.open(where)
         notes = Notes(source)
-        found = list(self.blocks(source, layer=layer, k=k, raw=raw, notes=notes))
-        columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in _COLUMNS}
-        return Prediction(**columns, names=found[0].names, remarks=notes.said)
+        return joined(list(self.blocks(source, layer=layer, k=k, raw=raw, notes=notes)), notes)
 
     def blocks(
         self,
@@ -187,26 +185,33 @@ class Model:
         notes
             Counts what is amiss with the cells of a table.
         """
-        clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
-        cut = self._cut(clusters)
-        self.encoder.setup()
-        fitted = self.fitted
-        _ = fitted.projection, fitted.residual_limit, self._shortlists  # made once, not a worker
-        shards = Shards.of(source)
-        shards = replace(shards, size=min(shards.size, _BLOCK_ROWS))
+        clusters, cut = self.chosen(layer, k, raw)
+        self.load()
+
+        blocks = blocks_of(source)
 
         def block(number: int) -> Prediction:
-            batch = source.read(*shards.bounds(number))
+            batch = source.read(*blocks.bounds(number))
             if notes is not None:
                 notes.add(batch)
-            return Prediction(*self._block(batch, cut), clusters.names)
+            return replace(self.block(batch, cut), names=clusters.names)
 
-        return made_ahead(block, range(len(shards)), self.workers)
+        return made_ahead(block, range(len(blocks)), self.workers)
 
-    def _block(
-        self, batch: Batch, cut: _Cut
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
-        """Predict one range of rows."""
+    def chosen(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> tuple[Clustering, Cut]:
+        """Give the clusters that are meant, and what rows are placed among them by."""
+        clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
+        return clusters, self._cut(clusters)
+
+    def load(self) -> None:
+        """Load what is made once, not by each worker."""
+        self.encoder.setup()
+        _ = self.fitted.projection, self.fitted.residual_limit, self._shortlists
+
+    def block(self, batch: Batch, cut: Cut) -> Prediction:
+        """Predict some rows, without the names of clusters; `load` comes before."""
         features, good = encode_good(self.encoder, batch.data, batch.bad)
         n, at = len(good), np.flatnonzero(good)
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
@@ -221,16 +226,28 @@ class Model:
         cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
         unknown[at] = distance[:, 0] > cut.limits[cluster[at]]
         unknown[at] |= residual(projection, used, projected) > self.fitted.residual_limit
-        return cluster, confidence, unknown
+        return Prediction(cluster, confidence, unknown)
 
-    def _cut(self, clusters: Clustering) -> _Cut:
+    def _cut(self, clusters: Clustering) -> Cut:
         """Make clusters ready, once."""
         key = clusters.cut, clusters.seq
         if key not in self._cuts:
             labels = clusters.of_representative
             limits = self.fitted.limits(labels)
-            self._cuts[key] = _Cut(labels, self.result.shares(labels), limits)
+            self._cuts[key] = Cut(labels, self.result.shares(labels), limits)
         return self._cuts[key]
+
+
+def joined(found: list[Prediction], notes: Notes) -> Prediction:
+    """Put what was predicted of blocks together."""
+    columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in _COLUMNS}
+    return Prediction(**columns, names=found[0].names, remarks=notes.said)
+
+
+def blocks_of(source: Source) -> Shards:
+    """Give the ranges of rows that are predicted at a time."""
+    shards = Shards.of(source)
+    return replace(shards, size=min(shards.size, _BLOCK_ROWS))
 
 
 def vote(

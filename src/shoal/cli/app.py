@@ -25,6 +25,7 @@ from shoal.cli import (
     predict,
     version,
 )
+from shoal.cli.options import EngineOptions
 from shoal.errors import ShoalError
 
 INTERRUPTED = 130
@@ -96,11 +97,11 @@ def _without_command(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-app.command("fit", cls=fit.EngineOptions)(fit.fit)
+app.command("fit", cls=EngineOptions)(fit.fit)
 app.command("layers")(layers.layers)
 app.command("labels")(labels.labels)
-app.command("eval")(evaluate.evaluate)
-app.command("predict")(predict.predict)
+app.command("eval", cls=EngineOptions)(evaluate.evaluate)
+app.command("predict", cls=EngineOptions)(predict.predict)
 app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("compare")(compare.compare)

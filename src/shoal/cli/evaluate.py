@@ -7,12 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from shoal.cli.options import ForceOption, JsonOption, KOption, RunArgument
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    KOption,
+    RunArgument,
+    chosen_engine,
+    engine_options,
+    with_engine,
+)
 from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import open_run
 
 
+@with_engine()
 def evaluate(
+    context: typer.Context,
     run: RunArgument,
     truth: Annotated[
         str,
@@ -36,6 +46,7 @@ def evaluate(
     ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
+    **settings: Any,
 ) -> None:
     """Measure the layers of a run against true classes."""
     from shoal.cli.truth import read_truth
@@ -45,7 +56,12 @@ def evaluate(
     if plot is not None:
         refuse_existing(plot, force)
     known = read_truth(truth, opened.source, key)
-    scores = opened.evaluate(known.classes, k=k)
+    scores = opened.evaluate(
+        known.classes,
+        k=k,
+        engine=chosen_engine(settings),
+        engine_options=engine_options(context),
+    )
     if plot is not None:
         from shoal.export import confusion_picture
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from shoal.cli.added import print_drift
-from shoal.cli.options import JsonOption, QuietOption, flag, with_settings
+from shoal.cli.options import JsonOption, QuietOption, engine_options, flag, with_settings
 from shoal.cli.output import command, duration, print_json, print_next, say
 from shoal.cli.runs import layer_facts, print_layers
 from shoal.errors import InputError
@@ -18,21 +17,6 @@ if TYPE_CHECKING:
     from shoal.api import Run
 
 _IN_TABLE = ("stages", "seconds", "memory", "disk", "memory_bytes", "disk_bytes")
-
-
-_BEHIND = "shoal.engine_options"
-
-
-class EngineOptions(TyperCommand):
-    """With an engine, leaves it all that stands behind ``--``."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take off what is for the engine."""
-        own = args[: args.index("--")] if "--" in args else args
-        if any(word.partition("=")[0] == "--engine" for word in own):
-            ctx.meta[_BEHIND] = args[len(own) + 1 :]
-            args = own
-        return super().parse_args(ctx, args)
 
 
 @with_settings()
@@ -89,7 +73,7 @@ def fit(
             source,
             path,
             progress=Silent() if quiet else bars,
-            engine_options=context.meta.get(_BEHIND, ()),
+            engine_options=engine_options(context),
             **given,
         )
     accepted = run.accept_new("shoal fit") if accept_new else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from shoal.settings import SETTINGS
 
@@ -39,6 +40,34 @@ KOption = Annotated[
     ),
 ]
 
+_BEHIND = "shoal.engine_options"
+
+
+class EngineOptions(TyperCommand):
+    """With an engine, leaves it all that stands behind ``--``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take off what is for the engine."""
+        own = args[: args.index("--")] if "--" in args else args
+        if any(word.partition("=")[0] == "--engine" for word in own):
+            ctx.meta[_BEHIND] = args[len(own) + 1 :]
+            args = own
+        return super().parse_args(ctx, args)
+
+
+def engine_options(context: typer.Context) -> list[str]:
+    """Give what stood behind ``--`` for the engine."""
+    found: list[str] = context.meta.get(_BEHIND, [])
+    return found
+
+
+def chosen_engine(settings: dict[str, Any]) -> str:
+    """Take the engine out of the settings of a command."""
+    given = settings.pop("engine", None)
+    name: str = SETTINGS["engine"].parse(given) if given else SETTINGS["engine"].default
+    return name
+
+
 _KINDS: dict[str, type] = {
     "seed": int,
     "workers": int,
@@ -49,6 +78,7 @@ _KINDS: dict[str, type] = {
     "sample": int,
 }
 _SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
+_ENGINE_SETTINGS = ("engine",)
 _METAVARS = {
     "features": "NAME",
     "layers": "K,K,…",
@@ -106,8 +136,13 @@ def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
 
 
 def with_source_settings() -> Callable[..., Any]:
-    """Give a command the options that say what a source is."""
-    return with_settings(_SOURCE_SETTINGS)
+    """Give a command the options that say what a source is, and where it is gone through."""
+    return with_settings((*_SOURCE_SETTINGS, *_ENGINE_SETTINGS))
+
+
+def with_engine() -> Callable[..., Any]:
+    """Give a command the option that says where rows are gone through."""
+    return with_settings(_ENGINE_SETTINGS)
 
 
 def _parameter(name: str) -> inspect.Parameter:

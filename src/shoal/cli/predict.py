@@ -15,6 +15,8 @@ from shoal.cli.options import (
     QuietOption,
     RawOption,
     RunArgument,
+    chosen_engine,
+    engine_options,
     with_source_settings,
 )
 from shoal.cli.output import print_json, remark, say
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 @with_source_settings()
 def predict(
+    context: typer.Context,
     run: RunArgument,
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="New images or vectors.", show_default=False)
@@ -49,6 +52,7 @@ def predict(
     **settings: Any,
 ) -> None:
     """Give new images their cluster, as people edited them, or call them unknown."""
+    from shoal import passes
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels
     from shoal.progress import RichProgress, Silent
@@ -56,6 +60,7 @@ def predict(
     from shoal.sources import open_source
     from shoal.sources.mixed import Notes
 
+    engine = chosen_engine(settings)
     check_ending(out)
     refuse_existing(out, force)
     opened = open_run(run)
@@ -65,8 +70,14 @@ def predict(
     with RichProgress() as bars:
         said = Silent() if quiet else bars
         said.stage("predict", rows.n_rows)
-        tables = told.tables(rows, opened.model.blocks(rows, raw=raw, notes=notes), said)
-        write_labels(tables, out, rows=rows.n_rows, force=force)
+        with passes.engine_for(opened.model.result.run, engine, engine_options(context)) as made:
+            if engine == "local":
+                blocks, told.progress = opened.model.blocks(rows, raw=raw, notes=notes), said
+            else:
+                blocks = passes.predict_blocks(
+                    opened.model, rows, made, raw=raw, notes=notes, progress=said
+                )
+            write_labels(told.tables(rows, blocks), out, rows=rows.n_rows, force=force)
     if json:
         facts = {"rows": told.rows, "unknown": told.unknown, "unreadable": told.bad}
         print_json({"run": opened.path, "out": out, **facts, "remarks": notes.said})
@@ -84,17 +95,17 @@ class _Told:
     rows: int = 0
     unknown: int = 0
     bad: int = 0
+    progress: Progress | None = None
 
-    def tables(
-        self, rows: Source, blocks: Iterable[Prediction], progress: Progress
-    ) -> Iterator[Any]:
+    def tables(self, rows: Source, blocks: Iterable[Prediction]) -> Iterator[Any]:
         """Make a table of each block."""
         for found in blocks:
             yield _table(rows, self.rows, found)
             self.rows += len(found)
             self.unknown += int(found.unknown.sum())
             self.bad += int((found.cluster < 0).sum())
-            progress.advance(len(found))
+            if self.progress is not None:
+                self.progress.advance(len(found))
 
 
 def _table(rows: Source, start: int, found: Prediction) -> Any:

@@ -112,6 +112,32 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
     return reduce(added, (_contingency(true[piece], cluster[piece]) for piece in pieces))
 
 
+def weighted_contingency(
+    true: NDArray, cluster: NDArray[np.integer], rows: NDArray[np.int64]
+) -> Contingency:
+    """Give the contingency of rows that are counted already.
+
+    Parameters
+    ----------
+    true, cluster, rows
+        (n,) a class, a cluster (−1 is noise), and how many rows have both; pairs may come again,
+        and be taken back by rows below 0.
+
+    Examples
+    --------
+    >>> found = weighted_contingency(np.array([0, 0, 1]), np.array([5, -1, 5]), np.array([2, 1, 3]))
+    >>> found.table.toarray().tolist(), found.noise.tolist()
+    ([[2], [3]], [1, 0])
+    """
+    classes, row = np.unique(true, return_inverse=True)
+    clusters, column = np.unique(cluster.astype(np.int64), return_inverse=True)
+    table = np.zeros((len(classes), len(clusters)), np.int64)
+    np.add.at(table, (row, column), rows)
+    noise = table[:, clusters == NOISE].sum(axis=1)
+    real = (clusters != NOISE) & table.any(axis=0)
+    return Contingency(sparse.csr_array(table[:, real]), classes, clusters[real], noise)
+
+
 def _contingency(true: NDArray, cluster: NDArray) -> Contingency:
     """Count the rows of each class in each cluster, all at once."""
     classes, row = _numbered(true)

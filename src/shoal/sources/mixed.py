@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -175,6 +175,19 @@ class Notes:
             return
         with self._lock:
             self._count(self._source, batch)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What is amiss so far, as JSON holds it; empty where nothing is counted."""
+        if not isinstance(self._source, TableSource):
+            return {}
+        return {"gaps": dict(self._gaps), "new": dict(self._new)}
+
+    def take_in(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Add the `counts` of other rows."""
+        with self._lock:
+            self._gaps.update(counts.get("gaps", {}))
+            self._new.update(counts.get("new", {}))
 
     def _count(self, source: TableSource, batch: Batch) -> None:
         """Count cells by column."""

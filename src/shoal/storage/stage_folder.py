@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -192,6 +193,15 @@ class StageFolder:
         (self.path / _DONE).unlink(missing_ok=True)
         for path in list(self._parts()):
             path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the receipt, every part, and what is then empty of the folder."""
+        self.clear()
+        (self.path / _BEGUN).unlink(missing_ok=True)
+        if not isinstance(self.path, UrlPath):
+            with suppress(OSError):  # there are files that Shoal did not write
+                for folder in (*self._kinds(), self.path):
+                    folder.rmdir()
 
     def _drop_mismatched(self) -> None:
         """Delete the parts that are not as the receipt says, and the receipt."""

@@ -1,0 +1,230 @@
+"""Passes over all rows after a fit, on an engine: new rows predicted, clusters counted by class.
+
+Each is a list of tasks whose results go through a folder of the run, which is gone at the end; what
+is there after an interruption is not made again. Without an engine nothing is written into a run:
+`Model.blocks` and `Run.evaluate` do the same in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.metrics import Contingency, weighted_contingency
+from shoal.edits import Clustering
+from shoal.engines.base import Engine
+from shoal.engines.opening import opened_engine
+from shoal.model import Cut, Model, Prediction, blocks_of
+from shoal.progress import Progress
+from shoal.settings import SETTINGS, available_cores
+from shoal.sources import Source
+from shoal.sources.mixed import Notes
+from shoal.sources.room import share
+from shoal.sources.store import Held
+from shoal.stages.base import Shards
+from shoal.stages.result import Result
+from shoal.storage import (
+    RunFolder,
+    StageFolder,
+    fingerprint,
+    read_json,
+    read_npy,
+    read_table,
+    write_json,
+    write_npy,
+)
+
+_CUT = tuple(one.name for one in fields(Cut))
+_SAID = ("confidence", "unknown", "cluster")  # written last: it shows that all are there
+
+
+def engine_for(run: RunFolder, name: str, options: Sequence[str]) -> AbstractContextManager[Engine]:
+    """Give an engine for passes over a finished run; see `opened_engine`."""
+    return opened_engine(
+        name,
+        available_cores(),
+        options,
+        notes=run.path / "_beam",
+        prepare=partial(share, SETTINGS["memory"].default),
+        modules=(__name__,),
+    )
+
+
+@dataclass(frozen=True)
+class _PredictBlock:
+    """Predicts one range of new rows."""
+
+    run: RunFolder
+    source: Source
+    blocks: Shards
+    folder: StageFolder
+    held: Held[tuple[Model, Cut]] = field(default_factory=Held, compare=False, repr=False)
+
+    def setup(self) -> None:
+        """Open the run."""
+        _ = self.opened
+
+    @property
+    def opened(self) -> tuple[Model, Cut]:
+        """What rows are placed by; edits are in the cut."""
+        return self.held.get(self._open)
+
+    def _open(self) -> tuple[Model, Cut]:
+        """Open the run, and read the cut."""
+        model = Model(self.run, workers=1)
+        model.load()
+        return model, Cut(*(read_npy(self.folder.whole(name)) for name in _CUT))
+
+    def __call__(self, item: int) -> None:
+        model, cut = self.opened
+        batch, notes = self.source.read(*self.blocks.bounds(item)), Notes(self.source)
+        notes.add(batch)
+        found = model.block(batch, cut)
+        if notes.counts:
+            write_json(self.folder.part("notes", item, "json"), notes.counts)
+        for name in _SAID:
+            write_npy(self.folder.part(name, item), getattr(found, name))
+
+
+def predict_blocks(
+    model: Model,
+    source: Source,
+    engine: Engine,
+    *,
+    layer: int | None = None,
+    k: int | None = None,
+    raw: bool = False,
+    notes: Notes | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Prediction]:
+    """Give what `Model.blocks` does, made by tasks of an engine; the parameters are its own.
+
+    `progress` is told the rows that are done.
+    """
+    clusters, cut = model.chosen(layer, k, raw)
+    run, blocks = model.result.run, blocks_of(source)
+    asked = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
+    folder = _begun(run, "predict", fingerprint(asked, run.stage("assign").receipt.fingerprint))
+    for name in _CUT:
+        write_npy(folder.whole(name), getattr(cut, name))
+    there = partial(folder.numbers, _SAID[-1])
+    left = sorted(set(range(len(blocks))) - there())
+    if progress is not None:
+        progress.advance(source.n_rows - sum(map(blocks.rows, left)))
+    engine.run(
+        _PredictBlock(run, source, blocks, folder),
+        left,
+        None if progress is None else lambda number: progress.advance(blocks.rows(number)),
+        there=there,
+        name=lambda number: f"block {number} of the new rows",
+    )
+    for number in range(len(blocks)):
+        found: dict[str, Any] = {name: read_npy(folder.part(name, number)) for name in _SAID}
+        if notes is not None and folder.has("notes", number, "json"):
+            notes.take_in(read_json(folder.part("notes", number, "json")))
+        yield Prediction(**found, names=clusters.names)
+    folder.remove()
+
+
+@dataclass(frozen=True)
+class _CountShard:
+    """Counts the rows of one shard by class and representative."""
+
+    assign: StageFolder
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Nothing to load."""
+
+    def __call__(self, item: int) -> None:
+        table = read_table(self.assign.part("rows", item, "parquet"), ["representative"])
+        true, place = read_npy(self.folder.part("true", item)), table["representative"].to_numpy()
+        known = true >= 0
+        pairs, rows = np.unique(
+            np.stack([true[known], place[known]]).astype(np.int64), axis=1, return_counts=True
+        )
+        write_npy(self.folder.part("pairs", item), np.concatenate([pairs, rows[None]]))
+
+
+def count_rows(
+    result: Result, true: NDArray, known: NDArray[np.bool_], engine: Engine
+) -> tuple[NDArray, NDArray[np.int64]]:
+    """Count the rows of known class by class and representative, by tasks of an engine.
+
+    Parameters
+    ----------
+    result
+        A finished run.
+    true, known
+        (N,) the class of each row, and whether it has one.
+
+    Returns
+    -------
+    classes
+        (c,) ascending.
+    pairs
+        (3, p) a place in `classes`, a representative (−1: quarantined), how many rows.
+    """
+    run, size = result.run, int(result.summary["shard_rows"])
+    classes, number = np.unique(true[known], return_inverse=True)
+    codes = np.full(len(true), -1, np.int32)
+    codes[known] = number
+    facts = {"eval": classes.tolist(), "codes": hashlib.blake2b(codes.data).hexdigest()}
+    folder = _begun(run, "eval", fingerprint(facts, run.stage("assign").receipt.fingerprint))
+    shards = range(-(-len(true) // size))
+    for shard in shards:
+        write_npy(folder.part("true", shard), codes[shard * size : (shard + 1) * size])
+    there = partial(folder.numbers, "pairs")
+    engine.run(
+        _CountShard(run.stage("assign"), folder),
+        sorted(set(shards) - there()),
+        there=there,
+        name=lambda number: f"shard {number}",
+    )
+    pairs = np.concatenate([read_npy(folder.part("pairs", shard)) for shard in shards], axis=1)
+    folder.remove()
+    return classes, pairs
+
+
+def contingency_of(
+    classes: NDArray, pairs: NDArray[np.int64], true: NDArray, found: Clustering
+) -> Contingency:
+    """Give the contingency of classes and clusters from what `count_rows` gives.
+
+    Parameters
+    ----------
+    classes, pairs
+        From `count_rows`.
+    true
+        (N,) the class of each row; looked at for rows that people moved.
+    found
+        The clusters.
+    """
+    true_at, place, rows = pairs
+    # What edits left of a representative's rows, which may not be where most of them are.
+    edited = found if found.state is None else found.state
+    labels = np.append(edited.of_representative, np.int32(-1))
+    cluster = labels[place]
+    if found.state is not None:
+        moved = found.state
+        at = np.searchsorted(classes, true[moved.rows]).clip(0, len(classes) - 1)
+        fine = classes[at] == true[moved.rows]  # the others have no known class
+        at, one = at[fine], np.ones(int(fine.sum()), np.int64)
+        true_at = np.concatenate([true_at, at, at])
+        cluster = np.concatenate([cluster, labels[moved.row_place[fine]], moved.row_cluster[fine]])
+        rows = np.concatenate([rows, -one, one])
+    return weighted_contingency(classes[true_at], cluster, rows)
+
+
+def _begun(run: RunFolder, what: str, print_: str) -> StageFolder:
+    """Begin a folder that is gone when a pass is over; its own for each thing that is asked."""
+    folder = run.stage(f"{what}-{print_[:16]}")
+    folder.begin(print_)
+    return folder
