@@ -111,6 +111,12 @@ def test_options_that_beam_refuses(tmp_path, capsys):
         BeamEngine(["--direct_num_workers=many"], tmp_path)
 
 
+@pytest.mark.parametrize("name", ["NoSuch", "no.such.Runner", "apache_beam.runners.NoSuch"])
+def test_a_runner_that_is_not_there(tmp_path, name):
+    with pytest.raises(SettingError, match=rf"Beam has no --runner={name}: "):
+        BeamEngine([f"--runner={name}"], tmp_path)
+
+
 def test_results_are_told_while_a_pass_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(beam_engine, "_LOOK", 0.01)
     task, at = Noting(tmp_path / "out", pause=0.1), []

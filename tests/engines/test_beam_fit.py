@@ -126,6 +126,18 @@ def test_rows_that_are_each_a_representative(tmp_path, digits):
     assert contents(one.path) == contents(other.path)
 
 
+@pytest.mark.parametrize("m", [None, M], ids=["every row", "some representatives"])
+def test_rows_added_to_an_earlier_run(tmp_path, digits, m):
+    images = np.load(digits)
+    np.save(tmp_path / "few.npy", images[:1400])
+    shoal.fit(tmp_path / "few.npy", tmp_path / "few", representatives=m)
+    settings = {"previous": str(tmp_path / "few"), "representatives": m}
+    one = shoal.fit(digits, tmp_path / "one", **settings)
+    other = fit(digits, tmp_path / "other", PROCESSES, **settings)
+    assert one.drift is not None
+    assert contents(one.path) == contents(other.path)
+
+
 def test_photos_through_a_network(tmp_path, photos):
     one = shoal.fit(photos, tmp_path / "one")
     other = fit(photos, tmp_path / "other", representatives=None)

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from shoal import passes
 from shoal.core.morton import SIDE, to_places
+from shoal.engines.local import LocalEngine
 from shoal.progress import Silent
 from shoal.stages import map as module
 from shoal.stages.leaves import make_leaves
@@ -20,10 +22,10 @@ def run(fitted):
     return run
 
 
-def made(run):
+def made(run, engine=None):
     folder = run.stage("map")
     folder.begin("0" * 32)
-    counts = make_map(run, run.stage("leaves"), folder, Silent())
+    counts = make_map(run, run.stage("leaves"), folder, Silent(), engine=engine)
     names = [path.parent.name for path in folder.path.glob("*/whole.npy")]
     return counts, folder, {name: read_npy(folder.whole(name)) for name in names}
 
@@ -66,3 +68,36 @@ def test_many_rows_are_counted_beforehand(run, monkeypatch):
     pairs = zip(found["coarse_cell"].tolist(), found["coarse_leaf"].tolist(), strict=True)
     assert dict(zip(pairs, found["coarse_count"].tolist(), strict=True)) == slow
     assert (np.diff(found["coarse_cell"]) >= 0).all()
+
+
+def test_rows_are_placed_by_an_engine_as_here(run, monkeypatch):
+    monkeypatch.setattr(module, "_AT_ONCE", 90)
+    _, folder, here = made(run)
+    folder.clear()
+
+    class Stopping(LocalEngine):
+        def run(self, task, items, *given, **more):
+            done.append(list(items))
+            super().run(task, items[: 3 if len(done) == 1 else None], *given, **more)
+            if len(done) == 1:
+                raise KeyboardInterrupt
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        made(run, Stopping(2))
+    _, folder, there = made(run, Stopping(2))
+    assert done[1] == done[0][3:]
+    assert here.keys() == there.keys()
+    assert all(np.array_equal(here[name], there[name]) for name in here)
+    assert not folder.parts("placed")
+
+
+def test_rows_are_placed_by_beam_as_here(run):
+    pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
+    from tests.engines.beam_tasks import PROCESSES
+
+    _, folder, here = made(run)
+    folder.clear()
+    with passes.engine_for(run, "beam", PROCESSES) as engine:
+        _, _, there = made(run, engine)
+    assert all(np.array_equal(here[name], there[name]) for name in here)

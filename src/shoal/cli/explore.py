@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import RunArgument
+from shoal.cli.options import RunArgument, chosen_engine, engine_options, with_engine
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 _PORT = 7430
 
 
+@with_engine()
 def explore(
+    context: typer.Context,
     run: RunArgument,
     port: Annotated[
         int | None,
@@ -71,10 +74,12 @@ def explore(
     no_open: Annotated[
         bool, typer.Option("--no-open", help="Do not open the page in the browser.")
     ] = False,
+    **settings: Any,
 ) -> None:
     """Look at every cluster in the browser, and correct, name and undo."""
     other = None if compare is None else open_run(compare)
-    explore_run(open_run(run), port, host, token, read_only, no_open, other, metadata)
+    engine = (chosen_engine(settings), *engine_options(context))
+    explore_run(open_run(run), port, host, token, read_only, no_open, other, metadata, engine)
 
 
 def explore_run(
@@ -86,6 +91,7 @@ def explore_run(
     no_open: bool = False,
     other: Run | None = None,
     metadata: Path | None = None,
+    engine: Sequence[str] = ("local",),
 ) -> None:
     """Serve the page until interrupted."""
     from shoal.errors import InputError
@@ -111,7 +117,7 @@ def explore_run(
         remark(f"Without pictures: {explorer.source_trouble}")
     drawing = None
     if not explorer.atlas.has_map:
-        drawing = Drawing(run.path, home, explorer.progress.update)
+        drawing = Drawing(run.path, home, explorer.progress.update, engine)
 
     def ready() -> None:
         say(f"{run.path} is at {address.url}")

@@ -60,7 +60,10 @@ class BeamEngine:
     ) -> None:
         self._options, self._notes, self._prepare = tuple(options), notes, prepare
         has_processes = _has_processes(_checked(self._options))
-        self._starter = beam_processes.Starter((__name__, *modules)) if has_processes else None
+        self._starter: beam_processes.Starter | None = None
+        _ = self._pipeline()
+        if has_processes:
+            self._starter = beam_processes.Starter((__name__, *modules))
 
     def run(
         self,
@@ -92,10 +95,7 @@ class BeamEngine:
         why = ""
         begin = beam.Create(list(enumerate(items)), reshuffle=False)
         work = beam.ParDo(_Work(task, self._notes, self._prepare))
-        options = _checked(self._options)
-        # By the name DirectRunner, Beam would try Prism, a program that it downloads.
-        runner = None if self._starter is None else beam_processes.runner_of(self._starter)
-        pipeline = beam.Pipeline(runner, options)
+        pipeline = self._pipeline()
         _ = pipeline | begin | beam.Reshuffle() | work
         try:
             with beam_processes.quiet():
@@ -104,6 +104,23 @@ class BeamEngine:
             why = _last_line(error)
         self._raise_noted(items, name)
         return why
+
+    def _pipeline(self) -> beam.Pipeline:
+        """Give a new pipeline.
+
+        Raises
+        ------
+        SettingError
+            When Beam has no such runner.
+        """
+        options = _checked(self._options)
+        # By the name DirectRunner, Beam would try Prism, a program that it downloads.
+        runner = None if self._starter is None else beam_processes.runner_of(self._starter)
+        try:
+            return beam.Pipeline(runner, options)
+        except (ImportError, AttributeError, ValueError) as error:
+            named = options.view_as(StandardOptions).runner
+            raise errors.SettingError(f"Beam has no --runner={named}: {error}") from error
 
     def _raise_noted(self, items: list[Item], name: Callable[[Item], str]) -> None:
         """Raise what a worker noted, of several the first."""

@@ -1,4 +1,4 @@
-"""``python -m shoal.explore.drawing RUN HOME``: draws the map, and says how far it is in JSON."""
+"""``python -m shoal.explore.drawing RUN HOME ENGINE …``: draws the map, says in JSON how far."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shoal.errors import ShoalError
 from shoal.explore.prepare import prepare_map
+from shoal.passes import engine_for
 from shoal.progress import Silent
 from shoal.storage import RunFolder
 
@@ -36,10 +37,12 @@ class _Lines(Silent):
 
 def main() -> int:
     """Draw; give the exit code."""
-    run, home = sys.argv[1:3]
+    where, home, engine, *options = sys.argv[1:]
     os.nice(_NICER)
     try:
-        prepare_map(RunFolder.open(run), Path(home), _Lines())
+        run = RunFolder.open(where)
+        with engine_for(run, engine, options) as opened:
+            prepare_map(run, Path(home), _Lines(), None if engine == "local" else opened)
     except ShoalError as error:
         print(error, file=sys.stderr)
         return error.exit_code

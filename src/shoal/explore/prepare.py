@@ -10,11 +10,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from shoal.engines.base import Engine
 from shoal.errors import RunError
 from shoal.explore.atlas import run_seed
 from shoal.progress import Progress, Silent
@@ -50,8 +51,10 @@ def prepare_leaves(run: RunFolder, home: Path, progress: Progress | None = None)
     _made(home, leaves.NAME, leaves.leaves_fingerprint(run), make)
 
 
-def prepare_map(run: RunFolder, home: Path, progress: Progress | None = None) -> None:
-    """Draw the map unless it is there; the leaves must be."""
+def prepare_map(
+    run: RunFolder, home: Path, progress: Progress | None = None, engine: Engine | None = None
+) -> None:
+    """Draw the map unless it is there; the leaves must be. Rows are placed by an engine."""
     told = progress or Silent()
     seed = run_seed(run)
     made_from = leaves.leaves_fingerprint(run)
@@ -59,7 +62,9 @@ def prepare_map(run: RunFolder, home: Path, progress: Progress | None = None) ->
     def make(folder: StageFolder) -> dict[str, Any]:
         told.stage("map", 1000, "‰")
         leaf_folder = StageFolder(home / leaves.NAME)
-        counts = map.make_map(run, leaf_folder, folder, told, seed=seed, workers=available_cores())
+        counts = map.make_map(
+            run, leaf_folder, folder, told, seed=seed, workers=available_cores(), engine=engine
+        )
         told.finish()
         return counts
 
@@ -100,10 +105,18 @@ class Drawing:
         Where leaves and map are.
     told
         Is told ``{"share": 0..1, "trouble": sentence or None}``.
+    engine
+        The name of the engine that places rows, and its options.
     """
 
-    def __init__(self, run: Path, home: Path, told: Callable[[dict[str, Any]], None]) -> None:
-        words = [sys.executable, "-m", "shoal.explore.drawing", str(run), str(home)]
+    def __init__(
+        self,
+        run: Path,
+        home: Path,
+        told: Callable[[dict[str, Any]], None],
+        engine: Sequence[str] = ("local",),
+    ) -> None:
+        words = [sys.executable, "-m", "shoal.explore.drawing", str(run), str(home), *engine]
         self._told = told
         # Threads that wait for each other busily stand still on a machine with other work.
         environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}

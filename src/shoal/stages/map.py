@@ -5,13 +5,18 @@ Made when a run is first explored. For looking at only: no cluster depends on it
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import partial
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from shoal.core.layout import lay_out, neighbour_recall, place_rows, reaches
 from shoal.core.morton import BITS
+from shoal.engines.base import Engine
 from shoal.progress import Progress
+from shoal.sources.store import Held
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_npy, write_json, write_npy
 
@@ -37,6 +42,7 @@ def make_map(
     *,
     seed: int = 0,
     workers: int = 1,
+    engine: Engine | None = None,
 ) -> dict[str, float]:
     """Write the map; give the counts for the receipt.
 
@@ -52,6 +58,8 @@ def make_map(
         Is told parts of a thousand.
     seed, workers
         See `core.layout.lay_out`.
+    engine
+        Where rows are placed, range by range, which other machines may do; by default here.
     """
     result = Result(run)
     order, vectors = result.tree.order, result.representatives.vectors
@@ -63,8 +71,10 @@ def make_map(
         write_npy(folder.whole("layout"), flat[order])
     xy = read_npy(folder.whole("layout"))
     recall = neighbour_recall(vectors[order], xy, seed, workers)
-    spots = _spots(leaves, xy, workers)
+    spots = _spots(leaves, folder, xy, workers, engine)
     write_npy(folder.whole("spots"), spots)
+    for path in folder.parts("placed"):  # they are all in the whole
+        path.unlink()
     by_code = np.argsort(spots, kind="stable").astype(_seat_type(len(spots)))
     codes = spots[by_code]
     write_npy(folder.whole("seats"), by_code)
@@ -100,22 +110,86 @@ def _seat_type(n: int) -> type[np.integer]:
     return np.int32 if n < 1 << 31 else np.int64
 
 
-def _spots(leaves: StageFolder, xy: NDArray[np.float32], workers: int) -> NDArray[np.uint32]:
-    """Give the code of each seat's place."""
-    start = read_npy(leaves.whole("start"))
-    second = read_npy(leaves.whole("second"), mmap=True)
-    margin = read_npy(leaves.whole("margin"), mmap=True)
-    reach, m = reaches(xy, workers), len(xy)
-    spots = np.empty(len(margin), np.uint32)
-    low = 0
-    while low < m:
-        high = max(low + 1, int(np.searchsorted(start, start[low] + _AT_ONCE, side="right")) - 1)
-        a, b = int(start[low]), int(start[high])
-        near, sure = np.array(second[a:b]), np.array(margin[a:b])
-        spots[a:b] = place_rows(
-            xy.astype(np.float64), reach, start[low : high + 1], near, sure, low
+@dataclass(frozen=True)
+class _Ground:
+    """What rows are placed on: the leaves' places, how far they reach, and where they begin."""
+
+    leaves: StageFolder
+    xy: NDArray[np.float64]
+    reach: NDArray[np.float64]
+    start: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, leaves: StageFolder, xy: NDArray[np.float32], workers: int) -> _Ground:
+        """Read it."""
+        start = read_npy(leaves.whole("start"))
+        return cls(leaves, xy.astype(np.float64), reaches(xy, workers), start)
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """Ranges of leaves with some rows each."""
+        found, low = [], 0
+        while low < len(self.xy):
+            stop = np.searchsorted(self.start, self.start[low] + _AT_ONCE, side="right")
+            found.append((low, max(low + 1, int(stop) - 1)))
+            low = found[-1][1]
+        return found
+
+    def place(self, low: int, high: int) -> NDArray[np.uint32]:
+        """Give the code of the place of each seat of some leaves."""
+        a, b = int(self.start[low]), int(self.start[high])
+        near, sure = (
+            np.array(read_npy(self.leaves.whole(name), mmap=True)[a:b])
+            for name in ("second", "margin")
         )
-        low = high
+        return place_rows(self.xy, self.reach, self.start[low : high + 1], near, sure, low)
+
+
+@dataclass(frozen=True)
+class _PlaceRange:
+    """Places the rows of a range of leaves."""
+
+    leaves: StageFolder
+    folder: StageFolder
+    held: Held[_Ground] = field(default_factory=Held, compare=False, repr=False)
+
+    def setup(self) -> None:
+        """Load what rows are placed on."""
+        _ = self.ground
+
+    @property
+    def ground(self) -> _Ground:
+        """What rows are placed on."""
+        xy = self.folder.whole("layout")
+        return self.held.get(lambda: _Ground.of(self.leaves, read_npy(xy), 1))
+
+    def __call__(self, item: int) -> None:
+        placed = self.ground.place(*self.ground.ranges[item])
+        write_npy(self.folder.part("placed", item), placed)
+
+
+def _spots(
+    leaves: StageFolder,
+    folder: StageFolder,
+    xy: NDArray[np.float32],
+    workers: int,
+    engine: Engine | None,
+) -> NDArray[np.uint32]:
+    """Give the code of each seat's place."""
+    ground = _Ground.of(leaves, xy, workers)
+    if engine is None:
+        placed = (ground.place(*one) for one in ground.ranges)
+    else:
+        items, there = range(len(ground.ranges)), partial(folder.numbers, "placed")
+        left = sorted(set(items) - there())
+        engine.run(
+            _PlaceRange(leaves, folder), left, there=there, name=lambda number: f"range {number}"
+        )
+        placed = (read_npy(folder.part("placed", number)) for number in items)
+    spots, done = np.empty(int(ground.start[-1]), np.uint32), 0
+    for piece in placed:
+        spots[done : done + len(piece)] = piece
+        done += len(piece)
     return spots
 
 
