@@ -6,6 +6,7 @@ import fsspec
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from tests.s3 import s3_server
 from tests.test_pipeline import contents
 
 import shoal
@@ -13,8 +14,6 @@ from shoal.errors import RunError, SourceError
 from shoal.sources import open_source
 from shoal.storage import as_place, places
 
-moto = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'shoal[dev]'")
-pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'shoal[dev]'")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ASKED = {"representatives": 400}
@@ -23,23 +22,14 @@ ASKED = {"representatives": 400}
 @pytest.fixture(scope="module")
 def bucket():
     """An S3 server with digits in it; shards are small."""
-    server = moto.ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        host, port = server.get_host_and_port()
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "testing")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with s3_server() as patch:
         patch.setattr("shoal.stages.base._SHARD_ROWS", 300)
         store = fsspec.filesystem("s3", use_listings_cache=False)
-        store.mkdir("shoal")
         images = (load_digits().images * 15).astype(np.uint8)
         for number, part in enumerate(np.array_split(images, 3)):
             with store.open(f"shoal/digits/{number}.npy", "wb") as file:
                 np.save(file, part)
         yield "s3://shoal"
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +65,7 @@ def test_a_run_in_a_store_has_the_same_bytes(bucket, local):
     again = shoal.open(f"{bucket}/run")
     assert np.array_equal(again.labels(), run.labels())
     assert len(again.table()) == 1797
-    with pytest.raises(RunError, match="s3://shoal/run does not lie on a disk, where edits are"):
+    with pytest.raises(RunError, match=r"s3://shoal/run does not lie on a disk, .* back"):
         again.edits.rename(0, "zero")
 
 

@@ -83,16 +83,16 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, folder, kind):
-        super().__init__(("127.0.0.1", 0), lambda *given: kind(*given, directory=str(folder)))
+    def __init__(self, folder, kind=Ranged, port=0):
+        super().__init__(("127.0.0.1", port), lambda *given: kind(*given, directory=str(folder)))
         self.asked, self.fault = [], None
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
 @contextmanager
-def serving(folder, kind=Ranged):
+def serving(folder, kind=Ranged, port=0):
     """Serve a folder while the block lasts."""
-    with Server(folder, kind) as server:
+    with Server(folder, kind, port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

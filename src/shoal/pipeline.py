@@ -31,7 +31,7 @@ from shoal.stages import assign, drift, features, index, project, summarise, tre
 from shoal.stages.base import Context, Stage
 from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, as_place, fingerprint, read_json
+from shoal.storage import RunFolder, StageFolder, as_place, fingerprint, read_json, run_place
 
 STAGES: tuple[Stage, ...] = (
     index.STAGE,
@@ -86,7 +86,7 @@ def run_pipeline(
         other = getattr(settings, name)
         if other is not None and as_place(other).resolve() == as_place(path).resolve():
             raise SettingError(f"{name} {other} is the run itself: give another run")
-    _refuse_to_shrink(as_place(path), source)
+    _refuse_to_shrink(run_place(path), source)
     earlier = None if settings.previous is None else _earlier(settings.previous)
     growth = find_growth(source, settings)
     grown, why = (None, growth) if isinstance(growth, str) else (growth.grown, "")
@@ -176,7 +176,7 @@ def _earlier(path: str) -> Curation:
 
 def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
     """Carry the edits of an earlier run over, unless there are edits already."""
-    after = Curation(Result(run))
+    after = Curation(Result(run), alone=True)  # the fit made it, and is not done
     if after.seq or not earlier.edited:
         return
     carried = carry_over(earlier, after)

@@ -210,7 +210,7 @@ def _parse_features(name: str, value: Any) -> str:
 
 def _absolute(path: str) -> str:
     """Give the absolute path of a file."""
-    return os.path.abspath(os.path.expanduser(path))
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def _parse_memory(name: str, value: Any) -> int:

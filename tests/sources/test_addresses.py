@@ -18,7 +18,7 @@ from tests.web import Handler, Unlisted, serving
 
 from shoal.errors import PlaceError, SourceError
 from shoal.sources import Labelled, open_source
-from shoal.storage import network
+from shoal.storage import places
 
 N = 40
 IMAGES = [png(6 * at) for at in range(N)]
@@ -138,7 +138,7 @@ FORMATS = [
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(network, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(places, "WAITS", (0.0, 0.0))
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import pytest
 
 from shoal.errors import MissingExtraError, PlaceError, RunError
-from shoal.storage import network
 from shoal.storage.network import again, is_missing, may_pass, place_error, words
 
 
@@ -23,11 +22,6 @@ def caused(cause):
     error = FileNotFoundError("s3://x")
     error.__cause__ = cause
     return error
-
-
-@pytest.fixture(autouse=True)
-def waits(monkeypatch):
-    monkeypatch.setattr(network, "WAITS", (0.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +51,7 @@ def test_only_what_may_pass_is_tried_again(error, passes):
         raise error
 
     with pytest.raises(type(error)):
-        again(work)
+        again(work, (0.0, 0.0))
     assert len(tried) == (3 if passes else 1)
     assert may_pass(error) == passes
 
@@ -71,7 +65,7 @@ def test_the_second_try_counts():
             raise OSError("away")
         return 5
 
-    assert again(work) == 5
+    assert again(work, (0.0,)) == 5
 
 
 def test_what_is_missing_is_told_from_who_cannot_be_asked():

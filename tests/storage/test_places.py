@@ -121,6 +121,7 @@ def test_an_error_of_the_store_is_a_sentence(folder, monkeypatch):
     def refuse(*args, **kwargs):
         raise Refused("An error occurred (AccessDenied)\nmore")
 
+    monkeypatch.setattr(places, "WAITS", (0.0,))
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", refuse)
     with pytest.raises(StorageFullError, match=r"memory://bucket/run/x cannot be reached \(An err"):
         write_bytes(folder / "x", b"1")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import JsonOption, RawOption, RunArgument
+from shoal.cli.options import JsonOption, RawOption, RunArgument, place
 from shoal.cli.output import number, print_json, print_table, say
 from shoal.cli.runs import cut, open_run
 from shoal.errors import InputError
@@ -24,7 +24,7 @@ def compare(
     run: RunArgument,
     other: Annotated[
         Path | None,
-        typer.Argument(metavar="[OTHER]", help="A later run.", show_default=False),
+        typer.Argument(parser=place, metavar="[OTHER]", help="A later run.", show_default=False),
     ] = None,
     layer: Annotated[
         list[int] | None,

@@ -14,6 +14,7 @@ from shoal.cli.options import (
     RunArgument,
     chosen_engine,
     engine_options,
+    place,
     with_engine,
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
@@ -41,7 +42,11 @@ def evaluate(
     plot: Annotated[
         Path | None,
         typer.Option(
-            "--plot", metavar="PNG", help="Draw classes against clusters.", show_default=False
+            "--plot",
+            parser=place,
+            metavar="PNG",
+            help="Draw classes against clusters.",
+            show_default=False,
         ),
     ] = None,
     force: ForceOption = False,

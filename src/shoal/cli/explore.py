@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import RunArgument, chosen_engine, engine_options, with_engine
+from shoal.cli.options import RunArgument, chosen_engine, engine_options, place, with_engine
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
 
@@ -56,6 +56,7 @@ def explore(
         Path | None,
         typer.Option(
             "--compare",
+            parser=place,
             metavar="OTHER",
             help="An earlier run, to see what became of its clusters.",
             show_default=False,
@@ -100,7 +101,7 @@ def explore_run(
     from shoal.explore.prepare import Drawing, home_of, prepare_leaves
     from shoal.explore.serve import listen, serve
     from shoal.progress import RichProgress
-    from shoal.storage import RunFolder
+    from shoal.storage import RunFolder, UrlPath
 
     try:
         address = listen(host, port or _PORT, token)
@@ -109,6 +110,9 @@ def explore_run(
             raise
         address = listen(host, None, token)
     folder = RunFolder.open(run.path)
+    if isinstance(folder.path, UrlPath) and not read_only:
+        remark(f"Without edits: {folder.path} does not lie on a disk, where they are kept.")
+        read_only = True
     home = home_of(folder)
     with RichProgress() as bars:
         prepare_leaves(folder, home, bars)

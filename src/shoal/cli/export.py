@@ -17,6 +17,7 @@ from shoal.cli.options import (
     QuietOption,
     RawOption,
     RunArgument,
+    place,
 )
 from shoal.cli.output import command, print_json, remark, say
 from shoal.cli.runs import cut, open_run
@@ -32,7 +33,10 @@ _MOST_LEFT = 10
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to.", show_default=False)],
+    to: Annotated[
+        Path,
+        typer.Option("--to", parser=place, metavar="DIR", help="Where to.", show_default=False),
+    ],
     as_: Annotated[str, typer.Option("--as", metavar="|".join(_FORMS), help="In which form.")],
     layer: LayerOption = None,
     k: KOption = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.cli.added import print_drift
-from shoal.cli.options import JsonOption, QuietOption, engine_options, flag, with_settings
+from shoal.cli.options import JsonOption, QuietOption, engine_options, flag, place, with_settings
 from shoal.cli.output import command, duration, print_json, print_next, say
 from shoal.cli.runs import layer_facts, print_layers
 from shoal.errors import InputError
@@ -36,6 +36,7 @@ def fit(
         typer.Option(
             "--out",
             "-o",
+            parser=place,
             metavar="RUN",
             help="The run folder to write; by default SOURCE's name with .shoal, here.",
             show_default=False,

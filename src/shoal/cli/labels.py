@@ -14,6 +14,7 @@ from shoal.cli.options import (
     LayerOption,
     RawOption,
     RunArgument,
+    place,
 )
 from shoal.cli.output import number, print_json, print_table, say
 from shoal.cli.runs import cut, open_run
@@ -26,6 +27,7 @@ OutOption = Annotated[
     typer.Option(
         "--out",
         "-o",
+        parser=place,
         metavar="FILE",
         help="A .parquet, .csv or .npy file to write; without it, sizes are printed.",
         show_default=False,

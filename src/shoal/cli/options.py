@@ -12,8 +12,21 @@ from typer.core import TyperCommand
 
 from shoal.settings import SETTINGS
 
+
+def place(text: str) -> Path:
+    """Give a path, or an address, which a `Path` would take for a folder called ``s3:``."""
+    if "://" not in text:
+        return Path(text)
+    from shoal.storage import as_place  # only now: it takes time to load
+
+    return as_place(text)
+
+
 RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder that shoal fit wrote.", show_default=False)
+    Path,
+    typer.Argument(
+        parser=place, metavar="RUN", help="The folder that shoal fit wrote.", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

@@ -17,6 +17,7 @@ from shoal.cli.options import (
     RunArgument,
     chosen_engine,
     engine_options,
+    place,
     with_source_settings,
 )
 from shoal.cli.output import print_json, remark, say
@@ -40,6 +41,7 @@ def predict(
         typer.Option(
             "--out",
             "-o",
+            parser=place,
             metavar="FILE",
             help="A .parquet, .csv or .npy file to write.",
             show_default=False,

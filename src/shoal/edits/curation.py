@@ -56,12 +56,14 @@ class Curation:
         The run's results.
     author
         Who edits, where a call does not say.
+    alone
+        Whether nobody else edits, so that the log may lie in a store.
     """
 
-    def __init__(self, result: Result, author: str = "") -> None:
+    def __init__(self, result: Result, author: str = "", *, alone: bool = False) -> None:
         self.ground = Ground(result)
         self.author = author
-        self._log = Log(result.run.path, self.ground.fingerprint)
+        self._log = Log(result.run.path, self.ground.fingerprint, alone=alone)
         self._lock = threading.RLock()
         self._known: History | None = None
         self._entries: list[Entry] = []

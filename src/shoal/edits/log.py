@@ -1,7 +1,8 @@
 """The log: `edits.sqlite` in the run folder, one row an edit, never changed or deleted.
 
 A rollback journal, not a write-ahead log: at rest the log is one file, which can be copied or lie
-on a network disk. With ``synchronous=EXTRA`` an edit that was acknowledged is on the disk; with
+on a network disk. In a store it is only read, as a copy in memory: two who wrote there could not
+wait for each other. With ``synchronous=EXTRA`` an edit that was acknowledged is on the disk; with
 ``BEGIN IMMEDIATE`` the numbers rise without gaps, whoever writes.
 """
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from shoal.edits.rows import pack, unpack
 from shoal.errors import RunError, ShoalError, StorageFullError
-from shoal.storage import UrlPath
+from shoal.storage import UrlPath, write_bytes
 
 FORMAT = 1
 """The newest format of the log that this version writes and reads."""
@@ -109,14 +110,17 @@ class Log:
 
     Parameters
     ----------
-    path
+    folder
         The run's folder. The file is made with the first edit.
     fingerprint
         That of the fit: edits of another fit are refused.
+    alone
+        Whether nobody else writes: only so is a log written in a store, as a whole.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, *, alone: bool = False) -> None:
         self.path = folder / NAME
+        self._alone = alone
         self._fingerprint = fingerprint
         self._connection: sqlite3.Connection | None = None
         self._version = -1
@@ -153,6 +157,8 @@ class Log:
             try:
                 yield Writer(connection)
                 connection.execute("COMMIT")
+                if isinstance(self.path, UrlPath):
+                    write_bytes(self.path, connection.serialize())
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
@@ -177,6 +183,11 @@ class Log:
 
     def _made(self) -> sqlite3.Connection:
         """Open the file, and make it if it is not there."""
+        if isinstance(self.path, UrlPath) and not self._alone:
+            raise RunError(
+                f"{self.path.parent} does not lie on a disk, where edits are kept: copy the run "
+                f"to a folder of this machine, edit it there, and copy {NAME} back"
+            )
         if self._opened() is None:
             connection = self._connect()
             connection.execute("BEGIN IMMEDIATE")
@@ -193,10 +204,10 @@ class Log:
     def _connect(self) -> sqlite3.Connection:
         """Connect; every statement is a transaction unless one was begun."""
         if isinstance(self.path, UrlPath):
-            raise RunError(
-                f"{self.path.parent} does not lie on a disk, where edits are kept: copy the run "
-                "to a folder of this machine first"
-            )
+            copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            if self.path.exists():
+                copy.deserialize(self.path.read_bytes())
+            return copy
         connection = sqlite3.connect(
             self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False
         )

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from shoal.engines.base import Engine
-from shoal.errors import RunError
 from shoal.explore.atlas import run_seed
 from shoal.progress import Progress, Silent
 from shoal.settings import available_cores
@@ -27,13 +26,8 @@ _LOCK = ".explore.lock"
 
 
 def home_of(run: RunFolder) -> Path:
-    """Give where leaves and map are kept: the run's folder, or a new one if that is read-only."""
-    if isinstance(run.path, UrlPath):
-        raise RunError(
-            f"{run.path} does not lie on a disk, from where it is drawn: copy the run to a folder "
-            "of this machine first"
-        )
-    if os.access(run.path, os.W_OK):
+    """Give where leaves and map are kept: the run's folder, or a new one where none is writable."""
+    if not isinstance(run.path, UrlPath) and os.access(run.path, os.W_OK):
         return run.path
     return Path(tempfile.mkdtemp(prefix="shoal-explore-"))
 

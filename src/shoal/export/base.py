@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -152,7 +151,7 @@ def refuse_existing(path: Path, force: bool) -> None:
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder: give the name of a file")
-    if not force and os.path.lexists(path):
+    if not force and (path.is_symlink() or path.exists()):
         raise InputError(f"{path} exists: give another name, or --force to replace it")
 
 

@@ -18,7 +18,7 @@ from shoal.export.base import RunLike
 from shoal.export.manifest import NAME, Journal, Manifest, digest, read_manifest, write_manifest
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.sources import Encoded, ImageSource, Source
-from shoal.storage import fingerprint
+from shoal.storage import UrlPath, fingerprint
 from shoal.storage.parts import unwritable
 
 _TEMPORARY = r"\.[0-9a-f]{12}\.tmp"
@@ -70,9 +70,13 @@ def lay_out(
     StorageFullError
         When it cannot be written.
     """
+    if isinstance(folder, UrlPath):
+        raise InputError(
+            f"{folder} does not lie on a disk, where images are laid out: give a folder"
+        )
     actions = plan_actions(run, mode, layer, k, raw)
     head = {
-        "run": os.path.abspath(run.path),
+        "run": str(run.path.absolute()),
         "k": run.clustering(layer, k, raw).k,
         "mode": mode,
         "quarantined": run.quarantine.to_pylist(),

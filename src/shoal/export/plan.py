@@ -11,6 +11,7 @@ from typing import Any, Literal
 from shoal.errors import InputError
 from shoal.export.base import RunLike, cluster_folder
 from shoal.sources import Encoded, ImageSource, Source
+from shoal.storage import UrlPath
 
 Mode = Literal["copy", "symlink", "hardlink"]
 MODES: tuple[Mode, ...] = ("copy", "symlink", "hardlink")
@@ -94,7 +95,7 @@ def _actions(
 def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str | None, str]:
     """Give the file of a row, if it is one, and the name that its copy gets."""
     path = source.path(row) if isinstance(source, Encoded) else None
-    if path is not None:
+    if path is not None and not isinstance(path, UrlPath):
         return os.path.abspath(path), safe_name(path.name)
     if isinstance(source, Encoded):
         return None, safe_name(source.file_name(row, name))

@@ -16,7 +16,7 @@ from shoal.storage.parts import (
 )
 from shoal.storage.places import Stat, UrlPath, as_place
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
-from shoal.storage.run_folder import FORMAT, RunFolder
+from shoal.storage.run_folder import FORMAT, RunFolder, run_place
 from shoal.storage.stage_folder import Receipt, StageFolder, many
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "read_npy",
     "read_table",
     "replacing",
+    "run_place",
     "write_bytes",
     "write_json",
     "write_npy",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from shoal.errors import MissingExtraError, PlaceError, ShoalError
 
 WAITS = (0.5, 1.0, 2.0, 4.0)
-"""Seconds before each further try. The stores' own libraries try again too, within each."""
+"""Seconds before each further try."""
 
 _EXTRAS = {
     **dict.fromkeys(("s3", "s3a"), ("s3fs", "shoal[s3]")),
@@ -49,9 +49,9 @@ def telling(work: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any,
     return done
 
 
-def again(work: Callable[[], T]) -> T:
-    """Do what asks a network; once more after each of `WAITS` when that fails and may pass."""
-    for wait in WAITS:
+def again(work: Callable[[], T], waits: Sequence[float] = WAITS) -> T:
+    """Do what asks a network; once more after each of `waits` when that fails and may pass."""
+    for wait in waits:
         try:
             return work()
         except Exception as error:

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from shoal.storage.places import UrlPath
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
 """Pattern of the names that unfinished files have."""
 
+_PIECE = 4 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -260,6 +262,12 @@ def replacing(path: Path) -> Iterator[Path]:
     StorageFullError
         When it cannot be written.
     """
+    if isinstance(path, UrlPath):
+        with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            _write(path, _read_pieces(temporary), temporary.stat().st_size)
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -273,6 +281,13 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
     except OSError as error:
         raise unwritable(path, 0, error) from error
+
+
+def _read_pieces(path: Path) -> Iterator[memoryview]:
+    """Read a file a few megabytes at a time."""
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield memoryview(piece)
 
 
 def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:

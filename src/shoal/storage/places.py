@@ -12,26 +12,29 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from shoal.errors import PlaceError
 from shoal.storage import web
-from shoal.storage.network import again, is_missing, telling
+from shoal.storage.network import WAITS, again, is_missing, telling
 from shoal.storage.ranges import RangeFile, fetched_ahead
 
 _URL = re.compile(r"([a-z][a-z0-9+]+):/+(.*)")  # pathlib makes one slash of two
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"})
 _WEB = frozenset({"http", "https"})
+_TRYING = _WHOLE - {"memory"}
 _AT_ONCE = 64 << 20
 _BUFFER = 1 << 18
 _TIMES = ("LastModified", "Last-Modified", "mtime", "last_modified", "updated", "created")
+
+T = TypeVar("T")
 
 
 class Stat(NamedTuple):
@@ -110,12 +113,12 @@ class UrlPath:
         """Tell whether it is there."""
         if self.is_web:  # fsspec says no as well when the server is away
             try:
-                return bool(again(lambda: self._fs.info(self.url)))
+                return bool(self._again(lambda: self._fs.info(self.url)))
             except FileNotFoundError as error:
                 if is_missing(error):
                     return False
                 raise
-        return bool(again(lambda: self._fs.exists(self.url)))
+        return bool(self._again(lambda: self._fs.exists(self.url)))
 
     @telling
     def is_dir(self) -> bool:
@@ -124,14 +127,16 @@ class UrlPath:
             return self.known["type"] == "directory"
         if self.is_web:
             return web.is_page(self.info()) if self.exists() else False
-        return bool(again(lambda: self._fs.isdir(self.url)))
+        return bool(self._again(lambda: self._fs.isdir(self.url)))
 
     @telling
     def is_file(self) -> bool:
         """Tell whether it is a file."""
         if self.known:
             return self.known["type"] == "file"
-        return self.exists() if self.is_web else bool(again(lambda: self._fs.isfile(self.url)))
+        return (
+            self.exists() if self.is_web else bool(self._again(lambda: self._fs.isfile(self.url)))
+        )
 
     def is_symlink(self) -> bool:
         """There are no links."""
@@ -157,13 +162,13 @@ class UrlPath:
     @telling
     def info(self) -> dict[str, Any]:
         """Give all that the store says of it."""
-        return dict(self.known or again(lambda: self._fs.info(self.url)))
+        return dict(self.known or self._again(lambda: self._fs.info(self.url)))
 
     @telling
     def _listed(self) -> list[UrlPath]:
         """List what lies in it, with what is known of each; of nothing, nothing."""
         try:
-            entries = again(lambda: self._fs.ls(self.url, detail=True))
+            entries = self._again(lambda: self._fs.ls(self.url, detail=True))
         except FileNotFoundError as error:
             if is_missing(error):
                 return []
@@ -192,7 +197,7 @@ class UrlPath:
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete it."""
         try:
-            again(lambda: self._fs.rm_file(self.url))
+            self._again(lambda: self._fs.rm_file(self.url))
         except FileNotFoundError:
             if not missing_ok:
                 raise
@@ -203,7 +208,7 @@ class UrlPath:
         if self.is_web:
             yield from self._walk_web()
             return
-        found = again(lambda: self._fs.find(self.url, detail=True))
+        found = self._again(lambda: self._fs.find(self.url, detail=True))
         begin = len(self._fs._strip_protocol(self.url).rstrip("/")) + 1
         for name, known in sorted(found.items()):
             yield UrlPath(f"{self.url}/{name[begin:]}", known)
@@ -251,8 +256,8 @@ class UrlPath:
     def _read(self, start: int | None, stop: int | None) -> bytes:
         """Read it, or a range of it."""
         if self.is_web and start is not None and stop is not None:
-            return again(lambda: web.read_range(self._fs, self.url, start, stop))
-        return again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
+            return self._again(lambda: web.read_range(self._fs, self.url, start, stop))
+        return self._again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Read its text."""
@@ -265,7 +270,7 @@ class UrlPath:
     @telling
     def copy_from(self, other: UrlPath) -> None:
         """Make it a copy of a file of the same store."""
-        again(lambda: self._fs.cp_file(other.url, self.url))
+        self._again(lambda: self._fs.cp_file(other.url, self.url))
 
     @telling
     def write(self, pieces: Iterable[memoryview], size: int) -> None:
@@ -286,7 +291,7 @@ class UrlPath:
             fs.mv(aside.url, self.url)
         elif size <= _AT_ONCE or self.protocol == "memory":
             data = b"".join(pieces)
-            again(lambda: fs.pipe_file(self.url, data))
+            self._again(lambda: fs.pipe_file(self.url, data))
         else:
             # Not `with`: at its end fsspec completes an upload even after an error.
             file = fs.open(self.url, "wb", autocommit=False)
@@ -299,6 +304,10 @@ class UrlPath:
                 with suppress(Exception):  # the network may be away: the store forgets it then
                     file.discard()
                 raise
+
+    def _again(self, work: Callable[[], T]) -> T:
+        """Do what asks the network; again when it falters, once where the library tries itself."""
+        return again(work, WAITS[:1] if self.protocol in _TRYING else WAITS)
 
     @property
     def _within(self) -> str:

@@ -63,7 +63,7 @@ class RunFolder:
         StorageFullError
             When it cannot be written.
         """
-        folder = _run_place(path)
+        folder = run_place(path)
         try:
             _check_ours(folder)
             folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class RunFolder:
         RunError
             When there is no run, a damaged one, or one of a newer version.
         """
-        folder = _run_place(path)
+        folder = run_place(path)
         if not (folder / _TOML).is_file():
             raise _no_run(folder)
         return cls(folder, _read_about(folder))
@@ -130,7 +130,7 @@ class RunFolder:
         return f"RunFolder({str(self.path)!r})"
 
 
-def _run_place(path: str | os.PathLike[str]) -> Path:
+def run_place(path: str | os.PathLike[str]) -> Path:
     """Give where a run lies, which is no web server."""
     folder = as_place(path)
     if isinstance(folder, UrlPath) and folder.is_web:
