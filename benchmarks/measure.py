@@ -22,12 +22,15 @@ _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 class Usage:
     """What was taken: seconds, and MiB at the peak over a whole process tree, where known.
 
-    `disk` is the most bytes that a folder had, where one was watched.
+    `disk` is the most bytes that a folder had, where one was watched. `own_mib` is the peak of the
+    process itself, and `most_mib` that of any one of its descendants.
     """
 
     seconds: float
     peak_mib: float | None
     disk: int = 0
+    own_mib: float = 0.0
+    most_mib: float = 0.0
 
 
 def measure(
@@ -70,7 +73,8 @@ def measure(
     if process.returncode:
         told = errors[0].decode(errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {process.returncode}\n{told}")
-    return Usage(seconds, (watch.peak or used.ru_maxrss * _UNIT) / 2**20, watch.most)
+    peak = (watch.peak or used.ru_maxrss * _UNIT) / 2**20
+    return Usage(seconds, peak, watch.most, watch.own / 2**20, watch.other / 2**20)
 
 
 @contextmanager
@@ -94,7 +98,7 @@ class _Watch(threading.Thread):
 
     def __init__(self, pid: int, folder: Path | None) -> None:
         super().__init__(daemon=True)
-        self.peak = 0
+        self.peak = self.own = self.other = 0
         self.most = 0
         self._pid = pid
         self._folder = folder
@@ -105,7 +109,9 @@ class _Watch(threading.Thread):
         pause = _PAUSE
         while not self._ended.wait(pause):
             began = time.thread_time()
-            self.peak = max(self.peak, sum(map(_pss, _tree(self._pid))))
+            each = list(map(_pss, _tree(self._pid)))
+            self.peak, self.own = max(self.peak, sum(each)), max(self.own, each[0])
+            self.other = max([self.other, *each[1:]])
             self.most = max(self.most, folder_bytes(self._folder))
             pause = max(_PAUSE, (time.thread_time() - began) / _SHARE)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
-from shoal.planning import LIBRARIES, check_disk, make_plan
+from shoal.planning import BEAM, LIBRARIES, check_disk, make_plan
 from shoal.progress import Silent
 from shoal.settings import fit_settings
 from shoal.sources import open_source
@@ -51,6 +51,19 @@ def test_more_representatives_than_memory_are_refused():
     rows = open_source(np.broadcast_to(np.float32(0), (5_000_000, 8)))
     with pytest.raises(SettingError, match=r"need about .* MiB, but memory is 1,024 MiB"):
         make_plan(rows, fit_settings(memory="1GiB", representatives=2_000_000))
+
+
+def test_beam_counts_in_every_process_and_changes_no_rows():
+    one, other = (
+        make_plan(tiles(2_000_000), fit_settings(engine=name)) for name in ("local", "beam")
+    )
+    for mine, its in zip(one.needs, other.needs, strict=True):
+        assert its.memory(1) - mine.memory(1) == BEAM
+    assert one.representatives == other.representatives
+    tight = make_plan(tiles(2_000_000), fit_settings(memory="700MiB"))
+    assert tight.memory > (700 << 20) - BEAM
+    with pytest.raises(SettingError, match=r"needs about .* MiB, but memory is 700 MiB: give"):
+        make_plan(tiles(2_000_000), fit_settings(memory="700MiB", engine="beam"))
 
 
 def test_the_plan_grows_with_the_data_and_not_with_the_workers():

@@ -37,6 +37,9 @@ from shoal.storage import UrlPath
 LIBRARIES = 240 << 20
 """Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
 
+BEAM = 96 << 20
+"""Bytes of Apache Beam in each process, the launcher and the workers alike."""
+
 ONCE = ("features", "summarise", "tree")
 """Stages that added rows leave as they were."""
 
@@ -192,6 +195,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     rows = as_wanted(source, encoder.needs.wanted)
     usual = summarise.representatives_for(n, settings.representatives)
     m, needs = _within(settings, source, rows, encoder, usual)
+    needs = _on_engine(needs, settings)
     kept, encoded = keeps_numbers(source), features.is_kept(source, encoder)
     passes = 1 if kept else is_read(source) + 1 + (not encoded)
     return Plan(
@@ -226,10 +230,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
             needs.append(replace(need, disk=need.disk * added // source.n_rows))
     looked = LOOKED_AT_MOST * (_GRAPH_BYTES + 12 * encoder.n_features)
     needs.append(Need("drift", looked, 0, 0))
-    most = max(needs, key=lambda need: need.memory(1))
-    if most.memory(1) > settings.memory:
-        raise SettingError(_too_little(most, settings.memory))
-    all_needs = tuple(needs)
+    all_needs = _on_engine(tuple(needs), settings)
     return Plan(
         encoder,
         growth.said,
@@ -241,6 +242,22 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
         1 + is_read(source),
         added=added,
     )
+
+
+def _on_engine(needs: tuple[Need, ...], settings: FitSettings) -> tuple[Need, ...]:
+    """Add what each process of an engine takes; the rows and their bytes are as without it.
+
+    Raises
+    ------
+    SettingError
+        When the memory is not enough; the message says what would do.
+    """
+    more = BEAM if settings.engine == "beam" else 0
+    added = tuple(replace(need, shared=need.shared + more, once=need.once + more) for need in needs)
+    most = max(added, key=lambda need: need.memory(1))
+    if most.memory(1) > settings.memory:
+        raise SettingError(_too_little(most, settings.memory))
+    return added
 
 
 def _too_little(need: Need, memory: int) -> str:

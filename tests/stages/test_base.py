@@ -17,10 +17,18 @@ def test_shards_cover_all_rows_once_and_in_order(n, size):
 
 
 @given(st.integers(1, 500), st.integers(1, 10**9))
-def test_groups_hold_every_shard_once_and_are_64_at_most(n, part_bytes):
+def test_groups_hold_every_shard_once_and_are_64_at_most_or_of_32_shards(n, part_bytes):
     groups = Shards(n, 1).groups(part_bytes)
     assert [number for group in groups for number in group] == list(range(n))
-    assert len(groups) <= 64
+    assert len(groups) <= max(64, n // 32)
+
+
+def test_hundred_workers_have_something_to_do_with_a_billion_tiles():
+    shards = Shards(10**9, 65_536)
+    assert [len(shards.groups(size)) for size in (1, 16 << 20)] == [463, 463]
+    assert shards.grouped == {"group_shards": 32}
+    assert Shards(48_000_000, 65_536).groups(16 << 20) == Shards(733, 1).groups(16 << 20)
+    assert Shards(128, 1).grouped == {}
 
 
 def test_large_parts_make_fewer_groups():

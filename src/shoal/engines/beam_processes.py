@@ -13,6 +13,7 @@ own pool of workers does.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -37,6 +38,7 @@ try:
         GrpcWorkerHandler,
         WorkerHandler,
     )
+    from apache_beam.runners.worker import data_plane
     from apache_beam.runners.worker.sdk_worker import SdkHarness
 
     _ = ControlConnection()._futures_by_id, beam_fn_api_pb2.InstructionResponse
@@ -182,7 +184,10 @@ def runner_of(starter: Starter) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave it unsaid, meanwhile, that a channel broke: threads of Beam print it as tracebacks."""
+    """Leave it unsaid, meanwhile, that a channel broke: threads of Beam print it as tracebacks.
+
+    A channel breaks whenever a worker ends, be it that all is done.
+    """
     before = threading.excepthook
 
     def say(args: threading.ExceptHookArgs) -> None:
@@ -190,7 +195,11 @@ def quiet() -> Iterator[None]:
             before(args)
 
     threading.excepthook = say
+    data = logging.getLogger(data_plane.__name__)
+    level = data.level
+    data.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         threading.excepthook = before
+        data.setLevel(level)

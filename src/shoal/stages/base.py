@@ -39,6 +39,8 @@ _SHARD_LEAST = 1 << 20  # bytes, below which a shard is not worth its files
 _FINE_SHARDS, _FINE_ROWS = 128, 32  # the same for images that are decoded or scaled
 _BLOCK_BYTES = 16 << 20
 _GROUPS = 64
+_LEAST_GROUPS = 4
+_GROUP_SHARDS = 32
 _FEW_SHARDS = 1024
 
 
@@ -84,12 +86,22 @@ class Shards:
         each = max(1, row_bytes(source))
         return self.size if self.size * each <= _SHARD_BYTES else max(1, _BLOCK_BYTES // each)
 
+    @property
+    def grouped(self) -> dict[str, int]:
+        """Say how shards are grouped, where there may be more groups than there were at first."""
+        many = len(self) // _GROUP_SHARDS > _LEAST_GROUPS
+        return {"group_shards": _GROUP_SHARDS} if many else {}
+
     def groups(self, part_bytes: int, room: int = 1 << 29) -> list[tuple[int, ...]]:
         """Give fixed groups of shards, for stages whose parts are large whatever the rows.
 
-        As many groups as `room` has place for parts, 4 to 64.
+        As many groups as `room` has place for parts, 4 to 64; more only of 32 shards and as many
+        as the part has MiB, so that parts are small beside what they are made of. A hundred
+        workers then have something to do where it matters, and no group depends on how many
+        there are.
         """
-        count = max(4, min(_GROUPS, room // max(1, part_bytes)))
+        most = len(self) // max(_GROUP_SHARDS, part_bytes >> 20)
+        count = max(_LEAST_GROUPS, min(_GROUPS, room // max(1, part_bytes)), most)
         length = -(-len(self) // count)
         numbers = range(len(self))
         return [tuple(numbers[a : a + length]) for a in range(0, len(self), length)]

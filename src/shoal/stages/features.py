@@ -145,6 +145,7 @@ def _facts(context: Context) -> dict[str, Any]:
         "encoder": encoder.settings(),
         "whiten": encoder.whiten,
         "components": encoder.needs.components,
+        **context.shards.grouped,
     }
 
 

@@ -98,7 +98,12 @@ def representatives_for(n_rows: int, asked: int | None) -> int:
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the representatives depend on besides the vectors."""
     settings = context.settings
-    return {"version": 2, "representatives": settings.representatives, "seed": settings.seed}
+    return {
+        "version": 2,
+        "representatives": settings.representatives,
+        "seed": settings.seed,
+        **context.shards.grouped,
+    }
 
 
 def _work(context: Context) -> dict[str, Any]:
