@@ -77,6 +77,18 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     page.wait_for_selector("dialog", state="detached")
     assert len(sizes(page)) == count
 
+    # Twenty images to judge: a click says which do not belong, and keeps no answer yet.
+    page.locator("#cluster-0").click()
+    page.keyboard.press("q")
+    page.locator(".quiz .tile-button").nth(3).click()
+    page.locator(".quiz .tile-button").nth(7).click()
+    page.wait_for_selector("dialog :text('2 of 20 wrong')")
+    assert "between 3 and 30 %" in page.inner_text("dialog")
+    page.get_by_role("button", name="Keep the answers").click()
+    assert told(page) == "Quiz on 0: 18 right, 2 wrong."
+    page.keyboard.press("Control+z")
+    told(page)
+
     # Take it all back.
     for _ in range(3):
         page.keyboard.press("Control+z")

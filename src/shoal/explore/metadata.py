@@ -144,7 +144,7 @@ def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
     known = np.isfinite(column.numbers)
     some = column.numbers[known]
     low, high = (float(some.min()), float(some.max())) if len(some) else (0.0, 0.0)
-    bins = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+    bins = _bins(low, high, bool((some == np.rint(some)).all()))
     numbers = column.numbers if rows is None else column.numbers[rows]
     total, here = np.histogram(some, bins)[0], np.histogram(numbers[np.isfinite(numbers)], bins)[0]
     gone = int((~known).sum()), int((~np.isfinite(numbers)).sum())
@@ -157,6 +157,19 @@ def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
         "here": here.tolist(),
         "missing": {"rows": gone[0], "here": gone[1]},
     }
+
+
+def _bins(low: float, high: float, whole: bool) -> NDArray[np.float64]:
+    """Give the bounds of the bars of a histogram; as many whole numbers go into each.
+
+    >>> _bins(2010, 2013, True).tolist()
+    [2009.5, 2010.5, 2011.5, 2012.5, 2013.5]
+    """
+    if whole and high - low < 1e9:
+        wide = max(1, -(-int(high - low + 1) // _BINS))
+        count = -(-int(high - low + 1) // wide)
+        return np.asarray(low - 0.5 + wide * np.arange(count + 1), np.float64)
+    return np.linspace(low, high if high > low else low + 1, _BINS + 1)
 
 
 def _text(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:

@@ -123,6 +123,8 @@ function Head() {
       ${known && (one || area || where.length > 0 || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
       ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
       ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
+      <span class="grow" />
+      ${state.run.metadata && html`<button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>`}
       ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data?.seq })}
         alt=${`Mean of ${title}`} title="The mean image" />`}
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
@@ -138,7 +140,6 @@ function Head() {
         <button role="tab" key=${name} aria-selected=${order === name} class=${order === name ? "on" : ""} title=${WHY[name]}
           onClick=${() => set({ order: name, seed: name === "random" && order === "random" ? state.seed + 1 : state.seed })}>${SAID[name]}</button>`)}
       </div>
-      ${state.run.metadata && html`<button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>`}
       <label class="size-field"><span class="sr">Size of the images</span>
         <input type="range" min="32" max="208" step="8" value=${state.size} onInput=${(e) => set({ size: Number(e.target.value) })} /></label>
     </div>

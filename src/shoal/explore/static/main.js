@@ -101,7 +101,7 @@ function read() {
   const area = flat.length >= 6 && flat.length % 2 === 0 ? flat.map((v, at) => [v, flat[at + 1]]).filter((_, at) => at % 2 === 0) : null;
   return {
     k: k !== null && k >= 1 && k <= state.run.representatives ? k : null,
-    selected: numbers("c", ".").filter((c) => c >= 0 && Number.isInteger(c)),
+    selected: numbers("c", ".").filter((c) => c >= 0 && c < 2 ** 31 && Number.isInteger(c)),
     order: state.run.orders.includes(found.get("o")) ? String(found.get("o")) : "overview",
     open: found.has("i") && Number(found.get("i")) >= 0 && Number(found.get("i")) < state.run.rows ? Number(found.get("i")) : null,
     view: view.length === 3 ? { z: view[0], x: view[1], y: view[2] } : null,

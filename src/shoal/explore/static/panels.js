@@ -36,7 +36,7 @@ function History() {
 /** @type {[string, [string, string][]][]} */
 export const KEYS = [
   ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
-    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["s", "find by an image, or by words"]]],
+    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["s", "find images"]]],
   ["Clusters", [["↑ ↓", "step"], ["Ctrl+click", "select several"], ["l", "name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
     ["q", "quiz of 20 images"], ["w", "review queue"]]],
   ["Images", [["Arrows", "step"], ["Enter", "open"], ["x", "select"], ["Shift+click, Shift+arrows", "select a range"], ["Ctrl+A", "select all that are shown"],

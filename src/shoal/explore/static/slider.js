@@ -22,8 +22,10 @@ export function Slider() {
     const wanted = n === data?.base ? null : n;
     if (wanted !== state.k) loadClusters(wanted).catch(complain);
   };
-  const excess = n => (n > 1 ? run.excess[n - 2] : null);
-  const told = `${now} cluster${now === 1 ? "" : "s"}${excess(now) ? `, excess ${excess(now).toFixed(2)}` : ""}`;
+  // What was edited is no cut of the tree, even where it has as many clusters as one.
+  const plain = k !== null || !data?.edited;
+  const excess = (/** @type {number} */ n) => (n > 1 ? run.excess[n - 2] : null);
+  const told = `${now} cluster${now === 1 ? "" : "s"}${plain && excess(now) ? `, excess ${excess(now).toFixed(2)}` : ""}`;
   return html`<section class="slider" aria-label="Number of clusters">
     <div class="slider-head">
       <label class="k-field"><span>Clusters</span>
@@ -31,7 +33,7 @@ export function Slider() {
           onChange=${(e) => cut(Math.max(1, Math.min(run.representatives, Math.round(Number(e.target.value)) || 1)))} />
       </label>
       <div class="layers" role="group" aria-label="Layers that the data mark">${run.layers.map((layer) => html`
-        <button key=${layer.k} class=${`layer ${layer.k === now ? "on" : ""}`} aria-pressed=${layer.k === now}
+        <button key=${layer.k} class=${`layer ${plain && layer.k === now ? "on" : ""}`} aria-pressed=${plain && layer.k === now}
           title=${said(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label="primary layer">★</span>` : ""}</button>`)}
       </div>
     </div>
@@ -45,7 +47,7 @@ export function Slider() {
         aria-valuetext=${told} onInput=${(e) => cut(all[Number(e.target.value)])} />
     </div>
     <p class="hint" title="How much clearer each further split is than plain geometry would make it. Without groups it stays under 1.">
-      ${now > 1 && excess(now) != null ? html`Excess of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the excess of each split"}
+      ${!plain ? `Edited, from the cut into ${data?.base}` : now > 1 && excess(now) != null ? html`Excess of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the excess of each split"}
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
     ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer that the data mark"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}

@@ -290,6 +290,9 @@ async function done(op, facts, then) {
     const log = await post("edits", free ? body : { ...body, seen: state.data?.seq ?? 0 });
     set({ log });
     await loadClusters(null, then).catch(complain);
+    // The news of the edit may have overtaken its answer, and knows nothing of what to select.
+    const there = then?.filter((id) => state.byId.has(id));
+    if (there && String(there) !== String(state.selected)) await select(there);
     say(`${log.said}.`, false, op !== "undo");
     return true;
   } catch (error) {

@@ -99,7 +99,7 @@ export function Tiles({ rows, shown, onOpen, caption }) {
   }, [numbers.join(",")]);
   const style = pictured ? inStrips(numbers, shown) : null;
   return html`<div class="tiles">${rows.map((r, at) => html`
-    <button class="tile-button" key=${r.row} onClick=${() => onOpen(r.row)} title=${r.name ?? `row ${r.row}`}
+    <button type="button" class="tile-button" key=${r.row} onClick=${() => onOpen(r.row)} title=${r.name ?? `row ${r.row}`}
       aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
       ${pictured
         ? html`<span class="thumb" style=${{ ...style?.(at), width: `${shown}px`, height: `${shown}px` }} />`
