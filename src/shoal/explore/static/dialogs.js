@@ -110,7 +110,8 @@ function Split({ cluster }) {
 }
 
 function Rename({ cluster }) {
-  const [name, setName] = useState(state.byId.get(cluster)?.name ?? "");
+  const before = state.byId.get(cluster)?.name ?? "";
+  const [name, setName] = useState(before);
   const others = [...state.byId.values()].filter((c) => c.name && c.id !== cluster);
   const taken = others.find((c) => c.name?.toLowerCase() === name.trim().toLowerCase());
   const submit = () => {
@@ -122,7 +123,7 @@ function Rename({ cluster }) {
     <label class="field"><span>Name</span><input value=${name} list="names-taken" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
     <datalist id="names-taken">${others.map((c) => html`<option key=${c.id} value=${c.name} />`)}</datalist>
     ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) is called so already. Nothing is merged without asking: you will see who goes into whom.</p>`}
-    <${Buttons} main=${taken ? "Merge them …" : name.trim() ? "Name it" : "Take the name off"} />
+    <${Buttons} main=${taken ? "Merge them …" : name.trim() || !before ? "Name it" : "Take the name off"} disabled=${!name.trim() && !before} />
   </${Window}>`;
 }
 
