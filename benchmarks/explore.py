@@ -80,7 +80,7 @@ def _map(out: Path, n: int) -> Measurement:
     leaves += "prepare_leaves; from shoal.storage import RunFolder; "
     leaves += "prepare_leaves(RunFolder.open(sys.argv[1]), Path(sys.argv[1]))"
     made = measure([sys.executable, "-c", leaves, out])
-    drawn = measure([sys.executable, "-m", "shoal.explore.drawing", out, out])
+    drawn = measure([sys.executable, "-m", "shoal.explore.drawing", out, out, "local"])
     peak = max(made.peak_mib or 0, drawn.peak_mib or 0)
     facts = {"leaves_seconds": made.seconds, "map_seconds": drawn.seconds}
     return Measurement("building the map", n, made.seconds + drawn.seconds, peak, None, facts)
