@@ -169,6 +169,76 @@ def test_all_of_it_works_by_the_keyboard_alone(served, open_page):
     assert sizes(page) == before
 
 
+def test_the_whole_journey_works_by_the_keyboard_alone(served, open_page):
+    page = open_page(served)
+    before = sizes(page)
+
+    # On the map: what is in the middle, all that is seen.
+    page.wait_for_selector(".leaflet-ground-pane img.leaflet-tile-loaded")
+    page.focus(".map-box")
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector("h2:has-text('Area of the map')")
+    ready(page)
+    assert page.inner_text(".title-line .soft") == "600 images"
+    shot(page, "map by keyboard")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("h2:has-text('All 600 images')")
+    middle = page.evaluate("""async () => {
+        const { xy, id } = (await (await fetch("/api/clusters")).json()).clusters[2];
+        return { place: `${xy[0]}_${xy[1]}`, id };
+    }""")
+    page.goto(f"{served}#m=2_{middle['place']}")
+    page.reload()
+    ready(page)
+    page.wait_for_selector(".leaflet-ground-pane img.leaflet-tile-loaded")
+    page.focus(".map-box")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('.card.on, .detail h2') !== null")
+    page.keyboard.press("Escape")
+
+    # The slider, two clusters, merged, split, named.
+    slider = page.get_by_role("slider", name="Number of clusters")
+    slider.focus()
+    page.keyboard.press("Home")
+    until(page, "document.querySelectorAll('.card').length === 1")
+    page.get_by_text(re.compile(r"^back to")).focus()
+    page.keyboard.press("Enter")
+    until(page, f"document.querySelectorAll('.card').length === {len(before)}")
+    page.focus(".cards")
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+ArrowDown")
+    page.wait_for_selector("h2:has-text('2 clusters')")
+    page.keyboard.press("g")
+    page.wait_for_selector("dialog")
+    page.keyboard.press("Enter")
+    assert told(page) == "Merge 0, 1 into 0."
+    page.keyboard.press("k")
+    page.wait_for_selector(".parts li")
+    page.keyboard.press("Enter")
+    assert told(page).startswith("Split 0 into")
+    page.focus(".cards")
+    page.keyboard.press("Home")
+    page.keyboard.press("l")
+    page.wait_for_selector("dialog")
+    page.keyboard.type("first")
+    page.keyboard.press("Enter")
+    assert "“first”" in told(page)
+
+    # Taken back, and away with what is left.
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+        told(page)
+    after = sizes(page)
+    assert after["0"] == before["0"] + before["1"]
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    page.wait_for_selector("dialog")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    lines = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert sum(line["cluster"] == "0" for line in lines) == after["0"]
+
+
 def test_the_address_restores_the_view(served, open_page):
     page = open_page(f"{served}#k=5&c=2&o=boundary&s=80")
     page.wait_for_selector("h2:has-text('Cluster 2')")

@@ -72,12 +72,15 @@ function Cards({ clusters }) {
     return () => watch.disconnect();
   }, []);
   const anchor = useRef(0);
+  const upTo = (/** @type {number} */ at) => {
+    const [a, b] = [Math.min(anchor.current, at), Math.max(anchor.current, at)];
+    select(clusters.slice(a, b + 1).map((c) => c.id));
+  };
   const choose = (at, event) => {
     const { id } = clusters[at];
     setFocus(at);
     if (event.shiftKey) {
-      const [a, b] = [Math.min(anchor.current, at), Math.max(anchor.current, at)];
-      select(clusters.slice(a, b + 1).map((c) => c.id));
+      upTo(at);
       return;
     }
     anchor.current = at;
@@ -90,7 +93,11 @@ function Cards({ clusters }) {
       event.preventDefault();
       const at = Math.max(0, Math.min(clusters.length - 1, focus + moves[event.key]));
       setFocus(at);
-      if (!event.ctrlKey) select([clusters[at].id]);
+      if (event.shiftKey) upTo(at);
+      else if (!event.ctrlKey) {
+        anchor.current = at;
+        select([clusters[at].id]);
+      }
       const top = at * HEIGHT;
       if (top < box.current.scrollTop) box.current.scrollTop = top;
       if (top + HEIGHT > box.current.scrollTop + box.current.clientHeight) box.current.scrollTop = top + HEIGHT - box.current.clientHeight;

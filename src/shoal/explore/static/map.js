@@ -3,7 +3,7 @@
 import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
 import { Icon } from "./icons.js";
-import { colour, complain, count, label, listen, select, selectArea, set, state, useStore } from "./store.js";
+import { colour, complain, count, label, listen, say, select, selectArea, set, state, useStore } from "./store.js";
 import { strip, tileStyle } from "./thumbs.js";
 
 const TILE = 512;
@@ -55,7 +55,7 @@ function LiveMap() {
       <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => held.current.map.zoomIn(1)}><${Icon} name="plus" /></button>
       <button title="Show the whole map" onClick=${() => held.current.whole()}>Whole</button>
     </div>
-    <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom"></div>
+    <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom, Enter selects what is in the middle, Shift and Enter all that is seen"></div>
     ${empty && html`<p class="map-empty" role="status">No image lies here. <button class="link" onClick=${() => held.current.whole()}>Show the whole map</button></p>`}
     ${hover && html`<${Hover} at=${hover} />`}
     <footer class="foot" title="Of the 10 nearest neighbours of an image, how many are among its 10 nearest on the map.">
@@ -108,6 +108,7 @@ class Drawn {
     this.map.on("mousemove", (event) => this.hover(event));
     this.map.on("mouseout movestart", () => { this.onHover(null); clearTimeout(this.waiting); });
     box.addEventListener("pointerdown", (event) => this.begin(event), true);
+    box.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === box) this.enter(event); });
     this.watch = new ResizeObserver(() => this.map.invalidateSize({ animate: false }));
     this.watch.observe(box);
   }
@@ -248,10 +249,23 @@ class Drawn {
     return found.row === null ? null : found;
   }
 
-  async click(event) {
-    if (this.drawing || this.justDrawn) return;
+  /** Select by the keyboard: what is in the middle, or with Shift all that is seen. */
+  enter(event) {
+    event.preventDefault();
+    const seen = this.map.getBounds();
+    const [w, e, s, n] = [seen.getWest(), seen.getEast(), seen.getSouth(), seen.getNorth()].map((v) => Number(Math.max(0, Math.min(1, v)).toFixed(5)));
+    if (!event.shiftKey) this.choose({ latlng: this.map.getCenter(), originalEvent: event }).then((found) => { if (!found) say("No image is in the middle of the map: move it with the arrow keys.", true); });
+    else if (w < e && s < n) selectArea([[w, s], [e, s], [e, n], [w, n]]);
+  }
+
+  click(event) {
+    if (!this.drawing && !this.justDrawn) this.choose(event);
+  }
+
+  /** Select what lies at a place; tell whether there is something. */
+  async choose(event) {
     const found = await this.at(event).catch(complain);
-    if (!found) return;
+    if (!found) return false;
     const near = this.map.getZoom() >= (state.map.pictures_from ?? 3);
     const { ctrlKey, metaKey } = event.originalEvent;
     if (near && !ctrlKey && !metaKey) set({ open: found.row });
@@ -259,6 +273,7 @@ class Drawn {
       const { selected } = state;
       select(selected.includes(found.cluster) ? selected.filter((s) => s !== found.cluster) : [...selected, found.cluster]);
     } else select([found.cluster]);
+    return true;
   }
 
   hover(event) {

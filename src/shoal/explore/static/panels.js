@@ -37,11 +37,11 @@ function History() {
 export const KEYS = [
   ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
     ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["s", "find images"]]],
-  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click", "select several"], ["l", "name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
+  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click, Shift+↑ ↓", "select several"], ["l", "name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
     ["q", "quiz of 20 images"], ["w", "review queue"]]],
   ["Images", [["Arrows", "step"], ["Enter", "open"], ["x", "select"], ["Shift+click, Shift+arrows", "select a range"], ["Ctrl+A", "select all that are shown"],
     ["m", "move those selected"], ["e", "export"], ["f", "full screen"]]],
-  ["Map", [["Drag, wheel", "move, zoom"], ["Shift+drag", "draw around images"], ["Click", "select the cluster, near by the image"], ["Double click", "select nothing"]]],
+  ["Map", [["Drag, wheel", "move, zoom"], ["Shift+drag", "draw around images"], ["Click", "select the cluster, near by the image"], ["Arrows, + −", "move, zoom"], ["Enter", "select what is in the middle"], ["Shift+Enter", "select all that is seen"], ["Double click", "select nothing"]]],
 ];
 
 function Help() {
