@@ -15,7 +15,7 @@ pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip ins
 
 from tests.engines.beam_tasks import HERE, PROCESSES, Noting
 
-from shoal.engines import beam as beam_engine
+from shoal.engines import seen
 from shoal.engines.beam import TRIES, BeamEngine
 
 ITEMS = list(range(12))
@@ -118,7 +118,7 @@ def test_a_runner_that_is_not_there(tmp_path, name):
 
 
 def test_results_are_told_while_a_pass_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(beam_engine, "_LOOK", 0.01)
+    monkeypatch.setattr(seen, "_LOOK", 0.01)
     task, at = Noting(tmp_path / "out", pause=0.1), []
     with closing(BeamEngine(HERE, tmp_path / "notes")) as engine:
         engine.run(task, ITEMS, lambda _: at.append(len(task.there())), there=task.there)
@@ -127,7 +127,7 @@ def test_results_are_told_while_a_pass_runs(tmp_path, monkeypatch):
 
 
 def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(beam_engine, "_LOOK", 0.01)
+    monkeypatch.setattr(seen, "_LOOK", 0.01)
     task, told, looks = Noting(tmp_path / "out", pause=0.05), [], []
 
     def there():

@@ -10,11 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
@@ -24,16 +25,17 @@ from apache_beam.options.pipeline_options import (
 from threadpoolctl import threadpool_limits
 
 from shoal import errors
-from shoal.engines import beam_processes
 from shoal.engines.base import Item, Task
+from shoal.engines.seen import Seen
 from shoal.storage import read_json, write_json
+
+if TYPE_CHECKING:
+    from shoal.engines.beam_processes import Starter
 
 TRIES = 3
 """How often a task is tried in its place, and a pass is begun again after workers were lost."""
 
 _PAUSE = 0.5  # seconds before the second try, twice as many before the third
-_LOOK = 1.0  # seconds between looks at how far a pass is, more where a look takes long
-_SHARE = 0.05  # of the time that looks may take
 
 
 class BeamEngine:
@@ -60,10 +62,12 @@ class BeamEngine:
     ) -> None:
         self._options, self._notes, self._prepare = tuple(options), notes, prepare
         has_processes = _has_processes(_checked(self._options))
-        self._starter: beam_processes.Starter | None = None
+        self._starter: Starter | None = None
         _ = self._pipeline()
         if has_processes:
-            self._starter = beam_processes.Starter((__name__, *modules))
+            from shoal.engines.beam_processes import Starter
+
+            self._starter = Starter((__name__, *modules))
 
     def run(
         self,
@@ -75,7 +79,7 @@ class BeamEngine:
         name: Callable[[Item], str] = str,
     ) -> None:
         """Run `task` on all `items`, again on those that lost workers left undone."""
-        seen, why = _Seen(list(items), on_done, there), ""
+        seen, why = Seen(list(items), on_done, there), ""
         for _ in range(TRIES):
             if not seen.left:
                 return
@@ -98,7 +102,7 @@ class BeamEngine:
         pipeline = self._pipeline()
         _ = pipeline | begin | beam.Reshuffle() | work
         try:
-            with beam_processes.quiet():
+            with _quiet():
                 pipeline.run().wait_until_finish()
         except Exception as error:  # whatever the runner raises: it is told from what is stored
             why = _last_line(error)
@@ -115,7 +119,7 @@ class BeamEngine:
         """
         options = _checked(self._options)
         # By the name DirectRunner, Beam would try Prism, a program that it downloads.
-        runner = None if self._starter is None else beam_processes.runner_of(self._starter)
+        runner = None if self._starter is None else self._starter.as_runner()
         try:
             return beam.Pipeline(runner, options)
         except (ImportError, AttributeError, ValueError) as error:
@@ -132,51 +136,6 @@ class BeamEngine:
             first = min(found)
             kind = getattr(errors, found[first]["kind"], errors.WorkError)
             raise kind(f"{name(items[first])}: {found[first]['said']}")
-
-
-class _Seen(Generic[Item]):
-    """What is left of some items, by what is there of their results."""
-
-    def __init__(
-        self,
-        items: list[Item],
-        on_done: Callable[[Item], None] | None,
-        there: Callable[[], Collection[Item]] | None,
-    ) -> None:
-        self.left, self._on_done, self._there = items, on_done, there
-
-    @contextmanager
-    def meanwhile(self) -> Iterator[None]:
-        """Look again and again while something else is done; no two looks at a time."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._look_often, args=(ended,), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _look_often(self, ended: threading.Event) -> None:
-        """Look until told to stop; a look that fails is none."""
-        pause = _LOOK
-        while not ended.wait(pause) and self._there is not None and self._on_done is not None:
-            began = time.monotonic()
-            with suppress(OSError, errors.ShoalError):
-                self.look()
-            pause = max(_LOOK, (time.monotonic() - began) / _SHARE)
-
-    def look(self, all_ended: bool = False) -> None:
-        """See what is done, and tell it; all, after a good end, where nothing else tells."""
-        if self._there is None:
-            found: Collection[Item] = self.left if all_ended else ()
-        else:
-            found = self._there()
-        done = [item for item in self.left if item in found]
-        self.left = [item for item in self.left if item not in found]
-        if self._on_done is not None:
-            for item in done:
-                self._on_done(item)
 
 
 class _Work(beam.DoFn):  # type: ignore[misc]
@@ -249,6 +208,29 @@ def _has_processes(options: PipelineOptions) -> bool:
     named = options.view_as(StandardOptions).runner
     mode = options.view_as(DirectOptions).direct_running_mode
     return mode == "multi_processing" and named in (None, "DirectRunner", "FnApiRunner")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave it unsaid, meanwhile, that a channel broke: threads of Beam print it as tracebacks.
+
+    A channel breaks whenever a worker ends, be it that all is done.
+    """
+    before = threading.excepthook
+
+    def say(args: threading.ExceptHookArgs) -> None:
+        if not issubclass(args.exc_type, grpc.RpcError):
+            before(args)
+
+    threading.excepthook = say
+    data = logging.getLogger("apache_beam.runners.worker.data_plane")
+    level = data.level
+    data.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+        data.setLevel(level)
 
 
 def _gave_up(names: list[str], why: str) -> str:

@@ -13,19 +13,17 @@ own pool of workers does.
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import apache_beam
-import grpc
 
 from shoal.engines import beam_worker
 from shoal.errors import MissingExtraError
@@ -38,7 +36,6 @@ try:
         GrpcWorkerHandler,
         WorkerHandler,
     )
-    from apache_beam.runners.worker import data_plane
     from apache_beam.runners.worker.sdk_worker import SdkHarness
 
     _ = ControlConnection()._futures_by_id, beam_fn_api_pb2.InstructionResponse
@@ -76,6 +73,12 @@ class Starter:
             self._process = self._begun()
         self._told[name] = told
         self._tell(f"{name} {address}")
+
+    def as_runner(self) -> str:
+        """Give the runner of Beam whose workers are started here."""
+        register = WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
+        register(partial(_Handler, self))
+        return "FnApiRunner"
 
     def kill(self, name: str) -> None:
         """Kill a worker."""
@@ -172,34 +175,3 @@ class _Handler(GrpcWorkerHandler):  # type: ignore[misc]
                 # Beam's own `abort` would not reach those who wait for data.
                 answer.set(beam_fn_api_pb2.InstructionResponse(error=lost))
             self._stopping.wait(_EVERY)
-
-
-def runner_of(starter: Starter) -> str:
-    """Give the runner of Beam whose workers are processes of this machine, started so."""
-    WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)(
-        partial(_Handler, starter)
-    )
-    return "FnApiRunner"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Leave it unsaid, meanwhile, that a channel broke: threads of Beam print it as tracebacks.
-
-    A channel breaks whenever a worker ends, be it that all is done.
-    """
-    before = threading.excepthook
-
-    def say(args: threading.ExceptHookArgs) -> None:
-        if not issubclass(args.exc_type, grpc.RpcError):
-            before(args)
-
-    threading.excepthook = say
-    data = logging.getLogger(data_plane.__name__)
-    level = data.level
-    data.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        threading.excepthook = before
-        data.setLevel(level)
