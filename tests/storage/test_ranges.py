@@ -108,32 +108,51 @@ def test_a_file_keeps_its_trouble():
     assert file.trouble is raised.value
 
 
+def read(streams, remote, at, length):
+    stream = streams.take(lambda: Ranges(remote, len(DATA)), remote, at)
+    found = stream.read(at, length)
+    streams.leave(stream)
+    return found
+
+
 def test_streams_go_on_where_one_stopped(monkeypatch):
     monkeypatch.setattr(ranges, "_MOST_IDLE", 2)
-    remote, streams, opened = Remote(), Streams(), []
-
-    def open_():
-        opened.append(1)
-        return Ranges(remote, len(DATA))
-
+    remote, streams = Remote(), Streams()
+    opened = []
     for at in (0, 100, 200, 3000, 300, 3100, 4000):
-        assert streams.read(open_, remote, at, 100) == DATA[at : at + 100]
+        stream = streams.take(lambda: opened.append(1) or Ranges(remote, len(DATA)), remote, at)
+        assert stream.read(at, 100) == DATA[at : at + 100]
+        streams.leave(stream)
     assert len(opened) == 3
-    assert streams.read(open_, remote, 400, 10) == DATA[400:410]  # let go of by then
-    assert len(opened) == 4
-    assert pickle.loads(pickle.dumps(streams)).read(open_, remote, 0, 3) == DATA[:3]
+    assert read(streams, remote, 400, 10) == DATA[400:410]  # let go of by then
+    assert read(pickle.loads(pickle.dumps(streams)), remote, 0, 3) == DATA[:3]
+
+
+def test_a_stream_is_trusted_for_a_while(monkeypatch):
+    streams, remote = Streams(), Remote()
+    first = streams.take(lambda: Ranges(remote, len(DATA)), remote, 0)
+    streams.leave(first)
+    assert streams.take(lambda: Ranges(remote, len(DATA)), remote, 0) is first
+    streams.leave(first)
+    monkeypatch.setattr(ranges, "TRUSTED", 0.0)
+    assert streams.take(lambda: Ranges(remote, len(DATA)), remote, 0) is not first
+
+
+def test_who_goes_on_has_what_comes_next_fetched():
+    remote = Remote()
+    file = Ranges(remote, len(DATA))
+    for low in (0, 400):
+        file.expect(low, low + 400)
+        assert file.read(low, 400) == DATA[low : low + 400]
+    assert max(stop for _, stop in remote.asked) > 1200
 
 
 def test_threads_share_streams():
-    streams = Streams()
+    streams, remote = Streams(), Remote()
 
     def through(start):
-        spans = range(start, start + 1000, 100)
-        return b"".join(
-            streams.read(lambda: Ranges(remote, len(DATA)), remote, at, 100) for at in spans
-        )
+        return b"".join(read(streams, remote, at, 100) for at in range(start, start + 1000, 100))
 
-    remote = Remote()
     with ThreadPoolExecutor(5) as pool:
         assert b"".join(pool.map(through, range(0, 5000, 1000))) == DATA
 

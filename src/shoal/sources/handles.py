@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.store import because
-from shoal.storage import Ranges, Stat, UrlPath
+from shoal.storage import Ranges, Stat, Streams, UrlPath
 
 _AHEAD = 1 << 17
 _BESIDE = 1 << 10  # bytes around a row that are read with it: a header, a checksum
@@ -69,6 +69,9 @@ class RemoteFile(Ranges):
         return self._stat
 
 
+_STREAMS: Streams[RemoteFile] = Streams()
+
+
 def _opened(path: Path) -> LocalFile | RemoteFile:
     """Open a file, wherever it lies."""
     return RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)
@@ -82,14 +85,20 @@ class LargeFile:
     size: int
     mtime_ns: int
 
-    def open(self) -> Opened:
-        """Give it open, to be closed by the caller.
+    def open(self, at: int = 0) -> LocalFile | RemoteFile:
+        """Give it open, to be read from a place on, and to be left by the caller.
 
         Raises
         ------
         SourceError
             When the file is gone or was changed.
         """
+        if isinstance(self.path, UrlPath):
+            return _STREAMS.take(self._opened, self.path, at)
+        return self._opened()
+
+    def _opened(self) -> Any:
+        """Open it anew."""
         name = self.path.name
         try:
             opened = _opened(self.path)
@@ -100,6 +109,14 @@ class LargeFile:
             opened.close()
             raise SourceError(f"{name} changed after it was looked at")
         return opened
+
+
+def _leave(opened: LocalFile | RemoteFile) -> None:
+    """Close a file, or keep one of a store for who reads on."""
+    if isinstance(opened, RemoteFile):
+        _STREAMS.leave(opened)
+    else:
+        opened.close()
 
 
 class Headers:
@@ -170,15 +187,16 @@ def with_files(
     while start < stop:
         number = int(owner[start])
         end = min(stop, int(np.searchsorted(owner, number, "right")))
+        low, length = places[start:end].T
+        first, last = int(low.min()), int((low + length).max())
         try:
-            opened = files[number].open()
+            opened = files[number].open(first)
         except SourceError as error:
             yield from ((row, error) for row in range(start, end))
         else:
-            low, length = places[start:end].T
-            opened.expect(int(low.min()), int((low + length).max()) + _BESIDE)
+            opened.expect(first, last + _BESIDE)
             try:
                 yield from ((row, opened) for row in range(start, end))
             finally:
-                opened.close()
+                _leave(opened)
         start = end

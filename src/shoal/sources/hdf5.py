@@ -56,23 +56,25 @@ class Handles:
 
     def read(self, part: Part, key: str, low: int, high: int) -> Any:
         """Read rows of a dataset, of a file that is still the one that was looked at."""
-        stat = part.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
-            raise OSError("the file changed after it was looked at")
+        far = isinstance(part.path, UrlPath)
+        if not (far and part.path in self._files):  # over a network it is asked once
+            stat = part.path.stat()
+            if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
+                raise OSError("the file changed after it was looked at")
         with self._lock:
             file, below = self._files.pop(part.path, (None, None))
             if file is None:
                 while len(self._files) >= _MOST_OPEN:
                     self._files.popitem(last=False)[1][0].close()
                 file, below = open_hdf5(part.path)
-            try:
-                rows = file[key][low:high]
-            except _ERRORS:
-                file.close()
-                raise_trouble(below)
-                raise
             self._files[part.path] = file, below
-            return rows
+            try:
+                return file[key][low:high]
+            except _ERRORS:
+                if below is not None:
+                    self._files.pop(part.path)[0].close()
+                    raise_trouble(below)
+                raise
 
 
 @dataclass(frozen=True)

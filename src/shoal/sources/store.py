@@ -109,7 +109,7 @@ class FileStore:
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
     named: bool = False
-    streams: Streams = field(default_factory=Streams, compare=False, repr=False)
+    streams: Streams[Ranges] = field(default_factory=Streams, compare=False, repr=False)
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -120,6 +120,11 @@ class FileStore:
     def n_rows(self) -> int:
         """How many rows there are in all parts."""
         return int(self.starts[-1])
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.parts[0].path, UrlPath)
 
     @cached_property
     def past_cache(self) -> bool:
@@ -217,7 +222,7 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
         return f"{part.path.name} cannot be read: {because(error)}"
 
 
-def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int, streams: Streams) -> str:
+def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int, streams: Streams[Ranges]) -> str:
     """Fill `out` from a store; give the reason when that fails."""
 
     def opened() -> Ranges:
@@ -227,7 +232,10 @@ def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int, streams: Stre
         return Ranges(path, part.size)
 
     try:
-        data = streams.read(opened, path, part.offset + low * out[:1].nbytes, out.nbytes)
+        at = part.offset + low * out[:1].nbytes
+        stream = streams.take(opened, path, at)
+        data = stream.read(at, out.nbytes)
+        streams.leave(stream)
     except (OSError, EOFError) as error:
         return f"{path.name} cannot be read: {because(error)}"
     if len(data) != out.nbytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shoal.sources import Batch, Source
 from shoal.sources.arrays import ArraySource
+from shoal.sources.encoded import EncodedSource
 from shoal.sources.store import FileStore
 from shoal.storage import StageFolder, read_npy, read_table
 
@@ -88,6 +89,8 @@ class Rows:
 
 
 def is_waited_for(source: Source) -> bool:
-    """Tell whether reading waits for the disk: arrays that are read past the system's cache."""
+    """Tell whether reading waits: for a network, or for a disk past the system's cache."""
+    if isinstance(source, EncodedSource):
+        return source.store.is_far
     store = source.store if isinstance(source, ArraySource) else None
-    return isinstance(store, FileStore) and store.past_cache
+    return isinstance(store, FileStore) and (store.past_cache or store.is_far)

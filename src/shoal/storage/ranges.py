@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 _PIECE = 2 << 20
 _LEAST_AHEAD, _MOST_AHEAD = 1 << 18, 8 << 20
 _GAP = 1 << 18  # read over, rather than asked for anew
 _AT_A_TIME = 32
 _MOST_IDLE = 8
+TRUSTED = 10.0
+"""Seconds in which a file that was opened is taken to be as it was then."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -80,6 +83,8 @@ class Ranges:
     ----------
     end : int
         Where the last piece read ended.
+    opened : float
+        When, by `time.monotonic`.
     """
 
     def __init__(self, path: Readable, size: int) -> None:
@@ -87,12 +92,17 @@ class Ranges:
         self._pieces: deque[tuple[int, int, Future[bytes]]] = deque()
         self._next, self._ahead, self._limit, self.end = 0, 0, size, 0
         self._lock = threading.Lock()
+        self.opened = time.monotonic()
 
     def expect(self, low: int, high: int) -> None:
         """Be told that what lies between two places will be read in order: it is fetched ahead."""
         with self._lock:
-            self._jump(low)
-            self._ahead, self._limit = _MOST_AHEAD, min(high, self.size)
+            if self._goes_on(low):  # and so it will: what comes behind is fetched, too
+                self._limit = self.size
+            else:
+                self._jump(low)
+                self._limit = min(high, self.size)
+            self._ahead = _MOST_AHEAD
 
     def read(self, at: int, length: int) -> bytes:
         """Give `length` bytes from `at` on, fewer at the file's end."""
@@ -101,8 +111,7 @@ class Ranges:
             return b""
         with self._lock:
             self.end = stop
-            begin = self._pieces[0][0] if self._pieces else self._next
-            if begin <= at <= self._next + _GAP and (self._pieces or self._ahead):
+            if self._goes_on(at):
                 self._ahead = min(max(2 * self._ahead, length, _LEAST_AHEAD), _MOST_AHEAD)
             else:
                 self._jump(at)
@@ -127,6 +136,11 @@ class Ranges:
         with self._lock:
             self._jump(0)
 
+    def _goes_on(self, at: int) -> bool:
+        """Tell whether a place is within what was fetched, or comes next."""
+        begin = self._pieces[0][0] if self._pieces else self._next
+        return bool(self._pieces or self._ahead) and begin <= at <= self._next + _GAP
+
     def _jump(self, at: int) -> None:
         """Go to another place, from which nothing is known to be read on."""
         for _, _, piece in self._pieces:
@@ -143,33 +157,38 @@ class Ranges:
             self._next = high
 
 
-class Streams:
+Opened = TypeVar("Opened", bound=Ranges)
+
+
+class Streams(Generic[Opened]):
     """Files that are read on from where they were left, by several threads; pickles empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: deque[Ranges] = deque()
+        self._idle: deque[Opened] = deque()
 
-    def __reduce__(self) -> tuple[type[Streams], tuple[()]]:
+    def __reduce__(self) -> tuple[type[Streams[Any]], tuple[()]]:
         return Streams, ()
 
-    def read(self, open_: Callable[[], Ranges], path: Readable, at: int, length: int) -> bytes:
-        """Give `length` bytes of a file from `at` on, fewer at its end.
-
-        `open_` opens it, unless someone stopped there.
-        """
+    def take(self, open_: Callable[[], Opened], path: Readable, at: int) -> Opened:
+        """Give a file to read from a place on: one that was left there, else by `open_`."""
         with self._lock:
-            going = [one for one in self._idle if one.path == path and one.end == at]
-            if going:
-                self._idle.remove(going[0])
-        stream = going[0] if going else open_()
-        data = stream.read(at, length)
+            for one in self._idle:
+                if one.path == path and 0 <= at - one.end <= _GAP:
+                    self._idle.remove(one)
+                    if time.monotonic() - one.opened < TRUSTED:
+                        return one
+                    one.close()
+                    break
+        return open_()
+
+    def leave(self, stream: Opened) -> None:
+        """Keep a file for who reads on; those left longest ago are closed."""
         with self._lock:
             self._idle.append(stream)
-            left = [self._idle.popleft() for _ in range(len(self._idle) - _MOST_IDLE)]
-        for one in left:
+            over = [self._idle.popleft() for _ in range(len(self._idle) - _MOST_IDLE)]
+        for one in over:
             one.close()
-        return data
 
 
 class RangeFile(io.RawIOBase):
