@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from tests.s3 import KEYS, Wire, forget, reader, rights_heeded, s3_server
+from tests.stored import stored
 from tests.test_pipeline import contents
-from tests.test_stores import stored
 from tests.web import serving
 
 import shoal

@@ -1,12 +1,11 @@
 """Sources and runs in an object store: an S3 server of its own, spoken to over HTTP."""
 
-import json
-
 import fsspec
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from tests.s3 import s3_server
+from tests.stored import stored
 from tests.test_pipeline import contents
 
 import shoal
@@ -36,20 +35,6 @@ def bucket():
 def local(bucket, tmp_path_factory):
     run = shoal.fit(f"{bucket}/digits", tmp_path_factory.mktemp("runs") / "local", **ASKED)
     return contents(run.path)
-
-
-def stored(url):
-    """What `contents` gives of a run on a disk, of one in the store."""
-    found = {}
-    for path in as_place(url).walk():
-        name = path.relative_to(as_place(url)).as_posix()
-        if name in (".lock", "run.toml"):
-            continue
-        found[name] = path.read_bytes()
-        if path.name == "_done.json":
-            found[name] = json.loads(found[name])
-            del found[name]["seconds"], found[name]["peak_memory"]
-    return found
 
 
 def test_a_source_in_a_store_has_the_rows_of_the_files(bucket):
