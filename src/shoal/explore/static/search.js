@@ -63,14 +63,14 @@ export function Search() {
       <button class="main" type="submit">Find</button></form>`}
     <p class="soft">${state.run.words ? "Or drop" : "Drop"} an image anywhere on the page, or choose one. It stays on this machine.</p>
     <label class="choose"><span class="sr">An image</span><input type="file" accept="image/*" onChange=${(e) => look(e.target.files[0])} /></label>
-    ${given.words && html`${given.busy && html`<p role="status">Looking …</p>`}${found && html`<p>Fits “${given.words}” best, of all there are:</p><${Held} rows=${found.rows} />`}`}
+    ${given.words && html`<div>${given.busy ? html`<p role="status">Looking …</p>` : found && html`<p>Fits “${given.words}” best, of all there are:</p><${Held} rows=${found.rows} />`}</div>`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
       ${given.busy && html`<p role="status">Looking …</p>`}
       ${found && html`<p>${found.unknown ? html`<span class="tag bad">unlike any cluster</span>` : "It would go to"}</p>
         ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
         <p class="soft">confidence ${found.confidence.toFixed(2)}</p>`}</div></div>`}
-    ${found && html`<h3>${given.words ? "Best first" : "Nearest"}</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
-      caption=${(r) => html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />`} />`}`;
+    ${found && html`<div><h3>${given.words ? "Best first" : "Nearest"}</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
+      caption=${(r) => html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />`} /></div>`}`;
 }
 
 /** The clusters that most of some rows are in. */
