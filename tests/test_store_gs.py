@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from importlib.util import find_spec
 
 import fsspec
 import numpy as np
@@ -17,7 +18,8 @@ from shoal.sources import open_source
 emulator = pytest.importorskip(
     "gcp_storage_emulator.server", reason="gcp-storage-emulator is not installed"
 )
-pytest.importorskip("gcsfs", reason="gcsfs is not installed: pip install 'shoal[gs]'")
+if find_spec("gcsfs") is None:
+    pytest.skip("gcsfs is not installed: pip install 'shoal[gs]'", allow_module_level=True)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -32,8 +34,9 @@ def bucket():
     server.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # that speaks another protocol
+        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # before gcsfs is loaded
         patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
+        patch.setitem(fsspec.config.conf, "gcs", {"token": "anon"})
         patch.setattr("shoal.stages.base._SHARD_ROWS", 300)
         store = fsspec.filesystem("gs", use_listings_cache=False)
         images = (load_digits().images[:700] * 15).astype(np.uint8)
