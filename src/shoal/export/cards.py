@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from shoal.export.base import RunLike, cluster_title, number, rows_word
-from shoal.export.findings import Findings, Found
+from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
 from shoal.sources import Source
@@ -146,16 +146,7 @@ class Profiled:
                 f"{values[most]:+.1f} standard deviations"
             )
             drawing = profile_svg(values, escape(said))
-        lines = "".join(
-            f'<section><h4>{title}</h4><p class="rows">{", ".join(map(self._name, rows))}</p>'
-            "</section>"
-            for title, rows in (
-                ("Medoid and typical rows", (found.medoid, *found.typical)),
-                ("Unsure", found.unsure),
-                ("Outliers", found.outlying),
-            )
-            if rows
-        )
+        lines = named_rows(found, self._name)
         return f'<div class="body">{drawing}<div class="sheet">{lines}</div></div>'
 
     def _name(self, row: int) -> str:

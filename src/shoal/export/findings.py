@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +108,19 @@ def gather(
         )
     names = table["name"].to_pylist()
     return Findings(tuple(clusters), merges, position, confidence, names, asked.edited)
+
+
+def named_rows(found: Found, name: Callable[[int], str]) -> str:
+    """Name the rows that a cluster's page shows, as HTML; `name` gives that of a row."""
+    return "".join(
+        f'<section><h4>{title}</h4><p class="rows">{", ".join(map(name, rows))}</p></section>'
+        for title, rows in (
+            ("Medoid and typical rows", (found.medoid, *found.typical)),
+            ("Unsure", found.unsure),
+            ("Outliers", found.outlying),
+        )
+        if rows
+    )
 
 
 def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from shoal.export.base import RunLike
-from shoal.export.findings import Findings, Found
+from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.traits import Traits, gather_traits
 from shoal.sources.mixed import TableSource
 
@@ -120,16 +120,7 @@ class Tabled:
 
     def _rows(self, found: Found) -> str:
         """Name some rows."""
-        return "".join(
-            f'<section><h4>{title}</h4><p class="rows">{", ".join(map(self._name, rows))}</p>'
-            "</section>"
-            for title, rows in (
-                ("Medoid and typical rows", (found.medoid, *found.typical)),
-                ("Unsure", found.unsure),
-                ("Outliers", found.outlying),
-            )
-            if rows
-        )
+        return named_rows(found, self._name)
 
     def _name(self, row: int) -> str:
         """Name a row."""

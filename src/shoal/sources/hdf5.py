@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import InputError, MissingExtraError, SourceError
+from shoal.errors import MissingExtraError, SourceError
 from shoal.sources.base import Batch, Kind
+from shoal.sources.chosen import can_be_rows, choose_array
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
 from shoal.sources.handles import bare
@@ -262,7 +263,10 @@ def open_datasets(
         When `key` names no dataset, or there is not exactly one that can be meant.
     """
     listed = [_list(path) for path in paths]
-    chosen = _choose(listed[0], label, key, as_)
+    wanted = None if key is None else key.strip("/")
+    chosen = choose_array(
+        listed[0], label, wanted, lambda one: _fits(one, as_), one="dataset", many="datasets"
+    )
     parts, in_place = [], True
     for path, datasets in zip(paths, listed, strict=True):
         found = next((one for one in datasets if one.key == chosen.key), None)
@@ -313,31 +317,9 @@ def _describe(key: str, dataset: Any) -> Dataset:
     return Dataset(key, dataset.shape, dtype, offset, encoded)
 
 
-def _choose(datasets: list[Dataset], label: str, key: str | None, as_: Kind | None) -> Dataset:
-    """Give the dataset called `key`, or the only one that can be images or vectors."""
-    listed = ", ".join(map(str, datasets)) or "no datasets"
-    if key is not None:
-        for dataset in datasets:
-            if dataset.key == key.strip("/"):
-                return dataset
-        raise InputError(f"{label} has no dataset {key}: it holds {listed}")
-    fitting = [dataset for dataset in datasets if _fits(dataset, as_)]
-    if len(fitting) != 1:
-        found = "nothing" if not fitting else f"{len(fitting)} datasets"
-        hint = "" if not fitting else f": give --key {fitting[0].key}, or another"
-        raise InputError(
-            f"{label} holds {found} that can be images or vectors{hint} (it has {listed})"
-        )
-    return fitting[0]
-
-
 def _fits(dataset: Dataset, as_: Kind | None) -> bool:
     """Tell whether a dataset can be what is asked for."""
-    if dataset.encoded:
-        return as_ in (None, "images")
-    least = 3 if as_ == "images" else 2
-    shape, kind = dataset.shape, dataset.dtype.kind
-    return kind in "buif" and len(shape) >= least and 0 not in shape
+    return as_ in (None, "images") if dataset.encoded else can_be_rows(dataset, as_)
 
 
 def _label_key(listed: list[list[Dataset]], chosen: Dataset) -> str | None:

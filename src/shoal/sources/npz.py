@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import InputError, SourceError
+from shoal.errors import SourceError
 from shoal.sources.arrays import read_npy_header, refuse_columns
 from shoal.sources.base import Kind
+from shoal.sources.chosen import can_be_rows, choose_array
 from shoal.sources.handles import bare
 from shoal.sources.pixels import show
 from shoal.sources.store import FileStore, InflatedStore, Part, Store, because
@@ -81,27 +82,14 @@ def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
     InputError
         When there is none of that name, or not exactly one that fits; lists them all.
     """
-    members = list_members(path)
-    listed = ", ".join(map(str, members)) or "no arrays"
-    if key is not None:
-        for member in members:
-            if member.key == key:
-                return member
-        raise InputError(f"{path.name} has no key {key}: it holds {listed}")
-    fitting = [member for member in members if _fits(member, as_)]
-    if len(fitting) != 1:
-        found = "nothing" if not fitting else f"{len(fitting)} arrays"
-        hint = "" if not fitting else f": give --key {fitting[0].key}, or another"
-        raise InputError(
-            f"{path.name} holds {found} that can be images or vectors{hint} (it has {listed})"
-        )
-    return fitting[0]
-
-
-def _fits(member: Member, as_: Kind | None) -> bool:
-    """Tell whether a member can be what is asked for."""
-    least = 3 if as_ == "images" else 2
-    return member.dtype.kind in "buif" and len(member.shape) >= least and 0 not in member.shape
+    return choose_array(
+        list_members(path),
+        path.name,
+        key,
+        lambda member: can_be_rows(member, as_),
+        one="key",
+        many="arrays",
+    )
 
 
 def member_store(path: Path, member: Member) -> Store:
