@@ -47,6 +47,7 @@ def slow_excess(x, weights, inverse, matrix, low, middle, high):
     if number == 0:
         return 0.0
     mean_edge = (sum(inside) + across.sum()) / number
+    mean_edge *= min(weights[a].mean(), weights[b].mean()) / weights[low:high].mean()
     count = across.sum() / mean_edge
     upper = mean_edge * (count + np.sqrt(count) + 0.5)
     s_a, s_b = inside[0] + upper, inside[1] + upper
@@ -128,3 +129,19 @@ def test_two_far_clouds_have_much_excess(d):
 def test_a_thin_line_cut_across_is_no_discovery():
     x = np.random.default_rng(0).random((2000, 2)).astype(np.float32) * np.float32([1000, 1])
     assert of_rows(x[np.argsort(x[:, 0])], 1000) < 0.8
+
+
+@pytest.mark.parametrize("times", [1, 50, 1000])
+def test_what_a_side_without_edges_to_the_other_weighs_does_not_matter(times):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(230, 3)).astype(np.float32)
+    x[200:] += 100
+    weights = np.where(np.arange(230) < 200, times, 1).astype(np.float64)
+    graph = build_graph(*nearest_neighbours(x, 10), weights)
+    matrix = graph.matrix().tocsr()
+    edges = (matrix.indptr, matrix.indices, matrix.data)
+    found = split_excess(x, weights, np.full(230, 1 / 3), edges, 0, 200, 230)
+    even = build_graph(*nearest_neighbours(x, 10), np.ones(230)).matrix().tocsr()
+    same = (even.indptr, even.indices, even.data)
+    without = split_excess(x, np.ones(230), np.full(230, 1 / 3), same, 0, 200, 230)
+    assert found == pytest.approx(without, abs=0.35)

@@ -10,7 +10,7 @@ from shoal.core.communities import find_communities
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.excess import split_excess
 from shoal.core.graph import Graph, build_graph
-from shoal.core.hang import all_excess, hang, smallest_cluster
+from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
 from shoal.core.nearest import nearest_neighbours
 
 seeds = st.integers(0, 9999)
@@ -114,6 +114,14 @@ def test_smallest_cluster(weights, least):
     assert smallest_cluster(weights, 7) == 7
 
 
+@pytest.mark.parametrize(("leaves", "fewest"), [(1000, 5), (40_000, 20), (300_000, 50)])
+def test_fewest_leaves(leaves, fewest):
+    assert fewest_leaves(leaves) == pytest.approx(fewest)
+    assert fewest_leaves(leaves, 7) == np.inf
+    # where each leaf is one row, that is what the smallest cluster weighs: neither changes a thing
+    assert fewest_leaves(leaves) == smallest_cluster(np.ones(leaves))
+
+
 def test_a_real_split_at_the_root_hand_computed():
     plan = chain()
     real = np.full(7, np.nan)
@@ -189,24 +197,29 @@ def test_below_the_communities_the_longest_piece_is_halved(seed):
     assert longest[-1] == 1
 
 
-def test_every_large_enough_split_has_its_excess_less_a_charge():
+@pytest.mark.parametrize("fewest", [8, np.inf])
+def test_every_large_enough_split_has_its_excess_less_a_charge(fewest):
     generator = np.random.default_rng(0)
     x = generator.normal(size=(300, 3)).astype(np.float32)
     x[200:] += 10
     weights = generator.integers(1, 4, 300).astype(np.float64)
     graph = build_graph(*nearest_neighbours(x, 10), weights)
     plan = Dendrogram(x, weights, graph, find_communities(graph))
-    found = all_excess(plan, x, weights, graph, 12.0)
+    found = all_excess(plan, x, weights, graph, 12.0, fewest)
     rows = plan.order
     matrix = graph.matrix().toarray()[np.ix_(rows, rows)]
     s = sparse.csr_matrix(matrix)
     parts = x[rows], weights[rows], graph.inverse_dimension[rows], (s.indptr, s.indices, s.data)
     for v in range(plan.root + 1):
         first, second = plan.children[v]
-        if first < 0 or min(plan.weight[first], plan.weight[second]) < 12:
+        small = [
+            plan.weight[c] < 12 and plan.high[c] - plan.low[c] < fewest for c in (first, second)
+        ]
+        if first < 0 or any(small):
             assert np.isnan(found[v])
         else:
             low, middle, high = plan.low[v], plan.high[first], plan.high[v]
-            charge = 0.25 * np.log(plan.weight[v] / 2 / plan.weight[second])
+            fits = min(plan.weight[v] / plan.weight[second], (high - low) / (high - middle))
+            charge = 0.25 * np.log(max(fits / 2, 1))
             assert found[v] == pytest.approx(split_excess(*parts, low, middle, high) - charge)
     assert np.nanargmax(found) == plan.root

@@ -34,7 +34,7 @@ def slow_agreement(order, clusters, part, other):
     for low, high in clusters.tolist():
         own = set(order[low:high].tolist()) & set(part.tolist())
         jaccard = max(len(own & piece) / len(own | piece) for piece in seen) if own else 0
-        best.append(jaccard if len(own) >= 5 else np.nan)
+        best.append(jaccard if len(own) >= 10 else np.nan)
     return best
 
 
@@ -55,10 +55,10 @@ def test_pieces_are_the_clusters_of_every_cut(seed, m):
 
 
 def test_agreement_hand_computed():
-    order, part = np.arange(20), np.arange(20)
-    halves = Tree(np.arange(20), np.r_[10, 1:10, 11:20], np.zeros(19, np.float32))
-    clusters = np.array([[0, 10], [0, 8], [5, 15], [0, 4]])
-    # ten of ten; the best run holds all eight; half of both halves against all: 10 of 20
+    order, part = np.arange(40), np.arange(40)
+    halves = Tree(np.arange(40), np.r_[20, 1:20, 21:40], np.zeros(39, np.float32))
+    clusters = np.array([[0, 20], [0, 16], [10, 30], [0, 9]])
+    # all of them; the best run holds all 16; half of both halves against all: 20 of 40
     found = agreement(order, clusters, part, halves)
     assert found[:3].tolist() == [1, 0.8, 0.5]
     assert np.isnan(found[3])
@@ -105,11 +105,11 @@ def test_a_part_has_at_most_eight_thousand_rows():
 
 
 def test_stability_is_the_mean_over_the_parts_that_see_a_cluster():
-    halves = Tree(np.arange(20), np.r_[10, 1:10, 11:20], np.zeros(19, np.float32))
-    parts = np.arange(20), np.arange(4, 24)
+    halves = Tree(np.arange(40), np.r_[20, 1:20, 21:40], np.zeros(39, np.float32))
+    parts = np.arange(40), np.arange(8, 48)
     resampled = Resampled(parts, (halves, halves))
-    # rows 0–9: 1 in the first; 4–9 are 6 of the ten 4–13 in the second; 20–24: seen by none
-    clusters = np.array([[0, 10], [0, 8], [20, 24]])
-    found = resampled.stability(np.arange(24), clusters)
+    # rows 0–19: 1 in the first; 8–19 are 12 of the twenty 8–27 in the second; 40–47: seen by none
+    clusters = np.array([[0, 20], [0, 16], [40, 48]])
+    found = resampled.stability(np.arange(48), clusters)
     assert found[:2].tolist() == [pytest.approx((1 + 0.6) / 2), pytest.approx(0.8)]
     assert np.isnan(found[2])

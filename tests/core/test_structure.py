@@ -175,6 +175,20 @@ def test_a_piece_smaller_than_the_smallest_cluster_is_none():
     assert fit_structure(x, min_size=30).primary.k == 1
 
 
+def test_a_far_group_of_few_rows_is_one_when_it_has_representatives_of_its_own():
+    x, truth = blobs([3000, 3000, 20], 5, 12)
+    weights = np.where(truth == 2, 1, 400)
+    structure = fit_structure(x, weights)
+    assert adjusted_rand_score(truth, structure.tree.labels(structure.layers[-1].k)) == 1
+    assert fit_structure(x, weights, min_size=30).layers[-1].k == 2
+
+
+def test_a_group_that_is_too_small_for_random_parts_is_not_voted_down():
+    x, truth = blobs([12_000, 12_000, 25], 5, 12)
+    structure = fit_structure(x, min_size=20)
+    assert adjusted_rand_score(truth, structure.tree.labels(structure.layers[-1].k)) == 1
+
+
 def test_a_representative_counts_as_the_rows_that_it_stands_for():
     x, truth = blobs([200, 20], 5, 8)
     assert fit_structure(x, min_size=30).primary.k == 1

@@ -38,7 +38,8 @@ def split_excess(
     along the axis a–b| / extent along that axis. The extent is that of the sides, without
     the gap between them; so a long thin piece has a small expected ratio, and cutting it
     across is no discovery. Few crossing edges make the ratio uncertain: one standard error
-    of their number is added before the logarithm.
+    of their number is added before the logarithm; they weigh what those of
+    the side with the lighter leaves do.
 
     Returns
     -------
@@ -60,7 +61,9 @@ def split_excess(
     if n_edges == 0:
         return 0.0
     inside = inside_a + inside_b
-    mean_edge = (inside + across) / n_edges
+    # Edges weigh as the rows that their ends stand for: one more would be the lighter side's.
+    lightness = min(weight_a.mean(), weight_b.mean()) / weights[low:high].mean()
+    mean_edge = lightness * (inside + across) / n_edges
     count = across / mean_edge
     across = mean_edge * (count + np.sqrt(count) + 0.5)
     s_a, s_b = inside_a + across, inside_b + across

@@ -15,6 +15,8 @@ from shoal.core.tree import Tree
 
 _SEARCH = 0.25
 _SMALL = 0.02
+_LEAST_SHARE = 0.0005
+_FEWEST, _ENOUGH = 5.0, 50.0
 
 
 def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
@@ -22,7 +24,19 @@ def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
     if min_size is not None:
         return float(min_size)
     total = float(np.sum(weights))
-    return float(np.clip(0.0005 * total, 5.0, 50.0 * max(1.0, total / len(weights))))
+    most = _ENOUGH * max(1.0, total / len(weights))
+    return float(np.clip(_LEAST_SHARE * total, _FEWEST, most))
+
+
+def fewest_leaves(n_leaves: int, min_size: int | None = None) -> float:
+    """Give how many leaves make a cluster whatever they weigh: 0.05 % of them, 5 to 50.
+
+    Where leaves stand for many rows, a small group far from all others has leaves of its own
+    that stand for few. Who asks for a size in rows gets that alone.
+    """
+    if min_size is not None:
+        return np.inf
+    return float(np.clip(_LEAST_SHARE * n_leaves, _FEWEST, _ENOUGH))
 
 
 def all_excess(
@@ -31,9 +45,11 @@ def all_excess(
     weights: NDArray[np.float64],
     graph: Graph,
     least: float,
+    fewest: float = np.inf,
 ) -> NDArray[np.float64]:
-    """Give the excess of every node both of whose children weigh `least`; NaN for the others.
+    """Give the excess of every node both of whose children are large enough; NaN for the others.
 
+    A child is when it weighs `least`, or has `fewest` leaves.
     The smaller a side, the more places there were to find one that chance made sparse: an
     uneven split is charged for that, by the logarithm of how many sides of its size fit.
     """
@@ -43,10 +59,13 @@ def all_excess(
     x, w, inverse = vectors[rows], weights[rows], graph.inverse_dimension[rows]
     excess = np.full(plan.root + 1, np.nan)
     for v in range(plan.n_leaves, plan.root + 1):
-        second = plan.children[v, 1]
-        if plan.weight[second] >= least:
+        sides = plan.children[v]
+        leaves = plan.high[sides] - plan.low[sides]
+        if ((plan.weight[sides] >= least) | (leaves >= fewest)).all():
+            second = sides[1]
             low, middle, high = int(plan.low[v]), int(plan.low[second]), int(plan.high[v])
-            searched = np.log(plan.weight[v] / (2.0 * plan.weight[second]))
+            fit = min(plan.weight[v] / plan.weight[second], leaves.sum() / leaves[1])
+            searched = np.log(max(fit / 2.0, 1.0))
             excess[v] = split_excess(x, w, inverse, edges, low, middle, high) - _SEARCH * searched
     return excess
 

@@ -11,7 +11,7 @@ from shoal.core.communities import find_communities
 from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph
-from shoal.core.hang import all_excess, hang, smallest_cluster
+from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
 from shoal.core.layers import (
     NOISE,
     SURE,
@@ -84,7 +84,8 @@ def fit_structure(
     workers : int, default 1
         Threads; the result does not depend on them.
     min_size : int, optional
-        Rows under which a piece is no cluster; 0.05 % of the rows when not given, 5 at least.
+        Rows under which a piece is no cluster; when not given, 0.05 % of the rows, or of the
+        representatives where it has as many, 5 at least.
     neighbours : int, optional
         Neighbours in the graph; chosen from the data when not given.
     layers : "auto" or tuple of int, default "auto"
@@ -106,7 +107,9 @@ def fit_structure(
     graph = build_graph(found, distances, weights, neighbours)
 
     def fit(rows: NDArray, draw: int) -> Tree:
-        return _plain_tree(vectors[rows], weights[rows], draw, min_size, neighbours)
+        share = weights[rows].sum() / weights.sum()
+        least = None if min_size is None else max(1, round(min_size * share))
+        return _plain_tree(vectors[rows], weights[rows], draw, least, neighbours)
 
     def draw(number: int) -> _Draw:
         return _Draw.of(vectors, weights, graph, seed + number, min_size, detail, constraints)
@@ -154,7 +157,8 @@ class _Draw:
             communities = parted(communities, constraints)
             groups = groups_of(communities, constraints)
         plan = Dendrogram(vectors, weights, graph, communities, groups)
-        excess = all_excess(plan, vectors, weights, graph, smallest_cluster(weights, min_size))
+        least, fewest = smallest_cluster(weights, min_size), fewest_leaves(len(vectors), min_size)
+        excess = all_excess(plan, vectors, weights, graph, least, fewest)
         tree, rows = hang(plan, excess), effective_rows(weights)
         draw = cls(plan, excess, tree, tree.excess, rows, detail, groups, constraints)
         if constraints is not None:
