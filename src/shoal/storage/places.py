@@ -303,6 +303,7 @@ class UrlPath:
             except BaseException:
                 with suppress(Exception):  # the network may be away: the store forgets it then
                     file.discard()
+                file.closed = True  # or it would be completed when it is collected
                 raise
 
     def _again(self, work: Callable[[], T]) -> T:
