@@ -38,8 +38,8 @@ def split_excess(
     along the axis a–b| / extent along that axis. The extent is that of the sides, without
     the gap between them; so a long thin piece has a small expected ratio, and cutting it
     across is no discovery. Few crossing edges make the ratio uncertain: one standard error
-    of their number is added before the logarithm; they weigh what those of
-    the side with the lighter leaves do.
+    of their number is added before the logarithm; each weighs what those of the side with the
+    lighter leaves do.
 
     Returns
     -------

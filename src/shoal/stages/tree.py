@@ -15,7 +15,7 @@ def _facts(context: Context) -> dict[str, Any]:
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     return {
         **learnt,
-        "version": 1,
+        "version": 2,
         "seed": settings.seed,
         "layers": settings.layers,
         "detail": settings.detail,
