@@ -8,7 +8,7 @@ BIN := .venv/bin
 TSC := $(shell tsc --version 2>/dev/null | grep -q 'Version [5-9]' && echo tsc)
 ARGS :=
 
-.PHONY: demo test test-slow lint types-js format bench bench-tiles docs clean venv dev
+.PHONY: demo test test-slow lint types-js format bench docs clean venv dev
 
 demo: venv
 	@$(BIN)/shoal demo $(ARGS)
@@ -39,6 +39,7 @@ bench: dev
 	@$(call install,bench)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# Not in .PHONY, for which make tries no pattern; `dev` is, so that this always runs.
 bench-%: dev
 	@$(BIN)/python -m benchmarks $* $(ARGS)
 
