@@ -62,6 +62,14 @@ def test_a_token_finds_its_entry(log):
         assert writer.find("yours") is None
 
 
+def test_what_utf8_cannot_hold_is_replaced(log):
+    with log.writing() as writer:
+        entry = writer.add(Draft("skipped", {"what": "\udcff", "why": "x"}), "\ud83d", "t\udfff")
+        assert writer.find("t\udfff") == entry
+    [kept] = log.since(0)
+    assert (kept.author, kept.facts) == ("\ufffd", {"what": "\ufffd", "why": "x"})
+
+
 def test_another_writer_is_noticed(log, tmp_path):
     add(log)
     log.is_as_before()

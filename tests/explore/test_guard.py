@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from shoal.errors import InputError, SettingError
-from shoal.explore.serve import listen
+from shoal.explore.serve import Address, listen
 
 TOKEN = "open-sesame"
 
@@ -80,6 +80,39 @@ def test_a_token_is_asked_for_and_kept(digits, ask):
     client.cookies.clear()
     client.cookies.set("shoal-token-7430", TOKEN + "x")
     assert trouble(client.get("/api/run")) == (401, "token")
+
+
+@pytest.mark.parametrize(
+    ("asked", "there"),
+    [
+        ("//evil.example/x", "/evil.example/x"),
+        ("///evil.example", "/evil.example"),
+        ("/%2Fevil.example", "/evil.example"),
+        ("/%5Cevil.example", "/evil.example"),
+        ("/\\/evil.example", "/evil.example"),
+        ("/x%0d%0aset-cookie:a=b", "/x%0D%0Aset-cookie:a=b"),
+    ],
+)
+def test_the_token_never_leads_to_another_site(digits, ask, asked, there):
+    client = ask(digits, token=TOKEN)
+    answer = client.get(f"http://127.0.0.1:7430{asked}?token={TOKEN}", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == there
+
+
+@pytest.mark.parametrize("token", ["schlüssel €10", "a+b&c=d#e%41", 'quote";path=/', "ключ-ключ"])
+def test_any_token_opens_by_the_address_that_is_printed(digits, ask, token):
+    client = ask(digits, token=token)
+    address = Address(None, "127.0.0.1", 7430, token)
+    assert client.get(address.url.replace("localhost", "127.0.0.1")).status_code == 200
+    assert client.get("/api/run").status_code == 200  # by the cookie
+    client.cookies.clear()
+    assert trouble(client.get("/api/run")) == (401, "token")
+
+
+def test_a_token_of_bytes_that_are_no_text_is_refused():
+    with pytest.raises(SettingError, match="UTF-8"):
+        listen(None, None, "eight-bytes-\udcff")
 
 
 def test_others_are_let_in_only_with_a_token():

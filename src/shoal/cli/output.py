@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from shoal.core.text import encodable
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -18,7 +20,7 @@ _PLAIN_WIDTH = 200
 
 def say(text: str = "") -> None:
     """Print a line on the output stream."""
-    print(text)
+    print(encodable(text))  # it may name files whose names are no text
 
 
 def remark(text: str) -> None:
@@ -28,7 +30,7 @@ def remark(text: str) -> None:
 
 def print_json(facts: Any) -> None:
     """Print JSON, and nothing else; what is not a finite number becomes null."""
-    print(json.dumps(_plain(facts), indent=1, ensure_ascii=False))
+    say(json.dumps(_plain(facts), indent=1, ensure_ascii=False))
 
 
 def print_table(

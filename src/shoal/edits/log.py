@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.text import encodable
 from shoal.edits.rows import pack, unpack
 from shoal.errors import RunError, ShoalError, StorageFullError
 from shoal.storage import UrlPath, write_bytes
@@ -293,15 +294,16 @@ class Writer:
     def find(self, token: str) -> Entry | None:
         """Give the entry that was sent with a token, if any."""
         found = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM edits WHERE token = ?", (token,)
+            f"SELECT {_COLUMNS} FROM edits WHERE token = ?", (encodable(token),)
         ).fetchone()
         return _entry(found) if found else None
 
     def add(self, draft: Draft, author: str, token: str | None) -> Entry:
         """Append an edit."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        facts = json.dumps(draft.facts, ensure_ascii=False, sort_keys=True)
+        facts = encodable(json.dumps(draft.facts, ensure_ascii=False, sort_keys=True))
         packed = None if draft.rows is None else pack(draft.rows)
+        author, token = encodable(author), None if token is None else encodable(token)
         found = self._connection.execute(
             "INSERT INTO edits (time, author, op, facts, rows, token) VALUES (?, ?, ?, ?, ?, ?)",
             (now, author, draft.op, facts, packed, token),

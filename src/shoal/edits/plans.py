@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal.core.layers import NOISE
+from shoal.core.text import encodable
 from shoal.core.tree import Tree
 from shoal.edits.errors import LockedError, NameTakenError, Proposal
 from shoal.edits.ground import Ground
@@ -268,8 +269,8 @@ def clean_name(name: str) -> str:
 
 def _stored(text: str) -> str:
     """Give text that can be stored and shown: composed, without control characters."""
-    plain = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
-    return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    plain = unicodedata.normalize("NFC", encodable(text))
+    return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) != "Cc")
 
 
 class _Others:

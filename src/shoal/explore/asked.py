@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import time
@@ -13,16 +14,19 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from shoal.core.text import encodable
 from shoal.edits import ConflictError, LockedError, NameTakenError
 from shoal.errors import InputError, ShoalError, StorageFullError
+from shoal.explore.answers import JsonAnswer, refusal
 from shoal.explore.explorer import Explorer
-from shoal.explore.guard import refusal
 
 MOST_BYTES = 32 << 20
 """Of a request's body."""
 
+_DEEPEST = 20
+_LARGEST = 1 << 63
 _SET = re.compile(r"[0-9a-f]{18}")
 
 
@@ -108,9 +112,9 @@ class Asked:
         return value
 
     def json(self) -> dict[str, Any]:
-        """Give the body as a JSON object."""
+        """Return the body as a JSON object: not deep, its numbers finite, its text encodable."""
         try:
-            found = json.loads(self.body or b"{}", parse_constant=_no_constant)
+            found = _plain(json.loads(self.body.decode() or "{}", parse_constant=_no_constant))
         except (ValueError, RecursionError) as error:
             raise InputError(f"the body is no JSON: {str(error)[:80]}") from None
         if not isinstance(found, dict):
@@ -123,6 +127,27 @@ def _ranged(name: str, value: int, low: int, high: int) -> int:
     if not low <= value <= high:
         raise InputError(f"{name} {value}: give {low:,} to {high:,}")
     return value
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Check a value of a body, with all that is in it; replace what is no text."""
+    kind = type(value)
+    if kind is str:
+        return encodable(value)
+    if kind is float and not math.isfinite(value):
+        raise ValueError("a number is too large")
+    if kind is int and abs(value) > _LARGEST:
+        raise ValueError("a whole number is too large")
+    if kind is not list and kind is not dict:
+        return value
+    if depth == _DEEPEST:
+        raise ValueError(f"more than {_DEEPEST} lists or objects lie in each other")
+    if kind is dict:
+        return {encodable(name): _plain(inner, depth + 1) for name, inner in value.items()}
+    if all(type(inner) is int for inner in value):  # millions of rows
+        _ = [_plain(end) for end in (min(value), max(value))] if value else []
+        return value
+    return [_plain(inner, depth + 1) for inner in value]
 
 
 def _no_constant(word: str) -> None:
@@ -192,4 +217,4 @@ def _told(explorer: Explorer, answer: Answer, asked: Asked) -> Response:
     except Exception as error:
         traceback.print_exception(error, file=sys.stderr)
         return refusal(500, "fault", f"an error of ours: {type(error).__name__}")
-    return found if isinstance(found, Response) else JSONResponse(found)
+    return found if isinstance(found, Response) else JsonAnswer(found)

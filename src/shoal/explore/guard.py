@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from shoal.explore.answers import refusal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,11 +43,6 @@ _ALWAYS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-
-
-def refusal(status: int, kind: str, message: str, **more: Any) -> JSONResponse:
-    """Give an error in the one form that all errors have."""
-    return JSONResponse({"error": {"kind": kind, "message": message, **more}}, status)
 
 
 @dataclass(frozen=True)
@@ -113,11 +110,15 @@ class Guard:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = query.pop("token", [""])[0]
         if self._is_token(given):
-            there = f"{scope['path']}?{urlencode(query, doseq=True)}".rstrip("?")
-            answer = RedirectResponse(there if there.startswith("/") else "/", 303)
-            answer.set_cookie(self._cookie, given, httponly=True, samesite="strict")
+            # Two slashes would lead to another site, and browsers take "\\" for a slash.
+            there = "/" + scope["path"].lstrip("/\\")
+            there = f"{there}?{urlencode(query, doseq=True)}".rstrip("?")
+            answer = RedirectResponse(there, 303)
+            # Quoted, as a cookie holds Latin-1 only.
+            kept = quote(given, safe="")
+            answer.set_cookie(self._cookie, kept, httponly=True, samesite="strict")
             return answer
-        if self._is_token(self._kept(scope)):
+        if self._is_token(unquote(self._kept(scope))):
             return None
         if scope["path"].startswith("/api/"):
             return refusal(401, "token", "a token is needed: open the address that was printed")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,12 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shoal.core.text import encodable
 from shoal.errors import InputError, SettingError
 from shoal.explore import editing, exporting, judging, looking, searching
+from shoal.explore.answers import refusal
 from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
 from shoal.explore.explorer import Explorer
-from shoal.explore.guard import App, Guard, refusal
+from shoal.explore.guard import App, Guard
 
 LOCAL = "127.0.0.1"
 _TYPES = {
@@ -129,7 +132,7 @@ class Address:
         """The address to open."""
         name = "localhost" if self.host in ("0.0.0.0", "::") else self.host
         name = f"[{name}]" if ":" in name else name
-        rest = f"?token={self.token}" if self.token else ""
+        rest = f"?token={quote(self.token, safe='')}" if self.token else ""
         return f"http://{name}:{self.port}/{rest}"
 
     def guarded(self, app: App) -> Guard:
@@ -155,6 +158,8 @@ def listen(host: str | None, port: int | None, token: str | None) -> Address:
     local = where in (LOCAL, "localhost", "::1")
     if token is not None and len(token) < 8:
         raise SettingError(f"--token {token!r}: give at least 8 characters")
+    if token is not None and encodable(token) != token:
+        raise SettingError(f"--token {token!r}: give text in UTF-8")
     if not local and token is None:
         raise SettingError(
             f"--host {where} lets others in: give a --token for them, such as "

@@ -1,0 +1,45 @@
+"""What the server says: JSON that can always be written, and errors in one form."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+_LONGEST = 1000
+"""Characters of an error's message: requests are quoted in it."""
+
+
+class JsonAnswer(JSONResponse):
+    """JSON; numbers that are not finite become null, what is no text is replaced."""
+
+    def render(self, content: Any) -> bytes:
+        """Write the answer."""
+        try:
+            text = _written(content)
+        except ValueError:
+            text = _written(_finite(content))
+        return text.encode("utf-8", "replace")
+
+
+def refusal(status: int, kind: str, message: str, **more: Any) -> JsonAnswer:
+    """Return an error in the one form that all errors have."""
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]}…"
+    return JsonAnswer({"error": {"kind": kind, "message": message, **more}}, status)
+
+
+def _written(content: Any) -> str:
+    """Write JSON; raises ValueError for numbers that are not finite."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that are not finite by None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
