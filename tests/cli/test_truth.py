@@ -87,6 +87,17 @@ def test_missing_labels_are_not_known(rows, tmp_path):
     assert truth.unknown == 2
 
 
+@pytest.mark.parametrize("word", ["NA", " n/a", "#N/A", "<NA>", "NaT", "none", "\\N", "?", ""])
+def test_words_for_a_missing_label_are_those_of_tables(rows, tmp_path, word):
+    labels = ["cat", word, "dog ", "dog"]
+    (tmp_path / "y.csv").write_text("\n".join(["label", *(f'"{label}"' for label in labels)]))
+    pq.write_table(pa.table({"label": labels}), tmp_path / "y.parquet")
+    np.save(tmp_path / "y.npy", np.array(labels))
+    for name in ("y.csv", "y.parquet", "y.npy"):
+        truth = read_truth(str(tmp_path / name), rows, "label" if name == "y.csv" else None)
+        assert classes(truth) == ["cat", None, "dog", "dog"]
+
+
 def test_an_array_of_an_npz_is_found_by_name_key_or_shape(rows, tmp_path):
     path = str(tmp_path / "y.npz")
     np.savez(path, images=np.zeros((4, 6, 6)), labels=LABELS, other=np.arange(4))
@@ -137,6 +148,13 @@ def test_folder_names(photos, tmp_path):
     assert classes(read_truth("folders", photos)) == ["cats", "cats", "dogs", "deep"]
     with pytest.raises(InputError, match="all 2 files are in one folder"):
         read_truth("folders", open_source(tmp_path / "photos" / "cats"))
+
+
+def test_folders_called_by_a_word_for_missing_are_classes(tmp_path):
+    for name in ("NA/a.png", "none/a.png", "scratch/a.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    assert classes(read_truth("folders", open_source(tmp_path))) == ["NA", "none", "scratch"]
 
 
 def test_folders_and_labels_in_an_archive(tmp_path):

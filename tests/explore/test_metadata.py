@@ -104,6 +104,16 @@ def test_files_are_joined_by_name_or_by_line(tmp_path):
         read_metadata(tmp_path / "none.csv", None, 4)
 
 
+def test_words_for_a_missing_cell_are_those_of_tables(tmp_path):
+    weights = ["NA", "?", *map(str, range(20))]
+    lines = [f"{weight},{'<NA>' if at % 2 else 'cat'}" for at, weight in enumerate(weights)]
+    (tmp_path / "m.csv").write_text("weight,kind\n" + "\n".join(lines))
+    weight, kind = read_metadata(tmp_path / "m.csv", None, 22).columns
+    assert (weight.kind, kind.kind) == ("number", "category")
+    assert weight.cells.null_count == 2
+    assert kind.codes[1] == ["cat"]
+
+
 def test_sets_are_filtered_and_add_up(digits, ask):
     truth = [str(i % 7) for i in range(600)]
     digits.metadata = make_metadata(pa.table({"week": truth}), "here")

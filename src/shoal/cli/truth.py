@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FOLDERS, LABELS = "folders", "labels"
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
 _PARQUET = (".parquet", ".pq")
-_MISSING = ("", "nan", "null", "none", "?")
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     """
     path = Path(where)
     if where == FOLDERS and not path.exists():
-        return _coded(_folder_names(source))
+        return _coded(_folder_names(source), words=False)
     if where == LABELS and not path.exists():
         return _coded(_own_labels(source))
     if not path.is_file():
@@ -144,9 +143,15 @@ def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[s
     return list(values)
 
 
-def _coded(labels: Sequence[str | None]) -> Truth:
-    """Turn labels into numbers: in their order as numbers if they all are, else by name."""
-    known = {label for label in labels if label is not None and label.lower() not in _MISSING}
+def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
+    """Turn labels into numbers: in their order as numbers if they all are, else by name.
+
+    Unless `words` is false, those that stand for a missing value (``NA``) are no class.
+    """
+    from shoal.sources.sniff import is_missing
+
+    labels = [label if label is None else label.strip() for label in labels]
+    known = {label for label in set(labels) if label and not (words and is_missing(label))}
     if not known:
         raise InputError("--truth has no label for any row")
     try:

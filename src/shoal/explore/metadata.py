@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shoal.api import Run
 from shoal.errors import InputError, ShoalError
+from shoal.sources.cells import to_text
 from shoal.sources.mixed import TableSource
 from shoal.storage import RunFolder, read_table
 
@@ -274,6 +275,8 @@ def make_metadata(table: Any, joined: str) -> Metadata:
             continue
         if pa.types.is_dictionary(kind):
             cells = cells.dictionary_decode()
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            cells = to_text(cells)
         distinct = int(pc.count_distinct(cells).as_py())
         numbers = _numbers(cells) if distinct > _FEW_NUMBERS else None
         if numbers is not None:
@@ -290,9 +293,6 @@ def _numbers(cells: Any) -> Any | None:
     """Give cells as numbers, None where they are none; texts that are all numbers count."""
     if pa.types.is_boolean(cells.type) or pa.types.is_temporal(cells.type):
         return None
-    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        text = pc.utf8_trim_whitespace(cells)
-        cells = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
     try:
         return pc.cast(cells, pa.float64(), safe=False)
     except pa.ArrowException:

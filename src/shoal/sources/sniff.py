@@ -16,8 +16,11 @@ from shoal.sources.table import Column
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
 _DELIMITERS = ",;\t| "
-MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "none")
-"""Cells that stand for a missing one, in small letters."""
+MISSING = (
+    *("", "?", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "nat"),
+    *("null", "none", "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+)
+"""Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
 
 _MOSTLY = 0.9
 _COUNTED_COLUMNS = 4
@@ -49,9 +52,18 @@ class Dialect:
     encoding: str = "utf-8"
 
 
+def is_missing(cell: str) -> bool:
+    """Tell whether a cell, or a label, stands for a missing one.
+
+    >>> is_missing(" N/A"), is_missing("Namibia")
+    (True, False)
+    """
+    return cell.strip().lower() in MISSING
+
+
 def is_number(cell: str, dialect: Dialect | None = None) -> bool:
     """Tell whether a cell is a number, or a usual sign for a missing one."""
-    return cell.strip().lower() in MISSING or not math.isnan(_parse(cell, dialect))
+    return is_missing(cell) or not math.isnan(_parse(cell, dialect))
 
 
 def to_number(cell: str, dialect: Dialect | None = None) -> float:
@@ -203,7 +215,7 @@ def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 def _numeric(cells: Sequence[str], decimal: str) -> bool:
     """Tell whether most of the cells that are not missing are numbers, and there are some."""
-    there = [cell for cell in cells if cell.strip().lower() not in MISSING]
+    there = [cell for cell in cells if not is_missing(cell)]
     numbers = sum(_number(cell, decimal) for cell in there)
     return bool(there) and numbers >= _MOSTLY * len(there)
 
