@@ -17,12 +17,16 @@ def test_tiles_are_made_fitted_and_measured(shoal, told, tmp_path):
     assert facts["files"] == [str(out / "tiles-00000.bin")]
     again = shoal("make-tiles", "-o", out, "--n", 3_000, "--sources", 6)
     assert again.stdout.startswith(f"{out}: 3,000 tiles of 6 sources in 1 files: nothing to do\n")
-    assert "--shape 16,16,3" in again.stdout
-    fit = shoal("fit", out, "--shape", "16,16,3", "-o", run, "--quiet")
+    assert f"shoal fit {out} -o" in again.stdout
+    fit = shoal("fit", out, "-o", run, "--quiet")
     assert fit.exit_code == 0, fit.stderr
-    scores = told("eval", run, "--truth", facts["truth"], "--key", "source")
+    assert f"shoal eval {run}" in fit.stdout
+    assert told("info", run)["source"].startswith("3,000 colour images of 16×16")
+    scores = told("eval", run)
     assert scores["classes"] == 6
     assert max(score["ami"] for score in scores["scores"]) > 0.8
+    assert told("eval", run, "--truth", facts["truth"], "--key", "source") == scores
+    assert told("eval", run, "--key", "digit")["classes"] == 10
 
 
 def test_one_file_alone(shoal, tmp_path):

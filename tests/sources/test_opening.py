@@ -9,9 +9,10 @@ from shoal.sources import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
-    expected = ["Batch", "Encoded", "ImageSource", "Kind", "Labelled", "Source", "Taken"]
-    expected += ["Wanted", "as_wanted", "draw_sample", "open_source", "some_images", "take"]
-    expected += ["taken_of", "thumbnails"]
+    expected = ["Batch", "Encoded", "ImageSource", "Kind", "LabelValues", "Labelled"]
+    expected += ["Source", "Taken", "Wanted", "as_wanted", "draw_sample", "of_taken"]
+    expected += ["open_source", "read_label_file", "some_images", "take", "taken_of"]
+    expected += ["thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
 

@@ -30,10 +30,11 @@ def evaluate(
         typer.Option(
             "--truth",
             metavar="FILE",
-            help="True classes: .csv, .npy, .npz, .parquet, IDX, or the word folders or labels.",
+            help="True classes: .csv, .npy, .npz, .parquet, IDX, or the word folders or labels. "
+            "[default: labels, those that lie with the rows]",
             show_default=False,
         ),
-    ],
+    ] = "labels",
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="NAME", help="The array or column.", show_default=False),

@@ -147,6 +147,8 @@ def print_outcome(run: Run) -> None:
 
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     """Print commands to go on with; after a sample, first that for all rows."""
+    from shoal.sources import Labelled
+
     name = run.path.name.removesuffix(".shoal")
     lines = []
     if run.sample_of is not None:
@@ -160,6 +162,9 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
         lines.append((command(*export, f"{name}-clusters", "--as", "folders"), "images in folders"))
     if run.is_table:
         lines.append((command(*export, f"{name}-rows", "--as", "csv"), "beside all columns"))
+    if isinstance(run.source, Labelled) and run.source.label_origin:
+        against = f"measure against the labels ({run.source.label_origin})"
+        lines.append((command("shoal", "eval", run.path), against))
     lines.append((command(*export, f"{name}-report", "--as", "html"), "a page to look at"))
     print_next(lines)
 

@@ -62,7 +62,7 @@ def make_tiles(
     import time
 
     from shoal.progress import RichProgress, Silent
-    from shoal.tiles import SHAPE, TileSet
+    from shoal.tiles import TileSet
     from shoal.tiles import make_tiles as make
 
     began = time.monotonic()
@@ -93,13 +93,9 @@ def make_tiles(
         return
     say(f"{out}: {n:,} tiles of {sources} sources in {len(made.files):,} files{rate}")
     run = f"{out.name or 'tiles'}.shoal"
-    shape = ",".join(map(str, SHAPE))
     print_next(
         [
-            (command("shoal", "fit", out, "--shape", shape, "-o", run), "find the sources"),
-            (
-                command("shoal", "eval", run, "--truth", made.truth, "--key", "source"),
-                "measure how well",
-            ),
+            (command("shoal", "fit", out, "-o", run), "find the sources"),
+            (command("shoal", "eval", run), "measure how well, by the truth that lies beside"),
         ]
     )

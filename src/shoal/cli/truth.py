@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import InputError, SourceError
+from shoal.errors import InputError
+from shoal.sources import of_taken, read_label_file
 
 if TYPE_CHECKING:
-    from shoal.sources import Source
+    from shoal.sources import LabelValues, Source
 
 FOLDERS, LABELS = "folders", "labels"
-_KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
-_PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -44,14 +40,12 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     ----------
     where : str
         ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
-        the images (``.cls`` files of a tar archive, a column of a table), or a file: CSV (by
-        name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``,
-        Parquet, IDX (also ``.gz``).
+        the rows (a file of them, ``.cls`` files of a tar archive, a column), or a file; see
+        `shoal.sources.read_label_file`.
     source : Source
         The rows.
     key : str, optional
-        The column of a CSV file (by default the last one) or of a Parquet file, or the array of
-        an ``.npz`` file.
+        The column or the array of the file.
 
     Raises
     ------
@@ -62,52 +56,19 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     if where == FOLDERS and not path.exists():
         return _coded(_folder_names(source), words=False)
     if where == LABELS and not path.exists():
-        return _coded(_own_labels(source))
-    if not path.is_file():
+        values = _own_labels(source, key)
+    elif path.is_file():
+        values = read_label_file(path, source, key)
+    else:
         raise InputError(
-            f"--truth {where} is no file: give a .csv, .npy, .npz, .parquet or IDX file, "
+            f"--truth {where} is not a file: give a .csv, .npy, .npz, .parquet or IDX file, "
             f"{FOLDERS} or {LABELS}"
         )
-    try:
-        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-            values: Sequence[Any] | NDArray = _from_table(path, source, key)
-        elif path.suffix.lower() == ".npz":
-            values = _from_npz(path, key, _all_rows(source))
-        elif path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        elif path.suffix.lower() in _PARQUET:
-            values = _from_parquet(path, key)
-        else:
-            values = _from_idx(path)
-    except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"--truth {where} cannot be read: {error}") from error
-    values = _sampled(values, source)
+    values = of_taken(values, source)
     if isinstance(values, np.ndarray) and values.dtype.kind in "ui" and values.ndim == 1:
         _check_length(len(values), where, source.n_rows)
         return _counted(values)
     return _coded(_checked(values, where, source.n_rows))
-
-
-def _all_rows(source: Source) -> int:
-    """Count the rows that a sample was drawn from; else those that there are."""
-    from shoal.sources import taken_of
-
-    taken = taken_of(source)
-    return source.n_rows if taken is None else taken.of
-
-
-def _sampled(values: Sequence[Any] | NDArray, source: Source) -> Sequence[Any] | NDArray:
-    """Give the labels of the rows that were drawn, out of those of all rows."""
-    from shoal.sources import taken_of
-
-    taken = taken_of(source)
-    if taken is None or len(values) != taken.of:
-        return values
-    if isinstance(values, np.ndarray):
-        return values[taken.rows]
-    return [values[row] for row in taken.rows.tolist()]
 
 
 def _counted(values: NDArray) -> Truth:
@@ -189,102 +150,14 @@ def _are_shards(folders: Sequence[str | None]) -> bool:
     return len(alike) == 1 and all((name or "").endswith((".tar", ".zip")) for name in found)
 
 
-def _own_labels(source: Source) -> list[str | None]:
-    """Give the labels that lie with the images."""
+def _own_labels(source: Source, key: str | None) -> LabelValues:
+    """Read the labels that lie with the rows."""
     from shoal.sources import Labelled
 
-    labels = source.labels() if isinstance(source, Labelled) else None
+    labels = source.labels(key) if isinstance(source, Labelled) else None
     if labels is None:
         raise InputError(
-            f"--truth {LABELS}: no labels lie with the rows of {source.description}: give a file, "
+            f"no labels lie with the rows of {source.description}: give --truth a file of them, "
             f"or {FOLDERS}"
         )
     return labels
-
-
-def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
-    """Read one array of an ``.npz`` file: that of the key, or the one that can be labels."""
-    with np.load(path, allow_pickle=False) as file:
-        held = ", ".join(file.files)
-        if key is not None:
-            if key not in file.files:
-                raise InputError(f"{path} has no key {key}: it holds {held}")
-            return np.asarray(file[key])
-        likely = [name for name in _KEYS if name in file.files]
-        likely = likely or [name for name in file.files if file[name].shape == (n_rows,)]
-        if len(likely) != 1:
-            raise InputError(f"{path} holds {held}: say with --key which are the labels")
-        return np.asarray(file[likely[0]])
-
-
-def _from_parquet(path: Path, key: str | None) -> Sequence[Any] | NDArray:
-    """Read one column of a Parquet file: that of the key, or the only one."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file) as parquet:
-        names = parquet.schema_arrow.names
-        if key is not None and key not in names:
-            raise InputError(f"--truth {path} has no column {key}: it has {', '.join(names)}")
-        likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
-        if len(likely) != 1:
-            raise InputError(
-                f"--truth {path} has the columns {', '.join(names)}: say with --key which it is"
-            )
-        column = parquet.read(columns=likely, use_threads=False).column(0)
-    if column.null_count or not pa.types.is_integer(column.type):
-        return [None if value is None else str(value) for value in column.to_pylist()]
-    return np.asarray(column)
-
-
-def _from_idx(path: Path) -> NDArray:
-    """Read an IDX file of bytes, one a row."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        data = file.read()
-    # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
-    if data[:3] != b"\0\0\x08" or len(data) < 8:
-        raise SourceError(f"--truth {path} is no CSV, .npy, .npz, Parquet or IDX file of labels")
-    if data[3] != 1:
-        raise SourceError(f"--truth {path} is an IDX file of {data[3]} axes, not of labels")
-    count = int.from_bytes(data[4:8], "big")
-    if len(data) != 8 + count:
-        raise SourceError(f"--truth {path} is damaged: it promises {count:,} labels")
-    return np.frombuffer(data, np.uint8, offset=8)
-
-
-def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
-    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        delimiter = max(",;\t|", key=first.count)
-        file.seek(0)
-        cells = [row for row in csv.reader(file, delimiter=delimiter) if row]
-    if not cells:
-        raise InputError(f"--truth {path} is empty")
-    names = source.names(0, source.n_rows)
-    by_name = _name_column(cells, set(names)) if names else None
-    header = [cell.strip() for cell in cells[0]]
-    column = len(header) - 1
-    if key is not None:
-        if key not in header:
-            raise InputError(f"--truth {path} has no column {key}: it has {', '.join(header)}")
-        column = header.index(key)
-    if by_name is not None and names is not None and by_name != column:
-        labels = {row[by_name].strip(): _cell(row, column) for row in cells}
-        return [labels.get(name) for name in names]
-    has_header = key is not None or len(cells) - 1 in (source.n_rows, _all_rows(source))
-    return [_cell(row, column) for row in cells[has_header:]]
-
-
-def _name_column(cells: Sequence[Sequence[str]], names: set[str]) -> int | None:
-    """Find the column that holds the rows' names, if any."""
-    tried = cells[1:1001] or cells
-    width = min(len(row) for row in tried)
-    hits = [sum(row[at].strip() in names for row in tried) for at in range(width)]
-    best = int(np.argmax(hits)) if hits else 0
-    return best if hits and hits[best] * 2 > len(tried) else None
-
-
-def _cell(row: Sequence[str], column: int) -> str | None:
-    """Give a cell, None where it is missing."""
-    return row[column].strip() if column < len(row) else None

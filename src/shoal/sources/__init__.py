@@ -1,7 +1,17 @@
 """Where rows come from: folders, arrays, raw files, tables."""
 
 from shoal.core.wanted import Wanted
-from shoal.sources.base import Batch, Encoded, ImageSource, Kind, Labelled, Source, as_wanted
+from shoal.sources.base import (
+    Batch,
+    Encoded,
+    ImageSource,
+    Kind,
+    Labelled,
+    LabelValues,
+    Source,
+    as_wanted,
+)
+from shoal.sources.label_files import of_taken, read_label_file
 from shoal.sources.looking import some_images
 from shoal.sources.opening import open_source
 from shoal.sources.taken import Taken, draw_sample, take, taken_of
@@ -12,13 +22,16 @@ __all__ = [
     "Encoded",
     "ImageSource",
     "Kind",
+    "LabelValues",
     "Labelled",
     "Source",
     "Taken",
     "Wanted",
     "as_wanted",
     "draw_sample",
+    "of_taken",
     "open_source",
+    "read_label_file",
     "some_images",
     "take",
     "taken_of",

@@ -78,6 +78,11 @@ class ArchiveStore:
             names.append(f"{self.archives[self.owner[row]].path.name}/{name}" if many else name)
         return names
 
+    @property
+    def label_origin(self) -> str | None:
+        """Members called ``.cls`` beside the images."""
+        return None if self.label_places is None else ".cls files"
+
     def labels(self) -> list[str | None] | None:
         """Texts of the ``.cls`` members beside the images, as WebDataset has them."""
         if self.label_places is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError
-from shoal.sources.base import Batch, Kind
+from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.handles import bare
 from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
 from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
@@ -37,12 +37,15 @@ class ArraySource:
         How it becomes an image; None for vectors.
     label : str
         What people call it: ``mnist.npz, key images``.
+    beside : Labels or None
+        Labels that lie beside the rows.
     """
 
     store: Store
     row_shape: tuple[int, ...]
     rule: PixelRule | None
     label: str
+    beside: Labels | None = None
 
     @property
     def kind(self) -> Kind:
@@ -128,6 +131,15 @@ class ArraySource:
     def names(self, start: int, stop: int) -> list[str] | None:
         """``file:position`` for shards, else None."""
         return self.store.names(start, stop)
+
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels come from, for people; None without any."""
+        return self.beside.origin if self.beside else None
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Read the labels that lie beside the rows; None without any."""
+        return self.beside.read(self, key) if self.beside else None
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop`` as uint8 images or float32 vectors."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shoal.errors import InputError
 from shoal.sources.arrays import make_array_source
-from shoal.sources.base import Kind, Source
+from shoal.sources.base import Kind, Labels, Source
 from shoal.sources.encoded import EncodedStore, make_encoded_source
 from shoal.sources.schema import Schema
 from shoal.sources.store import Store
@@ -25,11 +25,12 @@ class Asked:
     picked: Picked = field(default_factory=Picked)
     schema: Schema | None = None
 
-    def array(self, store: Store, label: str) -> Source:
-        """Take stored numbers for what was asked."""
-        return make_array_source(
+    def array(self, store: Store, label: str, beside: Labels | None = None) -> Source:
+        """Take stored numbers for what was asked; `beside` labels them."""
+        source = make_array_source(
             store, label, as_=self.as_, shape=self.shape, image_size=self.image_size
         )
+        return replace(source, beside=beside) if beside else source
 
     def encoded(self, store: EncodedStore, label: str, *, keyed: bool = False) -> Source:
         """Take encoded images; `keyed` where a key was heeded already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
@@ -13,6 +14,8 @@ from shoal.core.wanted import Wanted
 from shoal.errors import InputError
 
 Kind = Literal["images", "vectors", "table"]
+LabelValues = Sequence[Any] | NDArray
+"""One label a row: numbers, or text with None where a label is missing."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,26 @@ class ImageSource(Source, Protocol):
 class Labelled(Protocol):
     """A source beside whose rows labels can lie."""
 
-    def labels(self) -> list[str | None] | None:
-        """Give the label of each row, None where one is missing; None without any."""
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels come from, for people (``truth.parquet, source``); None without any."""
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Read the label of each row, None where one is missing; None without any.
+
+        `key` is a column or array of the place they come from, where it has several.
+        """
+
+
+class Labels(Protocol):
+    """Labels that lie beside rows, not read yet."""
+
+    @property
+    def origin(self) -> str:
+        """Where they come from, for people: ``truth.parquet, source``."""
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        """Read those of the rows of `source`."""
 
 
 @runtime_checkable

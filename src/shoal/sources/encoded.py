@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
-from shoal.sources.base import Batch, Kind
+from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.decode import decode, measure
 from shoal.sources.formats import EXTENSIONS, extension_of
 from shoal.sources.pixels import LARGEST_NATIVE, show
@@ -43,6 +43,10 @@ class EncodedStore(Protocol):
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Names of rows, folders parted by ``/``; None where a row has only its number."""
+
+    @property
+    def label_origin(self) -> str | None:
+        """What people call the place of the labels: ``column label``; None without any."""
 
     def labels(self) -> list[str | None] | None:
         """Labels that lie with the images, None where one is missing; None without any."""
@@ -79,6 +83,8 @@ class EncodedSource:
         That of most images looked at, by their content: ``.jpg``.
     wanted : Wanted or None
         How they are scaled; None for what `shape` says.
+    beside : Labels or None
+        Labels in a file of their own.
     """
 
     store: EncodedStore
@@ -89,6 +95,7 @@ class EncodedSource:
     typical_size: tuple[int, int]
     extension: str = ""
     wanted: Wanted | None = None
+    beside: Labels | None = None
 
     @property
     def kind(self) -> Kind:
@@ -128,9 +135,14 @@ class EncodedSource:
         check_range(start, stop, self.n_rows)
         return self.store.names(start, stop)
 
-    def labels(self) -> list[str | None] | None:
-        """Labels that lie with the images (``.cls`` files, a column); None without any."""
-        return self.store.labels()
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels come from, for people; None without any."""
+        return self.beside.origin if self.beside else self.store.label_origin
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Labels that lie with the images (a file, ``.cls`` files, a column); None without any."""
+        return self.beside.read(self, key) if self.beside else self.store.labels()
 
     def path(self, row: int) -> Path | None:
         """Give the file of a row, None where it is part of a larger one."""

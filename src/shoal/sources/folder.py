@@ -63,6 +63,11 @@ class FolderStore:
         names = (os.fsencode(self.listing[row]) for row in range(start, stop))
         return [name.decode("utf-8", "replace") for name in names]
 
+    @property
+    def label_origin(self) -> None:
+        """Files have no labels beside them."""
+        return None
+
     def labels(self) -> None:
         """Files have no labels beside them."""
 

@@ -190,6 +190,11 @@ class Hdf5Images:
     def names(self, start: int, stop: int) -> None:
         """Rows have no names."""
 
+    @property
+    def label_origin(self) -> str | None:
+        """The dataset of labels."""
+        return None if self.label_key is None else f"dataset {self.label_key}"
+
     def labels(self) -> list[str | None] | None:
         """Values of the dataset of labels."""
         if self.label_key is None:

@@ -27,7 +27,14 @@ from shoal.sources.parquet import ParquetSource
 from shoal.sources.patterns import expand, is_pattern
 from shoal.sources.raw import parse_dtype, raw_store
 from shoal.sources.schema import Schema
-from shoal.sources.several import kind_of, open_folder, open_images, open_paths, open_shards
+from shoal.sources.several import (
+    described,
+    kind_of,
+    open_folder,
+    open_images,
+    open_paths,
+    open_shards,
+)
 from shoal.sources.store import InflatedStore, Store, because
 from shoal.sources.table import Picked
 from shoal.sources.tfrecord import is_tfrecord
@@ -289,6 +296,9 @@ def _open_binary(path: Path, asked: Asked) -> Source:
             store = idx_store(path)
             return asked.array(store, f"{path.name}{_memory(store)}")
         if asked.shape is None:
+            source = described([path], path.name, asked)
+            if source is not None:
+                return source
             raise SourceError(
                 f"what {path} holds cannot be told from its name or first bytes: for raw "
                 "numbers give --shape and --dtype, as in --shape 16,16,3 --dtype uint8"

@@ -133,6 +133,11 @@ class ParquetImages:
             names.append(f"{self.parts[part].path.name}:{row - before}")
         return names
 
+    @property
+    def label_origin(self) -> str | None:
+        """The column of labels."""
+        return None if self.label_column is None else f"column {self.label_column}"
+
     def labels(self) -> list[str | None] | None:
         """Values of the column of labels, by the names of the classes where they are known."""
         if self.label_column is None:

@@ -17,8 +17,12 @@ from shoal.storage import UrlPath
 _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
 
 
-def raw_store(paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None) -> FileStore:
+def raw_store(
+    paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None, offset: int = 0
+) -> FileStore:
     """Take raw files one after the other as rows of `shape` and `dtype` (``uint8``).
+
+    The first `offset` bytes of each are left out.
 
     Raises
     ------
@@ -37,9 +41,10 @@ def raw_store(paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None) 
                 path.open("rb").close()
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {because(error)}") from None
-        if stat.st_size % row_bytes:
-            raise SourceError(_misfit(path, stat.st_size, shape, kind))
-        parts.append(Part(bare(path), stat.st_size // row_bytes, 0, stat.st_size, stat.st_mtime_ns))
+        size = stat.st_size - offset
+        if size < 0 or size % row_bytes:
+            raise SourceError(_misfit(path, max(size, 0), shape, kind))
+        parts.append(Part(bare(path), size // row_bytes, offset, stat.st_size, stat.st_mtime_ns))
     if not any(part.n_rows for part in parts):
         raise SourceError(f"{paths[0]} is empty" if len(paths) == 1 else "all raw files are empty")
     return FileStore(tuple(parts), kind, shape, named=True)

@@ -21,6 +21,8 @@ from shoal.sources.listing import Found, make_listing, walk
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.raw import raw_store
+from shoal.sources.raw_manifest import MANIFEST, read_raw_manifest
+from shoal.sources.table import listed
 from shoal.sources.tfrecord import make_record_store
 from shoal.storage import UrlPath
 
@@ -75,8 +77,10 @@ def open_folder(root: Path, asked: Asked) -> Source:
     found = walk(root)
     if not found.names:
         raise SourceError(f"the folder {root} is empty: give a folder with images in it")
-    kinds = _by_kind(found.names)
     label = root.name or str(root.resolve())
+    if MANIFEST in found.names:
+        return _open_described(root, found, label, asked)
+    kinds = _by_kind(found.names)
     raw = _raw_files(kinds, asked)
     if raw:
         asked.refuse(f"raw files in {root}", key=asked.key)
@@ -93,6 +97,29 @@ def open_folder(root: Path, asked: Asked) -> Source:
     raise SourceError(_nothing(root, found.names, found.extensions))
 
 
+def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Source:
+    """Open the raw files of a folder that has a manifest."""
+    manifest = read_raw_manifest(root)
+    names = manifest.names_in(found.names)
+    if not names:
+        raise SourceError(f"{manifest.path}: none of its files ({listed(manifest.files)}) is there")
+    others = len(found.names) - len(names) - 1 - (manifest.truth in found.names)
+    left = f", {others:,} other file{'s' * (others > 1)} left out" if others else ""
+    many = f"{len(names):,} raw file{'s' * (len(names) > 1)} as {MANIFEST} says"
+    return manifest.open(_under(root, names, found), asked, f"{label}, {many}{left}", whole=True)
+
+
+def described(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
+    """Open raw files by the manifest of their folder; None where there is none, or not of them."""
+    folder = paths[0].parent
+    if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_raw_manifest(folder)
+    if len(manifest.names_in([path.name for path in paths])) < len(paths):
+        return None
+    return manifest.open(paths, asked, label, whole=False)
+
+
 def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """Open a list of files: of images, or of shards of one kind.
 
@@ -103,6 +130,10 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """
     kinds = Counter(kind_of(path.name) for path in paths)
     kind, count = kinds.most_common(1)[0]
+    if kind == "raw" and asked.shape is None:
+        source = described(paths, label, asked)
+        if source is not None:
+            return source
     if asked.shape is not None and kind in ("raw", "other"):
         return asked.array(raw_store(paths, asked.shape, asked.dtype), label)
     if kind in ("image", "raw", "other") or count < len(paths):

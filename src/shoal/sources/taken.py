@@ -19,6 +19,7 @@ from shoal.sources.base import Batch, Kind, Source
 from shoal.sources.encoded import EncodedSource, EncodedStore, spread
 from shoal.sources.folder import FolderStore
 from shoal.sources.mixed import Cells, TableSource
+from shoal.sources.row_view import RowView
 from shoal.sources.store import FileStore, InflatedStore, MemoryStore, Store, check_range
 from shoal.sources.tfrecord import RecordStore
 
@@ -27,6 +28,11 @@ _BLOCKS = 4096  # are drawn at least, so that the order of the rows may carry st
 _GAP = 1 << 14  # bytes that are read and thrown away rather than asked for anew
 _SPAN = 1 << 24
 _BY_RANGE = (FileStore, MemoryStore, InflatedStore, FolderStore, ArchiveStore, RecordStore)
+
+
+def _by_range(store: Store | EncodedStore) -> bool:
+    """Tell whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+    return isinstance(store.inner if isinstance(store, RowView) else store, _BY_RANGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +149,7 @@ def draw_sample(source: Source, count: int, seed: int) -> Source:
 
 def _block(source: Source, count: int) -> int:
     """Count the rows that are drawn together: few enough that thousands of blocks are drawn."""
-    if not isinstance(source, ArraySource) or not isinstance(source.store, _BY_RANGE):
+    if not isinstance(source, ArraySource) or not _by_range(source.store):
         return 1
     return max(1, min(_PAGE // _row_bytes(source.store), count // _BLOCKS))
 
@@ -178,7 +184,7 @@ class TakenStore:
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop`` as stored; what cannot be read is zero with a reason."""
         most = max(1, _SPAN // _row_bytes(self.inner))
-        gap = _GAP // _row_bytes(self.inner) if isinstance(self.inner, _BY_RANGE) else most
+        gap = _GAP // _row_bytes(self.inner) if _by_range(self.inner) else most
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         return _gathered(self.inner, self.taken, start, data, gap, most)
 
@@ -210,7 +216,7 @@ class TakenImages:
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Give the bytes of each of the rows ``start..stop``, or why they cannot be had."""
-        gap = 0 if isinstance(self.inner, _BY_RANGE) else self.taken.of
+        gap = 0 if _by_range(self.inner) else self.taken.of
         for a, b in self.taken.spans(start, stop, gap, self.taken.of):
             rows = self.taken.rows[a:b]
             wanted = np.zeros(rows[-1] + 1 - rows[0], bool)
@@ -221,6 +227,11 @@ class TakenImages:
     def names(self, start: int, stop: int) -> list[str]:
         """Names of rows, or their numbers in the source."""
         return _names(self.inner, self.taken, start, stop)
+
+    @property
+    def label_origin(self) -> str | None:
+        """As the source says."""
+        return self.inner.label_origin
 
     def labels(self) -> list[str | None] | None:
         """Labels that lie with the images."""

@@ -88,6 +88,11 @@ class RecordStore:
             for row, owner in zip(range(start, stop), owners, strict=True)
         ]
 
+    @property
+    def label_origin(self) -> str | None:
+        """The feature of labels."""
+        return None if self.label_key is None else f"feature {self.label_key}"
+
     def labels(self) -> list[str | None] | None:
         """Values of the feature of labels."""
         return None if self.label_key is None else self._texts(self.label_key, 0, self.n_rows)

@@ -18,6 +18,7 @@ from shoal.storage.places import Stat, UrlPath, as_place
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
 from shoal.storage.stage_folder import Receipt, StageFolder, many
+from shoal.storage.toml_text import toml_text
 
 __all__ = [
     "FORMAT",
@@ -38,6 +39,7 @@ __all__ = [
     "read_table",
     "replacing",
     "run_place",
+    "toml_text",
     "write_bytes",
     "write_json",
     "write_npy",

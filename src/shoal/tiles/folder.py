@@ -14,7 +14,8 @@ from shoal.engines.local import LocalEngine
 from shoal.errors import InputError, SettingError, ShoalError, StorageFullError
 from shoal.progress import Progress, Silent
 from shoal.settings import available_cores
-from shoal.storage import read_json, write_json, write_pieces, write_table
+from shoal.sources.raw_manifest import MANIFEST, RawManifest
+from shoal.storage import read_json, toml_text, write_bytes, write_json, write_pieces, write_table
 from shoal.storage.parts import TEMPORARY, unwritable
 from shoal.tiles.tileset import SHAPE, TileSet
 
@@ -28,11 +29,17 @@ MOST_ROWS = 10**10
 RECIPE = 2
 """Raised whenever the same seed no longer gives the same bytes."""
 
+# https://archive.ics.uci.edu/dataset/80: the digits of scikit-learn, from which tiles are made.
+_LICENCE = "CC-BY-4.0"
+_SAYS = (
+    "Made by shoal make-tiles from scikit-learn's handwritten digits "
+    "(E. Alpaydin and C. Kaynak, UCI Machine Learning Repository)."
+)
 _ABOUT = "tiles.json"
 _RECEIPTS = "receipts"
 _PIECE_ROWS = 1 << 13
 _TRUTH_BYTES = 2  # a row, at most, on disk
-_OURS = re.compile(rf"tiles-\d{{5,}}\.bin|{_ABOUT}|{TRUTH}|{_RECEIPTS}|{TEMPORARY}")
+_OURS = re.compile(rf"tiles-\d{{5,}}\.bin|{_ABOUT}|{MANIFEST}|{TRUTH}|{_RECEIPTS}|{TEMPORARY}")
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,8 @@ def make_tiles(
     """Make a set of tiles in a folder, or finish one that was begun, or make it larger.
 
     Files ``tiles-00000.bin`` and so on hold the rows as raw uint8, 16 × 16 × 3 each;
-    ``truth.parquet`` holds source and digit of every row once all of them are there.
+    ``truth.parquet`` holds source and digit of every row once all of them are there, and
+    ``shoal.toml`` says how to read them.
 
     Parameters
     ----------
@@ -101,6 +109,8 @@ def make_tiles(
     _check_room(out, size + _TRUTH_BYTES * n)
     if before != n:
         _begin(out, n, tiles)
+    if before != n or not (out / MANIFEST).exists():
+        _describe(out, n)
     if 0 < len(left) < len(wanted):
         said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files are there already")
     if left:
@@ -228,6 +238,22 @@ def _begin(out: Path, n: int, tiles: TileSet) -> None:
     except OSError as error:
         raise unwritable(out, 0, error) from error
     write_json(out / _ABOUT, {**asdict(tiles), "recipe": RECIPE, "rows": n})
+
+
+def _describe(out: Path, n: int) -> None:
+    """Write how the files are read, and where the truth is."""
+    _sweep(out / MANIFEST)
+    manifest = RawManifest(
+        out,
+        ("tiles-*.bin",),
+        SHAPE,
+        rows=n,
+        truth=TRUTH,
+        truth_key="source",
+        licence=_LICENCE,
+        about=_SAYS,
+    )
+    write_bytes(out / MANIFEST, toml_text(manifest.as_dict()).encode())
 
 
 def _about(path: Path) -> dict[str, int]:

@@ -1,0 +1,192 @@
+"""Files of labels: one label a row, in the order of the rows or by their names."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.sources.base import LabelValues, Source
+from shoal.sources.taken import taken_of
+from shoal.storage import UrlPath
+
+_KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
+_PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file that lies beside the rows and labels them.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    key : str or None
+        Its column or array; None where there is only one.
+    """
+
+    path: Path
+    key: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """What people call it: ``truth.parquet, source``."""
+        return self.path.name + (f", {self.key}" if self.key else "")
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        """Read the labels of the rows of `source`."""
+        return read_label_file(self.path, source, key or self.key)
+
+
+def read_label_file(path: Path, source: Source, key: str | None = None) -> LabelValues:
+    """Read one label a row.
+
+    Parameters
+    ----------
+    path : Path
+        CSV (by name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``,
+        Parquet, or IDX (also ``.gz``).
+    source : Source
+        The rows.
+    key : str, optional
+        The column of a CSV file (by default the last one) or of a Parquet file, or the array of
+        an ``.npz`` file.
+
+    Returns
+    -------
+    list of str, None where a label is missing, or ndarray
+        As many as the file has; whoever asks checks that these are those of the rows.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    if isinstance(path, UrlPath):
+        raise InputError(f"{path} is not on this machine: copy it here and give it by --truth")
+    try:
+        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+            return _from_table(path, source, key)
+        if path.suffix.lower() == ".npz":
+            return _from_npz(path, key, all_rows(source))
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        if path.suffix.lower() in _PARQUET:
+            return _from_parquet(path, key)
+        return _from_idx(path)
+    except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read as labels: {error}") from error
+
+
+def all_rows(source: Source) -> int:
+    """Count the rows that a sample was drawn from; else those that there are."""
+    taken = taken_of(source)
+    return source.n_rows if taken is None else taken.of
+
+
+def of_taken(values: LabelValues, source: Source) -> LabelValues:
+    """Return the labels of the rows that were drawn, out of those of all rows."""
+    taken = taken_of(source)
+    if taken is None or len(values) != taken.of:
+        return values
+    if isinstance(values, np.ndarray):
+        return values[taken.rows]
+    return [values[row] for row in taken.rows.tolist()]
+
+
+def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
+    """Read one array of an ``.npz`` file: that of the key, or the one that can be labels."""
+    with np.load(path, allow_pickle=False) as file:
+        held = ", ".join(file.files)
+        if key is not None:
+            if key not in file.files:
+                raise InputError(f"{path} has no key {key}: it holds {held}")
+            return np.asarray(file[key])
+        likely = [name for name in _KEYS if name in file.files]
+        likely = likely or [name for name in file.files if file[name].shape == (n_rows,)]
+        if len(likely) != 1:
+            raise InputError(f"{path} holds {held}: say with --key which are the labels")
+        return np.asarray(file[likely[0]])
+
+
+def _from_parquet(path: Path, key: str | None) -> LabelValues:
+    """Read one column of a Parquet file: that of the key, or the only one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        if key is not None and key not in names:
+            raise InputError(f"{path} has no column {key}: it has {', '.join(names)}")
+        likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
+        if len(likely) != 1:
+            raise InputError(
+                f"{path} has the columns {', '.join(names)}: say with --key which it is"
+            )
+        column = parquet.read(columns=likely, use_threads=False).column(0)
+    if column.null_count or not pa.types.is_integer(column.type):
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    return np.asarray(column)
+
+
+def _from_idx(path: Path) -> NDArray:
+    """Read an IDX file of bytes, one a row."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        data = file.read()
+    # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
+    if data[:3] != b"\0\0\x08" or len(data) < 8:
+        raise SourceError(f"{path} is no CSV, .npy, .npz, Parquet or IDX file of labels")
+    if data[3] != 1:
+        raise SourceError(f"{path} is an IDX file of {data[3]} axes, not of labels")
+    count = int.from_bytes(data[4:8], "big")
+    if len(data) != 8 + count:
+        raise SourceError(f"{path} is damaged: it promises {count:,} labels")
+    return np.frombuffer(data, np.uint8, offset=8)
+
+
+def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
+    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        delimiter = max(",;\t|", key=first.count)
+        file.seek(0)
+        cells = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    if not cells:
+        raise InputError(f"{path} is empty")
+    names = source.names(0, source.n_rows)
+    by_name = _name_column(cells, set(names)) if names else None
+    header = [cell.strip() for cell in cells[0]]
+    column = len(header) - 1
+    if key is not None:
+        if key not in header:
+            raise InputError(f"{path} has no column {key}: it has {', '.join(header)}")
+        column = header.index(key)
+    if by_name is not None and names is not None and by_name != column:
+        labels = {row[by_name].strip(): _cell(row, column) for row in cells}
+        return [labels.get(name) for name in names]
+    has_header = key is not None or len(cells) - 1 in (source.n_rows, all_rows(source))
+    return [_cell(row, column) for row in cells[has_header:]]
+
+
+def _name_column(cells: Sequence[Sequence[str]], names: set[str]) -> int | None:
+    """Find the column that holds the rows' names, if any."""
+    tried = cells[1:1001] or cells
+    width = min(len(row) for row in tried)
+    hits = [sum(row[at].strip() in names for row in tried) for at in range(width)]
+    best = int(np.argmax(hits)) if hits else 0
+    return best if hits and hits[best] * 2 > len(tried) else None
+
+
+def _cell(row: Sequence[str], column: int) -> str | None:
+    """Give a cell, None where it is missing."""
+    return row[column].strip() if column < len(row) else None
