@@ -42,6 +42,7 @@ from shoal.storage import RunFolder, as_place, read_json
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
 _UNKNOWN = -1
+_NOTED = ("left_out", "remarks")
 
 
 class Run:
@@ -330,6 +331,7 @@ class Run:
             "path": str(self.path),
             "source": summary["description"],
             "rows": self.n_rows,
+            **{name.replace("_", " "): summary[name] for name in _NOTED if summary.get(name)},
             "sample of": self.sample_of,
             "quarantined": self.quarantine.num_rows,
             **self._table_said(),

@@ -25,7 +25,7 @@ from shoal.errors import RunError, SettingError
 from shoal.planning import Plan, check_disk, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
-from shoal.sources import Source
+from shoal.sources import Source, remarks_of
 from shoal.sources.room import share
 from shoal.stages import assign, drift, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
@@ -125,6 +125,8 @@ def run_pipeline(
         threadpool_limits(1, "blas"),
     ):
         said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
+        for remark in remarks_of(source):
+            said.note(remark)
         context = replace(context, run=run, engine=engine)
         if why:
             said.note(why)

@@ -83,7 +83,7 @@ def test_hidden_and_other_members_are_left_out(tmp_path, kind):
     path = WRITERS[kind](tmp_path / "x.dat", {**others, "./a.png": png(1), "b.png": png(2)})
     source = open_source(path)
     assert source.names(0, 2) == ["a.png", "b.png"]
-    assert source.description == "2 grey images of 8×10 (x.dat, 1 other file left out)"
+    assert source.description == "2 grey images of 8×10 (x.dat, 1 .txt left out)"
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -134,7 +134,7 @@ def test_patterns_and_lists_of_archives(tmp_path, monkeypatch):
 def test_images_beside_archives_win_and_it_is_said(tmp_path):
     write_tar(tmp_path / "x.tar", MEMBERS)
     (tmp_path / "a.png").write_bytes(png(3))
-    assert open_source(tmp_path).description.endswith(f"({tmp_path.name}, 1 archives left out)")
+    assert open_source(tmp_path).description.endswith(f"({tmp_path.name}, 1 .tar left out)")
 
 
 def test_labels_beside_the_images_of_a_webdataset(tmp_path):
@@ -147,7 +147,7 @@ def test_labels_beside_the_images_of_a_webdataset(tmp_path):
     source = open_source(write_tar(tmp_path / "x.tar", samples))
     assert source.n_rows == 4
     assert source.labels() == ["0", "1", None, "1"]
-    assert source.description.endswith("(x.tar, 7 other files left out)")
+    assert source.description.endswith("(x.tar, 4 .json left out)")  # labels are read
 
 
 def test_links_are_read_where_they_lead(tmp_path):
@@ -186,7 +186,7 @@ def test_archives_that_change_later_are_rows_with_a_reason(archive):
 @pytest.mark.parametrize("kind", WRITERS)
 def test_archives_without_images_say_so(tmp_path, kind):
     path = WRITERS[kind](tmp_path / f"x.{kind}", {"a.txt": b"x", "b.txt": b"x"})
-    with pytest.raises(SourceError, match=r"has no images \(it holds 2 other files\)"):
+    with pytest.raises(SourceError, match=r"has no images \(it holds 2 .txt\)"):
         open_source(path)
 
 

@@ -11,8 +11,8 @@ from shoal.sources import Source, open_source, opening
 def test_names_are_listed_by_hand():
     expected = ["Batch", "Encoded", "ImageSource", "Kind", "LabelValues", "Labelled"]
     expected += ["Source", "Taken", "Wanted", "as_wanted", "draw_sample", "of_taken"]
-    expected += ["open_source", "read_label_file", "some_images", "take", "taken_of"]
-    expected += ["thumbnails"]
+    expected += ["open_source", "read_label_file", "remarks_of", "some_images", "take"]
+    expected += ["taken_of", "thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
 
@@ -34,9 +34,10 @@ def test_a_missing_path_names_a_near_one(tmp_path):
 def test_folders_without_images_say_what_they_hold(tmp_path):
     with pytest.raises(SourceError, match=r"is empty: give a folder with images"):
         open_source(tmp_path)
-    (tmp_path / "a.heic").write_bytes(b"x")
+    (tmp_path / "a.svg").write_bytes(b"x")
+    (tmp_path / "c.svg").write_bytes(b"x")
     (tmp_path / "b.txt").write_text("x")
-    with pytest.raises(SourceError, match=r"has no images \(it holds 1 \.\w+, 1 \.\w+\)"):
+    with pytest.raises(SourceError, match=r"no images \(it holds 2 \.svg, 1 \.txt\): .* as PNG"):
         open_source(tmp_path)
 
 
@@ -74,6 +75,21 @@ def test_a_folder_of_text_files_named_jpg(tmp_path):
         ("x.tfrecord", b"xxxx", "is no TFRecord file, or a compressed one"),
         ("x.mat", b"xxxx", "MATLAB files are not read: save it as"),
         ("x.what", b"xxxx", "cannot be told from its name"),
+        ("x.svg", b"<svg/>", "is a drawing of lines .* draw it as PNG"),
+        ("x.feather", b"ARROW1..", r"is an Arrow or Feather file.*to_parquet\('x\.parquet'\)"),
+        ("x.arrow", b"xxxx", "is an Arrow or Feather file"),
+        ("x.jsonl", b'{"a": 1}\n', r"is a file of JSON.* pandas\.read_json\(FILE, lines=True\)"),
+        ("x", b'[{"a": 1}]', "is a file of JSON"),
+        ("x.fits", b"SIMPLE  =", r"is a FITS file.* astropy\.io\.fits\.getdata"),
+        ("image", b"SIMPLE  =    T", "is a FITS file"),
+        ("x.nii.gz", b"\x1f\x8b" + bytes(9), r"is a NIfTI volume.*nibabel\.load"),
+        ("IM0001", bytes(128) + b"DICM", "is a DICOM file"),
+        ("x.mp4", b"xxxx", "is a video.* ffmpeg"),
+        ("clip", b"\0\0\0\x20ftypisom" + bytes(20), "is a video"),
+        ("x.xlsx", b"PK\5\6" + bytes(18), "is a spreadsheet.* save it as CSV"),
+        ("x.psd", b"8BPS", "is a picture in a rarer format.* convert it to PNG"),
+        ("x.czi", b"xxxx", "is a microscope's own format.* bfconvert"),
+        ("x.pt", b"xxxx", r"is a file of tensors.* tensor\.numpy\(\)"),
         ("x.npy", b"xxxx", "cannot be told|cannot be read"),
         ("x.npz", b"xxxx", r"cannot be read as \.npz"),
         ("x.parquet", b"xxxx", "cannot be told|cannot be read"),

@@ -10,6 +10,7 @@ from shoal.sources.base import (
     LabelValues,
     Source,
     as_wanted,
+    remarks_of,
 )
 from shoal.sources.label_files import of_taken, read_label_file
 from shoal.sources.looking import some_images
@@ -32,6 +33,7 @@ __all__ = [
     "of_taken",
     "open_source",
     "read_label_file",
+    "remarks_of",
     "some_images",
     "take",
     "taken_of",

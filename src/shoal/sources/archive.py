@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from shoal.errors import SourceError
 from shoal.sources import zips
 from shoal.sources.encoded import spread
 from shoal.sources.folder import MAX_FILE_BYTES
+from shoal.sources.formats import READ
 from shoal.sources.handles import LargeFile, Opened, with_files
+from shoal.sources.kinds import counted, ways
 from shoal.sources.members import MemberList, join, list_members
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
@@ -133,8 +136,8 @@ class ArchiveStore:
         return data if len(data) == size else SourceError("the archive ended early")
 
 
-def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
-    """List the images of archives; also count the other members.
+def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, Counter[str]]:
+    """List the images of archives; also count all members by their extensions.
 
     Raises
     ------
@@ -155,7 +158,7 @@ def make_archive_store(paths: Sequence[Path]) -> tuple[ArchiveStore, int]:
         members.reasons,
         np.array(members.labels, np.int64).reshape(-1, 2) if members.has_labels else None,
     )
-    return store, members.others
+    return store, members.kinds
 
 
 def _no_images(paths: Sequence[Path], members: MemberList) -> str:
@@ -167,8 +170,8 @@ def _no_images(paths: Sequence[Path], members: MemberList) -> str:
             f"none of the {len(members):,} images in {where} can be read "
             f"({name}: {members.reasons[0]})"
         )
-    holds = f"{members.others:,} other files" if members.others else "nothing"
+    holds = counted(members.kinds) if members.kinds else "nothing"
     return (
-        f"{where} has no images (it holds {holds}): Shoal reads JPEG, PNG, GIF, BMP, TIFF, WebP "
-        "and PNM files in tar and zip archives"
+        f"{where} has no images (it holds {holds}): Shoal reads {READ} in tar and zip archives"
+        f"{''.join('; ' + way.rstrip('.') for way in ways(members.kinds))}"
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class ArraySource:
         What people call it: ``mnist.npz, key images``.
     beside : Labels or None
         Labels that lie beside the rows.
+    left_out : mapping
+        How many files beside its own are left out, by their extensions.
     """
 
     store: Store
@@ -46,6 +48,7 @@ class ArraySource:
     rule: PixelRule | None
     label: str
     beside: Labels | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:

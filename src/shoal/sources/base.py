@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
 from shoal.errors import InputError
+from shoal.sources.kinds import ways
 
 Kind = Literal["images", "vectors", "table"]
 LabelValues = Sequence[Any] | NDArray
@@ -81,6 +82,11 @@ class ImageSource(Source, Protocol):
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
         """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
+
+
+def remarks_of(source: Source) -> list[str]:
+    """Return what people should know of a source beyond its description, as sentences."""
+    return [*getattr(source, "remarks", ()), *ways(getattr(source, "left_out", {}))]
 
 
 @runtime_checkable

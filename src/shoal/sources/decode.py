@@ -8,6 +8,7 @@ from PIL import ImageFile, TiffImagePlugin
 
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
+from shoal.sources.camera import find_preview, is_raw
 from shoal.sources.formats import JPEG, check_bytes, open_picture
 from shoal.sources.jpeg import decode_jpeg
 from shoal.sources.png import check_sums
@@ -39,9 +40,10 @@ def decode(data: bytes, wanted: Wanted = AS_IT_IS) -> NDArray[np.uint8]:
         With the reason as one sentence: empty, no image, too large, damaged or cut off.
     """
     try:
-        raster = decode_jpeg(data, wanted) if data[:3] == JPEG else None
+        data, turned = _finished(data)
+        raster = decode_jpeg(data, wanted, turned) if data[:3] == JPEG else None
         if raster is None:
-            raster = _decode_pillow(data, wanted)
+            raster = _decode_pillow(data, wanted, turned)
         return raster.shaped(wanted)
     except SourceError:
         raise
@@ -58,10 +60,11 @@ def measure(data: bytes) -> tuple[int, int]:
         With the reason as one sentence, as `decode`.
     """
     try:
+        data, turned = _finished(data)
         with open_picture(data) as picture:
             width, height = picture.size
             # Pillow turns TIFF images itself
-            sideways = picture.format != "TIFF" and orientation_of(picture) in SIDEWAYS
+            sideways = picture.format != "TIFF" and (turned or orientation_of(picture)) in SIDEWAYS
     except SourceError:
         raise
     except Exception as error:  # as in decode
@@ -69,11 +72,19 @@ def measure(data: bytes) -> tuple[int, int]:
     return (width, height) if sideways else (height, width)
 
 
-def _decode_pillow(data: bytes, wanted: Wanted) -> Raster:
+def _finished(data: bytes) -> tuple[bytes, int | None]:
+    """Return the picture in a camera raw file, and how to turn it; other files as they are."""
+    if data[:3] == JPEG or not is_raw(data):
+        return data, None
+    preview = find_preview(data)
+    return preview.data, preview.orientation
+
+
+def _decode_pillow(data: bytes, wanted: Wanted, turned: int | None = None) -> Raster:
     """Decode any of the formats."""
     with open_picture(data) as picture:
         size = picture.height, picture.width
-        sideways = orientation_of(picture) in SIDEWAYS
+        sideways = (turned or orientation_of(picture)) in SIDEWAYS
         least = wanted.least_of(size[::-1] if sideways else size)
         least = least[::-1] if sideways else least
         drafted = None
@@ -87,7 +98,8 @@ def _decode_pillow(data: bytes, wanted: Wanted) -> Raster:
             pixels = pixels_of(picture, factor)
         # after loading: Pillow turns TIFF images itself
         extent = drafted[1][3:1:-1] if drafted else (picture.height, picture.width)
-        return Raster(pixels, (extent[0] / factor, extent[1] / factor), orientation_of(picture))
+        upright = turned or orientation_of(picture)
+        return Raster(pixels, (extent[0] / factor, extent[1] / factor), upright)
 
 
 def _needed(picture: ImageFile.ImageFile, factor: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -17,7 +17,7 @@ from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.decode import decode, measure
-from shoal.sources.formats import EXTENSIONS, extension_of
+from shoal.sources.formats import extension_of, is_image_name
 from shoal.sources.pixels import LARGEST_NATIVE, show
 from shoal.sources.store import check_range
 
@@ -85,6 +85,8 @@ class EncodedSource:
         How they are scaled; None for what `shape` says.
     beside : Labels or None
         Labels in a file of their own.
+    left_out : mapping
+        How many files beside them are left out, by their extensions.
     """
 
     store: EncodedStore
@@ -96,6 +98,7 @@ class EncodedSource:
     extension: str = ""
     wanted: Wanted | None = None
     beside: Labels | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -153,8 +156,7 @@ class EncodedSource:
         """Give a row called `name` the name of a file; without an extension, the usual one."""
         width = len(str(max(self.n_rows - 1, 0)))
         inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
-        known = PurePosixPath(inner).suffix.lower() in EXTENSIONS
-        return inner if known else inner + self.extension
+        return inner if is_image_name(inner) else inner + self.extension
 
     def encoded(self, row: int) -> bytes:
         """Give the bytes of one image as they lie.

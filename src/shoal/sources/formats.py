@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from importlib import import_module
+from importlib.util import find_spec
 
 from PIL import (
     BmpImagePlugin,
@@ -13,24 +15,35 @@ from PIL import (
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
-    WebPImagePlugin,
+    _imaging,
 )
 
 from shoal.errors import SourceError
+from shoal.sources import camera
+from shoal.sources.kinds import extension, is_avif, kind_of_file, reads_by_extra
 
 # What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
 _WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
 for _said in (*_WARNED, "Metadata Warning", "More samples per pixel"):
     warnings.filterwarnings("ignore", _said, UserWarning, r"PIL\.")
 
+_HEAD = 512
 MAX_PIXELS = 250_000_000
 MAX_DECODED_BYTES = 512 << 20
+_HAS_AVIF = find_spec("PIL._avif") is not None  # not all builds of Pillow have these two
+_HAS_JPEG_2000 = hasattr(_imaging, "jpeg2k_decoder")
 EXTENSIONS = frozenset(
     (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib"),
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib"),
         *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *((".avif", ".avifs") if _HAS_AVIF else ()),
+        *((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx") if _HAS_JPEG_2000 else ()),
+        *camera.EXTENSIONS,
     )
 )
+"""Those of images that are read without an extra; see `is_image_name` for all."""
+
+READ = "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PNM and camera raw files"
 JPEG = b"\xff\xd8\xff"
 _USUAL = {
     "JPEG": ".jpg",
@@ -40,6 +53,10 @@ _USUAL = {
     "TIFF": ".tif",
     "WEBP": ".webp",
     "PPM": ".ppm",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2",
+    "HEIF": ".heic",
+    "JXL": ".jxl",
 }
 
 # The classes are built directly, not through Image.open: that would warn of large images by
@@ -55,6 +72,26 @@ _FORMATS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (b"MM\0+", TiffImagePlugin.TiffImageFile),
     *((b"P%d" % digit, PpmImagePlugin.PpmImageFile) for digit in range(1, 7)),
 )
+
+
+_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
+_SELDOM = {  # imported when such a file is met
+    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "heif": ("pi_heif.as_plugin", "HeifImageFile"),
+    "jxl": ("shoal.sources.jpeg_xl", "JxlImageFile"),
+}
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file called so can be read as an image, with the extras there are.
+
+    >>> is_image_name("a/b.JPG"), is_image_name("notes.md")
+    (True, False)
+    """
+    ending = extension(name)
+    return ending in EXTENSIONS or reads_by_extra(ending)
 
 
 def open_picture(data: bytes) -> ImageFile.ImageFile:
@@ -90,8 +127,24 @@ def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
         if data.startswith(magic):
             return reader
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return WebPImagePlugin.WebPImageFile
-    raise SourceError(f"the file is no image of a known format: it begins with {_head(data)}")
+        return _load("webp")
+    if data.startswith(_JPEG_2000) and _HAS_JPEG_2000:
+        return _load("jpeg2000")
+    if is_avif(data) and _HAS_AVIF:
+        return _load("avif")
+    kind = kind_of_file("", data[:_HEAD])
+    if kind is None:
+        raise SourceError(f"the file is no image of a known format: it begins with {_head(data)}")
+    if not kind.is_installed:
+        raise SourceError(f"the file is {kind.what}, which is not read: {kind.way}")
+    return _load(kind.extra)
+
+
+def _load(name: str) -> type[ImageFile.ImageFile]:
+    """Import a reader."""
+    module, called = _SELDOM[name]
+    found: type[ImageFile.ImageFile] = getattr(import_module(module), called)
+    return found
 
 
 def _head(data: bytes) -> str:

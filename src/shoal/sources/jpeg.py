@@ -34,8 +34,10 @@ class _Header:
     scans: int
 
 
-def decode_jpeg(data: bytes, wanted: Wanted) -> Raster | None:
+def decode_jpeg(data: bytes, wanted: Wanted, turned: int | None = None) -> Raster | None:
     """Decode a JPEG; None when that is left to Pillow (four colours, or small faults).
+
+    `turned` is its orientation, where something else says it.
 
     Raises
     ------
@@ -45,8 +47,8 @@ def decode_jpeg(data: bytes, wanted: Wanted) -> Raster | None:
     header = _read_header(data)
     if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
         return None
-    orientation = 1
-    if b"Exif\0\0" in data[:_EXIF_WITHIN]:
+    orientation = turned or 1
+    if turned is None and b"Exif\0\0" in data[:_EXIF_WITHIN]:
         with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
             orientation = orientation_of(picture)
     size = header.height, header.width

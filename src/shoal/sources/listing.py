@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.kinds import JUNK
 from shoal.sources.store import because
 from shoal.storage import UrlPath, as_place, many
 
@@ -143,9 +144,14 @@ def walk(root: Path) -> Found:
 def _walk_store(root: UrlPath) -> Found:
     """Find all files under a folder of a store."""
     paths = {_name(path, root): cast(Path, path) for path in root.walk()}
-    shown = [name for name in paths if not any(part[:1] == "." for part in name.split("/"))]
+    shown = [name for name in paths if all(map(is_shown, name.split("/")))]
     extensions = Counter(os.path.splitext(name)[1].lower() for name in shown)
     return Found(sorted(shown, key=natural_key), extensions, [], [], paths)
+
+
+def is_shown(name: str) -> bool:
+    """Return whether a file or folder called so is a person's, not hidden or the system's own."""
+    return not name.startswith(".") and name.lower() not in JUNK
 
 
 def _name(path: UrlPath, root: UrlPath) -> str:
@@ -192,7 +198,7 @@ def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntr
             return []
         seen.add((found.st_dev, found.st_ino))
         with os.scandir(root / inner) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            visible = [entry for entry in entries if is_shown(entry.name)]
     except OSError as error:
         raise SourceError(f"the folder {root / inner} cannot be read: {because(error)}") from None
     return sorted(visible, key=lambda entry: entry.name, reverse=True)

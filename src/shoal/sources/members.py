@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 from shoal.sources import tar, zips
 from shoal.sources.formats import EXTENSIONS
 from shoal.sources.handles import Headers, LargeFile, Opened, looking
+from shoal.sources.kinds import JUNK, reads_by_extra
 
-_IMAGES = frozenset(extension.encode() for extension in EXTENSIONS)
-_LABEL = b".cls"
+_JUNK = frozenset(name.encode() for name in JUNK)
+_LABEL = ".cls"
 _MOST_LABEL_BYTES = 4096
 _MOST_LINKS = 8
 _MOST = 1 << 62
@@ -63,8 +65,8 @@ class MemberList:
         Offset and size of the ``.cls`` member beside each, size -1 where there is none.
     reasons
         Why some cannot be read, by their number.
-    others
-        How many members are no images.
+    kinds
+        How many members there are, by their extensions; labels are not counted.
     has_labels
         Whether any image has a label.
     """
@@ -74,7 +76,8 @@ class MemberList:
         self.blob = bytearray()
         self.ends, self.places, self.labels = array("q"), array("q"), array("q")
         self.reasons: dict[int, str] = {}
-        self.others, self.has_labels = 0, False
+        self.kinds: Counter[str] = Counter()
+        self.has_labels = False
         self._key, self._label, self._first = b"", (0, -1), 0
 
     def __len__(self) -> int:
@@ -88,8 +91,12 @@ class MemberList:
                 continue
             if not self.is_zip:
                 self._note_label(member)
-            if not _is_image(member):
-                self.others += 1
+            ending = os.path.splitext(member.name)[1].lower().decode("utf-8", "replace")
+            is_damage = member.name in (tar.DAMAGED, tar.CUT_OFF)
+            if not is_damage and (self.is_zip or ending != _LABEL):
+                self.kinds[ending] += 1
+            # damage takes part, as images are lost by it
+            if not is_damage and ending not in EXTENSIONS and not reads_by_extra(ending):
                 continue
             if member.target:
                 links.append((len(self), member))
@@ -108,7 +115,7 @@ class MemberList:
         self.places.extend(other.places)
         self.labels.extend(other.labels)
         self.reasons.update({before + row: reason for row, reason in other.reasons.items()})
-        self.others += other.others
+        self.kinds += other.kinds
         self.has_labels = self.has_labels or other.has_labels
 
     def _members(self, opened: Opened) -> Iterator[Member]:
@@ -134,7 +141,7 @@ class MemberList:
             self._end_sample()
             self._key = key
         plain = member.size <= _MOST_LABEL_BYTES and not member.reason and not member.target
-        if plain and name.lower().endswith(_LABEL):
+        if plain and name.lower().endswith(_LABEL.encode()):
             self._label = member.offset, member.size
 
     def _end_sample(self) -> None:
@@ -211,11 +218,5 @@ def _zip_members(path: Path) -> Iterator[Member]:
 def _is_hidden(name: bytes) -> bool:
     """Tell names that no person gave: hidden ones, and what macOS adds."""
     if not name.startswith(b".") and b"/." not in name and b"__MACOSX" not in name:
-        return False
+        return name.rpartition(b"/")[2].lower() in _JUNK
     return any(part.startswith(b".") or part == b"__MACOSX" for part in name.split(b"/"))
-
-
-def _is_image(member: Member) -> bool:
-    """Tell an image by its extension; damage takes part, as images are lost by it."""
-    extension = os.path.splitext(member.name)[1].lower()
-    return extension in _IMAGES or member.name in (tar.DAMAGED, tar.CUT_OFF)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,11 +70,14 @@ class TableSource:
         What the columns are.
     label : str
         What people call it.
+    left_out : mapping
+        How many files beside its own are left out, by their extensions.
     """
 
     table: Cells
     schema: Schema
     label: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:

@@ -16,15 +16,16 @@ from shoal.sources.arrays import ArraySource, memory_store, npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
 from shoal.sources.delimited import CsvSource, make_csv_source
-from shoal.sources.formats import EXTENSIONS
+from shoal.sources.formats import EXTENSIONS, is_image_name
 from shoal.sources.frames import FRAME, is_frame, open_frame
 from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
+from shoal.sources.kinds import OPTIONAL, kind_of_file
 from shoal.sources.listing import read_list, under
 from shoal.sources.mixed import TableSource
 from shoal.sources.npz import choose_member, member_store
 from shoal.sources.parquet import ParquetSource
-from shoal.sources.patterns import expand, is_pattern
+from shoal.sources.patterns import expand, has_wildcard, is_pattern
 from shoal.sources.raw import parse_dtype, raw_store
 from shoal.sources.schema import Schema
 from shoal.sources.several import (
@@ -32,6 +33,7 @@ from shoal.sources.several import (
     kind_of,
     open_folder,
     open_images,
+    open_matching,
     open_paths,
     open_shards,
 )
@@ -42,7 +44,8 @@ from shoal.storage import UrlPath, as_place
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
-_LISTED = EXTENSIONS | {".tar", ".zip"}
+# A list may name pictures that an extra reads: they become rows with a reason without it.
+_LISTED = EXTENSIONS.union((".tar", ".zip"), *(kind.extensions for kind in OPTIONAL))
 _TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
 _FOREIGN = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
 
@@ -117,7 +120,8 @@ def _open(where: Any, asked: Asked) -> Source:
     if isinstance(where, (str, os.PathLike, UrlPath)):
         path = _place(where)
         if is_pattern(str(path)):
-            return open_paths(expand(str(path)), path.name, asked)
+            opens = open_matching if has_wildcard(str(path)) else open_paths
+            return opens(expand(str(path)), path.name, asked)
         _check_there(path)
         return open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
     if _are_paths(where):
@@ -200,7 +204,7 @@ def _check_there(path: Path) -> None:
 def _open_file(path: Path, asked: Asked) -> Source:
     """Open one file by its extension, or by its first bytes."""
     extension, magic = path.suffix.lower(), _magic(path)
-    if extension in EXTENSIONS:
+    if is_image_name(path.name):
         return open_images(path.parent, [path.name], path.name, asked)
     if magic.startswith(b"\x93NUMPY"):
         asked.refuse(f"{path.name}, an .npy file", key=asked.key, dtype=asked.dtype)
@@ -218,6 +222,8 @@ def _open_file(path: Path, asked: Asked) -> Source:
         return open_shards("parquet", [path], path.name, asked)
     if extension in _TABLES:
         return _open_text(path, asked)
+    if asked.shape is None:
+        _refuse_foreign(path, magic)
     _refuse(path, extension)
     return _open_binary(path, asked)
 
@@ -243,6 +249,13 @@ def _refuse(path: Path, extension: str) -> None:
         raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
     if extension == ".mat":
         raise SourceError(f"{path}: MATLAB files are not read: save it as .npy or HDF5")
+
+
+def _refuse_foreign(path: Path, magic: bytes) -> None:
+    """Raise for files of kinds that are known by name, saying the way to have them read."""
+    kind = kind_of_file(path.name, magic)
+    if kind is not None:
+        raise SourceError(f"{path} is {kind.what}, which is not read: {kind.way}")
 
 
 def _memory(store: Store) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class ParquetSource:
         Length of a vector.
     label : str
         What people call it.
+    left_out : mapping
+        How many files beside its own are left out, by their extensions.
     """
 
     files: ParquetFiles
@@ -47,6 +49,7 @@ class ParquetSource:
     name_column: str | None
     n_columns: int
     label: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:

@@ -55,6 +55,15 @@ def expand(text: str) -> list[Path]:
     return paths
 
 
+def has_wildcard(text: str) -> bool:
+    """Return whether a pattern finds what there is (``*``), rather than naming it (``{1..9}``).
+
+    >>> has_wildcard("photos/*"), has_wildcard("shard-{000..010}.tar")
+    (True, False)
+    """
+    return _has_magic(text) if "://" in text else glob.has_magic(text)
+
+
 def _has_magic(url: str) -> bool:
     """Tell whether an address stands for several; in a web address ``?`` begins a question."""
     return "*" in url or ("?" in url and not url.startswith(("http://", "https://")))

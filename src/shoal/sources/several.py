@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.archive import make_archive_store
@@ -15,8 +16,9 @@ from shoal.sources.arrays import npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.folder import FolderStore
-from shoal.sources.formats import EXTENSIONS
+from shoal.sources.formats import EXTENSIONS, READ
 from shoal.sources.hdf5 import Hdf5Images, open_datasets
+from shoal.sources.kinds import count_kinds, kind_of_file, left_out, of_kinds, reads_by_extra
 from shoal.sources.listing import Found, make_listing, walk
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
@@ -28,9 +30,9 @@ from shoal.storage import UrlPath
 
 FileKind = Literal["image", "archive", "npy", "parquet", "hdf5", "tfrecord", "raw", "other"]
 
-READ = (
-    "Shoal reads JPEG, PNG, GIF, BMP, TIFF, WebP and PNM files (also in tar, zip, Parquet, HDF5 "
-    "and TFRecord files), .npy, and raw files when --shape and --dtype are given"
+_READ = (
+    f"Shoal reads {READ} (also in tar, zip, Parquet, HDF5 and TFRecord files), .npy, and raw "
+    "numbers when --shape and --dtype are given"
 )
 _EXTENSIONS: dict[str, FileKind] = {
     **dict.fromkeys(EXTENSIONS, "image"),
@@ -62,7 +64,10 @@ def kind_of(name: str) -> FileKind:
     >>> kind_of("x.tfrecord-00000-of-00010"), kind_of("train-00000-of-01024")
     ('tfrecord', 'tfrecord')
     """
-    known = _EXTENSIONS.get(os.path.splitext(name)[1].lower())
+    ending = os.path.splitext(name)[1].lower()
+    known = _EXTENSIONS.get(ending)
+    if known is None and reads_by_extra(ending):
+        return "image"
     return known or ("tfrecord" if _RECORDS.search(os.path.basename(name)) else "other")
 
 
@@ -85,13 +90,16 @@ def open_folder(root: Path, asked: Asked) -> Source:
     if raw:
         asked.refuse(f"raw files in {root}", key=asked.key)
         raws = raw_store(_under(root, raw, found), asked.shape or (), asked.dtype)
-        return asked.array(raws, label)
+        return without(asked.array(raws, label), found.names, raw)
     if kinds["image"] and asked.as_ != "vectors":
         names = sorted_with(kinds["image"], found)
-        return open_images(root, names, label + _left_out(kinds), asked, found.paths)
+        taken = _images_of(found.extensions)
+        images = open_images(root, names, label + of_kinds(taken), asked, found.paths)
+        return leaving_out(images, found.extensions - taken)
     for kind in _SHARDS:
         if kinds[kind]:
-            return open_shards(kind, _under(root, kinds[kind], found), label, asked)
+            shards = open_shards(kind, _under(root, kinds[kind], found), label, asked)
+            return without(shards, found.names, kinds[kind])
     if kinds["image"]:
         raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
     raise SourceError(_nothing(root, found.names, found.extensions))
@@ -103,10 +111,10 @@ def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Sourc
     names = manifest.names_in(found.names)
     if not names:
         raise SourceError(f"{manifest.path}: none of its files ({listed(manifest.files)}) is there")
-    others = len(found.names) - len(names) - 1 - (manifest.truth in found.names)
-    left = f", {others:,} other file{'s' * (others > 1)} left out" if others else ""
     many = f"{len(names):,} raw file{'s' * (len(names) > 1)} as {MANIFEST} says"
-    return manifest.open(_under(root, names, found), asked, f"{label}, {many}{left}", whole=True)
+    files = _under(root, names, found)
+    source = manifest.open(files, asked, f"{label}, {many}", whole=True)
+    return without(source, found.names, [*names, MANIFEST, manifest.truth or MANIFEST])
 
 
 def described(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
@@ -118,6 +126,34 @@ def described(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
     if len(manifest.names_in([path.name for path in paths])) < len(paths):
         return None
     return manifest.open(paths, asked, label, whole=False)
+
+
+def _images_of(extensions: Counter[str]) -> Counter[str]:
+    """Return the counts of those extensions that are images'."""
+    return Counter({e: count for e, count in extensions.items() if kind_of(f"x{e}") == "image"})
+
+
+def without(source: Source, names: Sequence[str], taken: Sequence[str]) -> Source:
+    """Return a source that says which files of all `names`, but for its own, it leaves out."""
+    return leaving_out(source, count_kinds(names) - count_kinds(taken))
+
+
+def leaving_out(source: Any, counts: Counter[str]) -> Source:
+    """Return a source that says how many files of which extensions were left out."""
+    if not counts:
+        return source
+    label = source.label + left_out(counts)
+    return dataclasses.replace(source, label=label, left_out=counts + Counter(source.left_out))
+
+
+def open_matching(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+    """Open what a pattern with ``*`` matches: images leave out what is none, as a folder does."""
+    images = [path for path in paths if kind_of(path.name) == "image"]
+    others = Counter(kind_of(path.name) for path in paths if kind_of(path.name) != "image")
+    if asked.shape is not None or not images or any(others[kind] for kind in _SHARDS):
+        return open_paths(paths, label, asked)
+    names = [path.name for path in paths if not path.is_dir()]
+    return without(open_paths(images, label, asked), names, [path.name for path in images])
 
 
 def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
@@ -147,7 +183,7 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
         names = [
             str(path) if isinstance(path, UrlPath) else os.path.abspath(path) for path in paths
         ]
-        return open_images(Path("/"), names, label, asked)
+        return open_images(Path("/"), names, label + of_kinds(count_kinds(names)), asked)
     return open_shards(kind, paths, label, asked)
 
 
@@ -169,9 +205,9 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
     """Open files that hold many rows each, one after the other."""
     many = f"{label}, {len(paths):,} {_SHARDS[kind]}" if len(paths) > 1 else label
     if kind == "archive":
-        store, others = make_archive_store(paths)
-        left = f", {others:,} other {'file' if others == 1 else 'files'} left out" if others else ""
-        return asked.encoded(store, many + left)
+        store, kinds = make_archive_store(paths)
+        taken = _images_of(kinds)
+        return leaving_out(asked.encoded(store, many + of_kinds(taken)), kinds - taken)
     if kind == "npy":
         asked.refuse(".npy files", key=asked.key, dtype=asked.dtype)
         return asked.array(npy_store(paths, named=len(paths) > 1), label)
@@ -224,12 +260,6 @@ def sorted_with(names: Sequence[str], found: Found) -> list[str]:
     return [*names, *pipes, *found.closed]
 
 
-def _left_out(kinds: dict[str, list[str]]) -> str:
-    """Say what lies beside the images of a folder and could be read by itself."""
-    beside = [f"{len(kinds[kind]):,} {said}" for kind, said in _SHARDS.items() if kinds[kind]]
-    return f", {' and '.join(beside)} left out" if beside else ""
-
-
 def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
     """Give files of a folder."""
     return [found.paths.get(name) or root / name for name in names]
@@ -242,4 +272,7 @@ def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
     if any(".tar." in name.lower() or name.lower().endswith(".tgz") for name in names):
         hint = "; compressed archives cannot be read in place: unpack them to plain .tar files"
     holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
-    return f"the folder {root} has no images (it holds {holds}): {READ}{hint}"
+    kind = kind_of_file(f"x{extensions.most_common(1)[0][0]}")
+    if kind is not None and not hint:
+        hint = f"; {kind.what}: {kind.way}"
+    return f"the folder {root} has no images (it holds {holds}): {_READ}{hint}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources import Batch, Source, taken_of
+from shoal.sources import Batch, Source, remarks_of, taken_of
 from shoal.sources.arrays import ArraySource
 from shoal.sources.firsts import file_stamps, row_stamps
 from shoal.sources.mixed import TableSource
@@ -93,6 +93,8 @@ def _work(context: Context) -> dict[str, Any]:
     summary = {
         "rows": source.n_rows,
         "description": source.description,
+        "left_out": dict(getattr(source, "left_out", {})),
+        "remarks": remarks_of(source),
         "kind": source.kind,
         "shape": list(source.shape),
         "mixed_sizes": source.mixed_sizes,

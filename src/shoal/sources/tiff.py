@@ -1,0 +1,212 @@
+"""The directories of TIFF files: what each page is, and where its bytes lie.
+
+Format: TIFF 6.0 (https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf), and BigTIFF
+(https://libtiff.gitlab.io/libtiff/specification/bigtiff.html).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from shoal.errors import SourceError
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
+DESCRIPTION, SAMPLES, PLANAR, PREDICTOR = 270, 277, 284, 317
+SUBFILE, ORIENTATION, SUB_DIRECTORIES, EXTRA_SAMPLES, FORMAT = 254, 274, 330, 338, 339
+STRIP_OFFSETS, ROWS, STRIP_BYTES = 273, 278, 279
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
+DNG_VERSION = 50706
+
+ReadAt = Callable[[int, int], bytes]
+"""Returns `length` bytes from a place on, fewer at the end: ``read(at, length)``."""
+
+# Type of a value: its bytes, and how struct writes it; rationals and signed ones are copied only.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SIZES |= {16: 8, 17: 8, 18: 8}
+_WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_MOST_TAGS = 4096
+_MOST_PAGES = 1 << 20
+_MOST_VALUE_BYTES = 1 << 24  # of one tag: 2 million strips, or a long description
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag of a directory: its type, how many values it has, and where they lie."""
+
+    type: int
+    count: int
+    at: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all values."""
+        return _SIZES.get(self.type, 1) * self.count
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What one page says of itself.
+
+    Attributes
+    ----------
+    file : Tiff
+        The file that it is in.
+    at, next : int
+        Where it lies, and where the next one does; 0 where there is none.
+    entries : dict
+        By their tags.
+    """
+
+    file: Tiff = field(repr=False)
+    at: int
+    next: int
+    entries: dict[int, Entry]
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """Return the whole numbers of a tag; none where it is missing or of another type."""
+        entry = self.entries.get(tag)
+        if entry is None or entry.type not in _WHOLE:
+            return ()
+        data = self.value(tag)
+        count = len(data) // _SIZES[entry.type]
+        return struct.unpack(f"{self.file.order}{count}{_WHOLE[entry.type]}", data)
+
+    def number(self, tag: int, otherwise: int = 0) -> int:
+        """Return the first number of a tag."""
+        found = self.numbers(tag)
+        return found[0] if found else otherwise
+
+    def value(self, tag: int) -> bytes:
+        """Return the bytes of a tag's values, as they lie.
+
+        Raises
+        ------
+        SourceError
+            When there are more than a tag of an image has, or the file ends before.
+        """
+        entry = self.entries[tag]
+        if entry.size > _MOST_VALUE_BYTES:
+            raise SourceError(f"the image is damaged: its tag {tag} claims {entry.size:,} bytes")
+        data = self.file.read(entry.at, entry.size)
+        if len(data) < entry.size:
+            raise SourceError(f"the image is cut off: the values of its tag {tag} are missing")
+        return data
+
+    @cached_property
+    def text(self) -> str:
+        """The image's description."""
+        if DESCRIPTION not in self.entries:
+            return ""
+        return self.value(DESCRIPTION).split(b"\0")[0].decode("utf-8", "replace")
+
+    @cached_property
+    def is_reduced(self) -> bool:
+        """Whether it is another page made smaller, or a mask of one (TIFF 6.0, NewSubfileType)."""
+        return bool(self.number(SUBFILE) & 5)
+
+
+@dataclass(frozen=True)
+class Tiff:
+    """A TIFF file.
+
+    Attributes
+    ----------
+    read : callable
+        Reads its bytes.
+    order : str
+        ``<`` or ``>``, as struct has it.
+    big : bool
+        Whether places have 8 bytes.
+    first : int
+        Where its first directory lies.
+    """
+
+    read: ReadAt
+    order: str
+    big: bool
+    first: int
+
+    def directory(self, at: int) -> Directory:
+        """Read the directory at a place.
+
+        Raises
+        ------
+        SourceError
+            When there is none.
+        """
+        place, counted = ("Q", "Q") if self.big else ("I", "H")
+        width = 20 if self.big else 12
+        head = self.read(at, 8 if self.big else 2)
+        if at <= 0 or len(head) < (8 if self.big else 2):
+            raise SourceError("the image is cut off: a directory of its pages is missing")
+        count = struct.unpack(self.order + counted, head)[0]
+        if not 0 < count <= _MOST_TAGS:
+            raise SourceError(f"the image is damaged: one of its pages claims {count:,} tags")
+        first = at + len(head)
+        data = self.read(first, count * width + (8 if self.big else 4))
+        if len(data) < count * width:
+            raise SourceError("the image is cut off within a directory of its pages")
+        inner = 8 if self.big else 4
+        entries = {}
+        for i in range(count):
+            tag, kind, number = struct.unpack_from(f"{self.order}HH{place}", data, i * width)
+            entry = Entry(kind, number, first + (i + 1) * width - inner)
+            if entry.size > inner:
+                where = struct.unpack_from(self.order + place, data, (i + 1) * width - inner)[0]
+                entry = Entry(kind, number, where)
+            entries[tag] = entry
+        end = data[count * width :]
+        follows = struct.unpack(self.order + place, end)[0] if len(end) == inner else 0
+        return Directory(self, at, follows, entries)
+
+    def pages(self) -> list[Directory]:
+        """Read the directories of all pages, in order.
+
+        Raises
+        ------
+        SourceError
+            When one is damaged, or they lead in a circle.
+        """
+        found, seen, at = list[Directory](), set[int](), self.first
+        while at:
+            if at in seen or len(found) == _MOST_PAGES:
+                raise SourceError("the image is damaged: its pages lead in a circle")
+            seen.add(at)
+            found.append(self.directory(at))
+            at = found[-1].next
+        return found
+
+
+def is_tiff(head: bytes) -> bool:
+    """Return whether a file that begins so is a TIFF file, or one of the many kinds built on it."""
+    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def open_tiff(read: ReadAt) -> Tiff | None:
+    r"""Open a TIFF file by what reads it; None where it is none.
+
+    Examples
+    --------
+    >>> open_tiff(reader(b"MM\0*\0\0\0\x08" + bytes(6))).first
+    8
+    """
+    head = read(0, 16)
+    if not is_tiff(head):
+        return None
+    order, big = "<" if head[:1] == b"I" else ">", head[2:4] in (b"+\0", b"\0+")
+    if len(head) < (16 if big else 8):
+        raise SourceError("the image is cut off within its first bytes")
+    return Tiff(
+        read,
+        order,
+        big,
+        struct.unpack_from(order + ("Q" if big else "I"), head, 8 if big else 4)[0],
+    )
+
+
+def reader(data: bytes) -> ReadAt:
+    """Return what reads from bytes at hand."""
+    return lambda at, length: data[at : at + length]
