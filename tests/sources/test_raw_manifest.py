@@ -37,7 +37,7 @@ def test_a_folder_that_describes_itself_needs_no_options(folder, rows):
     assert source.kind == "images"
     assert np.array_equal(source.read(0, 30).data, rows)
     assert "2 raw files" in source.description
-    assert source.left_out == {".txt": 1}
+    assert source.left_out == {".md": 1}
     assert source.label_origin == "y.parquet, kind"
     assert np.array_equal(source.labels(), np.arange(30) % 3)
     assert np.array_equal(read_truth("labels", source).classes, np.arange(30) % 3)
