@@ -1,6 +1,7 @@
 import gzip
 import subprocess
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -121,6 +122,18 @@ def test_idx_labels(rows, tmp_path, ending):
     path.write_bytes(gzip.compress(data[:-1]) if ending.endswith("gz") else data[:-1])
     with pytest.raises(InputError, match="promises 4 labels"):
         read_truth(str(path), rows)
+
+
+def test_a_dataset_of_an_hdf5_file(rows, tmp_path):
+    path = str(tmp_path / "y.h5")
+    with h5py.File(path, "w") as file:
+        file["train/labels"] = LABELS
+        file["train/names"] = ["b", "a", "b", "c"]
+        file["train/images"] = np.zeros((4, 6, 6))
+    assert classes(read_truth(path, rows)) == ["2", "10", "2", "1"]
+    assert classes(read_truth(path, rows, "train/names")) == ["b", "a", "b", "c"]
+    with pytest.raises(InputError, match="has no dataset nope: it holds"):
+        read_truth(path, rows, "nope")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ def test_a_missing_path_names_a_near_one(tmp_path):
         SourceError, match=r"digit.npy does not exist: did you mean .*/digits.npy\?"
     ):
         open_source(tmp_path / "digit.npy")
+    with pytest.raises(SourceError, match=r"zzzzzzz.npy does not exist$"):
+        open_source(tmp_path / "zzzzzzz.npy")
     with pytest.raises(SourceError, match=r"zzz does not exist$"):
         open_source(tmp_path / "zzz")
     with pytest.raises(SourceError, match="neither does the folder"):
@@ -73,7 +75,7 @@ def test_a_folder_of_text_files_named_jpg(tmp_path):
         ("x.rar", b"xxxx", "is an archive that is not read: unpack it"),
         ("x.h5", b"xxxx", "cannot be read as HDF5"),
         ("x.tfrecord", b"xxxx", "is no TFRecord file, or a compressed one"),
-        ("x.mat", b"xxxx", "MATLAB files are not read: save it as"),
+        ("x.mat", b"xxxx", "cannot be read as a MATLAB file"),
         ("x.what", b"xxxx", "cannot be told from its name"),
         ("x.svg", b"<svg/>", "is a drawing of lines .* draw it as PNG"),
         ("x.feather", b"ARROW1..", r"is an Arrow or Feather file.*to_parquet\('x\.parquet'\)"),

@@ -60,14 +60,20 @@ def test_image_files_of_which_none_can_be_read_are_refused_with_the_reasons(tmp_
     source = open_source(folder)
     for file in folder.iterdir():
         file.unlink()
-    with pytest.raises(InputError, match=r"no row can be read of 9, but .* \(00.png: the file is"):
+    with pytest.raises(InputError, match=r"no row .* \(00.png and 8 more: the file is missing\)"):
         run_pipeline(tmp_path / "run", source, fit_settings(workers=1))
 
 
 def test_too_few_good_rows_are_refused_with_the_reasons(fitted):
-    with pytest.raises(InputError, match=r"no row can be read of 3, but .* \(0: "):
-        fitted(np.full((3, 4), np.nan, np.float32))
     rows = np.full((3, 4), np.nan, np.float32)
+    with pytest.raises(
+        InputError, match=r"no row can be read of 3, but .* \(0 and 2 more: "
+    ) as one:
+        fitted(rows)
+    assert str(one.value).count("nan") == 1
+    rows[1, 0] = 0
+    with pytest.raises(InputError, match=r"\(0 and 1 more: .* position 0 .*; 1: .* position 1 "):
+        fitted(rows, "two")
     rows[1] = 0
     with pytest.raises(InputError, match="only one row can be read of 3"):
         fitted(rows, "other")

@@ -90,6 +90,8 @@ def test_a_damaged_run_toml_is_named_and_written_anew_by_a_fit(run, text):
 def test_no_run_there(run, tmp_path):
     with pytest.raises(RunError, match=r"mnist.shaol does not exist: did you mean .*mnist.shoal"):
         RunFolder.open(tmp_path / "mnist.shaol")
+    with pytest.raises(RunError, match=r"nothere.shoal does not exist: give the folder"):
+        RunFolder.open(tmp_path / "nothere.shoal")
     with pytest.raises(RunError, match=r"is not a run folder .*: did you mean .*mnist.shoal"):
         RunFolder.open(tmp_path)
     (tmp_path / "empty").mkdir()

@@ -208,19 +208,36 @@ def make_array_source(
             f"{label} has rows of {row_shape[0]} numbers, which are vectors: to take them "
             "for images, give their shape, as in --shape 28,28"
         )
-    one_picture = min(store.n_rows, row_shape[0]) >= _LEAST_SIDE and row_shape[1:] in ((3,), (4,))
-    if one_picture and as_ is None:
-        whole = show((store.n_rows, *row_shape))
-        raise InputError(
-            f"{label} is {whole}, which looks like one colour picture: images are stacked as "
-            f"N×H×W×C (give --as images to take it for {store.n_rows} grey images)"
-        )
+    _check_first_side((store.n_rows, *row_shape), label, sure=bool(as_ or shape))
     sample = _sample(store).reshape(-1, *row_shape)
     try:
         rule = plan_pixels(row_shape, sample, image_size)
     except InputError as error:
         raise InputError(f"{label}: {error}") from None
     return ArraySource(store, row_shape, rule, label)
+
+
+def _check_first_side(whole: tuple[int, ...], label: str, *, sure: bool) -> None:
+    """Refuse arrays of which another side than the first seems to count the images.
+
+    `sure` allows what can be meant: it was asked for as images.
+    """
+    first, last = whole[0], whole[-1]
+    if not sure and min(whole[:2]) >= _LEAST_SIDE and whole[2:] in ((3,), (4,)):
+        raise InputError(
+            f"{label} is {show(whole)}, which looks like one colour picture: images are stacked as "
+            f"N×H×W×C (give --as images to take it for {first} grey images)"
+        )
+    # MATLAB stacks along the last side: 28×28×N, 32×32×3×N
+    square = len(whole) == 3 and first == whole[1] >= _LEAST_SIDE and last >= 2 * first
+    colour = len(whole) == 4 and last > 4
+    colour = colour and (whole[2] in (1, 3, 4) or (first in (1, 3) and last >= _LEAST_SIDE))
+    if (square and not sure) or colour:
+        raise InputError(
+            f"{label} is {show(whole)}, and its last side looks like the number of images: move it "
+            "first, as in images = numpy.moveaxis(images, -1, 0)"
+            + (f" (or give --as images to take it for {first} images)" if square else "")
+        )
 
 
 def _reshaped(

@@ -38,6 +38,7 @@ def choose_array(
     *,
     one: str,
     many: str,
+    what: str = "images or vectors",
 ) -> Array:
     """Give the array called `key`, or the only one that fits.
 
@@ -53,6 +54,8 @@ def choose_array(
         Tells whether one can be meant when none is asked for.
     one, many : str
         What a key and arrays are called there: ``dataset``, ``datasets``.
+    what : str
+        What is looked for.
 
     Raises
     ------
@@ -69,9 +72,7 @@ def choose_array(
     if len(fitting) != 1:
         found = "nothing" if not fitting else f"{len(fitting)} {many}"
         hint = "" if not fitting else f": give --key {fitting[0].key}, or another"
-        raise InputError(
-            f"{label} holds {found} that can be images or vectors{hint} (it has {listed})"
-        )
+        raise InputError(f"{label} holds {found} that can be {what}{hint} (it has {listed})")
     return fitting[0]
 
 

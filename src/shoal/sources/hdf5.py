@@ -267,7 +267,7 @@ def open_datasets(
     InputError
         When `key` names no dataset, or there is not exactly one that can be meant.
     """
-    listed = [_list(path) for path in paths]
+    listed = [list_datasets(path) for path in paths]
     wanted = None if key is None else key.strip("/")
     chosen = choose_array(
         listed[0], label, wanted, lambda one: _fits(one, as_), one="dataset", many="datasets"
@@ -292,7 +292,7 @@ def open_datasets(
     return Hdf5Images(rows, _label_key(listed, chosen)) if chosen.encoded else rows, chosen.key
 
 
-def _list(path: Path) -> list[Dataset]:
+def list_datasets(path: Path) -> list[Dataset]:
     """List the datasets of a file."""
     found: list[Dataset] = []
 

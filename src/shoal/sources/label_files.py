@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import LabelValues, Source
+from shoal.sources.chosen import choose_array
+from shoal.sources.hdf5 import MAGIC, list_datasets, open_hdf5
+from shoal.sources.label_names import names_labels
 from shoal.sources.taken import taken_of
 from shoal.storage import UrlPath
 
@@ -46,6 +49,26 @@ class LabelFile:
         return read_label_file(self.path, source, key or self.key)
 
 
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files of labels in the order of the rows, one after the other."""
+
+    files: tuple[LabelFile, ...]
+
+    @property
+    def origin(self) -> str:
+        """What people call them."""
+        first = self.files[0].origin
+        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        """Read the labels of all rows."""
+        found = [file.read(source, key) for file in self.files]
+        if all(isinstance(values, np.ndarray) for values in found):
+            return np.concatenate([np.ravel(values) for values in found])
+        return [label for values in found for label in values]
+
+
 def read_label_file(path: Path, source: Source, key: str | None = None) -> LabelValues:
     """Read one label a row.
 
@@ -53,12 +76,12 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
     ----------
     path : Path
         CSV (by name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``,
-        Parquet, or IDX (also ``.gz``).
+        Parquet, HDF5, ``.mat``, or IDX (also ``.gz``).
     source : Source
         The rows.
     key : str, optional
         The column of a CSV file (by default the last one) or of a Parquet file, or the array of
-        an ``.npz`` file.
+        an ``.npz``, HDF5 or ``.mat`` file.
 
     Returns
     -------
@@ -81,7 +104,13 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() in _PARQUET:
             return _from_parquet(path, key)
-        return _from_idx(path)
+        if path.suffix.lower() == ".mat":
+            from shoal.sources.matlab import load_labels  # which imports this module
+
+            return load_labels(path, key)
+        with path.open("rb") as file:
+            is_hdf5 = file.read(len(MAGIC)) == MAGIC
+        return _from_hdf5(path, key) if is_hdf5 else _from_idx(path)
     except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
         if isinstance(error, InputError):
             raise
@@ -137,6 +166,26 @@ def _from_parquet(path: Path, key: str | None) -> LabelValues:
     if column.null_count or not pa.types.is_integer(column.type):
         return [None if value is None else str(value) for value in column.to_pylist()]
     return np.asarray(column)
+
+
+def _from_hdf5(path: Path, key: str | None) -> LabelValues:
+    """Read one dataset of an HDF5 file: that of the key, or the only one named like labels."""
+    datasets = list_datasets(path)
+    chosen = choose_array(
+        datasets,
+        path.name,
+        None if key is None else key.strip("/"),
+        lambda one: len(one.shape) <= 2 and names_labels(one.key),
+        one="dataset",
+        many="datasets",
+        what="labels",
+    )
+    file, _ = open_hdf5(path)
+    with file:
+        found = np.asarray(file[chosen.key][()])
+    if found.dtype.kind not in "OS":
+        return found
+    return [c.decode("utf-8", "replace") if isinstance(c, bytes) else str(c) for c in found.ravel()]
 
 
 def _from_idx(path: Path) -> NDArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import zipfile
@@ -21,15 +20,19 @@ from shoal.sources.frames import FRAME, is_frame, open_frame
 from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.kinds import OPTIONAL, kind_of_file
+from shoal.sources.label_files import LabelFile
+from shoal.sources.label_names import find_labels
 from shoal.sources.listing import read_list, under
+from shoal.sources.matlab import is_matlab, open_matlab
 from shoal.sources.mixed import TableSource
-from shoal.sources.npz import choose_member, member_store
+from shoal.sources.npz import choose_member, list_members, member_store
 from shoal.sources.parquet import ParquetSource
 from shoal.sources.patterns import expand, has_wildcard, is_pattern
-from shoal.sources.raw import parse_dtype, raw_store
+from shoal.sources.pickles import is_pickle, refuse_pickle
+from shoal.sources.raw import parse_dtype
+from shoal.sources.raw_files import open_raw
 from shoal.sources.schema import Schema
 from shoal.sources.several import (
-    described,
     kind_of,
     open_folder,
     open_images,
@@ -40,7 +43,7 @@ from shoal.sources.several import (
 from shoal.sources.store import InflatedStore, Store, because
 from shoal.sources.table import Picked
 from shoal.sources.tfrecord import is_tfrecord
-from shoal.storage import UrlPath, as_place
+from shoal.storage import UrlPath, as_place, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
@@ -196,8 +199,8 @@ def _check_there(path: Path) -> None:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     if not path.parent.is_dir():
         raise SourceError(f"{path} does not exist, and neither does the folder {path.parent}")
-    near = difflib.get_close_matches(path.name, nearby, 1)
-    hint = f": did you mean {path.with_name(near[0])}?" if near else ""
+    near = nearest_name(path.name, nearby)
+    hint = f": did you mean {path.with_name(near)}?" if near else ""
     raise SourceError(f"{path} does not exist{hint}")
 
 
@@ -217,6 +220,8 @@ def _open_file(path: Path, asked: Asked) -> Source:
         return open_shards("hdf5", [path], path.name, asked)
     if is_tfrecord(magic) or (kind_of(path.name) == "tfrecord" and asked.shape is None):
         return open_shards("tfrecord", [path], path.name, asked)
+    if is_matlab(path, magic):
+        return open_matlab(path, asked, magic)
     asked.refuse(path.name, key=None if magic[:4] == b"PAR1" else asked.key)
     if magic[:4] == b"PAR1":
         return open_shards("parquet", [path], path.name, asked)
@@ -233,7 +238,10 @@ def _open_npz(path: Path, asked: Asked) -> Source:
     asked.refuse(f"{path.name}, an .npz file", dtype=asked.dtype)
     member = choose_member(path, asked.key, None if asked.shape else asked.as_)
     store = member_store(path, member)
-    return asked.array(store, f"{path.name}, key {member.key}{_memory(store)}")
+    members = {one.key: one.shape[0] for one in list_members(path) if len(one.shape) == 1}
+    key = find_labels(member.key, store.n_rows, members)
+    labels = None if key is None else LabelFile(path, key)
+    return asked.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
 
 
 def _refuse(path: Path, extension: str) -> None:
@@ -247,12 +255,12 @@ def _refuse(path: Path, extension: str) -> None:
         raise SourceError(f"{path} is no {extension} archive, or damaged where it begins")
     if extension in _FOREIGN and not path.name.lower().endswith("ubyte.gz"):
         raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
-    if extension == ".mat":
-        raise SourceError(f"{path}: MATLAB files are not read: save it as .npy or HDF5")
 
 
 def _refuse_foreign(path: Path, magic: bytes) -> None:
     """Raise for files of kinds that are known by name, saying the way to have them read."""
+    if is_pickle(path, magic):
+        raise refuse_pickle(path)
     kind = kind_of_file(path.name, magic)
     if kind is not None:
         raise SourceError(f"{path} is {kind.what}, which is not read: {kind.way}")
@@ -304,17 +312,8 @@ def _open_text(path: Path, asked: Asked) -> Source:
 
 def _open_binary(path: Path, asked: Asked) -> Source:
     """Open IDX or raw binary."""
-    if asked.shape is None or asked.dtype is None:
-        if is_idx(path):
-            store = idx_store(path)
-            return asked.array(store, f"{path.name}{_memory(store)}")
-        if asked.shape is None:
-            source = described([path], path.name, asked)
-            if source is not None:
-                return source
-            raise SourceError(
-                f"what {path} holds cannot be told from its name or first bytes: for raw "
-                "numbers give --shape and --dtype, as in --shape 16,16,3 --dtype uint8"
-            )
+    if (asked.shape is None or asked.dtype is None) and is_idx(path):
+        store = idx_store(path)
+        return asked.array(store, f"{path.name}{_memory(store)}")
     parse_dtype(asked.dtype)
-    return asked.array(raw_store([path], asked.shape, asked.dtype), path.name)
+    return open_raw([path], path.name, asked)

@@ -23,6 +23,7 @@ from shoal.sources.listing import Found, make_listing, walk
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.raw import raw_store
+from shoal.sources.raw_files import open_raw
 from shoal.sources.raw_manifest import MANIFEST, read_raw_manifest
 from shoal.sources.table import listed
 from shoal.sources.tfrecord import make_record_store
@@ -117,17 +118,6 @@ def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Sourc
     return without(source, found.names, [*names, MANIFEST, manifest.truth or MANIFEST])
 
 
-def described(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
-    """Open raw files by the manifest of their folder; None where there is none, or not of them."""
-    folder = paths[0].parent
-    if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
-        return None
-    manifest = read_raw_manifest(folder)
-    if len(manifest.names_in([path.name for path in paths])) < len(paths):
-        return None
-    return manifest.open(paths, asked, label, whole=False)
-
-
 def _images_of(extensions: Counter[str]) -> Counter[str]:
     """Return the counts of those extensions that are images'."""
     return Counter({e: count for e, count in extensions.items() if kind_of(f"x{e}") == "image"})
@@ -166,13 +156,9 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """
     kinds = Counter(kind_of(path.name) for path in paths)
     kind, count = kinds.most_common(1)[0]
-    if kind == "raw" and asked.shape is None:
-        source = described(paths, label, asked)
-        if source is not None:
-            return source
-    if asked.shape is not None and kind in ("raw", "other"):
-        return asked.array(raw_store(paths, asked.shape, asked.dtype), label)
-    if kind in ("image", "raw", "other") or count < len(paths):
+    if kind == "raw" or (asked.shape is not None and kind == "other"):
+        return open_raw(paths, label, asked)
+    if kind in ("image", "other") or count < len(paths):
         # a list may name what is missing or damaged, but a shard may not be left out unsaid
         if any(kinds[other] for other in _SHARDS):
             odd = next(path for path in paths if kind_of(path.name) != kind)

@@ -354,7 +354,13 @@ def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:
     good = n_rows - len(bad)
     if good >= 2:
         return
-    some = "; ".join(f"{entry['name'] or entry['row']}: {entry['reason']}" for entry in bad[:3])
+    of_reason: dict[str, list[Any]] = {}
+    for entry in bad:
+        of_reason.setdefault(entry["reason"], []).append(entry["name"] or entry["row"])
+    some = "; ".join(
+        f"{rows[0]}{f' and {len(rows) - 1:,} more' if rows[1:] else ''}: {reason}"
+        for reason, rows in list(of_reason.items())[:3]
+    )
     said = "no row can be read" if not good else "only one row can be read"
     raise InputError(f"{said} of {n_rows:,}, but at least 2 are needed ({some})")
 

@@ -1,6 +1,7 @@
 """The run folder: every path, atomic parts, receipts, fingerprints."""
 
 from shoal.storage.fingerprints import fingerprint
+from shoal.storage.nearby import nearest_name
 from shoal.storage.parts import (
     link_file,
     read_json,
@@ -34,6 +35,7 @@ __all__ = [
     "fingerprint",
     "link_file",
     "many",
+    "nearest_name",
     "read_json",
     "read_npy",
     "read_table",

@@ -11,13 +11,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from shoal._version import __version__
 from shoal.errors import RunError
+from shoal.storage.nearby import nearest_name
 from shoal.storage.parts import TEMPORARY, damaged, unwritable, write_bytes
 from shoal.storage.places import UrlPath, as_place
 from shoal.storage.stage_folder import StageFolder
@@ -230,7 +230,7 @@ def _no_run(folder: Path) -> RunError:
     inside = folder.is_dir()
     near = folder if inside else folder.parent
     runs = sorted(path.parent.name for path in near.glob(f"*/{_TOML}"))
-    close = runs[:1] if inside else get_close_matches(folder.name, runs, n=1, cutoff=0.5)
+    close = next(iter(runs), None) if inside else nearest_name(folder.name, runs)
     if inside:
         what = f"is not a run folder (no {_TOML} in it)"
     elif folder.exists():
@@ -238,5 +238,5 @@ def _no_run(folder: Path) -> RunError:
     else:
         what = "does not exist"
     if close:
-        return RunError(f"{folder} {what}: did you mean {near / close[0]}?")
+        return RunError(f"{folder} {what}: did you mean {near / close}?")
     return RunError(f"{folder} {what}: give the folder that shoal fit wrote")

@@ -1,0 +1,81 @@
+"""Which array, dataset or file labels which: by the names that people give them, and by length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+LABEL_WORDS = frozenset(
+    (
+        *("label", "labels", "y", "ys", "target", "targets", "class", "classes", "cls"),
+        *("truth", "gnd", "category", "categories", "lab", "labs"),
+    )
+)
+"""Words in the names of labels; ``gnd`` is usual in MATLAB files, beside ``fea``."""
+
+_DATA_WORDS = frozenset(
+    (
+        *("x", "xs", "image", "images", "img", "imgs", "data", "fea", "feature", "features"),
+        *("input", "inputs", "pixels", "vectors", "embedding", "embeddings"),
+    )
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+
+
+def words_of(name: str) -> list[str]:
+    """Split a name into its words, in small letters.
+
+    >>> words_of("train-images-idx3-ubyte"), words_of("trainX")
+    (['train', 'images', 'idx', '3', 'ubyte'], ['train', 'x'])
+    """
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def names_labels(name: str) -> bool:
+    """Whether a name is one that labels have.
+
+    >>> names_labels("y_train"), names_labels("train-labels-idx1"), names_labels("X")
+    (True, True, False)
+    """
+    return not LABEL_WORDS.isdisjoint(words_of(name))
+
+
+def find_labels(data: str, n_rows: int, lengths: Mapping[str, int]) -> str | None:
+    """Find what labels the rows of an array.
+
+    Parameters
+    ----------
+    data : str
+        The array's name.
+    n_rows : int
+        How many rows it has.
+    lengths : mapping
+        How many entries each of the arrays beside it has, by name; those of one axis.
+
+    Returns
+    -------
+    str or None
+        The one whose name differs by a word for labels in place of one for data (``x_train``,
+        ``y_train``), else the only one that is named like labels.
+
+    Examples
+    --------
+    >>> find_labels("x_train", 5, {"y_test": 5, "y_train": 5, "id": 5})
+    'y_train'
+    >>> find_labels("embeddings", 5, {"labels": 5}), find_labels("X", 5, {"y": 4})
+    ('labels', None)
+    """
+    fitting = [name for name, length in lengths.items() if length == n_rows and name != data]
+    paired = [name for name in fitting if _are_paired(words_of(data), words_of(name))]
+    named = [name for name in fitting if names_labels(name)]
+    alone = [name for name in named if LABEL_WORDS.issuperset(words_of(name))]
+    return next((found[0] for found in (paired, alone, named) if len(found) == 1), None)
+
+
+def _are_paired(data: list[str], labels: list[str]) -> bool:
+    """Whether two names differ in the words for data and for labels, and in numbers, alone."""
+    if len(data) != len(labels):
+        return False
+    differing = [(a, b) for a, b in zip(data, labels, strict=True) if a != b]
+    words = [(a, b) for a, b in differing if not (a.isdigit() and b.isdigit())]
+    return len(words) == 1 and words[0][0] in _DATA_WORDS and words[0][1] in LABEL_WORDS

@@ -1,0 +1,44 @@
+"""Raw files: read by a shape that is given, by their manifest, or as a set that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from shoal.errors import SourceError
+from shoal.sources.asked import Asked
+from shoal.sources.base import Source
+from shoal.sources.raw import raw_store
+from shoal.sources.raw_manifest import MANIFEST, read_raw_manifest
+from shoal.sources.records import open_records
+
+
+def open_raw(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+    """Open raw files, one after the other.
+
+    Raises
+    ------
+    SourceError
+        When no shape is given and none can be found, or the files do not go with it.
+    """
+    if asked.shape is not None:
+        return asked.array(raw_store(paths, asked.shape, asked.dtype), label)
+    source = _by_manifest(paths, label, asked) or open_records(paths, label, asked)
+    if source is None:
+        what = str(paths[0]) if len(paths) == 1 else f"{label} ({len(paths):,} files)"
+        raise SourceError(
+            f"what {what} holds cannot be told from its name or first bytes: for raw numbers give "
+            f"--shape and --dtype, as in --shape 16,16,3 --dtype uint8, or a {MANIFEST} beside them"
+        )
+    return source
+
+
+def _by_manifest(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
+    """Open raw files by the manifest of their folder; None where there is none, or not of them."""
+    folder = paths[0].parent
+    if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_raw_manifest(folder)
+    if len(manifest.names_in([path.name for path in paths])) < len(paths):
+        return None
+    return manifest.open(paths, asked, label, whole=False)
