@@ -21,6 +21,7 @@ from PIL import (
 from shoal.errors import SourceError
 from shoal.sources import camera
 from shoal.sources.kinds import extension, is_avif, kind_of_file, reads_by_extra
+from shoal.sources.png import find_exif
 
 # What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
 _WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
@@ -106,6 +107,10 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
         raise SourceError("the file is empty")
     picture = _class_of(data)(io.BytesIO(data))
     check_pixels(picture.height, picture.width)
+    if picture.format == "PNG" and "exif" not in picture.info:
+        exif = find_exif(data)  # Pillow decodes the whole image to look behind its pixels
+        if exif is not None:
+            picture.info["exif"] = exif
     return picture
 
 

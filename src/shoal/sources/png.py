@@ -1,8 +1,9 @@
-"""The checksums of PNG files (W3C PNG, 5.3), which Pillow leaves unchecked for pixels."""
+"""PNG files chunk by chunk (W3C PNG, 5.3): what Pillow leaves unchecked, or finds by decoding."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 from shoal.errors import SourceError
 
@@ -17,14 +18,29 @@ def check_sums(data: bytes) -> None:
     SourceError
         Saying at which byte.
     """
-    at, view = _FIRST_CHUNK, memoryview(data)
-    while at + 12 <= len(data):
-        length = int.from_bytes(view[at : at + 4], "big")
-        kind, end = data[at + 4 : at + 8], at + 8 + length
-        if kind == b"IEND" or end + 4 > len(data):
-            return  # what is missing is found by who decodes
-        if kind == b"IDAT" and zlib.crc32(view[at + 4 : end]) != int.from_bytes(
-            view[end : end + 4], "big"
-        ):
+    view = memoryview(data)
+    for kind, start, end in _chunks(view):
+        sum_of = int.from_bytes(view[end : end + 4], "big")
+        if kind == b"IDAT" and zlib.crc32(view[start - 4 : end]) != sum_of:
             raise SourceError(f"the image is damaged: the checksum at byte {end:,} is wrong")
+
+
+def find_exif(data: bytes) -> bytes | None:
+    """Return the body of the eXIf chunk, which may lie behind the pixels; None without one."""
+    view = memoryview(data)
+    return next((bytes(view[at:end]) for kind, at, end in _chunks(view) if kind == b"eXIf"), None)
+
+
+def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Go through the chunks before IEND: kind, and where the body starts and ends.
+
+    What is missing of a file that is cut off is found by who decodes it.
+    """
+    at = _FIRST_CHUNK
+    while at + 12 <= len(view):
+        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        kind = bytes(view[at + 4 : at + 8])
+        if kind == b"IEND" or end + 4 > len(view):
+            return
+        yield kind, at + 8, end
         at = end + 4

@@ -47,7 +47,8 @@ class Raster:
 def orientation_of(picture: Image.Image) -> int:
     """Give the EXIF orientation, 1 to 8."""
     try:
-        found = picture.getexif().get(_ORIENTATION_TAG, 1)
+        # not PngImageFile's own, which decodes an image without EXIF; open_picture has found it
+        found = Image.Image.getexif(picture).get(_ORIENTATION_TAG, 1)
     except Exception:  # damaged EXIF data must not cost the image
         return 1
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
