@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from shoal.cli import (
     compare,
     demo,
+    duplicates,
     edits,
     evaluate,
     explore,
@@ -105,6 +106,7 @@ app.command("predict", cls=EngineOptions)(predict.predict)
 app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("compare")(compare.compare)
+app.command("duplicates")(duplicates.duplicates)
 app.command("info")(info.info)
 app.command("explore", cls=EngineOptions)(explore.explore)
 app.command("demo")(demo.demo)

@@ -32,6 +32,13 @@ def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
     return _mixed(words.view(np.uint32))
 
 
+def picture_hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hash each picture of one size, (n, ...) uint8, to 64 bits; as `row_hashes`."""
+    rows = pictures.reshape(len(pictures), -1)
+    padded = np.pad(rows, [(0, 0), (0, -rows.shape[1] % 4)])
+    return _mixed(np.ascontiguousarray(padded).view(np.uint32))
+
+
 def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
     """Give a number from 0 to 1 (excluded) for each hash; streams are independent, (n,) float64.
 

@@ -1,0 +1,163 @@
+"""``shoal duplicates``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
+from shoal.cli.output import command, number, print_json, print_next, print_table, say
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.duplicates import Duplicates
+
+_SHOWN = 10
+
+
+@with_settings(("as_", "key", "shape", "dtype", "memory", "workers"))
+def duplicates(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Images, as for shoal fit; with --undo, the folder that was written.",
+            show_default=False,
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="SOURCE2",
+            help="Find the images of this one that are copies of images of SOURCE.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=place,
+            metavar="FILE",
+            help="A .parquet or .csv file to write: one line for each image of a group.",
+            show_default=False,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="X",
+            help="Similarity of near copies, 0.5 to 1; 1 finds exact copies only. By default "
+            "0.93, more where different images are as alike.",
+            show_default=False,
+        ),
+    ] = None,
+    mirrored: Annotated[
+        bool, typer.Option("--mirrored", help="Find copies with left and right exchanged too.")
+    ] = False,
+    remove_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--remove-to",
+            metavar="FOLDER",
+            help="Move the files of all copies there; the kept one of each group stays.",
+            show_default=False,
+        ),
+    ] = None,
+    keep_one: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep-one",
+            metavar="FOLDER",
+            help="Write the images without their copies there.",
+            show_default=False,
+        ),
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Undo the --remove-to or --keep-one that wrote SOURCE.")
+    ] = False,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    **settings: Any,
+) -> None:
+    """Find copies among images: exact ones, and re-encoded, resized, lit, moved or cropped ones."""
+    from shoal.duplicates import find_duplicates, separate
+    from shoal.export.tables import write_labels
+    from shoal.progress import RichProgress, Silent
+
+    if undo:
+        _print_separated("returned or deleted", separate.undo(Path(source)), json)
+        return
+    if remove_to is not None and keep_one is not None:
+        raise InputError("--remove-to and --keep-one do not go together: give one of them")
+    if out is not None and out.suffix.lower() not in (".parquet", ".csv"):
+        raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
+    given = {name: value for name, value in settings.items() if value is not None}
+    with RichProgress() as bars:
+        found = find_duplicates(
+            source,
+            against,
+            threshold=threshold,
+            mirrored=mirrored,
+            progress=Silent() if quiet else bars,
+            **given,
+        )
+    if out is not None:
+        write_labels(found.table, out, force=force)
+    if json:
+        print_json({**found.as_dict(), "out": out})
+    else:
+        _print_found(found, source, out)
+    if remove_to is not None:
+        _print_separated(f"moved to {remove_to}", separate.remove_copies(found, remove_to), json)
+    if keep_one is not None:
+        _print_separated(f"written to {keep_one}", separate.keep_one(found, keep_one), json)
+
+
+def _print_found(found: Duplicates, source: str, out: Path | None) -> None:
+    """Print the counts, the largest groups, and what to do with them."""
+    facts = found.as_dict()
+    kinds = ", ".join(f"{facts[kind]:,} {kind}" for kind in ("exact", "near", "mirrored"))
+    across = " in the second source" if len(found.rows.sources) == 2 else ""
+    say(
+        f"{facts['rows']:,} images: {facts['distinct']:,} distinct, {facts['copies']:,} copies"
+        f"{across} ({kinds}) in {facts['groups']:,} groups, {facts['unreadable']:,} unreadable."
+    )
+    if not found.n_groups:
+        say(f"No pair has a similarity of {found.threshold:.3f}: try a lower --threshold.")
+        return
+    shown = []
+    lines = found.table.slice(0, 10_000).to_pylist()
+    for group in range(min(found.n_groups, _SHOWN)):
+        members: list[dict[str, Any]] = [line for line in lines if line["group"] == group]
+        if members:
+            called: list[str] = [line["name"] or f"row {line['row']}" for line in members[:3]]
+            least = min(line["similarity"] for line in members)
+            counts = [number(group), number(len(members)), number(least, 3)]
+            shown.append([*counts, ", ".join(called)])
+    columns = ("group", "images", "least similar", "first")
+    print_table("Largest groups", columns, shown, texts=("first",))
+    if out is None:
+        again = ("shoal", "duplicates", source)
+        print_next(
+            [
+                (command(*again, "-o", "copies.csv"), "all groups"),
+                (command(*again, "--remove-to", "copies"), "move copies away"),
+            ]
+        )
+
+
+def _print_separated(what: str, outcome: Any, json: bool) -> None:
+    """Print how many files were set apart, and which were left."""
+    if json:
+        print_json({"done": outcome.done, "left": [list(pair) for pair in outcome.left]})
+        return
+    say(f"{outcome.done:,} files {what}.")
+    for name, reason in outcome.left[:_SHOWN]:
+        say(f"  left alone: {name} ({reason})")

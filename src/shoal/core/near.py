@@ -1,0 +1,175 @@
+"""Near duplicates among pictures: candidates by a perceptual descriptor, then groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Cosine waves along each side that describe a picture, as in the perceptual hash of Zauner
+# (2010), which keeps their signs only.
+_WAVES = 8
+# Above this many pictures, neighbours are looked for in the nearest cells only.
+_EXACT = 50_000
+# Copies have a cosine above .85, so their cells are among the nearest few; larger cells make
+# their centres cheap to find, smaller ones the search.
+_ROWS_A_CELL, _CELLS_SEARCHED, _ROUNDS, _ROWS_LEARNED = 1000, 4, 5, 64
+# Pairs under which the spread of their similarity says nothing, and how far copies lie above it:
+# one pair in 30,000 of a normal law.
+_FEWEST, _DEVIATIONS = 100, 4.0
+# Standard deviation in levels of a byte under which a picture shows nothing.
+BLANK = 2.0
+
+
+def descriptors(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Describe pictures by their low frequencies, whatever their brightness and contrast.
+
+    Parameters
+    ----------
+    pictures : ndarray, shape (n, H, W, C), uint8
+
+    Returns
+    -------
+    ndarray, shape (n, 63), float32
+        Of length 1; all 0 for a picture without contrast (`BLANK`).
+    """
+    grey = pictures.mean(axis=3, dtype=np.float32)
+    rows, columns = (_cosines(side) for side in grey.shape[1:])
+    waves = np.einsum("ia,nab,jb->nij", rows, grey, columns, optimize=True)
+    found = waves.reshape(len(grey), -1)[:, 1:]
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    shown = (grey.std(axis=(1, 2)) >= BLANK)[:, None] & (length > 0)
+    return np.ascontiguousarray(np.divide(found, length, out=np.zeros_like(found), where=shown))
+
+
+def mirrored(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Descriptors of the same pictures, left and right exchanged.
+
+    Odd cosine waves change their sign.
+    """
+    odd = np.arange(_WAVES * _WAVES)[1:] % _WAVES % 2 == 1
+    return np.where(odd, -vectors, vectors).astype(np.float32)
+
+
+def _cosines(side: int) -> NDArray[np.float32]:
+    at = (np.arange(side) + 0.5) / side
+    return np.cos(np.pi * np.arange(_WAVES)[:, None] * at).astype(np.float32) / np.float32(side)
+
+
+def candidates(
+    vectors: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    *,
+    neighbours: int,
+    least: float,
+    workers: int = 1,
+) -> NDArray[np.int64]:
+    """Pairs of a query and one of its nearest vectors, found without comparing all with all.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, d), float32
+        Of length 1, or 0: those are in no pair.
+    queries : ndarray, shape (q, d), float32
+    neighbours : int
+        At most so many pairs for a query.
+    least : float
+        Least cosine of a pair.
+    workers : int, default 1
+
+    Returns
+    -------
+    ndarray, shape (p, 2), int64
+        Number of the query and of the vector; a query finds itself where it is a vector.
+    """
+    import faiss
+
+    index: Any = faiss.IndexFlatIP(vectors.shape[1])
+    if len(vectors) > _EXACT:
+        cells = len(vectors) // _ROWS_A_CELL
+        index = faiss.IndexIVFFlat(index, vectors.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
+        index.cp.niter, index.cp.seed, index.nprobe = _ROUNDS, 0, _CELLS_SEARCHED
+        index.cp.max_points_per_centroid = _ROWS_LEARNED
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(workers)
+    try:
+        if not index.is_trained:
+            index.train(vectors)
+        index.add(vectors)
+        cosines, found = index.search(queries, min(neighbours, len(vectors)))
+    finally:
+        faiss.omp_set_num_threads(threads)
+    query, place = np.nonzero((cosines >= least) & (found >= 0))
+    return np.stack([query, found[query, place]], axis=1)
+
+
+def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:
+    """Similarity that pictures which are no copies hardly reach, at least `least`.
+
+    Drawings of few strokes and small textures are alike without being copies. So the similarity
+    of rows to a neighbour farther than their copies is looked at: copies lie `_DEVIATIONS` robust
+    standard deviations above its median, on Fisher's scale (atanh), where correlations spread
+    evenly.
+
+    Parameters
+    ----------
+    similarities : ndarray, shape (n,), float32
+        Of rows and a neighbour that seldom is a copy.
+    least : float
+        The threshold where these are far below it.
+    """
+    if len(similarities) < _FEWEST:
+        return least
+    z = np.arctanh(np.minimum(similarities, 0.9999))
+    low, middle, high = np.quantile(z, [0.25, 0.5, 0.75])
+    spread = (high - low) / 1.349  # of a normal law
+    return float(max(least, np.tanh(middle + _DEVIATIONS * spread)))
+
+
+def star_groups(
+    n: int, pairs: NDArray[np.int64], rank: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group pictures around the best of them: every member makes a pair with the one kept.
+
+    Without that rule a chain of similar pictures would tie together some that are not.
+
+    Parameters
+    ----------
+    n : int
+        How many pictures there are.
+    pairs : ndarray, shape (p, 2), int64
+        Pictures that are copies of each other.
+    rank : ndarray, shape (n,), int64
+        A permutation; the lowest of a group is kept.
+
+    Returns
+    -------
+    kept : ndarray, shape (n,), int64
+        The picture that each goes with, itself where it goes with none.
+    pair : ndarray, shape (n,), int64
+        Number of the pair that ties it to that one, −1 for a kept one.
+
+    Examples
+    --------
+    >>> chain = np.array([[0, 1], [1, 2], [2, 3]])
+    >>> star_groups(5, chain, np.arange(5))[0].tolist()
+    [0, 0, 2, 2, 4]
+    """
+    ends = np.concatenate([pairs, pairs[:, ::-1]])
+    number = np.tile(np.arange(len(pairs)), 2)
+    order = np.lexsort((rank[ends[:, 1]], rank[ends[:, 0]]))
+    ends, number = ends[order], number[order]
+    kept, pair = np.full(n, -1), np.full(n, -1)
+    starts = np.flatnonzero(np.diff(ends[:, 0], prepend=-1))
+    for low, high in zip(starts, [*starts[1:], len(ends)], strict=False):
+        centre = ends[low, 0]
+        if kept[centre] >= 0:
+            continue
+        kept[centre] = centre
+        free = kept[ends[low:high, 1]] < 0
+        kept[ends[low:high, 1][free]] = centre
+        pair[ends[low:high, 1][free]] = number[low:high][free]
+    alone = kept < 0
+    kept[alone] = np.flatnonzero(alone)
+    return kept, pair
