@@ -6,11 +6,13 @@ from shoal._version import __version__
 
 if typing.TYPE_CHECKING:
     from shoal.api import Run, fit, open, plan
+    from shoal.duplicates import Duplicates, find_duplicates
     from shoal.errors import InputError, RunError, ShoalError
     from shoal.model import Model, Prediction
     from shoal.sources import open_source
 
 __all__ = [
+    "Duplicates",
     "InputError",
     "Model",
     "Prediction",
@@ -18,6 +20,7 @@ __all__ = [
     "RunError",
     "ShoalError",
     "__version__",
+    "find_duplicates",
     "fit",
     "open",
     "open_source",
@@ -32,6 +35,8 @@ _HOMES = {
     "Model": "model",
     "Prediction": "model",
     "open_source": "sources",
+    "Duplicates": "duplicates",
+    "find_duplicates": "duplicates",
     "InputError": "errors",
     "RunError": "errors",
     "ShoalError": "errors",
