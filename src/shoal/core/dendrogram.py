@@ -187,7 +187,10 @@ def paris_merges(between):  # type: ignore[no-untyped-def]
     """
     c = len(between)
     w = between.copy()
-    s = w.sum(1)
+    s = np.zeros(c)
+    for i in range(c):
+        for j in range(c):
+            s[i] += w[i, j]
     alive = np.ones(c, np.bool_)
     ids = np.arange(c)
     merges = np.empty((max(c - 1, 0), 2), np.int64)
@@ -202,8 +205,11 @@ def paris_merges(between):  # type: ignore[no-untyped-def]
                 a = i
         b = partner[a]
         merges[t, 0], merges[t, 1] = ids[a], ids[b]
-        w[a] += w[b]
-        w[:, a] += w[:, b]
+        # Loops: sums of rows and slices take 3 seconds to compile.
+        for i in range(c):
+            w[a, i] += w[b, i]
+        for i in range(c):
+            w[i, a] += w[i, b]
         s[a] += s[b]
         alive[b] = False
         ids[a] = c + t

@@ -117,7 +117,8 @@ def search(x, own, probed, members, half, start, wanted):  # type: ignore[no-unt
             rows = lookers[a : min(a + BLOCK, begin[cell + 1])]
             many = len(rows)
             for i in range(many):
-                gathered[i] = x[rows[i]]
+                for j in range(width):  # assigning the row would compile broadcasting: 2 s
+                    gathered[i, j] = x[rows[i], j]
             for c in range(start[cell], start[cell + 1], STEP):
                 e = min(c + STEP, start[cell + 1])
                 dots = scratch[: many * (e - c)].reshape((many, e - c))

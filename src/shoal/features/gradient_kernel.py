@@ -90,11 +90,16 @@ def _grey(images, i, y, x, colour):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _extend(light, width):  # type: ignore[no-untyped-def]
-    """Repeat the outer pixels in the border."""
+    """Repeat the outer pixels in the border.
+
+    Loops, as assigning a row makes numba compile its broadcasting, which takes 2 seconds.
+    """
     for y in range(1, len(light) - 1):
         light[y, 0], light[y, width + 1] = light[y, 1], light[y, width]
-    light[0] = light[1]
-    light[-1] = light[-2]
+    last = len(light) - 1
+    for x in range(light.shape[1]):
+        light[0, x] = light[1, x]
+        light[last, x] = light[last - 1, x]
 
 
 @njit(cache=True, nogil=True)
