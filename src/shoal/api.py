@@ -406,7 +406,12 @@ class Run:
                 "save them to a file and fit that, to see them again"
             )
         try:
-            source = _opened(where, fit_settings(**_known(settings)), self._result.schema)
+            source = _opened(
+                where,
+                fit_settings(**_known(settings)),
+                self._result.schema,
+                self._result.vector_columns,
+            )
         except ShoalError as error:
             raise RunError(f"the rows of {self.path} are gone: {error}") from error
         source = self._taken(source)
@@ -555,8 +560,13 @@ def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | 
     return rows, where
 
 
-def _opened(where: Any, settings: FitSettings, schema: Schema | None = None) -> Source:
-    """Open a source as the settings say; a table by its schema, if it has one already."""
+def _opened(
+    where: Any,
+    settings: FitSettings,
+    schema: Schema | None = None,
+    fitted: Sequence[str] | None = None,
+) -> Source:
+    """Open a source as the settings say; columns by what a run knows of them already."""
     kind: Any = settings.as_
     opened: Source = open_source(
         where,
@@ -568,6 +578,7 @@ def _opened(where: Any, settings: FitSettings, schema: Schema | None = None) -> 
         leave_out=settings.leave_out,
         categories=settings.categories,
         schema=schema,
+        fitted=fitted,
     )
     return opened
 

@@ -136,7 +136,8 @@ class Model:
             as_ = "images"
             if where.ndim == 2 and where.shape[1] == int(np.prod(shape)):
                 given = shape
-        source: Source = open_source(where, as_=as_, shape=given, image_size=size)
+        fitted = self.result.vector_columns
+        source: Source = open_source(where, as_=as_, shape=given, image_size=size, fitted=fitted)
         return source
 
     def predict(

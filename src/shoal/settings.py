@@ -305,9 +305,9 @@ class FitSettings:
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
     )
     columns: tuple[str, ...] | None = _names(
-        "Columns of a table to use; by default all that can be."
+        "Columns to use, or patterns of them (e*); by default all that can be and are no answers."
     )
-    leave_out: tuple[str, ...] | None = _names("Columns of a table not to use.")
+    leave_out: tuple[str, ...] | None = _names("Columns not to use.")
     categories: tuple[str, ...] | None = _names(
         "Columns of a table whose numbers are codes, to be used as categories."
     )

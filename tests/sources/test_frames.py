@@ -52,14 +52,15 @@ def test_pandas_with_mixed_values_and_an_index():
     assert pa.types.is_timestamp(table["when"].type)
 
 
-def test_tables_of_numbers_are_vectors_as_ever_unless_asked_for():
-    table = pa.table({"id": [7, 8, 9], "a": [1.5, 2, 3]})
+def test_numbers_on_one_scale_are_vectors_without_their_ids():
+    table = pa.table({"id": [7, 8, 9], "a": [1.5, 2, 3], "b": [0.5, 1, 0]})
     source = open_source(table)
     assert source.kind == "vectors"
-    np.testing.assert_array_equal(source.read(0, 3).data, [[7, 1.5], [8, 2], [9, 3]])
+    np.testing.assert_array_equal(source.read(0, 3).data, [[1.5, 0.5], [2, 1], [3, 0]])
+    assert open_source(table, columns=["id", "a"]).shape == (2,)
     assert open_source(table, columns=["a"]).shape == (1,)
     named = open_source(table, as_="table")
-    assert (named.shape, named.names(0, 3)) == ((1,), ["7", "8", "9"])
+    assert (named.shape, named.names(0, 3)) == ((2,), ["7", "8", "9"])
     assert open_source(pa.table({"s": ["x", "y"] * 2, "a": [1, 2, 3, 5]}), as_="vectors").shape == (
         1,
     )

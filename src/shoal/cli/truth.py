@@ -40,8 +40,8 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     ----------
     where : str
         ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
-        the rows (a file of them, ``.cls`` files of a tar archive, a column), or a file; see
-        `shoal.sources.read_label_file`.
+        the rows (a file of them, ``.cls`` files of a tar archive, a column), a column of the
+        table that the rows are of, or a file; see `shoal.sources.read_label_file`.
     source : Source
         The rows.
     key : str, optional
@@ -60,15 +60,29 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     elif path.is_file():
         values = read_label_file(path, source, key)
     else:
-        raise InputError(
-            f"--truth {where} is not a file: give a .csv, .npy, .npz, .parquet or IDX file, "
-            f"{FOLDERS} or {LABELS}"
-        )
+        values = _column(where, source)
     values = of_taken(values, source)
     if isinstance(values, np.ndarray) and values.dtype.kind in "ui" and values.ndim == 1:
         _check_length(len(values), where, source.n_rows)
         return _counted(values)
     return _coded(_checked(values, where, source.n_rows))
+
+
+def _column(name: str, source: Source) -> LabelValues:
+    """Read a column of the table that the rows are of."""
+    from shoal.sources import Labelled
+    from shoal.sources.table import listed
+
+    table = getattr(source, "table", None)
+    columns = () if table is None else table.names
+    values = source.labels(name) if name in columns and isinstance(source, Labelled) else None
+    if values is None:
+        of = f", a column of the source ({listed(columns)})" if columns else ""
+        raise InputError(
+            f"--truth {name} is not a file: give a .csv, .npy, .npz, .parquet or IDX file, "
+            f"{FOLDERS} or {LABELS}{of}"
+        )
+    return values
 
 
 def _counted(values: NDArray) -> Truth:

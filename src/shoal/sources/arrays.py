@@ -16,6 +16,7 @@ from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.handles import bare
 from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
 from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
+from shoal.sources.table import NOTHING, Chosen
 from shoal.storage import UrlPath, many
 
 _SAMPLE_ROWS = 256
@@ -41,6 +42,10 @@ class ArraySource:
         Labels that lie beside the rows.
     left_out : mapping
         How many files beside its own are left out, by their extensions.
+    chosen : Chosen
+        Where the numbers are columns with names: which are left out, and why they are vectors.
+    column_names : tuple of str
+        Those columns.
     """
 
     store: Store
@@ -49,6 +54,8 @@ class ArraySource:
     label: str
     beside: Labels | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    chosen: Chosen = NOTHING
+    column_names: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -75,10 +82,16 @@ class ArraySource:
         """One line for people."""
         count = f"{self.n_rows:,}"
         if self.rule is None:
-            return f"{count} vectors of {self.shape[0]:,} numbers ({self.label})"
+            left_out = self.chosen.briefly
+            return f"{count} vectors of {self.shape[0]:,} numbers ({self.label}{left_out})"
         colour = "grey" if self.rule.shape[2] == 1 else "colour"
         text = f"{count} {colour} images of {show(self.rule.native[:2])} ({self.label})"
         return text + self._remarks(self.rule)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Why columns are vectors, and which are left out."""
+        return self.chosen.remarks
 
     def _remarks(self, rule: PixelRule) -> str:
         """Say what is done to the stored numbers, if anything."""
@@ -101,6 +114,7 @@ class ArraySource:
             "shape": list(self.shape),
             "stored": [str(self.store.dtype), *self.row_shape],
             "rule": rule,
+            **({"columns": list(self.column_names)} if self.column_names else {}),
             **self.store.facts(),
         }
 

@@ -24,6 +24,7 @@ class Asked:
     image_size: tuple[int, int] | None
     picked: Picked = field(default_factory=Picked)
     schema: Schema | None = None
+    fitted: tuple[str, ...] | None = None
 
     def array(self, store: Store, label: str, beside: Labels | None = None) -> Source:
         """Take stored numbers for what was asked; `beside` labels them."""

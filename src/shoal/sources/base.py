@@ -108,11 +108,11 @@ class Labels(Protocol):
     """Labels that lie beside rows, not read yet."""
 
     @property
-    def origin(self) -> str:
-        """Where they come from, for people: ``truth.parquet, source``."""
+    def origin(self) -> str | None:
+        """Where they come from, for people: ``truth.parquet, source``; None without any."""
 
-    def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read those of the rows of `source`."""
+    def read(self, source: Source, key: str | None = None) -> LabelValues | None:
+        """Read those of the rows of `source`; None without any."""
 
 
 @runtime_checkable

@@ -12,13 +12,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
-from shoal.sources.base import Batch, Kind
+from shoal.sources.asked import Asked
+from shoal.sources.base import Batch, Kind, LabelValues
+from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.csv_file import CsvFile, make_csv_file
+from shoal.sources.described import Cells, describe_columns
 from shoal.sources.mixed import TableSource, make_fitted_source, make_table_source
-from shoal.sources.schema import Schema
 from shoal.sources.sniff import is_number, sniff, to_number
 from shoal.sources.store import because, check_range
-from shoal.sources.table import Picked, choose_columns, clean
+from shoal.sources.table import NOTHING, Chosen, choose_columns, clean
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +37,15 @@ class CsvSource:
         Position of the column that names the rows.
     label : str
         What people call it.
+    chosen : Chosen
+        Which columns are left out, and why they are vectors.
     """
 
     file: CsvFile
     columns: tuple[int, ...]
     name_column: int | None
     label: str
+    chosen: Chosen = NOTHING
 
     @property
     def kind(self) -> Kind:
@@ -66,9 +71,33 @@ class CsvSource:
     def description(self) -> str:
         """One line for people."""
         text = f"{self.n_rows:,} vectors of {len(self.columns):,} numbers ({self.label}"
-        if self.name_column is None:
-            return f"{text})"
-        return f"{text}, named by {self.file.names[self.name_column]})"
+        if self.name_column is not None:
+            text += f", named by {self.file.names[self.name_column]}"
+        return f"{text}{self.chosen.briefly})"
+
+    @property
+    def label_origin(self) -> str | None:
+        """The column that looks like the answer; None without one."""
+        return ColumnLabels(self.table, self.chosen.left_out).origin
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Cells of a column, by default of the one that looks like the answer; None without."""
+        return ColumnLabels(self.table, self.chosen.left_out).read(self, key)
+
+    @property
+    def table(self) -> Cells:
+        """The cells of all columns."""
+        return self.file
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Why they are vectors, and which columns are left out."""
+        return self.chosen.remarks
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns that make the vectors."""
+        return tuple(self.file.names[at] for at in self.columns)
 
     def fingerprint(self) -> dict[str, Any]:
         """Columns, and the file's name, size and time."""
@@ -123,22 +152,8 @@ def _numbers(column: Any, decimal: str) -> NDArray[np.float64]:
     return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 
-def make_csv_source(
-    path: Path, label: str, as_: Kind | None, picked: Picked, schema: Schema | None = None
-) -> CsvSource | TableSource:
+def make_csv_source(path: Path, label: str, asked: Asked) -> CsvSource | TableSource:
     """Open a CSV file: delimiter, header and kinds of columns are found by looking.
-
-    Parameters
-    ----------
-    path : Path
-    label : str
-        What people call it.
-    as_ : {"vectors", "table"} or None
-        What to take it for; None to look.
-    picked : Picked
-        Which columns to take.
-    schema : Schema, optional
-        That of a fit, to read the rows by.
 
     Raises
     ------
@@ -151,10 +166,12 @@ def make_csv_source(
         dialect, columns = sniff(path)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
-    if schema is not None:
-        return make_fitted_source(make_csv_file(path, dialect), label, schema)
-    chosen = choose_columns(columns, label, as_, picked)
     file = make_csv_file(path, dialect)
-    if chosen is None:
-        return make_table_source(file, label, picked)
-    return CsvSource(file, chosen.vectors, chosen.name, label)
+    if asked.schema is not None:
+        return make_fitted_source(file, label, asked.schema)
+    picked = asked.picked.among(file.names, label)
+    columns = describe_columns(file, columns, label)
+    chosen = choose_columns(columns, label, asked.as_, picked, fitted=asked.fitted)
+    if chosen.vectors is None:
+        return make_table_source(file, label, picked, chosen)
+    return CsvSource(file, chosen.vectors, chosen.name, label, chosen)

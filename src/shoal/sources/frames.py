@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from shoal.errors import InputError
-from shoal.sources.arrays import memory_store
+from shoal.sources.arrays import make_array_source, memory_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.cells import to_numbers
+from shoal.sources.column import Column
+from shoal.sources.column_labels import ColumnLabels
+from shoal.sources.described import describe_columns
 from shoal.sources.mixed import make_fitted_source, make_table_source
 from shoal.sources.parquet_files import ParquetFiles
 from shoal.sources.sniff import unique
 from shoal.sources.store import because, check_range
-from shoal.sources.table import Column, Picked, choose_columns
+from shoal.sources.table import choose_columns
 
 FRAME = "table in memory"
 """What people are told that a table in memory is."""
@@ -126,7 +129,7 @@ class ParquetCells:
 
 
 def open_frame(where: Any, asked: Asked) -> Source:
-    """Open a table in memory: as vectors if all its columns are numbers, else as mixed columns.
+    """Open a table in memory: as vectors if its columns are numbers on one scale, else as a table.
 
     Raises
     ------
@@ -138,15 +141,18 @@ def open_frame(where: Any, asked: Asked) -> Source:
         raise InputError(f"the {FRAME} has no rows")
     if asked.schema is not None:
         return make_fitted_source(FrameCells(table), FRAME, asked.schema)
-    described = [describe(table, name) for name in table.column_names]
-    chosen = choose_columns(described, f"the {FRAME}", asked.as_, asked.picked)
-    if chosen is None:
-        return make_table_source(FrameCells(table), FRAME, asked.picked)
-    numeric = all(column.numeric for column in described) and asked.picked == Picked()
-    taken = range(len(described)) if numeric else chosen.vectors  # an id is a number, as ever
-    return asked.array(
-        memory_store(np.stack([to_numbers(table.column(at)) for at in taken], 1)), FRAME
-    )
+    cells = FrameCells(table)
+    picked = asked.picked.among(cells.names, f"the {FRAME}")
+    kinds = [kind_of_column(table.schema.field(name)) for name in cells.names]
+    columns = describe_columns(cells, kinds, FRAME)
+    chosen = choose_columns(columns, f"the {FRAME}", asked.as_, picked, fitted=asked.fitted)
+    if chosen.vectors is None:
+        return make_table_source(cells, FRAME, picked, chosen)
+    numbers = np.stack([to_numbers(table.column(at)) for at in chosen.vectors], 1)
+    source = make_array_source(memory_store(numbers), FRAME, as_="vectors")
+    names = tuple(cells.names[at] for at in chosen.vectors)
+    beside = ColumnLabels(cells, chosen.left_out)
+    return replace(source, beside=beside, chosen=chosen, column_names=names)
 
 
 def is_frame(where: Any) -> bool:
@@ -234,10 +240,7 @@ def is_number(kind: Any) -> bool:
     )
 
 
-def describe(head: Any, name: str) -> Column:
-    """Describe a column by its first rows."""
-    kind, values = head.schema.field(name).type, head.column(name)
-    if pa.types.is_nested(kind):
-        return Column(name, False, False)
-    distinct = len(values.unique()) == len(values) > 1
-    return Column(name, is_number(kind), distinct, pa.types.is_integer(kind))
+def kind_of_column(field: Any) -> Column:
+    """Tell by its type whether a column can be numbers."""
+    is_nested = pa.types.is_nested(field.type)
+    return Column(field.name, not is_nested and is_number(field.type), False)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shoal.errors import InputError, SourceError
-from shoal.sources.base import Batch, Kind, Source
+from shoal.errors import InputError
+from shoal.sources.base import Batch, Kind, LabelValues, Source
 from shoal.sources.cells import to_codes, to_days, to_numbers, to_text
+from shoal.sources.column_labels import ColumnLabels
+from shoal.sources.described import Cells, sample_cells
 from shoal.sources.roles import decide, may_name
 from shoal.sources.schema import Schema, TableColumn
 from shoal.sources.store import check_range
-from shoal.sources.table import Picked, listed
+from shoal.sources.table import NOTHING, Chosen, Picked, listed
 
 _MOST_LOOKED = 1 << 18
 _MOST_CELLS = 1 << 22
@@ -26,32 +28,6 @@ _RUNS = 64
 _DONORS = 1024
 _DONOR_CELLS = 1 << 17
 _ASKED = "as you asked"
-
-
-class Cells(Protocol):
-    """Where a table's cells lie: picklable, readable from any thread or process."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all columns, all different."""
-
-    @property
-    def decimal(self) -> str:
-        """Decimal sign of numbers in text."""
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """Names of columns besides, which hold lists or bytes."""
-
-    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
-        """Give columns by position as an Arrow table, and reasons for rows that cannot be read."""
-
-    def facts(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +48,15 @@ class TableSource:
         What people call it.
     left_out : mapping
         How many files beside its own are left out, by their extensions.
+    remarks : tuple of str
+        Why it is read as a table.
     """
 
     table: Cells
     schema: Schema
     label: str
     left_out: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -138,6 +117,15 @@ class TableSource:
             return None
         table, _ = self.table.cells(start, stop, [self._name_place])
         return [name or "" for name in to_text(table.column(0)).to_pylist()]
+
+    @property
+    def label_origin(self) -> str | None:
+        """The column that looks like the answer; None without one."""
+        return ColumnLabels(self.table, self.schema.left_out).origin
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Cells of a column, by default of the one that looks like the answer; None without."""
+        return ColumnLabels(self.table, self.schema.left_out).read(self, key)
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop`` as float64; a row without any cell has a reason."""
@@ -224,31 +212,54 @@ class Notes:
         return tuple(found)
 
 
-def make_table_source(table: Cells, label: str, picked: Picked) -> TableSource:
+def make_table_source(
+    table: Cells, label: str, picked: Picked, chosen: Chosen = NOTHING
+) -> TableSource:
     """Learn what the columns of a table are, from its rows or from a sample from all over.
+
+    Parameters
+    ----------
+    table : Cells
+    label : str
+        What people call it.
+    picked : Picked
+        Which columns to use.
+    chosen : Chosen
+        Which columns are left out, and why it is a table.
 
     Raises
     ------
     InputError
         When no column can be used.
     """
-    picked.check(table.names, label)
     if table.n_rows < 2:
         raise InputError(f"{label} has one row: give at least 2 to cluster")
     places = [at for at, name in enumerate(table.names) if name not in picked.leave_out]
-    sample, looked = _sample(table, places, label)
+    if not places:
+        raise InputError(f"{label} has no column of plain values (it has {listed(table.skipped)})")
+    most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // len(places)))
+    sample, _ = sample_cells(table, places, label, most, _RUNS)
+    looked = table.n_rows if table.n_rows <= most else most // _RUNS * _RUNS
     found = dict(zip((table.names[at] for at in places), sample.columns, strict=True))
     name = _name_column(found, table.decimal, picked)
-    columns, left_out = [], [(column, _ASKED) for column in picked.leave_out]
-    for column, cells in found.items():
-        if column == name or not picked.takes(column):
-            continue
-        is_code, asked = column in picked.categories, column in (picked.columns or ())
-        role = decide(column, cells, table.decimal, coded=is_code, asked=asked)
-        if isinstance(role, str):
-            left_out.append((column, role))
-        else:
-            columns.append(role)
+    given = [pair for pair in chosen.left_out if pair[0] != name and picked.takes(pair[0])]
+    left_out = [*((column, _ASKED) for column in picked.leave_out), *given]
+    unused = {name, *(column for column, _ in left_out)}
+    decided = {
+        column: decide(
+            column,
+            cells,
+            table.decimal,
+            coded=column in picked.categories,
+            asked=column in (picked.columns or ()),
+        )
+        for column, cells in found.items()
+        if column not in unused and picked.takes(column)
+    }
+    left_out += [(column, role) for column, role in decided.items() if isinstance(role, str)]
+    columns = [role for role in decided.values() if not isinstance(role, str)]
+    if not columns and chosen.left_out:
+        return make_table_source(table, label, picked, replace(chosen, left_out=()))
     if not columns:
         named = [f"{name}: it names the rows"] if name else []
         why = listed([*(f"{column}: {reason}" for column, reason in left_out), *named])
@@ -257,7 +268,7 @@ def make_table_source(table: Cells, label: str, picked: Picked) -> TableSource:
     left_out += [(column, "no plain values") for column in table.skipped]
     donors = _donors(columns, coded(columns, known, len(sample), table.decimal))
     schema = Schema(tuple(columns), name, tuple(left_out), looked, donors)
-    return TableSource(table, schema, label)
+    return TableSource(table, schema, label, remarks=chosen.remarks)
 
 
 def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
@@ -302,23 +313,6 @@ def _codes(cells: Any, column: TableColumn) -> NDArray[np.float64]:
         found[codes < 0] = len(column.values)
     found[missing] = len(column.labels) - 1 if column.blank else np.nan
     return found
-
-
-def _sample(table: Cells, places: Sequence[int], label: str) -> tuple[Any, int]:
-    """Read all rows, or runs of rows from all over; rows that cannot be read are left away."""
-    most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // max(1, len(places))))
-    runs = 1 if table.n_rows <= most else _RUNS
-    length = min(table.n_rows, most) // runs
-    kept = []
-    for start in np.linspace(0, table.n_rows - length, runs).astype(int).tolist():
-        cells, bad = table.cells(start, start + length, places)
-        good = np.ones(length, bool)
-        good[list(bad)] = False
-        kept.append(cells if good.all() else cells.filter(pa.array(good)))
-    sample = pa.concat_tables(kept, promote_options="permissive")
-    if not len(sample):
-        raise SourceError(f"{label}: no row can be read ({bad[0]})")
-    return sample, length * runs
 
 
 def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | None:

@@ -65,6 +65,7 @@ def open_source(
     leave_out: Sequence[str] | None = None,
     categories: Sequence[str] | None = None,
     schema: Schema | None = None,
+    fitted: Sequence[str] | None = None,
 ) -> Source:
     """Open images, vectors or a table, wherever they are.
 
@@ -91,6 +92,9 @@ def open_source(
         Of a table: the columns to use, those not to use, those whose numbers are codes.
     schema : Schema, optional
         That of an earlier table: the same columns, found by their names, are read in the same way.
+    fitted : sequence of str, optional
+        The columns that earlier vectors were made of, empty where they have no names: other
+        columns are left out where all of these are there.
 
     Raises
     ------
@@ -111,7 +115,8 @@ def open_source(
         None if columns is None else tuple(columns), tuple(leave_out or ()), tuple(categories or ())
     )
     size = _checked_size(image_size)
-    asked = Asked(as_, key, _checked_shape(shape), dtype, size, picked, schema)
+    found = None if fitted is None else tuple(fitted)
+    asked = Asked(as_, key, _checked_shape(shape), dtype, size, picked, schema, found)
     source = _open(where, asked)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and the like mean nothing for {source.description}")
@@ -307,7 +312,7 @@ def _open_text(path: Path, asked: Asked) -> Source:
                 f"{path} lists no images: give one path a line, or a column called path"
             )
     asked.refuse(f"{path.name}, a table", shape=asked.shape, dtype=asked.dtype)
-    return make_csv_source(path, path.name, asked.as_, asked.picked, asked.schema)
+    return make_csv_source(path, path.name, asked)
 
 
 def _open_binary(path: Path, asked: Asked) -> Source:

@@ -12,13 +12,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.base import Batch, Kind
-from shoal.sources.frames import ParquetCells, describe, is_number
+from shoal.sources.answers import find_answers
+from shoal.sources.asked import Asked
+from shoal.sources.base import Batch, Kind, LabelValues
+from shoal.sources.column import Column
+from shoal.sources.column_labels import ColumnLabels
+from shoal.sources.described import describe_columns
+from shoal.sources.frames import ParquetCells, is_number, kind_of_column
 from shoal.sources.mixed import TableSource, make_fitted_source, make_table_source
 from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, read_head
-from shoal.sources.schema import Schema
 from shoal.sources.store import because, check_range
-from shoal.sources.table import Column, Picked, choose_columns, clean, listed
+from shoal.sources.table import NOTHING, Chosen, choose_columns, clean, listed
+
+_FILES_TRIED, _ROWS_TRIED = 16, 1 << 12
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class ParquetSource:
         What people call it.
     left_out : mapping
         How many files beside its own are left out, by their extensions.
+    chosen : Chosen
+        Which columns are left out, and why they are vectors.
+    plain : tuple of str
+        All columns of plain values.
+    answers : tuple of (str, str)
+        Columns that look like answers, and why.
     """
 
     files: ParquetFiles
@@ -50,6 +62,9 @@ class ParquetSource:
     n_columns: int
     label: str
     left_out: Mapping[str, int] = field(default_factory=dict)
+    chosen: Chosen = NOTHING
+    plain: tuple[str, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -77,7 +92,32 @@ class ParquetSource:
         what = f"column {self.columns[0]}" if self.is_list else f"{len(self.columns)} columns"
         names = f", named by {self.name_column}" if self.name_column else ""
         text = f"{self.n_rows:,} vectors of {self.n_columns:,} numbers"
-        return f"{text} ({self.label}, {what}{names})"
+        return f"{text} ({self.label}, {what}{names}{self.chosen.briefly})"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Why they are vectors, and which columns are left out."""
+        return self.chosen.remarks
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns that make the vectors."""
+        return () if self.is_list else self.columns
+
+    @property
+    def table(self) -> ParquetCells:
+        """The cells of all columns of plain values."""
+        files = ParquetFiles(self.files.parts, self.plain, 3 * len(self.plain))
+        return ParquetCells(files, ())
+
+    @property
+    def label_origin(self) -> str | None:
+        """The column that looks like the answer; None without one."""
+        return ColumnLabels(self.table, self.answers).origin
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Cells of a column, by default of the one that looks like the answer; None without."""
+        return ColumnLabels(self.table, self.answers).read(self, key)
 
     def fingerprint(self) -> dict[str, Any]:
         """Columns, and the files' names, sizes and times."""
@@ -147,61 +187,82 @@ def lists(column: Any, length: int) -> tuple[NDArray, dict[int, str]]:
 
 
 def make_parquet_source(
-    paths: Sequence[Path],
-    label: str,
-    as_: Kind | None,
-    key: str | None,
-    picked: Picked,
-    schema: Schema | None = None,
+    paths: Sequence[Path], label: str, asked: Asked
 ) -> ParquetSource | TableSource:
     """Open Parquet files whose columns are alike.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-    label : str
-        What people call them.
-    as_ : {"vectors", "table"} or None
-        What to take them for; None to look.
-    key : str or None
-        The column of lists to take.
-    picked : Picked
-        Which other columns to take.
-    schema : Schema, optional
-        That of a fit, to read the rows by.
 
     Raises
     ------
     SourceError
         When a file is damaged, empty or unlike the first.
     InputError
-        When the columns make no vectors, or `key` is no column of lists.
+        When the columns make no vectors and no table.
     """
     parts = look_at_all(paths)
     first = next((part for part in parts if sum(part.groups)), None)
     if first is None:
         raise SourceError(f"{label} has no rows")
     head = read_head(first.path)
-    if schema is not None:
-        return make_fitted_source(_cells(parts, head), label, schema)
-    column = None if as_ == "table" and key is None else _list_column(head, label, key)
-    described = [describe(head, name) for name in head.column_names]
-    if column is None:
-        chosen = choose_columns(described, label, as_, picked)
-        if chosen is None:
-            return make_table_source(_cells(parts, head), label, picked)
-        columns = tuple(head.column_names[at] for at in chosen.vectors)
-        name = None if chosen.name is None else head.column_names[chosen.name]
-        files = _files(parts, columns, name, len(columns))
-        return ParquetSource(files, columns, False, name, len(columns), label)
-    if as_ in ("images", "table"):
-        raise InputError(f"{label} holds vectors (column {column}): it cannot be read --as {as_}")
-    name = next((col.name for col in described if _is_name(head, col)), None)
+    cells = _cells(parts, head)
+    if asked.schema is not None:
+        return make_fitted_source(cells, label, asked.schema)
+    is_table = asked.as_ == "table" and asked.key is None
+    lists_ = None if is_table else _list_column(head, label, asked.key)
+    if lists_ is not None:
+        return _of_lists(cells, head, lists_, label, asked)
+    if not cells.names:
+        raise InputError(f"{label} has no column of numbers, text or dates: {said_types(head)}")
+    picked = asked.picked.among(head.column_names, label)
+    kinds = [kind_of_column(field) for field in head.schema]
+    columns = describe_columns(cells, kinds, label, head)
+    fixed = constant_columns(cells, columns)
+    chosen = choose_columns(columns, label, asked.as_, picked, fixed, asked.fitted)
+    if chosen.vectors is None:
+        return make_table_source(cells, label, picked, chosen)
+    used = tuple(head.column_names[at] for at in chosen.vectors)
+    name = None if chosen.name is None else head.column_names[chosen.name]
+    files = _files(parts, used, name, len(used))
+    return ParquetSource(
+        files, used, False, name, len(used), label,
+        chosen=chosen, plain=cells.names, answers=chosen.left_out,
+    )  # fmt: skip
+
+
+def _of_lists(
+    cells: ParquetCells, head: Any, column: str, label: str, asked: Asked
+) -> ParquetSource:
+    """Take a column of lists for vectors; the other columns name and label them."""
+    if asked.as_ in ("images", "table"):
+        raise InputError(
+            f"{label} holds vectors (column {column}): it cannot be read --as {asked.as_}"
+        )
     length = next((len(value) for value in head.column(column).to_pylist() if value), 0)
     if not length:
         raise SourceError(f"{label}: the lists of column {column} are empty")
-    files = _files(parts, (column,), name, length)
-    return ParquetSource(files, (column,), True, name, length, label)
+    kinds = [kind_of_column(field) for field in head.schema]
+    described = describe_columns(cells, kinds, label, head)
+    name = next((one.name for one in described if _is_name(head, one)), None)
+    answers = find_answers([one for one in described if one.name != name], aside=True)
+    files = _files(cells.files.parts, (column,), name, length)
+    plain, found = cells.names, tuple(answers.items())
+    return ParquetSource(files, (column,), True, name, length, label, plain=plain, answers=found)
+
+
+def constant_columns(cells: ParquetCells, columns: Sequence[Column]) -> dict[str, str]:
+    """Find columns that differ from file to file but never within one, such as its number."""
+    parts = [part for part in cells.files.parts if sum(part.groups) > 1]
+    few = [c for c in columns if c.name in cells.names and 1 < c.values <= len(parts)]
+    if len(parts) < 2 or not few:
+        return {}
+    ends = np.cumsum([sum(part.groups) for part in cells.files.parts])
+    places = [cells.names.index(column.name) for column in few]
+    constant = {column.name: True for column in few}
+    for at in np.linspace(0, len(cells.files.parts) - 1, _FILES_TRIED).astype(int):
+        low, high = int(ends[at - 1]) if at else 0, int(ends[at])
+        table, _ = cells.cells(low, min(high, low + _ROWS_TRIED), places)
+        for name, column in zip(constant, table.columns, strict=True):
+            constant[name] &= len(column.unique()) <= 1
+    return {name: "the same in all rows of a file" for name, is_one in constant.items() if is_one}
 
 
 def _cells(parts: tuple[ParquetPart, ...], head: Any) -> ParquetCells:
@@ -249,4 +310,9 @@ def _is_name(head: Any, column: Column) -> bool:
     """Tell whether a column beside one of lists can name the rows."""
     kind = head.schema.field(column.name).type
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return column.distinct and (text or column.whole)
+    return column.distinct and (text or pa.types.is_integer(kind))
+
+
+def said_types(head: Any) -> str:
+    """Say what columns there are, and of which types."""
+    return f"it has {listed([f'{field.name} ({field.type})' for field in head.schema])}"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources.table import listed
+from shoal.sources.table import listed, reasons
 
 Role = Literal["number", "date", "category"]
 
@@ -101,8 +101,7 @@ class Schema:
         ]
         parts.append(_said([c for c in self.columns if c.role == "category"], "as categories"))
         if self.left_out:
-            what = [f"{name} ({why})" for name, why in self.left_out]
-            parts.append(f"left out {listed(what)}")
+            parts.append(f"left out {reasons(self.left_out)}")
         return "; ".join(part for part in parts if part) + "."
 
     def as_dict(self) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
     looked = asked.as_ in (None, "images") and asked.schema is None
     column = find_images(paths, label, asked.key) if looked else None
     if column is None:
-        return make_parquet_source(paths, label, asked.as_, asked.key, asked.picked, asked.schema)
+        return make_parquet_source(paths, label, asked)
     images = make_parquet_images(paths, column)
     return asked.encoded(images, f"{many}, column {column.name}", keyed=True)
 

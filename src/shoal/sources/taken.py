@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from shoal.errors import SourceError
 from shoal.sources.archive import ArchiveStore
 from shoal.sources.arrays import ArraySource
-from shoal.sources.base import Batch, Kind, Source
+from shoal.sources.base import Batch, Kind, Labelled, LabelValues, Source
+from shoal.sources.described import Cells
 from shoal.sources.encoded import EncodedSource, EncodedStore, spread
 from shoal.sources.folder import FolderStore
-from shoal.sources.mixed import Cells, TableSource
+from shoal.sources.mixed import TableSource
 from shoal.sources.row_view import RowView
 from shoal.sources.store import FileStore, InflatedStore, MemoryStore, Store, check_range
 from shoal.sources.tfrecord import RecordStore
@@ -331,6 +332,30 @@ class TakenSource:
         if self.taken.sample:
             return f"{self.n_rows:,} rows, a sample of the {self.inner.description}"
         return self.inner.description
+
+    @property
+    def label_origin(self) -> str | None:
+        """As the source says."""
+        return self.inner.label_origin if isinstance(self.inner, Labelled) else None
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Labels of all rows of the source."""
+        return self.inner.labels(key) if isinstance(self.inner, Labelled) else None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """As the source says."""
+        return getattr(self.inner, "remarks", ())
+
+    @property
+    def table(self) -> Cells | None:
+        """The cells of all columns of the source, where it has any."""
+        return getattr(self.inner, "table", None)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns that make the vectors, where these have names."""
+        return getattr(self.inner, "column_names", ())
 
     def fingerprint(self) -> dict[str, Any]:
         """JSON-able facts that change when the data do, or other rows are taken."""

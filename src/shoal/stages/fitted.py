@@ -13,7 +13,9 @@ from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.sources import ImageSource, Source, Wanted
 from shoal.sources.arrays import ArraySource
+from shoal.sources.delimited import CsvSource
 from shoal.sources.mixed import TableSource, make_fitted_source
+from shoal.sources.parquet import ParquetSource
 from shoal.sources.schema import Schema
 from shoal.stages.result import Result
 from shoal.storage import read_json, read_npy
@@ -24,6 +26,7 @@ USUAL = 0.95
 CALIBRATED = 1_000_000
 """Fitted rows, at most, whose distances new ones are compared with."""
 
+_OF_COLUMNS = (TableSource, CsvSource, ParquetSource)
 _BEYOND = 0.999  # of a cluster's own rows
 _SLACK = 1.25
 
@@ -172,7 +175,7 @@ class Fitted:
         """
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
-        if isinstance(source, TableSource) and self.result.schema is not None:
+        if isinstance(source, _OF_COLUMNS) and self.result.schema is not None:
             return make_fitted_source(source.table, source.label, self.result.schema)
         if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")

@@ -99,6 +99,7 @@ def _work(context: Context) -> dict[str, Any]:
         "shape": list(source.shape),
         "mixed_sizes": source.mixed_sizes,
         "named": bool(folder.parts("names")),
+        "columns": list(getattr(source, "column_names", ())),
         "shard_rows": context.shards.size,
         "rule": _rule(source),
         "source": context.facts,

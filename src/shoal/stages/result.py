@@ -66,6 +66,12 @@ class Result:
         return Schema.from_dict(read_json(path), read_npy(folder.whole("donors")))
 
     @property
+    def vector_columns(self) -> list[str] | None:
+        """The columns of vectors, empty where they have no names; None of other rows."""
+        names: list[str] = self.summary.get("columns", [])
+        return names if self.summary["kind"] == "vectors" else None
+
+    @property
     def n_rows(self) -> int:
         """Rows of the source, quarantined ones counted."""
         return int(self.summary["rows"])
