@@ -12,7 +12,7 @@ from shoal.errors import InputError
         {"size": (0, 5)},
         {"size": (5,)},
         {"size": (5000, 5)},
-        {"channels": 2},
+        {"channels": 0},
         {"fit": "squash"},
         {"sampling": "nearest"},
         {"kept": 0},

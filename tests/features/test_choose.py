@@ -91,6 +91,19 @@ def test_large_images_are_looked_at(images, photos, said):
     assert said in sentence
 
 
+BANDS = Rows("images", (64, 64, 5), (300, 300))
+
+
+def test_images_of_other_channels_are_no_photos():
+    chosen, sentence = choose_encoder("auto", BANDS, lambda: [SHADES])
+    assert chosen == Gradients((64, 64, 5))
+    assert "these images have 5, and the photo network takes grey or colour" in sentence
+    for name in ("photo", "onnx:none.onnx"):
+        with pytest.raises(SettingError, match="have 5 channels, and the network takes"):
+            choose_encoder(name, BANDS)
+    assert choose_encoder("colours", BANDS)[0] == Colours((64, 64, 5))
+
+
 def test_small_images_are_not_looked_at():
     def look():
         raise AssertionError

@@ -60,6 +60,23 @@ def test_the_distance_is_how_far_colours_move():
     assert np.linalg.norm(rows[0] - rows[2]) == pytest.approx(np.sqrt(3 / 2) * 100 / 255, abs=1e-5)
 
 
+@pytest.mark.parametrize("channels", [2, 4, 13, 40])
+def test_other_channels_have_means_and_the_root_of_their_covariance(channels):
+    images = np.random.default_rng(0).integers(0, 256, (3, 7, 6, channels)).astype(np.uint8)
+    encoder = Colours((7, 6, channels))
+    rows = encoder.encode(images)
+    assert rows.shape == (3, encoder.n_features)
+    np.testing.assert_array_equal(encoder.encode(images[1:2]), rows[1:2])
+    if channels > 32:  # neighbours are averaged
+        return
+    pixels = images[1].reshape(-1, channels) / 255
+    np.testing.assert_allclose(rows[1, :channels], pixels.mean(axis=0), rtol=1e-5)
+    root = np.zeros((channels, channels))
+    root[np.triu_indices(channels, 1)] = rows[1, 2 * channels :] / np.sqrt(2)
+    root += root.T + np.diag(rows[1, channels : 2 * channels])
+    np.testing.assert_allclose(root @ root, np.cov(pixels.T, bias=True), atol=1e-6)
+
+
 def test_large_images_do_not_overflow():
     rows = Colours((3000, 2000, 3)).encode(np.full((1, 3000, 2000, 3), 255, np.uint8))
     assert rows.tolist() == [[1.0] * 3 + [0.0] * 6]
@@ -67,6 +84,6 @@ def test_large_images_do_not_overflow():
 
 def test_refuses_what_was_not_said():
     with pytest.raises(InputError, match="is needed"):
-        Colours((4, 4, 2))
+        Colours((4, 4))
     with pytest.raises(InputError, match="float64"):
         Colours((4, 4, 1)).encode(np.zeros((1, 4, 4, 1)))

@@ -209,11 +209,37 @@ def test_tents_share_every_pixel_out(n, cells):
     assert ((places >= 0) & (places < cells)).all()
 
 
+@pytest.mark.parametrize("channels", [2, 4, 5, 13, 60])
+def test_other_channels_are_encoded_each_by_itself(channels):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (3, 32, 40, channels)).astype(np.uint8)
+    encoder = Gradients((32, 40, channels))
+    rows = encoder.encode(images)
+    assert rows.shape == (3, encoder.n_features)
+    assert encoder.n_features <= 4096 + 16 * 16
+    if channels <= 5:
+        one = Gradients((32, 40, 1)).encode(np.ascontiguousarray(images[..., 1:2]))
+        np.testing.assert_array_equal(rows[:, one.shape[1] : 2 * one.shape[1]], one)
+    means = rows[:, -16 * min(channels, 16) :].reshape(3, 4, 4, -1)
+    block = images[2, 8:16, 10:20].mean(axis=(0, 1))
+    if channels <= 16:
+        np.testing.assert_allclose(means[2, 1, 1], 2 * block / 255, rtol=1e-5)
+
+
+@pytest.mark.parametrize("where", range(5))
+def test_a_pattern_in_one_channel_alone_shows(where):
+    images = np.full((2, 32, 32, 5), 100, np.uint8)
+    stripes = np.where(np.arange(32) // 8 % 2, 230, 20)
+    images[0, ..., where], images[1, ..., where] = stripes, stripes[:, None]
+    rows = Gradients((32, 32, 5)).encode(images)
+    assert np.linalg.norm(rows[0] - rows[1]) > 1
+
+
 def test_no_images_give_no_rows():
     assert Gradients((8, 8, 1)).encode(np.zeros((0, 8, 8, 1), np.uint8)).shape == (0, 128)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 2), (0, 8, 1)])
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 0), (0, 8, 1)])
 def test_refuses_other_shapes(shape):
     with pytest.raises(InputError, match="is needed"):
         Gradients(shape)

@@ -38,12 +38,24 @@ def test_large_images_are_averaged_down(height, width, channels):
     np.testing.assert_allclose(found, twin, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [2, 4, 5, 13, 300])
+def test_every_channel_counts(channels):
+    images = np.full((channels, 32, 32, channels), 100, np.uint8)
+    for channel in range(channels):
+        images[channel, :16, :, channel] = 200
+    encoder = Pixels((32, 32, channels))
+    rows = encoder.encode(images)
+    assert rows.shape == (channels, encoder.n_features)
+    assert encoder.n_features <= 3072
+    assert (np.ptp(rows, axis=1) > 0).all()
+
+
 def test_no_images_give_no_rows():
     assert Pixels((40, 40, 1)).encode(np.zeros((0, 40, 40, 1), np.uint8)).shape == (0, 1024)
 
 
 def test_refuses_what_was_not_said():
     with pytest.raises(InputError, match="is needed"):
-        Pixels((4, 4, 2))
+        Pixels((4, 4))
     with pytest.raises(InputError, match="float64"):
         Pixels((4, 4, 1)).encode(np.zeros((1, 4, 4, 1)))

@@ -129,6 +129,57 @@ def test_channels_first_moves_the_pixels():
     np.testing.assert_array_equal(read, images[1:])
 
 
+@pytest.mark.parametrize(
+    ("shape", "read", "said"),
+    [
+        ((6, 32, 32, 5), (32, 32, 5), "6 5-channel images of 32×32"),
+        ((6, 5, 32, 32), (32, 32, 5), "6 5-channel images of 32×32"),
+        ((6, 9, 9, 20), (9, 9, 20), "6 20-channel images of 9×9"),
+        ((6, 20, 9, 9), (9, 9, 20), "6 20-channel images of 9×9"),
+        ((6, 30, 40, 13), (30, 40, 13), "6 13-channel images of 30×40"),
+        ((6, 13, 30, 40), (30, 40, 13), "6 13-channel images of 30×40"),
+        ((6, 9, 8, 4), (9, 8, 4), "6 4-channel images of 9×8"),
+        ((6, 9, 8, 2), (9, 8, 2), "6 2-channel images of 9×8"),
+    ],
+)
+def test_channels_of_any_number_are_kept(shape, read, said):
+    images = RANDOM.integers(1, 255, shape, dtype=np.uint8)
+    source = open_source(images)
+    assert source.shape == read
+    assert source.description.startswith(said)
+    where = np.moveaxis(images, 1, -1) if shape[-1] != read[-1] else images
+    np.testing.assert_array_equal(source.read(0, 6).data, where)
+    assert thumbnails(source, [0, 3], 8).shape == (2, 8, 8, 3)
+    with pytest.raises(InputError, match="take grey or colour"):
+        as_wanted(source, Wanted((8, 8), channels=3))
+
+
+def test_a_fourth_channel_is_opacity_where_most_of_it_is_nothing_or_all():
+    images = RANDOM.integers(1, 255, (6, 9, 8, 4), dtype=np.uint8)
+    images[..., 3] = np.where(np.arange(8) < 5, 255, images[..., 3])
+    source = open_source(images)
+    assert source.shape == (9, 8, 3)
+    np.testing.assert_array_equal(source.read(0, 6).data[:, :, :5], images[:, :, :5, :3])
+
+
+def test_white_drawings_on_nothing_are_laid_on_black():
+    images = np.zeros((6, 9, 9, 4), np.uint8)
+    for row, image in enumerate(images):
+        image[row : row + 3] = 255
+    source = open_source(images)
+    assert source.description.endswith(", laid on black")
+    np.testing.assert_array_equal(source.read(0, 6).data, images[..., :3])
+    images[0, :3, :, :3] = 0  # one in black besides
+    assert open_source(images).description.endswith(", laid on grey")
+
+
+def test_opacity_that_is_the_same_everywhere_is_dropped():
+    images = RANDOM.integers(0, 256, (4, 5, 5, 4), dtype=np.uint8)
+    for opacity in (0, 128, 255):
+        images[..., 3] = opacity
+        np.testing.assert_array_equal(open_source(images).read(0, 4).data, images[..., :3])
+
+
 def test_alpha_is_laid_on_white():
     images = np.zeros((1, 1, 2, 4), np.float32)
     images[0, 0, :] = (1, 0, 0, 1), (1, 0, 0, 0.2)
@@ -186,7 +237,8 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((3, 0)), {}, "is empty: its shape is 3×0"),
         (np.array([["a", "b"]]), {}, "holds <U1, but images and vectors are numbers"),
         (np.zeros((2, 3), complex), {}, "holds complex128"),
-        (np.zeros((2, 5, 5, 7)), {}, r"have 7 channels, but images have 1 to 4"),
+        (np.zeros((2, 7, 5, 7)), {}, r"can be images of 7 channels first or last"),
+        (np.zeros((2, 7, 7, 7)), {}, r"can be images of 7 channels first or last"),
         (np.zeros((2, 5, 5, 3, 3)), {}, "not images: images are H×W or H×W×C"),
         (np.zeros((90, 120, 3), np.uint8), {}, "looks like one colour picture"),
         (np.zeros((32, 32, 3, 100), np.uint8), {}, r"last side .* numpy\.moveaxis"),

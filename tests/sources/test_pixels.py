@@ -1,23 +1,18 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from shoal.core.wanted import Wanted
-from shoal.sources.pixels import fit, limit, on_white, shaped, to_bytes, to_channels, to_vectors
+from shoal.errors import SourceError
+from shoal.sources.pixels import fit, limit, resize, shaped, to_bytes, to_channels, to_vectors
 
 
 def test_luminance_by_hand():
     image = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 20, 30]]], np.uint8)
     # .299, .587 and .114 of 255; 2.99 + 11.74 + 3.42
     assert to_channels(image, 1).ravel().tolist() == [76, 150, 29, 18]
-
-
-@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 9), st.just(4))))
-def test_on_white_is_the_rounded_blend(pixels):
-    alpha = pixels[..., 3:] / 255
-    blend = pixels[..., :3] * alpha + 255 * (1 - alpha)
-    assert np.abs(on_white(pixels) - blend).max() <= 0.5 + 1e-9
 
 
 @given(hnp.arrays(np.uint16, (3, 4)))
@@ -73,3 +68,21 @@ def test_numbers_beyond_32_bits_are_bad():
     vectors, bad = to_vectors(np.array([[1, 2], [1e300, 3]]))
     assert bad == {1: "holds a value beyond the range of 32-bit floats"}
     np.testing.assert_array_equal(vectors, [[1, 2], [0, 0]])
+
+
+@given(st.sampled_from((2, 4, 5)))
+def test_channels_are_scaled_each_by_itself(channels):
+    image = np.random.default_rng(channels).integers(0, 256, (20, 30, channels)).astype(np.uint8)
+    scaled = resize(image, (7, 9))
+    for channel in range(channels):
+        one = resize(image[..., channel : channel + 1], (7, 9))
+        np.testing.assert_array_equal(scaled[..., channel], one[..., 0])
+
+
+def test_other_channels_are_dealt_to_colours_and_never_made_up():
+    image = np.arange(1, 6, dtype=np.uint8).reshape(1, 1, 5) * 10
+    assert to_channels(image, 3).ravel().tolist() == [25, 35, 30]  # 10 and 40, 20 and 50, 30
+    assert to_channels(image, 1).ravel().tolist() == [30]
+    assert to_channels(image[..., :2], 3).ravel().tolist() == [10, 20, 0]
+    with pytest.raises(SourceError, match="has 3 channels, not 5"):
+        to_channels(image[..., :3], 5)

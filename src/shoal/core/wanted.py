@@ -24,7 +24,7 @@ class Wanted:
     max_side : int or None
         Without `size`: scaled down until no side is longer.
     channels : int or None
-        1 for grey, 3 for colour, None as the image has it.
+        1 for grey, 3 for colour, others where the image has them; None as the image has it.
     fit : {"crop", "stretch", "pad"}
         How `size` is filled: in proportion, what is over cut off evenly; each side by itself;
         in proportion, what is missing white.
@@ -57,8 +57,8 @@ class Wanted:
             object.__setattr__(self, "size", tuple(int(side) for side in self.size))
             if len(self.size) != 2 or not all(1 <= side <= _MOST for side in self.size):
                 raise InputError(f"images of {self.size} pixels: give height and width, 1 to 4,096")
-        if self.channels not in (None, 1, 3):
-            raise InputError(f"images of {self.channels} channels: give 1 or 3")
+        if self.channels is not None and self.channels < 1:
+            raise InputError(f"images of {self.channels} channels: give 1 or more")
         if self.fit not in _FITS or self.sampling not in _SAMPLINGS or not 0 < self.kept <= 1:
             raise InputError(
                 f"images with fit {self.fit!r}, sampling {self.sampling!r} and kept {self.kept}: "

@@ -123,6 +123,7 @@ def open_pictures(source: Source | None) -> Pictures | None:
 
 def encoded(pixels: NDArray[np.uint8], lossless: bool) -> tuple[bytes, str]:
     """Write pixels (h, w, C) as PNG or JPEG; bytes and media type."""
+    pixels = to_channels(pixels, 1 if pixels.shape[2] == 1 else 3)
     if not lossless:
         import simplejpeg
 

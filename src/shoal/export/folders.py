@@ -18,6 +18,7 @@ from shoal.export.base import RunLike
 from shoal.export.manifest import NAME, Journal, Manifest, digest, read_manifest, write_manifest
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.sources import Encoded, ImageSource, Source
+from shoal.sources.pixels import to_channels
 from shoal.storage import UrlPath, fingerprint
 from shoal.storage.parts import unwritable
 
@@ -245,7 +246,8 @@ def _bytes(source: Source, row: int) -> bytes:
 
     pixels = cast(ImageSource, source).read_original(row)
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
+    pixels = pixels[..., 0] if pixels.shape[2] == 1 else to_channels(pixels, 3)
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -46,7 +46,7 @@ def make_tiles(source: Source, rows: Sequence[int], side: int) -> NDArray[np.uin
 
 def mean_picture(source: Source, rows: Sequence[int], side: int) -> NDArray[np.uint8]:
     """Give the mean of the pictures of some rows, shape (side, side, C)."""
-    total = np.zeros((side, side, source.shape[2]))
+    total = np.zeros((side, side, 1 if source.shape[2] == 1 else 3))
     for start in range(0, len(rows), 64):
         total += make_tiles(source, rows[start : start + 64], side).sum(0, dtype=np.int64)
     return np.rint(total / max(len(rows), 1)).astype(np.uint8)

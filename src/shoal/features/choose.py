@@ -17,6 +17,7 @@ from shoal.features.content import count_drawings
 from shoal.features.gradients import Gradients
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
+from shoal.features.shapes import is_plain
 from shoal.features.vectors import Vectors
 
 CHOICES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
@@ -93,6 +94,12 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
         )
     shape = (height, width, channels)
     spec = parse_spec(name)
+    if not is_plain(channels) and (spec.what or name == "photo"):
+        raise SettingError(
+            f"features {name!r}, but the images have {channels} channels, and the network takes "
+            "grey or colour: choose auto, gradients, pixels or colours, or save three channels "
+            "as RGB"
+        )
     if spec.what:
         network, said = open_network(spec)
         return network, f"Features: {said}, as you asked."
@@ -125,6 +132,11 @@ def _by_content(
     across = "×".join(map(str, size))
     if max(size) <= _LARGEST_SMALL:
         return Gradients(shape), f"Features: gradients, because these are small images of {across}."
+    if not is_plain(shape[2]):
+        return Gradients(shape), (
+            f"Features: gradients of each channel, because these images have {shape[2]}, and "
+            "the photo network takes grey or colour."
+        )
     drawings, seen = count_drawings(look())
     if 2 * drawings > seen:
         return Gradients(shape), (

@@ -10,8 +10,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from shoal.features.base import Needs
-from shoal.features.shapes import check_images, check_shape
+from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
+_MOST_CHANNELS = 32  # more are averaged with their neighbours: 560 numbers a row
 _SWEEPS = 6  # of rotations: a symmetric 3 × 3 matrix is diagonal to rounding after four or five
 
 
@@ -22,12 +23,13 @@ class Colours:
     The distance of two rows is about the Fréchet distance of the images' colours, taken for two
     normal distributions (it is that where both vary along the same axes): how far their colours
     would have to be moved to turn one palette into the other. Where colours lie in the image, and
-    what it shows, is left out. Grey images have mean and standard deviation.
+    what it shows, is left out. Grey images have mean and standard deviation; those of other
+    numbers of channels what colour has, of all channels.
 
     Parameters
     ----------
     shape : tuple of int
-        ``(H, W, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB).
+        ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
 
     Raises
     ------
@@ -58,7 +60,8 @@ class Colours:
     @property
     def n_features(self) -> int:
         """Length of one feature row: 9 for colour, 2 for grey."""
-        return 9 if self.shape[2] == 3 else 2
+        channels = min(self.shape[2], _MOST_CHANNELS)
+        return channels + channels * (channels + 1) // 2
 
     @property
     def needs(self) -> Needs:
@@ -77,7 +80,8 @@ class Colours:
         """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
 
         A row holds the means of red, green and blue, the diagonal of the covariance's root, and
-        its entries red–green, red–blue and green–blue times √2, as they count twice.
+        its entries red–green, red–blue and green–blue times √2, as they count twice; likewise
+        for other channels.
 
         Raises
         ------
@@ -85,6 +89,8 @@ class Colours:
             When the images are not uint8 or not of the shape that was said.
         """
         check_images(data, self.shape)
+        if not is_plain(self.shape[2]):
+            return _encode_channels(gathered(data, _MOST_CHANNELS))
         pixels = np.ascontiguousarray(data).reshape(len(data), -1, self.shape[2])
         out = np.empty((len(data), self.n_features), np.float32)
         if self.shape[2] == 1:
@@ -92,6 +98,22 @@ class Colours:
         else:
             _encode_colour(pixels, out)
         return out
+
+
+def _encode_channels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give means and root of the covariance of channels, one image at a time; sums are exact."""
+    channels = images.shape[3]
+    above = np.triu_indices(channels, 1)
+    out = np.empty((len(images), channels + channels * (channels + 1) // 2), np.float32)
+    for row, image in enumerate(images):
+        pixels = image.reshape(-1, channels).astype(np.float64)
+        n, total = len(pixels), pixels.sum(axis=0)
+        scatter = n * (pixels.T @ pixels) - np.outer(total, total)
+        values, vectors = np.linalg.eigh(scatter)
+        root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+        found = (total, np.diag(root), np.sqrt(2.0) * root[above])
+        out[row] = np.concatenate(found) / (255.0 * n)
+    return out
 
 
 @njit(cache=True, nogil=True)

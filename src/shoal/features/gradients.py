@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.features.base import Needs
-from shoal.features.gradient_kernel import BINS, BLOCKS, encode_images
-from shoal.features.shapes import check_images, check_shape
+from shoal.features.gradient_kernel import BINS, BLOCKS, COLOUR, encode_images
+from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
 _FEWEST, _MOST = 4, 8  # cells along the shorter side
+_MOST_CHANNELS = 16  # more are averaged with their neighbours
+_MOST_EDGES = 4096  # numbers for the edges of all channels: their moments take 128 MiB
 _SMALL = 32  # pixels along the shorter side: larger images are averaged down to between 32 and 63
 
 
@@ -27,11 +30,15 @@ class Gradients:
     strong ones, but images with less than two grey levels of gradient a pixel stay small, so
     that noise is not blown up. Colour adds the RGB means of 4 × 4 blocks, from 0 to 2.
 
+    Where the channels are neither grey nor RGB, each has histograms of its own, divided by its
+    own total, and block means: what one channel alone shows counts as much as what another does.
+
     Parameters
     ----------
     shape : tuple of int
-        ``(H, W, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB). Images of 64 pixels and
-        more are first averaged in equal square blocks until the shorter side has 32 to 63.
+        ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels. Images of 64
+        pixels and more are first averaged in equal square blocks until the shorter side has 32
+        to 63.
     cell : int, default 4
         Wanted side of a cell in pixels. It becomes smaller or larger where that is needed for 4
         to 8 cells along the shorter side: 8 × 8 images have cells of 2 pixels, 28 × 28 of 4.
@@ -83,15 +90,28 @@ class Gradients:
         height, width = self._pixels
         shorter = min(height, width)
         cells = min(max(round(shorter / self.cell), _FEWEST), _MOST, shorter)
-        # a long strip has cells in proportion, to a limit: features stay below some thousands
-        down, across = (min(round(cells * side / shorter), 4 * _MOST) for side in (height, width))
-        return down, across
+        while True:
+            # a long strip has cells in proportion, to a limit: features stay below some thousands
+            down, across = (
+                min(round(cells * side / shorter), 4 * _MOST) for side in (height, width)
+            )
+            edges = down * across * BINS * self._channels
+            if is_plain(self.shape[2]) or edges <= _MOST_EDGES or cells == 1:
+                return down, across
+            cells -= 1
+
+    @property
+    def _channels(self) -> int:
+        """Channels that are told apart; RGB has one luminance."""
+        return 1 if is_plain(self.shape[2]) else min(self.shape[2], _MOST_CHANNELS)
 
     @property
     def n_features(self) -> int:
         """Length of one feature row."""
         down, across = self.grid
-        return down * across * BINS + (3 * BLOCKS * BLOCKS if self.shape[2] == 3 else 0)
+        means = self.shape[2] if is_plain(self.shape[2]) else self._channels
+        edges = down * across * BINS * self._channels
+        return edges + (0 if self.shape[2] == 1 else means * BLOCKS * BLOCKS)
 
     @property
     def needs(self) -> Needs:
@@ -124,23 +144,53 @@ class Gradients:
             When the images are not uint8 or not of the shape that was said.
         """
         check_images(data, self.shape)
+        out = np.empty((len(data), self.n_features), np.float32)
+        if is_plain(self.shape[2]):
+            self._encode(data, out)
+            return out
+        images, at = gathered(data, _MOST_CHANNELS), 0
+        edges = np.empty((len(data), math.prod(self.grid) * BINS), np.float32)
+        for channel in range(images.shape[3]):
+            self._encode(images[..., channel : channel + 1], edges)
+            out[:, at : at + edges.shape[1]] = edges
+            at += edges.shape[1]
+        out[:, at:] = _block_means(images)
+        return out
+
+    def _encode(self, images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+        """Encode images in grey or RGB."""
         (height, width), (down, across) = self._pixels, self.grid
         reach = min(height / down, width / across) / 6
-        out = np.empty((len(data), self.n_features), np.float32)
         encode_images(
-            np.ascontiguousarray(data),
+            np.ascontiguousarray(images),
             self.shrink,
             np.float32(min(0.25, reach * reach / 2)),
             (down, *tents(height, down)),
             (across, *tents(width, across)),
             out,
         )
-        return out
 
     @property
     def _pixels(self) -> tuple[int, int]:
         """Pixels down and across after `shrink`; a rest of less than a block is left out."""
         return self.shape[0] // self.shrink, self.shape[1] // self.shrink
+
+
+def _block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give the means of 4 × 4 blocks of each channel, from 0 to 2, (n, 16 C)."""
+    n, height, width, channels = images.shape
+    means = np.empty((n, BLOCKS, BLOCKS, channels), np.float32)
+    for r in range(BLOCKS):
+        for c in range(BLOCKS):
+            rows, columns = _block(r, height), _block(c, width)
+            means[:, r, c] = images[:, rows, columns].mean(axis=(1, 2), dtype=np.float64)
+    return means.reshape(n, -1) * (COLOUR / np.float32(255))
+
+
+def _block(at: int, side: int) -> slice:
+    """Give the pixels of a block; small images have blocks that share pixels."""
+    low = min(at * side // BLOCKS, side - 1)
+    return slice(low, max((at + 1) * side // BLOCKS, low + 1))
 
 
 def tents(n: int, cells: int) -> tuple[NDArray, NDArray]:

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.features.base import Needs
-from shoal.features.shapes import check_images, check_shape
+from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
 _LONGEST = 32
+_MOST = 3 * _LONGEST**2  # values a row, whatever the number of channels
+_MOST_CHANNELS = _MOST // 4**2  # more are averaged with their neighbours
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,12 @@ class Pixels:
     """The image's values between 0 and 1, row after row.
 
     Sides over 32 pixels are averaged in equal blocks down to 32 or fewer, so that a row never
-    has more than 3,072 values.
+    has more than 3,072 values; images of more than three channels to fewer blocks.
 
     Parameters
     ----------
     shape : tuple of int
-        ``(H, W, C)`` of one image in pixels, C of 1 (grey) or 3 (RGB).
+        ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
 
     Raises
     ------
@@ -51,13 +53,19 @@ class Pixels:
     def grid(self) -> tuple[int, int]:
         """Values down and across."""
         height, width, _ = self.shape
-        return min(height, _LONGEST), min(width, _LONGEST)
+        longest = _LONGEST if is_plain(self.shape[2]) else int((_MOST / self._channels) ** 0.5)
+        return min(height, longest, _LONGEST), min(width, longest, _LONGEST)
+
+    @property
+    def _channels(self) -> int:
+        """Channels that are told apart."""
+        return min(self.shape[2], _MOST_CHANNELS)
 
     @property
     def n_features(self) -> int:
         """Length of one feature row."""
         down, across = self.grid
-        return down * across * self.shape[2]
+        return down * across * self._channels
 
     @property
     def needs(self) -> Needs:
@@ -80,7 +88,7 @@ class Pixels:
             When the images are not uint8 or not of the shape that was said.
         """
         check_images(data, self.shape)
-        values = data.astype(np.float32)
+        values = gathered(data, self._channels).astype(np.float32)
         for axis, cells in zip((1, 2), self.grid, strict=True):
             side = values.shape[axis]
             if side > cells:

@@ -14,7 +14,16 @@ from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.handles import bare
-from shoal.sources.pixels import PixelRule, bad_values, limit, plan_pixels, show, to_vectors
+from shoal.sources.opacity import BLACK, WHITE
+from shoal.sources.pixels import (
+    PixelRule,
+    bad_values,
+    colour_word,
+    limit,
+    plan_pixels,
+    show,
+    to_vectors,
+)
 from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
 from shoal.sources.table import NOTHING, Chosen
 from shoal.storage import UrlPath, many
@@ -84,7 +93,7 @@ class ArraySource:
         if self.rule is None:
             left_out = self.chosen.briefly
             return f"{count} vectors of {self.shape[0]:,} numbers ({self.label}{left_out})"
-        colour = "grey" if self.rule.shape[2] == 1 else "colour"
+        colour = colour_word(self.rule.shape[2])
         text = f"{count} {colour} images of {show(self.rule.native[:2])} ({self.label})"
         return text + self._remarks(self.rule)
 
@@ -100,6 +109,8 @@ class ArraySource:
             said += ", channels first"
         if (rule.low, rule.high) != (0.0, 255.0) and self.store.dtype != bool:
             said += f", values {rule.low:g} to {rule.high:g}"
+        if rule.opacity and rule.ground != WHITE:
+            said += f", laid on {'black' if rule.ground == BLACK else 'grey'}"
         return said
 
     def fingerprint(self) -> dict[str, Any]:
@@ -108,6 +119,7 @@ class ArraySource:
         if self.rule:
             rule = [self.rule.channels_first, self.rule.low, self.rule.high]
             rule += [self.rule.wanted.as_dict()] if self.rule.wanted else []
+            rule += [self.rule.ground] if self.rule.ground != WHITE else []
         return {
             "kind": self.kind,
             "n_rows": self.n_rows,

@@ -23,7 +23,7 @@ LabelValues = Sequence[Any] | NDArray
 class Batch:
     """Decoded rows ``start..stop`` of a source.
 
-    `data` has one entry a row: uint8 ``(n, H, W, C)`` with C of 1 or 3 for images,
+    `data` has one entry a row: uint8 ``(n, H, W, C)`` for images (grey, RGB, or other channels),
     float32 ``(n, D)`` for vectors. A row that could not be read is all zeros there and has
     its position within the batch as a key of `bad`, with the reason as the value.
     """
@@ -141,4 +141,10 @@ def as_wanted(source: Source, wanted: Wanted | None) -> Source:
         return source
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures to scale")
+    channels = source.shape[2]
+    if wanted.channels in (1, 3) and channels not in (1, 3):
+        raise InputError(
+            f"{source.description}, but these features take grey or colour: save three of the "
+            f"{channels} channels as RGB"
+        )
     return source.wanting(wanted)

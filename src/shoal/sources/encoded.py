@@ -18,7 +18,7 @@ from shoal.errors import SourceError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.decode import decode, measure
 from shoal.sources.formats import extension_of, is_image_name
-from shoal.sources.pixels import LARGEST_NATIVE, show
+from shoal.sources.pixels import LARGEST_NATIVE, colour_word, show
 from shoal.sources.store import check_range
 
 _FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
@@ -113,7 +113,7 @@ class EncodedSource:
     @property
     def description(self) -> str:
         """One line for people."""
-        colour = "grey" if self.shape[2] == 1 else "colour"
+        colour = colour_word(self.shape[2])
         return f"{self.n_rows:,} {colour} images of {self.sizes} ({self.label})"
 
     def fingerprint(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.core.wanted import Sampling, Wanted
-from shoal.errors import InputError
+from shoal.errors import InputError, SourceError
+from shoal.sources.opacity import WHITE, choose_ground, is_opacity, lay
 
 LARGEST_NATIVE = 64
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
@@ -30,11 +32,15 @@ class PixelRule:
     low, high : float
         The stored values that become 0 and 255.
     native : tuple of int
-        ``(H, W, C)`` before scaling, C of 1 or 3.
+        ``(H, W, C)`` before scaling, opacity not counted.
     shape : tuple of int
         ``(H, W, C)`` as read.
     wanted : Wanted or None
         How images are scaled and cut to `shape`; None for the middle of each.
+    opacity : bool
+        Whether the last channel stored is opacity.
+    ground : int
+        The grey that transparent images are laid on.
     """
 
     channels_first: bool
@@ -43,6 +49,23 @@ class PixelRule:
     native: tuple[int, int, int]
     shape: tuple[int, int, int]
     wanted: Wanted | None = None
+    opacity: bool = False
+    ground: int = WHITE
+
+    def like(self, facts: Mapping[str, Any]) -> PixelRule:
+        """Return the rule by which the same rows are read as those of another, by its `facts`."""
+        more = self.opacity - bool(facts.get("opacity", self.opacity))
+        return dataclasses.replace(
+            self,
+            native=(*self.native[:2], self.native[2] + more),
+            shape=(*self.shape[:2], self.shape[2] + more),
+            **facts,
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What depends on the rows looked at, as JSON holds it."""
+        return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
 
     def wanting(self, wanted: Wanted) -> PixelRule:
         """Give the rule by which the same rows are read in another size and cut."""
@@ -62,7 +85,8 @@ class PixelRule:
             pixels = pixels[..., None]
         elif self.channels_first:
             pixels = np.moveaxis(pixels, 1, -1)
-        pixels = on_white(pixels)
+        if self.opacity:
+            pixels = lay(pixels, self.ground)
         wanted = self.wanted or Wanted(self.shape[:2])
         if not native and (self.wanted or pixels.shape[1:] != self.shape):
             fitted = np.empty((len(pixels), *self.shape), np.uint8)
@@ -84,22 +108,43 @@ def plan_pixels(
     """
     first = _channels_first(row_shape)
     height, width, stored = _as_hwc(row_shape, first)
-    if stored not in (1, 2, 3, 4):
-        raise InputError(
-            f"rows of shape {show(row_shape)} have {stored} channels, but images have 1 to 4: "
-            "give --as vectors to take each row as one vector"
-        )
     low, high = value_range(sample)
-    channels = 1 if stored < 3 else 3
+    opacity, ground = False, WHITE
+    if stored in (2, 4) and not first:
+        looked = to_bytes(sample, low, high)
+        opacity = is_opacity(looked[..., -1])
+        ground = choose_ground(looked) if opacity else WHITE
+    channels = stored - opacity
     size = image_size or (height, width)
     if image_size is None and max(height, width) > LARGEST_NATIVE:
         size = (LARGEST_NATIVE, LARGEST_NATIVE)
-    return PixelRule(first, low, high, (height, width, channels), (*size, channels))
+    shapes = (height, width, channels), (*size, channels)
+    return PixelRule(first, low, high, *shapes, None, opacity, ground)
 
 
 def _channels_first(row_shape: tuple[int, ...]) -> bool:
-    """Tell ``(C, H, W)``: C is 1 or 3 and W cannot be a number of channels."""
-    return len(row_shape) == 3 and row_shape[2] > 4 and row_shape[0] in (1, 3)
+    """Tell ``(C, H, W)`` from ``(H, W, C)``.
+
+    C is 1 or 3 and W cannot be a number of channels; or the side that is left out is a square's.
+
+    Raises
+    ------
+    InputError
+        When both can be.
+    """
+    if len(row_shape) != 3 or row_shape[2] <= 4:
+        return False
+    first, middle, last = row_shape
+    if first in (1, 3):
+        return True
+    if (first == middle) != (middle == last):
+        return middle == last
+    if first == last:
+        raise InputError(
+            f"rows of shape {show(row_shape)} can be images of {last} channels first or last: "
+            "give --shape H,W for slices of their own, or --as vectors to take each as one vector"
+        )
+    return first < last
 
 
 def _as_hwc(row_shape: tuple[int, ...], first: bool) -> tuple[int, int, int]:
@@ -153,23 +198,33 @@ def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
         return values.clip(0, 255).astype(np.uint8)
 
 
-def on_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay pixels with an alpha channel (2 or 4 channels, the last) on white."""
-    if pixels.shape[-1] not in (2, 4):
-        return pixels
-    alpha = pixels[..., -1:].astype(np.uint16)
-    laid = pixels[..., :-1] * alpha
-    laid += 255 * (255 - alpha) + 128
-    return ((laid + (laid >> 8)) >> 8).astype(np.uint8)  # division by 255, rounded
-
-
 def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Give an image ``(H, W, C)`` as grey (its luminance) or as colour."""
-    if image.shape[-1] == channels:
+    """Give an image ``(H, W, C)`` as grey (its luminance) or as colour.
+
+    Other channels than red, green and blue are dealt to these in turn, so that each can be seen.
+
+    Raises
+    ------
+    SourceError
+        When other channels are wanted than these or its own.
+
+    Examples
+    --------
+    >>> to_channels(np.array([[[10, 20, 30, 50, 60]]], np.uint8), 3).tolist()
+    [[[30, 40, 30]]]
+    """
+    stored = image.shape[-1]
+    if stored == channels:
         return image
-    if channels == 3:
+    if channels not in (1, 3):
+        raise SourceError(f"the image has {stored} channels, not {channels}")
+    if stored == 1:
         return np.repeat(image, 3, axis=-1)
-    return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
+    if stored == 3:
+        return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
+    dealt = [image[..., at::channels] for at in range(channels)]
+    means = [part.mean(axis=-1) if part.shape[-1] else np.zeros(image.shape[:2]) for part in dealt]
+    return np.rint(np.stack(means, axis=-1)).astype(np.uint8)
 
 
 Extent = tuple[float, float]
@@ -250,11 +305,24 @@ def resize(
     sampling: Sampling = "bilinear",
 ) -> NDArray[np.uint8]:
     """Resample an image, or a box of it, with antialiasing."""
-    flat = image[..., 0] if image.shape[-1] == 1 else image
-    picture = Image.fromarray(np.ascontiguousarray(flat))
     kernel = Image.Resampling[sampling.upper()]
-    scaled = picture.resize((size[1], size[0]), kernel, box=box, reducing_gap=3.0)
-    return np.asarray(scaled).reshape(*size, image.shape[-1])
+    return by_picture(
+        image, lambda one: one.resize((size[1], size[0]), kernel, box=box, reducing_gap=3.0)
+    )
+
+
+def by_picture(
+    image: NDArray[np.uint8], change: Callable[[Image.Image], Image.Image]
+) -> NDArray[np.uint8]:
+    """Change an image as Pillow's pictures in grey or RGB; other channels one by one.
+
+    Pillow would take the last of two or four for what is transparent.
+    """
+    channels = image.shape[-1]
+    if channels == 3:
+        return np.asarray(change(Image.fromarray(np.ascontiguousarray(image))))
+    each = [change(Image.fromarray(np.ascontiguousarray(image[..., c]))) for c in range(channels)]
+    return np.stack([np.asarray(one) for one in each], axis=-1)
 
 
 def bad_values(rows: NDArray) -> dict[int, str]:
@@ -304,3 +372,12 @@ def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
 def show(shape: tuple[int, ...]) -> str:
     """Write a shape for people: ``28×28``."""
     return "×".join(map(str, shape))
+
+
+def colour_word(channels: int) -> str:
+    """Say what images of so many channels are.
+
+    >>> colour_word(1), colour_word(3), colour_word(5)
+    ('grey', 'colour', '5-channel')
+    """
+    return {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.core.wanted import Wanted
-from shoal.sources.pixels import on_white, shaped, to_bytes, value_range
+from shoal.sources.opacity import blend
+from shoal.sources.pixels import by_picture, shaped, to_bytes, value_range
 
 SIDEWAYS = (5, 6, 7, 8)
 _ORIENTATION_TAG = 0x0112
@@ -95,9 +96,7 @@ def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Average blocks of pixels."""
     if factor == 1:
         return image
-    flat = image[..., 0] if image.shape[2] == 1 else image
-    small = np.asarray(Image.fromarray(np.ascontiguousarray(flat)).reduce(factor))
-    return small if small.ndim == 3 else small[..., None]
+    return by_picture(image, lambda one: one.reduce(factor))
 
 
 def _converted(picture: Image.Image, span: tuple[float, float] | None) -> NDArray[np.uint8]:
@@ -117,7 +116,8 @@ def _converted(picture: Image.Image, span: tuple[float, float] | None) -> NDArra
     elif mode not in ("L", "LA", "RGB", "RGBA"):
         picture = picture.convert("RGB")
     pixels = np.asarray(picture)
-    return on_white(pixels if pixels.ndim == 3 else pixels[..., None])
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    return blend(pixels) if pixels.shape[2] in (2, 4) else pixels
 
 
 def _span(picture: Image.Image) -> tuple[float, float]:

@@ -41,7 +41,7 @@ def thumbnails(
     Returns
     -------
     uint8 array, shape (n, side, side, C)
-        C as the source has it. A row that cannot be read is mid-grey.
+        C of 1 for grey, else 3: see `to_channels`. A row that cannot be read is mid-grey.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "cent
     """
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures")
-    return source.wanting(_wanted(side, keep, source.shape[2]))
+    return source.wanting(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
 
 
 def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:

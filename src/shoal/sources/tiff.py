@@ -20,6 +20,12 @@ STRIP_OFFSETS, ROWS, STRIP_BYTES = 273, 278, 279
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
 DNG_VERSION = 50706
 
+LZW, JPEG, DEFLATE, PACK_BITS = 5, 7, 8, 32773
+BYTE_CODECS = (1, LZW, DEFLATE, PACK_BITS, 32946, 34925, 50000)
+"""Compressions of bytes, whatever these stand for: none, LZW, deflate, pack bits, LZMA, zstd."""
+
+_PREDICTED = (LZW, DEFLATE, 32946, 34925, 50000)
+
 ReadAt = Callable[[int, int], bytes]
 """Returns `length` bytes from a place on, fewer at the end: ``read(at, length)``."""
 
@@ -27,6 +33,8 @@ ReadAt = Callable[[int, int], bytes]
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # by photometric: RGB, CMYK, YCbCr, Lab …
+_CMYK = 5
 _MOST_TAGS = 4096
 _MOST_PAGES = 1 << 20
 _MOST_VALUE_BYTES = 1 << 24  # of one tag: 2 million strips, or a long description
@@ -44,6 +52,68 @@ class Entry:
     def size(self) -> int:
         """Bytes of all values."""
         return _SIZES.get(self.type, 1) * self.count
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the pixels of a page are stored.
+
+    Attributes
+    ----------
+    height, width, samples : int
+        Rows, columns, and numbers a pixel.
+    bits, format : int
+        Of a number; 0 bits where they differ. 1: whole, 2: with a sign, 3: floating point.
+    photometric, compression : int
+        As TIFF numbers them.
+    separate : bool
+        Whether each sample has a picture of its own, rather than lying beside the others.
+    predictor : int
+        2: differences are stored, 3: those of floating point numbers.
+    tile : int
+        Width of a tile, 0 for strips.
+    extra : tuple of int
+        What the samples behind the colours are: 1 and 2 are opacity, 0 is not said.
+    """
+
+    height: int
+    width: int
+    samples: int
+    bits: int
+    format: int
+    photometric: int
+    compression: int
+    separate: bool
+    predictor: int
+    tile: int
+    extra: tuple[int, ...]
+
+    @property
+    def stored_width(self) -> int:
+        """Columns as stored: in whole tiles."""
+        return -(-self.width // self.tile) * self.tile if self.tile else self.width
+
+    @property
+    def colours(self) -> int:
+        """Samples that are a colour, of those there are; 1 where nothing is known."""
+        return min(_COLOURS.get(self.photometric, 1), self.samples)
+
+    @property
+    def opacity(self) -> int | None:
+        """Which sample is the pixel's opacity; None where none is said to be."""
+        behind = self.extra[: self.samples - self.colours]
+        return next((self.colours + at for at, kind in enumerate(behind) if kind in (1, 2)), None)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is grey, colours, or either with opacity, of depths that Pillow knows."""
+        if self.samples - self.colours - (self.opacity is not None) > 0:
+            return False
+        if self.photometric == _CMYK:
+            return self.bits in (8, 16)
+        depth = (self.bits, self.format)
+        wide = self.samples == 1 and depth in ((16, 1), (32, 3))
+        return wide or (0 < self.bits <= 8 and self.format in (1, 4))
 
 
 @dataclass(frozen=True)
@@ -101,6 +171,27 @@ class Directory:
         if DESCRIPTION not in self.entries:
             return ""
         return self.value(DESCRIPTION).split(b"\0")[0].decode("utf-8", "replace")
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How its pixels are stored."""
+        bits, formats = self.numbers(BITS) or (1,), self.numbers(FORMAT) or (1,)
+        samples = self.number(SAMPLES, 1)
+        is_even = len(set(bits[:samples])) == 1 and len(set(formats[:samples])) == 1
+        compression = self.number(COMPRESSION, 1)
+        return Layout(
+            self.number(HEIGHT),
+            self.number(WIDTH),
+            samples,
+            bits[0] if is_even else 0,
+            formats[0],
+            self.number(PHOTOMETRIC, 1),
+            compression,
+            samples > 1 and self.number(PLANAR, 1) == 2,
+            self.number(PREDICTOR, 1) if compression in _PREDICTED else 1,
+            self.number(TILE_WIDTH) if TILE_OFFSETS in self.entries else 0,
+            self.numbers(EXTRA_SAMPLES),
+        )
 
     @cached_property
     def is_reduced(self) -> bool:

@@ -179,11 +179,11 @@ class Fitted:
             return make_fitted_source(source.table, source.label, self.result.schema)
         if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")
-        if self.encoder.needs.wanted is None and source.shape != shape:
-            source = _in_shape(source, shape)
         rule = summary["rule"]
         if rule and isinstance(source, ArraySource) and source.rule:
-            source = replace(source, rule=replace(source.rule, **rule))
+            source = replace(source, rule=source.rule.like(rule))
+        if self.encoder.needs.wanted is None and source.shape != shape:
+            source = _in_shape(source, shape)
         return source
 
 

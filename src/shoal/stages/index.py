@@ -149,10 +149,10 @@ def sample_of(source: Source) -> int | None:
     return taken.of if taken is not None and taken.sample else None
 
 
-def _rule(source: Source) -> dict[str, float] | None:
+def _rule(source: Source) -> dict[str, Any] | None:
     """Give the range of stored values that was taken for black to white, for new images."""
     if isinstance(source, ArraySource) and source.rule:
-        return {"low": source.rule.low, "high": source.rule.high}
+        return source.rule.facts
     return None
 
 
