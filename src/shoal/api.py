@@ -41,7 +41,6 @@ from shoal.storage import RunFolder, as_place, read_json
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
-_UNKNOWN = -1
 _NOTED = ("left_out", "remarks")
 
 

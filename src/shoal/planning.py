@@ -46,7 +46,6 @@ ONCE = ("features", "summarise", "tree")
 LOOKED_AT_MOST = 12_000
 """Rows that are looked at to find new clusters among those added."""
 
-_MEBIBYTE = 1 << 20
 _GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
 _LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
 _STEP = 0.75

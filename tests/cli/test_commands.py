@@ -157,6 +157,7 @@ def test_version(shoal, told):
     import shoal as package
 
     assert package.__version__ in shoal("version").stdout
+    assert shoal("--version").stdout == shoal("version").stdout
     assert told("version")["shoal"] == package.__version__
 
 

@@ -25,7 +25,9 @@ def test_a_fit_says_what_it_found_and_what_to_do_next(shoal, photos, photos_run)
 def test_the_next_commands_can_be_copied(shoal, digits, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = shoal("fit", digits, "--key", "images", "-o", run, "-q").stdout.splitlines()
-    for line in lines[lines.index("Next:") + 1 :]:
+    first, *others = lines[lines.index("Next:") + 1 :]
+    assert shlex.split(first, comments=True) == ["shoal", "explore", str(run)]
+    for line in others:
         words = shlex.split(line, comments=True)
         assert words[0] == "shoal"
         assert shoal(*words[1:]).exit_code == 0
@@ -34,6 +36,16 @@ def test_the_next_commands_can_be_copied(shoal, digits, run, tmp_path, monkeypat
         "digits-labels.csv",
         "digits-report",
     ]
+
+
+def test_the_explorer_opens_after_the_fit(shoal, digits, run, monkeypatch):
+    opened = []
+    monkeypatch.setattr("shoal.cli.explore.explore_run", lambda found: opened.append(found.path))
+    words = ("fit", digits, "--key", "images", "-o", run, "-q")
+    assert shoal(*words).exit_code == 0
+    assert opened == []
+    assert shoal(*words, "--explore").exit_code == 0
+    assert opened == [run]
 
 
 def test_json_and_nothing_else(told, digits, run):

@@ -52,6 +52,9 @@ def fit(
             help="Make clusters of what is proposed for added rows, by edits that can be undone.",
         ),
     ] = False,
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Open the explorer in the browser when done.")
+    ] = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
@@ -95,6 +98,10 @@ def fit(
         print_outcome(run)
         print_drift(run, accepted)
         print_what_next(run, source, given)
+    if explore:
+        from shoal.cli.explore import explore_run
+
+        explore_run(run)
 
 
 def default_run(source: str) -> Path:
@@ -154,6 +161,7 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     if run.sample_of is not None:
         options = [w for name in given if name != "sample" for w in (flag(name), given[name])]
         lines.append((command("shoal", "fit", source, "-o", run.path, *options), "all rows"))
+    lines.append((command("shoal", "explore", run.path), "look at every cluster, correct, name"))
     lines += [
         (command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"), "a cluster for each row")
     ]

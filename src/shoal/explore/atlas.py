@@ -231,13 +231,3 @@ class Atlas:
             )
 
         return [shard(row // size)[row % size].as_py() for row in np.asarray(rows).tolist()]
-
-    def assigned(self, row: int) -> dict[str, Any]:
-        """Give what the fit says of one row: representative, second, margin, distance, outlier."""
-        size, folder = int(self.result.summary["shard_rows"]), self.run.stage("assign")
-        number = row // size
-        table = self._shards.get(
-            ("assign", number), lambda: read_table(folder.part("rows", number, "parquet"))
-        )
-        found: dict[str, Any] = table.slice(row % size, 1).to_pylist()[0]
-        return found
