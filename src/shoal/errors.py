@@ -21,6 +21,10 @@ class SourceError(InputError):
     """The images or vectors cannot be read, or are not of the kind that was said."""
 
 
+class UnlikeError(SourceError):
+    """Files given as one set differ in the type or shape of their rows, or in their columns."""
+
+
 class SettingError(InputError):
     """A setting has a value outside its range, or two settings do not go together."""
 

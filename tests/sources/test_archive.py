@@ -133,7 +133,8 @@ def test_patterns_and_lists_of_archives(tmp_path, monkeypatch):
 
 def test_images_beside_archives_win_and_it_is_said(tmp_path):
     write_tar(tmp_path / "x.tar", MEMBERS)
-    (tmp_path / "a.png").write_bytes(png(3))
+    for at in range(20):
+        (tmp_path / f"{at}.png").write_bytes(png(3))
     assert open_source(tmp_path).description.endswith(f"({tmp_path.name}, 1 .tar left out)")
 
 

@@ -58,6 +58,16 @@ def test_the_conversion_that_is_said_works(tmp_path, content, name, converted, k
         assert source.label_origin == f"{converted}, labels"
 
 
+def test_a_name_is_no_command_for_the_shell(tmp_path):
+    for name in ("$(touch harm).pkl", "`touch harm`.pkl", "a';b.pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps([1], 2))
+        with pytest.raises(SourceError) as caught:
+            open_source(tmp_path / name)
+        code = str(caught.value).partition("python -c")[2]
+        assert "FILE" in code
+        assert "harm" not in code
+
+
 def test_raw_numbers_that_begin_like_one_are_read_by_their_shape(tmp_path):
     (tmp_path / "x.bin").write_bytes(b"\x80\x03" + bytes(62))
     assert open_source(tmp_path / "x.bin", shape=(4, 4)).n_rows == 4

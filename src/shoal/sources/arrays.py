@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
-from shoal.errors import InputError, SourceError
+from shoal.errors import InputError, SourceError, UnlikeError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
 from shoal.sources.handles import bare
 from shoal.sources.opacity import BLACK, WHITE
@@ -346,7 +346,7 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
         if first is None:
             first = (dtype, row_shape)
         elif (dtype, row_shape) != first:
-            raise SourceError(
+            raise UnlikeError(
                 f"{path.name} has rows of {show(row_shape)} {dtype}, but {paths[0].name} of "
                 f"{show(first[1])} {first[0]}: shards must be alike"
             )
@@ -355,15 +355,31 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
     return FileStore(tuple(parts), first[0], first[1], named)
 
 
-def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
-    """Read the header of an ``.npy`` file and check that all its rows are there."""
+def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape of the array in an ``.npy`` file.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    """
+    shape, _, dtype, _ = _header(path)
+    return dtype, shape
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether columns come first, type, and where the numbers begin."""
     try:
         with path.open("rb") as file:
-            shape, fortran, dtype = read_npy_header(file)
-            offset = file.tell()
-        stat = path.stat()
+            return (*read_npy_header(file), file.tell())
     except (OSError, ValueError) as error:
         raise SourceError(f"{path} cannot be read as .npy: {because(error)}") from None
+
+
+def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
+    """Read the header of an ``.npy`` file and check that all its rows are there."""
+    shape, fortran, dtype, offset = _header(path)
+    stat = path.stat()
     needed = offset + int(np.prod(shape)) * dtype.itemsize
     if stat.st_size < needed and dtype.kind != "O":
         raise SourceError(

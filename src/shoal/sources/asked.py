@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from shoal.errors import InputError
-from shoal.sources.arrays import make_array_source
+from shoal.sources.arrays import ArraySource, make_array_source
 from shoal.sources.base import Kind, Labels, Source
 from shoal.sources.encoded import EncodedStore, make_encoded_source
 from shoal.sources.schema import Schema
@@ -26,7 +26,7 @@ class Asked:
     schema: Schema | None = None
     fitted: tuple[str, ...] | None = None
 
-    def array(self, store: Store, label: str, beside: Labels | None = None) -> Source:
+    def array(self, store: Store, label: str, beside: Labels | None = None) -> ArraySource:
         """Take stored numbers for what was asked; `beside` labels them."""
         source = make_array_source(
             store, label, as_=self.as_, shape=self.shape, image_size=self.image_size

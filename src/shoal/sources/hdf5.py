@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import MissingExtraError, SourceError
+from shoal.errors import MissingExtraError, SourceError, UnlikeError
 from shoal.sources.base import Batch, Kind
 from shoal.sources.chosen import can_be_rows, choose_array
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
 from shoal.sources.handles import bare
 from shoal.sources.pixels import show
-from shoal.sources.store import FileStore, Part, Store, because, check_range, file_facts
+from shoal.sources.store import FileStore, Part, because, check_range, file_facts
 from shoal.storage import UrlPath
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -255,7 +255,7 @@ def raise_trouble(below: Any) -> None:
 
 def open_datasets(
     paths: Sequence[Path], label: str, key: str | None, as_: Kind | None
-) -> tuple[Store | Hdf5Images, str]:
+) -> tuple[FileStore | Hdf5Rows | Hdf5Images, str]:
     """Take one dataset of files that have it alike, in order; also give its key.
 
     Contiguous ones are read in place, others through h5py.
@@ -276,9 +276,9 @@ def open_datasets(
     for path, datasets in zip(paths, listed, strict=True):
         found = next((one for one in datasets if one.key == chosen.key), None)
         if found is None:
-            raise SourceError(f"{path.name} has no dataset {chosen.key}, but {paths[0].name} has")
+            raise UnlikeError(f"{path.name} has no dataset {chosen.key}, but {paths[0].name} has")
         if (found.dtype, found.shape[1:]) != (chosen.dtype, chosen.shape[1:]):
-            raise SourceError(
+            raise UnlikeError(
                 f"{path.name} has rows of {show(found.shape[1:])} {found.dtype}, but "
                 f"{paths[0].name} of {show(chosen.shape[1:])} {chosen.dtype}: files must be alike"
             )

@@ -55,6 +55,21 @@ def is_idx(path: Path) -> bool:
     )
 
 
+def idx_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape of the array in an IDX file.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    """
+    try:
+        with _open(path) as file:
+            return _header(file)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise SourceError(f"{path} cannot be read as IDX: {because(error)}") from None
+
+
 def idx_store(path: Path) -> Store:
     """Take the rows of an IDX file.
 
@@ -63,12 +78,8 @@ def idx_store(path: Path) -> Store:
     SourceError
         When the file is damaged, or holds labels.
     """
-    try:
-        with _open(path) as file:
-            dtype, shape = _header(file)
-        stat = path.stat()
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise SourceError(f"{path} cannot be read as IDX: {because(error)}") from None
+    dtype, shape = idx_header(path)
+    stat = path.stat()
     if len(shape) == 1:
         raise SourceError(_labels(path, shape[0]))
     offset = 4 + 4 * len(shape)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import UnlikeError
 from shoal.sources.base import Batch
 from shoal.sources.pixels import show
 from shoal.sources.store import Store, check_range
@@ -68,13 +68,13 @@ def joined(stores: Sequence[Store], names: Sequence[str]) -> Store:
 
     Raises
     ------
-    SourceError
+    UnlikeError
         When their rows differ in type or shape.
     """
     first = stores[0]
     for store, name in zip(stores, names, strict=True):
         if (store.dtype, store.row_shape) != (first.dtype, first.row_shape):
-            raise SourceError(
+            raise UnlikeError(
                 f"{name} has rows of {show(store.row_shape)} {store.dtype}, but {names[0]} of "
                 f"{show(first.row_shape)} {first.dtype}: files must be alike"
             )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,11 @@ class LabelFile:
         """What people call it: ``truth.parquet, source``."""
         return self.path.name + (f", {self.key}" if self.key else "")
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file alone."""
+        return (self.path,)
+
     def read(self, source: Source, key: str | None = None) -> LabelValues:
         """Read the labels of the rows of `source`."""
         return read_label_file(self.path, source, key or self.key)
@@ -60,6 +67,11 @@ class LabelFiles:
         """What people call them."""
         first = self.files[0].origin
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files."""
+        return tuple(file.path for file in self.files)
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
         """Read the labels of all rows."""
@@ -203,37 +215,64 @@ def _from_idx(path: Path) -> NDArray:
     return np.frombuffer(data, np.uint8, offset=8)
 
 
-def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
-    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
+def table_rows(path: Path, most: int | None = None) -> list[list[str]]:
+    """Read the rows of a CSV or TSV file that are not empty, at most so many."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         delimiter = max(",;\t|", key=first.count)
         file.seek(0)
-        cells = [row for row in csv.reader(file, delimiter=delimiter) if row]
+        rows = (row for row in csv.reader(file, delimiter=delimiter) if row)
+        return list(islice(rows, most))
+
+
+def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
+    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
+    cells = table_rows(path)
     if not cells:
         raise InputError(f"{path} is empty")
-    names = source.names(0, source.n_rows)
-    by_name = _name_column(cells, set(names)) if names else None
     header = [cell.strip() for cell in cells[0]]
     column = len(header) - 1
     if key is not None:
         if key not in header:
             raise InputError(f"{path} has no column {key}: it has {', '.join(header)}")
         column = header.index(key)
-    if by_name is not None and names is not None and by_name != column:
-        labels = {row[by_name].strip(): _cell(row, column) for row in cells}
-        return [labels.get(name) for name in names]
+    names = source.names(0, source.n_rows)
+    found = name_column(cells, names) if names else None
+    if found is not None and found[0] != column:
+        labels = {row[found[0]].strip(): _cell(row, column) for row in cells if row[found[0] :]}
+        return [labels.get(name) for name in found[1]]
     has_header = key is not None or len(cells) - 1 in (source.n_rows, all_rows(source))
     return [_cell(row, column) for row in cells[has_header:]]
 
 
-def _name_column(cells: Sequence[Sequence[str]], names: set[str]) -> int | None:
-    """Find the column that holds the rows' names, if any."""
+def name_column(
+    cells: Sequence[Sequence[str]], names: Sequence[str]
+) -> tuple[int, Sequence[str]] | None:
+    """Find the column of a table that holds the names of rows.
+
+    Parameters
+    ----------
+    cells : sequence of sequence of str
+        The table's rows, or the first of them.
+    names : sequence of str
+        The names.
+
+    Returns
+    -------
+    (int, sequence of str) or None
+        The column, and the names as they are there: as given, without folders, or also without
+        extensions, if these still differ from each other.
+    """
     tried = cells[1:1001] or cells
     width = min(len(row) for row in tried)
-    hits = [sum(row[at].strip() in names for row in tried) for at in range(width)]
-    best = int(np.argmax(hits)) if hits else 0
-    return best if hits and hits[best] * 2 > len(tried) else None
+    for form in (str, os.path.basename, lambda name: os.path.splitext(os.path.basename(name))[0]):
+        written = [form(name) for name in names]
+        there = set(written)
+        hits = [sum(row[at].strip() in there for row in tried) for at in range(width)]
+        best = int(np.argmax(hits)) if hits else 0
+        if hits and hits[best] * 2 > len(tried) and len(there) == len(written):
+            return best, written
+    return None
 
 
 def _cell(row: Sequence[str], column: int) -> str | None:

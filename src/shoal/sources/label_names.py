@@ -40,6 +40,11 @@ def names_labels(name: str) -> bool:
     return not LABEL_WORDS.isdisjoint(words_of(name))
 
 
+def names_data(name: str) -> bool:
+    """Whether a name is one that arrays of data have."""
+    return not _DATA_WORDS.isdisjoint(words_of(name))
+
+
 def find_labels(data: str, n_rows: int, lengths: Mapping[str, int]) -> str | None:
     """Find what labels the rows of an array.
 

@@ -14,7 +14,9 @@ from shoal.sources import tar
 from shoal.sources.arrays import ArraySource, memory_store, npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
+from shoal.sources.beside import with_labels_beside
 from shoal.sources.delimited import CsvSource, make_csv_source
+from shoal.sources.folders import open_folder
 from shoal.sources.formats import EXTENSIONS, is_image_name
 from shoal.sources.frames import FRAME, is_frame, open_frame
 from shoal.sources.hdf5 import MAGIC
@@ -34,7 +36,6 @@ from shoal.sources.raw_files import open_raw
 from shoal.sources.schema import Schema
 from shoal.sources.several import (
     kind_of,
-    open_folder,
     open_images,
     open_matching,
     open_paths,
@@ -216,7 +217,7 @@ def _open_file(path: Path, asked: Asked) -> Source:
         return open_images(path.parent, [path.name], path.name, asked)
     if magic.startswith(b"\x93NUMPY"):
         asked.refuse(f"{path.name}, an .npy file", key=asked.key, dtype=asked.dtype)
-        return asked.array(npy_store([path]), path.name)
+        return with_labels_beside(asked.array(npy_store([path]), path.name), path)
     if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
         return _open_npz(path, asked)
     if magic[:4] == b"PK\3\4" or tar.is_tar(magic):
@@ -319,6 +320,6 @@ def _open_binary(path: Path, asked: Asked) -> Source:
     """Open IDX or raw binary."""
     if (asked.shape is None or asked.dtype is None) and is_idx(path):
         store = idx_store(path)
-        return asked.array(store, f"{path.name}{_memory(store)}")
+        return with_labels_beside(asked.array(store, f"{path.name}{_memory(store)}"), path)
     parse_dtype(asked.dtype)
     return open_raw([path], path.name, asked)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, UnlikeError
 from shoal.sources.handles import bare
 from shoal.sources.store import because, check_range, file_facts
 from shoal.storage import UrlPath, many
@@ -187,7 +187,7 @@ def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
     looked = many(paths[0], _look, paths)
     for path, (_, schema) in zip(paths, looked, strict=True):
         if not schema.equals(looked[0][1]):
-            raise SourceError(f"{path.name} has other columns than {paths[0].name}")
+            raise UnlikeError(f"{path.name} has other columns than {paths[0].name}")
     return tuple(part for part, _ in looked)
 
 
@@ -203,6 +203,17 @@ def _look(path: Path) -> tuple[ParquetPart, Any]:
             ), file.schema_arrow
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+
+
+def parquet_schema(path: Path) -> Any:
+    """Read a file's Arrow schema, without what is noted in it.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    """
+    return _look(path)[1].remove_metadata()
 
 
 def read_head(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from shoal.errors import SourceError
@@ -17,7 +18,12 @@ _DICTIONARY = re.compile(rb"(\x80[\x02-\x05](\x95.{8})?)?(\}|\(d)", re.DOTALL)
 _EXTENSIONS = (".pkl", ".pickle", ".p", ".pk", ".joblib")
 _LOOKED = 1 << 12
 _CIFAR_KEYS = (b"fine_labels", b"labels")
-_SHOWN = 60
+_MOST_FILES = 20
+_PLAIN_NAME = re.compile(r"[\w.,@=+ -]{1,80}")
+_WHY = (
+    "opening one runs the code in it, so Shoal never does; if you trust where it comes from, "
+    "convert it once by:"
+)
 
 
 def is_pickle(path: Path, magic: bytes) -> bool:
@@ -28,32 +34,60 @@ def is_pickle(path: Path, magic: bytes) -> bool:
 
 def refuse_pickle(path: Path) -> SourceError:
     """Say why a pickle is not read, and how to convert this one."""
-    return SourceError(
-        f"{path} is a pickle: opening one runs the code in it, so Shoal never does; if you trust "
-        f'where it comes from, convert it once by: python -c "{_conversion(path)}"'
-    )
+    return SourceError(f'{path} is a pickle: {_WHY} python -c "{_conversion([path])}"')
 
 
-def _conversion(path: Path) -> str:
-    """Lines of Python that convert a pickle: of CIFAR's batches, of a data frame, or of an array.
+def convert_pickles(paths: Sequence[Path]) -> str:
+    """Say how to convert those of a folder's files that are pickles; empty without any."""
+    found = [path for path in paths[:_MOST_FILES] if _looks_like_one(path)]
+    if not found:
+        return ""
+    batches = [path for path in found if _labels_of_cifar(_words(path))]
+    return f'{found[0].name} is a pickle: {_WHY} python -c "{_conversion(batches or found[:1])}"'
 
-    What it holds is guessed by words among its first and last bytes.
-    """
+
+def _looks_like_one(path: Path) -> bool:
+    """Whether a file is a pickle; not so where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return is_pickle(path, file.read(_LOOKED))
+    except OSError:
+        return False
+
+
+def _words(path: Path) -> bytes:
+    """First and last bytes of a file, in which names are."""
     with path.open("rb") as file:
-        size = path.stat().st_size
         words = file.read(_LOOKED)
-        file.seek(max(0, size - _LOOKED))
-        words += file.read(_LOOKED)
-    name = path.name if len(path.name) <= _SHOWN and '"' not in path.name else "FILE"
+        file.seek(max(0, path.stat().st_size - _LOOKED))
+        return words + file.read(_LOOKED)
+
+
+def _labels_of_cifar(words: bytes) -> str:
+    """Return the key of the labels in a batch of CIFAR-10 or CIFAR-100; empty for other files."""
+    key = next((key.decode() for key in _CIFAR_KEYS if key in words), "")
+    return key if b"data" in words else ""
+
+
+def _conversion(paths: Sequence[Path]) -> str:
+    """Python that converts pickles: batches of CIFAR, a data frame, a dictionary, or an array.
+
+    What they hold is guessed by the words among their first and last bytes.
+    """
+    # what is said is copied into a shell, where a name must not be more than a name
+    names = [path.name if _PLAIN_NAME.fullmatch(path.name) else "FILE" for path in paths]
+    stem, words = Path(names[0]).stem, _words(paths[0])
     if b"pandas" in words:
-        return f"import pandas; pandas.read_pickle({name!r}).to_parquet('{path.stem}.parquet')"
-    opened = f"pickle.load(open({name!r}, 'rb'), encoding='latin1')"
-    labels = next((key.decode() for key in _CIFAR_KEYS if key in words), None)
-    if labels and b"data" in words:
+        return f"import pandas; pandas.read_pickle({names[0]!r}).to_parquet('{stem}.parquet')"
+    labels = _labels_of_cifar(words)
+    if labels:
+        opened = f"[pickle.load(open(f, 'rb'), encoding='latin1') for f in {names}]"
         return (
-            f"import pickle, numpy; d = {opened}; numpy.savez('{path.stem}.npz', "
-            f"images=numpy.reshape(d['data'], (-1, 3, 32, 32)), labels=d[{labels!r}])"
+            f"import pickle, numpy; d = {opened}; images, labels = "
+            f"[numpy.concatenate([b[k] for b in d]) for k in ('data', {labels!r})]; "
+            f"numpy.savez('{stem}.npz', images=images.reshape(-1, 3, 32, 32), labels=labels)"
         )
+    opened = f"pickle.load(open({names[0]!r}, 'rb'), encoding='latin1')"
     if _DICTIONARY.match(words):
-        return f"import pickle, numpy; numpy.savez('{path.stem}.npz', **{opened})"
-    return f"import pickle, numpy; numpy.save('{path.stem}.npy', {opened})"
+        return f"import pickle, numpy; numpy.savez('{stem}.npz', **{opened})"
+    return f"import pickle, numpy; numpy.save('{stem}.npy', {opened})"

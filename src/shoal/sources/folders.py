@@ -1,0 +1,248 @@
+"""A folder as one source: which of its files are the data, and which lie beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import InputError, SourceError, UnlikeError
+from shoal.sources.arrays import ArraySource
+from shoal.sources.asked import Asked
+from shoal.sources.base import Source
+from shoal.sources.beside import is_beside, labels_beside
+from shoal.sources.encoded import EncodedSource
+from shoal.sources.formats import READ
+from shoal.sources.kinds import counted, kind_of_file, of_kinds
+from shoal.sources.listing import Found, walk
+from shoal.sources.pickles import convert_pickles
+from shoal.sources.raw import raw_store
+from shoal.sources.raw_files import open_raw
+from shoal.sources.raw_manifest import MANIFEST, read_raw_manifest
+from shoal.sources.several import (
+    SHARDS,
+    FileKind,
+    images_of,
+    kind_of,
+    open_images,
+    open_shards,
+    without,
+)
+from shoal.sources.signatures import alike
+from shoal.sources.table import listed
+
+Kinds = dict[FileKind, list[str]]
+
+_READ = (
+    f"Shoal reads {READ} (also in tar, zip, Parquet, HDF5 and TFRecord files), .npy, IDX, and raw "
+    "numbers when --shape and --dtype are given"
+)
+_SINGLE = (".npz", ".csv", ".tsv", ".mat")
+_NOT_RAW = frozenset(
+    (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
+)
+# Fewer pictures than this beside much larger data are previews of it.
+_FEW_PICTURES = 20
+# Files of truth or facts have a few bytes a row, rows that are clustered hundreds or more.
+_MUCH_LARGER = 10
+
+
+def open_folder(root: Path, asked: Asked) -> Source:
+    """Open a folder: of images, of shards, or of raw files.
+
+    Raises
+    ------
+    SourceError
+        When there is nothing in it that can be read, or raw files without a shape.
+    InputError
+        When it holds files of several kinds, of which none are clearly the data.
+    """
+    found = walk(root)
+    if not found.names:
+        raise SourceError(f"the folder {root} is empty: give a folder with images in it")
+    label = root.name or str(root.resolve())
+    if MANIFEST in found.names:
+        return _open_described(root, found, label, asked)
+    kinds = _by_kind(found.names)
+    raw = _raw_files(kinds, asked)
+    if raw:
+        asked.refuse(f"raw files in {root}", key=asked.key)
+        raws = raw_store(_under(root, raw, found), asked.shape or (), asked.dtype)
+        return without(asked.array(raws, label), found.names, raw)
+    names: Sequence[str]
+    kind, why = _choose(root, found, kinds, asked)
+    label += why
+    if kind == "image":
+        names = kinds["image"]
+        source = _open_images(root, found, names, label, asked)
+    elif kind == "raw":
+        names = _data("raw", kinds)
+        source = _open_raw(root, found, kinds, label, asked)
+    else:
+        source, names = _open_shards(root, found, kind, kinds[kind], label, asked)
+    source, labels = _with_labels(source, root, found, kinds)
+    return without(source, found.names, [*names, *labels])
+
+
+def _choose(root: Path, found: Found, kinds: Kinds, asked: Asked) -> tuple[FileKind, str]:
+    """Choose the kind of files that are the data; also say why, where it is not the first one.
+
+    Images come first, then shards in the order of `SHARDS`. A kind of few files gives way to one
+    that has many times its bytes; files that are named as labels are give way to all others.
+    """
+    order: list[FileKind] = [kind for kind in ("image", *SHARDS, "raw") if kinds[kind]]
+    if asked.as_ in ("vectors", "table") and order != ["image"]:
+        order = [kind for kind in order if kind != "image"]
+    data = [kind for kind in order if kind == "image" or not all(map(is_beside, kinds[kind]))]
+    order = data or order
+    if not order:
+        raise SourceError(_nothing(root, found.names, found.extensions))
+    first = order[0]
+    if first == "image" and asked.as_ in ("vectors", "table"):
+        raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
+    single = [name for name in kinds["other"] if name.lower().endswith(_SINGLE)]
+    single = [name for name in single if not is_beside(name)]
+    if (len(kinds[first]) >= _FEW_PICTURES and first == "image") or len(order) + len(single) == 1:
+        return first, ""
+    sizes = {kind: _bytes(root, _data(kind, kinds), found) for kind in order}
+    largest = max(order, key=lambda kind: sizes[kind])
+    kind = largest if sizes[largest] >= _MUCH_LARGER * sizes[first] else first
+    if single and _bytes(root, single, found) >= _MUCH_LARGER * sizes[kind]:
+        raise SourceError(
+            f"the folder {root} holds {counted(found.extensions)}, most of its bytes in "
+            f"{single[0]}: give that file, {root / single[0]}, or one of the others"
+        )
+    return kind, "" if kind == first else ", by far the most of its bytes"
+
+
+def _data(kind: FileKind, kinds: Kinds) -> list[str]:
+    """Files of a kind that can be data: raw ones not, where a picture has the same name."""
+    if kind != "raw" or not kinds["image"]:
+        return kinds[kind]
+    pictures = {os.path.splitext(name)[0] for name in kinds["image"]}
+    return [name for name in kinds["raw"] if os.path.splitext(name)[0] not in pictures]
+
+
+def _bytes(root: Path, names: Sequence[str], found: Found) -> int:
+    """Count the bytes of some files; those that are gone have none."""
+    total = 0
+    for path in _under(root, names, found):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue
+    return total
+
+
+def _open_images(
+    root: Path, found: Found, names: Sequence[str], label: str, asked: Asked
+) -> Source:
+    """Open a folder's images."""
+    label += of_kinds(images_of(found.extensions))
+    return open_images(root, sorted_with(names, found), label, asked, found.paths)
+
+
+def _open_shards(
+    root: Path, found: Found, kind: FileKind, names: Sequence[str], label: str, asked: Asked
+) -> tuple[Source, Sequence[str]]:
+    """Open the files of a kind; where their rows are not alike, those that are the data."""
+    paths = _under(root, names, found)
+    try:
+        return open_shards(kind, paths, label, asked), names
+    except UnlikeError:
+        data = alike(root, kind, names, paths)
+        if data is None:
+            raise
+        return open_shards(kind, _under(root, data, found), label, asked), data
+
+
+def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, asked: Asked) -> Source:
+    """Open raw files without a shape: those of a set that is known."""
+    try:
+        return open_raw(_under(root, _data("raw", kinds), found), label, asked)
+    except SourceError as error:
+        others = [name for kind in ("image", *SHARDS) for name in kinds[kind]]
+        if not others:
+            raise
+        raise SourceError(
+            f"the folder {root} holds {counted(found.extensions)}; {error}; to take another of its "
+            f"files, give that file: {root / others[0]}"
+        ) from None
+
+
+def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Source:
+    """Open the raw files of a folder that has a manifest."""
+    manifest = read_raw_manifest(root)
+    names = manifest.names_in(found.names)
+    if not names:
+        raise SourceError(f"{manifest.path}: none of its files ({listed(manifest.files)}) is there")
+    many = f"{len(names):,} raw file{'s' * (len(names) > 1)} as {MANIFEST} says"
+    files = _under(root, names, found)
+    source = manifest.open(files, asked, f"{label}, {many}", whole=True)
+    return without(source, found.names, [*names, MANIFEST, manifest.truth or MANIFEST])
+
+
+def _with_labels(
+    source: Any, root: Path, found: Found, kinds: Kinds
+) -> tuple[Source, Sequence[str]]:
+    """Return a source with the labels that lie beside its files, and the names of theirs."""
+    if not isinstance(source, ArraySource | EncodedSource) or source.label_origin:
+        return source, ()
+    tables = [name for name in kinds["other"] if name.lower().endswith((".csv", ".tsv"))]
+    names = [*kinds["npy"], *kinds["idx"], *tables]
+    files = dict(zip(names, _under(root, names, found), strict=True))
+    beside = labels_beside(source, files)
+    if beside is None:
+        return source, ()
+    own = [name for name, path in files.items() if path in beside.paths]
+    label = f"{source.label}, labels in {beside.origin}"
+    return dataclasses.replace(source, beside=beside, label=label), own
+
+
+def _by_kind(names: Sequence[str]) -> Kinds:
+    """Sort the files of a folder by what they can be."""
+    kinds: Kinds = {kind: [] for kind in ("image", *SHARDS, "raw", "other")}
+    for name in names:
+        kinds[kind_of(name)].append(name)
+    return kinds
+
+
+def _raw_files(kinds: Kinds, asked: Asked) -> list[str]:
+    """Give the raw files of a folder, when a shape is given for them."""
+    if asked.shape is None:
+        return []
+    if kinds["raw"] or kinds["npy"]:
+        return kinds["raw"]
+    shards = [name for name in kinds["tfrecord"] if ".tfrec" not in name.lower()]
+    others = [name for name in kinds["other"] if os.path.splitext(name)[1].lower() not in _NOT_RAW]
+    return shards or others
+
+
+def sorted_with(names: Sequence[str], found: Found) -> list[str]:
+    """Give a folder's images, and what may be images but cannot be read: each becomes a row."""
+    pipes = [name for name in found.special if kind_of(name) == "image"]
+    return [*names, *pipes, *found.closed]
+
+
+def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
+    """Give files of a folder."""
+    return [found.paths.get(name) or root / name for name in names]
+
+
+def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
+    """Word what is said of a folder in which nothing can be used."""
+    usable = [name for name in names if name.lower().endswith(_SINGLE)]
+    hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
+    pickles = convert_pickles([root / name for name in names])
+    if pickles:
+        return f"the folder {root}: {pickles}"
+    if any(".tar." in name.lower() or name.lower().endswith(".tgz") for name in names):
+        hint = "; compressed archives cannot be read in place: unpack them to plain .tar files"
+    holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
+    kind = kind_of_file(f"x{extensions.most_common(1)[0][0]}")
+    if kind is not None and not hint:
+        hint = f"; {kind.what}: {kind.way}"
+    return f"the folder {root} has no images (it holds {holds}): {_READ}{hint}"
