@@ -144,7 +144,7 @@ def test_only_new_shards_are_worked_on_and_the_others_are_links(tmp_path, monkey
 def test_copies_do_where_links_do_not(tmp_path, monkeypatch, linked):
     if not linked:
 
-        def refuse(*_):
+        def refuse(*_, **__):
             raise PermissionError(1, "Operation not permitted")
 
         monkeypatch.setattr(os, "link", refuse)

@@ -37,7 +37,7 @@ from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted
 from shoal.stages.result import Representatives, Result
-from shoal.storage import RunFolder, as_place, read_json
+from shoal.storage import RunFolder, as_place, odd_entries, read_json
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
@@ -343,6 +343,7 @@ class Run:
             "stages": stages,
             "shoal": self._folder.about.get("shoal"),
             "versions": dict(self._folder.about.get("versions", {})),
+            "odd": odd_entries(self.path),
         }
 
     def _features_said(self) -> str:

@@ -31,6 +31,7 @@ from shoal.sources.store import Held
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
 from shoal.storage import (
+    NOTES,
     RunFolder,
     StageFolder,
     fingerprint,
@@ -51,7 +52,7 @@ def engine_for(run: RunFolder, name: str, options: Sequence[str]) -> AbstractCon
         name,
         available_cores(),
         options,
-        notes=run.path / "_beam",
+        notes=run.path / NOTES,
         prepare=partial(share, SETTINGS["memory"].default),
         modules=(__name__,),
     )

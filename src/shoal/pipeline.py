@@ -31,7 +31,15 @@ from shoal.stages import assign, drift, features, index, project, summarise, tre
 from shoal.stages.base import Context, Stage
 from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, as_place, fingerprint, read_json, run_place
+from shoal.storage import (
+    NOTES,
+    RunFolder,
+    StageFolder,
+    as_place,
+    fingerprint,
+    read_json,
+    run_place,
+)
 
 STAGES: tuple[Stage, ...] = (
     index.STAGE,
@@ -115,7 +123,7 @@ def run_pipeline(
         settings.engine,
         plan.workers,
         engine_options,
-        notes=as_place(path) / "_beam",
+        notes=as_place(path) / NOTES,
         prepare=partial(share, settings.memory),
         modules=(__name__,),  # which have all that a task needs
     )

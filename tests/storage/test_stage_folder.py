@@ -181,10 +181,10 @@ def test_a_receipt_that_is_no_receipt_is_an_error_of_the_run(done, text):
 
 
 def test_an_unwritable_folder(done, monkeypatch):
-    def refuse(self, missing_ok=False):
+    def refuse(path, dir_fd=None):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    monkeypatch.setattr("os.unlink", refuse)
     with pytest.raises(StorageFullError, match="cannot be written"):
         done.begin("bb")
 

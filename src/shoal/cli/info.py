@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from shoal.cli.options import JsonOption, RunArgument
-from shoal.cli.output import print_facts, print_json, say
-from shoal.cli.runs import open_run
+from pathlib import Path
 
-_MOST_QUARANTINED = 20
+from shoal.cli.options import JsonOption, RunArgument
+from shoal.cli.output import print_facts, print_json, remark, say
+from shoal.cli.runs import open_run
+from shoal.errors import RunError
+
+_MOST_LISTED = 20
 
 
 def info(run: RunArgument, json: JsonOption = False) -> None:
-    """Show all that is known about a run."""
-    opened = open_run(run)
-    facts = opened.info()
-    bad = opened.quarantine
+    """Show all that is known about a run, and what in its folder Shoal did not write."""
+    try:
+        opened = open_run(run)
+        facts, bad = opened.info(), opened.quarantine
+    except RunError:
+        _print_odd(_odd(run))
+        raise
     if json:
         print_json({**facts, "quarantine": bad.to_pylist()})
         return
     from shoal.export.report import flat
 
+    odd: list[str] = facts.pop("odd")
     print_facts(flat(facts))
     if bad.num_rows:
         say(f"{bad.num_rows:,} rows could not be read:")
-        for entry in bad.slice(0, _MOST_QUARANTINED).to_pylist():
+        for entry in bad.slice(0, _MOST_LISTED).to_pylist():
             say(f"  {entry['name'] or entry['row']}: {entry['reason']}")
-        if bad.num_rows > _MOST_QUARANTINED:
-            say(f"  and {bad.num_rows - _MOST_QUARANTINED:,} more; --json lists all")
+        if bad.num_rows > _MOST_LISTED:
+            say(f"  and {bad.num_rows - _MOST_LISTED:,} more; --json lists all")
+    _print_odd(odd)
+
+
+def _odd(run: Path) -> list[str]:
+    """List what Shoal did not write in a folder that cannot be used, if it can be listed."""
+    from shoal.storage import odd_entries
+
+    return odd_entries(run) if run.is_dir() and (run / "run.toml").exists() else []
+
+
+def _print_odd(odd: list[str]) -> None:
+    """Say what in a run folder Shoal did not write."""
+    if odd:
+        remark("Shoal did not write this in the folder, and follows no links in it:")
+        for sentence in odd[:_MOST_LISTED]:
+            remark(f"  {sentence}")
+        if len(odd) > _MOST_LISTED:
+            remark(f"  and {len(odd) - _MOST_LISTED:,} more; --json lists all")

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.text import encodable
+from shoal.edits.log_file import is_made, not_ours, refuse_other_names, refuse_strange_files
 from shoal.edits.rows import pack, unpack
 from shoal.errors import RunError, ShoalError, StorageFullError
 from shoal.storage import UrlPath, write_bytes
@@ -173,9 +174,9 @@ class Log:
 
     def _opened(self) -> sqlite3.Connection | None:
         """Open the file if it is there."""
-        if self._connection is None and self.path.exists():
+        if self._connection is None and (self.path.exists() or self.path.is_symlink()):
             connection = self._connect()
-            if not _is_made(connection):
+            if not is_made(connection, self.path):
                 connection.close()
                 return None
             self._check(connection)
@@ -189,10 +190,12 @@ class Log:
                 f"{self.path.parent} does not lie on a disk, where edits are kept: copy the run "
                 f"to a folder of this machine, edit it there, and copy {NAME} back"
             )
+        if not isinstance(self.path, UrlPath):
+            refuse_other_names(self.path)
         if self._opened() is None:
             connection = self._connect()
             connection.execute("BEGIN IMMEDIATE")
-            if not _is_made(connection):
+            if not is_made(connection, self.path):
                 for statement in _statements(_SCHEMA):
                     connection.execute(statement)
                 connection.execute("INSERT INTO fit VALUES (?)", (self._fingerprint,))
@@ -209,17 +212,22 @@ class Log:
             if self.path.exists():
                 copy.deserialize(self.path.read_bytes())
             return copy
+        before = refuse_strange_files(self.path)
         connection = sqlite3.connect(
             self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False
         )
+        if before not in (None, refuse_strange_files(self.path)):
+            connection.close()
+            raise RunError(f"{self.path} was replaced while it was opened: try again")
         connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA trusted_schema = OFF")
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
         """Refuse logs that are not ours, newer, or of another fit."""
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-            raise RunError(f"{self.path} is no log of edits: move it away")
+            raise not_ours(self.path)
         if found > FORMAT:
             raise RunError(
                 f"{self.path} was written by a newer Shoal (format {found}, this version reads up "
@@ -311,12 +319,6 @@ class Writer:
         seq = found.lastrowid
         assert seq is not None
         return Entry(seq, now, author, draft.op, json.loads(facts), packed)
-
-
-def _is_made(connection: sqlite3.Connection) -> bool:
-    """Tell whether the file has a table of edits: another process may be about to make it."""
-    wanted = "SELECT count(*) FROM sqlite_master WHERE name = 'edits'"
-    return bool(connection.execute(wanted).fetchone()[0])
 
 
 def _statements(script: str) -> list[str]:

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from shoal import errors
 from shoal.engines.base import Item, Task
 from shoal.engines.seen import Seen
-from shoal.storage import read_json, write_json
+from shoal.storage import delete, read_json, write_json
 
 if TYPE_CHECKING:
     from shoal.engines.beam_processes import Starter
@@ -131,7 +131,7 @@ class BeamEngine:
         found = {}
         for path in self._notes.glob("*.json"):
             found[int(path.stem)] = read_json(path)
-            path.unlink()
+            delete(path)
         if found:
             first = min(found)
             kind = getattr(errors, found[first]["kind"], errors.WorkError)

@@ -21,6 +21,7 @@ from shoal.progress import Progress, Silent
 from shoal.settings import available_cores
 from shoal.stages import leaves, map
 from shoal.storage import RunFolder, StageFolder, UrlPath
+from shoal.storage.nofollow import open_file
 
 _LOCK = ".explore.lock"
 
@@ -83,9 +84,12 @@ def _made(
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """Wait until no other process makes anything here."""
-    with (home / _LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = open_file(home / _LOCK, os.O_RDWR | os.O_CREAT, depth=1)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 class Drawing:

@@ -21,7 +21,7 @@ from shoal.stages.base import (
 )
 from shoal.stages.encoding import encode_good, note_late
 from shoal.stages.rows import Rows
-from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy
+from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
 _QUICK = ("pixels", "gradients", "colours")
 _ROOM = 1 << 29
@@ -164,7 +164,7 @@ def _work(context: Context) -> dict[str, Any]:
             write_npy(folder.whole(name), array)
         write_json(folder.whole("encoder", "json"), encoder.settings())
     for path in folder.parts("moments"):  # merged: they may be large and are not needed again
-        path.unlink()
+        delete(path)
     values = read_npy(folder.whole("eigenvalues"))
     late = sum(read_table(path, ["row"]).num_rows for path in folder.parts("quarantine"))
     return {"features": d, "components": len(values), "quarantined": late}

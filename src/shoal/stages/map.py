@@ -18,7 +18,15 @@ from shoal.engines.base import Engine
 from shoal.progress import Progress
 from shoal.sources.store import Held
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, fingerprint, read_npy, write_json, write_npy
+from shoal.storage import (
+    RunFolder,
+    StageFolder,
+    delete,
+    fingerprint,
+    read_npy,
+    write_json,
+    write_npy,
+)
 
 NAME = "map"
 COARSE = 10
@@ -74,7 +82,7 @@ def make_map(
     spots = _spots(leaves, folder, xy, workers, engine)
     write_npy(folder.whole("spots"), spots)
     for path in folder.parts("placed"):  # they are all in the whole
-        path.unlink()
+        delete(path)
     by_code = np.argsort(spots, kind="stable").astype(_seat_type(len(spots)))
     codes = spots[by_code]
     write_npy(folder.whole("seats"), by_code)

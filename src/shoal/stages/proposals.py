@@ -24,7 +24,7 @@ from shoal.stages.base import Context
 from shoal.stages.encoding import encode_good
 from shoal.stages.judging import Gauge, added_rows, home_of, judged
 from shoal.stages.result import Result
-from shoal.storage import read_npy, write_npy
+from shoal.storage import delete, read_npy, write_npy
 
 LEAST = 10
 """Fewest rows of a proposal."""
@@ -153,7 +153,7 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
     for number in shards if order else ():
         write_npy(folder.part("proposal", number), rank[read_npy(folder.part("nearest", number))])
     for path in folder.parts("nearest"):
-        path.unlink()
+        delete(path)
     return [found[number] for number in order]
 
 

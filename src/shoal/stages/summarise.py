@@ -25,7 +25,7 @@ from shoal.sources.store import Held
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
-from shoal.storage import StageFolder, read_npy, write_npy
+from shoal.storage import StageFolder, delete, read_npy, write_npy
 
 _MOST = 32_768
 _ROWS_EACH = 4
@@ -121,7 +121,7 @@ def _work(context: Context) -> dict[str, Any]:
     for kind in folder.kinds():
         if kind.startswith(("partial_", "sample_")):
             for path in folder.parts(kind):  # merged: they are large and are not needed again
-                path.unlink()
+                delete(path)
     weights = read_npy(folder.whole("weights"))
     return {"representatives": len(weights), "every_row": folder.whole("place").exists()}
 

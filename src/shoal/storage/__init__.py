@@ -2,6 +2,8 @@
 
 from shoal.storage.fingerprints import fingerprint
 from shoal.storage.nearby import nearest_name
+from shoal.storage.nofollow import NOTES
+from shoal.storage.oddities import odd_entries
 from shoal.storage.parts import (
     link_file,
     read_json,
@@ -18,11 +20,12 @@ from shoal.storage.parts import (
 from shoal.storage.places import Stat, UrlPath, as_place
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
-from shoal.storage.stage_folder import Receipt, StageFolder, many
+from shoal.storage.stage_folder import Receipt, StageFolder, delete, many
 from shoal.storage.toml_text import toml_text
 
 __all__ = [
     "FORMAT",
+    "NOTES",
     "Ranges",
     "Receipt",
     "RunFolder",
@@ -31,11 +34,13 @@ __all__ = [
     "Streams",
     "UrlPath",
     "as_place",
+    "delete",
     "fetched_ahead",
     "fingerprint",
     "link_file",
     "many",
     "nearest_name",
+    "odd_entries",
     "read_json",
     "read_npy",
     "read_table",

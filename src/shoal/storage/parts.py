@@ -9,12 +9,14 @@ from __future__ import annotations
 import errno
 import io
 import json
+import math
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,17 @@ from numpy.typing import NDArray
 from shoal.errors import PlaceError, RunError, ShoalError, StorageFullError
 from shoal.storage.fingerprints import canonical_json
 from shoal.storage.network import words
+from shoal.storage.nofollow import depth_of, open_file, open_folder
 from shoal.storage.places import UrlPath
 
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
 """Pattern of the names that unfinished files have."""
 
 _PIECE = 4 << 20
+_HEADS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -134,13 +141,31 @@ def link_file(source: Path, path: Path) -> None:
     """
     if isinstance(path, UrlPath) or isinstance(source, UrlPath):
         return _copy(source, path)
-    with replacing(path) as temporary:
-        try:
-            os.link(source, temporary)
-        except FileNotFoundError as error:
-            raise damaged(source, error) from error
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(source, temporary)
+    try:
+        with (
+            open_folder(source.parent, depth_of(source) - 1) as there,
+            _temporary(path) as (folder, temporary),
+        ):
+            if not _linked(source.name, there, temporary, folder):
+                _write_new(folder, temporary, _read_pieces(source))
+    except FileNotFoundError as error:
+        raise damaged(source, error) from error
+    except OSError as error:
+        raise unwritable(path, 0, error) from error
+
+
+def _linked(name: str, there: int, new: str, folder: int) -> bool:
+    """Link a file from one open folder into another; no where that cannot be, or it is a link."""
+    try:
+        os.link(name, new, src_dir_fd=there, dst_dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        return False
+    if stat.S_ISREG(os.stat(new, dir_fd=folder, follow_symlinks=False).st_mode):
+        return True
+    os.unlink(new, dir_fd=folder)
+    return False
 
 
 def _copy(source: Path, path: Path) -> None:
@@ -165,19 +190,26 @@ def read_npy(path: Path, mmap: bool = False) -> NDArray:
     try:
         if isinstance(path, UrlPath):
             return _npy_of(path.read_bytes())
-        if path.stat().st_size > 0:
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-            if not isinstance(mapped, np.memmap):
-                raise ValueError("not a single array")
-            if mapped.offset + mapped.nbytes != path.stat().st_size:
-                raise ValueError("bytes after the array's end")
-            return mapped if mmap else np.load(path, allow_pickle=False)
-        raise ValueError("0 bytes")
+        with open(open_file(path), "rb") as file:
+            return _npy_from(file, mmap)
     except ShoalError:
         raise
     # numpy passes on whatever its header parser met: syntax, type, token errors.
     except Exception as error:
         raise damaged(path, error) from error
+
+
+def _npy_from(file: io.BufferedReader, mmap: bool) -> NDArray:
+    """Read or map the array of an ``.npy`` file; its size is checked before memory is taken."""
+    version = np.lib.format.read_magic(file)
+    shape, by_column, dtype = _HEADS[version](file)
+    begin, size = file.tell(), math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or begin + size != os.fstat(file.fileno()).st_size:
+        raise ValueError("not a single array")
+    if mmap:
+        return np.memmap(file, dtype, "r", begin, shape, "F" if by_column else "C")
+    array = np.fromfile(file, dtype, math.prod(shape))
+    return array.reshape(shape[::-1]).T if by_column else array.reshape(shape)
 
 
 def _npy_of(data: bytes) -> NDArray:
@@ -200,19 +232,28 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    names = None if columns is None else list(columns)
     try:
         # Arrow's own file and this thread alone: its threads that hold a Python file can
         # outlive the interpreter, which then aborts.
-        opened = (
-            pa.BufferReader(path.read_bytes())
-            if isinstance(path, UrlPath)
-            else pa.OSFile(str(path), "rb")
-        )
-        with opened as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
-            names = None if columns is None else list(columns)
+        with _arrow_file(path) as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
+            missing = set(names or ()).difference(parquet.schema_arrow.names)
+            if missing:
+                raise pa.ArrowKeyError(f"no column {min(missing)}")
             return parquet.read(columns=names, use_threads=False)
     except (OSError, pa.ArrowException) as error:
         raise damaged(path, error) from error
+
+
+def _arrow_file(path: Path) -> Any:
+    """Open a file for Arrow, which takes names of files only."""
+    import pyarrow as pa
+
+    if isinstance(path, UrlPath):
+        return pa.BufferReader(path.read_bytes())
+    with open(open_file(path), "rb", 0) as file:
+        again = f"/dev/fd/{file.fileno()}"
+        return pa.OSFile(again) if os.path.exists(again) else pa.BufferReader(file.read())
 
 
 def read_json(path: Path) -> Any:
@@ -224,9 +265,27 @@ def read_json(path: Path) -> Any:
         When the file is missing, cut short, or not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_bytes(path))
+    except ShoalError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
+
+
+def read_bytes(path: Path, depth: int | None = None) -> bytes:
+    """Read a file; see `open_file` for the links that are not followed on the way.
+
+    Raises
+    ------
+    RunError
+        When there is such a link.
+    OSError
+        When it cannot be read.
+    """
+    if isinstance(path, UrlPath):
+        return path.read_bytes()
+    with open(open_file(path, depth=depth), "rb", 0) as file:
+        return file.read()
 
 
 def damaged(path: Path, error: BaseException) -> RunError:
@@ -285,7 +344,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _read_pieces(path: Path) -> Iterator[memoryview]:
     """Read a file a few megabytes at a time."""
-    with path.open("rb") as file:
+    with open(open_file(path), "rb", 0) as file:
         while piece := file.read(_PIECE):
             yield memoryview(piece)
 
@@ -299,20 +358,34 @@ def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
             raise StorageFullError(str(error)) from error
         except OSError as error:
             raise unwritable(path, needed, error) from error
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb", buffering=0) as file:
-                for piece in pieces:
-                    _write_all(file, piece)
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with _temporary(path) as (folder, temporary):
+            _write_new(folder, temporary, pieces)
     except OSError as error:
         raise unwritable(path, needed, error) from error
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield an open folder and a name in it; what is there in the end takes the place of `path`."""
+    temporary = f".{path.name}.{secrets.token_hex(6)}.tmp"
+    with open_folder(path.parent, depth_of(path) - 1, make=True) as folder:
+        try:
+            yield folder, temporary
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+
+
+def _write_new(folder: int, name: str, pieces: Iterable[memoryview]) -> None:
+    """Write a new file in an open folder, and flush it to the disk."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(name, flags, 0o666, dir_fd=folder), "wb", buffering=0) as file:
+        for piece in pieces:
+            _write_all(file, piece)
+        os.fsync(file.fileno())
 
 
 def _write_all(file: io.FileIO, piece: memoryview) -> None:

@@ -18,7 +18,8 @@ from typing import Any, Self
 from shoal._version import __version__
 from shoal.errors import RunError
 from shoal.storage.nearby import nearest_name
-from shoal.storage.parts import TEMPORARY, damaged, unwritable, write_bytes
+from shoal.storage.nofollow import open_file
+from shoal.storage.parts import TEMPORARY, damaged, read_bytes, unwritable, write_bytes
 from shoal.storage.places import UrlPath, as_place
 from shoal.storage.stage_folder import StageFolder
 from shoal.storage.toml_text import toml_text
@@ -28,6 +29,7 @@ FORMAT = 1
 
 _TOML = "run.toml"
 _LOCK = ".lock"
+_LONGEST_LOCK = 21
 _LIBRARIES = ("numpy", "scipy", "numba", "faiss-cpu", "scikit-network", "pyarrow")
 _NO_LOCKS_HERE = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 
@@ -73,7 +75,7 @@ class RunFolder:
         try:
             about = _about(settings)
             text = toml_text(about).encode()
-            if not (folder / _TOML).exists() or (folder / _TOML).read_bytes() != text:
+            if not (folder / _TOML).exists() or read_bytes(folder / _TOML, 1) != text:
                 write_bytes(folder / _TOML, text)
             for left in folder.glob(".*.tmp"):
                 if re.fullmatch(TEMPORARY, left.name):
@@ -159,12 +161,14 @@ def _read_about(folder: Path) -> dict[str, Any]:
     """Read ``run.toml`` and check its format."""
     path = folder / _TOML
     try:
-        about = tomllib.loads(path.read_text(encoding="utf-8"))
+        about = tomllib.loads(read_bytes(path, 1).decode())
         found = about["format"]
         if not isinstance(found, int):
             raise TypeError("format is a whole number")
     except OSError as error:
         raise damaged(path, error) from error
+    except RunError:
+        raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{path} is damaged: run the same shoal fit again, it writes it anew"
@@ -206,8 +210,9 @@ def _take_lock(folder: Path) -> int | None:
     """
     if isinstance(folder, UrlPath):
         return None
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    lock = open_file(folder / _LOCK, os.O_RDWR | os.O_CREAT, depth=1)
     try:
+        _refuse_strange_lock(folder / _LOCK, lock)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.read(lock, 20).decode(errors="replace").strip() or "unknown"
@@ -220,9 +225,19 @@ def _take_lock(folder: Path) -> int | None:
         if error.errno not in _NO_LOCKS_HERE:
             os.close(lock)
             raise
+    except RunError:
+        os.close(lock)
+        raise
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def _refuse_strange_lock(path: Path, lock: int) -> None:
+    """Refuse to write a process's number over a file that holds anything else."""
+    kept = os.pread(lock, _LONGEST_LOCK + 1, 0)
+    if os.fstat(lock).st_nlink > 1 or not re.fullmatch(rb"\d{,20}\n?", kept):
+        raise RunError(f"{path} is no lock that Shoal wrote: delete it")
 
 
 def _no_run(folder: Path) -> RunError:

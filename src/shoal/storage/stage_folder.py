@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any, TypeVar
 
 from shoal.errors import RunError
+from shoal.storage.nofollow import link_error, open_file, remove
 from shoal.storage.parts import TEMPORARY, read_json, unwritable, write_json
 from shoal.storage.places import UrlPath
 
@@ -19,6 +23,7 @@ _BEGUN = "_begun.json"
 _DONE = "_done.json"
 _WORD = r"[a-z][a-z0-9_]*"
 _PART = re.compile(r"(?:part-(?P<number>\d{5,})|whole)\.(?:npy|parquet|json)")
+_FIELDS = {"fingerprint": str, "counts": dict, "seconds": float | int, "peak_memory": int}
 _CHUNK = 1 << 20
 _AT_A_TIME = 16  # requests to a store
 
@@ -66,7 +71,8 @@ class StageFolder:
 
     def has(self, kind: str, number: int, ext: str = "npy") -> bool:
         """Tell whether a numbered part is there; parts that are there are complete."""
-        return self.part(kind, number, ext).exists()
+        path = self.part(kind, number, ext)
+        return _size(path) is not None and not path.parent.is_symlink()
 
     def parts(self, kind: str) -> list[Path]:
         """List the parts of one kind in the order of their numbers."""
@@ -80,6 +86,9 @@ class StageFolder:
     def numbers(self, kind: str, ext: str = "npy") -> set[int]:
         """Give the numbers of the parts of one kind, by one look at their folder."""
         folder = self._known(f"{kind}/whole.{ext}").parent
+        for one in (self.path, folder):
+            if one.is_symlink():
+                raise link_error(one)
         if not folder.is_dir():
             return set()
         found = (
@@ -145,10 +154,8 @@ class StageFolder:
             return False
         if fingerprint is not None and receipt.fingerprint != fingerprint:
             return False
-        if isinstance(self.path, UrlPath):
-            sizes = {self._relative(path): path.stat().st_size for path in self._parts()}
-            return all(sizes.get(name) == size for name, (size, _crc) in receipt.parts.items())
-        return all(_size(self.path / name) == size for name, (size, _crc) in receipt.parts.items())
+        sizes = {self._relative(path): _size(path) for path in self._parts()}
+        return all(sizes.get(name) == size for name, (size, _crc) in receipt.parts.items())
 
     def verify(self) -> None:
         """Read every part and compare it with the receipt.
@@ -177,27 +184,39 @@ class StageFolder:
             When the stage is not finished or its receipt is damaged.
         """
         path = self.path / _DONE
-        if not path.exists():
+        if not (path.exists() or path.is_symlink()):
             raise RunError(f"{self.path} is not finished: run shoal fit again, it continues")
         try:
-            fields = read_json(path)
-            parts = {str(name): (int(n), int(crc)) for name, (n, crc) in fields["parts"].items()}
-            return Receipt(**{**fields, "parts": parts})
+            return self._received(read_json(path))
         except (TypeError, ValueError, KeyError, AttributeError) as error:
+            if isinstance(error, RunError):
+                raise
             raise RunError(
                 f"{path} is damaged: delete the folder {self.path} and run shoal fit again"
             ) from error
 
+    def _received(self, fields: dict[str, Any]) -> Receipt:
+        """Check what a receipt holds: another program may have written it."""
+        parts = {}
+        for name, (size, crc) in fields["parts"].items():
+            self._known(name)
+            parts[name] = (index(size), index(crc))
+        receipt = Receipt(**{**fields, "parts": parts})
+        for name, kind in _FIELDS.items():
+            if not isinstance(getattr(receipt, name), kind):
+                raise TypeError(f"{name} is {getattr(receipt, name)!r:.80}")
+        return receipt
+
     def clear(self) -> None:
         """Delete the receipt and every part; files that Shoal did not write stay."""
-        (self.path / _DONE).unlink(missing_ok=True)
+        delete(self.path / _DONE)
         for path in list(self._parts()):
-            path.unlink(missing_ok=True)
+            delete(path)
 
     def remove(self) -> None:
         """Delete the receipt, every part, and what is then empty of the folder."""
         self.clear()
-        (self.path / _BEGUN).unlink(missing_ok=True)
+        delete(self.path / _BEGUN)
         if not isinstance(self.path, UrlPath):
             with suppress(OSError):  # there are files that Shoal did not write
                 for folder in (*self._kinds(), self.path):
@@ -212,8 +231,8 @@ class StageFolder:
         for path in list(self._parts()):
             name = self._relative(path)
             if name not in listed or not _matches(path, listed[name]):
-                path.unlink(missing_ok=True)
-        (self.path / _DONE).unlink(missing_ok=True)
+                delete(path)
+        delete(self.path / _DONE)
 
     def _note(self) -> str | None:
         """Read the fingerprint under which the parts here were begun, if any."""
@@ -225,13 +244,15 @@ class StageFolder:
 
     def _sweep(self) -> None:
         """Delete what a killed process left unfinished."""
-        for folder in (self.path, *self._kinds()):
+        for depth, folder in ((2, self.path), *((3, kind) for kind in self._kinds())):
             for path in folder.glob(".*.tmp"):
                 if re.fullmatch(TEMPORARY, path.name):
-                    path.unlink(missing_ok=True)
+                    delete(path, depth)
 
     def _kinds(self) -> list[Path]:
         """List the folders of parts, in order; links are not followed."""
+        if self.path.is_symlink():
+            raise link_error(self.path)
         if not self.path.is_dir():
             return []
         return sorted(
@@ -267,12 +288,23 @@ def many(folder: Path, ask: Callable[[Item], Answer], items: Sequence[Item]) -> 
         return list(pool.map(ask, items))
 
 
+def delete(path: Path, depth: int | None = None) -> None:
+    """Delete a file of a run if it is there; see `nofollow.remove`."""
+    if isinstance(path, UrlPath):
+        path.unlink(missing_ok=True)
+    else:
+        remove(path, depth)
+
+
 def _size(path: Path) -> int | None:
-    """Give the length of a file, or None where there is none."""
+    """Return the length of a file, None where there is none or something else."""
     try:
-        return path.stat().st_size
+        if isinstance(path, UrlPath):
+            return path.stat().st_size
+        found = os.lstat(path)
     except OSError:
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -280,7 +312,7 @@ def _is_same(path: Path, other: Path) -> bool:
     if isinstance(path, UrlPath) or isinstance(other, UrlPath):
         return False
     try:
-        return path.samefile(other)
+        return os.path.samestat(os.lstat(path), os.lstat(other))
     except OSError:
         return False
 
@@ -291,7 +323,7 @@ def _size_and_crc(path: Path) -> tuple[int, int]:
         data = path.read_bytes()
         return len(data), zlib.crc32(data)
     size = crc = 0
-    with path.open("rb", buffering=0) as file:
+    with open(open_file(path), "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             size, crc = size + len(chunk), zlib.crc32(chunk, crc)
     return size, crc

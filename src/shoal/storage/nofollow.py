@@ -1,0 +1,175 @@
+"""Files of a run folder, opened and deleted without following links.
+
+A run may come from others, so a link in it must lead nowhere. Which run is opened is its user's own
+choice: the run folder itself may be a link, and so may what lies above it. What lies in it is
+reached folder by folder, each opened by its name in the one before, so that nothing can be swapped
+for a link between a check and its use.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from shoal.errors import RunError
+
+# Of a path only: that needs no right to list the folder.
+_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+# What ELOOP says here is said with other numbers elsewhere (FreeBSD, NetBSD).
+_OF_LINKS = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR, getattr(errno, "EFTYPE", -1)})
+_PART = re.compile(r"(?:part-\d{5,}|whole)\.(?:npy|parquet|json)")
+NOTES = "_beam"
+"""Folder of a run in which workers note what they cannot do."""
+_OF_A_STAGE = frozenset({"_begun.json", "_done.json"})
+
+
+def depth_of(path: Path) -> int:
+    """Count the last names of a path that lie in a run, told by the name of the file.
+
+    >>> depth_of(Path("a.shoal/tree/labels/whole.npy")), depth_of(Path("a.shoal/tree/_done.json"))
+    (3, 2)
+    >>> depth_of(Path("labels.npy"))
+    0
+    """
+    if _PART.fullmatch(path.name):
+        return 3
+    return 2 if path.name in _OF_A_STAGE or path.parent.name == NOTES else 0
+
+
+def open_file(
+    path: Path, flags: int = os.O_RDONLY, mode: int = 0o666, depth: int | None = None
+) -> int:
+    """Open a file and return its descriptor; in a run only regular ones, without waiting.
+
+    Parameters
+    ----------
+    path
+        Of this machine.
+    flags, mode
+        See `os.open`.
+    depth
+        How many of the last names are no links; by default what `depth_of` says.
+
+    Raises
+    ------
+    RunError
+        When one of these names is a link, or the file is a pipe, a device or a folder.
+    OSError
+        When it cannot be opened.
+    """
+    depth = depth_of(path) if depth is None else depth
+    if not depth:
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+    # Not blocking: opening a pipe to which nobody writes would wait.
+    flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    with open_folder(path.parent, depth - 1) as folder, refusing_links(path, folder):
+        file = os.open(path.name, flags, mode, dir_fd=folder)
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return file
+    os.close(file)
+    raise _no_file_error(path)
+
+
+@contextmanager
+def open_folder(path: Path, depth: int, make: bool = False) -> Iterator[int]:
+    """Open a folder by the descriptor that `dir_fd` takes.
+
+    Parameters
+    ----------
+    path
+        Of this machine.
+    depth
+        How many of its last names are no links.
+    make
+        Make it, and those above it, where they are missing.
+
+    Raises
+    ------
+    RunError
+        When one of these names is a link.
+    OSError
+        When it cannot be opened or made.
+    """
+    names = path.parts[len(path.parts) - depth :] if depth > 0 else ()
+    at = path
+    for _ in names:
+        at = at.parent
+    if make:
+        at.mkdir(parents=True, exist_ok=True)
+    folder = os.open(at, _FOLDER)
+    try:
+        for name in names:
+            at = at / name
+            above = folder
+            with refusing_links(at, above):
+                folder = _open_inner(name, above, make)
+            os.close(above)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _open_inner(name: str, above: int, make: bool) -> int:
+    """Open a folder in an open one."""
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with suppress(FileExistsError):  # another worker was faster
+        os.mkdir(name, dir_fd=above)
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+
+
+def remove(path: Path, depth: int | None = None) -> None:
+    """Delete a file, or a link in its place; nothing when it is not there.
+
+    Raises
+    ------
+    RunError
+        When one of the folders that lie in the run is a link.
+    OSError
+        When it cannot be deleted.
+    """
+    depth = depth_of(path) if depth is None else depth
+    with suppress(FileNotFoundError), open_folder(path.parent, depth - 1) as folder:
+        os.unlink(path.name, dir_fd=folder)
+
+
+@contextmanager
+def refusing_links(path: Path, folder: int) -> Iterator[None]:
+    """Raise a `RunError` for what could not be opened as it is a link, or no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OF_LINKS and _is_link(path.name, folder):
+            raise link_error(path) from None
+        if error.errno in (errno.EISDIR, errno.ENXIO):  # ENXIO: a pipe or socket, to be written
+            raise _no_file_error(path) from None
+        raise
+
+
+def _is_link(name: str, folder: int) -> bool:
+    """Tell whether a name in an open folder is that of a link."""
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def link_error(path: Path) -> RunError:
+    """Return the error for a link in a run."""
+    return RunError(
+        f"{path} is a symbolic link, and links are not followed inside a folder that Shoal wrote: "
+        "delete the link, or put what it leads to in its place"
+    )
+
+
+def _no_file_error(path: Path) -> RunError:
+    """Return the error for a pipe, device or folder in the place of a file."""
+    return RunError(f"{path} is not a regular file: delete it, then run the same command again")
