@@ -24,6 +24,7 @@ from shoal.cli import (
     layers,
     make_tiles,
     predict,
+    quality,
     version,
 )
 from shoal.cli.options import EngineOptions
@@ -121,6 +122,7 @@ app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
+app.command("quality")(quality.quality)
 app.command("info")(info.info)
 app.command("explore", cls=EngineOptions)(explore.explore)
 app.command("demo")(demo.demo)
