@@ -37,6 +37,7 @@ from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted
 from shoal.stages.result import Representatives, Result
+from shoal.stages.since import changed_rows, without_new_links
 from shoal.storage import RunFolder, as_place, odd_entries, read_json
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
@@ -422,7 +423,15 @@ class Run:
                 f"{where} has changed since the fit: it was {summary['description']}, and is "
                 f"{source.description}; run shoal fit again"
             )
-        return source
+        return without_new_links(self._result, source)
+
+    @cached_property
+    def changed(self) -> NDArray[np.bool_]:
+        """Whether the file of each row is another than was fitted, by size, time or link, (N,).
+
+        Where many rows lie in one file, all of them are another when any file is.
+        """
+        return changed_rows(self._result, self.source)
 
     def _taken(self, source: Source) -> Source:
         """Take those rows of the source that are in the run, in its order."""

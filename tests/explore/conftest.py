@@ -80,17 +80,18 @@ def opened(path, tmp_path):
     return Explorer(shoal.open(copy), copy)
 
 
+def client_of(explorer, token=None, host=HOST):
+    """A client that asks as the page does."""
+    address = Address(None, "127.0.0.1", 7430, token)
+    app = address.guarded(make_app(explorer))
+    headers = {"x-shoal": "1"}
+    return TestClient(app, f"http://{host}", headers=headers, raise_server_exceptions=False)
+
+
 @pytest.fixture
 def ask():
-    """Make a client of an explorer, which asks as the page does."""
-
-    def make(explorer, token=None, host=HOST):
-        address = Address(None, "127.0.0.1", 7430, token)
-        app = address.guarded(make_app(explorer))
-        headers = {"x-shoal": "1"}
-        return TestClient(app, f"http://{host}", headers=headers, raise_server_exceptions=False)
-
-    return make
+    """Make a client of an explorer."""
+    return client_of
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,10 @@ class FakeRun:
         return SimpleNamespace(vectors=vectors, weights=np.ones(self.n), rows=np.arange(self.n))
 
     @property
+    def changed(self):
+        return np.zeros(self.n + 1, bool)
+
+    @property
     def quarantine(self):
         return pa.table(
             {"row": [self.n], "name": self._names()[-1:], "reason": ["it is <cut> short"]}

@@ -1,9 +1,14 @@
+import os
 import pickle
+from datetime import datetime
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.errors import SourceError
+from shoal.sources.folder import FolderStore
 from shoal.sources.listing import make_listing, natural_key
 
 
@@ -31,3 +36,38 @@ def test_a_million_names_stay_small(tmp_path):
     listing = make_listing(tmp_path, [f"{n}.png" for n in range(1000)])
     assert len(pickle.dumps(listing)) < 1000 * 40
     assert listing.ends.dtype == np.int64
+
+
+def test_links_are_noted_and_folders_that_are_links(tmp_path):
+    (tmp_path / "real" / "inner").mkdir(parents=True)
+    (tmp_path / "set" / "plain").mkdir(parents=True)
+    for path in ("real/a.png", "real/inner/b.png", "set/plain/c.png"):
+        (tmp_path / path).write_bytes(b"x")
+    (tmp_path / "set" / "d.png").symlink_to(tmp_path / "real" / "a.png")
+    (tmp_path / "set" / "away").symlink_to(tmp_path / "real")
+    (tmp_path / "set" / "gone.png").symlink_to(tmp_path / "nowhere")
+    names = ["plain/c.png", "d.png", "away/a.png", "away/inner/b.png", "gone.png"]
+    listing = make_listing(tmp_path / "set", names)
+    assert (listing.links != 0).tolist() == [False, True, True, True, True]
+    assert listing.links[1] == listing.links[2]  # both lead to one file
+    assert listing.sizes.tolist() == [1, 1, 1, 1, -1]
+    assert make_listing(tmp_path / "set", names[:1]).links is None
+    (tmp_path / "linked").symlink_to(tmp_path / "set")  # the folder itself may be a link
+    assert make_listing(tmp_path / "linked", names[:1]).links is None
+
+
+@pytest.mark.parametrize("year", [1, 1900, 1969, 1970, 2263, 2300, 2400, 9999])
+def test_files_of_any_year_are_listed_and_read(tmp_path, year):
+    seconds = int((datetime(year, 6, 1) - datetime(1970, 1, 1)).total_seconds())
+    path = tmp_path / "a.png"
+    path.write_bytes(b"x")
+    os.utime(path, ns=(0, seconds * 10**9 + 7))
+    if path.stat().st_mtime_ns != seconds * 10**9 + 7:
+        pytest.skip("this file system does not hold such a time")
+    listing = make_listing(tmp_path, ["a.png"])
+    store = FolderStore(tmp_path, listing)
+    assert list(store.blobs(0, 1)) == [b"x"]
+    facts = store.facts()
+    os.utime(path, ns=(0, seconds * 10**9 + 8))
+    assert isinstance(next(store.blobs(0, 1)), SourceError)  # it changed
+    assert FolderStore(tmp_path, make_listing(tmp_path, ["a.png"])).facts() != facts

@@ -52,6 +52,13 @@ def export(
     undo: Annotated[
         bool, typer.Option("--undo", help="For folders: remove what the export made.")
     ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option(
+            "--changed",
+            help="Take files, too, whose size or time is another than when they were fitted.",
+        ),
+    ] = False,
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -60,11 +67,11 @@ def export(
     if as_ not in _FORMS:
         raise InputError(f"--as {as_}: give one of {', '.join(_FORMS)}")
     if as_ == "folders":
-        facts = _folders(run, to, _Asked(layer, k, raw), mode, undo, quiet or json)
+        facts = _folders(run, to, _Asked(layer, k, raw, changed), mode, undo, quiet or json)
     elif undo:
         raise InputError(f"--undo goes with --as folders, not with --as {as_}")
     else:
-        facts = _file(run, to, as_, _Asked(layer, k, raw), force)
+        facts = _file(run, to, as_, _Asked(layer, k, raw, changed), force)
     if json:
         print_json(facts)
     else:
@@ -81,6 +88,7 @@ class _Asked:
     layer: int | None
     k: int | None
     raw: bool
+    changed: bool
 
     def of(self, run: Run) -> dict[str, Any]:
         """Give them as a run takes them."""
@@ -97,12 +105,12 @@ def _file(run: Path, to: Path, as_: str, asked: _Asked, force: bool) -> dict[str
     if as_ == "html":
         write_report(opened, path, **asked.of(opened), force=force)
     else:
-        tables = _beside(opened, opened.clustering(**asked.of(opened)).tables(), as_)
+        tables = _beside(opened, opened.clustering(**asked.of(opened)).tables(), as_, asked.changed)
         write_labels(tables, path, rows=opened.n_rows, force=force)
     return {"file": path, "said": f"{path}: {path.stat().st_size:,} bytes"}
 
 
-def _beside(run: Run, tables: Iterable[Any], as_: str) -> Iterable[Any]:
+def _beside(run: Run, tables: Iterable[Any], as_: str, changed: bool) -> Iterable[Any]:
     """Put the rows of a table beside their labels, if they are still there."""
     from shoal.export.beside import beside
     from shoal.sources.mixed import TableSource
@@ -113,6 +121,12 @@ def _beside(run: Run, tables: Iterable[Any], as_: str) -> Iterable[Any]:
         source = run.source
     except RunError as error:
         remark(f"{error}; labels alone are written")
+        return tables
+    if not changed and run.changed.any():
+        remark(
+            f"{source.description} has another size or time than when it was fitted; labels alone "
+            "are written: fit it again, or give --changed to put its rows beside them all the same"
+        )
         return tables
     typed = as_ == "parquet"
     return beside(tables, source, typed=typed) if isinstance(source, TableSource) else tables
@@ -137,6 +151,7 @@ def _folders(
             to,
             mode=mode,  # type: ignore[arg-type]
             **asked.of(opened),
+            changed=asked.changed,
             on_done=progress.advance,
         )
         progress.finish()

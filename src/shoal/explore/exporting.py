@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from starlette.responses import Response, StreamingResponse
 
+from shoal.core.text import encodable
 from shoal.errors import InputError, SourceError
 from shoal.explore.asked import Asked
 from shoal.explore.explorer import Explorer
@@ -23,6 +24,7 @@ from shoal.export.tables import write_labels
 from shoal.sources import Encoded
 
 FORMS = ("csv", "parquet", "folders", "sheet")
+LEFT_OUT = "left-out.txt"
 MOST_FILES = 20_000
 MOST_ON_SHEET = 400
 _AT_ONCE = 100_000
@@ -86,29 +88,36 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str) -> Res
     numbers, labels = explorer.atlas.rows[seats], cut.labels(seats)
     names = explorer.atlas.names(numbers)
 
+    changed = explorer.run.changed
+
     def write(path: Path) -> None:
         taken: set[str] = set()
+        left: list[str] = []
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             for row, name, label in zip(numbers.tolist(), names, labels.tolist(), strict=True):
                 cluster = clusters[label]
                 folder = cluster_folder(cluster.id, safe_name(cluster.name) if cluster.name else "")
-                found = _image(explorer, row, name)
-                if found is not None:
-                    file.writestr(_free(f"{folder}/{found[0]}", row, taken), found[1])
+                try:
+                    if changed[row]:
+                        raise SourceError("it has another size or time than when it was fitted")
+                    called, data = _image(explorer, row, name)
+                except SourceError as error:
+                    left.append(f"{folder}/{name or row}: {error}\n")
+                    continue
+                file.writestr(_free(f"{folder}/{called}", row, taken), data)
+            if left:
+                file.writestr(LEFT_OUT, encodable("".join(left)))
 
     return _file(f"{stem}.zip", "application/zip", write)
 
 
-def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes] | None:
-    """Give an image's file name and bytes: as it lies there, else as PNG; None if it is gone."""
+def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
+    """Return an image's file name and bytes: as it lies there, else as PNG."""
     assert explorer.pictures is not None
     source = explorer.pictures.source
-    try:
-        if isinstance(source, Encoded):
-            return safe_name(source.file_name(row, name)), source.encoded(row)
-        return f"{row}.png", encoded(source.read_original(row), lossless=True)[0]
-    except SourceError:
-        return None
+    if isinstance(source, Encoded):
+        return safe_name(source.file_name(row, name)), source.encoded(row)
+    return f"{row}.png", encoded(source.read_original(row), lossless=True)[0]
 
 
 def _free(path: str, row: int, taken: set[str]) -> str:

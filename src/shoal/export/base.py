@@ -105,6 +105,10 @@ class RunLike(Protocol):
         """Where the rows come from."""
 
     @property
+    def changed(self) -> NDArray:
+        """Whether the file of each row is another than was fitted, (N,) bool."""
+
+    @property
     def quarantine(self) -> Any:
         """Table of the rows that could not be read: row, name, reason."""
 

@@ -6,22 +6,33 @@ import io
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from shoal.errors import InputError, SourceError
 from shoal.export.base import RunLike
-from shoal.export.manifest import NAME, Journal, Manifest, digest, read_manifest, write_manifest
+from shoal.export.manifest import (
+    NAME,
+    Journal,
+    Manifest,
+    digest,
+    digest_of,
+    read_manifest,
+    write_manifest,
+)
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.sources import Encoded, ImageSource, Source
 from shoal.sources.pixels import to_channels
 from shoal.storage import UrlPath, fingerprint
+from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable
 
+_CHANGED = "it has another size or time than when it was fitted; --changed takes it all the same"
 _TEMPORARY = r"\.[0-9a-f]{12}\.tmp"
 
 
@@ -42,6 +53,7 @@ def lay_out(
     layer: int | None = None,
     k: int | None = None,
     raw: bool = False,
+    changed: bool = False,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> Outcome:
     """Lay the images of a run out by cluster: ``cluster-003/name.jpg``.
@@ -61,6 +73,9 @@ def lay_out(
         lie there, and rows of arrays are written as PNG.
     layer, k, raw : optional
         Which clusters, as in `Run.labels`.
+    changed : bool, default False
+        Lay out those files, too, that have another size or time than when they were fitted. What
+        symbolic links lead to that were not there then is never laid out.
     on_done : callable
         Told how many more rows are done.
 
@@ -76,6 +91,12 @@ def lay_out(
             f"{folder} does not lie on a disk, where images are laid out: give a folder"
         )
     actions = plan_actions(run, mode, layer, k, raw)
+    others = np.zeros(run.source.n_rows, bool) if changed else run.changed
+    if len(actions) and all(others[action.row] for action in actions):
+        raise InputError(
+            f"every file of {run.source.description} has another size or time than when it was "
+            "fitted: run shoal fit again, or give --changed to lay the files out as they are now"
+        )
     head = {
         "run": str(run.path.absolute()),
         "k": run.clustering(layer, k, raw).k,
@@ -90,7 +111,11 @@ def lay_out(
         try:
             for action in actions:
                 if action.target not in begun:
-                    said = _make(run.source, folder, action, mode, journal)
+                    said = (
+                        _CHANGED
+                        if others[action.row]
+                        else _make(run.source, folder, action, mode, journal)
+                    )
                     made += said is None
                     left += [(action.target, said)] if said else []
                 on_done(1)
@@ -127,7 +152,7 @@ def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> O
             if reason:
                 left.append((action.target, reason))
                 continue
-            path.unlink()
+            remove(path, depth=2)
             removed += 1
         _tidy(folder, manifest, left)
     return Outcome(removed, gone, tuple(left))
@@ -171,49 +196,60 @@ def _begin(folder: Path, plan: Manifest) -> frozenset[str]:
 def _sweep(folder: Path) -> None:
     """Delete what a killed export left unfinished."""
     for path in folder.glob("cluster-*/.*.tmp"):
-        if re.fullmatch(_TEMPORARY, path.name):
-            path.unlink(missing_ok=True)
+        if re.fullmatch(_TEMPORARY, path.name) and not path.parent.is_symlink():
+            remove(path, depth=2)
 
 
 def _make(source: Source, folder: Path, action: Action, mode: Mode, journal: Journal) -> str | None:
     """Make one file, or give the reason why not."""
     target = folder / action.target
-    target.parent.mkdir(exist_ok=True)
     origin = Path(action.origin) if action.origin else None
     if origin is not None and not origin.exists():
         return "its original is missing"
-    if mode == "copy" or origin is None:
-        made = _copy(source, target, action, origin)
-        if isinstance(made, str):
-            return made
-        fact = made
-    else:
-        fact = {mode: str(origin)}
-        if not _there(target, action, fact):
-            (os.symlink if mode == "symlink" else os.link)(origin, target)
+    with open_folder(target.parent, 1, make=True) as inner:
+        if mode == "copy" or origin is None:
+            try:
+                data = _bytes(source, action.row)
+            except SourceError as error:
+                return str(error)
+            fact = digest_of(data)
+            if not _there(target, action, fact):
+                _copy(data, target, inner, origin)
+        else:
+            fact = {mode: str(origin)}
+            if not _there(target, action, fact):
+                _link(origin, target.name, inner, mode)
     journal.add(action.target, fact)
     return None
 
 
-def _copy(
-    source: Source, target: Path, action: Action, origin: Path | None
-) -> dict[str, Any] | str:
-    """Write a copy under a temporary name, then give it its own, if that is free."""
-    temporary = target.with_name(f".{secrets.token_hex(6)}.tmp")
+def _link(origin: Path, name: str, folder: int, mode: Mode) -> None:
+    """Link to a file in an open folder."""
+    if mode == "symlink":
+        os.symlink(origin, name, dir_fd=folder)
+    else:  # to the file itself, where the original is a link
+        os.link(os.path.realpath(origin), name, dst_dir_fd=folder, follow_symlinks=False)
+
+
+def _copy(data: bytes, target: Path, folder: int, origin: Path | None) -> None:
+    """Write a file under a temporary name in an open folder, then under its own, if that is free.
+
+    What is written was checked to be what was fitted; time and rights are those of the original.
+    """
+    temporary = f".{secrets.token_hex(6)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        if origin is not None:
-            shutil.copy2(origin, temporary)
-        else:
-            try:
-                temporary.write_bytes(_bytes(source, action.row))
-            except SourceError as error:
-                return str(error)
-        fact = digest(temporary)
-        if not _there(target, action, fact):
-            _move_to_free(temporary, target)
-        return fact
+        with open(os.open(temporary, flags, 0o666, dir_fd=folder), "wb") as file:
+            file.write(data)
+            file.flush()
+            if origin is not None:
+                found = os.stat(origin)
+                os.fchmod(file.fileno(), found.st_mode & 0o777)
+                os.utime(file.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
+        _move_to_free(temporary, target, folder)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
 
 
 def _there(target: Path, action: Action, fact: dict[str, Any]) -> bool:
@@ -226,16 +262,17 @@ def _there(target: Path, action: Action, fact: dict[str, Any]) -> bool:
     return True
 
 
-def _move_to_free(temporary: Path, target: Path) -> None:
+def _move_to_free(temporary: str, target: Path, folder: int) -> None:
     """Move a file to a name that must be free; a link fails where a rename would replace."""
+    both = {"src_dir_fd": folder, "dst_dir_fd": folder}
     try:
-        os.link(temporary, target)
+        os.link(temporary, target.name, **both, follow_symlinks=False)
     except FileExistsError:
         raise InputError(f"{target} appeared meanwhile: give a new folder") from None
     except OSError:  # a disk without hard links
         if os.path.lexists(target):
             raise InputError(f"{target} appeared meanwhile: give a new folder") from None
-        temporary.rename(target)
+        os.rename(temporary, target.name, **both)
 
 
 def _bytes(source: Source, row: int) -> bytes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +16,8 @@ from typing import IO, Any, Self
 from shoal.errors import InputError, RunError
 from shoal.export.plan import Action
 from shoal.storage import read_json, write_bytes
+from shoal.storage.nofollow import open_file
+from shoal.storage.parts import read_bytes
 
 NAME = "manifest.json"
 _JOURNAL = "manifest.journal"
@@ -61,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         raise InputError(f"{folder} has no {NAME}: it was not made by shoal export --as folders")
     try:
-        head = read_json(path)
+        head = read_json(path, depth=1)
         if head.pop("format") != _FORMAT:
             raise InputError(f"{path} was written by another version of Shoal")
         actions, facts = [], {}
@@ -75,7 +80,7 @@ def read_manifest(folder: Path) -> Manifest:
                 facts[action.target] = dict(made)
         return Manifest(head, head.pop("fingerprint"), actions, facts)
     except (RunError, ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, InputError) and not isinstance(error, RunError):
+        if isinstance(error, InputError) and not error.__cause__:
             raise
         raise InputError(f"{path} is damaged: its files can no longer be told apart") from error
 
@@ -90,7 +95,10 @@ class Journal:
     def add(self, target: str, fact: dict[str, Any]) -> None:
         """Note a finished file."""
         if self._file is None:
-            self._file = self._path.open("a", encoding="utf-8", buffering=1)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            self._file = os.fdopen(
+                open_file(self._path, flags, depth=1), "a", buffering=1, encoding="utf-8"
+            )
             self._file.write("\n")
         self._file.write(json.dumps([target, fact]) + "\n")
 
@@ -99,7 +107,7 @@ class Journal:
         facts: dict[str, dict[str, Any]] = {}
         if not self._path.exists():
             return facts
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in read_bytes(self._path, depth=1).decode(errors="replace").splitlines():
             try:
                 target, fact = json.loads(line)
                 facts[target] = dict(fact)
@@ -120,7 +128,15 @@ class Journal:
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """Give the size and the hash of a file."""
-    with path.open("rb") as file:
+    """Give the size and the hash of a file; of a pipe or device it raises an OSError."""
+    # Not blocking: opening a pipe to which nobody writes would wait.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
         found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
         return {"bytes": file.tell(), "blake2b": found.hexdigest()}
+
+
+def digest_of(data: bytes) -> dict[str, Any]:
+    """Give the size and the hash of a file's bytes."""
+    return {"bytes": len(data), "blake2b": hashlib.blake2b(data, digest_size=16).hexdigest()}

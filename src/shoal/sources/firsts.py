@@ -12,7 +12,7 @@ from shoal.sources.arrays import ArraySource
 from shoal.sources.base import Source
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.folder import FolderStore
-from shoal.sources.listing import Listing
+from shoal.sources.listing import LED_AWAY, Listing
 from shoal.sources.store import FileStore, MemoryStore
 from shoal.sources.taken import TakenImages
 
@@ -73,17 +73,46 @@ def row_stamps(source: Source, start: int, stop: int) -> NDArray[np.uint64] | No
 
     None where rows are no files of a folder.
     """
-    if not isinstance(source, EncodedSource):
+    found = _listed(source, np.arange(start, stop))
+    if found is None:
         return None
-    images, rows = source.store, np.arange(start, stop)
-    if isinstance(images, TakenImages):
-        rows, images = images.taken.rows[start:stop], images.inner
-    if not isinstance(images, FolderStore):
-        return None
-    sizes, times = (
-        column[rows].astype(np.uint64) for column in (images.listing.sizes, images.listing.mtimes)
-    )
+    listing, rows = found
+    sizes, times = (column[rows].astype(np.uint64) for column in (listing.sizes, listing.mtimes))
     return times * _MIXER + sizes
+
+
+def row_links(source: Source, start: int, stop: int) -> NDArray[np.uint64] | None:
+    """Return hashes of where rows' files really lie, 0 where no link leads there, (rows,).
+
+    None where no row of the source is reached by a link.
+    """
+    found = _listed(source, np.arange(start, stop))
+    return None if found is None or found[0].links is None else found[0].links[found[1]]
+
+
+def _listed(source: Source, rows: NDArray) -> tuple[Listing, NDArray] | None:
+    """Return the listing of the files of rows, and their places in it; None for other sources."""
+    store = source.store if isinstance(source, EncodedSource) else None
+    if isinstance(store, TakenImages):
+        rows, store = store.taken.rows[rows], store.inner
+    return (store.listing, rows) if isinstance(store, FolderStore) else None
+
+
+def led_away(source: Source, rows: NDArray) -> Source:
+    """Return the source with the files of some rows not to be read: links lead elsewhere now."""
+    found = _listed(source, rows)
+    if found is None or not isinstance(source, EncodedSource):
+        return source
+    listing, places = found
+    sizes = listing.sizes.copy()
+    sizes[places] = LED_AWAY
+    listing = replace(listing, sizes=sizes)
+    store: Any = source.store
+    if isinstance(store, TakenImages):
+        store = replace(store, inner=replace(store.inner, listing=listing))  # type: ignore[type-var]
+    else:
+        store = replace(store, listing=listing)
+    return replace(source, store=store)
 
 
 def file_stamps(source: Source) -> list[list[Any]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.encoded import spread
-from shoal.sources.listing import Listing, under
+from shoal.sources.listing import LED_AWAY, Listing, under, wrapped
 from shoal.sources.room import FILES
 from shoal.sources.store import because
 from shoal.storage import UrlPath, fetched_ahead
@@ -96,14 +97,20 @@ class FolderStore:
 
     def _blob(self, row: int) -> bytes | SourceError:
         """Read a row's file, or give the reason why not."""
+        size, links = self._size(row), self.listing.links
+        if size == LED_AWAY:
+            return SourceError("a symbolic link leads elsewhere than it did for the fit")
+        followed = links is not None and bool(links[row])
         try:
-            return read_bytes(self._path(row), self._size(row), int(self.listing.mtimes[row]))
+            return read_bytes(self._path(row), size, int(self.listing.mtimes[row]), followed)
         except SourceError as error:
             return error
 
 
-def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
+def read_bytes(path: Path, size: int, mtime_ns: int, followed: bool = True) -> bytes:
     """Read a whole file that had this size and time when it was looked at.
+
+    A link is followed where it was one then: `followed`.
 
     Raises
     ------
@@ -115,7 +122,8 @@ def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
         if isinstance(path, UrlPath):
             return _fetched(path, size)
         # O_NONBLOCK: opening a pipe to which nobody writes must not wait
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags if followed else flags | os.O_NOFOLLOW)
         found = os.fstat(descriptor)
         _check(found, size, mtime_ns)
         with open(descriptor, "rb", 0, closefd=False) as file:
@@ -125,6 +133,8 @@ def read_bytes(path: Path, size: int, mtime_ns: int) -> bytes:
     except (OSError, ValueError, MemoryError) as error:
         if isinstance(error, SourceError):
             raise
+        if isinstance(error, OSError) and error.errno == errno.ELOOP and not followed:
+            raise SourceError("the file became a symbolic link after it was listed") from None
         raise SourceError(f"the file cannot be read: {because(error)}") from None
     finally:
         if descriptor >= 0:
@@ -151,7 +161,7 @@ def _check(found: os.stat_result, size: int, mtime_ns: int) -> None:
         raise SourceError("this is not a file")
     if size < 0:
         raise SourceError("the file was missing when the images were listed")
-    if (found.st_size, found.st_mtime_ns) != (size, mtime_ns):
+    if (found.st_size, wrapped(found.st_mtime_ns)) != (size, mtime_ns):
         raise SourceError("the file changed after the images were listed")
     if size > MAX_FILE_BYTES:
         raise SourceError(f"the file has {size:,} bytes, more than {MAX_FILE_BYTES:,}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 import stat
@@ -26,6 +27,8 @@ _PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path
 _DIGITS = re.compile("([0-9]+)")
 _TABLES = (".csv", ".tsv")
 _TRIED_ROWS = 50
+GONE, LED_AWAY = -1, -2
+"""In the place of a file's size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +42,18 @@ class Listing:
     ends : int64 array, shape (n,)
         Where each name ends.
     sizes, mtimes : int64 array, shape (n,)
-        Bytes and nanoseconds; size -1 where there was no file.
+        Bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must not
+        be read.
+    links : uint64 array, shape (n,), or None
+        0, or a hash of where a file really lies that is reached by a symbolic link; None
+        without any.
     """
 
     blob: bytes
     ends: NDArray[np.int64]
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
+    links: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -64,9 +72,36 @@ def make_listing(
     """
     encoded = [os.fsencode(name) for name in names]
     files = [(paths or {}).get(name) or under(root, name) for name in names]
-    facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 2)
+    facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
     ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
-    return Listing(b"".join(encoded), ends, facts[:, 0].copy(), facts[:, 1].copy())
+    links = None if isinstance(root, UrlPath) else _links(root, names, facts[:, 2] > 0)
+    return Listing(b"".join(encoded), ends, facts[:, 0].copy(), facts[:, 1].copy(), links)
+
+
+def _links(
+    root: Path, names: Sequence[str], linked: NDArray[np.bool_]
+) -> NDArray[np.uint64] | None:
+    """Hash where files really lie that are links, or lie in folders that are links."""
+    folders: dict[str, bool] = {"": False}
+
+    def is_linked(folder: str) -> bool:
+        if folder not in folders:
+            above = os.path.dirname(folder)
+            inside = above not in (folder, "") and is_linked(above)
+            folders[folder] = inside or os.path.islink(root / folder)
+        return folders[folder]
+
+    found = np.zeros(len(names), np.uint64)
+    for row, (name, is_link) in enumerate(zip(names, linked.tolist(), strict=True)):
+        if (is_link or is_linked(name.rpartition("/")[0])) and "://" not in name:
+            found[row] = link_hash(root / name)
+    return found if found.any() else None
+
+
+def link_hash(path: Path) -> int:
+    """Return a number, never 0, for where a path really leads."""
+    real = os.fsencode(os.path.realpath(path))
+    return int.from_bytes(hashlib.blake2b(real, digest_size=8).digest()) | 1
 
 
 def under(root: Path, name: str) -> Path:
@@ -74,15 +109,30 @@ def under(root: Path, name: str) -> Path:
     return as_place(name) if "://" in name else root / name
 
 
-def _facts(path: Path) -> tuple[int, int]:
-    """Size and time of a file, or -1 and 0."""
+def _facts(path: Path) -> tuple[int, int, bool]:
+    """Size and time of a file, or `GONE` and 0; and whether it is a link."""
+    linked = False
     try:
         if isinstance(path, UrlPath):
-            return path.stat()
-        found = os.stat(path)
+            size, time = path.stat()
+            return size, wrapped(time), False
+        found = os.lstat(path)
+        linked = stat.S_ISLNK(found.st_mode)
+        found = os.stat(path) if linked else found
     except (OSError, ValueError):
-        return -1, 0
-    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (-1, 0)
+        return GONE, 0, linked
+    if not stat.S_ISREG(found.st_mode):
+        return GONE, 0, linked
+    return found.st_size, wrapped(found.st_mtime_ns), linked
+
+
+def wrapped(time: int) -> int:
+    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262.
+
+    >>> wrapped(5), wrapped(-5), wrapped(2**63) == -(2**63)
+    (5, -5, True)
+    """
+    return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

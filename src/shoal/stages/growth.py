@@ -13,13 +13,14 @@ from shoal.core.packing import pack, unpack
 from shoal.errors import InputError, SettingError
 from shoal.settings import FitSettings
 from shoal.sources import Source, Taken, as_wanted, take, taken_of
-from shoal.sources.firsts import file_stamps, first_facts, row_stamps
+from shoal.sources.firsts import file_stamps, first_facts
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
 from shoal.stages.judging import NEAR
 from shoal.stages.result import Result
+from shoal.stages.since import changed_files
 from shoal.storage import RunFolder, read_json, read_npy, read_table
 
 _LOOKED = 8  # rows of a shard, the first and the last among them
@@ -157,16 +158,9 @@ def _checked(growth: Growth) -> Growth:
 def _changed(growth: Growth) -> NDArray[np.int64] | None:
     """Give the rows of the earlier run whose files changed; None where that is not known."""
     grown, index = growth.grown, growth.grown.stage("index")
-    if index.parts("stamps"):
-        found = [np.empty(0, np.int64)]
-        shards = Shards(grown.kept, grown.size)
-        for number in range(len(shards)):
-            start, stop = shards.bounds(number)
-            now = row_stamps(growth.opened, start, stop)
-            if now is None or not index.has("stamps", number):
-                return None
-            found.append(start + np.flatnonzero(now != read_npy(index.part("stamps", number))))
-        return np.concatenate(found)
+    found = changed_files(index, growth.opened, grown.kept, grown.size)
+    if found is not None or index.parts("stamps"):
+        return found
     path = index.whole("files", "json")
     return _changed_files(growth, read_json(path)) if path.exists() else None
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from shoal.sources import Batch, Source, remarks_of, taken_of
 from shoal.sources.arrays import ArraySource
-from shoal.sources.firsts import file_stamps, row_stamps
+from shoal.sources.firsts import file_stamps, row_links, row_stamps
 from shoal.sources.mixed import TableSource
+from shoal.sources.origins import origins
 from shoal.stages.base import (
     Context,
     Shards,
@@ -50,6 +51,9 @@ class _IndexShard:
         stamps = row_stamps(self.source, start, stop)
         if stamps is not None:
             write_npy(self.folder.part("stamps", item), stamps)
+        links = row_links(self.source, start, stop)
+        if links is not None and links.any():
+            write_npy(self.folder.part("links", item), links)
         bad: dict[int, str] = {}
         if self.read:
             batch = self.source.read(start, stop)
@@ -104,6 +108,7 @@ def _work(context: Context) -> dict[str, Any]:
         "rule": _rule(source),
         "source": context.facts,
         "sample_of": sample_of(source),
+        "links": _notes_links(context.grown),
         **({} if context.grown is None else _about(context.grown)),
     }
     if isinstance(source, TableSource):
@@ -118,6 +123,9 @@ def _work(context: Context) -> dict[str, Any]:
     files = file_stamps(source)
     if files is not None:
         write_json(folder.whole("files", "json"), files)
+    found = origins(source)
+    if found:
+        write_json(folder.whole("origins", "json"), found)
     write_json(folder.whole("summary", "json"), summary)
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
 
@@ -141,6 +149,11 @@ def _about(grown: Grown) -> dict[str, Any]:
     kept = {name: before.summary[name] for name in ("kind", "shape", "mixed_sizes", "rule")}
     about = {"previous": str(before.run.path), "kept": grown.kept, "fitted": grown.fitted}
     return {**kept, "grown": about}
+
+
+def _notes_links(grown: Grown | None) -> bool | None:
+    """Return whether links are noted of all rows: earlier versions did not."""
+    return True if grown is None or not grown.kept else grown.before.summary.get("links")
 
 
 def sample_of(source: Source) -> int | None:

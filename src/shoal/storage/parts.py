@@ -256,8 +256,8 @@ def _arrow_file(path: Path) -> Any:
         return pa.OSFile(again) if os.path.exists(again) else pa.BufferReader(file.read())
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON part.
+def read_json(path: Path, depth: int | None = None) -> Any:
+    """Read a JSON part; see `open_file` for `depth`.
 
     Raises
     ------
@@ -265,7 +265,7 @@ def read_json(path: Path) -> Any:
         When the file is missing, cut short, or not JSON.
     """
     try:
-        return json.loads(read_bytes(path))
+        return json.loads(read_bytes(path, depth))
     except ShoalError:
         raise
     except (OSError, ValueError, RecursionError) as error:

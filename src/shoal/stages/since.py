@@ -1,0 +1,112 @@
+"""What became of a source's files since the fit: other sizes, other times, links elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import RunError
+from shoal.sources import Source
+from shoal.sources.firsts import led_away, row_links, row_stamps
+from shoal.sources.origins import origins
+from shoal.stages.base import Shards
+from shoal.stages.result import Result
+from shoal.storage import StageFolder, read_json, read_npy
+
+
+def changed_rows(result: Result, source: Source) -> NDArray[np.bool_]:
+    """Return whether the file of each row is another than was fitted, (N,).
+
+    Where many rows lie in one file, and any file changed, all of them count. Sources without
+    files (in stores, in memory) and runs of earlier versions tell of no change.
+    """
+    changed = np.zeros(result.n_rows, bool)
+    index = result.run.stage("index")
+    rows = changed_files(index, source, result.n_rows, int(result.summary["shard_rows"]))
+    if rows is not None:
+        changed[rows] = True
+    elif (before := _origins(index)) is not None:
+        changed[:] = before != [list(one) for one in origins(source)]
+    return changed
+
+
+def changed_files(
+    index: StageFolder, source: Source, n_rows: int, size: int
+) -> NDArray[np.int64] | None:
+    """Return those of the first rows whose files have another size or time, or are led elsewhere.
+
+    None where rows are no files of a folder, or the run does not know.
+
+    Parameters
+    ----------
+    index
+        Of the run.
+    source
+        Opened now, in the order of the run.
+    n_rows, size
+        Rows to compare, and rows of a shard.
+    """
+    if not index.parts("stamps"):
+        return None
+    found = [np.empty(0, np.int64)]
+    shards = Shards(n_rows, size)
+    for number in range(len(shards)):
+        start, stop = shards.bounds(number)
+        now = row_stamps(source, start, stop)
+        if now is None or not index.has("stamps", number):
+            return None
+        other = now != read_npy(index.part("stamps", number))
+        other |= _led_elsewhere(index, source, number, shards)
+        found.append(start + np.flatnonzero(other))
+    return np.concatenate(found)
+
+
+def without_new_links(result: Result, source: Source) -> Source:
+    """Return the source with nothing to be read through links that were not there for the fit.
+
+    Raises
+    ------
+    RunError
+        Where the rows lie in large files, and one of these is such a link.
+    """
+    index = result.run.stage("index")
+    before = _origins(index)
+    if before is not None:
+        links = [(name, link) for name, *_, link in before]
+        for name, _, _, link in origins(source):
+            if link is not None and (name, link) not in links:
+                raise RunError(
+                    f"the rows of {result.run.path} are not read: {name} is a symbolic link that "
+                    f"was not there for the fit (it leads to {link}): put the file back, or fit it "
+                    "as it is now"
+                )
+    if row_links(source, 0, 0) is None:
+        return source
+    shards = Shards(result.n_rows, int(result.summary["shard_rows"]))
+    away = [_led_elsewhere(index, source, number, shards) for number in range(len(shards))]
+    return led_away(source, np.flatnonzero(np.concatenate(away)))
+
+
+def _led_elsewhere(
+    index: StageFolder, source: Source, number: int, shards: Shards
+) -> NDArray[np.bool_]:
+    """Return which rows of a shard are reached by links that were not there, or led elsewhere."""
+    start, stop = shards.bounds(number)
+    now = row_links(source, start, stop)
+    if now is None or not now.any():
+        return np.zeros(stop - start, bool)
+    if index.has("links", number):
+        return (now != 0) & (now != read_npy(index.part("links", number)))
+    if read_json(index.whole("summary", "json")).get("links") is None:  # an earlier version's run
+        stamps = row_stamps(source, start, stop)
+        return (now != 0) & (stamps != read_npy(index.part("stamps", number)))
+    return now != 0
+
+
+def _origins(index: StageFolder) -> list[list[Any]] | None:
+    """Return what the large files of the source were; None where the run does not know."""
+    path = index.whole("origins", "json")
+    found: list[list[Any]] | None = read_json(path) if path.exists() else None
+    return found
