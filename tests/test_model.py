@@ -1,4 +1,6 @@
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
@@ -71,6 +73,20 @@ def test_images_come_as_one_as_floats_in_other_sizes_and_flat(run):
     assert (run.predict(large).cluster == expected.cluster).mean() > 0.7
     dim = run.predict(IMAGES[:20] // 8 * 8)
     assert (dim.cluster == expected.cluster).mean() > 0.8
+
+
+def test_flat_rows_of_files_get_the_shape_of_the_fit(run, tmp_path):
+    expected = run.predict(IMAGES[:60]).cluster
+    flat = IMAGES[:60].reshape(60, 64)
+    np.save(tmp_path / "flat.npy", flat)
+    columns = {f"e{at}": flat[:, at] for at in range(64)}
+    pq.write_table(pa.table(columns), tmp_path / "flat.parquet")
+    pixels = [" ".join(map(str, row)) for row in flat]
+    pq.write_table(pa.table({"pixels": pixels}), tmp_path / "text.parquet")
+    for where in (tmp_path / "flat.npy", tmp_path / "flat.parquet", columns, {"pixels": pixels}):
+        assert np.array_equal(run.predict(where).cluster, expected)
+    with pytest.raises(InputError, match="but the run was fitted to images"):
+        run.predict({f"e{at}": flat[:, at] for at in range(63)})
 
 
 def test_a_folder_in_colour_with_a_broken_file(run, tmp_path):

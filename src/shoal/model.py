@@ -138,6 +138,9 @@ class Model:
                 given = shape
         fitted = self.result.vector_columns
         source: Source = open_source(where, as_=as_, shape=given, image_size=size, fitted=fitted)
+        stored = tuple(self.result.summary.get("row_shape") or ())
+        if kind == "images" and source.kind == "vectors" and source.shape == (math.prod(stored),):
+            source = open_source(where, shape=stored, image_size=size)
         return source
 
     def predict(

@@ -277,7 +277,7 @@ class FitSettings:
     )
     shape: tuple[int, ...] | None = _setting(
         None,
-        "Shape of one row of a raw file.",
+        "Shape of one row: of a raw file, or of images that lie in flat rows.",
         "whole numbers such as 16,16,3",
         lambda _name, value: parse_shape(value),
     )

@@ -107,7 +107,7 @@ def test_text_beside_numbers_makes_a_table_unless_vectors_are_asked_for(tmp_path
     path = write(tmp_path / "x.parquet", columns(colour=["red", "blue"] * 50))
     assert open_source(path).kind == "table"
     assert open_source(path, as_="vectors").shape == (4,)
-    with pytest.raises(InputError, match="cannot be read --as images"):
+    with pytest.raises(InputError, match="cannot be read --as images without their shape"):
         open_source(path, as_="images")
 
 

@@ -73,7 +73,8 @@ def _column(name: str, source: Source) -> LabelValues:
     from shoal.sources import Labelled
     from shoal.sources.table import listed
 
-    table = getattr(source, "table", None)
+    # of vectors and tables, or of what labels the rows of an array
+    table = getattr(source, "table", None) or getattr(getattr(source, "beside", 0), "table", None)
     columns = () if table is None else table.names
     values = source.labels(name) if name in columns and isinstance(source, Labelled) else None
     if values is None:

@@ -89,12 +89,11 @@ class ArraySource:
     @property
     def description(self) -> str:
         """One line for people."""
-        count = f"{self.n_rows:,}"
+        count, label = f"{self.n_rows:,}", f"{self.label}{self.chosen.briefly}"
         if self.rule is None:
-            left_out = self.chosen.briefly
-            return f"{count} vectors of {self.shape[0]:,} numbers ({self.label}{left_out})"
+            return f"{count} vectors of {self.shape[0]:,} numbers ({label})"
         colour = colour_word(self.rule.shape[2])
-        text = f"{count} {colour} images of {show(self.rule.native[:2])} ({self.label})"
+        text = f"{count} {colour} images of {show(self.rule.native[:2])} ({label})"
         return text + self._remarks(self.rule)
 
     @property
@@ -301,10 +300,10 @@ def _sample(store: Store) -> NDArray:
     length = count // runs
     starts = np.linspace(0, store.n_rows - length, runs).astype(int)
     batches = [store.read(int(at), int(at) + length) for at in starts]
-    reason = next((batch.bad[0] for batch in batches if 0 in batch.bad), None)
-    if reason is not None:
-        raise SourceError(reason)
-    return np.concatenate([batch.data for batch in batches])
+    sample = np.concatenate([np.delete(batch.data, list(batch.bad), 0) for batch in batches])
+    if not len(sample):
+        raise SourceError(batches[0].bad[0])
+    return sample
 
 
 def memory_store(array: Any) -> MemoryStore:

@@ -13,16 +13,17 @@ import pyarrow as pa
 from shoal.errors import InputError
 from shoal.sources.arrays import make_array_source, memory_store
 from shoal.sources.asked import Asked
-from shoal.sources.base import Source
+from shoal.sources.base import Kind, Source
 from shoal.sources.cells import to_numbers
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
 from shoal.sources.mixed import make_fitted_source, make_table_source
+from shoal.sources.number_text import open_number_text
 from shoal.sources.parquet_files import ParquetFiles
+from shoal.sources.pixel_columns import choose_pixels
 from shoal.sources.sniff import unique
 from shoal.sources.store import because, check_range
-from shoal.sources.table import choose_columns
 
 FRAME = "table in memory"
 """What people are told that a table in memory is."""
@@ -145,11 +146,15 @@ def open_frame(where: Any, asked: Asked) -> Source:
     picked = asked.picked.among(cells.names, f"the {FRAME}")
     kinds = [kind_of_column(table.schema.field(name)) for name in cells.names]
     columns = describe_columns(cells, kinds, FRAME)
-    chosen = choose_columns(columns, f"the {FRAME}", asked.as_, picked, fitted=asked.fitted)
+    text = open_number_text(cells, columns, FRAME, asked, table)
+    if text is not None:
+        return text
+    chosen, shape = choose_pixels(columns, f"the {FRAME}", asked, picked, fitted=asked.fitted)
     if chosen.vectors is None:
         return make_table_source(cells, FRAME, picked, chosen)
     numbers = np.stack([to_numbers(table.column(at)) for at in chosen.vectors], 1)
-    source = make_array_source(memory_store(numbers), FRAME, as_="vectors")
+    kind: Kind = "images" if shape and len(shape) > 1 else "vectors"
+    source = make_array_source(memory_store(numbers), FRAME, as_=kind, shape=shape)
     names = tuple(cells.names[at] for at in chosen.vectors)
     beside = ColumnLabels(cells, chosen.left_out)
     return replace(source, beside=beside, chosen=chosen, column_names=names)

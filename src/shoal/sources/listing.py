@@ -270,7 +270,9 @@ def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
         if column is None:
             return None
         names = [row[column].strip() if column < len(row) else "" for row in _rows(path)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error:  # a cell longer than any path, or zero bytes
+        return None
+    except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read as a list of paths: {because(error)}") from None
     is_table = path.suffix.lower() in _TABLES
     return names[1:] if is_table and not _is_image(names[0], extensions) else names

@@ -42,7 +42,7 @@ from shoal.sources.several import (
     open_shards,
 )
 from shoal.sources.store import InflatedStore, Store, because
-from shoal.sources.table import Picked
+from shoal.sources.table import NOTHING, Picked
 from shoal.sources.tfrecord import is_tfrecord
 from shoal.storage import UrlPath, as_place, nearest_name
 
@@ -137,9 +137,8 @@ def _open(where: Any, asked: Asked) -> Source:
         paths = [_place(name).absolute() for name in where]
         return open_paths(paths, f"{len(paths):,} paths", asked)
     what = f"a {FRAME}" if is_frame(where) else "an array in memory"
-    asked.refuse(what, key=asked.key, dtype=asked.dtype)
+    asked.refuse(what, key=None if is_frame(where) else asked.key, dtype=asked.dtype)
     if is_frame(where):
-        asked.refuse(what, shape=asked.shape)
         return open_frame(where, asked)
     if asked.schema is not None:
         raise InputError(
@@ -158,7 +157,7 @@ def _place(where: Any) -> Path:
 def _has_columns(source: Source) -> bool:
     """Tell whether a source was made of columns with names."""
     if isinstance(source, ArraySource):
-        return source.label == FRAME
+        return source.label == FRAME or source.column_names != () or source.chosen != NOTHING
     is_list = isinstance(source, ParquetSource) and source.is_list
     return isinstance(source, CsvSource | ParquetSource | TableSource) and not is_list
 
@@ -228,7 +227,8 @@ def _open_file(path: Path, asked: Asked) -> Source:
         return open_shards("tfrecord", [path], path.name, asked)
     if is_matlab(path, magic):
         return open_matlab(path, asked, magic)
-    asked.refuse(path.name, key=None if magic[:4] == b"PAR1" else asked.key)
+    is_table = magic[:4] == b"PAR1" or extension in _TABLES
+    asked.refuse(path.name, key=None if is_table else asked.key)
     if magic[:4] == b"PAR1":
         return open_shards("parquet", [path], path.name, asked)
     if extension in _TABLES:
@@ -308,11 +308,7 @@ def _open_text(path: Path, asked: Asked) -> Source:
             return open_paths([under(path.parent, name) for name in names], path.name, asked)
         if names:
             return open_images(path.parent, names, path.name, asked)
-        if asked.as_ == "images":
-            raise SourceError(
-                f"{path} lists no images: give one path a line, or a column called path"
-            )
-    asked.refuse(f"{path.name}, a table", shape=asked.shape, dtype=asked.dtype)
+    asked.refuse(f"{path.name}, a table", dtype=asked.dtype)
     return make_csv_source(path, path.name, asked)
 
 

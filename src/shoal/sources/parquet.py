@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError
 from shoal.sources.answers import find_answers
 from shoal.sources.asked import Asked
-from shoal.sources.base import Batch, Kind, LabelValues
+from shoal.sources.base import Batch, Kind, LabelValues, Source
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
 from shoal.sources.frames import ParquetCells, is_number, kind_of_column
-from shoal.sources.mixed import TableSource, make_fitted_source, make_table_source
+from shoal.sources.mixed import make_fitted_source, make_table_source
+from shoal.sources.number_text import open_number_text
 from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, read_head
+from shoal.sources.pixel_columns import VectorStore, as_pictures, choose_pixels
 from shoal.sources.store import because, check_range
-from shoal.sources.table import NOTHING, Chosen, choose_columns, clean, listed
+from shoal.sources.table import NOTHING, Chosen, clean, listed
 
 _FILES_TRIED, _ROWS_TRIED = 16, 1 << 12
 
@@ -186,9 +188,7 @@ def lists(column: Any, length: int) -> tuple[NDArray, dict[int, str]]:
     return np.concatenate(blocks) if blocks else np.zeros((0, length), np.float32), bad
 
 
-def make_parquet_source(
-    paths: Sequence[Path], label: str, asked: Asked
-) -> ParquetSource | TableSource:
+def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """Open Parquet files whose columns are alike.
 
     Raises
@@ -209,32 +209,44 @@ def make_parquet_source(
     is_table = asked.as_ == "table" and asked.key is None
     lists_ = None if is_table else _list_column(head, label, asked.key)
     if lists_ is not None:
-        return _of_lists(cells, head, lists_, label, asked)
+        vectors = _of_lists(cells, head, lists_, label, asked)
+        return vectors if asked.shape is None else _shaped(vectors, cells, asked)
     if not cells.names:
         raise InputError(f"{label} has no column of numbers, text or dates: {said_types(head)}")
     picked = asked.picked.among(head.column_names, label)
     kinds = [kind_of_column(field) for field in head.schema]
     columns = describe_columns(cells, kinds, label, head)
-    fixed = constant_columns(cells, columns)
-    chosen = choose_columns(columns, label, asked.as_, picked, fixed, asked.fitted)
+    text = open_number_text(cells, columns, label, asked, head)
+    if text is not None:
+        return text
+    more = {"fixed": constant_columns(cells, columns), "fitted": asked.fitted}
+    chosen, shape = choose_pixels(columns, label, asked, picked, **more)
     if chosen.vectors is None:
         return make_table_source(cells, label, picked, chosen)
     used = tuple(head.column_names[at] for at in chosen.vectors)
     name = None if chosen.name is None else head.column_names[chosen.name]
     files = _files(parts, used, name, len(used))
-    return ParquetSource(
+    source = ParquetSource(
         files, used, False, name, len(used), label,
         chosen=chosen, plain=cells.names, answers=chosen.left_out,
     )  # fmt: skip
+    return source if shape is None else as_pictures(source, cells, chosen, shape, asked)
+
+
+def _shaped(vectors: ParquetSource, cells: ParquetCells, asked: Asked) -> Source:
+    """Take a column of lists for pictures of the shape that is asked for."""
+    label = f"{vectors.label}, column {vectors.columns[0]}"
+    return asked.array(VectorStore(vectors), label, ColumnLabels(cells, vectors.answers))
 
 
 def _of_lists(
     cells: ParquetCells, head: Any, column: str, label: str, asked: Asked
 ) -> ParquetSource:
     """Take a column of lists for vectors; the other columns name and label them."""
-    if asked.as_ in ("images", "table"):
+    if asked.as_ == "table" or (asked.as_ == "images" and asked.shape is None):
+        hint = " without their shape, as in --shape 28,28" if asked.as_ == "images" else ""
         raise InputError(
-            f"{label} holds vectors (column {column}): it cannot be read --as {asked.as_}"
+            f"{label} holds vectors (column {column}): it cannot be read --as {asked.as_}{hint}"
         )
     length = next((len(value) for value in head.column(column).to_pylist() if value), 0)
     if not length:

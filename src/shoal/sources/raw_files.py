@@ -12,6 +12,8 @@ from shoal.sources.raw import raw_store
 from shoal.sources.raw_manifest import MANIFEST, read_raw_manifest
 from shoal.sources.records import open_records
 
+_HEAD_BYTES = 4096
+
 
 def open_raw(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """Open raw files, one after the other.
@@ -25,6 +27,10 @@ def open_raw(paths: Sequence[Path], label: str, asked: Asked) -> Source:
         return asked.array(raw_store(paths, asked.shape, asked.dtype), label)
     source = _by_manifest(paths, label, asked) or open_records(paths, label, asked)
     if source is None:
+        if _is_text(paths[0]):
+            raise SourceError(
+                f"{paths[0]} looks like text: if it is a table, give it a name that ends in .csv"
+            )
         what = str(paths[0]) if len(paths) == 1 else f"{label} ({len(paths):,} files)"
         raise SourceError(
             f"what {what} holds cannot be told from its name or first bytes: for raw numbers give "
@@ -42,3 +48,11 @@ def _by_manifest(paths: Sequence[Path], label: str, asked: Asked) -> Source | No
     if len(manifest.names_in([path.name for path in paths])) < len(paths):
         return None
     return manifest.open(paths, asked, label, whole=False)
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a file begins with lines of printable text."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8", "replace")[:-1]
+    lines = head.splitlines()
+    return len(lines) > 1 and all(line.replace("\t", " ").isprintable() for line in lines)

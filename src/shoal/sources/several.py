@@ -157,7 +157,7 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
         return asked.encoded(records, f"{many}, feature {records.key}", keyed=True)
     if kind == "hdf5":
         return _open_hdf5(paths, label, many, asked)
-    asked.refuse("Parquet files", shape=asked.shape, dtype=asked.dtype)
+    asked.refuse("Parquet files", dtype=asked.dtype)
     looked = asked.as_ in (None, "images") and asked.schema is None
     column = find_images(paths, label, asked.key) if looked else None
     if column is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from pathlib import Path
 
 from shoal.errors import SourceError
 from shoal.sources.column import Column
+
+# The pixels of an image in one cell are longer than the 128 KiB that csv takes by itself. The limit
+# is one for the whole process, and there is no other way to read such a cell.
+csv.field_size_limit(max(csv.field_size_limit(), 1 << 26))
 
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
@@ -23,6 +28,8 @@ MISSING = (
 """Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
 
 _MOSTLY = 0.9
+_APART = re.compile(r"[\s,;|]+")
+_WORD = re.compile(r"[^\W\d_eE]")  # a letter that is in no number
 _COUNTED_COLUMNS = 4
 
 
@@ -154,6 +161,8 @@ def _best_split(path: Path, text: str) -> tuple[str, str, list[list[str]]]:
         if not rows:
             raise SourceError(f"{path} has no rows")
         width, count = Counter(map(len, rows)).most_common(1)[0]
+        if len(rows[0]) == 1 < width and not _number(rows[0][0], "."):
+            continue  # one name above many cells: the delimiter is within one column of text
         even = count >= _MOSTLY * len(rows)
         headed = len(rows[0]) == width > 1
         sure = width > 1 and delimiter != " "  # words of a text are set apart by spaces too
@@ -195,7 +204,7 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
         return all(texts)
     for at, is_text in enumerate(texts):
         cells = [row[at] for row in body if at < len(row)]
-        if is_text and _numeric(cells, decimal):
+        if is_text and (_numeric(cells, decimal) or _hold_numbers(cells, first[at])):
             return True
     if all(texts) and _unlike(first, body):
         return True
@@ -203,6 +212,12 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     numbers = first[1:] if first[0] == "" else first
     counted = numbers == [str(number) for number in range(len(numbers))]
     return counted and (first[0] == "" or len(numbers) >= _COUNTED_COLUMNS)
+
+
+def _hold_numbers(cells: Sequence[str], title: str) -> bool:
+    """Tell whether cells hold several numbers each, below a title of letters."""
+    several = [len(_APART.split(cell)) > 1 and not _WORD.search(cell) for cell in cells]
+    return bool(several) and sum(several) >= _MOSTLY * len(several) and bool(_WORD.search(title))
 
 
 def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

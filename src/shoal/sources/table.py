@@ -151,7 +151,7 @@ def choose_columns(
     """
     _check(label, as_, picked)
     place = {column.name: at for at, column in enumerate(columns)}
-    name = _name_column([c if picked.names_row(c.name) else None for c in columns])
+    name = name_column([c if picked.names_row(c.name) else None for c in columns])
     rest = [c for at, c in enumerate(columns) if at != name]
     found = _left_out(rest, fixed or {})
     if fitted and all(one in place for one in fitted):
@@ -215,7 +215,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _name_column(columns: Sequence[Column | None]) -> int | None:
+def name_column(columns: Sequence[Column | None]) -> int | None:
     """Find the column that names the rows: distinct text, or whole numbers under an id header."""
     known = [(at, column) for at, column in enumerate(columns) if column is not None]
     for at, column in known:

@@ -106,6 +106,7 @@ def _work(context: Context) -> dict[str, Any]:
         "columns": list(getattr(source, "column_names", ())),
         "shard_rows": context.shards.size,
         "rule": _rule(source),
+        "row_shape": list(source.row_shape) if isinstance(source, ArraySource) else None,
         "source": context.facts,
         "sample_of": sample_of(source),
         "links": _notes_links(context.grown),
