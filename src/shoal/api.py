@@ -32,6 +32,7 @@ from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.mixed import Notes
+from shoal.sources.room import promised
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
@@ -492,17 +493,18 @@ def fit(
     (2, [150, 150])
     """
     checked = fit_settings(**settings)
-    rows, where = _source_and_path(source, checked)
-    if out is not None:
-        run = pipeline.run_pipeline(out, rows, checked, where, progress, engine_options)
-        return Run(run, rows)
-    folder = Path(tempfile.mkdtemp(prefix="shoal-"))
-    try:
-        run = pipeline.run_pipeline(folder, rows, checked, where, progress, engine_options)
-        return Run(run, rows, True)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with promised(checked.memory):
+        rows, where = _source_and_path(source, checked)
+        if out is not None:
+            run = pipeline.run_pipeline(out, rows, checked, where, progress, engine_options)
+            return Run(run, rows)
+        folder = Path(tempfile.mkdtemp(prefix="shoal-"))
+        try:
+            run = pipeline.run_pipeline(folder, rows, checked, where, progress, engine_options)
+            return Run(run, rows, True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any) -> dict[str, Any]:
@@ -518,11 +520,12 @@ def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any
         When the disk of `out` has no room for the run.
     """
     checked = fit_settings(**settings)
-    rows, _ = _source_and_path(source, checked)
-    found = pipeline.plan_of(rows, checked)
-    if out is not None:
-        check_disk(found, as_place(out))
-    seconds = forecast.seconds(found, forecast.calibrate(found))
+    with promised(checked.memory):
+        rows, _ = _source_and_path(source, checked)
+        found = pipeline.plan_of(rows, checked)
+        if out is not None:
+            check_disk(found, as_place(out))
+        seconds = forecast.seconds(found, forecast.calibrate(found))
     stages = [
         {
             "stage": need.stage,

@@ -22,11 +22,11 @@ from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
 from shoal.errors import RunError, SettingError
-from shoal.planning import Plan, check_disk, make_plan, plan_growth
+from shoal.planning import READING, Plan, check_disk, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source, remarks_of
-from shoal.sources.room import share
+from shoal.sources.room import drop_kept, share
 from shoal.stages import assign, drift, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
 from shoal.stages.growth import Growth, find_growth
@@ -101,7 +101,7 @@ def run_pipeline(
     plan = plan_of(source, settings, growth)
     source = source if isinstance(growth, str) else growth.opened
     about = {**settings.as_dict(), "source": where}
-    share(settings.memory)
+    share(settings.memory, plan.kept)
     context = Context(
         RunFolder(as_place(path), about),
         source,
@@ -124,7 +124,7 @@ def run_pipeline(
         plan.workers,
         engine_options,
         notes=as_place(path) / NOTES,
-        prepare=partial(share, settings.memory),
+        prepare=partial(share, settings.memory, plan.kept),
         modules=(__name__,),  # which have all that a task needs
     )
     with (
@@ -241,6 +241,8 @@ def _do(planned: tuple[Stage, str], context: Context) -> bool:
         context.progress.stage(stage.name, context.shards.n_rows)
     else:
         context.progress.stage(stage.name, None, "representatives")
+    if stage.name not in READING:
+        drop_kept()
     folder.begin(print_)
     counts = stage.work(context)
     give_back()

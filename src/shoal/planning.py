@@ -19,7 +19,7 @@ from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.settings import FitSettings
 from shoal.sources import Source, as_wanted, some_images
 from shoal.sources.arrays import ArraySource
-from shoal.sources.store import InflatedStore
+from shoal.sources.room import LIBRARIES, enough, holds, mebibytes, usual_kept
 from shoal.stages import features, summarise
 from shoal.stages.base import (
     EVERY_ROW,
@@ -33,9 +33,6 @@ from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
 from shoal.stages.rows import is_waited_for
 from shoal.storage import UrlPath
-
-LIBRARIES = 240 << 20
-"""Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
 
 BEAM = 96 << 20
 """Bytes of Apache Beam in each process, the launcher and the workers alike."""
@@ -110,6 +107,8 @@ class Plan:
         A sentence that says what the memory made smaller; empty where nothing.
     added
         How many rows there is work for, where they are added to an earlier run; else None.
+    kept
+        Bytes that the source may keep for its next reads: row groups, places in them, chunks.
     """
 
     encoder: Encoder
@@ -122,6 +121,7 @@ class Plan:
     passes: int
     remark: str = ""
     added: int | None = None
+    kept: int = 0
 
     @property
     def memory(self) -> int:
@@ -157,15 +157,6 @@ class Plan:
             "disk": mebibytes(self.disk),
             "stages": [need.stage for need in self.needs],
         }
-
-
-def mebibytes(count: int) -> str:
-    """Write bytes for people.
-
-    >>> mebibytes(3 << 20), mebibytes(5), mebibytes(5 << 30)
-    ('3 MiB', '1 MiB', '5,120 MiB')
-    """
-    return f"{max(1, count >> 20):,} MiB"
 
 
 def make_plan(source: Source, settings: FitSettings) -> Plan:
@@ -207,6 +198,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         needs,
         int(passes),
         "" if m == usual else _remark(m, usual, settings.memory),
+        kept=kept_bytes(source, settings.memory),
     )
 
 
@@ -221,7 +213,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
     source, encoder, grown = growth.opened, growth.fitted.encoder, growth.grown
     m, added = len(grown.before.representatives), source.n_rows - grown.kept
     needs = []
-    for need in stage_needs(source, growth.rows, encoder, m):
+    for need in stage_needs(source, growth.rows, encoder, m, settings.memory):
         if need.stage in ONCE:
             own = 8 * min(source.n_rows, CALIBRATED) * (need.stage == "summarise")
             needs.append(Need(need.stage, 0, 0, own))
@@ -240,6 +232,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
         all_needs,
         1 + is_read(source),
         added=added,
+        kept=kept_bytes(source, settings.memory),
     )
 
 
@@ -263,7 +256,7 @@ def _too_little(need: Need, memory: int) -> str:
     """Say that a stage needs more memory than there is, and what would do."""
     return (
         f"the stage {need.stage} needs about {mebibytes(need.memory(1))}, but memory is "
-        f"{mebibytes(memory)}: give --memory {_enough(need.memory(1))}"
+        f"{mebibytes(memory)}: give --memory {enough(need.memory(1))}"
     )
 
 
@@ -272,7 +265,7 @@ def _within(
 ) -> tuple[int, tuple[Need, ...]]:
     """Choose as many representatives as usual, or as go into the memory with one worker."""
     for m in _tries(usual, source.n_rows):
-        needs = stage_needs(source, rows, encoder, m)
+        needs = stage_needs(source, rows, encoder, m, settings.memory)
         if max(need.memory(1) for need in needs) <= settings.memory:
             if settings.representatives is not None and m < usual:
                 raise SettingError(_too_many(usual, m, settings.memory, source, rows, encoder))
@@ -298,10 +291,10 @@ def _too_many(
     asked: int, fits: int, memory: int, source: Source, rows: Source, encoder: Encoder
 ) -> str:
     """Say that there are more representatives than the memory holds, and what would do."""
-    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked))
+    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked, memory))
     return (
         f"{asked:,} representatives need about {mebibytes(needed)}, but memory is "
-        f"{mebibytes(memory)}: give --memory {_enough(needed)}, or --representatives {fits} at most"
+        f"{mebibytes(memory)}: give --memory {enough(needed)}, or --representatives {fits} at most"
     )
 
 
@@ -311,16 +304,6 @@ def _remark(m: int, usual: int, memory: int) -> str:
         f"With {mebibytes(memory)} of memory there are {m:,} representatives instead of "
         f"{usual:,}: small clusters may be missed."
     )
-
-
-def _enough(needed: int) -> str:
-    """Give a memory that is enough, as --memory takes it.
-
-    >>> _enough(900 << 20), _enough((1 << 30) + 1)
-    ('1GiB', '1.25GiB')
-    """
-    quarters = -(-needed // (1 << 28))
-    return f"{quarters / 4:g}GiB"
 
 
 def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
@@ -334,7 +317,9 @@ def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
     return int(max(1, min(settings.workers or 1, *room)))
 
 
-def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple[Need, ...]:
+def stage_needs(
+    source: Source, rows: Source, encoder: Encoder, m: int, memory: int
+) -> tuple[Need, ...]:
     """Count memory and disk of every stage, from what its arrays take.
 
     Parameters
@@ -345,6 +330,8 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
         How rows become features.
     m
         Representatives.
+    memory
+        Of which a share is for what the source keeps.
     """
     n, d = source.n_rows, encoder.n_features
     c = min(encoder.needs.components, d)
@@ -366,8 +353,15 @@ def stage_needs(source: Source, rows: Source, encoder: Encoder, m: int) -> tuple
             "assign", _searching(m, c) + 4 * LISTED * m + every * 4 * n, s * (20 * c + 64), 13 * n
         ),
     )
-    held = _held_bytes(source)
-    return tuple(replace(one, shared=one.shared + held, once=one.once + held) for one in needs)
+    held = min(holds(source).best, kept_bytes(source, memory))
+    reads = {
+        "index": is_read(source),
+        "features": not keeps_numbers(source),
+        "project": not (keeps_numbers(source) or encoded),
+    }
+    return tuple(
+        replace(one, shared=one.shared + held) if reads.get(one.stage) else one for one in needs
+    )
 
 
 def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
@@ -395,12 +389,13 @@ def _searching(m: int, c: int) -> int:
     return lists * (4 * c + 8) + 16 * m * c
 
 
-def _held_bytes(source: Source) -> int:
-    """Count the bytes of a compressed file, which is unpacked into memory as a whole."""
-    if not (isinstance(source, ArraySource) and isinstance(source.store, InflatedStore)):
-        return 0
-    each = int(np.prod(source.store.row_shape)) * source.store.dtype.itemsize
-    return source.n_rows * each
+READING = ("index", "features", "project")
+"""Stages that read the source; what it keeps for its next reads is let go of before others."""
+
+
+def kept_bytes(source: Source, memory: int) -> int:
+    """Count the bytes that a source may keep for its next reads, of so much memory."""
+    return max(holds(source).least, usual_kept(memory))
 
 
 def _read_bytes(source: Source) -> int:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import open_source, parquet_files
+from shoal.sources import open_source, parquet_cursors, parquet_files
 
 VECTORS = np.random.default_rng(2).normal(size=(100, 4)).astype(np.float32)
 NAMES = [f"row-{n}" for n in range(100)]
@@ -33,8 +33,8 @@ def lists(kind):
 @pytest.mark.parametrize("large", [False, True])
 def test_numeric_columns_across_row_groups(tmp_path, monkeypatch, large):
     if large:
-        monkeypatch.setattr(parquet_files, "_MOST_HELD_BYTES", 0)
-        monkeypatch.setattr(parquet_files, "_BATCH_ROWS", 7)
+        monkeypatch.setattr(parquet_files, "_SHARE", 1 << 60)
+        monkeypatch.setattr(parquet_cursors, "_MOST_ROWS", 7)
     source = open_source(write(tmp_path / "x.parquet", columns(), row_group_size=30))
     source = pickle.loads(pickle.dumps(source))
     assert source.description == "100 vectors of 4 numbers (x.parquet, 4 columns, named by id)"

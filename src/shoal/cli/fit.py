@@ -203,6 +203,6 @@ def _plan(source: str, out: Path, given: dict[str, Any], json: bool) -> None:
 
 def _taken(seconds: float, memory: int, disk: int) -> list[str]:
     """Write time, memory and disk."""
-    from shoal.planning import mebibytes
+    from shoal.sources.room import mebibytes
 
     return [duration(seconds), mebibytes(memory), mebibytes(disk)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ DATE_FORMATS = (
 """How dates are written, the likelier first; where two fit all cells, the day comes first."""
 
 _MISSING = pa.array([cell for cell in MISSING if cell != "none"])  # which is a value of many
+_LONG, _KEPT = 1 << 10, 1 << 6  # bytes of a text that is cut, and how many of it are left
 _DAY = 86_400.0
 _LARGEST = 1e100
 _AMOUNT = re.compile(r"([+-]?)[$€£¥]?\s*([+-]?[\d.,\s'’\u00a0\u202f]*\d[.,]?)\s*[%$€£¥]?")
@@ -50,6 +52,30 @@ def plain(column: Any) -> Any:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     return array
+
+
+def shortened(table: Any) -> Any:
+    """Return a table with its long texts cut, a hash telling apart those that begin alike.
+
+    Such are neither numbers, dates nor categories, but could fill the memory.
+    """
+    for at, field in enumerate(table.schema):
+        if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
+            continue
+        is_long = pc.greater(pc.binary_length(table.column(at)), _LONG).fill_null(False)
+        if pc.any(is_long).as_py():
+            column = plain(table.column(at))
+            cut = [_cut(cell) for cell in column.filter(plain(is_long))]
+            short = pc.replace_with_mask(column, plain(is_long), pa.array(cut, field.type))
+            table = table.set_column(at, field, short)
+    return table
+
+
+def _cut(cell: Any) -> str:
+    """Return the beginning of a long text, and a hash of all of it."""
+    data = memoryview(cell.as_buffer())
+    start = bytes(data[:_KEPT]).decode("utf-8", "ignore")
+    return f"{start}… {hashlib.blake2b(data, digest_size=16).hexdigest()}"
 
 
 def to_text(column: Any) -> Any:

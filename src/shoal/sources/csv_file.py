@@ -72,7 +72,9 @@ class CsvFile:
         """Give the file's name, size and time."""
         return file_facts([(self.path.name, self.size, self.mtime_ns)])
 
-    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+    def cells(
+        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
+    ) -> tuple[Any, dict[int, str]]:
         """Give columns of rows ``start..stop``, by position, as an Arrow table of text.
 
         Cells of a row that cannot be used are empty, and its place in the range has a reason.

@@ -39,8 +39,13 @@ class Cells(Protocol):
     def skipped(self) -> tuple[str, ...]:
         """Columns besides, which hold lists or bytes: their names and types."""
 
-    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
-        """Give columns by position as an Arrow table, and reasons for rows that cannot be read."""
+    def cells(
+        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
+    ) -> tuple[Any, dict[int, str]]:
+        """Give columns by position as an Arrow table, and reasons for rows that cannot be read.
+
+        Long texts are cut (see `shortened`) unless they are asked for as a whole.
+        """
 
     def facts(self) -> dict[str, Any]:
         """JSON-able facts that change when the data change."""

@@ -14,7 +14,7 @@ from shoal.errors import InputError
 from shoal.sources.arrays import make_array_source, memory_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
-from shoal.sources.cells import to_numbers
+from shoal.sources.cells import shortened, to_numbers
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
@@ -55,10 +55,13 @@ class FrameCells:
         """How many rows there are."""
         return int(self.table.num_rows)
 
-    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+    def cells(
+        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
+    ) -> tuple[Any, dict[int, str]]:
         """Give columns of rows ``start..stop``, by position."""
         check_range(start, stop, self.n_rows)
-        return self.table.select(list(columns)).slice(start, stop - start), {}
+        table = self.table.select(list(columns)).slice(start, stop - start)
+        return table if whole else shortened(table), {}
 
     def facts(self) -> dict[str, Any]:
         """Give a hash of all cells."""
@@ -110,7 +113,9 @@ class ParquetCells:
         """How many rows all files have."""
         return self.files.n_rows
 
-    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+    def cells(
+        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
+    ) -> tuple[Any, dict[int, str]]:
         """Give columns by position, nulls where a row group cannot be read, and then a reason."""
         names = [self.names[at] for at in columns]
         found, bad, at = [], dict[int, str](), 0
@@ -118,7 +123,8 @@ class ParquetCells:
             if isinstance(table, str):
                 bad.update(dict.fromkeys(range(at, at + count), table))
                 table = pa.table([pa.nulls(count)] * len(names), names=names)
-            found.append(table.select(names))
+            table = table.select(names)
+            found.append(table if whole else shortened(table))
             at += count
         if not found:
             return pa.table([pa.nulls(0)] * len(names), names=names), {}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shoal.errors import UnlikeError
 from shoal.sources.base import Batch
 from shoal.sources.pixels import show
+from shoal.sources.room import Holds, holds
 from shoal.sources.store import Store, check_range
 
 
@@ -41,6 +42,11 @@ class JoinedStore:
     def n_rows(self) -> int:
         """How many rows there are."""
         return int(self.starts[-1])
+
+    @property
+    def holds(self) -> Holds:
+        """What all of them keep."""
+        return sum((holds(store) for store in self.stores), Holds())
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop``."""

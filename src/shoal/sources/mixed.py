@@ -142,7 +142,7 @@ class TableSource:
 
     def original(self, start: int, stop: int) -> Any:
         """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
-        table, _ = self.table.cells(start, stop, range(len(self.table.names)))
+        table, _ = self.table.cells(start, stop, range(len(self.table.names)), whole=True)
         table = table.rename_columns(list(self.table.names))
         types = pa.types
         plain = [

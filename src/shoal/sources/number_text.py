@@ -72,7 +72,7 @@ class TextStore:
         """Rows ``start..stop``; a cell of other than `length` numbers has a reason."""
         check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, self.length), np.float32)
-        table, bad = self.cells.cells(start, stop, [self.column])
+        table, bad = self.cells.cells(start, stop, [self.column], whole=True)
         texts = plain(table.column(0))
         for low in range(0, len(texts), _READ_CELLS):  # each number is a text of its own meanwhile
             part = texts.slice(low, _READ_CELLS)
@@ -217,7 +217,8 @@ def _find(
         return {}
     if head is None:
         places = [cells.names.index(name) for name in wanted]
-        head = cells.cells(0, min(_TRIED_ROWS, cells.n_rows), places)[0].rename_columns(wanted)
+        count = min(_TRIED_ROWS, cells.n_rows)
+        head = cells.cells(0, count, places, whole=True)[0].rename_columns(wanted)
     found = {}
     for name in wanted:
         texts = plain(head.column(name).slice(0, _TRIED_ROWS))

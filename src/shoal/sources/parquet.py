@@ -142,7 +142,7 @@ class ParquetSource:
         data = np.zeros((stop - start, self.n_columns), np.float32)
         bad: dict[int, str] = {}
         at = 0
-        for count, table in self.files.tables(start, stop):
+        for count, table in self.files.tables(start, stop, self.columns):
             if isinstance(table, str):
                 reasons = dict.fromkeys(range(count), table)
             else:

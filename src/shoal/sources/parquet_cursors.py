@@ -1,40 +1,123 @@
-"""Places in row groups from which large values are read on: never a whole row group at once."""
+"""Places in row groups from which rows are read on: never a whole row group at once."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from shoal.errors import SourceError
-from shoal.sources.parquet_files import ParquetPart, parquet_file
+from shoal.sources.handles import LocalFile
+from shoal.sources.parquet_pages import decoded_bytes, leaves, reading_bytes
+from shoal.sources.room import Kept
+from shoal.storage import UrlPath
 
 _BATCH_BYTES = 4 << 20
 _WINDOW_BYTES = 16 << 20
-_HELD_BYTES = 192 << 20
-_FEWEST_CURSORS, _MOST_CURSORS = 2, 16
 _PAGE_ROWS = 1024  # writers end a page after so many rows at the latest, however large they are
+_MOST_ROWS = 1 << 14
+_BUFFERS = 4 << 20  # bytes that are read ahead, for all columns
+_LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
+
+
+@dataclass(frozen=True)
+class ParquetPart:
+    """One file: how many rows and bytes its row groups have, and what it was when looked at.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    groups, sizes : tuple of int
+        Rows of each row group, and the most bytes that it takes in memory.
+    size, mtime_ns : int
+        Of the file.
+    texts : tuple of str
+        The columns of text: each value of theirs is read once, into a dictionary.
+    """
+
+    path: Path
+    groups: tuple[int, ...]
+    sizes: tuple[int, ...]
+    size: int
+    mtime_ns: int
+    texts: tuple[str, ...] = ()
+
+    def open(self, columns: Sequence[str]) -> Any:
+        """Open the file to read some columns a little at a time, by one thread at a time.
+
+        Raises
+        ------
+        SourceError
+            When it is no more the one that was looked at.
+        """
+        stat = self.path.stat()
+        if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise SourceError("the file changed after it was looked at")
+        texts = [name for name in self.texts if name in columns]
+        return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
+
+    def plain(self, table: Any) -> Any:
+        """Return a table with texts as such that were read into a dictionary."""
+        for at, field in enumerate(table.schema):
+            if field.name in self.texts and pa.types.is_dictionary(field.type):
+                text = table.column(at).cast(field.type.value_type)
+                table = table.set_column(at, field.name, text)
+        return table
+
+
+def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFFER) -> Any:
+    """Open a Parquet file, wherever it lies, to be read by one thread at a time."""
+    # nothing ahead: that would be a whole row group, and Arrow's threads that hold a Python file
+    # can outlive the interpreter
+    return pq.ParquetFile(
+        path.open("rb") if isinstance(path, UrlPath) else path,
+        read_dictionary=list(texts) or None,
+        buffer_size=buffer,
+        pre_buffer=False,
+    )
+
+
+def cursor_bytes(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
+    """Count the bytes that reading a row group on takes, by the headers of its pages."""
+    chunks = leaves(file.metadata, group, columns)
+    kept = min(decoded_bytes(chunks), _WINDOW_BYTES + 2 * _BATCH_BYTES)
+    buffer = buffer_bytes(part.path, len(chunks))
+    if isinstance(part.path, UrlPath):
+        return kept + reading_bytes(chunks, None, buffer)
+    with closing(LocalFile(part.path)) as opened:
+        return kept + reading_bytes(chunks, opened.read, buffer)
+
+
+def buffer_bytes(path: Path, columns: int) -> int:
+    """Choose how many bytes of each column are read ahead: many where each read is a request."""
+    if isinstance(path, UrlPath):
+        return _MOST_BUFFER
+    return max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS // max(1, columns)))
 
 
 class Cursor:
-    """Reads a column of one row group on from its beginning, and keeps what it read last.
+    """Reads columns of one row group on from its beginning, and keeps what it read last.
 
-    Memory is that of a page of the file, of the batches kept, and no more.
+    Memory is that of a page of each column, of the batches kept, and no more.
     """
 
-    def __init__(self, part: ParquetPart, group: int, column: str) -> None:
-        self.key = (part.path, group, column)
-        self._file = _open(part)
-        meta = self._file.metadata.row_group(group)
-        chunks = [meta.column(at) for at in range(meta.num_columns)]
-        size = sum(c.total_uncompressed_size for c in chunks if c.path_in_schema == column)
-        mean = max(size, 1) / max(meta.num_rows, 1)
-        self.held_bytes = min(size, int(_PAGE_ROWS * mean) + _WINDOW_BYTES)
-        self._batches: Iterator[Any] = self._file.iter_batches(
-            max(1, min(int(_BATCH_BYTES / mean), _PAGE_ROWS)),
+    def __init__(
+        self, file: Any, group: int, columns: Sequence[str], size: int, most_rows: int
+    ) -> None:
+        self.size, self._file = size, file
+        chunks = leaves(file.metadata, group, columns)
+        mean = max(1, decoded_bytes(chunks)) / max(file.metadata.row_group(group).num_rows, 1)
+        self._batches: Iterator[Any] = file.iter_batches(
+            max(1, min(int(_BATCH_BYTES / mean), most_rows)),
             [group],
-            columns=[column],
+            columns=list(columns),
             use_threads=False,
         )
         self._window: deque[tuple[int, Any]] = deque()
@@ -44,10 +127,10 @@ class Cursor:
     @property
     def first(self) -> int:
         """The first row that can be had."""
-        return self._window[0][0] if self._window else 0
+        return self._window[0][0] if self._window else self._next
 
     def batch(self, row: int) -> tuple[int, Any]:
-        """Give the batch with a row, and its first row; reads on until there."""
+        """Return the batch with a row, and its first row; reads on until there."""
         for at, batch in self._window:
             if at <= row < at + len(batch):
                 return at, batch
@@ -70,59 +153,83 @@ class Cursor:
     def close(self) -> None:
         """Close the file."""
         self._batches = iter(())
+        self._window.clear()
         self._file.close()
 
 
-class Cursors:
-    """The cursors that were used last, shared by threads; pickles empty."""
+def batch_at(kept: Kept, part: ParquetPart, group: int, column: str, row: int) -> tuple[int, Any]:
+    """Return the batch with a row of a row group, and the batch's first row.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cursors: deque[Cursor] = deque()
-
-    def __reduce__(self) -> tuple[type[Cursors], tuple[()]]:
-        return Cursors, ()
-
-    def batch(self, part: ParquetPart, group: int, column: str, row: int) -> tuple[int, Any]:
-        """Give the batch with a row of a row group, and the batch's first row.
-
-        Raises
-        ------
-        SourceError, OSError, pyarrow.ArrowException
-            When the file changed or cannot be read.
-        """
-        with self._lock:
-            cursor = self._take(part, group, column, row)
-            try:
-                found = cursor.batch(row)
-            except BaseException:
-                cursor.close()
-                raise
-            self._cursors.append(cursor)
-            while self._are_too_many():
-                self._cursors.popleft().close()
-            return found
-
-    def _are_too_many(self) -> bool:
-        """Tell whether the cursors hold too much, in bytes or in open files."""
-        count = len(self._cursors)
-        held = sum(cursor.held_bytes for cursor in self._cursors)
-        return count > _MOST_CURSORS or (count > _FEWEST_CURSORS and held > _HELD_BYTES)
-
-    def _take(self, part: ParquetPart, group: int, column: str, row: int) -> Cursor:
-        """Take out the cursor that can reach a row soonest, or begin a new one."""
-        key = (part.path, group, column)
-        able = [cursor for cursor in self._cursors if cursor.key == key and cursor.first <= row]
-        if not able:
-            return Cursor(part, group, column)
-        best = max(able, key=lambda cursor: cursor.first)
-        self._cursors.remove(best)
-        return best
+    Raises
+    ------
+    SourceError, OSError, pyarrow.ArrowException
+        When the file changed, cannot be read, or takes more memory than there is.
+    """
+    with _cursor_before(kept, part, group, (column,), row, _PAGE_ROWS) as cursor:
+        return cursor.batch(row)
 
 
-def _open(part: ParquetPart) -> Any:
-    """Open a file that is still the one that was looked at, to be read in small pieces."""
-    stat = part.path.stat()
-    if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
-        raise SourceError("the file changed after it was looked at")
-    return parquet_file(part.path, 1 << 20)
+def batches(
+    kept: Kept,
+    part: ParquetPart,
+    group: int,
+    columns: tuple[str, ...],
+    low: int,
+    high: int,
+) -> Iterator[Any]:
+    """Go through rows of a row group in batches; others who read it wait until this has ended.
+
+    So one place in it is enough for all threads: each goes on where another ended.
+
+    Raises
+    ------
+    SourceError, OSError, pyarrow.ArrowException
+        As `batch_at`.
+    """
+    with _cursor_before(kept, part, group, columns, low, _MOST_ROWS) as cursor:
+        while low < high:
+            at, batch = cursor.batch(low)
+            end = min(high, at + len(batch))
+            yield batch.slice(low - at, end - low)
+            low = end
+
+
+@contextmanager
+def _cursor_before(
+    kept: Kept,
+    part: ParquetPart,
+    group: int,
+    columns: tuple[str, ...],
+    row: int,
+    most_rows: int,
+) -> Iterator[Cursor]:
+    """Take the place that can reach a row soonest, or begin a new one; keep it for the next."""
+    key = (part.path, group, columns)
+    with kept.lock:
+        cursor = kept.take(key, lambda one: one.first if one.first <= row else -1)
+        if cursor is None:
+            cursor = _begin(kept, part, group, columns, most_rows)
+        try:
+            yield cursor
+        except BaseException:
+            cursor.close()
+            raise
+        kept.keep(key, cursor, cursor.size)
+
+
+def _begin(
+    kept: Kept,
+    part: ParquetPart,
+    group: int,
+    columns: tuple[str, ...],
+    most_rows: int,
+) -> Cursor:
+    """Open a row group at its beginning, once there is room for what reading it takes."""
+    file = part.open(columns)
+    try:
+        size = cursor_bytes(part, file, group, columns)
+        kept.make_room(size, f"reading a row group of {part.path.name} page by page")
+        return Cursor(file, group, columns, size, most_rows)
+    except BaseException:
+        file.close()
+        raise

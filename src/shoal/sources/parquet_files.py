@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,51 +11,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError
 from shoal.sources.handles import bare
+from shoal.sources.parquet_cursors import ParquetPart as ParquetPart
+from shoal.sources.parquet_cursors import batches, cursor_bytes, parquet_file
+from shoal.sources.parquet_pages import group_bytes
+from shoal.sources.room import Holds, Kept
 from shoal.sources.store import because, check_range, file_facts
-from shoal.storage import UrlPath, many
+from shoal.storage import many
 
 _TRIED_ROWS = 1000
-_HELD_GROUPS = 2
-_MOST_HELD_BYTES = 1 << 29
-_BATCH_ROWS = 1 << 14
-
-
-@dataclass(frozen=True)
-class ParquetPart:
-    """One file: how many rows its row groups have, and what it was when looked at."""
-
-    path: Path
-    groups: tuple[int, ...]
-    size: int
-    mtime_ns: int
-
-
-class GroupCache:
-    """The row groups that were read last, at most two; pickles empty."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._groups: OrderedDict[tuple[int, int, tuple[str, ...]], Any] = OrderedDict()
-
-    def __reduce__(self) -> tuple[type[GroupCache], tuple[()]]:
-        return GroupCache, ()
-
-    def get(self, files: ParquetFiles, part: int, group: int, columns: tuple[str, ...]) -> Any:
-        """Give a row group as an Arrow table, read if need be."""
-        key = (part, group, columns)
-        with self._lock:
-            found = self._groups.pop(key, None)
-            if found is None:
-                while len(self._groups) >= _HELD_GROUPS:
-                    self._groups.popitem(last=False)
-                found = files.load(part, group, columns)
-            self._groups[key] = found
-            return found
+_TRIED_BYTES = 16 << 20
+_HELD_GROUPS = 2  # kept whole, and the one that is read
+_SHARE = 4  # of what may be kept, so much is one row group's, if it is kept whole
+_SMALL = 16 << 20
+_PIECE_BYTES = 4 << 20
+_LOOKED_GROUPS = 4  # of the largest, whose pages are looked at: writers make all alike
 
 
 @dataclass(frozen=True)
@@ -70,13 +42,13 @@ class ParquetFiles:
     columns : tuple of str
         The columns that are read.
     width : int
-        How many numbers a row is at most, to know what can be held.
+        How many numbers a row is at most.
     """
 
     parts: tuple[ParquetPart, ...]
     columns: tuple[str, ...]
     width: int
-    cache: GroupCache = field(default_factory=GroupCache, compare=False, repr=False)
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @cached_property
     def _groups(self) -> list[tuple[int, int]]:
@@ -100,7 +72,7 @@ class ParquetFiles:
     def tables(
         self, start: int, stop: int, columns: Sequence[str] | None = None
     ) -> Iterator[tuple[int, Any]]:
-        """Give a range row group by row group: how many rows, and a table or why there is none.
+        """Go through a range in pieces: how many rows, and a table or why there is none.
 
         `columns` are some of those that are read, by default all.
         """
@@ -108,7 +80,9 @@ class ParquetFiles:
         wanted = self.columns if columns is None else tuple(columns)
         for group, low, high in self._spans(start, stop):
             try:
-                yield high - low, self._table(group, low, high, wanted)
+                for table in self._pieces(group, low, high, wanted):
+                    yield len(table), table
+                    low += len(table)
             except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
                 part = self.parts[self._groups[group][0]]
                 yield high - low, f"{part.path.name} cannot be read: {because(error)}"
@@ -118,23 +92,15 @@ class ParquetFiles:
         if column is None:
             return None
         names: list[str] = []
-        for count, table in self.tables(start, stop):
+        for count, table in self.tables(start, stop, [column]):
             values = [None] * count if isinstance(table, str) else table.column(column).to_pylist()
             names.extend("" if value is None else str(value) for value in values)
         return names
 
-    def load(self, part: int, group: int, columns: tuple[str, ...]) -> Any:
-        """Read one row group's columns as an Arrow table."""
-        with self._open(part) as file:
-            return file.read_row_group(group, columns=list(columns), use_threads=False)
-
-    def _open(self, part: int) -> Any:
-        """Open a file that is still the one that was looked at."""
-        found = self.parts[part]
-        stat = found.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (found.size, found.mtime_ns):
-            raise SourceError("the file changed after it was looked at")
-        return parquet_file(found.path)
+    @cached_property
+    def holds(self) -> Holds:
+        """What is kept for the next reads: some small row groups, or a place in a large one."""
+        return holds_of(self.parts, self.columns)
 
     def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Which rows of which row groups make up a range: group, low, high."""
@@ -147,33 +113,45 @@ class ParquetFiles:
         ]
         return [span for span in spans if span[1] < span[2]]
 
-    def _table(self, group: int, low: int, high: int, columns: tuple[str, ...]) -> Any:
-        """Rows of one row group; groups too large to hold are passed through in batches."""
-        part, number = self._groups[group]
-        size = self.parts[part].groups[number] * self.width * 8
-        if size <= _MOST_HELD_BYTES:
-            return self.cache.get(self, part, number, columns).slice(low, high - low)
-        kept, seen = [], 0
-        with self._open(part) as file:
-            batches = file.iter_batches(
-                _BATCH_ROWS, [number], columns=list(columns), use_threads=False
-            )
-            for batch in batches:
-                begin = max(low - seen, 0)
-                kept.append(batch.slice(begin, max(min(high - seen, len(batch)) - begin, 0)))
-                seen += len(batch)
-                if seen >= high:
-                    break
-        return pa.Table.from_batches(kept)
+    def _pieces(self, group: int, low: int, high: int, columns: tuple[str, ...]) -> Iterator[Any]:
+        """Go through rows of one row group: of one that is kept, or of one too large for that."""
+        number, within = self._groups[group]
+        part, size = self.parts[number], self.parts[number].sizes[within]
+        if size <= self.kept.most // _SHARE:
+            whole = self._whole(part, within, columns, size)
+            step = max(1, _PIECE_BYTES * part.groups[within] // max(1, size))
+            for at in range(low, high, step):
+                yield part.plain(whole.slice(at, min(step, high - at)))
+            return
+        for batch in batches(self.kept, part, within, columns, low, high):
+            yield part.plain(pa.Table.from_batches([batch]))
+
+    def _whole(self, part: ParquetPart, group: int, columns: tuple[str, ...], size: int) -> Any:
+        """Return a row group as an Arrow table, read if need be."""
+        key = (part.path, group, columns)
+        with self.kept.lock:
+            found = self.kept.take(key)
+            if found is None:
+                what = f"reading a row group of {part.path.name}"
+                self.kept.make_room(2 * size, what, _HELD_GROUPS)
+                with part.open(columns) as file:
+                    found = file.read_row_group(group, columns=list(columns), use_threads=False)
+            self.kept.keep(key, found, size)
+            return found
 
 
-def parquet_file(path: Path, buffer_size: int = 0) -> Any:
-    """Open a Parquet file, wherever it lies, to be read by one thread at a time."""
-    if isinstance(path, UrlPath):
-        # nothing ahead: Arrow's threads that hold a Python file can outlive the interpreter
-        file = path.open("rb")
-        return pq.ParquetFile(file, buffer_size=buffer_size, pre_buffer=False)
-    return pq.ParquetFile(path, buffer_size=buffer_size, pre_buffer=not buffer_size)
+def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
+    """Count what reading columns on takes: at least for the row groups that are the largest."""
+    sizes = [(size, p, g) for p, part in enumerate(parts) for g, size in enumerate(part.sizes)]
+    largest = heapq.nlargest(_LOOKED_GROUPS, sizes)
+    best = _SHARE * largest[0][0] if largest else 0
+    if best <= _SMALL:
+        return Holds(best, best)
+    least = 0
+    for _, number, group in largest:
+        with parts[number].open(columns) as file:
+            least = max(least, cursor_bytes(parts[number], file, group, columns))
+    return Holds(min(least, best), best)
 
 
 def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
@@ -191,16 +169,28 @@ def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
     return tuple(part for part, _ in looked)
 
 
+def look_at(path: Path) -> ParquetPart:
+    """Read the footer of one file.
+
+    Raises
+    ------
+    SourceError
+        When it is damaged.
+    """
+    return _look(path)[0]
+
+
 def _look(path: Path) -> tuple[ParquetPart, Any]:
     """Read a file's footer."""
     try:
         stat = path.stat()
         with parquet_file(path) as file:
-            meta = file.metadata
-            groups = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
-            return ParquetPart(
-                bare(path), groups, stat.st_size, stat.st_mtime_ns
-            ), file.schema_arrow
+            groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
+            rows = tuple(group.num_rows for group in groups)
+            sizes = group_bytes(file.metadata)
+            schema, facts = file.schema_arrow, (stat.st_size, stat.st_mtime_ns)
+            texts = tuple(field.name for field in schema if _is_text(field.type))
+            return ParquetPart(bare(path), rows, sizes, *facts, texts), schema
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
 
@@ -216,10 +206,29 @@ def parquet_schema(path: Path) -> Any:
     return _look(path)[1].remove_metadata()
 
 
-def read_head(path: Path) -> Any:
-    """Read the first rows of a file."""
+def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Read the first rows of a file, as many as are not large.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read.
+    """
+    part, schema = _look(path)
+    names = tuple(schema.names if columns is None else columns)
+    found, left, size = list[Any](), _TRIED_ROWS, 0
     try:
-        with parquet_file(path) as file:
-            return pa.Table.from_batches([next(file.iter_batches(_TRIED_ROWS))])
+        for group, rows in enumerate(part.groups):
+            for batch in batches(Kept(), part, group, names, 0, min(rows, left)):
+                found.append(part.plain(pa.Table.from_batches([batch])))
+                left, size = left - len(batch), size + found[-1].nbytes
+                if size > _TRIED_BYTES:
+                    return pa.concat_tables(found)
+        return pa.concat_tables(found) if found else schema.empty_table()
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether an Arrow type is one of text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

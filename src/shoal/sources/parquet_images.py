@@ -16,15 +16,22 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
-from shoal.sources.parquet_cursors import Cursors
-from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, parquet_file
+from shoal.sources.parquet_cursors import ParquetPart, batch_at
+from shoal.sources.parquet_files import (
+    ParquetFiles,
+    holds_of,
+    look_at,
+    look_at_all,
+    read_head,
+)
+from shoal.sources.room import Holds, Kept
 from shoal.sources.store import because
 from shoal.sources.table import listed
 from shoal.storage import UrlPath
 
 _TRIED = 8
-_HEAD_ROWS = 1000
 _RUNS = 16
+_PLACES = 4  # from which images are read on, by as many threads
 _NAMES = ("path", "name", "file", "filename", "file_name", "file_path", "image_path", "id", "key")
 _LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
 
@@ -71,7 +78,7 @@ class ParquetImages:
     name_column: str | None
     label_column: str | None
     classes: tuple[str, ...]
-    cursors: Cursors = field(default_factory=Cursors, repr=False)
+    kept: Kept = field(default_factory=Kept, repr=False)
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
@@ -102,7 +109,7 @@ class ParquetImages:
             number, within = self._groups[group]
             part = self.parts[number]
             try:
-                at, batch = self.cursors.batch(part, within, self.column.bytes, row - first)
+                at, batch = batch_at(self.kept, part, within, self.column.bytes, row - first)
             except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
                 said = f"{part.path.name} cannot be read: {because(error)}"
                 yield from [SourceError(said)] * (end - row)
@@ -113,6 +120,18 @@ class ParquetImages:
             for value in values.slice(row - first - at, count):
                 yield _blob(value)
             row += count
+
+    @cached_property
+    def _beside(self) -> dict[str, ParquetFiles]:
+        """The columns of names and labels, each read on from where it was read last."""
+        names = {name for name in (self.name_column, self.label_column) if name is not None}
+        return {name: ParquetFiles(self.parts, (name,), 1) for name in names}
+
+    @cached_property
+    def holds(self) -> Holds:
+        """Places in row groups from which images are read on."""
+        found = holds_of(self.parts, [self.column.bytes])
+        return Holds(found.least, max(found.best, _PLACES * found.least))
 
     def _bytes(self, batch: Any) -> Any:
         """Give the column of bytes of a batch."""
@@ -149,7 +168,7 @@ class ParquetImages:
     def _texts(self, column: str, start: int, stop: int) -> list[str | None]:
         """Read a column as text; None where a cell is empty or cannot be read."""
         texts: list[str | None] = []
-        for count, table in ParquetFiles(self.parts, (column,), 1).tables(start, stop):
+        for count, table in self._beside[column].tables(start, stop):
             values = [None] * count if isinstance(table, str) else table.column(0).to_pylist()
             for value in values:
                 inner = next(iter(value.values())) if isinstance(value, dict) else value
@@ -197,9 +216,10 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
         When there are several and `key` is none of them.
     """
     try:
-        with parquet_file(paths[0], 1 << 20) as file:
+        part = look_at(paths[0])
+        with part.open(()) as file:
             columns = [found for found in map(_candidate, file.schema_arrow) if found]
-            columns = [column for column in columns if _holds_images(file, column)]
+        columns = [column for column in columns if _holds_images(part, column)]
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{paths[0]} cannot be read as Parquet: {because(error)}") from None
     named = {column.name: column for column in columns}
@@ -226,10 +246,13 @@ def _is_binary(kind: Any) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _holds_images(file: Any, column: ImageColumn) -> bool:
+def _holds_images(part: ParquetPart, column: ImageColumn) -> bool:
     """Tell whether one of a column's first cells is an image; so does a column of no cells."""
-    batch = next(file.iter_batches(_TRIED, columns=[column.bytes], use_threads=False), None)
-    cells = batch.column(0).to_pylist() if batch is not None else []
+    group = next((group for group, rows in enumerate(part.groups) if rows), None)
+    cells = []
+    if group is not None:
+        _, batch = batch_at(Kept(), part, group, column.bytes, 0)
+        cells = batch.column(0).slice(0, _TRIED).to_pylist()
     cells = [cell and cell["bytes"] for cell in cells] if column.nested else cells
     there = [cell for cell in cells if cell]
     return any(map(extension_of, there)) or (column.nested and not there)
@@ -247,12 +270,12 @@ def make_parquet_images(paths: Sequence[Path], column: ImageColumn) -> ParquetIm
     if not any(sum(part.groups) for part in parts):
         raise SourceError(f"{paths[0]} has no rows")
     first = next(part for part in parts if sum(part.groups))
-    with parquet_file(first.path) as file:
+    with first.open(()) as file:
         schema = file.schema_arrow
         light = [one.name for one in schema if _is_text(one.type) or _is_whole(one.type)]
         light += [f"{column.name}.path"] if column.nested and _has_path(schema, column) else []
-        head = next(file.iter_batches(_HEAD_ROWS, columns=light, use_threads=False), None)
-    label = next((name for name in _LABELS if head is not None and name in light), None)
+    head = read_head(first.path, light)
+    label = next((name for name in _LABELS if name in light), None)
     return ParquetImages(
         parts, column, _name_column(head, column, light), label, _classes(schema, label)
     )

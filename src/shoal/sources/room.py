@@ -1,12 +1,32 @@
-"""Room in memory for large files and images: they wait for each other, in whatever thread."""
+"""Room in memory for what reading takes: threads wait for each other, and no more is taken."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from weakref import WeakSet
+
+from shoal.errors import SourceError
+
+LIBRARIES = 240 << 20
+"""Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
 
 _SMALL = 1 << 20
+_QUARTER = 1 << 28
+_INNER = (
+    "store",
+    "inner",
+    "source",
+    "files",
+    "cells",
+    "table",
+    "rows",
+)  # what sources and stores are made of
+_USUAL_MEMORY = 4 << 30  # as the setting has it
+_OPENING = 128 << 20  # bytes of the rows that are looked at when a source is opened
 
 
 class Room:
@@ -50,9 +70,167 @@ PIXELS = Room(512 << 20)
 """For images while they are decoded."""
 
 
-def share(memory: int) -> None:
+@dataclass(frozen=True)
+class Holds:
+    """Bytes that a source keeps while it is read: at least, and where there is room for them."""
+
+    least: int = 0
+    best: int = 0
+
+    def __add__(self, other: Holds) -> Holds:
+        return Holds(self.least + other.least, self.best + other.best)
+
+
+def holds(source: Any) -> Holds:
+    """Count what a source keeps while it is read, by that in it which keeps anything."""
+    own = getattr(source, "holds", None)
+    if isinstance(own, Holds):
+        return own
+    inner = (getattr(source, name, None) for name in _INNER)
+    return next((holds(one) for one in inner if one is not None), Holds())
+
+
+class Kept:
+    """What a source keeps for its next reads, what was used last; pickles empty.
+
+    Row groups, places in them, chunks: whatever would be dear to read again. Hold `lock` while
+    anything of it is used.
+
+    Attributes
+    ----------
+    most : int
+        Bytes that each source may keep, and that reading on may take.
+    """
+
+    most: ClassVar[int] = _USUAL_MEMORY // 8
+    _all: ClassVar[WeakSet[Kept]] = WeakSet()
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._entries: list[tuple[Hashable, Any, int]] = []
+        Kept._all.add(self)
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
+        return Kept, ()
+
+    def take(self, key: Hashable, prefer: Callable[[Any], float] = lambda value: 0) -> Any:
+        """Take out what is kept under a key, the one most preferred above -1; None for none."""
+        liked = {at: prefer(value) for at, (of, value, _) in enumerate(self._entries) if of == key}
+        best = max(liked, key=lambda at: liked[at], default=None)
+        return None if best is None or liked[best] <= -1 else self._entries.pop(best)[1]
+
+    def keep(self, key: Hashable, value: Any, size: int) -> None:
+        """Keep a value of so many bytes, for which there was room made."""
+        self._entries.append((key, value, size))
+
+    def make_room(self, size: int, what: str, most: int = 16) -> None:
+        """Let go of what was used longest ago: so many bytes, and all but `most` values.
+
+        Raises
+        ------
+        SourceError
+            When there is not so much room at all.
+        """
+        refuse(size, self.most, what)
+        while self._entries and (len(self._entries) >= most or self._size + size > self.most):
+            _close(self._entries.pop(0)[1])
+
+    @property
+    def _size(self) -> int:
+        """Bytes of all that is kept."""
+        return sum(size for _, _, size in self._entries)
+
+    def drop(self) -> None:
+        """Let go of everything."""
+        with self.lock:
+            while self._entries:
+                _close(self._entries.pop()[1])
+
+
+def _close(value: Any) -> None:
+    """Close what can be closed."""
+    if hasattr(value, "close"):
+        value.close()
+
+
+def drop_kept() -> None:
+    """Let go of what all sources of this process keep for their next reads."""
+    for kept in list(Kept._all):
+        kept.drop()
+
+
+def refuse(size: int, most: int, what: str) -> None:
+    """Raise where reading something takes more than there is room for.
+
+    Raises
+    ------
+    SourceError
+        With the memory that is enough.
+    """
+    if size > most:
+        more = enough(_memory + size - most)
+        raise SourceError(
+            f"{what} takes {mebibytes(size)} of memory, more than the {mebibytes(most)} that "
+            f"--memory {amount(_memory)} leaves for it: give --memory {more}"
+        )
+
+
+_memory = _USUAL_MEMORY
+
+
+def share(memory: int, kept: int | None = None) -> None:
     """Make room out of so many bytes for all: a sixteenth for files, a quarter for pixels.
 
     It decides on who waits, never on what is refused: results are the same in any room.
     """
-    FILES.size, PIXELS.size = memory // 16, memory // 4
+    _set(memory, usual_kept(memory) if kept is None else kept, memory // 16, memory // 4)
+
+
+def _set(memory: int, kept: int, files: int, pixels: int) -> None:
+    """Set the size of each room."""
+    global _memory
+    _memory, Kept.most, FILES.size, PIXELS.size = memory, kept, files, pixels
+
+
+def usual_kept(memory: int) -> int:
+    """Return what a source may keep for its next reads, where it needs no more to read at all."""
+    return min(memory // 8, 512 << 20)
+
+
+@contextmanager
+def promised(memory: int) -> Iterator[None]:
+    """Keep to so many bytes while a source is opened and read, before there is a plan."""
+    before = _memory, Kept.most, FILES.size, PIXELS.size
+    share(memory, max(usual_kept(memory), memory - LIBRARIES - _OPENING))
+    try:
+        yield
+    finally:
+        drop_kept()
+        _set(*before)
+
+
+def enough(needed: int) -> str:
+    """Write a memory that is enough, as --memory takes it.
+
+    >>> enough(900 << 20), enough((1 << 30) + 1)
+    ('1GiB', '1.25GiB')
+    """
+    return f"{-(-needed // _QUARTER) / 4:g}GiB"
+
+
+def amount(memory: int) -> str:
+    """Write a memory as it was given.
+
+    >>> amount(1 << 30), amount(700 << 20), amount(5 << 28)
+    ('1GiB', '700MiB', '1.25GiB')
+    """
+    return f"{memory >> 20}MiB" if memory % _QUARTER else f"{memory / (1 << 30):g}GiB"
+
+
+def mebibytes(count: int) -> str:
+    """Write bytes for people.
+
+    >>> mebibytes(3 << 20), mebibytes(5), mebibytes(5 << 30)
+    ('3 MiB', '1 MiB', '5,120 MiB')
+    """
+    return f"{max(1, count >> 20):,} MiB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.sources.base import Batch
 from shoal.sources.direct import LEAST, outgrows_cache, read_direct
+from shoal.sources.room import Holds, Kept
 from shoal.storage import Ranges, Streams, UrlPath
 
 NAMED_ROWS = 1_000_000
@@ -278,7 +280,10 @@ class Held(Generic[Value]):
 
 @dataclass(frozen=True)
 class InflatedStore:
-    """Rows of a compressed file: unpacked into memory on first use, once a process."""
+    """Rows of a compressed file: unpacked into memory on first use, once a process.
+
+    Loading takes `copies` times the memory of the rows.
+    """
 
     path: Path
     load: Callable[[], NDArray]
@@ -287,17 +292,34 @@ class InflatedStore:
     n_rows: int
     size: int
     mtime_ns: int
-    held: Held[NDArray] = field(default_factory=Held, compare=False, repr=False)
+    copies: int = 1
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+
+    @property
+    def holds(self) -> Holds:
+        """All rows."""
+        size = self.copies * self.n_rows * math.prod(self.row_shape) * self.dtype.itemsize
+        return Holds(size, size)
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop``, copied from the unpacked array."""
         check_range(start, stop, self.n_rows)
         try:
-            return Batch(np.array(self.held.get(self.load)[start:stop], order="C"))
+            return Batch(np.array(self._rows()[start:stop], order="C"))
         except Exception as error:  # zipfile and zlib raise a dozen kinds on damaged files
             reason = f"{self.path.name} cannot be unpacked: {because(error)}"
             data = np.zeros((stop - start, *self.row_shape), self.dtype)
             return Batch(data, dict.fromkeys(range(stop - start), reason))
+
+    def _rows(self) -> NDArray:
+        """Return all rows, unpacked if need be."""
+        with self.kept.lock:
+            rows: NDArray | None = self.kept.take(self.path)
+            if rows is None:
+                self.kept.make_room(self.holds.least, f"unpacking {self.path.name}")
+                rows = self.load()
+            self.kept.keep(self.path, rows, rows.nbytes)
+            return rows
 
     def names(self, start: int, stop: int) -> None:
         """Rows of an array have no names."""

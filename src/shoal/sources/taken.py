@@ -279,15 +279,17 @@ class TakenCells:
         """Names of columns besides, which hold lists or bytes."""
         return self.inner.skipped
 
-    def cells(self, start: int, stop: int, columns: Sequence[int]) -> tuple[Any, dict[int, str]]:
+    def cells(
+        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
+    ) -> tuple[Any, dict[int, str]]:
         """Give columns by position as an Arrow table, and reasons for rows that cannot be read."""
         import pyarrow as pa
 
         most = max(1, _SPAN // (16 * max(1, len(columns))))
-        tables, bad = [self.inner.cells(0, 0, columns)[0]], {}
+        tables, bad = [self.inner.cells(0, 0, columns, whole=whole)[0]], {}
         for a, b in self.taken.spans(start, stop, most, most):
             rows = self.taken.rows[a:b]
-            table, reasons = self.inner.cells(int(rows[0]), int(rows[-1]) + 1, columns)
+            table, reasons = self.inner.cells(int(rows[0]), int(rows[-1]) + 1, columns, whole=whole)
             at = rows - rows[0]
             tables.append(table.take(pa.array(at)))
             bad.update(_moved(reasons, at, a - start))

@@ -1,0 +1,189 @@
+"""How large the pages of a Parquet file are: a reader holds one of each column at a time.
+
+Format: https://parquet.apache.org/docs/file-format/data-pages and ``parquet.thrift`` beside it,
+written by Thrift's compact protocol
+(https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+ReadAt = Callable[[int, int], bytes]
+"""Returns `length` bytes from a place on, fewer at the end: ``read(at, length)``."""
+
+_HEADER = 1 << 10  # bytes of a header, unless its page's least and largest values are long
+_MOST_HEADER = 1 << 24
+_NUMBER_BYTES = 8
+_SMALL_CHUNK = 1 << 17  # less is taken for one page: pages are seldom smaller
+_USUAL_PAGE = 1 << 20
+# Fields of PageHeader, and of the headers of data pages.
+_PLAIN, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
+_VALUES = 1
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What the largest pages of a column chunk take: bytes packed and unpacked, and values."""
+
+    packed: int = 0
+    plain: int = 0
+    dictionary: int = 0
+    values: int = 0
+
+
+def leaves(meta: Any, group: int, columns: Sequence[str]) -> list[Any]:
+    """Return the column chunks of a row group that hold some columns, or parts of them."""
+    row_group = meta.row_group(group)
+    chunks = (row_group.column(at) for at in range(row_group.num_columns))
+    starts = tuple(f"{name}." for name in columns)
+    wanted = set(columns)
+    return [c for c in chunks if c.path_in_schema in wanted or c.path_in_schema.startswith(starts)]
+
+
+def group_bytes(meta: Any) -> tuple[int, ...]:
+    """Return the most bytes that each row group takes in memory, texts that repeat counted once."""
+    schema, count = meta.schema, meta.num_columns
+    repeated = [at for at in range(count) if schema.column(at).max_repetition_level]
+    has_bytes = any(schema.column(at).physical_type.endswith("BYTE_ARRAY") for at in range(count))
+    sizes = []
+    for number in range(meta.num_row_groups):
+        group = meta.row_group(number)
+        values = group.num_rows * (count - len(repeated))
+        values += sum(group.column(at).num_values for at in repeated)
+        sizes.append(int(_NUMBER_BYTES * values + has_bytes * group.total_byte_size))
+    return tuple(sizes)
+
+
+def decoded_bytes(chunks: Sequence[Any]) -> int:
+    """Return the most bytes that column chunks take in memory, texts that repeat counted once."""
+    return sum(_decoded(chunk) for chunk in chunks)
+
+
+def _decoded(chunk: Any) -> int:
+    """Return the most bytes that a column chunk takes in memory."""
+    content = chunk.total_uncompressed_size if chunk.physical_type.endswith("BYTE_ARRAY") else 0
+    return int(_NUMBER_BYTES * chunk.num_values + content)
+
+
+def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> int:
+    """Return the bytes that reading column chunks page by page takes.
+
+    Parameters
+    ----------
+    chunks
+        The metadata of the column chunks, which are read side by side.
+    read
+        Reads the file; None where looking at each page costs too much, and each chunk is taken
+        for one page unless it is larger than writers make them.
+    buffer
+        Bytes that are read at a time.
+    """
+    needed = 0
+    for chunk in chunks:
+        packed, plain = chunk.total_compressed_size, chunk.total_uncompressed_size
+        pages = Pages(packed, plain, 0, chunk.num_values)
+        if plain > _SMALL_CHUNK:
+            pages = _usual(chunk) if read is None else look_at_pages(chunk, read)
+        repeated = _NUMBER_BYTES * pages.values if "." in chunk.path_in_schema else 0
+        needed += pages.packed + pages.plain + pages.dictionary + min(buffer, packed) + repeated
+    return int(needed)
+
+
+def _usual(chunk: Any) -> Pages:
+    """Take the pages of a chunk to be as writers make them."""
+    size = min(_USUAL_PAGE, chunk.total_uncompressed_size)
+    return Pages(size, size, size, size // _NUMBER_BYTES)
+
+
+def look_at_pages(chunk: Any, read: ReadAt) -> Pages:
+    """Look at the headers of all pages of a column chunk; damaged ones make it one page."""
+    start = chunk.data_page_offset
+    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+        start = min(start, chunk.dictionary_page_offset)
+    end, packed, plain, dictionary, values = start + chunk.total_compressed_size, 0, 0, 0, 0
+    try:
+        for header in _headers(read, start, end):
+            packed = max(packed, header[_PACKED])
+            if _DICTIONARY in header:
+                dictionary = max(dictionary, header[_PLAIN])
+            else:
+                plain = max(plain, header[_PLAIN])
+                page = header.get(_DATA) or header.get(_DATA_2) or {}
+                values = max(values, page.get(_VALUES, 0))
+    except (IndexError, KeyError, ValueError, TypeError):
+        return Pages(
+            chunk.total_compressed_size, chunk.total_uncompressed_size, 0, chunk.num_values
+        )
+    return Pages(packed, plain, dictionary, values)
+
+
+def _headers(read: ReadAt, at: int, end: int) -> Iterator[dict[int, Any]]:
+    """Go through the headers of the pages that lie one after the other."""
+    while at < end:
+        length = _HEADER
+        while True:
+            data = read(at, length)
+            try:
+                header, size = _Compact(data).struct()
+                break
+            except IndexError:
+                if length >= _MOST_HEADER or len(data) < length:
+                    raise
+                length *= 16
+        yield header
+        if header[_PACKED] < 0 or header[_PLAIN] < 0:
+            raise ValueError
+        at += size + header[_PACKED]
+
+
+class _Compact:
+    """Reads what Thrift's compact protocol has written, numbers and structs alone kept."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def struct(self) -> tuple[dict[int, Any], int]:
+        """Return a struct's numbers and structs by their fields, and the place behind it."""
+        found: dict[int, Any] = {}
+        field = 0
+        while head := self._byte():
+            delta, kind = head >> 4, head & 15
+            field = field + delta if delta else self._signed()
+            found[field] = self._value(kind)
+        return found, self._at
+
+    def _byte(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def _number(self) -> int:
+        found, shift = 0, 0
+        while True:
+            byte = self._byte()
+            found |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return found
+            shift += 7
+
+    def _signed(self) -> int:
+        found = self._number()
+        return (found >> 1) ^ -(found & 1)
+
+    def _value(self, kind: int) -> Any:
+        """Read a value of a kind, or skip it."""
+        if kind in (1, 2):  # true, false
+            return kind
+        if kind in (4, 5, 6):
+            return self._signed()
+        if kind == 12:
+            return self.struct()[0]
+        if kind in (3, 7, 8):
+            length = self._number() if kind == 8 else {3: 1, 7: 8}[kind]
+            self._at += length
+            if self._at > len(self._data):
+                raise IndexError
+            return None
+        raise ValueError(f"no page header has a field of kind {kind}")
