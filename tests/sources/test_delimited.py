@@ -48,6 +48,53 @@ def test_delimiters_headers_and_ids_are_found(write, text, names):
     assert source.names(0, 2) == names
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_as_spreadsheets_write_it(write, monkeypatch, encoding, mark):
+    monkeypatch.setattr(csv_file, "_CHUNK", 4096)
+    values = RANDOM.integers(0, 100, (3_000, 2))
+    names = [f'größe "{at}"\n→ 日本' if at % 7 else str(at) for at in range(3_000)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter="\t")
+    writer.writerows([("name", "x", "y"), *((n, *v) for n, v in zip(names, values, strict=True))])
+    source = open_source(write((mark + text.getvalue()).encode(encoding)))
+    np.testing.assert_array_equal(source.read(0, 3_000).data, values)
+    assert source.names(0, 3_000) == names
+    np.testing.assert_array_equal(source.read(1_023, 2_050).data, values[1_023:2_050])
+
+
+def test_two_rows_of_names_are_joined(write):
+    text = (
+        "Image,Image,Cells,Cells\nImageNumber,Metadata_Well,AreaShape_Area,AreaShape_Solidity\n"
+        + "".join(f"{at // 4},A{at % 5},{at * 3 % 17},0.{at % 9}\n" for at in range(40))
+    )
+    source = open_source(write(text))
+    assert source.table.names == (
+        "Image_ImageNumber",
+        "Image_Metadata_Well",
+        "Cells_AreaShape_Area",
+        "Cells_AreaShape_Solidity",
+    )
+    assert source.n_rows == 40
+    few = open_source(write("A,,B,\nx,y,x,y\n" + "1,2,3,4\n5,6,7,8\n"))
+    assert few.column_names == ("A_x", "A_y", "B_x", "B_y")
+    assert few.read(0, 2).data.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_units_below_the_names_are_no_row(write):
+    source = open_source(write("who,age,income,n\n,years,$,\na,30,4.5,1\nb,40,5.5,2\nc,50,6,3\n"))
+    assert source.table.names == ("who", "age", "income", "n")
+    assert source.n_rows == 3
+
+
+@pytest.mark.parametrize(
+    "second", ["x,?,NA,1", "x,3,unknown,1", "x,-,-,1", "x,1,2,3", "x,,,"], ids=str
+)
+def test_a_row_with_gaps_is_a_row(write, second):
+    body = "".join(f"n{at},{at % 9},{at % 7}.5,{at}\n" for at in range(30))
+    assert open_source(write(f"name,a,b,c\n{second}\n{body}")).n_rows == 31
+
+
 def test_words_that_end_in_id_are_no_ids(write):
     source = open_source(write("humid,grid\n1,2\n3,4\n"))
     assert source.shape == (2,)
@@ -120,7 +167,7 @@ def test_columns_of_vectors_can_be_picked(write):
         ("", "is empty"),
         ("\n\n", "has no rows"),
         ("a,b\n", "no rows|no numeric"),
-        (b"a\0b\n1,2\n", "no text table in UTF-8"),
+        (b"a\0b\n1,2\n", "no text table: it holds zero bytes"),
     ],
 )
 def test_tables_without_numbers_are_refused(write, text, message):

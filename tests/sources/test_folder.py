@@ -237,6 +237,13 @@ def test_lists_of_paths_keep_their_order(folder, name, text):
     assert source.read(0, 2).data[:, 0, 0, 0].tolist() == [40, 20]
 
 
+@pytest.mark.parametrize("name", ["list.txt", "list.csv"])
+def test_a_list_as_powershell_writes_it(folder, name):
+    title = "" if name.endswith("txt") else "path\r\n"
+    (folder / name).write_bytes(f"{title}b/img1.png\r\na/img0.png\r\n".encode("utf-16"))
+    assert open_source(folder / name).names(0, 2) == ["b/img1.png", "a/img0.png"]
+
+
 def test_missing_files_of_a_list_are_rows_with_a_reason(folder):
     listing = folder / "list.txt"
     listing.write_text(f"a/img0.png\nnone.png\n{folder}/a/img4.png\n")

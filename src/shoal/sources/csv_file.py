@@ -125,8 +125,8 @@ class CsvFile:
                 pa.csv.ReadOptions(
                     column_names=self._keys,
                     use_threads=False,
-                    block_size=len(data) + 1,
-                    encoding=self.dialect.encoding,
+                    block_size=2 * len(data) + 1,  # in UTF-8, where two bytes can be three
+                    encoding=self.dialect.encoding.name,
                 ),
                 pa.csv.ParseOptions(
                     delimiter=self.dialect.delimiter,
@@ -154,7 +154,7 @@ class CsvFile:
 
     def _rows(self, data: bytes) -> list[list[str]]:
         """Split bytes into rows of cells."""
-        text = io.StringIO(data.decode(self.dialect.encoding, "replace"), newline="")
+        text = io.StringIO(data.decode(self.dialect.encoding.name, "replace"), newline="")
         try:
             reader = csv.reader(
                 text,
@@ -199,11 +199,13 @@ def index_rows(path: Path, dialect: Dialect, *, quoted: bool) -> tuple[int, NDAr
     the quotes do not pair off.
     """
     kept: list[NDArray[np.int64]] = []
-    seen, parity, base, at_start = -int(dialect.header), 0, 3 * dialect.bom, True
+    encoding = dialect.encoding
+    unit = np.dtype(encoding.unit)
+    seen, parity, base, at_start = -dialect.header, 0, encoding.bom_bytes, True
     with path.open("rb") as file:
         file.seek(base)
         while chunk := file.read(_CHUNK):
-            codes = np.frombuffer(chunk, np.uint8)
+            codes = np.frombuffer(chunk, unit, len(chunk) // unit.itemsize)
             ends = np.flatnonzero(codes == _NEWLINE)
             if quoted and (parity or b'"' in chunk):
                 quotes = np.cumsum(codes == _QUOTE) + parity
@@ -217,7 +219,8 @@ def index_rows(path: Path, dialect: Dialect, *, quoted: bool) -> tuple[int, NDAr
             first = codes[starts]
             starts = starts[(first != _NEWLINE) & (first != _RETURN)]
             order = seen + np.arange(len(starts))
-            kept.append(base + starts[(order >= 0) & (order % BLOCK_ROWS == 0)])
-            seen, base = seen + len(starts), base + len(codes)
+            wanted = starts[(order >= 0) & (order % BLOCK_ROWS == 0)]
+            kept.append(base + unit.itemsize * wanted)
+            seen, base = seen + len(starts), base + len(chunk)
     found = np.concatenate([*kept, [base]]).astype(np.int64)
     return (-1 if parity else max(seen, 0)), found

@@ -8,7 +8,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import LabelValues, Source
 from shoal.sources.chosen import choose_array
+from shoal.sources.encoding import open_text
 from shoal.sources.hdf5 import MAGIC, list_datasets, open_hdf5
 from shoal.sources.label_names import names_labels
 from shoal.sources.taken import taken_of
@@ -217,11 +218,10 @@ def _from_idx(path: Path) -> NDArray:
 
 def table_rows(path: Path, most: int | None = None) -> list[list[str]]:
     """Read the rows of a CSV or TSV file that are not empty, at most so many."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_text(path) as file:
         first = file.readline()
         delimiter = max(",;\t|", key=first.count)
-        file.seek(0)
-        rows = (row for row in csv.reader(file, delimiter=delimiter) if row)
+        rows = (row for row in csv.reader(chain([first], file), delimiter=delimiter) if row)
         return list(islice(rows, most))
 
 

@@ -10,7 +10,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import cast
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.encoding import open_text
 from shoal.sources.kinds import JUNK
 from shoal.sources.store import because
 from shoal.storage import UrlPath, as_place, many
@@ -282,14 +283,14 @@ def _rows(path: Path) -> Iterator[list[str]]:
     """Read the rows of a table, or the lines of a text, that are not empty."""
     extension = path.suffix.lower()
     # names of files need not be UTF-8, and other encodings are no list's fault but a table's
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with open_text(path, "surrogateescape") as file:
         if extension not in _TABLES:
             lines = (line.strip() for line in file)
             yield from ([line] for line in lines if line and not line.startswith("#"))
             return
-        delimiter = "\t" if extension == ".tsv" else _delimiter(file.readline())
-        file.seek(0)
-        rows = csv.reader(file, delimiter=delimiter)
+        first = file.readline()
+        delimiter = "\t" if extension == ".tsv" else _delimiter(first)
+        rows = csv.reader(chain([first], file), delimiter=delimiter)
         yield from (row for row in rows if any(cell.strip() for cell in row))
 
 

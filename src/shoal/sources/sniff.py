@@ -8,11 +8,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shoal.errors import SourceError
 from shoal.sources.column import Column
+from shoal.sources.encoding import Encoding, find_encoding
 
 # The pixels of an image in one cell are longer than the 128 KiB that csv takes by itself. The limit
 # is one for the whole process, and there is no other way to read such a cell.
@@ -28,6 +29,7 @@ MISSING = (
 """Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
 
 _MOSTLY = 0.9
+_NAME = re.compile(r"[^\W\d_]|[%°$€£]")  # in a name or a unit
 _APART = re.compile(r"[\s,;|]+")
 _WORD = re.compile(r"[^\W\d_eE]")  # a letter that is in no number
 _COUNTED_COLUMNS = 4
@@ -41,22 +43,19 @@ class Dialect:
     ----------
     delimiter, decimal : str
         Between cells, and within numbers.
-    header : bool
-        True when the first row holds the columns' names.
+    header : int
+        How many rows at the beginning hold the columns' names: none, one or two.
     names : tuple of str
         Of the columns; ``column 1`` and so on without a header.
-    bom : bool
-        True when the file begins with a byte order mark.
-    encoding : str
-        UTF-8, or Windows' Western one where it is not.
+    encoding : Encoding
+        How its letters are encoded.
     """
 
     delimiter: str
     decimal: str
-    header: bool
+    header: int
     names: tuple[str, ...]
-    bom: bool
-    encoding: str = "utf-8"
+    encoding: Encoding = field(default_factory=Encoding)
 
 
 def is_missing(cell: str) -> bool:
@@ -99,26 +98,61 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         more = bool(file.read(1))
-    if b"\0" in head:
+    encoding = find_encoding(head)
+    text = head[encoding.bom_bytes :].decode(encoding.name, "replace")
+    if "\0" in text:
         raise SourceError(
-            f"{path} is no text table in UTF-8: it holds zero bytes (a spreadsheet, or UTF-16 "
-            "text: save it as CSV in UTF-8)"
+            f"{path} is no text table: it holds zero bytes (a spreadsheet? save it as CSV)"
         )
-    bom = head.startswith(b"\xef\xbb\xbf")
-    head = head[3 * bom :]
-    if more and b"\n" in head:
-        head = head[: head.rindex(b"\n") + 1]
-    encoding = _encoding(head)
-    delimiter, decimal, rows = _best_split(path, head.decode(encoding, "replace"))
-    header = _has_header(rows, decimal)
-    titles = rows[0] if header else [""] * len(rows[0])
+    if more and "\n" in text:
+        text = text[: text.rindex("\n") + 1]
+    delimiter, decimal, rows = _best_split(path, text)
+    second = has_second_header(rows, decimal)
+    body = rows[2:] if second else rows[1:]
+    header = _has_header([rows[0], *body], decimal)
+    titles = _titles(rows, second) if header else [""] * len(rows[0])
     if header and _trailing(rows):
         titles = [*titles, ""]
     # pandas writes its row numbers first, under an empty name
     unnamed = ["index" if header and at == 0 else f"column {at + 1}" for at in range(len(titles))]
     names = unique([title.strip() or unnamed[at] for at, title in enumerate(titles)])
-    columns = [_describe(at, name, rows[header:], decimal) for at, name in enumerate(names)]
-    return Dialect(delimiter, decimal, header, names, bom, encoding), columns
+    columns = [
+        _describe(at, name, body if header else rows, decimal) for at, name in enumerate(names)
+    ]
+    return Dialect(delimiter, decimal, header + (header and second), names, encoding), columns
+
+
+def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Tell whether the second row belongs to the header: texts above columns of numbers.
+
+    CellProfiler writes objects over their measurements, others units under names.
+    """
+    if len(rows) < 4 or len(rows[0]) != len(rows[1]):
+        return False
+    body = rows[2:102]
+    numeric = [
+        at
+        for at in range(len(rows[0]))
+        if _numeric([row[at] for row in body if at < len(row)], decimal)
+    ]
+    above = [cell for at in numeric if (cell := rows[0][at].strip())]
+    below = [cell for at in numeric if not is_missing(cell := rows[1][at].strip())]
+    # a gap or two among numbers are no header
+    named = not any(_number(cell, decimal) for cell in above) and all(map(_NAME.search, below))
+    return named and len(above) > 1 and len(below) > 1
+
+
+def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
+    """Name columns by one row, or by two where the first has the same names again and again."""
+    first = list(rows[0])
+    if not second:
+        return first
+    for at in range(1, len(first)):  # a name above several columns may stand over the first alone
+        first[at] = first[at].strip() or first[at - 1]
+    if len(set(first)) == len(first):
+        return list(rows[0])  # what stands below are units
+    pairs = zip(first, rows[1], strict=True)
+    return ["_".join(filter(None, (above.strip(), below.strip()))) for above, below in pairs]
 
 
 def _trailing(rows: Sequence[Sequence[str]]) -> bool:
@@ -141,16 +175,6 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
             name = f"{name if number == 2 else name[: name.rindex(' (')]} ({number})"
         found.append(name)
     return tuple(found)
-
-
-def _encoding(head: bytes) -> str:
-    """Tell UTF-8 from the encodings with one byte a character."""
-    try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.end < len(head) or error.reason != "unexpected end of data":
-            return "cp1252"
-    return "utf-8"
 
 
 def _best_split(path: Path, text: str) -> tuple[str, str, list[list[str]]]:
@@ -193,7 +217,7 @@ def _split(text: str, delimiter: str) -> list[list[str]]:
 
 def _number(cell: str, decimal: str) -> bool:
     """Tell whether a cell is a finite or infinite number."""
-    return not math.isnan(_parse(cell, Dialect("", decimal, False, (), False)))
+    return not math.isnan(_parse(cell, Dialect("", decimal, 0, ())))
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
