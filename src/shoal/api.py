@@ -31,6 +31,7 @@ from shoal.planning import check_disk
 from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
+from shoal.sources.encoded import EncodedSource
 from shoal.sources.mixed import Notes
 from shoal.sources.room import promised
 from shoal.sources.schema import Schema
@@ -580,6 +581,7 @@ def _opened(
 ) -> Source:
     """Open a source as the settings say; columns by what a run knows of them already."""
     kind: Any = settings.as_
+    pages: Any = settings.pages or "auto"
     opened: Source = open_source(
         where,
         as_=kind,
@@ -591,7 +593,10 @@ def _opened(
         categories=settings.categories,
         schema=schema,
         fitted=fitted,
+        pages=pages,
     )
+    if settings.pages and not isinstance(opened, EncodedSource):
+        raise InputError(f"--pages {settings.pages} means nothing for {opened.description}")
     return opened
 
 
@@ -610,5 +615,5 @@ def _counted(true: NDArray, known: NDArray[np.bool_], found: Clustering) -> Cont
 
 def _known(settings: dict[str, Any]) -> dict[str, Any]:
     """Give those stored settings that say how the source is read."""
-    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
+    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories", "pages")
     return {name: settings.get(name) for name in names}

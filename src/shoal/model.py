@@ -20,6 +20,7 @@ from shoal.features import Encoder
 from shoal.settings import available_cores
 from shoal.sources import Batch, Kind, Source, as_wanted, open_source
 from shoal.sources.mixed import Notes
+from shoal.sources.tiff_pictures import Pages
 from shoal.stages.base import Shards
 from shoal.stages.encoding import encode_good, residual
 from shoal.stages.fitted import Fitted
@@ -137,7 +138,10 @@ class Model:
             if where.ndim == 2 and where.shape[1] == int(np.prod(shape)):
                 given = shape
         fitted = self.result.vector_columns
-        source: Source = open_source(where, as_=as_, shape=given, image_size=size, fitted=fitted)
+        pages: Pages = self.result.summary.get("pages") or "auto"
+        source: Source = open_source(
+            where, as_=as_, shape=given, image_size=size, fitted=fitted, pages=pages
+        )
         stored = tuple(self.result.summary.get("row_shape") or ())
         if kind == "images" and source.kind == "vectors" and source.shape == (math.prod(stored),):
             source = open_source(where, shape=stored, image_size=size)

@@ -284,6 +284,13 @@ class FitSettings:
     dtype: str | None = _setting(
         None, "Type of the numbers in a raw file.", "such as uint8 or float32", _parse_dtype
     )
+    pages: str | None = _choice(
+        None,
+        "What the pages of a TIFF file are: rows, or channels of one picture; by default as its "
+        "metadata say, else rows.",
+        "rows",
+        "channels",
+    )
     representatives: int | None = _number(
         None,
         "How many representatives to keep; by default every row up to 100,000 or so.",

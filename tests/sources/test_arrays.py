@@ -115,6 +115,11 @@ def test_the_range_of_values_is_found_by_looking(values, expected):
     assert source.read(0, 3).data.ravel().tolist() == expected
 
 
+@pytest.mark.parametrize("value", [-3.0, -1e300, 3e5, 1e300])
+def test_one_value_in_all_images_is_black(value):
+    assert not open_source(np.full((3, 4, 4), value)).read(0, 3).data.any()
+
+
 def test_channels_first_is_recognised_and_said():
     source = open_source(np.moveaxis(np.zeros((4, 8, 9, 3), np.uint8), -1, 1))
     assert source.shape == (8, 9, 3)

@@ -67,7 +67,14 @@ def plan_actions(
         raise InputError(
             f"{source.description} are no files that a {mode} could lead to: give --mode copy"
         )
-    return list(_actions(run, source, layer, k, raw))
+    actions = list(_actions(run, source, layer, k, raw))
+    loose = next((action for action in actions if action.origin is None), None)
+    if mode != "copy" and loose is not None:
+        raise InputError(
+            f"{loose.name or f'row {loose.row}'} is no file that a {mode} could lead to: give "
+            "--mode copy"
+        )
+    return actions
 
 
 def _actions(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from shoal.sources import zips
 from shoal.sources.encoded import spread
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import READ
-from shoal.sources.handles import LargeFile, Opened, with_files
+from shoal.sources.handles import LargeFile, Opened, leave, with_files
 from shoal.sources.kinds import counted, ways
 from shoal.sources.members import MemberList, join, list_members
 from shoal.sources.room import FILES
 from shoal.sources.store import because, file_facts
+from shoal.sources.tiff import ReadAt, reader
 from shoal.storage import UrlPath, many
 
 
@@ -104,6 +106,37 @@ class ArchiveStore:
     def some(self, count: int) -> NDArray[np.int64]:
         """Rows from all over."""
         return spread(self.n_rows, count)
+
+    @property
+    def raw_names(self) -> tuple[bytes, NDArray[np.int64]]:
+        """All names one after the other, and where each ends."""
+        return self.blob, self.ends
+
+    def held(self, row: int) -> int:
+        """How many bytes a member takes while it is open: of a zip archive, all of it."""
+        return int(self.places[row, 2]) if self.is_zip[self.owner[row]] else 0
+
+    @contextmanager
+    def opened(self, row: int) -> Iterator[ReadAt]:
+        """Open a member for reading pieces of it.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be read.
+        """
+        offset, _, size, _ = self.places[row].tolist()
+        file = self.archives[self.owner[row]].open(offset)
+        try:
+            if self.is_zip[self.owner[row]] or row in self.reasons:
+                blob = self._blob(file, row)
+                if isinstance(blob, SourceError):
+                    raise blob
+                yield reader(blob)
+            else:
+                yield lambda at, length: file.read(offset + at, max(0, min(length, size - at)))
+        finally:
+            leave(file)
 
     def facts(self) -> dict[str, Any]:
         """Count, size and time of the archives, and a hash over them and the members' places."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from shoal.errors import InputError
 from shoal.sources.arrays import ArraySource, make_array_source
 from shoal.sources.base import Kind, Labels, Source
-from shoal.sources.encoded import EncodedStore, make_encoded_source
+from shoal.sources.encoded import EncodedStore
+from shoal.sources.paged import Files, page_by_page
 from shoal.sources.schema import Schema
 from shoal.sources.store import Store
+from shoal.sources.survey import make_encoded_source
 from shoal.sources.table import Picked
+from shoal.sources.tiff_pictures import Pages
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Asked:
     picked: Picked = field(default_factory=Picked)
     schema: Schema | None = None
     fitted: tuple[str, ...] | None = None
+    pages: Pages = "auto"
 
     def array(self, store: Store, label: str, beside: Labels | None = None) -> ArraySource:
         """Take stored numbers for what was asked; `beside` labels them."""
@@ -40,6 +45,12 @@ class Asked:
         key = None if keyed else self.key
         self.refuse("image files", key=key, shape=self.shape, dtype=self.dtype)
         return make_encoded_source(store, label, self.image_size)
+
+    def files(self, store: Files, label: str) -> Source:
+        """Take files of images, those of several pages page by page."""
+        paged, said = page_by_page(store, self.pages)
+        source: Any = self.encoded(paged, label)
+        return replace(source, remarks=(*said, *source.remarks))
 
     def refuse(self, label: str, **given: object) -> None:
         """Raise for options that mean nothing for this kind of source."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -16,15 +13,11 @@ from numpy.typing import NDArray
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
-from shoal.sources.decode import decode, measure
-from shoal.sources.formats import extension_of, is_image_name
-from shoal.sources.pixels import LARGEST_NATIVE, colour_word, show
+from shoal.sources.decode import decode
+from shoal.sources.formats import is_image_name
+from shoal.sources.pixels import colour_word, show
+from shoal.sources.reading import USUAL, Reading
 from shoal.sources.store import check_range
-
-_FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
-_NEARLY_ALL = 0.95
-_GREY_TOLERANCE = 3
-_AT_A_TIME = 16
 
 
 class EncodedStore(Protocol):
@@ -87,6 +80,10 @@ class EncodedSource:
         Labels in a file of their own.
     left_out : mapping
         How many files beside them are left out, by their extensions.
+    reading : Reading
+        What is chosen for all of them alike.
+    remarks : tuple of str
+        What people should know of how they are read.
     """
 
     store: EncodedStore
@@ -99,6 +96,8 @@ class EncodedSource:
     wanted: Wanted | None = None
     beside: Labels | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    reading: Reading = USUAL
+    remarks: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -118,13 +117,22 @@ class EncodedSource:
 
     def fingerprint(self) -> dict[str, Any]:
         """Facts that change when the data or the way of reading them change."""
+        chosen = replace(self.reading, channels=None).as_dict()  # the channels are in the shape
         return {
             "kind": "images",
             "n_rows": self.n_rows,
             "shape": list(self.shape),
             **self.store.facts(),
             **({"wanted": self.wanted.as_dict()} if self.wanted else {}),
+            **({"reading": chosen} if chosen else {}),
         }
+
+    def read_as(self, reading: Reading) -> EncodedSource:
+        """Give the same rows, read as those of another collection are."""
+        channels = reading.channels or self.shape[2]
+        plain = channels in (1, 3) and self.shape[2] in (1, 3)
+        shape = (*self.shape[:2], self.shape[2] if plain else channels)
+        return replace(self, reading=reading, shape=shape)
 
     def wanting(self, wanted: Wanted) -> EncodedSource:
         """Give the same rows, read in another size and cut."""
@@ -156,6 +164,9 @@ class EncodedSource:
         """Give a row called `name` the name of a file; without an extension, the usual one."""
         width = len(str(max(self.n_rows - 1, 0)))
         inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
+        file, sign, page = inner.rpartition("#page=")
+        if sign:
+            inner = f"{PurePosixPath(file).stem}-page-{page}{PurePosixPath(file).suffix}"
         return inner if is_image_name(inner) else inner + self.extension
 
     def encoded(self, row: int) -> bytes:
@@ -176,7 +187,7 @@ class EncodedSource:
         wanted = self.wanted or Wanted(self.shape[:2], channels=self.shape[2])
         for at, blob in enumerate(self.store.blobs(start, stop)):
             try:
-                data[at] = decode(_checked(blob), wanted)
+                data[at] = decode(checked(blob), wanted, self.reading)
             except SourceError as error:
                 bad[at] = str(error)
         return Batch(data, bad)
@@ -190,7 +201,7 @@ class EncodedSource:
             When it cannot be read.
         """
         try:
-            return decode(self._blob(row), Wanted(max_side=max_side))
+            return decode(self._blob(row), Wanted(max_side=max_side), self.reading)
         except SourceError as error:
             name = self.names(row, row + 1)
             raise SourceError(f"{name[0] if name else f'row {row}'}: {error}") from None
@@ -198,114 +209,14 @@ class EncodedSource:
     def _blob(self, row: int) -> bytes:
         """Give the bytes of one image."""
         check_range(row, row + 1, self.n_rows)
-        return _checked(next(iter(self.store.blobs(row, row + 1))))
+        return checked(next(iter(self.store.blobs(row, row + 1))))
 
 
-def _checked(blob: bytes | SourceError) -> bytes:
+def checked(blob: bytes | SourceError) -> bytes:
     """Give bytes, or raise what is there in their place."""
     if isinstance(blob, SourceError):
         raise blob
     return blob
-
-
-@dataclass
-class _Seen:
-    """What some of the images show."""
-
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    extensions: Counter[str] = field(default_factory=Counter)
-    colour: bool = False
-    looked: int = 0
-    n_bytes: int = 0
-    first_reason: str = ""
-
-    def look(self, store: EncodedStore, rows: NDArray[np.int64]) -> None:
-        """Look at rows: their sizes by their headers, and at pixels until one has colours."""
-        for row, blob in _rows(store, rows.tolist()):
-            self.looked += 1
-            try:
-                data = _checked(blob)
-                self.n_bytes += len(data)
-                size = measure(data)
-                if not self.colour:
-                    self.colour = not is_grey(decode(data, Wanted(max_side=LARGEST_NATIVE)))
-            except SourceError as error:
-                self.first_reason = self.first_reason or f"{_name(store, row)}: {error}"
-                continue
-            self.sizes[size] += 1
-            self.extensions[extension_of(data)] += 1
-
-
-def make_encoded_source(
-    store: EncodedStore, label: str, image_size: tuple[int, int] | None = None
-) -> EncodedSource:
-    """Look at some of the images to choose one shape for all.
-
-    If nearly all have one size of at most 64 pixels a side, that; else `image_size`, or
-    64×64. Grey if all that are looked at are grey.
-
-    Raises
-    ------
-    SourceError
-        When none of the images looked at can be read.
-    """
-    seen = _Seen()
-    seen.look(store, store.some(_FIRST))
-    count = min(_LOOKED, _LOOKED_BYTES * _FIRST // max(seen.n_bytes, 1))
-    if min(count, store.n_rows) > _FIRST:
-        seen.look(store, store.some(count))
-    sizes = seen.sizes
-    if not sizes:
-        raise SourceError(
-            f"none of the {min(seen.looked, store.n_rows):,} images looked at in {label} can be "
-            f"read (the first is {seen.first_reason})"
-        )
-    (common, often), several = sizes.most_common(1)[0], len(sizes) > 1
-    small = max(common) <= LARGEST_NATIVE and often >= _NEARLY_ALL * sizes.total()
-    size = image_size or (common if small else (LARGEST_NATIVE, LARGEST_NATIVE))
-    said = show(common) if small or not several else "mixed sizes"
-    scaled = size != common or not (small or not several)
-    heights, widths = zip(*sizes.elements(), strict=True)
-    return EncodedSource(
-        store,
-        (*size, 3 if seen.colour else 1),
-        scaled,
-        said,
-        label,
-        typical_size=(int(np.median(heights)), int(np.median(widths))),
-        extension=seen.extensions.most_common(1)[0][0],
-    )
-
-
-def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
-    """Go through rows that are in order, those that follow each other in one go."""
-    ends = [at for at in range(1, len(rows)) if rows[at] != rows[at - 1] + 1]
-    spans = [rows[a:b] for a, b in pairwise([0, *ends, len(rows)])] if rows else []
-    if store.is_far:  # each span is a request: many at a time
-
-        def fetch(span: list[int]) -> list[bytes | SourceError]:
-            return list(store.blobs(span[0], span[-1] + 1))
-
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            for span, blobs in zip(spans, pool.map(fetch, spans), strict=True):
-                yield from zip(span, blobs, strict=True)
-        return
-    for span in spans:
-        yield from zip(span, store.blobs(span[0], span[-1] + 1), strict=True)
-
-
-def _name(store: EncodedStore, row: int) -> str:
-    """Name a row for people."""
-    names = store.names(row, row + 1)
-    return names[0] if names and names[0] else f"row {row}"
-
-
-def is_grey(image: NDArray[np.uint8]) -> bool:
-    """Tell whether an image has one channel, or three equal but for what JPEG rounds."""
-    if image.shape[-1] == 1:
-        return True
-    wide = image.astype(np.int16)
-    return bool((wide.max(axis=-1) - wide.min(axis=-1)).max() <= _GREY_TOLERANCE)
 
 
 def spread(n_rows: int, count: int) -> NDArray[np.int64]:

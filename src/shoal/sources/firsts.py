@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from shoal.sources.arrays import ArraySource
 from shoal.sources.base import Source
-from shoal.sources.encoded import EncodedSource
+from shoal.sources.encoded import EncodedSource, EncodedStore
 from shoal.sources.folder import FolderStore
 from shoal.sources.listing import LED_AWAY, Listing
+from shoal.sources.paged import PagedStore
 from shoal.sources.store import FileStore, MemoryStore
 from shoal.sources.taken import TakenImages
 
@@ -41,11 +42,10 @@ def first_facts(source: Source, n: int) -> dict[str, Any] | None:
         return _of_files(store, n) if isinstance(store, FileStore) else None
     if not isinstance(source, EncodedSource):
         return None
-    images, rows = source.store, np.arange(n)
-    if isinstance(images, TakenImages):
-        rows = images.taken.rows[:n]
-        images = images.inner
-    return _of_listing(images, rows) if isinstance(images, FolderStore) else None
+    images, rows = _as_they_lie(source, np.arange(n))
+    if isinstance(images, PagedStore):
+        return _of_pages(images, rows)
+    return _part_of(images, rows).facts() if isinstance(images, FolderStore) else None
 
 
 def _of_files(store: FileStore, n: int) -> dict[str, Any] | None:
@@ -56,8 +56,27 @@ def _of_files(store: FileStore, n: int) -> dict[str, Any] | None:
     return replace(store, parts=store.parts[:count]).facts()
 
 
-def _of_listing(store: FolderStore, rows: np.ndarray) -> dict[str, Any]:
-    """Give the facts of some files of a folder, in an order of their own."""
+def _as_they_lie(source: EncodedSource, rows: NDArray) -> tuple[EncodedStore, NDArray]:
+    """Return the store of some rows, and their numbers in it."""
+    if isinstance(source.store, TakenImages):
+        return source.store.inner, source.store.taken.rows[rows]
+    return source.store, rows
+
+
+def _of_pages(store: PagedStore, rows: NDArray[np.int64]) -> dict[str, Any] | None:
+    """Give the facts of some pages, when they are all those of some files, in order."""
+    if not isinstance(store.inner, FolderStore):
+        return None
+    files = store.file_of(rows)
+    files = files[np.flatnonzero(np.diff(files, prepend=-1))]
+    whole = [np.arange(store.starts[file], store.starts[file + 1]) for file in files.tolist()]
+    if not np.array_equal(np.concatenate([rows[:0], *whole]), rows):
+        return None
+    return store.of_files(files, _part_of(store.inner, files)).facts()
+
+
+def _part_of(store: FolderStore, rows: NDArray[np.int64]) -> FolderStore:
+    """Return some files of a folder, in an order of their own."""
     listing = store.listing
     starts = np.append(0, listing.ends[:-1])[rows].tolist()
     ends = listing.ends[rows]
@@ -65,7 +84,7 @@ def _of_listing(store: FolderStore, rows: np.ndarray) -> dict[str, Any]:
     found = Listing(
         blob, np.cumsum(ends - np.array(starts)), listing.sizes[rows], listing.mtimes[rows]
     )
-    return FolderStore(store.root, found).facts()
+    return FolderStore(store.root, found)
 
 
 def row_stamps(source: Source, start: int, stop: int) -> NDArray[np.uint64] | None:
@@ -76,9 +95,11 @@ def row_stamps(source: Source, start: int, stop: int) -> NDArray[np.uint64] | No
     found = _listed(source, np.arange(start, stop))
     if found is None:
         return None
-    listing, rows = found
-    sizes, times = (column[rows].astype(np.uint64) for column in (listing.sizes, listing.mtimes))
-    return times * _MIXER + sizes
+    listing, files = found
+    sizes, times = (column[files].astype(np.uint64) for column in (listing.sizes, listing.mtimes))
+    stamps = times * _MIXER + sizes
+    pages = _pages_of(source, np.arange(start, stop))
+    return np.where(pages > 0, stamps * _MIXER + pages, stamps)
 
 
 def row_links(source: Source, start: int, stop: int) -> NDArray[np.uint64] | None:
@@ -92,10 +113,22 @@ def row_links(source: Source, start: int, stop: int) -> NDArray[np.uint64] | Non
 
 def _listed(source: Source, rows: NDArray) -> tuple[Listing, NDArray] | None:
     """Return the listing of the files of rows, and their places in it; None for other sources."""
-    store = source.store if isinstance(source, EncodedSource) else None
-    if isinstance(store, TakenImages):
-        rows, store = store.taken.rows[rows], store.inner
+    if not isinstance(source, EncodedSource):
+        return None
+    store, rows = _as_they_lie(source, rows)
+    if isinstance(store, PagedStore):
+        rows, store = store.file_of(rows), store.inner
     return (store.listing, rows) if isinstance(store, FolderStore) else None
+
+
+def _pages_of(source: Source, rows: NDArray) -> NDArray[np.uint64]:
+    """Return the place of each row among the pictures of its file."""
+    if not isinstance(source, EncodedSource):
+        return np.zeros(len(rows), np.uint64)
+    store, rows = _as_they_lie(source, rows)
+    if not isinstance(store, PagedStore):
+        return np.zeros(len(rows), np.uint64)
+    return (rows - store.starts[store.file_of(rows)]).astype(np.uint64)
 
 
 def led_away(source: Source, rows: NDArray) -> Source:
@@ -107,12 +140,14 @@ def led_away(source: Source, rows: NDArray) -> Source:
     sizes = listing.sizes.copy()
     sizes[places] = LED_AWAY
     listing = replace(listing, sizes=sizes)
-    store: Any = source.store
-    if isinstance(store, TakenImages):
-        store = replace(store, inner=replace(store.inner, listing=listing))  # type: ignore[type-var]
-    else:
-        store = replace(store, listing=listing)
-    return replace(source, store=store)
+    return replace(source, store=_relisted(source.store, listing))
+
+
+def _relisted(store: Any, listing: Listing) -> Any:
+    """Return a store whose files are those of another listing."""
+    if isinstance(store, TakenImages | PagedStore):
+        return replace(store, inner=_relisted(store.inner, listing))
+    return replace(store, listing=listing)
 
 
 def file_stamps(source: Source) -> list[list[Any]] | None:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.sources.encoded import spread
+from shoal.sources.handles import LargeFile, leave
 from shoal.sources.listing import LED_AWAY, Listing, under, wrapped
 from shoal.sources.room import FILES
 from shoal.sources.store import because
+from shoal.sources.tiff import ReadAt
 from shoal.storage import UrlPath, fetched_ahead
 
 MAX_FILE_BYTES = 1 << 28
@@ -80,6 +83,38 @@ class FolderStore:
         """Rows from all over."""
         return spread(self.n_rows, count)
 
+    @property
+    def raw_names(self) -> tuple[bytes, NDArray[np.int64]]:
+        """All names one after the other, and where each ends."""
+        return self.listing.blob, self.listing.ends
+
+    def held(self, row: int) -> int:
+        """How many bytes a file takes while it is open."""
+        return 0
+
+    @contextmanager
+    def opened(self, row: int) -> Iterator[ReadAt]:
+        """Open a row's file for reading pieces of it.
+
+        Raises
+        ------
+        SourceError
+            When it is gone, no file, or was changed.
+        """
+        path, size, mtime_ns, followed = self._known(row)
+        if isinstance(path, UrlPath):
+            file = LargeFile(path, size, mtime_ns).open()
+            try:
+                yield file.read
+            finally:
+                leave(file)
+            return
+        descriptor = _opened(path, size, mtime_ns, followed)
+        try:
+            yield lambda at, length: os.pread(descriptor, length, at)
+        finally:
+            os.close(descriptor)
+
     def facts(self) -> dict[str, Any]:
         """Bytes of the files, and a hash over all names, sizes and times."""
         digest = hashlib.blake2b(self.listing.blob, digest_size=16)
@@ -97,14 +132,18 @@ class FolderStore:
 
     def _blob(self, row: int) -> bytes | SourceError:
         """Read a row's file, or give the reason why not."""
-        size, links = self._size(row), self.listing.links
-        if size == LED_AWAY:
-            return SourceError("a symbolic link leads elsewhere than it did for the fit")
-        followed = links is not None and bool(links[row])
         try:
-            return read_bytes(self._path(row), size, int(self.listing.mtimes[row]), followed)
+            return read_bytes(*self._known(row))
         except SourceError as error:
             return error
+
+    def _known(self, row: int) -> tuple[Path, int, int, bool]:
+        """Return a row's file, its size and time, and whether it was a link."""
+        size, links = self._size(row), self.listing.links
+        if size == LED_AWAY:
+            raise SourceError("a symbolic link leads elsewhere than it did for the fit")
+        followed = links is not None and bool(links[row])
+        return self._path(row), size, int(self.listing.mtimes[row]), followed
 
 
 def read_bytes(path: Path, size: int, mtime_ns: int, followed: bool = True) -> bytes:
@@ -117,28 +156,40 @@ def read_bytes(path: Path, size: int, mtime_ns: int, followed: bool = True) -> b
     SourceError
         With the reason as one sentence: gone, changed, too large, no file.
     """
-    descriptor = -1
     try:
         if isinstance(path, UrlPath):
             return _fetched(path, size)
-        # O_NONBLOCK: opening a pipe to which nobody writes must not wait
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags if followed else flags | os.O_NOFOLLOW)
-        found = os.fstat(descriptor)
-        _check(found, size, mtime_ns)
-        with open(descriptor, "rb", 0, closefd=False) as file:
-            return file.read(found.st_size)
+        descriptor = _opened(path, size, mtime_ns, followed)
+        with open(descriptor, "rb", 0) as file:
+            if size > MAX_FILE_BYTES:
+                raise SourceError(f"the file has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+            return file.read(size)
     except FileNotFoundError:
         raise SourceError("the file is missing") from None
     except (OSError, ValueError, MemoryError) as error:
         if isinstance(error, SourceError):
             raise
+        raise SourceError(f"the file cannot be read: {because(error)}") from None
+
+
+def _opened(path: Path, size: int, mtime_ns: int, followed: bool) -> int:
+    """Open a file of this machine that had this size and time; see `read_bytes`."""
+    try:
+        # O_NONBLOCK: opening a pipe to which nobody writes must not wait
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags if followed else flags | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise SourceError("the file is missing") from None
+    except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ELOOP and not followed:
             raise SourceError("the file became a symbolic link after it was listed") from None
         raise SourceError(f"the file cannot be read: {because(error)}") from None
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+    try:
+        _check(os.fstat(descriptor), size, mtime_ns)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _fetched(path: UrlPath, size: int) -> bytes:
@@ -163,5 +214,3 @@ def _check(found: os.stat_result, size: int, mtime_ns: int) -> None:
         raise SourceError("the file was missing when the images were listed")
     if (found.st_size, wrapped(found.st_mtime_ns)) != (size, mtime_ns):
         raise SourceError("the file changed after the images were listed")
-    if size > MAX_FILE_BYTES:
-        raise SourceError(f"the file has {size:,} bytes, more than {MAX_FILE_BYTES:,}")

@@ -37,7 +37,7 @@ class LocalFile:
     """An open file of this machine."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
     def read(self, at: int, length: int) -> bytes:
         """Give `length` bytes from `at` on, fewer at the file's end."""
@@ -111,7 +111,7 @@ class LargeFile:
         return opened
 
 
-def _leave(opened: LocalFile | RemoteFile) -> None:
+def leave(opened: LocalFile | RemoteFile) -> None:
     """Close a file, or keep one of a store for who reads on."""
     if isinstance(opened, RemoteFile):
         _STREAMS.leave(opened)
@@ -198,5 +198,5 @@ def with_files(
             try:
                 yield from ((row, opened) for row in range(start, end))
             finally:
-                _leave(opened)
+                leave(opened)
         start = end

@@ -44,6 +44,7 @@ from shoal.sources.several import (
 from shoal.sources.store import InflatedStore, Store, because
 from shoal.sources.table import NOTHING, Picked
 from shoal.sources.tfrecord import is_tfrecord
+from shoal.sources.tiff_pictures import Pages
 from shoal.storage import UrlPath, as_place, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
@@ -67,6 +68,7 @@ def open_source(
     categories: Sequence[str] | None = None,
     schema: Schema | None = None,
     fitted: Sequence[str] | None = None,
+    pages: Pages = "auto",
 ) -> Source:
     """Open images, vectors or a table, wherever they are.
 
@@ -97,6 +99,10 @@ def open_source(
         The columns that earlier vectors were made of, empty where they have no names: other
         columns are left out where all of these are there.
 
+    pages : {"auto", "rows", "channels"}
+        What the pages of a TIFF file are: rows of their own, or channels of one picture; by
+        default as the file's metadata say (OME, ImageJ, tifffile), else rows.
+
     Raises
     ------
     SourceError
@@ -117,7 +123,7 @@ def open_source(
     )
     size = _checked_size(image_size)
     found = None if fitted is None else tuple(fitted)
-    asked = Asked(as_, key, _checked_shape(shape), dtype, size, picked, schema, found)
+    asked = Asked(as_, key, _checked_shape(shape), dtype, size, picked, schema, found, pages)
     source = _open(where, asked)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and the like mean nothing for {source.description}")

@@ -170,6 +170,8 @@ def value_range(sample: NDArray) -> tuple[float, float]:
     if finite.size == 0:
         return 0.0, 255.0
     least, most = float(finite.min()), float(finite.max())
+    if least == most < 0:  # one value is black, whatever it is
+        return least, least + max(1.0, -least)
     if sample.dtype == np.uint8:
         return 0.0, 1.0 if most == 1 else 255.0
     if least < 0:
@@ -180,7 +182,7 @@ def value_range(sample: NDArray) -> tuple[float, float]:
         return 0.0, most if 0 < most < _MOST_FOR_0_TO_255 else 255.0
     if sample.dtype.kind in "ui" and most < 1 << 16:
         return 0.0, float(next(2**bits for bits in (10, 12, 14, 16) if most < 2**bits) - 1)
-    return least, most
+    return least, most if most > least else 2 * most
 
 
 def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.core.wanted import Wanted
-from shoal.sources.opacity import blend
-from shoal.sources.pixels import by_picture, shaped, to_bytes, value_range
+from shoal.sources.opacity import blend, lay
+from shoal.sources.pixels import by_picture, shaped, to_bytes
+from shoal.sources.reading import USUAL, Reading
+from shoal.sources.tiff import Layout
 
 SIDEWAYS = (5, 6, 7, 8)
 _ORIENTATION_TAG = 0x0112
 _BAND_PIXELS = 1 << 18
+_WHITE_IS_ZERO = 0
 _GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times the wanted size
 
 
@@ -74,22 +80,48 @@ def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
     return max(1, int(min(size[0] / least[0], size[1] / least[1]) / _GAP))
 
 
-def pixels_of(picture: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """Give a loaded picture's pixels as grey or colour, on white, averaged in blocks.
+def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> NDArray[np.uint8]:
+    """Give a loaded picture's pixels as grey or colour, on one ground, averaged in blocks.
 
     It goes band by band, so that beside the picture and the result little memory is taken.
     """
     width, height = picture.size
-    span = _span(picture) if picture.mode in ("I", "F") else None
+    convert = _converter(picture, reading)
     rows = max(1, _BAND_PIXELS // (width * factor)) * factor
     out = None
     for top in range(0, height, rows):
         band = picture.crop((0, top, width, min(top + rows, height)))
-        pixels = _averaged(_converted(band, span), factor)
+        pixels = _averaged(convert(band), factor)
         if out is None:
             out = np.empty((-(-height // factor), *pixels.shape[1:]), np.uint8)
         out[top // factor : top // factor + len(pixels)] = pixels
     return out if out is not None else np.zeros((0, 0, 1), np.uint8)
+
+
+def samples_as_pixels(
+    samples: NDArray[Any], layout: Layout, reading: Reading, opacity: int | None, factor: int
+) -> NDArray[np.uint8]:
+    """Give numbers ``(H, W, S)`` as pixels, averaged in blocks, one of them perhaps as opacity."""
+    height, width, count = samples.shape
+    low, high = reading.levels(extremes(samples), max(layout.bits, 8))
+    out = np.empty((-(-height // factor), -(-width // factor), count), np.uint8)
+    rows = max(1, _BAND_PIXELS // (width * factor)) * factor
+    for top in range(0, height, rows):
+        pixels = to_bytes(samples[top : top + rows], low, high)
+        if layout.photometric == _WHITE_IS_ZERO:
+            pixels = 255 - pixels
+        pixels = _averaged(np.ascontiguousarray(pixels), factor)
+        out[top // factor : top // factor + len(pixels)] = pixels
+    if opacity is None:
+        return out
+    ordered = [at for at in range(count) if at != opacity]
+    return lay(out[None][..., [*ordered, opacity]], reading.ground)[0]
+
+
+def extremes(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the least and the largest finite value; none where there are none."""
+    found = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return np.array([found.min(), found.max()], values.dtype) if found.size else found.ravel()[:0]
 
 
 def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
@@ -99,34 +131,68 @@ def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return by_picture(image, lambda one: one.reduce(factor))
 
 
-def _converted(picture: Image.Image, span: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Give the pixels of a picture of any mode as grey or colour, on white."""
+def _converter(
+    picture: Image.Image, reading: Reading
+) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """Choose how bands of a picture become grey or colour."""
     mode = picture.mode
-    if mode.startswith("I;16"):
-        wide = np.asarray(picture).astype(np.uint32)
-        return ((wide + 128) // 257).astype(np.uint8)[..., None]
-    if span is not None:
-        return to_bytes(np.asarray(picture), *span)[..., None]
+    if mode.startswith("I;16") or mode in ("I", "F"):
+        low, high = reading.levels(picture_extremes(picture), 16)
+        return lambda band: to_bytes(np.asarray(band), low, high)[..., None]
+    if mode in ("CMYK", "LAB"):
+        return _by_profile(picture)
     if mode == "1":
-        picture = picture.convert("L")
-    elif "transparency" in picture.info or mode in ("PA", "RGBa"):
-        picture = picture.convert("RGBA")
-    elif mode == "La":
-        picture = picture.convert("LA")
-    elif mode not in ("L", "LA", "RGB", "RGBA"):
-        picture = picture.convert("RGB")
+        return lambda band: np.asarray(band.convert("L"))[..., None]
+    plain = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(mode, mode)
+    if "transparency" in picture.info:
+        plain = "RGBA"
+    if plain in ("LA", "RGBA"):
+        if _is_even(picture):
+            return lambda band: _array(band.convert(plain))[..., :-1]
+        return lambda band: blend(_array(band.convert(plain)), reading.ground)
+    return lambda band: _array(band if mode in ("L", "RGB") else band.convert("RGB"))
+
+
+def _array(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return a picture's pixels, (H, W, C)."""
     pixels = np.asarray(picture)
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    return blend(pixels) if pixels.shape[2] in (2, 4) else pixels
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _span(picture: Image.Image) -> tuple[float, float]:
-    """Give the values of a wide picture that become black and white."""
+def _is_even(picture: Image.Image) -> bool:
+    """Return whether a picture's opacity is the same everywhere, and so tells nothing.
+
+    But where nothing is to be seen, and no colours are hidden, it is the ground; see `lay`.
+    """
+    if picture.mode not in ("LA", "RGBA", "PA"):
+        return False
+    ends: Any = picture.getextrema()
+    *colours, (least, most) = ends
+    return bool(least == most and (most > 0 or any(low != high for low, high in colours)))
+
+
+def _by_profile(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """Choose how inks or Lab become red, green and blue: by the profile, if there is one."""
+    if picture.mode == "CMYK" and not picture.info.get("icc_profile"):
+        return lambda band: np.asarray(band.convert("RGB"))
+    from PIL import ImageCms
+
+    colours = ImageCms.createProfile("sRGB")
+    try:
+        profile: Any = ImageCms.createProfile("LAB")
+        if picture.mode == "CMYK":
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+        change = ImageCms.buildTransform(profile, colours, picture.mode, "RGB")
+    except (OSError, ImageCms.PyCMSError):  # a damaged profile costs the colours only
+        return lambda band: np.asarray(band.convert("RGB"))
+    return lambda band: np.asarray(ImageCms.applyTransform(band, change))
+
+
+def picture_extremes(picture: Image.Image) -> NDArray[Any]:
+    """Return the least and the largest value of a wide picture."""
     width, height = picture.size
     rows, ends = max(1, _BAND_PIXELS // width), []
     for top in range(0, height, rows):
         band = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
-        finite = band[np.isfinite(band)]
-        if finite.size:
-            ends += [finite.min(), finite.max()]
-    return value_range(np.array(ends, np.float32 if picture.mode == "F" else np.int32))
+        ends.append(extremes(band))
+    return extremes(np.concatenate(ends)) if ends else np.zeros(0, np.uint16)

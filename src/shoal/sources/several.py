@@ -136,7 +136,7 @@ def open_images(
     if asked.as_ not in (None, "images"):
         raise InputError(f"{label} holds image files: they cannot be read --as {asked.as_}")
     asked.refuse("image files", key=asked.key, shape=asked.shape, dtype=asked.dtype)
-    return asked.encoded(FolderStore(root, make_listing(root, names, paths)), label)
+    return asked.files(FolderStore(root, make_listing(root, names, paths)), label)
 
 
 def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked) -> Source:
@@ -145,7 +145,7 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
     if kind == "archive":
         store, kinds = make_archive_store(paths)
         taken = images_of(kinds)
-        return leaving_out(asked.encoded(store, many + of_kinds(taken)), kinds - taken)
+        return leaving_out(asked.files(store, many + of_kinds(taken)), kinds - taken)
     if kind == "npy":
         asked.refuse(".npy files", key=asked.key, dtype=asked.dtype)
         return asked.array(npy_store(paths, named=len(paths) > 1), label)

@@ -20,6 +20,7 @@ from shoal.sources.described import Cells
 from shoal.sources.encoded import EncodedSource, EncodedStore, spread
 from shoal.sources.folder import FolderStore
 from shoal.sources.mixed import TableSource
+from shoal.sources.paged import PagedStore
 from shoal.sources.row_view import RowView
 from shoal.sources.store import FileStore, InflatedStore, MemoryStore, Store, check_range
 from shoal.sources.tfrecord import RecordStore
@@ -28,7 +29,15 @@ _PAGE = 4096  # bytes: less than a page costs as much to read
 _BLOCKS = 4096  # are drawn at least, so that the order of the rows may carry structure
 _GAP = 1 << 14  # bytes that are read and thrown away rather than asked for anew
 _SPAN = 1 << 24
-_BY_RANGE = (FileStore, MemoryStore, InflatedStore, FolderStore, ArchiveStore, RecordStore)
+_BY_RANGE = (
+    FileStore,
+    MemoryStore,
+    InflatedStore,
+    FolderStore,
+    ArchiveStore,
+    PagedStore,
+    RecordStore,
+)
 
 
 def _by_range(store: Store | EncodedStore) -> bool:

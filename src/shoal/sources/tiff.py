@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, NamedTuple
 
 from shoal.errors import SourceError
 
@@ -34,24 +35,23 @@ _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12
 _SIZES |= {16: 8, 17: 8, 18: 8}
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _COLOURS = {2: 3, 5: 4, 6: 3, 8: 3, 9: 3, 10: 3}  # by photometric: RGB, CMYK, YCbCr, Lab …
-_CMYK = 5
+_CMYK, _WHITE_IS_ZERO = 5, 0
 _MOST_TAGS = 4096
 _MOST_PAGES = 1 << 20
 _MOST_VALUE_BYTES = 1 << 24  # of one tag: 2 million strips, or a long description
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One tag of a directory: its type, how many values it has, and where they lie."""
 
     type: int
-    count: int
+    number: int
     at: int
 
     @property
     def size(self) -> int:
         """Bytes of all values."""
-        return _SIZES.get(self.type, 1) * self.count
+        return _SIZES.get(self.type, 1) * self.number
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,11 @@ class Layout:
         return next((self.colours + at for at, kind in enumerate(behind) if kind in (1, 2)), None)
 
     @property
+    def has_byte_codec(self) -> bool:
+        """Whether its compression is one of bytes, whatever these stand for."""
+        return self.compression in BYTE_CODECS
+
+    @property
     def is_usual(self) -> bool:
         """Whether it is grey, colours, or either with opacity, of depths that Pillow knows."""
         if self.samples - self.colours - (self.opacity is not None) > 0:
@@ -113,6 +118,7 @@ class Layout:
             return self.bits in (8, 16)
         depth = (self.bits, self.format)
         wide = self.samples == 1 and depth in ((16, 1), (32, 3))
+        wide &= self.photometric != _WHITE_IS_ZERO  # which Pillow leaves as it is
         return wide or (0 < self.bits <= 8 and self.format in (1, 4))
 
 
@@ -128,12 +134,15 @@ class Directory:
         Where it lies, and where the next one does; 0 where there is none.
     entries : dict
         By their tags.
+    shift : int
+        How far behind the place noted its pixels lie: those of pages without a directory.
     """
 
     file: Tiff = field(repr=False)
     at: int
     next: int
     entries: dict[int, Entry]
+    shift: int = 0
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """Return the whole numbers of a tag; none where it is missing or of another type."""
@@ -165,6 +174,21 @@ class Directory:
             raise SourceError(f"the image is cut off: the values of its tag {tag} are missing")
         return data
 
+    def begins_with(self, sign: bytes) -> bool:
+        """Return whether the image's description begins with some bytes."""
+        entry = self.entries.get(DESCRIPTION)
+        return entry is not None and self.file.read(entry.at, len(sign)) == sign
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes of its pixels where they lie uncompressed in one piece, else 0."""
+        places, layout = self.numbers(STRIP_OFFSETS), self.layout
+        sizes = self.numbers(STRIP_BYTES)
+        whole = layout.height * layout.width * layout.samples * layout.bits // 8
+        joined = all(a + n == b for a, n, b in zip(places, sizes, places[1:], strict=False))
+        plain = layout.compression == 1 and layout.bits % 8 == 0 and joined
+        return whole if plain and sum(sizes) in (whole, 0) else 0
+
     @cached_property
     def text(self) -> str:
         """The image's description."""
@@ -192,6 +216,12 @@ class Directory:
             self.number(TILE_WIDTH) if TILE_OFFSETS in self.entries else 0,
             self.numbers(EXTRA_SAMPLES),
         )
+
+    @cached_property
+    def orientation(self) -> int:
+        """By which it is turned upright, 1 to 8."""
+        found = self.number(ORIENTATION, 1)
+        return found if 1 <= found <= 8 else 1
 
     @cached_property
     def is_reduced(self) -> bool:
@@ -241,14 +271,14 @@ class Tiff:
         if len(data) < count * width:
             raise SourceError("the image is cut off within a directory of its pages")
         inner = 8 if self.big else 4
+        order: Literal["little", "big"] = "little" if self.order == "<" else "big"
         entries = {}
-        for i in range(count):
-            tag, kind, number = struct.unpack_from(f"{self.order}HH{place}", data, i * width)
-            entry = Entry(kind, number, first + (i + 1) * width - inner)
-            if entry.size > inner:
-                where = struct.unpack_from(self.order + place, data, (i + 1) * width - inner)[0]
-                entry = Entry(kind, number, where)
-            entries[tag] = entry
+        rows = struct.iter_unpack(f"{self.order}HH{place}{inner}s", data[: count * width])
+        for i, (tag, kind, number, value) in enumerate(rows, 1):
+            where = first + i * width - inner  # the values themselves, where they are few
+            if _SIZES.get(kind, 1) * number > inner:
+                where = int.from_bytes(value, order)
+            entries[tag] = Entry(kind, number, where)
         end = data[count * width :]
         follows = struct.unpack(self.order + place, end)[0] if len(end) == inner else 0
         return Directory(self, at, follows, entries)
@@ -262,7 +292,7 @@ class Tiff:
             When one is damaged, or they lead in a circle.
         """
         found, seen, at = list[Directory](), set[int](), self.first
-        while at:
+        while at or not found:
             if at in seen or len(found) == _MOST_PAGES:
                 raise SourceError("the image is damaged: its pages lead in a circle")
             seen.add(at)

@@ -14,8 +14,10 @@ from shoal.features import Encoder, Projection, choose_encoder
 from shoal.sources import ImageSource, Source, Wanted
 from shoal.sources.arrays import ArraySource
 from shoal.sources.delimited import CsvSource
+from shoal.sources.encoded import EncodedSource
 from shoal.sources.mixed import TableSource, make_fitted_source
 from shoal.sources.parquet import ParquetSource
+from shoal.sources.reading import Reading
 from shoal.sources.schema import Schema
 from shoal.stages.result import Result
 from shoal.storage import read_json, read_npy
@@ -182,6 +184,8 @@ class Fitted:
         rule = summary["rule"]
         if rule and isinstance(source, ArraySource) and source.rule:
             source = replace(source, rule=source.rule.like(rule))
+        if summary.get("reading") and isinstance(source, EncodedSource):
+            source = source.read_as(Reading.from_dict(summary["reading"]))
         if self.encoder.needs.wanted is None and source.shape != shape:
             source = _in_shape(source, shape)
         return source

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from shoal.sources import Batch, Source, remarks_of, taken_of
 from shoal.sources.arrays import ArraySource
+from shoal.sources.encoded import EncodedSource
 from shoal.sources.firsts import file_stamps, row_links, row_stamps
 from shoal.sources.mixed import TableSource
 from shoal.sources.origins import origins
+from shoal.sources.paged import PagedStore
+from shoal.sources.taken import TakenImages
 from shoal.stages.base import (
     Context,
     Shards,
@@ -107,6 +110,8 @@ def _work(context: Context) -> dict[str, Any]:
         "shard_rows": context.shards.size,
         "rule": _rule(source),
         "row_shape": list(source.row_shape) if isinstance(source, ArraySource) else None,
+        "reading": source.reading.as_dict() if isinstance(source, EncodedSource) else None,
+        "pages": _pages(source),
         "source": context.facts,
         "sample_of": sample_of(source),
         "links": _notes_links(context.grown),
@@ -147,7 +152,8 @@ def _take_over(grown: Grown, source: Source, folder: StageFolder) -> bool:
 def _about(grown: Grown) -> dict[str, Any]:
     """Say what rows were added to; how rows are read is as it was there."""
     before = grown.before
-    kept = {name: before.summary[name] for name in ("kind", "shape", "mixed_sizes", "rule")}
+    names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages")
+    kept = {name: before.summary.get(name) for name in names}
     about = {"previous": str(before.run.path), "kept": grown.kept, "fitted": grown.fitted}
     return {**kept, "grown": about}
 
@@ -161,6 +167,13 @@ def sample_of(source: Source) -> int | None:
     """Count the rows that a source was drawn from at random; None when it is no sample."""
     taken = taken_of(source)
     return taken.of if taken is not None and taken.sample else None
+
+
+def _pages(source: Source) -> str | None:
+    """Tell how the pages of TIFF files were taken, for new ones."""
+    store = source.store if isinstance(source, EncodedSource) else None
+    store = store.inner if isinstance(store, TakenImages) else store
+    return store.pages_are if isinstance(store, PagedStore) else None
 
 
 def _rule(source: Source) -> dict[str, Any] | None:
