@@ -14,7 +14,7 @@ from PIL import Image
 import shoal
 from shoal.errors import InputError, SourceError
 from shoal.sources import open_source, remarks_of, room
-from shoal.sources.firsts import first_facts, row_stamps
+from shoal.sources.firsts import first_facts, led_away, row_stamps
 from shoal.sources.taken import Taken, take
 
 SIDE = 12
@@ -187,7 +187,17 @@ def test_files_that_change_later_are_rows_with_a_reason(tmp_path):
     (tmp_path / "d.TIFF").unlink()
     bad = source.read(0, 8).bad
     assert list(bad) == [1, 2, 3, 5, 6]
-    assert "changed after it was looked at" in bad[1]
+    assert bad[1] == "the file changed after the images were listed"
+    (tmp_path / "b.tif").rename(tmp_path / "other")
+    (tmp_path / "b.tif").symlink_to(tmp_path / "other")
+    assert source.read(1, 2).bad == {0: "the file became a symbolic link after it was listed"}
+
+
+def test_a_link_that_leads_elsewhere_costs_all_pages_of_its_file(tmp_path):
+    source = led_away(open_source(folder(tmp_path)), np.array([2]))
+    bad = source.read(0, 8).bad
+    assert list(bad) == [1, 2, 3]
+    assert "leads elsewhere" in bad[3]
 
 
 def test_pages_take_their_bytes_from_the_room(tmp_path, monkeypatch):
