@@ -1,3 +1,5 @@
+import gzip
+import lzma
 import pickle
 import subprocess
 import sys
@@ -56,6 +58,24 @@ def test_the_conversion_that_is_said_works(tmp_path, content, name, converted, k
     if key == "images":
         assert np.array_equal(source.read(0, 6).data, IMAGES.transpose(0, 2, 3, 1))
         assert source.label_origin == f"{converted}, labels"
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("mnist.pkl.gz", gzip.compress), ("mnist.pkl", bytes), ("a.pkl.xz", None)]
+)
+def test_pickles_that_are_packed(tmp_path, name, pack):
+    images = np.random.default_rng(0).random((6, 784), np.float32)
+    content = [(images[:2], np.arange(2)), (images[2:3], [2]), (images[3:], [3, 4, 5])]
+    if pack is None:
+        content, pack = images, lzma.compress
+    (tmp_path / name).write_bytes(pack(pickle.dumps(content, 2)))
+    with pytest.raises(SourceError, match="is a pickle") as caught:
+        open_source(tmp_path / name)
+    code = str(caught.value).partition('python -c "')[2].removesuffix('"')
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    converted = tmp_path / ("a.npy" if name.startswith("a") else "mnist.npz")
+    source = open_source(converted, as_="vectors")
+    assert source.read(0, 6).data == pytest.approx(images)
 
 
 def test_a_name_is_no_command_for_the_shell(tmp_path):

@@ -1,3 +1,4 @@
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -142,3 +143,13 @@ def test_a_truth_that_is_not_there_is_not_offered(folder):
     assert source.labels() is None
     with pytest.raises(InputError, match="no labels lie with the rows"):
         read_truth("labels", source)
+
+
+def test_a_folder_in_a_store(rows):
+    store = fsspec.filesystem("memory")
+    store.pipe("/raw-set/x-0.bin", rows.tobytes())
+    store.pipe("/raw-set/shoal.toml", (PLAIN + 'truth = "y.csv"\n').encode())
+    store.pipe("/raw-set/y.csv", ("kind\n" + "a\nb\n" * 15).encode())
+    source = open_source("memory://raw-set")
+    assert np.array_equal(source.read(0, 30).data, rows)
+    assert read_truth("labels", source).names == ("a", "b")

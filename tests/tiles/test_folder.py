@@ -11,6 +11,7 @@ import pytest
 
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.progress import Silent
+from shoal.sources import open_source
 from shoal.tiles import TileSet, folder, make_tiles
 
 FEW = TileSet(5, 1)
@@ -29,6 +30,21 @@ def contents(out):
         for path in sorted(out.rglob("*"))
         if path.is_file()
     }
+
+
+def test_the_folder_describes_itself(tmp_path):
+    out = tmp_path / "t"
+    make_tiles(out, 40, TileSet(5))
+    described = (out / "shoal.toml").read_text()
+    source = open_source(out)
+    assert np.array_equal(source.read(0, 40).data, TileSet(5).images(0, 40))
+    assert np.array_equal(source.labels(), TileSet(5).truth(0, 40)[0])
+    assert np.array_equal(source.labels("digit"), TileSet(5).truth(0, 40)[1])
+    (out / "shoal.toml").unlink()  # as it was before tiles were described
+    assert make_tiles(out, 40, TileSet(5)).kept == 1
+    assert (out / "shoal.toml").read_text() == described
+    make_tiles(out, 60, TileSet(5))
+    assert open_source(out).n_rows == 60
 
 
 def test_files_hold_the_rows_in_order_and_the_truth(tmp_path):

@@ -180,6 +180,7 @@ def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Sourc
     if not names:
         raise SourceError(f"{manifest.path}: none of its files ({listed(manifest.files)}) is there")
     many = f"{len(names):,} raw file{'s' * (len(names) > 1)} as {MANIFEST} says"
+    many += f", licence {manifest.licence}" if manifest.licence else ""
     files = _under(root, names, found)
     source = manifest.open(files, asked, f"{label}, {many}", whole=True)
     return without(source, found.names, [*names, MANIFEST, manifest.truth or MANIFEST])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
         When it cannot be read.
     """
     if isinstance(path, UrlPath):
-        raise InputError(f"{path} is not on this machine: copy it here and give it by --truth")
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder) / path.name
+            here.write_bytes(path.read_bytes())
+            return read_label_file(here, source, key)
     try:
         if path.suffix.lower() in (".csv", ".tsv", ".txt"):
             return _from_table(path, source, key)

@@ -193,7 +193,7 @@ def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
     rest = chosen.shape[:axis] + chosen.shape[axis + 1 :]
     load = LoadVariable(bare(path), chosen.key, axis)
     args = (chosen.dtype, rest, chosen.shape[axis], stat.st_size, stat.st_mtime_ns)
-    return InflatedStore(bare(path), load, *args)
+    return InflatedStore(bare(path), load, *args, copies=2)  # as it lies, and by rows
 
 
 def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:

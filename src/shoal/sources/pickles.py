@@ -16,6 +16,7 @@ _OLD = re.compile(
 )
 _DICTIONARY = re.compile(rb"(\x80[\x02-\x05](\x95.{8})?)?(\}|\(d)", re.DOTALL)
 _EXTENSIONS = (".pkl", ".pickle", ".p", ".pk", ".joblib")
+_PACKED = {".gz": "gzip", ".bz2": "bz2", ".xz": "lzma"}
 _LOOKED = 1 << 12
 _CIFAR_KEYS = (b"fine_labels", b"labels")
 _MOST_FILES = 20
@@ -29,7 +30,8 @@ _WHY = (
 def is_pickle(path: Path, magic: bytes) -> bool:
     """Whether a file is a pickle, by its first bytes, or by its name where these are packed."""
     known = _BINARY.match(magic) or _OLD.match(magic)
-    return bool(known) or path.suffix.lower() in _EXTENSIONS
+    name = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+    return bool(known) or name.suffix.lower() in _EXTENSIONS
 
 
 def refuse_pickle(path: Path) -> SourceError:
@@ -56,7 +58,9 @@ def _looks_like_one(path: Path) -> bool:
 
 
 def _words(path: Path) -> bytes:
-    """First and last bytes of a file, in which names are."""
+    """First and last bytes of a file, in which names are; none of one that is packed."""
+    if path.suffix.lower() in _PACKED:
+        return b""
     with path.open("rb") as file:
         words = file.read(_LOOKED)
         file.seek(max(0, path.stat().st_size - _LOOKED))
@@ -76,7 +80,7 @@ def _conversion(paths: Sequence[Path]) -> str:
     """
     # what is said is copied into a shell, where a name must not be more than a name
     names = [path.name if _PLAIN_NAME.fullmatch(path.name) else "FILE" for path in paths]
-    stem, words = Path(names[0]).stem, _words(paths[0])
+    stem, words = names[0].split(".")[0], _words(paths[0])
     if b"pandas" in words:
         return f"import pandas; pandas.read_pickle({names[0]!r}).to_parquet('{stem}.parquet')"
     labels = _labels_of_cifar(words)
@@ -87,7 +91,22 @@ def _conversion(paths: Sequence[Path]) -> str:
             f"[numpy.concatenate([b[k] for b in d]) for k in ('data', {labels!r})]; "
             f"numpy.savez('{stem}.npz', images=images.reshape(-1, 3, 32, 32), labels=labels)"
         )
-    opened = f"pickle.load(open({names[0]!r}, 'rb'), encoding='latin1')"
+    modules, opened = _opening(names[0])
+    if names[0].startswith("mnist.pkl"):  # three pairs: https://deeplearning.net/data/mnist
+        return (
+            f"import {modules}; d = {opened}; images, labels = map(numpy.concatenate, zip(*d)); "
+            f"numpy.savez('mnist.npz', images=images.reshape(-1, 28, 28), labels=labels)"
+        )
     if _DICTIONARY.match(words):
-        return f"import pickle, numpy; numpy.savez('{stem}.npz', **{opened})"
-    return f"import pickle, numpy; numpy.save('{stem}.npy', {opened})"
+        return f"import {modules}; numpy.savez('{stem}.npz', **{opened})"
+    return f"import {modules}; numpy.save('{stem}.npy', {opened})"
+
+
+def _opening(name: str) -> tuple[str, str]:
+    """Modules and expression that open a pickle in Python."""
+    if ".joblib" in name:
+        return "joblib, numpy", f"joblib.load({name!r})"
+    module = _PACKED.get(Path(name).suffix.lower())
+    if module is None:
+        return "pickle, numpy", f"pickle.load(open({name!r}, 'rb'), encoding='latin1')"
+    return f"{module}, pickle, numpy", f"pickle.load({module}.open({name!r}), encoding='latin1')"
