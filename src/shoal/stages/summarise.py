@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.hashes import distinct_hashes, row_hashes
+from shoal.core.hashes import row_hashes
 from shoal.core.representatives import (
     SAMPLE_PER_CODE,
     Codebook,
@@ -99,7 +99,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the representatives depend on besides the vectors."""
     settings = context.settings
     return {
-        "version": 2,
+        "version": 3,
         "representatives": settings.representatives,
         "seed": settings.seed,
         **context.shards.grouped,
@@ -147,7 +147,10 @@ def _write(folder: StageFolder, **arrays: NDArray) -> None:
 
 
 def _keep_distinct(context: Context, folder: StageFolder) -> None:
-    """Make every distinct row a representative, weighted by its duplicates."""
+    """Make every distinct row a representative, weighted by its duplicates.
+
+    They are in the order of their hashes, so that the tree does not depend on that of the rows.
+    """
     project, shards = context.stage("project"), context.shards
     rows, blocks, hashes = [], [], []
     for number, good in good_blocks(context.run, shards):
@@ -161,7 +164,9 @@ def _keep_distinct(context: Context, folder: StageFolder) -> None:
         )
         context.progress.advance(len(vectors))
     good, vectors = np.concatenate(rows), np.concatenate(blocks)
-    first, inverse, counts = distinct_hashes(np.concatenate(hashes))
+    _, first, inverse, counts = np.unique(
+        np.concatenate(hashes), return_index=True, return_inverse=True, return_counts=True
+    )
     _refuse_one(len(first), len(good))
     place = np.full(shards.n_rows, -1, np.int32)
     place[good] = inverse
