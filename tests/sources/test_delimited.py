@@ -37,6 +37,7 @@ def write(tmp_path):
         ('name,a,b\n"x,\n1",1,2.5\ny,-3,400\n', ["x,\n1", "y"]),
         ("CustomerID,a,b\n7,1,2.5\n8,-3,400\n", ["7", "8"]),
         (",0,1\n0,1,2.5\n1,-3,400\n", ["0", "1"]),
+        ("sep=;\r\na;b\r\n1;2.5\r\n-3;400\r\n", None),
     ],
 )
 def test_delimiters_headers_and_ids_are_found(write, text, names):

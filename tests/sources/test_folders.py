@@ -85,6 +85,18 @@ def test_mnist_as_it_is_downloaded(tmp_path, ending):
     assert classes(one) == as_text(LABELS[:20])
 
 
+def test_mnist_with_each_file_twice(tmp_path):
+    for part, rows in (("t10k", slice(20, None)), ("train", slice(0, 20))):
+        for what, array in (("images-idx3", IMAGES[rows]), ("labels-idx1", LABELS[rows])):
+            (tmp_path / f"{part}-{what}-ubyte").mkdir()
+            (tmp_path / f"{part}-{what}-ubyte" / f"{part}-{what}-ubyte").write_bytes(idx(array))
+            (tmp_path / f"{part}-{what.replace('-', '.')}-ubyte").write_bytes(idx(array))
+    source = open_source(tmp_path)
+    assert source.n_rows == COUNT
+    assert "2 copies left out" in source.description
+    assert classes(source) == as_text(np.roll(LABELS, 10))
+
+
 def test_one_hdf5_dataset_of_several_with_its_labels(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.update({"train/X": IMAGES, "train/y": LABELS, "train/id": np.arange(COUNT)})
@@ -174,6 +186,14 @@ def test_a_preview_beside_much_larger_data_is_not_the_data(tmp_path):
     np.savez(tmp_path / "data.npz", x=np.repeat(IMAGES, 20, 0))
     with pytest.raises(SourceError, match=r"1 \.npz.*data\.npz: give that file"):
         open_source(tmp_path)
+
+
+def test_raw_files_of_unknown_shape_beside_a_few_images(tmp_path):
+    save_images(tmp_path, 3)
+    (tmp_path / "cache.dat").write_bytes(np.random.default_rng(0).bytes(99_999))
+    with pytest.raises(SourceError, match=r"to take its images, give .*\*\.png"):
+        open_source(tmp_path)
+    assert open_source(f"{tmp_path}/*.png").n_rows == 3
 
 
 def test_images_are_the_data_beside_what_belongs_to_them(tmp_path):

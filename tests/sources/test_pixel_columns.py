@@ -82,6 +82,27 @@ def test_a_file_of_bytes_without_header_beside_a_class(tmp_path, last):
     assert open_source(tmp_path / "other.csv").kind != "images"
 
 
+@pytest.mark.parametrize("levels", [16, 255])
+def test_a_class_is_told_from_the_pixel_in_the_other_corner(tmp_path, levels):
+    images = np.minimum(IMAGES, levels).astype(int)
+    images[:, -1, -1] = np.where(np.arange(COUNT) < 35, 0, np.arange(COUNT) % 5)
+    table = np.insert(images.reshape(COUNT, 64), 0, LABELS, 1)
+    np.savetxt(tmp_path / "x.csv", table, "%d", ",")
+    assert classes(open_source(tmp_path / "x.csv")) == LABELS.tolist()
+    names = pd.DataFrame(table).rename(columns=lambda at: f"e{at}")
+    assert classes(open_source(names, shape=(8, 8))) == LABELS.tolist()
+
+
+def test_numbered_bytes_beside_a_named_class():
+    frame = pd.DataFrame(FLAT)
+    assert open_source(frame.assign(kind=[f"k{at}" for at in LABELS])).kind == "images"
+    source = open_source(frame.assign(label=LABELS))
+    assert np.array_equal(source.read(0, COUNT).data[..., 0], IMAGES)
+    assert classes(source) == LABELS.tolist()
+    assert open_source(frame).kind == "vectors"
+    assert open_source((frame / 255).assign(label=LABELS)).kind == "vectors"
+
+
 @pytest.mark.parametrize("way", ["csv", "parquet", "frame"])
 def test_a_shape_makes_pictures_of_any_columns(tmp_path, way):
     frame = pd.DataFrame(FLAT, columns=[f"e{at}" for at in range(64)])

@@ -145,6 +145,11 @@ def test_a_truth_that_is_not_there_is_not_offered(folder):
         read_truth("labels", source)
 
 
+def test_a_manifest_written_on_windows(folder, rows):
+    (folder / "shoal.toml").write_bytes(b"\xef\xbb\xbf" + PLAIN.replace("\n", "\r\n").encode())
+    assert np.array_equal(open_source(folder).read(0, 30).data, rows)
+
+
 def test_a_folder_in_a_store(rows):
     store = fsspec.filesystem("memory")
     store.pipe("/raw-set/x-0.bin", rows.tobytes())

@@ -164,12 +164,15 @@ def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, asked: Asked) 
     try:
         return open_raw(_under(root, _data("raw", kinds), found), label, asked)
     except SourceError as error:
-        others = [name for kind in ("image", *SHARDS) for name in kinds[kind]]
-        if not others:
+        others = [name for kind in SHARDS for name in kinds[kind]]
+        pictures = [root / f"*{os.path.splitext(name)[1]}" for name in kinds["image"]]
+        if not others and not pictures:
             raise
+        hint = (
+            f"its images, give {pictures[0]}" if pictures else f"another, give {root / others[0]}"
+        )
         raise SourceError(
-            f"the folder {root} holds {counted(found.extensions)}; {error}; to take another of its "
-            f"files, give that file: {root / others[0]}"
+            f"the folder {root} holds {counted(found.extensions)}; {error}; to take {hint}"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.idx import idx_header, idx_store
 from shoal.sources.joined import joined
+
+_LOOKED = 1 << 16
 
 
 def open_idx(paths: Sequence[Path], label: str, asked: Asked) -> Source:
@@ -19,7 +22,18 @@ def open_idx(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     SourceError
         When one is damaged or unlike the others, or all hold labels.
     """
-    rows = [path for path in paths if len(idx_header(path)[1]) > 1] or list(paths)
+    every = [path for path in paths if len(idx_header(path)[1]) > 1] or list(paths)
+    rows = list({_digest(path): path for path in reversed(every)}.values())[::-1]
     stores = [idx_store(path) for path in rows]
     many = f", {len(rows):,} IDX files" if len(rows) > 1 else ""
-    return asked.array(joined(stores, [path.name for path in rows]), label + many)
+    copies = f", {len(every) - len(rows):,} copies left out" if len(rows) < len(every) else ""
+    return asked.array(joined(stores, [path.name for path in rows]), label + many + copies)
+
+
+def _digest(path: Path) -> tuple[int, bytes]:
+    """Size of a file, and a hash of its first and last bytes: MNIST comes with each file twice."""
+    with path.open("rb") as file:
+        data = file.read(_LOOKED)
+        size = path.stat().st_size
+        file.seek(max(0, size - _LOOKED))
+        return size, hashlib.blake2b(data + file.read(_LOOKED), digest_size=16).digest()

@@ -24,13 +24,12 @@ from shoal.sources.table import Chosen, Picked, choose_columns, listed
 Shape = tuple[int, ...]
 
 _PIXEL = re.compile(r"(?:pixels?|pix|px)[ _.-]*(\d+)", re.IGNORECASE)
-_PLACE = re.compile(
-    r"(?:(?:pixels?|pix|px)[ _.-]*)?(\d+)[x_,.-](\d+)(?:[x_,.-](\d+))?", re.IGNORECASE
-)
-_UNNAMED = re.compile(r"column (\d+)")
+_PLACE = re.compile(r"(?:pixels?|pix|px)[ _.-]*(\d+)[x_,.-](\d+)(?:[x_,.-](\d+))?", re.IGNORECASE)
+_PLACE_ALONE = re.compile(r"(\d+)x(\d+)(?:x(\d+))?", re.IGNORECASE)
+_UNNAMED = re.compile(r"(?:column )?\d+")
 # Sets of pictures of 4×4 pixels are not known; without names, of 8×8 they are.
 _FEWEST, _FEWEST_UNNAMED = 16, 64
-_MOST_CLASSES = 100
+_MOST_CLASSES, _MOST_OTHERS = 100, 3
 _PARTS = frozenset(("usage", "split", "set", "fold", "subset", "partition"))
 
 
@@ -153,7 +152,9 @@ def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shap
     if len(numbered) >= _FEWEST:
         shape = square(len(numbered))
         return None if shape is None else ([at for _, at in sorted(numbered)], shape)
-    placed = [(m, at) for at in taken if (m := _PLACE.fullmatch(columns[at].name))]
+    names = ((columns[at].name, at) for at in taken)
+    matches = ((_PLACE.fullmatch(name) or _PLACE_ALONE.fullmatch(name), at) for name, at in names)
+    placed = [(match, at) for match, at in matches if match]
     if len(placed) >= _FEWEST:
         places = [(tuple(int(g) for g in m.groups(default="0")), at) for m, at in placed]
         sides = [len({place[axis] for place, _ in places}) for axis in range(3)]
@@ -166,14 +167,30 @@ def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shap
 def _without_names(
     columns: Sequence[Column], taken: Sequence[int]
 ) -> tuple[list[int], Shape] | None:
-    """Find pixels in a file without a header: bytes that make a square, beside a class or not."""
-    if len(taken) < len(columns) or not all(_UNNAMED.fullmatch(c.name) for c in columns):
-        return None
-    # numbers without a class beside them may be anything
-    ends = [at for at in (taken[0], taken[-1]) if _is_class(columns[at])] if taken else []
-    pixels = [at for at in taken if [at] != ends]
-    shape = square(len(pixels)) if len(ends) == 1 and len(pixels) >= _FEWEST_UNNAMED else None
+    """Find pixels that are only numbered: bytes that make a square, beside a column of classes.
+
+    Numbers without a class beside them may be anything.
+    """
+    pixels = [at for at in taken if _UNNAMED.fullmatch(columns[at].name)]
+    others = [column for at, column in enumerate(columns) if at not in set(pixels)]
+    if not others:
+        end = _class_at_end(columns, pixels)
+        pixels = [at for at in pixels if at != end]
+        others = [] if end is None else [columns[end]]
+    beside = 0 < len(others) <= _MOST_OTHERS and any(column.is_code for column in others)
+    shape = square(len(pixels)) if beside and len(pixels) >= _FEWEST_UNNAMED else None
     return None if shape is None or not _are_bytes(columns, pixels) else (pixels, shape)
+
+
+def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | None:
+    """Find the first or last of some columns that numbers a few classes; None for neither or both.
+
+    The pixel in a corner can have few values, too, but nearly all are one of them.
+    """
+    ends = [at for at in (places[0], places[-1]) if _is_class(columns[at])] if places else []
+    ends.sort(key=lambda at: columns[at].common)
+    is_sure = len(ends) == 1 or (ends and columns[ends[1]].common > 2 * columns[ends[0]].common)
+    return ends[0] if is_sure else None
 
 
 def _is_class(column: Column) -> bool:
@@ -213,10 +230,10 @@ def _chosen(columns: Sequence[Column], places: Sequence[int], shape: Shape) -> C
 def _of_shape(columns: Sequence[Column], chosen: Chosen, shape: Shape, label: str) -> Chosen:
     """Check that vectors have as many numbers as a picture; a class may be left out of them."""
     places, needed = chosen.vectors or (), math.prod(shape)
-    ends = [at for at in (places[0], places[-1]) if _is_class(columns[at])]
-    if len(places) == needed + 1 and len(ends) == 1:
-        rest = tuple(at for at in places if at != ends[0])
-        why = label_among([columns[ends[0]]])
+    end = _class_at_end(columns, places) if len(places) == needed + 1 else None
+    if end is not None:
+        rest = tuple(at for at in places if at != end)
+        why = label_among([columns[end]])
         return replace(chosen, vectors=rest, left_out=(*chosen.left_out, *why))
     if len(places) != needed:
         names = listed([columns[at].name for at in places])

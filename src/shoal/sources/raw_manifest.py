@@ -135,7 +135,7 @@ def read_raw_manifest(folder: Path) -> RawManifest:
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES).decode("utf-8")
+            text = file.read(_MOST_BYTES).decode("utf-8-sig")
         return _checked(folder, tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None

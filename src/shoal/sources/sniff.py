@@ -21,6 +21,7 @@ csv.field_size_limit(max(csv.field_size_limit(), 1 << 26))
 
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
+_TOLD = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # what Excel says of the delimiter
 _DELIMITERS = ",;\t| "
 MISSING = (
     *("", "?", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "nat"),
@@ -44,7 +45,8 @@ class Dialect:
     delimiter, decimal : str
         Between cells, and within numbers.
     header : int
-        How many rows at the beginning hold the columns' names: none, one or two.
+        How many rows at the beginning are no data: they hold the columns' names, or Excel's word
+        on the delimiter.
     names : tuple of str
         Of the columns; ``column 1`` and so on without a header.
     encoding : Encoding
@@ -106,7 +108,9 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
         )
     if more and "\n" in text:
         text = text[: text.rindex("\n") + 1]
-    delimiter, decimal, rows = _best_split(path, text)
+    told = _TOLD.match(text)
+    text = text[told.end() :] if told else text
+    delimiter, decimal, rows = _best_split(path, text, told[1] if told else None)
     second = has_second_header(rows, decimal)
     body = rows[2:] if second else rows[1:]
     header = _has_header([rows[0], *body], decimal)
@@ -119,7 +123,8 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     columns = [
         _describe(at, name, body if header else rows, decimal) for at, name in enumerate(names)
     ]
-    return Dialect(delimiter, decimal, header + (header and second), names, encoding), columns
+    above = bool(told) + header + (header and second)
+    return Dialect(delimiter, decimal, above, names, encoding), columns
 
 
 def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
@@ -177,10 +182,10 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _best_split(path: Path, text: str) -> tuple[str, str, list[list[str]]]:
+def _best_split(path: Path, text: str, told: str | None = None) -> tuple[str, str, list[list[str]]]:
     """Try delimiters and decimal signs; the one that gives the most numbers is right."""
     best: tuple[tuple[bool, bool, float, int, bool, int], str, str, list[list[str]]] | None = None
-    for delimiter in _DELIMITERS:
+    for delimiter in told or _DELIMITERS:
         rows = _split(text, delimiter)
         if not rows:
             raise SourceError(f"{path} has no rows")
