@@ -43,6 +43,23 @@ def test_folders_without_images_say_what_they_hold(tmp_path):
         open_source(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("IM0001", bytes(128) + b"DICM", "IM0001 is a DICOM file: convert it"),
+        ("abcdef", b"\x89PNG\r\n\x1a\n", r"abcdef is a picture: name such files .*, \.png$"),
+        ("x.bin2", b"SIMPLE  =", r"x\.bin2 is a FITS file: save its array"),
+        ("x.what", b"what", r"--shape and --dtype are given$"),
+    ],
+)
+def test_a_folder_of_files_of_one_odd_kind_names_it_by_its_first_bytes(
+    tmp_path, name, data, message
+):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path)
+
+
 def test_a_folder_with_one_usable_file_names_it(tmp_path):
     np.savez(tmp_path / "x.npz", a=np.zeros(3))
     with pytest.raises(SourceError, match=r"to read one file, give that file: .*/x\.npz$"):

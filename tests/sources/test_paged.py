@@ -13,7 +13,7 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SourceError
-from shoal.sources import open_source, remarks_of, room
+from shoal.sources import open_source, read_label_file, remarks_of, room
 from shoal.sources.firsts import first_facts, led_away, row_stamps
 from shoal.sources.taken import Taken, take
 
@@ -228,6 +228,19 @@ def test_rows_are_known_again_by_their_files_and_pages(tmp_path):
     assert open_source(tmp_path).store.facts() == before
     (tmp_path / "z.tif").write_bytes(tiff([1, 2]))
     assert first_facts(open_source(tmp_path), 5) == before
+
+
+def test_a_label_of_a_file_is_that_of_all_its_pages(tmp_path):
+    root = tmp_path / "files"
+    root.mkdir()
+    source = open_source(folder(root))
+    lines = [f"{name},{name[0]}" for name in reversed(FILES)]
+    (tmp_path / "truth.csv").write_text("\n".join(["file,kind", *lines]))
+    labels = read_label_file(tmp_path / "truth.csv", source)
+    assert labels == ["a", "b", "b", "b", "c", "d", "d", "e"]
+    lines = [f"{name},{at}" for at, name in enumerate(NAMES)]
+    (tmp_path / "truth.csv").write_text("\n".join(["name,kind", *lines]))
+    assert read_label_file(tmp_path / "truth.csv", source) == [str(at) for at in range(8)]
 
 
 def test_some_pages_are_taken_in_any_order(tmp_path):

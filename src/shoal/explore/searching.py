@@ -16,13 +16,13 @@ from shoal.explore.asked import Asked
 from shoal.explore.detail import distances_to, vectors_of
 from shoal.explore.explorer import Explorer
 from shoal.features import Worded
+from shoal.sources.formats import READ, extension_of
 from shoal.stages.encoding import encode_good
 
 _LEAVES = 40
 _EACH = 30
 _FOUND = 60
 _MOST_TEXT = 300
-_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"BM": ".bmp"}
 
 
 def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
@@ -115,11 +115,7 @@ def _nearest(
 
 def _ending(data: bytes) -> str:
     """Give the ending of an image file, by its first bytes."""
-    for magic, ending in _ENDINGS.items():
-        if data.startswith(magic):
-            return ending
-    if data[:4] in (b"II*\0", b"MM\0*"):
-        return ".tif"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return ".webp"
-    raise InputError("this is no image file: give a JPEG, PNG, GIF, BMP, TIFF or WebP")
+    ending = extension_of(data)
+    if not ending:
+        raise InputError(f"this is no image file: give one of {READ}")
+    return ending

@@ -34,7 +34,7 @@ AS_IT_IS = Wanted()
 # Bytes a pixel that a picture takes while it is loaded, by its mode, and more by its format;
 # measured on pictures of 24 million pixels.
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1}
-_FORMAT_BYTES = {"WEBP": 13, "GIF": 4}
+_FORMAT_BYTES = {"WEBP": 13, "GIF": 4, "AVIF": 5, "JPEG2000": 15, "JXL": 16, "HEIF": 5}
 _OUT_BYTES = 3
 _SLOW = ("ppm", "ppm_plain", "bmp_rle")  # Pillow's decoders in plain Python: some µs a pixel
 _MOST_SLOW_PIXELS = 16_000_000

@@ -19,6 +19,9 @@ from shoal.sources.pixels import colour_word, show
 from shoal.sources.reading import USUAL, Reading
 from shoal.sources.store import check_range
 
+PAGE = "#page="
+"""Between the name of a file and the number of a picture in it, in the names of rows."""
+
 
 class EncodedStore(Protocol):
     """Where the bytes of images lie. Picklable and small; opens files when read."""
@@ -164,7 +167,7 @@ class EncodedSource:
         """Give a row called `name` the name of a file; without an extension, the usual one."""
         width = len(str(max(self.n_rows - 1, 0)))
         inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
-        file, sign, page = inner.rpartition("#page=")
+        file, sign, page = inner.rpartition(PAGE)
         if sign:
             inner = f"{PurePosixPath(file).stem}-page-{page}{PurePosixPath(file).suffix}"
         return inner if is_image_name(inner) else inner + self.extension

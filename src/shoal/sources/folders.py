@@ -15,8 +15,8 @@ from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.beside import is_beside, labels_beside
 from shoal.sources.encoded import EncodedSource
-from shoal.sources.formats import READ
-from shoal.sources.kinds import counted, kind_of_file, of_kinds
+from shoal.sources.formats import READ, extension_of
+from shoal.sources.kinds import counted, extension, kind_of_file, of_kinds
 from shoal.sources.listing import Found, walk
 from shoal.sources.pickles import convert_pickles
 from shoal.sources.raw import raw_store
@@ -40,6 +40,7 @@ _READ = (
     f"Shoal reads {READ} (also in tar, zip, Parquet, HDF5 and TFRecord files), .npy, IDX, and raw "
     "numbers when --shape and --dtype are given"
 )
+_HEAD = 512  # bytes that tell the kind of a file
 _SINGLE = (".npz", ".csv", ".tsv", ".mat")
 _NOT_RAW = frozenset(
     (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
@@ -236,6 +237,20 @@ def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
     return [found.paths.get(name) or root / name for name in names]
 
 
+def _of_first(root: Path, name: str) -> str:
+    """Say what one of many files like it is, by its name or its first bytes, and the way out."""
+    try:
+        with (root / name).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        head = b""
+    ending = extension_of(head)
+    if ending:
+        return f"; {name} is a picture: name such files with its extension, {ending}"
+    kind = kind_of_file(name, head)
+    return "" if kind is None else f"; {name} is {kind.what}: {kind.way}"
+
+
 def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
     """Word what is said of a folder in which nothing can be used."""
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
@@ -246,7 +261,6 @@ def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
     if any(".tar." in name.lower() or name.lower().endswith(".tgz") for name in names):
         hint = "; compressed archives cannot be read in place: unpack them to plain .tar files"
     holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
-    kind = kind_of_file(f"x{extensions.most_common(1)[0][0]}")
-    if kind is not None and not hint:
-        hint = f"; {kind.what}: {kind.way}"
+    common = extensions.most_common(1)[0][0]
+    hint = hint or _of_first(root, next(name for name in names if extension(name) == common))
     return f"the folder {root} has no images (it holds {holds}): {_READ}{hint}"

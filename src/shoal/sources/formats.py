@@ -121,7 +121,7 @@ def extension_of(data: bytes) -> str:
     ('.jpg', '')
     """
     try:
-        return _USUAL.get(_class_of(data).format or "", "")
+        return ".dng" if camera.is_raw(data) else _USUAL.get(_class_of(data).format or "", "")
     except SourceError:
         return ""
 

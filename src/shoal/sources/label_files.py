@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError
 from shoal.sources.base import LabelValues, Source
 from shoal.sources.chosen import choose_array
+from shoal.sources.encoded import PAGE
 from shoal.sources.encoding import open_text
 from shoal.sources.hdf5 import MAGIC, list_datasets, open_hdf5
 from shoal.sources.label_names import names_labels
@@ -242,9 +243,16 @@ def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]
         column = header.index(key)
     names = source.names(0, source.n_rows)
     found = name_column(cells, names) if names else None
+    if found is None and names:  # a label of a file is that of all its pages
+        files = [name.partition(PAGE)[0] for name in names]
+        each = list(dict.fromkeys(files))
+        found = name_column(cells, each) if len(each) < len(names) else None
+        if found is not None:
+            written = dict(zip(each, found[1], strict=True))
+            found = found[0], [written[file] for file in files]
     if found is not None and found[0] != column:
         labels = {row[found[0]].strip(): _cell(row, column) for row in cells if row[found[0] :]}
-        return [labels.get(name) for name in found[1]]
+        return [labels.get(name, labels.get(name.partition(PAGE)[0])) for name in found[1]]
     has_header = key is not None or len(cells) - 1 in (source.n_rows, all_rows(source))
     return [_cell(row, column) for row in cells[has_header:]]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
-from shoal.sources.encoded import EncodedStore, spread
+from shoal.sources.encoded import PAGE, EncodedStore, spread
 from shoal.sources.room import FILES
 from shoal.sources.store import because
 from shoal.sources.tiff import ReadAt, open_tiff
@@ -104,7 +104,7 @@ class PagedStore:
         counts = np.diff(self.starts)
         return [
             inner[file - files[0]]
-            + (f"#page={row - self.starts[file] + 1}" if counts[file] > 1 else "")
+            + (f"{PAGE}{row - self.starts[file] + 1}" if counts[file] > 1 else "")
             for row, file in zip(range(start, stop), files.tolist(), strict=True)
         ]
 
