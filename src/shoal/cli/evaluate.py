@@ -30,8 +30,8 @@ def evaluate(
         typer.Option(
             "--truth",
             metavar="FILE",
-            help="True classes: .csv, .npy, .npz, .parquet, IDX, a column of the fitted table, or "
-            "the word folders or labels. "
+            help="True classes: .csv, .npy, .npz, .parquet, .h5, .mat, IDX, a column of the "
+            "fitted table, or the word folders or labels. "
             "[default: labels, those that lie with the rows]",
             show_default=False,
         ),

@@ -26,7 +26,7 @@ def fit(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder, list, tar or zip of images; .npy, .npz, IDX, raw, Parquet, HDF5, "
+            help="A folder, list, tar or zip of images; .npy, .npz, IDX, .mat, raw, Parquet, HDF5, "
             "TFRecord, CSV; or a folder or pattern of such files.",
             show_default=False,
         ),

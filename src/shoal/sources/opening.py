@@ -76,9 +76,9 @@ def open_source(
     ----------
     where : str, Path or array
         A folder of images, a list of their paths (text, CSV), a tar or zip archive of images,
-        ``.npy``, ``.npz``, IDX, raw binary, Parquet, HDF5, TFRecord or CSV; a folder, list or
-        pattern (``shard-{000..010}.tar``) of such files; or an array, a list of arrays, a data
-        frame, an Arrow table or records (dictionaries) in memory.
+        ``.npy``, ``.npz``, IDX, ``.mat``, raw binary, Parquet, HDF5, TFRecord or CSV; a folder,
+        list or pattern (``shard-{000..010}.tar``) of such files; or an array, a list of
+        arrays, a data frame, an Arrow table or records (dictionaries) in memory.
     as_ : {"images", "vectors", "table"}, optional
         What to take it for; by default found by looking.
     key : str, optional
