@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import shoal
 from shoal.errors import InputError, StorageFullError
 from shoal.export import lay_out, undo
 from shoal.export.plan import plan_actions, safe_name
+from shoal.export.report import report_html
 
 
 def files(folder):
@@ -221,3 +223,15 @@ def test_safe_names_can_be_written_anywhere(name):
     assert safe[0] not in ".-"
     assert not set(safe) & set('<>:"/\\|?*')
     assert safe_name(safe) == safe
+
+
+def test_images_of_other_channels_are_laid_out_and_reported_as_people_see_them(tmp_path):
+    images = np.full((20, 8, 8, 5), 90, np.uint8)
+    images[:10, :4, :, 4] = images[10:, :, :4, 4] = 240
+    images[..., 0] += np.arange(20, dtype=np.uint8)[:, None, None]
+    run = shoal.fit(images, workers=1)
+    lay_out(run, tmp_path / "out")
+    made = sorted((tmp_path / "out").glob("*/row-*.png"))
+    assert len(made) == 20
+    assert np.asarray(Image.open(made[0]))[0, 0].tolist() == [90, 165, 90]
+    assert "5-channel images of 8×8" in report_html(run)

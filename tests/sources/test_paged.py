@@ -243,6 +243,34 @@ def test_a_label_of_a_file_is_that_of_all_its_pages(tmp_path):
     assert read_label_file(tmp_path / "truth.csv", source) == [str(at) for at in range(8)]
 
 
+def test_labels_in_an_archive_are_those_of_all_pages(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        members = {"a.tif": FILES["b.tif"], "a.cls": b"7", "b.png": png(1), "b.cls": b"8"}
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    assert open_source(tmp_path / "x.tar").labels() == ["7", "7", "7", "8"]
+
+
+def test_one_new_file_is_read_as_those_of_the_fit(tmp_path):
+    random = np.random.default_rng(0)
+    stripes = np.broadcast_to(np.where(np.arange(16) // 4 % 2, 220, 30), (16, 16))
+    root = tmp_path / "bands"
+    root.mkdir()
+    for number in range(24):
+        bands = random.integers(90, 110, (4, 16, 16)).astype(np.uint8)
+        bands[2] = stripes.T if number % 2 else stripes
+        tifffile.imwrite(root / f"{number:02}.tif", bands, photometric="minisblack")
+    run = shoal.fit(root, tmp_path / "x.shoal", workers=1)
+    assert run.n_rows == 24
+    found = run.predict(root / "05.tif")  # alone, its shape would not tell
+    assert found.cluster.tolist() == [run.labels()[5]]
+    assert shoal.open(run.path).source.shape == (16, 16, 4)
+    with pytest.raises(InputError, match="--pages rows means nothing for 24"):
+        shoal.fit(np.zeros((24, 4)), pages="rows")
+
+
 def test_some_pages_are_taken_in_any_order(tmp_path):
     source = open_source(folder(tmp_path))
     some = take(source, Taken(np.array([6, 2, 0, 3]), 8))
