@@ -52,6 +52,7 @@ def test_json_and_nothing_else(told, digits, run):
     facts = told("fit", digits, "--key", "images", "-o", run)
     assert facts["rows"] == 600
     assert facts["quarantined"] == 0
+    assert (facts["left_out"], facts["remarks"]) == ({}, [])
     assert [layer["primary"] for layer in facts["layers"]].count(True) == 1
     assert facts["layers"] == told("layers", run)["layers"]
 

@@ -150,6 +150,7 @@ def test_a_run_says_what_was_left_out(tmp_path):
     folder(root)
     run = shoal.fit(root, tmp_path / "x.shoal", workers=1)
     assert run.info()["left out"] == LEFT
+    assert shoal.open(run.path).info()["left out"] == LEFT
     assert run.info()["remarks"][0].startswith("3 .heic left out: install")
     from shoal.export.report import report_html
 

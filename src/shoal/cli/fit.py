@@ -89,6 +89,8 @@ def fit(
                 "rows": run.n_rows,
                 "sample_of": run.sample_of,
                 "quarantined": run.quarantine.num_rows,
+                "left_out": run.info().get("left out", {}),
+                "remarks": run.info().get("remarks", []),
                 "layers": layer_facts(run),
                 "drift": None if run.drift is None else run.drift.report,
                 "accepted": accepted,
