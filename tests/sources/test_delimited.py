@@ -89,7 +89,7 @@ def test_units_below_the_names_are_no_row(write):
 
 
 @pytest.mark.parametrize(
-    "second", ["x,?,NA,1", "x,3,unknown,1", "x,-,-,1", "x,1,2,3", "x,,,"], ids=str
+    "second", ["x,?,NA,1", "x,3,unknown,1", "x,-,-,1", "x,1,2,3", "x,,,", "x,1e0,2E3,1e-4"], ids=str
 )
 def test_a_row_with_gaps_is_a_row(write, second):
     body = "".join(f"n{at},{at % 9},{at % 7}.5,{at}\n" for at in range(30))

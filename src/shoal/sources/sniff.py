@@ -143,8 +143,8 @@ def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     above = [cell for at in numeric if (cell := rows[0][at].strip())]
     below = [cell for at in numeric if not is_missing(cell := rows[1][at].strip())]
     # a gap or two among numbers are no header
-    named = not any(_number(cell, decimal) for cell in above) and all(map(_NAME.search, below))
-    return named and len(above) > 1 and len(below) > 1
+    texts = not any(_number(cell, decimal) for cell in (*above, *below))
+    return texts and all(map(_NAME.search, below)) and len(above) > 1 and len(below) > 1
 
 
 def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
