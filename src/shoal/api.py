@@ -40,7 +40,7 @@ from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted
 from shoal.stages.result import Representatives, Result
 from shoal.stages.since import changed_rows, without_new_links
-from shoal.storage import RunFolder, as_place, odd_entries, read_json
+from shoal.storage import RunFolder, as_place, odd_entries
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
@@ -65,11 +65,10 @@ class Run:
     def __init__(
         self, folder: RunFolder, source: Source | None = None, temporary: bool = False
     ) -> None:
-        for stage in pipeline.STAGES:
-            _ = folder.stage(stage.name).receipt  # raises for runs that are not finished
         self._folder = folder
         self._given = source
         self._result = Result(folder)
+        self._result.check()
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
 
@@ -134,6 +133,16 @@ class Run:
             entry = self.edits.move(self.drift.rows(number), author=author, token=token)
             found.append(int(entry.facts["to"]))
         return found
+
+    def verify(self) -> None:
+        """Read all files of the run, and raise for what is missing or damaged.
+
+        Raises
+        ------
+        RunError
+            Naming the file, with what to do.
+        """
+        self._result.verify()
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
@@ -352,8 +361,7 @@ class Run:
     def _features_said(self) -> str:
         """Name what rows are compared by: the encoder that was chosen, or the network asked for."""
         asked = str(self._folder.settings.get("features"))
-        stored = read_json(self._folder.stage("features").whole("encoder", "json"))
-        return asked if ":" in asked else str(stored["name"])
+        return asked if ":" in asked else str(self._result.encoder["name"])
 
     def _added_said(self) -> dict[str, Any]:
         """Say what was added to which run, and whether it fits."""

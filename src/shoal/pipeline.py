@@ -181,7 +181,9 @@ def _refuse_to_shrink(path: Path, source: Source) -> None:
 
 def _earlier(path: str) -> Curation:
     """Open the edits of an earlier run."""
-    return Curation(Result(RunFolder.open(path)))
+    result = Result(RunFolder.open(path))
+    result.check()
+    return Curation(result)
 
 
 def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:

@@ -116,6 +116,75 @@ def test_undo_refuses_a_manifest_that_leads_outside(image_run, tmp_path):
             undo(out)
 
 
+WRONG = {
+    "no list": lambda m: [],
+    "no mode": lambda m: m.pop("mode"),
+    "another mode": lambda m: m.update(mode="move"),
+    "no fingerprint": lambda m: m.pop("fingerprint"),
+    "no actions": lambda m: m.update(actions=3),
+    "an action of other fields": lambda m: m["actions"][0].update(more=1),
+    "a target that is no text": lambda m: m["actions"][0].update(target=3),
+    "an origin that is no text": lambda m: m["actions"][0].update(origin=3),
+    "a fact that is none": lambda m: m["actions"][0].update(made=[1]),
+    "a fact of other types": lambda m: m["actions"][0].update(made={"hardlink": 5}),
+    "a fact of other names": lambda m: m["actions"][0].update(made={"moved": "/etc"}),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_damaged_manifest_is_named_and_nothing_is_deleted(image_run, tmp_path, wrong):
+    out = tmp_path / "out"
+    lay_out(image_run, out)
+    path, before = out / "manifest.json", files(out)
+    manifest = json.loads(path.read_text())
+    made = WRONG[wrong](manifest)
+    path.write_text(json.dumps(made if made == [] else manifest))
+    with pytest.raises(InputError, match=r"manifest\.json is damaged"):
+        undo(out)
+    assert files(out) == before
+
+
+def test_links_in_an_export_lead_nowhere(image_run, broken, tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    other.mkdir()
+    (other / ".0123456789ab.tmp").write_text("precious")
+    (other / "log").write_text("precious")
+    with pytest.raises(KeyboardInterrupt):
+        lay_out(broken(image_run, 17), out)
+    before = {path.name: path.read_text() for path in other.iterdir()}
+    (out / "cluster-003").symlink_to(other)
+    with pytest.raises(InputError, match="cluster-003 is a symbolic link"):
+        lay_out(image_run, out)
+    (out / "cluster-003").unlink()
+    (out / "manifest.journal").unlink()
+    (out / "manifest.journal").symlink_to(other / "log")
+    for act in (undo, lambda folder: lay_out(image_run, folder)):
+        with pytest.raises(InputError, match=r"manifest\.journal is a symbolic link"):
+            act(out)
+    (out / "manifest.journal").unlink()
+    (out / "manifest.json").rename(other / "manifest.json")
+    (out / "manifest.json").symlink_to(other / "manifest.json")
+    with pytest.raises(InputError, match=r"manifest\.json is (damaged|a symbolic link)"):
+        undo(out)
+    assert before == {
+        path.name: path.read_text() for path in other.iterdir() if path.suffix != ".json"
+    }
+
+
+def test_undo_waits_for_no_pipe_that_a_manifest_names(folder_run, tmp_path):
+    out = tmp_path / "out"
+    lay_out(folder_run, out)
+    path, pipe = out / "manifest.json", tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    manifest = json.loads(path.read_text())
+    manifest["actions"][0].update(origin=str(pipe), made=None)
+    path.write_text(json.dumps(manifest))
+    outcome = undo(out)
+    assert outcome.done == 39
+    [(target, _)] = outcome.left
+    assert (out / target).exists()
+
+
 def test_an_interrupted_export_goes_on_where_it_stopped(image_run, broken, tmp_path):
     out, whole = tmp_path / "out", tmp_path / "whole"
     with pytest.raises(KeyboardInterrupt):

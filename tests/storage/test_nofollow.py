@@ -9,15 +9,8 @@ import pytest
 from shoal.errors import RunError, ShoalError
 from shoal.storage import RunFolder, StageFolder, delete, link_file, odd_entries
 from shoal.storage.nofollow import depth_of, open_file
-from shoal.storage.parts import (
-    read_json,
-    read_npy,
-    read_table,
-    write_bytes,
-    write_json,
-    write_npy,
-    write_table,
-)
+from shoal.storage.parts import write_bytes, write_json, write_npy, write_table
+from shoal.storage.reading import read_json, read_npy, read_table
 
 READERS = {"npy": read_npy, "parquet": read_table, "json": read_json}
 

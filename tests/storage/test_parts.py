@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 
 from shoal.errors import RunError, StorageFullError
 from shoal.storage import parts
-from shoal.storage.parts import (
-    read_json,
-    read_npy,
-    read_table,
-    write_bytes,
-    write_json,
-    write_npy,
-    write_table,
-)
+from shoal.storage.parts import write_bytes, write_json, write_npy, write_table
+from shoal.storage.reading import read_json, read_npy, read_table
 
 ARRAYS = [
     np.arange(12, dtype=np.float32).reshape(3, 4),

@@ -28,6 +28,7 @@ from shoal.cli import (
     version,
 )
 from shoal.cli.options import EngineOptions
+from shoal.cli.runs import find_damage, opened
 from shoal.errors import ShoalError
 
 INTERRUPTED = 130
@@ -40,6 +41,7 @@ class Commands(TyperGroup):
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command; an error becomes one sentence on the error stream."""
+        opened.clear()
         try:
             extra["standalone_mode"] = False
             code = super().main(*args, **extra)
@@ -70,6 +72,10 @@ def _tell(error: Exception) -> int:
     if isinstance(error, MemoryError):
         _say("there is not enough memory: give less with --memory, or close other programs")
         return BAD_INPUT
+    damage = find_damage()
+    if damage is not None:
+        _say(str(damage))
+        return damage.exit_code
     _say(
         f"an error of ours, {type(error).__name__}: {' '.join(str(error).split())[:300]} "
         "(set SHOAL_DEBUG=1 and run it again for the traceback, and please report it)"

@@ -16,9 +16,9 @@ from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.ground import Ground
 from shoal.edits.history import History
 from shoal.edits.log import Draft, Entry, Log, Writer
-from shoal.edits.rows import row_set
+from shoal.edits.rows import row_set, unpack
 from shoal.edits.state import State, first_state
-from shoal.errors import InputError
+from shoal.errors import InputError, RunError
 from shoal.stages.result import Result
 
 
@@ -370,7 +370,17 @@ class Curation:
         """Replay entries that were not known."""
         assert self._known is not None
         for entry in entries:
-            self._known.take(entry)
+            try:
+                if entry.packed is not None:
+                    entry.__dict__["rows"] = unpack(entry.packed, self.ground.n_rows)
+                self._known.take(entry)
+            except RunError:
+                raise
+            except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+                raise RunError(
+                    f"{self._log.path} is damaged at edit {entry.seq}: put back a copy of it, or "
+                    "move it away to go on without the edits"
+                ) from error
             self._entries.append(entry)
 
     def _edit(

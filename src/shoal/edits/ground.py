@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.tree import Tree
-from shoal.errors import StorageFullError
+from shoal.errors import RunError, StorageFullError
 from shoal.stages.result import Result
 from shoal.storage import fingerprint, read_npy, read_table, write_npy, write_npy_blocks
 
@@ -113,8 +114,9 @@ class Ground:
     def counts(self) -> NDArray[np.int64]:
         """Rows that each representative decides, (m,)."""
         kept = self.result.run.stage("places").whole(f"counts_{self._short}")
-        if kept.exists():
-            return read_npy(kept)
+        found = _kept(kept, (self.tree.n_leaves,), np.dtype(np.int64))
+        if found is not None:
+            return found
         counts = self.result.counts
         if not self.result.every_row:
             with suppress(StorageFullError):
@@ -147,10 +149,23 @@ class Ground:
         if self.result.every_row:
             return read_npy(self.result.run.stage("summarise").whole("place"), mmap=True)
         kept = self.result.run.stage("places").whole(f"representative_{self._short}")
-        if not kept.exists():
+        form = (self.n_rows,), np.dtype(np.int32)
+        if _kept(kept, *form, mmap=True) is None:
             try:
-                blocks = (places for _, places in self.shards())
-                write_npy_blocks(kept, (self.n_rows,), np.dtype(np.int32), blocks)
+                write_npy_blocks(kept, *form, (places for _, places in self.shards()))
             except StorageFullError:  # a run that cannot be written can still be read
                 return self.result.place
         return read_npy(kept, mmap=True)
+
+
+def _kept(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, mmap: bool = False
+) -> NDArray | None:
+    """Read what was made from the stages before; None where it is not there, or damaged."""
+    if not path.exists():
+        return None
+    try:
+        found = read_npy(path, mmap)
+    except RunError:
+        return None
+    return found if (found.shape, found.dtype) == (shape, dtype) else None

@@ -341,4 +341,10 @@ def _entries(connection: sqlite3.Connection, seq: int) -> list[Entry]:
 def _entry(row: tuple[Any, ...]) -> Entry:
     """Make an entry of a row."""
     seq, time, author, op, facts, packed = row
-    return Entry(seq, time, author, op, json.loads(facts), packed)
+    try:
+        found = json.loads(facts)
+        if not (isinstance(found, dict) and all(isinstance(t, str) for t in (time, author, op))):
+            raise TypeError
+    except (TypeError, ValueError, RecursionError):
+        raise sqlite3.DatabaseError(f"edit {seq} is no edit") from None
+    return Entry(seq, time, author, op, found, packed)

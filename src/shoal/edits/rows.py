@@ -48,10 +48,25 @@ def pack(rows: NDArray[np.int64]) -> bytes:
     return zlib.compress(steps.astype("<u4").tobytes(), _LEVEL)
 
 
-def unpack(data: bytes) -> NDArray[np.int64]:
-    """Give the rows that `pack` was given."""
-    steps = np.frombuffer(zlib.decompress(data), "<u4").astype(np.int64)
-    return np.cumsum(steps) - 1
+def unpack(data: bytes, n_rows: int = _FAR) -> NDArray[np.int64]:
+    """Return the rows that `pack` was given.
+
+    Raises
+    ------
+    ValueError
+        For other bytes, and for rows that are not 0 .. `n_rows` − 1.
+    """
+    unpacking = zlib.decompressobj()
+    try:
+        found = unpacking.decompress(data, 4 * n_rows + 1)  # a few bytes can stand for many
+    except zlib.error as error:
+        raise ValueError(f"no packed rows: {error}") from None
+    if not unpacking.eof:
+        raise ValueError("packed rows are cut short, or too many")
+    rows = np.cumsum(np.frombuffer(found, "<u4").astype(np.int64)) - 1
+    if len(rows) and rows[-1] >= n_rows:
+        raise ValueError(f"row {rows[-1]} of {n_rows}")
+    return rows
 
 
 def rows_text(rows: NDArray[np.int64]) -> str:

@@ -33,7 +33,7 @@ from shoal.explore.seats import Seats
 from shoal.explore.tiles import FINE, Spots, code_range, spots, usual_count
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
-from shoal.storage import RunFolder, read_json
+from shoal.storage import RunFolder
 
 MOST_CLUSTERS = 1000
 """The slider's last K."""
@@ -174,8 +174,7 @@ class Explorer:
     @cached_property
     def knows_words(self) -> bool:
         """Whether the features are those of an encoder that knows words too."""
-        stored = read_json(RunFolder.open(self.run.path).stage("features").whole("encoder", "json"))
-        return stored["name"] in WORDED
+        return self.atlas.result.encoder["name"] in WORDED
 
     @property
     def drawing(self) -> dict[str, Any]:

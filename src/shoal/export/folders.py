@@ -290,7 +290,7 @@ def _bytes(source: Source, row: int) -> bytes:
 
 def _fact(action: Action, mode: str) -> dict[str, Any] | None:
     """Give what an unfinished export would have noted of a file, None when none can tell."""
-    if action.origin is None or not os.path.exists(action.origin):
+    if action.origin is None or not os.path.isfile(action.origin):
         return None
     return digest(Path(action.origin)) if mode == "copy" else {mode: action.origin}
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from shoal.errors import InputError, RunError
-from shoal.export.plan import Action
+from shoal.export.plan import MODES, Action
 from shoal.storage import read_json, write_bytes
 from shoal.storage.nofollow import open_file
-from shoal.storage.parts import read_bytes
+from shoal.storage.reading import read_bytes
 
 NAME = "manifest.json"
 _JOURNAL = "manifest.journal"
@@ -75,14 +75,27 @@ def read_manifest(folder: Path) -> Manifest:
             action = Action(**fields)
             if not _TARGET.fullmatch(action.target) or action.target.endswith(("/.", "/..")):
                 raise ValueError(f"{action.target!r} is no place of an export")
+            if not isinstance(action.origin, str | None):
+                raise TypeError(f"{action.origin!r} is no file")
             actions.append(action)
             if made is not None:
-                facts[action.target] = dict(made)
+                facts[action.target] = _checked_fact(made)
+        if head["mode"] not in MODES:
+            raise ValueError(f"{head['mode']!r} is no mode of an export")
         return Manifest(head, head.pop("fingerprint"), actions, facts)
     except (RunError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, InputError) and not error.__cause__:
             raise
         raise InputError(f"{path} is damaged: its files can no longer be told apart") from error
+
+
+def _checked_fact(made: Any) -> dict[str, Any]:
+    """Check what is said of a finished file: where it leads to, or its size and hash."""
+    kinds = {"symlink": str, "hardlink": str, "bytes": int, "blake2b": str}
+    fact = dict(made)
+    if not all(type(value) is kinds[name] for name, value in fact.items()):
+        raise TypeError(f"{fact!r:.80} says nothing of a file")
+    return fact
 
 
 class Journal:
@@ -110,8 +123,8 @@ class Journal:
         for line in read_bytes(self._path, depth=1).decode(errors="replace").splitlines():
             try:
                 target, fact = json.loads(line)
-                facts[target] = dict(fact)
-            except (ValueError, TypeError):
+                facts[target] = _checked_fact(fact)
+            except (ValueError, TypeError, KeyError):
                 continue
         return facts
 

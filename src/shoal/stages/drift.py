@@ -15,7 +15,7 @@ from shoal.stages.fitted import USUAL, Fitted
 from shoal.stages.judging import Gauge, added_rows
 from shoal.stages.proposals import LEAST, Found, propose
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, read_json, read_npy, write_json
+from shoal.storage import RunFolder, read_json, read_npy, understanding, write_json
 
 ALPHA = 0.01
 """How often, at most, rows that are like the old ones shall be said not to fit."""
@@ -25,6 +25,9 @@ _UNUSUAL = 0.075  # share at unusual distances that is none: they aim at one in 
 _ADVISED = 0.05  # share of new rows that fit no cluster, from which a new fit is advised
 _STRETCHED = 0.25  # the same for those at unusual distances
 _TIMES = 2.0  # as many rows as were fitted
+
+
+_REPORTED = {"previous", "kept", "added", "fitted", "fits", "shard_rows", "misfits", "proposals"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,13 @@ def read_drift(result: Result) -> Drift | None:
         return None
     folder = result.run.stage(STAGE.name)
     fingerprint = folder.receipt.fingerprint
-    return Drift(read_json(folder.whole("report", "json")), fingerprint, result.run)
+    path = folder.whole("report", "json")
+    report = read_json(path)
+    with understanding(path):
+        if missing := _REPORTED.difference(report):
+            raise KeyError(min(missing))
+        _ = int(report["misfits"]["rows"]), [int(one["rows"]) for one in report["proposals"]]
+    return Drift(report, fingerprint, result.run)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from shoal.sources.parquet import ParquetSource
 from shoal.sources.reading import Reading
 from shoal.sources.schema import Schema
 from shoal.stages.result import Result
-from shoal.storage import read_json, read_npy
+from shoal.storage import read_npy
 
 USUAL = 0.95
 """Share of a cluster's own rows that lie at a usual distance."""
@@ -59,7 +59,7 @@ class Fitted:
             When this version's encoder of that name is another one.
         """
         run, summary = self.result.run, self.result.summary
-        stored = read_json(run.stage("features").whole("encoder", "json"))
+        stored = self.result.encoder
         shape, schema = tuple(summary["shape"]), self.result.schema
         fitted = _Rows(summary["kind"], shape, summary["mixed_sizes"], schema)
         asked = str(run.settings.get("features"))  # a network's file stands only here

@@ -97,8 +97,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
     if settings.previous is None or taken_of(source) is not None:
         return ""
     before = Result(RunFolder.open(settings.previous))
-    for name in ("index", "features", "project", "summarise", "tree", "assign"):
-        _ = before.run.stage(name).receipt
+    before.check()
     fitted, sampled = Fitted(before), before.sample_of is not None
     if (sampled and settings.added != "place") or (source.n_rows <= before.n_rows):
         return ""

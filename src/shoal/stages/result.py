@@ -15,7 +15,21 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
 from shoal.sources.schema import Schema
-from shoal.storage import RunFolder, read_json, read_npy, read_table
+from shoal.storage import RunFolder, read_json, read_npy, read_table, understanding
+
+STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
+"""The stages of every finished run, in their order."""
+
+_SUMMARY = {
+    "rows": int,
+    "description": str,
+    "kind": str,
+    "shape": list,
+    "mixed_sizes": bool,
+    "named": bool,
+    "shard_rows": int,
+    "source": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,25 @@ class Result:
 
     run: RunFolder
 
+    def check(self) -> None:
+        """Raise for a run that is not finished, or damaged as far as that is seen at once.
+
+        Raises
+        ------
+        RunError
+            Naming the file, with what to do.
+        """
+        for name in STAGE_NAMES:
+            self.run.stage(name).check()
+        if self.summary.get("grown"):
+            self.run.stage("drift").check()
+        _ = self.layers
+
+    def verify(self) -> None:
+        """Read all files and raise for what is damaged; see `check`."""
+        for name in STAGE_NAMES:
+            self.run.stage(name).verify()
+
     def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
         """Travel to workers without what was read."""
         return Result, (self.run,)
@@ -53,7 +86,12 @@ class Result:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """What the index says of the source."""
-        found: dict[str, Any] = read_json(self.run.stage("index").whole("summary", "json"))
+        path = self.run.stage("index").whole("summary", "json")
+        found: dict[str, Any] = read_json(path)
+        with understanding(path):
+            for name, kind in _SUMMARY.items():
+                if not isinstance(found[name], kind):
+                    raise TypeError(f"{name} is {found[name]!r:.80}")
         return found
 
     @cached_property
@@ -63,7 +101,19 @@ class Result:
         path = folder.whole("schema", "json")
         if self.summary["kind"] != "table":
             return None
-        return Schema.from_dict(read_json(path), read_npy(folder.whole("donors")))
+        donors = read_npy(folder.whole("donors"))
+        with understanding(path):
+            return Schema.from_dict(read_json(path), donors)
+
+    @cached_property
+    def encoder(self) -> dict[str, Any]:
+        """Name, version and settings of what made the features."""
+        path = self.run.stage("features").whole("encoder", "json")
+        found: dict[str, Any] = read_json(path)
+        with understanding(path):
+            if not isinstance(found["name"], str):
+                raise TypeError(f"name is {found['name']!r:.80}")
+        return found
 
     @property
     def vector_columns(self) -> list[str] | None:
@@ -91,8 +141,12 @@ class Result:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The marked cuts, coarse to fine."""
-        plain = read_json(self.run.stage("tree").whole("layers", "json"))
-        return tuple(Layer.from_dict(layer) for layer in plain)
+        path = self.run.stage("tree").whole("layers", "json")
+        with understanding(path):
+            found = tuple(Layer.from_dict(layer) for layer in read_json(path))
+            if sum(layer.primary for layer in found) != 1:
+                raise ValueError("there is not one primary layer")
+        return found
 
     @property
     def primary(self) -> Layer:
@@ -198,7 +252,8 @@ class Result:
         """Ids kept from an earlier run: by K, the id of each cluster from the largest on."""
         path = self.run.stage("assign").whole("ids", "json")
         kept: dict[str, list[int]] = read_json(path) if path.exists() else {}
-        return kept
+        with understanding(path):
+            return {k: [int(one) for one in ids] for k, ids in kept.items()}
 
     def labels(self, k: int) -> NDArray[np.int32]:
         """Cluster id of each row, −1 for quarantined rows, (N,) int32."""

@@ -6,9 +6,6 @@ from shoal.storage.nofollow import NOTES
 from shoal.storage.oddities import odd_entries
 from shoal.storage.parts import (
     link_file,
-    read_json,
-    read_npy,
-    read_table,
     replacing,
     write_bytes,
     write_json,
@@ -19,6 +16,7 @@ from shoal.storage.parts import (
 )
 from shoal.storage.places import Stat, UrlPath, as_place
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
+from shoal.storage.reading import read_json, read_npy, read_table, understanding
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
 from shoal.storage.stage_folder import Receipt, StageFolder, delete, many
 from shoal.storage.toml_text import toml_text
@@ -47,6 +45,7 @@ __all__ = [
     "replacing",
     "run_place",
     "toml_text",
+    "understanding",
     "write_bytes",
     "write_json",
     "write_npy",

@@ -1,4 +1,4 @@
-"""Parts: single files, written whole or not at all, and read with plain words when damaged.
+"""Parts: single files, written whole or not at all.
 
 A part is written under a temporary name beside its place, flushed, and moved into place: a kill
 or a full disk leaves the old file or the new one, never half of one. No pickle, either way.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import errno
 import io
-import json
-import math
 import os
 import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,20 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import PlaceError, RunError, ShoalError, StorageFullError
+from shoal.errors import PlaceError, StorageFullError
 from shoal.storage.fingerprints import canonical_json
 from shoal.storage.network import words
 from shoal.storage.nofollow import depth_of, open_file, open_folder
 from shoal.storage.places import UrlPath
+from shoal.storage.reading import damaged
 
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
 """Pattern of the names that unfinished files have."""
 
 _PIECE = 4 << 20
-_HEADS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -179,126 +174,6 @@ def _copy(source: Path, path: Path) -> None:
         raise damaged(source, error) from error
 
 
-def read_npy(path: Path, mmap: bool = False) -> NDArray:
-    """Read an ``.npy`` part, or map it read-only into memory.
-
-    Raises
-    ------
-    RunError
-        When the file is missing, cut short, or not an array.
-    """
-    try:
-        if isinstance(path, UrlPath):
-            return _npy_of(path.read_bytes())
-        with open(open_file(path), "rb") as file:
-            return _npy_from(file, mmap)
-    except ShoalError:
-        raise
-    # numpy passes on whatever its header parser met: syntax, type, token errors.
-    except Exception as error:
-        raise damaged(path, error) from error
-
-
-def _npy_from(file: io.BufferedReader, mmap: bool) -> NDArray:
-    """Read or map the array of an ``.npy`` file; its size is checked before memory is taken."""
-    version = np.lib.format.read_magic(file)
-    shape, by_column, dtype = _HEADS[version](file)
-    begin, size = file.tell(), math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or begin + size != os.fstat(file.fileno()).st_size:
-        raise ValueError("not a single array")
-    if mmap:
-        return np.memmap(file, dtype, "r", begin, shape, "F" if by_column else "C")
-    array = np.fromfile(file, dtype, math.prod(shape))
-    return array.reshape(shape[::-1]).T if by_column else array.reshape(shape)
-
-
-def _npy_of(data: bytes) -> NDArray:
-    """Give the array that the bytes of an ``.npy`` file hold."""
-    file = io.BytesIO(data)
-    array = np.lib.format.read_array(file, allow_pickle=False)
-    if file.tell() != len(data):
-        raise ValueError("bytes after the array's end")
-    return array
-
-
-def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """Read a Parquet part as a `pyarrow.Table`, all columns or only `columns`.
-
-    Raises
-    ------
-    RunError
-        When the file is missing, cut short, or not Parquet.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names = None if columns is None else list(columns)
-    try:
-        # Arrow's own file and this thread alone: its threads that hold a Python file can
-        # outlive the interpreter, which then aborts.
-        with _arrow_file(path) as file, pq.ParquetFile(file, pre_buffer=False) as parquet:
-            missing = set(names or ()).difference(parquet.schema_arrow.names)
-            if missing:
-                raise pa.ArrowKeyError(f"no column {min(missing)}")
-            return parquet.read(columns=names, use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise damaged(path, error) from error
-
-
-def _arrow_file(path: Path) -> Any:
-    """Open a file for Arrow, which takes names of files only."""
-    import pyarrow as pa
-
-    if isinstance(path, UrlPath):
-        return pa.BufferReader(path.read_bytes())
-    with open(open_file(path), "rb", 0) as file:
-        again = f"/dev/fd/{file.fileno()}"
-        return pa.OSFile(again) if os.path.exists(again) else pa.BufferReader(file.read())
-
-
-def read_json(path: Path, depth: int | None = None) -> Any:
-    """Read a JSON part; see `open_file` for `depth`.
-
-    Raises
-    ------
-    RunError
-        When the file is missing, cut short, or not JSON.
-    """
-    try:
-        return json.loads(read_bytes(path, depth))
-    except ShoalError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise damaged(path, error) from error
-
-
-def read_bytes(path: Path, depth: int | None = None) -> bytes:
-    """Read a file; see `open_file` for the links that are not followed on the way.
-
-    Raises
-    ------
-    RunError
-        When there is such a link.
-    OSError
-        When it cannot be read.
-    """
-    if isinstance(path, UrlPath):
-        return path.read_bytes()
-    with open(open_file(path, depth=depth), "rb", 0) as file:
-        return file.read()
-
-
-def damaged(path: Path, error: BaseException) -> RunError:
-    """Give the error for a part that cannot be used, with the way out."""
-    if isinstance(error, FileNotFoundError):
-        what = "is missing"
-    elif isinstance(error, OSError) and error.strerror:
-        what = f"cannot be read ({error.strerror})"
-    else:
-        what = "is damaged"
-    return RunError(f"{path} {what}: {_way_out(path)}")
-
-
 def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
     """Give the error for a failed write of `needed` bytes, with the way out."""
     again = "run the same command again and it continues where it stopped"
@@ -400,12 +275,3 @@ def _free_bytes(path: Path) -> int:
         return 0
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     return shutil.disk_usage(folder).free
-
-
-def _way_out(path: Path) -> str:
-    """Say what to do about a damaged part: the stage that it belongs to is done again."""
-    for folder in path.parents:
-        if (folder / "run.toml").exists():
-            stage = folder / path.relative_to(folder).parts[0]
-            return f"delete the folder {stage} and run shoal fit again"
-    return "run shoal fit again"

@@ -19,8 +19,9 @@ from shoal._version import __version__
 from shoal.errors import RunError
 from shoal.storage.nearby import nearest_name
 from shoal.storage.nofollow import open_file
-from shoal.storage.parts import TEMPORARY, damaged, read_bytes, unwritable, write_bytes
+from shoal.storage.parts import TEMPORARY, unwritable, write_bytes
 from shoal.storage.places import UrlPath, as_place
+from shoal.storage.reading import damaged, read_bytes
 from shoal.storage.stage_folder import StageFolder
 from shoal.storage.toml_text import toml_text
 
@@ -163,8 +164,12 @@ def _read_about(folder: Path) -> dict[str, Any]:
     try:
         about = tomllib.loads(read_bytes(path, 1).decode())
         found = about["format"]
-        if not isinstance(found, int):
-            raise TypeError("format is a whole number")
+        kinds = {"format": int, "settings": dict, "versions": dict}
+        settings = {"seed": int, "source": str, "features": str}
+        for table, known in ((about, kinds), (about.get("settings", {}), settings)):
+            for name, kind in known.items():
+                if name in table and type(table[name]) is not kind:
+                    raise TypeError(f"{name} is {table[name]!r:.80}")
     except OSError as error:
         raise damaged(path, error) from error
     except RunError:
