@@ -206,3 +206,11 @@ def test_what_the_csv_module_writes_comes_back(tmp_path_factory, rows, end):
     batch = source.read(0, len(rows))
     assert batch.bad == {}
     np.testing.assert_array_equal(batch.data, np.array([row[1:] for row in rows], np.float32))
+
+
+def test_numbers_with_an_exponent_are_no_second_row_of_a_header(write):
+    rows = np.random.default_rng(0).normal(size=(20, 3)) * 1e-3
+    lines = [",".join(f"{value:.6e}" for value in row) for row in rows]
+    source = open_source(write("\n".join(["e0,e1,e2", *lines])))
+    assert source.n_rows == 20
+    np.testing.assert_allclose(source.read(0, 20).data, rows, rtol=1e-5)
