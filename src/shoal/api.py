@@ -480,7 +480,8 @@ def fit(
         With ``engine="beam"``: given to Beam as they are, such as ``["--runner=FlinkRunner"]``.
     **settings
         See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
-        dtype, representatives, neighbours, detail, min_size, sample, previous, added, constraints.
+        dtype, pages, representatives, neighbours, detail, min_size, sample, previous, added,
+        constraints.
 
     Returns
     -------

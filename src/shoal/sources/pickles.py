@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +31,9 @@ _WHY = (
 def is_pickle(path: Path, magic: bytes) -> bool:
     """Whether a file is a pickle, by its first bytes, or by its name where these are packed."""
     known = _BINARY.match(magic) or _OLD.match(magic)
-    name = path.with_suffix("") if path.suffix.lower() in _PACKED else path
-    return bool(known) or name.suffix.lower() in _EXTENSIONS
+    name, ending = os.path.splitext(path.name)  # of an address too
+    ending = os.path.splitext(name)[1] if ending.lower() in _PACKED else ending
+    return bool(known) or ending.lower() in _EXTENSIONS
 
 
 def refuse_pickle(path: Path) -> SourceError:

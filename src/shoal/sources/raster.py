@@ -31,7 +31,7 @@ class Raster:
     Attributes
     ----------
     pixels : uint8 array, shape (H, W, C)
-        C of 1 or 3.
+        Grey, RGB, or any number of channels.
     extent : tuple of float
         Height and width of the image in these pixels: the last row and column of an image
         decoded at a lower scale may be filled in part.

@@ -95,8 +95,8 @@ class _Seen:
         if moving:
             some = f"{moving:,} of " if moving < self.sizes.total() else ""
             said.append(
-                f"{some}the {self.sizes.total():,} images looked at move (GIF, WebP or PNG): the "
-                "first frame of each is used. To have all frames as rows, save them as files."
+                f"{some}the {self.sizes.total():,} images looked at move (animated GIF, WebP, "
+                "PNG): the first frame of each is used; to have all as rows, save them as files."
             )
         if reading.low is not None and (reading.low, reading.high) != _FULL_16_BITS:
             said.append(
