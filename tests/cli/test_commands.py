@@ -151,6 +151,10 @@ def test_info(shoal, told, run, photos_run):
     text = shoal("info", photos_run).stdout
     assert "121 grey images" in text
     assert "digit-4/broken.png: " in text
+    both = told("info", run, photos_run)
+    assert [facts["rows"] for facts in both] == [600, 121]
+    text = shoal("info", run, photos_run).stdout
+    assert text.index("600 ") < text.index("121 grey images")
 
 
 def test_version(shoal, told):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from shoal.cli.options import JsonOption, RunArgument
+from shoal.cli.options import JsonOption, RunsArgument
 from shoal.cli.output import print_facts, print_json, remark, say
 from shoal.cli.runs import open_run
 from shoal.errors import RunError
@@ -12,17 +13,34 @@ from shoal.errors import RunError
 _MOST_LISTED = 20
 
 
-def info(run: RunArgument, json: JsonOption = False) -> None:
-    """Show all that is known about a run, and what in its folder Shoal did not write."""
+def info(runs: RunsArgument, json: JsonOption = False) -> None:
+    """Show all that is known about a run, and what in its folder Shoal did not write.
+
+    Of several runs, one after the other; with --json, a list of them.
+    """
+    found = [_known(run) for run in runs]
+    if json:
+        all_facts = [{**facts, "quarantine": bad.to_pylist()} for facts, bad in found]
+        print_json(all_facts if len(runs) > 1 else all_facts[0])
+        return
+    for at, (facts, bad) in enumerate(found):
+        if at:
+            say()
+        _print(facts, bad)
+
+
+def _known(run: Path) -> tuple[dict[str, Any], Any]:
+    """Return what is known of a run, and its quarantine as an Arrow table."""
     try:
         opened = open_run(run)
-        facts, bad = opened.info(), opened.quarantine
+        return opened.info(), opened.quarantine
     except RunError:
         _print_odd(_odd(run))
         raise
-    if json:
-        print_json({**facts, "quarantine": bad.to_pylist()})
-        return
+
+
+def _print(facts: dict[str, Any], bad: Any) -> None:
+    """Print what is known of a run."""
     from shoal.export.report import flat
 
     odd: list[str] = facts.pop("odd")

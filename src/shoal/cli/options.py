@@ -28,6 +28,12 @@ RunArgument = Annotated[
         parser=place, metavar="RUN", help="The folder that shoal fit wrote.", show_default=False
     ),
 ]
+RunsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        parser=place, metavar="RUN…", help="Folders that shoal fit wrote.", show_default=False
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
