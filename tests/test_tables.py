@@ -152,6 +152,41 @@ def test_columns_that_tell_nothing_make_no_clusters():
     assert run.primary.k == 1
 
 
+def rare(share, n=2000):
+    return np.arange(n) < share * n
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        rare(0.005).astype(int),
+        np.where(rare(0.005), 2.5, -1.0),
+        np.where(rare(0.005), 900.0, 0.0) * np.arange(2000),
+        np.where(rare(0.03), -999, np.arange(2000) % 37),
+        np.where(rare(0.1), 1, 0) + rare(0.004),
+    ],
+)
+def test_a_rare_flag_an_amount_or_a_sign_for_missing_makes_no_cluster(odd, tmp_path):
+    draw = np.random.default_rng(0)
+    rows = {"age": draw.normal(50, 9, 2000), "pay": draw.normal(5e4, 1e4, 2000), "odd": odd}
+    run = shoal.fit(pa.table(rows), workers=1)
+    assert run.is_table
+    assert run.primary.k == 1
+
+
+def test_signs_for_missing_are_gaps_of_new_rows_too():
+    draw = np.random.default_rng(0)
+    kind = np.arange(600) % 2
+    warm = np.where(draw.random(600) < 0.1, -999.0, draw.normal(10 + 20 * kind, 2))
+    rows = {"warm": warm, "wet": draw.normal(200 + 900 * kind, 90), "code": 1 + kind}
+    run = shoal.fit(pa.table(rows), workers=1)
+    assert "taken for missing: -999 in warm" in run.info()["columns"]
+    assert run.info()["gaps"] == {"warm": int((warm == -999).sum())}
+    found = run.predict([{"warm": -999, "wet": 1100, "code": 2}])
+    assert found.cluster[0] == np.bincount(run.labels()[kind == 1]).argmax()
+    assert any("1 of warm" in remark for remark in found.remarks)
+
+
 def told(*words):
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.stderr

@@ -20,6 +20,7 @@ class Column:
     quantiles: tuple[float, ...] = ()
     step: float = 0.0
     labels: tuple[str, ...] = ()
+    atom: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.features.scales import learn_scale
+from shoal.features.scales import MISMATCH, learn_scale
 
 P = np.linspace(0, 1, 1001)
 DRAW = np.random.default_rng(0)
@@ -84,3 +84,28 @@ def test_whole_numbers_are_spread_over_a_step_but_not_widely_over_a_rare_one():
     assert learned(counts, 1.0).step == 1
     rare = np.where(DRAW.random(5000) < 0.02, DRAW.integers(1, 4, 5000), 0).astype(float)
     assert 0 < learned(rare, 1.0).step < 1
+
+
+@pytest.mark.parametrize("atom", [0.0, 1e6, 150.0])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_number_that_many_rows_have_adjoins_the_others(atom, share):
+    others = np.exp(DRAW.normal(5, 1, 5000))
+    scale = learn_scale(P, np.quantile(others, P), 1e-6, False, (atom, share))
+    n = round(5000 * share / (1 - share))
+    numbers = np.append(others, np.full(n, atom))
+    placed = scale.apply(numbers, DRAW.random(len(numbers)))
+    here, there = placed[5000:], placed[:5000]
+    assert abs(placed.mean()) < 0.1
+    assert placed.std() < 1.1
+    assert abs(here.mean() - there.mean()) < 1.1 * MISMATCH
+    assert here.std() > 0.15
+    assert (np.diff(np.sort(placed)[60:-60]) < 0.1).all()  # no gap
+    assert scale.apply(np.array([atom]))[0] == pytest.approx(
+        (here.min() + here.max()) / 2, abs=0.02
+    )
+    assert scale.fill == (atom if share >= 0.5 else pytest.approx(np.median(others)))
+
+
+def test_without_such_a_number_nothing_of_it_is_stored():
+    assert "atom" not in learned(DRAW.normal(size=99)).as_dict()
+    assert "atom" in learn_scale((0, 1), (1, 2), 0.1, False, (0.0, 0.5)).as_dict()

@@ -92,6 +92,94 @@ def test_codes_that_are_told_are_categories():
     assert decided([1.0, 2.0] * 9, coded=True).labels == decided(["1", "2"] * 9, coded=True).labels
 
 
+def flagged(share, yes, no, n=2000):
+    return [yes if at < share * n else no for at in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        *((1, 0), (0, 1), (1.0, 0.0), (1, -1), (7, 3), ("1", "0"), (True, False)),
+        *(("yes", "no"), ("True", "False"), ("Y", "N")),
+        *((1, None), ("x", None), (1.5, float("nan"))),
+    ],
+)
+def test_a_flag_is_the_same_whatever_it_is_written_as(yes, no):
+    rare = decided(flagged(0.005, yes, no))
+    assert isinstance(rare, str), rare
+    assert "always" in rare
+    common = decided(flagged(0.05, yes, no))
+    assert (common.role, len(common.labels)) == ("category", 2)
+
+
+@pytest.mark.parametrize(
+    "rest", [[1, 2, 3], [1.25, 40.5, 3e6], [-5, 5], np.exp(DRAW.normal(size=12)).tolist()]
+)
+def test_numbers_that_are_nearly_always_one_value_tell_nothing(rest):
+    assert decided([0] * 2000 + rest) == "nearly always '0'"
+    assert decided(["0.0"] * 2000 + list(map(str, rest))) == "nearly always '0'"
+
+
+def test_counts_of_which_all_but_two_are_rare_are_categories():
+    found = decided([0] * 900 + [1] * 95 + [2] * 4 + [5])
+    assert (found.role, found.labels) == ("category", ("0", "1"))
+    assert decided([0] * 900 + [1] * 70 + [2] * 30).role == "number"
+
+
+AMOUNTS = np.exp(DRAW.normal(5, 1, 100)).tolist()
+COUNTS = np.arange(1, 51).repeat(2).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "atom"),
+    [
+        ([0.0] * 300 + AMOUNTS, (0, 0.75)),
+        ([0.0] * 25 + AMOUNTS, (0, 0.2)),
+        ([500.0] * 100 + AMOUNTS, (500, 0.5)),
+        ([0] * 300 + COUNTS, (0, 0.75)),
+        ([0] * 40 + COUNTS, None),
+        (AMOUNTS, None),
+        ([1, 2, 3, 4, 5] * 9, None),
+    ],
+)
+def test_a_number_that_many_rows_have(values, atom):
+    found = decided(values)
+    assert found.atom == (atom and pytest.approx(atom))
+    others = [value for value in values if atom is None or value != atom[0]]
+    assert (found.quantiles[0], found.quantiles[-1]) == (min(others), max(others))
+
+
+TEMPERATURES = DRAW.normal(15, 8, 200).round(1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "absent"),
+    [
+        (TEMPERATURES + [-999] * 5, (-999,)),
+        (TEMPERATURES + [9999.0] * 5 + [-9999] * 9, (-9999, 9999)),
+        ([*map(str, TEMPERATURES), *["-999.0"] * 5], (-999,)),
+        (TEMPERATURES + [99, 98, 97] * 5, (97, 98, 99)),
+        (TEMPERATURES + [-32768] * 5 + [1e20] * 5, (-32768, 1e20)),
+        ([*TEMPERATURES, -999], ()),  # one may be wrong, and is limited like any other
+        (TEMPERATURES + [1000] * 5, ()),
+        ([*range(18, 99)] * 9 + [99] * 9, ()),
+        ([5, 7, 200, 1900, 999] * 9, ()),
+        ([999] * 90 + [1, 5, 9] * 3, ()),
+        ([0, 1] * 90 + [99] * 9, (99,)),
+    ],
+)
+def test_numbers_that_stand_for_a_missing_one(values, absent):
+    found = decided(values)
+    assert found.absent == absent
+    assert set(found.labels) <= {"0", "1", "missing"} or found.role == "number"
+
+
+def test_dates_that_stand_for_a_missing_one():
+    days = [f"2024-0{1 + d % 9}-11" for d in range(90)]
+    assert decided(days + ["9999-12-31"] * 4 + ["1900-01-01"] * 4).absent == (-25567, 2932896)
+    assert decided(days).absent == ()
+
+
 @pytest.mark.parametrize(
     ("name", "values", "why"),
     [

@@ -17,11 +17,8 @@ from shoal.errors import InputError
 from shoal.features.base import Needs
 from shoal.features.fill import BLOCK as FILLED_AT_ONCE
 from shoal.features.fill import fill_from
-from shoal.features.scales import Scale, learn_scale
+from shoal.features.scales import MISMATCH, Scale, learn_scale
 from shoal.features.vectors import WIDEST, Vectors
-
-MISMATCH = math.sqrt(1.5)
-"""Distance of two categories, in standard deviations of a column of numbers."""
 
 
 class ColumnLike(Protocol):
@@ -38,6 +35,10 @@ class ColumnLike(Protocol):
     @property
     def step(self) -> float:
         """Smallest difference between two of them."""
+
+    @property
+    def atom(self) -> tuple[float, float] | None:
+        """A number that many rows have, and their share."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -114,7 +115,11 @@ class Columns:
             len(column.labels)
             if column.role == "category"
             else learn_scale(
-                table.probabilities, column.quantiles, column.step, column.role == "date"
+                table.probabilities,
+                column.quantiles,
+                column.step,
+                column.role == "date",
+                column.atom,
             )
             for column in table.columns
         )
@@ -179,7 +184,7 @@ class Columns:
                 out[:, at : at + scale] = _corners(cells, scale) * (2 * draw)[:, None]
                 at += scale
             else:
-                out[:, at] = scale.apply(cells + scale.step * (draw - 0.5))
+                out[:, at] = scale.apply(cells, draw)
                 at += 1
         return out if self.wide <= WIDEST else Vectors(self.wide).encode(out)
 

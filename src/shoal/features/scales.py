@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,10 @@ _SPREADS = ((0.25, 1.349), (0.1, 2.563), (0.01, 4.653))  # of a normal law betwe
 _LIMIT, _FARTHEST = 3.0, 10.0
 _WIDEST_STEP = 3.0
 _GRID = np.linspace(0, 1, 2001)
+_ATOM = ("atom", "low", "high")
+_NEAR = 0.25
+MISMATCH = math.sqrt(1.5)
+"""Distance of two categories, in standard deviations of a column of numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Scale:
         all from 2.5 to 3.5.
     fill : float
         Median as stored, for cells that nothing else is known of.
+    atom : float or None
+        A number that many rows have, such as 0 where most buy nothing.
+    low, high : float
+        What it is spread over. It adjoins the other numbers, so that *some* and *none* lie no
+        farther apart than two categories do, and no gap between them makes a cluster.
 
     References
     ----------
@@ -63,33 +73,56 @@ class Scale:
     deviation: float
     step: float
     fill: float
+    atom: float | None = None
+    low: float = 0.0
+    high: float = 0.0
 
-    def apply(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give finite numbers on the common scale, one each."""
-        return (self._limited(numbers) - self.mean) / self.deviation
+    def apply(
+        self, numbers: NDArray[np.float64], draws: NDArray[np.float64] | float = 0.5
+    ) -> NDArray[np.float64]:
+        """Place finite numbers on the common scale, one each.
+
+        Parameters
+        ----------
+        numbers : ndarray, shape (n,)
+        draws : ndarray, shape (n,), or float
+            Where between 0 and 1 each lies within what it is spread over.
+        """
+        spread = numbers + self.step * (np.asarray(draws) - 0.5)
+        placed = (self._limited(spread) - self.mean) / self.deviation
+        if self.atom is None:
+            return placed
+        return np.where(numbers == self.atom, self.low + (self.high - self.low) * draws, placed)
 
     def _limited(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give numbers re-expressed and within limits."""
         return _limit(_power(numbers, self.power, self.start), self.middle, self.unit)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values."""
-        return asdict(self)
+        """Give plain values; those about an atom only where there is one."""
+        plain = asdict(self)
+        return plain if self.atom is not None else {k: plain[k] for k in plain if k not in _ATOM}
 
 
 def learn_scale(
-    probabilities: Sequence[float], quantiles: Sequence[float], step: float, plain: bool
+    probabilities: Sequence[float],
+    quantiles: Sequence[float],
+    step: float,
+    plain: bool,
+    atom: tuple[float, float] | None = None,
 ) -> Scale:
     """Learn a column's scale.
 
     Parameters
     ----------
     probabilities, quantiles : sequence of float
-        Of its numbers, from the least to the greatest.
+        Of its numbers, from the least to the greatest; without the atom.
     step : float
         Smallest difference between two of them.
     plain : bool
         Leave them as they are, but for the limits: for dates.
+    atom : (float, float), optional
+        A number that many rows have, and the share of these.
 
     Examples
     --------
@@ -104,12 +137,43 @@ def learn_scale(
     middle, unit = float(np.median(changed)), _unit(changed)
     limited = _limit(changed, middle, unit)
     spread = min(step, _WIDEST_STEP * float(np.std(law)))
-    jittered = [_limit(_power(law + s, power, start), middle, unit) for s in _offsets(spread)]
-    deviation = float(np.std(np.stack(jittered)))
-    return Scale(
-        power, start, middle, unit, float(limited.mean()), deviation or 1.0, spread,
-        float(np.median(law)),
+    jittered = np.stack(
+        [_limit(_power(law + s, power, start), middle, unit) for s in _offsets(spread)]
+    )
+    scale = Scale(
+        power, start, middle, unit, float(limited.mean()), float(np.std(jittered)) or 1.0,
+        spread, float(np.median(law)),
     )  # fmt: skip
+    return scale if atom is None else _with_atom(scale, jittered, law, *atom)
+
+
+def _with_atom(
+    scale: Scale, jittered: NDArray[np.float64], law: NDArray[np.float64], atom: float, share: float
+) -> Scale:
+    """Have the other numbers begin where the atom ends, at variance 1 or less."""
+    others = (jittered - scale.mean) / scale.deviation
+    if atom < law[0]:
+        high = float(np.quantile(others, _NEAR))
+        low = high - MISMATCH
+    elif atom > law[-1]:
+        low = float(np.quantile(others, 1 - _NEAR))
+        high = low + MISMATCH
+    else:
+        middle = float(scale.apply(np.array([atom]))[0])
+        low, high = middle - MISMATCH / 2, middle + MISMATCH / 2
+    here = (low + high) / 2
+    mean = share * here + (1 - share) * float(others.mean())
+    square = share * (here**2 + MISMATCH**2 / 12) + (1 - share) * float((others**2).mean())
+    wide = max(1.0, math.sqrt(square - mean**2))
+    return replace(
+        scale,
+        mean=scale.mean + mean * scale.deviation,
+        deviation=scale.deviation * wide,
+        fill=atom if share >= 0.5 else scale.fill,
+        atom=atom,
+        low=(low - mean) / wide,
+        high=(high - mean) / wide,
+    )
 
 
 def _offsets(step: float) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
@@ -296,17 +297,21 @@ def coded(
     for at, column in enumerate(columns):
         if column not in found:
             continue
-        if column.role == "number":
-            data[:, at] = to_numbers(found[column], decimal)
-        elif column.role == "date":
-            data[:, at] = to_days(found[column], column.form)
-        else:
-            data[:, at] = _codes(found[column], column)
+        cells = found[column]
+        if column.role == "category":
+            data[:, at] = _codes(cells, column, decimal)
+            continue
+        is_date = column.role == "date"
+        numbers = to_days(cells, column.form) if is_date else to_numbers(cells, decimal)
+        data[:, at] = np.where(np.isin(numbers, column.absent), np.nan, numbers)
     return data
 
 
-def _codes(cells: Any, column: TableColumn) -> NDArray[np.float64]:
+def _codes(cells: Any, column: TableColumn, decimal: str) -> NDArray[np.float64]:
     """Give categories as codes."""
+    if column.absent:
+        gone = np.isin(to_numbers(cells, decimal), column.absent)
+        cells = pc.if_else(gone, None, to_text(cells))
     codes, missing = to_codes(cells, column.values)
     found = codes.astype(np.float64)
     if column.other:

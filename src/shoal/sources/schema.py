@@ -45,6 +45,10 @@ class TableColumn:
         The categories, the most common first.
     other, blank : bool
         Whether rarer values together, and missing cells, are a category more.
+    absent : tuple of float
+        Numbers that stand for a missing one.
+    atom : (float, float) or None
+        A number that many rows have, and their share; `quantiles` are then those of the others.
     """
 
     name: str
@@ -55,6 +59,8 @@ class TableColumn:
     values: tuple[str, ...] = ()
     other: bool = False
     blank: bool = False
+    absent: tuple[float, ...] = ()
+    atom: tuple[float, float] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -100,6 +106,8 @@ class Schema:
             for role, words in (("number", "as numbers"), ("date", "as dates"))
         ]
         parts.append(_said([c for c in self.columns if c.role == "category"], "as categories"))
+        absent = [f"{_shown(value, c)} in {c.name}" for c in self.columns for value in c.absent]
+        parts += [f"taken for missing: {listed(absent)}"] if absent else []
         if self.left_out:
             parts.append(f"left out {reasons(self.left_out)}")
         return "; ".join(part for part in parts if part) + "."
@@ -122,6 +130,8 @@ class Schema:
                     **column,
                     "quantiles": tuple(column["quantiles"]),
                     "values": tuple(column["values"]),
+                    "absent": tuple(column.get("absent", ())),
+                    "atom": tuple(column["atom"]) if column.get("atom") else None,
                 }
             )
             for column in plain["columns"]
@@ -146,3 +156,10 @@ def _said(columns: Sequence[TableColumn], words: str) -> str:
         return ""
     count = f"{len(names)} columns " if len(names) > 1 else ""
     return f"{count}{words}: {listed(names)}"
+
+
+def _shown(value: float, column: TableColumn) -> str:
+    """Write a number, or a day, that stands for a missing cell."""
+    if column.role != "date":
+        return f"{value:.15g}"
+    return str(np.datetime64(0, "D") + np.timedelta64(int(value), "D"))
