@@ -35,6 +35,14 @@ def test_a_table_has_every_row_of_the_set_as_edited(explorer, ask, monkeypatch):
     assert table["outlier"] == run.outliers[table["row"]].tolist()
 
 
+def test_a_table_for_spreadsheets_has_no_formulas(vectors, ask):
+    client = ask(vectors)
+    vectors.curation.rename(1, "=1+1")
+    for form, name in (("csv", "=1+1"), ("spreadsheet", "'=1+1")):
+        table = pyarrow.csv.read_csv(kept(client.get(f"/api/export?as={form}"), ".csv"))
+        assert set(table["cluster_name"].to_pylist()) == {"", name}
+
+
 def test_images_come_in_a_folder_for_each_cluster(digits, ask):
     client = ask(digits)
     digits.curation.rename(0, "a/../b")

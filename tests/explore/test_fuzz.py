@@ -20,7 +20,7 @@ ODD = (
     "0x10", "1.5", " 1", "1 ", "\u0661", "%00", "\0", "../../etc/passwd", "/etc/passwd",
     "file:///etc/passwd", "..%2f..%2fetc%2fpasswd", "<script>", "' OR 1=1 --", "1,2,3", "1,,2",
     "1,600", "edited", "other", "typical", "duplicates", "csv", "folders", "sheet", "veil",
-    "a" * 5000, "{}", "[]", "[[0,0],[1,1],[0,1]]", "0123456789abcdef01",
+    "spreadsheet", "a" * 5000, "{}", "[]", "[[0,0],[1,1],[0,1]]", "0123456789abcdef01",
     "\ud800", "x\udcff", "9" * 400, "1e999", "-1e-999", "\ufffe", "\r\nx: y", "kind", "weight",
 )  # fmt: skip
 NAMES = (

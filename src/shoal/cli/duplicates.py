@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    QuoteOption,
+    check_quotes,
+    place,
+    with_settings,
+)
 from shoal.cli.output import command, number, print_json, print_next, print_table, say
 from shoal.errors import InputError
 
@@ -82,6 +90,7 @@ def duplicates(
         bool, typer.Option("--undo", help="Undo the --remove-to or --keep-one that wrote SOURCE.")
     ] = False,
     force: ForceOption = False,
+    quoted: QuoteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
@@ -96,6 +105,7 @@ def duplicates(
         return
     if remove_to is not None and keep_one is not None:
         raise InputError("--remove-to and --keep-one do not go together: give one of them")
+    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
     if out is not None and out.suffix.lower() not in (".parquet", ".csv"):
         raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
     given = {name: value for name, value in settings.items() if value is not None}
@@ -109,7 +119,7 @@ def duplicates(
             **given,
         )
     if out is not None:
-        write_labels(found.table, out, force=force)
+        write_labels(found.table, out, force=force, quoted=quoted)
     if json:
         print_json({**found.as_dict(), "out": out})
     else:

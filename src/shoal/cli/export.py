@@ -15,8 +15,10 @@ from shoal.cli.options import (
     KOption,
     LayerOption,
     QuietOption,
+    QuoteOption,
     RawOption,
     RunArgument,
+    check_quotes,
     place,
 )
 from shoal.cli.output import command, print_json, remark, say
@@ -60,18 +62,20 @@ def export(
         ),
     ] = False,
     force: ForceOption = False,
+    quoted: QuoteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
     """Write folders of images, a table, or an HTML report of the clusters as edited."""
     if as_ not in _FORMS:
         raise InputError(f"--as {as_}: give one of {', '.join(_FORMS)}")
+    check_quotes(quoted, as_ == "csv")
     if as_ == "folders":
         facts = _folders(run, to, _Asked(layer, k, raw, changed), mode, undo, quiet or json)
     elif undo:
         raise InputError(f"--undo goes with --as folders, not with --as {as_}")
     else:
-        facts = _file(run, to, as_, _Asked(layer, k, raw, changed), force)
+        facts = _file(run, to, as_, _Asked(layer, k, raw, changed), force, quoted)
     if json:
         print_json(facts)
     else:
@@ -95,7 +99,9 @@ class _Asked:
         return {**cut(run, self.layer, self.k), "raw": self.raw}
 
 
-def _file(run: Path, to: Path, as_: str, asked: _Asked, force: bool) -> dict[str, Any]:
+def _file(
+    run: Path, to: Path, as_: str, asked: _Asked, force: bool, quoted: bool
+) -> dict[str, Any]:
     """Write one file; `to` may be its name or its folder."""
     from shoal.export import write_labels, write_report
 
@@ -106,7 +112,7 @@ def _file(run: Path, to: Path, as_: str, asked: _Asked, force: bool) -> dict[str
         write_report(opened, path, **asked.of(opened), force=force)
     else:
         tables = _beside(opened, opened.clustering(**asked.of(opened)).tables(), as_, asked.changed)
-        write_labels(tables, path, rows=opened.n_rows, force=force)
+        write_labels(tables, path, rows=opened.n_rows, force=force, quoted=quoted)
     return {"file": path, "said": f"{path}: {path.stat().st_size:,} bytes"}
 
 

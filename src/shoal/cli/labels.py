@@ -12,8 +12,10 @@ from shoal.cli.options import (
     JsonOption,
     KOption,
     LayerOption,
+    QuoteOption,
     RawOption,
     RunArgument,
+    check_quotes,
     place,
 )
 from shoal.cli.output import number, print_json, print_table, say
@@ -42,6 +44,7 @@ def labels(
     raw: RawOption = False,
     out: OutOption = None,
     force: ForceOption = False,
+    quoted: QuoteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Give the cluster of every row, or the sizes of the clusters.
@@ -51,12 +54,13 @@ def labels(
     """
     from shoal.export.tables import check_ending, write_labels
 
+    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
     if out is not None:
         check_ending(out)
     opened = open_run(run)
     found = opened.clustering(**cut(opened, layer, k), raw=raw)
     if out is not None:
-        rows = write_labels(found.tables(), out, rows=opened.n_rows, force=force)
+        rows = write_labels(found.tables(), out, rows=opened.n_rows, force=force, quoted=quoted)
         if not json:
             said = ", as edited" if found.edited else ""
             say(f"{out}: {rows:,} rows in {found.k:,} clusters{said}")

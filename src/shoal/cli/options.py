@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from shoal.errors import InputError
 from shoal.settings import SETTINGS
 
 
@@ -37,6 +38,13 @@ RunsArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+QuoteOption = Annotated[
+    bool,
+    typer.Option(
+        "--quote-formulas",
+        help="In CSV, put ' before texts that spreadsheets would run as formulas: =, +, -, @.",
+    ),
+]
 RawOption = Annotated[
     bool, typer.Option("--raw", help="Leave out the edits of people (see shoal edits).")
 ]
@@ -58,6 +66,13 @@ KOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def check_quotes(quoted: bool, is_csv: bool) -> None:
+    """Refuse ``--quote-formulas`` with another form than CSV, or with no file at all."""
+    if quoted and not is_csv:
+        raise InputError("--quote-formulas is for CSV: write a .csv file, or leave it out")
+
 
 _BEHIND = "shoal.engine_options"
 

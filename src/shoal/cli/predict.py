@@ -13,8 +13,10 @@ from shoal.cli.options import (
     ForceOption,
     JsonOption,
     QuietOption,
+    QuoteOption,
     RawOption,
     RunArgument,
+    check_quotes,
     chosen_engine,
     engine_options,
     place,
@@ -49,6 +51,7 @@ def predict(
     ],
     raw: RawOption = False,
     force: ForceOption = False,
+    quoted: QuoteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
@@ -63,6 +66,7 @@ def predict(
     from shoal.sources.mixed import Notes
 
     engine = chosen_engine(settings)
+    check_quotes(quoted, out.suffix.lower() == ".csv")
     check_ending(out)
     refuse_existing(out, force)
     opened = open_run(run)
@@ -79,7 +83,9 @@ def predict(
                 blocks = passes.predict_blocks(
                     opened.model, rows, made, raw=raw, notes=notes, progress=said
                 )
-            write_labels(told.tables(rows, blocks), out, rows=rows.n_rows, force=force)
+            write_labels(
+                told.tables(rows, blocks), out, rows=rows.n_rows, force=force, quoted=quoted
+            )
     if json:
         facts = {"rows": told.rows, "unknown": told.unknown, "unreadable": told.bad}
         print_json({"run": opened.path, "out": out, **facts, "remarks": notes.said})

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    QuoteOption,
+    check_quotes,
+    place,
+    with_settings,
+)
 from shoal.cli.output import command, number, print_json, print_next, print_table
 from shoal.errors import InputError
 
@@ -31,6 +39,7 @@ def quality(
         ),
     ] = None,
     force: ForceOption = False,
+    quoted: QuoteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
@@ -40,6 +49,7 @@ def quality(
     from shoal.progress import RichProgress, Silent
     from shoal.quality import quality_tables
 
+    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
     if out is not None and out.suffix.lower() not in (".parquet", ".csv"):
         raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
     given = {name: value for name, value in settings.items() if value is not None}
@@ -61,7 +71,7 @@ def quality(
             for _ in tables:
                 pass
         else:
-            write_labels(tables, out, force=force)
+            write_labels(tables, out, force=force, quoted=quoted)
     if json:
         print_json({"rows": rows, "notes": dict(counts), "out": out})
         return

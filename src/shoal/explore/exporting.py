@@ -23,7 +23,7 @@ from shoal.export.plan import safe_name
 from shoal.export.tables import write_labels
 from shoal.sources import Encoded
 
-FORMS = ("csv", "parquet", "folders", "sheet")
+FORMS = ("csv", "spreadsheet", "parquet", "folders", "sheet")
 LEFT_OUT = "left-out.txt"
 MOST_FILES = 20_000
 MOST_ON_SHEET = 400
@@ -47,8 +47,15 @@ def export(explorer: Explorer, asked: Asked) -> Response:
     if form == "folders":
         return _folders(explorer, rows, k, stem)
     tables = _tables(explorer, rows, k)
-    kind = "text/csv; charset=utf-8" if form == "csv" else "application/vnd.apache.parquet"
-    return _file(f"{stem}.{form}", kind, lambda path: write_labels(tables, path))
+    if form == "parquet":
+        kind = "application/vnd.apache.parquet"
+        return _file(f"{stem}.parquet", kind, lambda path: write_labels(tables, path))
+    quoted = form == "spreadsheet"
+    return _file(
+        f"{stem}.csv",
+        "text/csv; charset=utf-8",
+        lambda path: write_labels(tables, path, quoted=quoted),
+    )
 
 
 def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:

@@ -10,12 +10,20 @@ import numpy as np
 
 from shoal.errors import InputError
 from shoal.export.base import refuse_existing
+from shoal.export.formulas import quote_formulas
 from shoal.storage import replacing, write_npy_blocks
 
 ENDINGS = (".parquet", ".csv", ".npy")
 
 
-def write_labels(tables: Any, path: Path, *, rows: int | None = None, force: bool = False) -> int:
+def write_labels(
+    tables: Any,
+    path: Path,
+    *,
+    rows: int | None = None,
+    force: bool = False,
+    quoted: bool = False,
+) -> int:
     """Write labels in the format that the file's ending says, all or nothing; count the rows.
 
     Parameters
@@ -30,17 +38,19 @@ def write_labels(tables: Any, path: Path, *, rows: int | None = None, force: boo
         are held until their number is known.
     force : bool, default False
         Replace a file that is there.
+    quoted : bool, default False
+        In CSV, put an apostrophe before texts that a spreadsheet would take for formulas.
 
     Raises
     ------
     InputError
-        For another ending, or a file that is there.
+        For another ending, a file that is there, or quotes in another form than CSV.
     StorageFullError
         When it cannot be written.
     """
     import pyarrow as pa
 
-    check_ending(path)
+    check_ending(path, quoted)
     refuse_existing(path, force)
     pieces: Iterator[Any] = iter([tables] if isinstance(tables, pa.Table) else tables)
     if path.suffix.lower() == ".npy":
@@ -51,10 +61,10 @@ def write_labels(tables: Any, path: Path, *, rows: int | None = None, force: boo
         write_npy_blocks(path, (rows,), np.dtype(np.int32), clusters)
         return rows
     with replacing(path) as temporary:
-        return _stream(pieces, temporary, path.suffix.lower())
+        return _stream(pieces, temporary, path.suffix.lower(), quoted)
 
 
-def _stream(pieces: Iterable[Any], path: Path, ending: str) -> int:
+def _stream(pieces: Iterable[Any], path: Path, ending: str, quoted: bool) -> int:
     """Write tables one after the other; count their rows."""
     import pyarrow as pa
     import pyarrow.csv
@@ -64,7 +74,7 @@ def _stream(pieces: Iterable[Any], path: Path, ending: str) -> int:
     with pa.OSFile(str(path), "wb") as sink:
         for table in pieces:
             if ending == ".csv":
-                table = _plain(table)
+                table = quote_formulas(_plain(table)) if quoted else _plain(table)
             if writer is None:
                 if ending == ".csv":
                     # The "needed" style of pyarrow still quotes all text, which no reader minds.
@@ -89,7 +99,9 @@ def _plain(table: Any) -> Any:
     return table.cast(pa.schema(fields))
 
 
-def check_ending(path: Path) -> None:
-    """Raise for a file whose ending names no format."""
+def check_ending(path: Path, quoted: bool = False) -> None:
+    """Raise for a file whose ending names no format, or none in which formulas can be quoted."""
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"{path} has no known ending: give one of {', '.join(ENDINGS)}")
+    if quoted and path.suffix.lower() != ".csv":
+        raise InputError(f"--quote-formulas goes with .csv, not with {path}: leave it out")

@@ -7,6 +7,7 @@ import { Window } from "./dialogs.js";
 
 const FORMS = [
   ["csv", "Table, CSV", "row, name, cluster, its name, confidence, outlier"],
+  ["spreadsheet", "Table, CSV for spreadsheets", "the same; texts that would be run as formulas get a ' before them"],
   ["parquet", "Table, Parquet", "the same, for pandas, Polars, DuckDB"],
   ["folders", "Images in folders", "a zip file with a folder for each cluster"],
   ["sheet", "Contact sheet", "one PNG of up to 400 images"],
@@ -29,7 +30,7 @@ export function ExportDialog() {
       complain(error);
     }
   };
-  const forms = FORMS.filter(([name]) => state.run.thumb || name === "csv" || name === "parquet");
+  const forms = FORMS.filter(([name]) => state.run.thumb || (name !== "folders" && name !== "sheet"));
   return html`<${Window} title=${`Export ${images(n)}`} onSubmit=${submit}>
     <fieldset class="forms"><legend class="sr">Form</legend>${forms.map(([name, said, what]) => html`<label key=${name}><input type="radio" name="form" checked=${form === name} onChange=${() => setForm(name)} />
       <span><b>${said}</b><br /><span class="soft">${what}</span></span></label>`)}</fieldset>
