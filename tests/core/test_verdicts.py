@@ -66,7 +66,7 @@ def test_a_far_row_is_an_outlier_and_a_thin_cluster_is_none():
         [draw.normal(size=(150, 4)), 60 + 10 * draw.normal(size=(80, 4)), [[0, 0, 30, 0]]]
     )
     found, distance = nearest(x, 10)
-    far = far_representatives(found, np.ones(found.shape, np.float32), distance)
+    far = far_representatives(found, np.ones(found.shape, np.float32), distance, np.ones(len(x)))
     assert far[230]
     assert far[:150].mean() < 0.02
     assert far[150:230].mean() < 0.05
@@ -76,12 +76,13 @@ def test_what_is_tied_to_nothing_is_an_outlier():
     found, distance = nearest(np.random.default_rng(1).normal(size=(40, 3)), 6)
     affinities = np.ones(found.shape, np.float32)
     affinities[7] = 0
-    assert far_representatives(found, affinities, distance)[7]
+    assert far_representatives(found, affinities, distance, np.ones(40))[7]
 
 
 def test_two_rows_are_no_outliers():
     distances = np.ones((2, 1), np.float32)
-    assert not far_representatives(np.array([[1], [0]], np.int32), distances, distances).any()
+    two = np.array([[1], [0]], np.int32)
+    assert not far_representatives(two, distances, distances, np.ones(2)).any()
 
 
 def test_a_row_may_be_three_radii_away():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from shoal.core.graph import Graph
 
@@ -34,9 +35,13 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
     from sknetwork.clustering import Louvain
 
     m = graph.n_rows
-    if not len(graph.weights):
+    matrix = graph.matrix()
+    if graph.copies is not None:  # piles have no edges but their own
+        matrix = matrix - sparse.diags(matrix.diagonal(), format="csr")
+        matrix.eliminate_zeros()
+    if not matrix.nnz:
         return np.arange(m, dtype=np.int32)
     resolution = min(max(1.0, m / _ROWS_A_UNIT), _FINEST)
     louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed)
-    found = louvain.fit_predict(graph.matrix())
+    found = louvain.fit_predict(matrix)
     return np.unique(found, return_inverse=True)[1].astype(np.int32)

@@ -6,6 +6,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+# What geometry would make of a cut through a pile of equal rows: as in a round group of some
+# hundred rows in very many dimensions, since no chance makes rows equal.
+_PILE = 0.5
+_LENGTH = np.sqrt(12.0)  # of a homogeneous piece, in standard deviations
+
 
 def plain_log_ratio(dimension: float) -> float:
     """Give the mean of ln(geometry / ratio) at the best split of a homogeneous piece.
@@ -29,6 +34,8 @@ def split_excess(
     low: int,
     middle: int,
     high: int,
+    pieces: NDArray[np.int64] | None = None,
+    copies: tuple[NDArray[np.float64], float] | None = None,
 ) -> float:
     """Give the excess of splitting rows ``low..high`` at `middle`, everything in leaf order.
 
@@ -41,37 +48,85 @@ def split_excess(
     of their number is added before the logarithm; each weighs what those of the side with the
     lighter leaves do.
 
+    Where a side is surely several pieces far from each other, its extent is mostly nothing: then
+    the steps in each piece are held against the extent of that piece.
+
+    Parameters
+    ----------
+    vectors, weights, inverse_dimension : ndarray, shape (m, d), (m,) and (m,)
+    edges : tuple of ndarray
+        Index pointers, indices and weights of the graph in compressed rows.
+    low, middle, high : int
+    pieces : ndarray, shape (p + 1,), optional
+        Bounds of the homogeneous pieces, `low` first, `middle` among them, `high` last.
+    copies : tuple of ndarray, shape (m,), and float, optional
+        The rows that each leaf counts as (more than 1 for piles), and the edges of each.
+
     Returns
     -------
     float
         ln(expected / observed): around 0 in structureless pieces, 2 and more at real splits.
     """
-    a = vectors[low:middle].astype(np.float64)
-    b = vectors[middle:high].astype(np.float64)
-    weight_a, weight_b = weights[low:middle], weights[middle:high]
-    axis = weight_b @ b / weight_b.sum() - weight_a @ a / weight_a.sum()
-    length = float(np.linalg.norm(axis))
-    if length == 0.0:
+    bounds = np.array([low, middle, high]) if pieces is None else pieces
+    part, rows, degree = weights[low:high], np.ones(high - low), 0.0
+    by_copies = False
+    if copies is not None:
+        rows, degree = copies[0][low:high], copies[1]
+        single = rows > 1
+        by_copies = bool(single[: middle - low].all() or single[middle - low :].all())
+        if not by_copies:  # the piles on either side tell nothing of this split
+            part, rows, degree = part * ~single, rows * ~single, 0.0
+    along = _along_axis(vectors[low:high].astype(np.float64), part, middle - low)
+    if along is None:
         return 0.0
-    axis /= length
-    along_a, along_b = a @ axis, b @ axis
-    extent = np.sqrt(12.0) * (_spread(along_a, weight_a) + _spread(along_b, weight_b))
-    along = np.concatenate([along_a, along_b])
-    step, inside_a, inside_b, across, n_edges = _edge_sums(*edges, along, low, middle, high)
+    sums = _edge_sums(*edges, along, low, middle, high, bounds, degree * rows)
+    inside_a, inside_b, across, n_edges, steps, insides = sums
     if n_edges == 0:
         return 0.0
-    inside = inside_a + inside_b
     # Edges weigh as the rows that their ends stand for: one more would be the lighter side's.
-    lightness = min(weight_a.mean(), weight_b.mean()) / weights[low:high].mean()
-    mean_edge = lightness * (inside + across) / n_edges
+    each = [part[side].sum() / rows[side].sum() for side in _sides(middle - low)]
+    lightness = min(each) * rows.sum() / part.sum()
+    mean_edge = lightness * (inside_a + inside_b + across) / n_edges
     count = across / mean_edge
     across = mean_edge * (count + np.sqrt(count) + 0.5)
     s_a, s_b = inside_a + across, inside_b + across
     ratio = across * (s_a + s_b) / (s_a * s_b)
-    expected = 2.0 * (step / max(inside, 1e-300)) / max(extent, 1e-300)
-    mean_inverse = np.average(inverse_dimension[low:high], weights=weights[low:high])
+    if by_copies:
+        return float(np.log(_PILE / ratio))
+    mean_inverse = np.average(inverse_dimension[low:high], weights=part)
     dimension = 1.0 / max(float(mean_inverse), 1e-3)
+    expected = _crossed(along, part, bounds - low, middle - low, steps, insides)
     return float(np.log(max(expected, 1e-12) / ratio) - plain_log_ratio(dimension))
+
+
+def _sides(middle: int) -> tuple[slice, slice]:
+    """Both sides of a split, as slices."""
+    return slice(None, middle), slice(middle, None)
+
+
+def _along_axis(x: NDArray, weights: NDArray, middle: int) -> NDArray[np.float64] | None:
+    """Place of each row along the axis between the means of the two sides, if these differ."""
+    a, b = (weights[side] @ x[side] / weights[side].sum() for side in _sides(middle))
+    length = float(np.linalg.norm(b - a))
+    return None if length == 0.0 else x @ ((b - a) / length)
+
+
+def _crossed(
+    along: NDArray,
+    weights: NDArray,
+    bounds: NDArray[np.int64],
+    middle: int,
+    steps: NDArray[np.float64],
+    insides: NDArray[np.float64],
+) -> float:
+    """Share of the weight inside that a cut across homogeneous pieces would cross."""
+    inside = max(float(insides.sum()), 1e-300)
+    extent = sum(_spread(along[side], weights[side]) for side in _sides(middle))
+    whole = 2.0 * (float(steps.sum()) / inside) / max(_LENGTH * extent, 1e-300)
+    if len(bounds) == 3:
+        return whole
+    extents = np.maximum(_LENGTH * _spreads(along, weights, bounds[:-1]), 1e-300)
+    return max(whole, float((steps / extents).sum() / inside))
 
 
 def _spread(values: NDArray, weights: NDArray) -> float:
@@ -80,30 +135,51 @@ def _spread(values: NDArray, weights: NDArray) -> float:
     return float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
 
 
-@njit(cache=True, nogil=True)
-def _edge_sums(indptr, indices, weights, along, low, middle, high):  # type: ignore[no-untyped-def]
-    """Sum the edges within ``low..high``: steps along the axis, inside a, inside b, across.
+def _spreads(values: NDArray, weights: NDArray, starts: NDArray) -> NDArray[np.float64]:
+    """Weighted standard deviation of each piece of some values."""
+    total = np.maximum(np.add.reduceat(weights, starts), 1e-300)  # of piles alone it is 0
+    lengths = np.diff(np.append(starts, len(values)))
+    mean = np.add.reduceat(weights * values, starts) / total
+    square = weights * (values - np.repeat(mean, lengths)) ** 2
+    spreads: NDArray[np.float64] = np.sqrt(np.add.reduceat(square, starts) / total)
+    return spreads
 
-    Inside sums count both directions of an edge, `across` one; the number counts like them.
+
+@njit(cache=True, nogil=True)
+def _edge_sums(  # type: ignore[no-untyped-def]
+    indptr, indices, weights, along, low, middle, high, bounds, loops
+):
+    """Sum the edges within ``low..high``: inside a, inside b, across, number, by piece.
+
+    By piece: their steps along the axis, and their weight.
+
+    Inside sums count both directions of an edge, `across` one; the number counts like them. An
+    edge from a row to itself stands for `loops` edges.
     """
-    step = 0.0
+    steps = np.zeros(len(bounds) - 1)
+    insides = np.zeros(len(bounds) - 1)
     inside_a = 0.0
     inside_b = 0.0
     across = 0.0
-    n_edges = 0
+    n_edges = 0.0
+    piece = 0
     for i in range(low, high):
+        while i >= bounds[piece + 1]:
+            piece += 1
         for p in range(indptr[i], indptr[i + 1]):
             j = indices[p]
-            if j < low or j >= high:
+            if j < low or j >= high or (i == j and loops[i - low] == 0.0):
                 continue
             if (i < middle) == (j < middle):
-                step += abs(along[i - low] - along[j - low]) * weights[p]
+                if bounds[piece] <= j < bounds[piece + 1]:
+                    steps[piece] += abs(along[i - low] - along[j - low]) * weights[p]
+                    insides[piece] += weights[p]
                 if i < middle:
                     inside_a += weights[p]
                 else:
                     inside_b += weights[p]
-                n_edges += 1
+                n_edges += 1.0 if i != j else loops[i - low]
             elif i < middle:
                 across += weights[p]
                 n_edges += 1
-    return step, inside_a, inside_b, across, n_edges
+    return inside_a, inside_b, across, n_edges, steps, insides

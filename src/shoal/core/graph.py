@@ -10,12 +10,16 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
+from shoal.core.nearest import nearest_neighbours
+from shoal.core.piles import rows_each
+
 LEAST_NEIGHBOURS = 5
 MOST_NEIGHBOURS = 15
 _SCALES = (5, 7, 10, 15)
 _CURVED = 1.06
 _JUMP = 12.0
 _FLOOR = 1e-3
+_SHARED = 1 / 3  # neighbours in common, in the mean, inside a group
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Graph:
         The nearest neighbours of each row.
     affinities : ndarray, shape (m, k), float32
         The share of neighbours in common with each of them, 0 where one does not count.
+    copies : ndarray, shape (m,), float64, optional
+        The rows that each counts as: 1, or more for a pile, whose only tie is to itself; None
+        where there are no piles.
+    degree : float
+        Edges of an ordinary row, in the mean.
     """
 
     indptr: NDArray[np.int64]
@@ -41,11 +50,17 @@ class Graph:
     inverse_dimension: NDArray[np.float64]
     neighbours: NDArray[np.int32]
     affinities: NDArray[np.float32]
+    copies: NDArray[np.float64] | None = None
+    degree: float = 0.0
 
     @property
     def n_rows(self) -> int:
         """How many rows the graph has."""
         return len(self.indptr) - 1
+
+    def copies_of(self, rows: NDArray) -> tuple[NDArray[np.float64], float] | None:
+        """Return the copies of some rows as `split_excess` takes them."""
+        return None if self.copies is None else (self.copies[rows], self.degree)
 
     def matrix(self) -> Any:
         """Give the graph as a SciPy sparse matrix in compressed rows, shape (m, m)."""
@@ -78,6 +93,14 @@ def build_graph(
     Jarvis, Patrick, "Clustering using a similarity measure based on shared near neighbors",
     IEEE Trans. Computers C-22 (1973).
     """
+    neighbours, affinities, inverse = _ties(neighbours, distances, n_neighbours)
+    return _joined(neighbours, affinities, inverse, weights)
+
+
+def _ties(
+    neighbours: NDArray, distances: NDArray, n_neighbours: int | None
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float64]]:
+    """Return the neighbours used, the share of neighbours in common, and inverse dimensions."""
     distances = _floored(distances)
     if n_neighbours is None:
         n_neighbours = choose_neighbours(distances)
@@ -85,8 +108,52 @@ def build_graph(
     neighbours = np.ascontiguousarray(neighbours[:, :k], np.int32)
     distances = np.ascontiguousarray(distances[:, :k])
     kept = neighbours_before_jump(distances)
-    affinities = shared_neighbours(neighbours, kept)
-    return _joined(neighbours, affinities, inverse_dimension(distances, kept), weights)
+    return neighbours, shared_neighbours(neighbours, kept), inverse_dimension(distances, kept)
+
+
+def build_graph_with_piles(
+    vectors: NDArray[np.float32],
+    nearest: tuple[NDArray[np.int32], NDArray[np.float32]],
+    weights: NDArray,
+    piles: NDArray[np.bool_],
+    n_neighbours: int | None = None,
+    workers: int = 1,
+) -> tuple[Graph, NDArray[np.float32]]:
+    """Join the rows that are no piles as if there were none, and tie each pile to itself alone.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (m, d), float32
+    nearest : tuple of ndarray, shape (m, k)
+        Neighbours of all rows, and their distances.
+    weights, piles : ndarray, shape (m,)
+    n_neighbours : int, optional
+    workers : int, default 1
+
+    Returns
+    -------
+    graph : Graph
+        A pile comes first among its own neighbours.
+    distances : ndarray, shape (m, k), float32
+        Distances to its neighbours.
+    """
+    m, ordinary, heavy = len(piles), np.flatnonzero(~piles), np.flatnonzero(piles)
+    neighbours, distances = nearest[0].copy(), nearest[1].copy()
+    affinities, inverse = np.zeros(neighbours.shape, np.float32), np.zeros(m)
+    if len(ordinary) > 1:
+        k = min(n_neighbours or MOST_NEIGHBOURS, len(ordinary) - 1)
+        found, away = nearest_neighbours(np.ascontiguousarray(vectors[ordinary]), k, workers)
+        used, shares, inverse[ordinary] = _ties(found, away, n_neighbours)
+        k = used.shape[1]
+        neighbours, distances = neighbours[:, :k].copy(), distances[:, :k].copy()
+        affinities = affinities[:, :k].copy()
+        neighbours[ordinary], distances[ordinary] = ordinary[used], away[:, :k]
+        affinities[ordinary] = shares
+    arrays: tuple[NDArray[Any], ...] = (neighbours, distances, affinities)
+    for array, own in zip(arrays, (heavy, 0, 1), strict=True):
+        array[heavy, 1:] = array[heavy, :-1]
+        array[heavy, 0] = own
+    return _joined(neighbours, affinities, inverse, weights), distances
 
 
 def graph_again(
@@ -105,7 +172,9 @@ def graph_again(
         How many rows of the data each row stands for.
     """
     kept = (affinities > 0).sum(axis=1).astype(np.int32)
-    inverse = inverse_dimension(_floored(distances), kept)
+    ordinary = neighbours[:, 0] != np.arange(len(neighbours))
+    inverse = np.zeros(len(neighbours))
+    inverse[ordinary] = inverse_dimension(_floored(distances[ordinary]), kept[ordinary])
     return _joined(neighbours, affinities, inverse, weights)
 
 
@@ -126,6 +195,13 @@ def _joined(
     both = one_way.maximum(one_way.T).tocsr()
     both.sort_indices()
     edges = both.data
+    piles, copies, degree = np.flatnonzero(both.diagonal()), None, 0.0
+    if len(piles):
+        assert weights is not None
+        copies, degree = np.ones(m), _tie_piles(both, piles)
+        copies[piles] = rows_each(np.asarray(weights, np.float64))[piles]
+        ordinary = np.delete(inverse, piles)
+        inverse[piles] = ordinary.mean() if len(ordinary) else 0.0
     if weights is not None:
         root = np.sqrt(np.asarray(weights, np.float64))
         edges = edges * (root[both.indices] * np.repeat(root, np.diff(both.indptr)))
@@ -136,7 +212,25 @@ def _joined(
         inverse,
         neighbours,
         affinities,
+        copies,
+        degree,
     )
+
+
+def _tie_piles(both: sparse.csr_matrix, piles: NDArray[np.int64]) -> float:
+    """Give each copy in a pile as many edges as an ordinary row, of the same mean; return that.
+
+    Changes the weights of the edges from piles to themselves.
+    """
+    own = both.indptr[piles]  # the only edge of each
+    others = both.nnz - len(piles)
+    if others:
+        degree = others / (both.shape[0] - len(piles))
+        share = float(np.delete(both.data, own).mean())
+    else:
+        degree, share = float(MOST_NEIGHBOURS), _SHARED
+    both.data[own] = degree * share
+    return float(degree)
 
 
 def _floored(distances: NDArray) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.excess import split_excess
 from shoal.core.graph import Graph
+from shoal.core.layers import SURE
 from shoal.core.tree import Tree
 
 _SEARCH = 0.25
@@ -51,12 +52,15 @@ def all_excess(
 
     A child is when it weighs `least`, or has `fewest` leaves.
     The smaller a side, the more places there were to find one that chance made sparse: an
-    uneven split is charged for that, by the logarithm of how many sides of its size fit.
+    uneven split is charged for that, by the logarithm of how many sides of its size fit. Where a
+    node is surely two pieces, it is two pieces for the splits above it.
     """
     rows = plan.order
     matrix = graph.matrix()[rows][:, rows]
     edges = (matrix.indptr, matrix.indices, matrix.data)
     x, w, inverse = vectors[rows], weights[rows], graph.inverse_dimension[rows]
+    copies = graph.copies_of(rows)
+    pieces = [np.array([low]) for low in plan.low.tolist()]  # where those of each node begin
     excess = np.full(plan.root + 1, np.nan)
     for v in range(plan.n_leaves, plan.root + 1):
         sides = plan.children[v]
@@ -66,7 +70,11 @@ def all_excess(
             low, middle, high = int(plan.low[v]), int(plan.low[second]), int(plan.high[v])
             fit = min(plan.weight[v] / plan.weight[second], leaves.sum() / leaves[1])
             searched = np.log(max(fit / 2.0, 1.0))
-            excess[v] = split_excess(x, w, inverse, edges, low, middle, high) - _SEARCH * searched
+            bounds = np.concatenate([*(pieces[side] for side in sides), [high]])
+            found = split_excess(x, w, inverse, edges, low, middle, high, bounds, copies)
+            excess[v] = found - _SEARCH * searched
+            if excess[v] >= SURE:
+                pieces[v] = bounds[:-1]
     return excess
 
 

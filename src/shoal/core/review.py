@@ -143,7 +143,10 @@ def _compared(
     part = matrix[rows][:, rows].tocsr()
     edges = part.indptr, part.indices, part.data
     inverse = graph.inverse_dimension[rows]
-    excess = split_excess(vectors[rows], weights[rows], inverse, edges, 0, len(one), len(rows))
+    copies = graph.copies_of(rows)
+    excess = split_excess(
+        vectors[rows], weights[rows], inverse, edges, 0, len(one), len(rows), copies=copies
+    )
     return excess, _bridge(part, rows, len(one))
 
 

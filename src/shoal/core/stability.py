@@ -31,7 +31,13 @@ def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:
     return np.asarray(found, np.int64)
 
 
-def agreement(order: NDArray, clusters: NDArray, part: NDArray, other: Tree) -> NDArray[np.float64]:
+def agreement(
+    order: NDArray,
+    clusters: NDArray,
+    part: NDArray,
+    other: Tree,
+    copies: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     """Give the best Jaccard index of each cluster with any piece of another tree.
 
     Parameters
@@ -44,6 +50,8 @@ def agreement(order: NDArray, clusters: NDArray, part: NDArray, other: Tree) -> 
         The rows that the other tree was built on.
     other : Tree
         Its leaves number the rows of `part`.
+    copies : ndarray, shape (m,), optional
+        How many rows each counts as; 1 when not given.
 
     Returns
     -------
@@ -56,13 +64,16 @@ def agreement(order: NDArray, clusters: NDArray, part: NDArray, other: Tree) -> 
     """
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    place = position[part[other.order]]
+    members = part[other.order]
+    place = position[members]
     runs = pieces(other)
-    lengths = runs[:, 1] - runs[:, 0]
+    mass = np.ones(len(place)) if copies is None else copies[members]
+    until = np.concatenate([[0.0], np.cumsum(mass)])
+    lengths = until[runs[:, 1]] - until[runs[:, 0]]
     best = np.full(len(clusters), np.nan)
-    total = np.zeros(len(place) + 1, np.int64)
+    total = np.zeros(len(place) + 1)
     for i, (low, high) in enumerate(clusters):
-        np.cumsum((place >= low) & (place < high), out=total[1:])
+        np.cumsum(((place >= low) & (place < high)) * mass, out=total[1:])
         size = total[-1]
         if size >= _LEAST_SEEN:
             both = total[runs[:, 1]] - total[runs[:, 0]]
@@ -80,10 +91,13 @@ class Resampled:
         The rows of each part.
     trees : tuple of Tree
         The tree of each part.
+    copies : ndarray, shape (m,), optional
+        How many rows each counts as; 1 when not given.
     """
 
     parts: tuple[NDArray, ...]
     trees: tuple[Tree, ...]
+    copies: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -93,22 +107,31 @@ class Resampled:
         seed: int,
         times: int = 8,
         workers: int = 1,
+        copies: NDArray[np.float64] | None = None,
     ) -> Resampled:
         """Draw `times` parts (80 % of the rows, at most 8,000) and build the tree of each.
+
+        A part of the rows has some of every pile, so all piles are in each part.
 
         Parameters
         ----------
         fit : callable
             ``fit(rows, seed) -> Tree`` builds a tree on these rows of the data.
         """
-        size = max(min(n_rows * 4 // 5, _MOST_ROWS), 1)
+        piles = np.flatnonzero(copies > 1) if copies is not None else np.empty(0, np.int64)
+        others = np.delete(np.arange(n_rows), piles)
+        size = max(min(len(others) * 4 // 5, _MOST_ROWS), int(not len(piles)))
         parts = tuple(
-            np.sort(np.random.default_rng([seed, time]).choice(n_rows, size, replace=False))
+            np.sort(
+                np.append(
+                    np.random.default_rng([seed, time]).choice(others, size, replace=False), piles
+                )
+            )
             for time in range(times)
         )
         with ThreadPoolExecutor(workers) as pool:
             trees = tuple(pool.map(fit, parts, range(seed + 1, seed + 1 + times)))
-        return cls(parts, trees)
+        return cls(parts, trees, copies)
 
     def stability(self, order: NDArray, clusters: NDArray) -> NDArray[np.float64]:
         """Give the mean agreement of each cluster (runs of `order`) with the trees.
@@ -119,7 +142,10 @@ class Resampled:
             0..1; NaN for clusters too small to be seen in the parts.
         """
         seen = np.asarray(
-            [agreement(order, clusters, p, t) for p, t in zip(self.parts, self.trees, strict=True)]
+            [
+                agreement(order, clusters, part, tree, self.copies)
+                for part, tree in zip(self.parts, self.trees, strict=True)
+            ]
         )
         counts = (~np.isnan(seen)).sum(0)
         mean: NDArray[np.float64] = np.nansum(seen, 0) / np.maximum(counts, 1)

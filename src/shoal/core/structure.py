@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shoal.core.communities import find_communities
 from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
-from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph
+from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
 from shoal.core.layers import (
     NOISE,
@@ -22,6 +22,7 @@ from shoal.core.layers import (
     primary_threshold,
 )
 from shoal.core.nearest import nearest_neighbours
+from shoal.core.piles import find_piles
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 
@@ -71,6 +72,7 @@ def fit_structure(
     detail: float | None = None,
     resamples: int = 8,
     constraints: Constraints | None = None,
+    radius: NDArray | None = None,
 ) -> Structure:
     """Find the tree over the representatives, and the layers that the data mark.
 
@@ -96,20 +98,26 @@ def fit_structure(
         Random parts that vote on the splits; 0 for none.
     constraints : Constraints, optional
         What people said: groups that stay together, or come apart.
+    radius : ndarray, shape (m,), optional
+        Root mean square of the distances of the rows that each stands for, to tell piles from
+        coarse representatives; 0 when not given. Infinite: many equal rows are no group.
     """
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
     asked = None if isinstance(layers, str) else layers
-    if m < 3:
+    if m < 2:
         return _tiny(m, asked)
     k = min(neighbours or MOST_NEIGHBOURS, m - 1)
-    found, distances = nearest_neighbours(vectors, k, workers=workers)
-    graph = build_graph(found, distances, weights, neighbours)
+    nearest = nearest_neighbours(vectors, k, workers=workers)
+    piles = find_piles(vectors, weights, *nearest, radius)
+    if m < 3 and not piles.all():
+        return _tiny(m, asked)
+    graph, distances = _graph_of(vectors, nearest, weights, piles, neighbours, workers)
 
     def fit(rows: NDArray, draw: int) -> Tree:
         share = weights[rows].sum() / weights.sum()
         least = None if min_size is None else max(1, round(min_size * share))
-        return _plain_tree(vectors[rows], weights[rows], draw, least, neighbours)
+        return _plain_tree(vectors[rows], weights[rows], piles[rows], draw, least, neighbours)
 
     def draw(number: int) -> _Draw:
         return _Draw.of(vectors, weights, graph, seed + number, min_size, detail, constraints)
@@ -118,13 +126,27 @@ def fit_structure(
     draws = [draw(0)]
     if resamples and draws[0].surpasses_noise:
         draws += [draw(i) for i in range(1, _DRAWS if m <= _CHEAP else 1)]
-        resampled = Resampled.of(m, fit, seed, resamples, workers)
+        resampled = Resampled.of(m, fit, seed, resamples, workers, graph.copies)
         for one in draws:
             one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     chosen = most_typical(draws)
     marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked, detail)
-    kept = graph.neighbours.shape[1]
-    return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances[:, :kept])
+    return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances)
+
+
+def _graph_of(
+    vectors: NDArray,
+    nearest: tuple[NDArray[np.int32], NDArray[np.float32]],
+    weights: NDArray,
+    piles: NDArray[np.bool_],
+    neighbours: int | None,
+    workers: int = 1,
+) -> tuple[Graph, NDArray[np.float32]]:
+    """Build the graph, and return the distances to the neighbours that it uses."""
+    if piles.any():
+        return build_graph_with_piles(vectors, nearest, weights, piles, neighbours, workers)
+    graph = build_graph(*nearest, weights, neighbours)
+    return graph, nearest[1][:, : graph.neighbours.shape[1]]
 
 
 @dataclass
@@ -213,12 +235,17 @@ def _tiny(m: int, asked: tuple[int, ...] | None) -> Structure:
 
 
 def _plain_tree(
-    vectors: NDArray, weights: NDArray, seed: int, min_size: int | None, neighbours: int | None
+    vectors: NDArray,
+    weights: NDArray,
+    piles: NDArray[np.bool_],
+    seed: int,
+    min_size: int | None,
+    neighbours: int | None,
 ) -> Tree:
     """Build the tree of a random part, without votes."""
     vectors = np.ascontiguousarray(vectors)
     k = min(neighbours or MOST_NEIGHBOURS, len(vectors) - 1)
-    graph = build_graph(*nearest_neighbours(vectors, k), weights, neighbours)
+    graph, _ = _graph_of(vectors, nearest_neighbours(vectors, k), weights, piles, neighbours)
     return _Draw.of(vectors, weights, graph, seed, min_size).tree
 
 

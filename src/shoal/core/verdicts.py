@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.piles import rows_each
 from shoal.core.tree import Tree
 
 _NEAR = 5  # the distance to the fifth neighbour tells how densely a row lies
@@ -135,17 +136,22 @@ def row_confidence(
 
 
 def far_representatives(
-    neighbours: NDArray[np.int32], affinities: NDArray[np.float32], distances: NDArray[np.float32]
+    neighbours: NDArray[np.int32],
+    affinities: NDArray[np.float32],
+    distances: NDArray[np.float32],
+    weights: NDArray,
 ) -> NDArray[np.bool_]:
     """Tell which representatives lie far out: tied to nothing, or in much thinner surroundings.
 
     How thinly a row lies is its distance to its fifth neighbour, compared with that of its
     neighbours (after the local outlier factor, Breunig et al. 2000); far is 6 robust standard
-    deviations above the median of the logarithm, and 1.5 times as thin at least.
+    deviations above the median of the logarithm, and 1.5 times as thin at least. The rows that
+    one stands for are its first neighbours: one of many copies is never far.
     """
     m, k = neighbours.shape
     if m < 3 or k == 0:
         return np.zeros(m, np.bool_)
+    copies = rows_each(np.asarray(weights, np.float64)) - 1
     reach = distances[:, min(_NEAR, k) - 1].astype(np.float64)
     positive = reach[reach > 0]
     floor = 1e-3 * float(np.median(positive)) if len(positive) else 1.0
@@ -154,9 +160,11 @@ def far_representatives(
     thinness = log_reach - around
     middle = np.median(thinness)
     deviation = 1.4826 * np.median(np.abs(thinness - middle))
+    own = distances[np.arange(m), np.clip(_NEAR - copies, 1, k).astype(np.int64) - 1]
+    thinness = np.log(np.maximum(own, floor)) - around
     far = thinness > middle + max(_FAR_MADS * deviation, _FAR_LEAST)
     alone: NDArray[np.bool_] = affinities.sum(axis=1) <= 0
-    return far | alone
+    return (far | alone) & (copies < _NEAR)
 
 
 def row_limits(radius: NDArray[np.float32], neighbours: NDArray[np.int32]) -> NDArray[np.float32]:

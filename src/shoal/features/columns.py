@@ -20,6 +20,8 @@ from shoal.features.fill import fill_from
 from shoal.features.scales import MISMATCH, Scale, learn_scale
 from shoal.features.vectors import WIDEST, Vectors
 
+_TOGETHER = 0.7  # power of a chance: ten columns that go together are as seven that do not
+
 
 class ColumnLike(Protocol):
     """What is known of a column."""
@@ -149,6 +151,15 @@ class Columns:
     def n_features(self) -> int:
         """Length of one feature row."""
         return min(self.wide, WIDEST)
+
+    def equal_by_chance(self, rows: float) -> bool:
+        """Tell whether so many rows would hold equal ones even where nothing groups them.
+
+        The chance that two cells are equal is about that of independent normal columns, taken to
+        a power that allows for columns that go together.
+        """
+        chances = [1.0 / s if isinstance(s, int) else s.equal for s in self.scales]
+        return rows * float(np.prod(np.minimum(chances, 1.0))) ** _TOGETHER > 1.0
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""

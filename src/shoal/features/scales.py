@@ -18,6 +18,7 @@ _TAILS = (0.02, 0.05, 0.1, 0.25)
 _SPREADS = ((0.25, 1.349), (0.1, 2.563), (0.01, 4.653))  # of a normal law between these quantiles
 _LIMIT, _FARTHEST = 3.0, 10.0
 _WIDEST_STEP = 3.0
+_PEAK = 0.4  # density of the normal law at its middle, a standard deviation wide
 _GRID = np.linspace(0, 1, 2001)
 _ATOM = ("atom", "low", "high")
 _NEAR = 0.25
@@ -97,6 +98,12 @@ class Scale:
     def _limited(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give numbers re-expressed and within limits."""
         return _limit(_power(numbers, self.power, self.start), self.middle, self.unit)
+
+    @property
+    def equal(self) -> float:
+        """Chance that two numbers are equal, by the width of a step at the median."""
+        ends = np.array([self.fill - self.step / 2, self.fill + self.step / 2])
+        return _PEAK * float(np.diff(self.apply(ends))[0])
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values; those about an atom only where there is one."""

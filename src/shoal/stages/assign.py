@@ -182,7 +182,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
-    return {"version": 4, "previous": kept}
+    return {"version": 5, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:
@@ -258,9 +258,9 @@ def _work(context: Context) -> dict[str, Any]:
     """Assign every shard."""
     folder, summary, tree = (context.stage(name) for name in ("assign", "summarise", "tree"))
     neighbours = read_npy(tree.whole("neighbours"))
-    far = far_representatives(
-        neighbours, read_npy(tree.whole("affinities")), read_npy(tree.whole("distances"))
-    )
+    affinities, distances = (read_npy(tree.whole(name)) for name in ("affinities", "distances"))
+    weights = read_npy(summary.whole("weights"))
+    far = far_representatives(neighbours, affinities, distances, weights)
     limits = row_limits(read_npy(summary.whole("radius")), neighbours)
     grown, result = context.grown, Result(context.run)
     if grown is not None:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.nearest import nearest_neighbours
 from shoal.core.spec import parse_spec
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
@@ -134,7 +135,11 @@ class Fitted:
     @cached_property
     def apart(self) -> NDArray[np.float32]:
         """The distance of each representative to the nearest other one, (m,)."""
-        return read_npy(self.result.run.stage("tree").whole("distances"))[:, 0]
+        tree = self.result.run.stage("tree")
+        own = read_npy(tree.whole("neighbours"))[:, 0] == np.arange(self.result.tree.n_leaves)
+        if own.any():  # piles come first among their own neighbours
+            return nearest_neighbours(self.result.representatives.vectors, 1)[1][:, 0]
+        return read_npy(tree.whole("distances"))[:, 0]
 
     def unfitted(
         self, place: NDArray[np.int32], distance: NDArray[np.float32], margin: NDArray[np.uint8]

@@ -216,10 +216,11 @@ def _look(context: Context, gauge: Gauge, new: _Sample) -> _Looked:
     first, leaf, _ = distinct_rows(vectors)
     weight = _weights(gauge, new, place)[good]
     counts = np.bincount(leaf, weight)
-    seed, workers = context.settings.seed, context.settings.workers or 1
+    options: dict[str, Any] = {"workers": context.settings.workers or 1, "resamples": 0}
+    options["radius"] = np.full(len(first), np.inf)  # weights are of a sample, not of copies
+    seed = context.settings.seed
     trees = tuple(
-        fit_structure(vectors[first], counts, seed=seed + n, workers=workers, resamples=0).tree
-        for n in range(_TREES)
+        fit_structure(vectors[first], counts, seed=seed + n, **options).tree for n in range(_TREES)
     )
     kept = rows[good], is_old[good], stretched[good], weight
     return _Looked(*kept, vectors, home, leaf, trees, place[good])

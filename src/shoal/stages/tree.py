@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shoal.core.structure import fit_structure
+from shoal.features.columns import Columns
 from shoal.stages.base import Context, Stage
 from shoal.storage import read_json, read_npy, write_json, write_npy
 
@@ -15,7 +19,7 @@ def _facts(context: Context) -> dict[str, Any]:
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     return {
         **learnt,
-        "version": 2,
+        "version": 3,
         "seed": settings.seed,
         "layers": settings.layers,
         "detail": settings.detail,
@@ -40,6 +44,7 @@ def _work(context: Context) -> dict[str, Any]:
             neighbours=settings.neighbours,
             layers=settings.layers,
             detail=settings.detail,
+            radius=_radius(context),
             constraints=None if context.learnt is None else context.learnt.constraints(context.run),
         )
         for name, array in structure.tree.to_arrays().items():
@@ -54,6 +59,16 @@ def _work(context: Context) -> dict[str, Any]:
         "layers": [layer["k"] for layer in layers],
         "clusters": next(layer["k"] for layer in layers if layer["primary"]),
     }
+
+
+def _radius(context: Context) -> NDArray[np.float32]:
+    """Read how far from each representative its rows are; equal cells of tables can be chance."""
+    summary, encoder = context.stage("summarise"), context.encoder
+    radius: NDArray[np.float32] = read_npy(summary.whole("radius"))
+    rows = context.stage("project").receipt.counts["rows"]
+    if isinstance(encoder, Columns) and encoder.equal_by_chance(rows):
+        return np.full_like(radius, np.inf)
+    return radius
 
 
 STAGE = Stage("tree", ("summarise",), _facts, _work, by_rows=False, once=True)

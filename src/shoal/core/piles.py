@@ -1,0 +1,122 @@
+"""Piles: representatives that stand for many equal rows, and so lie more densely than any other.
+
+A pile of w equal rows counts as w rows at no distance from each other: a group of its own. It is
+told from three things that only look like it. A coarse representative stands for many rows that
+are spread around it. In data that are repeated evenly each row stands for as many. And rows that
+are rounded meet in the cells of a lattice: there the steps from cell to cell repeat.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.stats import poisson
+
+# As many others at no distance fill the fewest neighbours that a row has (`graph`).
+_FEWEST = 6.0
+# One pile or more that is none, in so many sets of rows drawn again by chance (a bootstrap).
+_CHANCE = 0.01
+# So few different rows show no groups by their places alone: it is their copies that tell.
+_FEW = 100
+_COMMON = 0.25  # quantile of the weights that stands for rows that are no piles
+# Distance to the nearest other one over the root mean square of its own rows': 1 for coarse
+# representatives of many dimensions, 3.5 for those of one.
+_APART = 4.0
+# A lattice repeats a step so often; up to four piles in general place do not.
+_REPEATED = 4
+_SAME = 1e-4  # of a step's length: float32 coordinates differ by less
+_SKETCH = 8  # directions by which steps are compared
+# Variance over mean of the weights of cells: where rows fall into them by chance, it is 1 or more.
+_STEADY = 0.1
+_NEAR = 1.5  # times the distance to the nearest: so far the nearest cells are looked for
+_COMPARED = 2_000  # representatives, besides heavy ones, whose steps are compared
+
+
+def rows_each(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Count the rows that each representative stands for, one that is no pile being 1 or less.
+
+    Where there are many representatives, the unit is what the lighter ones stand for.
+
+    >>> rows_each(np.array([2.0, 500.0])).tolist(), rows_each(np.full(200, 8.0)).max()
+    ([2.0, 500.0], 1.0)
+    """
+    if len(weights) <= _FEW:
+        return weights
+    return weights / max(float(np.quantile(weights, _COMMON)), 1.0)
+
+
+def find_piles(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    neighbours: NDArray[np.int32],
+    distances: NDArray[np.float32],
+    radius: NDArray[np.float32] | None = None,
+) -> NDArray[np.bool_]:
+    """Tell which representatives are piles, shape (m,).
+
+    Parameters
+    ----------
+    vectors, weights : ndarray, shape (m, d) and (m,)
+    neighbours, distances : ndarray, shape (m, k)
+        Nearest first.
+    radius : ndarray, shape (m,), optional
+        Root mean square of the distances of the rows that each stands for; 0 when not given.
+    """
+    rows, apart = rows_each(weights), distances[:, 0]
+    far = apart > (0.0 if radius is None else _APART * radius)
+    heavy = np.flatnonzero((rows >= _FEWEST) & (weights >= _by_chance(weights)) & far)
+    if len(heavy):
+        heavy = heavy[~_in_lattice(vectors, weights, heavy, neighbours, distances)]
+    piles = np.zeros(len(weights), np.bool_)
+    piles[heavy] = True
+    return piles
+
+
+def _by_chance(weights: NDArray[np.float64]) -> float:
+    """Give how many equal rows drawing again by chance makes in one set in a hundred.
+
+    Rows drawn with replacement come once, twice, … as a Poisson law without its zero says; its
+    mean is twice the ratio of those that come twice to those that come once.
+    """
+    once, twice = np.count_nonzero(weights == 1), np.count_nonzero(weights == 2)
+    if not once:
+        return _FEWEST
+    return float(poisson.isf(_CHANCE / len(weights), 2.0 * twice / once)) + 1.0
+
+
+def _in_lattice(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    heavy: NDArray[np.int64],
+    neighbours: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Tell which heavy representatives are cells of a lattice: rounded rows, not copies."""
+    some = np.arange(0, len(vectors), -(-len(vectors) // _COMPARED))
+    rows = np.unique(np.concatenate([heavy, some]))
+    at, rank = np.nonzero(distances[rows] <= _NEAR * distances[rows, :1])
+    one, other = rows[at], neighbours[rows[at], rank].astype(np.int64)
+    pair = np.minimum(one, other) * len(weights) + np.maximum(one, other)
+    _, first, inverse = np.unique(pair, return_index=True, return_inverse=True)
+    step = vectors[other[first]].astype(np.float64) - vectors[one[first]]
+    repeated = _repeated(step, distances[rows[at], rank][first])[inverse]
+    cells = np.zeros(len(weights), np.bool_)
+    cells[one[repeated]] = cells[other[repeated]] = True
+    mass = weights[cells]
+    if len(mass) and mass.var() < _STEADY * mass.mean():
+        cells[:] = False
+    return cells[heavy]
+
+
+def _repeated(step: NDArray[np.float64], length: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which steps occur several times, in one direction or the other."""
+    if len(step) < _REPEATED:
+        return np.zeros(len(step), np.bool_)
+    turns = np.random.default_rng(0).normal(size=(step.shape[1], _SKETCH)) / np.sqrt(_SKETCH)
+    sketch = step @ turns
+    both = np.concatenate([sketch, -sketch])
+    tree = cKDTree(both, compact_nodes=False, balanced_tree=False)  # many are equal
+    bound = _SAME * length.astype(np.float64)
+    away = tree.query(sketch, k=_REPEATED, distance_upper_bound=bound.max(initial=0.0) + 1e-300)[0]
+    return np.asarray(away[:, -1] <= bound)
