@@ -4,7 +4,12 @@ import os
 import shutil
 import sqlite3
 
+import numpy as np
 import pytest
+
+from shoal.errors import RunError
+from shoal.explore.prepare import prepare_leaves, prepare_map
+from shoal.storage import NOTES, RunFolder, delete, read_json, write_json, write_npy
 
 
 @pytest.fixture
@@ -68,3 +73,32 @@ def test_a_linked_log_of_edits_is_not_followed(shoal, foreign, tmp_path, command
     assert "edits.sqlite is a symbolic link" in result.stdout + result.stderr
     assert other.read_bytes() == before
     assert set(os.listdir(tmp_path)) == {"foreign.shoal", "other.sqlite"}
+
+
+@pytest.mark.parametrize("name", ["leaves", "map", ".explore.lock"])
+def test_what_the_explorer_keeps_is_not_put_behind_links(foreign, tmp_path, name):
+    other = tmp_path / "other"
+    if name == ".explore.lock":
+        other.write_text("precious")
+    else:
+        write_npy(other / "spots" / "whole.npy", np.arange(3))
+    before = [path.read_bytes() for path in (other, *other.rglob("*")) if path.is_file()]
+    (foreign / name).symlink_to(other)
+    folder = RunFolder.open(foreign)
+    prepare = prepare_map if name == "map" else prepare_leaves
+    if name == "map":
+        prepare_leaves(folder, foreign)
+    with pytest.raises(RunError, match=f"{name} is a symbolic link"):
+        prepare(folder, foreign)
+    assert before == [path.read_bytes() for path in (other, *other.rglob("*")) if path.is_file()]
+
+
+def test_what_workers_note_is_not_read_or_deleted_behind_a_link(foreign, tmp_path):
+    (tmp_path / "other").mkdir()
+    for file in ("1.json", "x.json"):
+        (tmp_path / "other" / file).write_text("{}")
+    (foreign / NOTES).symlink_to(tmp_path / "other")
+    for act in (read_json, delete, lambda path: write_json(path, {})):
+        with pytest.raises(RunError, match=f"{NOTES} is a symbolic link"):
+            act(foreign / NOTES / "1.json")
+    assert sorted(os.listdir(tmp_path / "other")) == ["1.json", "x.json"]

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from shoal.errors import InputError, StorageFullError
-from shoal.export import write_labels
+from shoal.export import write_labels, write_report
 
 
 @pytest.fixture
@@ -72,3 +72,25 @@ def test_other_endings_and_places_are_refused(table, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageFullError):
         write_labels(table, tmp_path / "file" / "labels.csv")
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.npy", "x.html"])
+def test_a_link_in_the_place_of_a_file_is_replaced_and_never_followed(tmp_path, vector_run, name):
+    other, path = tmp_path / "other", tmp_path / name
+
+    def write(force):
+        if name == "x.html":
+            write_report(vector_run, path, force=force)
+        else:
+            write_labels(pa.table({"cluster": pa.array([1], pa.int32())}), path, force=force)
+
+    for there in (True, False):
+        other.write_text("precious") if there else other.unlink()
+        path.unlink(missing_ok=True)
+        path.symlink_to(other)
+        with pytest.raises(InputError, match="exists"):
+            write(False)
+        write(True)
+        assert not path.is_symlink()
+        assert other.exists() == there
+        assert not there or other.read_text() == "precious"
