@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from shoal.core.communities import find_communities
-from shoal.core.graph import Graph, build_graph
+from shoal.core.graph import Graph, build_graph, build_graph_with_piles
 from shoal.core.nearest import nearest_neighbours
 
 
@@ -87,3 +87,14 @@ def test_a_community_does_not_span_parts_without_an_edge():
     labels = find_communities(graph)
     assert n_parts >= 4
     assert all(len(np.unique(part[labels == c])) == 1 for c in np.unique(labels))
+
+
+def test_a_pile_is_a_community_and_changes_no_other():
+    x = np.concatenate([np.random.default_rng(0).normal(size=(90, 3)), [[9, 9, 9]]])
+    x = x.astype(np.float32)
+    piles = np.arange(91) == 90
+    graph, _ = build_graph_with_piles(x, nearest_neighbours(x, 8), np.where(piles, 80, 1), piles)
+    found = find_communities(graph)
+    alone = find_communities(build_graph(*nearest_neighbours(x[:90], 8)))
+    assert (found == found[90]).sum() == 1
+    assert len(np.unique(np.stack([found[:90], alone]), axis=1).T) == len(np.unique(alone))

@@ -145,3 +145,41 @@ def test_what_a_side_without_edges_to_the_other_weighs_does_not_matter(times):
     same = (even.indptr, even.indices, even.data)
     without = split_excess(x, np.ones(230), np.full(230, 1 / 3), same, 0, 200, 230)
     assert found == pytest.approx(without, abs=0.35)
+
+
+def pile_graph(weights):
+    """The edges of piles alone: each copy has ten, of weight 1/3."""
+    return edges_of(np.diag(10 / 3 * np.asarray(weights)))
+
+
+def test_two_piles_hand_computed():
+    x, weights = np.array([[0.0], [1.0]], np.float32), np.array([50.0, 20.0])
+    found = split_excess(
+        x, weights, np.ones(2), pile_graph(weights), 0, 1, 2, copies=(weights, 10.0)
+    )
+    # half an edge, of 500 + 200 that weigh a third, beside those of either side
+    assert found == pytest.approx(np.log(0.5 / (0.5 * 701 / (500.5 * 200.5))))
+
+
+def test_a_split_of_other_rows_takes_no_notice_of_piles():
+    x, weights, inverse, matrix, *_ = random_piece(5)
+    alone = excess_of(x, weights, inverse, matrix, 0, 10, 24)
+    more = np.zeros((26, 26))
+    more[1:25, 1:25] = matrix
+    more[0, 0] = more[25, 25] = 1000.0
+    x = np.concatenate([[[9, 9, 9]], x, [[-7, 5, 5]]]).astype(np.float32)
+    weights, inverse = np.r_[300, weights, 400], np.r_[1, inverse, 1]
+    copies = np.r_[300, np.ones(24), 400]
+    found = split_excess(x, weights, inverse, edges_of(more), 0, 11, 26, copies=(copies, 10.0))
+    assert found == pytest.approx(alone)
+
+
+def test_empty_space_between_pieces_of_a_side_does_not_hide_a_split():
+    x = np.repeat(np.float32([[0, 0], [1, 0], [3, 1]]), 60, axis=0)
+    x = x + 1e-4 * np.random.default_rng(0).normal(size=x.shape).astype(np.float32)
+    graph = build_graph(*nearest_neighbours(x, 8))
+    edges = graph.indptr, graph.indices, graph.weights
+    parts = x, np.ones(180), graph.inverse_dimension, edges, 0, 120, 180
+    bounds = np.array([0, 60, 120, 180])
+    assert split_excess(*parts) < 0
+    assert split_excess(*parts, bounds) > 2

@@ -7,7 +7,9 @@ from shoal.core.graph import (
     LEAST_NEIGHBOURS,
     MOST_NEIGHBOURS,
     build_graph,
+    build_graph_with_piles,
     choose_neighbours,
+    graph_again,
     inverse_dimension,
     neighbours_before_jump,
     shared_neighbours,
@@ -196,3 +198,39 @@ def test_duplicates_stay_finite(x):
     assert np.isfinite(graph.weights).all()
     assert np.isfinite(graph.inverse_dimension).all()
     assert (graph.weights <= 1).all()
+
+
+def test_piles_are_tied_to_themselves_alone_and_change_no_other_tie():
+    x = np.concatenate([cloud(60, 4), 9 * cloud(3, 4)]).astype(np.float32)
+    piles = np.arange(63) >= 60
+    weights = np.where(piles, 50.0, 1.0)
+    near = nearest_neighbours(x, 10)
+    graph, distances = build_graph_with_piles(x, near, weights, piles, 8)
+    found, away = nearest_neighbours(x[:60], 10)
+    plain = build_graph(found, away, np.ones(60), 8)
+    assert (graph.matrix()[:60, :60] != plain.matrix()).nnz == 0
+    assert np.array_equal(distances[:60], away[:, :8])
+    assert graph.matrix()[60:].nnz == 3
+    assert np.array_equal(graph.neighbours[60:, 0], [60, 61, 62])
+    assert np.array_equal(graph.neighbours[60:, 1:], near[0][60:, :7])
+    assert graph.copies.tolist() == weights.tolist()
+    # each copy has the edges of a row in the mean
+    edges = plain.matrix()
+    assert graph.degree == pytest.approx(edges.nnz / 60)
+    assert graph.matrix().diagonal()[60:] == pytest.approx(50 * edges.sum() / 60)
+    again = graph_again(graph.neighbours, graph.affinities, distances, weights)
+    assert (again.matrix() != graph.matrix()).nnz == 0
+    assert np.allclose(again.inverse_dimension, graph.inverse_dimension, rtol=1e-3)
+    assert again.copies.tolist() == graph.copies.tolist()
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_piles_with_hardly_any_other_rows(others):
+    x = cloud(3 + others, 4).astype(np.float32)
+    piles = np.arange(len(x)) < 3
+    near = nearest_neighbours(x, len(x) - 1)
+    graph, distances = build_graph_with_piles(x, near, np.where(piles, 9.0, 1.0), piles)
+    assert graph.matrix().diagonal()[:3].min() > 0
+    assert graph.matrix()[:3].nnz == 3
+    assert distances.shape == graph.neighbours.shape == graph.affinities.shape
+    assert np.isfinite(graph.inverse_dimension).all()

@@ -1,79 +1,88 @@
-"""Piles of equal rows among representatives."""
-
 import numpy as np
 import pytest
 
-import shoal
+from shoal.core.distinct import distinct_rows
 from shoal.core.nearest import nearest_neighbours
-from shoal.core.piles import find_piles
+from shoal.core.piles import find_piles, rows_each
 
 
-def piles_of(vectors, weights):
-    vectors = np.asarray(vectors, np.float32)
-    nearest = nearest_neighbours(vectors, min(15, len(vectors) - 1))
-    return find_piles(vectors, np.asarray(weights, float), *nearest)
+def piles_of(rows, radius=None):
+    """Weights of the distinct rows, and which of them are piles."""
+    rows = np.asarray(rows, np.float32)
+    first, _, counts = distinct_rows(rows)
+    x, weights = rows[first], counts.astype(np.float64)
+    near = nearest_neighbours(x, min(15, len(x) - 1))
+    radius = None if radius is None else np.full(len(x), radius, np.float32)
+    return weights, find_piles(x, weights, *near, radius)
 
 
-def test_heavy_rows_among_light_ones_are_piles():
-    rng = np.random.default_rng(0)
-    weights = np.ones(200)
-    weights[:3] = 50, 400, 20
-    assert np.flatnonzero(piles_of(rng.normal(size=(200, 8)), weights)).tolist() == [0, 1, 2]
+def normal(n, d, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
 
 
-def test_rows_that_all_stand_for_as_many_are_not():
-    rng = np.random.default_rng(0)
-    assert not piles_of(rng.normal(size=(300, 8)), np.full(300, 40.0)).any()
+def test_rows_each_hand_computed():
+    assert rows_each(np.array([3.0, 600.0])).tolist() == [3, 600]
+    heavy = np.append(np.full(200, 30.0), 600.0)
+    assert rows_each(heavy)[[0, -1]].tolist() == [1, 20]
+    assert rows_each(np.append(np.ones(200), 7.0))[-1] == 7
 
 
-def test_cells_of_a_lattice_are_not():
-    rng = np.random.default_rng(0)
-    rows = np.rint(1.5 * rng.normal(size=(5000, 2)))
-    cells, weights = np.unique(rows, axis=0, return_counts=True)
-    assert not piles_of(cells, weights).any()
+@pytest.mark.parametrize("count", [2, 3, 40])
+@pytest.mark.parametrize("d", [1, 2, 8])
+def test_copies_alone_are_piles(count, d):
+    _, piles = piles_of(np.repeat(normal(count, d), 10, axis=0))
+    assert piles.all()
 
 
-@pytest.mark.parametrize("count", [2, 3, 7, 30])
-def test_every_pile_is_a_cluster_without_outliers(count):
-    rows = np.repeat(np.random.default_rng(0).normal(size=(count, 8)), 100, axis=0)
-    run = shoal.fit(rows, workers=1)
-    assert run.primary.k == count
-    assert not run.outliers.any()
-    assert all(len(set(run.labels()[at : at + 100])) == 1 for at in range(0, len(rows), 100))
+def test_copies_beside_other_rows_are_piles():
+    weights, piles = piles_of(np.concatenate([normal(200, 4), np.repeat(normal(5, 4, 1), 8, 0)]))
+    assert np.array_equal(piles, weights == 8)
 
 
-@pytest.mark.parametrize("size", [10, 60, 400])
-def test_piles_beside_other_rows_are_found_as_near_copies_are(size):
-    rng = np.random.default_rng(0)
-    centres = np.repeat(5 * rng.normal(size=(5, 8)), size, axis=0)
-    others = rng.normal(size=(200, 8))
-    truth = np.repeat(np.arange(6), [size] * 5 + [200])
-    for spread in (0.0, 0.05):
-        copies = centres + spread * rng.normal(size=centres.shape)
-        run = shoal.fit(np.concatenate([copies, others]), workers=1)
-        assert run.primary.k == 6
-        labels = run.labels()
-        assert all(len(set(labels[truth == group])) == 1 for group in range(5))
-        assert not run.outliers[truth < 5].any()
+def test_a_regular_grid_with_as_many_copies_everywhere_is_no_rounding():
+    grid = np.stack(np.meshgrid(np.arange(5), np.arange(4)), -1).reshape(-1, 2)
+    assert piles_of(np.repeat(grid, 30, axis=0))[1].all()
 
 
-def test_one_pile_beside_others_of_no_structure():
-    rng = np.random.default_rng(0)
-    rows = np.concatenate([np.zeros((300, 6)), 3 + rng.normal(size=(300, 6))])
-    run = shoal.fit(rows, workers=1)
-    assert run.primary.k == 2
-    assert not run.outliers[:300].any()
+@pytest.mark.parametrize("d", [1, 2, 4])
+@pytest.mark.parametrize("n", [500, 5000])
+def test_rounded_rows_are_no_piles(n, d):
+    generator = np.random.default_rng(n + d)
+    turn = np.linalg.qr(generator.normal(size=(d, d)))[0]
+    for rows in (
+        np.round(2 * generator.normal(size=(n, d))),
+        np.round(generator.normal(size=(n, d)), 1),
+        generator.poisson(2, (n, d)),
+        generator.integers(0, 6, (n, d)) * np.geomspace(1, 0.1, d),
+        np.round(2 * generator.normal(size=(n, d))) @ turn,
+        np.repeat(np.round(4 * generator.normal(size=(n, 1))), 6, axis=1),
+    ):
+        assert not piles_of(rows)[1].any()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_rounded_structureless_rows_stay_one_cluster(seed):
-    rng = np.random.default_rng(seed)
-    assert shoal.fit(np.rint(2 * rng.normal(size=(2000, 3))), workers=1).primary.k == 1
-    assert shoal.fit(rng.poisson(3, (1500, 4)).astype(float), workers=1).primary.k == 1
+def test_yes_and_no_in_many_columns_are_no_piles():
+    weights, piles = piles_of(np.random.default_rng(0).integers(0, 2, (2000, 7)))
+    assert weights.min() >= 6
+    assert not piles.any()
 
 
-def test_rows_repeated_evenly_give_the_groups_of_the_rows_once():
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(450, 6)) + 6 * np.repeat(np.eye(6)[:3], 150, axis=0)
-    once, thrice = shoal.fit(rows, workers=1), shoal.fit(np.repeat(rows, 3, axis=0), workers=1)
-    assert once.primary.k == thrice.primary.k == 3
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_rows_drawn_with_replacement_are_no_piles(times):
+    generator = np.random.default_rng(times)
+    rows = normal(2000, 6)[generator.integers(0, 2000, 2000 * times)]
+    weights, piles = piles_of(rows)
+    assert weights.max() >= 6
+    assert not piles.any()
+
+
+def test_rows_that_are_all_repeated_as_often_are_no_piles():
+    assert not piles_of(np.repeat(normal(300, 6), 20, axis=0))[1].any()
+
+
+def test_coarse_representatives_are_no_piles():
+    x = normal(400, 3).astype(np.float32)
+    found, distances = nearest_neighbours(x, 10)
+    weights = np.where(np.arange(400) < 40, 900.0, 20.0)
+    assert not find_piles(x, weights, found, distances, distances[:, 0]).any()
+    assert find_piles(x, weights, found, distances, 0.1 * distances[:, 0])[:40].all()
+    assert not find_piles(x, weights, found, distances, np.full(400, np.inf)).any()

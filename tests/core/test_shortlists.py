@@ -42,6 +42,14 @@ def test_a_crowded_cell_has_a_longer_list():
     assert (np.diff(shortlists.begin) >= np.minimum(np.maximum(64, 2 * owned), 1000)).all()
 
 
+def test_centres_far_from_all_others_are_found():
+    centres = np.concatenate([cloud(3000), 3 * cloud(6, seed=5)])
+    lists = build_shortlists(centres, length=32)
+    found, distances = search_shortlists(centres[3000:], centres, lists, 1)
+    assert found[:, 0].tolist() == [3000, 3001, 3002, 3003, 3004, 3005]
+    assert (distances == 0).all()
+
+
 def test_nearly_all_rows_of_grouped_data_find_their_nearest_centre():
     groups = 4 * cloud(40, d=16)
     centres = groups[np.arange(3000) % 40] + cloud(3000, d=16, seed=1)

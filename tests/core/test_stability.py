@@ -99,6 +99,21 @@ def test_parts_are_drawn_by_the_seed_alone():
     assert not np.array_equal(one.parts[0], other.parts[0])
 
 
+def test_all_piles_are_in_each_part_and_count_as_their_rows():
+    copies = np.ones(50)
+    copies[[3, 40]] = 12
+    resampled = Resampled.of(
+        50, lambda rows, seed: plain_tree(len(rows)), 0, times=6, copies=copies
+    )
+    for part in resampled.parts:
+        assert len(part) == 38 + 2
+        assert np.isin([3, 40], part).all()
+    alone = np.array([[3, 4], [4, 5]])
+    found = resampled.stability(np.arange(50), alone)
+    assert 0 < found[0] <= 1
+    assert np.isnan(found[1])
+
+
 def test_a_part_has_at_most_eight_thousand_rows():
     resampled = Resampled.of(50_000, lambda rows, seed: plain_tree(len(rows)), 0, times=1)
     assert resampled.parts[0].shape == (8000,)

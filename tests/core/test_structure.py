@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits, make_circles, make_moons
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from shoal.core.dendrogram import Dendrogram
+from shoal.core.distinct import distinct_rows
 from shoal.core.graph import Graph
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.structure import fit_structure, most_typical, vote
@@ -121,6 +122,75 @@ def test_without_structure_there_is_nearly_always_one_cluster(kind, d):
     ks = [fit_structure(x, workers=2).primary.k for x in sets]
     assert sum(k > 1 for k in ks) <= 1
     assert max(ks) <= 2
+
+
+def of_rows(rows, truth, **options):
+    """K, and the agreement, of rows some of which are equal."""
+    first, inverse, counts = distinct_rows(np.asarray(rows, np.float32))
+    found = fit_structure(np.asarray(rows, np.float32)[first], counts, **options)
+    return found.primary.k, adjusted_rand_score(truth, primary(found)[inverse])
+
+
+@pytest.mark.parametrize("d", [1, 2, 8])
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_piles_of_equal_rows_are_clusters(count, d):
+    centres = np.random.default_rng(count + d).normal(size=(count, d))
+    truth = np.repeat(np.arange(count), 50)
+    assert of_rows(centres[truth], truth) == (count, 1)
+
+
+@pytest.mark.parametrize("size", [8, 40, 700])
+def test_piles_beside_other_rows_are_clusters(size):
+    generator = np.random.default_rng(size)
+    piles = np.repeat(5 * generator.normal(size=(3, 6)), size, axis=0)
+    truth = np.repeat([0, 1, 2, 3], [size, size, size, 200])
+    rows = np.concatenate([piles, generator.normal(size=(200, 6))])
+    assert of_rows(rows, truth) == (4, 1)
+
+
+def test_piles_of_very_different_sizes_among_groups():
+    x, truth = blobs([200, 300], 10, 4)
+    sizes = [10, 100, 3000]
+    piles = 4 * np.random.default_rng(1).normal(size=(3, 10))
+    rows = np.concatenate([x, np.repeat(piles, sizes, axis=0)])
+    found = of_rows(rows, np.concatenate([truth, np.repeat([2, 3, 4], sizes)]))
+    assert found == (5, 1)
+
+
+@pytest.mark.parametrize("jitter", [1e-2, 1e-4, 1e-6])
+def test_nearly_equal_rows_are_clusters(jitter):
+    generator = np.random.default_rng(3)
+    truth = np.repeat(np.arange(6), 40)
+    x = generator.normal(size=(6, 5))[truth] + jitter * generator.normal(size=(240, 5))
+    assert agreement(x.astype(np.float32), truth) == 1
+
+
+@pytest.mark.parametrize("kind", ["normal", "poisson", "binary", "again"])
+def test_equal_rows_by_rounding_or_chance_make_no_clusters(kind):
+    generator = np.random.default_rng(0)
+    rows = {
+        "normal": lambda: np.round(2 * generator.normal(size=(1500, 2))),
+        "poisson": lambda: generator.poisson(2, (1500, 3)),
+        "binary": lambda: generator.integers(0, 2, (1500, 6)),
+        "again": lambda: generator.normal(size=(800, 5))[generator.integers(0, 800, 1600)],
+    }[kind]()
+    assert of_rows(rows, np.zeros(len(rows)))[0] == 1
+
+
+def test_half_of_the_rows_twice_gives_the_same_clusters():
+    x, truth = blobs([80] * 6, 8, 10)
+    assert of_rows(np.concatenate([x, x[::2]]), np.append(truth, truth[::2])) == (6, 1)
+
+
+def test_a_pile_is_stable_and_tied_to_itself():
+    x, _ = blobs([150, 150], 5, 6)
+    rows = np.concatenate([x, np.full((1, 5), 30, np.float32)])
+    found = fit_structure(rows, np.append(np.ones(300), 60))
+    assert found.primary.k == 3
+    assert found.primary.stability > 0.95
+    assert found.neighbours[300, 0] == 300
+    assert found.affinities[300].tolist() == [1] + [0] * (found.affinities.shape[1] - 1)
+    assert not (found.neighbours[:300] == 300).any()
 
 
 def test_two_parts_joined_by_nothing():

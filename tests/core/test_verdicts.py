@@ -77,6 +77,17 @@ def test_what_is_tied_to_nothing_is_an_outlier():
     affinities = np.ones(found.shape, np.float32)
     affinities[7] = 0
     assert far_representatives(found, affinities, distance, np.ones(40))[7]
+    assert not far_representatives(found, affinities, distance, np.where(found[:, 0] < 0, 1, 6))[7]
+
+
+@pytest.mark.parametrize(("copies", "far"), [(1, True), (3, True), (6, False), (500, False)])
+def test_copies_lie_densely_however_far_from_all_others(copies, far):
+    x = np.concatenate([np.random.default_rng(0).normal(size=(150, 4)), [[0, 0, 30, 0]]])
+    found, distance = nearest(x, 10)
+    weights = np.append(np.ones(150), copies)
+    assert (
+        far_representatives(found, np.ones(found.shape, np.float32), distance, weights)[150] == far
+    )
 
 
 def test_two_rows_are_no_outliers():

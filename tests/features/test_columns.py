@@ -146,3 +146,19 @@ def test_refuses_rows_of_another_length():
     known, rows = table(DRAW.normal(size=(80, 2)), DRAW.integers(0, 3, (80, 1)))
     with pytest.raises(InputError, match=r"\(80, 2\): \(rows, 3\) is needed"):
         Columns.of(known).encode(rows[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("columns", "step", "rows", "chance"),
+    [(3, 1.0, 5000, True), (3, 1e-3, 5000, False), (30, 1.0, 5000, False), (1, 0.01, 10**5, True)],
+)
+def test_rows_are_equal_by_chance_where_there_are_few_different_cells(columns, step, rows, chance):
+    law = np.sort(np.random.default_rng(0).normal(size=99))
+    scale = learn_scale(np.linspace(0, 1, 99), law, step, False)
+    assert Columns((scale,) * columns, np.zeros((1, columns))).equal_by_chance(rows) == chance
+
+
+def test_categories_are_equal_by_chance_one_in_as_many_as_there_are():
+    encoder = Columns((4, 4, 4), np.zeros((1, 3)))
+    assert encoder.equal_by_chance(64)
+    assert not encoder.equal_by_chance(4)

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# What geometry would make of a cut through a pile of equal rows: as in a round group of some
-# hundred rows in very many dimensions, since no chance makes rows equal.
+# What plain geometry would make of a cut through a pile of equal rows: as much as in a round group
+# of some hundred rows in very many dimensions, where the sparsest cuts are least sparse.
 _PILE = 0.5
 _LENGTH = np.sqrt(12.0)  # of a homogeneous piece, in standard deviations
 
@@ -48,8 +48,9 @@ def split_excess(
     of their number is added before the logarithm; each weighs what those of the side with the
     lighter leaves do.
 
-    Where a side is surely several pieces far from each other, its extent is mostly nothing: then
-    the steps in each piece are held against the extent of that piece.
+    Where a side is surely several pieces far from each other, most of its extent is empty: then
+    the steps in each piece are held against the extent of that piece. Where a side is nothing but
+    piles, chance has no part in it, and the edges of its copies alone decide.
 
     Parameters
     ----------
@@ -68,45 +69,43 @@ def split_excess(
         ln(expected / observed): around 0 in structureless pieces, 2 and more at real splits.
     """
     bounds = np.array([low, middle, high]) if pieces is None else pieces
-    part, rows, degree = weights[low:high], np.ones(high - low), 0.0
-    by_copies = False
+    part, rows, loops = weights[low:high], np.ones(high - low), np.zeros(high - low)
+    sides = slice(None, middle - low), slice(middle - low, None)
+    a_pile = False
     if copies is not None:
-        rows, degree = copies[0][low:high], copies[1]
-        single = rows > 1
-        by_copies = bool(single[: middle - low].all() or single[middle - low :].all())
-        if not by_copies:  # the piles on either side tell nothing of this split
-            part, rows, degree = part * ~single, rows * ~single, 0.0
-    along = _along_axis(vectors[low:high].astype(np.float64), part, middle - low)
+        pile = copies[0][low:high] > 1
+        a_pile = any(pile[side].all() for side in sides)
+        if a_pile:
+            rows, loops = copies[0][low:high], copies[0][low:high] * copies[1]
+        else:  # the piles on either side tell nothing of this split
+            part, rows = part * ~pile, rows * ~pile
+    along = _along_axis(vectors[low:high].astype(np.float64), part, sides)
     if along is None:
         return 0.0
-    sums = _edge_sums(*edges, along, low, middle, high, bounds, degree * rows)
+    sums = _edge_sums(*edges, along, low, middle, high, bounds, loops)
     inside_a, inside_b, across, n_edges, steps, insides = sums
     if n_edges == 0:
         return 0.0
     # Edges weigh as the rows that their ends stand for: one more would be the lighter side's.
-    each = [part[side].sum() / rows[side].sum() for side in _sides(middle - low)]
-    lightness = min(each) * rows.sum() / part.sum()
-    mean_edge = lightness * (inside_a + inside_b + across) / n_edges
+    lightness = min(part[side].sum() / rows[side].sum() for side in sides)
+    mean_edge = lightness * rows.sum() / part.sum() * (inside_a + inside_b + across) / n_edges
     count = across / mean_edge
     across = mean_edge * (count + np.sqrt(count) + 0.5)
     s_a, s_b = inside_a + across, inside_b + across
     ratio = across * (s_a + s_b) / (s_a * s_b)
-    if by_copies:
+    if a_pile:
         return float(np.log(_PILE / ratio))
     mean_inverse = np.average(inverse_dimension[low:high], weights=part)
     dimension = 1.0 / max(float(mean_inverse), 1e-3)
-    expected = _crossed(along, part, bounds - low, middle - low, steps, insides)
+    expected = _crossed(along, part, sides, bounds - low, steps, insides)
     return float(np.log(max(expected, 1e-12) / ratio) - plain_log_ratio(dimension))
 
 
-def _sides(middle: int) -> tuple[slice, slice]:
-    """Both sides of a split, as slices."""
-    return slice(None, middle), slice(middle, None)
-
-
-def _along_axis(x: NDArray, weights: NDArray, middle: int) -> NDArray[np.float64] | None:
+def _along_axis(
+    x: NDArray, weights: NDArray, sides: tuple[slice, slice]
+) -> NDArray[np.float64] | None:
     """Place of each row along the axis between the means of the two sides, if these differ."""
-    a, b = (weights[side] @ x[side] / weights[side].sum() for side in _sides(middle))
+    a, b = (weights[side] @ x[side] / weights[side].sum() for side in sides)
     length = float(np.linalg.norm(b - a))
     return None if length == 0.0 else x @ ((b - a) / length)
 
@@ -114,14 +113,14 @@ def _along_axis(x: NDArray, weights: NDArray, middle: int) -> NDArray[np.float64
 def _crossed(
     along: NDArray,
     weights: NDArray,
+    sides: tuple[slice, slice],
     bounds: NDArray[np.int64],
-    middle: int,
     steps: NDArray[np.float64],
     insides: NDArray[np.float64],
 ) -> float:
     """Share of the weight inside that a cut across homogeneous pieces would cross."""
     inside = max(float(insides.sum()), 1e-300)
-    extent = sum(_spread(along[side], weights[side]) for side in _sides(middle))
+    extent = sum(_spread(along[side], weights[side]) for side in sides)
     whole = 2.0 * (float(steps.sum()) / inside) / max(_LENGTH * extent, 1e-300)
     if len(bounds) == 3:
         return whole
@@ -149,12 +148,11 @@ def _spreads(values: NDArray, weights: NDArray, starts: NDArray) -> NDArray[np.f
 def _edge_sums(  # type: ignore[no-untyped-def]
     indptr, indices, weights, along, low, middle, high, bounds, loops
 ):
-    """Sum the edges within ``low..high``: inside a, inside b, across, number, by piece.
-
-    By piece: their steps along the axis, and their weight.
+    """Sum the edges within ``low..high``: inside a, inside b, across, and in each piece.
 
     Inside sums count both directions of an edge, `across` one; the number counts like them. An
-    edge from a row to itself stands for `loops` edges.
+    edge from a row to itself stands for `loops` edges. Of each piece: the steps of its edges
+    along the axis, and their weight.
     """
     steps = np.zeros(len(bounds) - 1)
     insides = np.zeros(len(bounds) - 1)

@@ -26,6 +26,9 @@ _APART = 4.0
 # A lattice repeats a step so often; up to four piles in general place do not.
 _REPEATED = 4
 _SAME = 1e-4  # of a step's length: float32 coordinates differ by less
+# Of the widest coordinate: what two steps differ by where rows are kept in one byte a number.
+_PACKED = 1.5 / 254
+_LOOSEST = 0.2  # of a step's length: a lattice has no others nearer than three times that
 _SKETCH = 8  # directions by which steps are compared
 # Variance over mean of the weights of cells: where rows fall into them by chance, it is 1 or more.
 _STEADY = 0.1
@@ -100,7 +103,12 @@ def _in_lattice(
     pair = np.minimum(one, other) * len(weights) + np.maximum(one, other)
     _, first, inverse = np.unique(pair, return_index=True, return_inverse=True)
     step = vectors[other[first]].astype(np.float64) - vectors[one[first]]
-    repeated = _repeated(step, distances[rows[at], rank][first])[inverse]
+    length = distances[rows[at], rank][first].astype(np.float64)
+    widest = np.abs(vectors).max(axis=1)
+    error = _PACKED * np.maximum(widest[one[first]], widest[other[first]])
+    error *= np.sqrt(vectors.shape[1])
+    bound = np.minimum(_SAME * length + error, _LOOSEST * length)
+    repeated = _repeated(step, bound)[inverse]
     cells = np.zeros(len(weights), np.bool_)
     cells[one[repeated]] = cells[other[repeated]] = True
     mass = weights[cells]
@@ -109,14 +117,16 @@ def _in_lattice(
     return cells[heavy]
 
 
-def _repeated(step: NDArray[np.float64], length: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which steps occur several times, in one direction or the other."""
-    if len(step) < _REPEATED:
-        return np.zeros(len(step), np.bool_)
+def _repeated(step: NDArray[np.float64], bound: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which steps occur several times, in one direction or the other.
+
+    So many are alike up to a bound; and hardly more up to three times that, or it is by chance.
+    """
     turns = np.random.default_rng(0).normal(size=(step.shape[1], _SKETCH)) / np.sqrt(_SKETCH)
     sketch = step @ turns
     both = np.concatenate([sketch, -sketch])
     tree = cKDTree(both, compact_nodes=False, balanced_tree=False)  # many are equal
-    bound = _SAME * length.astype(np.float64)
-    away = tree.query(sketch, k=_REPEATED, distance_upper_bound=bound.max(initial=0.0) + 1e-300)[0]
-    return np.asarray(away[:, -1] <= bound)
+    near, wide = (
+        tree.query_ball_point(sketch, times * bound, return_length=True) for times in (1, 3)
+    )
+    return np.asarray((near >= _REPEATED) & (2 * near > wide))

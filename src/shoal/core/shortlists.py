@@ -81,13 +81,15 @@ def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
     apart = cells.halves - cells.members @ cells.centres[cell]
     tried = np.arange(len(apart))
     if len(tried) > _TRIED * length:
-        tried = np.sort(np.argpartition(apart, _TRIED * length)[: _TRIED * length])
-    near = apart[tried]
+        # its own ones by all means: one far from all others lies far from its cell too
+        near = np.argpartition(apart, _TRIED * length)[: _TRIED * length]
+        tried = np.union1d(near, np.arange(start, stop))
+    order = apart[tried]
     if stop > start:
         own, half = cells.members[start:stop], cells.halves[start:stop]
-        near = cells.halves[tried] + (half[:, None] - own @ cells.members[tried].T).min(axis=0)
-        near[(tried >= start) & (tried < stop)] = -np.inf
-    return np.sort(tried[np.argsort(near, kind="stable")[:length]])
+        order = cells.halves[tried] + (half[:, None] - own @ cells.members[tried].T).min(axis=0)
+        order[(tried >= start) & (tried < stop)] = -np.inf
+    return np.sort(tried[np.argsort(order, kind="stable")[:length]])
 
 
 def search_shortlists(

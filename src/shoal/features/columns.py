@@ -22,6 +22,8 @@ from shoal.features.vectors import WIDEST, Vectors
 
 _TOGETHER = 0.7  # power of a chance: ten columns that go together are as seven that do not
 
+_TOGETHER = 0.7  # power of a chance: ten columns that go together are as seven that do not
+
 
 class ColumnLike(Protocol):
     """What is known of a column."""
