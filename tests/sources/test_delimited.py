@@ -107,9 +107,13 @@ def test_numbers_of_columns_are_a_header(write):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
-def test_ranges_join_to_the_whole(write, monkeypatch, chunk):
+@pytest.mark.parametrize(("rows", "size", "read"), [(4, 1 << 20, 1 << 20), (99, 30, 60), (9, 5, 1)])
+def test_ranges_join_to_the_whole(write, monkeypatch, chunk, rows, size, read):
     monkeypatch.setattr(csv_file, "_CHUNK", chunk)
-    monkeypatch.setattr(csv_file, "BLOCK_ROWS", 4)
+    monkeypatch.setattr(csv_file, "PIECE_ROWS", rows)
+    monkeypatch.setattr(csv_file, "PIECE_BYTES", size)
+    monkeypatch.setattr(csv_file, "_READ_BYTES", read)
+    monkeypatch.setattr(csv_file, "_COLUMN_BYTES", 1)
     values = RANDOM.integers(0, 1000, (21, 2))
     lines = [f'"i\n{at}",{a},{b}\r\n' + "\r\n" * (at % 3 == 0) for at, (a, b) in enumerate(values)]
     source = open_source(write("id,a,b\r\n" + "".join(lines)))
@@ -118,6 +122,42 @@ def test_ranges_join_to_the_whole(write, monkeypatch, chunk):
         for stop in range(start, 22, 5):
             np.testing.assert_array_equal(source.read(start, stop).data, values[start:stop])
             assert source.names(start, stop) == [f"i\n{at}" for at in range(start, stop)]
+
+
+@pytest.mark.parametrize("chunk", [13, 1 << 20])
+def test_a_huge_row_is_refused_alone(write, monkeypatch, chunk):
+    monkeypatch.setattr(csv_file, "_CHUNK", chunk)
+    monkeypatch.setattr(csv_file, "PIECE_BYTES", 100)
+    monkeypatch.setattr(csv_file, "_READ_BYTES", 300)
+    monkeypatch.setattr(csv_file, "_COLUMN_BYTES", 1)
+    monkeypatch.setattr(csv_file, "MOST_ROW_BYTES", 1000)
+    lines = [f"{n % 7 + 0.5},{n * n + 0.5},{'ab'[n % 2]}" for n in range(90)]
+    lines[40] = '1.5,2.5,"' + "much\n" * 300 + '"'  # line ends within quotes
+    lines[41] += "x" * 500
+    lines[60] = "1," + "2" * 5000 + ",x"
+    lines[89] = "1,2," + "y" * 2000
+    source = open_source(write("a,b,note\n" + "\n".join(lines)), as_="vectors")
+    assert source.n_rows == 90
+    batch = source.read(0, 90)
+    assert {row: reason.split(",")[0] for row, reason in batch.bad.items()} == {
+        40: "the row has 1",
+        60: "the row has 5",
+        89: "the row has 2",
+    }
+    assert batch.bad[60] == "the row has 5,005 bytes, more than 1,000"
+    assert batch.data[[39, 41, 61, 88], 1].tolist() == [n * n + 0.5 for n in (39, 41, 61, 88)]
+    assert [len(t) for t, _ in source.file.pieces(38, 44, [0])] == [2, 1, 1, 2]
+
+
+def test_long_texts_are_cut_but_not_in_what_is_exported(write):
+    notes = ["much " * 1000 + str(n % 2) for n in range(40)]
+    text = "".join(f"{n % 7},{'ab'[n % 2]},{note}\n" for n, note in enumerate(notes))
+    source = open_source(write("a,b,note\n" + text), as_="table")
+    cells, _ = source.table.cells(0, 40, [2])
+    found = cells.column(0).to_pylist()
+    assert max(map(len, found)) < 120
+    assert found[0] == found[2] != found[1] == found[3]
+    assert source.original(0, 40)["note"].to_pylist() == notes
 
 
 def test_bad_rows_have_a_reason_and_spoil_no_others(write):

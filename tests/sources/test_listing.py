@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import SourceError
+from shoal.sources import listing
 from shoal.sources.folder import FolderStore
-from shoal.sources.listing import make_listing, natural_key
+from shoal.sources.listing import make_listing, natural_key, read_list
 
 
 def test_numbers_sort_as_numbers():
@@ -71,3 +72,13 @@ def test_files_of_any_year_are_listed_and_read(tmp_path, year):
     os.utime(path, ns=(0, seconds * 10**9 + 8))
     assert isinstance(next(store.blobs(0, 1)), SourceError)  # it changed
     assert FolderStore(tmp_path, make_listing(tmp_path, ["a.png"])).facts() != facts
+
+
+@pytest.mark.parametrize("name", ["x.txt", "x.csv"])
+def test_a_file_with_a_line_longer_than_any_path_is_no_list(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(listing, "_LONGEST_LINE", 1000)
+    path = tmp_path / name
+    path.write_text("a.png\n" + "b.png" * 400 + "\nc.png\n")
+    assert read_list(path, frozenset([".png"])) is None
+    path.write_text("a.png\n" + "b" * 800 + ".png\nc.png\n")
+    assert read_list(path, frozenset([".png"])) == ["a.png", "b" * 800 + ".png", "c.png"]

@@ -71,9 +71,9 @@ def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
         return False
     if _SURE.fullmatch(words):
         return True
-    others = [other for other in columns if other is not column]
     if not _LIKELY.fullmatch(words) or not column.is_code:
         return False
+    others = [other for other in columns if other is not column]
     if words == "y" and any(other.name.lower() == "x" for other in others):
         return False  # coordinates
     numbers = [other for other in others if other.numeric and other.values > 2]
@@ -90,7 +90,7 @@ def _is_named(column: Column) -> bool:
 def _beside_vectors(columns: Sequence[Column]) -> list[Column]:
     """Find columns of codes beside many of fractions, whatever they are called."""
     floats = [c for c in columns if c.numeric and not c.whole]
-    others = [c for c in columns if c.values > 1 and c not in floats]
+    others = [c for c in columns if c.values > 1 and (c.whole or not c.numeric)]
     family = numbered(floats)
     all_numbered = len(family) == len(floats)
     if all_numbered and len(floats) >= _NETWORK and all(not c.numeric or c.counts for c in others):

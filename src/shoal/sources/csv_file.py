@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,17 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.cells import shortened
 from shoal.sources.handles import bare
 from shoal.sources.sniff import Dialect
-from shoal.sources.store import because, check_range, file_facts
+from shoal.sources.store import READ_ERRORS, because, check_range, file_facts
 
-BLOCK_ROWS = 1024
-_CHUNK = 1 << 22
+PIECE_ROWS = 1024
+PIECE_BYTES = 1 << 20
+MOST_ROW_BYTES = 1 << 24
+_READ_BYTES, _COLUMN_BYTES = 4 << 20, 1 << 10  # at a time, more where there are many columns
+_CHUNK = 1 << 20
+_NONE = np.zeros(0, np.int64)
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
@@ -37,8 +42,9 @@ class CsvFile:
         How it is written.
     n_rows : int
         How many rows there are below the header.
-    starts : int64 array
-        Byte at which every 1,024th row begins, and the end.
+    starts, firsts : int64 array
+        Byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
+        about a MiB, or one row that is longer.
     quoted : bool
         False where quotes do not pair off, and so are characters like others.
     size, mtime_ns : int
@@ -49,6 +55,7 @@ class CsvFile:
     dialect: Dialect
     n_rows: int
     starts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
     quoted: bool
     size: int
     mtime_ns: int
@@ -77,18 +84,55 @@ class CsvFile:
     ) -> tuple[Any, dict[int, str]]:
         """Give columns of rows ``start..stop``, by position, as an Arrow table of text.
 
-        Cells of a row that cannot be used are empty, and its place in the range has a reason.
+        Cells of a row that cannot be used are empty, and its place in the range has a reason; long
+        texts are cut (see `shortened`) unless they are asked for as a whole.
         """
+        found, bad, at = [_blank([self._keys[at] for at in columns], 0)], dict[int, str](), 0
+        for table, reasons in self.pieces(start, stop, columns):
+            found.append(table if whole else shortened(table))
+            bad |= {at + row: reason for row, reason in reasons.items()}
+            at += len(table)
+        return pa.concat_tables(found), bad
+
+    def pieces(
+        self, start: int, stop: int, columns: Sequence[int]
+    ) -> Iterator[tuple[Any, dict[int, str]]]:
+        """Go through a range some megabytes at a time, as `cells` gives it."""
         check_range(start, stop, self.n_rows)
         keys = [self._keys[at] for at in columns]
-        count = stop - start
-        bad: dict[int, str] = {}
         try:
-            data, skip = self._bytes(start, stop) if count else (b"", 0)
-            table, found = self._table(data, keys) if count else (_blank(keys, 0), {})
-        except (OSError, EOFError, ValueError, MemoryError) as error:
+            stat = self.path.stat()
+            if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
+                raise SourceError("the file changed after it was looked at")
+            with self.path.open("rb") as file:
+                while start < stop:
+                    first, end = self._run(start, stop)
+                    high = min(stop, int(self.firsts[end]))
+                    yield self._rows_of(file, first, end, start, high, keys)
+                    start = high
+        except READ_ERRORS as error:
             reason = f"{self.path.name} cannot be read: {because(error)}"
+            yield _blank(keys, stop - start), dict.fromkeys(range(stop - start), reason)
+
+    def _run(self, start: int, stop: int) -> tuple[int, int]:
+        """Choose pieces from that of a row on: some megabytes, or one that is larger."""
+        first = int(np.searchsorted(self.firsts, start, side="right")) - 1
+        last = int(np.searchsorted(self.firsts, stop, side="left"))
+        size = min(max(_READ_BYTES, _COLUMN_BYTES * len(self._keys)), MOST_ROW_BYTES)
+        most = int(np.searchsorted(self.starts, self.starts[first] + size, "right")) - 1
+        return first, max(first + 1, min(last, most))
+
+    def _rows_of(
+        self, file: BinaryIO, first: int, end: int, start: int, stop: int, keys: list[str]
+    ) -> tuple[Any, dict[int, str]]:
+        """Give rows of some pieces as a table of text, and reasons for those that are bad."""
+        count, skip = stop - start, start - int(self.firsts[first])
+        length = int(self.starts[end] - self.starts[first])
+        if length > MOST_ROW_BYTES:
+            reason = f"the row has {length:,} bytes, more than {MOST_ROW_BYTES:,}"
             return _blank(keys, count), dict.fromkeys(range(count), reason)
+        file.seek(int(self.starts[first]))
+        table, found = self._table(file.read(length), keys)
         bad = {row - skip: reason for row, reason in found.items() if skip <= row < skip + count}
         table = table.slice(skip, count)
         if len(table) < count:
@@ -105,17 +149,6 @@ class CsvFile:
     def _keys(self) -> list[str]:
         """Names that no two columns share."""
         return [str(at) for at in range(len(self.dialect.names))]
-
-    def _bytes(self, start: int, stop: int) -> tuple[bytes, int]:
-        """Read the blocks that hold a range, and say how many rows come before it."""
-        stat = self.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
-            raise SourceError("the file changed after it was looked at")
-        first, last = start // BLOCK_ROWS, -(-stop // BLOCK_ROWS)
-        begin, end = int(self.starts[first]), int(self.starts[max(last, first)])
-        with self.path.open("rb") as file:
-            file.seek(begin)
-            return file.read(end - begin), start - first * BLOCK_ROWS
 
     def _table(self, data: bytes, keys: list[str]) -> tuple[Any, dict[int, str]]:
         """Split rows into cells: all at once, or one by one when some are not as they should be."""
@@ -176,15 +209,17 @@ def make_csv_file(path: Path, dialect: Dialect) -> CsvFile:
     """
     try:
         stat, quoted = path.stat(), True
-        n_rows, starts = index_rows(path, dialect, quoted=True)
-        if n_rows < 0:
+        starts, firsts = index_rows(path, dialect, quoted=True)
+        if not len(starts):
             quoted = False
-            n_rows, starts = index_rows(path, dialect, quoted=False)
+            starts, firsts = index_rows(path, dialect, quoted=False)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    n_rows = int(firsts[-1])
     if n_rows == 0:
         raise SourceError(f"{path} has a header, but no rows")
-    return CsvFile(bare(path), dialect, n_rows, starts, quoted, stat.st_size, stat.st_mtime_ns)
+    facts = stat.st_size, stat.st_mtime_ns
+    return CsvFile(bare(path), dialect, n_rows, starts, firsts, quoted, *facts)
 
 
 def _blank(keys: Sequence[str], count: int) -> Any:
@@ -192,23 +227,29 @@ def _blank(keys: Sequence[str], count: int) -> Any:
     return pa.table([pa.array([""] * count, pa.string()) for _ in keys], names=list(keys))
 
 
-def index_rows(path: Path, dialect: Dialect, *, quoted: bool) -> tuple[int, NDArray[np.int64]]:
-    """Count rows and find where every 1,024th begins, in one pass over the bytes.
+def index_rows(
+    path: Path, dialect: Dialect, *, quoted: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find where the pieces of a file begin, and their first rows, in one pass over the bytes.
 
-    Empty lines are no rows. With `quoted`, line ends within quotes are none; -1 rows when
-    the quotes do not pair off.
+    Empty lines are no rows. With `quoted`, line ends within quotes are none; nothing is found
+    when the quotes do not pair off.
+
+    Returns
+    -------
+    starts, firsts : int64 arrays, shape (pieces + 1,)
+        See `CsvFile`; the last ones are the end of the file and the number of its rows.
     """
-    kept: list[NDArray[np.int64]] = []
     encoding = dialect.encoding
     unit = np.dtype(encoding.unit)
-    seen, parity, base, at_start = -dialect.header, 0, encoding.bom_bytes, True
+    pieces, parity, base, at_start = _Pieces(dialect.header), 0, encoding.bom_bytes, True
     with path.open("rb") as file:
         file.seek(base)
         while chunk := file.read(_CHUNK):
             codes = np.frombuffer(chunk, unit, len(chunk) // unit.itemsize)
             ends = np.flatnonzero(codes == _NEWLINE)
             if quoted and (parity or b'"' in chunk):
-                quotes = np.cumsum(codes == _QUOTE) + parity
+                quotes = np.cumsum(codes == _QUOTE, dtype=np.int32) + parity
                 ends = ends[quotes[ends] % 2 == 0]
                 parity = int(quotes[-1]) % 2
             starts = ends + 1
@@ -218,9 +259,36 @@ def index_rows(path: Path, dialect: Dialect, *, quoted: bool) -> tuple[int, NDAr
             starts = starts[starts < len(codes)]
             first = codes[starts]
             starts = starts[(first != _NEWLINE) & (first != _RETURN)]
-            order = seen + np.arange(len(starts))
-            wanted = starts[(order >= 0) & (order % BLOCK_ROWS == 0)]
-            kept.append(base + unit.itemsize * wanted)
-            seen, base = seen + len(starts), base + len(chunk)
-    found = np.concatenate([*kept, [base]]).astype(np.int64)
-    return (-1 if parity else max(seen, 0)), found
+            pieces.add(base + unit.itemsize * starts)
+            base += len(chunk)
+    return (_NONE, _NONE) if parity else pieces.finish(base)
+
+
+class _Pieces:
+    """Parts rows into pieces, each row once it is known where the next one begins."""
+
+    def __init__(self, header: int) -> None:
+        self._found: list[NDArray[np.int64]] = []
+        self._next, self._last, self._bucket = -header, _NONE, -1
+
+    def add(self, starts: NDArray[np.int64]) -> None:
+        """Take in where rows begin."""
+        rows = np.concatenate([self._last, starts]).astype(np.int64)
+        if not len(rows):
+            return
+        self._last, rows, length = rows[-1:], rows[:-1], np.diff(rows)
+        numbers = self._next + np.arange(len(rows))
+        buckets = rows // PIECE_BYTES
+        is_new = np.diff(buckets, prepend=self._bucket) != 0
+        is_new |= (numbers % PIECE_ROWS == 0) | (length > PIECE_BYTES)
+        is_new &= numbers >= 0
+        self._found.append(np.stack([rows[is_new], numbers[is_new]]))
+        self._next += len(rows)
+        self._bucket = int(buckets[-1]) if len(rows) else self._bucket
+
+    def finish(self, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give where pieces begin, and their first rows, and the end of both."""
+        self.add(np.array([end]))
+        last = [[end], [max(self._next, 0)]]
+        starts, firsts = np.concatenate([*self._found, last], axis=1).astype(np.int64)
+        return starts, firsts

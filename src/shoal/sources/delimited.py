@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,23 +122,36 @@ class CsvSource:
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop`` as float32; a row with a bad cell has a reason."""
-        table, bad = self.file.cells(start, stop, self.columns)
-        matrix = np.zeros((stop - start, len(self.columns)))
+        check_range(start, stop, self.n_rows)
+        data = np.zeros((stop - start, len(self.columns)), np.float32)
+        bad, at = dict[int, str](), 0
+        for table, reasons in self.file.pieces(start, stop, self.columns):
+            data[at : at + len(table)], wrong = self._vectors(table)
+            bad |= {at + row: reason for row, reason in (wrong | reasons).items()}
+            at += len(table)
+        data[list(bad)] = 0
+        return Batch(data, bad)
+
+    def _vectors(self, table: Any) -> tuple[NDArray[np.float32], dict[int, str]]:
+        """Parse cells of text as vectors, with a reason for each row with a bad one."""
         wrong: dict[int, str] = {}
-        for at, column in enumerate(table.columns):
-            try:
-                matrix[:, at] = _numbers(column, self.file.decimal)
-            except pa.ArrowException:
-                for row, reason in self._slowly(column, at, matrix).items():
+        try:  # all columns at once: there may be thousands
+            cells = pa.chunked_array([chunk for one in table.columns for chunk in one.chunks])
+            matrix = _numbers(cells, self.file.decimal).reshape(len(self.columns), len(table)).T
+        except pa.ArrowException:
+            matrix = np.zeros((len(table), len(self.columns)))
+            for at, column in enumerate(table.columns):
+                for row, reason in self._parse(column, at, matrix).items():
                     wrong.setdefault(row, reason)
         vectors, unclean = clean(matrix, [self.file.said(at) for at in self.columns])
-        bad = unclean | wrong | bad
-        vectors[list(bad)] = 0
-        return Batch(vectors, bad)
+        return vectors, unclean | wrong
 
-    def _slowly(self, column: Any, at: int, matrix: NDArray[np.float64]) -> dict[int, str]:
-        """Parse a column cell by cell, with a reason for each that is no number."""
+    def _parse(self, column: Any, at: int, matrix: NDArray[np.float64]) -> dict[int, str]:
+        """Parse a column, cell by cell where one is no number, with a reason for each such."""
         bad: dict[int, str] = {}
+        with suppress(pa.ArrowException):
+            matrix[:, at] = _numbers(column, self.file.decimal)
+            return bad
         for row, cell in enumerate(column.to_pylist()):
             matrix[row, at] = to_number(cell, self.file.dialect)
             if not is_number(cell, self.file.dialect):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 from urllib.parse import unquote
 
 import numpy as np
@@ -28,6 +28,7 @@ _PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path
 _DIGITS = re.compile("([0-9]+)")
 _TABLES = (".csv", ".tsv")
 _TRIED_ROWS = 50
+_LONGEST_LINE = 1 << 20
 GONE, LED_AWAY = -1, -2
 """In the place of a file's size."""
 
@@ -285,13 +286,21 @@ def _rows(path: Path) -> Iterator[list[str]]:
     # names of files need not be UTF-8, and other encodings are no list's fault but a table's
     with open_text(path, "surrogateescape") as file:
         if extension not in _TABLES:
-            lines = (line.strip() for line in file)
+            lines = (line.strip() for line in _lines(file))
             yield from ([line] for line in lines if line and not line.startswith("#"))
             return
-        first = file.readline()
+        first = file.readline(_LONGEST_LINE)
         delimiter = "\t" if extension == ".tsv" else _delimiter(first)
-        rows = csv.reader(chain([first], file), delimiter=delimiter)
+        rows = csv.reader(chain([first], _lines(file)), delimiter=delimiter)
         yield from (row for row in rows if any(cell.strip() for cell in row))
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Read the lines of a text, and stop at one that is longer than lists have."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error
+        yield line
 
 
 def _delimiter(line: str) -> str:

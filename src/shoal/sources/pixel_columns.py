@@ -172,7 +172,8 @@ def _without_names(
     Numbers without a class beside them may be anything.
     """
     pixels = [at for at in taken if _UNNAMED.fullmatch(columns[at].name)]
-    others = [column for at, column in enumerate(columns) if at not in set(pixels)]
+    found = set(pixels)
+    others = [column for at, column in enumerate(columns) if at not in found]
     if not others:
         end = _class_at_end(columns, pixels)
         pixels = [at for at in pixels if at != end]

@@ -158,15 +158,15 @@ def choose_columns(
         others = tuple(pair for pair in found.items() if pair[0] not in fitted)
         return Chosen(tuple(place[one] for one in fitted), name, others)
     left_out = {one: why for one, why in found.items() if not picked.asked(one)}
-    used = [c for c in rest if c.name not in left_out]
     taken = [c for c in rest if picked.takes(c.name)]
-    numbers = [c for c in taken if c.numeric and c in used]
+    used = [c for c in taken if c.name not in left_out]
+    numbers = [c for c in used if c.numeric]
     whole = [c for c in rest if c.name not in found]
     words = any(not c.numeric for c in whole)
     alike, why = are_vectors(whole)
     if as_ is not None or fitted is not None:
         alike, why = as_ == "vectors" or (as_ is None and not words), ""
-    elif picked.categories or not numbers or any(not c.numeric for c in taken if c in used):
+    elif picked.categories or not numbers or any(not c.numeric for c in used):
         alike = False
     if not alike:
         return Chosen(None, name, tuple(left_out.items()), why)
@@ -174,7 +174,8 @@ def choose_columns(
     if not numbers:
         names = listed([column.name for column in columns])
         raise InputError(f"{label} has no numeric columns (it has {names})")
-    gone = [(c.name, left_out.get(c.name, "no number")) for c in taken if c not in numbers]
+    kept = {c.name for c in numbers}
+    gone = [(c.name, left_out.get(c.name, "no number")) for c in taken if c.name not in kept]
     return Chosen(tuple(place[c.name] for c in numbers), name, tuple(gone), why)
 
 
