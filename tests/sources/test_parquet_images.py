@@ -171,3 +171,60 @@ def test_only_what_is_asked_for_is_read(tmp_path):
     assert pa.total_allocated_bytes() - before < 16 << 20
     assert source.read(90, 100).data[:, 0, 0, 0].tolist() == [VALUES[a % N] for a in range(90, 100)]
     assert pa.total_allocated_bytes() - before < 2 * cursors._WINDOW_BYTES
+
+
+STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("kind", ["structs", "bytes", "large", "fixed"])
+def test_lists_of_one_image_are_images(tmp_path, monkeypatch, kind, large):
+    if large:
+        monkeypatch.setattr(cursors, "_WINDOW_BYTES", 300)
+        monkeypatch.setattr(cursors, "_BATCH_BYTES", 300)
+    structs = [[{"bytes": b, "path": p}] for b, p in zip(IMAGES, NAMES, strict=True)]
+    blobs = [[b] for b in IMAGES]
+    column = {
+        "structs": pa.array(structs, pa.list_(STRUCT)),
+        "bytes": pa.array(blobs),
+        "large": pa.array(blobs, pa.large_list(pa.large_binary())),
+        "fixed": pa.array(structs, pa.list_(STRUCT, 1)),
+    }[kind]
+    path = tmp_path / "x.parquet"
+    pq.write_table(
+        pa.table({"label": [at % 3 for at in range(N)], "images": column}), path, row_group_size=7
+    )
+    source = pickle.loads(pickle.dumps(open_source(path)))
+    assert source.shape == (8, 10, 1)
+    assert source.read(0, N).data[:, 0, 0, 0].tolist() == VALUES
+    assert source.read(33, 40).data[:, 0, 0, 0].tolist() == VALUES[33:40]
+    assert source.names(2, 4) == (NAMES[2:4] if kind in ("structs", "fixed") else None)
+    assert source.labels()[:4] == ["0", "1", "2", "0"]
+
+
+def test_lists_of_several_images_are_refused_by_name(tmp_path):
+    pq.write_table(pa.table({"images": [[b, b] for b in IMAGES]}), tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"60 rows of column images hold 120 images: .*explode"):
+        open_source(tmp_path / "x.parquet")
+
+
+def test_lists_of_no_image_have_a_reason(tmp_path):
+    cells = [[b] for b in IMAGES]
+    cells[3], cells[4], cells[5] = [], None, [None]
+    pq.write_table(
+        pa.table({"images": pa.array(cells, pa.list_(pa.binary()))}), tmp_path / "x.parquet"
+    )
+    batch = open_source(tmp_path / "x.parquet").read(0, 8)
+    assert batch.bad == dict.fromkeys((3, 4, 5), "the cell is empty")
+    assert batch.data[[2, 6], 0, 0, 0].tolist() == [8, 24]
+
+
+def test_cells_with_a_path_and_no_bytes_say_so(tmp_path):
+    cells = [{"bytes": b, "path": p} for b, p in zip(IMAGES, NAMES, strict=True)]
+    cells[20]["bytes"], cells[21] = None, {"bytes": None, "path": None}
+    pq.write_table(pa.table({"image": pa.array(cells, STRUCT)}), tmp_path / "x.parquet")
+    batch = open_source(tmp_path / "x.parquet").read(18, 24)
+    assert batch.bad == {
+        2: f"the cell has no bytes, only the path {NAMES[20]}",
+        3: "the cell is empty",
+    }

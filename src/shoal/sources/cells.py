@@ -44,11 +44,22 @@ def is_date_type(kind: Any) -> bool:
     return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
 
 
+def is_plain_type(kind: Any) -> bool:
+    """Tell whether an Arrow type is one of single values that people read: no lists, no bytes."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return is_plain_type(kind.storage_type)
+    blobs = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return not (types.is_nested(kind) or types.is_binary_view(kind) or any(b(kind) for b in blobs))
+
+
 def plain(column: Any) -> Any:
-    """Give a column as one Arrow array, without a dictionary."""
+    """Give a column as one Arrow array, without a dictionary or an extension."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # what no single array can hold
         array = pa.concat_arrays(array.chunks)
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = array.storage
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     return array
@@ -144,7 +155,7 @@ def to_codes(column: Any, values: Sequence[str]) -> tuple[NDArray[np.int64], NDA
 def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
     """Change each distinct value of a column once."""
     array = plain(column)
-    if pa.types.is_binary(array.type) or pa.types.is_nested(array.type):
+    if not is_plain_type(array.type):
         return pa.nulls(len(array), pa.string())
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         array = array.cast(pa.string())

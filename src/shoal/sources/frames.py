@@ -11,14 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from shoal.errors import InputError
+from shoal.sources.answers import find_answers
 from shoal.sources.arrays import make_array_source, memory_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
-from shoal.sources.cells import shortened, to_numbers
+from shoal.sources.cells import is_plain_type, shortened, to_numbers
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
 from shoal.sources.mixed import make_fitted_source, make_table_source
+from shoal.sources.nested import array_store, array_type, find_arrays
 from shoal.sources.number_text import open_number_text
 from shoal.sources.parquet_files import ParquetFiles
 from shoal.sources.pixel_columns import choose_pixels
@@ -152,6 +154,13 @@ def open_frame(where: Any, asked: Asked) -> Source:
     picked = asked.picked.among(cells.names, f"the {FRAME}")
     kinds = [kind_of_column(table.schema.field(name)) for name in cells.names]
     columns = describe_columns(cells, kinds, FRAME)
+    of_arrays = asked.key not in cells.names or array_type(table.schema.field(asked.key).type)[0]
+    is_table = asked.as_ == "table" or not of_arrays
+    arrays = None if is_table else find_arrays(table, f"the {FRAME}", asked.key, picked)
+    if arrays is not None:
+        answers = tuple(find_answers(columns, aside=True).items())
+        store = array_store(cells, table, arrays, None, f"the {FRAME}")
+        return asked.array(store, f"{FRAME}, column {arrays}", ColumnLabels(cells, answers))
     text = open_number_text(cells, columns, FRAME, asked, table)
     if text is not None:
         return text
@@ -229,6 +238,8 @@ def _array(values: Any) -> Any:
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        if any(isinstance(value, np.ndarray) for value in values):
+            return _array([v.tolist() if isinstance(v, np.ndarray) else v for v in values])
         return pa.array([None if _is_none(value) else str(value) for value in values], pa.string())
 
 
@@ -253,5 +264,4 @@ def is_number(kind: Any) -> bool:
 
 def kind_of_column(field: Any) -> Column:
     """Tell by its type whether a column can be numbers."""
-    is_nested = pa.types.is_nested(field.type)
-    return Column(field.name, not is_nested and is_number(field.type), False)
+    return Column(field.name, is_plain_type(field.type) and is_number(field.type), False)

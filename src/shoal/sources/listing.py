@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -24,7 +24,10 @@ from shoal.sources.kinds import JUNK
 from shoal.sources.store import because
 from shoal.storage import UrlPath, as_place, many
 
-_PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image")
+_PATH_COLUMNS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path"),
+    *("image", "image_path", "image_file", "img", "img_path"),
+)
 _DIGITS = re.compile("([0-9]+)")
 _TABLES = (".csv", ".tsv")
 _TRIED_ROWS = 50
@@ -312,15 +315,22 @@ def _column(rows: list[list[str]], extensions: frozenset[str]) -> int | None:
     """Find the column of paths among the first rows, with or without a header."""
     if not rows:
         return None
-    header = [cell.strip().lower() for cell in rows[0]]
-    for column in sorted(range(len(header)), key=lambda at: header[at] not in _PATH_COLUMNS):
+
+    def holds_paths(column: int) -> bool:
         cells = [row[column].strip() if column < len(row) else "" for row in rows]
-        if _are_images(cells[1:] or cells, extensions):
-            return column
-    return None
+        return are_images(cells[1:] or cells, extensions)
+
+    return path_column(rows[0], holds_paths)
 
 
-def _are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
+def path_column(names: Sequence[str], holds_paths: Callable[[int], bool]) -> int | None:
+    """Find the column that holds paths, first among those that are called so."""
+    usual = [name.strip().lower() in _PATH_COLUMNS for name in names]
+    order = sorted(range(len(names)), key=lambda at: not usual[at])
+    return next((at for at in order if holds_paths(at)), None)
+
+
+def are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
     """Tell whether most names are those of image files."""
     return sum(_is_image(name, extensions) for name in names) * 2 > len(names)
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.sources.base import Batch, Kind, LabelValues, Source
-from shoal.sources.cells import to_codes, to_days, to_numbers, to_text
+from shoal.sources.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import Cells, sample_cells
 from shoal.sources.roles import decide, may_name
@@ -145,11 +144,7 @@ class TableSource:
         """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
         table, _ = self.table.cells(start, stop, range(len(self.table.names)), whole=True)
         table = table.rename_columns(list(self.table.names))
-        types = pa.types
-        plain = [
-            f.name for f in table.schema if not (types.is_nested(f.type) or types.is_binary(f.type))
-        ]
-        return table.select(plain)
+        return table.select([f.name for f in table.schema if is_plain_type(f.type)])
 
 
 class Notes:

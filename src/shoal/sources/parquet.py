@@ -15,11 +15,13 @@ from shoal.errors import InputError, SourceError
 from shoal.sources.answers import find_answers
 from shoal.sources.asked import Asked
 from shoal.sources.base import Batch, Kind, LabelValues, Source
+from shoal.sources.cells import is_plain_type
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
-from shoal.sources.frames import ParquetCells, is_number, kind_of_column
+from shoal.sources.frames import ParquetCells, kind_of_column
 from shoal.sources.mixed import make_fitted_source, make_table_source
+from shoal.sources.nested import array_store, array_type, find_arrays
 from shoal.sources.number_text import open_number_text
 from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, read_head
 from shoal.sources.pixel_columns import VectorStore, as_pictures, choose_pixels
@@ -203,17 +205,22 @@ def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Sour
     if first is None:
         raise SourceError(f"{label} has no rows")
     head = read_head(first.path)
-    cells = _cells(parts, head)
+    cells = plain_cells(parts, head)
     if asked.schema is not None:
         return make_fitted_source(cells, label, asked.schema)
+    picked = asked.picked.among(head.column_names, label)
     is_table = asked.as_ == "table" and asked.key is None
-    lists_ = None if is_table else _list_column(head, label, asked.key)
+    lists_ = None if is_table else find_arrays(head, label, asked.key, picked)
+    if lists_ is not None and array_type(head.schema.field(lists_).type)[0] > 1:
+        return _of_arrays(cells, head, lists_, label, asked)
     if lists_ is not None:
         vectors = _of_lists(cells, head, lists_, label, asked)
         return vectors if asked.shape is None else _shaped(vectors, cells, asked)
     if not cells.names:
-        raise InputError(f"{label} has no column of numbers, text or dates: {said_types(head)}")
-    picked = asked.picked.among(head.column_names, label)
+        raise InputError(
+            f"{label} has no column of numbers, text or dates ({_types(head)}): make columns of "
+            "what lists, maps and structs hold; pictures are bytes or arrays of one shape"
+        )
     kinds = [kind_of_column(field) for field in head.schema]
     columns = describe_columns(cells, kinds, label, head)
     text = open_number_text(cells, columns, label, asked, head)
@@ -251,13 +258,29 @@ def _of_lists(
     length = next((len(value) for value in head.column(column).to_pylist() if value), 0)
     if not length:
         raise SourceError(f"{label}: the lists of column {column} are empty")
+    name, answers = names_and_answers(cells, head, label)
+    files = _files(cells.files.parts, (column,), name, length)
+    plain = cells.names
+    return ParquetSource(files, (column,), True, name, length, label, plain=plain, answers=answers)
+
+
+def _of_arrays(cells: ParquetCells, head: Any, column: str, label: str, asked: Asked) -> Source:
+    """Take a column of nested lists for pictures, or for vectors where that is asked for."""
+    name, answers = names_and_answers(cells, head, label)
+    files = _files(cells.files.parts, (column,), name, 0)
+    store = array_store(ParquetCells(files, ()), head, column, name, label)
+    return asked.array(store, f"{label}, column {column}", ColumnLabels(cells, answers))
+
+
+def names_and_answers(
+    cells: ParquetCells, head: Any, label: str
+) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """Find the column that names the rows of another one, and those that label them."""
     kinds = [kind_of_column(field) for field in head.schema]
     described = describe_columns(cells, kinds, label, head)
     name = next((one.name for one in described if _is_name(head, one)), None)
     answers = find_answers([one for one in described if one.name != name], aside=True)
-    files = _files(cells.files.parts, (column,), name, length)
-    plain, found = cells.names, tuple(answers.items())
-    return ParquetSource(files, (column,), True, name, length, label, plain=plain, answers=found)
+    return name, tuple(answers.items())
 
 
 def constant_columns(cells: ParquetCells, columns: Sequence[Column]) -> dict[str, str]:
@@ -277,14 +300,9 @@ def constant_columns(cells: ParquetCells, columns: Sequence[Column]) -> dict[str
     return {name: "the same in all rows of a file" for name, is_one in constant.items() if is_one}
 
 
-def _cells(parts: tuple[ParquetPart, ...], head: Any) -> ParquetCells:
+def plain_cells(parts: tuple[ParquetPart, ...], head: Any) -> ParquetCells:
     """Give the columns that hold plain values."""
-    types = pa.types
-    plain = tuple(
-        field.name
-        for field in head.schema
-        if not (types.is_nested(field.type) or types.is_binary(field.type))
-    )
+    plain = tuple(field.name for field in head.schema if is_plain_type(field.type))
     skipped = tuple(name for name in head.column_names if name not in plain)
     return ParquetCells(ParquetFiles(parts, plain, 3 * len(plain)), skipped)
 
@@ -296,28 +314,6 @@ def _files(
     return ParquetFiles(parts, (*columns, *([name] if name else [])), width)
 
 
-def _list_column(head: Any, label: str, key: str | None) -> str | None:
-    """Find the column of lists of numbers, if there is one."""
-    found = [field.name for field in head.schema if _is_list(field.type)]
-    if key is not None and key not in found:
-        raise InputError(
-            f"{label} has no column of lists called {key}: it has {listed(head.column_names)}"
-        )
-    if key is None and len(found) > 1:
-        raise InputError(
-            f"{label} has {len(found)} columns of lists: give --key {found[0]} or "
-            f"another ({listed(found)})"
-        )
-    return key or next(iter(found), None)
-
-
-def _is_list(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of lists of numbers."""
-    types = pa.types
-    lists_ = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-    return lists_ and is_number(kind.value_type)
-
-
 def _is_name(head: Any, column: Column) -> bool:
     """Tell whether a column beside one of lists can name the rows."""
     kind = head.schema.field(column.name).type
@@ -325,6 +321,6 @@ def _is_name(head: Any, column: Column) -> bool:
     return column.distinct and (text or pa.types.is_integer(kind))
 
 
-def said_types(head: Any) -> str:
+def _types(head: Any) -> str:
     """Say what columns there are, and of which types."""
-    return f"it has {listed([f'{field.name} ({field.type})' for field in head.schema])}"
+    return f"it has {listed([f'{field.name}: {field.type}' for field in head.schema])}"

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
+from shoal.sources.nested import is_list
 from shoal.sources.parquet_cursors import ParquetPart, batch_at
 from shoal.sources.parquet_files import (
     ParquetFiles,
@@ -24,6 +26,7 @@ from shoal.sources.parquet_files import (
     look_at_all,
     read_head,
 )
+from shoal.sources.parquet_pages import leaves
 from shoal.sources.room import Holds, Kept
 from shoal.sources.store import because
 from shoal.sources.table import listed
@@ -31,6 +34,8 @@ from shoal.storage import UrlPath
 
 _TRIED = 8
 _RUNS = 16
+_PARTS_TRIED = 16
+_EMPTY = "the cell is empty"
 _PLACES = 4  # from which images are read on, by as many threads
 _NAMES = ("path", "name", "file", "filename", "file_name", "file_path", "image_path", "id", "key")
 _LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
@@ -44,17 +49,21 @@ class ImageColumn:
     ----------
     name : str
         Of the column.
+    bytes : str
+        What is read to get the bytes: the column, or a part of it.
     nested : bool
         True for {bytes, path}.
+    listed : bool
+        True for lists, of one image each.
+    path : str or None
+        What is read to get the paths that lie beside the bytes.
     """
 
     name: str
-    nested: bool
-
-    @property
-    def bytes(self) -> str:
-        """What is read to get the bytes."""
-        return f"{self.name}.bytes" if self.nested else self.name
+    bytes: str
+    nested: bool = False
+    listed: bool = False
+    path: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,16 +124,17 @@ class ParquetImages:
                 yield from [SourceError(said)] * (end - row)
                 row = end
                 continue
-            values = self._bytes(batch)
-            count = min(end - row, len(values) - (row - first - at))
-            for value in values.slice(row - first - at, count):
-                yield _blob(value)
+            count = min(end - row, len(batch) - (row - first - at))
+            cells = _cells(batch.column(0).slice(row - first - at, count), self.column)
+            for at, cell in enumerate(cells, row):
+                yield self._pathless(at) if cell is None else cell
             row += count
 
     @cached_property
     def _beside(self) -> dict[str, ParquetFiles]:
         """The columns of names and labels, each read on from where it was read last."""
-        names = {name for name in (self.name_column, self.label_column) if name is not None}
+        columns = (self.name_column, self.label_column, self.column.path)
+        names = {name for name in columns if name is not None}
         return {name: ParquetFiles(self.parts, (name,), 1) for name in names}
 
     @cached_property
@@ -133,10 +143,10 @@ class ParquetImages:
         found = holds_of(self.parts, [self.column.bytes])
         return Holds(found.least, max(found.best, _PLACES * found.least))
 
-    def _bytes(self, batch: Any) -> Any:
-        """Give the column of bytes of a batch."""
-        values = batch.column(0)
-        return values.field("bytes") if self.column.nested else values
+    def _pathless(self, row: int) -> SourceError:
+        """Say that a cell has no bytes, and which path it has instead, if any."""
+        path = self._texts(self.column.path, row, row + 1)[0] if self.column.path else None
+        return SourceError(f"the cell has no bytes, only the path {path}" if path else _EMPTY)
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Values of the column of names; without one, file and row where there are many files."""
@@ -170,9 +180,7 @@ class ParquetImages:
         texts: list[str | None] = []
         for count, table in self._beside[column].tables(start, stop):
             values = [None] * count if isinstance(table, str) else table.column(0).to_pylist()
-            for value in values:
-                inner = next(iter(value.values())) if isinstance(value, dict) else value
-                texts.append(None if inner is None else str(inner))
+            texts += map(_text, values)
         return texts
 
     def path(self, row: int) -> None:
@@ -195,10 +203,38 @@ class ParquetImages:
         return {"column": self.column.name, **ParquetFiles(self.parts, (), 1).facts()}
 
 
+def _text(cell: Any) -> str | None:
+    """Give a cell as text: a value, or the path in a struct or in a list of one."""
+    if isinstance(cell, list):
+        cell = cell[0] if len(cell) == 1 else None
+    if isinstance(cell, dict):
+        cell = next(iter(cell.values()))
+    return None if cell is None else str(cell)
+
+
+def _cells(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | None]:
+    """Go through the bytes of cells, or why there are none; None for empty ones."""
+    counts = None
+    if column.listed:
+        values, counts = _only(values)
+    if column.nested:
+        values = pc.struct_field(values, "bytes")
+    for at, value in enumerate(values):
+        if counts is not None and counts[at] > 1:
+            yield SourceError(f"the cell has {counts[at]} images, not one")
+        else:
+            yield _blob(value) if value.is_valid else None
+
+
+def _only(lists: Any) -> tuple[Any, NDArray[np.int64]]:
+    """Give the one entry of each list, null where there is not one; and how many there are."""
+    counts = np.asarray(lists.value_lengths().fill_null(0), np.int64)
+    ends = np.cumsum(counts)
+    return lists.flatten().take(pa.array(ends - 1, mask=counts != 1)), counts
+
+
 def _blob(value: Any) -> bytes | SourceError:
-    """Give the bytes of a cell, or why there are none."""
-    if not value.is_valid:
-        return SourceError("the cell is empty")
+    """Give the bytes of a cell, or why they are not read."""
     size = value.as_buffer().size
     if size > MAX_FILE_BYTES:
         return SourceError(f"the image has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
@@ -218,7 +254,8 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
     try:
         part = look_at(paths[0])
         with part.open(()) as file:
-            columns = [found for found in map(_candidate, file.schema_arrow) if found]
+            paths_in = [column.path for column in file.schema]
+            columns = [found for one in file.schema_arrow if (found := _candidate(one, paths_in))]
         columns = [column for column in columns if _holds_images(part, column)]
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{paths[0]} cannot be read as Parquet: {because(error)}") from None
@@ -231,14 +268,20 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
     return named.get(key) if key is not None else next(iter(columns), None)
 
 
-def _candidate(column: Any) -> ImageColumn | None:
+def _candidate(column: Any, paths_in: Sequence[str]) -> ImageColumn | None:
     """Tell whether a column can hold images by its type."""
-    if _is_binary(column.type):
-        return ImageColumn(column.name, False)
-    nested = pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0
-    if nested and _is_binary(column.type.field("bytes").type):
-        return ImageColumn(column.name, True)
-    return None
+    listed = is_list(column.type)
+    kind = column.type.value_type if listed else column.type
+    parts = [one for one in paths_in if one == column.name or one.startswith(f"{column.name}.")]
+    if _is_binary(kind):
+        return ImageColumn(column.name, parts[0], listed=listed)
+    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+        return None
+    if not _is_binary(kind.field("bytes").type):
+        return None
+    ends = {name: [one for one in parts if one.endswith(f".{name}")] for name in ("bytes", "path")}
+    path = min(ends["path"], key=len, default=None)
+    return ImageColumn(column.name, min(ends["bytes"], key=len), True, listed, path)
 
 
 def _is_binary(kind: Any) -> bool:
@@ -249,13 +292,18 @@ def _is_binary(kind: Any) -> bool:
 def _holds_images(part: ParquetPart, column: ImageColumn) -> bool:
     """Tell whether one of a column's first cells is an image; so does a column of no cells."""
     group = next((group for group, rows in enumerate(part.groups) if rows), None)
-    cells = []
-    if group is not None:
-        _, batch = batch_at(Kept(), part, group, column.bytes, 0)
-        cells = batch.column(0).slice(0, _TRIED).to_pylist()
-    cells = [cell and cell["bytes"] for cell in cells] if column.nested else cells
-    there = [cell for cell in cells if cell]
-    return any(map(extension_of, there)) or (column.nested and not there)
+    if group is None:
+        return column.nested
+    _, batch = batch_at(Kept(), part, group, column.bytes, 0)
+    values = batch.column(0).slice(0, _TRIED)
+    values = values.flatten() if column.listed else values
+    values = pc.struct_field(values, "bytes") if column.nested else values
+    there = [cell for cell in values.to_pylist() if cell]
+    if there or not column.nested:
+        return any(map(extension_of, there))
+    return column.path is None or not any(
+        map(_text, read_head(part.path, [column.path]).column(0).slice(0, _TRIED).to_pylist())
+    )
 
 
 def make_parquet_images(paths: Sequence[Path], column: ImageColumn) -> ParquetImages:
@@ -269,11 +317,13 @@ def make_parquet_images(paths: Sequence[Path], column: ImageColumn) -> ParquetIm
     parts = look_at_all(paths)
     if not any(sum(part.groups) for part in parts):
         raise SourceError(f"{paths[0]} has no rows")
+    if column.listed:
+        _refuse_several(parts, column)
     first = next(part for part in parts if sum(part.groups))
     with first.open(()) as file:
         schema = file.schema_arrow
         light = [one.name for one in schema if _is_text(one.type) or _is_whole(one.type)]
-        light += [f"{column.name}.path"] if column.nested and _has_path(schema, column) else []
+        light += [column.path] if column.path else []
     head = read_head(first.path, light)
     label = next((name for name in _LABELS if name in light), None)
     return ParquetImages(
@@ -291,18 +341,30 @@ def _is_whole(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind))
 
 
-def _has_path(schema: Any, column: ImageColumn) -> bool:
-    """Tell whether a column of structs has paths."""
-    return bool(schema.field(column.name).type.get_field_index("path") >= 0)
+def _refuse_several(parts: Sequence[ParquetPart], column: ImageColumn) -> None:
+    """Raise where rows hold several images each."""
+    for part in parts[:_PARTS_TRIED]:
+        with part.open(()) as file:
+            rows, chunks = file.metadata.num_rows, range(file.metadata.num_row_groups)
+            count = sum(
+                leaf.num_values
+                for group in chunks
+                for leaf in leaves(file.metadata, group, [column.bytes])
+            )
+        if count > rows:
+            raise InputError(
+                f"{part.path.name}: the {rows:,} rows of column {column.name} hold {count:,} "
+                "images: make a row of each, as pandas does by "
+                f"frame.explode({column.name!r}).to_parquet(...)"
+            )
 
 
 def _name_column(head: Any, column: ImageColumn, light: Sequence[str]) -> str | None:
     """Find a column of texts, no two alike, that names the rows."""
-    path = f"{column.name}.path"
     usual = [name for name in _NAMES if name in light]
-    for name in [*([path] if path in light else []), *usual]:
-        values = head.column(column.name if name == path else name).to_pylist()
-        texts = [value and value["path"] for value in values] if name == path else values
+    for name in [*([column.path] if column.path else []), *usual]:
+        cells = head.column(column.name if name == column.path else name).to_pylist()
+        texts = list(map(_text, cells)) if name == column.path else cells
         if all(isinstance(text, str) and text for text in texts) and len(set(texts)) == len(texts):
             return name
     return None

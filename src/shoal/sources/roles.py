@@ -17,6 +17,7 @@ from shoal.sources.cells import (
     DATE_FORMATS,
     is_date_type,
     is_number_type,
+    is_plain_type,
     plain,
     to_days,
     to_numbers,
@@ -61,7 +62,7 @@ def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) ->
     """
     array = plain(column)
     kind = array.type
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if not is_plain_type(kind):
         return "no plain values"
     if is_date_type(kind):
         return _dates(name, to_days(array, None), None)

@@ -25,6 +25,7 @@ from shoal.sources.label_names import find_labels
 from shoal.sources.listing import make_listing
 from shoal.sources.parquet import make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
+from shoal.sources.parquet_paths import find_paths, read_paths
 from shoal.sources.raw_files import open_raw
 from shoal.sources.tfrecord import make_record_store
 from shoal.storage import UrlPath
@@ -160,10 +161,16 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
     asked.refuse("Parquet files", dtype=asked.dtype)
     looked = asked.as_ in (None, "images") and asked.schema is None
     column = find_images(paths, label, asked.key) if looked else None
-    if column is None:
+    if column is not None:
+        images = make_parquet_images(paths, column)
+        return asked.encoded(images, f"{many}, column {column.name}", keyed=True)
+    listing = find_paths(paths, asked.key) if looked else None
+    if listing is None:
         return make_parquet_source(paths, label, asked)
-    images = make_parquet_images(paths, column)
-    return asked.encoded(images, f"{many}, column {column.name}", keyed=True)
+    root, names, labels = read_paths(paths, listing, label)
+    keyless = dataclasses.replace(asked, key=None)
+    source: Any = open_images(root, names, f"{many}, column {listing.name}", keyless)
+    return dataclasses.replace(source, beside=labels) if source.n_rows == len(names) else source
 
 
 def _open_hdf5(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source:
