@@ -77,7 +77,9 @@ def test_mnist_as_it_is_downloaded(tmp_path, ending):
     for part, rows in (("t10k", slice(20, None)), ("train", slice(0, 20))):
         for what, array in (("images-idx3", IMAGES[rows]), ("labels-idx1", LABELS[rows])):
             (tmp_path / f"{part}-{what}-ubyte{ending}").write_bytes(pack(idx(array)))
+    (tmp_path / "LICENSE").write_text("free")
     source = open_source(tmp_path)
+    assert source.left_out == {"": 1}
     assert np.array_equal(source.read(0, COUNT).data[..., 0], np.roll(IMAGES, 10, 0))
     assert classes(source) == as_text(np.roll(LABELS, 10))
     assert "2 IDX files" in source.description

@@ -16,7 +16,7 @@ from shoal.sources.base import Source
 from shoal.sources.beside import is_beside, labels_beside
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.formats import READ, extension_of
-from shoal.sources.kinds import counted, extension, kind_of_file, of_kinds
+from shoal.sources.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
 from shoal.sources.listing import Found, walk
 from shoal.sources.pickles import convert_pickles
 from shoal.sources.raw import raw_store
@@ -27,6 +27,7 @@ from shoal.sources.several import (
     FileKind,
     images_of,
     kind_of,
+    leaving_out,
     open_images,
     open_shards,
     without,
@@ -85,7 +86,10 @@ def open_folder(root: Path, asked: Asked) -> Source:
     else:
         source, names = _open_shards(root, found, kind, kinds[kind], label, asked)
     source, labels = _with_labels(source, root, found, kinds)
-    return without(source, found.names, [*names, *labels])
+    own = {*labels, *(() if names is kinds[kind] else names)}
+    # the names of millions of images are not gone through once more
+    rest = [inner for one, inner in kinds.items() if one != kind or names is not inner]
+    return leaving_out(source, count_kinds(n for inner in rest for n in inner if n not in own))
 
 
 def _choose(root: Path, found: Found, kinds: Kinds, asked: Asked) -> tuple[FileKind, str]:
