@@ -67,7 +67,8 @@ def test_old_rows_keep_what_they_had_and_new_ones_go_where_they_belong(tmp_path,
     assert new.outliers[300:].mean() < 0.1
     again = shoal.open(tmp_path / "new")
     assert np.array_equal(again.predict(SAME).cluster, new.labels()[300:])
-    assert not again.predict(SAME).unknown.any()
+    assert again.predict(SAME).unknown.mean() < 0.2  # 24 rows held out tell no more
+    assert again.model.fitted.novelty is not None
     assert again.predict(blobs([3, 4], 5)).unknown.all()
 
 

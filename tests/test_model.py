@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
 import shoal
-from shoal.errors import InputError, RunError
+from shoal.errors import InputError, RunError, SettingError
 from shoal.features import Photo, photo
 from shoal.features.efficientnet import onnx_graph
 from shoal.features.torch_file import read_torch_file
@@ -36,7 +36,7 @@ def test_new_rows_get_the_cluster_of_their_kind(run):
     labels, truth = run.labels(k=20), DIGITS.target
     names = [np.bincount(truth[:1400][labels == c]).argmax() for c in range(labels.max() + 1)]
     assert (np.array(names)[found.cluster] == truth[1400:]).mean() > 0.9
-    assert found.unknown.mean() < 0.1
+    assert found.unknown.mean() < 0.2  # by other writers, whose hands are in part no kind seen
 
 
 def test_blocks_come_in_order_and_are_what_predict_gives(run, monkeypatch):
@@ -56,6 +56,88 @@ def test_rows_of_another_kind_are_unknown(run):
     noise = DRAW.integers(0, 256, (100, 8, 8), np.uint8)
     assert run.predict(noise).unknown.mean() > 0.9
     assert run.predict(255 - IMAGES[:100]).unknown.mean() > 0.9
+
+
+def test_the_rate_of_false_alarms_can_be_chosen(run):
+    found = {rate: run.predict(IMAGES[1400:], unknown=rate).unknown for rate in (0.3, 0.05, 0.005)}
+    shares = [one.mean() for one in found.values()]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.3 > shares[1] > shares[2]
+    assert np.array_equal(run.predict(IMAGES[1400:]).unknown, found[0.05])
+    for rate in (0, 0.9, -1, "much"):
+        with pytest.raises(SettingError, match="unknown"):
+            run.predict(IMAGES[:2], unknown=rate)
+    assert run.info()["unknown"]["false alarms, at most"] == 0.05
+    assert run.info()["unknown"]["held-out rows"] > 100
+
+
+def test_the_rate_of_the_fit_is_the_default(tmp_path):
+    strict = shoal.fit(IMAGES[:300], tmp_path / "run", workers=1, unknown=0.01)
+    assert strict.info()["unknown"]["false alarms, at most"] == 0.01
+    given = strict.predict(IMAGES[300:600], unknown=0.01).unknown
+    assert np.array_equal(strict.predict(IMAGES[300:600]).unknown, given)
+
+
+@pytest.mark.parametrize("representatives", [None, 150])
+def test_kinds_never_seen_are_mostly_unknown(representatives):
+    draw, truth = np.random.default_rng(1), DIGITS.target
+    known = draw.permutation(np.flatnonzero(~np.isin(truth, [0, 6])))
+    run = shoal.fit(IMAGES[known[:1100]], workers=1, representatives=representatives)
+    assert run.predict(IMAGES[known[1100:]]).unknown.mean() < 0.09
+    assert run.predict(IMAGES[np.isin(truth, [0, 6])]).unknown.mean() > 0.8
+
+
+def test_a_run_without_held_out_rows_says_so_and_goes_by_its_own_rows(tmp_path):
+    run = shoal.fit(IMAGES[:300], tmp_path / "run", workers=1)
+    for name in ("held_out_place", "held_out_scores"):
+        (run.path / "assign" / name / "whole.npy").unlink()
+    older = shoal.open(run.path)
+    found = older.predict(IMAGES[:300], unknown=0.3)
+    assert found.unknown.mean() < 0.02
+    assert "an earlier version" in found.remarks[0]
+    assert older.predict(255 - IMAGES[:50]).unknown.all()
+    assert older.info()["unknown"] == {"false alarms, at most": None, "held-out rows": 0}
+
+
+def test_copies_and_what_is_near_them_are_known(tmp_path):
+    pile = np.repeat(255 - IMAGES[:1], 300, axis=0)
+    run = shoal.fit(np.concatenate([IMAGES[:500], pile]), workers=1)
+    near = pile[:20].astype(int) + DRAW.integers(-2, 3, (20, 8, 8))
+    assert not run.predict(pile[:3]).unknown.any()
+    assert not run.predict(near.clip(0, 255).astype(np.uint8)).unknown.any()
+
+
+def test_new_images_on_another_scale_are_read_as_those_of_the_fit(run, tmp_path):
+    expected = run.predict(IMAGES[:30])
+    for new in (IMAGES[:30] / 255, IMAGES[:30] / 127.5 - 1, IMAGES[:30].astype(np.uint16) * 257):
+        found = run.predict(new)
+        assert np.array_equal(found.cluster, expected.cluster)
+        assert "fitted to 0 to 255" in found.remarks[0]
+    np.save(tmp_path / "new.npy", IMAGES[:30].astype(np.float32) / 255)
+    assert np.array_equal(run.predict(tmp_path / "new.npy").cluster, expected.cluster)
+    assert run.predict(IMAGES[:1] / 255).remarks
+    assert not run.predict(IMAGES[:30].astype(float)).remarks
+    with pytest.raises(InputError, match="values from -5"):
+        run.predict(IMAGES[:30] / 10 - 5.0)
+
+
+def test_images_files_and_floats_are_on_one_scale(tmp_path):
+    run = shoal.fit(IMAGES[:300] / 255, workers=1)
+    for number, pixels in enumerate(IMAGES[:12]):
+        Image.fromarray(pixels).save(tmp_path / f"{number:02}.png")
+    for new in (tmp_path, IMAGES[:12], IMAGES[:12] / 255):
+        assert np.array_equal(run.predict(new).cluster, run.labels()[:12])
+    dark = run.predict(IMAGES[:1] / 255 * 0.3)
+    assert dark.remarks == ()
+    files = shoal.fit(tmp_path, workers=1)
+    assert files.predict(IMAGES[:12] / 255).unknown.mean() == files.predict(tmp_path).unknown.mean()
+
+
+def test_vectors_on_another_scale_are_remarked(tmp_path):
+    rows = DRAW.normal(size=(200, 5)) * 50 + 100
+    run = shoal.fit(rows, workers=1)
+    assert run.predict(rows[:20]).remarks == ()
+    assert "taken as they are" in run.predict(rows[:20] / 255).remarks[0]
 
 
 def test_any_cut_can_be_predicted(run):

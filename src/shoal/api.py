@@ -32,7 +32,6 @@ from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.encoded import EncodedSource
-from shoal.sources.mixed import Notes
 from shoal.sources.room import promised
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
@@ -302,6 +301,7 @@ class Run:
         layer: int | None = None,
         k: int | None = None,
         raw: bool = False,
+        unknown: float | None = None,
         engine: str = "local",
         engine_options: Sequence[str] = (),
     ) -> Prediction:
@@ -314,17 +314,19 @@ class Run:
         layer, k, raw
             Which clusters; see `labels`. A representative counts for the cluster that most of
             its rows are in, so rows that were moved one by one count where they are many.
+        unknown
+            Largest share of the rows like those fitted that may be called unknown, such as 0.01;
+            by default that of the fit's settings, 0.05.
         engine, engine_options
             Where rows are placed; see `fit`.
         """
         with passes.engine_for(self._folder, engine, engine_options) as opened:
             if engine == "local":
-                return self.model.predict(images, layer=layer, k=k, raw=raw)
+                return self.model.predict(images, layer=layer, k=k, raw=raw, unknown=unknown)
             source = self.model.open(images)
-            notes = Notes(source)
-            found = passes.predict_blocks(
-                self.model, source, opened, layer=layer, k=k, raw=raw, notes=notes
-            )
+            notes = self.model.notes(source)
+            asked: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
+            found = passes.predict_blocks(self.model, source, opened, notes=notes, **asked)
             return joined(list(found), notes)
 
     def info(self) -> dict[str, Any]:
@@ -349,6 +351,7 @@ class Run:
             "features": self._features_said(),
             "representatives": len(self.representatives),
             "layers": [layer.as_dict() for layer in self.layers],
+            "unknown": self._unknown_said(),
             **self._added_said(),
             "edits": self._edits_said(),
             "settings": self._folder.settings,
@@ -362,6 +365,13 @@ class Run:
         """Name what rows are compared by: the encoder that was chosen, or the network asked for."""
         asked = str(self._folder.settings.get("features"))
         return asked if ":" in asked else str(self._result.encoder["name"])
+
+    def _unknown_said(self) -> dict[str, Any]:
+        """Say how often predict calls rows like those fitted unknown, and how that is known."""
+        novelty = self.model.fitted.novelty
+        if novelty is None:  # an earlier version's run
+            return {"false alarms, at most": None, "held-out rows": 0}
+        return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
 
     def _added_said(self) -> dict[str, Any]:
         """Say what was added to which run, and whether it fits."""

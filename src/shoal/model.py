@@ -17,9 +17,10 @@ from shoal.core.shortlists import Shortlists
 from shoal.edits import Clustering, Curation
 from shoal.engines.ahead import made_ahead
 from shoal.features import Encoder
-from shoal.settings import available_cores
-from shoal.sources import Batch, Kind, Source, as_wanted, open_source
+from shoal.settings import SETTINGS, available_cores
+from shoal.sources import Batch, Kind, Source, as_wanted, open_source, remarks_of
 from shoal.sources.mixed import Notes
+from shoal.sources.scale import vectors_remark
 from shoal.sources.tiff_pictures import Pages
 from shoal.stages.base import Shards
 from shoal.stages.encoding import encode_good, residual
@@ -30,6 +31,10 @@ from shoal.storage import RunFolder
 _VOTERS = 10
 _FEW_VOTERS = 3
 _BLOCK_ROWS = 32_768
+_OLDER = (
+    "this run was fitted by an earlier version, without rows held out: unknown is what lies a "
+    "quarter farther than nearly all fitted rows; fit it anew for a stated rate of false alarms"
+)
 _COLUMNS = ("cluster", "confidence", "unknown")
 
 
@@ -44,8 +49,8 @@ class Prediction:
     confidence
         (n,) float32, 0..1, NaN for those.
     unknown
-        (n,) bool: farther from the cluster than nearly all of its own rows were, or with more
-        that the fitted rows' projection cannot show than nearly all of them had.
+        (n,) bool: of no kind seen. Farther out than all but a stated share of the rows like
+        those fitted would be, 5 % by default.
     names
         Names that people gave to clusters, by id.
     remarks
@@ -65,11 +70,37 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut, made ready: cluster and share of each representative, limit of each cluster."""
+    """A cut, made ready: cluster and share of each representative, limits of each cluster."""
 
     labels: NDArray[np.int32]
     shares: NDArray[np.float32]
     limits: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where rows lie among the representatives.
+
+    Attributes
+    ----------
+    rows
+        How many there are.
+    at
+        (n,) those that can be used.
+    vectors
+        (n, d) these, projected.
+    near, distance
+        (n, k) their nearest representatives, and the distances to these.
+    scores
+        (n, 2) how far out they lie; see `Fitted.scores`.
+    """
+
+    rows: int
+    at: NDArray[np.intp]
+    vectors: NDArray[np.float32]
+    near: NDArray[np.int32]
+    distance: NDArray[np.float32]
+    scores: NDArray[np.float32]
 
 
 class Model:
@@ -92,7 +123,7 @@ class Model:
         self.fitted = Fitted(self.result)
         self.workers = workers or available_cores()
         self.curation = curation or Curation(self.result)
-        self._cuts: dict[tuple[int, int], Cut] = {}
+        self._cuts: dict[tuple[int, int, float], Cut] = {}
 
     @property
     def encoder(self) -> Encoder:
@@ -148,7 +179,13 @@ class Model:
         return source
 
     def predict(
-        self, where: Any, *, layer: int | None = None, k: int | None = None, raw: bool = False
+        self,
+        where: Any,
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        unknown: float | None = None,
     ) -> Prediction:
         """Give new rows their clusters.
 
@@ -163,15 +200,29 @@ class Model:
             Which cut; the primary layer by default. Edits are in it as in `Run.labels`.
         raw
             Leave the edits out.
+        unknown
+            Largest share of the rows like those fitted that may be called unknown; by default
+            that of the fit's settings.
 
         Raises
         ------
         InputError
             See `open`; or there is no such cut.
+        SettingError
+            When `unknown` is no such share.
         """
         source = self.open(where)
-        notes = Notes(source)
-        return joined(list(self.blocks(source, layer=layer, k=k, raw=raw, notes=notes)), notes)
+        notes = self.notes(source)
+        blocks = self.blocks(source, layer=layer, k=k, raw=raw, unknown=unknown, notes=notes)
+        return joined(list(blocks), notes)
+
+    def notes(self, source: Source) -> Notes:
+        """Return what collects the remarks on new rows."""
+        remarks = [] if source.kind == "table" else remarks_of(source)
+        if source.kind == "vectors":
+            far = vectors_remark(source, self.fitted.values)
+            remarks += [far] if far else []
+        return Notes(source, remarks if self.fitted.novelty else [*remarks, _OLDER])
 
     def blocks(
         self,
@@ -180,6 +231,7 @@ class Model:
         layer: int | None = None,
         k: int | None = None,
         raw: bool = False,
+        unknown: float | None = None,
         notes: Notes | None = None,
     ) -> Iterator[Prediction]:
         """Predict block by block, in order: all workers make ahead what will be taken next.
@@ -188,12 +240,12 @@ class Model:
         ----------
         source
             From `open`.
-        layer, k, raw
+        layer, k, raw, unknown
             See `predict`.
         notes
             Counts what is amiss with the cells of a table.
         """
-        clusters, cut = self.chosen(layer, k, raw)
+        clusters, cut = self.chosen(layer, k, raw, unknown)
         self.load()
 
         blocks = blocks_of(source)
@@ -207,23 +259,42 @@ class Model:
         return made_ahead(block, range(len(blocks)), self.workers)
 
     def chosen(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
+        self,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        unknown: float | None = None,
     ) -> tuple[Clustering, Cut]:
         """Give the clusters that are meant, and what rows are placed among them by."""
         clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
-        return clusters, self._cut(clusters)
+        rate = self.rate if unknown is None else SETTINGS["unknown"].parse(unknown)
+        return clusters, self._cut(clusters, rate)
+
+    @property
+    def rate(self) -> float:
+        """Share of the rows like those fitted that may be called unknown, by the settings."""
+        stored = self.result.run.settings.get("unknown")
+        return float(SETTINGS["unknown"].default if stored is None else stored)
 
     def load(self) -> None:
         """Load what is made once, not by each worker."""
         self.encoder.setup()
-        _ = self.fitted.projection, self.fitted.residual_limit, self._shortlists
+        _ = self.fitted.projection, self.fitted.novelty, self._shortlists
 
     def block(self, batch: Batch, cut: Cut) -> Prediction:
         """Predict some rows, without the names of clusters; `load` comes before."""
-        features, good = encode_good(self.encoder, batch.data, batch.bad)
-        n, at = len(good), np.flatnonzero(good)
+        placed = self.placed(batch)
+        n, at, near, distance = placed.rows, placed.at, placed.near, placed.distance
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
         confidence = np.full(n, np.nan, np.float32)
+        cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
+        unknown[at] = (placed.scores > cut.limits[cluster[at]]).any(axis=1)
+        return Prediction(cluster, confidence, unknown)
+
+    def placed(self, batch: Batch) -> Placed:
+        """Find the representatives nearest to some rows; `load` comes before."""
+        features, good = encode_good(self.encoder, batch.data, batch.bad)
+        n, at = len(good), np.flatnonzero(good)
         used = features if len(at) == n else features[at]
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.from_every_row else _FEW_VOTERS, len(vectors))
@@ -231,17 +302,15 @@ class Model:
         projected = projection.apply(used)
         seen = unpack(*pack(projected)) if self.result.packed else projected
         near, distance = nearest_of(seen, vectors, voters, shortlists=self._shortlists)
-        cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
-        unknown[at] = distance[:, 0] > cut.limits[cluster[at]]
-        unknown[at] |= residual(projection, used, projected) > self.fitted.residual_limit
-        return Prediction(cluster, confidence, unknown)
+        scores = self.fitted.scores(near, distance, residual(projection, used, projected))
+        return Placed(n, at, seen, near, distance, scores)
 
-    def _cut(self, clusters: Clustering) -> Cut:
+    def _cut(self, clusters: Clustering, rate: float) -> Cut:
         """Make clusters ready, once."""
-        key = clusters.cut, clusters.seq
+        key = clusters.cut, clusters.seq, rate
         if key not in self._cuts:
             labels = clusters.of_representative
-            limits = self.fitted.limits(labels)
+            limits = self.fitted.score_limits(labels, rate)
             self._cuts[key] = Cut(labels, self.result.shares(labels), limits)
         return self._cuts[key]
 

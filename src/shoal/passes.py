@@ -102,6 +102,7 @@ def predict_blocks(
     layer: int | None = None,
     k: int | None = None,
     raw: bool = False,
+    unknown: float | None = None,
     notes: Notes | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Prediction]:
@@ -109,9 +110,11 @@ def predict_blocks(
 
     `progress` is told the rows that are done.
     """
-    clusters, cut = model.chosen(layer, k, raw)
+    clusters, cut = model.chosen(layer, k, raw, unknown)
     run, blocks = model.result.run, blocks_of(source)
+    rate = model.rate if unknown is None else unknown
     asked = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
+    asked["unknown"] = rate
     folder = _begun(run, "predict", fingerprint(asked, run.stage("assign").receipt.fingerprint))
     for name in _CUT:
         write_npy(folder.whole(name), getattr(cut, name))

@@ -308,6 +308,13 @@ class FitSettings:
         20,
         whole=False,
     )
+    unknown: float = _number(
+        0.05,
+        "False alarms of predict: at most this share of rows like those fitted is called unknown.",
+        0.0001,
+        0.5,
+        whole=False,
+    )
     min_size: int | None = _number(
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
     )

@@ -102,6 +102,41 @@ def test_predict(shoal, told, photos, photos_run, run, digits, tmp_path):
     assert shoal("predict", run, digits, "-o", tmp_path / "x.parquet").exit_code == 2
 
 
+def test_predict_without_a_file_prints_what_it_finds(shoal, told, photos, photos_run, run, digits):
+    one = next((photos / "digit-0").glob("*.png"))
+    facts = told("predict", photos_run, one)
+    label = api.open(photos_run).labels()[0]
+    (row,) = facts["predictions"]
+    assert (facts["rows"], facts["out"], row["name"]) == (1, None, one.name)
+    assert (row["cluster"], row["unknown"]) == (label, False)
+    text = shoal("predict", photos_run, photos / "digit-4").stdout
+    assert "could not be read" in text
+    assert f"{api.open(photos_run).labels()[-2]}" in text
+    assert "41 rows" in text
+
+
+def test_predict_prints_no_more_rows_than_can_be_read(shoal, run, monkeypatch, digits):
+    monkeypatch.setattr("shoal.cli.predict._PRINTED", 599)
+    result = shoal("predict", run, digits, "--key", "images")
+    assert (result.exit_code, "with -o" in result.stderr) == (2, True), result.stderr
+
+
+def test_predict_at_a_chosen_rate_and_scale(shoal, told, run, digits, tmp_path):
+    with np.load(digits) as arrays:
+        np.save(tmp_path / "new.npy", arrays["images"] / 255)
+    few = told("predict", run, tmp_path / "new.npy", "-o", tmp_path / "a.npy")
+    many = told("predict", run, tmp_path / "new.npy", "-o", tmp_path / "b.npy", "--unknown", 0.4)
+    assert few["unknown"] <= many["unknown"]
+    assert "taken for 0 to 1" in few["remarks"][0]
+    wrong = shoal("predict", run, tmp_path / "new.npy", "-o", tmp_path / "c.npy", "--unknown", 2)
+    assert (wrong.exit_code, "unknown 2.0" in wrong.stderr) == (2, True), wrong.stderr
+    assert (
+        "taken for 0 to 1"
+        in shoal("predict", run, tmp_path / "new.npy", "-o", tmp_path / "d.npy").stderr
+    )
+    assert "false alarms" in shoal("info", run).stdout
+
+
 def test_unreadable_new_rows_are_counted(told, photos, photos_run, tmp_path):
     facts = told("predict", photos_run, photos / "digit-4", "-o", tmp_path / "new.npy")
     assert (facts["rows"], facts["unreadable"]) == (41, 1)

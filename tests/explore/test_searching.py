@@ -48,8 +48,12 @@ def test_the_nearest_are_those_of_a_slow_search(digits, ask):
 def test_what_is_unlike_all_is_called_so(digits, ask):
     draw = np.random.default_rng(0)
     noise = draw.integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    found = ask(digits).post("/api/search", content=png(noise)).json()
+    client = ask(digits)
+    found = client.post("/api/search", content=png(noise)).json()
     assert found["unknown"]
+    assert found["likeness"] < 0.01
+    pixels = digits.run.source.read(3, 4).data[0, ..., 0]
+    assert client.post("/api/search", content=png(pixels)).json()["likeness"] > 0.1
 
 
 @pytest.mark.parametrize("body", [b"", b"no image", b"\x89PNG\r\n\x1a\nrest", b"\xff\xd8\xff\xe0"])

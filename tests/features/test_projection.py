@@ -234,3 +234,45 @@ def test_along_a_direction_rows_come_in_the_order_of_their_inner_products(whiten
     found = projection.apply(rows) @ projection.direction(asked).T
     expected = (rows - rows.mean(axis=0)) @ asked.T
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def left_of(projection, rows):
+    """Length of what a projection leaves out of rows, and the rows projected."""
+    vectors = projection.apply(rows).astype(float)
+    back = vectors @ (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
+    return vectors, np.linalg.norm(rows - projection.mean - back, axis=1)
+
+
+@pytest.mark.parametrize(("n", "rel"), [(14, 0.15), (200, 0.1)])
+def test_rows_are_left_out_of_the_projection_as_if_it_were_fitted_without_them(n, rel):
+    generator = np.random.default_rng(3)
+    rows = (generator.normal(size=(n, 60)) * np.linspace(4, 0.5, 60)).astype(np.float32)
+    moments, whiten = Moments.of(rows), 0.25
+    projection = fit_projection(moments, 16, whiten)
+    vectors, left = left_of(projection, rows)
+    fast, fast_left = projection.unfitted(vectors, left, n)
+    slow = [
+        left_of(
+            fit_projection(Moments.of(np.delete(rows, at, axis=0)), 16, whiten), rows[at : at + 1]
+        )
+        for at in range(n)
+    ]
+    slow_left = np.concatenate([one[1] for one in slow])
+    assert np.median(fast_left / slow_left) == pytest.approx(1, rel=rel)
+    assert np.median(left / slow_left) < 1 - rel  # which it leaves too little out of
+    lengths = [np.linalg.norm(fast, axis=1), [np.linalg.norm(one[0]) for one in slow]]
+    assert np.median(lengths[0]) == pytest.approx(np.median(lengths[1]), rel=2 * rel)
+
+
+def test_where_all_features_are_kept_nothing_can_be_left_out():
+    rows = random_rows(12)
+    projection = fit_projection(Moments.of(rows), 5, 0.25)
+    vectors, left = left_of(projection, rows)
+    assert projection.unfitted(vectors, left, 12)[0] is vectors
+    assert projection.is_settled(12)
+    assert projection.weighed(left).tolist() == [0] * 12  # it is rounding
+    few = fit_projection(Moments.of(random_rows(12, 30)), 4, 0.25)
+    assert not few.is_settled(31)
+    assert few.is_settled(32)
+    gain = few.eigenvalues[-1] ** -0.25
+    assert few.weighed(np.array([7.0])) == pytest.approx(7 * gain, rel=0.5)

@@ -108,12 +108,14 @@ _KINDS: dict[str, type] = {
     "representatives": int,
     "neighbours": int,
     "detail": float,
+    "unknown": float,
     "min_size": int,
     "sample": int,
 }
 _SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
 _ENGINE_SETTINGS = ("engine",)
 _METAVARS = {
+    "unknown": "SHARE",
     "features": "NAME",
     "layers": "K,K,…",
     "memory": "SIZE",
@@ -169,9 +171,9 @@ def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
     return decorate
 
 
-def with_source_settings() -> Callable[..., Any]:
+def with_source_settings(*more: str) -> Callable[..., Any]:
     """Give a command the options that say what a source is, and where it is gone through."""
-    return with_settings((*_SOURCE_SETTINGS, *_ENGINE_SETTINGS))
+    return with_settings((*_SOURCE_SETTINGS, *_ENGINE_SETTINGS, *more))
 
 
 def with_engine() -> Callable[..., Any]:

@@ -22,7 +22,7 @@ from shoal.cli.options import (
     place,
     with_source_settings,
 )
-from shoal.cli.output import print_json, remark, say
+from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import open_run
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from shoal.progress import Progress
     from shoal.sources import Source
 
+_PRINTED = 1_000  # rows
 
-@with_source_settings()
+
+@with_source_settings("unknown")
 def predict(
     context: typer.Context,
     run: RunArgument,
@@ -39,16 +41,16 @@ def predict(
         str, typer.Argument(metavar="SOURCE", help="New images or vectors.", show_default=False)
     ],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--out",
             "-o",
             parser=place,
             metavar="FILE",
-            help="A .parquet, .csv or .npy file to write.",
+            help="A .parquet, .csv or .npy file to write; without it, few rows are printed.",
             show_default=False,
         ),
-    ],
+    ] = None,
     raw: RawOption = False,
     force: ForceOption = False,
     quoted: QuoteOption = False,
@@ -63,37 +65,67 @@ def predict(
     from shoal.progress import RichProgress, Silent
     from shoal.settings import SETTINGS
     from shoal.sources import open_source
-    from shoal.sources.mixed import Notes
 
     engine = chosen_engine(settings)
-    check_quotes(quoted, out.suffix.lower() == ".csv")
-    check_ending(out)
-    refuse_existing(out, force)
+    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
+    if out is not None:
+        check_ending(out)
+        refuse_existing(out, force)
     opened = open_run(run)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
+    asked: dict[str, Any] = {"raw": raw, "unknown": given.pop("unknown", None)}
     rows = opened.model.open(open_source(source, **given) if given else source)
-    told, notes = _Told(), Notes(rows)
+    if out is None:
+        _refuse_many(rows)
+    told, asked["notes"] = _Told(), opened.model.notes(rows)
     with RichProgress() as bars:
         said = Silent() if quiet else bars
         said.stage("predict", rows.n_rows)
         with passes.engine_for(opened.model.result.run, engine, engine_options(context)) as made:
             if engine == "local":
-                blocks, told.progress = opened.model.blocks(rows, raw=raw, notes=notes), said
+                blocks, told.progress = opened.model.blocks(rows, **asked), said
             else:
-                blocks = passes.predict_blocks(
-                    opened.model, rows, made, raw=raw, notes=notes, progress=said
-                )
-            write_labels(
-                told.tables(rows, blocks), out, rows=rows.n_rows, force=force, quoted=quoted
-            )
+                blocks = passes.predict_blocks(opened.model, rows, made, progress=said, **asked)
+            tables = told.tables(rows, blocks)
+            if out is None:
+                found = [row for table in tables for row in table.to_pylist()]
+            else:
+                write_labels(tables, out, rows=rows.n_rows, force=force, quoted=quoted)
+    remarks = asked["notes"].said
     if json:
-        facts = {"rows": told.rows, "unknown": told.unknown, "unreadable": told.bad}
-        print_json({"run": opened.path, "out": out, **facts, "remarks": notes.said})
-    else:
-        bad = f", {told.bad:,} could not be read" if told.bad else ""
-        for sentence in notes.said:
-            remark(sentence)
-        say(f"{out}: {told.rows:,} rows, {told.unknown:,} unlike any cluster{bad}")
+        facts = {"run": opened.path, "out": out, **told.facts, "remarks": remarks}
+        print_json(facts if out else {**facts, "predictions": found})
+        return
+    for sentence in remarks:
+        remark(sentence)
+    if out is None:
+        _print_rows(found)
+    say(f"{f'{out}: ' if out else ''}{told.sentence}")
+
+
+def _refuse_many(rows: Source) -> None:
+    """Refuse to print what is better written to a file."""
+    from shoal.errors import InputError
+
+    if rows.n_rows > _PRINTED:
+        raise InputError(
+            f"{rows.n_rows:,} rows, but at most {_PRINTED:,} are printed: give a file with -o"
+        )
+
+
+def _print_rows(found: list[dict[str, Any]]) -> None:
+    """Print the prediction of each row."""
+    lines = [
+        [
+            row["name"] or str(row["row"]),
+            "–" if row["cluster"] < 0 else str(row["cluster"]),
+            row.get("cluster_name") or "",
+            number(row["confidence"]),
+            "could not be read" if row["cluster"] < 0 else "unknown" if row["unknown"] else "",
+        ]
+        for row in found
+    ]
+    print_table("", ["row", "cluster", "name", "confidence", ""], lines, texts=("name", ""))
 
 
 @dataclass
@@ -104,6 +136,18 @@ class _Told:
     unknown: int = 0
     bad: int = 0
     progress: Progress | None = None
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """The counts by name."""
+        return {"rows": self.rows, "unknown": self.unknown, "unreadable": self.bad}
+
+    @property
+    def sentence(self) -> str:
+        """The counts for people."""
+        bad = f", {self.bad:,} could not be read" if self.bad else ""
+        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        return f"{rows}, {self.unknown:,} of no kind seen{bad}"
 
     def tables(self, rows: Source, blocks: Iterable[Prediction]) -> Iterator[Any]:
         """Make a table of each block."""

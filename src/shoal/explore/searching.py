@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of
-from shoal.core.packing import pack, unpack
 from shoal.errors import InputError
 from shoal.explore.asked import Asked
 from shoal.explore.detail import distances_to, vectors_of
 from shoal.explore.explorer import Explorer
 from shoal.features import Worded
 from shoal.sources.formats import READ, extension_of
-from shoal.stages.encoding import encode_good
 
 _LEAVES = 40
 _EACH = 30
@@ -26,31 +24,35 @@ _MOST_TEXT = 300
 
 
 def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give the rows nearest to an image that was sent, and the cluster it would go to."""
+    """Give the rows nearest to an image that was sent, and the cluster it would go to.
+
+    `likeness` is the share of the rows like those fitted that lie as far out; None for a run of an
+    earlier version.
+    """
     if explorer.atlas.result.summary["kind"] != "images":
         raise InputError("these rows are no images: there is nothing to look for by an image")
     if not asked.body:
         raise InputError("no image was sent: drop an image file on the page")
     model = explorer.run.model
-    model.encoder.setup()
+    model.load()
     k = asked.k(explorer)
     with tempfile.TemporaryDirectory(prefix="shoal-search-") as folder:
         path = Path(folder) / f"image{_ending(asked.body)}"
         path.write_bytes(asked.body)
-        source = model.open(path)
-        batch = source.read(0, 1)
-        found = model.predict(source, k=k)
-    features, good = encode_good(model.encoder, batch.data, batch.bad)
-    if not good[0]:
+        batch = model.open(path).read(0, 1)
+    found, placed = model.block(batch, model.chosen(k=k)[1]), model.placed(batch)
+    if not len(placed.at):
         raise InputError(f"the image cannot be compared: {batch.bad.get(0, 'it overflows')}")
-    seats, away = _nearest(explorer, model.fitted.projection.apply(features))
+    seats, away = _nearest(explorer, placed.vectors)
     rows = explorer.rows_shown(seats, k)
     for row, distance in zip(rows, away.tolist(), strict=True):
         row["distance"] = round(distance, 4)
+    novelty = model.fitted.novelty
     return {
         "cluster": int(found.cluster[0]),
         "confidence": round(float(found.confidence[0]), 3),
         "unknown": bool(found.unknown[0]),
+        "likeness": None if novelty is None else float(novelty.likeness(placed.scores)[0]),
         "rows": rows,
     }
 
@@ -99,14 +101,13 @@ def _nearest(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Give the nearest rows among those of the nearest representatives."""
     atlas = explorer.atlas
-    seen = unpack(*pack(vector)) if atlas.result.packed else vector
-    leaves, away = nearest_of(seen, atlas.vectors, min(_LEAVES, len(atlas.vectors)))
+    leaves, away = nearest_of(vector, atlas.vectors, min(_LEAVES, len(atlas.vectors)))
     ranges = [
         np.arange(atlas.start[leaf], min(atlas.start[leaf] + _EACH, atlas.start[leaf + 1]))
         for leaf in leaves[0].tolist()
     ]
     seats = np.concatenate(ranges)
-    measured = distances_to(atlas, seats, seen[0])
+    measured = distances_to(atlas, seats, vector[0])
     if measured is None:
         measured = np.repeat(away[0], [len(r) for r in ranges]).astype(np.float64)
     nearest = np.argsort(measured, kind="stable")[:_FOUND]

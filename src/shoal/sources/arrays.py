@@ -55,6 +55,8 @@ class ArraySource:
         Where the numbers are columns with names: which are left out, and why they are vectors.
     column_names : tuple of str
         Those columns.
+    scale_remark : str
+        How the stored numbers are read, where that is not plain.
     """
 
     store: Store
@@ -65,6 +67,7 @@ class ArraySource:
     left_out: Mapping[str, int] = field(default_factory=dict)
     chosen: Chosen = NOTHING
     column_names: tuple[str, ...] = ()
+    scale_remark: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -99,7 +102,9 @@ class ArraySource:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Why columns are vectors, and which are left out."""
-        return self.chosen.remarks
+        return (
+            (*self.chosen.remarks, self.scale_remark) if self.scale_remark else self.chosen.remarks
+        )
 
     def _remarks(self, rule: PixelRule) -> str:
         """Say what is done to the stored numbers, if anything."""
@@ -234,7 +239,7 @@ def make_array_source(
             "for images, give their shape, as in --shape 28,28"
         )
     _check_first_side((store.n_rows, *row_shape), label, sure=bool(as_ or shape))
-    sample = _sample(store).reshape(-1, *row_shape)
+    sample = sample_rows(store).reshape(-1, *row_shape)
     try:
         rule = plan_pixels(row_shape, sample, image_size)
     except InputError as error:
@@ -292,7 +297,7 @@ def _check_rows(store: Store, row_shape: tuple[int, ...], label: str) -> None:
         raise InputError(f"{label} is empty: its shape is {show((store.n_rows, *row_shape))}")
 
 
-def _sample(store: Store) -> NDArray:
+def sample_rows(store: Store) -> NDArray:
     """Read some rows from all over a store, to judge the range of values by."""
     row_bytes = max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
     count = max(1, min(store.n_rows, _SAMPLE_ROWS, _SAMPLE_BYTES // row_bytes))

@@ -148,10 +148,19 @@ class TableSource:
 
 
 class Notes:
-    """Counts what is amiss with the cells of new rows, by a schema that they were not made for."""
+    """Counts what is amiss with the cells of new rows, by a schema that they were not made for.
 
-    def __init__(self, source: Source) -> None:
+    Parameters
+    ----------
+    source
+        The new rows.
+    remarks
+        Sentences that hold for all of them.
+    """
+
+    def __init__(self, source: Source, remarks: Sequence[str] = ()) -> None:
         self._source = source
+        self._remarks = tuple(remarks)
         self._lock = threading.Lock()
         self._gaps: Counter[str] = Counter()
         self._new: Counter[str] = Counter()
@@ -189,7 +198,7 @@ class Notes:
     def said(self) -> tuple[str, ...]:
         """Say it in sentences."""
         if not isinstance(self._source, TableSource):
-            return ()
+            return self._remarks
         found, label, lacking = [], self._source.label, self._source.lacking
         if lacking:
             found.append(
@@ -205,7 +214,7 @@ class Notes:
                 found.append(
                     f"{what}: {listed(where)}, filled from the most similar rows of the fit"
                 )
-        return tuple(found)
+        return (*found, *self._remarks)
 
 
 def make_table_source(

@@ -16,12 +16,14 @@ from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
+from shoal.settings import available_cores
 from shoal.sources import taken_of
 from shoal.sources.store import Held
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
+from shoal.stages.heldout import calibrate
 from shoal.stages.judging import kept_rows
 from shoal.stages.result import Result
 from shoal.storage import (
@@ -33,6 +35,8 @@ from shoal.storage import (
     write_npy,
     write_table,
 )
+
+_KEPT = ("ids", "held_out_place", "held_out_scores")  # wholes, where rows are added
 
 Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
 
@@ -178,6 +182,13 @@ class _AssignShard:
             column[: len(mine)][mine] = before[name].to_numpy()[mine]
 
 
+def _shortlists(places: _Known | _Nearest, result: Result) -> Shortlists | None:
+    """Return the representatives' shortlists, made here where no row was searched by them."""
+    if isinstance(places, _Nearest):
+        return places.near.shortlists
+    return shortlists_for(result.representatives.vectors, available_cores())
+
+
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
@@ -266,7 +277,7 @@ def _work(context: Context) -> dict[str, Any]:
     if grown is not None:
         grown.take_over(
             folder,
-            lambda kind, number: kind == "ids" or (number is not None and grown.keeps(number)),
+            lambda kind, number: kind in _KEPT if number is None else grown.keeps(number),
         )
         if result.from_every_row:  # which are at no distance from themselves
             labels = result.tree.labels(result.primary.k)
@@ -284,6 +295,8 @@ def _work(context: Context) -> dict[str, Any]:
         write_json(folder.whole("extends", "json"), extension(first))
     task = _AssignShard(places, far, limits, folder, context.stage("project"), grown)
     context.each_shard(task, lambda: folder.numbers("rows", "parquet"))
+    if grown is None:
+        calibrate(context, Fitted(result).projection, _shortlists(places, result), folder)
     previous = _previous(context)
     if previous is not None:
         write_json(folder.whole("ids", "json"), _kept_ids(result, previous, context.first_id))

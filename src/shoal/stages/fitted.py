@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_neighbours
+from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
 from shoal.core.spec import parse_spec
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
@@ -19,7 +20,9 @@ from shoal.sources.encoded import EncodedSource
 from shoal.sources.mixed import TableSource, make_fitted_source
 from shoal.sources.parquet import ParquetSource
 from shoal.sources.reading import Reading
+from shoal.sources.scale import Values, on_scale_of
 from shoal.sources.schema import Schema
+from shoal.stages.heldout import read_novelty
 from shoal.stages.result import Result
 from shoal.storage import read_npy
 
@@ -104,6 +107,51 @@ class Fitted:
         project = self.result.run.stage("project")
         return np.concatenate([read_npy(path) for path in project.parts("residual")])
 
+    @cached_property
+    def novelty(self) -> Novelty | None:
+        """The scores of held-out rows; None for a run that is older than they are."""
+        return read_novelty(self.result.run.stage("assign"))
+
+    @cached_property
+    def _scales(self) -> NDArray[np.float32]:
+        """How densely each representative lies, (m,)."""
+        return local_scale(read_npy(self.result.run.stage("tree").whole("distances")))
+
+    def scores(
+        self, near: NDArray[np.int32], distance: NDArray[np.float32], left: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return two scores of new rows that grow with their novelty, (n, 2).
+
+        Parameters
+        ----------
+        near, distance : ndarray, shape (n, k)
+            Their nearest representatives, and the distances to these.
+        left : ndarray, shape (n,)
+            Length of what the projection leaves out of each.
+        """
+        if self.novelty is None:
+            return np.stack([distance[:, 0], left], axis=1)
+        near, distance = near[:, :REACH], distance[:, :REACH]
+        weights, left = self.result.representatives.weights[near], self.projection.weighed(left)
+        settled = self.projection.is_settled(self.fitted_rows)
+        return row_scores(distance, weights, self._scales[near], left, relative=settled)
+
+    def score_limits(self, labels: NDArray[np.int32], rate: float) -> NDArray[np.float32]:
+        """Return the scores above which a row is of no kind seen, for each cluster, (clusters, 2).
+
+        Parameters
+        ----------
+        labels
+            (m,) cluster of each representative.
+        rate
+            Share of the rows like those fitted that may be above them. Without held-out rows the
+            limits are a quarter beyond nearly all fitted rows, whatever the rate.
+        """
+        if self.novelty is not None:
+            return self.novelty.limits(labels, rate)
+        away = self.limits(labels)
+        return np.stack([away, np.full(len(away), self.residual_limit, np.float32)], axis=1)
+
     @property
     def fitted_rows(self) -> int:
         """How many good rows the representatives stand for."""
@@ -186,14 +234,19 @@ class Fitted:
             return make_fitted_source(source.table, source.label, self.result.schema)
         if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")
-        rule = summary["rule"]
-        if rule and isinstance(source, ArraySource) and source.rule:
-            source = replace(source, rule=source.rule.like(rule))
+        if isinstance(source, ArraySource) and source.rule:
+            source = on_scale_of(source, summary["rule"] or summary.get("reading"), self.values)
         if summary.get("reading") and isinstance(source, EncodedSource):
             source = source.read_as(Reading.from_dict(summary["reading"]))
         if self.encoder.needs.wanted is None and source.shape != shape:
             source = _in_shape(source, shape)
         return source
+
+    @property
+    def values(self) -> Values | None:
+        """What the stored numbers of the fit were; None for image files and for older runs."""
+        found = self.result.summary.get("values")
+        return None if found is None else Values(**found)
 
 
 def cluster_limits(

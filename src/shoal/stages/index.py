@@ -15,6 +15,7 @@ from shoal.sources.firsts import file_stamps, row_links, row_stamps
 from shoal.sources.mixed import TableSource
 from shoal.sources.origins import origins
 from shoal.sources.paged import PagedStore
+from shoal.sources.scale import look_at_values
 from shoal.sources.taken import TakenImages
 from shoal.stages.base import (
     Context,
@@ -112,6 +113,7 @@ def _work(context: Context) -> dict[str, Any]:
         "row_shape": list(source.row_shape) if isinstance(source, ArraySource) else None,
         "reading": source.reading.as_dict() if isinstance(source, EncodedSource) else None,
         "pages": _pages(source),
+        "values": _values(source),
         "source": context.facts,
         "sample_of": sample_of(source),
         "links": _notes_links(context.grown),
@@ -152,7 +154,7 @@ def _take_over(grown: Grown, source: Source, folder: StageFolder) -> bool:
 def _about(grown: Grown) -> dict[str, Any]:
     """Say what rows were added to; how rows are read is as it was there."""
     before = grown.before
-    names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages")
+    names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages", "values")
     kept = {name: before.summary.get(name) for name in names}
     about = {"previous": str(before.run.path), "kept": grown.kept, "fitted": grown.fitted}
     return {**kept, "grown": about}
@@ -181,6 +183,12 @@ def _rule(source: Source) -> dict[str, Any] | None:
     if isinstance(source, ArraySource) and source.rule:
         return source.rule.facts
     return None
+
+
+def _values(source: Source) -> dict[str, Any] | None:
+    """Return what the stored numbers are, for new rows to be compared with."""
+    found = look_at_values(source)
+    return None if found is None else found.as_dict()
 
 
 STAGE = Stage("index", (), _facts, _work)

@@ -15,10 +15,9 @@ from shoal.sources import Batch
 from shoal.stages.base import EVERY_ROW, Context, Stage, write_vectors
 from shoal.stages.encoding import encode_good, note_late, residual
 from shoal.stages.grown import Grown
+from shoal.stages.heldout import held_out_rows
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_npy, read_table, write_npy
-
-_TRIED = 1024
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ class _ProjectShard:
         features = self._features(item, good)
         vectors = self.projection.apply(features)
         vectors[~good] = 0
-        tried = np.flatnonzero(good)[:_TRIED]
+        tried = held_out_rows(self.rows.shards, item)
+        tried = tried[good[tried]]
         left = residual(self.projection, features[tried], vectors[tried])
         write_npy(self.folder.part("residual", item), left)
         if self.rows.shards.n_rows <= EVERY_ROW:
@@ -139,7 +139,7 @@ class _ProjectAdded:
 
 def _facts(context: Context) -> dict[str, Any]:
     """Give what the vectors depend on besides features and projection."""
-    return {"version": 2}
+    return {"version": 3}
 
 
 def _work(context: Context) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from shoal.sources.store import Held
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
+from shoal.stages.heldout import not_held_out
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 
 _MOST = 32_768
@@ -246,7 +247,7 @@ class _SampleGroup:
         """Draw places in a shard."""
         at = np.flatnonzero(read_npy(self.project.part("ok", number)))
         chance = np.random.default_rng([self.seed, number]).random(len(at))
-        return at[chance < self.share]
+        return not_held_out(self.shards, number, at[chance < self.share])
 
 
 def _sample(context: Context, count: int) -> NDArray[np.float32]:

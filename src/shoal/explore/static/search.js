@@ -66,12 +66,16 @@ export function Search() {
     ${given.words && html`<div>${given.busy ? html`<p role="status">Looking …</p>` : found && html`<p>Fits “${given.words}” best, of all there are:</p><${Held} rows=${found.rows} />`}</div>`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
       ${given.busy && html`<p role="status">Looking …</p>`}
-      ${found && html`<p>${found.unknown ? html`<span class="tag bad">unlike any cluster</span>` : "It would go to"}</p>
+      ${found && html`<p>${found.unknown ? html`<span class="tag bad">of no kind seen</span> Nearest is` : "It would go to"}</p>
         ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
-        <p class="soft">confidence ${found.confidence.toFixed(2)}</p>`}</div></div>`}
+        <p class="soft">confidence ${found.confidence.toFixed(2)}${found.likeness != null && `; ${share(found.likeness)} of images like those fitted lie as far out`}</p>
+        <${Held} rows=${found.rows} />`}</div></div>`}
     ${found && html`<div><h3>${given.words ? "Best first" : "Nearest"}</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
       caption=${(r) => html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />`} /></div>`}`;
 }
+
+/** A share for people, also where it is small. @param {number} part */
+const share = (part) => part < 0.0005 ? "under 0.1 %" : part < 0.0095 ? `${(100 * part).toFixed(1)} %` : `${Math.round(100 * part)} %`;
 
 /** The clusters that most of some rows are in. */
 function Held({ rows }) {

@@ -1,0 +1,215 @@
+"""Novelty: how far out a row lies from all that were fitted, and the limits of what is known.
+
+Two scores tell it, both from the representatives nearest to the row. Rows that were held out show
+how the scores of rows like those fitted are distributed, and so the limits that let no more than
+a stated share of these be called unknown (conformal prediction: Vovk, Gammerman, Shafer,
+"Algorithmic Learning in a Random World", 2005).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr
+
+REACH = 3
+"""Nearest rows whose mean distance counts."""
+
+_AROUND = 5  # neighbours of a representative that tell how densely it lies
+_DENSITY = 0.5  # power of the local scale that distances are divided by; see `row_scores`
+_FLOOR = 1e-3  # of the median local scale: near duplicates are not infinitely dense
+_DOUBT = 0.25  # chance that the limits let more rows than stated be called unknown
+_POOLED = 10.0  # held-out rows beyond its limit with which a cluster counts as much as all do
+_TAIL = 0.1  # share of the largest scores, from which those beyond the largest are judged
+_TAIL_ROWS = 10  # at least, of these scores
+_THINNEST = 0.05  # of the largest score: the least step beyond it that makes a row e times rarer
+
+
+def local_scale(distances: NDArray) -> NDArray[np.float32]:
+    """Return the mean distance of each representative to its nearest others, (m,).
+
+    Parameters
+    ----------
+    distances : ndarray, shape (m, k)
+        Distances to the k nearest other representatives, ascending.
+    """
+    if distances.shape[1] == 0:
+        return np.ones(len(distances), np.float32)
+    around = distances[:, :_AROUND].mean(axis=1, dtype=np.float64)
+    positive = around[around > 0]
+    floor = _FLOOR * float(np.median(positive)) if len(positive) else 1.0
+    return np.maximum(around, floor).astype(np.float32)
+
+
+def row_scores(
+    distances: NDArray[np.float32],
+    weights: NDArray[np.integer],
+    scales: NDArray[np.float32],
+    left: NDArray[np.float32],
+    *,
+    relative: bool = True,
+) -> NDArray[np.float32]:
+    """Return two scores of each row that grow with its novelty, (n, 2) float32.
+
+    Both start from the mean distance to the three nearest rows, where a representative counts for
+    as many of these as it stands for. The first is relative to the local density: divided by the
+    root of the local scale, halfway between a plain distance, which calls all rows of a sparse
+    cluster unknown, and a relative one, which knows everything near a sparse cluster. The second
+    is the distance in the space of all features, with what the projection leaves out of the row.
+
+    Parameters
+    ----------
+    distances, weights, scales : ndarray, shape (n, k)
+        Of the nearest representatives, nearest first: distance, rows, `local_scale`.
+    left : ndarray, shape (n,)
+        Length of what the projection leaves out of each row, in units of the distances.
+    relative
+        False to have the second score twice, where projected rows alone tell too little.
+    """
+    distances, weights, scales = distances[:, :REACH], weights[:, :REACH], scales[:, :REACH]
+    before = np.cumsum(weights, axis=1, dtype=np.int64) - weights
+    counted = np.clip(REACH - before, 0, weights)
+    reach = (distances * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    whole = np.hypot(reach, left)
+    scale = np.exp(_DENSITY * np.log(scales).mean(axis=1))
+    return np.stack([reach / scale if relative else whole, whole], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How seldom a score is as large as some value, by the scores of held-out rows, ascending."""
+
+    scores: NDArray[np.float32]
+
+    @cached_property
+    def _step(self) -> float:
+        """By how much a score beyond the largest grows while it gets e times rarer.
+
+        The mean excess over the smallest of the largest tenth, as if the tail were exponential.
+        """
+        largest = float(self.scores[-1])
+        tail = self.scores[-max(int(_TAIL * len(self.scores)), _TAIL_ROWS) :]
+        excess = float(tail.mean(dtype=np.float64)) - float(tail[0])
+        return max(excess, _THINNEST * largest, float(np.finfo(np.float32).tiny))
+
+    def chance(self, values: NDArray) -> NDArray[np.float64]:
+        """Return the chance that a row like those held out scores as high, 0..1, (n,)."""
+        n = len(self.scores)
+        there = n - np.searchsorted(self.scores, values, side="left")
+        beyond = np.maximum(np.asarray(values, np.float64) - float(self.scores[-1]), 0)
+        found: NDArray[np.float64] = (there + 1) / (n + 1) * np.exp(-beyond / self._step)
+        return found
+
+    def limit(self, chance: float) -> float:
+        """Return the score above which `chance` is lower."""
+        n = len(self.scores)
+        there = int(np.ceil(chance * (n + 1) - 1e-9)) - 1
+        if there >= 1:
+            return float(self.scores[max(n - there, 0)])
+        return float(self.scores[-1]) - self._step * float(np.log(min(chance * (n + 1), 1.0)))
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """What scores of rows like those fitted are, by rows that were held out.
+
+    Attributes
+    ----------
+    place
+        (n,) the representative of each held-out row.
+    scores
+        (n, 2) their `row_scores`.
+    """
+
+    place: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    @cached_property
+    def _tails(self) -> tuple[Tail, Tail]:
+        """The distribution of either score."""
+        first, second = np.sort(self.scores, axis=0).T
+        return Tail(np.ascontiguousarray(first)), Tail(np.ascontiguousarray(second))
+
+    def rarity(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return one number of the two scores, the logarithm of how rare the rarer one is, (n,)."""
+        chances = [tail.chance(scores[:, at]) for at, tail in enumerate(self._tails)]
+        return -np.log(np.minimum(*chances))
+
+    @cached_property
+    def _known(self) -> NDArray[np.float64]:
+        """The rarities of the held-out rows."""
+        return self.rarity(self.scores)
+
+    def likeness(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return which share of the rows like those fitted lies as far out as each row, (n,)."""
+        return Tail(np.sort(self._known).astype(np.float32)).chance(self.rarity(scores))
+
+    def limits(self, labels: NDArray[np.integer], rate: float) -> NDArray[np.float32]:
+        """Return the scores above which a row is of no kind seen, for each cluster, (clusters, 2).
+
+        Of rows like those fitted no more than the share `rate` is above them, up to one chance in
+        four (the limits are those of a sample). Where a cluster has enough held-out rows, its
+        limits follow these, else those of all clusters.
+
+        Parameters
+        ----------
+        labels : ndarray, shape (m,)
+            Cluster of each representative.
+        rate : float
+            0..1.
+        """
+        count = int(labels.max()) + 1
+        cluster = labels[self.place]
+        shift = self._shifts(cluster, count, rate)
+        common = bounded_quantile(self._known - shift[cluster], rate)
+        chances = np.exp(-(common + shift))
+        return np.array(
+            [[tail.limit(float(chance)) for tail in self._tails] for chance in chances], np.float32
+        )
+
+    def _shifts(self, cluster: NDArray[np.integer], count: int, rate: float) -> NDArray[np.float64]:
+        """Return by how much the limit of each cluster differs from that of all, (clusters,)."""
+        shift = np.zeros(count)
+        order = np.argsort(cluster, kind="stable")
+        bounds = np.searchsorted(cluster[order], np.arange(count + 1))
+        whole = plain_quantile(self._known, rate)
+        for number in range(count):
+            own = self._known[order[bounds[number] : bounds[number + 1]]]
+            if len(own):
+                trust = len(own) / (len(own) + _POOLED / rate)
+                shift[number] = trust * (plain_quantile(own, rate) - whole)
+        return shift
+
+
+def plain_quantile(rarities: NDArray[np.float64], rate: float) -> float:
+    """Return what one more value lies above with the chance `rate` at most.
+
+    Beyond the largest value as chances fall with rarities: by a factor e for each unit.
+
+    >>> plain_quantile(np.arange(99.0), 0.05), round(plain_quantile(np.arange(9.0), 0.01), 2)
+    (94.0, 10.3)
+    """
+    n = len(rarities)
+    above = int(np.floor(rate * (n + 1) + 1e-9))
+    if above >= 1:
+        return float(np.partition(rarities, n - above)[n - above])
+    return float(rarities.max()) - float(np.log(rate * (n + 1)))
+
+
+def bounded_quantile(rarities: NDArray[np.float64], rate: float) -> float:
+    """Return what at most the share `rate` of further values lies above, with 75 % confidence.
+
+    The tolerance limit of Wilks (1941): so few of n values lie above it that, if the share were
+    larger, chance would leave as few there once in four times at most.
+
+    >>> bounded_quantile(np.arange(1000.0), 0.05), bounded_quantile(np.arange(28.0), 0.05)
+    (955.0, 27.0)
+    """
+    n = len(rarities)
+    above = int(np.searchsorted(bdtr(np.arange(n), n, rate), _DOUBT, side="right"))
+    if above >= 1:
+        return float(np.partition(rarities, n - above)[n - above])
+    return float(rarities.max()) + float(np.log(-np.log(_DOUBT) / (n * rate)))

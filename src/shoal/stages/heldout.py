@@ -1,0 +1,152 @@
+"""Rows that are held out: what new rows like those fitted would look like to a run."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.nearest import nearest_of
+from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
+from shoal.core.shortlists import Shortlists
+from shoal.features import Projection
+from shoal.stages.base import Context, Shards, read_vectors
+from shoal.storage import StageFolder, read_npy, write_npy
+
+_ROWS = 16_384  # held out: their share beyond a limit of 1 % is known to a tenth of it
+_MOST = 0.1  # of the rows are kept out of the choice of codes
+_SEED = 20_410  # of the draw alone, which is the same for every seed of a fit
+
+
+def held_out_rows(shards: Shards, number: int, most: float = 1.0) -> NDArray[np.int64]:
+    """Return the places in a shard of the rows that are held out, ascending.
+
+    Parameters
+    ----------
+    shards, number
+        The shards, and one of them.
+    most
+        The largest share of the rows; fewer are among those of a larger share.
+    """
+    share = min(_ROWS / shards.n_rows, most)
+    draw = np.random.default_rng([_SEED, number, 0]).random(shards.rows(number))
+    return np.flatnonzero(draw < share)
+
+
+def not_held_out(shards: Shards, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Leave out the rows that shall have no part in the choice of representatives.
+
+    Codes are drawn towards the rows that they are chosen by, nearer than new rows would lie.
+    """
+    return rows[~np.isin(rows, held_out_rows(shards, number, _MOST))]
+
+
+def calibrate(
+    context: Context, projection: Projection, shortlists: Shortlists | None, folder: StageFolder
+) -> None:
+    """Score held-out rows as if they had not been fitted, and write their scores.
+
+    Their nearest representatives are searched as those of new rows are, which may miss some.
+
+    Parameters
+    ----------
+    context
+        Of a fit whose tree is there.
+    projection
+        The fitted one.
+    shortlists
+        Of the representatives.
+    folder
+        Where to write.
+    """
+    summary, tree = context.stage("summarise"), context.stage("tree")
+    representatives, weights = (read_npy(summary.whole(name)) for name in ("vectors", "weights"))
+    place, vectors, left = _held_out(context)
+    count = int(weights.sum())
+    vectors, left = projection.unfitted(vectors, left, count)
+    some = min(REACH + 1, len(representatives))
+    near, away = nearest_of(vectors, representatives, some, shortlists=shortlists)
+    if place is None:
+        place = near[:, 0]
+        near, away, standing = _out_of_means(near, away, weights)
+    else:
+        near, away, standing = _beside_itself(near, away, weights, place)
+    scales = local_scale(read_npy(tree.whole("distances")))
+    left, settled = projection.weighed(left), projection.is_settled(count)
+    scores = row_scores(away, standing, scales[near], left, relative=settled)
+    write_npy(folder.whole("held_out_place"), place)
+    write_npy(folder.whole("held_out_scores"), scores)
+
+
+def read_novelty(folder: StageFolder) -> Novelty | None:
+    """Read the scores of held-out rows; None for a run that is older than they are."""
+    if not folder.whole("held_out_scores").exists():
+        return None
+    return Novelty(*(read_npy(folder.whole(f"held_out_{name}")) for name in ("place", "scores")))
+
+
+def _held_out(
+    context: Context,
+) -> tuple[NDArray[np.int32] | None, NDArray[np.float32], NDArray[np.float32]]:
+    """Read held-out rows: representative, vector, and what the projection leaves out of each.
+
+    Where every distinct row is a representative, copies count once; else it is not known yet.
+    """
+    project, shards, summary = context.stage("project"), context.shards, context.stage("summarise")
+    every_row = summary.whole("place").exists()
+    rows, vectors, left = [], [], []
+    for number in range(len(shards)):
+        good = read_npy(project.part("ok", number))
+        at = held_out_rows(shards, number)
+        at = at[good[at]]
+        residual = read_npy(project.part("residual", number))
+        if not every_row:
+            some = np.isin(at, held_out_rows(shards, number, _MOST))
+            at, residual = at[some], residual[some]
+        rows.append(at + shards.bounds(number)[0])
+        vectors.append(read_vectors(project, number, at))
+        left.append(residual)
+    joined, lengths = np.concatenate(vectors), np.concatenate(left)
+    if not every_row:
+        return None, joined, lengths
+    places = read_npy(summary.whole("place"))[np.concatenate(rows)]
+    place, first = np.unique(places, return_index=True)
+    return place, joined[first], lengths[first]
+
+
+Found = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]
+
+
+def _beside_itself(
+    near: NDArray[np.int32],
+    away: NDArray[np.float32],
+    weights: NDArray[np.int64],
+    place: NDArray[np.int32],
+) -> Found:
+    """Leave out of each row's nearest representatives the one that it is, with its copies."""
+    away = np.where(near == place[:, None], np.float32(np.inf), away)
+    return _sorted(near, away, weights[near])
+
+
+def _out_of_means(
+    near: NDArray[np.int32], away: NDArray[np.float32], weights: NDArray[np.int64]
+) -> Found:
+    """Take each row out of its nearest representative, which is a mean.
+
+    A mean of w rows moves away from a row that is taken out of it, to w / (w - 1) of the distance;
+    a representative of this row alone is gone.
+    """
+    standing, moved = weights[near], away.astype(np.float64)
+    own = standing[:, 0].astype(np.float64)
+    moved[:, 0] = np.where(own > 1, moved[:, 0] * own / np.maximum(own - 1, 1), np.inf)
+    standing[:, 0] -= 1
+    return _sorted(near, moved.astype(np.float32), standing)
+
+
+def _sorted(
+    near: NDArray[np.int32], away: NDArray[np.float32], standing: NDArray[np.int64]
+) -> Found:
+    """Keep the nearest that count; one infinitely far stands for no row."""
+    order = np.argsort(away, axis=1, kind="stable")[:, :REACH]
+    far = np.take_along_axis(away, order, axis=1)
+    rows = np.where(np.isfinite(far), np.take_along_axis(standing, order, axis=1), 0)
+    return np.take_along_axis(near, order, axis=1), np.where(rows > 0, far, np.float32(0)), rows
