@@ -32,8 +32,8 @@ _VOTERS = 10
 _FEW_VOTERS = 3
 _BLOCK_ROWS = 32_768
 _OLDER = (
-    "this run was fitted by an earlier version, without rows held out: unknown is what lies a "
-    "quarter farther than nearly all fitted rows; fit it anew for a stated rate of false alarms"
+    "this run has no rows held out, as an earlier version fitted it or its rows are too few: "
+    "unknown is what lies a quarter farther than nearly all fitted rows, at no stated rate"
 )
 _COLUMNS = ("cluster", "confidence", "unknown")
 

@@ -109,7 +109,7 @@ class Fitted:
 
     @cached_property
     def novelty(self) -> Novelty | None:
-        """The scores of held-out rows; None for a run that is older than they are."""
+        """The scores of held-out rows; None for a run that has none."""
         return read_novelty(self.result.run.stage("assign"))
 
     @cached_property

@@ -78,10 +78,11 @@ def calibrate(
 
 
 def read_novelty(folder: StageFolder) -> Novelty | None:
-    """Read the scores of held-out rows; None for a run that is older than they are."""
+    """Read the scores of held-out rows; None for a run that has none, as it is old or tiny."""
     if not folder.whole("held_out_scores").exists():
         return None
-    return Novelty(*(read_npy(folder.whole(f"held_out_{name}")) for name in ("place", "scores")))
+    place, scores = (read_npy(folder.whole(f"held_out_{name}")) for name in ("place", "scores"))
+    return Novelty(place, scores) if len(scores) else None
 
 
 def _held_out(
