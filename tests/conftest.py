@@ -1,5 +1,8 @@
 """Settings that hold for every test."""
 
+from zlib import crc32
+
+import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
@@ -8,6 +11,15 @@ from sklearn.datasets import load_sample_images
 # No deadline: a busy machine is no failure. Few examples: the suite is run often.
 settings.register_profile("shoal", deadline=None, max_examples=50, print_blob=True)
 settings.load_profile("shoal")
+
+
+@pytest.fixture(autouse=True)
+def _draws(request, monkeypatch):
+    """Start each test's draws anew, so that they do not depend on which tests ran before it."""
+    for name in ("DRAW", "RANDOM"):
+        if isinstance(getattr(request.module, name, None), np.random.Generator):
+            draw = np.random.default_rng(crc32(request.node.name.encode()))
+            monkeypatch.setattr(request.module, name, draw)
 
 
 @pytest.fixture(scope="session")

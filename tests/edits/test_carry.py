@@ -53,6 +53,13 @@ def test_on_the_same_fit_everything_is_as_it_was(edits, fitted, tmp_path):
     assert not [entry for entry in after.entries() if entry.op == "skipped"]
 
 
+def test_parts_keep_their_numbers_whatever_order_the_tree_has_them_in(edits, fitted, tmp_path):
+    ids = edits.split(0, 4).facts["ids"]
+    assert ids != sorted(ids)
+    after = again(fitted, tmp_path / "new", **settings_of(fitted))
+    assert np.array_equal(after.labels(), edits.labels())
+
+
 def test_nothing_is_carried_twice_nor_over_edits(edits, fitted, tmp_path):
     edits.merge([0, 1])
     after = again(fitted, tmp_path / "new", **settings_of(fitted))

@@ -62,9 +62,11 @@ def test_the_next_fit_obeys_what_people_said(edits, fitted, tmp_path, settings):
     def share(one):  # of its rows that are in the commonest cluster
         return max(np.bincount(labels[one][labels[one] >= 0])) / one.sum()
 
+    # A representative of rows on both sides of a border can obey for one of them only.
+    least = 0.5 if "representatives" in settings else 0.8
     assert share(now == 1) > 0.98
     for one, other in ((left, right), (out, now == 3)):
-        assert share(one) > 0.8
+        assert share(one) > least
         assert np.bincount(labels[one]).argmax() != np.bincount(labels[other]).argmax()
 
 

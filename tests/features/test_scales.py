@@ -82,7 +82,7 @@ def test_order_is_kept_and_all_is_finite(numbers):
 def test_whole_numbers_are_spread_over_a_step_but_not_widely_over_a_rare_one():
     counts = DRAW.poisson(3, 5000).astype(float)
     assert learned(counts, 1.0).step == 1
-    rare = np.where(DRAW.random(5000) < 0.02, DRAW.integers(1, 4, 5000), 0).astype(float)
+    rare = np.where(DRAW.random(5000) < 0.01, DRAW.integers(1, 4, 5000), 0).astype(float)
     assert 0 < learned(rare, 1.0).step < 1
 
 

@@ -85,6 +85,13 @@ def test_beside_the_output_of_a_network_all_codes_are_answers():
     assert answers(**floats(32), **beside, age=DRAW.integers(18, 90, N)) == set()
 
 
+def test_classes_may_lack_their_first_numbers_where_many_are_left_out():
+    several = DRAW.choice(np.arange(1, 200), 120, replace=False)
+    numbers = np.resize(several[several > 3], N)
+    assert answers(**floats(32), nr=numbers) == {"nr"}
+    assert answers(**floats(32), nr=np.resize(np.arange(4, 100), N)) == set()
+
+
 def test_the_first_of_columns_without_names():
     wine = {"column 1": CODES + 1, **{f"column {at}": DRAW.normal(size=N) for at in range(2, 12)}}
     wine["column 12"] = DRAW.integers(70, 162, N)

@@ -41,7 +41,7 @@ def rows_each(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Where there are many representatives, the unit is what the lighter ones stand for.
 
-    >>> rows_each(np.array([2.0, 500.0])).tolist(), rows_each(np.full(200, 8.0)).max()
+    >>> rows_each(np.array([2.0, 500.0])).tolist(), float(rows_each(np.full(200, 8.0)).max())
     ([2.0, 500.0], 1.0)
     """
     if len(weights) <= _FEW:

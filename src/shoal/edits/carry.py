@@ -194,7 +194,7 @@ class _Carrier:
             raise _NotNowError(self._gone(cluster, was))
         new = entry.facts["ids"] if "ids" in entry.facts else [cluster, entry.facts["id"]]
         mine = was.of_representative == cluster
-        for part in new:
+        for part in sorted(new):  # a number that is less than one given before is not free
             if part == cluster:
                 continue
             try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_CHANCE = 0.01  # of leaving out the first numbers of a column that is said to count
+
 
 @dataclass(frozen=True)
 class Column:
@@ -52,9 +54,16 @@ class Column:
 
     @property
     def counts(self) -> bool:
-        """Whole numbers from -1, 0 or 1 on with few left out, as classes are numbered."""
+        """Whole numbers from -1, 0 or 1 on with few left out, as classes are numbered.
+
+        The first ones may be left out where as many others are that it is chance.
+        """
         least, most = self.ends[0], self.ends[-1]
-        return self.whole and least in (-1, 0, 1) and self.values >= (most - least + 1) / 2
+        if not self.whole or least < -1:
+            return False
+        first = max(least - 1, 0)
+        left_out = 1 - self.values / (most + 1 - min(least, 1))
+        return left_out <= 0.5 and left_out**first >= _CHANCE
 
     @property
     def spread(self) -> float:

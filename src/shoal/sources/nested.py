@@ -124,9 +124,9 @@ def _is_array(kind: Any) -> bool:
 
 def _are_rows(head: Any, name: str) -> bool:
     """Tell whether arrays can be meant without being asked for: vectors, or pictures of a size."""
-    if array_type(head.schema.field(name).type)[0] == 1:
-        return True
     shape = array_shape(head.column(name))
+    if array_type(head.schema.field(name).type)[0] == 1:
+        return shape is None or shape[0] > 1  # None: they differ in length, which is refused
     return shape is not None and sorted(shape)[-2] >= _LEAST_SIDE
 
 
