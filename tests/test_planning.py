@@ -9,6 +9,7 @@ import pytest
 from benchmarks.measure import measure
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
@@ -112,6 +113,19 @@ def test_files_that_are_unpacked_into_memory_are_counted(tmp_path):
         for name in ("plain", "packed")
     )
     assert packed - plain == images.nbytes
+
+
+@pytest.mark.parametrize("memory", ["512MiB", "1GiB", "4GiB"])
+def test_single_images_are_in_the_plan_whatever_the_workers_are(tmp_path, memory):
+    for row in range(3):
+        Image.fromarray(IMAGES[row]).save(tmp_path / f"{row}.png")
+    source = open_source(tmp_path)
+    plans = [make_plan(source, fit_settings(memory=memory, workers=n)) for n in (1, 2, 64)]
+    assert len({plan.members for plan in plans}) == 1
+    for plan in plans:
+        assert plan.memory <= fit_settings(memory=memory).memory
+        assert 32 << 20 <= plan.members < plan.memory - LIBRARIES
+    assert make_plan(open_source(IMAGES), fit_settings()).members is None  # rows of an array
 
 
 def test_what_a_refusal_advises_would_do():

@@ -101,7 +101,7 @@ def run_pipeline(
     plan = plan_of(source, settings, growth)
     source = source if isinstance(growth, str) else growth.opened
     about = {**settings.as_dict(), "source": where}
-    share(settings.memory, plan.kept)
+    share(settings.memory, plan.kept, plan.members)
     context = Context(
         RunFolder(as_place(path), about),
         source,
@@ -124,7 +124,7 @@ def run_pipeline(
         plan.workers,
         engine_options,
         notes=as_place(path) / NOTES,
-        prepare=partial(share, settings.memory, plan.kept),
+        prepare=partial(share, settings.memory, plan.kept, plan.members),
         modules=(__name__,),  # which have all that a task needs
     )
     with (

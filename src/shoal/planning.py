@@ -19,7 +19,7 @@ from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.settings import FitSettings
 from shoal.sources import Source, as_wanted, some_images
 from shoal.sources.arrays import ArraySource
-from shoal.sources.room import LIBRARIES, enough, holds, mebibytes, usual_kept
+from shoal.sources.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.stages import features, summarise
 from shoal.stages.base import (
     EVERY_ROW,
@@ -42,6 +42,10 @@ ONCE = ("features", "summarise", "tree")
 
 LOOKED_AT_MOST = 12_000
 """Rows that are looked at to find new clusters among those added."""
+
+_READ_ENCODED = ("features", "project")  # stages that decode images
+_LEAST_MEMBERS = 32 << 20
+"""Bytes for single files and images, below which photos of usual cameras are not read."""
 
 _GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
 _LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
@@ -109,6 +113,8 @@ class Plan:
         How many rows there is work for, where they are added to an earlier run; else None.
     kept
         Bytes that the source may keep for its next reads: row groups, places in them, chunks.
+    members
+        Bytes for single files and images while they are read and decoded, whatever the workers.
     """
 
     encoder: Encoder
@@ -122,6 +128,7 @@ class Plan:
     remark: str = ""
     added: int | None = None
     kept: int = 0
+    members: int | None = None
 
     @property
     def memory(self) -> int:
@@ -186,6 +193,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     usual = summarise.representatives_for(n, settings.representatives)
     m, needs = _within(settings, source, rows, encoder, usual)
     needs = _on_engine(needs, settings)
+    needs, members = _with_members(needs, source, settings.memory)
     kept, encoded = keeps_numbers(source), features.is_kept(source, encoder)
     passes = 1 if kept else is_read(source) + 1 + (not encoded)
     return Plan(
@@ -199,6 +207,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         int(passes),
         "" if m == usual else _remark(m, usual, settings.memory),
         kept=kept_bytes(source, settings.memory),
+        members=members,
     )
 
 
@@ -222,6 +231,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
     looked = LOOKED_AT_MOST * (_GRAPH_BYTES + 12 * encoder.n_features)
     needs.append(Need("drift", looked, 0, 0))
     all_needs = _on_engine(tuple(needs), settings)
+    all_needs, members = _with_members(all_needs, source, settings.memory)
     return Plan(
         encoder,
         growth.said,
@@ -233,7 +243,25 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
         1 + is_read(source),
         added=added,
         kept=kept_bytes(source, settings.memory),
+        members=members,
     )
+
+
+def _with_members(
+    needs: tuple[Need, ...], source: Source, memory: int
+) -> tuple[tuple[Need, ...], int | None]:
+    """Add the bytes of single files and images to the stages that read them; also return these.
+
+    They are what one worker leaves, so that it does not depend on the workers what is refused.
+    """
+    if not is_encoded(source):
+        return needs, None
+    reading = [need for need in needs if need.stage in _READ_ENCODED]
+    left = memory - max(need.memory(1) for need in reading) + _LEAST_MEMBERS
+    members = members_bytes(memory, left)
+    more = members - _LEAST_MEMBERS
+    added = (replace(n, shared=n.shared + more) if n in reading else n for n in needs)
+    return tuple(added), members
 
 
 def _on_engine(needs: tuple[Need, ...], settings: FitSettings) -> tuple[Need, ...]:
@@ -354,13 +382,17 @@ def stage_needs(
         ),
     )
     held = min(holds(source).best, kept_bytes(source, memory))
+    least = _LEAST_MEMBERS * is_encoded(source)
     reads = {
         "index": is_read(source),
         "features": not keeps_numbers(source),
         "project": not (keeps_numbers(source) or encoded),
     }
     return tuple(
-        replace(one, shared=one.shared + held) if reads.get(one.stage) else one for one in needs
+        replace(one, shared=one.shared + held + least * (one.stage in _READ_ENCODED))
+        if reads.get(one.stage)
+        else one
+        for one in needs
     )
 
 

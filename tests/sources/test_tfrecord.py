@@ -1,6 +1,7 @@
 import gzip
 import io
 import pickle
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from PIL import Image
 from tfrecord.writer import TFRecordWriter
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import Encoded, Labelled, Source, open_source, thumbnails
+from shoal.sources import (
+    Encoded,
+    Labelled,
+    Source,
+    open_source,
+    room,
+    tfrecord,
+    thumbnails,
+)
+from shoal.sources.room import FileRoom, Room
 
 
 def png(value):
@@ -125,3 +135,18 @@ def test_compressed_empty_and_changed_files(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(SourceError, match="is empty"):
         open_source(path)
+
+
+def test_a_record_that_there_is_no_room_for_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.tfrecord"
+    with closing(TFRecordWriter(str(path))) as writer:
+        for row in range(4):
+            image = png(row) + b"\0" * (3_000_000 if row == 2 else 0)
+            writer.write({"image": (image, "byte"), "label": (row, "int")})
+    source = open_source(path)
+    monkeypatch.setattr(room, "FILES", FileRoom(1 << 20, Room(4 << 20)))
+    monkeypatch.setattr(tfrecord, "FILES", room.FILES)
+    found = source.read(0, 4)
+    assert list(found.bad) == [2]
+    assert "reading the record takes 5 MiB of memory" in found.bad[2]
+    assert source.labels() == ["0", "1", "2", "3"]  # one copy of it is enough for these

@@ -1,4 +1,5 @@
 import os
+import tracemalloc
 import zipfile
 
 import pytest
@@ -78,3 +79,14 @@ def test_other_methods_and_encryption_have_a_reason(tmp_path):
     assert why_not(info) == "the member is packed by bzip2, which is not read: pack it by deflate"
     info.flag_bits |= 1
     assert why_not(info) == "the member is encrypted"
+
+
+def test_unpacking_takes_the_memory_of_the_member_and_no_more(tmp_path):
+    size = 40 << 20
+    path = tmp_path / "a.zip"
+    written(path, {"a": os.urandom(size)})
+    tracemalloc.start()
+    assert len(unpacked(path, list_zip(path)[0])) == size
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * size  # it took three times as much, with its packed bytes

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,8 @@ class ArchiveStore:
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read members in order, each archive opened once."""
         for row, opened in with_files(self.archives, self.owner, self.places[:, :2], start, stop):
-            with FILES.take(int(self.places[row, 2])):
-                yield self._blob(opened, row)
+            make = partial(self._blob, opened, row)
+            yield from FILES.granted(int(self.places[row, 2]), "reading the member", make)
 
     def names(self, start: int, stop: int) -> list[str]:
         """Paths within the archive; with several, behind the archive's name and ``/``."""

@@ -11,8 +11,8 @@ from PIL import ImageFile, TiffImagePlugin
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.camera import find_preview, is_raw
-from shoal.sources.formats import JPEG, check_bytes, check_pixels, open_picture
-from shoal.sources.jpeg import decode_jpeg
+from shoal.sources.formats import JPEG, check_bytes, check_pixels, decoding, open_picture
+from shoal.sources.jpeg import coefficient_bytes, decode_jpeg
 from shoal.sources.png import check_sums
 from shoal.sources.raster import (
     SIDEWAYS,
@@ -151,7 +151,7 @@ def _decode_tiff(data: bytes, wanted: Wanted, reading: Reading) -> tuple[bytes, 
     needed = samples_size(pages)
     needed += layout.height * layout.width * sum(page.layout.samples for page in pages)
     check_bytes(layout.height, layout.width, needed)
-    with PIXELS.take(needed):
+    with PIXELS.take(needed, decoding(layout.height, layout.width)):
         found = samples_as_pixels(read_samples(pages), layout, reading, opacity, factor)
     extent = layout.height / factor, layout.width / factor
     return data, Raster(found, extent, first.orientation)
@@ -172,7 +172,8 @@ def _decode_pillow(
         factor = reduction((picture.height, picture.width), least)
         if picture.format == "PNG":
             check_sums(data)
-        with PIXELS.take(needed_bytes(picture, factor)):
+        needed = needed_bytes(picture, factor, data)
+        with PIXELS.take(needed, decoding(*size)):
             picture.load()
             pixels = pixels_of(picture, factor, reading)
         # after loading: Pillow turns TIFF images itself
@@ -181,13 +182,15 @@ def _decode_pillow(
         return Raster(pixels, (extent[0] / factor, extent[1] / factor), upright)
 
 
-def needed_bytes(picture: ImageFile.ImageFile, factor: int) -> int:
+def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
     """Give the bytes that decoding takes, and refuse what takes too many."""
     height, width = picture.height, picture.width
     each = _MODE_BYTES.get(picture.mode, 4) + (_OUT_BYTES if factor == 1 else 1)
     needed = height * width * (each + _FORMAT_BYTES.get(picture.format or "", 0))
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         needed += 4 * _piece(picture)
+    if picture.format == "JPEG":
+        needed += coefficient_bytes(data)
     check_bytes(height, width, needed)
     if picture.tile and picture.tile[0][0] in _SLOW and height * width > _MOST_SLOW_PIXELS:
         raise SourceError(

@@ -188,9 +188,10 @@ class EncodedSource:
         data = np.zeros((stop - start, *self.shape), np.uint8)
         bad: dict[int, str] = {}
         wanted = self.wanted or Wanted(self.shape[:2], channels=self.shape[2])
-        for at, blob in enumerate(self.store.blobs(start, stop)):
-            try:
-                data[at] = decode(checked(blob), wanted, self.reading)
+        blobs = iter(self.store.blobs(start, stop))
+        for at in range(stop - start):
+            try:  # without a name for its bytes, which would keep them while the next are read
+                data[at] = decode(checked(next(blobs)), wanted, self.reading)
             except SourceError as error:
                 bad[at] = str(error)
         return Batch(data, bad)
@@ -203,8 +204,10 @@ class EncodedSource:
         SourceError
             When it cannot be read.
         """
+        check_range(row, row + 1, self.n_rows)
         try:
-            return decode(self._blob(row), Wanted(max_side=max_side), self.reading)
+            blobs = iter(self.store.blobs(row, row + 1))  # holds the room for the bytes meanwhile
+            return decode(checked(next(blobs)), Wanted(max_side=max_side), self.reading)
         except SourceError as error:
             name = self.names(row, row + 1)
             raise SourceError(f"{name[0] if name else f'row {row}'}: {error}") from None

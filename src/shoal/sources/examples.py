@@ -14,56 +14,71 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 
 
-def features(record: bytes) -> dict[str, list[bytes] | list[int]]:
-    """Give the features of an Example by name: bytes or whole numbers; others are left out.
+def first_values(
+    record: bytes | memoryview, key: str | None = None, most: int | None = None
+) -> dict[str, bytes | int]:
+    """Return the first value of each feature of an Example by name: bytes or whole numbers.
+
+    Others are left out, and no others are unpacked: a record may have millions.
+
+    Parameters
+    ----------
+    record
+        The message.
+    key
+        The name of the only feature that is wanted; None for all.
+    most
+        Bytes after which values are cut.
 
     Raises
     ------
     SourceError
         When the bytes are no such message.
     """
-    found: dict[str, list[bytes] | list[int]] = {}
+    found: dict[str, bytes | int] = {}
     for number, entries in _fields(memoryview(record)):
         if number != 1 or not isinstance(entries, memoryview):
             continue
         for one, entry in _fields(entries):
             if one == 1 and isinstance(entry, memoryview):
-                name, values = _entry(entry)
-                if values:
-                    found[name] = values
+                name, feature = _entry(entry)
+                if feature is not None and key in (None, name):
+                    value = _first_value(feature)
+                    if value is not None:
+                        found[name] = value if isinstance(value, int) else bytes(value[:most])
     return found
 
 
-def _entry(entry: memoryview) -> tuple[str, list[bytes] | list[int]]:
-    """Give the name and the values of one feature."""
+def _entry(entry: memoryview) -> tuple[str, memoryview | None]:
+    """Return the name of one feature, and what holds its values."""
     parts = dict(_fields(entry))
     name, feature = parts.get(1), parts.get(2)
     if not isinstance(name, memoryview) or not isinstance(feature, memoryview):
-        return "", []
-    values: list[bytes] | list[int] = []
+        return "", None
+    return bytes(name).decode("utf-8", "replace"), feature
+
+
+def _first_value(feature: memoryview) -> memoryview | int | None:
+    """Return the first value of a feature; None where it has none, or only floats."""
+    first: memoryview | int | None = None
     for kind, holder in _fields(feature):
         if not isinstance(holder, memoryview):
             continue
         if kind == 1:
             inner = (value for number, value in _fields(holder) if number == 1)
-            values = [bytes(value) for value in inner if isinstance(value, memoryview)]
+            first = next((value for value in inner if isinstance(value, memoryview)), None)
         elif kind == 3:
-            values = _whole_numbers(holder)
-    return bytes(name).decode("utf-8", "replace"), values
+            first = _first_whole(holder)
+    return first
 
 
-def _whole_numbers(holder: memoryview) -> list[int]:
-    """Give whole numbers, packed or one by one; 64 bits, the highest the sign."""
-    values: list[int] = []
+def _first_whole(holder: memoryview) -> int | None:
+    """Return the first whole number, packed or not; of 64 bits, the highest the sign."""
     for number, value in _fields(holder):
-        if number == 1 and isinstance(value, memoryview):
-            at = 0
-            while at < len(value):
-                one, at = _varint(value, at)
-                values.append(one)
-        elif number == 1 and isinstance(value, int):
-            values.append(value)
-    return [value - (1 << 64) if value >> 63 else value for value in values]
+        if number == 1 and (isinstance(value, int) or len(value)):
+            one = value if isinstance(value, int) else _varint(value, 0)[0]
+            return one - (1 << 64) if one >> 63 else one
+    return None
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

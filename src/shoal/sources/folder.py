@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ class FolderStore:
             yield from fetched_ahead(self._blob, rows, self._size)
             return
         for row in rows:
-            with FILES.take(self._size(row)):
-                yield self._blob(row)
+            make = partial(self._blob, row)
+            yield from FILES.granted(self._size(row), "reading the file", make)
 
     def names(self, start: int, stop: int) -> list[str]:
         """Paths relative to the folder, with ``/``; as written in a list."""

@@ -170,6 +170,15 @@ def check_pixels(height: int, width: int) -> None:
         raise SourceError(f"the image has no pixels: its size is {width}×{height}")
 
 
+def decoding(height: int, width: int) -> str:
+    """Word what memory is taken for.
+
+    >>> decoding(3000, 4000)
+    'decoding the image of 4,000×3,000 pixels'
+    """
+    return f"decoding the image of {width:,}×{height:,} pixels"
+
+
 def check_bytes(height: int, width: int, needed: int) -> None:
     """Refuse images that need too much memory while they are decoded."""
     if needed > MAX_DECODED_BYTES:

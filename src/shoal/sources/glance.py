@@ -12,7 +12,7 @@ from PIL import Image
 from shoal.errors import SourceError
 from shoal.sources.camera import is_raw
 from shoal.sources.decode import needed_bytes, tiff_picture, what_is_wrong
-from shoal.sources.formats import JPEG, check_bytes, check_pixels, open_picture
+from shoal.sources.formats import JPEG, check_bytes, check_pixels, decoding, open_picture
 from shoal.sources.pixels import to_bytes
 from shoal.sources.raster import extremes, picture_extremes
 from shoal.sources.reading import USUAL
@@ -91,7 +91,7 @@ def _tiff(data: bytes, deep: bool) -> Glance | None:
     check_samples(pages)
     needed = samples_size(pages)
     check_bytes(layout.height, layout.width, needed)
-    with PIXELS.take(needed):
+    with PIXELS.take(needed, decoding(layout.height, layout.width)):
         samples = read_samples(pages)
         ends = None if samples.dtype == np.uint8 else extremes(samples)
         small = _thinned(samples)
@@ -111,7 +111,8 @@ def _picture(data: bytes, deep: bool) -> Glance | None:
         is_clear |= "transparency" in picture.info
         if not deep or not (is_wide or is_clear):
             return Glance(moves=moves) if moves else None
-        with PIXELS.take(needed_bytes(picture, 1)):
+        needed = needed_bytes(picture, 1, data)
+        with PIXELS.take(needed, decoding(picture.height, picture.width)):
             picture.load()
             if is_wide:
                 return Glance(ends=picture_extremes(picture), moves=moves)

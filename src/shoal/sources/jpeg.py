@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import simplejpeg
@@ -10,13 +11,15 @@ from PIL import JpegImagePlugin
 
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
-from shoal.sources.formats import check_bytes, check_pixels
+from shoal.sources.formats import check_bytes, check_pixels, decoding
 from shoal.sources.raster import SIDEWAYS, Raster, orientation_of
 from shoal.sources.room import PIXELS
 from shoal.sources.store import because
 
 _EXIF_WITHIN = 1 << 16
-_SAMPLES = {"Gray": 1.0, "420": 1.5, "411": 1.5, "422": 2.0, "440": 2.0}
+_NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one that is reserved
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_SCAN = 0xDA
 _USUAL_SCANS, _MOST_SCANNED = 32, 500_000_000  # pixels times passes: some seconds
 # What libjpeg only warns of, though pixels are lost; Pillow hides it.
 _DAMAGE = ("premature end of data", "bad Huffman code", "instead of RST")
@@ -30,7 +33,7 @@ class _Header:
     height: int
     width: int
     space: str
-    samples: float
+    coefficients: int
     scans: int
 
 
@@ -55,7 +58,7 @@ def decode_jpeg(data: bytes, wanted: Wanted, turned: int | None = None) -> Raste
     eighths = _eighths(size, wanted, orientation in SIDEWAYS)
     least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
     colours = "GRAY" if header.space == "Gray" or wanted.channels == 1 else "RGB"
-    with PIXELS.take(_check(header, least)):
+    with PIXELS.take(_check(header, least), decoding(*size)):
         try:
             pixels = simplejpeg.decode_jpeg(data, colours, min_height=least[0], min_width=least[1])
         except ValueError as error:
@@ -68,32 +71,58 @@ def decode_jpeg(data: bytes, wanted: Wanted, turned: int | None = None) -> Raste
 def _read_header(data: bytes) -> _Header | None:
     """Read the header of a JPEG file; None when it has faults."""
     try:
-        height, width, space, sampling = simplejpeg.decode_jpeg_header(data)
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
     check_pixels(height, width)
-    scans = data.count(b"\xff\xda") if _is_progressive(data) else 0
-    return _Header(height, width, space, _SAMPLES.get(sampling, 3.0), scans)
+    coefficients = coefficient_bytes(data)
+    scans = data.count(b"\xff\xda") if coefficients else 0
+    return _Header(height, width, space, coefficients, scans)
 
 
-def _is_progressive(data: bytes) -> bool:
-    """Tell whether all of the image is held until the last pass (ITU-T T.81, B.1.1.3)."""
+def coefficient_bytes(data: bytes) -> int:
+    """Return the bytes of coefficients that are kept until all passes are read.
+
+    That is of progressive images, and of those whose first pass has not all colours: two bytes
+    each, in whole blocks (ITU-T T.81, A.2.3 and B.1.1.3; ``has_multiple_scans`` of libjpeg).
+    """
+    frame, is_progressive = b"", False
+    for marker, segment in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
+            frame, is_progressive = segment, marker in _PROGRESSIVE
+        elif marker == _SCAN:
+            if len(frame) < 6 or not (is_progressive or segment[:1] < frame[5:6]):
+                return 0
+            return _kept_bytes(frame)
+    return 0
+
+
+def _kept_bytes(frame: bytes) -> int:
+    """Return the bytes of a frame's coefficients, by its header."""
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    factors = [(byte >> 4, byte & 15) for byte in frame[7 : 6 + 3 * frame[5] : 3]]
+    across, down = (max((one[at] for one in factors), default=1) or 1 for at in (0, 1))
+    blocks = -(-width // (8 * across)) * -(-height // (8 * down))
+    return 2 * 64 * blocks * sum(h * v for h, v in factors)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Go through the markers before the first pass, and what they hold."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker in (0xC2, 0xC6, 0xCA, 0xCE)
-        # a fill byte before the marker stands alone
-        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return False
+        if marker == 0xFF:  # a fill byte before the marker stands alone
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, data[at + 4 : at + 2 + length]
+        at += 2 + length
 
 
 def _check(header: _Header, decoded: tuple[int, int]) -> int:
     """Give the bytes that decoding takes; refuse what takes too many, or too long."""
     pixels = header.height * header.width
-    needed = decoded[0] * decoded[1] * 3
-    if header.scans:
-        needed += int(2 * header.samples * pixels)
+    needed = decoded[0] * decoded[1] * 3 + header.coefficients
     check_bytes(header.height, header.width, needed)
     if header.scans > _USUAL_SCANS and header.scans * pixels > _MOST_SCANNED:
         raise SourceError(

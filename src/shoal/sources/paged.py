@@ -24,6 +24,7 @@ from shoal.sources.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
 
 _ENDINGS = (b".tif", b".tiff")
 _AT_A_TIME = 32
+_READING = "reading the page"
 
 
 class Files(EncodedStore, Protocol):
@@ -153,7 +154,7 @@ class PagedStore:
         row = start
         held = self.inner.held(file)
         try:
-            with FILES.take(2 * held), self.inner.opened(file) as read:
+            with FILES.take(2 * held, _READING), self.inner.opened(file) as read:
                 for row in range(start, stop):
                     at = low + (row - first) * each
                     yield from _picture(read, self.places[at : at + each].tolist(), held > 0)
@@ -178,15 +179,16 @@ def _picture(
     except SourceError as error:
         yield error
         return
-    with FILES.take(0 if has_room else size):  # never twice at once: nobody waits for itself
+
+    def extracted() -> bytes | SourceError:
         try:
             said = f"ImageJ=1.53\nimages={len(pages)}\nchannels={len(pages)}\n"
-            found: bytes | SourceError = extract(pages, said if len(pages) > 1 else "")
+            return extract(pages, said if len(pages) > 1 else "")
         except (OSError, EOFError) as error:
-            found = SourceError(f"the page cannot be read: {because(error)}")
-        except SourceError as error:
-            found = error
-        yield found
+            return SourceError(f"the page cannot be read: {because(error)}")
+
+    # never twice at once: nobody waits for itself
+    yield from FILES.granted(0 if has_room else size, _READING, extracted)
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ def _find_all(store: Files, rows: list[int], pages: Pages) -> list[_Found | None
 
     def find(row: int) -> _Found | None:
         try:
-            with FILES.take(store.held(row)), store.opened(row) as read:
+            with FILES.take(store.held(row), _READING), store.opened(row) as read:
                 file = open_tiff(read)
                 one = None if file is None else find_pictures(file, pages)
         except (SourceError, OSError, EOFError):

@@ -27,13 +27,15 @@ _INNER = (
 )  # what sources and stores are made of
 _USUAL_MEMORY = 4 << 30  # as the setting has it
 _OPENING = 128 << 20  # bytes of the rows that are looked at when a source is opened
+_LEAST_MEMBERS = 256 << 20  # a photo of 40 million pixels as PNG, and its file, where it fits
+_MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), and other files
 
 
 class Room:
     """So many bytes, shared by all threads of a process.
 
-    Who takes more than there are left waits until others have given theirs back; who takes
-    more than there are at all gets them when nobody else has any.
+    Who takes more than are left waits until others have given theirs back; who takes more than
+    there are at all is refused.
 
     Parameters
     ----------
@@ -45,29 +47,91 @@ class Room:
         self.size = size
         self.taken = 0
         self._changed = threading.Condition()
+        self._own = threading.local()
 
     @contextmanager
-    def take(self, size: int) -> Iterator[None]:
-        """Hold `size` bytes; a MiB or less is not counted."""
+    def take(self, size: int, what: str) -> Iterator[None]:
+        """Hold `size` bytes for `what`; a MiB or less is not counted.
+
+        Raises
+        ------
+        SourceError
+            When there are not so many beside what this thread holds; says what memory would do.
+        """
         if size <= _SMALL:
             yield
             return
+        own = getattr(self._own, "bytes", 0)
+        most = self.size if _opening is None else min(self.size, _opening - Kept.all_bytes())
+        if own + size > most:
+            what = f"{what}, with its file," if own else what
+            refuse(own + size, most, what, least_memory(own + size))
         with self._changed:
-            self._changed.wait_for(lambda: self.taken == 0 or self.taken + size <= self.size)
+            self._changed.wait_for(lambda: self.taken + size <= self.size)
             self.taken += size
+        self._own.bytes = own + size
         try:
             yield
         finally:
+            self._own.bytes -= size
             with self._changed:
                 self.taken -= size
                 self._changed.notify_all()
 
 
-FILES = Room(128 << 20)
-"""For the bytes of files; taken before `PIXELS`, so that nobody waits for each other."""
+class FileRoom:
+    """The part of a room that is for the bytes of files, taken before those of their pixels.
 
-PIXELS = Room(512 << 20)
-"""For images while they are decoded."""
+    Files larger than the part are taken from the room itself, by one thread at a time: all
+    others who wait there hold nothing of it, so that nobody waits for each other.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the part.
+    whole : Room
+        What files and pixels are taken from.
+    """
+
+    def __init__(self, size: int, whole: Room) -> None:
+        self._part, self._whole = Room(size), whole
+        self._large = threading.RLock()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the part."""
+        return self._part.size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        self._part.size = size
+
+    @contextmanager
+    def take(self, size: int, what: str) -> Iterator[None]:
+        """Hold `size` bytes of a file, as `Room.take`."""
+        if size <= self.size:
+            with self._part.take(size, what):
+                yield
+        else:
+            with self._large, self._whole.take(size, what):
+                yield
+
+    def granted(
+        self, size: int, what: str, make: Callable[[], bytes | SourceError]
+    ) -> Iterator[bytes | SourceError]:
+        """Yield what `make` returns while its bytes are held, or why there is no room for them."""
+        try:
+            with self.take(size, what):
+                yield make()
+        except SourceError as error:
+            yield error
+
+
+PIXELS = Room(0)
+"""For images while they are decoded, and for large files."""
+
+FILES = FileRoom(0, PIXELS)
+"""For the bytes of files; taken before `PIXELS`."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +204,11 @@ class Kept:
         """Bytes of all that is kept."""
         return sum(size for _, _, size in self._entries)
 
+    @classmethod
+    def all_bytes(cls) -> int:
+        """Count the bytes that all sources of this process keep."""
+        return sum(kept._size for kept in list(cls._all))
+
     def drop(self) -> None:
         """Let go of everything."""
         with self.lock:
@@ -159,16 +228,16 @@ def drop_kept() -> None:
         kept.drop()
 
 
-def refuse(size: int, most: int, what: str) -> None:
+def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
     """Raise where reading something takes more than there is room for.
 
     Raises
     ------
     SourceError
-        With the memory that is enough.
+        With the memory that is enough: `needed`, or as much more as is missing.
     """
     if size > most:
-        more = enough(_memory + size - most)
+        more = enough(max(_memory + size - most, needed or 0))
         raise SourceError(
             f"{what} takes {mebibytes(size)} of memory, more than the {mebibytes(most)} that "
             f"--memory {amount(_memory)} leaves for it: give --memory {more}"
@@ -176,20 +245,40 @@ def refuse(size: int, most: int, what: str) -> None:
 
 
 _memory = _USUAL_MEMORY
+_opening: int | None = None  # bytes for all that is read, before a plan says how they are shared
 
 
-def share(memory: int, kept: int | None = None) -> None:
-    """Make room out of so many bytes for all: a sixteenth for files, a quarter for pixels.
+def share(memory: int, kept: int | None = None, members: int | None = None) -> None:
+    """Share out so many bytes: what sources keep, and what files and their pixels take.
 
-    It decides on who waits, never on what is refused: results are the same in any room.
+    The number of workers has no part in it, as it decides on what is refused.
     """
-    _set(memory, usual_kept(memory) if kept is None else kept, memory // 16, memory // 4)
+    kept = usual_kept(memory) if kept is None else kept
+    _set(memory, kept, members_bytes(memory, memory) if members is None else members, None)
 
 
-def _set(memory: int, kept: int, files: int, pixels: int) -> None:
+def _set(memory: int, kept: int, members: int, opening: int | None) -> None:
     """Set the size of each room."""
-    global _memory
-    _memory, Kept.most, FILES.size, PIXELS.size = memory, kept, files, pixels
+    global _memory, _opening
+    _memory, Kept.most, _opening = memory, kept, opening
+    FILES.size = members // 5
+    PIXELS.size = members - FILES.size
+
+
+def members_bytes(memory: int, left: int) -> int:
+    """Return the bytes for files and their pixels, of those that are `left` by all else.
+
+    >>> [members_bytes(n << 20, 800 << 20) >> 20 for n in (400, 1024, 4096)]
+    [256, 512, 800]
+    """
+    most = max(_MOST_MEMBER, memory * 5 // 16)  # the rest is for more workers
+    return max(0, min(left, most, max(_LEAST_MEMBERS, memory // 2)))
+
+
+def least_memory(size: int) -> int:
+    """Return the memory of which the share for pixels is `size`, if stages leave so much."""
+    members = size * 5 // 4  # with the part for files
+    return 0 if members <= _LEAST_MEMBERS else 2 * members
 
 
 def usual_kept(memory: int) -> int:
@@ -200,8 +289,9 @@ def usual_kept(memory: int) -> int:
 @contextmanager
 def promised(memory: int) -> Iterator[None]:
     """Keep to so many bytes while a source is opened and read, before there is a plan."""
-    before = _memory, Kept.most, FILES.size, PIXELS.size
-    share(memory, max(usual_kept(memory), memory - LIBRARIES - _OPENING))
+    before = _memory, Kept.most, FILES.size + PIXELS.size, _opening
+    left = memory - LIBRARIES - _OPENING
+    _set(memory, max(usual_kept(memory), left), members_bytes(memory, left), max(0, left))
     try:
         yield
     finally:
@@ -234,3 +324,6 @@ def mebibytes(count: int) -> str:
     ('3 MiB', '1 MiB', '5,120 MiB')
     """
     return f"{max(1, count >> 20):,} MiB"
+
+
+share(_USUAL_MEMORY)

@@ -46,19 +46,22 @@ class _Seen:
         for row, blob in _rows(store, rows.tolist()):
             self.looked += 1
             try:
-                data = checked(blob)
-                self.n_bytes += len(data)
-                size = measure(data)
-                found = glance(data, sum(map(_is_deep, self.glances)) < _GLANCES)
-                if not self.colour:
-                    self.colour = not is_grey(decode(data, Wanted(max_side=LARGEST_NATIVE)))
+                self._add(checked(blob))
             except SourceError as error:
                 self.first_reason = self.first_reason or f"{_name(store, row)}: {error}"
-                continue
-            if found is not None:
-                self.glances.append(found)
-            self.sizes[size] += 1
-            self.extensions[extension_of(data)] += 1
+            del blob  # before the next one is read
+
+    def _add(self, data: bytes) -> None:
+        """Look at one image."""
+        self.n_bytes += len(data)
+        size = measure(data)
+        found = glance(data, sum(map(_is_deep, self.glances)) < _GLANCES)
+        if not self.colour:
+            self.colour = not is_grey(decode(data, Wanted(max_side=LARGEST_NATIVE)))
+        if found is not None:
+            self.glances.append(found)
+        self.sizes[size] += 1
+        self.extensions[extension_of(data)] += 1
 
     def choose(self) -> tuple[Reading, int]:
         """Choose how all are read, and how many channels they have."""
@@ -177,7 +180,9 @@ def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | S
                 yield from zip(span, blobs, strict=True)
         return
     for span in spans:
-        yield from zip(span, store.blobs(span[0], span[-1] + 1), strict=True)
+        found = iter(store.blobs(span[0], span[-1] + 1))
+        for row in span:  # not by zip, which keeps a file while the next one is read
+            yield row, next(found)
 
 
 def _name(store: EncodedStore, row: int) -> str:

@@ -231,8 +231,12 @@ class TakenImages:
             rows = self.taken.rows[a:b]
             wanted = np.zeros(rows[-1] + 1 - rows[0], bool)
             wanted[rows - rows[0]] = True
-            blobs = self.inner.blobs(int(rows[0]), int(rows[-1]) + 1)
-            yield from (blob for blob, is_wanted in zip(blobs, wanted, strict=True) if is_wanted)
+            blobs = iter(self.inner.blobs(int(rows[0]), int(rows[-1]) + 1))
+            for is_wanted in wanted.tolist():  # zip would keep a file beside the next
+                blob = next(blobs)
+                if is_wanted:
+                    yield blob
+                del blob
 
     def names(self, start: int, stop: int) -> list[str]:
         """Names of rows, or their numbers in the source."""

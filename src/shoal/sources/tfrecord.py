@@ -8,7 +8,9 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.sources.encoded import spread
-from shoal.sources.examples import features
+from shoal.sources.examples import first_values
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
 from shoal.sources.handles import Headers, LargeFile, Opened, looking, with_files
@@ -28,6 +30,8 @@ from shoal.storage import UrlPath, many
 
 _HEAD, _FOOT = 12, 4
 _TRIED, _MOST = 100, 1 << 40
+_MOST_TEXT = 1 << 16  # bytes of a name or a label, and of what tells an image
+_READING = "reading the record"
 _IMAGES = ("image/encoded", "image", "image_raw", "encoded", "jpg", "jpeg", "png")
 _LABELS = ("image/class/label", "label", "labels", "class", "cls", "target", "image/class/text")
 _NAMES = ("image/filename", "filename", "file_name", "path", "name", "image/source_id", "id")
@@ -71,9 +75,9 @@ class RecordStore:
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read records in order, each checked by its sum."""
-        for row, record in self._records(start, stop, check=True):
-            with FILES.take(int(self.places[row, 1])):
-                yield record if isinstance(record, SourceError) else self._image(record)
+        for row, opened in with_files(self.files, self.owner, self.places, start, stop):
+            make = partial(self._image, opened, row)
+            yield from FILES.granted(2 * int(self.places[row, 1]), _READING, make)
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Values of the feature of names; else file and record where there are many files."""
@@ -109,55 +113,58 @@ class RecordStore:
         files = [(file.path.name, file.size, file.mtime_ns) for file in self.files]
         return {"feature": self.key, **file_facts(files)}
 
-    def _image(self, record: bytes) -> bytes | SourceError:
-        """Take the image out of a record."""
+    def _image(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:
+        """Read a record's image, or return the reason why not."""
         try:
-            values = features(record).get(self.key)
+            image = first_values(self._record(opened, row, check=True), self.key).get(self.key)
         except SourceError as error:
             return error
-        if not values or not isinstance(values[0], bytes):
+        if not isinstance(image, bytes):
             return SourceError(f"the record has no feature {self.key} of bytes")
-        return values[0]
+        return image
 
     def _texts(self, key: str, start: int, stop: int) -> list[str | None]:
         """Read a feature of rows as text, None where it is missing."""
-        texts: list[str | None] = []
-        for _, record in self._records(start, stop, check=False):
-            values: list[bytes] | list[int] = []
-            if not isinstance(record, SourceError):
-                try:
-                    values = features(record).get(key, [])
-                except SourceError:
-                    values = []
-            texts.append(_text(values[0]) if values else None)
-        return texts
+        found = self.first_values(start, stop, check=False, key=key, most=_MOST_TEXT)
+        return [None if one is None or key not in one else _text(one[key]) for one in found]
 
-    def _records(
-        self, start: int, stop: int, *, check: bool
-    ) -> Iterator[tuple[int, bytes | SourceError]]:
-        """Read records in order, each file opened once."""
+    def first_values(
+        self, start: int, stop: int, *, check: bool, key: str | None = None, most: int
+    ) -> Iterator[dict[str, bytes | int] | None]:
+        """Go through the features of records, cut after `most` bytes; None without a record."""
         for row, opened in with_files(self.files, self.owner, self.places, start, stop):
-            if isinstance(opened, SourceError):
-                yield row, opened
-            else:
-                yield row, self._record(opened, row, check)
+            found = None
+            with (
+                suppress(SourceError),
+                FILES.take(int(self.places[row, 1]), _READING),
+            ):
+                found = first_values(self._record(opened, row, check), key, most)
+            yield found
 
-    def _record(self, opened: Opened, row: int, check: bool) -> bytes | SourceError:
-        """Read one record, or give the reason why not."""
+    def _record(self, opened: Opened | SourceError, row: int, check: bool) -> memoryview:
+        """Read one record.
+
+        Raises
+        ------
+        SourceError
+            With the reason why it cannot be read.
+        """
+        if isinstance(opened, SourceError):
+            raise opened
         if row in self.reasons:
-            return SourceError(self.reasons[row])
+            raise SourceError(self.reasons[row])
         offset, size = self.places[row].tolist()
         if size > MAX_FILE_BYTES:
-            return SourceError(f"the record has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+            raise SourceError(f"the record has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
         try:
-            data = opened.read(offset, size + _FOOT)
+            data = memoryview(opened.read(offset, size + _FOOT))
         except (OSError, EOFError, MemoryError) as error:
-            return SourceError(f"the file cannot be read: {because(error)}")
+            raise SourceError(f"the file cannot be read: {because(error)}") from None
         record, foot = data[:size], data[size:]
         if len(foot) < _FOOT:
-            return SourceError("the file ended early")
+            raise SourceError("the file ended early")
         if check and _sum(record) != int.from_bytes(foot, "little"):
-            return SourceError("the record is damaged: its checksum is wrong")
+            raise SourceError("the record is damaged: its checksum is wrong")
         return record
 
 
@@ -235,7 +242,7 @@ def _length(head: bytes) -> int | None:
     return int(length) if length < _MOST and _sum(head[:8]) == crc else None
 
 
-def _sum(data: bytes) -> int:
+def _sum(data: bytes | memoryview) -> int:
     """Give the checksum of some bytes."""
     from shoal.sources.crc32c import masked_crc  # only now: the compiler takes time to load
 
@@ -244,10 +251,8 @@ def _sum(data: bytes) -> int:
 
 def _with_keys(store: RecordStore, label: str, key: str | None) -> RecordStore:
     """Find the features by the first records."""
-    samples = []
-    for _, record in store._records(0, min(_TRIED, store.n_rows), check=True):
-        if not isinstance(record, SourceError):
-            samples.append(features(record))
+    tried = store.first_values(0, min(_TRIED, store.n_rows), check=True, most=_MOST_TEXT)
+    samples = [sample for sample in tried if sample is not None]
     names = sorted({name for sample in samples for name in sample})
     images = [name for name in names if any(_is_image(sample.get(name)) for sample in samples)]
     if key is not None and key not in names:
@@ -270,13 +275,12 @@ def _with_keys(store: RecordStore, label: str, key: str | None) -> RecordStore:
     )
 
 
-def _is_image(values: list[bytes] | list[int] | None) -> bool:
+def _is_image(value: bytes | int | None) -> bool:
     """Tell whether a feature holds an image."""
-    first = values[0] if values else 0
-    return isinstance(first, bytes) and bool(extension_of(first))
+    return isinstance(value, bytes) and bool(extension_of(value))
 
 
-def _distinct(samples: list[dict[str, list[bytes] | list[int]]], name: str) -> bool:
+def _distinct(samples: list[dict[str, bytes | int]], name: str) -> bool:
     """Tell whether a feature is there in all samples and never twice the same."""
-    values = [sample[name][0] for sample in samples if sample.get(name)]
+    values = [sample[name] for sample in samples if name in sample]
     return len(values) == len(samples) == len(set(values))

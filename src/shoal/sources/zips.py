@@ -5,6 +5,7 @@ Format: APPNOTE.TXT 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPN
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,6 +18,7 @@ _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "PPMd"}
 _LOCAL_HEADER = 30
 _ENCRYPTED = 1
+_PIECE = 4 << 20  # bytes: most images are read and unpacked at once
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
@@ -60,15 +62,31 @@ def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> byt
         raise SourceError("the archive is damaged where this member should begin")
     at = offset + _LOCAL_HEADER + int.from_bytes(header[26:28], "little")
     at += int.from_bytes(header[28:30], "little")
-    data = opened.read(at, packed)
-    if header[8:10] != b"\0\0":
-        try:
-            data = zlib.decompressobj(-15).decompress(data, size + 1)
-        except zlib.error as error:
-            raise SourceError(f"the member cannot be unpacked: {because(error)}") from None
+    is_packed = header[8:10] != b"\0\0"
+    data = _inflated(opened, at, packed, size) if is_packed else opened.read(at, packed)
     if len(data) != size:
         found = f"more than {size:,}" if len(data) > size else f"only {len(data):,} of {size:,}"
         raise SourceError(f"the member has {found} bytes")
     if zlib.crc32(data) != crc:
         raise SourceError("the member is damaged: its checksum is wrong")
     return data
+
+
+def _inflated(opened: Opened, at: int, packed: int, size: int) -> bytes:
+    """Unpack a member piece by piece, so that its packed bytes take no memory beside it.
+
+    It ends a byte after `size`, if there are more.
+    """
+    inflate, out, end = zlib.decompressobj(-15), io.BytesIO(), at + packed
+    try:
+        while at < end and not inflate.eof and out.tell() <= size:
+            piece = opened.read(at, min(_PIECE, end - at))
+            if not piece:
+                break
+            at += len(piece)
+            while piece and out.tell() <= size:
+                out.write(inflate.decompress(piece, min(_PIECE, size + 1 - out.tell())))
+                piece = inflate.unconsumed_tail
+    except zlib.error as error:
+        raise SourceError(f"the member cannot be unpacked: {because(error)}") from None
+    return out.getvalue()
