@@ -20,14 +20,19 @@ DOCS = Path(__file__).parent
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
-def commands() -> str:
-    """Describe every command: what it does, arguments, options."""
+def commands(group: object, before: str = "shoal") -> str:
+    """Describe every command of a group: what it does, arguments, options."""
     parts = []
-    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+    for word, command in group.commands.items():  # type: ignore[attr-defined]
+        name = f"{before} {word}"
+        if hasattr(command, "commands"):
+            parts.append(f"### {name}\n\n{command.help}")
+            parts.append(commands(command, name))
+            continue
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         options = [p for p in command.params if p.param_type_name == "option"]
-        usage = " ".join(["shoal", name, *(a.metavar for a in arguments), "[OPTIONS]"])
-        lines = [f"### shoal {name}", "", f"`{usage}`", "", inspect.cleandoc(command.help or "")]
+        usage = " ".join([name, *(a.metavar for a in arguments), "[OPTIONS]"])
+        lines = [f"### {name}", "", f"`{usage}`", "", inspect.cleandoc(command.help or "")]
         rows = [(f"`{a.metavar}`", a.help) for a in arguments]
         rows += [(f"`{_spelled(o)}`", o.help) for o in options if "--help" not in o.opts]
         if rows:
@@ -91,7 +96,7 @@ def reference() -> str:
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
     parts = (
-        ("Commands", commands()),
+        ("Commands", commands(typer.main.get_command(app))),
         ("Settings", settings()),
         ("Python", python()),
     )

@@ -8,6 +8,7 @@ if typing.TYPE_CHECKING:
     from shoal.api import Run, fit, open, plan
     from shoal.duplicates import Duplicates, find_duplicates
     from shoal.errors import InputError, RunError, ShoalError
+    from shoal.features.encoder_files import encoders, get_encoder
     from shoal.model import Model, Prediction
     from shoal.sources import open_source
 
@@ -20,8 +21,10 @@ __all__ = [
     "RunError",
     "ShoalError",
     "__version__",
+    "encoders",
     "find_duplicates",
     "fit",
+    "get_encoder",
     "open",
     "open_source",
     "plan",
@@ -36,7 +39,9 @@ _HOMES = {
     "Prediction": "model",
     "open_source": "sources",
     "Duplicates": "duplicates",
+    "encoders": "features.encoder_files",
     "find_duplicates": "duplicates",
+    "get_encoder": "features.encoder_files",
     "InputError": "errors",
     "RunError": "errors",
     "ShoalError": "errors",

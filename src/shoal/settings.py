@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
 
@@ -193,14 +194,17 @@ def _names(text: str) -> Any:
 
 _FEATURES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
 _NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
-_NETWORKS_SAID = "onnx:FILE, timm:NAME, torchvision:NAME or open_clip:NAME"
+_FEATURES_RULE = (
+    f"one of {', '.join(_FEATURES)}, a known encoder ({', '.join(KNOWN_ENCODERS)}), or a network: "
+    "onnx:FILE, timm:NAME, torchvision:NAME or open_clip:NAME"
+)
 
 
 def _parse_features(name: str, value: Any) -> str:
     """Parse the setting `features`; files get their absolute paths."""
     spec = parse_spec(str(value))
     if spec.kind not in _NETWORKS or not spec.what:
-        return _word(name, value, _FEATURES, f"one of {', '.join(_FEATURES)}, or {_NETWORKS_SAID}")
+        return _word(name, value, (*_FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
     if spec.kind == "onnx":
         return str(replace(spec, what=_absolute(spec.what)))
     weights = spec.options.get("weights")
@@ -239,7 +243,7 @@ class FitSettings:
     features: str = _setting(
         "auto",
         "What to compare rows by.",
-        f"one of {', '.join(_FEATURES)}, or a network: {_NETWORKS_SAID}",
+        _FEATURES_RULE,
         lambda name, value: _parse_features(name, value),
     )
     layers: str | tuple[int, ...] = _setting(

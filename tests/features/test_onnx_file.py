@@ -163,6 +163,53 @@ def test_rows_do_not_depend_on_their_neighbours(tmp_path):
     assert np.array_equal(together, alone)
 
 
+def in_8_bits(path, dims):
+    """Write a network that brings all images at once to 8 bits by their common range."""
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["images"], ["bytes", "scale", "zero"]),
+        helper.make_node("DequantizeLinear", ["bytes", "scale", "zero"], ["rough"]),
+        helper.make_node("GlobalAveragePool", ["rough"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["rows"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, list(dims))],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, None)],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("count", ["n", 4])
+def test_rows_of_a_network_in_8_bits_do_not_depend_on_their_neighbours(tmp_path, count):
+    encoder, _ = opened(in_8_bits(tmp_path / "a.onnx", (count, 3, 6, 8)))
+    images = IMAGES // np.arange(1, 8, dtype=np.uint8)[:, None, None, None]
+    together = encoder.encode(images)
+    assert np.array_equal(together, [encoder.encode(image[None])[0] for image in images])
+    assert np.array_equal(together, encoder.encode(images[::-1])[::-1])
+
+
+def test_exports_with_open_sides_are_of_three_channels(tmp_path):
+    path = network(tmp_path / "a.onnx")
+    model = onnx.load(path)
+    for side in model.graph.input[0].type.tensor_type.shape.dim:
+        side.Clear()
+    onnx.save(model, path)
+    encoder, _ = opened(path, "?layout=nchw&size=6x8&output=flatten")
+    np.testing.assert_allclose(encoder.encode(IMAGES), slow(IMAGES), atol=1e-5)
+
+
+def test_how_images_fill_the_size_can_be_said(tmp_path):
+    path = network(tmp_path / "a.onnx")
+    wanted = opened(path, "?fit=stretch&sampling=bilinear")[0].needs.wanted
+    assert (wanted.fit, wanted.sampling) == ("stretch", "bilinear")
+    usual = opened(path)[0]
+    assert (usual.needs.wanted.fit, usual.needs.wanted.sampling) == ("crop", "bicubic")
+    assert "pool" not in usual.settings()  # so that runs of earlier versions can be predicted with
+
+
 @pytest.mark.parametrize(
     ("dims", "options", "said"),
     [
@@ -172,8 +219,12 @@ def test_rows_do_not_depend_on_their_neighbours(tmp_path):
         (("n", 3, 6, 8), "?mean=1,2", "mean=1,2: give 1 or 3 numbers"),
         (("n", 3, 6, 8), "?std=0", "std=0: give 1 or 3 numbers above 0"),
         (("n", 3, 6, 8), "?kept=2", "kept=2: give a share"),
+        (("n", 3, 6, 8), "?pool=max", "pool=max: give one of mean, cls"),
+        (("n", 3, 6, 8), "?fit=tile", "fit=tile: give one of crop, stretch, pad"),
+        (("n", 3, 6, 8), "?sampling=nearest", "sampling=nearest: give one of bilinear, bicubic"),
+        (("n", 2, 6, 8), "?layout=nchw", "takes 2 channels"),
         (("n", 3, 6, 8), "?layout=hwc", "layout=hwc: give one of nchw, nhwc"),
-        (("n", 3, 6, 8), "?sise=7", "sise is no option of onnx: there are input, output, layout"),
+        (("n", 3, 6, 8), "?sise=7", "sise is no option of onnx: there are input, output, pool"),
         (("n", 3, 6, 8), "?input=x", "has no input 'x': there are images"),
         (("n", 3, 6, 3), "", r"channels cannot be told: give \?layout"),
         (("n", 3, 6), "", "0 inputs for images"),
@@ -220,6 +271,7 @@ def test_outputs_are_averaged_by_hand():
     assert pooled(maps, "nchw").tolist() == [[1.5, 5.5, 9.5], [13.5, 17.5, 21.5]]
     assert pooled(maps, "nhwc").shape == (2, 2)
     assert pooled(maps[..., 0], "nchw").tolist() == [[4, 6], [16, 18]]
+    assert pooled(maps[..., 0], "nchw", "cls").tolist() == [[0, 2], [12, 14]]
     with pytest.raises(InputError, match=r"shape \(2,\)"):
         pooled(maps[:, 0, 0, 0], "nchw")
 

@@ -15,6 +15,7 @@ from shoal.cli import (
     demo,
     duplicates,
     edits,
+    encoder,
     evaluate,
     explore,
     export,
@@ -129,6 +130,7 @@ app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
 app.command("quality")(quality.quality)
+app.add_typer(encoder.encoder, name="encoder")
 app.command("info")(info.info)
 app.command("explore", cls=EngineOptions)(explore.explore)
 app.command("demo")(demo.demo)

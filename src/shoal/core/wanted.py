@@ -9,7 +9,7 @@ from shoal.errors import InputError
 
 Fit = Literal["crop", "stretch", "pad"]
 Sampling = Literal["bilinear", "bicubic"]
-_FITS, _SAMPLINGS = ("crop", "stretch", "pad"), ("bilinear", "bicubic")
+FITS, SAMPLINGS = ("crop", "stretch", "pad"), ("bilinear", "bicubic")
 _MOST = 4096
 
 
@@ -59,10 +59,10 @@ class Wanted:
                 raise InputError(f"images of {self.size} pixels: give height and width, 1 to 4,096")
         if self.channels is not None and self.channels < 1:
             raise InputError(f"images of {self.channels} channels: give 1 or more")
-        if self.fit not in _FITS or self.sampling not in _SAMPLINGS or not 0 < self.kept <= 1:
+        if self.fit not in FITS or self.sampling not in SAMPLINGS or not 0 < self.kept <= 1:
             raise InputError(
                 f"images with fit {self.fit!r}, sampling {self.sampling!r} and kept {self.kept}: "
-                f"give one of {', '.join(_FITS)}, one of {', '.join(_SAMPLINGS)}, and a share "
+                f"give one of {', '.join(FITS)}, one of {', '.join(SAMPLINGS)}, and a share "
                 "above 0 to 1"
             )
 

@@ -8,12 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import Spec, parse_spec
 from shoal.errors import SettingError
 from shoal.features.base import Encoder
 from shoal.features.colours import Colours
 from shoal.features.columns import Columns, TableLike
 from shoal.features.content import count_drawings
+from shoal.features.encoder_files import encoder_for_photos, encoder_spec
 from shoal.features.gradients import Gradients
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
@@ -47,7 +49,8 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     ----------
     name : str
         ``auto``, ``photo``, ``pixels``, ``gradients``, ``colours``, ``vectors`` or ``columns``;
-        or a network, see `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
+        a known encoder that is on this machine, such as ``dinov2-small``; or a network, see
+        `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
     source : Source
         Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
         table.
@@ -64,16 +67,16 @@ def choose_encoder(name: str, source: Rows, look: Look = list) -> tuple[Encoder,
     SettingError
         When the name is none of these, or does not go with the kind of rows.
     InputError
-        When a network cannot be used.
+        When a network cannot be used, or a known encoder is not on this machine.
     """
     spec = parse_spec(name)
-    if name not in CHOICES and not (spec.kind in NETWORKS and spec.what):
+    if name not in (*CHOICES, *KNOWN_ENCODERS) and not (spec.kind in NETWORKS and spec.what):
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")
     if source.kind == "images":
         return _for_images(name, source, look)
     if source.kind == "table":
         return _for_table(name, source)
-    if name in (*_FOR_IMAGES, "columns") or spec.what:
+    if name in (*_FOR_IMAGES, *KNOWN_ENCODERS, "columns") or spec.what:
         as_ = "table" if name == "columns" else "images"
         raise SettingError(
             f"features {name!r}, but the rows are vectors: "
@@ -94,7 +97,8 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
         )
     shape = (height, width, channels)
     spec = parse_spec(name)
-    if not is_plain(channels) and (spec.what or name == "photo"):
+    is_network = bool(spec.what) or name in KNOWN_ENCODERS or name == "photo"
+    if not is_plain(channels) and is_network:
         raise SettingError(
             f"features {name!r}, but the images have {channels} channels, and the network takes "
             "grey or colour: choose auto, gradients, pixels or colours, or save three channels "
@@ -103,6 +107,8 @@ def _for_images(name: str, source: Rows, look: Look) -> tuple[Encoder, str]:
     if spec.what:
         network, said = open_network(spec)
         return network, f"Features: {said}, as you asked."
+    if name in KNOWN_ENCODERS:
+        return _known(name), f"Features: {name} ({KNOWN_ENCODERS[name].about}), as you asked."
     if name == "auto":
         return _by_content(shape, getattr(source, "typical_size", shape[:2]), look)
     encoders: dict[str, Encoder] = {
@@ -143,10 +149,26 @@ def _by_content(
             f"Features: gradients, because {drawings} of the {seen} images looked at are drawings, "
             "hard marks on an even ground (--features photo has them compared as photos)."
         )
-    return Photo(), (
-        f"Features: photo (EfficientNet-Lite0), because these are images of about {across}, and "
+    network, called = _for_photos()
+    return network, (
+        f"Features: {called}, because these are images of about {across}, and "
         f"{seen - drawings} of the {seen} looked at are no drawings."
     )
+
+
+def _for_photos() -> tuple[Encoder, str]:
+    """Choose the best network that is on this machine; nothing is fetched."""
+    name = encoder_for_photos()
+    if name is None:
+        return Photo(), "photo (EfficientNet-Lite0)"
+    return _known(name), f"{name} ({KNOWN_ENCODERS[name].about}), which is on this machine"
+
+
+def _known(name: str) -> Encoder:
+    """Open a known encoder."""
+    from shoal.features.onnx_file import open_onnx
+
+    return open_onnx(encoder_spec(name), name)[0]
 
 
 def _for_table(name: str, source: Rows) -> tuple[Encoder, str]:

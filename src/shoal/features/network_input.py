@@ -79,8 +79,8 @@ class NetworkInput:
         }
 
 
-def pooled(found: NDArray, layout: str) -> NDArray[np.float32]:
-    """Give one feature row an image: maps averaged over the picture, words over the row.
+def pooled(found: NDArray, layout: str, pool: str = "mean") -> NDArray[np.float32]:
+    """Give one feature row an image: maps averaged over the picture; of words mean or first.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def pooled(found: NDArray, layout: str) -> NDArray[np.float32]:
     if rows.ndim == 4:
         return rows.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
     if rows.ndim == 3:
-        return rows.mean(axis=1)
+        return rows[:, 0] if pool == "cls" else rows.mean(axis=1)
     if rows.ndim != 2:
         raise InputError(f"the network's output has shape {found.shape}: 2 to 4 sides are needed")
     return rows

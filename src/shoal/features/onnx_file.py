@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.spec import Spec
+from shoal.core.wanted import FITS, SAMPLINGS
 from shoal.errors import InputError, SettingError
 from shoal.features.base import Needs
 from shoal.features.network_input import (
@@ -31,12 +32,16 @@ from shoal.features.onnx_graph import (
     graph_digest,
     metadata_numbers,
     read_graph,
+    scales_by_batch,
     with_output,
 )
 from shoal.features.sessions import BATCH, COMPONENTS, open_session, unit_rows
 from shoal.features.shapes import check_images
 
-OPTIONS = ("input", "output", "layout", "size", "mean", "std", "kept")
+OPTIONS = (
+    *("input", "output", "pool", "layout", "size", "mean", "std"),
+    *("kept", "fit", "sampling"),
+)
 _SCRATCH = 256 << 20
 
 
@@ -58,6 +63,12 @@ class OnnxFile:
         The size of images, and how pixels become numbers.
     n_features
         Length of one feature row.
+    pool
+        What is taken of an output of words: their ``mean``, or the first, ``cls``.
+    alone
+        Images are run one by one: the network scales its numbers by all that it is given at once.
+    name
+        ``onnx``, or that of a known encoder.
     """
 
     path: str
@@ -66,11 +77,9 @@ class OnnxFile:
     output: str
     given: NetworkInput
     n_features: int
-
-    @property
-    def name(self) -> str:
-        """Give ``onnx``."""
-        return "onnx"
+    pool: str = "mean"
+    alone: bool = False
+    name: str = "onnx"
 
     @property
     def whiten(self) -> float:
@@ -87,10 +96,11 @@ class OnnxFile:
         """Give the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
-            "version": 1,
+            "version": 2 if self.alone else 1,
             "file": self.digest,
             "input": self.input.name,
             "output": self.output,
+            **({} if self.pool == "mean" else {"pool": self.pool}),
             **self.given.as_dict(),
         }
 
@@ -108,15 +118,15 @@ class OnnxFile:
         """
         check_images(data, self.given.shape)
         out = np.empty((len(data), self.n_features), np.float32)
-        size = self.batch
+        size = 1 if self.alone else self.batch
         for a in range(0, len(data), size):
             out[a : a + size] = self.raw(data[a : a + size])
         return unit_rows(out)
 
     @property
     def batch(self) -> int:
-        """How many images are run at once."""
-        return self.input.dims[0] or BATCH
+        """How many images the network is given at once."""
+        return self.input.dims[0] or (1 if self.alone else BATCH)
 
     def raw(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run up to `batch` images; padded to it, for the same sums in the same order."""
@@ -125,18 +135,21 @@ class OnnxFile:
         numbers = self.given.numbers(full).astype(self.input.dtype, copy=False)
         session = _session(self.path, self.digest, self.output)
         (found,) = session.run([self.output], {self.input.name: numbers})
-        return pooled(found, self.given.layout)[: len(images)]
+        return pooled(found, self.given.layout, self.pool)[: len(images)]
 
 
-def open_onnx(spec: Spec) -> tuple[OnnxFile, str]:
+def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     """Look into an ONNX file, and try it on one black image.
 
     Parameters
     ----------
     spec
-        The file, and options: `input`, `output` (names), `layout`, `size`, `mean`, `std` (for
-        pixels between 0 and 1), `kept` (share of the largest cut). By default they are found in
-        the file; mean and std that it does not hold are ImageNet's.
+        The file, and options: `input`, `output` (names), `pool` (of an output of words: their
+        ``mean``, or the first, ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0
+        and 1), `kept` (share of the largest cut), `fit` and `sampling` (see `Wanted`). By default
+        they are found in the file; mean and std that it does not hold are ImageNet's.
+    name
+        What the encoder is called.
 
     Returns
     -------
@@ -156,8 +169,17 @@ def open_onnx(spec: Spec) -> tuple[OnnxFile, str]:
     taken = find_input(path, model, spec.options.get("input"))
     output = find_output(path, model, spec.options.get("output"))
     given = _network_input(spec, model, taken)
-    digest = graph_digest(path, model)
-    trial = OnnxFile(str(path), digest, taken, output, given, 1)
+    trial = OnnxFile(
+        str(path),
+        graph_digest(path, model),
+        taken,
+        output,
+        given,
+        1,
+        asked_word(spec, "pool", ("mean", "cls"), "mean"),
+        scales_by_batch(model),
+        name,
+    )
     try:
         row = trial.raw(np.zeros((1, *given.shape), np.uint8))
     except InputError:
@@ -166,20 +188,21 @@ def open_onnx(spec: Spec) -> tuple[OnnxFile, str]:
         first = str(error).strip().splitlines()[0][:300]
         raise InputError(f"{path} cannot be run on an image: {first}") from None
     said = f"{row.shape[1]:,} numbers of {output!r} in {path.name}"
-    return OnnxFile(str(path), digest, taken, output, given, row.shape[1]), said
+    return replace(trial, n_features=row.shape[1]), said
 
 
 def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
     """Put together what the network is given."""
     layout = asked_word(spec, "layout", ("nchw", "nhwc"), _layout(spec, taken))
-    channels, *sides = taken.dims[1:] if layout == "nchw" else (taken.dims[3], *taken.dims[1:3])
+    own, *sides = taken.dims[1:] if layout == "nchw" else (taken.dims[3], *taken.dims[1:3])
+    channels = own or 3  # exports often leave it open
     if channels not in (1, 3):
-        raise InputError(
-            f"{spec.what} takes {channels or 'any number of'} channels: networks of 1 or 3 are run"
-        )
+        raise InputError(f"{spec.what} takes {channels} channels: networks of 1 or 3 are run")
     mean, std = _mean_and_std(spec, model, taken, channels)
-    size = _size(spec, sides)
-    return NetworkInput(size, channels, mean, std, layout, asked_share(spec, 1.0))
+    fit: Any = asked_word(spec, "fit", FITS, "crop")
+    sampling: Any = asked_word(spec, "sampling", SAMPLINGS, "bicubic")
+    share = asked_share(spec, 1.0)
+    return NetworkInput(_size(spec, sides), channels, mean, std, layout, share, sampling, fit)
 
 
 def _layout(spec: Spec, taken: GraphInput) -> str:

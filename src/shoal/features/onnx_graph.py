@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,15 +169,50 @@ def _ranks(model: Any) -> dict[str, int]:
     }
 
 
+def scales_by_batch(model: Any) -> bool:
+    """Whether numbers are brought to 8 bits by the range of all images that are run at once."""
+    return any(node.op_type == "DynamicQuantizeLinear" for node in model.graph.node)
+
+
 def with_output(model: Any, name: str) -> bytes:
-    """Give the network with one output, a tensor that may lie within it."""
+    """Give the network with one output, a tensor that may lie within it, and what leads there.
+
+    Of a network for images and words only the half that is run asks for its input.
+    """
     from onnx import helper
 
-    kind = next((v for v in model.graph.output if v.name == name), None)
-    del model.graph.output[:]
+    graph = model.graph
+    kind = next((v for v in graph.output if v.name == name), None)
+    del graph.output[:]
     # the runtime finds out the type by itself
-    model.graph.output.append(kind or helper.ValueInfoProto(name=name))
+    graph.output.append(kind or helper.ValueInfoProto(name=name))
+    if len(graph.input) > 1:
+        _prune(graph, name)
     return bytes(model.SerializeToString())
+
+
+def _prune(graph: Any, output: str) -> None:
+    """Drop what does not lead to an output."""
+    needed = {output}
+    for at in reversed(range(len(graph.node))):  # they are in the order in which they are run
+        if needed.isdisjoint(graph.node[at].output):
+            del graph.node[at]
+        else:
+            needed.update(_read_by(graph.node[at]))
+    for part in (graph.input, graph.initializer):
+        for at in reversed(range(len(part))):
+            if part[at].name not in needed:
+                del part[at]
+
+
+def _read_by(node: Any) -> Iterator[str]:
+    """Go through the tensors that a node reads, in its branches and loops too."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _read_by(inner)
+            yield from (value.name for value in graph.output)
 
 
 def metadata_numbers(model: Any, name: str) -> str | None:

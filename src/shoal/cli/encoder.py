@@ -1,0 +1,93 @@
+"""``shoal encoder``: networks by name, fetched once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shoal.cli.options import JsonOption, QuietOption
+from shoal.cli.output import command, print_json, print_next, print_table, say
+
+encoder = typer.Typer(
+    help="List and fetch encoders: networks that see more in photos than the one that is there."
+)
+
+
+@encoder.command("list")
+def list_encoders(json: JsonOption = False) -> None:
+    """List the encoders that are known by name, and which are on this machine."""
+    from shoal.features.encoder_files import encoder_folder, encoders
+
+    found = encoders()
+    if json:
+        print_json(
+            [
+                {
+                    "name": one.encoder.name,
+                    "about": one.encoder.about,
+                    "licence": one.encoder.licence,
+                    "bytes": one.encoder.size,
+                    "sha256": one.encoder.sha256,
+                    "features": one.encoder.n_features,
+                    "url": one.encoder.url,
+                    "path": one.path,
+                    "here": one.is_here,
+                }
+                for one in found
+            ]
+        )
+        return
+    names = ("name", "network", "licence", "size", "numbers", "here")
+    lines = [
+        [
+            one.encoder.name,
+            one.encoder.about,
+            one.encoder.licence,
+            one.encoder.megabytes,
+            f"{one.encoder.n_features:,}",
+            "yes" if one.is_here else "no",
+        ]
+        for one in found
+    ]
+    print_table("Encoders", names, lines, texts=("name", "network", "licence", "here"))
+    say(f"They are kept in {encoder_folder()}. Nothing is fetched unless you ask:")
+    print_next([(command("shoal", "encoder", "get", "dinov2-small"), "fetch one")])
+
+
+@encoder.command("get")
+def get(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="See shoal encoder list.", show_default=False)
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Take this file, which was fetched elsewhere; its sum is checked too.",
+            show_default=False,
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Fetch an encoder, check its SHA-256 sum, and keep it; after an interruption go on."""
+    from shoal.features.encoder_files import find_encoder, get_encoder
+    from shoal.progress import RichProgress, Silent
+
+    found = find_encoder(name)
+    known = found.encoder
+    with RichProgress() as bars:
+        progress = Silent() if quiet else bars
+        origin = known.url if file is None else file
+        progress.note(f"{name}: {known.about}, {known.licence}, {known.megabytes}, from {origin}")
+        progress.stage("fetch", known.size, "bytes")
+        path = get_encoder(name, file, progress.advance)
+    if json:
+        print_json({"name": name, "path": path, "licence": known.licence, "sha256": known.sha256})
+        return
+    say(f"{name} is here, its sum is right: {path}")
+    use = command("shoal", "fit", "FOLDER", "--features", name)
+    print_next([(use, "use it; auto takes it for photos" if known.auto else "use it")])

@@ -1,0 +1,202 @@
+"""A file from a web server: resumed after a break, and kept only when its sum is right."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import http.client
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from shoal.errors import InputError, PlaceError, StorageFullError
+from shoal.storage.network import WAITS
+
+_PIECE = 1 << 18
+_TIMEOUT = 60.0  # seconds without a byte
+_NOT_THERE = (400, 401, 403, 404, 407, 410, 451)  # asking again does not help
+_WRONG_RANGE = 416
+
+Seen = Callable[[int], None]
+
+
+def download(
+    url: str,
+    path: Path,
+    size: int,
+    sha256: str,
+    advance: Seen | None = None,
+    waits: Sequence[float] = WAITS,
+) -> None:
+    """Fetch a file whose size and sum are known; goes on with what an earlier call left.
+
+    What has come so far lies beside it, with ``.part`` behind its name. Proxies are taken from
+    the environment (``HTTPS_PROXY``, ``NO_PROXY``), as urllib does.
+
+    Parameters
+    ----------
+    url
+        http or https; redirects are followed.
+    path
+        Where it goes; complete, or not at all.
+    size, sha256
+        Bytes, and the sum in hexadecimal digits.
+    advance
+        Told the bytes as they come, those of an earlier call first.
+    waits
+        Seconds before each further try when the connection breaks and nothing more has come.
+
+    Raises
+    ------
+    PlaceError
+        When the server cannot be reached, refuses, or the connection breaks again and again.
+    InputError
+        When what came is another file.
+    StorageFullError
+        When it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    advance = advance or (lambda _: None)
+    with _writing(path), _alone(part) as file:
+        advance(file.tell())
+        if file.tell() > size:
+            _begin_again(file, advance)
+        left = list(waits)
+        while file.tell() < size:
+            had = file.tell()
+            try:
+                _fetch(url, file, size, advance)
+            except (OSError, http.client.HTTPException) as error:
+                if file.tell() > had:
+                    left = list(waits)
+                refused = isinstance(error, urllib.error.HTTPError) and error.code in _NOT_THERE
+                if refused or not left:
+                    raise _broken(url, file.tell(), size, error) from error
+                time.sleep(left.pop(0))
+        file.flush()
+        _check(part, size, sha256, url)
+        os.fsync(file.fileno())
+        os.replace(part, path)
+
+
+def take_file(source: Path, path: Path, size: int, sha256: str) -> None:
+    """Copy a file that was fetched elsewhere, when its sum is right.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read or is another file.
+    StorageFullError
+        When it cannot be written.
+    """
+    if not source.is_file():
+        raise InputError(f"{source} is no file: give the one that was downloaded")
+    found = source.stat().st_size
+    if found != size:
+        raise InputError(f"{source} has {found:,} bytes, but the file has {size:,}: it is another")
+    part = path.with_name(f"{path.name}.copy{os.getpid()}")
+    with _writing(path):
+        try:
+            shutil.copyfile(source, part)
+            _check(part, size, sha256, str(source))
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 sum of a file in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
+    """Ask for what is missing, and append it."""
+    had = file.tell()
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
+    if had:
+        request.add_header("Range", f"bytes={had}-")
+    try:
+        # an opener of its own: the shared one knows the proxies of when it was first used
+        answer = urllib.request.build_opener().open(request, timeout=_TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == _WRONG_RANGE:  # the file there is shorter: begin again
+            _begin_again(file, advance)
+        raise
+    with answer:
+        part = answer.headers.get("Content-Range", "")
+        whole = part.split("/")[-1] if part else answer.headers.get("Content-Length", "")
+        if whole.isdecimal() and int(whole) != size:
+            raise InputError(f"{url} has {int(whole):,} bytes, not {size:,}: it is another file")
+        if had and not part.startswith(f"bytes {had}-"):
+            _begin_again(file, advance)  # a server without ranges sends all of it
+        while piece := answer.read(min(_PIECE, size + 1 - file.tell())):
+            with _writing(Path(file.name)):
+                file.write(piece)
+            advance(len(piece))
+    if file.tell() < size:
+        raise http.client.IncompleteRead(b"", size - file.tell())
+
+
+def _begin_again(file: IO[bytes], advance: Seen) -> None:
+    """Drop what was there."""
+    advance(-file.tell())
+    file.truncate(0)
+    file.seek(0)
+
+
+def _check(part: Path, size: int, sha256: str, origin: str) -> None:
+    """Refuse another file, and drop it."""
+    if part.stat().st_size != size:
+        part.unlink()
+        raise InputError(f"{origin} gave more than {size:,} bytes: it is another file, not kept")
+    digest = file_sha256(part)
+    if digest != sha256:
+        part.unlink()
+        raise InputError(
+            f"{origin} has the SHA-256 sum {digest} instead of {sha256}: it is another file or "
+            "was changed on the way, and is not kept"
+        )
+
+
+def _broken(url: str, had: int, size: int, error: Exception) -> PlaceError:
+    """Word why nothing more comes."""
+    if isinstance(error, urllib.error.HTTPError):
+        why = f"HTTP status {error.code}"
+    else:
+        why = str(getattr(error, "reason", "") or error) or type(error).__name__
+    return PlaceError(
+        f"{url} could not be fetched ({why}; {had:,} of {size:,} bytes are here): run it again to "
+        "go on, set HTTPS_PROXY where there is a proxy, or fetch it elsewhere and give it with "
+        "--from FILE"
+    )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Make the folder; say what cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StorageFullError(f"{path} cannot be written: {why}") from error
+
+
+@contextmanager
+def _alone(part: Path) -> Iterator[IO[Any]]:
+    """Open what an earlier call left, unless another process is at it."""
+    with part.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlaceError(f"{part} is being fetched by another process: wait for it") from None
+        except OSError:
+            pass  # a file system without locks: the sum is checked all the same
+        yield file
