@@ -1,5 +1,6 @@
 """Settings that hold for every test."""
 
+import os
 from zlib import crc32
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.datasets import load_sample_images
 # No deadline: a busy machine is no failure. Few examples: the suite is run often.
 settings.register_profile("shoal", deadline=None, max_examples=50, print_blob=True)
 settings.load_profile("shoal")
+os.environ["SHOAL_ENCODERS"] = os.devnull  # auto takes none that the user may have
 
 
 @pytest.fixture(autouse=True)

@@ -367,14 +367,19 @@ def stage_needs(
     s, every = shards.size, m == n
     reading = shards.block(rows) * _read_bytes(rows) * (1 + is_waited_for(rows))
     encoding = reading + 6 * s * d + encoder.needs.scratch
+    weights = encoder.needs.shared
     encoded, names = features.is_kept(source, encoder), 40 * n * is_encoded(source)
     numbers = n * row_bytes(source) if keeps_numbers(source) else 0
     groups = len(shards.groups(8 * d * d))
     vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
     needs = (
         Need("index", 0, s * _read_bytes(source) * is_read(source), names + numbers),
-        Need("features", 0, encoding + 40 * d * d, n + 4 * n * d * encoded, 8 * groups * d * d),
-        Need("project", 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)),
+        Need(
+            "features", weights, encoding + 40 * d * d, n + 4 * n * d * encoded, 8 * groups * d * d
+        ),
+        Need(
+            "project", weights + 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)
+        ),
         _summarising(n, m, c, s, every, shards),
         Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
         Need(

@@ -6,14 +6,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from tests.features.test_choose import LARGE, SHADES, STROKE, TABLE, VECTORS
+from tests.web import serving
 
 from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.errors import InputError, SettingError
 from shoal.features import Photo, choose_encoder, encoder_files
 from shoal.features.encoder_files import encoder_folder, encoders, find_encoder, get_encoder
-
-from ..web import serving
-from .test_choose import LARGE, SHADES, STROKE, TABLE, VECTORS
 
 WEIGHT = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
 SIZE = 8
@@ -60,7 +59,7 @@ def made(tmp_path, monkeypatch):
     )
     other = replace(one, name="net-plain", sha256="0" * 64, auto=False)
     table = MappingProxyType({"net-plain": other, "net-small": one})
-    for module in ("features.encoder_files", "features.choose"):
+    for module in ("features.encoder_files", "features.choose", "settings"):
         monkeypatch.setattr(f"shoal.{module}.KNOWN_ENCODERS", table)
     path = tmp_path / "server" / one.path
     path.parent.mkdir(parents=True)

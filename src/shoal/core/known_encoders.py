@@ -81,7 +81,7 @@ class KnownEncoder:
 def _known(*facts: object, options: Mapping[str, str], auto: bool = True) -> KnownEncoder:
     """Build an encoder that takes colour images of 224 pixels, channels first."""
     given = {"input": "pixel_values", "layout": "nchw", "size": "224", **options}
-    return KnownEncoder(*facts, MappingProxyType(given), auto)  # type: ignore[arg-type]
+    return KnownEncoder(*facts, options=MappingProxyType(given), auto=auto)  # type: ignore[arg-type, misc]
 
 
 _ALL = (

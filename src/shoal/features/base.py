@@ -27,6 +27,8 @@ class Needs:
         How many the projection keeps at most.
     scratch
         Bytes that it takes a worker, beyond the rows and their features.
+    shared
+        Bytes that it takes once, however many workers there are: its weights.
     dear
         Whether it takes so long a row that the features are kept, whatever room they take.
     """
@@ -34,6 +36,7 @@ class Needs:
     wanted: Wanted | None = None
     components: int = COMPONENTS
     scratch: int = 0
+    shared: int = 0
     dear: bool = False
 
 

@@ -27,11 +27,13 @@ from shoal.features.network_input import (
 )
 from shoal.features.onnx_graph import (
     GraphInput,
+    files_digest,
     find_input,
     find_output,
-    graph_digest,
+    graph_files,
     metadata_numbers,
     read_graph,
+    runs_as_it_is,
     scales_by_batch,
     with_output,
 )
@@ -43,6 +45,9 @@ OPTIONS = (
     *("kept", "fit", "sampling"),
 )
 _SCRATCH = 256 << 20
+# Sizes of a file of 350 MB that were in memory at most while it was opened, as it is and with
+# another output.
+_COPIES, _COPIES_REWRITTEN = 2.2, 5.0
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,10 @@ class OnnxFile:
 
     Attributes
     ----------
-    path
-        The file.
+    path, beside
+        The file, and those in which its numbers lie.
     digest
-        Hash of its bytes: the features are redone when it changes.
+        Hash of their bytes: the features are redone when it changes.
     input
         Name, type and sides of what it takes.
     output
@@ -63,6 +68,8 @@ class OnnxFile:
         The size of images, and how pixels become numbers.
     n_features
         Length of one feature row.
+    whole
+        The file is run as it is; else in the part that leads to the output.
     pool
         What is taken of an output of words: their ``mean``, or the first, ``cls``.
     alone
@@ -77,6 +84,8 @@ class OnnxFile:
     output: str
     given: NetworkInput
     n_features: int
+    beside: tuple[str, ...] = ()
+    whole: bool = False
     pool: str = "mean"
     alone: bool = False
     name: str = "onnx"
@@ -89,8 +98,15 @@ class OnnxFile:
     @property
     def needs(self) -> Needs:
         """Images as the network takes them."""
-        scratch = _SCRATCH + 2 * Path(self.path).stat().st_size
-        return Needs(self.given.wanted, components=COMPONENTS, scratch=scratch, dear=True)
+        size = sum(Path(path).stat().st_size for path in (self.path, *self.beside))
+        copies = _COPIES if self.whole else _COPIES_REWRITTEN
+        return Needs(
+            self.given.wanted,
+            components=COMPONENTS,
+            scratch=_SCRATCH,
+            shared=int(copies * size),
+            dear=True,
+        )
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""
@@ -106,7 +122,7 @@ class OnnxFile:
 
     def setup(self) -> None:
         """Open the network."""
-        _session(self.path, self.digest, self.output)
+        self._session()
 
     def encode(self, data: NDArray) -> NDArray:
         """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
@@ -133,9 +149,13 @@ class OnnxFile:
         full = np.zeros((self.batch, *images.shape[1:]), np.uint8)
         full[: len(images)] = images
         numbers = self.given.numbers(full).astype(self.input.dtype, copy=False)
-        session = _session(self.path, self.digest, self.output)
+        session = self._session()
         (found,) = session.run([self.output], {self.input.name: numbers})
         return pooled(found, self.given.layout, self.pool)[: len(images)]
+
+    def _session(self) -> Any:
+        """Open the network, once a process."""
+        return _session(self.path, self.beside, self.digest, None if self.whole else self.output)
 
 
 def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
@@ -169,17 +189,21 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     taken = find_input(path, model, spec.options.get("input"))
     output = find_output(path, model, spec.options.get("output"))
     given = _network_input(spec, model, taken)
+    _, *beside = graph_files(path, model)
     trial = OnnxFile(
         str(path),
-        graph_digest(path, model),
+        files_digest([path, *beside]),
         taken,
         output,
         given,
         1,
+        tuple(map(str, beside)),
+        runs_as_it_is(model, output),
         asked_word(spec, "pool", ("mean", "cls"), "mean"),
         scales_by_batch(model),
         name,
     )
+    del model  # its numbers are read again, by the runtime
     try:
         row = trial.raw(np.zeros((1, *given.shape), np.uint8))
     except InputError:
@@ -255,9 +279,10 @@ def _mean_and_std(
 
 
 @lru_cache(maxsize=2)
-def _session(path: str, digest: str, output: str) -> Any:
-    """Open a network, once a process."""
-    model = read_graph(Path(path))
-    if graph_digest(Path(path), model) != digest:
+def _session(path: str, beside: tuple[str, ...], digest: str, output: str | None) -> Any:
+    """Open a network, as it is or with another output."""
+    if files_digest(map(Path, (path, *beside))) != digest:
         raise InputError(f"{path} has changed since it was looked at: run the command again")
-    return open_session(with_output(model, output), Path(path).parent)
+    if output is None:
+        return open_session(path)
+    return open_session(with_output(read_graph(Path(path)), output), Path(path).parent)

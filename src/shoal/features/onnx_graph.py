@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from shoal.errors import InputError
 
 _PASSED = frozenset({"Softmax", "LogSoftmax", "Identity", "Cast", "Sigmoid"})
+_SMALL = 4096  # bytes of numbers, such as shapes
 _TYPES = {1: "float32", 2: "uint8", 10: "float16"}
 
 
@@ -54,21 +55,34 @@ def read_graph(path: Path) -> Any:
     return model
 
 
-def graph_digest(path: Path, model: Any) -> str:
-    """Hash an ONNX file and the files beside it in which its numbers lie.
+def graph_files(path: Path, model: Any) -> tuple[Path, ...]:
+    """Return an ONNX file and the files beside it in which its numbers lie.
 
     Raises
     ------
     InputError
-        When one of them is missing, or lies outside the file's folder.
+        When one of them lies outside the file's folder.
     """
     beside = set()
     for tensor in model.graph.initializer:
         beside |= {entry.value for entry in tensor.external_data if entry.key == "location"}
-    digest = hashlib.blake2b(digest_size=16)
-    for place in [path, *(path.parent / name for name in sorted(beside))]:
+    files = (path, *(path.parent / name for name in sorted(beside)))
+    for place in files:
         if path.parent.resolve() not in place.resolve().parents:
             raise InputError(f"{path} takes numbers from {place}, outside its folder")
+    return files
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """Hash files, in order.
+
+    Raises
+    ------
+    InputError
+        When one of them is missing.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for place in files:
         try:
             with place.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "blake2b").digest())
@@ -94,8 +108,7 @@ def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
     InputError
         When there is none, or several, or its type is none for images.
     """
-    held = {tensor.name for tensor in model.graph.initializer}
-    given = {value.name: value for value in model.graph.input if value.name not in held}
+    given = {value.name: value for value in _inputs(model)}
     if asked is not None and asked not in given:
         raise InputError(f"{path} has no input {asked!r}: there are {', '.join(given)}")
     likely = [n for n, v in given.items() if len(v.type.tensor_type.shape.dim) == 4]
@@ -111,6 +124,12 @@ def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
         )
     dims = tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
     return GraphInput(name, _TYPES[tensor.elem_type], dims)
+
+
+def _inputs(model: Any) -> list[Any]:
+    """List the inputs that are not numbers of the network."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in held]
 
 
 def find_output(path: Path, model: Any, asked: str | None) -> str:
@@ -157,6 +176,9 @@ def _ranks(model: Any) -> dict[str, int]:
     """Count the sides of the tensors, where that can be told."""
     from onnx import shape_inference
 
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > _SMALL:  # weights: all is copied twice
+            tensor.ClearField("raw_data")
     try:
         known = shape_inference.infer_shapes(model).graph
     except Exception:  # a network may be good without this: then its outputs stand as they are
@@ -167,6 +189,11 @@ def _ranks(model: Any) -> dict[str, int]:
         for value in values
         if value.type.tensor_type.HasField("shape")
     }
+
+
+def runs_as_it_is(model: Any, output: str) -> bool:
+    """Whether a tensor can be had from the file itself, without `with_output`."""
+    return len(_inputs(model)) == 1 and any(value.name == output for value in model.graph.output)
 
 
 def scales_by_batch(model: Any) -> bool:
@@ -186,7 +213,7 @@ def with_output(model: Any, name: str) -> bytes:
     del graph.output[:]
     # the runtime finds out the type by itself
     graph.output.append(kind or helper.ValueInfoProto(name=name))
-    if len(graph.input) > 1:
+    if len(_inputs(model)) > 1:
         _prune(graph, name)
     return bytes(model.SerializeToString())
 

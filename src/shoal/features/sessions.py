@@ -15,8 +15,8 @@ BATCH = 4
 """Images at a time: more do not stay in a core's cache and go no faster."""
 
 
-def open_session(model: bytes, folder: Path | None = None) -> Any:
-    """Open a network on the CPU, one thread for each call of ``run``.
+def open_session(model: bytes | str, folder: Path | None = None) -> Any:
+    """Open a network, its bytes or its file, on the CPU, one thread for each call of ``run``.
 
     The engine runs as many calls at once as there are workers, so that all cores are busy, no
     more than were allowed, and a sum's order is the same for any number of workers.
