@@ -162,7 +162,7 @@ def test_values_are_parsed():
         ({"workers": 0}, r"workers 0: give a whole number from 1"),
         ({"memory": "100MB"}, r"memory '100MB': give at least 512MiB"),
         ({"features": "gradient"}, r"one of auto, photo, .* \(did you mean gradients\?\)"),
-        ({"features": "onnx:"}, r"one of auto, .*, or onnx:FILE"),
+        ({"features": "onnx:"}, r"one of auto, .* or a network: onnx:FILE"),
         ({"features": 5}, r"features 5: give one of auto"),
         ({"as_": "movies"}, r"as_ 'movies': give one of images, vectors, table"),
         ({"dtype": "object"}, r"dtype 'object': give a type of numbers such as uint8"),

@@ -195,8 +195,8 @@ def _names(text: str) -> Any:
 _FEATURES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
 _NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FEATURES_RULE = (
-    f"one of {', '.join(_FEATURES)}, a known encoder ({', '.join(KNOWN_ENCODERS)}), or a network: "
-    "onnx:FILE, timm:NAME, torchvision:NAME or open_clip:NAME"
+    f"one of {', '.join(_FEATURES)}, an encoder of shoal encoder list, or a network: onnx:FILE, "
+    "timm:NAME, torchvision:NAME or open_clip:NAME"
 )
 
 
