@@ -12,8 +12,10 @@ from PIL import Image
 from tests.sources.opened import opened_under
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import Labelled, Source, open_source, thumbnails
+from shoal.sources import Labelled, Source, hdf5, open_source, thumbnails
 from shoal.sources.hdf5 import Hdf5Rows
+from shoal.sources.hdf5_handles import CACHE_BYTES
+from shoal.sources.room import FileRoom, Kept, Room, holds
 from shoal.sources.store import FileStore
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (30, 12, 10, 3), dtype=np.uint8)
@@ -166,3 +168,39 @@ def test_without_h5py_the_command_to_install_it_is_said(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     expected = "x.h5 is an HDF5 file, and reading those needs h5py: pip install 'shoal[hdf5]'"
     assert done.stderr.splitlines()[-1].endswith(expected)
+
+
+@pytest.mark.parametrize("kind", ["variable", "fixed"])
+def test_a_cell_that_there_is_no_room_for_is_not_read(tmp_path, monkeypatch, kind):
+    large = png(1) + b"\0" * 3_000_000
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        variable = h5py.vlen_dtype(np.uint8)
+        rows = file.create_dataset("x", (12,), variable if kind == "variable" else "V3000200")
+        for row in range(12):
+            cell = large if row in (2, 10) or kind == "fixed" else png(row)
+            rows[row] = np.frombuffer(cell, np.uint8) if kind == "variable" else np.void(cell)
+    reading = open_source(tmp_path / "x.h5")
+    assert not reading.read(0, 12).bad
+    monkeypatch.setattr(hdf5, "FILES", FileRoom(1 << 20, Room(4 << 20)))
+    if kind == "fixed":
+        with pytest.raises(SourceError, match="reading the cell takes 5 MiB of memory, more than"):
+            open_source(tmp_path / "x.h5")
+        return
+    found = reading.read(0, 12)
+    assert list(found.bad) == [2, 10]
+    assert "reading the cell takes 17 MiB of memory, more than the 4 MiB" in found.bad[2]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_chunk_that_is_unpacked_whole_is_in_the_plan_or_refused(tmp_path, monkeypatch, shuffle):
+    path = write(tmp_path / "x.h5", chunks=(30, 12, 10, 3), compression="gzip", shuffle=shuffle)
+    with h5py.File(path) as file:
+        stored = file["images"].id.get_storage_size()
+    store = open_source(path).store
+    assert store.chunk == IMAGES.nbytes + (IMAGES.nbytes if shuffle else min(stored, IMAGES.nbytes))
+    assert holds(open_source(path)).least == store.chunk + CACHE_BYTES
+    monkeypatch.setattr(Kept, "most", CACHE_BYTES + 10_000)
+    with pytest.raises(SourceError, match=r"reading a chunk of x.h5, dataset images, takes 32 MiB"):
+        open_source(path)
+    plain = write(tmp_path / "y.h5", chunks=(30, 12, 10, 3))  # is read in place, not as a whole
+    assert open_source(plain).store.chunk == 0

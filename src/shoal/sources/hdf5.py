@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,21 +12,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import MissingExtraError, SourceError, UnlikeError
+from shoal.errors import SourceError, UnlikeError
 from shoal.sources.base import Batch, Kind
 from shoal.sources.chosen import can_be_rows, choose_array
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
 from shoal.sources.handles import bare
+from shoal.sources.hdf5_cells import cell_bytes
+from shoal.sources.hdf5_handles import (
+    CACHE_BYTES,
+    ERRORS,
+    MOST_OPEN,
+    Handles,
+    open_hdf5,
+    raise_trouble,
+)
 from shoal.sources.pixels import show
+from shoal.sources.room import FILES, Holds, Kept, refuse
 from shoal.sources.store import FileStore, Part, because, check_range, file_facts
 from shoal.storage import UrlPath
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-_CACHE_BYTES = 32 << 20
-_TRIED, _MOST_OPEN = 8, 8
+_TRIED = 8
+_FEW_BYTES = 4 << 20  # of cells that are read together
+_READING = "reading the cell"
 _LABELS = ("label", "labels", "y", "class", "target", "targets")
-_ERRORS = (OSError, KeyError, ValueError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -39,43 +48,11 @@ class Dataset:
     dtype: np.dtype[Any]
     offset: int | None
     encoded: bool
+    chunk: int = 0
 
     def __str__(self) -> str:
         what = "encoded images" if self.encoded else str(self.dtype)
         return f"{self.key} ({show(self.shape) or 'a single value'} {what})"
-
-
-class Handles:
-    """The files that were read last, open, shared by threads; pickles empty."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._files: OrderedDict[Path, tuple[Any, Any]] = OrderedDict()
-
-    def __reduce__(self) -> tuple[type[Handles], tuple[()]]:
-        return Handles, ()
-
-    def read(self, part: Part, key: str, low: int, high: int) -> Any:
-        """Read rows of a dataset, of a file that is still the one that was looked at."""
-        far = isinstance(part.path, UrlPath)
-        if not (far and part.path in self._files):  # over a network it is asked once
-            stat = part.path.stat()
-            if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
-                raise OSError("the file changed after it was looked at")
-        with self._lock:
-            file, below = self._files.pop(part.path, (None, None))
-            if file is None:
-                while len(self._files) >= _MOST_OPEN:
-                    self._files.popitem(last=False)[1][0].close()
-                file, below = open_hdf5(part.path)
-            self._files[part.path] = file, below
-            try:
-                return file[key][low:high]
-            except _ERRORS:
-                if below is not None:
-                    self._files.pop(part.path)[0].close()
-                    raise_trouble(below)
-                raise
 
 
 @dataclass(frozen=True)
@@ -90,12 +67,15 @@ class Hdf5Rows:
         The dataset.
     dtype, row_shape : dtype, tuple of int
         Of a row as stored.
+    chunk : int
+        Bytes that reading a chunk takes beside its rows.
     """
 
     parts: tuple[Part, ...]
     key: str
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
+    chunk: int = 0
     handles: Handles = field(default_factory=Handles, compare=False, repr=False)
 
     @cached_property
@@ -107,6 +87,25 @@ class Hdf5Rows:
     def n_rows(self) -> int:
         """How many rows there are."""
         return int(self.starts[-1])
+
+    @property
+    def holds(self) -> Holds:
+        """A chunk while it is unpacked, and those that the library keeps of each file."""
+        most = min(len(self.parts), MOST_OPEN) * CACHE_BYTES
+        return Holds(self.chunk + CACHE_BYTES, self.chunk + most)
+
+    def few(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the end of some cells of few bytes, or of one, and what reading them takes."""
+        number = int(np.searchsorted(self.starts, start, side="right")) - 1
+        first, end = int(self.starts[number]), min(stop, int(self.starts[number + 1]))
+        part, end = self.parts[number], min(end, start + _TRIED)
+        try:
+            sizes = self.handles.cell_bytes(part, self.key, start - first, end - first)
+        except ERRORS:
+            return start + 1, 0  # reading it says what is wrong
+        total = np.cumsum(sizes)
+        count = max(1, int(np.searchsorted(total, _FEW_BYTES, side="right")))
+        return start + count, int(total[count - 1])
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, Any]]:
         """Read a range file by file: where in the range, how many, and the rows or a reason."""
@@ -122,8 +121,8 @@ class Hdf5Rows:
         """Read rows of one file; where that fails, in halves, to lose no row that is good."""
         part, first = self.parts[number], int(self.starts[number])
         try:
-            found = self.handles.read(part, self.key, row - first, end - first)
-        except _ERRORS as error:
+            found = self.handles.read(part, self.key, row - first, end - first, self.chunk)
+        except ERRORS as error:
             if end - row > 1:
                 middle = (row + end) // 2
                 yield from self._read(number, row, middle)
@@ -180,12 +179,22 @@ class Hdf5Images:
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Read cells in order, a few at a time."""
-        for low in range(start, stop, _TRIED):
-            for _, count, found in self.rows.pieces(low, min(low + _TRIED, stop)):
-                if isinstance(found, str):
-                    yield from [SourceError(found)] * count
-                else:
-                    yield from (_bytes(cell) for cell in found)
+        while start < stop:
+            end, size = self.rows.few(start, stop)
+            try:
+                with FILES.take(size, _READING):
+                    yield from self._cells(start, end)
+            except SourceError as error:
+                yield from [error] * (end - start)
+            start = end
+
+    def _cells(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Read a few cells."""
+        for _, count, found in self.rows.pieces(start, stop):
+            if isinstance(found, str):
+                yield from [SourceError(found)] * count
+            else:
+                yield from (_bytes(found, at) for at in range(count))
 
     def names(self, start: int, stop: int) -> None:
         """Rows have no names."""
@@ -218,39 +227,11 @@ class Hdf5Images:
         return self.rows.facts()
 
 
-def _bytes(cell: Any) -> bytes:
+def _bytes(cells: Any, at: int) -> bytes:
     """Give the bytes of a cell: an array, a text of bytes, or a block of fixed length."""
-    return cell if isinstance(cell, bytes) else bytes(np.asarray(cell).tobytes())
-
-
-def open_hdf5(path: Path) -> tuple[Any, Any]:
-    """Open a file for reading; also give the file below it, where it lies in a store.
-
-    Raises
-    ------
-    MissingExtraError
-        Without h5py.
-    """
-    try:
-        import h5py
-    except ImportError:
-        raise MissingExtraError(
-            f"{path.name} is an HDF5 file, and reading those needs h5py: pip install 'shoal[hdf5]'"
-        ) from None
-    if isinstance(path, UrlPath):
-        below = path.open("rb")
-        try:
-            return h5py.File(below, "r", rdcc_nbytes=_CACHE_BYTES), below
-        except _ERRORS:
-            raise_trouble(below)
-            raise
-    return h5py.File(path, "r", locking=False, rdcc_nbytes=_CACHE_BYTES), None
-
-
-def raise_trouble(below: Any) -> None:
-    """Raise why a file of a store could not be read, which h5py puts an error of its own over."""
-    if below is not None and below.raw.trouble is not None:
-        raise below.raw.trouble
+    if cells.dtype.kind == "V":  # whose cells would be copied once more
+        return bytes(cells[at : at + 1].tobytes())
+    return cells[at] if isinstance(cells[at], bytes) else bytes(np.asarray(cells[at]).tobytes())
 
 
 def open_datasets(
@@ -286,9 +267,13 @@ def open_datasets(
         stat = path.stat()
         count = found.shape[0] if found.shape else 0
         parts.append(Part(bare(path), count, found.offset or 0, stat.st_size, stat.st_mtime_ns))
+    chunk = max(
+        (one.chunk for datasets in listed for one in datasets if one.key == chosen.key), default=0
+    )
     if in_place:
         return FileStore(tuple(parts), chosen.dtype, chosen.shape[1:]), chosen.key
-    rows = Hdf5Rows(tuple(parts), chosen.key, chosen.dtype, chosen.shape[1:])
+    rows = Hdf5Rows(tuple(parts), chosen.key, chosen.dtype, chosen.shape[1:], chunk)
+    refuse(rows.holds.least, Kept.most, f"reading a chunk of {label}, dataset {chosen.key},")
     return Hdf5Images(rows, _label_key(listed, chosen)) if chosen.encoded else rows, chosen.key
 
 
@@ -298,28 +283,47 @@ def list_datasets(path: Path) -> list[Dataset]:
 
     def visit(key: str, thing: Any) -> None:
         if hasattr(thing, "dtype") and thing.shape is not None:
-            found.append(_describe(key, thing))
+            found.append(_describe(key, thing, stream))
 
     try:
         file, below = open_hdf5(path)
-        with file:
+        with file, below or path.open("rb") as stream:
             file.visititems(visit)
             raise_trouble(below)
-    except _ERRORS as error:
+    except ERRORS as error:
         raise SourceError(f"{path} cannot be read as HDF5: {because(error)}") from None
     return found
 
 
-def _describe(key: str, dataset: Any) -> Dataset:
+def _describe(key: str, dataset: Any, stream: Any) -> Dataset:
     """Describe a dataset by its header, and where its cells can be images by some of them."""
     dtype, cells = dataset.dtype, dataset.shape if len(dataset.shape) == 1 else None
     plain = dataset.chunks is None and not dataset.external and not dataset.is_virtual
     offset = dataset.id.get_offset() if plain and dtype.kind in "buif" else None
     encoded = False
     if cells and dtype.kind in "OSV" and dtype.names is None:
-        some = dataset[:_TRIED]
-        encoded = any(not isinstance(c, str) and bool(extension_of(_bytes(c))) for c in some)
-    return Dataset(key, dataset.shape, dtype, offset, encoded)
+        sizes = cell_bytes(dataset, 0, min(_TRIED, cells[0]), stream).tolist()
+        encoded = any(_is_image(dataset, at, size) for at, size in enumerate(sizes))
+    return Dataset(key, dataset.shape, dtype, offset, encoded, chunk_bytes(dataset))
+
+
+def _is_image(dataset: Any, at: int, size: int) -> bool:
+    """Tell whether a cell is an image."""
+    with FILES.take(size, _READING):
+        some = dataset[at : at + 1]
+        return not isinstance(some[0], str) and bool(extension_of(_bytes(some, 0)))
+
+
+def chunk_bytes(dataset: Any) -> int:
+    """Return the bytes that reading a chunk takes: where it is packed, it is unpacked whole.
+
+    Each filter puts what it makes beside what it is made of.
+    """
+    count = dataset.id.get_create_plist().get_nfilters() if dataset.chunks else 0
+    if not count:
+        return 0
+    plain = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+    return int(plain + (plain if count > 1 else min(plain, dataset.id.get_storage_size())))
 
 
 def _fits(dataset: Dataset, as_: Kind | None) -> bool:

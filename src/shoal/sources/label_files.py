@@ -20,7 +20,8 @@ from shoal.sources.base import LabelValues, Source
 from shoal.sources.chosen import choose_array
 from shoal.sources.encoded import PAGE
 from shoal.sources.encoding import open_text
-from shoal.sources.hdf5 import MAGIC, list_datasets, open_hdf5
+from shoal.sources.hdf5 import MAGIC, list_datasets
+from shoal.sources.hdf5_handles import open_hdf5
 from shoal.sources.label_names import names_labels
 from shoal.sources.taken import taken_of
 from shoal.storage import UrlPath

@@ -19,10 +19,12 @@ from shoal.sources.asked import Asked
 from shoal.sources.base import LabelValues, Source
 from shoal.sources.chosen import choose_array
 from shoal.sources.handles import bare
-from shoal.sources.hdf5 import Hdf5Rows, open_hdf5
+from shoal.sources.hdf5 import Hdf5Rows, chunk_bytes
+from shoal.sources.hdf5_handles import open_hdf5
 from shoal.sources.label_files import LabelFile
 from shoal.sources.label_names import find_labels, names_labels
 from shoal.sources.pixels import show
+from shoal.sources.room import Kept, refuse
 from shoal.sources.row_view import RowView
 from shoal.sources.store import InflatedStore, Part, Store, because
 
@@ -47,6 +49,7 @@ class Variable:
     shape: tuple[int, ...]
     what: str
     stored: np.dtype[Any] | None = None
+    chunk: int = 0
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -168,7 +171,7 @@ def _list_hdf5(path: Path) -> list[Variable]:
         file, _ = open_hdf5(path)
         with file:
             return [
-                Variable(key, thing.shape[::-1], _class(thing), thing.dtype)
+                Variable(key, thing.shape[::-1], _class(thing), thing.dtype, chunk_bytes(thing))
                 for key, thing in file.items()
                 if hasattr(thing, "dtype") and thing.shape
             ]
@@ -202,7 +205,8 @@ def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
         return _in_memory(path, chosen, axis)
     stat = path.stat()
     part = Part(bare(path), chosen.shape[axis], 0, stat.st_size, stat.st_mtime_ns)
-    rows = Hdf5Rows((part,), chosen.key, chosen.dtype, chosen.shape[axis - 1 :: -1])
+    rows = Hdf5Rows((part,), chosen.key, chosen.dtype, chosen.shape[axis - 1 :: -1], chosen.chunk)
+    refuse(rows.holds.least, Kept.most, f"reading a chunk of {path.name}")
     return RowView(rows, tuple(range(axis))[::-1])
 
 
