@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import InputError
-from shoal.sources import csv_file, open_source
+from shoal.sources import csv_file, open_source, remarks_of
 
 RANDOM = np.random.default_rng(4)
 
@@ -86,6 +86,7 @@ def test_units_below_the_names_are_no_row(write):
     source = open_source(write("who,age,income,n\n,years,$,\na,30,4.5,1\nb,40,5.5,2\nc,50,6,3\n"))
     assert source.table.names == ("who", "age", "income", "n")
     assert source.n_rows == 3
+    assert any(",years,$," in remark for remark in remarks_of(source))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,9 @@ def test_units_below_the_names_are_no_row(write):
 )
 def test_a_row_with_gaps_is_a_row(write, second):
     body = "".join(f"n{at},{at % 9},{at % 7}.5,{at}\n" for at in range(30))
-    assert open_source(write(f"name,a,b,c\n{second}\n{body}")).n_rows == 31
+    source = open_source(write(f"name,a,b,c\n{second}\n{body}"))
+    assert source.n_rows == 31
+    assert not any("units" in remark for remark in remarks_of(source))
 
 
 def test_words_that_end_in_id_are_no_ids(write):

@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from shoal import sources
 from shoal.errors import InputError, SourceError
@@ -15,6 +16,19 @@ def test_names_are_listed_by_hand():
     expected += ["taken_of", "thumbnails"]
     assert sources.__all__ == expected
     assert all(hasattr(sources, name) for name in expected)
+
+
+@pytest.mark.parametrize("column", ["label", "class", "true_category"])
+def test_a_column_of_labels_beside_listed_paths_is_offered(tmp_path, column):
+    for at in range(4):
+        Image.new("L", (9, 9), 60 * at).save(tmp_path / f"{at}.png")
+    lines = [f"{at}.png,9,{'ab'[at % 2]}" for at in range(4)]
+    (tmp_path / "list.csv").write_text("\n".join([f"path,width,{column}", *lines]))
+    source = open_source(tmp_path / "list.csv")
+    assert source.label_origin == f"list.csv, {column}"
+    assert source.labels() == ["a", "b", "a", "b"]
+    (tmp_path / "plain.csv").write_text("\n".join(["path,width", *(f"{at}.png,9" for at in "01")]))
+    assert open_source(tmp_path / "plain.csv").label_origin is None
 
 
 def test_a_missing_path_names_a_near_one(tmp_path):

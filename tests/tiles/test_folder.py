@@ -57,7 +57,7 @@ def test_files_hold_the_rows_in_order_and_the_truth(tmp_path):
     assert truth.column_names == ["source", "digit"]
     for column, values in zip(truth.columns, FEW.truth(0, 2_500), strict=True):
         assert np.array_equal(column, values)
-    receipt = json.loads((tmp_path / "t" / "receipts" / "tiles-00002.json").read_text())
+    receipt = json.loads((tmp_path / "t" / ".receipts" / "tiles-00002.json").read_text())
     assert receipt["bytes"] == 500 * 768
 
 
@@ -84,7 +84,7 @@ def test_a_finished_set_is_left_alone_and_a_damaged_one_mended(tmp_path):
     assert make_tiles(tmp_path, 2_500, FEW).kept == 3
     assert {p: p.stat().st_mtime_ns for p in first.files} == times
     first.files[1].write_bytes(b"cut short")
-    (tmp_path / "receipts" / "tiles-00002.json").write_text("{")
+    (tmp_path / ".receipts" / "tiles-00002.json").write_text("{")
     (tmp_path / ".tiles-00002.bin.0123456789ab.tmp").write_bytes(b"left by a kill")
     first.truth.unlink()
     assert make_tiles(tmp_path, 2_500, FEW).kept == 1
@@ -128,7 +128,7 @@ def test_other_content_is_refused_and_kept(tmp_path):
     with pytest.raises(InputError, match=r"sources, seed 1, recipe \d, not .* seed 2"):
         make_tiles(tmp_path / "tiles", 10, TileSet(5, 2))
     (tmp_path / "tiles" / "tiles.json").rename(tmp_path / "about")
-    with pytest.raises(InputError, match=r"holds other files \(receipts\)"):
+    with pytest.raises(InputError, match=r"holds other files \(.receipts\)"):
         make_tiles(tmp_path / "tiles", 10, FEW)
     (tmp_path / "about").rename(tmp_path / "tiles" / "tiles.json")
     assert contents(tmp_path / "tiles") == before
@@ -179,7 +179,7 @@ def test_a_disk_that_fills_is_said_and_the_rest_made_later(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "needs 768,000 bytes" in done.stdout
     assert not list(tmp_path.glob("tiles-0000[01].bin"))
-    assert not list(tmp_path.glob(".*"))
+    assert [path.name for path in tmp_path.glob(".*")] == [".receipts"]
     make_tiles(tmp_path, 2_500, FEW)
     make_tiles(tmp_path.with_name("whole"), 2_500, FEW)
     assert contents(tmp_path) == contents(tmp_path.with_name("whole"))

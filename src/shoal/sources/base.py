@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -86,7 +87,10 @@ class ImageSource(Source, Protocol):
 
 def remarks_of(source: Source) -> list[str]:
     """Return what people should know of a source beyond its description, as sentences."""
-    return [*getattr(source, "remarks", ()), *ways(getattr(source, "left_out", {}))]
+    dialect = getattr(getattr(source, "table", None), "dialect", None)
+    units = shorten(dialect.units, 60, placeholder=" …") if dialect else ""
+    below = [f"The row below the names is taken for units, not for data: {units}"] if units else []
+    return [*getattr(source, "remarks", ()), *below, *ways(getattr(source, "left_out", {}))]
 
 
 @runtime_checkable

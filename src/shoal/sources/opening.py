@@ -6,6 +6,7 @@ import math
 import os
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from shoal.sources import tar
 from shoal.sources.arrays import ArraySource, memory_store, npy_store
 from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
-from shoal.sources.beside import with_labels_beside
+from shoal.sources.beside import labels_beside, with_labels_beside
 from shoal.sources.delimited import CsvSource, make_csv_source
+from shoal.sources.encoded import EncodedSource
 from shoal.sources.folders import open_folder
 from shoal.sources.formats import EXTENSIONS, is_image_name
 from shoal.sources.frames import FRAME, is_frame, open_frame
@@ -313,7 +315,10 @@ def _open_text(path: Path, asked: Asked) -> Source:
         if names and not all(kind_of(name) == "image" for name in names):
             return open_paths([under(path.parent, name) for name in names], path.name, asked)
         if names:
-            return open_images(path.parent, names, path.name, asked)
+            images = open_images(path.parent, names, path.name, asked)
+            if isinstance(images, EncodedSource) and not isinstance(path, UrlPath):
+                return replace(images, beside=labels_beside(images, {path.name: path}))
+            return images
     asked.refuse(f"{path.name}, a table", dtype=asked.dtype)
     return make_csv_source(path, path.name, asked)
 

@@ -51,6 +51,8 @@ class Dialect:
         Of the columns; ``column 1`` and so on without a header.
     encoding : Encoding
         How its letters are encoded.
+    units : str
+        The row below the names that is taken for units, if there is one.
     """
 
     delimiter: str
@@ -58,6 +60,7 @@ class Dialect:
     header: int
     names: tuple[str, ...]
     encoding: Encoding = field(default_factory=Encoding)
+    units: str = ""
 
 
 def is_missing(cell: str) -> bool:
@@ -124,7 +127,9 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
         _describe(at, name, body if header else rows, decimal) for at, name in enumerate(names)
     ]
     above = bool(told) + header + (header and second)
-    return Dialect(delimiter, decimal, above, names, encoding), columns
+    are_units = header and second and titles[: len(rows[0])] == list(rows[0])
+    units = delimiter.join(rows[1]) if are_units else ""
+    return Dialect(delimiter, decimal, above, names, encoding, units), columns
 
 
 def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:

@@ -36,10 +36,12 @@ _SAYS = (
     "(E. Alpaydin and C. Kaynak, UCI Machine Learning Repository)."
 )
 _ABOUT = "tiles.json"
-_RECEIPTS = "receipts"
+_RECEIPTS = ".receipts"  # hidden: they are no part of the data
 _PIECE_ROWS = 1 << 13
 _TRUTH_BYTES = 2  # a row, at most, on disk
-_OURS = re.compile(rf"tiles-\d{{5,}}\.bin|{_ABOUT}|{MANIFEST}|{TRUTH}|{_RECEIPTS}|{TEMPORARY}")
+_OURS = re.compile(
+    rf"tiles-\d{{5,}}\.bin|{_ABOUT}|{MANIFEST}|{TRUTH}|{re.escape(_RECEIPTS)}|{TEMPORARY}"
+)
 
 
 @dataclass(frozen=True)
