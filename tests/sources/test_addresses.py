@@ -1,10 +1,12 @@
 """Every kind of source at an address: the same rows, names and labels as on a disk."""
 
 import csv
+import gc
 import gzip
 import pickle
 import tarfile
 import zipfile
+from types import FrameType
 
 import fsspec
 import h5py
@@ -248,6 +250,22 @@ def test_what_stays_wrong_stops_the_work_and_quarantines_nothing(tmp_path, fault
             server.fault = lambda path: fault
             with pytest.raises(PlaceError, match=said):
                 source.read(0, 2)
+
+
+def test_a_store_that_breaks_below_hdf5_leaves_no_frame_that_holds_its_file(tmp_path):
+    """HDF5 would call Python to let go of the file after Python's end: exit status 139."""
+    name, errors = hdf5_chunked(tmp_path), []
+    with serving(tmp_path) as server:
+        source = open_source(f"{server.url}/{name}")
+        server.fault = lambda path: "drop"
+        try:
+            source.read(0, 2)
+        except PlaceError as error:
+            errors.append(error)
+    assert errors
+    frames = [one for one in gc.get_objects() if isinstance(one, FrameType)]
+    opening = [one for one in frames if one.f_code.co_name == "make_fid"]
+    assert not any("fapl" in one.f_locals for one in opening)
 
 
 def test_a_file_that_changed_or_went_is_a_reason_for_its_rows(tmp_path, memory, monkeypatch):

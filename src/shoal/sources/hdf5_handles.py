@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 import numpy as np
@@ -76,8 +77,9 @@ class Handles:
             handle = handle or _Handle(*open_hdf5(part.path))
             try:
                 found = do(handle)
-            except ERRORS:
+            except Exception as error:
                 if handle.below is not None:
+                    _let_go(error)
                     handle.close()
                     raise_trouble(handle.below)
                 self._kept.keep(part.path, handle, CACHE_BYTES)
@@ -104,7 +106,8 @@ def open_hdf5(path: Path) -> tuple[Any, Any]:
         below = path.open("rb")
         try:
             return h5py.File(below, "r", rdcc_nbytes=CACHE_BYTES), below
-        except ERRORS:
+        except Exception as error:
+            _let_go(error)
             raise_trouble(below)
             raise
     return h5py.File(path, "r", locking=False, rdcc_nbytes=CACHE_BYTES), None
@@ -114,3 +117,11 @@ def raise_trouble(below: Any) -> None:
     """Raise why a file of a store could not be read, which h5py puts an error of its own over."""
     if below is not None and below.raw.trouble is not None:
         raise below.raw.trouble
+
+
+def _let_go(error: Exception) -> None:
+    """Clear h5py's frames, in which HDF5 holds a Python file as long as any traceback lives.
+
+    Where that is until the process ends, HDF5 calls Python after its end, and crashes.
+    """
+    clear_frames(error.__traceback__)
