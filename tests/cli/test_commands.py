@@ -49,6 +49,23 @@ def test_labels_in_every_format(shoal, photos_run, tmp_path, ending):
     assert shoal("labels", photos_run, "-o", path, "--force").exit_code == 0
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_what_a_file_says_of_the_rows_goes_beside_their_labels(shoal, photos_run, tmp_path, ending):
+    assert shoal("labels", photos_run, "-o", tmp_path / "names.parquet").exit_code == 0
+    names = pq.read_table(tmp_path / "names.parquet")["name"].to_pylist()
+    lines = [f"{name.rpartition('.')[0]},{at}" for at, name in enumerate(names)]
+    (tmp_path / "m.csv").write_text("\n".join(["file,measure", *lines[::-1]]))
+    out, given = tmp_path / f"labels.{ending}", ("--metadata", tmp_path / "m.csv")
+    assert shoal("labels", photos_run, "-o", out, *given).exit_code == 0
+    if ending == "csv":
+        found = [int(line["measure"]) for line in csv.DictReader(out.read_text().splitlines())]
+    else:
+        found = pq.read_table(out)["measure"].to_pylist()
+    assert found == list(range(len(names)))
+    for bare in ((), ("-o", tmp_path / "labels.npy")):
+        assert shoal("labels", photos_run, *bare, *given).exit_code == 2
+
+
 def test_cuts_that_are_not_there(shoal, run, tmp_path):
     for words, said in (
         (("--layer", 99), "the layers are numbered 0 to"),

@@ -1,12 +1,12 @@
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 import shoal
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
-from shoal.explore.metadata import beside, make_metadata, read_metadata
+from shoal.explore.metadata import beside, make_metadata
+from shoal.export.metadata import read_metadata
 
 
 @pytest.fixture
@@ -89,26 +89,11 @@ def test_conditions_that_cannot_be_are_refused(known, where):
         known.mask(where)
 
 
-def test_files_are_joined_by_name_or_by_line(tmp_path):
-    names = pa.chunked_array([["a.png", "b.png", "c.png"]])
-    (tmp_path / "by-name.csv").write_text("x;file\n1;c.png\n2;zzz.png\n3;a.png\n")
-    found = read_metadata(tmp_path / "by-name.csv", names, 3)
-    assert found.columns[0].cells.to_pylist() == ["3", None, "1"]
-    assert found.joined == "2 of 3 rows found by the column file"
-    pq.write_table(pa.table({"x": [5, 6, 7]}), tmp_path / "lines.parquet")
-    found = read_metadata(tmp_path / "lines.parquet", None, 3)
-    assert found.columns[0].cells.to_pylist() == ["5", "6", "7"]
-    with pytest.raises(InputError, match="has 3 rows, but the run has 4"):
-        read_metadata(tmp_path / "lines.parquet", None, 4)
-    with pytest.raises(InputError, match="cannot be read"):
-        read_metadata(tmp_path / "none.csv", None, 4)
-
-
 def test_words_for_a_missing_cell_are_those_of_tables(tmp_path):
     weights = ["NA", "?", *map(str, range(20))]
     lines = [f"{weight},{'<NA>' if at % 2 else 'cat'}" for at, weight in enumerate(weights)]
     (tmp_path / "m.csv").write_text("weight,kind\n" + "\n".join(lines))
-    weight, kind = read_metadata(tmp_path / "m.csv", None, 22).columns
+    weight, kind = make_metadata(*read_metadata(tmp_path / "m.csv", None, 22)).columns
     assert (weight.kind, kind.kind) == ("number", "category")
     assert weight.cells.null_count == 2
     assert kind.codes[1] == ["cat"]

@@ -18,8 +18,9 @@ from shoal.cli.options import (
     check_quotes,
     place,
 )
-from shoal.cli.output import number, print_json, print_table, say
+from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import cut, open_run
+from shoal.errors import InputError
 
 if TYPE_CHECKING:
     from shoal.edits import Clustering
@@ -37,12 +38,24 @@ OutOption = Annotated[
 ]
 
 
+MetadataOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Columns to add: a CSV or Parquet file with the rows' names or numbers, or one line "
+        "a row, such as what shoal quality -o writes.",
+        show_default=False,
+    ),
+]
+
+
 def labels(
     run: RunArgument,
     layer: LayerOption = None,
     k: KOption = None,
     raw: RawOption = False,
     out: OutOption = None,
+    metadata: MetadataOption = None,
     force: ForceOption = False,
     quoted: QuoteOption = False,
     json: JsonOption = False,
@@ -52,15 +65,26 @@ def labels(
     Where people edited the clusters, these are the edited ones, with their names. Edits are in
     the clusters only of the layer or K that they started from; other cuts are as the tree is.
     """
+    from shoal.export.metadata import add_metadata, read_metadata, row_names
     from shoal.export.tables import check_ending, write_labels
+    from shoal.storage import RunFolder
 
     check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
     if out is not None:
         check_ending(out)
+    if metadata is not None and (out is None or out.suffix.lower() == ".npy"):
+        raise InputError("--metadata adds columns to a file: give -o FILE.parquet or FILE.csv")
     opened = open_run(run)
     found = opened.clustering(**cut(opened, layer, k), raw=raw)
     if out is not None:
-        rows = write_labels(found.tables(), out, rows=opened.n_rows, force=force, quoted=quoted)
+        tables = found.tables()
+        if metadata is not None:
+            names = row_names(RunFolder.open(opened.path))
+            columns, joined = read_metadata(metadata, names, opened.n_rows)
+            tables = add_metadata(tables, columns)
+            if not json:
+                remark(f"{metadata}: {joined}")
+        rows = write_labels(tables, out, rows=opened.n_rows, force=force, quoted=quoted)
         if not json:
             said = ", as edited" if found.edited else ""
             say(f"{out}: {rows:,} rows in {found.k:,} clusters{said}")

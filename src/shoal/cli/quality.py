@@ -84,4 +84,5 @@ def quality(
         print_next([(again, "every image with its measures")])
     else:
         see = command("shoal", "explore", "RUN", "--metadata", out)
-        print_next([(see, "filter a run by them in the explorer")])
+        write = command("shoal", "labels", "RUN", "-o", "labels.csv", "--metadata", out)
+        print_next([(see, "filter a run by them"), (write, "beside the clusters")])

@@ -11,21 +11,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoal.api import Run
 from shoal.errors import InputError, ShoalError
+from shoal.export.metadata import MOST_ROWS, read_metadata, row_names
 from shoal.sources.cells import to_text
 from shoal.sources.mixed import TableSource
-from shoal.storage import RunFolder, read_table
+from shoal.storage import RunFolder
 
-MOST_ROWS = 10_000_000
 _MOST_VALUES = 60
 _FEW_NUMBERS = 12
 _BINS = 24
-_TRIED = 1000
 _LISTED = 200
 
 
@@ -187,7 +184,8 @@ _FACETS = {"category": _category, "number": _number, "text": _text}
 def beside(run: Run, path: Path | None) -> Metadata | None:
     """Give what is known of the rows of a run: from a file, else from the table they are of."""
     if path is not None:
-        return read_metadata(path, _row_names(run), run.n_rows)
+        names = row_names(RunFolder.open(run.path))
+        return make_metadata(*read_metadata(path, names, run.n_rows))
     try:
         source = run.source
     except ShoalError:
@@ -195,74 +193,6 @@ def beside(run: Run, path: Path | None) -> Metadata | None:
     if isinstance(source, TableSource) and source.n_rows <= MOST_ROWS:
         return make_metadata(source.original(0, source.n_rows), "The table's own columns")
     return None
-
-
-def _row_names(run: Run) -> Any:
-    """Give the names of all rows as an Arrow array, None where they have only numbers."""
-    parts = RunFolder.open(run.path).stage("index").parts("names")
-    return pa.concat_tables(map(read_table, parts))["name"] if parts else None
-
-
-def read_metadata(path: Path, names: Any | None, n_rows: int) -> Metadata:
-    """Read a CSV or Parquet file and join it to rows.
-
-    Parameters
-    ----------
-    path
-        Of the file.
-    names
-        Names of all rows as an Arrow array, None where they have only numbers.
-    n_rows
-        Of the run.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read, or does not go with the rows.
-    """
-    if n_rows > MOST_ROWS:
-        raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")
-    try:
-        table = pq.read_table(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"--metadata {path} cannot be read: {str(error)[:200]}") from error
-    by_name = None if names is None else _name_column(table, names)
-    if by_name is not None and names is not None:
-        at = pc.index_in(pc.cast(names, pa.string()), pc.cast(table[by_name], pa.string()))
-        found = int(pc.count(at).as_py())
-        joined = f"{found:,} of {n_rows:,} rows found by the column {by_name}"
-        return make_metadata(table.drop_columns([by_name]).take(at), joined)
-    if table.num_rows != n_rows:
-        raise InputError(
-            f"--metadata {path} has {table.num_rows:,} rows, but the run has {n_rows:,}, and no "
-            "column has the rows' names: give one line a row, or a column of names"
-        )
-    return make_metadata(table, "One line a row")
-
-
-_PARQUET = (".parquet", ".pq")
-
-
-def _read_csv(path: Path) -> Any:
-    """Read a CSV file, its delimiter found in its first line."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline()
-    delimiter = max(",;\t|", key=first.count)
-    return pyarrow.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
-
-
-def _name_column(table: Any, names: Any) -> str | None:
-    """Find the column that has the rows' names."""
-    known = pc.cast(names, pa.string())
-    best, hits = None, 0
-    for name in table.column_names:
-        if pa.types.is_nested(table[name].type) or pa.types.is_floating(table[name].type):
-            continue
-        tried = pc.cast(table[name].slice(0, _TRIED), pa.string())
-        found = int(pc.sum(pc.is_in(tried, known)).as_py() or 0)
-        if 2 * found > len(tried) and found > hits:
-            best, hits = name, found
-    return best
 
 
 def make_metadata(table: Any, joined: str) -> Metadata:

@@ -1,0 +1,134 @@
+"""What a file says of the rows of a run: its columns, joined by the rows' names or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from shoal.errors import InputError
+from shoal.sources.encoded import PAGE
+from shoal.storage import RunFolder, read_table
+
+MOST_ROWS = 10_000_000
+_TRIED = 1000
+_PARQUET = (".parquet", ".pq")
+_OURS = "row"  # the column of row numbers that Shoal writes
+_PAGE, _FOLDERS, _EXTENSION = f"{PAGE}\\d+$", r"^.*[/\\]", r"\.[^./\\]+$"
+# What is cut off the names of rows until a column has them.
+_FORMS = ((), (_PAGE,), (_PAGE, _EXTENSION), (_PAGE, _FOLDERS), (_PAGE, _FOLDERS, _EXTENSION))
+
+
+def row_names(folder: RunFolder) -> Any | None:
+    """Return the names of all rows of a run, None where they have only numbers."""
+    parts = folder.stage("index").parts("names")
+    return pa.concat_tables(map(read_table, parts))["name"] if parts else None
+
+
+def read_metadata(path: Path, names: Any | None, n_rows: int) -> tuple[Any, str]:
+    """Read a CSV or Parquet file in the order of the rows of a run, and say how it was joined.
+
+    Parameters
+    ----------
+    path
+        Of the file. It has a column of the rows' names (as a whole, without the page of a file,
+        without folders or extensions), or a column ``row`` of their numbers, or one line a row.
+    names
+        Names of all rows as an Arrow array, None where they have only numbers.
+    n_rows
+        Of the run.
+
+    Returns
+    -------
+    (pyarrow.Table, str)
+        `n_rows` rows, null where the file says nothing, without the column joined by.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read, or does not go with the rows.
+    """
+    if n_rows > MOST_ROWS:
+        raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")
+    try:
+        table = pq.read_table(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"--metadata {path} cannot be read: {str(error)[:200]}") from error
+    by, keys = _find_names(table, names)
+    if by is None and _has_row_numbers(table, n_rows):
+        by, keys = _OURS, pa.array(range(n_rows), pa.int64())
+    if by is not None:
+        given = table[by] if by == _OURS else pc.cast(table[by], pa.string())
+        at = pc.index_in(keys, given)
+        joined = f"{int(pc.count(at).as_py()):,} of {n_rows:,} rows found by the column {by}"
+        return table.drop_columns([by]).take(at), joined
+    if table.num_rows != n_rows:
+        raise InputError(
+            f"--metadata {path} has {table.num_rows:,} rows, but the run has {n_rows:,}, and no "
+            "column has the rows' names: give one line a row, or a column of names"
+        )
+    return table, "One line a row"
+
+
+def add_metadata(tables: Iterable[Any], metadata: Any) -> Iterator[Any]:
+    """Add columns in row order to tables of labels, which have a column ``row``.
+
+    Columns whose names the labels have, too, are left out where Shoal wrote both (``row`` and
+    ``name``), and called ``… (metadata)`` else.
+    """
+    for labels in tables:
+        own = metadata.take(labels["row"])
+        for name, column in zip(own.column_names, own.columns, strict=True):
+            if name in (_OURS, "name"):
+                continue
+            taken = name in labels.column_names
+            labels = labels.append_column(f"{name} (metadata)" if taken else name, column)
+        yield labels
+
+
+def _find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
+    """Find the column that has the rows' names, and the names as they are there."""
+    if names is None:
+        return None, None
+    files = pc.count_distinct(pc.replace_substring_regex(names, _PAGE, "")).as_py()
+    for form in _FORMS:
+        keys = pc.cast(names, pa.string())
+        for pattern in form:
+            keys = pc.replace_substring_regex(keys, pattern, "")
+        if form and pc.count_distinct(keys).as_py() < files:
+            continue  # two files are called alike
+        best, hits = None, 0
+        for name in table.column_names:
+            if pa.types.is_nested(table[name].type) or pa.types.is_floating(table[name].type):
+                continue
+            tried = pc.cast(table[name].slice(0, _TRIED), pa.string())
+            found = int(pc.sum(pc.is_in(tried, keys)).as_py() or 0)
+            if form and pc.count_distinct(tried).as_py() < len(tried):
+                continue  # numbers that happen to be names of files, too
+            if 2 * found > len(tried) and found > hits:
+                best, hits = name, found
+        if best is not None:
+            return best, keys
+    return None, None
+
+
+def _has_row_numbers(table: Any, n_rows: int) -> bool:
+    """Tell whether a column numbers rows of the run, each once at most."""
+    if _OURS not in table.column_names or not pa.types.is_integer(table[_OURS].type):
+        return False
+    ends = pc.min_max(table[_OURS]).as_py()
+    inside = table.num_rows == 0 or (ends["min"] >= 0 and ends["max"] < n_rows)
+    return bool(inside and pc.count_distinct(table[_OURS]).as_py() == table.num_rows)
+
+
+def _read_csv(path: Path) -> Any:
+    """Read a CSV file, its delimiter found in its first line."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    delimiter = max(",;\t|", key=first.count)
+    return pyarrow.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
