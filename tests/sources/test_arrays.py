@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import Wanted, as_wanted, open_source, thumbnails
+from shoal.sources import Wanted, as_wanted, open_source, room, thumbnails
+from shoal.sources.store import FileStore
 
 RANDOM = np.random.default_rng(3)
 IMAGES = RANDOM.integers(0, 256, (50, 6, 5), dtype=np.uint8)
@@ -354,3 +355,14 @@ def test_ranges_join_to_the_whole(array, cuts):
     edges = sorted({0, 13, *cuts})
     parts = [source.read(a, b).data for a, b in itertools.pairwise(edges)]
     np.testing.assert_array_equal(np.concatenate(parts), source.read(0, 13).data)
+
+
+def test_pictures_that_take_more_than_there_is_are_refused_before_any_is_read(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "x.npy"
+    np.lib.format.open_memmap(path, "w+", np.float64, (3, 4000, 4000, 3))  # 366 MiB a row, sparse
+    monkeypatch.setattr(FileStore, "read", lambda *_: pytest.fail("was read"))
+    said = r"reading a row of x\.npy takes 1,098 MiB .* --memory 1GiB .* give --memory 1\.5GiB"
+    with room.promised(1 << 30), pytest.raises(SourceError, match=said):
+        open_source(path)

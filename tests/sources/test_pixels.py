@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -86,3 +88,15 @@ def test_other_channels_are_dealt_to_colours_and_never_made_up():
     assert to_channels(image[..., :2], 3).ravel().tolist() == [10, 20, 0]
     with pytest.raises(SourceError, match="has 3 channels, not 5"):
         to_channels(image[..., :3], 5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_stretching_takes_little_memory_beside_the_pixels(dtype):
+    rows = np.random.default_rng(0).integers(0, 200, (1, 2000, 3000)).astype(dtype)
+    tracemalloc.start()
+    found = to_bytes(rows, 0.0, 199.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * found.nbytes  # it was nine times as much for whole numbers of 8 bits
+    twin = np.rint(rows[:, ::40].astype(np.float64) * (255 / 199)).clip(0, 255)
+    np.testing.assert_allclose(found[:, ::40], twin, atol=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from shoal.sources.pixels import (
     show,
     to_vectors,
 )
+from shoal.sources.room import refuse_opening
 from shoal.sources.store import FileStore, MemoryStore, Part, Store, because, check_range
 from shoal.sources.table import NOTHING, Chosen
 from shoal.storage import UrlPath, many
@@ -31,6 +33,7 @@ from shoal.storage import UrlPath, many
 _SAMPLE_ROWS = 256
 _SAMPLE_BYTES = 1 << 26
 _LEAST_SIDE = 16
+_ROW_COPIES = 3  # of a row as it is read, its finite values found, and its pixels made
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,8 @@ def make_array_source(
             "for images, give their shape, as in --shape 28,28"
         )
     _check_first_side((store.n_rows, *row_shape), label, sure=bool(as_ or shape))
+    row_bytes = math.prod(row_shape) * store.dtype.itemsize
+    refuse_opening(_ROW_COPIES * row_bytes, f"reading a row of {label}")
     sample = sample_rows(store).reshape(-1, *row_shape)
     try:
         rule = plan_pixels(row_shape, sample, image_size)
@@ -305,7 +310,8 @@ def sample_rows(store: Store) -> NDArray:
     length = count // runs
     starts = np.linspace(0, store.n_rows - length, runs).astype(int)
     batches = [store.read(int(at), int(at) + length) for at in starts]
-    sample = np.concatenate([np.delete(batch.data, list(batch.bad), 0) for batch in batches])
+    good = [np.delete(one.data, list(one.bad), 0) if one.bad else one.data for one in batches]
+    sample = good[0] if len(good) == 1 else np.concatenate(good)
     if not len(sample):
         raise SourceError(batches[0].bad[0])
     return sample

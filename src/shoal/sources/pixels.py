@@ -19,6 +19,7 @@ from shoal.sources.opacity import WHITE, choose_ground, is_opacity, lay
 LARGEST_NATIVE = 64
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _MOST_FOR_0_TO_255 = 64
+_LEVELLED = 1 << 18  # numbers, which fit a core's cache as they are worked on
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,15 @@ def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
     """Stretch ``low..high`` to 0..255, rounded and clipped; what is not finite becomes 0."""
     if rows.dtype == np.uint8 and (low, high) == (0.0, 255.0):
         return rows
+    flat, found = rows.reshape(-1), np.empty(rows.size, np.uint8)
+    for start in range(0, rows.size, _LEVELLED):  # some at a time, for which little memory does
+        piece = slice(start, start + _LEVELLED)
+        found[piece] = _levelled(flat[piece], low, high)
+    return found.reshape(rows.shape)
+
+
+def _levelled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np.float64]:
+    """Stretch ``low..high`` to 0..255, rounded and clipped, in floating point."""
     wide = np.float64 if rows.dtype.itemsize > 4 else np.float32
     with np.errstate(over="ignore", invalid="ignore"):
         values: NDArray[Any] = rows.astype(wide)
@@ -197,7 +207,7 @@ def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
         np.rint(values, out=values)
         if rows.dtype.kind == "f":
             np.nan_to_num(values, copy=False, nan=0.0)
-        return values.clip(0, 255).astype(np.uint8)
+        return values.clip(0, 255, out=values)
 
 
 def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

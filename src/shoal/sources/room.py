@@ -244,6 +244,15 @@ def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
         )
 
 
+def refuse_opening(size: int, what: str) -> None:
+    """Raise where a source is opened and so many bytes more are not left; as `refuse`.
+
+    Later the plan has counted them.
+    """
+    if _opening is not None:
+        refuse(size, _opening - Kept.all_bytes(), what)
+
+
 _memory = _USUAL_MEMORY
 _opening: int | None = None  # bytes for all that is read, before a plan says how they are shared
 
