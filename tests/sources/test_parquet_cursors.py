@@ -7,6 +7,7 @@ import pytest
 
 from shoal.errors import SourceError
 from shoal.sources import open_source, parquet_cursors, parquet_files, room
+from shoal.sources.parquet_files import ParquetFiles, look_at
 from shoal.sources.room import Kept, holds
 
 N, D = 24_000, 128
@@ -106,3 +107,71 @@ def test_a_plan_counts_what_is_kept_and_no_more_than_there_is_room_for(path):
     assert 3 * MEBIBYTE < found.least < 40 * MEBIBYTE
     assert found.best == 4 * parquet_files.look_at(path).sizes[0]
     assert room.usual_kept(1 << 30) == 128 * MEBIBYTE
+
+
+def texts_at(path, cells, **options):
+    table = pa.table({"a": np.arange(len(cells)) % 7 + 0.5, "note": cells})
+    pq.write_table(table, path, row_group_size=len(cells), **options)
+    return look_at(path)
+
+
+@pytest.mark.parametrize(
+    ("coding", "coded", "mixed"),
+    [
+        ({"use_dictionary": False}, (), False),
+        ({"use_dictionary": ["note"]}, ("note",), False),
+        ({"use_dictionary": ["note"], "dictionary_pagesize_limit": 1 << 14}, (), True),
+        ({"use_dictionary": ["note"], "data_page_version": "2.0"}, ("note",), False),
+    ],
+)
+def test_texts_come_in_a_dictionary_only_where_they_are_stored_in_one(
+    tmp_path, coding, coded, mixed
+):
+    path = tmp_path / "x.parquet"
+    cells = [f"note {n}" * 30 for n in range(4000)]
+    part = texts_at(path, cells, **coding)
+    forms = part.forms(("a", "note"), 0)
+    assert (forms.coded, forms.mixed) == (coded, mixed)
+    assert part.forms(("a",), 0) == parquet_cursors.TextForms()
+    assert ParquetFiles((part,), ("note",), 1).names(0, 4000, "note") == cells
+
+
+def test_texts_that_differ_take_the_memory_of_a_batch(tmp_path, begun):
+    cells = [f"{n:08d}" * 1000 for n in range(4000)]  # 32 MB
+    small = {"data_page_size": 1 << 16, "write_batch_size": 8}
+    part = texts_at(tmp_path / "x.parquet", cells, use_dictionary=False, **small)
+    before, most = pa.total_allocated_bytes(), 0
+    for _, table in ParquetFiles((part,), ("note",), 1).tables(0, 4000):
+        assert not isinstance(table, str)
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert begun == [0]
+    assert most < 12 * MEBIBYTE  # it was all of them, several times
+
+
+def test_large_cells_that_lie_together_come_a_few_at_a_time(tmp_path, begun):
+    cells = ["x" * 200_000 if n < 100 else "y" for n in range(40_000)]  # 500 bytes in the mean
+    part = texts_at(
+        tmp_path / "x.parquet",
+        cells,
+        use_dictionary=False,
+        data_page_size=1 << 20,
+        write_batch_size=5,
+    )
+    sizes = [table.nbytes for _, table in ParquetFiles((part,), ("note",), 1).tables(0, 200)]
+    assert begun == [0]
+    assert max(sizes) < 2 * MEBIBYTE
+    assert sum(sizes) > 100 * 200_000
+
+
+@pytest.mark.parametrize("kept", [8, 512])
+def test_a_large_text_that_repeats_is_not_written_out_for_all_rows(tmp_path, monkeypatch, kept):
+    monkeypatch.setattr(Kept, "most", kept * MEBIBYTE)
+    monkeypatch.setattr(parquet_cursors, "_REPEATED_BYTES", 4 * MEBIBYTE)
+    cells = ["x" * 200_000] * 3000
+    part = texts_at(tmp_path / "x.parquet", cells, use_dictionary=["note"])
+    files = ParquetFiles((part,), ("note",), 1)
+    sizes = [(count, table.nbytes) for count, table in files.tables(0, 100)]
+    assert sum(count for count, _ in sizes) == 100
+    assert max(size for _, size in sizes) < 5 * MEBIBYTE
+    (name,) = set(files.names(0, 100, "note"))
+    assert len(name) < 2000  # cut, as names are shown to people

@@ -9,6 +9,7 @@ from shoal.sources.parquet_pages import (
     Pages,
     decoded_bytes,
     group_bytes,
+    largest_entry,
     leaves,
     look_at_pages,
     reading_bytes,
@@ -66,3 +67,20 @@ def test_what_a_row_group_takes_is_counted_by_its_values(tmp_path):
         "vector.list.element"
     ]
     assert all(size >= 8 * 22 * N // 2 for size in group_bytes(meta))
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4", "brotli"])
+def test_the_largest_entry_of_a_dictionary_is_found_by_its_lengths(tmp_path, compression):
+    path = tmp_path / "x.parquet"
+    cells = [f"{n % 50}" * (n % 50 + 1) for n in range(400)] + ["é" * 700]
+    pq.write_table(pa.table({"a": cells, "b": range(401)}), path, compression=compression)
+    meta, data = pq.read_metadata(path), path.read_bytes()
+
+    def read(at, length):
+        return data[at : at + length]
+
+    chunk = meta.row_group(0).column(0)
+    assert largest_entry(chunk, read) == 1400
+    assert largest_entry(chunk, lambda at, length: b"\xff" * length) >= 1400  # all that it can be
+    pq.write_table(pa.table({"a": cells}), path, use_dictionary=False)
+    assert largest_entry(pq.read_metadata(path).row_group(0).column(0), read) == 0

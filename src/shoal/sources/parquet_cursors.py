@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ import pyarrow.parquet as pq
 
 from shoal.errors import SourceError
 from shoal.sources.handles import LocalFile
-from shoal.sources.parquet_pages import decoded_bytes, leaves, reading_bytes
+from shoal.sources.parquet_pages import (
+    decoded_bytes,
+    largest_entry,
+    leaves,
+    look_at_pages,
+    reading_bytes,
+    rows_within,
+)
 from shoal.sources.room import Kept
 from shoal.storage import UrlPath
 
@@ -22,8 +30,49 @@ _BATCH_BYTES = 4 << 20
 _WINDOW_BYTES = 16 << 20
 _PAGE_ROWS = 1024  # writers end a page after so many rows at the latest, however large they are
 _MOST_ROWS = 1 << 14
+_LEAST_ROWS, _REPEATED_BYTES = 16, 64 << 20  # of texts as they are in a dictionary
+_USUAL_PAGE = 1 << 20
 _BUFFERS = 4 << 20  # bytes that are read ahead, for all columns
 _LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
+
+
+@dataclass(frozen=True)
+class TextForms:
+    """How columns of text are stored in a row group.
+
+    Attributes
+    ----------
+    coded : tuple of str
+        Those that are read into a dictionary, as they are stored in one: each value once. Arrow
+        would put others into one, too, and keep all values of the row group.
+    most_rows : int
+        So many rows at once, whatever entry of a dictionary is repeated in them.
+    mixed : bool
+        Whether some are stored partly in a dictionary.
+    """
+
+    coded: tuple[str, ...] = ()
+    most_rows: int = _MOST_ROWS
+    mixed: bool = False
+
+
+@lru_cache(1024)
+def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) -> TextForms:
+    """Look at how columns of text are stored in a row group, by the headers of their pages."""
+    coded, largest = [], 1
+    with parquet_file(path) as file:
+        chunks = [c for c in leaves(file.metadata, group, columns) if c.has_dictionary_page]
+    if isinstance(path, UrlPath):  # where each header would be a request
+        coded = [chunk.path_in_schema for chunk in chunks]
+        largest = max((min(_USUAL_PAGE, c.total_uncompressed_size) for c in chunks), default=1)
+    elif chunks:
+        with closing(LocalFile(path)) as opened:
+            for chunk in chunks:
+                largest = max(largest, largest_entry(chunk, opened.read))
+                if look_at_pages(chunk, opened.read).coded:
+                    coded.append(chunk.path_in_schema)
+    most = max(_LEAST_ROWS, min(_MOST_ROWS, _REPEATED_BYTES // largest))
+    return TextForms(tuple(coded), most, len(coded) < len(chunks))
 
 
 @dataclass(frozen=True)
@@ -39,7 +88,7 @@ class ParquetPart:
     size, mtime_ns : int
         Of the file.
     texts : tuple of str
-        The columns of text: each value of theirs is read once, into a dictionary.
+        The columns of text.
     """
 
     path: Path
@@ -49,8 +98,10 @@ class ParquetPart:
     mtime_ns: int
     texts: tuple[str, ...] = ()
 
-    def open(self, columns: Sequence[str]) -> Any:
+    def open(self, columns: Sequence[str], group: int | None = None) -> Any:
         """Open the file to read some columns a little at a time, by one thread at a time.
+
+        `group` is the row group that is read: texts that repeat in it come in a dictionary.
 
         Raises
         ------
@@ -60,8 +111,13 @@ class ParquetPart:
         stat = self.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
             raise SourceError("the file changed after it was looked at")
-        texts = [name for name in self.texts if name in columns]
+        texts = () if group is None else self.forms(columns, group).coded
         return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
+
+    def forms(self, columns: Sequence[str], group: int) -> TextForms:
+        """Return how the texts among some columns of a row group are stored."""
+        texts = tuple(name for name in self.texts if name in columns)
+        return text_forms(self.path, self.mtime_ns, group, texts) if texts else TextForms()
 
     def plain(self, table: Any) -> Any:
         """Return a table with texts as such that were read into a dictionary."""
@@ -93,6 +149,14 @@ def cursor_bytes(part: ParquetPart, file: Any, group: int, columns: Sequence[str
         return kept + reading_bytes(chunks, None, buffer)
     with closing(LocalFile(part.path)) as opened:
         return kept + reading_bytes(chunks, opened.read, buffer)
+
+
+def _batch_rows(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
+    """Count the rows that make no more than a batch, though large cells may lie together."""
+    if isinstance(part.path, UrlPath):  # where each header would be a request
+        return _MOST_ROWS
+    with closing(LocalFile(part.path)) as opened:
+        return rows_within(_BATCH_BYTES, leaves(file.metadata, group, columns), opened.read)
 
 
 def buffer_bytes(path: Path, columns: int) -> int:
@@ -225,9 +289,11 @@ def _begin(
     most_rows: int,
 ) -> Cursor:
     """Open a row group at its beginning, once there is room for what reading it takes."""
-    file = part.open(columns)
+    file = part.open(columns, group)
     try:
         size = cursor_bytes(part, file, group, columns)
+        forms = part.forms(columns, group)
+        most_rows = min(most_rows, forms.most_rows, _batch_rows(part, file, group, columns))
         kept.make_room(size, f"reading a row group of {part.path.name} page by page")
         return Cursor(file, group, columns, size, most_rows)
     except BaseException:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError
+from shoal.sources.cells import shortened
 from shoal.sources.handles import bare
 from shoal.sources.parquet_cursors import ParquetPart as ParquetPart
 from shoal.sources.parquet_cursors import batches, cursor_bytes, parquet_file
@@ -93,7 +94,9 @@ class ParquetFiles:
             return None
         names: list[str] = []
         for count, table in self.tables(start, stop, [column]):
-            values = [None] * count if isinstance(table, str) else table.column(column).to_pylist()
+            values = [None] * count
+            if not isinstance(table, str):
+                values = shortened(table.select([column])).column(0).to_pylist()
             names.extend("" if value is None else str(value) for value in values)
         return names
 
@@ -117,9 +120,11 @@ class ParquetFiles:
         """Go through rows of one row group: of one that is kept, or of one too large for that."""
         number, within = self._groups[group]
         part, size = self.parts[number], self.parts[number].sizes[within]
-        if size <= self.kept.most // _SHARE:
+        forms = part.forms(columns, within)
+        if size <= self.kept.most // _SHARE and not forms.mixed:
             whole = self._whole(part, within, columns, size)
             step = max(1, _PIECE_BYTES * part.groups[within] // max(1, size))
+            step = min(step, forms.most_rows) if forms.coded else step
             for at in range(low, high, step):
                 yield part.plain(whole.slice(at, min(step, high - at)))
             return
@@ -134,7 +139,7 @@ class ParquetFiles:
             if found is None:
                 what = f"reading a row group of {part.path.name}"
                 self.kept.make_room(2 * size, what, _HELD_GROUPS)
-                with part.open(columns) as file:
+                with part.open(columns, group) as file:
                     found = file.read_row_group(group, columns=list(columns), use_threads=False)
             self.kept.keep(key, found, size)
             return found

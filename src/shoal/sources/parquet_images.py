@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
+from shoal.sources.cells import shortened
 from shoal.sources.folder import MAX_FILE_BYTES
 from shoal.sources.formats import extension_of
 from shoal.sources.nested import is_list
@@ -179,7 +180,9 @@ class ParquetImages:
         """Read a column as text; None where a cell is empty or cannot be read."""
         texts: list[str | None] = []
         for count, table in self._beside[column].tables(start, stop):
-            values = [None] * count if isinstance(table, str) else table.column(0).to_pylist()
+            values = [None] * count
+            if not isinstance(table, str):
+                values = shortened(table).column(0).to_pylist()
             texts += map(_text, values)
         return texts
 

@@ -7,9 +7,12 @@ written by Thrift's compact protocol
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pyarrow as pa
 
 ReadAt = Callable[[int, int], bytes]
 """Returns `length` bytes from a place on, fewer at the end: ``read(at, length)``."""
@@ -19,19 +22,30 @@ _MOST_HEADER = 1 << 24
 _NUMBER_BYTES = 8
 _SMALL_CHUNK = 1 << 17  # less is taken for one page: pages are seldom smaller
 _USUAL_PAGE = 1 << 20
+_MOST_DICTIONARY = 4 << 20  # bytes of one that is looked into: writers end it at 1 MiB
+_LENGTH = 4
+_CODECS = {"LZ4": "lz4_raw"}
 # Fields of PageHeader, and of the headers of data pages.
 _PLAIN, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
 _VALUES = 1
+_ENCODING, _ENCODING_2 = 2, 4
+_BY_DICTIONARY = (2, 8)
 
 
 @dataclass(frozen=True)
 class Pages:
-    """What the largest pages of a column chunk take: bytes packed and unpacked, and values."""
+    """What the largest pages of a column chunk take: bytes packed and unpacked, and values.
+
+    `coded` says whether all values are numbers of entries in its dictionary, and `densest` the
+    mean bytes of a value in the page where that is largest.
+    """
 
     packed: int = 0
     plain: int = 0
     dictionary: int = 0
     values: int = 0
+    coded: bool = False
+    densest: int = 0
 
 
 def leaves(meta: Any, group: int, columns: Sequence[str]) -> list[Any]:
@@ -92,6 +106,41 @@ def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> in
     return int(needed)
 
 
+def rows_within(size: int, chunks: Sequence[Any], read: ReadAt) -> int:
+    """Return how many rows of texts or bytes have so many bytes at most, wherever they lie."""
+    wide = (c for c in chunks if c.physical_type.endswith("BYTE_ARRAY"))
+    densest = sum(look_at_pages(c, read).densest for c in wide if _decoded(c) > size)
+    return max(1, size // max(1, densest))
+
+
+def largest_entry(chunk: Any, read: ReadAt) -> int:
+    """Return the most bytes that an entry of a chunk's dictionary of texts has."""
+    if not chunk.has_dictionary_page or not chunk.dictionary_page_offset:
+        return 0
+    most = int(chunk.total_uncompressed_size)
+    try:
+        header, start = _Compact(read(chunk.dictionary_page_offset, _HEADER)).struct()
+        most = min(most, header[_PLAIN])
+        if most > _MOST_DICTIONARY:
+            return most
+        data = read(chunk.dictionary_page_offset + start, header[_PACKED])
+        if chunk.compression != "UNCOMPRESSED":
+            codec = _CODECS.get(chunk.compression, chunk.compression.lower())
+            data = pa.decompress(data, most, codec, asbytes=True)
+        return max(_entries(data), default=0)
+    except (IndexError, KeyError, ValueError, TypeError, OSError, pa.ArrowException, struct.error):
+        return most  # all of it, where it cannot be looked into
+
+
+def _entries(data: bytes) -> Iterator[int]:
+    """Go through the lengths of a dictionary's texts, each of which lies before its text."""
+    at = 0
+    while at < len(data):
+        (length,) = struct.unpack_from("<I", data, at)
+        yield length
+        at += _LENGTH + length
+
+
 def _usual(chunk: Any) -> Pages:
     """Take the pages of a chunk to be as writers make them."""
     size = min(_USUAL_PAGE, chunk.total_uncompressed_size)
@@ -104,6 +153,7 @@ def look_at_pages(chunk: Any, read: ReadAt) -> Pages:
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:
         start = min(start, chunk.dictionary_page_offset)
     end, packed, plain, dictionary, values = start + chunk.total_compressed_size, 0, 0, 0, 0
+    coded, densest = bool(chunk.has_dictionary_page), 0
     try:
         for header in _headers(read, start, end):
             packed = max(packed, header[_PACKED])
@@ -112,12 +162,15 @@ def look_at_pages(chunk: Any, read: ReadAt) -> Pages:
             else:
                 plain = max(plain, header[_PLAIN])
                 page = header.get(_DATA) or header.get(_DATA_2) or {}
-                values = max(values, page.get(_VALUES, 0))
+                count = page.get(_VALUES, 0)
+                values, densest = max(values, count), max(densest, header[_PLAIN] // max(1, count))
+                encoding = page.get(_ENCODING if _DATA in header else _ENCODING_2)
+                coded = coded and encoding in _BY_DICTIONARY
     except (IndexError, KeyError, ValueError, TypeError):
         return Pages(
             chunk.total_compressed_size, chunk.total_uncompressed_size, 0, chunk.num_values
         )
-    return Pages(packed, plain, dictionary, values)
+    return Pages(packed, plain, dictionary, values, coded, densest)
 
 
 def _headers(read: ReadAt, at: int, end: int) -> Iterator[dict[int, Any]]:
