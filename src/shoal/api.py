@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,13 @@ from shoal.progress import Progress
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.encoded import EncodedSource
+from shoal.sources.pictured import (
+    PicturedSource,
+    check_pictures,
+    pictures_of,
+    rows_of,
+    with_pictures,
+)
 from shoal.sources.room import promised
 from shoal.sources.schema import Schema
 from shoal.stages.base import quarantined
@@ -415,12 +423,14 @@ class Run:
         """
         if self._given is None:
             self._given = self._reopened()
-        return self._given
+        return pictures_of(self._given)
 
     def _reopened(self) -> Source:
         """Open the source where it was."""
         settings, summary = self._folder.settings, self._result.summary
-        where = settings.get("source")
+        where, images = settings.get("source"), settings.get("images")
+        if where is None and images is not None:
+            return self._pictures(images)
         if where is None:
             raise RunError(
                 f"the rows of {self.path} ({summary['description']}) were given in memory: "
@@ -435,6 +445,8 @@ class Run:
             )
         except ShoalError as error:
             raise RunError(f"the rows of {self.path} are gone: {error}") from error
+        if summary["kind"] == "images":
+            source = pictures_of(source)
         source = self._taken(source)
         if summary.get("grown"):
             source = Fitted(self._result).as_fitted(source)
@@ -443,7 +455,19 @@ class Run:
                 f"{where} has changed since the fit: it was {summary['description']}, and is "
                 f"{source.description}; run shoal fit again"
             )
+        if isinstance(source, PicturedSource):
+            pictures: Any = without_new_links(self._result, source.pictures)
+            return replace(source, pictures=pictures)
         return without_new_links(self._result, source)
+
+    def _pictures(self, images: str) -> Source:
+        """Open the images of vectors that were given in memory."""
+        try:
+            pictures = self._taken(open_source(images, as_="images"))
+            check_pictures(pictures, self.n_rows, f"{self.n_rows:,} rows")
+        except ShoalError as error:
+            raise RunError(f"the images of {self.path} are gone: {error}") from error
+        return without_new_links(self._result, pictures)
 
     @cached_property
     def changed(self) -> NDArray[np.bool_]:
@@ -470,6 +494,7 @@ def fit(
     source: Any,
     out: str | os.PathLike[str] | None = None,
     *,
+    images: Any = None,
     progress: Progress | None = None,
     engine_options: Sequence[str] = (),
     **settings: Any,
@@ -484,6 +509,9 @@ def fit(
     out
         Folder of the run: made, taken up where it stopped, or left as it is when nothing has
         changed. By default a temporary one, deleted with the `Run`.
+    images
+        Images to show for vectors, one a row in the same order: a path (folder, archive, list of
+        paths), a list of paths, an array, or an open `Source`.
     progress
         Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
     engine_options
@@ -512,9 +540,9 @@ def fit(
     >>> run.primary.k, np.bincount(run.labels()).tolist()
     (2, [150, 150])
     """
-    checked = fit_settings(**settings)
+    checked = _settings(images, settings)
     with promised(checked.memory):
-        rows, where = _source_and_path(source, checked)
+        rows, where = _source_and_path(source, checked, images)
         if out is not None:
             run = pipeline.run_pipeline(out, rows, checked, where, progress, engine_options)
             return Run(run, rows)
@@ -527,7 +555,13 @@ def fit(
             raise
 
 
-def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any) -> dict[str, Any]:
+def plan(
+    source: Any,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    images: Any = None,
+    **settings: Any,
+) -> dict[str, Any]:
     """Say what `fit` would do and what it takes, without doing it; the parameters are its own.
 
     It takes some seconds, in which it measures how fast this machine reads, encodes and searches.
@@ -539,9 +573,9 @@ def plan(source: Any, out: str | os.PathLike[str] | None = None, **settings: Any
     StorageFullError
         When the disk of `out` has no room for the run.
     """
-    checked = fit_settings(**settings)
+    checked = _settings(images, settings)
     with promised(checked.memory):
-        rows, _ = _source_and_path(source, checked)
+        rows, _ = _source_and_path(source, checked, images)
         found = pipeline.plan_of(rows, checked)
         if out is not None:
             check_disk(found, as_place(out))
@@ -579,7 +613,15 @@ def open(path: str | os.PathLike[str]) -> Run:
     return Run(RunFolder.open(path))
 
 
-def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | None]:
+def _settings(images: Any, settings: dict[str, Any]) -> FitSettings:
+    """Check settings; the path of images is one, so that they are found again."""
+    is_path = isinstance(images, str | os.PathLike)
+    return fit_settings(**settings, images=images if is_path else None)
+
+
+def _source_and_path(
+    source: Any, settings: FitSettings, images: Any = None
+) -> tuple[Source, str | None]:
     """Open what is no source yet, and draw the sample; give its absolute path if it has one."""
     where = None
     if isinstance(source, str | os.PathLike):
@@ -587,6 +629,8 @@ def _source_and_path(source: Any, settings: FitSettings) -> tuple[Source, str | 
         local = isinstance(place, Path)
         where = os.path.abspath(os.path.expanduser(place)) if local else str(place)
     rows = source if isinstance(source, Source) else _opened(source, settings)
+    if images is not None and (isinstance(source, Source) or settings.images is None):
+        rows = _with_images(rows_of(rows), images)
     if settings.sample is not None:
         rows = draw_sample(rows, settings.sample, settings.seed)
     return rows, where
@@ -616,7 +660,16 @@ def _opened(
     )
     if settings.pages and not isinstance(opened, EncodedSource):
         raise InputError(f"--pages {settings.pages} means nothing for {opened.description}")
+    if settings.images is not None:
+        return _with_images(rows_of(opened), settings.images)
     return opened
+
+
+def _with_images(rows: Source, images: Any) -> PicturedSource:
+    """Open the images that vectors are shown by."""
+    pictures = images if isinstance(images, Source) else open_source(images, as_="images")
+    is_path = isinstance(images, str | os.PathLike)
+    return with_pictures(rows, pictures, is_path and as_place(images).is_dir())
 
 
 def _counted(true: NDArray, known: NDArray[np.bool_], found: Clustering) -> Contingency:
@@ -634,5 +687,5 @@ def _counted(true: NDArray, known: NDArray[np.bool_], found: Clustering) -> Cont
 
 def _known(settings: dict[str, Any]) -> dict[str, Any]:
     """Give those stored settings that say how the source is read."""
-    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories", "pages")
-    return {name: settings.get(name) for name in names}
+    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
+    return {name: settings.get(name) for name in (*names, "pages", "images")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
 from shoal.edits import Clustering, Curation
 from shoal.engines.ahead import made_ahead
+from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.settings import SETTINGS, available_cores
 from shoal.sources import Batch, Kind, Source, as_wanted, open_source, remarks_of
@@ -173,6 +175,9 @@ class Model:
         source: Source = open_source(
             where, as_=as_, shape=given, image_size=size, fitted=fitted, pages=pages
         )
+        if kind == "vectors" and source.kind == "images":  # some files hold both
+            with suppress(InputError):
+                source = open_source(where, as_="vectors", fitted=fitted)
         stored = tuple(self.result.summary.get("row_shape") or ())
         if kind == "images" and source.kind == "vectors" and source.shape == (math.prod(stored),):
             source = open_source(where, shape=stored, image_size=size)

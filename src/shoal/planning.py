@@ -19,6 +19,7 @@ from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.settings import FitSettings
 from shoal.sources import Source, as_wanted, some_images
 from shoal.sources.arrays import ArraySource
+from shoal.sources.pictured import rows_of
 from shoal.sources.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.stages import features, summarise
 from shoal.stages.base import (
@@ -437,7 +438,7 @@ def kept_bytes(source: Source, memory: int) -> int:
 
 def _read_bytes(source: Source) -> int:
     """Count the bytes of one row while it is read: stored, converted, checked."""
-    each = row_bytes(source)
+    each, source = row_bytes(source), rows_of(source)
     if isinstance(source, ArraySource):
         stored = int(np.prod(source.row_shape)) * source.store.dtype.itemsize
         plain = source.store.dtype == np.uint8 and stored == each

@@ -13,6 +13,7 @@ from shoal.progress import Progress, Silent
 from shoal.settings import available_cores
 from shoal.sources import Encoded, ImageSource, Source, open_source
 from shoal.sources.decode import measure
+from shoal.sources.pictured import pictures_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,6 +58,7 @@ def quality_tables(
         When the source is not one of images.
     """
     opened = source if isinstance(source, Source) else open_source(source, **source_settings)
+    opened = pictures_of(opened)
     if opened.kind != "images":
         raise InputError(f"{opened.description}: only images have a quality to be measured")
     progress = progress or Silent()

@@ -212,6 +212,13 @@ def _parse_features(name: str, value: Any) -> str:
     return str(replace(spec, options={**spec.options, **found}))
 
 
+def _parse_path(name: str, value: Any) -> str:
+    """Parse a path; it becomes absolute."""
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise SettingError(f"{name} {value!r}: give a path")
+    return _absolute(str(value))
+
+
 def _absolute(path: str) -> str:
     """Give the absolute path of a file."""
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
@@ -287,6 +294,13 @@ class FitSettings:
     )
     dtype: str | None = _setting(
         None, "Type of the numbers in a raw file.", "such as uint8 or float32", _parse_dtype
+    )
+    images: str | None = _setting(
+        None,
+        "Images to show for vectors, one a row in the same order: a folder, an archive, or a list "
+        "of paths (text, CSV, Parquet).",
+        "a path",
+        lambda name, value: _parse_path(name, value),
     )
     pages: str | None = _choice(
         None,

@@ -126,6 +126,7 @@ _METAVARS = {
     "columns": "NAME,…",
     "leave_out": "NAME,…",
     "categories": "NAME,…",
+    "images": "IMAGES",
     "previous": "RUN",
     "constraints": "RUN",
     "added": "place|refit",

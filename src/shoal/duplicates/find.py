@@ -18,6 +18,7 @@ from shoal.errors import InputError
 from shoal.progress import Progress, Silent
 from shoal.settings import available_cores, parse_memory
 from shoal.sources import Source, open_source
+from shoal.sources.pictured import pictures_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,7 +149,7 @@ def find_duplicates(
 
 
 def _opened(source: Any, settings: dict[str, Any]) -> Source:
-    return source if isinstance(source, Source) else open_source(source, **settings)
+    return pictures_of(source if isinstance(source, Source) else open_source(source, **settings))
 
 
 def _check_memory(n: int, memory: int) -> None:

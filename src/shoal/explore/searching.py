@@ -30,7 +30,10 @@ def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     earlier version.
     """
     if explorer.atlas.result.summary["kind"] != "images":
-        raise InputError("these rows are no images: there is nothing to look for by an image")
+        raise InputError(
+            "these rows are compared by numbers, and those of another image are not known: there "
+            "is nothing to look for by an image"
+        )
     if not asked.body:
         raise InputError("no image was sent: drop an image file on the page")
     model = explorer.run.model

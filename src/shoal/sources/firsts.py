@@ -14,6 +14,7 @@ from shoal.sources.encoded import EncodedSource, EncodedStore
 from shoal.sources.folder import FolderStore
 from shoal.sources.listing import LED_AWAY, Listing
 from shoal.sources.paged import PagedStore
+from shoal.sources.pictured import rows_of
 from shoal.sources.store import FileStore, MemoryStore
 from shoal.sources.taken import TakenImages
 
@@ -35,6 +36,7 @@ def first_facts(source: Source, n: int) -> dict[str, Any] | None:
     dict or None
         None where the source cannot tell: within a file, or in formats without such facts.
     """
+    source = rows_of(source)
     if isinstance(source, ArraySource):
         store = source.store
         if isinstance(store, MemoryStore):
@@ -152,6 +154,7 @@ def _relisted(store: Any, listing: Listing) -> Any:
 
 def file_stamps(source: Source) -> list[list[Any]] | None:
     """Give name, size, time and rows of each file of arrays; None for other sources."""
+    source = rows_of(source)
     store = source.store if isinstance(source, ArraySource) else None
     if not isinstance(store, FileStore):
         return None

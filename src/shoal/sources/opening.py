@@ -20,7 +20,8 @@ from shoal.sources.delimited import CsvSource, make_csv_source
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.folders import open_folder
 from shoal.sources.formats import EXTENSIONS, is_image_name
-from shoal.sources.frames import FRAME, is_frame, open_frame
+from shoal.sources.frame_pictures import frame_pictures
+from shoal.sources.frames import FRAME, is_frame, open_frame, to_frame
 from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
 from shoal.sources.kinds import OPTIONAL, kind_of_file
@@ -33,6 +34,7 @@ from shoal.sources.npz import choose_member, list_members, member_store
 from shoal.sources.parquet import ParquetSource
 from shoal.sources.patterns import expand, has_wildcard, is_pattern
 from shoal.sources.pickles import is_pickle, refuse_pickle
+from shoal.sources.pictured import rows_of, with_pictures
 from shoal.sources.raw import parse_dtype
 from shoal.sources.raw_files import open_raw
 from shoal.sources.schema import Schema
@@ -147,7 +149,11 @@ def _open(where: Any, asked: Asked) -> Source:
     what = f"a {FRAME}" if is_frame(where) else "an array in memory"
     asked.refuse(what, key=None if is_frame(where) else asked.key, dtype=asked.dtype)
     if is_frame(where):
-        return open_frame(where, asked)
+        table = to_frame(where)
+        source = open_frame(table, asked)
+        shown = frame_pictures(table, asked) if source.kind == "vectors" else None
+        fits = shown is not None and shown.n_rows == source.n_rows
+        return with_pictures(source, shown) if shown is not None and fits else source
     if asked.schema is not None:
         raise InputError(
             f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "
@@ -164,6 +170,7 @@ def _place(where: Any) -> Path:
 
 def _has_columns(source: Source) -> bool:
     """Tell whether a source was made of columns with names."""
+    source = rows_of(source)
     if isinstance(source, ArraySource):
         return source.label == FRAME or source.column_names != () or source.chosen != NOTHING
     is_list = isinstance(source, ParquetSource) and source.is_list

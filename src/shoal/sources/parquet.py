@@ -20,13 +20,19 @@ from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
 from shoal.sources.frames import ParquetCells, kind_of_column
+from shoal.sources.label_names import words_of
 from shoal.sources.mixed import make_fitted_source, make_table_source
-from shoal.sources.nested import array_store, array_type, find_arrays
+from shoal.sources.nested import array_store, array_type, find_arrays, is_list
 from shoal.sources.number_text import open_number_text
-from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at_all, read_head
+from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at, look_at_all, read_head
 from shoal.sources.pixel_columns import VectorStore, as_pictures, choose_pixels
 from shoal.sources.store import because, check_range
 from shoal.sources.table import NOTHING, Chosen, clean, listed
+
+EMBEDDINGS = frozenset(
+    ("embedding", "embeddings", "embed", "emb", "vector", "vectors", "feature", "features")
+)
+"""Words in the names of columns that hold what a network makes of an image."""
 
 _FILES_TRIED, _ROWS_TRIED = 16, 1 << 12
 
@@ -188,6 +194,23 @@ def lists(column: Any, length: int) -> tuple[NDArray, dict[int, str]]:
         block[fits] = flat.reshape(-1, length)
         blocks.append(block)
     return np.concatenate(blocks) if blocks else np.zeros((0, length), np.float32), bad
+
+
+def find_embedding(paths: Sequence[Path]) -> str | None:
+    """Find the one column of lists of fractions that is called as embeddings are; None without.
+
+    The name decides: boxes, poses and scores are lists too.
+    """
+    with look_at(paths[0]).open(()) as file:
+        schema = file.schema_arrow
+    found = [
+        field.name
+        for field in schema
+        if is_list(field.type)
+        and pa.types.is_floating(field.type.value_type)
+        and not EMBEDDINGS.isdisjoint(words_of(field.name))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Source:

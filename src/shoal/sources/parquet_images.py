@@ -36,7 +36,7 @@ from shoal.storage import UrlPath
 _TRIED = 8
 _RUNS = 16
 _PARTS_TRIED = 16
-_EMPTY = "the cell is empty"
+EMPTY = "the cell is empty"
 _PLACES = 4  # from which images are read on, by as many threads
 _NAMES = ("path", "name", "file", "filename", "file_name", "file_path", "image_path", "id", "key")
 _LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
@@ -126,7 +126,7 @@ class ParquetImages:
                 row = end
                 continue
             count = min(end - row, len(batch) - (row - first - at))
-            cells = _cells(batch.column(0).slice(row - first - at, count), self.column)
+            cells = cell_blobs(batch.column(0).slice(row - first - at, count), self.column)
             for at, cell in enumerate(cells, row):
                 yield self._pathless(at) if cell is None else cell
             row += count
@@ -147,7 +147,7 @@ class ParquetImages:
     def _pathless(self, row: int) -> SourceError:
         """Say that a cell has no bytes, and which path it has instead, if any."""
         path = self._texts(self.column.path, row, row + 1)[0] if self.column.path else None
-        return SourceError(f"the cell has no bytes, only the path {path}" if path else _EMPTY)
+        return SourceError(f"the cell has no bytes, only the path {path}" if path else EMPTY)
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Values of the column of names; without one, file and row where there are many files."""
@@ -215,7 +215,7 @@ def _text(cell: Any) -> str | None:
     return None if cell is None else str(cell)
 
 
-def _cells(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | None]:
+def cell_blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | None]:
     """Go through the bytes of cells, or why there are none; None for empty ones."""
     counts = None
     if column.listed:
@@ -258,8 +258,8 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
         part = look_at(paths[0])
         with part.open(()) as file:
             paths_in = [column.path for column in file.schema]
-            columns = [found for one in file.schema_arrow if (found := _candidate(one, paths_in))]
-        columns = [column for column in columns if _holds_images(part, column)]
+            likely = [image_candidate(one, paths_in) for one in file.schema_arrow]
+        columns = [column for column in likely if column and _holds_images(part, column)]
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{paths[0]} cannot be read as Parquet: {because(error)}") from None
     named = {column.name: column for column in columns}
@@ -271,7 +271,7 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
     return named.get(key) if key is not None else next(iter(columns), None)
 
 
-def _candidate(column: Any, paths_in: Sequence[str]) -> ImageColumn | None:
+def image_candidate(column: Any, paths_in: Sequence[str]) -> ImageColumn | None:
     """Tell whether a column can hold images by its type."""
     listed = is_list(column.type)
     kind = column.type.value_type if listed else column.type

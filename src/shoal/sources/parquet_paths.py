@@ -19,7 +19,7 @@ from shoal.sources.parquet import names_and_answers, plain_cells
 from shoal.sources.parquet_files import ParquetFiles, look_at, look_at_all, read_head
 
 _TRIED = 50
-_IMAGES = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
+IMAGES = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ def find_paths(paths: Sequence[Path], key: str | None) -> PathColumn | None:
     with part.open(()) as file:
         schema, leaves = file.schema_arrow, [column.path for column in file.schema]
     fields = [field for field in schema if key in (None, field.name)]
-    columns = [found for field in fields if (found := _candidate(field, leaves))]
+    columns = [found for field in fields if (found := path_candidate(field, leaves))]
     if not columns:
         return None
     head = read_head(paths[0], [column.leaf for column in columns]).slice(0, _TRIED)
-    cells = [_texts(head.column(column.name)) for column in columns]
+    cells = [path_texts(head.column(column.name)) for column in columns]
     names = [column.name for column in columns]
-    at = path_column(names, lambda at: are_images(cells[at], _IMAGES))
+    at = path_column(names, lambda at: are_images(cells[at], IMAGES))
     return None if at is None else columns[at]
 
 
@@ -68,7 +68,7 @@ def read_paths(
     for path, part in zip(paths, parts, strict=True):
         files = ParquetFiles((part,), (column.leaf,), 1)
         for count, table in files.tables(0, files.n_rows):
-            texts = [""] * count if isinstance(table, str) else _texts(table.column(0))
+            texts = [""] * count if isinstance(table, str) else path_texts(table.column(0))
             names += texts if is_one else [_absolute(path.parent, text) for text in texts]
     head = read_head(paths[0])
     cells = plain_cells(parts, head)
@@ -81,7 +81,7 @@ def _absolute(folder: Path, name: str) -> str:
     return name if not name or "://" in name else os.fspath(under(folder, name))
 
 
-def _candidate(field: Any, leaves: Sequence[str]) -> PathColumn | None:
+def path_candidate(field: Any, leaves: Sequence[str]) -> PathColumn | None:
     """Tell whether a column can hold paths by its type: text, or structs with a path."""
     if _is_text(field.type):
         return PathColumn(field.name, field.name)
@@ -100,7 +100,7 @@ def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _texts(column: Any) -> list[str]:
+def path_texts(column: Any) -> list[str]:
     """Give the paths in cells, empty where there is not exactly one."""
     return [_text(cell) for cell in column.to_pylist()]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.sources.arrays import ArraySource, sample_rows
 from shoal.sources.base import Source
+from shoal.sources.pictured import rows_of
 
 Ends = tuple[float, float]
 
@@ -74,6 +75,7 @@ class Values:
 
 def look_at_values(source: Source) -> Values | None:
     """Look at the stored numbers of vectors, or of images in an array; None for other rows."""
+    source = rows_of(source)
     if isinstance(source, ArraySource):
         return Values.of(sample_rows(source.store))
     if source.kind != "vectors":

@@ -23,9 +23,10 @@ from shoal.sources.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.sources.label_files import LabelFile, LabelFiles
 from shoal.sources.label_names import find_labels
 from shoal.sources.listing import make_listing
-from shoal.sources.parquet import make_parquet_source
+from shoal.sources.parquet import ParquetSource, find_embedding, make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.parquet_paths import find_paths, read_paths
+from shoal.sources.pictured import with_pictures
 from shoal.sources.raw_files import open_raw
 from shoal.sources.tfrecord import make_record_store
 from shoal.storage import UrlPath
@@ -159,14 +160,37 @@ def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked)
     if kind == "hdf5":
         return _open_hdf5(paths, label, many, asked)
     asked.refuse("Parquet files", dtype=asked.dtype)
+    return _open_parquet(paths, label, many, asked)
+
+
+def _open_parquet(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source:
+    """Open images, vectors or a table; of files with both, vectors that are shown by images."""
     looked = asked.as_ in (None, "images") and asked.schema is None
-    column = find_images(paths, label, asked.key) if looked else None
+    images = _parquet_images(paths, label, many, asked) if looked else None
+    free = asked.as_ is None and asked.key is None
+    embedding = find_embedding(paths) if free and images is not None else None
+    if embedding is not None:
+        asked = dataclasses.replace(asked, as_="vectors", key=embedding)
+    elif images is not None:
+        return images
+    source = make_parquet_source(paths, label, asked)
+    if not (isinstance(source, ParquetSource) and source.is_list):
+        return source
+    if images is None:
+        images = _parquet_images(paths, label, many, dataclasses.replace(asked, as_=None, key=None))
+    fits = images is not None and images.n_rows == source.n_rows
+    return with_pictures(source, images) if images is not None and fits else source
+
+
+def _parquet_images(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source | None:
+    """Open a column of images, or of their paths; None without one."""
+    column = find_images(paths, label, asked.key)
     if column is not None:
-        images = make_parquet_images(paths, column)
-        return asked.encoded(images, f"{many}, column {column.name}", keyed=True)
-    listing = find_paths(paths, asked.key) if looked else None
+        store = make_parquet_images(paths, column)
+        return asked.encoded(store, f"{many}, column {column.name}", keyed=True)
+    listing = find_paths(paths, asked.key)
     if listing is None:
-        return make_parquet_source(paths, label, asked)
+        return None
     root, names, labels = read_paths(paths, listing, label)
     keyless = dataclasses.replace(asked, key=None)
     source: Any = open_images(root, names, f"{many}, column {listing.name}", keyless)

@@ -21,6 +21,7 @@ from shoal.sources.encoded import EncodedSource, EncodedStore, spread
 from shoal.sources.folder import FolderStore
 from shoal.sources.mixed import TableSource
 from shoal.sources.paged import PagedStore
+from shoal.sources.pictured import PicturedSource, rows_of
 from shoal.sources.row_view import RowView
 from shoal.sources.store import FileStore, InflatedStore, MemoryStore, Store, check_range
 from shoal.sources.tfrecord import RecordStore
@@ -108,6 +109,10 @@ def take(source: Source, taken: Taken, label: str = "") -> Source:
     Source
         Each row has its name in `source`, or else its number there.
     """
+    if isinstance(source, PicturedSource):
+        pictures: Any = take(source.pictures, taken)
+        rows = take(source.rows, taken, label)
+        return dataclasses.replace(source, rows=rows, pictures=pictures)
     if isinstance(source, ArraySource):
         store = TakenStore(source.store, taken)
         return dataclasses.replace(source, store=store, label=source.label + label)
@@ -122,6 +127,7 @@ def take(source: Source, taken: Taken, label: str = "") -> Source:
 
 def taken_of(source: Source) -> Taken | None:
     """Tell which rows of another source these are; None for a source as it lies."""
+    source = rows_of(source)
     for part in (source, getattr(source, "store", None), getattr(source, "table", None)):
         if isinstance(part, TakenStore | TakenImages | TakenCells | TakenSource):
             return part.taken
@@ -159,6 +165,7 @@ def draw_sample(source: Source, count: int, seed: int) -> Source:
 
 def _block(source: Source, count: int) -> int:
     """Count the rows that are drawn together: few enough that thousands of blocks are drawn."""
+    source = rows_of(source)
     if not isinstance(source, ArraySource) or not _by_range(source.store):
         return 1
     return max(1, min(_PAGE // _row_bytes(source.store), count // _BLOCKS))

@@ -19,6 +19,7 @@ from shoal.progress import Progress
 from shoal.settings import FitSettings
 from shoal.sources import Encoded, Source
 from shoal.sources.arrays import ArraySource
+from shoal.sources.pictured import rows_of
 from shoal.stages.grown import Grown
 from shoal.stages.rows import Rows
 from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
@@ -256,6 +257,7 @@ def row_bytes(source: Source) -> int:
 
 def is_plain(source: Source) -> bool:
     """Tell whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
+    source = rows_of(source)
     return isinstance(source, ArraySource) and source.store.dtype.kind in "bui"
 
 
@@ -271,7 +273,7 @@ def is_read(source: Source) -> bool:
 def keeps_numbers(source: Source) -> bool:
     """Tell whether rows are kept: where reading is dear (text, Parquet) and they are small."""
     small = source.n_rows * row_bytes(source) <= KEPT_BYTES
-    return small and is_read(source) and not isinstance(source, ArraySource)
+    return small and is_read(source) and not isinstance(rows_of(source), ArraySource)
 
 
 def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[str] | None) -> None:

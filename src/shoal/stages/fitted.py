@@ -19,6 +19,7 @@ from shoal.sources.delimited import CsvSource
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.mixed import TableSource, make_fitted_source
 from shoal.sources.parquet import ParquetSource
+from shoal.sources.pictured import PicturedSource
 from shoal.sources.reading import Reading
 from shoal.sources.scale import Values, on_scale_of
 from shoal.sources.schema import Schema
@@ -230,6 +231,10 @@ class Fitted:
         """
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
+        if isinstance(source, PicturedSource):
+            if kind == "images":
+                return self.as_fitted(source.pictures)
+            return replace(source, rows=self.as_fitted(source.rows))
         if isinstance(source, _OF_COLUMNS) and self.result.schema is not None:
             return make_fitted_source(source.table, source.label, self.result.schema)
         if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):

@@ -14,6 +14,7 @@ from shoal.errors import InputError, SettingError
 from shoal.settings import FitSettings
 from shoal.sources import Source, Taken, as_wanted, take, taken_of
 from shoal.sources.firsts import file_stamps, first_facts
+from shoal.sources.pictured import rows_of
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
 from shoal.stages.fitted import Fitted
@@ -157,7 +158,7 @@ def _checked(growth: Growth) -> Growth:
 def _changed(growth: Growth) -> NDArray[np.int64] | None:
     """Give the rows of the earlier run whose files changed; None where that is not known."""
     grown, index = growth.grown, growth.grown.stage("index")
-    found = changed_files(index, growth.opened, grown.kept, grown.size)
+    found = changed_files(index, rows_of(growth.opened), grown.kept, grown.size)
     if found is not None or index.parts("stamps"):
         return found
     path = index.whole("files", "json")

@@ -15,6 +15,7 @@ from shoal.sources.firsts import file_stamps, row_links, row_stamps
 from shoal.sources.mixed import TableSource
 from shoal.sources.origins import origins
 from shoal.sources.paged import PagedStore
+from shoal.sources.pictured import pictures_of, rows_of
 from shoal.sources.scale import look_at_values
 from shoal.sources.taken import TakenImages
 from shoal.stages.base import (
@@ -52,10 +53,11 @@ class _IndexShard:
         if names is not None:
             table = pa.table({"name": pa.array(names, pa.string())})
             write_table(self.folder.part("names", item, "parquet"), table)
-        stamps = row_stamps(self.source, start, stop)
+        pictures = pictures_of(self.source)
+        stamps = row_stamps(pictures, start, stop)
         if stamps is not None:
             write_npy(self.folder.part("stamps", item), stamps)
-        links = row_links(self.source, start, stop)
+        links = row_links(pictures, start, stop)
         if links is not None and links.any():
             write_npy(self.folder.part("links", item), links)
         bad: dict[int, str] = {}
@@ -98,6 +100,7 @@ def _work(context: Context) -> dict[str, Any]:
     runs.each_shard(task, lambda: folder.numbers("quarantine", "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     refuse_too_few(source.n_rows, bad)
+    rows = rows_of(source)
     summary = {
         "rows": source.n_rows,
         "description": source.description,
@@ -110,7 +113,7 @@ def _work(context: Context) -> dict[str, Any]:
         "columns": list(getattr(source, "column_names", ())),
         "shard_rows": context.shards.size,
         "rule": _rule(source),
-        "row_shape": list(source.row_shape) if isinstance(source, ArraySource) else None,
+        "row_shape": list(rows.row_shape) if isinstance(rows, ArraySource) else None,
         "reading": source.reading.as_dict() if isinstance(source, EncodedSource) else None,
         "pages": _pages(source),
         "values": _values(source),
@@ -131,7 +134,7 @@ def _work(context: Context) -> dict[str, Any]:
     files = file_stamps(source)
     if files is not None:
         write_json(folder.whole("files", "json"), files)
-    found = origins(source)
+    found = origins(pictures_of(source))
     if found:
         write_json(folder.whole("origins", "json"), found)
     write_json(folder.whole("summary", "json"), summary)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shoal.sources import Batch, Source
 from shoal.sources.arrays import ArraySource
 from shoal.sources.encoded import EncodedSource
+from shoal.sources.pictured import rows_of
 from shoal.sources.store import FileStore
 from shoal.storage import StageFolder, read_npy, read_table
 
@@ -90,6 +91,7 @@ class Rows:
 
 def is_waited_for(source: Source) -> bool:
     """Tell whether reading waits: for a network, or for a disk past the system's cache."""
+    source = rows_of(source)
     if isinstance(source, EncodedSource):
         return source.store.is_far
     store = source.store if isinstance(source, ArraySource) else None

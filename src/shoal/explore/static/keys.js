@@ -27,7 +27,7 @@ const PLAIN = {
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
   c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
   i: () => state.run.metadata && set({ panel: state.panel === "filter" ? null : "filter" }),
-  s: () => state.run.thumb && set({ panel: state.panel === "search" ? null : "search" }),
+  s: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "search" ? null : "search" }),
   e: () => set({ dialog: { kind: "export" } }),
   f: full,
   " ": () => step(1),

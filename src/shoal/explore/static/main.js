@@ -46,7 +46,7 @@ function Top() {
     <button onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
     ${!run.read_only && html`<button onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
     <button onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
-    ${run.thumb && html`<button onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
+    ${run.thumb && run.kind === "images" && html`<button onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
     <button onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
     <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
     <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>

@@ -1,0 +1,122 @@
+"""Images in a column of a table in memory: their bytes, or the paths of their files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.sources.asked import Asked
+from shoal.sources.base import Source
+from shoal.sources.encoded import spread
+from shoal.sources.formats import extension_of
+from shoal.sources.frames import FRAME
+from shoal.sources.listing import are_images, path_column
+from shoal.sources.parquet_images import EMPTY, ImageColumn, cell_blobs, image_candidate
+from shoal.sources.parquet_paths import IMAGES, path_candidate, path_texts
+from shoal.sources.several import open_images
+
+_TRIED = 50
+
+
+@dataclass(frozen=True, eq=False)
+class FrameImages:
+    """Encoded images in a column of an Arrow table (pickling it copies them)."""
+
+    cells: Any
+    column: ImageColumn
+    paths: tuple[str, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """How many images there are."""
+        return len(self.cells)
+
+    @property
+    def is_far(self) -> bool:
+        """They are in memory."""
+        return False
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Give the bytes of each of the rows ``start..stop``, or why there are none."""
+        part = self.cells.slice(start, stop - start).combine_chunks()
+        for blob in cell_blobs(part, self.column):
+            yield SourceError(EMPTY) if blob is None else blob
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Paths that lie beside the bytes; None without."""
+        return list(self.paths[start:stop]) or None
+
+    @property
+    def label_origin(self) -> None:
+        """None: labels are another column of the table."""
+
+    def labels(self) -> None:
+        """Return none; see `label_origin`."""
+
+    def path(self, row: int) -> Path | None:
+        """They have no files."""
+        return None
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Up to `count` rows from all over."""
+        return spread(self.n_rows, count)
+
+    def facts(self) -> dict[str, Any]:
+        """Give a hash of all images."""
+        digest = hashlib.blake2b(digest_size=16)
+        for blob in self.blobs(0, self.n_rows):
+            digest.update(b"" if isinstance(blob, SourceError) else blob)
+        return {"content": digest.hexdigest()}
+
+
+def frame_pictures(table: Any, asked: Asked) -> Source | None:
+    """Open the images that lie beside vectors in a table in memory; None without any.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        From `frames.to_frame`. Paths are relative to the current folder.
+    asked : Asked
+        What the caller said of the table; of its images only their size counts.
+    """
+    plain = Asked(None, None, None, None, asked.image_size)
+    for field in table.schema:
+        column, cells = image_candidate(field, _leaves(field)), table.column(field.name)
+        if column and _are_images(cells.slice(0, _TRIED).combine_chunks(), column):
+            store = FrameImages(cells, column, _paths(cells) if column.path else ())
+            return plain.encoded(store, f"{FRAME}, column {field.name}")
+    names = [field.name for field in table.schema if path_candidate(field, _leaves(field))]
+    texts = {name: path_texts(table.column(name).slice(0, _TRIED)) for name in names}
+    at = path_column(names, lambda at: are_images(texts[names[at]], IMAGES))
+    if at is None:
+        return None
+    paths = path_texts(table.column(names[at]))
+    return open_images(Path(os.getcwd()), paths, f"{FRAME}, column {names[at]}", plain)
+
+
+def _are_images(cells: Any, column: ImageColumn) -> bool:
+    """Tell whether some of the cells are images."""
+    return any(isinstance(b, bytes) and extension_of(b) for b in cell_blobs(cells, column))
+
+
+def _leaves(field: Any) -> list[str]:
+    """List what a column is made of, as Parquet files do."""
+    inner = field.type
+    return [field.name] + (
+        [f"{field.name}.{part.name}" for part in inner] if pa.types.is_struct(inner) else []
+    )
+
+
+def _paths(cells: Any) -> tuple[str, ...]:
+    """Return the paths beside the bytes; none where they do not name all rows."""
+    paths = path_texts(cells)
+    return tuple(paths) if all(paths) and len(set(paths)) == len(paths) else ()
