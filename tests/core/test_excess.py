@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from shoal.core.excess import plain_log_ratio, split_excess
+from shoal.core.excess import split_excess
 from shoal.core.graph import build_graph
 from shoal.core.nearest import nearest_neighbours
+from shoal.core.null import null_log_ratio
 
 seeds = st.integers(0, 9999)
 
@@ -52,22 +53,16 @@ def slow_excess(x, weights, inverse, matrix, low, middle, high):
     upper = mean_edge * (count + np.sqrt(count) + 0.5)
     s_a, s_b = inside[0] + upper, inside[1] + upper
     ratio = upper * (s_a + s_b) / (s_a * s_b)
-    expected = 2 * (step / max(sum(inside), 1e-300)) / max(extent, 1e-300)
+    step_share = max(step / max(sum(inside), 1e-300) / max(extent, 1e-300), 1e-12)
     run = slice(low, high)
     dimension = 1 / max(np.average(inverse[run], weights=weights[run]), 1e-3)
-    return np.log(max(expected, 1e-12) / ratio) - plain_log_ratio(dimension)
+    return np.log(2 * step_share / ratio) - null_log_ratio(dimension, 1 / step_share, high - low)
 
 
 def of_rows(x, middle):
     graph = build_graph(*nearest_neighbours(x, 10))
     edges = (graph.indptr, graph.indices, graph.weights)
     return split_excess(x, np.ones(len(x)), graph.inverse_dimension, edges, 0, middle, len(x))
-
-
-def test_plain_ratio_hand_computed():
-    assert plain_log_ratio(1) == pytest.approx(1.9)
-    assert plain_log_ratio(0.1) == plain_log_ratio(0.5)
-    assert plain_log_ratio(2) > plain_log_ratio(8) > plain_log_ratio(64) > -1.1
 
 
 def test_four_rows_on_a_line_hand_computed():
@@ -78,7 +73,7 @@ def test_four_rows_on_a_line_hand_computed():
     ratio = 2.5 * 9 / 4.5**2
     expected = 2 / np.sqrt(12)
     found = excess_of(x, np.ones(4), np.ones(4), path, 0, 2, 4)
-    assert found == pytest.approx(np.log(expected / ratio) - 1.9)
+    assert found == pytest.approx(np.log(expected / ratio) - null_log_ratio(1, np.sqrt(12), 4))
 
 
 @given(seeds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.output import number, print_table
+from shoal.cli.output import number, print_table, say
 from shoal.errors import InputError, ShoalError
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
                 "excess": layer.excess,
                 "stability": layer.stability,
                 "primary": layer.primary,
+                "weak": layer.weak,
             }
         )
     return facts
@@ -88,7 +89,7 @@ def print_layers(run: Run) -> None:
     facts = layer_facts(run)
     lines = [
         [
-            f"{fact['layer']}{' primary' if fact['primary'] else ''}",
+            f"{fact['layer']}{' primary' if fact['primary'] else ''}{' weak' * fact['weak']}",
             *(number(fact[name]) for name in ("k", "excess", "stability")),
             *(number(fact[name]) for name in ("largest", "median", "smallest")),
         ]
@@ -98,3 +99,21 @@ def print_layers(run: Run) -> None:
     primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
     of = f", a sample of {run.sample_of:,} rows" if run.sample_of else ""
     print_table(f"Layers of {run.path}{of}", names, lines, primary)
+    for sentence in layer_notes(facts):
+        say(sentence)
+
+
+def layer_notes(facts: list[dict[str, Any]]) -> list[str]:
+    """Say what weak layers mean, and what to try where there is only one cluster."""
+    if len(facts) == 1 and facts[0]["k"] == 1:
+        return [
+            "No split is beyond what structureless data of this size and shape show, so there is "
+            "one cluster.",
+            "Try other --features, more rows, or --layers 10 for a cut into 10 all the same.",
+        ]
+    if any(fact["weak"] for fact in facts):
+        return [
+            "weak: the last splits of such a layer are hardly clearer than those that chance makes "
+            "in structureless data; look at its clusters before you rely on them."
+        ]
+    return []

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.dendrogram import Dendrogram
-from shoal.core.layers import NOISE, SURE
+from shoal.core.null import REAL, SURE
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def held(
         elif forced[v] or (below[first] and below[second]):
             real[v] = least if np.isnan(real[v]) else max(real[v], least)
         elif below[v]:
-            if real[v] >= NOISE:
+            if real[v] >= REAL:
                 real[v] = max(real[v], least)
             else:
                 real[v], follow[v] = np.nan, first if below[first] else second

@@ -6,24 +6,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from shoal.core.null import null_log_ratio
+
 # What plain geometry would make of a cut through a pile of equal rows: as much as in a round group
 # of some hundred rows in very many dimensions, where the sparsest cuts are least sparse.
 _PILE = 0.5
 _LENGTH = np.sqrt(12.0)  # of a homogeneous piece, in standard deviations
-
-
-def plain_log_ratio(dimension: float) -> float:
-    """Give the mean of ln(geometry / ratio) at the best split of a homogeneous piece.
-
-    Fitted on uniform, Gaussian and heavy-tailed clouds, isotropic and not, of 2 to 64
-    dimensions and 500 to 50,000 rows; the residuals lie between −0.4 and 0.7.
-
-    Parameters
-    ----------
-    dimension : float
-        Intrinsic dimension of the piece.
-    """
-    return -1.1 + 3.0 / max(dimension, 0.5) ** 0.87
 
 
 def split_excess(
@@ -97,8 +85,9 @@ def split_excess(
         return float(np.log(_PILE / ratio))
     mean_inverse = np.average(inverse_dimension[low:high], weights=part)
     dimension = 1.0 / max(float(mean_inverse), 1e-3)
-    expected = _crossed(along, part, sides, bounds - low, steps, insides)
-    return float(np.log(max(expected, 1e-12) / ratio) - plain_log_ratio(dimension))
+    expected = max(_crossed(along, part, sides, bounds - low, steps, insides), 1e-12)
+    null = null_log_ratio(dimension, 2.0 / expected, high - low)
+    return float(np.log(expected / ratio) - null)
 
 
 def _along_axis(

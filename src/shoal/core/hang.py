@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.excess import split_excess
 from shoal.core.graph import Graph
-from shoal.core.layers import SURE
+from shoal.core.null import SURE
 from shoal.core.tree import Tree
 
 _SEARCH = 0.25

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from math import erf, log, sqrt
+from math import ceil, erf, log, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.null import WEAK, finest_threshold, has_structure
+from shoal.core.primary import primary_k
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError
 
-# No structureless set reached an excess of 0.8; no layer is marked under this.
-NOISE = 1.2
-# Splits from here on are in every primary layer.
-SURE = 3.0
-_LADDER = (4.0, 3.0, 2.5, 2.0, 1.5)
-_REACH = 0.25
-_LEAP = 1.45
+# The law by which pairs of clusters are told to be one or two: centre 1.8 up to 5,000
+# rows, and 0.36 more for each factor e, as more rows show finer structure; settled on MNIST.
 _CENTRE, _GROWTH, _FEW = 1.8, 0.36, 5000
 _WIDTH = 0.8
 _MOST_ROWS = 100_000.0
+# A layer has at most this many times the clusters of the one before it ...
+_STEP = 1.6
+# ... unless there would be more layers than a person looks through ...
+_MOST_LAYERS = 12
+# ... or the splits between are alike: a third of the spread of structureless splits.
+_ALIKE = 0.15
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,14 @@ class Layer:
     stability: float
     primary: bool = False
 
+    @property
+    def weak(self) -> bool:
+        """True where splits as faint as its last one are found in structureless data, too."""
+        return self.k > 1 and self.excess < WEAK
+
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values; what is not finite becomes None."""
-        plain = asdict(self)
+        """Return plain values; what is not finite becomes None."""
+        plain = {**asdict(self), "weak": self.weak}
         for name in ("excess", "stability"):
             plain[name] = plain[name] if np.isfinite(plain[name]) else None
         return plain
@@ -63,32 +70,6 @@ class Layer:
         excess = (np.inf if k == 1 else -np.inf) if plain["excess"] is None else plain["excess"]
         stability = np.nan if plain["stability"] is None else float(plain["stability"])
         return cls(k, float(excess), stability, bool(plain["primary"]))
-
-
-def primary_threshold(excess: NDArray, n_rows: float) -> float:
-    """Choose the threshold of the primary layer: the gap that most thresholds fall into.
-
-    Thresholds are drawn, in thought, from a normal law; the answer is the lower end of the
-    gap between successive excesses that catches most of them. So a clear gap wins wherever
-    it is, and without one the centre decides. The centre rises slowly with the number of
-    rows, as more rows show finer structure: 1.8 up to 5,000 rows, + 0.36 for each factor e.
-    Splits with an excess of 3.0 and more are always taken, those under 1.2 never.
-
-    Parameters
-    ----------
-    excess : ndarray
-        The excess of all splits that are large enough, not rising, before any vote.
-    n_rows : float
-        Rows that the graph tells of (`effective_rows`).
-    """
-
-    def below(x: float) -> float:
-        return chance_of_real(min(max(x, NOISE), SURE), n_rows)
-
-    ends = [SURE, *(float(e) for e in excess if NOISE < e < SURE), NOISE]
-    masses = [below(a) - below(b) for a, b in pairwise(ends)]
-    best = int(np.argmax(masses))
-    return (ends[best] + ends[best + 1]) / 2
 
 
 def chance_of_real(excess: float, n_rows: float) -> float:
@@ -105,39 +86,31 @@ def effective_rows(weights: NDArray) -> float:
     return min(float(np.sqrt(len(weights) * np.sum(weights))), _MOST_ROWS)
 
 
-def snapped(excess: NDArray, threshold: float) -> float:
-    """Move a threshold into the middle of the widest gap within a quarter of it."""
-    near = [float(e) for e in excess if abs(e - threshold) < _REACH]
-    ends = [threshold + _REACH, *near, threshold - _REACH]
-    widths = [a - b for a, b in pairwise(ends)]
-    best = int(np.argmax(widths))
-    return (ends[best] + ends[best + 1]) / 2
-
-
 def find_layers(
     tree: Tree,
-    unvoted: NDArray,
     weights: NDArray,
     resampled: Resampled | None,
     asked: Sequence[int] | None = None,
     detail: float | None = None,
+    least_k: int = 1,
 ) -> tuple[Layer, ...]:
     """Mark the layers of a tree, coarse to fine, one of them primary.
+
+    Where the data show no more than structureless ones (`has_structure`), K = 1 is the only one.
+    Otherwise they go from two clusters to the last split that may be real.
 
     Parameters
     ----------
     tree : Tree
-    unvoted : ndarray
-        The excess of all large enough splits, those that failed the vote included: they
-        tell how high chance reaches in these data.
     weights : ndarray, shape (m,)
     resampled : Resampled or None
         For the stability; None leaves it unknown.
     asked : sequence of int, optional
         Mark these K, the first one primary, instead of the data's own.
     detail : float, optional
-        Excess from which a split counts in the primary layer; `primary_threshold` when not
-        given.
+        Excess from which a split counts in the primary layer; `primary_k` when not given.
+    least_k : int, default 1
+        Clusters that the primary layer has at least.
 
     Raises
     ------
@@ -145,7 +118,6 @@ def find_layers(
         When more clusters are asked for than there are rows.
     """
     m = tree.n_leaves
-    unvoted = unvoted[np.isfinite(unvoted)]
     if asked:
         if max(asked) > m:
             raise InputError(
@@ -154,11 +126,9 @@ def find_layers(
             )
         ks, primary = sorted(set(asked)), asked[0]
     else:
-        threshold = detail or primary_threshold(unvoted, effective_rows(weights))
-        primary = count_above(tree, threshold)
-        marks = {count_above(tree, snapped(unvoted, t)) for t in _LADDER}
-        ks = sorted({primary, *(k for k in marks if k > 1 and primary > 1)})
-        ks = sorted({*ks, *_between(tree, [k for k in ks if k >= primary])})
+        primary = max(choose_k(tree, weights, resampled, detail), least_k)
+        finest = max(primary, count_above(tree, finest_threshold(tree.excess)))
+        ks = ladder(tree, primary, finest) if primary > 1 else [1]
     return tuple(
         Layer(
             k,
@@ -170,14 +140,48 @@ def find_layers(
     )
 
 
-def _between(tree: Tree, ks: list[int]) -> list[int]:
-    """Fill leaps from one K to half as many again or more: the widest gap on the way."""
-    found = []
-    for low, high in pairwise(ks):
-        if high > _LEAP * low and high - low > 1:
-            drops = tree.excess[low - 1 : high - 2] - tree.excess[low : high - 1]
-            found.append(low + 1 + int(drops.argmax()))
-    return found
+def choose_k(
+    tree: Tree, weights: NDArray, resampled: Resampled | None, detail: float | None = None
+) -> int:
+    """Choose the K of the primary layer: 1 without structure, or all splits above `detail`."""
+    if detail is not None:
+        return count_above(tree, detail)
+    return primary_k(tree, weights, resampled) if has_structure(tree.excess) else 1
+
+
+def ladder(tree: Tree, primary: int, finest: int) -> list[int]:
+    """Choose the K of all layers: the primary one, the finest, and steps between them.
+
+    A step leads to the widest gap of the excess within reach, at most 1.6 times the clusters
+    away, so far as the splits differ. More than twelve layers make the steps wider.
+    """
+    reach = _STEP
+    while True:
+        found = {primary, finest}
+        low = primary
+        while finest > max(reach * low, low + 1):
+            low = _widest_gap(tree, low + 1, min(max(int(reach * low), low + 1), finest - 1), 0.0)
+            found.add(low)
+        high = primary
+        while high > 2:
+            high = _widest_gap(tree, max(2, ceil(high / reach)), high - 1, _ALIKE)
+            if high > 1:
+                found.add(high)
+        if len(found) <= _MOST_LAYERS:
+            return sorted(found)
+        reach *= 1.1
+
+
+def _widest_gap(tree: Tree, low: int, high: int, least: float) -> int:
+    """Return the K of ``low..high`` before the widest drop; coarser if none is wide."""
+    while high > 1:
+        ks = np.arange(low, high + 1)
+        drops = tree.excess[ks - 2] - tree.excess[ks - 1]
+        best = int(drops.argmax())
+        if drops[best] >= least:
+            return int(ks[best])
+        low, high = max(2, ceil(low / _STEP)), low - 1
+    return 1
 
 
 def count_above(tree: Tree, threshold: float) -> int:

@@ -14,7 +14,7 @@ from shoal.core.tree import Tree
 # Splits of a tree that are worth comparing: pieces below are smaller than any layer's.
 _MOST_SPLITS = 600
 _MOST_ROWS = 8000
-_LEAST_SEEN = 10  # rows: with fewer a graph of neighbours does not hold together in a part
+_LEAST_SEEN = 4  # rows: of fewer nothing can be told; of ten 80 % are in a part on average
 
 
 def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:
@@ -56,7 +56,7 @@ def agreement(
     Returns
     -------
     ndarray, shape (c,), float64
-        0..1; NaN where fewer than 10 rows of a cluster are in the part.
+        0..1; NaN where fewer than 4 rows of a cluster are in the part.
 
     References
     ----------

@@ -12,16 +12,9 @@ from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
-from shoal.core.layers import (
-    NOISE,
-    SURE,
-    Layer,
-    count_above,
-    effective_rows,
-    find_layers,
-    primary_threshold,
-)
+from shoal.core.layers import Layer, choose_k, find_layers
 from shoal.core.nearest import nearest_neighbours
+from shoal.core.null import REAL, SURE, has_structure
 from shoal.core.piles import find_piles
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
@@ -129,8 +122,8 @@ def fit_structure(
         resampled = Resampled.of(m, fit, seed, resamples, workers, graph.copies)
         for one in draws:
             one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
-    chosen = most_typical(draws)
-    marked = find_layers(chosen.tree, chosen.unvoted, weights, resampled, asked, detail)
+    chosen = most_typical(draws, weights, resampled)
+    marked = find_layers(chosen.tree, weights, resampled, asked, detail, chosen.least_k())
     return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances)
 
 
@@ -156,8 +149,6 @@ class _Draw:
     plan: Dendrogram
     excess: NDArray[np.float64]
     tree: Tree
-    unvoted: NDArray[np.float32]
-    rows: float
     detail: float | None
     groups: NDArray[np.int32] | None = None
     constraints: Constraints | None = None
@@ -181,8 +172,7 @@ class _Draw:
         plan = Dendrogram(vectors, weights, graph, communities, groups)
         least, fewest = smallest_cluster(weights, min_size), fewest_leaves(len(vectors), min_size)
         excess = all_excess(plan, vectors, weights, graph, least, fewest)
-        tree, rows = hang(plan, excess), effective_rows(weights)
-        draw = cls(plan, excess, tree, tree.excess, rows, detail, groups, constraints)
+        draw = cls(plan, excess, hang(plan, excess), detail, groups, constraints)
         if constraints is not None:
             draw.tree = hang(plan, *draw.held(excess, plan.children[:, 0]))
         return draw
@@ -198,22 +188,38 @@ class _Draw:
 
     @property
     def surpasses_noise(self) -> bool:
-        """Whether any split could make a layer."""
-        return bool(np.nanmax(self.excess, initial=-np.inf) > NOISE)
+        """Whether any layer could be marked."""
+        return has_structure(self.tree.excess) or (self.detail or np.inf) <= self.tree.excess[0]
 
-    def primary_labels(self) -> NDArray[np.int32]:
-        """Give the clusters of the primary layer."""
-        threshold = self.detail or primary_threshold(self.unvoted, self.rows)
-        return self.tree.labels(count_above(self.tree, threshold))
+    def primary_labels(
+        self, weights: NDArray[np.float64], resampled: Resampled | None
+    ) -> NDArray[np.int32]:
+        """Return the clusters of the primary layer."""
+        k = max(choose_k(self.tree, weights, resampled, self.detail), self.least_k())
+        return self.tree.labels(k)
+
+    def least_k(self) -> int:
+        """Return the least K at which all groups that people told apart lie in clusters apart."""
+        if self.constraints is None or not len(self.constraints.apart):
+            return 1
+        groups, first = np.unique(self.constraints.group, return_index=True)
+        of = dict(zip(groups.tolist(), first.tolist(), strict=True))
+        pairs = [(of[a], of[b]) for a, b in self.constraints.apart.tolist() if a in of and b in of]
+        if not pairs:
+            return 1
+        one, other = np.asarray(pairs).T
+        return int(self.tree.apart(one, other).max())
 
 
-def most_typical(draws: list[_Draw]) -> _Draw:
-    """Give the draw whose primary layer agrees best with those of the others (mean ARI)."""
+def most_typical(
+    draws: list[_Draw], weights: NDArray[np.float64], resampled: Resampled | None
+) -> _Draw:
+    """Return the draw whose primary layer agrees best with those of the others (mean ARI)."""
     if len(draws) < 3:
         return draws[0]
     from sklearn.metrics import adjusted_rand_score
 
-    labels = [one.primary_labels() for one in draws]
+    labels = [one.primary_labels(weights, resampled) for one in draws]
     agreement = np.zeros((len(draws), len(draws)))
     for i in range(len(draws)):
         for j in range(i):
@@ -230,7 +236,7 @@ def _tiny(m: int, asked: tuple[int, ...] | None) -> Structure:
     )
     other = np.arange(m - 1, -1, -1, dtype=np.int32)[:, None][:, : m - 1]
     ones = np.ones((m, m - 1), np.float32)
-    marked = find_layers(tree, tree.excess, np.ones(m), None, asked)
+    marked = find_layers(tree, np.ones(m), None, asked)
     return Structure(tree, marked, other, ones, ones)
 
 
@@ -266,7 +272,7 @@ def vote(
         The child to follow where no split stands; −1 to end there.
     """
     real, follow = excess.copy(), plan.children[:, 0].copy()
-    candidates = np.flatnonzero(excess >= NOISE)
+    candidates = np.flatnonzero(excess >= REAL)
     candidates = candidates[np.argsort(-excess[candidates], kind="stable")][:_VOTED]
     sides = plan.children[candidates].ravel()
     seen = resampled.stability(plan.order, np.stack([plan.low[sides], plan.high[sides]], 1))
@@ -274,7 +280,7 @@ def vote(
     confirmed[sides] = ~(seen < _AGREED)
     for v in range(plan.n_leaves, plan.root + 1):
         first, second = plan.children[v]
-        if excess[v] >= NOISE:
+        if excess[v] >= REAL:
             if not confirmed[second]:
                 real[v], follow[v] = np.nan, first if confirmed[first] else -1
             elif not confirmed[first]:

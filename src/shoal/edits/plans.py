@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal.core.layers import NOISE
+from shoal.core.null import REAL
 from shoal.core.text import encodable
 from shoal.core.tree import Tree
 from shoal.edits.errors import LockedError, NameTakenError, Proposal
@@ -118,7 +118,7 @@ def own_parts(tree: Tree, ranks: NDArray[np.int64], cluster: int) -> int:
         raise InputError(
             f"the tree marks no split under cluster {cluster}: say into how many parts"
         )
-    ends = np.append(excess[1:], min(NOISE, float(excess[-1])))
+    ends = np.append(excess[1:], min(REAL, float(excess[-1])))
     return 2 + int((excess - ends).argmax())
 
 

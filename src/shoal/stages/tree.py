@@ -19,7 +19,7 @@ def _facts(context: Context) -> dict[str, Any]:
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     return {
         **learnt,
-        "version": 3,
+        "version": 4,
         "seed": settings.seed,
         "layers": settings.layers,
         "detail": settings.detail,

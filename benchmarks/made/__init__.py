@@ -1,0 +1,1 @@
+"""Labelled image collections that are made here, without a network."""

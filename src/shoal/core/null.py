@@ -1,0 +1,95 @@
+"""What structureless data show, and when a split is more than that.
+
+Only the question of what is *real* is answered here; which of the real splits are shown first is
+another one (`core.primary`).
+"""
+
+from __future__ import annotations
+
+from math import erfc, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+# In 45,000 splits of 220 structureless sets the excess has mean 0 and this standard deviation,
+# whatever the size of the piece.
+SPREAD = 0.45
+# Excess of a split that may be real: four in five of those lie under it.
+REAL = 0.4
+# Evidence, summed over the splits of a tree, from which data are said to have structure: 84 of 90
+# structureless sets of the benchmarks stay under it (benchmarks.null, benchmarks.structureless).
+STRUCTURE = 0.7
+# Excess that a split gets which people asked for: it is clear enough to be in most primary layers.
+SURE = 3.0
+# Under this a layer is weak: of the splits of structureless pieces one in a thousand lies above.
+WEAK = 1.2
+
+
+def null_log_ratio(dimension: float, steps: float, leaves: int) -> float:
+    """Return the mean of ln(geometry / ratio) at the splits of a structureless piece.
+
+    Fitted on 220 sets of 150 to 6,000 rows and 2 to 64 dimensions: uniform, Gaussian, heavy-tailed
+    and skewed clouds, round and uneven, long bars and cigars, slabs, rings, rolls, spheres and
+    simplices; the residuals have a standard deviation of 0.45.
+
+    Parameters
+    ----------
+    dimension : float
+        Intrinsic dimension of the piece as its nearest neighbours show it.
+    steps : float
+        Extent of the piece along the axis of the split, in mean steps of an edge along it. Where a
+        long thin piece is cut across there were many places to cut at, and chance made one of them
+        sparse: the effective dimension ln(leaves) / ln(steps) is low then, whatever the
+        neighbours show.
+    leaves : int
+        Leaves of the piece. In a small one, few edges leave the observed ratio uncertain, which
+        the excess is charged for; that would make every small split less than nothing.
+    """
+    effective = max(float(np.log(max(leaves, 2))) / float(np.log(max(steps, 1.5))), 0.5)
+    return (
+        -2.42
+        + 0.97 / max(dimension, 0.5) ** 0.87
+        + 4.44 / effective**0.87
+        - 8.0 / max(leaves, 2) ** 0.65
+    )
+
+
+def evidence(excess: NDArray) -> float:
+    """Sum what the splits of a tree have beyond chance: many weak ones count like a strong one.
+
+    Parameters
+    ----------
+    excess : ndarray
+        Of the splits of a tree, each capped by that of the split above it; in structureless data
+        the first caps them all.
+    """
+    finite = excess[np.isfinite(excess)].astype(np.float64)
+    return float(np.maximum(finite - REAL, 0.0).sum())
+
+
+def has_structure(excess: NDArray) -> bool:
+    """Tell whether the splits of a tree show more together than those of structureless data."""
+    return evidence(excess) >= STRUCTURE
+
+
+def finest_threshold(excess: NDArray) -> float:
+    """Return the excess down to which splits are shown: `REAL`, or less for many weak ones.
+
+    A small group, seen by few edges, hardly reaches `REAL`; but where twice as many splits
+    lie above some lower excess than would in structureless data, most of them are real.
+
+    Parameters
+    ----------
+    excess : ndarray
+        Of the splits of a tree, falling.
+
+    References
+    ----------
+    Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995).
+    """
+    finite = excess[np.isfinite(excess)].astype(np.float64)
+    for threshold in np.linspace(0.0, REAL, 9)[:-1].tolist():
+        by_chance = len(finite) * 0.5 * erfc(threshold / (SPREAD * sqrt(2.0)))
+        if (finite >= threshold).sum() >= 2.0 * by_chance:
+            return threshold
+    return REAL
