@@ -132,7 +132,7 @@ def test_names_are_cleaned():
 
 @pytest.mark.parametrize(
     ("excess", "parts"),
-    [([5, 4.8, 1.5], 3), ([5, 2, 1.9], 2), ([3], 2), ([9, 8, 7, 6.5], 5), ([1.0, 0.9], 2)],
+    [([5, 4.8, 1.5], 3), ([5, 2, 1.9], 2), ([3], 2), ([9, 8, 7, 6.5], 5), ([0.39, 0.2], 2)],
 )
 def test_the_widest_gap_says_into_how_many_parts(excess, parts):
     splits = np.arange(1, len(excess) + 2, dtype=np.int32)
