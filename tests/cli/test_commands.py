@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from shoal import api
+from shoal.api import Run
+from shoal.core.layers import Layer
 
 
 def test_layers(shoal, told, run):
@@ -207,6 +209,39 @@ def test_info(shoal, told, run, photos_run):
     assert [facts["rows"] for facts in both] == [600, 121]
     text = shoal("info", run, photos_run).stdout
     assert text.index("600 ") < text.index("121 grey images")
+
+
+def noise(folder, n=300):
+    """Rows without structure."""
+    path = folder / "noise.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32))
+    return path
+
+
+def test_one_cluster_comes_with_what_to_try_next(shoal, tmp_path):
+    out = tmp_path / "noise.shoal"
+    fitted = shoal("fit", noise(tmp_path), "-o", out, "-q").stdout
+    for text in (fitted, shoal("layers", out).stdout, shoal("info", out).stdout):
+        text = " ".join(text.split())
+        assert "One cluster: no split is clearer" in text
+        assert f"shoal labels {out} --k 10" in text
+
+
+def test_one_cluster_that_was_asked_for_is_not_said_to_be_all_there_is(shoal, digits, tmp_path):
+    out = tmp_path / "one.shoal"
+    fitted = shoal("fit", digits, "--key", "images", "-o", out, "-q", "--layers", 1)
+    assert (fitted.exit_code, "no split is clearer" in fitted.stdout) == (0, False)
+
+
+@pytest.mark.parametrize("excess", [0.9, 2.0])
+def test_a_weak_layer_is_explained(shoal, told, run, monkeypatch, excess):
+    layers = Layer(2, 3.0, 0.9, True), Layer(5, excess, 0.5)
+    monkeypatch.setattr(Run, "layers", layers)
+    weak = excess < 1
+    assert [layer["weak"] for layer in told("layers", run)["layers"]] == [False, weak]
+    for command in ("layers", "info"):
+        text = " ".join(shoal(command, run).stdout.split())
+        assert ("weak: the last splits of this layer are hardly clearer" in text) == weak
 
 
 def test_version(shoal, told):

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from shoal.core.excess import split_excess
+from shoal.core.communities import find_communities
+from shoal.core.dendrogram import Dendrogram
+from shoal.core.excess import _PILE, split_excess
 from shoal.core.graph import build_graph
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import null_log_ratio
@@ -31,6 +33,20 @@ def excess_of(x, weights, inverse, matrix, low, middle, high):
     return split_excess(x, weights, inverse, edges_of(matrix), low, middle, high)
 
 
+def slow_ratio(weights, matrix, a, b):
+    inside = [matrix[np.ix_(side, side)].sum() for side in (a, b)]
+    across = matrix[np.ix_(a, b)]
+    number = sum((matrix[np.ix_(side, side)] > 0).sum() for side in (a, b)) + (across > 0).sum()
+    if number == 0:
+        return None
+    mean_edge = (sum(inside) + across.sum()) / number
+    mean_edge *= min(weights[a].mean(), weights[b].mean()) / weights[np.r_[a, b]].mean()
+    count = across.sum() / mean_edge
+    upper = mean_edge * (count + np.sqrt(count) + 0.5)
+    s_a, s_b = inside[0] + upper, inside[1] + upper
+    return upper * (s_a + s_b) / (s_a * s_b)
+
+
 def slow_excess(x, weights, inverse, matrix, low, middle, high):
     a, b = np.arange(low, middle), np.arange(middle, high)
     axis = np.average(x[b], 0, weights[b]) - np.average(x[a], 0, weights[a])
@@ -43,16 +59,9 @@ def slow_excess(x, weights, inverse, matrix, low, middle, high):
     step = sum(
         matrix[i, j] * abs(along[i] - along[j]) for side in (a, b) for i in side for j in side
     )
-    across = matrix[np.ix_(a, b)]
-    number = sum((matrix[np.ix_(side, side)] > 0).sum() for side in (a, b)) + (across > 0).sum()
-    if number == 0:
+    ratio = slow_ratio(weights, matrix, a, b)
+    if ratio is None:
         return 0.0
-    mean_edge = (sum(inside) + across.sum()) / number
-    mean_edge *= min(weights[a].mean(), weights[b].mean()) / weights[low:high].mean()
-    count = across.sum() / mean_edge
-    upper = mean_edge * (count + np.sqrt(count) + 0.5)
-    s_a, s_b = inside[0] + upper, inside[1] + upper
-    ratio = upper * (s_a + s_b) / (s_a * s_b)
     step_share = max(step / max(sum(inside), 1e-300) / max(extent, 1e-300), 1e-12)
     run = slice(low, high)
     dimension = 1 / max(np.average(inverse[run], weights=weights[run]), 1e-3)
@@ -178,3 +187,17 @@ def test_empty_space_between_pieces_of_a_side_does_not_hide_a_split():
     bounds = np.array([0, 60, 120, 180])
     assert split_excess(*parts) < 0
     assert split_excess(*parts, bounds) > 2
+
+
+@pytest.mark.parametrize("d", [64, 300])
+def test_a_pile_is_no_more_of_a_discovery_than_the_best_split_of_a_round_group(d):
+    # the excess of a pile is ln(_PILE / ratio), as by hand above: 0 at the ratio of chance
+    found = []
+    for seed in range(6):
+        x = np.random.default_rng([seed, d]).normal(size=(150, d)).astype(np.float32)
+        graph = build_graph(*nearest_neighbours(x, 15), np.ones(150))
+        plan = Dendrogram(x, np.ones(150), graph, find_communities(graph, seed))
+        sides, matrix = plan.children[plan.root], graph.matrix().toarray()
+        a, b = (plan.order[plan.low[side] : plan.high[side]] for side in sides)
+        found.append(np.log(slow_ratio(np.ones(150), matrix, a, b)))
+    assert np.mean(found) == pytest.approx(np.log(_PILE), abs=0.25)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.core.layers import Layer, effective_rows, find_layers, ladder
+from shoal.core.layers import Layer, find_layers, ladder
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError
@@ -25,11 +25,6 @@ def same(a, b):
     return (a.k, a.primary) == (b.k, b.primary) and np.array_equal(
         [a.excess, a.stability], [b.excess, b.stability], equal_nan=True
     )
-
-
-def test_effective_rows():
-    assert effective_rows(np.full(100, 4.0)) == pytest.approx(200)
-    assert effective_rows(np.full(10**5, 100.0)) == 100_000
 
 
 def test_layers_hand_computed():

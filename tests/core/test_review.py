@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 
 from shoal.core.graph import build_graph, graph_again
 from shoal.core.nearest import nearest_neighbours
-from shoal.core.review import TornRows, near_pairs, torn_by_margin, torn_by_ties, uncertainty
+from shoal.core.null import REAL, WEAK
+from shoal.core.review import (
+    TornRows,
+    chance_of_two,
+    near_pairs,
+    torn_by_margin,
+    torn_by_ties,
+    uncertainty,
+)
 
 
 def clouds(gap, n=300):
@@ -20,8 +28,15 @@ def clouds(gap, n=300):
 def pairs(gap):
     x, labels = clouds(gap)
     graph = build_graph(*nearest_neighbours(x, 15))
-    found = near_pairs(x, np.ones(len(x)), graph, labels, len(x))
+    found = near_pairs(x, np.ones(len(x)), graph, labels)
     return {(min(p.one, p.other), max(p.one, p.other)): p for p in found}, labels
+
+
+def test_a_split_is_asked_about_most_where_it_is_just_beyond_chance():
+    # one person's two kinds are another's one between chance's reach and a clear split
+    open_ = [uncertainty(chance_of_two(excess)) for excess in (-2.0, REAL, WEAK, 5.0)]
+    assert min(open_[1:3]) > 0.9
+    assert max(open_[0], open_[3]) < 0.2
 
 
 def test_clusters_that_are_one_cloud_are_the_same():
@@ -48,22 +63,22 @@ def test_pairs_that_are_known_are_not_compared_again():
     graph = build_graph(*nearest_neighbours(x, 15))
     parts = labels * 2 + (x[:, 1] > 0)
     known: dict = {}
-    first = near_pairs(x, np.ones(len(x)), graph, parts, len(x), known)
+    first = near_pairs(x, np.ones(len(x)), graph, parts, known)
     assert len(known) == len(first) > 1
     renumbered = np.array([5, 3, 1, 0, 2, 4])[parts]
-    again = near_pairs(x, np.ones(len(x)), graph, renumbered, len(x), known)
+    again = near_pairs(x, np.ones(len(x)), graph, renumbered, known)
     assert len(known) == len(first)
-    assert again == near_pairs(x, np.ones(len(x)), graph, renumbered, len(x))
+    assert again == near_pairs(x, np.ones(len(x)), graph, renumbered)
     parts[parts == 1] = 0
-    merged = near_pairs(x, np.ones(len(x)), graph, parts, len(x), known)
-    assert merged == near_pairs(x, np.ones(len(x)), graph, parts, len(x))
+    merged = near_pairs(x, np.ones(len(x)), graph, parts, known)
+    assert merged == near_pairs(x, np.ones(len(x)), graph, parts)
 
 
 def test_rows_without_a_cluster_are_left_out():
     x, labels = clouds(0.5)
     graph = build_graph(*nearest_neighbours(x, 15))
     labels[:300] = -1
-    assert near_pairs(x, np.ones(len(x)), graph, labels - (labels > 0), len(x)) == []
+    assert near_pairs(x, np.ones(len(x)), graph, labels - (labels > 0)) == []
 
 
 def test_the_graph_again_is_the_graph():

@@ -138,8 +138,6 @@ def print_outcome(run: Run) -> None:
             f"These are the groups of {run.n_rows:,} rows drawn at random: "
             f"{run.sample_of - run.n_rows:,} of {run.sample_of:,} rows were not looked at."
         )
-    if run.primary.k == 1:
-        say("No groups stand out: one cluster. Any other number can be had with --k.")
     if bad:
         reason = run.quarantine["reason"][0].as_py()
         see = command("shoal", "info", run.path)

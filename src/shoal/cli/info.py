@@ -7,7 +7,7 @@ from typing import Any
 
 from shoal.cli.options import JsonOption, RunsArgument
 from shoal.cli.output import print_facts, print_json, remark, say
-from shoal.cli.runs import open_run
+from shoal.cli.runs import layer_notes, open_run
 from shoal.errors import RunError
 
 _MOST_LISTED = 20
@@ -20,31 +20,33 @@ def info(runs: RunsArgument, json: JsonOption = False) -> None:
     """
     found = [_known(run) for run in runs]
     if json:
-        all_facts = [{**facts, "quarantine": bad.to_pylist()} for facts, bad in found]
+        all_facts = [{**facts, "quarantine": bad.to_pylist()} for facts, bad, _ in found]
         print_json(all_facts if len(runs) > 1 else all_facts[0])
         return
-    for at, (facts, bad) in enumerate(found):
+    for at, one in enumerate(found):
         if at:
             say()
-        _print(facts, bad)
+        _print(*one)
 
 
-def _known(run: Path) -> tuple[dict[str, Any], Any]:
-    """Return what is known of a run, and its quarantine as an Arrow table."""
+def _known(run: Path) -> tuple[dict[str, Any], Any, list[str]]:
+    """Return what is known of a run, its quarantine as an Arrow table, and notes on its layers."""
     try:
         opened = open_run(run)
-        return opened.info(), opened.quarantine
+        return opened.info(), opened.quarantine, layer_notes(opened)
     except RunError:
         _print_odd(_odd(run))
         raise
 
 
-def _print(facts: dict[str, Any], bad: Any) -> None:
+def _print(facts: dict[str, Any], bad: Any, notes: list[str]) -> None:
     """Print what is known of a run."""
     from shoal.export.report import flat
 
     odd: list[str] = facts.pop("odd")
     print_facts(flat(facts))
+    for sentence in notes:
+        say(sentence)
     if bad.num_rows:
         say(f"{bad.num_rows:,} rows could not be read:")
         for entry in bad.slice(0, _MOST_LISTED).to_pylist():

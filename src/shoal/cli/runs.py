@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.cli.output import number, print_table, say
+from shoal.cli.output import command, number, print_table, say
 from shoal.errors import InputError, ShoalError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def cut(run: Run, layer: int | None, k: int | None) -> dict[str, int]:
 
 
 def layer_facts(run: Run) -> list[dict[str, Any]]:
-    """Give for each layer its number, K, sizes, excess, stability, and whether it is primary."""
+    """Return each layer's number, K, sizes, excess, stability; whether it is primary, or weak."""
     import numpy as np
 
     facts = []
@@ -99,21 +99,25 @@ def print_layers(run: Run) -> None:
     primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
     of = f", a sample of {run.sample_of:,} rows" if run.sample_of else ""
     print_table(f"Layers of {run.path}{of}", names, lines, primary)
-    for sentence in layer_notes(facts):
+    for sentence in layer_notes(run):
         say(sentence)
 
 
-def layer_notes(facts: list[dict[str, Any]]) -> list[str]:
-    """Say what weak layers mean, and what to try where there is only one cluster."""
-    if len(facts) == 1 and facts[0]["k"] == 1:
+def layer_notes(run: Run) -> list[str]:
+    """Say what weak layers are, and what to try next where the data mark one cluster only."""
+    from shoal.core.null import has_structure
+
+    if run.primary.k == 1 and not has_structure(run.tree.excess):
+        cut = command("shoal", "labels", run.path, "--k", min(10, run.tree.n_leaves))
         return [
-            "No split is beyond what structureless data of this size and shape show, so there is "
-            "one cluster.",
-            "Try other --features, more rows, or --layers 10 for a cut into 10 all the same.",
+            "One cluster: no split is clearer than those in structureless data of this size and "
+            "shape.",
+            "What may show more: other --features for images, or fewer columns (--leave-out) for a "
+            f"table, and more rows. To cut all the same: {cut}",
         ]
-    if any(fact["weak"] for fact in facts):
+    if any(layer.weak for layer in run.layers):
         return [
-            "weak: the last splits of such a layer are hardly clearer than those that chance makes "
-            "in structureless data; look at its clusters before you rely on them."
+            "weak: the last splits of this layer are hardly clearer than those in structureless "
+            "data, so look at its clusters before you rely on them."
         ]
     return []

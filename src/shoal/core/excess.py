@@ -1,4 +1,4 @@
-"""How much sparser a split is than plain geometry would make it."""
+"""How much sparser a split is than in structureless data."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from shoal.core.null import null_log_ratio
 
-# What plain geometry would make of a cut through a pile of equal rows: as much as in a round group
-# of some hundred rows in very many dimensions, where the sparsest cuts are least sparse.
+# The ratio at which a side of equal rows is no discovery. Geometry tells nothing of it, so it is
+# that of structureless pieces whose sparsest cuts are least sparse: round ones in very many
+# dimensions show 0.51 to 0.60 at their best split (100 to 200 rows, 64 to 1,000 dimensions).
 _PILE = 0.5
 _LENGTH = np.sqrt(12.0)  # of a homogeneous piece, in standard deviations
 
@@ -25,7 +26,7 @@ def split_excess(
     pieces: NDArray[np.int64] | None = None,
     copies: tuple[NDArray[np.float64], float] | None = None,
 ) -> float:
-    """Give the excess of splitting rows ``low..high`` at `middle`, everything in leaf order.
+    """Return the excess of splitting rows ``low..high`` at `middle`, everything in leaf order.
 
     The ratio of observed to expected weight between the sides a and b,
     w_ab (s_a + s_b) / (s_a s_b), is held against what a homogeneous piece of the same extent
@@ -86,7 +87,7 @@ def split_excess(
     mean_inverse = np.average(inverse_dimension[low:high], weights=part)
     dimension = 1.0 / max(float(mean_inverse), 1e-3)
     expected = max(_crossed(along, part, sides, bounds - low, steps, insides), 1e-12)
-    null = null_log_ratio(dimension, 2.0 / expected, high - low)
+    null = null_log_ratio(dimension, 2.0 / expected, int(np.count_nonzero(part)))
     return float(np.log(expected / ratio) - null)
 
 

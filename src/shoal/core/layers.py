@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, erf, log, sqrt
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,6 @@ from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError
 
-# The law by which pairs of clusters are told to be one or two: centre 1.8 up to 5,000
-# rows, and 0.36 more for each factor e, as more rows show finer structure; settled on MNIST.
-_CENTRE, _GROWTH, _FEW = 1.8, 0.36, 5000
-_WIDTH = 0.8
-_MOST_ROWS = 100_000.0
 # A layer has at most this many times the clusters of the one before it ...
 _STEP = 1.6
 # ... unless there would be more layers than a person looks through ...
@@ -70,20 +65,6 @@ class Layer:
         excess = (np.inf if k == 1 else -np.inf) if plain["excess"] is None else plain["excess"]
         stability = np.nan if plain["stability"] is None else float(plain["stability"])
         return cls(k, float(excess), stability, bool(plain["primary"]))
-
-
-def chance_of_real(excess: float, n_rows: float) -> float:
-    """Give the chance that a split of some excess is taken, by the law of thresholds, 0..1."""
-    centre = _CENTRE + _GROWTH * max(0.0, log(n_rows / _FEW))
-    return 0.5 * (1.0 + erf((excess - centre) / (_WIDTH * sqrt(2.0))))
-
-
-def effective_rows(weights: NDArray) -> float:
-    """Give the geometric mean of representatives and rows: the detail that a graph resolves.
-
-    At most 100,000, above which no more detail was seen.
-    """
-    return min(float(np.sqrt(len(weights) * np.sum(weights))), _MOST_ROWS)
 
 
 def find_layers(

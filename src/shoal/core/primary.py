@@ -11,7 +11,7 @@ from shoal.core.tree import Tree
 
 _MOST = 600  # splits looked at: a person is not shown more clusters first
 # How much the clusters' information counts beside the gap, and how steeply it falls with their
-# stability: 2 to 6 and 2 to 4 do about as well on the chosen half of benchmarks.answers.
+# stability: 2 to 6 and 2 to 4 do about as well on the chosen half of benchmarks.labelled.
 _INFORMATION = 3.0
 _STEEP = 3.0
 _SATURATED = 4.0  # of an excess: from there on a split is as clear as can be

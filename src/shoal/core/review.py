@@ -15,11 +15,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import expit
 
 from shoal.core.excess import split_excess
 from shoal.core.graph import Graph
-from shoal.core.layers import chance_of_real
 
+# The excess at which the sides of a split are of two kinds as often as of one, and how fast that
+# changes: a logistic curve fitted on the chosen half of benchmarks.labelled (docs/design.md).
+_EVEN, _SLOPE = 1.0, 1.0
 _NEAREST = 3  # clusters that each is compared with
 _SHOWN = 12
 _EXAMPLES = 24
@@ -34,7 +37,7 @@ class Pair:
     one, other
         Positions of the clusters, the larger first.
     excess
-        By how much the cut between them is sparser than plain geometry.
+        By how much the cut between them is sparser than in structureless data.
     chance
         That they are the same, 0..1.
     bridge
@@ -83,12 +86,20 @@ def uncertainty(chance: float) -> float:
     return 4.0 * chance * (1.0 - chance)
 
 
+def chance_of_two(excess: float) -> float:
+    """Return how often the sides of a split of some excess are of two kinds, 0..1.
+
+    >>> chance_of_two(-np.inf), chance_of_two(_EVEN), chance_of_two(np.inf)
+    (0.0, 0.5, 1.0)
+    """
+    return float(expit(_SLOPE * (excess - _EVEN)))
+
+
 def near_pairs(
     vectors: NDArray[np.float32],
     weights: NDArray[np.float64],
     graph: Graph,
     labels: NDArray[np.int64],
-    n_rows: float,
     known: MutableMapping[Hashable, Pair] | None = None,
 ) -> list[Pair]:
     """Compare each cluster with those that it is most tied to.
@@ -101,8 +112,6 @@ def near_pairs(
         On them.
     labels : ndarray, shape (m,)
         Position of each one's cluster, 0 .. K − 1; −1 is left out.
-    n_rows : float
-        Rows that the graph tells of (`layers.effective_rows`).
     known : mutable mapping, optional
         What was found before of the same data: pairs of clusters that have the same
         representatives as ever are taken from it, the others are put into it.
@@ -124,7 +133,7 @@ def near_pairs(
         pair = known.get(key)
         if pair is None:
             excess, bridge = _compared(vectors, weights, graph, matrix, members[a], members[b])
-            pair = Pair(a, b, excess, 1.0 - chance_of_real(excess, n_rows), bridge)
+            pair = Pair(a, b, excess, 1.0 - chance_of_two(excess), bridge)
             known[key] = pair
         found.append(replace(pair, one=a, other=b))
     return found

@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 
 from shoal.core.graph import Graph, graph_again
 from shoal.core.intervals import Share, counted_share
-from shoal.core.layers import chance_of_real, effective_rows
-from shoal.core.review import Pair, TornRows, near_pairs, torn_by_margin, torn_by_ties, uncertainty
+from shoal.core.review import (
+    Pair,
+    TornRows,
+    chance_of_two,
+    near_pairs,
+    torn_by_margin,
+    torn_by_ties,
+    uncertainty,
+)
 from shoal.edits.curation import Curation
 from shoal.edits.plans import existing, splits_under
 from shoal.edits.state import State, same_rows, splitting
@@ -125,7 +132,7 @@ class Reviewer:
         vectors = ground.result.representatives.vectors
         if len(self._pairs) > _PAIRS:
             self._pairs.clear()
-        return near_pairs(vectors, weights, self._graph, labels, self._n, self._pairs)
+        return near_pairs(vectors, weights, self._graph, labels, self._pairs)
 
     def two(self, state: State) -> list[Question]:
         """Ask of clusters that the tree goes on to split whether they are two."""
@@ -139,7 +146,7 @@ class Reviewer:
             if not np.isfinite(excess) or cluster in state.whole:
                 continue
             right = positions >= ground.tree.splits[ranks[0]]
-            chance = chance_of_real(excess, self._n)
+            chance = chance_of_two(excess)
             rows = int(min(counts[right].sum(), counts[~right].sum()))
             sides = [_spread(positions[~right]), _spread(positions[right])]
             shown = kept.rows[ground.tree.order[np.concatenate(sides)]]
@@ -204,11 +211,6 @@ class Reviewer:
             read_npy(folder.whole("distances")),
             weights,
         )
-
-    @cached_property
-    def _n(self) -> float:
-        """Rows that the graph tells of."""
-        return effective_rows(self.curation.ground.result.representatives.weights)
 
 
 def _as_before(kept: _Kept, state: State, make: Callable[[], list[Any]]) -> list[Any]:

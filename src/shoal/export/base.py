@@ -33,6 +33,10 @@ class LayerLike(Protocol):
     def primary(self) -> bool:
         """True for the layer that is shown first."""
 
+    @property
+    def weak(self) -> bool:
+        """True where splits as faint as its last one are found in structureless data, too."""
+
 
 class RepresentativesLike(Protocol):
     """The rows that stand for all others."""

@@ -144,6 +144,7 @@ def _layers(run: RunLike) -> str:
         ]
         primary = ' class="primary"' if layer.primary else ""
         badge = '<span class="badge">primary</span>' if layer.primary else ""
+        badge += '<span class="badge">weak</span>' if layer.weak else ""
         lines.append(
             f"<tr{primary}><td>{at}{badge}</td><td>{layer.k:,}</td>"
             f"<td>{number(layer.excess)}</td><td>{number(layer.stability)}</td>"

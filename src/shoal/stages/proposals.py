@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from shoal.core.distinct import distinct_rows
 from shoal.core.drift import chance_of_fewer
+from shoal.core.layers import count_above
 from shoal.core.nearest import nearest_of
+from shoal.core.null import WEAK
 from shoal.core.structure import fit_structure
 from shoal.core.tree import Tree
 from shoal.engines.local import LocalEngine
@@ -34,7 +36,6 @@ _AT_ONCE = 2_048
 _OLD = 0.1  # of a proposal's rows may be old
 _TREES = 3  # the order of visits decides what is cut off first where groups touch
 _STRETCHED = 0.3  # of them at least lie at an unusual distance: one in twenty does in a cluster
-_REAL = 0.8  # excess of a split, which no structureless set reached
 _CHANCE = 1e-3  # for any proposal where there is nothing new
 _EXAMPLES = 5
 
@@ -277,9 +278,9 @@ def _groups(looked: _Looked) -> list[NDArray[np.int64]]:
 
 
 def _groups_of(looked: _Looked, tree: Tree) -> Iterator[NDArray[np.int64]]:
-    """Give the clusters of any real cut that look new, coarse ones first, by their places."""
+    """Yield the places of clusters that look new, coarse ones first, by splits clear of chance."""
     new, weight = ~looked.is_old, looked.weight
-    for k in range(2, 2 + int((tree.excess >= _REAL).sum())):
+    for k in range(2, 1 + count_above(tree, WEAK)):
         labels = tree.labels(k)[looked.leaf]
         count, added, old, stretched = (
             np.bincount(labels, weights, k)

@@ -48,7 +48,7 @@ function Help() {
   return html`${KEYS.map(([title, keys]) => html`<h3 key=${title}>${title}</h3><dl class="keys">${keys.map(([key, what]) => html`<dt key=${key}><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>`)}
     <h3>What the words mean</h3>
     <dl class="words-of">
-      <dt>Excess</dt><dd>How much clearer a split is than one that plain geometry makes in data without groups, on a logarithmic scale. Without groups it stays under 1.</dd>
+      <dt>Excess</dt><dd>How much clearer a split is than those in data without groups, on a logarithmic scale. Without groups nearly all stay under 1.2.</dd>
       <dt>Layer ★</dt><dd>A number of clusters that the data themselves mark. The starred one is shown first.</dd>
       <dt>Holds 98 %</dt><dd>So much of what ties the images of a cluster to others stays within it.</dd>
       <dt>Confidence</dt><dd>The same for one image. An image can be typical and unsure, or an outlier and sure: three separate things.</dd>

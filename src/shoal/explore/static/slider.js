@@ -46,7 +46,7 @@ export function Slider() {
       <input type="range" min="0" max=${all.length - 1} value=${nearest(all, now)} aria-label="Number of clusters"
         aria-valuetext=${told} onInput=${(e) => cut(all[Number(e.target.value)])} />
     </div>
-    <p class="hint" title="How much clearer each further split is than plain geometry would make it. Without groups it stays under 1.">
+    <p class="hint" title="How much clearer each further split is than those in data without groups, which nearly all stay under 1.2.">
       ${!plain ? `Edited, from the cut into ${data?.base}` : now > 1 && excess(now) != null ? html`Excess of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the excess of each split"}
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
@@ -59,7 +59,7 @@ export function Slider() {
 /** @param {any} layer */
 function said(layer) {
   const known = (/** @type {number|null} */ v) => (v === null ? "–" : v.toFixed(2));
-  return `Layer of ${layer.k}: excess ${known(layer.excess)}, stability ${known(layer.stability)}${layer.primary ? ", primary" : ""}`;
+  return `Layer of ${layer.k}: excess ${known(layer.excess)}, stability ${known(layer.stability)}${layer.primary ? ", primary" : ""}${layer.weak ? "; weak: its last splits are hardly clearer than in structureless data" : ""}`;
 }
 
 /** @param {number[]} all @param {number} k */
