@@ -39,6 +39,11 @@ bench: dev
 	@$(call install,bench)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# These two run peers, too.
+bench-peers bench-quality: bench-%: dev
+	@$(call install,bench)
+	@$(BIN)/python -m benchmarks $* $(ARGS)
+
 # Not in .PHONY, for which make tries no pattern; `dev` is, so that this always runs.
 bench-%: dev
 	@$(BIN)/python -m benchmarks $* $(ARGS)

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import (
+    answers,
     beam,
     decode,
     digits,
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         null,
         identical,
         peers,
+        answers,
         tiles,
         forecast,
         grown,

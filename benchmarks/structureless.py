@@ -143,6 +143,17 @@ def shuffled(name: str, n: int) -> Draw:
     return draw
 
 
+def available(name: str, inputs: Inputs) -> bool:
+    """Tell whether all that a set is made of is there."""
+    from benchmarks.labelled import SETS
+
+    if name.startswith("one digit"):
+        return inputs.mnist is not None
+    # "shuffled fashion" is made of a part of "fashion", and needs the same files
+    base = next((one for one in SETS if one.name == name.removeprefix("shuffled ")), None)
+    return base is None or base.available(inputs)
+
+
 SETS: tuple[tuple[str, Draw], ...] = (
     *(
         (f"one digit, {d}", one_digit(d, n))

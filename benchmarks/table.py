@@ -46,11 +46,12 @@ def _section(benchmark: Benchmark, rows: Sequence[Row]) -> str:
 
 
 def _apart(rows: Sequence[Row]) -> list[list[Row]]:
-    """Give rows that tell of the same things a table of their own, the smaller sets first."""
-    tables: dict[tuple[str, ...], list[Row]] = {}
+    """Return a table for rows of one part that have the same columns, the smaller sets first."""
+    tables: dict[tuple[str | None, ...], list[Row]] = {}
     for row in rows:
         case = f"{row['case']}, {row['n']:,}"
-        tables.setdefault(tuple(row["quality"]), []).append({**row, "case": case})
+        part = row["quality"].get("part")
+        tables.setdefault((part, *row["quality"]), []).append({**row, "case": case})
     return [sorted(table, key=lambda row: row["n"]) for table in tables.values()]
 
 

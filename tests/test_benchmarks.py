@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import decode, identical, null, quality, shapes
+from benchmarks import answers, decode, identical, labelled, null, quality, shapes, structureless
 from benchmarks.__main__ import BENCHMARKS, main
-from benchmarks.base import Benchmark, Measurement, at_least, at_most, share
+from benchmarks.base import Benchmark, Inputs, Measurement, at_least, at_most, share
 from benchmarks.measure import measure
 from benchmarks.photo_files import write_hostile
 from benchmarks.rows import FIELDS, Context, append, last_run, make_row, read
@@ -224,6 +224,53 @@ def test_rows_of_peers_are_kept_as_each_ends(tmp_path, monkeypatch):
     assert [must.met for must in peers.musts(kept)] == [False, True]
     assert main(["--table", *words[1:]]) == 0
     assert "MISSED: ARI above that of EVoC" in (tmp_path / "p.md").read_text()
+
+
+def answer(part, ami, listed, best, name="a"):
+    facts = {"part": part, "k": 3, "ami": ami, "best_layer_ami": listed, "best_cut_ami": best}
+    return Measurement(name, 10, 1.0, None, 0, facts)
+
+
+def test_musts_of_quality_are_judged_for_each_part():
+    found = [answer("chosen", 0.9, 0.9, 0.9, str(i)) for i in range(4)]
+    found += [answer("chosen", 0.8, 0.85, 0.9, "last"), answer("judged", 0.5, 0.88, 0.9)]
+    found += [
+        Measurement(f"cloud {k}", 10, 1.0, None, 0, {"part": "structureless", "k": k})
+        for k in (1, 2)
+    ]
+    musts = BENCHMARKS["quality"].musts(rows_of("quality", *found))
+    assert [(must.met, must.figure) for must in musts] == [
+        (True, "4 of 5"),
+        (False, "4 of 5"),
+        (False, "0 of 1"),
+        (True, "1 of 1"),
+        (False, "1 of 2"),
+    ]
+    page = draw([BENCHMARKS["quality"]], {"quality": rows_of("quality", *found)})
+    assert page.count("| case | n |") == 3  # a table for each part
+
+
+def test_the_best_cut_and_all_methods_are_scored_on_the_same_vectors(tmp_path, monkeypatch):
+    wine = next(one for one in labelled.SETS if one.name == "wine")
+    cloud = ("cloud", lambda generator, inputs: generator.normal(size=(60, 3)))
+    photos = next(one for one in labelled.SETS if one.needs == "photos")
+    monkeypatch.setattr(labelled, "SETS", (wine, photos))
+    monkeypatch.setattr(structureless, "SETS", (cloud,))
+    monkeypatch.setattr(answers, "PEERS", {"gone": ("no_such_module",)})
+    scored, none = answers.run(Inputs(tmp_path))
+    facts = scored.quality
+    assert (scored.case, scored.n, facts["groups"], facts["gone_ami"]) == ("wine", 178, 3, None)
+    assert facts["best_cut_ami"] >= facts["best_layer_ami"] >= facts["ami"] > 0.5
+    assert 0.5 < facts["kmeans_ami"] <= 1
+    assert (none.case, none.quality["k"], none.quality["gone_k"]) == ("cloud", 1, None)
+    assert [one.case for one in answers.run(Inputs(tmp_path, only=("structureless",)))] == ["cloud"]
+
+
+def test_sets_are_left_out_where_their_data_are_not():
+    without = Inputs(Path())
+    names = {name for name, _ in structureless.SETS if structureless.available(name, without)}
+    assert {"shuffled wine", "swiss roll, 500", "patches, china"} <= names
+    assert not {"shuffled fashion", "shuffled mnist, 5,000", "one digit, 3"} & names
 
 
 def test_every_kind_of_source_is_decoded_alike(tmp_path):
