@@ -17,7 +17,7 @@ SPREAD = 0.45
 # Excess of a split that may be real: four in five of those lie under it.
 REAL = 0.4
 # Evidence, summed over the splits of a tree, from which data are said to have structure. It was set
-# by the structureless sets of benchmarks.null and benchmarks.structureless: 97 of 100 stay under it.
+# by the sets of benchmarks.null and benchmarks.structureless, of which 97 of 100 stay under it.
 STRUCTURE = 0.7
 # Excess that a split gets which people asked for: it is clear enough to be in most primary layers.
 SURE = 3.0
