@@ -29,6 +29,7 @@ from shoal.sources import Source, remarks_of
 from shoal.sources.room import drop_kept, share
 from shoal.stages import assign, drift, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
+from shoal.stages.copies import Copies, read_copies
 from shoal.stages.growth import Growth, find_growth
 from shoal.stages.result import Result
 from shoal.storage import (
@@ -115,6 +116,7 @@ def run_pipeline(
         0 if earlier is None else earlier.fresh,
         None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
         grown,
+        _copies(settings, source.n_rows),
     )
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}
@@ -184,6 +186,16 @@ def _earlier(path: str) -> Curation:
     result = Result(RunFolder.open(path))
     result.check()
     return Curation(result)
+
+
+def _copies(settings: FitSettings, n_rows: int) -> Copies:
+    """Read which rows are copies of others, none by default."""
+    if settings.duplicates is None:
+        return Copies()
+    for name in ("previous", "sample"):
+        if getattr(settings, name) is not None:
+            raise SettingError(f"duplicates numbers all rows of the source: leave {name} out")
+    return read_copies(as_place(settings.duplicates), n_rows)
 
 
 def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:

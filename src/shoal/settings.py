@@ -365,6 +365,10 @@ class FitSettings:
         "what was taken apart comes apart."
     )
 
+    duplicates: str | None = _text(
+        "What shoal duplicates -o wrote of these rows: each group of copies counts as one image."
+    )
+
     def as_dict(self) -> dict[str, Any]:
         """Give all settings by name, for `run.toml`."""
         return asdict(self)

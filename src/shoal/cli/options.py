@@ -129,6 +129,7 @@ _METAVARS = {
     "images": "IMAGES",
     "previous": "RUN",
     "constraints": "RUN",
+    "duplicates": "FILE",
     "added": "place|refit",
 }
 

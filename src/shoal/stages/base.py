@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ from shoal.settings import FitSettings
 from shoal.sources import Encoded, Source
 from shoal.sources.arrays import ArraySource
 from shoal.sources.pictured import rows_of
+from shoal.stages.copies import Copies
 from shoal.stages.grown import Grown
 from shoal.stages.rows import Rows
 from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
@@ -126,7 +127,7 @@ class Context:
     `opened` is the source as it was opened, and `facts` its fingerprint; `source` the same rows
     with the pixels that the encoder wants. `first_id` is above all ids that an earlier run and
     its edits used, `learnt` what its edits say of the rows, and `grown` the earlier run that rows
-    are added to.
+    are added to. `copies` are rows that count with the row that they are copies of.
     """
 
     run: RunFolder
@@ -141,6 +142,7 @@ class Context:
     first_id: int = 0
     learnt: LearntLike | None = None
     grown: Grown | None = None
+    copies: Copies = field(default_factory=Copies)
 
     def stage(self, name: str) -> StageFolder:
         """Give the folder of a stage."""

@@ -23,6 +23,7 @@ from shoal.core.representatives import (
 from shoal.errors import InputError
 from shoal.sources.store import Held
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
+from shoal.stages.copies import aside
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
 from shoal.stages.heldout import not_held_out
@@ -42,6 +43,7 @@ class _SummariseGroup:
     groups: list[tuple[int, ...]]
     project: StageFolder
     folder: StageFolder
+    copies: bool
     held: Held[Codebook] = field(default_factory=Held, compare=False, repr=False)
 
     def setup(self) -> None:
@@ -60,7 +62,7 @@ class _SummariseGroup:
             write_npy(self.folder.part(name, item), np.asarray(arrays[name]))
 
     def _shard(self, number: int) -> PartialSummary:
-        """Summarise one shard; a quarantined row counts as none, so its neighbours keep theirs.
+        """Summarise one shard; a quarantined row and a copy count as none.
 
         The codes of its rows are written too: near them `assign` looks for representatives.
         """
@@ -72,6 +74,9 @@ class _SummariseGroup:
         codes = np.full(len(ok), none, np.min_scalar_type(none))
         codes[good] = np.where(far, none, code)
         write_npy(self.folder.part("code", number), codes)
+        own = ~aside(self.folder, good, first, self.copies)
+        if not own.all():
+            vectors, code, far, good = vectors[own], code[own], far[own], good[own]
         partial = summarise_coded(vectors, code, far, self.codebook)
         return _renumbered(partial, good + first)
 
@@ -103,6 +108,7 @@ def _facts(context: Context) -> dict[str, Any]:
         "version": 3,
         "representatives": settings.representatives,
         "seed": settings.seed,
+        **context.copies.facts,
         **context.shards.grouped,
     }
 
@@ -113,6 +119,7 @@ def _work(context: Context) -> dict[str, Any]:
     if context.grown is not None:
         return _keep(context.grown, folder)
     if not folder.whole(_FIELDS[-1]).exists():
+        context.copies.write(folder)
         n = context.stage("project").receipt.counts["rows"]
         m = representatives_for(n, context.settings.representatives)
         if m == n:
@@ -165,12 +172,17 @@ def _keep_distinct(context: Context, folder: StageFolder) -> None:
         )
         context.progress.advance(len(vectors))
     good, vectors = np.concatenate(rows), np.concatenate(blocks)
+    copy, kept = context.copies.among(good)
+    own = np.isin(good, copy, invert=True)
+    vectors = vectors if own.all() else vectors[own]
     _, first, inverse, counts = np.unique(
-        np.concatenate(hashes), return_index=True, return_inverse=True, return_counts=True
+        np.concatenate(hashes)[own], return_index=True, return_inverse=True, return_counts=True
     )
     _refuse_one(len(first), len(good))
     place = np.full(shards.n_rows, -1, np.int32)
-    place[good] = inverse
+    place[good[own]] = inverse
+    place[copy] = place[kept]
+    good = good[own]
     write_npy(folder.whole("place"), place)
     radius = np.zeros(len(first), np.float32)
     _write(folder, vectors=vectors[first], weights=counts, rows=good[first], radius=radius)
@@ -180,7 +192,8 @@ def _stream(context: Context, folder: StageFolder, m: int) -> None:
     """Choose codes from a sample, summarise the shards by them, merge in order."""
     codebook = _codebook(context, folder, m)
     groups = context.shards.groups(8 * codebook.centres.size)
-    task = _SummariseGroup(context.shards, groups, context.stage("project"), folder)
+    copies = len(context.copies.rows) > 0
+    task = _SummariseGroup(context.shards, groups, context.stage("project"), folder, copies)
     task.held.get(lambda: codebook)
     context.each_group(task, groups, lambda: folder.numbers("partial_weight"))
     names = [kind for kind in folder.kinds() if kind.startswith("partial_")]
@@ -231,6 +244,7 @@ class _SampleGroup:
     seed: int
     project: StageFolder
     folder: StageFolder
+    copies: bool
 
     def setup(self) -> None:
         """Nothing to load."""
@@ -246,6 +260,7 @@ class _SampleGroup:
     def _at(self, number: int) -> NDArray[np.int64]:
         """Draw places in a shard."""
         at = np.flatnonzero(read_npy(self.project.part("ok", number)))
+        at = at[~aside(self.folder, at, self.shards.bounds(number)[0], self.copies)]
         chance = np.random.default_rng([self.seed, number]).random(len(at))
         return not_held_out(self.shards, number, at[chance < self.share])
 
@@ -254,7 +269,8 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
     """Draw rows from all shards, each with the same chance; all of them when they are few."""
     project, folder, shards = context.stage("project"), context.stage("summarise"), context.shards
     groups, share = shards.groups(1), min(1.0, count / shards.n_rows)
-    task = _SampleGroup(shards, groups, share, context.settings.seed, project, folder)
+    copies = len(context.copies.rows) > 0
+    task = _SampleGroup(shards, groups, share, context.settings.seed, project, folder, copies)
     context.light().each_group(
         task, groups, lambda: folder.numbers("sample_vectors"), counted=False
     )
