@@ -1,3 +1,4 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -148,7 +149,33 @@ def test_texts_that_differ_take_the_memory_of_a_batch(tmp_path, begun):
     assert most < 12 * MEBIBYTE  # it was all of them, several times
 
 
-def test_large_cells_that_lie_together_come_a_few_at_a_time(tmp_path, begun):
+def test_a_cell_as_large_as_its_page_counts_as_often_as_arrow_copies_it(tmp_path, begun):
+    cells = ["x" if n != 7 else "y" * 4_000_000 for n in range(100)]
+    part = texts_at(tmp_path / "x.parquet", cells, use_dictionary=False)
+    ((count, said),) = ParquetFiles((part,), ("note",), 1).tables(0, 100)
+    assert begun == []
+    assert count == 100
+    assert re.search(r"takes 1[45] MiB of memory, more than the 8 MiB .* give --memory", said)
+
+
+def test_what_others_keep_goes_first_while_a_source_is_opened():
+    with room.promised(1 << 30):
+        most, one, other, used = Kept.most, Kept(), Kept(), Kept()
+        other.keep("x", None, most - 100)
+        with other.lock:
+            one.make_room(200, "it")
+            assert other.take("x", lambda _: -2) is None  # there, though not preferred
+            assert Kept.all_bytes() == most - 100
+        one.make_room(200, "it")
+        assert Kept.all_bytes() == 0
+    one.keep("x", None, Kept.most)
+    used.make_room(Kept.most, "it")  # later the plan has counted both
+    assert Kept.all_bytes() == Kept.most
+    one.drop()
+
+
+def test_large_cells_that_lie_together_come_a_few_at_a_time(tmp_path, begun, monkeypatch):
+    monkeypatch.setattr(Kept, "most", 16 * MEBIBYTE)
     cells = ["x" * 200_000 if n < 100 else "y" for n in range(40_000)]  # 500 bytes in the mean
     part = texts_at(
         tmp_path / "x.parquet",

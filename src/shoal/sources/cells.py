@@ -75,9 +75,10 @@ def shortened(table: Any) -> Any:
             continue
         is_long = pc.greater(pc.binary_length(table.column(at)), _LONG).fill_null(False)
         if pc.any(is_long).as_py():
-            column = plain(table.column(at))
-            cut = [_cut(cell) for cell in column.filter(plain(is_long))]
-            short = pc.replace_with_mask(column, plain(is_long), pa.array(cut, field.type))
+            column, mask = plain(table.column(at)), plain(is_long)
+            long = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
+            cut = [_cut(column[row]) for row in long]  # which copies none of them
+            short = pc.replace_with_mask(column, mask, pa.array(cut, field.type))
             table = table.set_column(at, field, short)
     return table
 

@@ -225,8 +225,9 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
     try:
         for group, rows in enumerate(part.groups):
             for batch in batches(Kept(), part, group, names, 0, min(rows, left)):
-                found.append(part.plain(pa.Table.from_batches([batch])))
-                left, size = left - len(batch), size + found[-1].nbytes
+                table = part.plain(pa.Table.from_batches([batch]))
+                found.append(shortened(table) if table.nbytes > _TRIED_BYTES else table)
+                left, size = left - len(batch), size + table.nbytes
                 if size > _TRIED_BYTES:
                     return pa.concat_tables(found)
         return pa.concat_tables(found) if found else schema.empty_table()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from shoal.sources.parquet_files import (
     read_head,
 )
 from shoal.sources.parquet_pages import leaves
-from shoal.sources.room import Holds, Kept
+from shoal.sources.room import FILES, Holds, Kept
 from shoal.sources.store import because
 from shoal.sources.table import listed
 from shoal.storage import UrlPath
@@ -226,7 +226,11 @@ def cell_blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError
         if counts is not None and counts[at] > 1:
             yield SourceError(f"the cell has {counts[at]} images, not one")
         else:
-            yield _blob(value) if value.is_valid else None
+            if value.is_valid:
+                size, make = value.as_buffer().size, partial(_blob, value)
+                yield from FILES.granted(size, "reading the cell", make)
+            else:
+                yield None
 
 
 def _only(lists: Any) -> tuple[Any, NDArray[np.int64]]:

@@ -24,6 +24,7 @@ _SMALL_CHUNK = 1 << 17  # less is taken for one page: pages are seldom smaller
 _USUAL_PAGE = 1 << 20
 _MOST_DICTIONARY = 4 << 20  # bytes of one that is looked into: writers end it at 1 MiB
 _LENGTH = 4
+_CELL_COPIES = 2  # of a cell, as it is appended to an array that doubles when it is full
 _CODECS = {"LZ4": "lz4_raw"}
 # Fields of PageHeader, and of the headers of data pages.
 _PLAIN, _PACKED, _DATA, _DICTIONARY, _DATA_2 = 2, 3, 5, 7, 8
@@ -102,6 +103,8 @@ def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> in
         if plain > _SMALL_CHUNK:
             pages = _usual(chunk) if read is None else look_at_pages(chunk, read)
         repeated = _NUMBER_BYTES * pages.values if "." in chunk.path_in_schema else 0
+        if chunk.physical_type.endswith("BYTE_ARRAY") and plain > _SMALL_CHUNK:
+            repeated += _CELL_COPIES * pages.plain  # which may be one cell
         needed += pages.packed + pages.plain + pages.dictionary + min(buffer, packed) + repeated
     return int(needed)
 

@@ -198,6 +198,18 @@ class Kept:
         refuse(size, self.most, what)
         while self._entries and (len(self._entries) >= most or self._size + size > self.most):
             _close(self._entries.pop(0)[1])
+        if _opening is not None:  # later the plan has counted what each one keeps
+            self._drop_others(size)
+
+    def _drop_others(self, size: int) -> None:
+        """Let go of what others keep, where it leaves too little room, if they do not use it."""
+        for other in list(Kept._all):
+            needed = Kept.all_bytes() + size > self.most
+            if needed and other is not self and other.lock.acquire(blocking=False):
+                try:
+                    other._clear()
+                finally:
+                    other.lock.release()
 
     @property
     def _size(self) -> int:
@@ -212,8 +224,11 @@ class Kept:
     def drop(self) -> None:
         """Let go of everything."""
         with self.lock:
-            while self._entries:
-                _close(self._entries.pop()[1])
+            self._clear()
+
+    def _clear(self) -> None:
+        while self._entries:
+            _close(self._entries.pop()[1])
 
 
 def _close(value: Any) -> None:
