@@ -135,3 +135,13 @@ def test_vectors_are_refused():
 def test_too_little_memory_is_refused_with_what_would_do(folder):
     with pytest.raises(InputError, match="--memory 1GiB"):
         find_duplicates(folder, memory="10MB")
+
+
+def test_a_picture_that_the_memory_does_not_hold_is_left_out(tmp_path):
+    for row in range(4):
+        picture = np.random.default_rng(row).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{row}.png")
+    Image.new("RGB", (7500, 7500)).save(tmp_path / "large.png", compress_level=1)  # 268 MiB
+    found = find_duplicates(tmp_path, memory="600MiB")
+    assert (found.n_rows, found.unreadable) == (5, 1)
+    assert find_duplicates(tmp_path, memory="1GiB").unreadable == 0

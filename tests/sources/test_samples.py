@@ -1,5 +1,7 @@
 import io
+import tracemalloc
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import tifffile
 from shoal.errors import SourceError
 from shoal.sources import tiff
 from shoal.sources.decode import decode, measure
-from shoal.sources.samples import read_samples
+from shoal.sources.samples import _apart, read_samples
 from shoal.sources.tiff_pages import extract
 
 RANDOM = np.random.default_rng(0)
@@ -102,3 +104,16 @@ def test_a_bomb_of_bands_is_refused_by_its_header():
         data[entry.at : entry.at + entry.size] = (15_000).to_bytes(entry.size, "little")
     with pytest.raises(SourceError, match=r"decoding it takes \S+ MiB, more than the 512"):
         decode(bytes(data))
+
+
+@pytest.mark.parametrize("bits", [1, 4, 12])
+def test_packed_numbers_are_taken_apart_some_rows_at_a_time(bits):
+    rows = RANDOM.integers(0, 256, (1500, 200 * bits), np.uint8)
+    tracemalloc.start()
+    found = _apart(rows, SimpleNamespace(bits=bits, stored_width=1600), 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * found.nbytes + (4 << 20)  # a bit took three bytes, of all rows at once
+    whole = np.unpackbits(rows, axis=1).reshape(1500, 1600, bits) @ (1 << np.arange(bits)[::-1])
+    stretch = 255 // ((1 << bits) - 1) if bits < 8 else 1
+    np.testing.assert_array_equal(found, whole * stretch)

@@ -19,6 +19,7 @@ from shoal.progress import Progress, Silent
 from shoal.settings import available_cores, parse_memory
 from shoal.sources import Source, open_source
 from shoal.sources.pictured import pictures_of
+from shoal.sources.room import promised
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,12 +141,13 @@ def find_duplicates(
     progress = progress or Silent()
     workers, limit = workers or available_cores(), parse_memory(memory)
     given = [source] if against is None else [source, against]
-    rows = Rows(tuple(_opened(one, source_settings) for one in given))
-    _check_memory(rows.n, limit)
-    progress.stage("reading", rows.n)
-    with small_pictures(rows, limit, workers, progress.advance) as pictures:
-        search = _Search(rows, pictures, mirrored, workers, progress)
-        return search.run(threshold)
+    with promised(limit):
+        rows = Rows(tuple(_opened(one, source_settings) for one in given))
+        _check_memory(rows.n, limit)
+        progress.stage("reading", rows.n)
+        with small_pictures(rows, limit, workers, progress.advance) as pictures:
+            search = _Search(rows, pictures, mirrored, workers, progress)
+            return search.run(threshold)
 
 
 def _opened(source: Any, settings: dict[str, Any]) -> Source:

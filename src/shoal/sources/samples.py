@@ -17,6 +17,7 @@ from shoal.sources.tiff_pages import row_bytes, samples_as_bytes
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _DEPTHS = {"u": (1, 2, 4, 8, 12, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
+_APART = 1 << 16  # numbers that are taken apart at a time
 
 
 def check_samples(pages: Sequence[Directory]) -> None:
@@ -50,7 +51,10 @@ def check_samples(pages: Sequence[Directory]) -> None:
 
 
 def samples_size(pages: Sequence[Directory]) -> int:
-    """Return the bytes that `read_samples` takes: the numbers, and the largest page unpacked."""
+    """Return the bytes that `read_samples` takes: the numbers, and the largest page unpacked.
+
+    Of that there are three copies, and two more where differences are added up.
+    """
     each = [
         page.layout.height * row_bytes(page.layout.width, page.layout.samples, page.layout.bits)
         for page in pages
@@ -59,7 +63,8 @@ def samples_size(pages: Sequence[Directory]) -> int:
         page.layout.height * page.layout.width * page.layout.samples * _dtype(page).itemsize
         for page in pages
     )
-    return whole + 3 * max(each)
+    differs = any(page.layout.predictor in (_DIFFERENCES, _FLOAT_DIFFERENCES) for page in pages)
+    return whole + (5 if differs else 3) * max(each)
 
 
 def read_samples(pages: Sequence[Directory]) -> NDArray[Any]:
@@ -115,12 +120,17 @@ def _unpacked(page: Directory, sample: int | None) -> NDArray[Any]:
 def _apart(rows: NDArray[np.uint8], layout: Layout, beside: int) -> NDArray[Any]:
     """Return numbers of fewer bits than a byte, or of 12, stretched to whole bytes."""
     count = layout.stored_width * beside
-    bits = np.unpackbits(rows, axis=1)[:, : count * layout.bits]
-    parts = bits.reshape(len(rows), count, layout.bits).astype(np.uint16)
-    numbers = parts @ (1 << np.arange(layout.bits - 1, -1, -1, dtype=np.uint16))
-    if layout.bits < 8:
-        numbers = (numbers * (255 // ((1 << layout.bits) - 1))).astype(np.uint8)
-    return numbers
+    found = np.empty((len(rows), count), np.uint8 if layout.bits < 8 else np.uint16)
+    weights = 1 << np.arange(layout.bits - 1, -1, -1, dtype=np.uint16)
+    step = max(1, _APART // count)
+    for at in range(0, len(rows), step):  # some rows at a time: a bit takes three bytes meanwhile
+        bits = np.unpackbits(rows[at : at + step], axis=1)[:, : count * layout.bits]
+        parts = bits.reshape(-1, count, layout.bits).astype(np.uint16)
+        numbers = parts @ weights
+        if layout.bits < 8:
+            numbers *= 255 // ((1 << layout.bits) - 1)
+        found[at : at + step] = numbers
+    return found
 
 
 def _added_up(rows: NDArray[np.uint8], page: Directory, beside: int) -> NDArray[Any]:
