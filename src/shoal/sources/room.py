@@ -27,7 +27,6 @@ _INNER = (
 )  # what sources and stores are made of
 _USUAL_MEMORY = 4 << 30  # as the setting has it
 _OPENING = 128 << 20  # bytes of the rows that are looked at when a source is opened
-_LEAST_MEMBERS = 256 << 20  # a photo of 40 million pixels as PNG, and its file, where it fits
 _MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), and other files
 
 
@@ -293,16 +292,15 @@ def members_bytes(memory: int, left: int) -> int:
     """Return the bytes for files and their pixels, of those that are `left` by all else.
 
     >>> [members_bytes(n << 20, 800 << 20) >> 20 for n in (400, 1024, 4096)]
-    [256, 512, 800]
+    [150, 384, 800]
     """
-    most = max(_MOST_MEMBER, memory * 5 // 16)  # the rest is for more workers
-    return max(0, min(left, most, max(_LEAST_MEMBERS, memory // 2)))
+    most = max(_MOST_MEMBER, memory // 8)  # the rest is for more workers
+    return max(0, min(left, most, memory * 3 // 8))
 
 
 def least_memory(size: int) -> int:
     """Return the memory of which the share for pixels is `size`, if stages leave so much."""
-    members = size * 5 // 4  # with the part for files
-    return 0 if members <= _LEAST_MEMBERS else 2 * members
+    return size * 5 // 4 * 8 // 3  # with the part for files
 
 
 def usual_kept(memory: int) -> int:
