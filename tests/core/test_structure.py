@@ -380,9 +380,36 @@ def test_no_vote_on_splits_below_noise():
     assert np.array_equal(sides, plan.children[:, 0])
 
 
-def test_the_most_typical_of_several_trees():
+def test_the_most_typical_of_several_trees_and_how_well_the_others_agree():
     labels = [[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 2]]
-    draws = [SimpleNamespace(primary_labels=lambda *_, row=row: row) for row in labels]
+    draws = [
+        SimpleNamespace(
+            primary_labels=lambda *_, row=row: row,
+            tree=SimpleNamespace(labels=lambda k, row=row: row[:k]),
+        )
+        for row in labels
+    ]
     scores = [sum(adjusted_rand_score(a, b) for b in labels if b is not a) for a in labels]
-    assert most_typical(draws, np.ones(6), None) is draws[int(np.argmax(scores))]
-    assert most_typical(draws[:2], np.ones(6), None) is draws[0]
+    best = int(np.argmax(scores))
+    chosen, agrees = most_typical(draws, np.ones(6), None)
+    assert chosen is draws[best]
+    assert agrees(None) == pytest.approx(scores[best] / 2)
+    cuts = [adjusted_rand_score(labels[best][:4], labels[i][:4]) for i in {0, 1, 2} - {best}]
+    assert agrees(4) == pytest.approx(np.mean(cuts))
+    alone, agrees = most_typical(draws[:2], np.ones(6), None)
+    assert (alone is draws[0], agrees(None), agrees(4)) == (True, 1, 1)
+
+
+@pytest.mark.parametrize(("layers", "asked"), [("auto", None), ((3, 2), 3)])
+def test_a_layer_is_no_more_stable_than_other_draws_of_it(monkeypatch, layers, asked):
+    x, _ = blobs([60, 60, 60], 4, 9.0)
+    seen = []
+
+    def disagreeing(draws, *_):
+        return draws[0], lambda k: seen.append(k) or 0.25
+
+    monkeypatch.setattr("shoal.core.structure.most_typical", disagreeing)
+    found = fit_structure(x, layers=layers)
+    assert [one.stability for one in found.layers] == [0.25] * len(found.layers)
+    at = [one.primary for one in found.layers].index(True)
+    assert seen[at] == asked

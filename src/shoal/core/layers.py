@@ -36,7 +36,9 @@ class Layer:
         Excess of the last split that it takes; infinite for K = 1, minus infinite where only
         the graph's fine grain decides.
     stability : float
-        Mean over rows of the stability of their cluster, 0..1; NaN when not known.
+        How well the clusters come out again, 0..1; NaN when not known. The lesser of the mean over
+        rows of the stability of their cluster in trees of random parts, and of the mean ARI with
+        what other draws of the same rows show.
     primary : bool
         True for the one layer that is shown first.
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from shoal.core.tree import Tree
 _VOTED = 400
 # The tree of small data is the most typical of several: they cost little there.
 _DRAWS = 7
+_SEEDS = 1000  # apart, so that two fits share no draw
 _CHEAP = 20_000
 _AGREED = 0.5
 
@@ -113,7 +115,9 @@ def fit_structure(
         return _plain_tree(vectors[rows], weights[rows], piles[rows], draw, least, neighbours)
 
     def draw(number: int) -> _Draw:
-        return _Draw.of(vectors, weights, graph, seed + number, min_size, detail, constraints)
+        return _Draw.of(
+            vectors, weights, graph, _SEEDS * seed + number, min_size, detail, constraints
+        )
 
     resampled = None
     draws = [draw(0)]
@@ -122,8 +126,15 @@ def fit_structure(
         resampled = Resampled.of(m, fit, seed, resamples, workers, graph.copies)
         for one in draws:
             one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
-    chosen = most_typical(draws, weights, resampled)
-    marked = find_layers(chosen.tree, weights, resampled, asked, detail, chosen.least_k())
+    chosen, agrees = most_typical(draws, weights, resampled)
+    marked = tuple(
+        # what other rows change, or what other draws change, whichever is more
+        replace(
+            one,
+            stability=min(one.stability, agrees(None if asked is None and one.primary else one.k)),
+        )
+        for one in find_layers(chosen.tree, weights, resampled, asked, detail, chosen.least_k())
+    )
     return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances)
 
 
@@ -213,18 +224,35 @@ class _Draw:
 
 def most_typical(
     draws: list[_Draw], weights: NDArray[np.float64], resampled: Resampled | None
-) -> _Draw:
-    """Return the draw whose primary layer agrees best with those of the others (mean ARI)."""
+) -> tuple[_Draw, Callable[[int | None], float]]:
+    """Choose the draw whose primary layer agrees best with those of the others (mean ARI).
+
+    Returns
+    -------
+    (_Draw, callable)
+        The draw, and the mean agreement of its clusters with the others': of its cut into so many
+        with theirs into as many, or, for None, of the primary layers, whatever their K. 1 where
+        one or two draws say nothing of it.
+    """
     if len(draws) < 3:
-        return draws[0]
+        return draws[0], lambda _: 1.0
     from sklearn.metrics import adjusted_rand_score
 
-    labels = [one.primary_labels(weights, resampled) for one in draws]
+    primary = [one.primary_labels(weights, resampled) for one in draws]
     agreement = np.zeros((len(draws), len(draws)))
     for i in range(len(draws)):
         for j in range(i):
-            agreement[i, j] = agreement[j, i] = adjusted_rand_score(labels[i], labels[j])
-    return draws[int(agreement.sum(1).argmax())]
+            agreement[i, j] = agreement[j, i] = adjusted_rand_score(primary[i], primary[j])
+    best = int(agreement.sum(1).argmax())
+
+    def agrees(k: int | None) -> float:
+        if k is None:
+            return float(agreement[best].sum()) / (len(draws) - 1)
+        cuts = [one.tree.labels(k) for one in draws]
+        others = cuts[:best] + cuts[best + 1 :]
+        return float(np.mean([adjusted_rand_score(cuts[best], other) for other in others]))
+
+    return draws[best], agrees
 
 
 def _tiny(m: int, asked: tuple[int, ...] | None) -> Structure:
