@@ -174,8 +174,8 @@ BENCHMARK = Benchmark(
         "without structure (`benchmarks.structureless`), which the null was settled with. AMI, "
         "noise as an error; `best_cut_ami` is the best of the cuts into 2 to 60, then by steps of "
         "6 % to 800: nobody could pick it without the truth. Seconds are those of Shoal's fit. "
-        "Peers take their defaults, and are left out above 20,000 rows; k-means is told the number of "
-        "groups."
+        "Peers take their defaults, and are left out above 20,000 rows; k-means is told the number "
+        "of groups."
     ),
     parts=PARTS,
     piecemeal=True,
