@@ -26,6 +26,7 @@ from shoal.core.metrics import (
 )
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
+from shoal.edits.plans import existing
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
@@ -42,6 +43,7 @@ from shoal.sources.pictured import (
 )
 from shoal.sources.room import promised
 from shoal.sources.schema import Schema
+from shoal.sources.within import READING, cluster_settings, take_within
 from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted
@@ -337,6 +339,62 @@ class Run:
             found = passes.predict_blocks(self.model, source, opened, notes=notes, **asked)
             return joined(list(found), notes)
 
+    def cluster_source(self, cluster: int) -> Source:
+        """Return the rows of a cluster, as edited, as a source that can be fitted by itself.
+
+        Raises
+        ------
+        InputError
+            When there is no such cluster.
+        RunError
+            When the rows of the fit cannot be opened again.
+        """
+        rows = self.edits.rows_of(existing(self.edits.state, cluster))
+        if self._given is None:
+            self._given = self._reopened()
+        return take_within(self._given, rows, f", cluster {cluster} of {self.path.name}")
+
+    def fit_cluster(
+        self,
+        cluster: int,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        progress: Progress | None = None,
+        engine_options: Sequence[str] = (),
+        **settings: Any,
+    ) -> Run:
+        """Fit the rows of one cluster by themselves, with features projected for them alone.
+
+        What tells its parts from each other may have no room among the components that tell all
+        rows apart. Rows are read, and compared, as in this run; the other settings are anew.
+
+        Parameters
+        ----------
+        cluster
+            Its id, as in `labels`.
+        out, progress, engine_options, **settings
+            As in `shoal.fit`.
+
+        Returns
+        -------
+        Run
+            Of these rows alone, in their order.
+
+        Raises
+        ------
+        InputError
+            When there is no such cluster, it has too few rows, or a setting says how rows are
+            read, or what other rows are fitted.
+        RunError
+            When the rows of the fit cannot be opened again.
+        """
+        stored = self._folder.settings
+        checked = cluster_settings(self.path, stored, settings)
+        with promised(checked.memory):
+            rows = self.cluster_source(cluster)
+            where = stored.get("source")
+            return _fitted(rows, where, out, checked, progress, engine_options)
+
     def info(self) -> dict[str, Any]:
         """Say all that is known about the run: source, settings, counts, time, memory."""
         summary = self._result.summary
@@ -543,16 +601,28 @@ def fit(
     checked = _settings(images, settings)
     with promised(checked.memory):
         rows, where = _source_and_path(source, checked, images)
-        if out is not None:
-            run = pipeline.run_pipeline(out, rows, checked, where, progress, engine_options)
-            return Run(run, rows)
-        folder = Path(tempfile.mkdtemp(prefix="shoal-"))
-        try:
-            run = pipeline.run_pipeline(folder, rows, checked, where, progress, engine_options)
-            return Run(run, rows, True)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        return _fitted(rows, where, out, checked, progress, engine_options)
+
+
+def _fitted(
+    rows: Source,
+    where: str | None,
+    out: str | os.PathLike[str] | None,
+    settings: FitSettings,
+    progress: Progress | None,
+    engine_options: Sequence[str],
+) -> Run:
+    """Fit an open source into a folder, or into one that is deleted with the run."""
+    if out is not None:
+        run = pipeline.run_pipeline(out, rows, settings, where, progress, engine_options)
+        return Run(run, rows)
+    folder = Path(tempfile.mkdtemp(prefix="shoal-"))
+    try:
+        run = pipeline.run_pipeline(folder, rows, settings, where, progress, engine_options)
+        return Run(run, rows, True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def plan(
@@ -686,6 +756,5 @@ def _counted(true: NDArray, known: NDArray[np.bool_], found: Clustering) -> Cont
 
 
 def _known(settings: dict[str, Any]) -> dict[str, Any]:
-    """Give those stored settings that say how the source is read."""
-    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
-    return {name: settings.get(name) for name in (*names, "pages", "images")}
+    """Return those stored settings that say how the source is read."""
+    return {name: settings.get(name) for name in READING}

@@ -140,3 +140,17 @@ def test_a_sample_says_what_was_not_looked_at_and_how_to_go_on(shoal, told, digi
     refused = shoal("fit", digits, *options, "--sample", 200)
     assert refused.exit_code == 2
     assert "holds a fit of all rows" in refused.stderr
+
+
+def test_one_cluster_of_a_run_is_fitted_by_itself(shoal, told, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cluster = 1
+    plan = told("fit", run, "--cluster", cluster, "--dry-run")
+    facts = told("fit", run, "--cluster", cluster, "-q")
+    assert 10 < facts["rows"] < 600
+    assert plan["source"] == facts["source"]
+    assert Path(facts["run"]).name == "digits-1.shoal"
+    assert told("info", facts["run"])["rows"] == facts["rows"]
+    for words, says in (((run, "--cluster", 99), "no cluster 99"), (("x", "--cluster", 0), "x")):
+        result = shoal("fit", *words)
+        assert (result.exit_code, says in result.stderr) == (2, True), result.stderr

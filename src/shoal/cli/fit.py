@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 from shoal.cli.added import print_drift
 from shoal.cli.options import JsonOption, QuietOption, engine_options, flag, place, with_settings
 from shoal.cli.output import command, duration, print_json, print_next, say
-from shoal.cli.runs import layer_facts, print_layers
+from shoal.cli.runs import layer_facts, open_run, print_layers
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def fit(
         typer.Argument(
             metavar="SOURCE",
             help="A folder, list, tar or zip of images; .npy, .npz, IDX, .mat, raw, Parquet, HDF5, "
-            "TFRecord, CSV; or a folder or pattern of such files.",
+            "TFRecord, CSV; or a folder or pattern of such files. With --cluster, a run.",
             show_default=False,
         ),
     ],
@@ -39,6 +41,15 @@ def fit(
             parser=place,
             metavar="RUN",
             help="The run folder to write; by default SOURCE's name with .shoal, here.",
+            show_default=False,
+        ),
+    ] = None,
+    cluster: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ID",
+            help="Fit the rows of this cluster of the run SOURCE by themselves, with features "
+            "projected for them alone.",
             show_default=False,
         ),
     ] = None,
@@ -68,13 +79,16 @@ def fit(
     from shoal.progress import RichProgress, Silent
 
     given = {name: value for name, value in settings.items() if value is not None}
-    path = out or default_run(source)
+    path = out or default_run(source, cluster)
+    start: Callable[..., Run] = partial(api.fit, source)
+    if cluster is not None:
+        whole = open_run(place(source))
+        start = partial(whole.fit_cluster, cluster)
     if dry_run:
-        _plan(source, path, given, json)
+        _plan(source if cluster is None else whole.cluster_source(cluster), path, given, json)
         return
     with RichProgress() as bars:
-        run = api.fit(
-            source,
+        run = start(
             path,
             progress=Silent() if quiet else bars,
             engine_options=engine_options(context),
@@ -106,19 +120,23 @@ def fit(
         explore_run(run)
 
 
-def default_run(source: str) -> Path:
-    """Name the run after its source, in the current folder.
+def default_run(source: str, cluster: int | None = None) -> Path:
+    """Name the run after its source, and the cluster of it, in the current folder.
 
     >>> default_run("data/mnist.npz"), default_run("photos/"), default_run("a/t10k.idx.gz")
     (PosixPath('mnist.shoal'), PosixPath('photos.shoal'), PosixPath('t10k.shoal'))
     >>> default_run("data/shard-{000..010}.tar"), default_run("data/*.tar")
     (PosixPath('shard.shoal'), PosixPath('data.shoal'))
+    >>> default_run("runs/mnist.shoal", cluster=7)
+    PosixPath('mnist-7.shoal')
     """
     from shoal.sources.patterns import is_pattern, stem
 
     path = Path(source)
     name = path.name or path.resolve().name
-    if is_pattern(source):
+    if cluster is not None:
+        name = f"{name.removesuffix('.shoal')}-{cluster}"
+    elif is_pattern(source):
         name = stem(source) or path.parent.resolve().name
     elif not path.is_dir():
         name = name.split(".")[0] or name
@@ -177,7 +195,7 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     print_next(lines)
 
 
-def _plan(source: str, out: Path, given: dict[str, Any], json: bool) -> None:
+def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
     """Say what a fit would do and what it takes."""
     from shoal import api
 
