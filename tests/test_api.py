@@ -7,7 +7,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import shoal
-from shoal.errors import InputError, RunError
+from shoal.errors import InputError, RunError, SettingError
 
 DIGITS = load_digits()
 IMAGES = np.rint(DIGITS.images * (255 / 16)).astype(np.uint8)
@@ -151,6 +151,32 @@ def test_structureless_rows_are_one_cluster():
 def test_asked_for_layers_are_kept(blobs):
     run = shoal.fit(blobs[0], workers=1, layers=(2, 7))
     assert {layer.k for layer in run.layers} == {2, 7}
+
+
+def test_the_number_asked_for_is_suggested_and_the_tree_stays(blobs):
+    plain, asked = (shoal.fit(blobs[0], workers=1, **k) for k in ({}, {"k": 5}))
+    assert asked.primary.k == 5
+    assert len(np.unique(asked.labels())) == 5
+    assert {layer.k for layer in asked.layers} == {layer.k for layer in plain.layers} | {5}
+    assert np.array_equal(plain.tree.order, asked.tree.order)
+    assert np.array_equal(asked.labels(k=plain.primary.k), plain.labels())
+
+
+def test_the_first_layer_asked_for_is_suggested(blobs):
+    assert shoal.fit(blobs[0], workers=1, layers="2,7").primary.k == 2
+    both = shoal.fit(blobs[0], workers=1, layers="2,7", k=4)
+    assert [(layer.k, layer.primary) for layer in both.layers] == [(2, 0), (4, 1), (7, 0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [({"k": 101}, "k 101, but there are 100 rows"), ({"layers": (2, 101)}, "layers 101"),
+     ({"k": 9, "representatives": 5}, "k 9, but 5 representatives")],
+)  # fmt: skip
+def test_more_clusters_than_rows_are_refused_before_any_work(tmp_path, given, value):
+    with pytest.raises(SettingError, match=value):
+        shoal.fit(np.eye(100, 8, dtype=np.float32), tmp_path / "run", workers=1, **given)
+    assert not (tmp_path / "run").exists()
 
 
 def test_ids_are_kept_from_an_earlier_run(blobs, tmp_path):

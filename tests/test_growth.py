@@ -357,6 +357,8 @@ def test_a_tree_that_is_kept_has_its_own_settings(tmp_path):
     rows = np.concatenate([OLD, SAME])
     with pytest.raises(SettingError, match=r"detail 2.0, but the rows are placed in the tree of"):
         fit(tmp_path / "new", rows, previous=str(tmp_path / "old"), detail=2.0)
+    with pytest.raises(SettingError, match=r"k 2, but the rows are placed in the tree of"):
+        fit(tmp_path / "new", rows, previous=str(tmp_path / "old"), k=2)
     with pytest.raises(SettingError, match=r"features pixels, but"):
         fit(tmp_path / "new", rows, previous=str(tmp_path / "old"), features="pixels")
     assert fit(tmp_path / "new", rows, previous=str(tmp_path / "old"), layers="3").primary.k == 3

@@ -75,11 +75,24 @@ def test_no_shape(bad):
 
 
 def test_layers():
-    assert parse_layers("5, 20,5") == (20, 5)
+    assert parse_layers("5, 20,5") == (5, 20)
     assert parse_layers([10]) == (10,)
     for bad in ("many", "0", "", [], 0, None, 2.5):
         with pytest.raises(SettingError, match="give auto, or numbers of clusters"):
             parse_layers(bad)
+
+
+def test_k():
+    for good in (5, "5", np.int64(5), " 5 "):
+        assert fit_settings(k=good).k == 5
+    for bad in (0, -1, "five", 2.5, True, "", []):
+        with pytest.raises(SettingError, match="k must be a whole number of at least 1; got"):
+            fit_settings(k=bad)
+    for several in ("5,10", (5, 10)):
+        with pytest.raises(SettingError, match=r"give layers 5,10"):
+            fit_settings(k=several)
+    with pytest.raises(SettingError, match="k 5 and detail 2 both choose"):
+        fit_settings(k=5, detail=2)
 
 
 def test_cores_are_at_most_those_of_the_quota(tmp_path, monkeypatch):

@@ -186,10 +186,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         settings.features, source, lambda: some_images(source, LOOKED, LOOKED_SIDE)
     )
     n = source.n_rows
-    if settings.min_size is not None and settings.min_size > n:
-        raise SettingError(
-            f"min_size {settings.min_size:,}, but there are {n:,} rows: give at most {n:,}"
-        )
+    _check_counts(settings, n)
     rows = as_wanted(source, encoder.needs.wanted)
     usual = summarise.representatives_for(n, settings.representatives)
     m, needs = _within(settings, source, rows, encoder, usual)
@@ -210,6 +207,20 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         kept=kept_bytes(source, settings.memory),
         members=members,
     )
+
+
+def _check_counts(settings: FitSettings, n: int) -> None:
+    """Refuse what no rows can make before anything is computed."""
+    finest = () if isinstance(settings.layers, str) else (max(settings.layers),)
+    asked = (("min_size", settings.min_size), ("k", settings.k), *(("layers", k) for k in finest))
+    for name, value in asked:
+        if value is not None and value > n:
+            raise SettingError(f"{name} {value:,}, but there are {n:,} rows: give at most {n:,}")
+    m = settings.representatives
+    if m is not None and settings.k is not None and settings.k > m:
+        raise SettingError(
+            f"k {settings.k:,}, but {m:,} representatives: a cluster needs one at least"
+        )
 
 
 def plan_growth(growth: Growth, settings: FitSettings) -> Plan:

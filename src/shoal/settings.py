@@ -81,7 +81,7 @@ def parse_shape(value: str | tuple[int, ...] | list[int]) -> tuple[int, ...]:
 
 
 def parse_layers(value: str | int | tuple[int, ...] | list[int]) -> str | tuple[int, ...]:
-    """Give ``"auto"``, or the numbers of clusters that the layers shall have, fine to coarse.
+    """Return ``"auto"``, or the numbers of clusters of the layers, as given: the first is primary.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def parse_layers(value: str | int | tuple[int, ...] | list[int]) -> str | tuple[
     Examples
     --------
     >>> parse_layers("auto"), parse_layers("10,50"), parse_layers(7)
-    ('auto', (50, 10), (7,))
+    ('auto', (10, 50), (7,))
     """
     if value == "auto":
         return "auto"
@@ -101,7 +101,7 @@ def parse_layers(value: str | int | tuple[int, ...] | list[int]) -> str | tuple[
     numbers = _numbers([value] if isinstance(value, int) else value, ",", wrong)
     if not numbers or min(numbers) < 1:
         raise wrong
-    return tuple(sorted(set(numbers), reverse=True))
+    return tuple(dict.fromkeys(numbers))
 
 
 def available_cores() -> int:
@@ -200,6 +200,20 @@ _FEATURES_RULE = (
 )
 
 
+def _parse_k(value: Any) -> int:
+    """Parse the setting `k`: one number, also as text."""
+    wrong = SettingError(f"k must be a whole number of at least 1; got {value!r}")
+    numbers = _numbers([value] if isinstance(value, int | np.integer) else value, ",", wrong)
+    if len(numbers) > 1:
+        raise SettingError(
+            f"k must be one number; got {value!r}: for several layers give layers "
+            f"{','.join(map(str, numbers))}, the first of them suggested"
+        )
+    if not numbers or numbers[0] < 1:
+        raise wrong
+    return numbers[0]
+
+
 def _parse_features(name: str, value: Any) -> str:
     """Parse the setting `features`; files get their absolute paths."""
     spec = parse_spec(str(value))
@@ -255,9 +269,16 @@ class FitSettings:
     )
     layers: str | tuple[int, ...] = _setting(
         "auto",
-        "Layers to keep: those that the data mark, or numbers of clusters.",
+        "Layers to keep: those that the data mark, or numbers of clusters, the first of them "
+        "suggested.",
         "auto, or numbers such as 10 or 5,20,100",
         lambda _name, value: parse_layers(value),
+    )
+    k: int | None = _setting(
+        None,
+        "Number of clusters to suggest; by default from the data. The layers and the tree stay.",
+        "a whole number of at least 1",
+        lambda _name, value: _parse_k(value),
     )
     seed: int = _number(0, "The same seed gives the same bytes.", 0, 2**32 - 1)
     memory: int = _setting(
@@ -412,6 +433,11 @@ def fit_settings(**values: Any) -> FitSettings:
     given = {
         name: SETTINGS[name].parse(value) for name, value in values.items() if value is not None
     }
+    if "k" in given and "detail" in given:
+        raise SettingError(
+            f"k {given['k']} and detail {given['detail']:g} both choose the suggested number of "
+            "clusters: give one of them"
+        )
     given.setdefault("workers", available_cores())
     return FitSettings(**given)
 

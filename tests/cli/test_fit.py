@@ -57,6 +57,15 @@ def test_json_and_nothing_else(told, digits, run):
     assert facts["layers"] == told("layers", run)["layers"]
 
 
+def test_k_is_suggested(shoal, told, digits, tmp_path):
+    options = ("--key", "images", "--representatives", 100, "-o", tmp_path / "run")
+    layers = told("fit", digits, *options, "--k", 5)["layers"]
+    assert [layer["k"] for layer in layers if layer["primary"]] == [5]
+    result = shoal("fit", digits, *options, "--k", "5,10")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "for several layers give layers 5,10" in result.stderr
+
+
 def test_the_run_lands_in_the_current_folder(shoal, digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = ("--key", "images", "--representatives", 100, "--layers", "3,7", "-q")

@@ -223,6 +223,17 @@ def test_a_handful_of_rows(m, alike):
         assert fit_structure(x, layers=(k,)).primary.k == k
 
 
+def test_a_k_that_is_asked_for_is_marked_beside_the_data_s_own():
+    x, _ = blobs([80] * 4, 5, 8)
+    own, asked = fit_structure(x), fit_structure(x, k=3)
+    assert {layer.k for layer in asked.layers} == {layer.k for layer in own.layers} | {3}
+    assert (own.primary.k, asked.primary.k) == (4, 3)
+    assert fit_structure(plain("normal", 200, 4, 0), k=3).primary.weak
+    assert fit_structure(x[:2], k=2).primary.k == 2
+    with pytest.raises(InputError, match="999 clusters were asked for"):
+        fit_structure(x, k=999)
+
+
 def test_layers_that_were_asked_for():
     x, truth = blobs([80] * 4, 5, 8)
     structure = fit_structure(x, layers=(4, 2, 9))

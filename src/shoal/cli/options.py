@@ -118,6 +118,7 @@ _METAVARS = {
     "unknown": "SHARE",
     "features": "NAME",
     "layers": "K,K,…",
+    "k": "K",
     "memory": "SIZE",
     "as_": "images|vectors|table",
     "key": "NAME",

@@ -76,6 +76,7 @@ def find_layers(
     asked: Sequence[int] | None = None,
     detail: float | None = None,
     least_k: int = 1,
+    k: int | None = None,
 ) -> tuple[Layer, ...]:
     """Mark the layers of a tree, coarse to fine, one of them primary.
 
@@ -94,6 +95,8 @@ def find_layers(
         Excess from which a split counts in the primary layer; `primary_k` when not given.
     least_k : int, default 1
         Clusters that the primary layer has at least.
+    k : int, optional
+        Mark this K too, and make it the primary layer.
 
     Raises
     ------
@@ -101,25 +104,27 @@ def find_layers(
         When more clusters are asked for than there are rows.
     """
     m = tree.n_leaves
+    most = max([*(asked or ()), k or 1])
+    if most > m:
+        raise InputError(
+            f"{most} clusters were asked for, but there are {m} distinct rows: ask for at most {m}"
+        )
     if asked:
-        if max(asked) > m:
-            raise InputError(
-                f"{max(asked)} clusters were asked for, but there are {m} distinct rows: "
-                f"ask for at most {m}"
-            )
         ks, primary = sorted(set(asked)), asked[0]
     else:
         primary = max(choose_k(tree, weights, resampled, detail), least_k)
         finest = max(primary, count_above(tree, finest_threshold(tree.excess)))
         ks = ladder(tree, primary, finest) if primary > 1 else [1]
+    if k is not None:
+        ks, primary = sorted({*ks, k}), k
     return tuple(
         Layer(
-            k,
-            float(tree.excess[k - 2]) if k > 1 else np.inf,
-            _stability(tree, k, weights, resampled),
-            k == primary,
+            each,
+            float(tree.excess[each - 2]) if each > 1 else np.inf,
+            _stability(tree, each, weights, resampled),
+            each == primary,
         )
-        for k in ks
+        for each in ks
     )
 
 

@@ -64,6 +64,7 @@ def fit_structure(
     min_size: int | None = None,
     neighbours: int | None = None,
     layers: str | tuple[int, ...] = "auto",
+    k: int | None = None,
     detail: float | None = None,
     resamples: int = 8,
     constraints: Constraints | None = None,
@@ -87,6 +88,8 @@ def fit_structure(
         Neighbours in the graph; chosen from the data when not given.
     layers : "auto" or tuple of int, default "auto"
         The K to mark, the first one primary; or the data's own.
+    k : int, optional
+        A K to mark besides, and to make primary.
     detail : float, optional
         Excess from which a split counts in the primary layer; from the data when not given.
     resamples : int, default 8
@@ -101,12 +104,12 @@ def fit_structure(
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
     asked = None if isinstance(layers, str) else layers
     if m < 2:
-        return _tiny(m, asked)
-    k = min(neighbours or MOST_NEIGHBOURS, m - 1)
-    nearest = nearest_neighbours(vectors, k, workers=workers)
+        return _tiny(m, asked, k)
+    near = min(neighbours or MOST_NEIGHBOURS, m - 1)
+    nearest = nearest_neighbours(vectors, near, workers=workers)
     piles = find_piles(vectors, weights, *nearest, radius)
     if m < 3 and not piles.all():
-        return _tiny(m, asked)
+        return _tiny(m, asked, k)
     graph, distances = _graph_of(vectors, nearest, weights, piles, neighbours, workers)
 
     def fit(rows: NDArray, draw: int) -> Tree:
@@ -127,13 +130,15 @@ def fit_structure(
         for one in draws:
             one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     chosen, agrees = most_typical(draws, weights, resampled)
+    chosen_by_data = asked is None and k is None
+    least_k = chosen.least_k()
     marked = tuple(
         # what other rows change, or what other draws change, whichever is more
         replace(
             one,
-            stability=min(one.stability, agrees(None if asked is None and one.primary else one.k)),
+            stability=min(one.stability, agrees(None if chosen_by_data and one.primary else one.k)),
         )
-        for one in find_layers(chosen.tree, weights, resampled, asked, detail, chosen.least_k())
+        for one in find_layers(chosen.tree, weights, resampled, asked, detail, least_k, k)
     )
     return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances)
 
@@ -255,7 +260,7 @@ def most_typical(
     return draws[best], agrees
 
 
-def _tiny(m: int, asked: tuple[int, ...] | None) -> Structure:
+def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
     """Give the structure of one or two rows: a single cluster, unless others were asked for."""
     tree = Tree(
         np.arange(m, dtype=np.int32),
@@ -264,7 +269,7 @@ def _tiny(m: int, asked: tuple[int, ...] | None) -> Structure:
     )
     other = np.arange(m - 1, -1, -1, dtype=np.int32)[:, None][:, : m - 1]
     ones = np.ones((m, m - 1), np.float32)
-    marked = find_layers(tree, np.ones(m), None, asked)
+    marked = find_layers(tree, np.ones(m), None, asked, k=k)
     return Structure(tree, marked, other, ones, ones)
 
 

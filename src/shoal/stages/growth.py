@@ -27,7 +27,7 @@ from shoal.storage import RunFolder, read_json, read_npy, read_table
 _LOOKED = 8  # rows of a shard, the first and the last among them
 _AT_ONCE = 2048
 _NAMES = 65_536  # that are Python's own strings at a time
-_DECIDING = ("layers", "representatives", "neighbours", "detail", "min_size")
+_DECIDING = ("layers", "k", "representatives", "neighbours", "detail", "min_size")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,11 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the tree depends on besides the representatives."""
     settings = context.settings
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
+    # Left out where it is not given, so that trees of earlier versions stay as they are.
+    suggested = {} if settings.k is None else {"k": settings.k}
     return {
         **learnt,
+        **suggested,
         "version": 4,
         "seed": settings.seed,
         "layers": settings.layers,
@@ -43,6 +46,7 @@ def _work(context: Context) -> dict[str, Any]:
             min_size=settings.min_size,
             neighbours=settings.neighbours,
             layers=settings.layers,
+            k=settings.k,
             detail=settings.detail,
             radius=_radius(context),
             constraints=None if context.learnt is None else context.learnt.constraints(context.run),
