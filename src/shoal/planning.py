@@ -33,6 +33,7 @@ from shoal.stages.base import (
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
 from shoal.stages.rows import is_waited_for
+from shoal.stages.some_features import encodes_some
 from shoal.storage import UrlPath
 
 BEAM = 96 << 20
@@ -183,7 +184,10 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     if source.n_rows < 2:
         raise InputError(f"{source.description}: one row has no groups, give at least 2 to cluster")
     encoder, said = choose_encoder(
-        settings.features, source, lambda: some_images(source, LOOKED, LOOKED_SIDE)
+        settings.features,
+        source,
+        lambda: some_images(source, LOOKED, LOOKED_SIDE),
+        encodes_some(source, settings.workers),
     )
     n = source.n_rows
     _check_counts(settings, n)

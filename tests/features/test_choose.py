@@ -149,3 +149,57 @@ def test_every_choice_goes_with_some_rows():
     for name in CHOICES:
         rows = {"vectors": VECTORS, "columns": TABLE}.get(name, DIGITS)
         assert choose_encoder(name, rows)[0].n_features > 0
+
+
+SMALL = Rows("images", (32, 32, 3), (32, 32))
+CLOUD = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
+GROUPS = CLOUD + 12 * np.eye(12, dtype=np.float32)[np.arange(300) % 3]
+
+
+def features(gradients, photo):
+    """Take the place of images: the features that each encoder is to give, and who was asked."""
+    asked = []
+
+    def encode(encoder):
+        asked.append(encoder.name)
+        return {"gradients": gradients, "photo": photo}[encoder.name]
+
+    return encode, asked
+
+
+@pytest.mark.parametrize(
+    ("gradients", "photo", "name", "said"),
+    [
+        (
+            CLOUD,
+            GROUPS,
+            "photo",
+            "structure in these small photos of 32×32 that gradients do not",
+        ),
+        (CLOUD, CLOUD[:, :5], "gradients", "in which a network for photos shows no more"),
+        (CLOUD, np.ones((300, 4), np.float32), "gradients", "shows no more"),
+        (GROUPS, GROUPS, "gradients", "because these are small images of 32×32."),
+    ],
+)
+def test_small_photos_get_a_network_where_only_it_shows_structure(gradients, photo, name, said):
+    encode, asked = features(gradients, photo)
+    chosen, sentence = choose_encoder("auto", SMALL, lambda: [SHADES], encode)
+    assert chosen.name == name
+    assert said in sentence
+    assert asked == (["gradients"] if gradients is GROUPS else ["gradients", "photo"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "image"),
+    [
+        (SMALL, STROKE),
+        (SMALL, BLANK),
+        (Rows("images", (32, 32, 1), (32, 32)), SHADES),
+        (Rows("images", (32, 32, 5), (32, 32)), SHADES),
+        (Rows("images", (15, 32, 3), (15, 32)), SHADES),
+    ],
+)
+def test_drawings_grey_and_tiny_images_are_not_compared(rows, image):
+    encode, asked = features(CLOUD, GROUPS)
+    assert choose_encoder("auto", rows, lambda: [image], encode)[0] == Gradients(rows.shape)
+    assert asked == []

@@ -1,0 +1,51 @@
+"""Features of some of the rows, by which encoders are compared before a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.features import Encoder
+from shoal.features.shown import COMPARED
+from shoal.sources import Source, Taken, as_wanted, take
+from shoal.sources.encoded import spread
+from shoal.stages.encoding import encode_good
+
+MOST_ROWS = 100_000
+"""Rows up to which a network is considered unasked: it takes some 10 to 20 ms a row and core."""
+
+_AT_ONCE = 32
+
+
+def encodes_some(
+    source: Source, workers: int | None
+) -> Callable[[Encoder], NDArray[np.float32]] | None:
+    """Return what encodes rows from all over a source; None where it has too many rows.
+
+    Parameters
+    ----------
+    source
+        Images.
+    workers
+        Threads; the features do not depend on them.
+    """
+    if source.n_rows > MOST_ROWS:
+        return None
+    rows = spread(source.n_rows, COMPARED)
+
+    def encode(encoder: Encoder) -> NDArray[np.float32]:
+        some = take(as_wanted(source, encoder.needs.wanted), Taken(rows, source.n_rows))
+
+        def block(start: int) -> NDArray[np.float32]:
+            batch = some.read(start, min(start + _AT_ONCE, len(rows)))
+            features, good = encode_good(encoder, batch.data, batch.bad)
+            return features[good]
+
+        encoder.setup()
+        with ThreadPoolExecutor(workers) as pool:
+            return np.concatenate(list(pool.map(block, range(0, len(rows), _AT_ONCE))))
+
+    return encode
