@@ -1,5 +1,6 @@
 import importlib
 import pkgutil
+import pydoc
 import subprocess
 import sys
 from types import ModuleType
@@ -40,3 +41,10 @@ def test_importing_shoal_is_cheap():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.split() == []
+
+
+def test_help_begins_with_what_people_call():
+    text = pydoc.plain(pydoc.render_doc(shoal))
+    first = text[: text.index("PACKAGE CONTENTS")]
+    for call in ("shoal.fit(", "shoal.open(", "run.labels(", "run.predict("):
+        assert call in first

@@ -1,4 +1,22 @@
-"""Shoal finds the groups in an image collection without being told how many there are."""
+"""Shoal finds the groups in an image collection without being told how many there are.
+
+::
+
+    run = shoal.fit("photos/", "photos.shoal")  # a folder, a file, an array, a data frame ...
+    run = shoal.open("photos.shoal")            # a run that was fitted before
+
+    run.labels()                 # the cluster of every row
+    run.labels(k=10)             # any other number of clusters: a cut of the same tree
+    run.table()                  # row, name, cluster, confidence, outlier
+    run.predict("new/")          # clusters of new rows
+    run.edits.merge([3, 7])      # corrections, which can be undone
+    run.evaluate(classes)        # beside true classes
+
+    shoal.plan("photos/")        # what a fit would do, and what it takes
+    shoal.find_duplicates("photos/")
+
+``help(shoal.fit)`` lists every setting. The same is done in a terminal by ``shoal --help``.
+"""
 
 import typing
 

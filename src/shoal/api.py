@@ -6,11 +6,11 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.edits.plans import existing
 from shoal.errors import InputError, RunError, ShoalError
+from shoal.keywords import ClusterKeywords, FitKeywords, explicit
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress
@@ -354,6 +355,7 @@ class Run:
             self._given = self._reopened()
         return take_within(self._given, rows, f", cluster {cluster} of {self.path.name}")
 
+    @explicit(ClusterKeywords, features=None)
     def fit_cluster(
         self,
         cluster: int,
@@ -361,7 +363,7 @@ class Run:
         *,
         progress: Progress | None = None,
         engine_options: Sequence[str] = (),
-        **settings: Any,
+        **settings: Unpack[ClusterKeywords],
     ) -> Run:
         """Fit the rows of one cluster by themselves, with features projected for them alone.
 
@@ -372,8 +374,10 @@ class Run:
         ----------
         cluster
             Its id, as in `labels`.
-        out, progress, engine_options, **settings
+        out, progress, engine_options
             As in `shoal.fit`.
+        **settings
+            Settings of the fit; features are those of this run unless others are given.
 
         Returns
         -------
@@ -548,6 +552,7 @@ class Run:
         return f"<Run {str(self.path)!r}: {self._result.summary['description']}; layers K = {ks}>"
 
 
+@explicit(FitKeywords)
 def fit(
     source: Any,
     out: str | os.PathLike[str] | None = None,
@@ -555,7 +560,7 @@ def fit(
     images: Any = None,
     progress: Progress | None = None,
     engine_options: Sequence[str] = (),
-    **settings: Any,
+    **settings: Unpack[FitKeywords],
 ) -> Run:
     """Find the clusters of images or vectors, without being told how many there are.
 
@@ -575,9 +580,7 @@ def fit(
     engine_options
         With ``engine="beam"``: given to Beam as they are, such as ``["--runner=FlinkRunner"]``.
     **settings
-        See `shoal.settings.SETTINGS`: features, layers, seed, memory, workers, as_, key, shape,
-        dtype, pages, representatives, neighbours, detail, min_size, sample, previous, added,
-        constraints.
+        The settings of `shoal.settings.SETTINGS`; None stands for the default.
 
     Returns
     -------
@@ -625,16 +628,29 @@ def _fitted(
         raise
 
 
+@explicit(FitKeywords)
 def plan(
     source: Any,
     out: str | os.PathLike[str] | None = None,
     *,
     images: Any = None,
-    **settings: Any,
+    **settings: Unpack[FitKeywords],
 ) -> dict[str, Any]:
-    """Say what `fit` would do and what it takes, without doing it; the parameters are its own.
+    """Say what `fit` would do and what it takes, without doing it.
 
     It takes some seconds, in which it measures how fast this machine reads, encodes and searches.
+
+    Parameters
+    ----------
+    source, out, images
+        As in `fit`.
+    **settings
+        As in `fit`.
+
+    Returns
+    -------
+    dict
+        What was found, and for each stage seconds, memory and disk.
 
     Raises
     ------
@@ -683,7 +699,7 @@ def open(path: str | os.PathLike[str]) -> Run:
     return Run(RunFolder.open(path))
 
 
-def _settings(images: Any, settings: dict[str, Any]) -> FitSettings:
+def _settings(images: Any, settings: Mapping[str, Any]) -> FitSettings:
     """Check settings; the path of images is one, so that they are found again."""
     is_path = isinstance(images, str | os.PathLike)
     return fit_settings(**settings, images=images if is_path else None)

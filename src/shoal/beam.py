@@ -63,13 +63,22 @@ class Assign(beam.PTransform):  # type: ignore[misc]
     ----------
     run
         The folder of a finished run, or its address: every worker reads it.
-    layer, k, raw
-        Which clusters; see `Run.labels`.
+    layer, k, raw, unknown
+        As for `Run.predict`.
     """
 
-    def __init__(self, run: str | os.PathLike[str], **cut: Any) -> None:
+    def __init__(
+        self,
+        run: str | os.PathLike[str],
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        unknown: float | None = None,
+    ) -> None:
         super().__init__()
-        self._run, self._cut = run, cut
+        self._run = run
+        self._cut = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
 
     def expand(self, rows: Any) -> Any:
         """Assign in batches."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from shoal.core.quality import SIDE, measure_quality
 from shoal.errors import InputError, SourceError
 from shoal.features.content import is_drawing
+from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, Silent
 from shoal.settings import available_cores
 from shoal.sources import Encoded, ImageSource, Source, open_source
@@ -24,12 +25,13 @@ _ROWS_A_TASK = 16
 _ODD = 3.0
 
 
+@explicit(SourceKeywords)
 def quality_tables(
     source: Any,
     *,
     workers: int | None = None,
     progress: Progress | None = None,
-    **source_settings: Any,
+    **source_settings: Unpack[SourceKeywords],
 ) -> Iterator[pa.Table]:
     """Measure every image of a source, some thousands at a time.
 
@@ -41,7 +43,7 @@ def quality_tables(
         Threads; all cores when not given.
     progress : Progress, optional
     **source_settings
-        ``key``, ``shape``, ``dtype`` and ``as_``, as for `shoal.fit`.
+        How the source is read, as for `shoal.fit`.
 
     Yields
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from operator import index
@@ -57,7 +57,7 @@ def parse_memory(value: str | int) -> int:
     return amount
 
 
-def parse_shape(value: str | tuple[int, ...] | list[int]) -> tuple[int, ...]:
+def parse_shape(value: str | Sequence[int]) -> tuple[int, ...]:
     """Give the shape of one row: one to three whole numbers, each at least 1.
 
     Raises
@@ -127,11 +127,20 @@ class Setting:
     help: str
     rule: str
     parse: Callable[[Any], Any]
+    choices: tuple[str, ...] = ()
+    """All values that are good, where these are few words."""
 
 
-def _setting(default: Any, text: str, rule: str, parse: Callable[[str, Any], Any]) -> Any:
-    """Give a dataclass field that carries its row of the table."""
-    return field(default=default, metadata={"help": text, "rule": rule, "parse": parse})
+def _setting(
+    default: Any,
+    text: str,
+    rule: str,
+    parse: Callable[[str, Any], Any],
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Return a dataclass field that carries its row of the table."""
+    about = {"help": text, "rule": rule, "parse": parse, "choices": choices}
+    return field(default=default, metadata=about)
 
 
 def _number(default: Any, text: str, low: float, high: float, whole: bool = True) -> Any:
@@ -152,7 +161,10 @@ def _choice(default: str | None, text: str, *choices: str) -> Any:
     """Give the field of one word out of `choices`."""
     rule = f"one of {', '.join(choices)}"
 
-    return _setting(default, text, rule, lambda name, value: _word(name, value, choices, rule))
+    def parse(name: str, value: Any) -> str:
+        return _word(name, value, choices, rule)
+
+    return _setting(default, text, rule, parse, choices)
 
 
 def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
@@ -263,7 +275,7 @@ class FitSettings:
 
     features: str = _setting(
         "auto",
-        "What to compare rows by.",
+        f"What to compare rows by: {_FEATURES_RULE}.",
         _FEATURES_RULE,
         lambda name, value: _parse_features(name, value),
     )
@@ -400,7 +412,12 @@ def _table() -> dict[str, Setting]:
 
     def row(name: str, default: Any, info: Any) -> Setting:
         return Setting(
-            name, default, info["help"], info["rule"], lambda value: info["parse"](name, value)
+            name,
+            default,
+            info["help"],
+            info["rule"],
+            lambda value: info["parse"](name, value),
+            info["choices"],
         )
 
     return {f.name: row(f.name, f.default, f.metadata) for f in fields(FitSettings)}

@@ -7,9 +7,11 @@ import time
 
 import numpy as np
 import pytest
+import typer.main
 
 from shoal import api
 from shoal.cli import output
+from shoal.cli.app import app
 
 COMMAND = [sys.executable, "-m", "shoal.cli"]
 SLOW = "numba numpy.ma scipy sklearn pyarrow PIL faiss rich.progress shoal.api"
@@ -147,3 +149,28 @@ def test_markup_in_a_name_is_printed_as_it_is(capsys):
     assert "[bold]x" in out
     assert "[red]1" in out
     assert "[/red]2" in out
+
+
+def listed(command, words=()):
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from listed(inner, (*words, name))
+
+
+@pytest.mark.parametrize("words", list(listed(typer.main.get_command(app))), ids=" ".join)
+def test_help_is_cut_nowhere_at_80_columns(shoal, words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = shoal(*words, "--help").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    usage, rest = lines[0], "\n".join(lines[1:])
+    assert usage.startswith("Usage: ")
+    assert "…" not in rest
+    assert "..." not in rest.replace("[ARGS]...", "").replace("{RUN}...", "")
+
+
+def test_help_shows_the_choices(shoal):
+    text = shoal("fit", "--help").stdout
+    for choices in ("--engine local|beam", "--pages rows|channels", "--added place|refit"):
+        assert choices in text
+    joined = " ".join(text.split())
+    assert "auto, photo, pixels, gradients, colours, vectors, columns, an encoder" in joined

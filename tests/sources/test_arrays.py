@@ -256,7 +256,7 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((9, 30)), {"as_": "table"}, "one array, not a table"),
         (np.zeros((9, 30)), {"as_": "pictures"}, "--as pictures is unknown"),
         (np.zeros((9, 30)), {"shape": (4, 4)}, "--shape 4,4 has 16 numbers, but rows .* are 30"),
-        (np.zeros((9, 30)), {"shape": (0, 4)}, "no shape of a row"),
+        (np.zeros((9, 30)), {"shape": (0, 4)}, "is not a shape"),
         (np.zeros((9, 30)), {"key": "x"}, "--key x means nothing for an array in memory"),
         (np.zeros((9, 30)), {"dtype": "u1"}, "--dtype u1 means nothing"),
         (np.zeros((9, 3, 3)), {"image_size": 0}, "--image-size 0 is no size"),
@@ -366,3 +366,8 @@ def test_pictures_that_take_more_than_there_is_are_refused_before_any_is_read(
     said = r"reading a row of x\.npy takes 1,098 MiB .* --memory 1GiB .* give --memory 1\.5GiB"
     with room.promised(1 << 30), pytest.raises(SourceError, match=said):
         open_source(path)
+
+
+def test_a_shape_may_be_a_text():
+    flat = np.arange(9 * 30, dtype=np.float32).reshape(9, 30)
+    assert open_source(flat, shape="5x6", as_="images").shape == (5, 6, 1)

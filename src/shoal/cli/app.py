@@ -8,7 +8,6 @@ import traceback
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from shoal.cli import (
     compare,
@@ -28,7 +27,7 @@ from shoal.cli import (
     quality,
     version,
 )
-from shoal.cli.options import EngineOptions
+from shoal.cli.options import EngineOptions, WholeHelp
 from shoal.cli.runs import find_damage, opened
 from shoal.errors import ShoalError
 
@@ -37,7 +36,7 @@ BAD_INPUT = 2
 OUR_FAULT = 1
 
 
-class Commands(TyperGroup):
+class Commands(WholeHelp):
     """Ends with 0 when all is well, 2 for bad input, 1 for our fault, 130 when interrupted."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:

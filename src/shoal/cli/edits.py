@@ -49,7 +49,7 @@ def edits(
     run: RunArgument,
     merge: Annotated[
         list[str] | None,
-        _option("--merge", "A,B…[=C]", "Merge clusters, into C or the largest of them."),
+        _option("--merge", "A,B[,C][=INTO]", "Merge clusters, into INTO or the largest of them."),
     ] = None,
     split: Annotated[
         list[str] | None,

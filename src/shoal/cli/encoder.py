@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from shoal.cli.options import JsonOption, QuietOption
+from shoal.cli.options import JsonOption, QuietOption, WholeHelp
 from shoal.cli.output import command, print_json, print_next, print_table, say
 
 encoder = typer.Typer(
-    help="List and fetch encoders: networks that see more in photos than the one that is there."
+    cls=WholeHelp,
+    help="List and fetch encoders: networks that see more in photos than the one that is there.",
 )
 
 

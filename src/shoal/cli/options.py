@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from shoal.errors import InputError
 from shoal.settings import SETTINGS
@@ -32,7 +32,7 @@ RunArgument = Annotated[
 RunsArgument = Annotated[
     list[Path],
     typer.Argument(
-        parser=place, metavar="RUN…", help="Folders that shoal fit wrote.", show_default=False
+        parser=place, metavar="RUN", help="Folders that shoal fit wrote.", show_default=False
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -77,6 +77,20 @@ def check_quotes(quoted: bool, is_csv: bool) -> None:
 _BEHIND = "shoal.engine_options"
 
 
+class WholeHelp(TyperGroup):
+    """Lists its commands with the first sentence of their help, wrapped rather than cut."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                rows.append((name, command.get_short_help_str(limit=1000)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 class EngineOptions(TyperCommand):
     """With an engine, leaves it all that stands behind ``--``."""
 
@@ -117,21 +131,19 @@ _ENGINE_SETTINGS = ("engine",)
 _METAVARS = {
     "unknown": "SHARE",
     "features": "NAME",
-    "layers": "K,K,…",
+    "layers": "K[,K]",
     "k": "K",
     "memory": "SIZE",
-    "as_": "images|vectors|table",
     "key": "NAME",
     "shape": "H,W,C",
     "dtype": "TYPE",
-    "columns": "NAME,…",
-    "leave_out": "NAME,…",
-    "categories": "NAME,…",
+    "columns": "NAME[,NAME]",
+    "leave_out": "NAME[,NAME]",
+    "categories": "NAME[,NAME]",
     "images": "IMAGES",
     "previous": "RUN",
     "constraints": "RUN",
     "duplicates": "FILE",
-    "added": "place|refit",
 }
 
 
@@ -191,7 +203,7 @@ def _parameter(name: str) -> inspect.Parameter:
     option = typer.Option(
         flag(name),
         help=f"{setting.help}{shown_default(name)}",
-        metavar=_METAVARS.get(name, "N"),
+        metavar="|".join(setting.choices) or _METAVARS.get(name, "N"),
         show_default=False,
     )
     annotation: Any = Annotated[kind | None, option]

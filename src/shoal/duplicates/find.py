@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from shoal.core.hashes import distinct_hashes, picture_hashes
 from shoal.core.registration import similarities
 from shoal.duplicates.pictures import Pictures, Rows, small_pictures
 from shoal.errors import InputError
+from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, Silent
 from shoal.settings import available_cores, parse_memory
 from shoal.sources import Source, open_source
@@ -93,6 +94,7 @@ class Duplicates:
         }
 
 
+@explicit(SourceKeywords)
 def find_duplicates(
     source: Any,
     against: Any = None,
@@ -102,7 +104,7 @@ def find_duplicates(
     memory: str | int = "4GiB",
     workers: int | None = None,
     progress: Progress | None = None,
-    **source_settings: Any,
+    **source_settings: Unpack[SourceKeywords],
 ) -> Duplicates:
     """Find copies among images, or images of one collection that are in another too.
 
@@ -129,7 +131,7 @@ def find_duplicates(
         Threads; all cores when not given. The result does not depend on them.
     progress : Progress, optional
     **source_settings
-        ``key``, ``shape``, ``dtype`` and ``as_``, as for `shoal.fit`.
+        How the source is read, as for `shoal.fit`.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def find_duplicates(
             return search.run(threshold)
 
 
-def _opened(source: Any, settings: dict[str, Any]) -> Source:
+def _opened(source: Any, settings: Mapping[str, Any]) -> Source:
     return pictures_of(source if isinstance(source, Source) else open_source(source, **settings))
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from shoal.edits import plans
 from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.ground import Ground
 from shoal.edits.history import History
+from shoal.edits.keywords import EditKeywords, explicit_edits
 from shoal.edits.log import Draft, Entry, Log, Writer
 from shoal.edits.rows import row_set, unpack
 from shoal.edits.state import State, first_state
@@ -47,6 +48,7 @@ class Changes:
     everything: bool
 
 
+@explicit_edits
 class Curation:
     """The edits of a run; see the package for how they work together.
 
@@ -211,7 +213,7 @@ class Curation:
         clusters: Iterable[int],
         into: int | None = None,
         name: str | None = None,
-        **how: Any,
+        **how: Unpack[EditKeywords],
     ) -> Entry:
         """Merge clusters: all their rows into one, by default the largest.
 
@@ -225,13 +227,11 @@ class Curation:
             The one whose id stays.
         name
             A name for the whole.
-        **how
-            `author`, `seen`, `token`; see the package.
         """
         ids = list(clusters)
         return self._edit(lambda s: plans.plan_merge(s, ids, into, name), **how)
 
-    def split(self, cluster: int, parts: int | None = None, **how: Any) -> Entry:
+    def split(self, cluster: int, parts: int | None = None, **how: Unpack[EditKeywords]) -> Entry:
         """Split a cluster by the tree under it; the largest part keeps the id.
 
         Parameters
@@ -240,15 +240,18 @@ class Curation:
             Also one that was merged, or made of moved rows.
         parts
             How many; by default as many as the tree itself marks.
-        **how
-            `author`, `seen`, `token`; see the package.
         """
         return self._edit(
             lambda s: plans.plan_split(s, self.ground, self.fresh, cluster, parts), **how
         )
 
     def divide(
-        self, cluster: int, representatives: ArrayLike, *, wanted: int = 0, **how: Any
+        self,
+        cluster: int,
+        representatives: ArrayLike,
+        *,
+        wanted: int = 0,
+        **how: Unpack[EditKeywords],
     ) -> Entry:
         """Take some representatives of a cluster, with the rows they hold in it, into a new one.
 
@@ -266,7 +269,7 @@ class Curation:
         name: str | None = None,
         *,
         wanted: int = 0,
-        **how: Any,
+        **how: Unpack[EditKeywords],
     ) -> Entry:
         """Move rows to a cluster; without `to` take them out into a new one, perhaps named.
 
@@ -277,7 +280,7 @@ class Curation:
             **how,
         )
 
-    def rename(self, cluster: int, name: str | None, **how: Any) -> Entry:
+    def rename(self, cluster: int, name: str | None, **how: Unpack[EditKeywords]) -> Entry:
         """Name a cluster; None takes its name away.
 
         Raises
@@ -287,49 +290,51 @@ class Curation:
         """
         return self._edit(lambda s: plans.plan_rename(s, cluster, name), **how)
 
-    def note(self, cluster: int, note: str, **how: Any) -> Entry:
+    def note(self, cluster: int, note: str, **how: Unpack[EditKeywords]) -> Entry:
         """Put a note on a cluster; an empty one takes it away."""
         return self._edit(lambda s: plans.plan_note(s, cluster, note), **how)
 
-    def mark(self, cluster: int, mark: str | None, **how: Any) -> Entry:
+    def mark(self, cluster: int, mark: str | None, **how: Unpack[EditKeywords]) -> Entry:
         """Mark a cluster as ``"good"``, as ``"junk"``, or with None as neither."""
         return self._edit(lambda s: plans.plan_mark(s, cluster, mark), **how)
 
-    def lock(self, cluster: int, locked: bool = True, **how: Any) -> Entry:
+    def lock(self, cluster: int, locked: bool = True, **how: Unpack[EditKeywords]) -> Entry:
         """Lock a cluster against edits, or unlock it."""
         return self._edit(lambda s: plans.plan_lock(s, cluster, locked), **how)
 
-    def keep_apart(self, a: int, b: int, **how: Any) -> Entry:
+    def keep_apart(self, a: int, b: int, **how: Unpack[EditKeywords]) -> Entry:
         """Say that two clusters are not the same: the review does not ask again."""
         return self._edit(lambda s: plans.plan_apart(s, a, b), **how)
 
-    def keep_whole(self, cluster: int, **how: Any) -> Entry:
+    def keep_whole(self, cluster: int, **how: Unpack[EditKeywords]) -> Entry:
         """Say that a cluster is one thing: the review does not ask to split it."""
         return self._edit(lambda s: plans.plan_whole(s, cluster), **how)
 
-    def confirm(self, rows: ArrayLike, cluster: int, **how: Any) -> Entry:
+    def confirm(self, rows: ArrayLike, cluster: int, **how: Unpack[EditKeywords]) -> Entry:
         """Say that rows of a cluster belong to it: they count as moved there by hand."""
         return self._edit(lambda s: plans.plan_confirm(s, self.ground, rows, cluster), **how)
 
     def answer_quiz(
-        self, cluster: int, right: ArrayLike, wrong: ArrayLike = (), **how: Any
+        self, cluster: int, right: ArrayLike, wrong: ArrayLike = (), **how: Unpack[EditKeywords]
     ) -> Entry:
         """Keep the answers of a quiz: rows that belong to the cluster, and rows that do not."""
         return self._edit(lambda s: plans.plan_quiz(s, self.ground, cluster, right, wrong), **how)
 
-    def skip(self, what: str, why: str, **how: Any) -> Entry:
+    def skip(self, what: str, why: str, **how: Unpack[EditKeywords]) -> Entry:
         """Note an edit of another run that could not be done here."""
         return self._edit(lambda _: Draft("skipped", {"what": what, "why": why}), **how)
 
-    def start_from(self, layer: int | None = None, k: int | None = None, **how: Any) -> Entry:
+    def start_from(
+        self, layer: int | None = None, k: int | None = None, **how: Unpack[EditKeywords]
+    ) -> Entry:
         """Start anew from another cut; undo brings the edits back."""
         return self._edit(lambda s: plans.plan_base(s, self.ground, layer, k), **how)
 
-    def undo(self, n: int = 1, **how: Any) -> Entry:
+    def undo(self, n: int = 1, **how: Unpack[EditKeywords]) -> Entry:
         """Undo the last n edits in effect."""
         return self._edit(lambda _: Draft("undo", {"n": n}), **how)
 
-    def redo(self, n: int = 1, **how: Any) -> Entry:
+    def redo(self, n: int = 1, **how: Unpack[EditKeywords]) -> Entry:
         """Do n undone edits again; a new edit puts them out of reach."""
         return self._edit(lambda _: Draft("redo", {"n": n}), **how)
 

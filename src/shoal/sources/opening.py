@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError, SourceError
+from shoal.settings import parse_shape
 from shoal.sources import tar
 from shoal.sources.arrays import ArraySource, memory_store, npy_store
 from shoal.sources.asked import Asked
@@ -64,7 +65,7 @@ def open_source(
     *,
     as_: Kind | None = None,
     key: str | None = None,
-    shape: tuple[int, ...] | None = None,
+    shape: str | Sequence[int] | None = None,
     dtype: str | None = None,
     image_size: int | tuple[int, int] | None = None,
     columns: Sequence[str] | None = None,
@@ -88,7 +89,7 @@ def open_source(
     key : str, optional
         The array of an ``.npz`` file, the column of a Parquet file, the dataset of an HDF5
         file, or the feature of a TFRecord.
-    shape : tuple of int, optional
+    shape : tuple of int or str, optional
         Shape of one row: needed for raw binary; gives flat rows of an array a shape.
     dtype : str, optional
         Type of raw numbers; ``uint8`` by default.
@@ -127,7 +128,17 @@ def open_source(
     )
     size = _checked_size(image_size)
     found = None if fitted is None else tuple(fitted)
-    asked = Asked(as_, key, _checked_shape(shape), dtype, size, picked, schema, found, pages)
+    asked = Asked(
+        as_,
+        key,
+        None if shape is None else parse_shape(shape),
+        dtype,
+        size,
+        picked,
+        schema,
+        found,
+        pages,
+    )
     source = _open(where, asked)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and the like mean nothing for {source.description}")
@@ -181,16 +192,6 @@ def _are_paths(where: Any) -> bool:
     """Tell a list of paths."""
     is_list = isinstance(where, (list, tuple)) and len(where) > 0
     return is_list and all(isinstance(item, (str, os.PathLike, UrlPath)) for item in where)
-
-
-def _checked_shape(shape: tuple[int, ...] | None) -> tuple[int, ...] | None:
-    """Refuse shapes that are no shapes."""
-    if shape is None:
-        return None
-    shape = tuple(int(side) for side in shape)
-    if not 1 <= len(shape) <= 3 or min(shape) < 1:
-        raise InputError(f"--shape {shape} is no shape of a row: give 28,28 or 16,16,3 or 64")
-    return shape
 
 
 def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -1,0 +1,119 @@
+"""The settings as keyword arguments: types for checkers, signatures and docstrings for help.
+
+The names, defaults and texts come from `settings.SETTINGS`; a test compares the types with it.
+"""
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any, Literal, TypedDict, TypeVar, get_type_hints
+
+from shoal.settings import SETTINGS
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class SourceKeywords(TypedDict, total=False):
+    """Settings that say how any source is read."""
+
+    as_: Literal["images", "vectors", "table"] | None
+    key: str | None
+    shape: str | Sequence[int] | None
+    dtype: Any
+
+
+class ClusterKeywords(TypedDict, total=False):
+    """Settings of a fit whose rows are known already; see `Run.fit_cluster`."""
+
+    features: str | None
+    layers: str | int | Sequence[int] | None
+    k: int | None
+    seed: int | None
+    memory: str | int | None
+    workers: int | None
+    engine: Literal["local", "beam"] | None
+    representatives: int | None
+    neighbours: int | None
+    detail: float | None
+    unknown: float | None
+    min_size: int | None
+    duplicates: str | PathLike[str] | None
+
+
+class FitKeywords(SourceKeywords, ClusterKeywords, total=False):
+    """All settings of a fit but `images`, which `shoal.fit` takes in memory, too."""
+
+    pages: Literal["rows", "channels"] | None
+    columns: str | Sequence[str] | None
+    leave_out: str | Sequence[str] | None
+    categories: str | Sequence[str] | None
+    sample: int | None
+    previous: str | PathLike[str] | None
+    added: Literal["place", "refit"] | None
+    constraints: str | PathLike[str] | None
+
+
+def explicit(keywords: type, **defaults: Any) -> Callable[[Function], Function]:
+    """Return a decorator that spells out settings which a function takes as ``**settings``.
+
+    `inspect.signature`, and with it help and completion, then show each by name, with its default;
+    the docstring's entry ``**settings`` becomes one entry for each.
+
+    Parameters
+    ----------
+    keywords : TypedDict class
+        The settings, and their types.
+    **defaults
+        Defaults that are others than those of the table.
+    """
+    types = get_type_hints(keywords)
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults.get(name, _default(name)),
+            annotation=types[name],
+        )
+        for name in SETTINGS
+        if name in types
+    ]
+    entries = "\n".join(map(_entry, added))
+    return lambda function: spell_out(function, added, entries)
+
+
+def spell_out(
+    function: Function, parameters: Sequence[inspect.Parameter], entries: str
+) -> Function:
+    """Replace ``**name`` of a function by parameters, in its signature and its docstring."""
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+    text = inspect.getdoc(function) or ""
+    entry = r"^\*\*\w+\n(?: +.*\n?)*"
+    text, found = re.subn(entry, lambda _: f"{entries}\n", text, flags=re.MULTILINE)
+    function.__doc__ = text if found else f"{text}\n\nParameters\n----------\n{entries}"
+    return function
+
+
+def _default(name: str) -> Any:
+    """Return a setting's default as people write it."""
+    default = SETTINGS[name].default
+    return f"{default // 2**30}GiB" if name == "memory" else default
+
+
+def _entry(parameter: inspect.Parameter) -> str:
+    """Describe one setting as NumPy's docstrings do."""
+    setting = SETTINGS[parameter.name]
+    if setting.choices:
+        kind = f"{{{', '.join(f'{choice!r}' for choice in setting.choices)}}}"
+    else:
+        kind = inspect.formatannotation(parameter.annotation).removesuffix(" | None")
+        kind = re.sub(r"\b(?:\w+\.)+", "", kind)
+    default = parameter.default
+    usual = "optional" if default is None else f"default {default!r}"
+    known = setting.choices or setting.rule in setting.help
+    text = setting.help if known else f"{setting.help} Values: {setting.rule}."
+    wrapped = textwrap.fill(text, 96, break_on_hyphens=False)
+    return f"{parameter.name} : {kind}, {usual}\n{textwrap.indent(wrapped, '    ')}"
