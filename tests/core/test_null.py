@@ -59,5 +59,12 @@ def test_at_most_half_of_what_is_shown_below_real_is_chance(excess):
     threshold = finest_threshold(excess)
     assert 0 <= threshold <= REAL
     if threshold < REAL:
-        expected = len(excess) * norm.sf(threshold / SPREAD)
-        assert (excess >= threshold).sum() >= 2 * expected - 1e-9
+        by_chance = min(len(excess), 2 * (excess < 0).sum())
+        assert (excess >= threshold).sum() >= 2 * by_chance * norm.sf(threshold / SPREAD) - 1e-9
+
+
+def test_splits_below_zero_tell_how_many_are_chance_s_own():
+    # nearly all lie above 0, some of them hardly: too many below 0 would be missing
+    small = np.r_[np.full(300, 0.5), np.full(90, 0.02), np.full(10, -0.2)]
+    assert finest_threshold(small) == 0.0
+    assert finest_threshold(np.r_[small, np.full(400, -0.3)]) > 0.0

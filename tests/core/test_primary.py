@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.core.null import finest_threshold
 from shoal.core.primary import primary_k, reproducible_information
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
@@ -65,7 +66,13 @@ def test_information_is_that_of_each_cut_by_itself(seed, m, voted):
 
 @pytest.mark.parametrize(
     ("excess", "k"),
-    [([], 1), ([0.3], 1), ([2.0], 2), ([3.0] * 3 + [0.6] * 4, 4), ([3.0, 1.0, 1.0] + [0.9] * 4, 8)],
+    [
+        ([], 1),
+        ([-0.3], 1),
+        ([2.0], 2),
+        ([3.0] * 3 + [0.5] * 4, 4),
+        ([3.0, 1.0, 1.0] + [0.9] * 4, 8),
+    ],
 )
 def test_primary_hand_computed(excess, k):
     assert primary_k(eighths(excess), np.ones(40), None) == k
@@ -84,4 +91,4 @@ def test_clusters_that_do_not_come_out_again_are_not_chosen():
 def test_the_primary_cut_takes_no_split_below_chance(seed, m):
     tree = random_tree(m, seed)
     k = primary_k(tree, np.ones(m), None)
-    assert k == 1 or tree.excess[k - 2] >= 0.4
+    assert k == 1 or tree.excess[k - 2] >= finest_threshold(tree.excess) >= 0

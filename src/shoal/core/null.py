@@ -75,8 +75,9 @@ def has_structure(excess: NDArray) -> bool:
 def finest_threshold(excess: NDArray) -> float:
     """Return the excess down to which splits are shown: `REAL`, or less for many weak ones.
 
-    A small group, seen by few edges, hardly reaches `REAL`; but where twice as many splits
-    lie above some lower excess than would in structureless data, most of them are real.
+    A small group, seen by few edges, hardly reaches `REAL`; but where twice as many splits lie
+    above some lower excess as chance would put there, most of them are real. Chance makes as many
+    splits above 0 as below, so there are at most twice as many of its own as lie below 0.
 
     Parameters
     ----------
@@ -86,10 +87,12 @@ def finest_threshold(excess: NDArray) -> float:
     References
     ----------
     Benjamini, Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995).
+    Storey, "A direct approach to false discovery rates", J. R. Stat. Soc. B 64 (2002).
     """
     finite = excess[np.isfinite(excess)].astype(np.float64)
+    by_chance = min(2 * int((finite < 0.0).sum()), len(finite))
     for threshold in np.linspace(0.0, REAL, 9)[:-1].tolist():
-        by_chance = len(finite) * 0.5 * erfc(threshold / (SPREAD * sqrt(2.0)))
-        if (finite >= threshold).sum() >= 2.0 * by_chance:
+        above = by_chance * 0.5 * erfc(threshold / (SPREAD * sqrt(2.0)))
+        if (finite >= threshold).sum() >= 2.0 * above:
             return threshold
     return REAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.null import REAL
+from shoal.core.null import finest_threshold
 from shoal.core.stability import Resampled, pieces
 from shoal.core.tree import Tree
 
@@ -28,17 +28,18 @@ def primary_k(tree: Tree, weights: NDArray, resampled: Resampled | None) -> int:
     Parameters
     ----------
     tree : Tree
-        With a split of an excess of `REAL` at least.
+        Of data with structure (`has_structure`).
     weights : ndarray, shape (m,)
     resampled : Resampled or None
         Trees of random parts; without them every cluster counts as stable.
     """
-    count = min(int((tree.excess >= REAL).sum()), _MOST)
+    least = finest_threshold(tree.excess)
+    count = min(int((tree.excess >= least).sum()), _MOST)
     if count == 0:
         return 1
-    clear = np.tanh(np.append(tree.excess[:count].astype(np.float64), REAL) / _SATURATED)
+    clear = np.tanh(np.append(tree.excess[:count].astype(np.float64), least) / _SATURATED)
     if count < len(tree.excess):
-        clear[-1] = np.tanh(max(float(tree.excess[count]), REAL) / _SATURATED)
+        clear[-1] = np.tanh(max(float(tree.excess[count]), least) / _SATURATED)
     gaps = np.maximum(clear[:-1] - clear[1:], 1e-9)
     information = reproducible_information(tree, weights, resampled, count)
     return 2 + int((gaps * information**_INFORMATION).argmax())
