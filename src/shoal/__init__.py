@@ -5,6 +5,8 @@
     run = shoal.fit("photos/", "photos.shoal")  # a folder, a file, an array, a data frame ...
     run = shoal.open("photos.shoal")            # a run that was fitted before
 
+    run                          # in a notebook: its clusters and their pictures
+    run.show(7)                  # the most typical rows of a cluster
     run.labels()                 # the cluster of every row
     run.labels(k=10)             # any other number of clusters: a cut of the same tree
     run.table()                  # row, name, cluster, confidence, outlier

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal import forecast, passes, pipeline
-from shoal.core.layers import Layer
+from shoal.core.layers import Layer, Layers
 from shoal.core.metrics import (
     Contingency,
     added,
@@ -24,6 +24,7 @@ from shoal.core.metrics import (
     score_table,
     simplified_silhouette,
 )
+from shoal.core.shown import RecordList
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.edits.plans import existing
@@ -52,6 +53,9 @@ from shoal.stages.result import Representatives, Result
 from shoal.stages.since import changed_rows, without_new_links
 from shoal.storage import RunFolder, as_place, odd_entries
 
+if TYPE_CHECKING:
+    from shoal.notebook import Shown
+
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
 _NOTED = ("left_out", "remarks")
@@ -79,6 +83,7 @@ class Run:
         self._given = source
         self._result = Result(folder)
         self._result.check()
+        self._temporary = temporary
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
 
@@ -88,7 +93,7 @@ class Run:
         return self._folder.path
 
     @property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> Layers:
         """The cuts that the data mark, coarse to fine; one is primary."""
         return self._result.layers
 
@@ -226,7 +231,7 @@ class Run:
         *,
         engine: str = "local",
         engine_options: Sequence[str] = (),
-    ) -> list[dict[str, Any]]:
+    ) -> RecordList:
         """Compare every layer, or the cut into k, with true classes.
 
         Parameters
@@ -242,7 +247,7 @@ class Run:
 
         Returns
         -------
-        list of dict
+        list of dict, shown as a table
             For each cut: k, layer, primary, edited, the scores of `core.metrics.score`, the
             simplified silhouette over representatives, and the stability. Where people edited
             the clusters, a last one is for these.
@@ -276,10 +281,10 @@ class Run:
             else:
                 pairs = passes.count_rows(self._result, true, known, opened)
                 counted = (passes.contingency_of(*pairs, true, cut) for cut in asked)
-            return [
+            return RecordList(
                 self._scores(rows, cut, at.get(cut.cut))
                 for rows, cut in zip(counted, asked, strict=True)
-            ]
+            )
 
     def _scores(self, rows: Contingency, found: Clustering, layer: int | None) -> dict[str, Any]:
         """Give all scores of one cut, or of the edited clusters."""
@@ -546,6 +551,34 @@ class Run:
             return source
         label = f", a sample of {of:,}" if of else ""
         return take(source, Taken(rows, source.n_rows, of is not None), label)
+
+    def show(
+        self, cluster: int, count: int = 24, *, layer: int | None = None, k: int | None = None
+    ) -> Shown:
+        """Return the most typical rows of a cluster: pictures in a notebook, a table elsewhere.
+
+        Parameters
+        ----------
+        cluster
+            Its id, as in `labels`.
+        count
+            How many rows.
+        layer, k
+            Which clusters; see `labels`.
+
+        Raises
+        ------
+        InputError
+            When there is no such cluster or cut.
+        """
+        from shoal.notebook import show
+
+        return show(self, cluster, count, layer, k)
+
+    def _repr_html_(self) -> str:
+        from shoal.notebook import run_html
+
+        return run_html(self, self._temporary)
 
     def __repr__(self) -> str:
         ks = ", ".join(f"{layer.k}{'*' if layer.primary else ''}" for layer in self.layers)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
+from shoal.core.shown import Tabular
 from shoal.edits import Clustering, Curation
 from shoal.engines.ahead import made_ahead
 from shoal.errors import InputError
@@ -40,8 +41,8 @@ _OLDER = (
 _COLUMNS = ("cluster", "confidence", "unknown")
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Tabular):
     """Clusters of new rows.
 
     Attributes
@@ -68,6 +69,40 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.cluster)
+
+    def to_arrow(self) -> Any:
+        """Return a `pyarrow.Table` of each row's cluster, confidence and unknown.
+
+        With cluster_name where any cluster has one.
+        """
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
+        if self.names:
+            columns["cluster_name"] = [self.names.get(c) for c in self.cluster.tolist()]
+        return pa.table(columns)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return a summary: rows, mean confidence and unknown rows of each cluster."""
+        return [
+            {
+                "cluster": int(c),
+                "name": self.names.get(int(c)),
+                "rows": int(mine.sum()),
+                "confidence": float(self.confidence[mine].mean()),
+                "unknown": int(self.unknown[mine].sum()),
+            }
+            for c in np.unique(self.cluster)
+            for mine in [self.cluster == c]
+        ]
+
+    def __repr__(self) -> str:
+        unread = int((self.cluster < 0).sum())
+        clusters = len(np.unique(self.cluster[self.cluster >= 0]))
+        return (
+            f"<Prediction of {len(self):,} rows: {clusters:,} cluster{'s' * (clusters != 1)}, "
+            f"{int(self.unknown.sum()):,} unknown, {unread:,} unreadable>"
+        )
 
 
 @dataclass(frozen=True)

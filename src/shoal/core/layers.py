@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.null import WEAK, finest_threshold, has_structure
 from shoal.core.primary import primary_k
+from shoal.core.shown import Tabular, html_table, text_table
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError
@@ -53,6 +54,13 @@ class Layer:
         """True where splits as faint as its last one are found in structureless data, too."""
         return self.k > 1 and self.excess < WEAK
 
+    def __repr__(self) -> str:
+        marks = ", primary" * self.primary + ", weak" * self.weak
+        return f"Layer(k={self.k}, excess={self.excess:.3g}, stability={self.stability:.3g}{marks})"
+
+    def _repr_html_(self) -> str:
+        return html_table([self.as_dict()])
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values; what is not finite becomes None."""
         plain = {**asdict(self), "weak": self.weak}
@@ -67,6 +75,19 @@ class Layer:
         excess = (np.inf if k == 1 else -np.inf) if plain["excess"] is None else plain["excess"]
         stability = np.nan if plain["stability"] is None else float(plain["stability"])
         return cls(k, float(excess), stability, bool(plain["primary"]))
+
+
+class Layers(Tabular, tuple[Layer, ...]):
+    """Layers, coarse to fine, that are shown as a table."""
+
+    __slots__ = ()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return each layer's plain values; see `Layer.as_dict`."""
+        return [layer.as_dict() for layer in self]
+
+    def __repr__(self) -> str:
+        return text_table(self.records())
 
 
 def find_layers(

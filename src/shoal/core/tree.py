@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.shown import Tabular, cell
 from shoal.errors import InputError
 
 
-@dataclass(frozen=True)
-class Tree:
+@dataclass(frozen=True, repr=False)
+class Tree(Tabular):
     """A binary tree as a leaf order and the places where it is cut, most telling cut first.
 
     Every cluster of every cut is a contiguous piece of `order`; the cut into k clusters takes
@@ -33,6 +35,18 @@ class Tree:
     order: NDArray[np.int32]
     splits: NDArray[np.int32]
     excess: NDArray[np.float32]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the splits, most telling first: the K that each makes, and its excess."""
+        return [
+            {"k": k, "excess": excess}
+            for k, excess in enumerate(self.excess.astype(float).tolist(), start=2)
+        ]
+
+    def __repr__(self) -> str:
+        first = ", ".join(cell(excess) for excess in self.excess[:5].astype(float).tolist())
+        more = ", …" if len(self.excess) > 5 else ""
+        return f"<Tree of {self.n_leaves:,} leaves; excess of its splits: {first}{more}>"
 
     @property
     def n_leaves(self) -> int:

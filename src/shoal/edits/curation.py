@@ -11,6 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shoal.core.shown import Tabular
 from shoal.edits import plans
 from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.ground import Ground
@@ -49,7 +50,7 @@ class Changes:
 
 
 @explicit_edits
-class Curation:
+class Curation(Tabular):
     """The edits of a run; see the package for how they work together.
 
     Parameters
@@ -146,6 +147,14 @@ class Curation:
     def sizes(self) -> dict[int, int]:
         """Count the rows of each cluster; with the quarantined ones they add up to all rows."""
         return dict(self.state.sizes)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the clusters, as `listing` does."""
+        return self.listing()
+
+    def __repr__(self) -> str:
+        edits = f"{len(self.done):,} edits in effect"
+        return f"<Curation of {len(self.state.clusters):,} clusters, {edits}>"
 
     def listing(self) -> list[dict[str, Any]]:
         """List the clusters, the largest first: cluster, rows, name, note, mark, locked."""

@@ -88,7 +88,9 @@ def gather(
     for at in range(k):
         rows = order[bounds[at] : bounds[at + 1]]
         mine = np.flatnonzero(asked.of_representative == ids[at])
-        medoid, *typical = _middle(kept, mine, shown.typical) or _ints(rows[: shown.typical + 1])
+        medoid, *typical = middle_rows(kept, mine, shown.typical) or _ints(
+            rows[: shown.typical + 1]
+        )
         by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
         clusters.append(
             Found(
@@ -130,7 +132,7 @@ def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.
     return np.where(ids[order][at] == labels, order[at], -1)
 
 
-def _middle(kept: RepresentativesLike, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
+def middle_rows(kept: RepresentativesLike, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
     """Give the rows of the representatives nearest to the mean of a cluster, the medoid first.
 
     There are none for a cluster of rows that were moved one by one.

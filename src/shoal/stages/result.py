@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.layers import Layer
+from shoal.core.layers import Layer, Layers
 from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
@@ -139,11 +139,11 @@ class Result:
         return read_npy(path) if path.exists() else None
 
     @cached_property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> Layers:
         """The marked cuts, coarse to fine."""
         path = self.run.stage("tree").whole("layers", "json")
         with understanding(path):
-            found = tuple(Layer.from_dict(layer) for layer in read_json(path))
+            found = Layers(Layer.from_dict(layer) for layer in read_json(path))
             if sum(layer.primary for layer in found) != 1:
                 raise ValueError("there is not one primary layer")
         return found

@@ -1,0 +1,103 @@
+"""Lists of plain records that read well: as text, as HTML in a notebook, as tables elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.util import find_spec
+from typing import Any
+
+from shoal.errors import MissingExtraError
+
+_MOST_LINES = 60  # of a table that is shown; all are in `to_arrow`
+
+
+def cell(value: Any) -> str:
+    """Write a value for people: numbers in three digits, a dash for what is not known.
+
+    >>> cell(0.98765), cell(12345), cell(float("nan")), cell(True), cell(None), cell(31.46)
+    ('0.988', '12,345', '–', 'yes', '–', '31.5')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.3g}" if math.isfinite(value) else "–"
+    return "–" if value is None else str(value)
+
+
+def text_table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Write records as columns of text, aligned to the right where they are numbers."""
+    names, lines = _cells(records)
+    widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
+    left = [all(isinstance(record[name], str) for record in records) for name in names]
+    return "\n".join(
+        "  ".join(
+            word.ljust(width) if at_left else word.rjust(width)
+            for word, width, at_left in zip(line, widths, left, strict=True)
+        ).rstrip()
+        for line in [names, *lines]
+    )
+
+
+def html_table(records: Sequence[Mapping[str, Any]], title: str = "") -> str:
+    """Write records as an HTML table; names and values are escaped."""
+    names, lines = _cells(records)
+    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(word)}</td>' for word in line)}</tr>" for line in lines
+    )
+    caption = f"<caption>{escape(title)}</caption>" if title else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns, and the lines, the last of which says what is left out."""
+    names = list(records[0]) if records else []
+    lines = [[cell(record[name]) for name in names] for record in records[:_MOST_LINES]]
+    if len(records) > _MOST_LINES:
+        rest = f"and {len(records) - _MOST_LINES:,} more"
+        lines.append([rest, *[""] * (len(names) - 1)])
+    return names, lines
+
+
+class Tabular:
+    """What can be written as a table: `records` gives its lines, one dictionary each."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the lines of the table."""
+        raise NotImplementedError
+
+    def to_arrow(self) -> Any:
+        """Return a `pyarrow.Table`."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(self.records())
+
+    def to_pandas(self) -> Any:
+        """Return a data frame of pandas.
+
+        Raises
+        ------
+        MissingExtraError
+            When pandas is not installed.
+        """
+        if find_spec("pandas") is None:
+            raise MissingExtraError("to_pandas needs pandas: pip install pandas")
+        return self.to_arrow().to_pandas()
+
+    def _repr_html_(self) -> str:
+        return html_table(self.records())
+
+
+class RecordList(Tabular, list[dict[str, Any]]):
+    """A list of dictionaries that is shown as a table."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the dictionaries."""
+        return list(self)
+
+    def __repr__(self) -> str:
+        return text_table(self) if self else "[]"

@@ -1,0 +1,209 @@
+"""A run in a notebook: layers, a strip of pictures for each cluster, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.shown import Tabular, html_table, text_table
+from shoal.edits import Clustering
+from shoal.errors import InputError, RunError
+from shoal.export.findings import middle_rows
+from shoal.export.pictures import make_sprite, make_tiles
+from shoal.sources import Source
+
+# A cell of a notebook is kept in its file: at most this many clusters and bytes of pictures
+# (before base64, which adds a third) are put into one.
+_CLUSTERS = 30
+_BYTES = 600_000
+_STRIP, _SIDE = 10, 56
+_SHOWN_SIDE = 96
+
+
+class RunLike(Protocol):
+    """What is shown of a run."""
+
+    @property
+    def source(self) -> Source:
+        """Its rows."""
+
+    def clustering(self, layer: int | None = None, k: int | None = None) -> Clustering:
+        """Return its clusters."""
+
+
+def run_html(run: RunLike, temporary: bool) -> str:
+    """Return a run as HTML: layers, clusters with pictures where it has some, and next calls.
+
+    `temporary` tells that its folder is deleted with it.
+    """
+    clustering = run.clustering()
+    result = clustering.result
+    layers = [
+        {
+            "layer": at,
+            "K": layer.k,
+            "excess": layer.excess,
+            "stability": layer.stability,
+            "": "suggested" * layer.primary + " weak" * layer.weak,
+        }
+        for at, layer in enumerate(result.layers)
+    ]
+    title = f"{result.summary['description']}: {_count(clustering.k, 'cluster')}"
+    return (
+        f"<div><p><b>{escape(title)}</b></p>{_clusters_html(run, clustering)}"
+        f"<details><summary>Layers</summary>{html_table(layers)}</details>"
+        f"<p>Next: {_next_html(temporary)}</p></div>"
+    )
+
+
+def _next_html(temporary: bool) -> str:
+    """Return the calls to go on with."""
+    calls = ["run.explore()", "run.show(0)", "run.labels()", "run.predict(new)", "run.labels(k=10)"]
+    text = " · ".join(f"<code>{call}</code>" for call in calls)
+    lost = " This run is gone with <code>run</code>: give <code>fit</code> a folder to keep it."
+    return text + lost * temporary
+
+
+def _clusters_html(run: RunLike, clustering: Clustering) -> str:
+    """Return a line for each of the largest clusters, with a strip of its most typical rows."""
+    sizes = cluster_sizes(clustering)
+    largest = sorted(sizes, key=lambda c: (-sizes[c], c))
+    source = _source_of(run)
+    lines = []
+    for cluster in largest[:_CLUSTERS]:
+        rows = _typical(clustering, cluster, _STRIP)
+        budget = _BYTES // min(len(largest), _CLUSTERS)
+        shown = _pictures_html(source, rows, _SIDE, budget)
+        name = clustering.names.get(cluster, "")
+        lines.append(
+            f"<tr><td>{cluster}</td><td>{escape(name)}</td><td>{sizes[cluster]:,}</td>"
+            f"<td style='text-align:left'>{shown}</td></tr>"
+        )
+    rest = len(largest) - len(lines)
+    more = f"<p>and {_count(rest, 'smaller cluster')}</p>" if rest > 0 else ""
+    head = "<tr><th>cluster</th><th>name</th><th>rows</th><th>most typical</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>{more}"
+
+
+def cluster_sizes(clustering: Clustering) -> dict[int, int]:
+    """Count the rows of each cluster without reading them all."""
+    if clustering.state is not None:
+        return {c: clustering.state.sizes[c] for c in clustering.ids}
+    counts = np.bincount(clustering.of_representative, clustering.result.counts)
+    return {c: int(counts[c]) for c in clustering.ids}
+
+
+@dataclass(frozen=True, repr=False)
+class Shown(Tabular):
+    """Some rows of a cluster: pictures in a notebook, a table elsewhere.
+
+    Attributes
+    ----------
+    cluster
+    name
+        None where nobody named it.
+    size
+        Rows of the cluster.
+    rows
+        Numbers of the rows shown, the most typical first.
+    names
+        Their names; None where rows have none.
+    source
+        The rows; None where they cannot be opened.
+    """
+
+    cluster: int
+    name: str | None
+    size: int
+    rows: tuple[int, ...]
+    names: tuple[str, ...] | None
+    source: Source | None
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the number of each row, and its name where it has one."""
+        if self.names is None:
+            return [{"row": row} for row in self.rows]
+        return [{"row": row, "name": n} for row, n in zip(self.rows, self.names, strict=True)]
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        name = f" “{self.name}”" if self.name else ""
+        return f"Cluster {self.cluster}{name}: {_count(self.size, 'row')}"
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{text_table(self.records())}"
+
+    def _repr_html_(self) -> str:
+        title = f"<p><b>{escape(self.title)}</b></p>"
+        pictures = _pictures_html(self.source, self.rows, _SHOWN_SIDE, _BYTES)
+        if self.source is None or self.source.kind != "images":
+            return title + html_table(self.records())
+        return f"{title}<div>{pictures}</div>"
+
+
+def show(run: RunLike, cluster: int, count: int, layer: int | None, k: int | None) -> Shown:
+    """Choose the most typical rows of a cluster.
+
+    Raises
+    ------
+    InputError
+        When there is no such cluster or cut, or nothing is to be shown.
+    """
+    clustering = run.clustering(layer, k)
+    if count < 1:
+        raise InputError(f"count must be at least 1; got {count}")
+    if cluster not in clustering.ids:
+        known = ", ".join(map(str, sorted(clustering.ids)[:10]))
+        raise InputError(f"cluster {cluster} is none of the clusters: {known}, …")
+    rows = _typical(clustering, cluster, count)
+    source = _source_of(run)
+    found = tuple(_name(source, row) for row in rows)
+    names = found if any(found) else None
+    name, size = clustering.names.get(cluster), cluster_sizes(clustering)[cluster]
+    return Shown(cluster, name, size, rows, names, source)
+
+
+def _typical(clustering: Clustering, cluster: int, count: int) -> tuple[int, ...]:
+    """Return the rows nearest to the middle of a cluster."""
+    mine = np.flatnonzero(clustering.of_representative == cluster)
+    found = middle_rows(clustering.result.representatives, mine, count - 1)
+    if found or clustering.state is None:
+        return found
+    moved: NDArray[np.int64] = clustering.state.rows[clustering.state.row_cluster == cluster]
+    return tuple(int(row) for row in moved[:count])
+
+
+def _source_of(run: RunLike) -> Source | None:
+    """Return the rows of a run; None where they are not there any more."""
+    try:
+        return run.source
+    except RunError:
+        return None
+
+
+def _pictures_html(source: Source | None, rows: tuple[int, ...], side: int, budget: int) -> str:
+    """Return pictures of some rows, in one ``data:`` address; their names where they have none."""
+    if source is None or source.kind != "images":
+        return escape(", ".join(_name(source, row) or f"row {row:,}" for row in rows))
+    tiles = make_tiles(source, rows, side)
+    sprite = make_sprite(tiles, budget)
+    look = (
+        f"height:{side}px;max-width:none;image-rendering:{'pixelated' if sprite.sharp else 'auto'}"
+    )
+    return f'<img src="{sprite.address}" alt="" style="{look}">'
+
+
+def _name(source: Source | None, row: int) -> str:
+    """Return the name of a row, empty where it has none."""
+    names = None if source is None else source.names(row, row + 1)
+    return names[0] if names else ""
+
+
+def _count(n: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
