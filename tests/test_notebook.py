@@ -1,7 +1,10 @@
 import base64
 import io
 import re
+import textwrap
 
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -95,3 +98,22 @@ def test_what_a_run_gives_reads_well(digits):
     assert repr(digits.tree).startswith(f"<Tree of {digits.tree.n_leaves:,} leaves")
     assert len(digits.tree._repr_html_()) < 10_000
     assert repr(digits.edits).startswith(f"<Curation of {digits.primary.k:,} clusters, 0 edits")
+
+
+def test_in_a_notebook_a_fit_shows_its_progress(tmp_path, monkeypatch):
+    code = """
+    import numpy as np, shoal
+    rows = np.repeat(np.eye(3, 4) * 9, 50, axis=0) + np.random.default_rng(0).normal(size=(150, 4))
+    run = shoal.fit(rows, workers=1)
+    run
+    """
+    cell = nbformat.v4.new_code_cell(textwrap.dedent(code))
+    book = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell("run.explore()")])
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()
+    first, second = (
+        [out.get("data", {}).get("text/html", "") for out in c.outputs] for c in book.cells
+    )
+    assert "Done in" in first[0]
+    assert "suggested" in first[-1]
+    assert "<iframe" in second[-1]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from shoal.progress import Progress, RichProgress, Silent
+from shoal.progress import NotebookProgress, Progress, RichProgress, Silent
 
 
 def plain():
@@ -115,3 +115,26 @@ def test_it_goes_to_the_error_stream():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert done.stderr.startswith("index: 0 rows")
+
+
+def test_a_notebook_gets_a_bar_in_its_cell():
+    shown = []
+    bar = NotebookProgress(shown.append)
+    bar.note("300 rows <here>")
+    bar.stage("features", 300)
+    bar.advance(100)
+    bar._next = 0.0
+    bar.advance(50)
+    assert shown[-1] == (
+        '300 rows &lt;here&gt;<br><progress value="150" max="300"></progress> '
+        "features: 150 of 300 rows"
+    )
+    count = len(shown)
+    for _ in range(100):
+        bar.advance()
+    assert len(shown) < count + 50
+    bar.stage("tree", None)
+    assert "<progress></progress> tree: 0 rows" in shown[-1]
+    bar.finish()
+    assert "<progress" not in shown[-1]
+    assert "Done in" in shown[-1]

@@ -7,6 +7,7 @@
 
     run                          # in a notebook: its clusters and their pictures
     run.show(7)                  # the most typical rows of a cluster
+    run.explore()                # the explorer, in a notebook's cell or in a tab
     run.labels()                 # the cluster of every row
     run.labels(k=10)             # any other number of clusters: a cut of the same tree
     run.table()                  # row, name, cluster, confidence, outlier

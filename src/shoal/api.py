@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -32,7 +33,7 @@ from shoal.errors import InputError, RunError, ShoalError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
-from shoal.progress import Progress
+from shoal.progress import Progress, default_progress, in_notebook
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
 from shoal.sources.encoded import EncodedSource
@@ -54,7 +55,7 @@ from shoal.stages.since import changed_rows, without_new_links
 from shoal.storage import RunFolder, as_place, odd_entries
 
 if TYPE_CHECKING:
-    from shoal.notebook import Shown
+    from shoal.notebook import Page, Shown
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
@@ -84,6 +85,7 @@ class Run:
         self._result = Result(folder)
         self._result.check()
         self._temporary = temporary
+        self._page: Page | None = None
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
 
@@ -575,6 +577,51 @@ class Run:
 
         return show(self, cluster, count, layer, k)
 
+    def explore(
+        self,
+        *,
+        tab: bool | None = None,
+        height: int = 760,
+        port: int | None = None,
+        read_only: bool = False,
+        metadata: str | os.PathLike[str] | None = None,
+    ) -> Page:
+        """Look at every cluster, correct and name: in the cell of a notebook, or in a tab.
+
+        It is served by this process and ends with it, or with `Page.stop`. A script that shall
+        wait for it can be done with ``shoal explore RUN``.
+
+        Parameters
+        ----------
+        tab
+            Open a tab of the browser; by default unless this is a notebook.
+        height
+            Of the page in the cell, in pixels.
+        port
+            By default a free one.
+        read_only
+            Refuse edits.
+        metadata
+            CSV or Parquet with columns to filter by.
+
+        Returns
+        -------
+        Page
+            The same one again while it runs.
+        """
+        tab = not in_notebook() if tab is None else tab
+        if self._page is None or not self._page.running:
+            make = import_module("shoal.explore.page").ServedPage  # which is made of runs
+            more = None if metadata is None else Path(metadata)
+            self._page = make(
+                self, inline=not tab, height=height, port=port, read_only=read_only, metadata=more
+            )
+        page: Page = self._page
+        page.inline = not tab
+        if tab:
+            page.open()
+        return page
+
     def _repr_html_(self) -> str:
         from shoal.notebook import run_html
 
@@ -609,7 +656,8 @@ def fit(
         Images to show for vectors, one a row in the same order: a path (folder, archive, list of
         paths), a list of paths, an array, or an open `Source`.
     progress
-        Is told how far it is, such as `shoal.progress.RichProgress()`; silent by default.
+        Is told how far it is, such as `shoal.progress.RichProgress()`; by default a bar in
+        a notebook, silent elsewhere.
     engine_options
         With ``engine="beam"``: given to Beam as they are, such as ``["--runner=FlinkRunner"]``.
     **settings
@@ -649,6 +697,7 @@ def _fitted(
     engine_options: Sequence[str],
 ) -> Run:
     """Fit an open source into a folder, or into one that is deleted with the run."""
+    progress = progress or default_progress()
     if out is not None:
         run = pipeline.run_pipeline(out, rows, settings, where, progress, engine_options)
         return Run(run, rows)

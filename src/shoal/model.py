@@ -210,7 +210,8 @@ class Model:
         source: Source = open_source(
             where, as_=as_, shape=given, image_size=size, fitted=fitted, pages=pages
         )
-        if kind == "vectors" and source.kind == "images":  # some files hold both
+        holds_both = not isinstance(where, np.ndarray)  # as some files and tables do
+        if kind == "vectors" and source.kind == "images" and holds_both:
             with suppress(InputError):
                 source = open_source(where, as_="vectors", fitted=fitted)
         stored = tuple(self.result.summary.get("row_shape") or ())

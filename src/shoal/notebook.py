@@ -35,6 +35,28 @@ class RunLike(Protocol):
         """Return its clusters."""
 
 
+class Page(Protocol):
+    """An explorer that is served beside other work; `Run.explore` makes it.
+
+    In a notebook it is shown in the cell, or as its address where it was opened in a tab.
+    """
+
+    url: str
+    """Its address, on the machine that Python runs on."""
+    inline: bool
+    """Whether the cell shows it, or only its address."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers."""
+
+    def open(self) -> None:
+        """Open it in a tab of the browser."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
 def run_html(run: RunLike, temporary: bool) -> str:
     """Return a run as HTML: layers, clusters with pictures where it has some, and next calls.
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import sys
 import time
+from collections.abc import Callable
+from importlib import import_module
 from threading import Lock
 from types import TracebackType
 from typing import Protocol, Self
@@ -135,6 +139,89 @@ class RichProgress:
             rate = f", {_short(self._done / seconds)} {self._unit}/s" if seconds > 0 else ""
             self.note(f"{self._name}: {self._done:,} {self._unit} in {seconds:.1f} s{rate}")
         self._task = None
+
+
+class NotebookProgress:
+    """A bar in the cell of a notebook, with what is said above it.
+
+    Parameters
+    ----------
+    show
+        Shows HTML in the place of what it showed before; by default in the cell that is run.
+    """
+
+    # A bar that moves a few times a second looks smooth; each step is a message to the browser.
+    _EVERY = 0.2
+
+    def __init__(self, show: Callable[[str], None] | None = None) -> None:
+        self._show = show or _cell_display()
+        self._lock = Lock()
+        self._lines: list[str] = []
+        self._name, self._unit = "", ""
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._next = 0.0
+
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
+        """Begin a stage of `total` units (None: unknown); the one before is over."""
+        with self._lock:
+            self._name, self._total, self._unit, self._done = name, total, unit, 0
+            self._began = self._began or time.monotonic()
+            self._draw()
+
+    def advance(self, n: int = 1) -> None:
+        """Count `n` more units done in this stage."""
+        with self._lock:
+            self._done += n
+            if time.monotonic() >= self._next:
+                self._draw()
+
+    def note(self, text: str) -> None:
+        """Say one line to the person, above the bar."""
+        with self._lock:
+            self._lines.append(html.escape(text))
+            self._draw()
+
+    def finish(self) -> None:
+        """Put the time that all took in the place of the bar."""
+        with self._lock:
+            if self._name:
+                self._lines.append(f"Done in {time.monotonic() - self._began:.1f} s.")
+            self._name = ""
+            self._draw()
+
+    def _draw(self) -> None:
+        """Show the lines and the bar."""
+        self._next = time.monotonic() + self._EVERY
+        bar = ""
+        if self._name:
+            known = self._total is not None
+            value = f' value="{self._done}" max="{self._total}"' if known else ""
+            of = f" of {self._total:,}" if known else ""
+            bar = (
+                f"<progress{value}></progress> {html.escape(self._name)}: "
+                f"{self._done:,}{of} {html.escape(self._unit)}"
+            )
+        self._show("<br>".join([*self._lines, bar]))
+
+
+def in_notebook() -> bool:
+    """Tell whether this is a kernel of Jupyter or the like, whose cells show HTML."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return hasattr(shell, "kernel")
+
+
+def default_progress() -> Progress:
+    """Return what is told where nothing is given: a bar in a notebook, silence elsewhere."""
+    return NotebookProgress() if in_notebook() else Silent()
+
+
+def _cell_display() -> Callable[[str], None]:
+    """Return what shows HTML in one place of the cell that is run."""
+    shown = import_module("IPython.display")  # which is there in a notebook, and has no types
+    handle = shown.display(shown.HTML(""), display_id=True)
+    return lambda text: handle.update(shown.HTML(text))
 
 
 class _Count(ProgressColumn):

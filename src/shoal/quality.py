@@ -10,7 +10,7 @@ from shoal.core.quality import SIDE, measure_quality
 from shoal.errors import InputError, SourceError
 from shoal.features.content import is_drawing
 from shoal.keywords import SourceKeywords, explicit
-from shoal.progress import Progress, Silent
+from shoal.progress import Progress, default_progress
 from shoal.settings import available_cores
 from shoal.sources import Encoded, ImageSource, Source, open_source
 from shoal.sources.decode import measure
@@ -63,7 +63,7 @@ def quality_tables(
     opened = pictures_of(opened)
     if opened.kind != "images":
         raise InputError(f"{opened.description}: only images have a quality to be measured")
-    progress = progress or Silent()
+    progress = progress or default_progress()
     progress.stage("measuring", opened.n_rows)
     with ThreadPoolExecutor(workers or available_cores()) as pool:
         for start in range(0, opened.n_rows, _BLOCK):

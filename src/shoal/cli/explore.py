@@ -96,12 +96,10 @@ def explore_run(
 ) -> None:
     """Serve the page until interrupted."""
     from shoal.errors import InputError
-    from shoal.explore.explorer import Explorer
-    from shoal.explore.metadata import beside
-    from shoal.explore.prepare import Drawing, home_of, prepare_leaves
+    from shoal.explore.page import make_explorer
     from shoal.explore.serve import listen, serve
     from shoal.progress import RichProgress
-    from shoal.storage import RunFolder, UrlPath
+    from shoal.storage import UrlPath
 
     try:
         address = listen(host, port or _PORT, token)
@@ -109,19 +107,12 @@ def explore_run(
         if port is not None or host is not None:
             raise
         address = listen(host, None, token)
-    folder = RunFolder.open(run.path)
-    if isinstance(folder.path, UrlPath) and not read_only:
-        remark(f"Without edits: {folder.path} does not lie on a disk, where they are kept.")
-        read_only = True
-    home = home_of(folder)
+    if isinstance(run.path, UrlPath) and not read_only:
+        remark(f"Without edits: {run.path} does not lie on a disk, where they are kept.")
     with RichProgress() as bars:
-        prepare_leaves(folder, home, bars)
-    explorer = Explorer(run, home, read_only, other, beside(run, metadata))
+        explorer, drawing = make_explorer(run, read_only, other, metadata, engine, bars)
     if explorer.source_trouble:
         remark(f"Without pictures: {explorer.source_trouble}")
-    drawing = None
-    if not explorer.atlas.has_map:
-        drawing = Drawing(run.path, home, explorer.progress.update, engine)
 
     def ready() -> None:
         say(f"{run.path} is at {address.url}")

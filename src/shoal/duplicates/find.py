@@ -16,7 +16,7 @@ from shoal.core.registration import similarities
 from shoal.duplicates.pictures import Pictures, Rows, small_pictures
 from shoal.errors import InputError
 from shoal.keywords import SourceKeywords, explicit
-from shoal.progress import Progress, Silent
+from shoal.progress import Progress, default_progress
 from shoal.settings import available_cores, parse_memory
 from shoal.sources import Source, open_source
 from shoal.sources.pictured import pictures_of
@@ -140,7 +140,7 @@ def find_duplicates(
     """
     if threshold is not None and not 0.5 <= threshold <= 1:
         raise InputError(f"--threshold must be from 0.5 to 1; got {threshold}")
-    progress = progress or Silent()
+    progress = progress or default_progress()
     workers, limit = workers or available_cores(), parse_memory(memory)
     given = [source] if against is None else [source, against]
     with promised(limit):

@@ -32,11 +32,12 @@ _POLICY = "; ".join(
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
-        "frame-ancestors 'none'",
     )
 )
+# In a notebook the page is framed by another page of this machine; other sites never may.
+_FRAMED = "frame-ancestors http://localhost:* http://127.0.0.1:* http://[::1]:* vscode-webview:"
+_ALONE = "frame-ancestors 'none'"
 _ALWAYS = {
-    "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
@@ -60,12 +61,15 @@ class Guard:
         What must be given once in the address; then it is kept in a cookie. None for none.
     port
         Of the server; cookies know no ports, so it is in the cookie's name.
+    framed
+        Whether pages of this machine, such as a notebook, may show it in a frame.
     """
 
     app: App
     hosts: frozenset[str] | None
     token: str | None = None
     port: int = 0
+    framed: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -78,6 +82,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _ALWAYS.items():
                     headers[name] = value
+                ancestors = _FRAMED if self.framed else _ALONE
+                headers["content-security-policy"] = f"{_POLICY}; {ancestors}"
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 

@@ -135,13 +135,13 @@ class Address:
         rest = f"?token={quote(self.token, safe='')}" if self.token else ""
         return f"http://{name}:{self.port}/{rest}"
 
-    def guarded(self, app: App) -> Guard:
-        """Put the guard before an app."""
+    def guarded(self, app: App, framed: bool = False) -> Guard:
+        """Put the guard before an app; `framed` lets a notebook of this machine show it."""
         names = {"127.0.0.1", "localhost", "[::1]"}
         hosts = frozenset(f"{name}:{self.port}" for name in names)
         if self.port == 80:
             hosts |= names
-        return Guard(app, None if self.token else hosts, self.token, self.port)
+        return Guard(app, None if self.token else hosts, self.token, self.port, framed)
 
 
 def listen(host: str | None, port: int | None, token: str | None) -> Address:
@@ -181,7 +181,17 @@ def listen(host: str | None, port: int | None, token: str | None) -> Address:
 
 
 def serve(explorer: Explorer, address: Address, ready: Callable[[], None] = lambda: None) -> None:
-    """Answer requests until the process is interrupted.
+    """Answer requests until the process is interrupted; see `make_server`."""
+    asyncio.run(make_server(explorer, address, ready).serve([address.listening]))
+
+
+def make_server(
+    explorer: Explorer,
+    address: Address,
+    ready: Callable[[], None] = lambda: None,
+    framed: bool = False,
+) -> uvicorn.Server:
+    """Return a server, to be run in an event loop; it ends when its `should_exit` is set.
 
     Parameters
     ----------
@@ -190,9 +200,11 @@ def serve(explorer: Explorer, address: Address, ready: Callable[[], None] = lamb
         From `listen`.
     ready
         Is called when requests are answered.
+    framed
+        Let a notebook of this machine show the page in a frame.
     """
     events = Events(explorer)
-    guarded = address.guarded(make_app(explorer, events))
+    guarded = address.guarded(make_app(explorer, events), framed)
     config = uvicorn.Config(
         guarded,
         log_level="warning",
@@ -201,8 +213,7 @@ def serve(explorer: Explorer, address: Address, ready: Callable[[], None] = lamb
         timeout_graceful_shutdown=1,
         ws="none",
     )
-    server = _Server(config, events, ready)
-    asyncio.run(server.serve([address.listening]))
+    return _Server(config, events, ready)
 
 
 class _Server(uvicorn.Server):

@@ -1,0 +1,115 @@
+"""The explorer in this process: made ready for a run, and as a page beside other work."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import webbrowser
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoal.errors import InputError
+from shoal.explore.explorer import Explorer
+from shoal.explore.metadata import beside
+from shoal.explore.prepare import Drawing, home_of, prepare_leaves
+from shoal.explore.serve import listen, make_server
+from shoal.progress import Progress, default_progress
+from shoal.storage import RunFolder, UrlPath
+
+if TYPE_CHECKING:
+    from shoal.api import Run
+
+_PATIENCE = 60.0  # seconds to begin to answer; it takes a tenth of one
+
+
+def make_explorer(
+    run: Run,
+    read_only: bool = False,
+    other: Run | None = None,
+    metadata: Path | None = None,
+    engine: Sequence[str] = ("local",),
+    progress: Progress | None = None,
+) -> tuple[Explorer, Drawing | None]:
+    """Make the explorer of a run, and begin to draw its map where it has none.
+
+    A run that does not lie on a disk is explored without edits.
+    """
+    folder = RunFolder.open(run.path)
+    home = home_of(folder)
+    prepare_leaves(folder, home, progress)
+    no_edits = read_only or isinstance(folder.path, UrlPath)
+    explorer = Explorer(run, home, no_edits, other, beside(run, metadata))
+    if explorer.atlas.has_map:
+        return explorer, None
+    return explorer, Drawing(run.path, home, explorer.progress.update, engine)
+
+
+class ServedPage:
+    """An explorer that is served beside other work; `run.explore` makes it.
+
+    In a notebook it is shown in the cell, or as its address where it was opened in a tab.
+
+    Attributes
+    ----------
+    url
+        Its address, on the machine that Python runs on.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        inline: bool = False,
+        height: int = 760,
+        port: int | None = None,
+        read_only: bool = False,
+        metadata: Path | None = None,
+    ) -> None:
+        if height < 100:
+            raise InputError(f"height must be at least 100 pixels; got {height}")
+        address = listen(None, port, None)
+        self.url, self.inline, self.height = address.url, inline, height
+        bars = default_progress()
+        explorer, self._drawing = make_explorer(run, read_only, metadata=metadata, progress=bars)
+        bars.finish()
+        ready = threading.Event()
+        self._server = make_server(explorer, address, ready.set, framed=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._server.serve([address.listening])), daemon=True
+        )
+        self._thread.start()
+        ready.wait(_PATIENCE)
+        atexit.register(self.stop)
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers."""
+        return self._thread.is_alive()
+
+    def open(self) -> None:
+        """Open it in a tab of the browser."""
+        webbrowser.open(self.url)
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        if self._drawing is not None:
+            self._drawing.stop()
+        atexit.unregister(self.stop)
+
+    def __repr__(self) -> str:
+        return f"<Page {self.url}{'' if self.running else ', stopped'}>"
+
+    def _repr_html_(self) -> str:
+        url = escape(self.url)
+        link = f'<a href="{url}" target="_blank">{url}</a>'
+        if not self.running:
+            return f"<p>The explorer at {url} was stopped.</p>"
+        if not self.inline:
+            return f"<p>The explorer is at {link}.</p>"
+        style = f"width:100%;height:{self.height}px;border:1px solid #8884"
+        return f'<iframe src="{url}" style="{style}"></iframe><p>In a tab of its own: {link}</p>'
