@@ -30,10 +30,10 @@ def test_json_and_a_file_of_groups(folder, shoal, tmp_path):
 
 def test_words_move_and_undo(folder, shoal, tmp_path):
     done = shoal("duplicates", folder, "--remove-to", tmp_path / "away")
-    assert "9 images: 8 distinct, 1 copies (1 exact" in done.stdout
+    assert "9 images: 8 distinct, 1 copy (1 exact" in done.stdout
     assert len(list(folder.iterdir())) == 8
     done = shoal("duplicates", tmp_path / "away", "--undo")
-    assert "1 files returned" in done.stdout
+    assert "1 file returned" in done.stdout
     assert len(list(folder.iterdir())) == 9
 
 

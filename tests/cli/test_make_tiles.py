@@ -16,7 +16,7 @@ def test_tiles_are_made_fitted_and_measured(shoal, told, tmp_path):
     assert (facts["tiles"], facts["kept"], facts["bytes"]) == (3_000, 0, 3_000 * 768)
     assert facts["files"] == [str(out / "tiles-00000.bin")]
     again = shoal("make-tiles", "-o", out, "--n", 3_000, "--sources", 6)
-    assert again.stdout.startswith(f"{out}: 3,000 tiles of 6 sources in 1 files: nothing to do\n")
+    assert again.stdout.startswith(f"{out}: 3,000 tiles of 6 sources in 1 file: nothing to do\n")
     assert f"shoal fit {out} -o" in again.stdout
     fit = shoal("fit", out, "-o", run, "--quiet")
     assert fit.exit_code == 0, fit.stderr

@@ -123,3 +123,25 @@ def test_the_slider_says_why_it_ends(served, open_page):
     exactly.fill("200")
     page.keyboard.press("Tab")
     until(page, "location.hash.includes('k=200')")
+
+
+def test_a_dialog_counts_what_it_is_about_though_the_answer_is_late(served, open_page):
+    page = open_page(served)
+    page.wait_for_selector(".leaflet-ground-pane img.leaflet-tile-loaded")
+    late = []
+    page.route("**/api/sets*", lambda route: late.append(route))
+    page.get_by_role("button", name="Box").click()
+    box = page.locator(".map-box").bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=8)
+    page.mouse.up()
+    page.wait_for_selector("h2:has-text('Area of the map')")
+    page.keyboard.press("m")
+    page.wait_for_selector("dialog h2:text-is('Move images')")
+    for request in late:
+        request.continue_()
+    page.wait_for_selector(".title-line .soft")
+    area = page.inner_text(".title-line .soft")
+    assert area != "600 images"
+    page.wait_for_selector(f"dialog h2:text-is('Move {area}')")

@@ -11,6 +11,7 @@ import typer
 from shoal.cli.options import JsonOption, RawOption, RunArgument, place
 from shoal.cli.output import number, print_json, print_table, say
 from shoal.cli.runs import cut, open_run
+from shoal.core.plural import plural
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
     """Print it for people."""
     edited = [", as edited" if side.edited else "" for side in (before, after)]
     say(
-        f"{before.k:,} clusters before{edited[0]}, {after.k:,} after{edited[1]}; "
-        f"{found.rows:,} rows in both."
+        f"{plural(before.k, 'cluster')} before{edited[0]}, {after.k:,} after{edited[1]}; "
+        f"{plural(found.rows, 'row')} in both."
     )
     lines = [
         [
@@ -92,7 +93,7 @@ def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
     _print_changes("Merged", found.merged, after, before, "from")
     _print_changes("Died", found.died, before, after, "rows now in")
     _print_changes("Born", found.born, after, before, "rows from")
-    say(f"{found.moved:,} rows moved between clusters otherwise.")
+    say(f"{plural(found.moved, 'row')} moved between clusters otherwise.")
 
 
 def _print_changes(
@@ -107,7 +108,7 @@ def _print_changes(
         more = len(change.parts) - len(parts)
         rest = f" and {more} more" if more > 0 else ""
         name = _called(change.cluster, own)
-        say(f"{title}: {name} ({number(change.rows)} rows) {word} {', '.join(parts)}{rest}")
+        say(f"{title}: {name} ({plural(change.rows, 'row')}) {word} {', '.join(parts)}{rest}")
 
 
 def _called(cluster: int, side: Clustering) -> str:

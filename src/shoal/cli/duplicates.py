@@ -17,6 +17,7 @@ from shoal.cli.options import (
     with_settings,
 )
 from shoal.cli.output import command, number, print_json, print_next, print_table, say
+from shoal.core.plural import plural
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -136,8 +137,10 @@ def _print_found(found: Duplicates, source: str, out: Path | None) -> None:
     kinds = ", ".join(f"{facts[kind]:,} {kind}" for kind in ("exact", "near", "mirrored"))
     across = " in the second source" if len(found.rows.sources) == 2 else ""
     say(
-        f"{facts['rows']:,} images: {facts['distinct']:,} distinct, {facts['copies']:,} copies"
-        f"{across} ({kinds}) in {facts['groups']:,} groups, {facts['unreadable']:,} unreadable."
+        f"{plural(facts['rows'], 'image')}: {facts['distinct']:,} distinct, "
+        f"{plural(facts['copies'], 'copy', 'copies')}"
+        f"{across} ({kinds}) in {plural(facts['groups'], 'group')}, "
+        f"{facts['unreadable']:,} unreadable."
     )
     if not found.n_groups:
         say(f"No pair has a similarity of {found.threshold:.3f}: try a lower --threshold.")
@@ -168,6 +171,6 @@ def _print_separated(what: str, outcome: Any, json: bool) -> None:
     if json:
         print_json({"done": outcome.done, "left": [list(pair) for pair in outcome.left]})
         return
-    say(f"{outcome.done:,} files {what}.")
+    say(f"{plural(outcome.done, 'file')} {what}.")
     for name, reason in outcome.left[:_SHOWN]:
         say(f"  left alone: {name} ({reason})")

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from shoal.cli.options import ForceOption, JsonOption, RunArgument
 from shoal.cli.output import command, number, print_json, print_table, say
 from shoal.cli.runs import open_run
+from shoal.core.plural import plural
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _counted(edits: Curation) -> str:
     sizes = edits.sizes()
     bad = edits.ground.n_rows - sum(sizes.values())
     said = f" and {bad:,} quarantined" if bad else ""
-    return f"{len(sizes):,} clusters with {sum(sizes.values()):,} rows{said}"
+    return f"{plural(len(sizes), 'cluster')} with {plural(sum(sizes.values()), 'row')}{said}"
 
 
 def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
@@ -222,7 +223,7 @@ def _export(edits: Curation, path: Path, force: bool, json: bool) -> None:
     if json:
         print_json({"out": path, "edits": count})
     else:
-        say(f"{path}: {count:,} edits")
+        say(f"{path}: {plural(count, 'edit')}")
 
 
 def _import(edits: Curation, path: Path) -> None:

@@ -23,6 +23,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import command, print_json, remark, say
 from shoal.cli.runs import cut, open_run
+from shoal.core.plural import plural
 from shoal.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _folders(
 
     if back:
         outcome = exports.undo(to)
-        return _facts(to, outcome, f"{to}: {outcome.done:,} files removed")
+        return _facts(to, outcome, f"{to}: {plural(outcome.done, 'file')} removed")
     opened = open_run(run)
     with RichProgress() as bars:
         progress = Silent() if quiet else bars
@@ -162,7 +163,7 @@ def _folders(
         )
         progress.finish()
     before = f", {outcome.before:,} were there" if outcome.before else ""
-    return _facts(to, outcome, f"{to}: {outcome.done:,} images laid out{before}")
+    return _facts(to, outcome, f"{to}: {plural(outcome.done, 'image')} laid out{before}")
 
 
 def _facts(to: Path, outcome: Outcome, said: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import cut, open_run
+from shoal.core.plural import plural
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def labels(
         rows = write_labels(tables, out, rows=opened.n_rows, force=force, quoted=quoted)
         if not json:
             said = ", as edited" if found.edited else ""
-            say(f"{out}: {rows:,} rows in {found.k:,} clusters{said}")
+            say(f"{out}: {plural(rows, 'row')} in {plural(found.k, 'cluster')}{said}")
             return
     sizes = cluster_facts(found)
     if json:

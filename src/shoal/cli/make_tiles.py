@@ -9,6 +9,7 @@ import typer
 
 from shoal.cli.options import JsonOption, QuietOption
 from shoal.cli.output import command, print_json, print_next, say
+from shoal.core.plural import plural
 
 
 def make_tiles(
@@ -91,7 +92,10 @@ def make_tiles(
     if shard is not None:
         say(f"{made.files[0]}: file {shard} of {n:,} tiles{rate}")
         return
-    say(f"{out}: {n:,} tiles of {sources} sources in {len(made.files):,} files{rate}")
+    say(
+        f"{out}: {plural(n, 'tile')} of {plural(sources, 'source')} in "
+        f"{plural(len(made.files), 'file')}{rate}"
+    )
     run = f"{out.name or 'tiles'}.shoal"
     print_next(
         [

@@ -24,6 +24,7 @@ from shoal.cli.options import (
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import open_run
+from shoal.core.plural import plural
 
 if TYPE_CHECKING:
     from shoal.api import Prediction
@@ -146,7 +147,7 @@ class _Told:
     def sentence(self) -> str:
         """The counts for people."""
         bad = f", {self.bad:,} could not be read" if self.bad else ""
-        rows = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        rows = plural(self.rows, "row")
         return f"{rows}, {self.unknown:,} of no kind seen{bad}"
 
     def tables(self, rows: Source, blocks: Iterable[Prediction]) -> Iterator[Any]:

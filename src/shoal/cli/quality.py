@@ -18,6 +18,7 @@ from shoal.cli.options import (
     with_settings,
 )
 from shoal.cli.output import command, number, print_json, print_next, print_table
+from shoal.core.plural import plural
 from shoal.errors import InputError
 
 
@@ -78,7 +79,7 @@ def quality(
     lines = [
         [note, number(count), f"{100 * count / rows:.1f}"] for note, count in counts.most_common()
     ]
-    print_table(f"{rows:,} images", ("note", "images", "share %"), lines)
+    print_table(plural(rows, "image"), ("note", "images", "share %"), lines)
     if out is None:
         again = command("shoal", "quality", source, "-o", "quality.parquet")
         print_next([(again, "every image with its measures")])

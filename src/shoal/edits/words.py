@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shoal.core.plural import plural
+
 if TYPE_CHECKING:
     from shoal.edits.log import Entry
 
@@ -27,7 +29,7 @@ def describe(entry: Entry) -> str:
             return f"split {facts['cluster']} into {facts['cluster']}, {facts['id']}"
         case "move":
             to = f"{'new cluster ' if facts['new'] else ''}{facts['to']}"
-            return f"move {_rows(facts['count'])} to {to}{_named(facts['name'])}"
+            return f"move {plural(facts['count'], 'row')} to {to}{_named(facts['name'])}"
         case "rename":
             name = facts["name"]
             return (
@@ -46,7 +48,7 @@ def describe(entry: Entry) -> str:
         case "whole":
             return f"keep {facts['cluster']} whole"
         case "confirm":
-            return f"confirm {_rows(facts['count'])} of {facts['to']}"
+            return f"confirm {plural(facts['count'], 'row')} of {facts['to']}"
         case "quiz":
             right, wrong = len(facts["right"]), len(facts["wrong"])
             return f"quiz on {facts['cluster']}: {right} right, {wrong} wrong"
@@ -61,11 +63,6 @@ def describe(entry: Entry) -> str:
 def _listed(ids: list[int]) -> str:
     """List ids."""
     return ", ".join(map(str, ids))
-
-
-def _rows(count: int) -> str:
-    """Count rows."""
-    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def _named(name: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.core.tree import Tree
 from shoal.errors import InputError
 from shoal.sources import Source
@@ -176,5 +177,4 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def rows_word(source: Source, count: int) -> str:
     """Say ``1 image``, ``12 images`` or ``12 rows``."""
-    word = "image" if source.kind == "images" else "row"
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    return plural(count, "image" if source.kind == "images" else "row")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError, UnlikeError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
@@ -95,11 +96,12 @@ class ArraySource:
     @property
     def description(self) -> str:
         """One line for people."""
-        count, label = f"{self.n_rows:,}", f"{self.label}{self.chosen.briefly}"
+        label = f"{self.label}{self.chosen.briefly}"
         if self.rule is None:
-            return f"{count} vectors of {self.shape[0]:,} numbers ({label})"
+            return f"{plural(self.n_rows, 'vector')} of {plural(self.shape[0], 'number')} ({label})"
         colour = colour_word(self.rule.shape[2])
-        text = f"{count} {colour} images of {show(self.rule.native[:2])} ({label})"
+        count = plural(self.n_rows, f"{colour} image")
+        text = f"{count} of {show(self.rule.native[:2])} ({label})"
         return text + self._remarks(self.rule)
 
     @property

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.errors import SourceError
 from shoal.sources.asked import Asked
 from shoal.sources.base import Batch, Kind, LabelValues, Source
@@ -73,7 +74,8 @@ class CsvSource:
     @property
     def description(self) -> str:
         """One line for people."""
-        text = f"{self.n_rows:,} vectors of {len(self.columns):,} numbers ({self.label}"
+        size = plural(len(self.columns), "number")
+        text = f"{plural(self.n_rows, 'vector')} of {size} ({self.label}"
         if self.name_column is not None:
             text += f", named by {self.file.names[self.name_column]}"
         return f"{text}{self.chosen.briefly})"

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.sources.base import Batch, Kind, Labels, LabelValues
@@ -116,7 +117,7 @@ class EncodedSource:
     def description(self) -> str:
         """One line for people."""
         colour = colour_word(self.shape[2])
-        return f"{self.n_rows:,} {colour} images of {self.sizes} ({self.label})"
+        return f"{plural(self.n_rows, f'{colour} image')} of {self.sizes} ({self.label})"
 
     def fingerprint(self) -> dict[str, Any]:
         """Facts that change when the data or the way of reading them change."""

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.errors import InputError
 from shoal.sources.base import Batch, Kind, LabelValues, Source
 from shoal.sources.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
@@ -81,12 +82,11 @@ class TableSource:
     @property
     def description(self) -> str:
         """One line for people."""
-        count = len(self.schema.columns)
-        columns = f"{count} column{'s' if count > 1 else ''}"
+        columns = plural(len(self.schema.columns), "column")
         names = f", named by {self.schema.name}" if self._name_place is not None else ""
         seen = self.schema.looked
-        looked = f", learned from {seen:,} rows" if seen < self.n_rows else ""
-        return f"{self.n_rows:,} rows of {columns} ({self.label}{names}{looked})"
+        looked = f", learned from {plural(seen, 'row')}" if seen < self.n_rows else ""
+        return f"{plural(self.n_rows, 'row')} of {columns} ({self.label}{names}{looked})"
 
     @property
     def lacking(self) -> tuple[str, ...]:

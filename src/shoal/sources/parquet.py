@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.errors import InputError, SourceError
 from shoal.sources.answers import find_answers
 from shoal.sources.asked import Asked
@@ -101,7 +102,7 @@ class ParquetSource:
         """One line for people."""
         what = f"column {self.columns[0]}" if self.is_list else f"{len(self.columns)} columns"
         names = f", named by {self.name_column}" if self.name_column else ""
-        text = f"{self.n_rows:,} vectors of {self.n_columns:,} numbers"
+        text = f"{plural(self.n_rows, 'vector')} of {plural(self.n_columns, 'number')}"
         return f"{text} ({self.label}, {what}{names}{self.chosen.briefly})"
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.errors import SourceError
 from shoal.sources.archive import ArchiveStore
 from shoal.sources.arrays import ArraySource
@@ -352,7 +353,7 @@ class TakenSource:
     def description(self) -> str:
         """One line for people."""
         if self.taken.sample:
-            return f"{self.n_rows:,} rows, a sample of the {self.inner.description}"
+            return f"{plural(self.n_rows, 'row')}, a sample of the {self.inner.description}"
         return self.inner.description
 
     @property

@@ -1,7 +1,7 @@
 // The clusters of the cut: as cards, or as the tree that they hang in.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { colour, complain, count, label, loadGains, select, set, state, useStore, wanted } from "./store.js";
+import { colour, complain, count, label, loadGains, plural, select, set, state, useStore, wanted } from "./store.js";
 import { Slider } from "./slider.js";
 import { inStrips } from "./thumbs.js";
 
@@ -44,7 +44,7 @@ export function Clusters() {
     </div>
     ${listing === "tree" && !filter ? html`<${Tree} />` : html`<${Cards} clusters=${shown} />`}
     <footer class="foot">
-      <span>${shown.length === data?.clusters.length ? `${count(shown.length)} clusters` : `${count(shown.length)} of ${count(data?.clusters.length ?? 0)} clusters`}</span>
+      <span>${shown.length === data?.clusters.length ? plural(shown.length, "cluster") : `${count(shown.length)} of ${plural(data?.clusters.length ?? 0, "cluster")}`}</span>
       <span>${count(run.rows - run.quarantined)} in all</span>
       ${run.quarantined > 0 && html`<button class="link" onClick=${() => set({ panel: "quarantine" })}>${count(run.quarantined)} unreadable</button>`}
     </footer>

@@ -2,12 +2,12 @@
 
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
-import { complain, count, images, label, loadClusters, select, state, useStore } from "./store.js";
+import { complain, count, images, label, loadClusters, plural, select, state, useStore } from "./store.js";
 
 export function Compare() {
   const data = /** @type {import('./store.js').Clustering} */ (useStore((s) => s.data));
   const { run } = state;
-  const choices = [...run.layers.map((l) => [String(l.k), `${l.k} clusters, the tree's own`]), ["edited", data.edited ? "as edited" : "as it is now"]];
+  const choices = [...run.layers.map((l) => [String(l.k), `${plural(l.k, "cluster")}, the tree's own`]), ["edited", data.edited ? "as edited" : "as it is now"]];
   const others = run.other ? [["other", `the run ${run.other}`]] : [];
   const [before, setBefore] = useState(run.other ? "other" : String(data.base));
   const [after, setAfter] = useState(data.edited || run.other ? "edited" : String(run.layers[run.layers.length - 1].k));

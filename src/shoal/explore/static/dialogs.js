@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get, post } from "./api.js";
-import { colour, complain, count, edit, images, label, pickedCount, pickedSet, set, state, useStore } from "./store.js";
+import { colour, complain, count, edit, editedCount, images, label, pickedSet, plural, set, state, useStore } from "./store.js";
 import { Tiles, inStrips } from "./thumbs.js";
 import { ExportDialog } from "./exports.js";
 import { Icon } from "./icons.js";
@@ -141,7 +141,7 @@ function Move() {
   const all = [...state.byId.values()];
   const words = name.trim().toLowerCase();
   const fits = words ? all.filter((c) => label(c.id).toLowerCase().includes(words)) : all;
-  const n = pickedCount() || state.scope.rows;
+  const n = useStore(editedCount);
   const send = async (facts) => {
     close();
     try {
@@ -155,7 +155,7 @@ function Move() {
   const submit = () => send(exact ? { to: exact.id } : name.trim() ? { name: name.trim() } : {});
   const shown = [...fits].sort((a, b) => b.rows - a.rows).slice(0, 60);
   const style = state.run.thumb ? inStrips(shown.map((c) => c.medoid ?? 0), 40) : null;
-  return html`<${Window} title=${`Move ${images(n)}`} onSubmit=${submit}>
+  return html`<${Window} title=${n === null ? "Move images" : `Move ${images(n)}`} onSubmit=${submit}>
     <label class="field"><span>To</span><input value=${name} placeholder="Name of a cluster, or of a new one" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
     <ul class="targets" aria-label="Clusters">${shown.map((c, at) => html`<li key=${c.id}><button type="button" disabled=${c.locked} style=${{ "--c": colour(c.id) }} onClick=${() => send({ to: c.id })}>
       ${style ? html`<span class="thumb" style=${{ ...style(at), width: "40px", height: "40px" }} aria-hidden="true" />` : html`<span class="dot" />`}
@@ -165,8 +165,8 @@ function Move() {
 }
 
 function Start({ k }) {
-  return html`<${Window} title=${`Start anew from ${count(k)} clusters`} onSubmit=${() => { close(); edit("start", { k }); }}>
-    <p>Your edits stand on the cut into ${state.data?.base} clusters, and cannot be carried to another one. Starting anew sets them aside; one undo brings them all back.</p>
+  return html`<${Window} title=${`Start anew from ${plural(k, "cluster")}`} onSubmit=${() => { close(); edit("start", { k }); }}>
+    <p>Your edits stand on the cut into ${plural(state.data?.base ?? 0, "cluster")}, and cannot be carried to another one. Starting anew sets them aside; one undo brings them all back.</p>
     <${Buttons} main="Start anew" />
   </${Window}>`;
 }

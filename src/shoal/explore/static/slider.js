@@ -1,7 +1,7 @@
 // How many clusters: every K of the one tree, with the layers that the data mark.
 
 import { html, useMemo } from "./vendor/htm-preact-3.1.1.js";
-import { complain, loadClusters, set, state, useStore } from "./store.js";
+import { complain, loadClusters, plural, set, state, useStore } from "./store.js";
 
 const WIDTH = 288;
 const HEIGHT = 44;
@@ -51,7 +51,7 @@ export function Slider() {
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
     ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer that the data mark"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}
-    ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits: those stand on ${data.base} clusters.
+    ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits: those stand on ${plural(data.base, "cluster")}.
       <button class="link" onClick=${() => set({ dialog: { kind: "start", k } })}>Start anew from here</button></p>`}
   </section>`;
 }

@@ -104,11 +104,11 @@ function same(a, b) {
 /** @param {number} n */
 export const count = (n) => n.toLocaleString("en");
 
+/** @param {number} n @param {string} noun */
+export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
+
 /** @param {number} n */
-export const images = (n) => {
-  const word = state.run?.kind === "images" ? "image" : "row";
-  return `${count(n)} ${word}${n === 1 ? "" : "s"}`;
-};
+export const images = (n) => plural(n, state.run?.kind === "images" ? "image" : "row");
 
 /** @param {number} id */
 export const label = (id) => state.byId.get(id)?.name ?? `Cluster ${id}`;
@@ -257,10 +257,14 @@ export function clear() {
 
 /** The set of rows that edits of rows are about: those picked, or all that are shown. */
 export async function pickedSet() {
-  const { picked, pickedAll, scope, k } = state;
-  if (pickedAll || !picked.size) return scope;
-  return post("sets", { rows: [...picked] }, { k });
+  const { picked, pickedAll, k } = state;
+  if (!pickedAll && picked.size) return post("sets", { rows: [...picked] }, { k });
+  if (state.scope.of !== wanted(state)) await refreshScope(); // asked for, and not here yet
+  return state.scope;
 }
+
+/** How many rows edits of rows are about; null until it is known. @param {State} s */
+export const editedCount = (s) => (!s.pickedAll && s.picked.size) || (s.scope.of === wanted(s) ? s.scope.rows : null);
 
 export const pickedCount = () => (state.pickedAll ? state.scope.rows : state.picked.size);
 
