@@ -648,7 +648,9 @@ def fit(
     ----------
     source
         A path (folder, list, tar or zip of images, .npy, .npz, IDX, raw, Parquet, HDF5, TFRecord,
-        CSV), a pattern of paths, an array ``(N, H, W[, C])`` or ``(N, D)``, or an open `Source`.
+        CSV), a pattern of paths, an array or tensor ``(N, H, W[, C])`` or ``(N, D)``, a list of
+        paths or of pictures (PIL), a data frame or Arrow table, a data set of torch or Hugging
+        Face, an iterator of such items, or an open `Source`.
     out
         Folder of the run: made, taken up where it stopped, or left as it is when nothing has
         changed. By default a temporary one, deleted with the `Run`.

@@ -231,8 +231,8 @@ def test_images_can_be_taken_for_vectors_and_flat_rows_for_images():
 
 def test_lists_of_arrays_are_stacked():
     assert open_source(list(IMAGES)).n_rows == 50
-    with pytest.raises(InputError, match=r"arrays of 2 shapes \(2×3 and 4×3\): scale them to one"):
-        open_source([np.zeros((2, 3)), np.zeros((4, 3))])
+    with pytest.raises(InputError, match=r"arrays of 2 shapes \(2 and 3\): scale them to one"):
+        open_source([np.zeros(2), np.zeros(3)])
 
 
 @pytest.mark.parametrize(

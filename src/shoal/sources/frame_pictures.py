@@ -13,16 +13,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import InputError, SourceError
 from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
-from shoal.sources.frames import FRAME
+from shoal.sources.frames import FRAME, open_frame
 from shoal.sources.listing import are_images, path_column
+from shoal.sources.nested import array_type
 from shoal.sources.parquet_images import EMPTY, ImageColumn, cell_blobs, image_candidate
 from shoal.sources.parquet_paths import IMAGES, path_candidate, path_texts
+from shoal.sources.pictured import with_pictures
 from shoal.sources.several import open_images
+from shoal.sources.table import Picked
 
 _TRIED = 50
 
@@ -76,6 +79,41 @@ class FrameImages:
         for blob in self.blobs(0, self.n_rows):
             digest.update(b"" if isinstance(blob, SourceError) else blob)
         return {"content": digest.hexdigest()}
+
+
+def open_table_in_memory(table: Any, asked: Asked) -> Source:
+    """Open a table in memory as Parquet files are: as images where a column holds them.
+
+    A column of vectors comes before images, which these are then shown by; so do columns of
+    numbers on one scale before a column of paths.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read as what was asked for.
+    """
+    plain = asked.schema is None and asked.fitted is None and asked.picked == Picked()
+    keyed = asked.key in table.column_names
+    own = table.select([asked.key]) if keyed else table
+    wanted = plain and asked.as_ in (None, "images") and table.num_rows > 0
+    is_list = any(array_type(field.type)[0] for field in own.schema)
+    shown = frame_pictures(own, asked) if wanted and (asked.as_ or not is_list) else None
+    are_bytes = isinstance(getattr(shown, "store", None), FrameImages)
+    if shown is not None and (keyed or asked.as_ or are_bytes):
+        return shown
+    try:
+        source = open_frame(table, asked)
+    except InputError:
+        if shown is None:
+            raise
+        return shown
+    if source.kind == "table" and shown is not None:
+        return shown
+    if source.kind == "vectors":
+        beside = frame_pictures(table, asked)
+        if beside is not None and beside.n_rows == source.n_rows:
+            return with_pictures(source, beside)
+    return source
 
 
 def frame_pictures(table: Any, asked: Asked) -> Source | None:

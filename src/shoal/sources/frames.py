@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
 from shoal.errors import InputError
 from shoal.sources.answers import find_answers
@@ -19,6 +20,7 @@ from shoal.sources.cells import is_plain_type, shortened, to_numbers
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
+from shoal.sources.in_memory import encoded_picture
 from shoal.sources.mixed import make_fitted_source, make_table_source
 from shoal.sources.nested import array_store, array_type, find_arrays
 from shoal.sources.number_text import open_number_text
@@ -234,7 +236,11 @@ def _from_records(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _array(values: Any) -> Any:
-    """Give values as an Arrow array; as text where they are of several types."""
+    """Return values as an Arrow array: PIL's pictures as bytes, several types as text."""
+    first = next((value for value in values if not _is_none(value)), None)
+    if isinstance(first, Image.Image):
+        cells = [None if _is_none(v) else encoded_picture(v, at) for at, v in enumerate(values)]
+        return pa.array(cells, pa.large_binary())
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):

@@ -21,10 +21,11 @@ from shoal.sources.delimited import CsvSource, make_csv_source
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.folders import open_folder
 from shoal.sources.formats import EXTENSIONS, is_image_name
-from shoal.sources.frame_pictures import frame_pictures
-from shoal.sources.frames import FRAME, is_frame, open_frame, to_frame
+from shoal.sources.frame_pictures import open_table_in_memory
+from shoal.sources.frames import FRAME, is_frame, to_frame
 from shoal.sources.hdf5 import MAGIC
 from shoal.sources.idx import idx_store, is_idx
+from shoal.sources.in_memory import as_openable
 from shoal.sources.kinds import OPTIONAL, kind_of_file
 from shoal.sources.label_files import LabelFile
 from shoal.sources.label_names import find_labels
@@ -35,7 +36,7 @@ from shoal.sources.npz import choose_member, list_members, member_store
 from shoal.sources.parquet import ParquetSource
 from shoal.sources.patterns import expand, has_wildcard, is_pattern
 from shoal.sources.pickles import is_pickle, refuse_pickle
-from shoal.sources.pictured import rows_of, with_pictures
+from shoal.sources.pictured import rows_of
 from shoal.sources.raw import parse_dtype
 from shoal.sources.raw_files import open_raw
 from shoal.sources.schema import Schema
@@ -82,8 +83,9 @@ def open_source(
     where : str, Path or array
         A folder of images, a list of their paths (text, CSV), a tar or zip archive of images,
         ``.npy``, ``.npz``, IDX, ``.mat``, raw binary, Parquet, HDF5, TFRecord or CSV; a folder,
-        list or pattern (``shard-{000..010}.tar``) of such files; or an array, a list of
-        arrays, a data frame, an Arrow table or records (dictionaries) in memory.
+        list or pattern (``shard-{000..010}.tar``) of such files; or an array or tensor, a list
+        of arrays, pictures (PIL) or paths, a data set of torch or Hugging Face, an iterator of
+        such items, a data frame, an Arrow table or records (dictionaries) in memory.
     as_ : {"images", "vectors", "table"}, optional
         What to take it for; by default found by looking.
     key : str, optional
@@ -139,7 +141,7 @@ def open_source(
         found,
         pages,
     )
-    source = _open(where, asked)
+    source = _open(as_openable(where), asked)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and the like mean nothing for {source.description}")
     return source
@@ -160,11 +162,7 @@ def _open(where: Any, asked: Asked) -> Source:
     what = f"a {FRAME}" if is_frame(where) else "an array in memory"
     asked.refuse(what, key=None if is_frame(where) else asked.key, dtype=asked.dtype)
     if is_frame(where):
-        table = to_frame(where)
-        source = open_frame(table, asked)
-        shown = frame_pictures(table, asked) if source.kind == "vectors" else None
-        fits = shown is not None and shown.n_rows == source.n_rows
-        return with_pictures(source, shown) if shown is not None and fits else source
+        return open_table_in_memory(to_frame(where), asked)
     if asked.schema is not None:
         raise InputError(
             f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "
