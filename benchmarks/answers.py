@@ -129,11 +129,20 @@ def _ami(truth: NDArray, labels: NDArray) -> float:
 
 
 def _peers(vectors: NDArray, scratch: Path) -> Iterator[tuple[str, NDArray | None]]:
-    """Cluster by each peer; None for one that is not installed, or where that takes too long."""
+    """Cluster by each peer; None for one that is not installed, takes too long here, or fails."""
+    rows = np.ascontiguousarray(vectors, np.float32)
     for peer, modules in PEERS.items():
-        here = len(vectors) <= _MOST_ROWS and all(find_spec(module) for module in modules)
-        rows = np.ascontiguousarray(vectors, np.float32)
-        yield peer, np.asarray(getattr(peer_fit, peer)(rows, scratch)) if here else None
+        here = len(rows) <= _MOST_ROWS and all(find_spec(module) for module in modules)
+        yield peer, _peer(peer, rows, scratch) if here else None
+
+
+def _peer(peer: str, rows: NDArray[np.float32], scratch: Path) -> NDArray | None:
+    """Cluster by one peer; a failure of its own is said and ends nothing."""
+    try:
+        return np.asarray(getattr(peer_fit, peer)(rows, scratch))
+    except Exception as error:  # EVoC takes no rows of three columns
+        print(f"{peer} failed: {type(error).__name__}: {error}", file=sys.stderr)
+        return None
 
 
 def _kmeans(vectors: NDArray, groups: int) -> NDArray:

@@ -256,13 +256,15 @@ def test_the_best_cut_and_all_methods_are_scored_on_the_same_vectors(tmp_path, m
     photos = next(one for one in labelled.SETS if one.needs == "photos")
     monkeypatch.setattr(labelled, "SETS", (wine, photos))
     monkeypatch.setattr(structureless, "SETS", (cloud,))
-    monkeypatch.setattr(answers, "PEERS", {"gone": ("no_such_module",)})
+    monkeypatch.setattr(answers, "PEERS", {"gone": ("no_such_module",), "odd": ("numpy",)})
+    monkeypatch.setattr(answers.peer_fit, "odd", lambda rows, scratch: 1 // 0, raising=False)
     scored, none = answers.run(Inputs(tmp_path))
     facts = scored.quality
     assert (scored.case, scored.n, facts["groups"], facts["gone_ami"]) == ("wine", 178, 3, None)
     assert facts["best_cut_ami"] >= facts["best_layer_ami"] >= facts["ami"] > 0.5
     assert 0.5 < facts["kmeans_ami"] <= 1
     assert (none.case, none.quality["k"], none.quality["gone_k"]) == ("cloud", 1, None)
+    assert (facts["odd_ami"], none.quality["odd_k"]) == (None, None)
     assert [one.case for one in answers.run(Inputs(tmp_path, only=("structureless",)))] == ["cloud"]
 
 
