@@ -83,6 +83,41 @@ def test_bad_input_is_said(X, said):
         Shoal().fit(X)
 
 
+def test_small_clusters_are_kept_out_and_detail_decides_what_counts(blobs):
+    X = np.concatenate(
+        [blobs[0], blobs[0][:1] + 50 + np.random.default_rng(0).normal(size=(20, 8))]
+    )
+    plain, large = Shoal().fit(X), Shoal(min_size=60).fit(X)
+    assert np.bincount(plain.labels_).min() == 20
+    assert np.bincount(large.labels_).min() >= 60
+    assert (plain.n_clusters_, Shoal(detail=8).fit(X).n_clusters_) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"min_size": 0}, "min_size 0"),
+        ({"min_size": 901}, "min_size 901, but there are 900 rows"),
+        ({"detail": 50}, "detail 50"),
+        ({"n_clusters": 0}, "k must be a whole number of at least 1; got 0"),
+        ({"n_clusters": 3, "detail": 1}, "both choose"),
+    ],
+)
+def test_parameters_out_of_their_range_are_refused(blobs, given, words):
+    with pytest.raises(ValueError, match=words):
+        Shoal(**given).fit(blobs[0])
+
+
+def test_distances_have_names_and_come_as_a_frame(blobs):
+    model = Shoal(n_clusters=3).set_output(transform="pandas")
+    frame = model.fit_transform(blobs[0])
+    assert list(frame.columns) == ["shoal0", "shoal1", "shoal2"]
+    assert model.get_feature_names_out().tolist() == list(frame.columns)
+    centre = model.cluster_centers_[1]
+    assert np.allclose(frame["shoal1"], np.linalg.norm(blobs[0] - centre, axis=1))
+    assert [layer.k for layer in model.layers_ if layer.primary] == [3]
+
+
 def test_bad_threads_are_said(blobs):
     with pytest.raises(ValueError, match="n_jobs 0"):
         clone(Shoal()).set_params(n_jobs=0).fit(blobs[0])

@@ -6,7 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -14,10 +20,10 @@ from shoal.core.distinct import distinct_rows
 from shoal.core.nearest import nearest_of
 from shoal.core.representatives import represent
 from shoal.core.structure import fit_structure
-from shoal.errors import InputError
+from shoal.errors import InputError, SettingError
 from shoal.features import Moments, fit_projection
 from shoal.features.vectors import Vectors
-from shoal.settings import available_cores
+from shoal.settings import available_cores, fit_settings
 from shoal.stages.summarise import representatives_for
 
 __all__ = ["Shoal"]
@@ -25,7 +31,7 @@ __all__ = ["Shoal"]
 _BLOCK = 8192
 
 
-class Shoal(ClusterMixin, BaseEstimator):
+class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """Finds the groups in vectors, and how many there are.
 
     It runs in memory and leaves no files; `shoal.fit` does the same for images, for data larger
@@ -35,6 +41,11 @@ class Shoal(ClusterMixin, BaseEstimator):
     ----------
     n_clusters : int, optional
         Take this cut of the tree; by default the primary layer, which the data choose.
+    min_size : int, optional
+        Fewest rows in a cluster; by default from the number of rows.
+    detail : float, optional
+        Excess from which a split counts, 0.1 to 20; less gives more clusters. By default from the
+        gaps in the data. Not with `n_clusters`.
     representatives : int, optional
         How many rows stand for all; by default every distinct row up to 100,000.
     random_state : int, RandomState or None, default 0
@@ -49,7 +60,8 @@ class Shoal(ClusterMixin, BaseEstimator):
     n_clusters_ : int
         How many clusters there are.
     layers_ : tuple of Layer
-        The cuts that the data mark, coarse to fine: k, excess, stability, primary.
+        The cuts that the data mark, coarse to fine, and that into `n_clusters`: k, excess,
+        stability, primary.
     tree_ : Tree
         The tree over the representatives, from which any number of clusters can be cut.
     cluster_centers_ : ndarray, shape (n_clusters_, features)
@@ -69,11 +81,15 @@ class Shoal(ClusterMixin, BaseEstimator):
         self,
         n_clusters: int | None = None,
         *,
+        min_size: int | None = None,
+        detail: float | None = None,
         representatives: int | None = None,
         random_state: Any = 0,
         n_jobs: int | None = None,
     ) -> None:
         self.n_clusters = n_clusters
+        self.min_size = min_size
+        self.detail = detail
         self.representatives = representatives
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -91,10 +107,15 @@ class Shoal(ClusterMixin, BaseEstimator):
         ------
         ValueError
             When X holds NaN or infinity, one row only, or fewer different rows than clusters
-            were asked for; or when all rows are identical.
+            were asked for; when all rows are identical; or a parameter is out of its range.
         """
         rows: NDArray = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         workers, seed = self._workers(), self._seed()
+        settings = fit_settings(min_size=self.min_size, detail=self.detail, k=self.n_clusters)
+        if settings.min_size is not None and settings.min_size > len(rows):
+            raise SettingError(
+                f"min_size {settings.min_size:,}, but there are {len(rows):,} rows: give fewer"
+            )
         first, inverse, counts = distinct_rows(rows)
         if len(first) < 2:
             raise InputError(f"all {len(rows):,} rows are identical: there is nothing to cluster")
@@ -108,12 +129,19 @@ class Shoal(ClusterMixin, BaseEstimator):
             kept, weights = self._summarised(vectors[inverse], m, seed, workers)
         else:
             kept, weights = vectors, counts
-        structure = fit_structure(kept, weights, seed=seed, workers=workers)
+        structure = fit_structure(
+            kept,
+            weights,
+            seed=seed,
+            workers=workers,
+            min_size=settings.min_size,
+            detail=settings.detail,
+            k=settings.k,
+        )
         self.tree_, self.layers_ = structure.tree, structure.layers
         self._representatives = kept
-        k = structure.primary.k if self.n_clusters is None else self.n_clusters
         near = nearest_of(vectors, kept, workers=workers)[0][:, 0] if m < len(first) else None
-        leaf = self.tree_.labels(k)
+        leaf = self.tree_.labels(structure.primary.k)
         self._set_clusters(rows, leaf, leaf[near][inverse] if near is not None else leaf[inverse])
         return self
 
@@ -133,6 +161,29 @@ class Shoal(ClusterMixin, BaseEstimator):
             near = nearest_of(block, self._representatives, workers=self._workers())[0][:, 0]
             found[start : start + _BLOCK] = self._cluster_of[near]
         return found
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the distance of each row to the mean of each cluster.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, features)
+
+        Returns
+        -------
+        ndarray, shape (n, n_clusters_)
+            Named ``shoal0``, ``shoal1``, … by `get_feature_names_out`; a data frame after
+            ``set_output(transform="pandas")``.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        distances: NDArray[np.float64] = euclidean_distances(rows, self.cluster_centers_)
+        return distances
+
+    @property
+    def _n_features_out(self) -> int:
+        """How many columns `transform` returns; scikit-learn names them by it."""
+        return self.n_clusters_
 
     def _set_clusters(self, X: NDArray, leaf: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
         """Set labels, clusters numbered from the largest to the smallest, and their means."""

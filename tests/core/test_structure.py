@@ -234,6 +234,11 @@ def test_a_k_that_is_asked_for_is_marked_beside_the_data_s_own():
         fit_structure(x, k=999)
 
 
+def test_the_largest_seed_is_taken():
+    x, _ = blobs([40] * 3, 5, 8)
+    assert fit_structure(x, seed=2**32 - 1).primary.k == 3
+
+
 def test_layers_that_were_asked_for():
     x, truth = blobs([80] * 4, 5, 8)
     structure = fit_structure(x, layers=(4, 2, 9))

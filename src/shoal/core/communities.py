@@ -42,6 +42,7 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
     if not matrix.nnz:
         return np.arange(m, dtype=np.int32)
     resolution = min(max(1.0, m / _ROWS_A_UNIT), _FINEST)
-    louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed)
+    # Callers count on from a seed, which may be the largest that generators take.
+    louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed % 2**32)
     found = louvain.fit_predict(matrix)
     return np.unique(found, return_inverse=True)[1].astype(np.int32)
