@@ -63,6 +63,21 @@ class Arrow(Items):
         return Items(self.items)
 
 
+class Stream:
+    """As `datasets.IterableDataset`, which has no items by number."""
+
+    features = ()
+
+    def __init__(self, items):
+        self.items = items
+
+    def with_format(self, name):
+        return self
+
+    def __iter__(self):
+        return iter(self.items)
+
+
 def png(array):
     file = io.BytesIO()
     Image.fromarray(array).save(file, "PNG")
@@ -106,6 +121,7 @@ def same(source, other):
         lambda: [{"image": picture, "label": 1} for picture in PIL],
         lambda: pa.table({"image": HF}),
         lambda: pd.DataFrame({"image": HF, "age": range(12), "city": list("abc") * 4}),
+        lambda: Stream([{"image": picture, "label": 1} for picture in PIL]),
         lambda: Arrow(pa.table({"image": HF, "label": [1] * 12})),
     ],
 )

@@ -47,7 +47,8 @@ def as_openable(where: Any) -> Any:
         return where
     if isinstance(where, Image.Image):
         where = [where]
-    if hasattr(where, "with_format") and hasattr(where, "features"):  # Hugging Face
+    is_stored = hasattr(where, "__getitem__")  # not one that streams
+    if is_stored and hasattr(where, "with_format") and hasattr(where, "features"):  # Hugging Face
         return where.with_format("arrow")[:]
     if hasattr(where, "detach"):  # torch
         return _numbers(where)
