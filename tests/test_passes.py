@@ -138,7 +138,7 @@ def test_a_cluster_that_edits_left_empty_is_none(run):
 
 def test_beam_says_what_threads_say(run, tmp_path):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.beam_tasks import PROCESSES
+    from tests.engines.tasks import PROCESSES
 
     on_beam = {"engine": "beam", "engine_options": PROCESSES}
     found, other = run.predict(IMAGES[1400:], **on_beam), run.predict(IMAGES[1400:])
@@ -152,7 +152,7 @@ def test_beam_says_what_threads_say(run, tmp_path):
 
 def test_the_commands(run, tmp_path):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.beam_tasks import HERE
+    from tests.engines.tasks import HERE
 
     np.save(tmp_path / "new.npy", IMAGES[1400:])
     np.save(tmp_path / "truth.npy", DIGITS.target[:1400])

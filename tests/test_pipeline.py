@@ -11,6 +11,7 @@ import shoal
 from shoal import pipeline
 from shoal.errors import InputError, RunError, SettingError
 from shoal.pipeline import STAGES, run_pipeline
+from shoal.planning import Need
 from shoal.settings import fit_settings
 from shoal.sources import open_source
 from shoal.stages import base
@@ -318,3 +319,25 @@ def test_a_run_of_a_newer_version_is_refused(tmp_path):
 def test_every_stage_reads_only_stages_before_it():
     for number, stage in enumerate(pipeline.STAGES):
         assert set(stage.needs) <= {earlier.name for earlier in pipeline.STAGES[:number]}
+
+
+@pytest.mark.parametrize(
+    ("memory", "workers", "split"),
+    [  # a launcher of 240 + 300 MiB, processes of 240 + 100 and 50 a thread
+        (1320, 2, (2, 1)),
+        (1319, 2, (1, 2)),
+        (979, 2, (1, 1)),
+        (1080, 4, (1, 4)),
+        (1420, 4, (2, 2)),
+        (1419, 4, (1, 4)),
+    ],
+)
+def test_workers_are_split_in_as_many_processes_as_the_memory_has_room_for(memory, workers, split):
+    needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
+    assert pipeline.split_workers(needs, memory << 20, workers) == split
+
+
+def test_memory_for_the_launcher_alone_is_not_enough_for_processes():
+    needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
+    with pytest.raises(SettingError, match=r"about 930 MiB, .* give --memory 1GiB, or"):
+        pipeline.split_workers(needs, 929 << 20, 2)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
-from shoal.planning import BEAM, LIBRARIES, check_disk, make_plan
+from shoal.planning import LIBRARIES, OF_ENGINES, check_disk, make_plan
 from shoal.progress import Silent
 from shoal.settings import fit_settings
 from shoal.sources import open_source
@@ -54,17 +54,18 @@ def test_more_representatives_than_memory_are_refused():
         make_plan(rows, fit_settings(memory="1GiB", representatives=2_000_000))
 
 
-def test_beam_counts_in_every_process_and_changes_no_rows():
+@pytest.mark.parametrize("engine", OF_ENGINES)
+def test_an_engine_counts_in_every_process_and_changes_no_rows(engine):
     one, other = (
-        make_plan(tiles(2_000_000), fit_settings(engine=name)) for name in ("local", "beam")
+        make_plan(tiles(2_000_000), fit_settings(engine=name)) for name in ("local", engine)
     )
     for mine, its in zip(one.needs, other.needs, strict=True):
-        assert its.memory(1) - mine.memory(1) == BEAM
+        assert its.memory(1) - mine.memory(1) == OF_ENGINES[engine]
     assert one.representatives == other.representatives
     tight = make_plan(tiles(2_000_000), fit_settings(memory="700MiB"))
-    assert tight.memory > (700 << 20) - BEAM
+    assert tight.memory > (700 << 20) - OF_ENGINES[engine]
     with pytest.raises(SettingError, match=r"needs about .* MiB, but memory is 700 MiB: give"):
-        make_plan(tiles(2_000_000), fit_settings(memory="700MiB", engine="beam"))
+        make_plan(tiles(2_000_000), fit_settings(memory="700MiB", engine=engine))
 
 
 def test_the_plan_grows_with_the_data_and_not_with_the_workers():

@@ -122,7 +122,7 @@ def test_the_same_from_a_web_server(tmp_path):
 @pytest.mark.parametrize("make", [tar, parquet], ids=lambda make: make.__name__)
 def test_processes_of_beam_read_there(bucket, tmp_path, make):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.beam_tasks import PROCESSES
+    from tests.engines.tasks import PROCESSES
 
     (tmp_path / "data").mkdir()
     name = make(tmp_path / "data")

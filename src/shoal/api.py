@@ -29,6 +29,7 @@ from shoal.core.shown import RecordList
 from shoal.core.tree import Tree
 from shoal.edits import Clustering, Curation
 from shoal.edits.plans import existing
+from shoal.engines.options import EngineOptions
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
 from shoal.model import Model, Prediction, joined
@@ -232,7 +233,7 @@ class Run:
         k: int | None = None,
         *,
         engine: str = "local",
-        engine_options: Sequence[str] = (),
+        engine_options: EngineOptions = (),
     ) -> RecordList:
         """Compare every layer, or the cut into k, with true classes.
 
@@ -321,7 +322,7 @@ class Run:
         raw: bool = False,
         unknown: float | None = None,
         engine: str = "local",
-        engine_options: Sequence[str] = (),
+        engine_options: EngineOptions = (),
     ) -> Prediction:
         """Give new rows their clusters, confidence, and whether they are unlike any cluster.
 
@@ -369,7 +370,7 @@ class Run:
         out: str | os.PathLike[str] | None = None,
         *,
         progress: Progress | None = None,
-        engine_options: Sequence[str] = (),
+        engine_options: EngineOptions = (),
         **settings: Unpack[ClusterKeywords],
     ) -> Run:
         """Fit the rows of one cluster by themselves, with features projected for them alone.
@@ -639,7 +640,7 @@ def fit(
     *,
     images: Any = None,
     progress: Progress | None = None,
-    engine_options: Sequence[str] = (),
+    engine_options: EngineOptions = (),
     **settings: Unpack[FitKeywords],
 ) -> Run:
     """Find the clusters of images or vectors, without being told how many there are.
@@ -662,6 +663,9 @@ def fit(
         a notebook, silent elsewhere.
     engine_options
         With ``engine="beam"``: given to Beam as they are, such as ``["--runner=FlinkRunner"]``.
+        With ``engine="dask"``: ``{"address": "tcp://host:8786"}``, or ``{"scheduler_file": path}``,
+        and ``wait``, the seconds that a scheduler may be without workers (300); without a
+        scheduler, worker processes are started on this machine.
     **settings
         The settings of `shoal.settings.SETTINGS`; None stands for the default.
 
@@ -696,7 +700,7 @@ def _fitted(
     out: str | os.PathLike[str] | None,
     settings: FitSettings,
     progress: Progress | None,
-    engine_options: Sequence[str],
+    engine_options: EngineOptions,
 ) -> Run:
     """Fit an open source into a folder, or into one that is deleted with the run."""
     progress = progress or default_progress()

@@ -8,7 +8,7 @@ is there after an interruption is not made again. Without an engine nothing is w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -21,6 +21,7 @@ from shoal.core.metrics import Contingency, weighted_contingency
 from shoal.edits import Clustering
 from shoal.engines.base import Engine
 from shoal.engines.opening import opened_engine
+from shoal.engines.options import EngineOptions
 from shoal.model import Cut, Model, Prediction, blocks_of
 from shoal.progress import Progress
 from shoal.settings import SETTINGS, available_cores
@@ -45,8 +46,11 @@ from shoal.storage import (
 _CUT = tuple(one.name for one in fields(Cut))
 _SAID = ("confidence", "unknown", "cluster")  # written last: it shows that all are there
 
+_MOST_PROCESSES = 6
+"""With the launcher they stay within the usual memory of 4 GiB, each with libraries and a model."""
 
-def engine_for(run: RunFolder, name: str, options: Sequence[str]) -> AbstractContextManager[Engine]:
+
+def engine_for(run: RunFolder, name: str, options: EngineOptions) -> AbstractContextManager[Engine]:
     """Give an engine for passes over a finished run; see `opened_engine`."""
     return opened_engine(
         name,
@@ -55,6 +59,7 @@ def engine_for(run: RunFolder, name: str, options: Sequence[str]) -> AbstractCon
         notes=run.path / NOTES,
         prepare=partial(share, SETTINGS["memory"].default),
         modules=(__name__,),
+        split=lambda: (min(available_cores(), _MOST_PROCESSES), 1),
     )
 
 

@@ -21,12 +21,13 @@ from shoal.edits.log import check_fit
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
+from shoal.engines.options import EngineOptions
 from shoal.errors import RunError, SettingError
-from shoal.planning import READING, Plan, check_disk, make_plan, plan_growth
+from shoal.planning import READING, Need, Plan, check_disk, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source, remarks_of
-from shoal.sources.room import drop_kept, share
+from shoal.sources.room import LIBRARIES, drop_kept, enough, mebibytes, share
 from shoal.stages import assign, drift, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
 from shoal.stages.copies import Copies, read_copies
@@ -61,7 +62,7 @@ def run_pipeline(
     settings: FitSettings,
     where: str | None = None,
     progress: Progress | None = None,
-    engine_options: Sequence[str] = (),
+    engine_options: EngineOptions = (),
 ) -> RunFolder:
     """Do all stages that are not done, in the run folder `path`.
 
@@ -128,6 +129,7 @@ def run_pipeline(
         notes=as_place(path) / NOTES,
         prepare=partial(share, settings.memory, plan.kept, plan.members),
         modules=(__name__,),  # which have all that a task needs
+        split=partial(split_workers, plan.needs, settings.memory, settings.workers or 1),
     )
     with (
         opening as engine,
@@ -167,6 +169,36 @@ def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None =
     if isinstance(growth, str):
         return make_plan(source, settings)
     return plan_growth(growth, settings)
+
+
+def split_workers(needs: Sequence[Need], memory: int, workers: int) -> tuple[int, int]:
+    """Split workers into processes beside the launcher, as many as the memory has room for.
+
+    Returns
+    -------
+    tuple
+        Processes, and the threads of each.
+
+    Raises
+    ------
+    SettingError
+        When there is no room for one process with one thread.
+    """
+
+    def peak(processes: int, threads: int) -> int:
+        return max(
+            n.memory(0) + processes * (LIBRARIES + n.shared + threads * n.each) for n in needs
+        )
+
+    splits = [(n, -(-workers // n)) for n in range(workers, 0, -1)]
+    for split in (*splits, *((1, threads) for threads in range(workers - 1, 0, -1))):
+        if peak(*split) <= memory:
+            return split
+    raise SettingError(
+        f"the launcher and one worker process need about {mebibytes(peak(1, 1))}, but memory is "
+        f"{mebibytes(memory)}: give --memory {enough(peak(1, 1))}, or the address of a scheduler, "
+        "where each process may take so much"
+    )
 
 
 def _refuse_to_shrink(path: Path, source: Source) -> None:

@@ -36,8 +36,8 @@ from shoal.stages.rows import is_waited_for
 from shoal.stages.some_features import encodes_some
 from shoal.storage import UrlPath
 
-BEAM = 96 << 20
-"""Bytes of Apache Beam in each process, the launcher and the workers alike."""
+OF_ENGINES = {"beam": 96 << 20, "dask": 96 << 20}
+"""Bytes of Apache Beam and of Dask in each process, the launcher and the workers alike."""
 
 ONCE = ("features", "summarise", "tree")
 """Stages that added rows leave as they were."""
@@ -288,7 +288,7 @@ def _on_engine(needs: tuple[Need, ...], settings: FitSettings) -> tuple[Need, ..
     SettingError
         When the memory is not enough; the message says what would do.
     """
-    more = BEAM if settings.engine == "beam" else 0
+    more = OF_ENGINES.get(settings.engine, 0)
     added = tuple(replace(need, shared=need.shared + more, once=need.once + more) for need in needs)
     most = max(added, key=lambda need: need.memory(1))
     if most.memory(1) > settings.memory:

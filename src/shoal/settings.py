@@ -304,10 +304,11 @@ class FitSettings:
     )
     engine: str = _choice(
         "local",
-        "Where the passes over all rows run: local, or beam (Apache Beam), whose options come "
-        "behind -- at the end.",
+        "Where the passes over all rows run: local, beam (Apache Beam) or dask; options of the "
+        "last two come behind -- at the end.",
         "local",
         "beam",
+        "dask",
     )
     as_: str | None = _choice(
         None,

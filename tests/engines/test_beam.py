@@ -8,12 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from shoal.engines.local import LocalEngine
-from shoal.errors import MissingExtraError, SettingError, SourceError, WorkError
+from shoal.errors import MissingExtraError, SettingError, WorkError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
-from tests.engines.beam_tasks import HERE, PROCESSES, Noting
+from tests.engines.tasks import HERE, PROCESSES, Noting
 
 from shoal.engines import seen
 from shoal.engines.beam import TRIES, BeamEngine
@@ -47,63 +46,12 @@ def test_every_item_is_done_once_and_told(tmp_path):
     assert not (tmp_path / "notes").exists()
 
 
-def test_nothing_to_do_starts_nothing(tmp_path):
-    task = run(tmp_path, items=[])
-    assert not task.folder.exists()
-
-
-def test_processes_make_what_threads_make(tmp_path):
-    (tmp_path / "local").mkdir()
-    task = Noting(tmp_path / "local" / "out")
-    LocalEngine(2).run(task, ITEMS)
-    beam = run(tmp_path, PROCESSES)
-    assert results(beam.folder) == results(task.folder)
-    processes = {path.read_text() for path in (beam.folder / "setups").glob("*")}
-    assert beam.count("setups") == len(processes) == 2
-
-
-def test_a_killed_process_costs_only_what_it_was_at(tmp_path):
-    told = []
-    task = run(tmp_path, PROCESSES, told=told.append, item=5, times=1, wrong="kill")
-    assert sorted(told) == ITEMS
-    assert len(results(task.folder)) == len(ITEMS)
-    assert task.count("failed") == 1
-
-
-def test_a_shard_that_kills_every_worker_is_named(tmp_path):
-    with pytest.raises(WorkError) as caught:
-        run(tmp_path, PROCESSES, items=[3, 4], item=4, times=99, wrong="kill")
-    said = str(caught.value)
-    assert said.startswith(f"shard 4 could not be done in {TRIES} passes, workers were lost (")
-    assert "the same command again" in said
-    assert "\n" not in said
-    assert len(results(tmp_path / "out")) == 1
-
-
-def test_what_fails_twice_and_then_succeeds_is_done(tmp_path):
-    task = run(tmp_path, item=5, times=2)
-    assert len(results(task.folder)) == len(ITEMS)
-    assert task.count("failed") == 2
-
-
 def test_what_fails_every_time_is_named_and_the_others_are_done(tmp_path):
     with pytest.raises(WorkError, match=r"^shard 5: OSError: is away$"):
         run(tmp_path, item=5, times=99)
     assert len(results(tmp_path / "out")) == len(ITEMS) - 1
     assert len(list((tmp_path / "out" / "failed").glob("*"))) == TRIES
     assert not list((tmp_path / "notes").glob("*"))
-
-
-def test_an_error_of_the_source_stays_one_and_is_not_tried_again(tmp_path):
-    with pytest.raises(SourceError, match=r"^shard 5: row 7 could be read a moment ago"):
-        run(tmp_path, item=5, times=99, wrong="source")
-    assert len(list((tmp_path / "out" / "failed").glob("*"))) == 1
-
-
-def test_results_that_do_not_arrive_are_said(tmp_path):
-    engine = BeamEngine(HERE, tmp_path / "notes")
-    with pytest.raises(WorkError, match=r"shard 0 and 11 more .* what they wrote is not here"):
-        engine.run(Noting(tmp_path / "there"), ITEMS, there=set, name=shard)
 
 
 def test_options_that_beam_refuses(tmp_path, capsys):
@@ -115,15 +63,6 @@ def test_options_that_beam_refuses(tmp_path, capsys):
 def test_a_runner_that_is_not_there(tmp_path, name):
     with pytest.raises(SettingError, match=rf"Beam has no --runner={name}: "):
         BeamEngine([f"--runner={name}"], tmp_path)
-
-
-def test_results_are_told_while_a_pass_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(seen, "_LOOK", 0.01)
-    task, at = Noting(tmp_path / "out", pause=0.1), []
-    with closing(BeamEngine(HERE, tmp_path / "notes")) as engine:
-        engine.run(task, ITEMS, lambda _: at.append(len(task.there())), there=task.there)
-    assert len(at) == len(ITEMS)
-    assert at[0] < len(ITEMS)
 
 
 def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
@@ -165,7 +104,7 @@ def test_a_starter_that_was_killed_is_started_again(tmp_path):
 def test_a_process_that_never_hears_that_all_is_done_is_ended():
     from shoal.engines.beam_processes import Starter
 
-    starter, told, ended = Starter(("tests.engines.beam_tasks",)), [], threading.Event()
+    starter, told, ended = Starter(("tests.engines.tasks",)), [], threading.Event()
 
     def note(status):
         told.append(status)

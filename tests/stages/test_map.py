@@ -94,7 +94,7 @@ def test_rows_are_placed_by_an_engine_as_here(run, monkeypatch):
 
 def test_rows_are_placed_by_beam_as_here(run):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.beam_tasks import PROCESSES
+    from tests.engines.tasks import PROCESSES
 
     _, folder, here = made(run)
     folder.clear()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,16 +25,19 @@ from threadpoolctl import threadpool_limits
 
 from shoal import errors
 from shoal.engines.base import Item, Task
+from shoal.engines.retries import (
+    TRIES,
+    attempt,
+    describe,
+    incomplete,
+    last_line,
+    raise_described,
+)
 from shoal.engines.seen import Seen
 from shoal.storage import delete, read_json, write_json
 
 if TYPE_CHECKING:
     from shoal.engines.beam_processes import Starter
-
-TRIES = 3
-"""How often a task is tried in its place, and a pass is begun again after workers were lost."""
-
-_PAUSE = 0.5  # seconds before the second try, twice as many before the third
 
 
 class BeamEngine:
@@ -87,7 +89,7 @@ class BeamEngine:
                 why = self._pass(task, seen.left.copy(), name)
             seen.look(all_ended=not why)
         if seen.left:
-            raise errors.WorkError(_gave_up(list(map(name, seen.left)), why))
+            raise incomplete(list(map(name, seen.left)), why)
 
     def close(self) -> None:
         """End the process that workers are started from."""
@@ -105,7 +107,7 @@ class BeamEngine:
             with _quiet():
                 pipeline.run().wait_until_finish()
         except Exception as error:  # whatever the runner raises: it is told from what is stored
-            why = _last_line(error)
+            why = last_line(error)
         self._raise_noted(items, name)
         return why
 
@@ -134,8 +136,7 @@ class BeamEngine:
             delete(path)
         if found:
             first = min(found)
-            kind = getattr(errors, found[first]["kind"], errors.WorkError)
-            raise kind(f"{name(items[first])}: {found[first]['said']}")
+            raise_described(found[first], name(items[first]))
 
 
 class _Work(beam.DoFn):  # type: ignore[misc]
@@ -152,34 +153,18 @@ class _Work(beam.DoFn):  # type: ignore[misc]
         self._limits = threadpool_limits(limits=1)
         if self._prepare is not None:
             self._prepare()
-        self._ready = _tried(self._task.setup)
+        self._ready = attempt(self._task.setup)
 
     def process(self, element: tuple[int, Any]) -> None:
         """Do one item."""
         number, item = element
-        error = self._ready or _tried(lambda: self._task(item))
+        error = self._ready or attempt(lambda: self._task(item))
         if error is not None:
-            ours = isinstance(error, errors.ShoalError)
-            said = str(error) if ours else f"{type(error).__name__}: {_last_line(error)}"
-            write_json(self._notes / f"{number}.json", {"kind": type(error).__name__, "said": said})
+            write_json(self._notes / f"{number}.json", describe(error))
 
     def teardown(self) -> None:
         """Give the threads back: some runners work in the launcher's own process."""
         self._limits.restore_original_limits()
-
-
-def _tried(work: Callable[[], None]) -> Exception | None:
-    """Do something in some tries, as a network or a disk may come back; give the last error."""
-    for again in range(1, TRIES + 1):
-        try:
-            work()
-            return None
-        except Exception as error:
-            last = error
-            if isinstance(error, errors.InputError):
-                break
-            time.sleep(_PAUSE * again if again < TRIES else 0)
-    return last
 
 
 def _checked(options: Sequence[str]) -> PipelineOptions:
@@ -231,21 +216,3 @@ def _quiet() -> Iterator[None]:
     finally:
         threading.excepthook = before
         data.setLevel(level)
-
-
-def _gave_up(names: list[str], why: str) -> str:
-    """Say what was not done, and why."""
-    more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-    what = f"{names[0]}{more} could not be done in {TRIES} passes"
-    if why:
-        return f"{what}, workers were lost ({why}): run the same command again and it continues"
-    return (
-        f"{what}: workers ended well, but what they wrote is not here; give a run folder with -o "
-        "that all workers reach"
-    )
-
-
-def _last_line(error: BaseException) -> str:
-    """Give the last line that an error says: runners put whole tracebacks into their errors."""
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip()[:300] if lines else type(error).__name__

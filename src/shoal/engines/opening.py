@@ -6,49 +6,87 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
+from shoal.engines.options import EngineOptions, as_words
 from shoal.errors import MissingExtraError, SettingError
+
+if TYPE_CHECKING:
+    from shoal.engines.beam import BeamEngine
+    from shoal.engines.dask import DaskEngine
 
 
 @contextmanager
 def opened_engine(
     name: str,
     workers: int,
-    options: Sequence[str] = (),
+    options: EngineOptions = (),
     *,
     notes: Path,
     prepare: Callable[[], None],
     modules: Sequence[str],
+    split: Callable[[], tuple[int, int]],
 ) -> Iterator[Engine]:
     """Give the engine of a name; it is closed at the end of the block.
 
     Parameters
     ----------
     name
-        local or beam.
+        local, beam or dask.
     workers
-        Threads of the local one.
+        Threads, of one process.
     options
-        For the other one, as it takes them.
+        For the others, as they take them.
     notes, prepare, modules
         See `BeamEngine`.
+    split
+        See `DaskEngine`.
 
     Raises
     ------
     SettingError
         When it does not take the options.
     MissingExtraError
-        When Beam is not installed.
+        When what it runs on is not installed.
     """
+    words = as_words(options)
     if name == "local":
-        if options:
+        if words:
             raise SettingError(
-                f"{' '.join(options)} behind -- is for another engine: give --engine beam with it"
+                f"{' '.join(words)} behind -- is for another engine: give --engine beam with it, "
+                "or --engine dask"
             )
         yield LocalEngine(workers)
         return
+    opened = (
+        _dask(words, split, workers, prepare)
+        if name == "dask"
+        else _beam(words, notes, prepare, modules)
+    )
+    with closing(opened) as engine:
+        yield engine
+
+
+def _dask(
+    words: list[str],
+    split: Callable[[], tuple[int, int]],
+    threads: int,
+    prepare: Callable[[], None],
+) -> DaskEngine:
+    try:
+        from shoal.engines.dask import DaskEngine
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--engine dask needs Dask ({error}): pip install 'shoal[dask]'"
+        ) from None
+    return DaskEngine(words, split, threads, prepare)
+
+
+def _beam(
+    words: list[str], notes: Path, prepare: Callable[[], None], modules: Sequence[str]
+) -> BeamEngine:
     logging.disable(logging.WARNING)  # Beam complains of parts of it that nobody asked for
     try:
         from shoal.engines.beam import BeamEngine
@@ -58,5 +96,4 @@ def opened_engine(
         ) from None
     finally:
         logging.disable(logging.NOTSET)
-    with closing(BeamEngine(options, notes, prepare, modules)) as engine:
-        yield engine
+    return BeamEngine(words, notes, prepare, modules)

@@ -1,7 +1,9 @@
-"""Whole fits on Beam: the same bytes as on threads, whatever happens to workers and parts."""
+"""Whole fits on engines: the same bytes as on threads, whatever happens to workers and parts."""
 
+import importlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,10 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from tests.engines.beam_tasks import HERE, PROCESSES
+from tests.engines.tasks import HERE, PROCESSES
 from tests.test_pipeline import contents
-
-pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
 import shoal
 from shoal import tiles
@@ -51,16 +51,30 @@ def local(digits, small_shards):
     return contents(run.path)
 
 
-def fit(source, out, options=HERE, **settings):
-    return shoal.fit(
-        source, out, engine="beam", engine_options=options, **{"representatives": M, **settings}
-    )
+@pytest.fixture(params=["beam", "dask"])
+def engine(request):
+    """The name of an engine, and its options."""
+    if request.param == "beam":
+        pytest.importorskip("apache_beam", reason="pip install 'shoal[beam]'")
+        return "beam", HERE
+    return "dask", (f"--scheduler_file={request.getfixturevalue('scheduler_file')}",)
 
 
-def command(source, out, *options):
+@pytest.fixture
+def fit(engine):
+    def fit_on(source, out, **settings):
+        name, options = engine
+        given = {"representatives": M, **settings}
+        return shoal.fit(source, out, engine=name, engine_options=options, **given)
+
+    return fit_on
+
+
+def command(source, out, engine):
     shoal_fit = [sys.executable, "-c", FIT, "fit", str(source), "-o", str(out)]
-    asked = ["--representatives", str(M), "--engine", "beam", "--", *options]
-    return subprocess.Popen([*shoal_fit, *asked], stderr=subprocess.PIPE, text=True)
+    more = ["--representatives", str(M), "--workers", "2", "--engine", engine]
+    options = ["--", *PROCESSES] if engine == "beam" else []
+    return subprocess.Popen([*shoal_fit, *more, *options], stderr=subprocess.PIPE, text=True)
 
 
 def children_of(pid):
@@ -68,21 +82,27 @@ def children_of(pid):
     return [int(child) for path in tasks for child in path.read_text().split()]
 
 
-def workers_of(process):
-    """The worker processes that a launcher has: those of the one that they are forked from."""
+def workers_of(process, engine):
+    """The worker processes that a launcher has: of Beam, those of the one they are forked from."""
     try:
-        return [worker for starter in children_of(process.pid) for worker in children_of(starter)]
+        children = children_of(process.pid)
+        if engine == "beam":
+            return [worker for starter in children for worker in children_of(starter)]
+        return [c for c in children if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
     except OSError:  # one has just ended
         return []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="worker processes are looked up in /proc")
-def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, local):
-    with command(digits, tmp_path / "run.shoal", *PROCESSES) as process:
+@pytest.mark.parametrize("name", ["beam", "dask"])
+def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, local, name):
+    pytest.importorskip({"beam": "apache_beam", "dask": "distributed"}[name])
+    with command(digits, tmp_path / "run.shoal", name) as process:
         killed = None
         while process.poll() is None and killed is None:
-            if (tmp_path / "run.shoal" / "project").exists() and workers_of(process):
-                killed = workers_of(process)[0]
+            workers = workers_of(process, name)
+            if workers and (tmp_path / "run.shoal" / "project").exists():
+                killed = workers[0]
                 os.kill(killed, signal.SIGKILL)
             time.sleep(0.02)
         said = process.stderr.read()
@@ -94,9 +114,9 @@ def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, lo
 
 
 def test_a_poisoned_shard_is_named_and_what_the_sentence_says_mends_it(
-    tmp_path, digits, local, monkeypatch
+    tmp_path, digits, local, fit, monkeypatch
 ):
-    monkeypatch.setattr("shoal.stages.base._FEW_SHARDS", 0)  # all passes are Beam's
+    monkeypatch.setattr("shoal.stages.base._FEW_SHARDS", 0)  # all passes are the engine's
     fit(digits, tmp_path / "run")
     part = tmp_path / "run" / "project" / "vectors" / "part-00005.npy"
     part.write_bytes(part.read_bytes()[:1] + b"x" + part.read_bytes()[2:])
@@ -111,7 +131,7 @@ def test_a_poisoned_shard_is_named_and_what_the_sentence_says_mends_it(
     assert contents(tmp_path / "run") == local
 
 
-def test_a_fit_goes_on_elsewhere_where_it_stopped(tmp_path, digits, local):
+def test_a_fit_goes_on_elsewhere_where_it_stopped(tmp_path, digits, local, fit):
     fit(digits, tmp_path / "run")
     for stage in ("assign", "tree"):
         (tmp_path / "run" / stage / "_done.json").unlink()
@@ -120,44 +140,41 @@ def test_a_fit_goes_on_elsewhere_where_it_stopped(tmp_path, digits, local):
     assert contents(tmp_path / "run") == local
 
 
-def test_rows_that_are_each_a_representative(tmp_path, digits):
+def test_rows_that_are_each_a_representative(tmp_path, digits, fit):
     one = shoal.fit(digits, tmp_path / "one", workers=1)
     other = fit(digits, tmp_path / "other", representatives=None)
     assert contents(one.path) == contents(other.path)
 
 
 @pytest.mark.parametrize("m", [None, M], ids=["every row", "some representatives"])
-def test_rows_added_to_an_earlier_run(tmp_path, digits, m):
+def test_rows_added_to_an_earlier_run(tmp_path, digits, fit, m):
     images = np.load(digits)
     np.save(tmp_path / "few.npy", images[:1400])
     shoal.fit(tmp_path / "few.npy", tmp_path / "few", representatives=m)
     settings = {"previous": str(tmp_path / "few"), "representatives": m}
     one = shoal.fit(digits, tmp_path / "one", **settings)
-    other = fit(digits, tmp_path / "other", PROCESSES, **settings)
+    other = fit(digits, tmp_path / "other", **settings)
     assert one.drift is not None
     assert contents(one.path) == contents(other.path)
 
 
-def test_photos_through_a_network(tmp_path, photos):
+def test_photos_through_a_network(tmp_path, photos, fit):
     one = shoal.fit(photos, tmp_path / "one")
     other = fit(photos, tmp_path / "other", representatives=None)
     assert contents(one.path) == contents(other.path)
 
 
-def test_the_task_that_travels_is_small(tmp_path, digits, monkeypatch):
+def test_the_task_that_travels_is_small(tmp_path, digits, engine, fit, monkeypatch):
     """Large arrays are loaded by the workers: a pipeline's graph has place for some megabytes."""
-    import pickle
-
-    from shoal.engines.beam import BeamEngine
-
-    sizes = {}
-    run = BeamEngine.run
+    made = {"beam": "BeamEngine", "dask": "DaskEngine"}[engine[0]]
+    kind = getattr(importlib.import_module(f"shoal.engines.{engine[0]}"), made)
+    sizes, run = {}, kind.run
 
     def noting(self, task, items, on_done=None, **more):
         sizes[type(task).__name__] = len(pickle.dumps(task))
         run(self, task, items, on_done, **more)
 
-    monkeypatch.setattr(BeamEngine, "run", noting)
+    monkeypatch.setattr(kind, "run", noting)
     monkeypatch.setattr("shoal.stages.base._FEW_SHARDS", 0)
     fit(digits, tmp_path / "run")
     assert {"_SummariseGroup", "_SampleGroup", "_AssignShard"} <= set(sizes)
@@ -171,10 +188,10 @@ def test_options_without_an_engine(tmp_path, digits):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["mnist", "tiles"])
-def test_large_sets_give_the_same_bytes(tmp_path, what, mnist_or_tiles):
+def test_large_sets_give_the_same_bytes(tmp_path, what, mnist_or_tiles, fit):
     source, settings = mnist_or_tiles(what)
     one = shoal.fit(source, tmp_path / "one", **settings)
-    other = fit(source, tmp_path / "other", PROCESSES, representatives=None, **settings)
+    other = fit(source, tmp_path / "other", representatives=None, **settings)
     assert contents(one.path) == contents(other.path)
     told = json.loads((other.path / "summarise" / "_done.json").read_text())
     assert told["counts"]["every_row"] == (what == "mnist")

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,17 @@ class Noting:
 
     def count(self, what):
         return len(list((self.folder / what).glob("*")))
+
+
+@dataclass(frozen=True)
+class Alone(Noting):
+    """Notes where another item is being done in this process."""
+
+    def __call__(self, item):
+        busy = self.folder / f"busy-{os.getpid()}"
+        if busy.exists():
+            write_json(self.folder / "clashes" / f"{item}.json", item)
+        write_json(busy, item)
+        super().__call__(item)
+        with suppress(FileNotFoundError):
+            busy.unlink()

@@ -1,0 +1,51 @@
+"""A Dask scheduler and its workers, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def started(module, *words):
+    """Run a module of Dask in a process that is ended with the block."""
+    root = Path(__file__).parents[2]
+    paths = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(root)]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *words],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def dask_cluster(folder, workers):
+    """Start a scheduler, and worker processes that a nanny starts again; yield both."""
+    pytest.importorskip("distributed", reason="Dask is not installed: pip install 'shoal[dask]'")
+    file = folder / "scheduler.json"
+    named = ("--scheduler-file", str(file), "--dashboard-address", "127.0.0.1:0")
+    with ExitStack() as stack:
+        scheduler = started("dask_scheduler", *named, "--host", "127.0.0.1", "--port", "0")
+        process = stack.enter_context(scheduler)
+        if workers:
+            more = ("--nworkers", str(workers), "--nthreads", "1", "--memory-limit", "0")
+            scratch = ("--local-directory", str(folder))
+            stack.enter_context(started("dask_worker", *named, *more, *scratch))
+        while not file.exists() or not file.read_text().strip().endswith("}"):
+            assert process.poll() is None
+        yield file, process
+
+
+@pytest.fixture(scope="session")
+def scheduler_file(tmp_path_factory):
+    """The file of a scheduler with two workers."""
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as (file, _):
+        yield file

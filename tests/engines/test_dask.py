@@ -1,0 +1,123 @@
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from tests.engines.conftest import dask_cluster
+from tests.engines.tasks import Alone, Noting
+from tests.engines.test_engines import ITEMS, nothing
+
+from shoal.errors import SettingError, WorkError
+
+pytest.importorskip("distributed", reason="Dask is not installed: pip install 'shoal[dask]'")
+
+from shoal.engines.dask import DaskEngine
+
+
+def no_split():
+    raise SettingError("no room")
+
+
+def opened(*options, threads=1):
+    return closing(DaskEngine(options, no_split, threads, nothing))
+
+
+def test_workers_of_a_scheduler_are_used_and_stay(tmp_path, scheduler_file):
+    for name in ("a", "b"):
+        with opened(f"--scheduler_file={scheduler_file}") as engine:
+            task = Noting(tmp_path / name, pause=0.05)
+            engine.run(task, ITEMS, there=task.there)
+        assert task.there() == set(ITEMS)
+    workers = [{p.read_text() for p in (tmp_path / n / "setups").glob("*")} for n in ("a", "b")]
+    assert workers[0] == workers[1]
+
+
+def test_of_many_items_only_the_one_that_kills_workers_is_blamed(tmp_path):
+    with closing(DaskEngine((), lambda: (2, 2), 2, nothing)) as engine:
+        task = Noting(tmp_path / "out", item=4, times=99, wrong="kill", pause=0.01)
+        with pytest.raises(WorkError, match=r"^4 could not be done in 3 passes, workers were lost"):
+            engine.run(task, ITEMS, there=task.there)
+    assert task.there() == set(ITEMS) - {4}
+
+
+def test_a_scheduler_may_have_its_worker_later(tmp_path):
+    with dask_cluster(tmp_path, 0) as (file, _), opened("--scheduler_file", str(file)) as engine:
+        engine._wait = 0.2
+        with pytest.raises(WorkError, match=r"no worker for 0\.2 seconds: start some"):
+            engine.run(Noting(tmp_path / "out"), ITEMS)
+
+
+def test_a_scheduler_that_ends_is_told(tmp_path):
+    with dask_cluster(tmp_path, 1) as (file, process):
+        with opened("--scheduler_file", str(file)) as engine:
+            task = Noting(tmp_path / "out", pause=0.05)
+            with pytest.raises(WorkError, match="scheduler was lost: run the same command again"):
+                engine.run(task, ITEMS, lambda _: process.kill())
+            with pytest.raises(WorkError, match="scheduler was lost"):  # nor does it come back
+                engine.run(task, ITEMS)
+        assert 0 < len(task.there()) <= len(ITEMS)
+
+
+def test_an_address_where_nobody_answers(monkeypatch):
+    monkeypatch.setattr("shoal.engines.dask._CONNECT", 0.2)
+    with pytest.raises(SettingError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9: "):
+        opened("--address=tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["nowhere://x:1", "tcp://:", "no host:1"])
+def test_what_is_no_address(address, monkeypatch):
+    monkeypatch.setattr("shoal.engines.dask._CONNECT", 0.2)
+    with pytest.raises(SettingError, match="no Dask scheduler answers at "):
+        opened("--address", address)
+
+
+def test_a_scheduler_file_that_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("shoal.engines.dask._CONNECT", 0.2)
+    with pytest.raises(SettingError, match=r"no Dask scheduler answers at .*none\.json: "):
+        opened(f"--scheduler_file={tmp_path / 'none.json'}")
+
+
+@pytest.mark.parametrize("words", [["--adress=x"], ["tcp://host:1"], ["--wait=soon"], ["--wait=0"]])
+def test_options_that_are_not_known(words):
+    with pytest.raises(SettingError, match=r"--engine dask takes --address, --scheduler_file, --w"):
+        opened(*words)
+
+
+def test_memory_without_room_for_a_process_is_refused_at_once():
+    with pytest.raises(SettingError, match="no room"):
+        opened()
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_items_at_a_time_in_a_process_are_bounded(tmp_path, threads):
+    with closing(DaskEngine((), lambda: (1, 4), 0, nothing)) as engine:
+        engine._threads = threads  # of a scheduler whose worker has four
+        task = Alone(tmp_path / "out", pause=0.1)
+        engine.run(task, ITEMS, there=task.there)
+    assert (task.count("clashes") == 0) == (threads == 1)
+
+
+SCRIPT = """
+import numpy as np, shoal
+rows = np.repeat([[0.0], [9.0]], 40, 0) + np.arange(80)[:, None] / 100
+shoal.fit(rows, engine="dask", workers=1)
+"""
+
+
+def test_a_script_that_would_start_itself_is_told(tmp_path):
+    (tmp_path / "own.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "own.py")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0
+    assert 'behind if __name__ == "__main__":' in ended.stderr.splitlines()[-1]
+
+
+def test_a_missing_package_is_named(monkeypatch, tmp_path):
+    from shoal.engines.opening import opened_engine
+    from shoal.errors import MissingExtraError
+
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "shoal.engines.dask")
+    one = opened_engine("dask", 1, notes=tmp_path, prepare=nothing, modules=(), split=no_split)
+    with pytest.raises(MissingExtraError, match=r"pip install 'shoal\[dask\]'"), one:
+        pass
