@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,7 +24,11 @@ def started(module, *words):
         yield process
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -41,6 +46,7 @@ def dask_cluster(folder, workers):
             stack.enter_context(started("dask_worker", *named, *more, *scratch))
         while not file.exists() or not file.read_text().strip().endswith("}"):
             assert process.poll() is None
+            time.sleep(0.05)
         yield file, process
 
 

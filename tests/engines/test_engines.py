@@ -9,7 +9,7 @@ from tests.engines.tasks import PROCESSES, Noting
 
 from shoal.engines.local import LocalEngine
 from shoal.engines.retries import TRIES
-from shoal.errors import SourceError, WorkError
+from shoal.errors import SourceError, StorageFullError, WorkError
 
 ITEMS = list(range(12))
 
@@ -115,7 +115,7 @@ def test_an_error_of_the_source_stays_one_and_is_not_tried_again(run, tmp_path):
 
 def test_a_task_that_cannot_be_set_up_is_told(engine, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(WorkError, match=r"^0: (NotADirectory|FileExists)Error: "):
+    with pytest.raises(StorageFullError, match=r"^0: .* cannot be written"):
         engine.run(Noting(tmp_path / "file"), [0, 1])
 
 
