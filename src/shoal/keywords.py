@@ -33,7 +33,7 @@ class ClusterKeywords(TypedDict, total=False):
     seed: int | None
     memory: str | int | None
     workers: int | None
-    engine: Literal["local", "beam"] | None
+    engine: Literal["local", "beam", "dask"] | None
     representatives: int | None
     neighbours: int | None
     detail: float | None
