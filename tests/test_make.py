@@ -1,6 +1,7 @@
 """Every target of the Makefile that a page names, or that is declared, has commands of its own."""
 
 import functools
+import os
 import re
 import shutil
 import subprocess
@@ -33,6 +34,8 @@ def dry_run(target):
     done = subprocess.run(
         ["make", "--dry-run", "--no-print-directory", target, "PYTHON=python3", "TSC=tsc"],
         cwd=ROOT,
+        # without the arguments that `make test ARGS=…` hands on
+        env={name: value for name, value in os.environ.items() if "MAKE" not in name},
         capture_output=True,
         text=True,
         check=False,
