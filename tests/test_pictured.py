@@ -37,7 +37,7 @@ def cli(*words):
 
 
 def is_right(run):
-    """Whether the clusters are the kinds, and images of one are of one grey."""
+    """Tell whether each cluster is one kind, whose images have one grey level."""
     labels, pictures = run.labels(), run.source
     greys = [int(pictures.read_original(row)[0, 0, 0]) for row in range(run.n_rows)]
     return run.primary.k == KINDS and len({*zip(labels.tolist(), greys, strict=True)}) == KINDS

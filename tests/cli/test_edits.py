@@ -75,7 +75,7 @@ def test_an_option_that_is_repeated_is_done_in_order_or_not_at_all(shoal, told, 
         (("--merge", "0,1", "--undo"), "one kind of edit a call"),
         (("--undo",), "there is nothing to undo"),
         (("--mark", "0=fine"), "give one of good, junk"),
-        (("--import", "nothing.json"), "no file of edits that can be read"),
+        (("--import", "nothing.json"), "not a file of edits that can be read"),
     ],
 )
 def test_what_makes_no_sense_is_said(shoal, mine, words, said):

@@ -59,4 +59,9 @@ def test_small_pictures_have_no_sharpness():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 300, 3), (70, 70, 5)])
 def test_odd_arrays_are_measured(shape):
-    measure_quality(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
+    pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    found = measure_quality(pixels)
+    assert 0 <= found.brightness <= 255
+    assert 0 <= found.contrast <= 128
+    assert np.isnan(found.sharpness) == (min(shape[:2]) < 64)
+    assert 0 <= found.detail <= 1

@@ -41,6 +41,16 @@ def shot(page, name):
     page.screenshot(path=SHOTS / f"{name}.png")
 
 
+def draw_box(page):
+    """Outline a part of the map by hand."""
+    page.get_by_role("button", name="Box").click()
+    box = page.locator(".map-box").bounding_box()
+    page.mouse.move(box["x"] + 30, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=8)
+    page.mouse.up()
+
+
 def sizes(page):
     """Rows by cluster id, as the server says now."""
     return page.evaluate(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.explore.browsing import CHROMIUM, ready, shot, sizes, told, until
+from tests.explore.browsing import CHROMIUM, draw_box, ready, shot, sizes, told, until
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
@@ -25,12 +25,7 @@ def test_a_person_looks_corrects_names_undoes_and_takes_the_result_away(served, 
     until(page, f"document.querySelector('.foot').innerText.includes('{len(before)} clusters')")
 
     # A part of the map, drawn by hand.
-    page.get_by_role("button", name="Box").click()
-    box = page.locator(".map-box").bounding_box()
-    page.mouse.move(box["x"] + 30, box["y"] + 100)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=8)
-    page.mouse.up()
+    draw_box(page)
     page.wait_for_selector("h2:has-text('Area of the map') ~ .soft")
     page.wait_for_selector(".grid .cell .thumb")
     area = int(page.inner_text(".title-line .soft").split()[0].replace(",", ""))

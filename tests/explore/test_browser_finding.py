@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.explore.browsing import CHROMIUM, faults_of, ready, serving, shot, told, until
+from tests.explore.browsing import CHROMIUM, draw_box, faults_of, ready, serving, shot, told, until
 from tests.explore.worded import coloured_images, open_colours
 
 from shoal.features import choose
@@ -131,12 +131,7 @@ def test_a_dialog_counts_what_it_is_about_though_the_answer_is_late(served, open
     page.wait_for_selector(".leaflet-ground-pane img.leaflet-tile-loaded")
     late = []
     page.route("**/api/sets*", lambda route: late.append(route))
-    page.get_by_role("button", name="Box").click()
-    box = page.locator(".map-box").bounding_box()
-    page.mouse.move(box["x"] + 30, box["y"] + 100)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=8)
-    page.mouse.up()
+    draw_box(page)
     page.wait_for_selector("h2:has-text('Area of the map')")
     page.keyboard.press("m")
     page.wait_for_selector("dialog h2:text-is('Move images')")

@@ -224,7 +224,7 @@ def test_how_images_fill_the_size_can_be_said(tmp_path):
         (("n", 3, 6, 8), "?sampling=nearest", "sampling=nearest: give one of bilinear, bicubic"),
         (("n", 2, 6, 8), "?layout=nchw", "takes 2 channels"),
         (("n", 3, 6, 8), "?layout=hwc", "layout=hwc: give one of nchw, nhwc"),
-        (("n", 3, 6, 8), "?sise=7", "sise is no option of onnx: there are input, output, pool"),
+        (("n", 3, 6, 8), "?sise=7", "sise is not an option of onnx: there are input, output, pool"),
         (("n", 3, 6, 8), "?input=x", "has no input 'x': there are images"),
         (("n", 3, 6, 3), "", r"channels cannot be told: give \?layout"),
         (("n", 3, 6), "", "0 inputs for images"),

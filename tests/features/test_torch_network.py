@@ -50,7 +50,10 @@ def test_a_missing_extra_gives_the_command(monkeypatch, text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("timm:resnet18?pretrained=x", "pretrained is no option of timm: there are weights, size"),
+        (
+            "timm:resnet18?pretrained=x",
+            "pretrained is not an option of timm: there are weights, size",
+        ),
         ("timm:resnet18?device=tpu", "device=tpu: give one of cpu, cuda"),
     ],
 )

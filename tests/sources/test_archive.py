@@ -162,7 +162,7 @@ def test_links_are_read_where_they_lead(tmp_path):
     batch = source.read(0, 6)
     assert batch.data[:4, 0, 0, 0].tolist() == [77] * 4
     assert batch.bad[4] == "the member is a link that leads to itself"
-    assert batch.bad[5] == "the member is a link to ../x.png, which is no file in the archive"
+    assert batch.bad[5] == "the member is a link to ../x.png, which is not a file in the archive"
 
 
 def test_an_archive_cut_off_gives_what_it_has(tmp_path):

@@ -173,7 +173,7 @@ def test_an_iterator_is_spooled_to_a_file():
     ("items", "words"),
     [
         (iter([]), "no items"),
-        ((object() for _ in range(3)), "is no row"),
+        ((object() for _ in range(3)), "is not a row"),
         (iter([np.zeros(3), np.zeros(4)]), "item 1 has 4 numbers, and those before it 3"),
         ([np.zeros((3, 4)) - 5, np.zeros((4, 4))], "item 0 is float64 of 3×4"),
     ],

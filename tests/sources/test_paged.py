@@ -350,5 +350,7 @@ def test_links_are_refused_where_one_row_is_a_page(tmp_path):
         Image.fromarray(np.eye(12, dtype=np.uint8) * (200 + number)).save(root / f"{number}.png")
     (root / "x.tif").write_bytes(tiff([2, 3]))
     fitted = shoal.fit(root, workers=1)
-    with pytest.raises(InputError, match=r"x\.tif#page=1 is no file that a hardlink could lead to"):
+    with pytest.raises(
+        InputError, match=r"x\.tif#page=1 is not a file that a hardlink could lead to"
+    ):
         lay_out(fitted, tmp_path / "out", mode="hardlink")

@@ -197,6 +197,6 @@ def test_a_file_fetched_elsewhere_is_copied_when_it_is_the_one(tmp_path):
         good.write_bytes(data)
         with pytest.raises(InputError, match=said):
             take_file(good, tmp_path / "cache" / "other", len(DATA), SUM)
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         take_file(tmp_path, path, len(DATA), SUM)
     assert os.listdir(path.parent) == ["net.onnx"]

@@ -135,7 +135,7 @@ def _checked(edits: Curation, path: Path) -> list[Entry]:
     try:
         facts = read_json(path)
     except RunError as error:
-        raise InputError(f"{path} is no file of edits that can be read") from error
+        raise InputError(f"{path} is not a file of edits that can be read") from error
     try:
         if facts["format"] > FORMAT:
             raise InputError(
@@ -150,7 +150,7 @@ def _checked(edits: Curation, path: Path) -> list[Entry]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is no file of edits, or damaged") from error
+        raise InputError(f"{path} is not a file of edits, or is damaged") from error
 
 
 def _entry(given: dict[str, Any], n_rows: int) -> Entry:

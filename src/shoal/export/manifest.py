@@ -76,7 +76,7 @@ def read_manifest(folder: Path) -> Manifest:
             if not _TARGET.fullmatch(action.target) or action.target.endswith(("/.", "/..")):
                 raise ValueError(f"{action.target!r} is no place of an export")
             if not isinstance(action.origin, str | None):
-                raise TypeError(f"{action.origin!r} is no file")
+                raise TypeError(f"{action.origin!r} is not a file")
             actions.append(action)
             if made is not None:
                 facts[action.target] = _checked_fact(made)

@@ -71,7 +71,7 @@ def plan_actions(
     loose = next((action for action in actions if action.origin is None), None)
     if mode != "copy" and loose is not None:
         raise InputError(
-            f"{loose.name or f'row {loose.row}'} is no file that a {mode} could lead to: give "
+            f"{loose.name or f'row {loose.row}'} is not a file that a {mode} could lead to: give "
             "--mode copy"
         )
     return actions

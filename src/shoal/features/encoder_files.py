@@ -53,7 +53,7 @@ def encoder_folder() -> Path:
         return Path(named).expanduser()
     cache = cache_folder()
     if cache is None:
-        raise InputError(f"there is no home folder to keep encoders in: set {FOLDER} to a folder")
+        raise InputError(f"no home folder was found to keep encoders in: set {FOLDER} to a folder")
     return cache / "encoders"
 
 

@@ -108,7 +108,7 @@ def check_options(spec: Spec, known: tuple[str, ...]) -> None:
     for name in spec.options:
         if name not in known:
             raise SettingError(
-                f"features {str(spec)!r}: {name} is no option of {spec.kind}: there are "
+                f"features {str(spec)!r}: {name} is not an option of {spec.kind}: there are "
                 f"{', '.join(known)}"
             )
 

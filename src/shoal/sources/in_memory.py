@@ -131,7 +131,7 @@ def _spooled(items: Iterator[Any]) -> Any:
     first = _numbers(next(items))
     if first.ndim == 0 or first.dtype.kind not in "buif":
         raise InputError(
-            f"{first!r:.60} is no row: the items must be arrays, pictures, paths or records"
+            f"{first!r:.60} is not a row: the items must be arrays, pictures, paths or records"
         )
     with tempfile.TemporaryFile() as file:
         n = 0

@@ -159,7 +159,7 @@ class MemberList:
             if not aim.target:
                 break
             to = aim.target.decode("utf-8", "replace")
-            said = f"the member is a link to {to}, which is no file in the archive"
+            said = f"the member is a link to {to}, which is not a file in the archive"
             aim = found.get(aim.target, Member(aim.target, 0, 0, 0, reason=said))
         reason = "the member is a link that leads to itself" if aim.target else aim.reason
         if reason:

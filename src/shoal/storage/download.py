@@ -96,7 +96,7 @@ def take_file(source: Path, path: Path, size: int, sha256: str) -> None:
         When it cannot be written.
     """
     if not source.is_file():
-        raise InputError(f"{source} is no file: give the one that was downloaded")
+        raise InputError(f"{source} is not a file: give the one that was downloaded")
     found = source.stat().st_size
     if found != size:
         raise InputError(f"{source} has {found:,} bytes, but the file has {size:,}: it is another")
