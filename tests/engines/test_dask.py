@@ -1,6 +1,9 @@
 import subprocess
 import sys
+from concurrent.futures import CancelledError
 from contextlib import closing
+from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 from tests.engines.conftest import dask_cluster
@@ -11,7 +14,9 @@ from shoal.errors import SettingError, WorkError
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'shoal[dask]'")
 
-from shoal.engines.dask import DaskEngine
+from distributed import KilledWorker
+
+from shoal.engines.dask import DaskEngine, _outcome
 
 
 def no_split():
@@ -30,6 +35,50 @@ def test_workers_of_a_scheduler_are_used_and_stay(tmp_path, scheduler_file):
         assert task.there() == set(ITEMS)
     workers = [{p.read_text() for p in (tmp_path / n / "setups").glob("*")} for n in ("a", "b")]
     assert workers[0] == workers[1]
+
+
+class Ending:
+    """A future that ends as a worker's loss has it: its statuses in turn, and its result."""
+
+    def __init__(self, *statuses, result=None):
+        self._statuses, self._result = list(statuses), result
+
+    @property
+    def status(self):
+        return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+
+    def result(self):
+        if isinstance(self._result, Exception):
+            raise self._result
+        return self._result
+
+
+def waited(future, workers=1):
+    """Wait for one future, with a client that has so many workers."""
+    engine, ended = object.__new__(DaskEngine), SimpleQueue()
+    engine._wait, engine._client = (
+        0.01,
+        SimpleNamespace(nthreads=lambda: {"w": 1} if workers else {}),
+    )
+    ended.put(future)
+    return engine._next(ended)
+
+
+def test_an_item_whose_result_went_with_its_worker_is_waited_for():
+    future = Ending("lost", "lost", "lost", "lost", "finished")
+    assert waited(future) is future
+    with pytest.raises(WorkError, match="has had no worker"):
+        waited(Ending("lost"), workers=0)
+    with pytest.raises(WorkError, match="scheduler was lost"):
+        waited(Ending("cancelled"))
+
+
+def test_a_worker_that_is_lost_while_a_result_is_fetched_is_an_outcome():
+    lost = KilledWorker("item", None, 1)
+    assert _outcome(Ending("finished", result=lost)) is lost
+    assert _outcome(Ending("finished")) is None
+    with pytest.raises(WorkError, match="scheduler was lost"):
+        _outcome(Ending("finished", result=CancelledError()))
 
 
 def test_one_of_many_items_that_kills_workers_is_blamed(tmp_path):

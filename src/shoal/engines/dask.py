@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from shoal.errors import SettingError, WorkError
 
 _CONNECT = 10  # seconds for a scheduler to answer
 _WAIT = 300.0  # seconds without any worker: jobs of a batch system may start late
+_LOOK = 0.05  # seconds between looks at an item that is done again
 _QUIET = logging.CRITICAL + 1  # what Dask logs of lost workers is in the error
 
 
@@ -152,13 +155,14 @@ class DaskEngine:
                     one.add_done_callback(ended.put)
                 for _ in batch:
                     future = self._next(ended)
-                    yield numbers[future.key], future.exception() or future.result()
+                    yield numbers[future.key], _outcome(future)
             finally:
                 with suppress(Exception):
                     self._client.cancel(futures)
 
     def _next(self, ended: SimpleQueue[Future]) -> Future:
         """Wait for a future to end, as long as there are workers."""
+        end = time.monotonic() + self._wait
         while True:
             try:
                 future = ended.get(timeout=self._wait)
@@ -166,8 +170,14 @@ class DaskEngine:
                 if not self._client.nthreads():
                     raise self._no_workers() from None
                 continue
-            if future.status in ("cancelled", "lost"):
+            if future.status == "cancelled":
                 raise _scheduler_lost()
+            if future.status == "lost":  # with the worker that did it: it is done again
+                if time.monotonic() > end and not self._client.nthreads():
+                    raise self._no_workers()
+                time.sleep(_LOOK)
+                ended.put(future)
+                continue
             return future
 
     def _no_workers(self) -> WorkError:
@@ -209,6 +219,16 @@ class _Pass(WorkerPlugin):  # type: ignore[misc]
 def _do(name: str, item: Any) -> dict[str, str] | None:
     """Do one item on a worker."""
     return get_worker().plugins[name](item)
+
+
+def _outcome(future: Future) -> Any:
+    """Return what an item gave, or its error; it may be done again, and lose its worker, now."""
+    try:
+        return future.result()
+    except CancelledError:
+        raise _scheduler_lost() from None
+    except Exception as error:
+        return error
 
 
 def _scheduler_lost() -> WorkError:
