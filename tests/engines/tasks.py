@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +58,9 @@ class Alone(Noting):
 
     def __call__(self, item):
         busy = self.folder / f"busy-{os.getpid()}"
-        if busy.exists():
+        # its own mark first: of two that overlap, the later one to look sees the other
+        write_json(busy / f"{item}.json", item)
+        if len(list(busy.glob("*.json"))) > 1:
             write_json(self.folder / "clashes" / f"{item}.json", item)
-        write_json(busy, item)
         super().__call__(item)
-        with suppress(FileNotFoundError):
-            busy.unlink()
+        (busy / f"{item}.json").unlink()
