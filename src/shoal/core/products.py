@@ -4,25 +4,33 @@ All scores are ``x·y − ½‖y‖²``: for a fixed x the nearest y has the gre
 scaled first, and what the float32 products propose is measured again in float64 (`recheck`).
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  numba's np.dot calls it: it must be loaded to be limited
 from numba import njit
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 BLOCK = 256  # rows of x in one product
 STEP = 1024  # rows of y in one product: BLOCK × STEP floats stay in a core's second-level cache
 _SEGMENT = 64  # scores that are skipped together when none is good enough
 
 
+@lru_cache(1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Find the BLAS libraries that are loaded: 10 ms, so only once for the same `modules`."""
+    return ThreadpoolController()
+
+
 def in_threads(
     work: Callable[..., Any], items: Sequence[tuple[Any, ...]], workers: int
 ) -> list[Any]:
     """Answer ``[work(*item) for item in items]`` by threads that have one BLAS thread each."""
-    with threadpool_limits(1, "blas"):
+    with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
         if workers <= 1 or len(items) <= 1:
             return [work(*item) for item in items]
         with ThreadPoolExecutor(workers) as pool:

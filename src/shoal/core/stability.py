@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:
     bounds = [0, tree.n_leaves]
     found = [(0, tree.n_leaves)]
     for cut in tree.splits[:most].tolist():
-        at = int(np.searchsorted(bounds, cut))
+        at = bisect(bounds, cut)  # NumPy would copy the list at every look
         found += [(bounds[at - 1], cut), (cut, bounds[at])]
         bounds.insert(at, cut)
     return np.asarray(found, np.int64)
