@@ -31,8 +31,9 @@ class Tabled:
         self._lines = max(_FIRST, _LINES // k)
         self.explained = (
             "Columns stand in the order in which they set a cluster apart. Numbers are medians; "
-            "the bar shows where the middle half of the cluster lies within nine tenths of all "
-            "rows, whose median is the thin line. Of categories the most common are shown, with "
+            "the bar shows the middle half of the cluster on an axis that spans nine tenths of all "
+            "rows, and reaches further for a cluster that lies beyond them; the thin line is the "
+            "median of all rows. Of categories the most common are shown, with "
             f"their share in the cluster and in all (from {self._traits.rows:,} rows)."
         )
 
@@ -129,12 +130,13 @@ class Tabled:
 
 
 def _box(traits: Traits, cluster: int, column: int) -> str:
-    """Draw the middle half of a cluster within nine tenths of all rows."""
-    low, high = traits.ends[column]
+    """Draw the middle half of a cluster and the median of all rows."""
+    low, high = traits.axis(cluster, column)
     marks = np.append(traits.quartiles[cluster, column], traits.quartiles[-1, column, 1])
     if not (np.isfinite(marks).all() and high > low):
         return ""
-    a, middle, b, all_ = np.clip((marks - low) / (high - low), 0, 1) * _WIDTH
+    # Marks of no width at either end would be half outside of the drawing.
+    a, middle, b, all_ = 1 + (marks - low) / (high - low) * (_WIDTH - 3)
     half = _HEIGHT / 2
     return (
         f'<svg class="box" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">'
@@ -146,10 +148,10 @@ def _box(traits: Traits, cluster: int, column: int) -> str:
 
 def _bars(mine: np.ndarray, all_: np.ndarray) -> str:
     """Draw shares as bars, with a thin line where those of all rows end."""
-    height = _LINE * max(1, len(mine))
+    height, wide = _LINE * max(1, len(mine)), _WIDTH - 1  # the line at 100 % is drawn in full
     shapes = "".join(
-        f'<rect x="0" y="{_LINE * at + 7:.1f}" width="{max(_WIDTH * share, 1):.1f}" height="9"/>'
-        f'<path class="all" d="M{_WIDTH * other:.1f} {_LINE * at + 4:.1f}v15"/>'
+        f'<rect x="0" y="{_LINE * at + 7:.1f}" width="{max(wide * share, 1):.1f}" height="9"/>'
+        f'<path class="all" d="M{wide * other:.1f} {_LINE * at + 4:.1f}v15"/>'
         for at, (share, other) in enumerate(zip(mine, all_, strict=True))
     )
     return f'<svg class="box" viewBox="0 0 {_WIDTH} {height}" aria-hidden="true">{shapes}</svg>'

@@ -72,6 +72,16 @@ class Traits:
         mine, all_ = shares[cluster, label], shares[-1, label]
         return f"{column.name} {column.labels[label]} {mine:.0%} (all: {all_:.0%})"
 
+    def axis(self, cluster: int, at: int) -> tuple[float, float]:
+        """Return the ends of a column's axis: nine tenths of all rows, and the cluster's own half.
+
+        A small cluster may lie beyond nine tenths of all rows. Its own axis reaches further then,
+        not that of the others, whose bars would become too short to read.
+        """
+        marks = np.append(self.quartiles[cluster, at], self.ends[at])
+        known = marks[np.isfinite(marks)]
+        return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+
     def figure(self, value: float, at: int) -> str:
         """Write a number of a column with as many digits as tell, or a date."""
         spread = float(self.ends[at, 1] - self.ends[at, 0])
