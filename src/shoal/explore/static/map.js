@@ -69,6 +69,12 @@ function Hover({ at }) {
   </div>`;
 }
 
+/**
+ * The zoom from which pictures are drawn. Leaflet draws tiles of the rounded zoom, but holds
+ * `minZoom` against the exact one: half a level below the pictures' first zoom their tiles are due.
+ */
+const picturesShown = () => (state.map.pictures_from ?? 3) - 0.5;
+
 /** A Leaflet map over the unit square, kept in step with the state of the page. */
 class Drawn {
   constructor(box, onHover, onDone, onEmpty) {
@@ -154,7 +160,7 @@ class Drawn {
   /** Pictures, which stay the same whatever the clusters are. */
   pictures() {
     this.layer((at) => address("map/mosaic", { z: at.z, x: at.x, y: at.y, v: state.run.version }), "pictures",
-      { minZoom: state.map.pictures_from, className: "tiles-pictures" }).addTo(this.map);
+      { minZoom: picturesShown(), className: "tiles-pictures" }).addTo(this.map);
   }
 
   /** Draw again what no longer fits the state. */
@@ -196,7 +202,7 @@ class Drawn {
     this.veil?.remove();
     this.veil = null;
     if (chosen !== null && state.map.pictures_from !== null) {
-      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", v }), "veil", { minZoom: from }).addTo(this.map);
+      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", v }), "veil", { minZoom: picturesShown() }).addTo(this.map);
     }
   }
 
@@ -266,7 +272,7 @@ class Drawn {
   async choose(event) {
     const found = await this.at(event).catch(complain);
     if (!found) return false;
-    const near = this.map.getZoom() >= (state.map.pictures_from ?? 3);
+    const near = this.map.getZoom() >= picturesShown();
     const { ctrlKey, metaKey } = event.originalEvent;
     if (near && !ctrlKey && !metaKey) set({ open: found.row });
     else if (ctrlKey || metaKey) {
