@@ -22,10 +22,12 @@ from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import seats_within
 from shoal.explore.atlas import Atlas, Kept
+from shoal.explore.closest import closest, passing
 from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.cuts import Cut
 from shoal.explore.detail import between, near_seats, place_on_map
 from shoal.explore.metadata import Metadata
+from shoal.explore.names import names_in
 from shoal.explore.numbers import Numbers
 from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
@@ -210,6 +212,11 @@ class Explorer:
         self._made_last.append(cut)
         return cut
 
+    def names(self, cut: Cut) -> list[str | None]:
+        """Return what each cluster of a cut is called, (c,); see `names_in`."""
+        edited = self.cut(None)
+        return self._lines.get(("names", cut.name, edited.name), lambda: names_in(cut, edited))
+
     def colours(self, cut: Cut) -> NDArray[np.int64]:
         """Give the number of the colour of each cluster of a cut, (c,)."""
         base, tree = cut.state.base, self.run.tree
@@ -288,10 +295,16 @@ class Explorer:
         return Chosen(found, cut.name, numbers if whole else None)
 
     def ordered(self, name: str | None, k: int | None, order: str, seed: int) -> Ordered:
-        """Give a set in an order."""
+        """Return a set in an order; see `closest` where it asks for what there is none of."""
         chosen, cut = self.chosen(name), self.cut(k)
         key = (name, chosen.cut, cut.name, order, seed)
-        return self._orders.get(key, lambda: ordered(chosen.seats, cut, order, seed))
+
+        def make() -> Ordered:
+            if len(passing(chosen.seats, self.atlas, order)):
+                return ordered(chosen.seats, cut, order, seed)
+            return closest(chosen.seats, cut, order)
+
+        return self._orders.get(key, make)
 
     def typical(self, cut: Cut, number: int) -> Ordered:
         """Give the rows of a cluster of a cut, the most typical first."""

@@ -63,8 +63,7 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
     import pyarrow as pa
 
     cut, atlas = explorer.cut(k), explorer.atlas
-    called = [cluster.name for cluster in cut.state.clusters.values()]
-    named = pa.array(called, pa.string())
+    named = pa.array(explorer.names(cut), pa.string())
     for start in range(0, len(rows), _AT_ONCE):
         seats = rows.take(start, min(start + _AT_ONCE, len(rows)))
         numbers, labels = atlas.rows[seats], cut.labels(seats)
@@ -91,7 +90,10 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str) -> Res
             "or use shoal export --as folders"
         )
     cut, seats = explorer.cut(k), rows.take(0, len(rows))
-    clusters = list(cut.state.clusters.values())
+    folders = [
+        cluster_folder(cluster, safe_name(name) if name else "")
+        for cluster, name in zip(cut.ids.tolist(), explorer.names(cut), strict=True)
+    ]
     numbers, labels = explorer.atlas.rows[seats], cut.labels(seats)
     names = explorer.atlas.names(numbers)
 
@@ -102,8 +104,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str) -> Res
         left: list[str] = []
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
             for row, name, label in zip(numbers.tolist(), names, labels.tolist(), strict=True):
-                cluster = clusters[label]
-                folder = cluster_folder(cluster.id, safe_name(cluster.name) if cluster.name else "")
+                folder = folders[label]
                 try:
                     if changed[row]:
                         raise SourceError("it has another size or time than when it was fitted")

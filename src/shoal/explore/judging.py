@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
 from shoal.core.compare import compare, compare_table
 from shoal.core.metrics import Contingency
@@ -15,6 +13,7 @@ from shoal.errors import InputError
 from shoal.explore.asked import Asked
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
+from shoal.explore.names import shared_rows
 from shoal.stages.common import labels_in_common, rows_in_common
 
 _MOST_LINES = 60
@@ -100,9 +99,22 @@ def compared(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         before_k: int | None = earlier.k
     else:
         before, before_k = _side(explorer, asked, "before")
-        found = compare_table(_shared(before, after))
-        names = {str(c.id): c.name for c in before.state.clusters.values() if c.name}
-    return {"before": before_k, "after": after_k, "names_before": names, **found.as_dict()}
+        table = Contingency(
+            shared_rows(before, after).tocsr(),
+            before.ids,
+            after.ids,
+            np.zeros(len(before.ids), np.int64),
+        )
+        found = compare_table(table)
+        names = _names(explorer, before)
+    called = {"names_before": names, "names_after": _names(explorer, after)}
+    return {"before": before_k, "after": after_k, **called, **found.as_dict()}
+
+
+def _names(explorer: Explorer, cut: Cut) -> dict[str, str]:
+    """Return the names that clusters of a cut have, by id."""
+    called = zip(cut.ids.tolist(), explorer.names(cut), strict=True)
+    return {str(cluster): name for cluster, name in called if name}
 
 
 def _side(explorer: Explorer, asked: Asked, name: str) -> tuple[Cut, int | None]:
@@ -111,21 +123,3 @@ def _side(explorer: Explorer, asked: Asked, name: str) -> tuple[Cut, int | None]
         return explorer.cut(None), None
     k = asked.whole(name, 1, explorer.atlas.result.tree.n_leaves)
     return explorer.cut(k), k
-
-
-def _shared(before: Cut, after: Cut) -> Contingency:
-    """Count the rows that clusters of two cuts share, by leaves and moved rows only."""
-    atlas = before.atlas
-    moved = np.union1d(before.moved[0], after.moved[0])
-    leaf = atlas.leaves_at(moved)
-    sides: list[tuple[NDArray, NDArray, NDArray]] = [
-        (before.of_leaf, after.of_leaf, atlas.counts),
-        (before.of_leaf[leaf], after.of_leaf[leaf], np.full(len(moved), -1)),
-        (before.labels(moved), after.labels(moved), np.ones(len(moved), np.int64)),
-    ]
-    rows, columns, counts = (np.concatenate(side) for side in zip(*sides, strict=True))
-    shape = (len(before.ids), len(after.ids))
-    table = sparse.coo_array((counts.astype(np.int64), (rows, columns)), shape=shape).tocsr()
-    table.sum_duplicates()
-    table.eliminate_zeros()
-    return Contingency(table, before.ids, after.ids, np.zeros(len(before.ids), np.int64))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from shoal.core.morton import SIDE, to_places
 from shoal.errors import InputError
 from shoal.explore.asked import Asked
+from shoal.explore.closest import passing
 from shoal.explore.colours import palette
 from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ORDERS
@@ -58,7 +59,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         else {"side": pictures.side, "small": pictures.small, "sides": SIDES},
         "palette": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette().tolist()],
         "orders": ORDERS,
-        "twins": len(atlas.twins),
+        "duplicates": len(atlas.twins),
         "outliers": len(atlas.outliers),
         "columns": None if explorer.numbers is None else explorer.numbers.names,
         "metadata": explorer.metadata is not None,
@@ -73,6 +74,8 @@ def clusters(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     seq = explorer.curation.refresh()
     cut = explorer.cut(k)
     listing = cut.listing(explorer.colours(cut))
+    for cluster, called in zip(listing, explorer.names(cut), strict=True):
+        cluster["called"] = called
     tree, shown = explorer.run.tree, [c for c in listing if c["leaf"] is not None]
     in_order = sorted(shown, key=lambda c: c["leaf"])
     leaves = tree.order[[c["leaf"] for c in in_order]]
@@ -118,7 +121,13 @@ def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     _check_area(explorer, spec.get("area"))
     _check_where(explorer, spec.get("where"))
     name, chosen = explorer.choose(spec, k)
-    return {"set": name, "rows": len(chosen.seats), "clusters": explorer.counted(chosen, k)}
+    return {
+        "set": name,
+        "rows": len(chosen.seats),
+        "clusters": explorer.counted(chosen, k),
+        "outliers": len(passing(chosen.seats, explorer.atlas, "outliers")),
+        "duplicates": len(passing(chosen.seats, explorer.atlas, "duplicates")),
+    }
 
 
 def _check_where(explorer: Explorer, where: Any) -> None:

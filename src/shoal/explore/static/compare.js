@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
-import { complain, count, images, label, loadClusters, plural, select, state, useStore } from "./store.js";
+import { complain, count, images, loadClusters, plural, select, state, useStore } from "./store.js";
 
 export function Compare() {
   const data = /** @type {import('./store.js').Clustering} */ (useStore((s) => s.data));
@@ -33,7 +33,7 @@ function Found({ found }) {
     }
   };
   const old = (id) => found.names_before[id] ?? `Cluster ${id}`;
-  const now = (id) => html`<button class="link" onClick=${() => go(id)}>${found.after === state.k ? label(id) : `Cluster ${id}`}</button>`;
+  const now = (id) => html`<button class="link" onClick=${() => go(id)}>${found.names_after[id] ?? `Cluster ${id}`}</button>`;
   const part = (title, why, list, line) => list.length > 0 && html`<h3 title=${why}>${title} <b>${count(list.length)}</b></h3><ul class="changes">${list.slice(0, 200).map(line)}</ul>`;
   const kept = found.matched.filter((m) => m.overlap > 0.999999);
   const changed = found.matched.filter((m) => m.overlap <= 0.999999);

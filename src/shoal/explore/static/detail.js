@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
-import { colour, complain, label, select, set, state, useStore } from "./store.js";
+import { colour, complain, label, select, set, state, sureness, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
 import { Icon } from "./icons.js";
 import { shownList } from "./gallery.js";
@@ -62,17 +62,23 @@ function Facts({ facts }) {
     <dl>
       <dt>Cluster</dt><dd><button class="chip" style=${{ "--c": colour(facts.cluster) }} onClick=${() => select([facts.cluster])}><span class="dot" aria-hidden="true" />${label(facts.cluster)}</button>
         ${facts.moved && html`<span class="tag">moved by hand</span>`}</dd>
-      <dt>Confidence</dt><dd>${facts.confidence === null ? "–" : facts.confidence.toFixed(2)}${facts.outlier ? html` <span class="tag">outlier</span>` : ""}</dd>
+      <dt>Confidence</dt><dd>${facts.confidence === null ? "–" : html`${facts.confidence.toFixed(2)}, <b>${sureness(facts.confidence)}</b>`}${facts.outlier ? html` <span class="tag">outlier</span>` : ""}</dd>
       <dt>Row</dt><dd>${facts.row}</dd>
     </dl>
     ${facts.metadata && !state.run.columns && html`<h3>Known besides</h3><dl>${Object.entries(facts.metadata).map(([name, value]) => html`<dt key=${name}>${name}</dt><dd>${value === null ? "–" : String(value)}</dd>`)}</dl>`}
-    ${facts.between.length > 0 && html`<h3>Its ties lead to</h3>
-      <ul class="between">${facts.between.map((b) => html`<li key=${b.cluster}><button class="link" onClick=${() => select([b.cluster])}>${label(b.cluster)}</button>
-        <span class="bar-of"><i style=${{ width: `${100 * b.share}%`, "--c": colour(b.cluster) }} /></span><span>${Math.round(100 * b.share)} %</span></li>`)}</ul>`}
+    <${Between} shares=${facts.between} title="Its ties lead to" />
     ${facts.neighbours.length > 0 && html`<h3>Nearest</h3>
       <${Tiles} rows=${facts.neighbours} shown=${56} onOpen=${(row) => set({ open: row })}
         caption=${(r) => (r.cluster !== facts.cluster ? html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />` : null)} />`}
   </div>`;
+}
+
+/** Clusters, and how much of something leads to each. @param {{shares: {cluster: number, share: number}[], title: string}} props */
+export function Between({ shares, title }) {
+  const known = shares.filter((b) => state.byId.has(b.cluster));
+  return known.length > 0 && html`<div><h3>${title}</h3>
+    <ul class="between">${known.map((b) => html`<li key=${b.cluster}><button class="link" onClick=${() => select([b.cluster])}>${label(b.cluster)}</button>
+      <span class="bar-of"><i style=${{ width: `${100 * b.share}%`, "--c": colour(b.cluster) }} /></span><span>${Math.round(100 * b.share)} %</span></li>`)}</ul></div>`;
 }
 
 /** The numbers of a row of vectors. */

@@ -20,10 +20,16 @@ const WHY = {
   overview: "The most typical images of each cluster",
   typical: "Nearest to the middle of their cluster first; clusters take turns",
   boundary: "Least sure of their cluster first",
-  outliers: "Those that lie far out, where images are sparse",
+  outliers: "Those that lie far out, where images are sparse; where there are none, the farthest",
   random: "In random order",
-  duplicates: "Only those that have an equal",
+  duplicates: "Those that have an equal; where there are none, the most alike",
   tree: "In the order of the tree: like next to like",
+};
+
+/** Said over what is shown in place of outliers and duplicates where there are none. */
+const NEXT_BEST = {
+  outliers: "No outliers here: none passes the threshold. These lie the farthest out.",
+  duplicates: "No duplicates here: no two are equal to the features. These are the most alike, pair by pair.",
 };
 
 /** The rows of one list, loaded in pages. */
@@ -138,7 +144,7 @@ function Head() {
     <div class="bar">
       <div class="tabs" role="tablist" aria-label="Order of the images">${orders(state).map((name) => html`
         <button role="tab" key=${name} aria-selected=${order === name} class=${order === name ? "on" : ""} title=${WHY[name]}
-          onClick=${() => set({ order: name, seed: name === "random" && order === "random" ? state.seed + 1 : state.seed })}>${SAID[name]}</button>`)}
+          onClick=${() => set({ order: name, seed: name === "random" && order === "random" ? state.seed + 1 : state.seed })}>${SAID[name]}${known && name in scope ? html` <span class="n" data-n=${scope[name]}>${count(scope[name])}</span>` : ""}</button>`)}
       </div>
       <label class="size-field"><span class="sr">Size of the images</span>
         <input type="range" min="32" max="208" step="8" value=${state.size} onInput=${(e) => set({ size: Number(e.target.value) })} /></label>
@@ -266,7 +272,8 @@ function Grid() {
       style=${page?.strip && row ? tileStyle(page.strip, at % STRIP, size) : null}
       on=${row !== undefined && (pickedAll || picked.has(row.row))} open=${row !== undefined && row.row === open} focused=${at === focus} onChoose=${onClick} onToggle=${toggle} />`);
   }
-  return html`<div class="scroll grid" ref=${box} onScroll=${onScroll} onKeyDown=${onKey} tabindex="0" role="listbox" aria-multiselectable="true"
+  const nothing = known && total > 0 && scope[order] === 0;
+  return html`${nothing && html`<p class="note below" role="status">${NEXT_BEST[order]}</p>`}<div class="scroll grid" ref=${box} onScroll=${onScroll} onKeyDown=${onKey} tabindex="0" role="listbox" aria-multiselectable="true"
       aria-label=${`${SAID[order]} images`} aria-activedescendant=${total ? `at-${focus}` : undefined} aria-busy=${pages.total < 0 || !known}>
     ${total === 0 && pages.total < 0 ? null : total === 0 ? html`<p class="empty">${none(order)}</p>` : html`<div class="spacer" role="presentation" style=${{ height: `${scrolled}px` }}>${shown}</div>`}
   </div>`;

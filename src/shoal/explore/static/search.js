@@ -2,7 +2,10 @@
 
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { post } from "./api.js";
-import { colour, complain, label, select, set, state, useStore } from "./store.js";
+import { Between } from "./detail.js";
+import { colour, complain, label, select, set, state, sureness, useStore } from "./store.js";
+
+const NEAR = 20; // of the rows found: those that a person takes in at a glance
 import { Tiles } from "./thumbs.js";
 
 /** The image that was given, or the words, and what was found. */
@@ -66,12 +69,27 @@ export function Search() {
     ${given.words && html`<div>${given.busy ? html`<p role="status">Looking …</p>` : found && html`<p>Fits “${given.words}” best, of all there are:</p><${Held} rows=${found.rows} />`}</div>`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
       ${given.busy && html`<p role="status">Looking …</p>`}
-      ${found && html`<p>${found.unknown ? html`<span class="tag bad">of no kind seen</span> Nearest is` : "It would go to"}</p>
-        ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
-        <p class="soft">confidence ${found.confidence.toFixed(2)}${found.likeness != null && `; ${share(found.likeness)} of images like those fitted lie as far out`}</p>
-        <${Held} rows=${found.rows} />`}</div></div>`}
+      ${found && html`<${Verdict} found=${found} />`}</div></div>`}
+    ${given.url && found && html`<${Between} shares=${nearby(found.rows)} title="Of the nearest images" />`}
     ${found && html`<div><h3>${given.words ? "Best first" : "Nearest"}</h3><${Tiles} rows=${found.rows} shown=${72} onOpen=${(row) => set({ open: row })}
       caption=${(r) => html`<span class="dot corner" style=${{ "--c": colour(r.cluster) }} title=${label(r.cluster)} />`} /></div>`}`;
+}
+
+/** Where the image would go, how sure that is, and whether anything like it was fitted. */
+function Verdict({ found }) {
+  return html`<p>${found.unknown ? html`<span class="tag bad">unlike all images fitted</span> The nearest cluster is` : "It would go to"}</p>
+    ${state.byId.has(found.cluster) && html`<button class="chip" style=${{ "--c": colour(found.cluster) }} onClick=${() => select([found.cluster])}><span class="dot" aria-hidden="true" />${label(found.cluster)}</button>`}
+    <p>${found.unknown ? "If it belongs there at all: " : ""}<b>${sureness(found.confidence)}</b> <span class="soft">(confidence ${found.confidence.toFixed(2)})</span></p>
+    ${found.likeness != null && html`<p class="soft">${share(found.likeness)} of images like those fitted lie as far out${found.likeness < 0.2 && !found.unknown ? ": look at the nearest images before you rely on it" : ""}.</p>`}`;
+}
+
+/** What share of the rows nearest to an image is in which cluster, the largest first. @param {any[]} rows */
+function nearby(rows) {
+  const near = rows.slice(0, NEAR);
+  /** @type {Map<number, number>} */
+  const counts = new Map();
+  for (const r of near) counts.set(r.cluster, (counts.get(r.cluster) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([cluster, n]) => ({ cluster, share: n / near.length }));
 }
 
 /** A share for people, also where it is small. @param {number} part */

@@ -4,12 +4,12 @@ import { useEffect, useReducer, useRef } from "./vendor/htm-preact-3.1.1.js";
 import { Refused, get, post } from "./api.js";
 
 /**
- * @typedef {{id: number, name: string|null, note: string, mark: string|null, locked: boolean,
+ * @typedef {{id: number, name: string|null, called: string|null, note: string, mark: string|null, locked: boolean,
  *   rows: number, outliers: number, held: number|null, medoid: number|null, leaf: number|null,
  *   xy: [number, number]|null, colour: number}} Cluster
  * @typedef {{k: number|null, base: number, edited: boolean, seq: number, clusters: Cluster[],
  *   order: number[], apart: number[]}} Clustering
- * @typedef {{set: string|null, rows: number, clusters: Record<string, number>|null, of: any}} Scope
+ * @typedef {{set: string|null, rows: number, clusters: Record<string, number>|null, outliers: number, duplicates: number, of: any}} Scope
  */
 
 export const state = {
@@ -20,7 +20,7 @@ export const state = {
   /** @type {number[]} */ selected: [],
   /** @type {[number, number][]|null} */ area: null,
   /** @type {any[]} */ where: [],
-  /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null, of: null },
+  /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null, outliers: 0, duplicates: 0, of: null },
   order: "overview",
   seed: 0,
   size: 0,
@@ -111,7 +111,10 @@ export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 export const images = (n) => plural(n, state.run?.kind === "images" ? "image" : "row");
 
 /** @param {number} id */
-export const label = (id) => state.byId.get(id)?.name ?? `Cluster ${id}`;
+export const label = (id) => state.byId.get(id)?.called ?? `Cluster ${id}`;
+
+/** A confidence in words: the share of an image's ties that lead to its cluster. @param {number} confidence */
+export const sureness = (confidence) => (confidence >= 0.9 ? "sure" : confidence >= 0.6 ? "fairly sure" : "unsure");
 
 /** @param {number} id */
 export const colour = (id) => {
@@ -213,7 +216,9 @@ export const wanted = (s) => JSON.stringify([s.selected, s.area, s.where]);
 async function askedScope(shown, signal) {
   const { k, selected, area, where, run } = shown;
   const of = wanted(shown);
-  if (!selected.length && !area && !where.length) return { set: null, rows: run.rows - run.quarantined, clusters: null, of };
+  if (!selected.length && !area && !where.length) {
+    return { set: null, rows: run.rows - run.quarantined, clusters: null, outliers: run.outliers, duplicates: run.duplicates, of };
+  }
   return { ...(await post("sets", { ...(area ? { area } : { clusters: selected }), where }, { k }, signal)), of };
 }
 

@@ -1,0 +1,48 @@
+"""What somebody meets who opens the page for the first time: one server for all of it."""
+
+import re
+import shutil
+
+import pytest
+from tests.explore.browsing import CHROMIUM, ready, serving, shot, until
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def address(digits_path, tmp_path_factory):
+    """The digits, served to all tests of this file."""
+    copy = tmp_path_factory.mktemp("page") / digits_path.name
+    shutil.copytree(digits_path, copy)
+    with serving(copy) as url:
+        yield url
+
+
+def test_pictures_are_on_the_map_wherever_their_squares_are(address, open_page):
+    page = open_page(address)
+    first = page.evaluate("async () => (await (await fetch('/api/map')).json()).pictures_from")
+    for zoom in (first - 0.5, first - 0.25, first):
+        page.goto(f"{address}#m={zoom}_0.5_0.5&c=0")
+        page.reload()
+        ready(page)
+        until(page, "document.querySelector('.leaflet-ground-pane .leaflet-tile-loaded') !== null")
+        for pane in ("pictures", "veil"):
+            until(page, f"document.querySelector('.leaflet-{pane}-pane .leaflet-tile') !== null")
+    page.goto(f"{address}#m={first - 0.75}_0.5_0.5&c=0")
+    page.reload()
+    ready(page)
+    until(page, "document.querySelector('.leaflet-ground-pane .leaflet-tile-loaded') !== null")
+    assert page.locator(".leaflet-pictures-pane .leaflet-tile").count() == 0
+
+
+def test_tabs_count_what_they_show_and_show_the_closest_where_there_is_none(address, open_page):
+    page = open_page(address)
+    counted = page.evaluate("async () => await (await fetch('/api/run')).json()")
+    for name in ("outliers", "duplicates"):
+        tab = page.get_by_role("tab", name=re.compile(name, re.I))
+        assert tab.locator(".n").inner_text() == str(counted[name])
+    assert counted["duplicates"] == 0
+    page.get_by_role("tab", name=re.compile("duplicates", re.I)).click()
+    page.wait_for_selector(".below:has-text('the most alike')")
+    until(page, "document.querySelectorAll('.grid .cell .thumb').length > 20")
+    shot(page, "most alike")
