@@ -17,6 +17,7 @@
 
     shoal.plan("photos/")        # what a fit would do, and what it takes
     shoal.find_duplicates("photos/")
+    shoal.make_palette("photo.jpg", 25).write("photo.png")
 
 ``help(shoal.fit)`` lists every setting. The same is done in a terminal by ``shoal --help``.
 """
@@ -31,12 +32,14 @@ if typing.TYPE_CHECKING:
     from shoal.errors import InputError, RunError, ShoalError
     from shoal.features.encoder_files import encoders, get_encoder
     from shoal.model import Model, Prediction
+    from shoal.palettes import Palette, make_palette
     from shoal.sources import open_source
 
 __all__ = [
     "Duplicates",
     "InputError",
     "Model",
+    "Palette",
     "Prediction",
     "Run",
     "RunError",
@@ -46,6 +49,7 @@ __all__ = [
     "find_duplicates",
     "fit",
     "get_encoder",
+    "make_palette",
     "open",
     "open_source",
     "plan",
@@ -63,6 +67,8 @@ _HOMES = {
     "encoders": "features.encoder_files",
     "find_duplicates": "duplicates",
     "get_encoder": "features.encoder_files",
+    "Palette": "palettes",
+    "make_palette": "palettes",
     "InputError": "errors",
     "RunError": "errors",
     "ShoalError": "errors",

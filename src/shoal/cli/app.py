@@ -23,6 +23,7 @@ from shoal.cli import (
     labels,
     layers,
     make_tiles,
+    palette,
     predict,
     quality,
     version,
@@ -129,6 +130,7 @@ app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
 app.command("quality")(quality.quality)
+app.command("palette")(palette.palette)
 app.add_typer(encoder.encoder, name="encoder")
 app.command("info")(info.info)
 app.command("explore", cls=EngineOptions)(explore.explore)

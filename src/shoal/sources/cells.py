@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ DATE_FORMATS = (
 )
 """How dates are written, the likelier first; where two fit all cells, the day comes first."""
 
-_MISSING = pa.array([cell for cell in MISSING if cell != "none"])  # which is a value of many
 _LONG, _KEPT = 1 << 10, 1 << 6  # bytes of a text that is cut, and how many of it are left
 _DAY = 86_400.0
 _LARGEST = 1e100
@@ -164,10 +164,16 @@ def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
     return change(coded.dictionary.cast(pa.string())).take(coded.indices)
 
 
+@cache
+def _missing() -> pa.Array:
+    """Words for a missing cell; made when needed, as pyarrow then imports pandas if it is there."""
+    return pa.array([cell for cell in MISSING if cell != "none"])  # which is a value of many
+
+
 def _trimmed(values: Any) -> Any:
     """Trim text, and make null of what stands for a missing cell."""
     text = pc.utf8_trim_whitespace(values)
-    missing = pc.is_in(pc.utf8_lower(text), value_set=_MISSING)
+    missing = pc.is_in(pc.utf8_lower(text), value_set=_missing())
     text = pc.replace_substring_regex(text, r"^([+-]?[0-9]+)\.0+$", r"\1")
     return pc.if_else(missing, None, text)
 

@@ -1,0 +1,209 @@
+"""``shoal palette``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
+from shoal.cli.output import number, print_json, print_table, remark, say
+from shoal.core.plural import plural
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.palettes import Palette
+
+_SHOWN = 10
+
+
+@with_settings(("memory", "workers"))
+def palette(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="IMAGE|FOLDER",
+            help="An image file, or several, as for shoal fit: one palette for all.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=place,
+            metavar="OUT",
+            help="The .png or .gif file to write; of several images, a folder.",
+            show_default=False,
+        ),
+    ] = None,
+    colors: Annotated[
+        str,
+        typer.Option(
+            "--colors",
+            metavar="K|auto",
+            help="How many colours, 1 to 256, or as many as keep the error unnoticeable. "
+            "[default: 25]",
+            show_default=False,
+        ),
+    ] = "25",
+    space: Annotated[
+        str,
+        typer.Option(
+            "--space",
+            metavar="oklab|rgb",
+            help="Where colours are compared: as people see them, or as PSNR does. "
+            "[default: oklab]",
+            show_default=False,
+        ),
+    ] = "oklab",
+    dither: Annotated[
+        str,
+        typer.Option(
+            "--dither",
+            metavar="none|ordered|floyd-steinberg",
+            help="How mixed colours are shown. [default: none]",
+            show_default=False,
+        ),
+    ] = "none",
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            metavar="shoal|kmeans|median-cut|octree",
+            help="How colours are chosen. [default: shoal]",
+            show_default=False,
+        ),
+    ] = "shoal",
+    swatches: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--swatches",
+            parser=place,
+            metavar="FILE",
+            help="Write the colours, too: .png (a picture), .csv, .json, .gpl (GIMP). May be "
+            "given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    as_: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="png|gif",
+            help="Form of the files in a folder. [default: png]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="N", help="Of the starts of k-means. [default: 0]", show_default=False
+        ),
+    ] = 0,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    **settings: Any,
+) -> None:
+    """Reduce images to a palette: indexed PNG or GIF files, and the colours themselves."""
+    from shoal.palettes import make_palette
+    from shoal.palettes.swatches import check_swatches
+    from shoal.progress import RichProgress, Silent
+    from shoal.settings import fit_settings
+
+    written = swatches or []
+    extension = _extension(as_, out)
+    if out is None and not written:
+        raise InputError("nothing to write: give -o OUT, --swatches FILE, or both")
+    for path in written:
+        check_swatches(path)
+        if path.exists() and not force:
+            raise InputError(f"{path} exists already: give another name, or --force")
+    given = {name: value for name, value in settings.items() if value is not None}
+    checked = fit_settings(**given, seed=seed)
+    shared: dict[str, Any] = {"memory": checked.memory, "workers": checked.workers}
+    with RichProgress() as bars:
+        shared["progress"] = Silent() if quiet or json else bars
+        found = make_palette(
+            source,
+            colors,
+            space=space,
+            method=method,
+            opacity="clear-or-opaque" if extension == ".gif" else "kept",
+            seed=seed,
+            **shared,
+        )
+        files: list[dict[str, Any]] = []
+        if out is not None:
+            files = found.write(out, dither=dither, extension=extension, force=force, **shared)
+    for path in written:
+        found.write_swatches(path)
+    if json:
+        facts = {"space": space, "method": method, "dither": dither}
+        psnr = {
+            "psnr": found.psnr,
+            "psnr_oklab": found.psnr_oklab,
+            "psnr_of_rgb": found.psnr_of_rgb,
+        }
+        skipped = [list(pair) for pair in found.skipped]
+        out_facts = {"images": list(files), "skipped": skipped, "swatches": written}
+        print_json({**facts, **psnr, "colors": found.records(), **out_facts})
+        return
+    _print(found, files, written)
+
+
+def _extension(as_: str | None, out: Path | None) -> str:
+    """Return the ending of the files to write."""
+    if as_ not in (None, "png", "gif"):
+        raise InputError(f"--as must be png or gif; got {as_}")
+    ending = out.suffix.lower() if out is not None else ""
+    if as_ is not None and ending in (".png", ".gif") and ending != f".{as_}":
+        raise InputError(f"--as {as_} and -o {out} exclude each other: leave --as out")
+    return ending if ending in (".png", ".gif") and as_ is None else f".{as_ or 'png'}"
+
+
+def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> None:
+    """Print the colours and what each image became."""
+    for name, reason in found.skipped:
+        remark(f"left out {name}: {reason}")
+    lines = [
+        [record["hex"], number(record["pixels"]), f"{100 * record['share']:.1f}"]
+        for record in found.records()
+    ]
+    print_table(plural(len(lines), "colour"), ("colour", "pixels", "share %"), lines)
+    say(_quality(found))
+    names = ("image", "bits", "bytes before", "after", "PSNR dB", "SSIM")
+    cells = [
+        [
+            one["name"],
+            *(number(one[name]) for name in ("bits", "bytes_before", "bytes_after")),
+            _decibels(one["psnr"]),
+            number(one["ssim"], 4),
+        ]
+        for one in files[:_SHOWN]
+    ]
+    if cells:
+        more = f", the first {_SHOWN}" if len(files) > _SHOWN else ""
+        where = files[0]["file"] if len(files) == 1 else Path(files[0]["file"]).parent
+        print_table(f"{plural(len(files), 'image')} written{more}: {where}", names, cells)
+    for path in written:
+        say(f"{path}: the colours")
+
+
+def _quality(found: Palette) -> str:
+    """Say how near the palette is to the colours, in both spaces."""
+    if math.isinf(found.psnr):
+        return "Every colour of the pixels is in it: nothing is lost."
+    text = f"PSNR {found.psnr:.2f} dB in RGB, {found.psnr_oklab:.2f} dB in Oklab, without dithering"
+    if found.space == "rgb":
+        return f"{text}."
+    return f"{text}; with --space rgb it would be {found.psnr_of_rgb:.2f} dB in RGB."
+
+
+def _decibels(value: float) -> str:
+    """Write decibels; of an image that is as it was, so."""
+    return "as it was" if math.isinf(value) else f"{value:.2f}"

@@ -1,0 +1,60 @@
+"""Images of indexes into a palette, as PNG and GIF files."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.errors import InputError
+
+FORMATS = {".png": "PNG", ".gif": "GIF"}
+_COMPRESSION = 6  # zlib: 9 takes four times as long for 3 % less
+
+
+def bits_for(colours: int) -> int:
+    """Return the bits of an index: 1, 2, 4 or 8.
+
+    >>> [bits_for(k) for k in (1, 2, 3, 4, 5, 16, 17, 256)]
+    [1, 1, 2, 2, 4, 4, 8, 8]
+    """
+    return next(bits for bits in (1, 2, 4, 8) if colours <= 1 << bits)
+
+
+def indexed_bytes(index: NDArray[np.uint8], palette: NDArray[np.uint8], extension: str) -> bytes:
+    """Write an image of palette colours as a file.
+
+    Parameters
+    ----------
+    index : uint8 array, shape (H, W)
+    palette : uint8 array, shape (K, 4)
+        RGBA, K at most 256.
+    extension : str
+        ``.png`` or ``.gif``.
+
+    Raises
+    ------
+    InputError
+        For a GIF of colours that can be seen through in part.
+    """
+    image = Image.fromarray(index)
+    image.putpalette(palette[:, :3].tobytes())  # makes it of mode P
+    opacity = palette[:, 3]
+    out = io.BytesIO()
+    if extension == ".png":
+        options = {"transparency": opacity.tobytes()} if opacity.min() < 255 else {}
+        bits = bits_for(len(palette))
+        image.save(out, "PNG", bits=bits, compress_level=_COMPRESSION, **options)
+        return out.getvalue()
+    if ((opacity > 0) & (opacity < 255)).any():
+        raise InputError(
+            "a GIF's pixels are opaque or clear, but colours of this palette can be seen through: "
+            "write a PNG, or make the palette with opacity='clear-or-opaque'"
+        )
+    clear = np.flatnonzero(opacity == 0)
+    if len(clear):
+        image.info["transparency"] = int(clear[0])
+    image.save(out, "GIF", optimize=False)
+    return out.getvalue()

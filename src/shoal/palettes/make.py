@@ -1,0 +1,468 @@
+"""Palettes of images: chosen for one or for a folder, applied, written, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.shown import RecordList, Tabular
+from shoal.errors import InputError, SourceError
+from shoal.keywords import SourceKeywords, explicit
+from shoal.palettes.bands import undithered
+from shoal.palettes.choose import METHODS, MOST_COLOURS, choose_colours
+from shoal.palettes.histogram import Histogram, count_colours, total
+from shoal.palettes.indexed import FORMATS, bits_for, indexed_bytes
+from shoal.palettes.means import nearest
+from shoal.palettes.pictures import WORKING_BYTES, read_rgba, rgba, tidy
+from shoal.palettes.similarity import OKLAB, RGB, luma, psnr, squared_distance, ssim
+from shoal.palettes.spaces import SPACES, Space
+from shoal.palettes.swatches import check_swatches, swatches_bytes
+from shoal.progress import Progress, default_progress
+from shoal.settings import available_cores, parse_memory
+from shoal.sources import Source, open_source
+from shoal.sources.encoded import EncodedSource
+from shoal.sources.formats import decoding
+from shoal.sources.pictured import pictures_of
+from shoal.sources.room import PIXELS, promised
+from shoal.storage import write_bytes
+
+DITHERS = ("none", "ordered", "floyd-steinberg")
+OPACITIES = ("kept", "clear-or-opaque")
+
+
+@dataclass(frozen=True)
+class Palette(Tabular):
+    """Colours chosen for the pixels of one image, or of many.
+
+    Attributes
+    ----------
+    colours : uint8 array, shape (K, 4)
+        Red, green, blue, opacity; the colour of most pixels first.
+    pixels : int64 array, shape (K,)
+        Pixels that are nearest to each.
+    space, method, opacity : str
+        As given to `make_palette`.
+    psnr, psnr_oklab : float
+        In decibels, without dithering, over all images: of the channels of sRGB, and of the
+        distance in Oklab (peak 1). Infinite where every colour was kept.
+    psnr_of_rgb : float
+        PSNR that a palette chosen in RGB by the same method would have.
+    skipped : tuple of (str, str)
+        Images that could not be read, with the reason.
+    """
+
+    colours: NDArray[np.uint8]
+    pixels: NDArray[np.int64]
+    space: str
+    method: str
+    opacity: str
+    psnr: float
+    psnr_oklab: float
+    psnr_of_rgb: float
+    images: Images = field(repr=False)
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Images that could not be read, with the reason."""
+        return tuple(self.images.skipped)
+
+    @property
+    def hex(self) -> list[str]:
+        """The colours as ``#rrggbb``, or ``#rrggbbaa`` where they can be seen through."""
+        return [
+            f"#{bytes(colour[: 3 if colour[3] == 255 else 4]).hex()}" for colour in self.colours
+        ]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return each colour: hex, channels, pixels, share of all pixels."""
+        whole = int(self.pixels.sum())
+        names = ("red", "green", "blue", "opacity")
+        return [
+            {
+                "hex": written,
+                **dict(zip(names, map(int, colour), strict=True)),
+                "pixels": int(count),
+                "share": int(count) / whole,
+            }
+            for written, colour, count in zip(self.hex, self.colours, self.pixels, strict=True)
+        ]
+
+    def write_swatches(self, path: Path | str) -> None:
+        """Write the colours as a picture (.png), .csv, .json or GIMP's palette (.gpl)."""
+        path = Path(path)
+        check_swatches(path)
+        write_bytes(path, swatches_bytes(self.records(), path))
+
+    def apply(self, pixels: NDArray[np.uint8], dither: str = "none") -> NDArray[np.uint8]:
+        """Return the number of a colour for each pixel of an image.
+
+        Parameters
+        ----------
+        pixels : uint8 array, shape (H, W) or (H, W, C)
+            Grey, grey and opacity, RGB, or RGBA.
+        dither : {"none", "ordered", "floyd-steinberg"}
+
+        Returns
+        -------
+        uint8 array, shape (H, W)
+        """
+        _check("--dither", dither, DITHERS)
+        return _indexed(self, tidy(rgba(pixels), self.opacity == "kept"), dither)[0]
+
+    def write(
+        self,
+        out: Path | str,
+        *,
+        dither: str = "none",
+        extension: str = ".png",
+        force: bool = False,
+        workers: int | None = None,
+        memory: str | int = "4GiB",
+        progress: Progress | None = None,
+    ) -> RecordList:
+        """Write the images that the palette was made for, in its colours.
+
+        Parameters
+        ----------
+        out : path
+            Of one image, a file that ends in .png or .gif. Of several, a folder: names and
+            folders are those of the images.
+        dither : {"none", "ordered", "floyd-steinberg"}
+        extension : {".png", ".gif"}
+            Of the files in a folder.
+        force : bool, default False
+            Replace files that are there.
+        workers, memory, progress
+            As for `make_palette`.
+
+        Returns
+        -------
+        list of dict, shown as a table
+            For each image: name, file, width, height, bits, bytes_before, bytes_after, psnr,
+            psnr_oklab, ssim (of luma).
+
+        Raises
+        ------
+        InputError
+            For another ending or dither, a file that is there, or a GIF of colours that can be
+            seen through in part.
+        """
+        _check("--dither", dither, DITHERS)
+        files = self.images.files(Path(out), extension)
+        existing = next((file for file in files if file.exists()), None)
+        if existing is not None and not force:
+            raise InputError(f"{existing} exists already: give another name, or --force")
+        progress = progress or default_progress()
+        progress.stage("writing", len(files))
+        with promised(parse_memory(memory)):
+            tasks = (
+                lambda at=at, file=file: _written(self, at, file, dither)
+                for at, file in zip(self.images.rows, files, strict=True)
+            )
+            found = RecordList(_in_threads(tasks, workers, progress))
+        progress.finish()
+        return found
+
+
+class Images:
+    """The images that a palette is made of: files wherever they lie, or one in memory."""
+
+    def __init__(self, source: Any, opacity: str, settings: dict[str, Any]) -> None:
+        self.see_through = opacity == "kept"
+        self.skipped: list[tuple[str, str]] = []
+        self.single: tuple[NDArray[np.uint8], int] | None = None
+        self.source: EncodedSource | None = None
+        self.histogram: Histogram | None = None  # of one image, which need not be counted again
+        if _is_image(source):
+            pixels = tidy(_in_memory(source), self.see_through)
+            self.single = pixels, pixels.nbytes
+            self.rows, self.is_one = [0], True
+            return
+        opened = source if isinstance(source, Source) else open_source(source, **settings)
+        opened = pictures_of(opened)
+        if not isinstance(opened, EncodedSource):
+            raise InputError(
+                f"{opened.description}: a palette is made of image files, or of one image in memory"
+            )
+        self.source, self.rows = opened, list(range(opened.n_rows))
+        self.is_one = opened.n_rows == 1 and not (
+            isinstance(source, str | Path) and Path(source).is_dir()
+        )
+
+    def name(self, row: int) -> str:
+        """Return the name of an image where it lies."""
+        names = self.source.names(row, row + 1) if self.source else None
+        return names[0] if names else f"image-{row}"
+
+    def read(self, row: int) -> tuple[NDArray[np.uint8], int]:
+        """Return an image (H, W, 4), and the bytes of its file; of one image, keep them."""
+        if self.single is not None:
+            return self.single
+        assert self.source is not None
+        data = self.source.encoded(row)
+        found = read_rgba(data, self.see_through), len(data)
+        if self.is_one:
+            self.single = found
+        return found
+
+    def skip(self, row: int, error: SourceError) -> None:
+        """Leave out an image that cannot be read."""
+        self.skipped.append((self.name(row), str(error)))
+
+    def files(self, out: Path, extension: str) -> list[Path]:
+        """Return the file to write for each image.
+
+        Raises
+        ------
+        InputError
+            For another ending, or two images that would be one file.
+        """
+        if self.is_one:
+            if out.suffix.lower() not in FORMATS:
+                raise InputError(f"-o {out}: give a name that ends in .png or .gif")
+            return [out]
+        if out.suffix.lower() in FORMATS or out.is_file():
+            raise InputError(f"-o {out}: there are several images, so give a folder")
+        names = [PurePosixPath(self.name(row)) for row in self.rows]
+        stems = [name.with_suffix("") for name in names]
+        taken: set[PurePosixPath] = set()
+        for at, (name, stem) in enumerate(zip(names, stems, strict=True)):
+            if stem in taken:  # a.jpg and a.png: the second keeps its extension in its name
+                stems[at] = stem = name
+            if stem in taken or ".." in stem.parts:
+                raise InputError(f"{name}: no file of {out} can be called so; rename it")
+            taken.add(stem)
+        return [out / stem.parent / f"{stem.name}{extension}" for stem in stems]
+
+
+@explicit(SourceKeywords)
+def make_palette(
+    source: Any,
+    colors: int | str = 25,
+    *,
+    space: str = "oklab",
+    method: str = "shoal",
+    opacity: str = "kept",
+    seed: int = 0,
+    memory: str | int = "4GiB",
+    workers: int | None = None,
+    progress: Progress | None = None,
+    **source_settings: Unpack[SourceKeywords],
+) -> Palette:
+    """Choose the colours that stand best for those of an image, or of all images of a folder.
+
+    Distinct colours are weighted by their pixels. Where there are no more of them than asked for,
+    they are kept as they are.
+
+    Parameters
+    ----------
+    source : path, list of paths, array, PIL image or Source
+        Image files as for `shoal.fit`, or one image in memory: (H, W) or (H, W, C) uint8.
+    colors : int or "auto", default 25
+        1 to 256. ``"auto"``: the fewest whose error is just noticeable (0.02 in Oklab, root mean
+        square).
+    space : {"oklab", "rgb"}
+        Where distances are measured: as people see them, or as PSNR does.
+    method : {"shoal", "kmeans", "median-cut", "octree"}
+        ``shoal``: k-means from Wu's cuts or k-means++, whichever is better; ``kmeans``: k-means
+        from k-means++ alone, the best of five.
+    opacity : {"kept", "clear-or-opaque"}
+        The second is what a GIF can hold.
+    seed : int, default 0
+    memory : str or int, default "4GiB"
+        Most memory to take.
+    workers : int, optional
+        Threads; all cores when not given. The result does not depend on them.
+    progress : Progress, optional
+    **source_settings
+        How the source is read, as for `shoal.fit`.
+
+    Returns
+    -------
+    Palette
+        Its `write` writes the images in these colours.
+
+    Raises
+    ------
+    InputError
+        When a value is out of its range, or no image can be read.
+    """
+    _check("--space", space, tuple(SPACES))
+    _check("--method", method, METHODS)
+    _check("--opacity", opacity, OPACITIES)
+    k = _number_of_colours(colors)
+    progress = progress or default_progress()
+    with promised(parse_memory(memory)):
+        images = Images(source, opacity, dict(source_settings))
+        histogram = _counted(images, workers, progress)
+    chosen = choose_colours(histogram, k, SPACES[space], method, seed)
+    found = _measured(chosen, histogram, SPACES[space])
+    plain = found
+    if space != "rgb" and math.isfinite(found[2]):
+        by_rgb = choose_colours(histogram, len(chosen), RGB, method, seed)
+        plain = _measured(by_rgb, histogram, RGB)
+    return Palette(*found[:2], space, method, opacity, *found[2:], plain[2], images)
+
+
+def _measured(
+    palette: NDArray[np.uint8], histogram: Histogram, space: Space
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], float, float]:
+    """Return a palette, the most frequent colour first, its pixels, and both PSNRs."""
+    colours = histogram.colours
+    own = nearest(space.points(colours), space.points(palette))
+    pixels = np.bincount(own, histogram.counts, len(palette)).astype(np.int64)
+    order = np.argsort(-pixels, kind="stable")
+    return palette[order], pixels[order], *_psnrs(colours, histogram.counts, palette[own])
+
+
+def _psnrs(
+    colours: NDArray[np.uint8], counts: NDArray[np.int64], chosen: NDArray[np.uint8]
+) -> tuple[float, float]:
+    """PSNR in sRGB and in Oklab of colours (n, 4) that are replaced by others."""
+    found = []
+    for space in (RGB, OKLAB):
+        apart = space.points(colours) - space.points(chosen)
+        squared = float(counts @ (apart.astype(np.float64) ** 2).sum(axis=1))
+        found.append(psnr(space, squared, int(counts.sum())))
+    return found[0], found[1]
+
+
+def _counted(images: Images, workers: int | None, progress: Progress) -> Histogram:
+    """Count the colours of all images; those that cannot be read are left out."""
+    progress.stage("counting colours", len(images.rows))
+    tasks = (lambda row=row: _count(images, row) for row in images.rows)
+    kept, last = [], None
+
+    def counted() -> Iterator[Histogram]:
+        nonlocal last
+        for row, found in zip(images.rows, _in_threads(tasks, workers, progress), strict=True):
+            if isinstance(found, SourceError):
+                images.skip(row, found)
+                last = found
+            else:
+                kept.append(row)
+                yield found
+
+    histogram = total(counted())
+    progress.finish()
+    if last is not None and not kept:
+        raise InputError(f"{images.skipped[-1][0]}: {last}") from None
+    images.rows = kept
+    images.histogram = histogram if images.is_one and histogram.exact else None
+    return histogram
+
+
+def _count(images: Images, row: int) -> Histogram | SourceError:
+    try:
+        pixels = images.read(row)[0]
+        with _working(pixels):
+            return count_colours(pixels)
+    except SourceError as error:
+        return error
+
+
+def _working(pixels: NDArray[np.uint8]) -> Any:
+    """Hold the memory that working on an image takes."""
+    height, width = pixels.shape[:2]
+    return PIXELS.take(WORKING_BYTES * height * width, decoding(height, width))
+
+
+def _in_threads(tasks: Iterator[Any], workers: int | None, progress: Progress) -> Iterator[Any]:
+    """Run tasks in threads, and yield what they return in order; few wait for their turn."""
+    threads = workers or available_cores()
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(task) for task in islice(tasks, 2 * threads)]
+        while waiting:
+            yield waiting.pop(0).result()
+            progress.advance(1)
+            waiting += [pool.submit(task) for task in islice(tasks, 1)]
+
+
+def _written(palette: Palette, row: int, file: Path, dither: str) -> dict[str, Any]:
+    """Write one image, and measure it."""
+    pixels, before = palette.images.read(row)
+    with _working(pixels):
+        index, psnrs = _indexed(palette, pixels, dither, palette.images.histogram)
+        data = indexed_bytes(index, palette.colours, file.suffix.lower())
+        write_bytes(file, data)
+        same = psnrs is not None and math.isinf(psnrs[0])
+        if psnrs is None:
+            squared = (squared_distance(pixels, index, palette.colours, s) for s in (RGB, OKLAB))
+            parts = zip((RGB, OKLAB), squared, strict=True)
+            psnrs = tuple(psnr(space, error, index.size) for space, error in parts)
+        structure = 1.0 if same else ssim(luma(pixels), luma(palette.colours[None])[0][index])
+    return {
+        "name": palette.images.name(row),
+        "file": str(file),
+        "width": index.shape[1],
+        "height": index.shape[0],
+        "bits": bits_for(len(palette.colours)),
+        "bytes_before": before,
+        "bytes_after": len(data),
+        "psnr": psnrs[0],
+        "psnr_oklab": psnrs[1],
+        "ssim": structure,
+    }
+
+
+def _indexed(
+    palette: Palette, pixels: NDArray[np.uint8], dither: str, histogram: Histogram | None = None
+) -> tuple[NDArray[np.uint8], tuple[float, ...] | None]:
+    """Return the colour of each pixel and, without dithering, both PSNRs."""
+    space = SPACES[palette.space]
+    if dither != "none":
+        from shoal.palettes.dither import dithered  # compiled, and slow to load
+
+        return dithered(pixels, palette.colours, space, dither), None
+    histogram = histogram or count_colours(pixels)
+    own = nearest(space.points(histogram.colours), space.points(palette.colours))
+    found = _psnrs(histogram.colours, histogram.counts, palette.colours[own])
+    return undithered(pixels, histogram.keys, own), found
+
+
+def _number_of_colours(colors: int | str) -> int | None:
+    """Return how many colours are asked for, None for ``auto``."""
+    if str(colors) == "auto":
+        return None
+    try:
+        k = int(str(colors))
+    except ValueError:
+        k = 0
+    if not 1 <= k <= MOST_COLOURS:
+        raise InputError(f"--colors must be 1 to {MOST_COLOURS}, or auto; got {colors}")
+    return k
+
+
+def _check(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"{option} must be one of {', '.join(choices)}; got {value}")
+
+
+def _is_image(source: Any) -> bool:
+    """Tell one image in memory: an array of two or three axes, or one of Pillow's."""
+    from PIL import Image
+
+    return isinstance(source, Image.Image) or (
+        isinstance(source, np.ndarray) and source.ndim in (2, 3)
+    )
+
+
+def _in_memory(source: Any) -> NDArray[np.uint8]:
+    """Return one image in memory as RGBA."""
+    if not isinstance(source, np.ndarray):
+        return np.array(source.convert("RGBA"))
+    wide = source.ndim == 3 and source.shape[2] not in (1, 2, 3, 4)
+    if source.dtype != np.uint8 or wide or not source.size:
+        raise InputError(
+            f"an image of shape {source.shape} and {source.dtype}: give uint8 (H, W) or (H, W, C), "
+            "C from 1 to 4"
+        )
+    return rgba(source)

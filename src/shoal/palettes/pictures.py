@@ -1,0 +1,143 @@
+"""Image files as RGBA pixels: upright, in sRGB, with their opacity."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.errors import SourceError
+from shoal.sources.camera import is_raw
+from shoal.sources.decode import decode, needed_bytes, tiff_picture, what_is_wrong
+from shoal.sources.formats import check_pixels, decoding, open_picture
+from shoal.sources.png import check_sums
+from shoal.sources.raster import orientation_of, upright
+from shoal.sources.reading import USUAL
+from shoal.sources.room import PIXELS
+from shoal.sources.tiff import is_tiff
+
+WORKING_BYTES = 24
+"""Bytes a pixel that counting, indexing and comparing take beside the decoded image."""
+
+_HALF = 128
+_PLAIN = frozenset({"1", "L", "P", "RGB", "LA", "La", "PA", "RGBA", "RGBa"})
+_GRID = 9  # colours along each axis by which a profile is compared with sRGB
+_SAME = 2  # levels by which a profile for sRGB may differ, by the rounding of its tables
+
+
+def read_rgba(data: bytes, see_through: bool = True) -> NDArray[np.uint8]:
+    """Decode an image file to RGBA bytes (H, W, 4), upright and in sRGB.
+
+    An ICC profile is applied, if it is for other colours than sRGB. Of more than 8 bits a channel,
+    inks and camera raw files, the pixels are those that a fit reads, and opaque.
+
+    Parameters
+    ----------
+    data : bytes
+    see_through : bool
+        Keep opacity in steps; otherwise pixels are opaque, or clear below a half.
+
+    Raises
+    ------
+    SourceError
+        With the reason as one sentence.
+    """
+    try:
+        found = None if _needs_samples(data) else _with_opacity(data)
+    except SourceError:
+        raise
+    except Exception as error:  # decoders raise a dozen kinds on damaged files
+        raise SourceError(what_is_wrong(error)) from None
+    return tidy(rgba(decode(data, reading=USUAL)) if found is None else found, see_through)
+
+
+def rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return pixels (H, W) or (H, W, C), C of 1 to 4, as RGBA.
+
+    >>> rgba(np.array([[7]], np.uint8)).tolist()
+    [[[7, 7, 7, 255]]]
+    """
+    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+    channels = pixels.shape[2]
+    out = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    out[..., :3] = pixels[..., : 1 if channels < 3 else 3]
+    if channels in (2, 4):
+        out[..., 3] = pixels[..., -1]
+    return out
+
+
+def tidy(pixels: NDArray[np.uint8], see_through: bool) -> NDArray[np.uint8]:
+    """Make clear pixels all alike, and others opaque unless they may be seen through."""
+    opacity = pixels[..., 3]
+    if opacity.min() == 255:
+        return pixels
+    pixels = pixels.copy()
+    if not see_through:
+        pixels[..., 3] = np.where(opacity < _HALF, 0, 255)
+    pixels[pixels[..., 3] == 0] = 0
+    return pixels
+
+
+def _needs_samples(data: bytes) -> bool:
+    """Tell files that Pillow does not read whole: camera raw files, TIFF of wide samples."""
+    if is_raw(data):
+        return True
+    return is_tiff(data) and not tiff_picture(data)[0].layout.is_usual
+
+
+def _with_opacity(data: bytes) -> NDArray[np.uint8] | None:
+    """Decode by Pillow; None for modes without red, green and blue of 8 bits."""
+    with open_picture(data) as picture:
+        if picture.mode not in _PLAIN:
+            return None
+        height, width = picture.height, picture.width
+        check_pixels(height, width)
+        if picture.format == "PNG":
+            check_sums(data)
+        with PIXELS.take(
+            needed_bytes(picture, 1, data) + 4 * height * width, decoding(height, width)
+        ):
+            picture.load()
+            turned = orientation_of(picture)
+            pixels = np.array(picture.convert("RGBA"))
+            _to_srgb(pixels, picture.mode, picture.info.get("icc_profile"))
+        return np.ascontiguousarray(upright(pixels, turned))
+
+
+def _to_srgb(pixels: NDArray[np.uint8], mode: str, profile: bytes | None) -> None:
+    """Change colours in place from those of a profile to sRGB."""
+    change = _change(profile, mode in ("1", "L", "LA", "La")) if profile else None
+    if change is None:
+        return
+    from PIL import ImageCms
+
+    mode, used = change
+    for band in np.array_split(pixels, max(1, pixels[..., 0].size >> 18)):
+        if band.size:
+            plain = np.ascontiguousarray(band[..., 0] if mode == "L" else band[..., :3])
+            band[..., :3] = np.asarray(ImageCms.applyTransform(Image.fromarray(plain), used))
+
+
+@lru_cache(maxsize=4)
+def _change(profile: bytes, grey: bool) -> tuple[str, Any] | None:
+    """Return how colours of a profile become sRGB; None where they are, or it is damaged."""
+    from PIL import ImageCms
+
+    mode = "L" if grey else "RGB"
+    try:
+        found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        change = ImageCms.buildTransform(found, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (OSError, ImageCms.PyCMSError):  # a damaged profile costs the colours only
+        return None
+    levels = np.linspace(0, 255, _GRID).astype(np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(_GRID, -1, 3)
+    grid = grid if mode == "RGB" else np.repeat(levels[None], 2, axis=0)
+    changed = np.asarray(
+        ImageCms.applyTransform(Image.fromarray(np.ascontiguousarray(grid)), change)
+    )
+    apart = np.abs(changed.astype(int) - (grid if mode == "RGB" else grid[..., None]))
+    return None if apart.max() <= _SAME else (mode, change)

@@ -1,0 +1,102 @@
+"""Colours as points between which distance is what the eye, or PSNR, sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Oklab (Ottosson 2020, https://bottosson.github.io/posts/oklab): linear sRGB to cones to Lab.
+_CONES = np.array(
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+)
+_LAB = np.array(
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+)
+
+
+def _to_linear(values: NDArray) -> NDArray:
+    """Linear light of sRGB values 0..1 (IEC 61966-2-1)."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+_LINEAR = _to_linear(np.arange(256) / 255).astype(np.float32)
+
+
+def _to_oklab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    cones = np.cbrt(_LINEAR[rgb] @ _CONES.T.astype(np.float32))
+    return cones @ _LAB.T.astype(np.float32)
+
+
+def _from_oklab(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+    cones = np.linalg.solve(_LAB, lab.T) ** 3
+    linear = np.clip(np.linalg.solve(_CONES, cones), 0, 1).T
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def _to_unit(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return rgb.astype(np.float32) / np.float32(255)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A colour space in which a palette is chosen.
+
+    A translucent colour is where it lies on mid-grey, with its opacity as a fourth coordinate,
+    scaled so that a squared distance is the mean of those on black and on white.
+
+    Attributes
+    ----------
+    name : str
+        ``rgb`` or ``oklab``.
+    white : tuple of float
+        Its coordinates of white.
+    """
+
+    name: str
+    white: tuple[float, float, float]
+    _encode: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+    _decode: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    @property
+    def opacity_scale(self) -> float:
+        """Length of the fourth coordinate: half of white's distance from black."""
+        return float(np.linalg.norm(self.white)) / 2
+
+    def points(self, colours: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the coordinates of colours, (n, 4) from RGBA bytes (n, 4)."""
+        found = np.zeros((len(colours), 4), np.float32)
+        found[:, :3] = self._encode(colours[:, :3])
+        opacity = colours[:, 3:].astype(np.float32) / np.float32(255)
+        if (opacity != 1).any():
+            grey = np.array(self.white, np.float32) / 2
+            found[:, :3] = found[:, :3] * opacity + grey * (1 - opacity)
+        found[:, 3:] = opacity * np.float32(self.opacity_scale)
+        return found
+
+    def colours(self, points: NDArray) -> NDArray[np.uint8]:
+        """Return the RGBA bytes (n, 4) nearest to points (n, 4); see-through ones are 0."""
+        points = points.astype(np.float64)
+        opacity = np.clip(points[:, 3:] / self.opacity_scale, 0, 1)
+        grey = np.array(self.white) / 2
+        plain = (points[:, :3] - grey * (1 - opacity)) / np.maximum(opacity, 1e-6)
+        values = np.hstack([np.clip(self._decode(plain), 0, 1), opacity])
+        found = np.rint(values * 255).astype(np.uint8)
+        found[found[:, 3] == 0] = 0
+        return found
+
+
+SPACES = {
+    "rgb": Space("rgb", (1.0, 1.0, 1.0), _to_unit, lambda points: points),
+    "oklab": Space("oklab", (1.0, 0.0, 0.0), _to_oklab, _from_oklab),
+}
