@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.core.layers import Layer, find_layers, ladder
+from shoal.core.primary import clearest_cut, cut_scores
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError
@@ -27,9 +28,14 @@ def same(a, b):
     )
 
 
+def found_layers(tree):
+    weights = np.ones(tree.n_leaves)
+    return find_layers(tree, weights, None, clearest_cut([cut_scores(tree, weights, None)])[0])
+
+
 def test_layers_hand_computed():
     tree = tree_with([5.0, 3.5, 2.7, 0.9])
-    layers = find_layers(tree, np.ones(20), None)
+    layers = found_layers(tree)
     assert [layer.k for layer in layers] == [2, 3, 4, 5]
     assert [layer.k for layer in layers if layer.primary] == [4]
     assert [layer.excess for layer in layers] == pytest.approx([5, 3.5, 2.7, 0.9])
@@ -40,12 +46,12 @@ def test_layers_hand_computed():
 @pytest.mark.parametrize("excess", [[1.0, 0.4], [0.5] * 6, []])
 def test_what_structureless_data_show_too_is_one_cluster(excess):
     tree = tree_with(excess)
-    layers = find_layers(tree, np.ones(20), None)
+    layers = found_layers(tree)
     assert [(layer.k, layer.primary, layer.weak) for layer in layers] == [(1, True, False)]
 
 
 def test_many_weak_splits_make_weak_layers():
-    layers = find_layers(tree_with([0.6] * 10), np.ones(20), None)
+    layers = found_layers(tree_with([0.6] * 10))
     assert [layer.k for layer in layers if layer.primary] == [11]
     assert all(layer.weak for layer in layers)
 
@@ -53,7 +59,7 @@ def test_many_weak_splits_make_weak_layers():
 @given(falling)
 def test_layers_go_from_coarse_to_fine_with_one_primary(excess):
     tree = tree_with(excess[:19])
-    layers = find_layers(tree, np.ones(20), None)
+    layers = found_layers(tree)
     ks = [layer.k for layer in layers]
     assert ks == sorted(set(ks))
     assert sum(layer.primary for layer in layers) == 1
@@ -82,20 +88,13 @@ def test_a_step_leads_to_the_widest_gap_within_reach():
     assert ladder(tree, 10, 19) == [10, 13, 19]
 
 
-@pytest.mark.parametrize(("detail", "k"), [(6.0, 1), (4.0, 2), (2.5, 4), (0.5, 5)])
-def test_detail_sets_the_primary_layer(detail, k):
-    tree = tree_with([5.0, 3.5, 2.7, 0.9])
-    layers = find_layers(tree, np.ones(20), None, detail=detail)
-    assert [layer.k for layer in layers if layer.primary] == [k]
-
-
 def test_layers_that_were_asked_for():
     tree = tree_with([5.0, 3.5])
-    layers = find_layers(tree, np.ones(20), None, (7, 2, 7, 1))
+    layers = find_layers(tree, np.ones(20), None, asked=(7, 2, 7, 1))
     assert [(layer.k, layer.primary) for layer in layers] == [(1, False), (2, False), (7, True)]
     assert [layer.excess for layer in layers] == [np.inf, 5, -np.inf]
     with pytest.raises(InputError, match="21 clusters were asked for, but there are 20 distinct"):
-        find_layers(tree, np.ones(20), None, (3, 21))
+        find_layers(tree, np.ones(20), None, asked=(3, 21))
 
 
 def test_stability_is_the_mean_by_rows():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.core.null import finest_threshold
-from shoal.core.primary import primary_k, reproducible_information
+from shoal.core.primary import clearest_cut, cut_scores, reproducible_information
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 
@@ -64,6 +64,10 @@ def test_information_is_that_of_each_cut_by_itself(seed, m, voted):
     assert found == pytest.approx(slow)
 
 
+def primary_k(tree, resampled=None):
+    return clearest_cut([cut_scores(tree, np.ones(tree.n_leaves), resampled)])[0]
+
+
 @pytest.mark.parametrize(
     ("excess", "k"),
     [
@@ -75,20 +79,29 @@ def test_information_is_that_of_each_cut_by_itself(seed, m, voted):
     ],
 )
 def test_primary_hand_computed(excess, k):
-    assert primary_k(eighths(excess), np.ones(40), None) == k
+    assert primary_k(eighths(excess)) == k
+
+
+def test_trees_choose_together_and_the_clearest_one_shows_it():
+    one, other, third = np.array([3.0, 5.0]), np.array([3.0, 0.1, 4.0]), np.array([3.5])
+    assert clearest_cut([one]) == (3, 0)
+    assert clearest_cut([one, other, third]) == (2, 2)
+    none = np.zeros(0)
+    assert clearest_cut([one, none, none]) == (1, 1)
+    assert clearest_cut([none, one, one]) == (3, 1)
 
 
 def test_clusters_that_do_not_come_out_again_are_not_chosen():
     tree = eighths([3.0] * 3 + [2.0] * 4)
-    assert primary_k(tree, np.ones(40), None) == 8
+    assert primary_k(tree) == 8
     # In the trees of other rows the quarters are whole, and the eighths are cut askew.
     askew = [20, 10, 30, 3, 13, 23, 33, *(i for i in range(39, 0, -1) if i % 10 not in (0, 3))]
     other = Tree(tree.order, np.array(askew, np.int32), tree.excess)
-    assert primary_k(tree, np.ones(40), Resampled((np.arange(40),), (other,))) == 4
+    assert primary_k(tree, Resampled((np.arange(40),), (other,))) == 4
 
 
 @given(seeds, st.integers(5, 40))
 def test_the_primary_cut_takes_no_split_below_chance(seed, m):
     tree = random_tree(m, seed)
-    k = primary_k(tree, np.ones(m), None)
+    k = primary_k(tree)
     assert k == 1 or tree.excess[k - 2] >= finest_threshold(tree.excess) >= 0

@@ -12,7 +12,8 @@ from shoal.core.dendrogram import Dendrogram
 from shoal.core.distinct import distinct_rows
 from shoal.core.graph import Graph
 from shoal.core.nearest import nearest_neighbours
-from shoal.core.structure import fit_structure, most_typical, vote
+from shoal.core.structure import choose_draw, fit_structure, mean_agreement, vote
+from shoal.core.tree import Tree
 from shoal.errors import InputError
 from shoal.features.gradients import Gradients
 from shoal.features.projection import Moments, fit_projection
@@ -396,36 +397,32 @@ def test_no_vote_on_splits_below_noise():
     assert np.array_equal(sides, plan.children[:, 0])
 
 
-def test_the_most_typical_of_several_trees_and_how_well_the_others_agree():
-    labels = [[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 2]]
-    draws = [
-        SimpleNamespace(
-            primary_labels=lambda *_, row=row: row,
-            tree=SimpleNamespace(labels=lambda k, row=row: row[:k]),
-        )
-        for row in labels
-    ]
-    scores = [sum(adjusted_rand_score(a, b) for b in labels if b is not a) for a in labels]
-    best = int(np.argmax(scores))
-    chosen, agrees = most_typical(draws, np.ones(6), None)
-    assert chosen is draws[best]
-    assert agrees(None) == pytest.approx(scores[best] / 2)
-    cuts = [adjusted_rand_score(labels[best][:4], labels[i][:4]) for i in {0, 1, 2} - {best}]
-    assert agrees(4) == pytest.approx(np.mean(cuts))
-    alone, agrees = most_typical(draws[:2], np.ones(6), None)
-    assert (alone is draws[0], agrees(None), agrees(4)) == (True, 1, 1)
+def draw_with(excess, detail=None):
+    splits = np.r_[20, 10, 30, np.setdiff1d(np.arange(1, 40), [10, 20, 30])]
+    tree = Tree(np.arange(40), splits, np.r_[excess, [-np.inf] * (39 - len(excess))])
+    return SimpleNamespace(tree=tree, detail=detail)
 
 
-@pytest.mark.parametrize(("layers", "asked"), [("auto", None), ((3, 2), 3)])
-def test_a_layer_is_no_more_stable_than_other_draws_of_it(monkeypatch, layers, asked):
+@pytest.mark.parametrize(
+    ("detail", "chosen"), [(None, (4, 2)), (2.5, (3, 1)), (0.5, (3, 1)), (9.0, (1, 1))]
+)
+def test_draws_choose_k_together(detail, chosen):
+    of = [[5.0, 1.0], [3.0, 3.0], [5.0, 5.0, 5.0]]
+    draws = [draw_with(excess, detail) for excess in of]
+    assert choose_draw(draws, np.ones(40), None) == chosen
+
+
+def test_agreement_with_other_draws_is_that_of_the_same_cut():
+    rows = [[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 2]]
+    one, *others = [SimpleNamespace(labels=lambda k, row=row: row[:k]) for row in rows]
+    expected = np.mean([adjusted_rand_score(rows[0][:4], rows[i][:4]) for i in (1, 2)])
+    assert mean_agreement(one, others, 4) == pytest.approx(expected)
+    assert mean_agreement(one, [], 4) == 1
+
+
+@pytest.mark.parametrize("layers", ["auto", (3, 2)])
+def test_a_layer_is_no_more_stable_than_other_draws_of_it(monkeypatch, layers):
     x, _ = blobs([60, 60, 60], 4, 9.0)
-    seen = []
-
-    def disagreeing(draws, *_):
-        return draws[0], lambda k: seen.append(k) or 0.25
-
-    monkeypatch.setattr("shoal.core.structure.most_typical", disagreeing)
+    monkeypatch.setattr("shoal.core.structure.mean_agreement", lambda tree, others, k: k / 10)
     found = fit_structure(x, layers=layers)
-    assert [one.stability for one in found.layers] == [0.25] * len(found.layers)
-    at = [one.primary for one in found.layers].index(True)
-    assert seen[at] == asked
+    assert [one.stability for one in found.layers] == [one.k / 10 for one in found.layers]

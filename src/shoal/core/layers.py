@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.null import WEAK, finest_threshold, has_structure
-from shoal.core.primary import primary_k
+from shoal.core.null import WEAK, finest_threshold
 from shoal.core.shown import Tabular, html_table, text_table
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
@@ -94,15 +93,14 @@ def find_layers(
     tree: Tree,
     weights: NDArray,
     resampled: Resampled | None,
+    primary: int = 1,
     asked: Sequence[int] | None = None,
-    detail: float | None = None,
-    least_k: int = 1,
     k: int | None = None,
 ) -> tuple[Layer, ...]:
     """Mark the layers of a tree, coarse to fine, one of them primary.
 
-    Where the data show no more than structureless ones (`has_structure`), K = 1 is the only one.
-    Otherwise they go from two clusters to the last split that may be real.
+    Where the primary layer has one cluster, it is the only one. Otherwise they go from two clusters
+    to the last split that may be real.
 
     Parameters
     ----------
@@ -110,12 +108,10 @@ def find_layers(
     weights : ndarray, shape (m,)
     resampled : Resampled or None
         For the stability; None leaves it unknown.
+    primary : int, default 1
+        K of the primary layer, unless `asked` or `k` name another.
     asked : sequence of int, optional
         Mark these K, the first one primary, instead of the data's own.
-    detail : float, optional
-        Excess from which a split counts in the primary layer; `primary_k` when not given.
-    least_k : int, default 1
-        Clusters that the primary layer has at least.
     k : int, optional
         Mark this K too, and make it the primary layer.
 
@@ -133,7 +129,6 @@ def find_layers(
     if asked:
         ks, primary = sorted(set(asked)), asked[0]
     else:
-        primary = max(choose_k(tree, weights, resampled, detail), least_k)
         finest = max(primary, count_above(tree, finest_threshold(tree.excess)))
         ks = ladder(tree, primary, finest) if primary > 1 else [1]
     if k is not None:
@@ -147,15 +142,6 @@ def find_layers(
         )
         for each in ks
     )
-
-
-def choose_k(
-    tree: Tree, weights: NDArray, resampled: Resampled | None, detail: float | None = None
-) -> int:
-    """Choose the K of the primary layer: 1 without structure, or all splits above `detail`."""
-    if detail is not None:
-        return count_above(tree, detail)
-    return primary_k(tree, weights, resampled) if has_structure(tree.excess) else 1
 
 
 def ladder(tree: Tree, primary: int, finest: int) -> list[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.null import finest_threshold
+from shoal.core.null import finest_threshold, has_structure
 from shoal.core.stability import Resampled, pieces
 from shoal.core.tree import Tree
 
@@ -17,32 +19,67 @@ _STEEP = 3.0
 _SATURATED = 4.0  # of an excess: from there on a split is as clear as can be
 
 
-def primary_k(tree: Tree, weights: NDArray, resampled: Resampled | None) -> int:
-    """Choose the number of clusters of the primary layer.
+def cut_scores(tree: Tree, weights: NDArray, resampled: Resampled | None) -> NDArray[np.float64]:
+    """Score the cuts into 2, 3, ... clusters; none where the tree has no structure.
 
     A cut is good when the splits that it takes are much clearer than the next one (the gap), and
     when its clusters say much about the rows and come out again in trees of other rows (the
-    reproducible information). The product of the first with the third power of the second is
-    the largest at the cut that is chosen. Sizes of data or clusters do not enter.
+    reproducible information). The score is the product of the first with the third power of the
+    second. Sizes of data or clusters do not enter.
 
     Parameters
     ----------
     tree : Tree
-        Of data with structure (`has_structure`).
     weights : ndarray, shape (m,)
     resampled : Resampled or None
         Trees of random parts; without them every cluster counts as stable.
+
+    Returns
+    -------
+    ndarray, shape (cuts,), float64
+        Above 0.
     """
+    if not has_structure(tree.excess):
+        return np.zeros(0)
     least = finest_threshold(tree.excess)
     count = min(int((tree.excess >= least).sum()), _MOST)
-    if count == 0:
-        return 1
     clear = np.tanh(np.append(tree.excess[:count].astype(np.float64), least) / _SATURATED)
     if count < len(tree.excess):
         clear[-1] = np.tanh(max(float(tree.excess[count]), least) / _SATURATED)
     gaps = np.maximum(clear[:-1] - clear[1:], 1e-9)
-    information = reproducible_information(tree, weights, resampled, count)
-    return 2 + int((gaps * information**_INFORMATION).argmax())
+    return gaps * reproducible_information(tree, weights, resampled, count) ** _INFORMATION
+
+
+def clearest_cut(scores: Sequence[NDArray[np.float64]]) -> tuple[int, int]:
+    """Choose the K of the primary layer from several trees of the same rows, and a tree for it.
+
+    The K has the highest mean score over the trees, so that no single tree's order of splits
+    decides it; of the trees, the one that scores highest at that K is taken. Where most trees
+    have no structure, K is 1.
+
+    Parameters
+    ----------
+    scores : sequence of ndarray
+        One array for each tree; see `cut_scores`.
+
+    Returns
+    -------
+    (int, int)
+        K, and the index of the tree.
+
+    Examples
+    --------
+    >>> clearest_cut([np.array([1.0, 2.0]), np.array([1.0, 3.0, 0.5]), np.array([4.0])])
+    (2, 2)
+    """
+    structured = [len(one) > 0 for one in scores]
+    if 2 * sum(structured) < len(scores):
+        return 1, structured.index(False)
+    padded = np.zeros((len(scores), max(map(len, scores))))
+    for row, one in zip(padded, scores, strict=True):
+        row[: len(one)] = one
+    best = int(padded.mean(axis=0).argmax())
+    return 2 + best, int(padded[:, best].argmax())
 
 
 def reproducible_information(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,15 +13,16 @@ from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
-from shoal.core.layers import Layer, choose_k, find_layers
+from shoal.core.layers import Layer, count_above, find_layers
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import REAL, SURE, has_structure
 from shoal.core.piles import find_piles
+from shoal.core.primary import clearest_cut, cut_scores
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 
 _VOTED = 400
-# The tree of small data is the most typical of several: they cost little there.
+# Small data get several trees, which choose K together: they cost little there.
 _DRAWS = 7
 _SEEDS = 1000  # apart, so that two fits share no draw
 _CHEAP = 20_000
@@ -129,18 +130,15 @@ def fit_structure(
         resampled = Resampled.of(m, fit, seed, resamples, workers, graph.copies)
         for one in draws:
             one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
-    chosen, agrees = most_typical(draws, weights, resampled)
-    chosen_by_data = asked is None and k is None
-    least_k = chosen.least_k()
+    primary, best = choose_draw(draws, weights, resampled)
+    tree, others = draws[best].tree, [one.tree for one in draws if one is not draws[best]]
+    primary = max(primary, draws[best].least_k())
     marked = tuple(
         # what other rows change, or what other draws change, whichever is more
-        replace(
-            one,
-            stability=min(one.stability, agrees(None if chosen_by_data and one.primary else one.k)),
-        )
-        for one in find_layers(chosen.tree, weights, resampled, asked, detail, least_k, k)
+        replace(one, stability=min(one.stability, mean_agreement(tree, others, one.k)))
+        for one in find_layers(tree, weights, resampled, primary, asked, k)
     )
-    return Structure(chosen.tree, marked, graph.neighbours, graph.affinities, distances)
+    return Structure(tree, marked, graph.neighbours, graph.affinities, distances)
 
 
 def _graph_of(
@@ -207,13 +205,6 @@ class _Draw:
         """Whether any layer could be marked."""
         return has_structure(self.tree.excess) or (self.detail or np.inf) <= self.tree.excess[0]
 
-    def primary_labels(
-        self, weights: NDArray[np.float64], resampled: Resampled | None
-    ) -> NDArray[np.int32]:
-        """Return the clusters of the primary layer."""
-        k = max(choose_k(self.tree, weights, resampled, self.detail), self.least_k())
-        return self.tree.labels(k)
-
     def least_k(self) -> int:
         """Return the least K at which all groups that people told apart lie in clusters apart."""
         if self.constraints is None or not len(self.constraints.apart):
@@ -227,37 +218,32 @@ class _Draw:
         return int(self.tree.apart(one, other).max())
 
 
-def most_typical(
-    draws: list[_Draw], weights: NDArray[np.float64], resampled: Resampled | None
-) -> tuple[_Draw, Callable[[int | None], float]]:
-    """Choose the draw whose primary layer agrees best with those of the others (mean ARI).
+def choose_draw(
+    draws: Sequence[_Draw], weights: NDArray[np.float64], resampled: Resampled | None
+) -> tuple[int, int]:
+    """Choose the K of the primary layer by all draws together, and the draw that shows it best.
 
     Returns
     -------
-    (_Draw, callable)
-        The draw, and the mean agreement of its clusters with the others': of its cut into so many
-        with theirs into as many, or, for None, of the primary layers, whatever their K. 1 where
-        one or two draws say nothing of it.
+    (int, int)
+        K, and the index of the draw; see `clearest_cut`. Where people set the detail, the median
+        of the draws by their K, and its K.
     """
-    if len(draws) < 3:
-        return draws[0], lambda _: 1.0
+    if draws[0].detail is None:
+        return clearest_cut([cut_scores(one.tree, weights, resampled) for one in draws])
+    ks = [count_above(one.tree, draws[0].detail) for one in draws]
+    median = int(np.argsort(ks, kind="stable")[len(ks) // 2])
+    return ks[median], median
+
+
+def mean_agreement(tree: Tree, others: Sequence[Tree], k: int) -> float:
+    """Return the mean ARI of a tree's cut into `k` with those of other draws; 1 without any."""
+    if not others:
+        return 1.0
     from sklearn.metrics import adjusted_rand_score
 
-    primary = [one.primary_labels(weights, resampled) for one in draws]
-    agreement = np.zeros((len(draws), len(draws)))
-    for i in range(len(draws)):
-        for j in range(i):
-            agreement[i, j] = agreement[j, i] = adjusted_rand_score(primary[i], primary[j])
-    best = int(agreement.sum(1).argmax())
-
-    def agrees(k: int | None) -> float:
-        if k is None:
-            return float(agreement[best].sum()) / (len(draws) - 1)
-        cuts = [one.tree.labels(k) for one in draws]
-        others = cuts[:best] + cuts[best + 1 :]
-        return float(np.mean([adjusted_rand_score(cuts[best], other) for other in others]))
-
-    return draws[best], agrees
+    labels = tree.labels(k)
+    return float(np.mean([adjusted_rand_score(labels, other.labels(k)) for other in others]))
 
 
 def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
@@ -269,7 +255,7 @@ def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
     )
     other = np.arange(m - 1, -1, -1, dtype=np.int32)[:, None][:, : m - 1]
     ones = np.ones((m, m - 1), np.float32)
-    marked = find_layers(tree, np.ones(m), None, asked, k=k)
+    marked = find_layers(tree, np.ones(m), None, asked=asked, k=k)
     return Structure(tree, marked, other, ones, ones)
 
 
