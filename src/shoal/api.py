@@ -27,6 +27,7 @@ from shoal.core.metrics import (
 )
 from shoal.core.shown import RecordList
 from shoal.core.tree import Tree
+from shoal.core.validity import DensitySample, dbcv, density_sample, validity
 from shoal.edits import Clustering, Curation
 from shoal.edits.plans import existing
 from shoal.engines.options import EngineOptions
@@ -252,8 +253,10 @@ class Run:
         -------
         list of dict, shown as a table
             For each cut: k, layer, primary, edited, the scores of `core.metrics.score`, the
-            simplified silhouette over representatives, and the stability. Where people edited
-            the clusters, a last one is for these.
+            simplified silhouette over representatives, the measures of `core.validity` over
+            representatives, which count for the rows that they decide (a row's distance from its
+            representative is left out), DBCV on up to 2,000 of them, and the stability. Where
+            people edited the clusters, a last one is for these.
 
         Raises
         ------
@@ -300,8 +303,15 @@ class Run:
             "edited": found.edited,
             **score_table(rows).as_dict(),
             "silhouette": simplified_silhouette(vectors, labels),
+            **validity(vectors, labels, self.counts).as_dict(),
+            "dbcv": dbcv(self._density_sample, labels),
             "stability": None if marked is None else marked.as_dict()["stability"],
         }
+
+    @cached_property
+    def _density_sample(self) -> DensitySample:
+        """Representatives, drawn by the rows they decide, on which DBCV is computed."""
+        return density_sample(self.representatives.vectors, self.counts)
 
     @cached_property
     def edits(self) -> Curation:

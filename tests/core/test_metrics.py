@@ -25,6 +25,25 @@ def test_hand_computed_case():
     assert scores.purity == pytest.approx(5 / 6)
     assert scores.ari == pytest.approx((4 - 6 * 7 / 15) / (6.5 - 6 * 7 / 15))
     assert (scores.n_classes, scores.n_clusters, scores.noise) == (2, 2, 0)
+    assert scores.mean_cluster_purity == pytest.approx((1 + 3 / 4) / 2)
+    # 4 pairs are together in both, of 6 in the truth and 7 found
+    assert scores.fowlkes_mallows == pytest.approx(4 / (6 * 7) ** 0.5)
+
+
+@given(labelled)
+def test_pairs_and_purities_are_those_of_scikit_learn(pairs):
+    truth, found = (np.array(side) for side in zip(*pairs, strict=True))
+    scores = score(truth, found)
+    assert scores.fowlkes_mallows == pytest.approx(slow.fowlkes_mallows_score(truth, found))
+    purities = [np.bincount(truth[found == c]).max() / (found == c).sum() for c in np.unique(found)]
+    assert scores.mean_cluster_purity == pytest.approx(np.mean(purities))
+
+
+def test_noise_is_no_cluster_of_the_mean_purity():
+    scores = score([0, 0, 1, 1], [4, 4, -1, -1])
+    assert (scores.mean_cluster_purity, scores.purity) == (1, 0.5)
+    assert scores.fowlkes_mallows == pytest.approx(1 / 2**0.5)
+    assert score([0, 1], [-1, -1]).mean_cluster_purity == 0
 
 
 @given(labelled, st.integers(0, 60))

@@ -56,6 +56,9 @@ class Scores:
         Share of rows that are right when classes and clusters are paired one to one at best.
     purity
         Share of rows that are of the commonest class of their cluster.
+    mean_cluster_purity
+        Mean over clusters, small and large alike, of the share of the commonest class in each.
+        Noise, which is no cluster, has no part in it.
     homogeneity, completeness, v_measure
         Rosenberg, Hirschberg 2007.
     nmi, ami
@@ -63,6 +66,8 @@ class Scores:
         (Vinh, Epps, Bailey 2010). NMI equals the V-measure.
     ari
         Rand index adjusted for chance (Hubert, Arabie 1985).
+    fowlkes_mallows
+        Geometric mean of the precision and the recall of pairs (Fowlkes, Mallows 1983).
     n_classes, n_clusters
         Numbers of classes, and of clusters without noise.
     noise
@@ -71,12 +76,14 @@ class Scores:
 
     accuracy: float
     purity: float
+    mean_cluster_purity: float
     homogeneity: float
     completeness: float
     v_measure: float
     nmi: float
     ami: float
     ari: float
+    fowlkes_mallows: float
     n_classes: int
     n_clusters: int
     noise: float
@@ -231,12 +238,14 @@ def score_table(shared: Contingency) -> Scores:
     return Scores(
         accuracy=float(shared.table[paired].sum()) / n,
         purity=float(shared.table.max(axis=0).sum()) / n if len(shared.clusters) else 0.0,
+        mean_cluster_purity=_mean_purity(shared.table),
         homogeneity=_share(mutual, truth_entropy),
         completeness=_share(mutual, found_entropy),
         v_measure=_share(mutual, mean),
         nmi=_share(mutual, mean),
         ami=_share(mutual - expected, mean - expected),
         ari=_adjusted_rand(cells, rows, columns),
+        fowlkes_mallows=_fowlkes_mallows(cells, rows, columns),
         n_classes=len(rows),
         n_clusters=len(shared.clusters),
         noise=noise / n,
@@ -254,9 +263,28 @@ def _entropy(counts: NDArray[np.int64]) -> float:
     return float(np.log(n) - (counts * np.log(counts)).sum() / n)
 
 
+def _mean_purity(table: sparse.csr_array) -> float:
+    """Mean over clusters of the share of the commonest class; 0 without clusters."""
+    if not table.shape[1]:
+        return 0.0
+    most = np.asarray(table.max(axis=0).todense()).ravel()
+    return float((most / np.asarray(table.sum(axis=0))).mean())
+
+
+def _pairs(*counts: NDArray[np.int64]) -> list[int]:
+    """Pairs of rows that share a cell, for each array of counts, as whole numbers of any size."""
+    return [int((c * (c - 1) // 2).sum()) for c in counts]
+
+
+def _fowlkes_mallows(cells: NDArray, rows: NDArray, columns: NDArray) -> float:
+    """Geometric mean of precision and recall of pairs; 0 without pairs in common."""
+    together, true, found = _pairs(cells, rows, columns)
+    return (together / true) ** 0.5 * (together / found) ** 0.5 if together else 0.0
+
+
 def _adjusted_rand(cells: NDArray, rows: NDArray, columns: NDArray) -> float:
     """Rand index adjusted for chance, from whole numbers of pairs."""
-    together, true, found = (int((c * (c - 1) // 2).sum()) for c in (cells, rows, columns))
+    together, true, found = _pairs(cells, rows, columns)
     n = int(cells.sum())
     pairs = n * (n - 1) // 2
     if true == found == together:
