@@ -98,6 +98,19 @@ def test_a_manifest_that_leads_outside_is_refused(folder, tmp_path, name):
         undo(away)
 
 
+def test_a_manifest_places_nothing_but_images(folder, tmp_path):
+    away, start_up = tmp_path / "away", tmp_path / ".profile"
+    remove_copies(find_duplicates(folder), away)
+    manifest = json.loads((away / "duplicates.json").read_text())
+    manifest["files"][0]["from"] = str(start_up)
+    (away / "duplicates.json").write_text(json.dumps(manifest))
+    outcome = undo(away)
+    assert [reason for _, reason in outcome.left] == [
+        f"{start_up} is not a name of an image: move it by hand"
+    ]
+    assert not start_up.exists()
+
+
 def test_a_link_in_the_folder_is_not_followed(folder, tmp_path):
     away, other = tmp_path / "away", tmp_path / "other"
     remove_copies(find_duplicates(folder), away)

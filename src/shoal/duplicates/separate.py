@@ -13,6 +13,7 @@ from typing import Any
 from shoal.duplicates.find import Duplicates
 from shoal.errors import InputError
 from shoal.sources import Encoded
+from shoal.sources.formats import is_image_name
 from shoal.storage import read_json, write_json
 
 MANIFEST = "duplicates.json"
@@ -205,4 +206,7 @@ def _reason_to_stay(
         return "it was changed"
     if action == "move" and os.path.lexists(origin):
         return f"{origin} is there again"
+    # Only images were moved: a manifest that came from others must not place, say, a start-up file.
+    if action == "move" and not is_image_name(origin.name):
+        return f"{origin} is not a name of an image: move it by hand"
     return None
