@@ -6,7 +6,7 @@ The names, defaults and texts come from `settings.SETTINGS`; a test compares the
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypedDict, TypeVar, get_type_hints
 
@@ -29,7 +29,9 @@ class ClusterKeywords(TypedDict, total=False):
 
     features: str | None
     layers: str | int | Sequence[int] | None
-    k: int | None
+    k: int | str | None
+    method: str | None
+    parameters: Mapping[str, Any] | Sequence[str] | None
     seed: int | None
     memory: str | int | None
     workers: int | None

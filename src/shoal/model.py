@@ -28,6 +28,7 @@ from shoal.sources.tiff_pictures import Pages
 from shoal.stages.base import Shards
 from shoal.stages.encoding import encode_good, residual
 from shoal.stages.fitted import Fitted
+from shoal.stages.found import Found
 from shoal.stages.result import Result
 from shoal.storage import RunFolder
 
@@ -112,6 +113,8 @@ class Cut:
     labels: NDArray[np.int32]
     shares: NDArray[np.float32]
     limits: NDArray[np.float32]
+    ids: NDArray[np.int32] | None = None
+    """The cluster that each of the method's own is, −1 for several; None without a rule."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ class Model:
     ) -> None:
         self.result = Result(run)
         self.fitted = Fitted(self.result)
+        self.found = Found(self.result)
         self.workers = workers or available_cores()
         self.curation = curation or Curation(self.result)
         self._cuts: dict[tuple[int, int, float], Cut] = {}
@@ -328,9 +332,15 @@ class Model:
         n, at, near, distance = placed.rows, placed.at, placed.near, placed.distance
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
         confidence = np.full(n, np.nan, np.float32)
-        cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance)
+        own = self._own(placed.vectors, cut)
+        cluster[at], confidence[at] = vote(cut.labels[near], cut.shares[near], distance, own)
         unknown[at] = (placed.scores > cut.limits[cluster[at]]).any(axis=1)
         return Prediction(cluster, confidence, unknown)
+
+    def _own(self, vectors: NDArray[np.float32], cut: Cut) -> NDArray[np.int32] | None:
+        """Return the clusters that the run's method assigns rows to, −1 where a vote decides."""
+        own = None if cut.ids is None else self.found.assign(vectors)
+        return None if own is None or cut.ids is None else cut.ids[own]
 
     def placed(self, batch: Batch) -> Placed:
         """Find the representatives nearest to some rows; `load` comes before."""
@@ -352,7 +362,8 @@ class Model:
         if key not in self._cuts:
             labels = clusters.of_representative
             limits = self.fitted.score_limits(labels, rate)
-            self._cuts[key] = Cut(labels, self.result.shares(labels), limits)
+            ids = self.found.ids(labels, clusters.cut)
+            self._cuts[key] = Cut(labels, self.result.shares(labels), limits, ids)
         return self._cuts[key]
 
 
@@ -369,7 +380,10 @@ def blocks_of(source: Source) -> Shards:
 
 
 def vote(
-    labels: NDArray[np.int32], shares: NDArray[np.float32], distance: NDArray[np.float32]
+    labels: NDArray[np.int32],
+    shares: NDArray[np.float32],
+    distance: NDArray[np.float32],
+    chosen: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Let near representatives vote, each by one over its squared distance.
 
@@ -377,11 +391,13 @@ def vote(
     ----------
     labels, shares, distance : ndarray, shape (n, k)
         Cluster, share (`held_share`) and distance of each row's voters, nearest first.
+    chosen : ndarray, shape (n,), int32, optional
+        Clusters that are given already; −1 where the vote decides.
 
     Returns
     -------
     cluster : ndarray, shape (n,), int32
-        The one with most votes, the nearest of equals.
+        The one with most votes, the nearest of equals, unless it is given.
     confidence : ndarray, shape (n,), float32
         Its part of the votes, each voter counted by its own share.
     """
@@ -392,8 +408,12 @@ def vote(
     for_each = (same * votes[:, None, :]).sum(axis=2)
     best = for_each.argmax(axis=1)
     rows = np.arange(len(labels))
-    sure = (same[rows, best] * votes * shares).sum(axis=1) / votes.sum(axis=1)
-    return labels[rows, best], sure.astype(np.float32)
+    winner, mine = labels[rows, best], same[rows, best]
+    if chosen is not None:
+        winner = np.where(chosen >= 0, chosen, winner)
+        mine = labels == winner[:, None]
+    sure = (mine * votes * shares).sum(axis=1) / votes.sum(axis=1)
+    return winner, sure.astype(np.float32)
 
 
 def _is_one(given: tuple[int, ...], kind: str, shape: tuple[int, ...]) -> bool:

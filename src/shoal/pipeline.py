@@ -23,7 +23,7 @@ from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.errors import RunError, SettingError
-from shoal.planning import READING, Need, Plan, check_disk, make_plan, plan_growth
+from shoal.planning import READING, Need, Plan, check_disk, for_method, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source, remarks_of
@@ -100,9 +100,12 @@ def run_pipeline(
     earlier = None if settings.previous is None else _earlier(settings.previous)
     growth = find_growth(source, settings)
     grown, why = (None, growth) if isinstance(growth, str) else (growth.grown, "")
+    about = {**settings.as_dict(), "source": where}
+    if isinstance(growth, str):
+        settings, few = for_method(settings, source.n_rows)
+        why = why or few
     plan = plan_of(source, settings, growth)
     source = source if isinstance(growth, str) else growth.opened
-    about = {**settings.as_dict(), "source": where}
     share(settings.memory, plan.kept, plan.members)
     context = Context(
         RunFolder(as_place(path), about),
@@ -167,7 +170,7 @@ def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None =
     """
     growth = find_growth(source, settings) if growth is None else growth
     if isinstance(growth, str):
-        return make_plan(source, settings)
+        return make_plan(source, for_method(settings, source.n_rows)[0])
     return plan_growth(growth, settings)
 
 

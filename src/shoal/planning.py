@@ -16,6 +16,7 @@ from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
+from shoal.methods import METHODS
 from shoal.settings import FitSettings
 from shoal.sources import Source, as_wanted, some_images
 from shoal.sources.arrays import ArraySource
@@ -166,6 +167,33 @@ class Plan:
             "disk": mebibytes(self.disk),
             "stages": [need.stage for need in self.needs],
         }
+
+
+def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
+    """Summarise more rows than the method takes; return the settings, and a sentence if so.
+
+    Raises
+    ------
+    SettingError
+        When more representatives are asked for than the method takes in the memory.
+    """
+    method = METHODS.get(settings.method)
+    most = None if method is None else method.most_rows(settings.memory)
+    if method is None or most is None:
+        return settings, ""
+    asked = settings.representatives
+    if asked is not None and asked > most and n_rows > most:
+        raise SettingError(
+            f"representatives {asked:,}, but method {method.name} takes at most {most:,} with "
+            f"memory {mebibytes(settings.memory)}: give at most {most:,}"
+        )
+    if asked is not None or n_rows <= most:
+        return settings, ""
+    why = "compares all pairs of rows" if method.pair_bytes else "is slow on many rows"
+    weights = "" if method.weighted else ", whose weights it leaves out"
+    return replace(settings, representatives=most), (
+        f"{method.name} {why}: {most:,} representatives stand for the {n_rows:,}{weights}."
+    )
 
 
 def make_plan(source: Source, settings: FitSettings) -> Plan:

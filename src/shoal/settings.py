@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from operator import index
@@ -17,6 +17,8 @@ import numpy as np
 from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
+from shoal.methods import DEFAULT, METHODS, NAMES, method_name, parse_assignments
+from shoal.methods.run import check_k
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -212,8 +214,10 @@ _FEATURES_RULE = (
 )
 
 
-def _parse_k(value: Any) -> int:
-    """Parse the setting `k`: one number, also as text."""
+def _parse_k(value: Any) -> int | None:
+    """Parse the setting `k`: one number, also as text, or auto."""
+    if isinstance(value, str) and value.strip() == "auto":
+        return None
     wrong = SettingError(f"k must be a whole number of at least 1; got {value!r}")
     numbers = _numbers([value] if isinstance(value, int | np.integer) else value, ",", wrong)
     if len(numbers) > 1:
@@ -224,6 +228,15 @@ def _parse_k(value: Any) -> int:
     if not numbers or numbers[0] < 1:
         raise wrong
     return numbers[0]
+
+
+def _parse_parameters(value: Any) -> tuple[str, ...]:
+    """Parse the setting `parameters`: a mapping, or texts name=value; in the order of names."""
+    if not isinstance(value, str | list | tuple | Mapping):
+        raise SettingError(
+            f"parameters {value!r}: give name=value, or a mapping of names to values"
+        )
+    return tuple(f"{name}={one}" for name, one in sorted(parse_assignments(value).items()))
 
 
 def _parse_features(name: str, value: Any) -> str:
@@ -288,9 +301,22 @@ class FitSettings:
     )
     k: int | None = _setting(
         None,
-        "Number of clusters to suggest; by default from the data. The layers and the tree stay.",
-        "a whole number of at least 1",
+        "Number of clusters to suggest; by default (auto) from the data. With the method shoal the "
+        "layers and the tree stay.",
+        "auto, or a whole number of at least 1",
         lambda _name, value: _parse_k(value),
+    )
+    method: str = _setting(
+        DEFAULT,
+        "How to cluster: shoal, or a classical method of shoal methods.",
+        f"one of {', '.join(NAMES)}",
+        lambda _name, value: method_name(value),
+    )
+    parameters: tuple[str, ...] = _setting(
+        (),
+        "Parameters of the method, each as name=value (repeat --set for more).",
+        "name=value of those that shoal methods lists",
+        lambda _name, value: _parse_parameters(value),
     )
     seed: int = _number(0, "The same seed gives the same bytes.", 0, 2**32 - 1)
     memory: int = _setting(
@@ -443,21 +469,67 @@ def fit_settings(**values: Any) -> FitSettings:
     >>> fit_settings(memory="2GiB", shape="16,16,3", workers=1).memory
     2147483648
     """
+    values = _with_parameters(values)
     for name in values:
         if name not in SETTINGS:
             close = get_close_matches(name, SETTINGS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(SETTINGS)}"
+            method = METHODS.get(method_name(values.get("method") or DEFAULT))
+            if method is not None and not close:
+                method.resolved({name: values[name]})  # which says what parameters there are
             raise SettingError(f"{name} is no setting: {hint}")
     given = {
         name: SETTINGS[name].parse(value) for name, value in values.items() if value is not None
     }
-    if "k" in given and "detail" in given:
+    if given.get("k") is not None and "detail" in given:
         raise SettingError(
             f"k {given['k']} and detail {given['detail']:g} both choose the suggested number of "
             "clusters: give one of them"
         )
     given.setdefault("workers", available_cores())
-    return FitSettings(**given)
+    settings = FitSettings(**given)
+    _check_method(settings)
+    return settings
+
+
+def _with_parameters(values: dict[str, Any]) -> dict[str, Any]:
+    """Collect the keywords that are parameters of the method, such as ``eps``."""
+    method = METHODS.get(method_name(values.get("method") or DEFAULT))
+    known = set() if method is None else {one.name for one in method.parameters}
+    own = {name: values[name] for name in values if name in known and name not in SETTINGS}
+    if not own:
+        return values
+    more = parse_assignments(values.get("parameters") or {})
+    twice = sorted(set(own) & set(more))
+    if twice:
+        raise SettingError(f"{twice[0]} is given twice: give it once")
+    rest = {name: value for name, value in values.items() if name not in own}
+    given = {name: value for name, value in own.items() if value is not None}
+    return {**rest, "parameters": {**more, **given}}
+
+
+_OF_SHOAL = ("detail", "min_size", "constraints")
+
+
+def _check_method(settings: FitSettings) -> None:
+    """Refuse what does not go with the method."""
+    name = settings.method
+    if name == DEFAULT:
+        if settings.parameters:
+            raise SettingError(
+                f"method {DEFAULT} has no parameters; got {settings.parameters[0]}: give another "
+                "--method, or a setting of shoal fit --help"
+            )
+        return
+    METHODS[name].resolved(parse_assignments(settings.parameters))
+    check_k(METHODS[name], settings.k)
+    for other in _OF_SHOAL:
+        value = getattr(settings, other)
+        if value is not None:
+            raise SettingError(
+                f"{other} {value} is for the method {DEFAULT}, but the method is {name}: "
+                "leave one out"
+            )
 
 
 def _whole(value: Any, wrong: SettingError) -> int:

@@ -78,7 +78,7 @@ def fit(
     from shoal import api
     from shoal.progress import RichProgress, Silent
 
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value not in (None, [])}
     path = out or default_run(source, cluster)
     start: Callable[..., Run] = partial(api.fit, source)
     if cluster is not None:
@@ -177,7 +177,13 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     name = run.path.name.removesuffix(".shoal")
     lines = []
     if run.sample_of is not None:
-        options = [w for name in given if name != "sample" for w in (flag(name), given[name])]
+        options = [
+            word
+            for name, value in given.items()
+            if name != "sample"
+            for one in (value if isinstance(value, list) else [value])
+            for word in (flag(name), one)
+        ]
         lines.append((command("shoal", "fit", source, "-o", run.path, *options), "all rows"))
     lines.append((command("shoal", "explore", run.path), "look at every cluster, correct, name"))
     lines += [

@@ -116,7 +116,7 @@ def chosen_engine(settings: dict[str, Any]) -> str:
     return name
 
 
-_KINDS: dict[str, type] = {
+_KINDS: dict[str, Any] = {
     "seed": int,
     "workers": int,
     "representatives": int,
@@ -125,6 +125,7 @@ _KINDS: dict[str, type] = {
     "unknown": float,
     "min_size": int,
     "sample": int,
+    "parameters": list[str],
 }
 _SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
 _ENGINE_SETTINGS = ("engine",)
@@ -133,6 +134,8 @@ _METAVARS = {
     "features": "NAME",
     "layers": "K[,K]",
     "k": "K",
+    "method": "NAME",
+    "parameters": "NAME=VALUE",
     "memory": "SIZE",
     "key": "NAME",
     "shape": "H,W,C",
@@ -153,6 +156,8 @@ def flag(name: str) -> str:
     >>> flag("min_size"), flag("as_")
     ('--min-size', '--as')
     """
+    if name == "parameters":
+        return "--set"
     return f"--{name.strip('_').replace('_', '-')}"
 
 
@@ -163,7 +168,7 @@ def shown_default(name: str) -> str:
     (' [default: 4GiB]', '')
     """
     default = SETTINGS[name].default
-    if default is None:
+    if default in (None, ()):
         return ""
     return f" [default: {default // 2**30}GiB]" if name == "memory" else f" [default: {default}]"
 

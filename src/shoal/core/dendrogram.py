@@ -29,6 +29,8 @@ class Dendrogram:
         From `find_communities`.
     groups : ndarray, shape (c,), int32, optional
         Groups of communities that are joined with each other before all else; −1 for none.
+    merges : ndarray, shape (c - 1, 2), int64, optional
+        The merges, where they are known: nodes, as `paris_merges` numbers them.
 
     Attributes
     ----------
@@ -53,14 +55,16 @@ class Dendrogram:
         graph: Graph,
         communities: NDArray,
         groups: NDArray | None = None,
+        merges: NDArray[np.int64] | None = None,
     ) -> None:
         c = int(communities.max()) + 1
-        between = between_communities(vectors, weights, graph, communities)
         self.n_leaves = c
         self.root = 2 * c - 2
         self.weight = np.concatenate([np.bincount(communities, weights), np.zeros(c - 1)])
         self.children = np.full((2 * c - 1, 2), -1, np.int64)
-        merges = paris_merges(between) if groups is None else grouped_merges(between, groups)
+        if merges is None:
+            between = between_communities(vectors, weights, graph, communities)
+            merges = paris_merges(between) if groups is None else grouped_merges(between, groups)
         for t, (a, b) in enumerate(merges):
             self.children[c + t] = (a, b) if self.weight[a] >= self.weight[b] else (b, a)
             self.weight[c + t] = self.weight[a] + self.weight[b]

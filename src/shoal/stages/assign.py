@@ -271,7 +271,10 @@ def _work(context: Context) -> dict[str, Any]:
     neighbours = read_npy(tree.whole("neighbours"))
     affinities, distances = (read_npy(tree.whole(name)) for name in ("affinities", "distances"))
     weights = read_npy(summary.whole("weights"))
-    far = far_representatives(neighbours, affinities, distances, weights)
+    if tree.whole("noise").exists():  # what the method calls noise is what lies far out
+        far = read_npy(tree.whole("noise"))
+    else:
+        far = far_representatives(neighbours, affinities, distances, weights)
     limits = row_limits(read_npy(summary.whole("radius")), neighbours)
     grown, result = context.grown, Result(context.run)
     if grown is not None:

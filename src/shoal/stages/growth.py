@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shoal.core.packing import pack, unpack
 from shoal.errors import InputError, SettingError
+from shoal.methods import DEFAULT
 from shoal.settings import FitSettings
 from shoal.sources import Source, Taken, as_wanted, take, taken_of
 from shoal.sources.firsts import file_stamps, first_facts
@@ -27,7 +28,11 @@ from shoal.storage import RunFolder, read_json, read_npy, read_table
 _LOOKED = 8  # rows of a shard, the first and the last among them
 _AT_ONCE = 2048
 _NAMES = 65_536  # that are Python's own strings at a time
-_DECIDING = ("layers", "k", "representatives", "neighbours", "detail", "min_size")
+_DECIDING = (
+    *("layers", "k", "representatives", "neighbours", "detail", "min_size"),
+    *("method", "parameters"),
+)
+_AS_BEFORE = (None, "auto", (), DEFAULT)  # not given: as in the earlier run
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> No
     other = [
         (key, value)
         for key, value in asked
-        if value not in (None, "auto") and _plain(value) != _plain(stored.get(key))
+        if value not in _AS_BEFORE and _plain(value) != _plain(stored.get(key))
     ]
     if name not in ("auto", fitted.encoder.name, stored.get("features")):
         other.append(("features", name))

@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.structure import fit_structure
+from shoal.core.structure import Structure, fit_structure
 from shoal.features.columns import Columns
+from shoal.methods import DEFAULT, METHODS, Method, parse_assignments
+from shoal.methods.run import run_method
+from shoal.methods.structure import MethodStructure, method_structure
 from shoal.stages.base import Context, Stage
+from shoal.stages.found import frame_for, read_projection, write_found
 from shoal.storage import read_json, read_npy, write_json, write_npy
 
 
@@ -19,7 +23,13 @@ def _facts(context: Context) -> dict[str, Any]:
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     # Left out where it is not given, so that trees of earlier versions stay as they are.
     suggested = {} if settings.k is None else {"k": settings.k}
+    method = {}
+    if settings.method != DEFAULT:
+        chosen = METHODS[settings.method]
+        values = chosen.resolved(parse_assignments(settings.parameters))
+        method = {"method": {"name": chosen.name, "version": chosen.version, **values}}
     return {
+        **method,
         **learnt,
         **suggested,
         "version": 4,
@@ -33,24 +43,13 @@ def _facts(context: Context) -> dict[str, Any]:
 
 def _work(context: Context) -> dict[str, Any]:
     """Fit the structure and write it."""
-    folder, summary, settings = context.stage("tree"), context.stage("summarise"), context.settings
+    folder, settings = context.stage("tree"), context.settings
     if context.grown is not None:
         context.grown.take_over(folder, lambda *_: True)
         return context.grown.stage("tree").receipt.counts
     if not folder.whole("layers", "json").exists():
-        structure = fit_structure(
-            read_npy(summary.whole("vectors")),
-            read_npy(summary.whole("weights")),
-            seed=settings.seed,
-            workers=settings.workers or 1,
-            min_size=settings.min_size,
-            neighbours=settings.neighbours,
-            layers=settings.layers,
-            k=settings.k,
-            detail=settings.detail,
-            radius=_radius(context),
-            constraints=None if context.learnt is None else context.learnt.constraints(context.run),
-        )
+        own = settings.method == DEFAULT
+        structure = _shoal(context) if own else _classical(context, METHODS[settings.method])
         for name, array in structure.tree.to_arrays().items():
             write_npy(folder.whole(name), array)
         for name in ("neighbours", "affinities", "distances"):
@@ -63,6 +62,59 @@ def _work(context: Context) -> dict[str, Any]:
         "layers": [layer["k"] for layer in layers],
         "clusters": next(layer["k"] for layer in layers if layer["primary"]),
     }
+
+
+def _shoal(context: Context) -> Structure:
+    """Find Shoal's own structure."""
+    summary, settings = context.stage("summarise"), context.settings
+    return fit_structure(
+        read_npy(summary.whole("vectors")),
+        read_npy(summary.whole("weights")),
+        seed=settings.seed,
+        workers=settings.workers or 1,
+        min_size=settings.min_size,
+        neighbours=settings.neighbours,
+        layers=settings.layers,
+        k=settings.k,
+        detail=settings.detail,
+        radius=_radius(context),
+        constraints=None if context.learnt is None else context.learnt.constraints(context.run),
+    )
+
+
+def _classical(context: Context, method: Method) -> MethodStructure:
+    """Cluster the representatives by a classical method; write what predictions need of it."""
+    folder, summary, settings = context.stage("tree"), context.stage("summarise"), context.settings
+    vectors = read_npy(summary.whole("vectors"))
+    weights = read_npy(summary.whole("weights")).astype(np.float64)
+    layers = () if isinstance(settings.layers, str) else settings.layers
+    k = settings.k
+    if k is None and layers and method.takes_k:
+        k = layers[0]
+    frame = frame_for(method, read_projection(context.run))
+    found = run_method(
+        method.name,
+        vectors if frame is None else frame.apply(vectors),
+        weights,
+        seed=settings.seed,
+        k=k,
+        parameters=parse_assignments(settings.parameters),
+        memory=settings.memory,
+    )
+    structure = method_structure(
+        found,
+        vectors,
+        weights,
+        seed=settings.seed,
+        workers=settings.workers or 1,
+        neighbours=settings.neighbours,
+        layers=layers,
+        radius=_radius(context),
+    )
+    write_found(folder, method.name, found, structure, frame)
+    for note in found.notes:
+        context.progress.note(note)
+    return structure
 
 
 def _radius(context: Context) -> NDArray[np.float32]:

@@ -1,0 +1,226 @@
+"""What a clustering method is: its facts, its parameters, what it takes and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SettingError
+from shoal.methods.rules import Rule
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a method, given as ``--set name=value``.
+
+    Parameters
+    ----------
+    name, default, help : str, any, str
+        None as the default stands for "chosen from the data".
+    low, high : float
+        Bounds of a number, both allowed.
+    whole : bool
+        Whether the number is whole.
+    choices : tuple of str
+        The words that are allowed; the parameter is then a word.
+    """
+
+    name: str
+    default: Any
+    help: str
+    low: float = 0.0
+    high: float = np.inf
+    whole: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        """What values are allowed, in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        kind = "a whole number" if self.whole else "a number"
+        if self.high == np.inf:
+            return f"{kind} of at least {self.low:g}"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+    def parse(self, value: Any) -> Any:
+        """Return a checked value of a text or a number.
+
+        Raises
+        ------
+        SettingError
+            With the value and the rule.
+        """
+        wrong = SettingError(f"{self.name} must be {self.rule}; got {value!r}")
+        if self.choices:
+            if value not in self.choices:
+                raise wrong
+            return str(value)
+        if isinstance(value, bool | np.bool_):
+            raise wrong
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise wrong from None
+        if not self.low <= number <= self.high or not np.isfinite(number):
+            raise wrong
+        if not self.whole:
+            return number
+        if number != int(number):
+            raise wrong
+        return int(number)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """What a method finds in m rows.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (m,), int
+        Cluster of each row, 0 .. K − 1; −1 for noise.
+    memberships : ndarray, shape (m, K), optional
+        How much each row belongs to each cluster; rows sum to 1.
+    merges : ndarray, shape (m - 1, 2), optional
+        The method's own dendrogram: the two nodes joined at each step, lowest first; the t-th
+        step makes node m + t. `labels` is a cut of it.
+    heights : ndarray, shape (m - 1,), optional
+        At which height they were joined, not falling.
+    rule : Rule, optional
+        How new rows are assigned; without one, by a vote of their nearest rows.
+    notes : tuple of str
+        Sentences for people: what was chosen from the data.
+    """
+
+    labels: NDArray[np.int32]
+    memberships: NDArray[np.float32] | None = None
+    merges: NDArray[np.int64] | None = None
+    heights: NDArray[np.float64] | None = None
+    rule: Rule | None = None
+    notes: tuple[str, ...] = ()
+
+
+Fit = Callable[..., Partition]
+"""``fit(vectors, weights, seed, k, **parameters)``: (m, d) float32, (m,) float64, int, int or None.
+
+`k` is None only for methods that find K themselves.
+"""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A clustering method.
+
+    Parameters
+    ----------
+    name, family, summary : str
+    fit : Fit
+    needs_k : bool
+        Whether it must be told K; without one, K is chosen by the silhouette.
+    takes_k : bool
+        Whether it can be told K.
+    weighted : bool
+        Whether rows can weigh more than others. Where not, few rows are repeated as often as they
+        weigh; of many the weights are left out, which is said.
+    cost : str
+        Time and memory by the rows m, the clusters K and the numbers d of a row.
+    most : int, optional
+        The most rows that it takes; more are summarised first.
+    pair_bytes : float
+        Bytes for each pair of rows that it keeps in memory; 0 for none.
+    noise, soft, hierarchical : bool
+        Whether it leaves rows out of all clusters, gives memberships, has a dendrogram.
+    directions : bool
+        Whether it compares directions from the origin of the features, so that the mean must not be
+        taken out.
+    axes : bool
+        Whether the result depends on the axes of the features, not on distances alone.
+    predicts : str
+        How new rows are assigned.
+    parameters : tuple of Parameter
+    version : int
+        Raised whenever the same input gives another result.
+    """
+
+    name: str
+    family: str
+    summary: str
+    fit: Fit
+    cost: str
+    needs_k: bool = True
+    takes_k: bool = True
+    weighted: bool = True
+    most: int | None = None
+    pair_bytes: float = 0.0
+    noise: bool = False
+    soft: bool = False
+    hierarchical: bool = False
+    directions: bool = False
+    axes: bool = False
+    predicts: str = "vote of the nearest"
+    parameters: tuple[Parameter, ...] = ()
+    version: int = 1
+    aliases: tuple[str, ...] = field(default=())
+
+    def resolved(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all parameters, those given checked and the others by default.
+
+        Raises
+        ------
+        SettingError
+            For a parameter that the method does not have, or a value that is not allowed.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise SettingError(_unknown(self.name, name, list(known)))
+        values = {name: parameter.default for name, parameter in known.items()}
+        return values | {name: known[name].parse(value) for name, value in given.items()}
+
+    def most_rows(self, memory: int) -> int | None:
+        """Return the most rows that it takes within half of some memory; None for any number."""
+        if not self.pair_bytes:
+            return self.most
+        fit = int((memory / 2 / self.pair_bytes) ** 0.5)
+        return fit if self.most is None else min(fit, self.most)
+
+
+def _unknown(method: str, name: str, known: Sequence[str]) -> str:
+    """Say that a method has no such parameter."""
+    if not known:
+        return f"method {method} has no parameters; got {name}: leave it out"
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}"
+    return f"method {method} has no parameter {name}: {hint}"
+
+
+def parse_assignments(given: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+    """Return names and values of texts ``name=value``, or of a mapping.
+
+    Raises
+    ------
+    SettingError
+        For a text without ``=``, or a name that comes twice.
+
+    Examples
+    --------
+    >>> parse_assignments(["eps=0.3", "min_samples = 5"])
+    {'eps': '0.3', 'min_samples': '5'}
+    """
+    if isinstance(given, Mapping):
+        return {str(name): value for name, value in given.items()}
+    found: dict[str, Any] = {}
+    for text in [given] if isinstance(given, str) else given:
+        name, equals, value = str(text).partition("=")
+        name, value = name.strip().replace("-", "_"), value.strip()
+        if not equals or not name or not value:
+            raise SettingError(f"--set {text!r}: give name=value, such as eps=0.3")
+        if name in found:
+            raise SettingError(f"--set {name} is given twice: give it once")
+        found[name] = value
+    return found

@@ -1,0 +1,67 @@
+"""BIRCH: rows are summarised in a tree of small balls, which are then agglomerated."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+
+_NEIGHBOUR = 10  # a ball shall hold about ten rows
+_LOOKED = 2_000  # rows by which its size is chosen
+_HALVINGS = 30
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    threshold: float | None = None,
+    branching: int = 50,
+) -> Partition:
+    """Cut rows into `k` clusters of balls of radius `threshold` (Zhang et al. 1996; scikit-learn).
+
+    Where there are fewer balls than `k`, the threshold is halved until there are enough.
+    """
+    from sklearn.cluster import Birch
+
+    rows = vectors.astype(np.float64)
+    chosen = _usual_radius(vectors, seed) if threshold is None else threshold
+    for _ in range(_HALVINGS):
+        model = Birch(threshold=chosen, branching_factor=branching, n_clusters=None).fit(rows)
+        if len(model.subcluster_centers_) >= k:
+            break
+        chosen /= 2
+    balls = len(model.subcluster_centers_)
+    if balls > 1:
+        model.set_params(n_clusters=min(k, balls))
+        model.partial_fit()  # the last step alone: the balls are agglomerated
+    labels = np.asarray(model.predict(rows), np.int32)
+    note = f"BIRCH: {balls:,} balls of radius {chosen:.4g} (threshold)."
+    return Partition(labels, notes=(note,))
+
+
+def _usual_radius(vectors: NDArray[np.float32], seed: int) -> float:
+    """Return the median distance to the tenth neighbour, of some rows."""
+    from shoal.core.nearest import nearest_of
+
+    draw = np.random.default_rng(seed)
+    tried = vectors[draw.choice(len(vectors), min(_LOOKED, len(vectors)), replace=False)]
+    count = min(_NEIGHBOUR + 1, len(vectors))
+    return max(float(np.median(nearest_of(tried, vectors, count)[1][:, -1])), 1e-12)
+
+
+METHOD = Method(
+    "birch",
+    "hierarchies",
+    "Rows are summarised in a tree of small balls, which are then agglomerated.",
+    fit,
+    "time m·d·log m, memory of the balls: about m·d / 10 and their pairs",
+    weighted=False,
+    most=100_000,
+    parameters=(
+        Parameter("threshold", None, "Radius of a ball; by default from the data.", 1e-12),
+        Parameter("branching", 50, "Most children of a node.", 2, 10_000, whole=True),
+    ),
+)

@@ -1,0 +1,46 @@
+"""Bisecting k-means: the cluster of the largest squared distance is halved again and again."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.kmeans import ITERATIONS
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    starts: int = 3,
+    iterations: int = 300,
+    split: str = "inertia",
+) -> Partition:
+    """Cut rows into `k` clusters by halving (Steinbach et al. 2000; scikit-learn)."""
+    from sklearn.cluster import BisectingKMeans
+
+    model = BisectingKMeans(
+        k,
+        n_init=starts,
+        max_iter=iterations,
+        random_state=seed,
+        init="k-means++",
+        bisecting_strategy="biggest_inertia" if split == "inertia" else "largest_cluster",
+    )
+    return Partition(model.fit_predict(vectors.astype(np.float64), sample_weight=weights))
+
+
+METHOD = Method(
+    "bisecting-kmeans",
+    "centres",
+    "k-means with K = 2, over and over, on the worst cluster: even sizes, fast for a large K.",
+    fit,
+    "time m·d·log K a step, memory m·d",
+    parameters=(
+        Parameter("starts", 3, "Starts of each halving.", 1, 1000, whole=True),
+        ITERATIONS,
+        Parameter("split", "inertia", "Which cluster is halved next.", choices=("inertia", "size")),
+    ),
+)

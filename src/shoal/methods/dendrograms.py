@@ -1,0 +1,91 @@
+"""Dendrograms as merges: numbered, cut, laid out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def numbered(
+    pairs: NDArray[np.int64], heights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Turn pairs of rows into merges of nodes, lowest first.
+
+    Parameters
+    ----------
+    pairs : ndarray, shape (m - 1, 2)
+        A row of each of the two clusters that are joined.
+    heights : ndarray, shape (m - 1,)
+
+    Returns
+    -------
+    merges : ndarray, shape (m - 1, 2)
+        Nodes; rows are 0 .. m − 1, the t-th merge makes node m + t.
+    heights : ndarray, shape (m - 1,)
+    """
+    m = len(pairs) + 1
+    order = np.argsort(heights, kind="stable")
+    parent, node = np.arange(m), np.arange(m)
+    merges = np.empty((m - 1, 2), np.int64)
+    for t, (a, b) in enumerate(pairs[order].tolist()):
+        one, other = _root(parent, a), _root(parent, b)
+        merges[t] = sorted((int(node[one]), int(node[other])))
+        parent[one] = other
+        node[other] = m + t
+    return merges, heights[order]
+
+
+def _root(parent: NDArray[np.int64], row: int) -> int:
+    """Find the representative of the cluster of a row."""
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]
+        row = int(parent[row])
+    return row
+
+
+def of_splits(
+    order: NDArray[np.int64], places: NDArray[np.int64], heights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Turn splits from the top into merges from the bottom.
+
+    Parameters
+    ----------
+    order : ndarray, shape (m,)
+        Rows in leaf order.
+    places, heights : ndarray, shape (m - 1,)
+        Where pieces of it are cut, each piece before those that it is cut into.
+    """
+    pairs = np.stack([order[places - 1], order[places]], axis=1)
+    return numbered(pairs[::-1], heights[::-1])
+
+
+def cut(merges: NDArray[np.int64], k: int) -> NDArray[np.int32]:
+    """Return the cluster of each row where all but the last k − 1 merges are done, (m,)."""
+    m = len(merges) + 1
+    order, places = laid_out(merges)
+    labels = np.empty(m, np.int32)
+    bounds = np.concatenate([[0], np.sort(places[: k - 1]), [m]])
+    labels[order] = np.repeat(np.arange(k, dtype=np.int32), np.diff(bounds))
+    return labels
+
+
+def laid_out(merges: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows in leaf order, and where this is cut, the highest merge first.
+
+    Returns
+    -------
+    order : ndarray, shape (m,)
+    places : ndarray, shape (m - 1,)
+    """
+    m = len(merges) + 1
+    size = np.ones(2 * m - 1, np.int64)
+    for t, (a, b) in enumerate(merges.tolist()):
+        size[m + t] = size[a] + size[b]
+    low, places = np.zeros(2 * m - 1, np.int64), np.empty(m - 1, np.int64)
+    for t in range(m - 2, -1, -1):
+        a, b = merges[t].tolist()
+        low[a] = low[m + t]
+        low[b] = places[m - 2 - t] = low[m + t] + size[a]
+    order = np.empty(m, np.int64)
+    order[low[:m]] = np.arange(m)
+    return order, places

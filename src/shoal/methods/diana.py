@@ -1,0 +1,39 @@
+"""DIANA: from the top, the widest cluster loses a splinter group, again and again."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Partition
+from shoal.methods.dendrograms import cut, of_splits
+from shoal.methods.distances import all_distances
+
+
+def fit(vectors: NDArray[np.float32], weights: NDArray[np.float64], seed: int, k: int) -> Partition:
+    """Split rows to one dendrogram from the top and cut it into `k` clusters.
+
+    The row farthest from the others of its cluster, in the mean, opens a splinter group, to which
+    rows go while they are nearer to it; the height is the diameter of what is split.
+
+    References
+    ----------
+    Kaufman and Rousseeuw, "Finding groups in data", 1990, chapter 6.
+    """
+    from shoal.methods.kernels import diana_splits
+
+    merges, heights = of_splits(*diana_splits(all_distances(vectors), weights))
+    return Partition(cut(merges, k), merges=merges, heights=heights)
+
+
+METHOD = Method(
+    "diana",
+    "hierarchies",
+    "The widest cluster loses a splinter group, again and again: a dendrogram from the top.",
+    fit,
+    "time m² to m³, memory 4 m² bytes",
+    most=4_000,
+    pair_bytes=4,
+    hierarchical=True,
+    aliases=("divisive",),
+)

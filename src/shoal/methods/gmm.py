@@ -1,0 +1,204 @@
+"""Gaussian mixture: clusters are Gaussians, to which rows belong in part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.rules import Rule
+
+COVARIANCES = ("full", "tied", "diagonal", "spherical")
+_PATIENCE = 3  # so many K without a better BIC end the search
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A fitted mixture.
+
+    Parameters
+    ----------
+    rule : Rule
+    log_likelihood : float
+        Weighted sum over the rows.
+    free : int
+        Parameters that were learnt.
+    """
+
+    rule: Rule
+    log_likelihood: float
+    free: int
+
+    def bic(self, total: float) -> float:
+        """Return the Bayesian information criterion for rows of some weight; less is better."""
+        return -2.0 * self.log_likelihood + self.free * float(np.log(total))
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int | None = None,
+    covariance: str = "full",
+    starts: int = 1,
+    iterations: int = 200,
+    tolerance: float = 1e-4,
+    most: int = 20,
+    ridge: float = 1e-6,
+) -> Partition:
+    """Fit `k` Gaussians by weighted EM from k-means; without `k` as many as have the least BIC.
+
+    Own code: scikit-learn's takes no weights. `ridge` times the mean variance is added to the
+    diagonal of each covariance.
+    """
+    rows = vectors.astype(np.float64)
+
+    def fitted(count: int) -> Mixture:
+        return mixture(rows, weights, count, seed, covariance, starts, iterations, tolerance, ridge)
+
+    total = float(weights.sum())
+    notes: tuple[str, ...] = ()
+    if k is not None:
+        best = fitted(k)
+    else:
+        best, found = fitted(1), 1
+        for count in range(2, min(most, len(rows)) + 1):
+            if count > found + _PATIENCE:
+                break
+            other = fitted(count)
+            if other.bic(total) < best.bic(total):
+                best, found = other, count
+        notes = (f"K = {found}, the least BIC of 1 to {min(most, len(rows))}.",)
+    scores = best.rule.scores(rows)
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    labels = scores.argmax(axis=1).astype(np.int32)
+    return Partition(labels, shares.astype(np.float32), rule=best.rule, notes=notes)
+
+
+def mixture(
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    k: int,
+    seed: int,
+    covariance: str = "full",
+    starts: int = 1,
+    iterations: int = 200,
+    tolerance: float = 1e-4,
+    ridge: float = 1e-6,
+) -> Mixture:
+    """Fit a mixture from each of several k-means, and return the likeliest.
+
+    References
+    ----------
+    Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm",
+    1977.
+    """
+    from sklearn.cluster import KMeans
+
+    middle = np.average(rows, axis=0, weights=weights)
+    centred = rows - middle
+    added = ridge * max(float(np.average(centred**2, axis=0, weights=weights).mean()), 1e-300)
+    best: Mixture | None = None
+    for start in range(starts):
+        model = KMeans(k, n_init=1, random_state=(seed + start) % 2**32)
+        labels = model.fit_predict(centred, sample_weight=weights)
+        found = _em(centred, weights, np.eye(k)[labels], covariance, iterations, tolerance, added)
+        if best is None or found.log_likelihood > best.log_likelihood:
+            best = found
+    assert best is not None  # there is one start at least
+    rule = best.rule
+    moved = Rule("gaussian", rule.centres + middle, whiten=rule.whiten, offsets=rule.offsets)
+    return Mixture(moved, best.log_likelihood, best.free)
+
+
+def _em(
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    covariance: str,
+    iterations: int,
+    tolerance: float,
+    added: float,
+) -> Mixture:
+    """Alternate between the Gaussians and the rows' shares until the likelihood stays."""
+    total, before = weights.sum(), -np.inf
+    constant = -0.5 * rows.shape[1] * np.log(2 * np.pi)
+    for _ in range(iterations):
+        rule = _gaussians(rows, weights[:, None] * shares, covariance, added)
+        scores = rule.scores(rows)
+        top = scores.max(axis=1, keepdims=True)
+        shares = np.exp(scores - top)
+        each = shares.sum(axis=1, keepdims=True)
+        shares /= each
+        likelihood = float(weights @ (top + np.log(each))[:, 0] + total * constant)
+        if likelihood - before < tolerance * total:
+            break
+        before = likelihood
+    return Mixture(rule, likelihood, _free(len(rule.centres), rows.shape[1], covariance))
+
+
+def _gaussians(
+    rows: NDArray[np.float64], counts: NDArray[np.float64], covariance: str, added: float
+) -> Rule:
+    """Return the Gaussians of rows that belong to them by `counts`, (m, K)."""
+    size = np.maximum(counts.sum(axis=0), 1e-10)
+    centres = counts.T @ rows / size[:, None]
+    d, offsets = rows.shape[1], np.log(size / size.sum())
+    if covariance in ("diagonal", "spherical"):
+        variance = np.maximum(counts.T @ rows**2 / size[:, None] - centres**2, 0.0) + added
+        if covariance == "spherical":
+            variance[:] = variance.mean(axis=1, keepdims=True)
+        return Rule(
+            "gaussian",
+            centres,
+            whiten=1.0 / np.sqrt(variance),
+            offsets=offsets - 0.5 * np.log(variance).sum(axis=1),
+        )
+    scatters = np.empty((len(size), d, d))
+    for j, centre in enumerate(centres):
+        apart = rows - centre
+        scatters[j] = (counts[:, j] * apart.T) @ apart
+    if covariance == "tied":
+        scatters[:] = scatters.sum(axis=0) / size.sum()
+    else:
+        scatters /= size[:, None, None]
+    scatters += added * np.eye(d)
+    factors = np.stack([np.linalg.inv(np.linalg.cholesky(one)).T for one in scatters])
+    logs = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    return Rule("gaussian", centres, whiten=factors, offsets=offsets + logs)
+
+
+def _free(k: int, d: int, covariance: str) -> int:
+    """Count the parameters that are learnt."""
+    spread = {
+        "full": k * d * (d + 1) // 2,
+        "tied": d * (d + 1) // 2,
+        "diagonal": k * d,
+        "spherical": k,
+    }
+    return spread[covariance] + k * d + k - 1
+
+
+METHOD = Method(
+    "gmm",
+    "mixtures",
+    "Gaussians, to which rows belong in part; without K the one with the least BIC.",
+    fit,
+    "time m·K·d² a step, memory m·(d + K) and K·d²",
+    needs_k=False,
+    soft=True,
+    axes=True,
+    predicts="likeliest component",
+    parameters=(
+        Parameter("covariance", "full", "Shape of the Gaussians.", choices=COVARIANCES),
+        Parameter("starts", 1, "Starts; the likeliest is kept.", 1, 1000, whole=True),
+        Parameter("iterations", 200, "Most steps of a start.", 1, 100_000, whole=True),
+        Parameter("tolerance", 1e-4, "Gain of the mean log-likelihood that goes on.", 0.0),
+        Parameter("most", 20, "Most K to try when K is not given.", 1, 1000, whole=True),
+        Parameter("ridge", 1e-6, "Share of the mean variance added to each.", 1e-12, 1.0),
+    ),
+    aliases=("gaussian-mixture", "em", "mixture"),
+)

@@ -1,0 +1,66 @@
+"""HDBSCAN: the clusters of DBSCAN that last longest over all reaches."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+
+_SHARE, _LARGEST = 0.005, 100  # of the rows; the default of the smallest cluster
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int | None = None,
+    min_cluster_size: int | None = None,
+    min_samples: int | None = None,
+    select: str = "eom",
+) -> Partition:
+    """Keep the clusters that persist over densities (Campello et al. 2013; scikit-learn)."""
+    from sklearn.cluster import HDBSCAN
+
+    m = len(vectors)
+    notes: tuple[str, ...] = ()
+    if min_cluster_size is None:
+        min_cluster_size = min(m, max(5, min(_LARGEST, round(_SHARE * m))))
+        notes = (f"min_cluster_size = {min_cluster_size}, 0.5 % of the rows, 5 to {_LARGEST}.",)
+    least = min(m, max(2, min_cluster_size))
+    model = HDBSCAN(
+        min_cluster_size=least,
+        min_samples=None if min_samples is None else min(min_samples, m),
+        cluster_selection_method=select,
+        copy=True,
+    )
+    labels = np.asarray(model.fit_predict(vectors.astype(np.float64)), np.int32)
+    return Partition(labels, notes=notes)
+
+
+METHOD = Method(
+    "hdbscan",
+    "density",
+    "The clusters of DBSCAN that last longest over all reaches.",
+    fit,
+    "time m²·d (less in few dimensions), memory m·d",
+    needs_k=False,
+    takes_k=False,
+    weighted=False,
+    most=20_000,
+    noise=True,
+    parameters=(
+        Parameter("min_cluster_size", None, "Fewest rows of a cluster.", 2, 2**31 - 1, whole=True),
+        Parameter(
+            "min_samples",
+            None,
+            "Rows that make a place dense; by default min_cluster_size.",
+            1,
+            2**31 - 1,
+            whole=True,
+        ),
+        Parameter(
+            "select", "eom", "Clusters by excess of mass, or the leaves.", choices=("eom", "leaf")
+        ),
+    ),
+)

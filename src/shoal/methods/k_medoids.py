@@ -1,0 +1,68 @@
+"""k-medoids: centres that are rows, by swaps (FasterPAM)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.distances import all_distances
+from shoal.methods.lloyd import plus_plus
+from shoal.methods.rules import Rule
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    starts: int = 1,
+) -> Partition:
+    """Cut rows into `k` clusters of least distance to one of their rows, the medoid.
+
+    Own code from the paper: the package of its authors is GPL, and scikit-learn-extra is no
+    longer kept.
+
+    References
+    ----------
+    Schubert and Rousseeuw, "Fast and eager k-medoids clustering: O(k) runtime improvement of the
+    PAM, CLARA, and CLARANS algorithms", Information Systems 2021.
+    """
+    from shoal.methods.kernels import faster_pam
+
+    rows, apart = vectors.astype(np.float64), all_distances(vectors)
+    best: tuple[float, NDArray[np.int64]] | None = None
+    for centres in plus_plus(rows, weights, k, seed, starts):
+        first = _rows_of(rows, centres)
+        medoids, cost = faster_pam(apart, weights, first)
+        if best is None or cost < best[0]:
+            best = cost, medoids
+    assert best is not None  # there is one start at least
+    medoids = best[1]
+    labels = apart[medoids].argmin(axis=0).astype(np.int32)
+    labels[medoids] = np.arange(k)
+    return Partition(labels, rule=Rule("euclidean", rows[medoids]))
+
+
+def _rows_of(rows: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Find which rows the centres are, each another one."""
+    taken: list[int] = []
+    for centre in centres:
+        away = ((rows - centre) ** 2).sum(axis=1)
+        away[taken] = np.inf
+        taken.append(int(away.argmin()))
+    return np.asarray(taken, np.int64)
+
+
+METHOD = Method(
+    "k-medoids",
+    "centres",
+    "Centres that are rows of the data, by swaps (FasterPAM).",
+    fit,
+    "time m² a round of swaps, memory 4 m² bytes",
+    most=20_000,
+    pair_bytes=4,
+    predicts="nearest medoid",
+    parameters=(Parameter("starts", 1, "Starts; the best is kept.", 1, 1000, whole=True),),
+    aliases=("pam", "faster-pam"),
+)

@@ -1,0 +1,43 @@
+"""k-means: Lloyd's iteration from k-means++ seeds, the best of several starts (scikit-learn)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.rules import Rule
+
+STARTS = Parameter("starts", 10, "Starts from other seeds; the best is kept.", 1, 1000, whole=True)
+ITERATIONS = Parameter("iterations", 300, "Most iterations of a start.", 1, 100_000, whole=True)
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    starts: int = 10,
+    iterations: int = 300,
+) -> Partition:
+    """Cut rows into `k` clusters of least squared distance to their means (Lloyd 1982).
+
+    Seeds are k-means++ (Arthur and Vassilvitskii 2007).
+    """
+    from sklearn.cluster import KMeans
+
+    model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
+    labels = model.fit_predict(vectors.astype(np.float64), sample_weight=weights)
+    return Partition(labels, rule=Rule("euclidean", model.cluster_centers_))
+
+
+METHOD = Method(
+    "kmeans",
+    "centres",
+    "Means of least squared distance, k-means++ seeds, the best of several starts.",
+    fit,
+    "time m·K·d a step, memory m·d",
+    predicts="nearest centre",
+    parameters=(STARTS, ITERATIONS),
+    aliases=("lloyd",),
+)

@@ -1,0 +1,77 @@
+"""Lloyd's iteration for any centre and any measure, the best of several starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Assign = Callable[[NDArray[np.float64]], tuple[NDArray[np.int64], NDArray[np.float64]]]
+"""From centres (K, d) to the cluster of each row, and what the row costs there."""
+
+Centre = Callable[[NDArray[np.int64], int], NDArray[np.float64]]
+"""From the rows of a cluster, and its number, to its centre (d,)."""
+
+
+def best_of_starts(
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    seeds: list[NDArray[np.float64]],
+    assign: Assign,
+    centre: Centre,
+    iterations: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Iterate from each of several sets of centres; return labels and centres of least cost."""
+    best: tuple[float, NDArray[np.int64], NDArray[np.float64]] | None = None
+    for start in seeds:
+        labels, centres, cost = iterate(rows, weights, start, assign, centre, iterations)
+        if best is None or cost < best[0]:
+            best = cost, labels, centres
+    assert best is not None  # there is one start at least
+    return best[1], best[2]
+
+
+def iterate(
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    assign: Assign,
+    centre: Centre,
+    iterations: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
+    """Assign rows and move centres in turn until no row changes; return labels, centres, cost.
+
+    A cluster that loses all rows takes the row that costs most.
+    """
+    k = len(centres)
+    labels, costs = assign(centres)
+    for _ in range(iterations):
+        order = np.argsort(labels, kind="stable")
+        bounds = np.searchsorted(labels[order], np.arange(k + 1))
+        dear = iter(np.argsort(-weights * costs, kind="stable"))
+        centres = np.stack(
+            [
+                centre(order[a:b], j) if b > a else rows[next(dear)]
+                for j, (a, b) in enumerate(pairwise(bounds.tolist()))
+            ]
+        )
+        before = labels
+        labels, costs = assign(centres)
+        if np.array_equal(before, labels):
+            break
+    return labels, centres, float(weights @ costs)
+
+
+def plus_plus(
+    rows: NDArray[np.float64], weights: NDArray[np.float64], k: int, seed: int, starts: int
+) -> list[NDArray[np.float64]]:
+    """Draw centres by k-means++ for each of several starts."""
+    from sklearn.cluster import kmeans_plusplus
+
+    random = np.random.RandomState(seed)
+    return [
+        kmeans_plusplus(rows, k, sample_weight=weights, random_state=random)[0]
+        for _ in range(starts)
+    ]

@@ -1,0 +1,100 @@
+"""Mahalanobis k-means: k-means where all clusters share one covariance, learnt on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.kmeans import ITERATIONS, STARTS
+from shoal.methods.rules import Rule
+
+_RIDGE = 1e-6  # of the mean variance: directions without spread count as if they had so much
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    starts: int = 10,
+    iterations: int = 300,
+    rounds: int = 20,
+) -> Partition:
+    """Cut rows into `k` clusters by the Mahalanobis distance of their common covariance.
+
+    k-means, then the covariance within the clusters, by which rows are whitened for the next
+    k-means, until the clusters stay: the classification likelihood of Gaussians with one common
+    covariance (Friedman and Rubin 1967; Celeux and Govaert 1995). It begins once with the rows as
+    they are and once with rows whitened as a whole, as long clusters side by side are found from
+    the latter only; the covariance of the smaller determinant is kept.
+    """
+    middle = np.average(vectors.astype(np.float64), axis=0, weights=weights)
+    rows = vectors - middle
+    tries = [
+        _settled(rows, weights, seed, k, start, starts, iterations, rounds)
+        for start in (np.eye(rows.shape[1]), whitening(rows, weights, np.zeros(len(rows), int), 1))
+    ]
+    # A wider whitening is a narrower covariance.
+    labels, transform = max(tries, key=lambda one: float(np.linalg.slogdet(one[1])[1]))
+    centres = means(rows, weights, labels, k) + middle
+    return Partition(labels, rule=Rule("euclidean", centres, transform))
+
+
+def _settled(
+    rows: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    transform: NDArray[np.float64],
+    starts: int,
+    iterations: int,
+    rounds: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Learn clusters and covariance in turn until the clusters stay; return both."""
+    from sklearn.cluster import KMeans
+
+    model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
+    labels = model.fit_predict(rows @ transform, sample_weight=weights)
+    for _ in range(rounds):
+        transform = whitening(rows, weights, labels, k)
+        white = rows @ transform
+        centres = means(white, weights, labels, k)
+        model = KMeans(k, init=centres, n_init=1, max_iter=iterations, random_state=seed)
+        before, labels = labels, model.fit_predict(white, sample_weight=weights)
+        if np.array_equal(before, labels):
+            break
+    return labels, transform
+
+
+def means(rows: NDArray, weights: NDArray, labels: NDArray, k: int) -> NDArray[np.float64]:
+    """Return the weighted mean of each cluster, 0 for one without rows."""
+    total = np.bincount(labels, weights, minlength=k)
+    sums = np.stack([np.bincount(labels, weights * column, minlength=k) for column in rows.T], 1)
+    found: NDArray[np.float64] = sums / np.where(total > 0, total, 1.0)[:, None]
+    return found
+
+
+def whitening(rows: NDArray, weights: NDArray, labels: NDArray, k: int) -> NDArray[np.float64]:
+    """Return the matrix that makes the covariance within clusters the identity."""
+    apart = rows - means(rows, weights, labels, k)[labels]
+    covariance = (weights * apart.T) @ apart / weights.sum()
+    values, axes = np.linalg.eigh(covariance)
+    floor = max(_RIDGE * float(np.average(rows**2, axis=0, weights=weights).mean()), 1e-300)
+    white: NDArray[np.float64] = axes / np.sqrt(np.maximum(values, floor))
+    return white
+
+
+METHOD = Method(
+    "mahalanobis-kmeans",
+    "centres",
+    "k-means by the covariance that the clusters share: long clusters that lie side by side.",
+    fit,
+    "time m·(K·d + d²) a step, memory m·d",
+    predicts="nearest centre",
+    parameters=(
+        STARTS,
+        ITERATIONS,
+        Parameter("rounds", 20, "Most times that the covariance is learnt.", 1, 1000, whole=True),
+    ),
+)

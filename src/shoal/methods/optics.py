@@ -1,0 +1,56 @@
+"""OPTICS: rows in the order of their density, cut where it falls steeply."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int | None = None,
+    min_samples: int = 5,
+    xi: float = 0.05,
+    eps: float | None = None,
+) -> Partition:
+    """Order rows by reachability and take the valleys as clusters (scikit-learn).
+
+    With `eps` the clusters are those that DBSCAN would find at that reach.
+
+    References
+    ----------
+    Ankerst et al., "OPTICS: ordering points to identify the clustering structure", 1999.
+    """
+    from sklearn.cluster import OPTICS
+
+    few = min(min_samples, len(vectors))
+    model = OPTICS(
+        min_samples=max(2, few),
+        xi=xi,
+        cluster_method="xi" if eps is None else "dbscan",
+        eps=eps,
+    )
+    return Partition(np.asarray(model.fit_predict(vectors.astype(np.float64)), np.int32))
+
+
+METHOD = Method(
+    "optics",
+    "density",
+    "Rows in order of reachability; its valleys are clusters of any density.",
+    fit,
+    "time m²·d, memory m·d",
+    needs_k=False,
+    takes_k=False,
+    weighted=False,
+    most=20_000,
+    noise=True,
+    parameters=(
+        Parameter("min_samples", 5, "Rows that make a place dense.", 2, 2**31 - 1, whole=True),
+        Parameter("xi", 0.05, "Steepness of the side of a valley.", 1e-9, 1 - 1e-9),
+        Parameter("eps", None, "Cut at this reach instead, as DBSCAN does.", 1e-300),
+    ),
+)

@@ -1,0 +1,95 @@
+"""Streaming k-means: one pass that opens clusters on demand, then ball k-means on these."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.lloyd import plus_plus
+from shoal.methods.rules import Rule
+
+_GROWTH = 1.5  # of the cost of a cluster when there are too many (Shindler et al.: β > 1)
+_BALL = 1 / 3  # of the way to the nearest other centre (Braverman et al.)
+
+
+def fit(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    seed: int,
+    k: int,
+    sketch: int = 20,
+    starts: int = 10,
+) -> Partition:
+    """Cut rows into `k` clusters in one pass, of which `sketch` × K × ln m means are kept.
+
+    References
+    ----------
+    Shindler, Wong and Meyerson, "Fast and accurate k-means for large datasets", NIPS 2011.
+    Braverman et al., "Streaming k-means on well-clusterable data", SODA 2011.
+    """
+    from shoal.methods.kernels import streamed
+
+    rows = vectors.astype(np.float64)
+    middle = np.average(rows, axis=0, weights=weights)
+    rows -= middle
+    most = int(min(len(rows), max(sketch * k * np.log(len(rows) + 1), 2 * k)))
+    random = np.random.default_rng(seed)
+    order = random.permutation(len(rows))
+    spread = float(weights @ (rows**2).sum(axis=1))
+    cost = max(spread / weights.sum() / most, 1e-300)
+    chances = random.random(len(rows) + most)
+    means, sizes, count = streamed(rows, weights, order, most, cost, _GROWTH, chances)
+    means, sizes = means[:count], sizes[:count]
+    if len(means) < k:  # rows that are tight, and few: they are summarised by nothing
+        means, sizes = rows, weights
+    centres = ball_kmeans(means, sizes, k, seed, starts) + middle
+    rule = Rule("euclidean", centres)
+    return Partition(rule.assign(vectors), rule=rule)
+
+
+def ball_kmeans(
+    rows: NDArray[np.float64], weights: NDArray[np.float64], k: int, seed: int, starts: int
+) -> NDArray[np.float64]:
+    """Return `k` centres: the best k-means, each then moved to the mean of the rows well inside.
+
+    Rows in the third of the way to the nearest other centre are surely of the cluster; those
+    between clusters move it no more.
+    """
+    from sklearn.cluster import KMeans
+
+    best: tuple[float, NDArray[np.float64]] | None = None
+    for first in plus_plus(rows, weights, k, seed, starts):
+        model = KMeans(k, init=first, n_init=1, random_state=0).fit(rows, sample_weight=weights)
+        if best is None or model.inertia_ < best[0]:
+            best = float(model.inertia_), model.cluster_centers_
+    assert best is not None  # there is one start at least
+    centres = best[1]
+    if k == 1:
+        return centres
+    moved = centres.copy()
+    between = np.linalg.norm(centres[:, None, :] - centres, axis=2)
+    np.fill_diagonal(between, np.inf)
+    radius = _BALL * between.min(axis=1)
+    nearest = Rule("euclidean", centres).assign(rows)
+    inside = np.linalg.norm(rows - centres[nearest], axis=1) <= radius[nearest]
+    for j in range(k):
+        mine = inside & (nearest == j)
+        if mine.any():
+            moved[j] = np.average(rows[mine], axis=0, weights=weights[mine])
+    return moved
+
+
+METHOD = Method(
+    "streaming-kmeans",
+    "centres",
+    "One pass that opens clusters on demand, then ball k-means on what it kept.",
+    fit,
+    "time m·K·ln m·d once, memory K·ln m·d",
+    predicts="nearest centre",
+    parameters=(
+        Parameter("sketch", 20, "Means kept for each cluster, times ln m.", 1, 10_000, whole=True),
+        Parameter("starts", 10, "Starts of k-means on these.", 1, 1000, whole=True),
+    ),
+    aliases=("ball-kmeans",),
+)
