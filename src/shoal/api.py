@@ -33,6 +33,7 @@ from shoal.edits.plans import existing
 from shoal.engines.options import EngineOptions
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
+from shoal.methods import METHODS
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
@@ -52,6 +53,7 @@ from shoal.sources.within import READING, cluster_settings, take_within
 from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted
+from shoal.stages.found import Found
 from shoal.stages.result import Representatives, Result
 from shoal.stages.since import changed_rows, without_new_links
 from shoal.storage import RunFolder, as_place, odd_entries
@@ -206,6 +208,30 @@ class Run:
         Rows that people moved have 1.
         """
         return self.clustering(layer, k, raw).confidence()
+
+    def memberships(self) -> NDArray[np.float32]:
+        """How much each row belongs to each cluster that the method found, (N, K) float32.
+
+        Only of methods that say so, such as ``gmm``; a row has those of its representative.
+        Clusters are in the order of `labels` without edits. Quarantined rows have NaN.
+
+        Raises
+        ------
+        InputError
+            When the method of the run has no memberships.
+        """
+        found = Found(self._result)
+        shares = found.memberships
+        if shares is None:
+            soft = ", ".join(name for name, method in METHODS.items() if method.soft)
+            raise InputError(
+                f"{self.path} was fitted by {found.facts['name']}, which has no memberships: fit "
+                f"with method {soft}"
+            )
+        order = found.ids(self._result.cut(shares.shape[1]), shares.shape[1])
+        assert order is not None  # methods with memberships have a rule
+        gone = np.full((1, shares.shape[1]), np.nan, np.float32)
+        return np.concatenate([shares[:, np.argsort(order)], gone])[self._result.place]
 
     @property
     def outliers(self) -> NDArray[np.bool_]:
@@ -438,6 +464,7 @@ class Run:
             **self._table_said(),
             "features": self._features_said(),
             "representatives": len(self.representatives),
+            "method": Found(self._result).facts,
             "layers": [layer.as_dict() for layer in self.layers],
             "unknown": self._unknown_said(),
             **self._added_said(),

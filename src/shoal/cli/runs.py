@@ -106,7 +106,10 @@ def print_layers(run: Run) -> None:
 def layer_notes(run: Run) -> list[str]:
     """Say what weak layers are, and what to try next where the data mark one cluster only."""
     from shoal.core.null import has_structure
+    from shoal.methods import DEFAULT
 
+    if run.info()["method"]["name"] != DEFAULT:
+        return []
     if run.primary.k == 1 and not has_structure(run.tree.excess):
         cut = command("shoal", "labels", run.path, "--k", min(10, run.tree.n_leaves))
         return [

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.features import Projection
-from shoal.methods import METHODS, Method, Partition, Rule
+from shoal.methods import DEFAULT, METHODS, Method, Partition, Rule
 from shoal.methods.rules import ARRAYS, KINDS
 from shoal.methods.structure import MethodStructure
 from shoal.stages.result import Result
@@ -134,6 +134,19 @@ class Found:
             if found["rule"] not in (None, *KINDS):
                 raise ValueError(f"rule is {found['rule']!r:.80}")
         return found
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What people are told of the method."""
+        if self.about is None:
+            return {"name": DEFAULT}
+        settings, method = self.result.run.settings, METHODS.get(self.about["name"])
+        return {
+            "name": self.about["name"],
+            "parameters": list(settings.get("parameters") or []),
+            "predicts": None if method is None else method.predicts,
+            "notes": self.about.get("notes", []),
+        }
 
     @cached_property
     def clusters(self) -> NDArray[np.int32]:
