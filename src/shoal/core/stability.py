@@ -6,6 +6,7 @@ from bisect import bisect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def agreement(
     part: NDArray,
     other: Tree,
     copies: NDArray[np.float64] | None = None,
+    runs: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Give the best Jaccard index of each cluster with any piece of another tree.
 
@@ -53,6 +55,8 @@ def agreement(
         Its leaves number the rows of `part`.
     copies : ndarray, shape (m,), optional
         How many rows each counts as; 1 when not given.
+    runs : ndarray, shape (p, 2), optional
+        The pieces of the other tree, where they are known.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def agreement(
     position[order] = np.arange(len(order))
     members = part[other.order]
     place = position[members]
-    runs = pieces(other)
+    runs = pieces(other) if runs is None else runs
     mass = np.ones(len(place)) if copies is None else copies[members]
     until = np.concatenate([[0.0], np.cumsum(mass)])
     lengths = until[runs[:, 1]] - until[runs[:, 0]]
@@ -134,6 +138,10 @@ class Resampled:
             trees = tuple(pool.map(fit, parts, range(seed + 1, seed + 1 + times)))
         return cls(parts, trees, copies)
 
+    @cached_property
+    def _runs(self) -> tuple[NDArray[np.int64], ...]:
+        return tuple(pieces(tree) for tree in self.trees)
+
     def stability(self, order: NDArray, clusters: NDArray) -> NDArray[np.float64]:
         """Give the mean agreement of each cluster (runs of `order`) with the trees.
 
@@ -144,8 +152,8 @@ class Resampled:
         """
         seen = np.asarray(
             [
-                agreement(order, clusters, part, tree, self.copies)
-                for part, tree in zip(self.parts, self.trees, strict=True)
+                agreement(order, clusters, part, tree, self.copies, runs)
+                for part, tree, runs in zip(self.parts, self.trees, self._runs, strict=True)
             ]
         )
         counts = (~np.isnan(seen)).sum(0)
