@@ -35,7 +35,7 @@ _POLICY = "; ".join(
     )
 )
 # In a notebook the page is framed by another page of this machine; other sites never may.
-_FRAMED = "frame-ancestors http://localhost:* http://127.0.0.1:* http://[::1]:* vscode-webview:"
+_FRAMED = "frame-ancestors http://localhost:* http://127.0.0.1:* vscode-webview:"  # CSP has no IPv6
 _ALONE = "frame-ancestors 'none'"
 _ALWAYS = {
     "x-content-type-options": "nosniff",
