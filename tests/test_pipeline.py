@@ -1,11 +1,9 @@
 import json
 import random
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
+from tests.killing import completed, killed_at
 
 import shoal
 from shoal import pipeline
@@ -34,7 +32,6 @@ from shoal.sources import open_source
 import shoal.api
 source = open_source(sys.argv[1])
 settings = fit_settings(workers=int(sys.argv[3]), representatives=int(sys.argv[4]) or None)
-print("ready", flush=True)
 run_pipeline(sys.argv[2], source, settings)
 """
 
@@ -214,46 +211,30 @@ def test_an_interruption_in_any_stage_costs_nothing_finished(tmp_path, name):
     assert contents(tmp_path / "run") == contents(tmp_path / "straight")
 
 
-def killed_and_finished(tmp_path, representatives, kills, seed):
-    """Fit in processes that are killed at random moments, then to the end."""
+def differing_after_kills(tmp_path, representatives, kills):
+    """Fit in processes that are killed at random moments, then to the end, and compare."""
     np.save(tmp_path / "images.npy", IMAGES)
-    chance, killed = random.Random(seed), 0
-    for workers in [*([2] * kills), 1]:
-        given = [tmp_path / "images.npy", tmp_path / "killed", workers, representatives]
-        with subprocess.Popen(
-            [sys.executable, "-c", FIT, *map(str, given)], stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout.readline() == b"ready\n"
-            if workers == 2:
-                time.sleep(chance.uniform(0.02, 1.2 / kills))  # else the fit would be done
-                process.kill()
-        killed += process.returncode < 0
-    assert process.returncode == 0
-    return killed
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    settings = fit_settings(workers=1, representatives=representatives or None)
+    run_pipeline(straight, open_source(tmp_path / "images.npy"), settings)
+    chance, most = random.Random(0), len(contents(straight)) // (kills + 1)
+    given = [tmp_path / "images.npy", killed, 2, representatives]
+    for _ in range(kills):
+        assert killed_at(chance.randint(most // 2, most), FIT, *given)
+    completed(FIT, *given)
+    return differing(killed, straight)
 
 
 @pytest.mark.usefixtures("small_shards")
 def test_killed_and_resumed_gives_the_same_bytes(tmp_path):
-    assert killed_and_finished(tmp_path, 60, 2, 0) >= 1
-    run_pipeline(
-        tmp_path / "straight",
-        open_source(tmp_path / "images.npy"),
-        fit_settings(workers=1, representatives=60),
-    )
-    assert differing(tmp_path / "killed", tmp_path / "straight") == []
+    assert differing_after_kills(tmp_path, 60, 2) == []
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_shards")
 @pytest.mark.parametrize("representatives", [0, 60])
 def test_killed_ten_times_and_resumed_gives_the_same_bytes(tmp_path, representatives):
-    assert killed_and_finished(tmp_path, representatives, 10, representatives) >= 5
-    run_pipeline(
-        tmp_path / "straight",
-        open_source(tmp_path / "images.npy"),
-        fit_settings(workers=1, representatives=representatives or None),
-    )
-    assert differing(tmp_path / "killed", tmp_path / "straight") == []
+    assert differing_after_kills(tmp_path, representatives, 10) == []
 
 
 def sample_then_all(path, data, count, **settings):

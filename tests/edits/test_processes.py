@@ -7,12 +7,13 @@ import sys
 import time
 
 import numpy as np
+import pytest
 from tests.edits.conftest import fresh
 from tests.edits.test_curation import Dense, same
 
 from shoal.edits.log import NAME
 
-EDITS_EACH = 100
+EDITS_EACH = 60
 CLIENT = """
 import sys
 import numpy as np
@@ -74,11 +75,13 @@ class Client:
         return len(self.acknowledged) == EDITS_EACH
 
 
-def test_two_hundred_edits_by_two_processes_killed_at_random(fitted):
+# What is logged does not depend on how the rows are stored, so one of both is tried each time.
+@pytest.mark.parametrize("fitted", [pytest.param(None, marks=pytest.mark.slow), 90], indirect=True)
+def test_edits_by_two_processes_killed_at_random(fitted):
     (fitted / NAME).unlink(missing_ok=True)
     chance, killed = random.Random(0), 0
     clients = [Client(fitted, who) for who in "ab"]
-    for logged in sorted(chance.sample(range(5, 160), 8)):
+    for logged in sorted(chance.sample(range(5, 90), 5)):
         _wait(fitted, logged)
         time.sleep(chance.uniform(0, 0.02))
         victim = max(clients, key=lambda client: client.process.poll() is None)
@@ -88,7 +91,7 @@ def test_two_hundred_edits_by_two_processes_killed_at_random(fitted):
             victim.kill()
             killed += 1
             victim.start()
-    assert killed >= 6
+    assert killed >= 3
     for client in clients:
         client.read()
         assert client.process.returncode == 0

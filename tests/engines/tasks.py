@@ -19,13 +19,17 @@ PROCESSES = (
 
 @dataclass(frozen=True)
 class Noting:
-    """Writes a file an item; goes wrong as often as it is told, and counts that in files."""
+    """Writes a file an item; goes wrong as often as it is told, and counts that in files.
+
+    An item is done only when `workers` processes have come, so that each does some.
+    """
 
     folder: Path
     item: int = -1
     times: int = 0
     wrong: str = ""
     pause: float = 0.0
+    workers: int = 0
 
     def setup(self):
         write_json(self.folder / "setups" / f"{time.monotonic_ns()}.json", os.getpid())
@@ -33,6 +37,8 @@ class Noting:
     def __call__(self, item):
         failed = self.folder / "failed"
         time.sleep(self.pause)
+        while self.count("setups") < self.workers:
+            time.sleep(0.01)
         if item == self.item and len(list(failed.glob("*"))) < self.times:
             write_json(failed / f"{time.monotonic_ns()}.json", os.getpid())
             self.fail()

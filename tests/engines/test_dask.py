@@ -30,7 +30,7 @@ def opened(*options, threads=1):
 def test_workers_of_a_scheduler_are_used_and_stay(tmp_path, scheduler_file):
     for name in ("a", "b"):
         with opened(f"--scheduler_file={scheduler_file}") as engine:
-            task = Noting(tmp_path / name, pause=0.05)
+            task = Noting(tmp_path / name, pause=0.02, workers=2)
             engine.run(task, ITEMS, there=task.there)
         assert task.there() == set(ITEMS)
     workers = [{p.read_text() for p in (tmp_path / n / "setups").glob("*")} for n in ("a", "b")]

@@ -68,7 +68,7 @@ def test_nothing_to_do_starts_nothing(run):
 def test_processes_make_what_threads_make(run, tmp_path):
     task = Noting(tmp_path / "local")
     LocalEngine(2).run(task, ITEMS)
-    made = run(pause=0.1)
+    made = run(pause=0.02, workers=2)
     assert results(made.folder) == results(task.folder)
     processes = {path.read_text() for path in (made.folder / "setups").glob("*")}
     assert made.count("setups") == len(processes) == 2

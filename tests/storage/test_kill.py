@@ -2,11 +2,9 @@
 
 import json
 import random
-import subprocess
-import sys
-import time
 
 import pytest
+from tests.killing import completed, killed_at
 
 from shoal.storage import RunFolder
 
@@ -15,7 +13,6 @@ import sys, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from shoal.storage import RunFolder, fingerprint, write_json, write_npy
-print("ready", flush=True)
 with RunFolder.create(sys.argv[1], {"seed": 0}) as run:
     upstream = ""
     for name in ("index", "features"):
@@ -45,26 +42,15 @@ def contents(path):
     }
 
 
-def fit(path, kill_after=None):
-    with subprocess.Popen(
-        [sys.executable, "-c", FIT, str(path)], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"ready\n"
-        if kill_after is not None:
-            time.sleep(kill_after)
-            process.kill()
-    return process.returncode
-
-
 @pytest.mark.parametrize("seed", range(2))
 def test_a_fit_killed_again_and_again_ends_with_the_same_bytes(tmp_path, seed):
-    assert fit(tmp_path / "straight") == 0
-    chance, killed = random.Random(seed), 0
-    for _ in range(6):
-        killed += fit(tmp_path / "killed", chance.uniform(0.0, 0.06)) < 0
+    completed(FIT, tmp_path / "straight")
+    chance, kills = random.Random(seed), 4
+    for _ in range(kills):
+        most = len(contents(tmp_path / "straight")) // (kills + 1)
+        assert killed_at(chance.randint(2, most), FIT, tmp_path / "killed")
         for receipt in (tmp_path / "killed").glob("*/_done.json"):
             json.loads(receipt.read_bytes())
             RunFolder.open(tmp_path / "killed").stage(receipt.parent.name).verify()
-    assert killed >= 2
-    assert fit(tmp_path / "killed") == 0
+    completed(FIT, tmp_path / "killed")
     assert contents(tmp_path / "killed") == contents(tmp_path / "straight")

@@ -2,12 +2,12 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.killing import killed_at
 
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.progress import Silent
@@ -190,26 +190,14 @@ import sys
 from pathlib import Path
 from shoal.tiles import TileSet, folder, make_tiles
 folder.SHARD_ROWS, folder._PIECE_ROWS = 1000, 300
-print("ready", flush=True)
 make_tiles(Path(sys.argv[1]), 40_000, TileSet(5, 1))
 """
 
 
 def test_killed_again_and_again_it_ends_with_the_same_bytes(tmp_path):
     make_tiles(tmp_path / "straight", 40_000, FEW)
-    killed = 0
-    for at in range(4):
-        with subprocess.Popen(
-            [sys.executable, "-c", MAKE, str(tmp_path / "killed")], stdout=subprocess.PIPE
-        ) as process:
-            process.stdout.readline()
-            done = len(list((tmp_path / "killed").glob("*.bin")))
-            while process.poll() is None and done < 8 * (at + 1):
-                time.sleep(0.001)
-                done = len(list((tmp_path / "killed").glob("*.bin")))
-            process.kill()
-        killed += process.returncode < 0
-    assert killed >= 2
+    for files in (9, 14):
+        assert killed_at(files, MAKE, tmp_path / "killed")
     made = make_tiles(tmp_path / "killed", 40_000, FEW)
     assert made.kept > 0
     assert contents(tmp_path / "killed") == contents(Path(tmp_path / "straight"))
