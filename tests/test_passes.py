@@ -1,5 +1,7 @@
 """Passes over all rows after a fit: on an engine they say what they say in memory."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,11 +26,18 @@ def small_parts(monkeypatch):
     monkeypatch.setattr("shoal.stages.base._SHARD_ROWS", 120)
 
 
-@pytest.fixture(params=[None, 400], ids=["every row", "400 representatives"])
-def run(request, tmp_path):
+@pytest.fixture(scope="module", params=[None, 400], ids=["every row", "400 representatives"])
+def fitted(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("shoal.stages.base._SHARD_ROWS", 120)
-        return shoal.fit(IMAGES[:1400], tmp_path / "run", representatives=request.param)
+        np.save(path := tmp_path_factory.mktemp("passes") / "old.npy", IMAGES[:1400])
+        return shoal.fit(path, path.with_name("run"), representatives=request.param).path
+
+
+@pytest.fixture
+def run(fitted, tmp_path):
+    """A copy of the run, to be edited."""
+    return shoal.open(shutil.copytree(fitted, tmp_path / "run"))
 
 
 def predicted(run, rows, engine, **asked):

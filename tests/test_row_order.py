@@ -21,23 +21,29 @@ def repeated_rows():
     return rng.integers(0, 5, (900, 4)).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        IMAGES[:900],
-        IMAGES[:900].reshape(900, -1).astype(float),
-        overlapping_blobs(),
-        repeated_rows(),
-    ],
-    ids=["images", "vectors", "overlapping groups", "repeated rows"],
-)
+ROWS = {
+    "images": lambda: IMAGES[:600],
+    "vectors": lambda: IMAGES[:600].reshape(600, -1).astype(float),
+    "overlapping groups": overlapping_blobs,
+    "repeated rows": repeated_rows,
+}
+
+
+@pytest.fixture(scope="module", params=ROWS)
+def fitted(request):
+    """Rows, and the fit of them as they are."""
+    rows = ROWS[request.param]()
+    return rows, shoal.fit(rows, workers=1)
+
+
 @pytest.mark.parametrize("order", ["shuffled", "reversed", "sorted"])
-def test_other_orders_give_the_same_clusters(rows, order):
+def test_other_orders_give_the_same_clusters(fitted, order):
+    rows, one = fitted
     at = {
         "shuffled": np.random.default_rng(1).permutation(len(rows)),
         "reversed": np.arange(len(rows))[::-1],
         "sorted": np.lexsort(rows.reshape(len(rows), -1).T),
     }[order]
-    one, other = shoal.fit(rows, workers=1), shoal.fit(rows[at], workers=1)
+    other = shoal.fit(rows[at], workers=1)
     assert [layer.k for layer in one.layers] == [layer.k for layer in other.layers]
     assert adjusted_rand_score(one.labels()[at], other.labels()) == 1

@@ -21,7 +21,7 @@ import shoal
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-N = 700
+N = 280  # few, as the server takes some milliseconds a request
 PIXELS = (load_digits().images[:N] * 15).astype(np.uint8)
 TRUTH = load_digits().target[:N]
 
@@ -30,7 +30,7 @@ TRUTH = load_digits().target[:N]
 def bucket():
     """An S3 server; shards are small, so that each source has some."""
     with s3_server() as patch:
-        patch.setattr("shoal.stages.base._SHARD_ROWS", 300)
+        patch.setattr("shoal.stages.base._SHARD_ROWS", 100)
         yield "s3://shoal"
 
 
@@ -60,7 +60,7 @@ def zipped(root):
 
 def parquet(root):
     table = pa.table({"image": [png(at) for at in range(N)], "label": TRUTH})
-    pq.write_table(table, root / "x.parquet", row_group_size=250)
+    pq.write_table(table, root / "x.parquet", row_group_size=100)
     return "x.parquet"
 
 

@@ -20,8 +20,8 @@ import shoal
 from shoal import tiles
 from shoal.errors import RunError, SettingError
 
-M = 400  # representatives: fewer than rows, so that every pass there is is done
-ROWS = 120  # of a shard: 15 shards
+M = 300  # representatives: fewer than rows, so that every pass there is is done
+ROWS = 60  # of a shard: 15 shards of 900 rows
 FIT = f"""
 import sys
 import shoal.stages.base
@@ -41,7 +41,7 @@ def small_shards():
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("digits") / "digits.npy"
-    np.save(path, (load_digits().images * 15).astype(np.uint8))
+    np.save(path, (load_digits().images[:900] * 15).astype(np.uint8))
     return path
 
 
@@ -49,6 +49,30 @@ def digits(tmp_path_factory):
 def local(digits, small_shards):
     run = shoal.fit(digits, digits.parent / "local.shoal", representatives=M)
     return contents(run.path)
+
+
+@pytest.fixture(scope="module")
+def every_row(digits, small_shards):
+    run = shoal.fit(digits, digits.parent / "every.shoal", workers=1)
+    return contents(run.path)
+
+
+@pytest.fixture(scope="module")
+def of_photos(photos, small_shards, tmp_path_factory):
+    return contents(shoal.fit(photos, tmp_path_factory.mktemp("photos") / "run").path)
+
+
+@pytest.fixture(scope="module", params=[None, M], ids=["every row", "some representatives"])
+def grown(request, digits, small_shards):
+    """Settings with which the digits are added to a run of some of them, and what that makes."""
+    folder = digits.parent / f"grown-{request.param}"
+    folder.mkdir()
+    settings = {"previous": str(folder / "few"), "representatives": request.param}
+    np.save(folder / "few.npy", np.load(digits)[:700])
+    shoal.fit(folder / "few.npy", folder / "few", representatives=request.param)
+    run = shoal.fit(digits, folder / "all", **settings)
+    assert run.drift is not None
+    return settings, contents(run.path)
 
 
 @pytest.fixture(params=["beam", "dask"])
@@ -140,28 +164,19 @@ def test_a_fit_goes_on_elsewhere_where_it_stopped(tmp_path, digits, local, fit):
     assert contents(tmp_path / "run") == local
 
 
-def test_rows_that_are_each_a_representative(tmp_path, digits, fit):
-    one = shoal.fit(digits, tmp_path / "one", workers=1)
-    other = fit(digits, tmp_path / "other", representatives=None)
-    assert contents(one.path) == contents(other.path)
+def test_rows_that_are_each_a_representative(tmp_path, digits, fit, every_row):
+    run = fit(digits, tmp_path / "run", representatives=None)
+    assert contents(run.path) == every_row
 
 
-@pytest.mark.parametrize("m", [None, M], ids=["every row", "some representatives"])
-def test_rows_added_to_an_earlier_run(tmp_path, digits, fit, m):
-    images = np.load(digits)
-    np.save(tmp_path / "few.npy", images[:1400])
-    shoal.fit(tmp_path / "few.npy", tmp_path / "few", representatives=m)
-    settings = {"previous": str(tmp_path / "few"), "representatives": m}
-    one = shoal.fit(digits, tmp_path / "one", **settings)
-    other = fit(digits, tmp_path / "other", **settings)
-    assert one.drift is not None
-    assert contents(one.path) == contents(other.path)
+def test_rows_added_to_an_earlier_run(tmp_path, digits, fit, grown):
+    settings, expected = grown
+    assert contents(fit(digits, tmp_path / "run", **settings).path) == expected
 
 
-def test_photos_through_a_network(tmp_path, photos, fit):
-    one = shoal.fit(photos, tmp_path / "one")
-    other = fit(photos, tmp_path / "other", representatives=None)
-    assert contents(one.path) == contents(other.path)
+def test_photos_through_a_network(tmp_path, photos, fit, of_photos):
+    run = fit(photos, tmp_path / "run", representatives=None)
+    assert contents(run.path) == of_photos
 
 
 def test_the_task_that_travels_is_small(tmp_path, digits, engine, fit, monkeypatch):

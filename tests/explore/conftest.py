@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from starlette.testclient import TestClient
-from tests.explore.browsing import CHROMIUM, PATIENCE, ready, serving
+from tests.explore.browsing import CHROMIUM, PATIENCE, ready
 
 import shoal
 from shoal.explore.explorer import Explorer
@@ -109,12 +109,14 @@ def browser():
 
 @pytest.fixture
 def serve(tmp_path):
-    """Serve copies of runs; they stop when the pages that look at them are closed."""
+    """Serve copies of runs, by this process; they stop when the pages that look are closed."""
     with ExitStack() as stack:
 
-        def served(path, *words):
+        def served(path, **settings):
             shutil.copytree(path, tmp_path / path.name)
-            return stack.enter_context(serving(tmp_path / path.name, *words))
+            page = shoal.open(tmp_path / path.name).explore(tab=False, **settings)
+            stack.callback(page.stop)
+            return page.url
 
         served.stop = stack.close
         yield served

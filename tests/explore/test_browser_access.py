@@ -81,7 +81,7 @@ def test_names_are_shown_as_they_are_and_never_run(served, open_page):
 
 
 def test_a_reader_is_offered_no_edits(serve, digits_path, open_page):
-    page = open_page(serve(digits_path, "--read-only"))
+    page = open_page(serve(digits_path, read_only=True))
     page.locator("#cluster-0").click()
     page.wait_for_selector("h2:has-text('Cluster 0')")
     for key in ("l", "k", "?"):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium h
 def test_filters_and_an_area_add_up_with_the_clusters(serve, digits_path, tmp_path, open_page):
     lines = [f"{i % 7},{i / 10}" for i in range(600)]
     (tmp_path / "known.csv").write_text("week,weight\n" + "\n".join(lines) + "\n")
-    address = serve(digits_path, "--metadata", str(tmp_path / "known.csv"))
+    address = serve(digits_path, metadata=tmp_path / "known.csv")
     page = open_page(address, height=1800)  # so that all cards are drawn
     page.keyboard.press("i")
     page.get_by_role("checkbox", name="3").check()

@@ -75,6 +75,16 @@ def test_a_file_comes_whole_and_its_bytes_are_counted(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["net.onnx"]
 
 
+def test_a_file_is_flushed_before_it_has_its_name(tmp_path, monkeypatch):
+    found, flushed = tmp_path / "net.onnx", []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: flushed.append((os.fstat(file).st_size, found.exists()))
+    )
+    with server() as served:
+        fetch(served, found)
+    assert flushed == [(len(DATA), False)]
+
+
 def test_a_broken_connection_goes_on_where_it_was(tmp_path):
     path, counted = tmp_path / "net.onnx", []
     cuts = [{"cut": 300_000}, {"cut": 600_000}, {"status": 503}, {"cut": 900_000}, {"status": 502}]

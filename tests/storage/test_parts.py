@@ -52,6 +52,21 @@ def test_json_is_read_back_with_numpy_numbers_as_numbers(tmp_path):
     assert read_json(tmp_path / "a.json") == {"a": [1, None, "é"], "b": 0.5}
 
 
+def test_a_file_is_flushed_before_it_has_its_name(tmp_path, monkeypatch):
+    sizes, was_there = [], []
+
+    def fsync(file):
+        sizes.append(os.fstat(file).st_size)
+        was_there.append((tmp_path / "a.json").exists())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_json(tmp_path / "a.json", {"a": 1})
+    with parts.replacing(tmp_path / "b.bin") as temporary:
+        temporary.write_bytes(b"abc")
+    assert sizes == [(tmp_path / "a.json").stat().st_size, 3]
+    assert was_there[0] is False
+
+
 def test_the_same_gives_the_same_bytes(tmp_path):
     for name in ("1", "2"):
         write_npy(tmp_path / f"{name}.npy", np.asarray(ARRAYS[0], order="CF"[name == "2"]))
