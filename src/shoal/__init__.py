@@ -14,6 +14,7 @@
     run.predict("new/")          # clusters of new rows
     run.edits.merge([3, 7])      # corrections, which can be undone
     run.evaluate(classes)        # beside true classes
+    run.label(classes)           # names clusters by the class that most of their rows have
 
     shoal.plan("photos/")        # what a fit would do, and what it takes
     shoal.find_duplicates("photos/")

@@ -33,6 +33,7 @@ from shoal.edits.plans import existing
 from shoal.engines.options import EngineOptions
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
+from shoal.labelling import Labelling, known_rows, label_clusters
 from shoal.methods import METHODS
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
@@ -289,17 +290,8 @@ class Run:
         InputError
             When there is not one label a row.
         """
-        true = np.asarray(truth)
-        if self._result.taken is not None and true.shape == (self.sample_of,):
-            true = true[self._result.taken]
-        if true.shape != (self.n_rows,):
-            raise InputError(
-                f"the truth has shape {true.shape}, but the run has {self.n_rows:,} rows: "
-                "one label a row is needed"
-            )
-        known = (
-            true >= 0 if np.issubdtype(true.dtype, np.signedinteger) else np.ones(len(true), bool)
-        )
+        true = self._classes(truth, "truth")
+        known = known_rows(true)
         if not known.any():
             raise InputError("no row has a known class: there is nothing to compare with")
         at = {layer.k: number for number, layer in enumerate(self.layers)}
@@ -317,6 +309,67 @@ class Run:
                 self._scores(rows, cut, at.get(cut.cut))
                 for rows, cut in zip(counted, asked, strict=True)
             )
+
+    def _classes(self, given: ArrayLike, name: str) -> NDArray:
+        """Return true classes as an array, one a row, of a sample those of its rows."""
+        true = np.asarray(given)
+        if self._result.taken is not None and true.shape == (self.sample_of,):
+            true = true[self._result.taken]
+        if true.shape != (self.n_rows,):
+            raise InputError(
+                f"the {name} has shape {true.shape}, but the run has {self.n_rows:,} rows: "
+                "one label a row is needed"
+            )
+        return true
+
+    def label(
+        self,
+        truth: ArrayLike,
+        test: ArrayLike | None = None,
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        names: Sequence[str] | None = None,
+        replace: bool = False,
+    ) -> Labelling:
+        """Name each cluster by the class that most of its labelled rows have.
+
+        The names are edits, which can be undone. Clusters that share a class are told apart by a
+        number: ``3``, ``3 (2)``.
+
+        Parameters
+        ----------
+        truth
+            (N,) labels of any kind; whole numbers below 0 are rows of no known class.
+        test
+            (N,) labels that are held out: their rows have no say, and show how well the names do.
+        layer, k
+            Another cut to name the clusters of; the edits then start anew from it.
+        names
+            What classes are called that are whole numbers from 0 on.
+        replace
+            Replace names that clusters have already. Locked clusters keep theirs.
+
+        Returns
+        -------
+        Labelling
+            The class of each cluster, and the accuracy by majority label; its `score` tells that
+            of new rows.
+
+        Raises
+        ------
+        InputError
+            When there is not one label a row, or no row has a say.
+        """
+        named = layer is not None or k is not None
+        return label_clusters(
+            self.edits,
+            self._classes(truth, "truth"),
+            None if test is None else self._classes(test, "test"),
+            names=names,
+            k=self._result.chosen_k(layer, k) if named else None,
+            replace=replace,
+        )
 
     def _scores(self, rows: Contingency, found: Clustering, layer: int | None) -> dict[str, Any]:
         """Give all scores of one cut, or of the edited clusters."""

@@ -20,6 +20,7 @@ from shoal.cli import (
     export,
     fit,
     info,
+    label,
     labels,
     layers,
     make_tiles,
@@ -123,6 +124,7 @@ def _without_command(
 app.command("fit", cls=EngineOptions)(fit.fit)
 app.command("layers")(layers.layers)
 app.command("labels")(labels.labels)
+app.command("label")(label.label)
 app.command("eval", cls=EngineOptions)(evaluate.evaluate)
 app.command("predict", cls=EngineOptions)(predict.predict)
 app.command("export")(export.export)

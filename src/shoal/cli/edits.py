@@ -106,7 +106,7 @@ def edits(
     labels, export and predict give; nothing is ever lost: undo goes back to the beginning.
     """
     edits = open_run(run).edits
-    edits.author = _who()
+    edits.author = author_name()
     given = {
         "--merge": merge,
         "--split": split,
@@ -337,7 +337,7 @@ def _ids(option: str, text: str) -> list[int]:
     return [_id(option, word) for word in text.split(",")]
 
 
-def _who() -> str:
+def author_name() -> str:
     """Name who edits, for the log."""
     try:
         return getpass.getuser()

@@ -1,0 +1,147 @@
+"""``shoal label``."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.edits import author_name
+from shoal.cli.options import JsonOption, KOption, LayerOption, RunArgument
+from shoal.cli.output import command, number, print_json, print_next, print_table, remark, say
+from shoal.cli.runs import cut, open_run
+from shoal.core.plural import plural
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from shoal.api import Run
+    from shoal.cli.truth import Truth
+    from shoal.labelling import Labelling
+
+
+def label(
+    run: RunArgument,
+    truth: Annotated[
+        str,
+        typer.Option(
+            "--truth",
+            metavar="FILE",
+            help="True classes, as for shoal eval. [default: labels, those that lie with the rows]",
+            show_default=False,
+        ),
+    ] = "labels",
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="NAME", help="The array or column.", show_default=False),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            "--test",
+            metavar="FILE",
+            help="Classes of rows of the run that have no say, as for --truth: the accuracy is "
+            "measured on them, too.",
+            show_default=False,
+        ),
+    ] = None,
+    test_images: Annotated[
+        str | None,
+        typer.Option(
+            "--test-images",
+            metavar="SOURCE",
+            help="New images (or vectors) to measure on, with labels that lie with them or folders "
+            "for classes.",
+            show_default=False,
+        ),
+    ] = None,
+    layer: LayerOption = None,
+    k: KOption = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace names that clusters have already.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Name each cluster by the class that most of its labelled rows have, and measure it.
+
+    The names are edits: shoal edits RUN --undo takes them back.
+    """
+    import numpy as np
+
+    from shoal.cli.truth import read_truth
+
+    opened = open_run(run)
+    chosen: dict[str, Any] = dict(cut(opened, layer, k))
+    known = read_truth(truth, opened.source, key)
+    held_out = read_truth(test, opened.source, key) if test is not None else None
+    fresh = _new_rows(opened, test_images, key) if test_images is not None else None
+    names = list(dict.fromkeys(n for t in (known, held_out) if t is not None for n in t.names))
+    opened.edits.author = author_name()
+    found = opened.label(
+        _recoded(known, names),
+        None if held_out is None else _recoded(held_out, names),
+        names=names,
+        replace=replace,
+        **chosen,
+    )
+    new: dict[str, Any] = {}
+    if fresh is not None:
+        rows, classes = fresh
+        names += [name for name in classes.names if name not in names]
+        clusters = opened.predict(rows, **chosen).cluster
+        true = _recoded(classes, names)
+        new = {"new_accuracy": found.score(clusters, true), "new_rows": int(np.sum(true >= 0))}
+    if json:
+        facts = {n: getattr(found, n) for n in ("accuracy", "labelled", "test_accuracy", "tested")}
+        more = {"named": found.named, "kept": found.kept, "edits": found.edits}
+        print_json({"run": opened.path, **facts, **new, **more, "clusters": found.records()})
+        return
+    _print(opened, found, new)
+
+
+def _new_rows(run: Run, where: str, key: str | None) -> tuple[Any, Truth]:
+    """Open new rows, and read the classes that lie with them."""
+    from shoal.cli.truth import FOLDERS, LABELS, read_truth
+    from shoal.sources import Labelled
+
+    rows = run.model.open(where)
+    labels = rows.labels(key) if isinstance(rows, Labelled) else None
+    return rows, read_truth(FOLDERS if labels is None else LABELS, rows, key)
+
+
+def _recoded(truth: Truth, names: list[str]) -> NDArray[Any]:
+    """Return classes as numbers of other names, −1 where not known."""
+    import numpy as np
+
+    place = np.array([*(names.index(name) for name in truth.names), -1], np.int32)
+    return place[truth.classes]
+
+
+def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
+    """Print each cluster with its class, the accuracies, and how to go back."""
+    for cluster in found.kept:
+        remark(f"cluster {cluster} keeps its name (--replace changes it, unless it is locked)")
+    lines = [
+        [
+            str(line["cluster"]),
+            line["label"] or "–",
+            line["name"] or "",
+            number(line["rows"]),
+            number(line["labelled"]),
+            number(line["purity"], 3),
+        ]
+        for line in found.records()
+    ]
+    names = ("cluster", "label", "name", "rows", "labelled", "purity")
+    print_table(f"{run.path}", names, lines, texts=("label", "name"))
+    say(f"Accuracy by majority label: {found.accuracy:.4f} of {plural(found.labelled, 'row')}.")
+    if not math.isnan(found.test_accuracy):
+        rows = plural(found.tested, "row")
+        say(f"Held out: {found.test_accuracy:.4f} of {rows} that had no say.")
+    if new:
+        say(f"New: {new['new_accuracy']:.4f} of {plural(new['new_rows'], 'row')}.")
+    if found.edits:
+        print_next(
+            [(command("shoal", "edits", run.path, "--undo", found.edits), "take the names back")]
+        )

@@ -1,0 +1,237 @@
+"""Naming clusters by the true class that most of their labelled rows have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shoal.core.metrics import Contingency, added, contingency
+from shoal.core.shown import Tabular
+from shoal.edits import Curation
+from shoal.errors import InputError
+
+_LONGEST = 60  # letters of a class in a name
+
+
+@dataclass(frozen=True)
+class Labelling(Tabular):
+    """The class of each cluster by majority, and how often it is right.
+
+    Attributes
+    ----------
+    classes : dict
+        The class that most labelled rows of each cluster have; clusters without any are missing.
+    lines : list of dict
+        For each cluster, the largest first: cluster, rows, label, name, labelled (rows with a say),
+        purity (share of these that are of the class).
+    accuracy : float
+        Share of the rows with a say whose class is that of their cluster.
+    labelled : int
+        Rows with a say.
+    test_accuracy : float
+        The same of the rows held out; NaN without any.
+    tested : int
+        Rows held out.
+    named : int
+        Clusters that were named.
+    kept : tuple of int
+        Clusters that have a name of a person, or are locked, and were left as they are.
+    edits : int
+        Edits that this took: so many undo it.
+    """
+
+    classes: Mapping[int, Any]
+    lines: Sequence[Mapping[str, Any]]
+    accuracy: float
+    labelled: int
+    test_accuracy: float
+    tested: int
+    named: int
+    kept: tuple[int, ...]
+    edits: int
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the lines."""
+        return [dict(line) for line in self.lines]
+
+    def score(self, clusters: ArrayLike, truth: ArrayLike) -> float:
+        """Accuracy by majority label of other rows, such as new ones: see `Run.predict`.
+
+        Parameters
+        ----------
+        clusters
+            (n,) their clusters; one without a class, or below 0, is wrong.
+        truth
+            (n,) their classes; whole numbers below 0 are not known and left out.
+
+        Raises
+        ------
+        InputError
+            When there is not one class a cluster, or none is known.
+        """
+        found, true = np.asarray(clusters), np.asarray(truth)
+        if found.shape != true.shape:
+            raise InputError(f"{found.size:,} clusters, but {true.size:,} classes")
+        known = known_rows(true)
+        if not known.any():
+            raise InputError("no row has a known class: there is nothing to compare with")
+        return _accuracy(contingency(true[known], found[known]), self.classes)
+
+
+def known_rows(truth: NDArray) -> NDArray[np.bool_]:
+    """Return which rows have a known class: whole numbers below 0 are none."""
+    if np.issubdtype(truth.dtype, np.signedinteger):
+        return truth >= 0
+    return np.ones(len(truth), bool)
+
+
+def label_clusters(
+    curation: Curation,
+    truth: NDArray,
+    test: NDArray | None,
+    *,
+    names: Sequence[str] | None = None,
+    k: int | None = None,
+    replace: bool = False,
+) -> Labelling:
+    """Name each cluster by the class that most of its labelled rows have; see `Run.label`.
+
+    Parameters
+    ----------
+    curation
+        The edits, to which this adds: all of it, or nothing.
+    truth, test
+        (N,) classes; rows whose class `test` knows have no say.
+    names
+        What classes that are whole numbers are called.
+    k
+        The cut to start the edits anew from, if not the one that they started from.
+    replace
+        Whether names that are there already give way.
+    """
+    tested = known_rows(test) if test is not None else np.zeros(len(truth), bool)
+    known = known_rows(truth) & ~tested
+    if not known.any():
+        raise InputError("no row has a known class and a say: there is nothing to name clusters by")
+    before = curation.refresh()
+    with curation.together():
+        if k is not None and k != curation.k:
+            curation.start_from(k=k)
+        counted = _count(curation, truth, known)
+        classes = _majority(counted)
+        kept = _kept(curation, replace)
+        called = {c: _word(label, names) for c, label in classes.items() if c not in kept}
+        named = _rename(curation, called)
+    held_out = _count(curation, test, tested) if test is not None and tested.any() else None
+    return Labelling(
+        classes,
+        _lines(curation, counted, classes, names),
+        _accuracy(counted, classes),
+        int(known.sum()),
+        float("nan") if held_out is None else _accuracy(held_out, classes),
+        int(tested.sum()),
+        named,
+        tuple(sorted(c for c in kept if c in classes)),
+        curation.seq - before,
+    )
+
+
+def _count(curation: Curation, truth: NDArray, wanted: NDArray[np.bool_]) -> Contingency:
+    """Count the wanted rows by class and cluster, shard by shard."""
+    total = None
+    for start, labels in curation.blocks():
+        rows = slice(start, start + len(labels))
+        there = wanted[rows]
+        if there.any():
+            more = contingency(truth[rows][there], labels[there])
+            total = more if total is None else added(total, more)
+    assert total is not None  # callers have seen a wanted row
+    return total
+
+
+def _majority(counted: Contingency) -> dict[int, Any]:
+    """Return the class that most rows of each cluster have, the first of those with as many."""
+    if not len(counted.clusters):
+        return {}
+    best = np.asarray(counted.table.argmax(axis=0)).ravel()
+    found = counted.classes[best].tolist()
+    return dict(zip(counted.clusters.tolist(), found, strict=True))
+
+
+def _accuracy(counted: Contingency, classes: Mapping[int, Any]) -> float:
+    """Share of the counted rows that are of their cluster's class; noise is wrong."""
+    place = {label: at for at, label in enumerate(counted.classes.tolist())}
+    table = counted.table.tocsc()
+    right = sum(
+        int(table[place[classes[cluster]], at])
+        for at, cluster in enumerate(counted.clusters.tolist())
+        if classes.get(cluster) in place
+    )
+    return right / (int(counted.table.sum()) + int(counted.noise.sum()))
+
+
+def _kept(curation: Curation, replace: bool) -> set[int]:
+    """Return the clusters whose names stay."""
+    clusters = curation.state.clusters.values()
+    return {c.id for c in clusters if c.locked or (c.name is not None and not replace)}
+
+
+def _word(label: Any, names: Sequence[str] | None) -> str:
+    """Return what a class is called, in a length that names of clusters may have."""
+    word = str(label if names is None else names[label]).strip() or "(empty)"
+    return word if len(word) <= _LONGEST else f"{word[: _LONGEST - 1]}…"
+
+
+def _rename(curation: Curation, called: Mapping[int, str]) -> int:
+    """Name clusters; those that share a class, the largest first: ``3``, ``3 (2)``, ``3 (3)``."""
+    state = curation.state
+    order = sorted(called, key=lambda c: (-state.sizes[c], c))
+    taken = {c.name for c in state.clusters.values() if c.name is not None and c.id not in called}
+    times: Counter[str] = Counter()
+    wanted = {}
+    for cluster in order:
+        name = word = called[cluster]
+        while name in taken:
+            times[word] += 1
+            name = f"{word} ({times[word] + 1})"
+        taken.add(name)
+        wanted[cluster] = name
+    changed = [c for c in order if state.clusters[c].name != wanted[c]]
+    for cluster in changed:  # so that no new name meets an old one
+        if state.clusters[cluster].name is not None:
+            curation.rename(cluster, None)
+    for cluster in changed:
+        curation.rename(cluster, wanted[cluster])
+    return len(changed)
+
+
+def _lines(
+    curation: Curation,
+    counted: Contingency,
+    classes: Mapping[int, Any],
+    names: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    """Return a line for each cluster."""
+    sums = np.asarray(counted.table.sum(axis=0)).tolist()
+    most = np.asarray(counted.table.max(axis=0).todense()).ravel().tolist()
+    says = dict(zip(counted.clusters.tolist(), zip(sums, most, strict=True), strict=True))
+    lines = []
+    for line in curation.listing():
+        labelled, right = says.get(line["cluster"], (0, 0))
+        label = classes.get(line["cluster"])
+        lines.append(
+            {
+                "cluster": line["cluster"],
+                "rows": line["rows"],
+                "label": None if label is None else _word(label, names),
+                "name": line["name"],
+                "labelled": labelled,
+                "purity": right / labelled if labelled else float("nan"),
+            }
+        )
+    return lines
