@@ -18,6 +18,7 @@
 
     shoal.plan("photos/")        # what a fit would do, and what it takes
     shoal.find_duplicates("photos/")
+    shoal.compare_methods("photos/", ["kmeans", "gmm", "shoal"], "methods/", k=10)
     shoal.make_palette("photo.jpg", 25).write("photo.png")
 
 ``help(shoal.fit)`` lists every setting. The same is done in a terminal by ``shoal --help``.
@@ -32,6 +33,7 @@ if typing.TYPE_CHECKING:
     from shoal.duplicates import Duplicates, find_duplicates
     from shoal.errors import InputError, RunError, ShoalError
     from shoal.features.encoder_files import encoders, get_encoder
+    from shoal.method_comparison import MethodComparison, compare_methods
     from shoal.model import Model, Prediction
     from shoal.palettes import Palette, make_palette
     from shoal.sources import open_source
@@ -39,6 +41,7 @@ if typing.TYPE_CHECKING:
 __all__ = [
     "Duplicates",
     "InputError",
+    "MethodComparison",
     "Model",
     "Palette",
     "Prediction",
@@ -46,6 +49,7 @@ __all__ = [
     "RunError",
     "ShoalError",
     "__version__",
+    "compare_methods",
     "encoders",
     "find_duplicates",
     "fit",
@@ -61,6 +65,8 @@ _HOMES = {
     "open": "api",
     "plan": "api",
     "Run": "api",
+    "MethodComparison": "method_comparison",
+    "compare_methods": "method_comparison",
     "Model": "model",
     "Prediction": "model",
     "open_source": "sources",

@@ -24,6 +24,7 @@ from shoal.cli import (
     labels,
     layers,
     make_tiles,
+    methods,
     palette,
     predict,
     quality,
@@ -129,6 +130,7 @@ app.command("eval", cls=EngineOptions)(evaluate.evaluate)
 app.command("predict", cls=EngineOptions)(predict.predict)
 app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
+app.command("methods")(methods.methods)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
 app.command("quality")(quality.quality)

@@ -1,0 +1,231 @@
+"""``shoal methods``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoal.cli.options import JsonOption, QuietOption, place, with_settings
+from shoal.cli.output import command, duration, number, print_json, print_next, print_table, say
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.method_comparison import MethodComparison
+
+_SETTINGS = (
+    *("features", "k", "seed", "memory", "workers", "as_", "key", "shape", "dtype", "images"),
+    *("pages", "columns", "leave_out", "categories", "representatives", "sample", "parameters"),
+)
+_MEASURES = ("inertia", "silhouette", "accuracy", "purity", "nmi", "ami", "ari")
+
+
+@with_settings(_SETTINGS)
+def methods(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="What shoal fit takes; without it, the methods are listed.",
+            show_default=False,
+        ),
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            metavar="NAME[,NAME]",
+            help="The methods to compare.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=place,
+            metavar="DIR",
+            help="Folder for a run of each method, and the page methods.html.",
+            show_default=False,
+        ),
+    ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth",
+            metavar="FILE",
+            help="True classes, as shoal eval takes them.",
+            show_default=False,
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    **settings: Any,
+) -> None:
+    """List the clustering methods, or compare some of them on the same features.
+
+    A comparison prints K, noise, time, memory and measures of each method, and how far any two
+    agree (adjusted Rand index). Parameters are given with their method: --set dbscan.eps=0.3.
+    """
+    if source is None:
+        if names is not None or out is not None or truth is not None:
+            raise InputError("to compare methods, give a SOURCE first: shoal methods SOURCE …")
+        _list(json)
+        return
+    if names is None or out is None:
+        missing = "--methods NAME,NAME" if names is None else "-o DIR"
+        raise InputError(f"to compare methods on {source}, give {missing}, too")
+    from shoal.method_comparison import compare_methods
+    from shoal.progress import RichProgress, Silent
+
+    given = {name: value for name, value in settings.items() if value not in (None, [])}
+    with RichProgress() as bars:
+        found = compare_methods(
+            source,
+            [word.strip() for word in names.split(",") if word.strip()],
+            out,
+            truth=None if truth is None else _truth(source, truth, given),
+            progress=Silent() if quiet else bars,
+            **given,
+        )
+    if json:
+        print_json(
+            {
+                "methods": found.table,
+                "agreement": {"methods": list(found.runs), "ari": found.agreement.tolist()},
+                "page": found.page,
+                "runs": {name: run.path for name, run in found.runs.items()},
+            }
+        )
+        return
+    _print(found)
+
+
+def method_facts() -> list[dict[str, Any]]:
+    """Return what people are told of each method, Shoal's own first."""
+    from shoal.methods import DEFAULT, METHODS
+
+    own = {
+        "name": DEFAULT,
+        "family": "graphs",
+        "k": "found, or given",
+        "rows": "all",
+        "weights": True,
+        "noise": False,
+        "soft": False,
+        "dendrogram": True,
+        "predicts": "vote of the nearest",
+        "cost": "time m·log m about, memory m·d",
+        "summary": "Shoal's own: one tree, the layers that the data mark, how sure they are.",
+        "parameters": [],
+    }
+    return [own] + [
+        {
+            "name": method.name,
+            "family": method.family,
+            "k": "needed" if method.needs_k else "found, or given" if method.takes_k else "found",
+            "rows": "all" if method.most is None else f"up to {method.most:,}",
+            "weights": method.weighted,
+            "noise": method.noise,
+            "soft": method.soft,
+            "dendrogram": method.hierarchical,
+            "predicts": method.predicts,
+            "cost": method.cost,
+            "summary": method.summary,
+            "parameters": [
+                {
+                    "name": parameter.name,
+                    "default": parameter.default,
+                    "rule": parameter.rule,
+                    "help": parameter.help,
+                }
+                for parameter in method.parameters
+            ],
+        }
+        for method in METHODS.values()
+    ]
+
+
+def _list(json: bool) -> None:
+    """Print the methods."""
+    facts = method_facts()
+    if json:
+        print_json(facts)
+        return
+    names = ("method", "family", "K", "rows", "weights", "noise", "soft", "new rows by")
+    lines = [
+        [
+            *(fact[name] for name in ("name", "family", "k", "rows")),
+            *("yes" if fact[name] else "" for name in ("weights", "noise", "soft")),
+            fact["predicts"],
+        ]
+        for fact in facts
+    ]
+    print_table("", names, lines, texts=names)
+    say("More rows than a method takes are summarised by weighted representatives first.")
+    say("Where K is needed and not given, it is chosen by the silhouette (--k auto).")
+    say()
+    for fact in facts:
+        options = ", ".join(_parameter(one) for one in fact["parameters"])
+        say(f"{fact['name']}: {fact['summary']} Cost: {fact['cost']}.")
+        if options:
+            say(f"  --set {options}")
+    print_next(
+        [
+            (command("shoal", "fit", "SOURCE", "--method", "kmeans", "--k", "10"), "fit one"),
+            (
+                command("shoal", "methods", "SOURCE", "--methods", "kmeans,gmm,shoal", "-o", "DIR"),
+                "compare some",
+            ),
+        ]
+    )
+
+
+def _parameter(one: dict[str, Any]) -> str:
+    """Write a parameter with its default."""
+    default = "auto" if one["default"] is None else one["default"]
+    return f"{one['name']}={default}"
+
+
+def _truth(source: str, truth: str, given: dict[str, Any]) -> Any:
+    """Read the true classes of the rows."""
+    from shoal.cli.truth import read_truth
+    from shoal.sources import open_source
+
+    names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
+    from shoal.settings import fit_settings
+
+    checked = fit_settings(**{name: given[name] for name in names if name in given})
+    opened = open_source(source, **{name: getattr(checked, name) for name in names})
+    return read_truth(truth, opened).classes
+
+
+def _print(found: MethodComparison) -> None:
+    """Print the table of measures, the agreement, and what was left out."""
+    known = [record for record in found.table if "declined" not in record]
+    measures = [name for name in _MEASURES if name in known[0]]
+    lines = [
+        [
+            record["method"],
+            number(record["k"]),
+            "" if record["noise"] is None else f"{100 * record['noise']:.1f} %",
+            duration(record["seconds"]),
+            "" if record["memory_mib"] is None else f"{record['memory_mib']:,} MiB",
+            *(number(record[name], 3) for name in measures),
+        ]
+        for record in known
+    ]
+    head = ("method", "K", "noise", "time", "memory", *measures)
+    print_table("Methods on the same features", head, lines)
+    names = list(found.runs)
+    pairs = [
+        [name, *(number(float(value)) for value in line)]
+        for name, line in zip(names, found.agreement, strict=True)
+    ]
+    print_table("Agreement (adjusted Rand index)", ("", *names), pairs)
+    for record in found.table:
+        if "declined" in record:
+            say(f"{record['method']} was left out: {record['declined']}")
+    say(f"{found.page}: all side by side")
