@@ -18,7 +18,6 @@ from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
 from shoal.methods import DEFAULT, METHODS, NAMES, method_name, parse_assignments
-from shoal.methods.run import check_k
 
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -522,7 +521,7 @@ def _check_method(settings: FitSettings) -> None:
             )
         return
     METHODS[name].resolved(parse_assignments(settings.parameters))
-    check_k(METHODS[name], settings.k)
+    METHODS[name].check_k(settings.k)
     for other in _OF_SHOAL:
         value = getattr(settings, other)
         if value is not None:

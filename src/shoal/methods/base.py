@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.plural import plural
 from shoal.errors import SettingError
 from shoal.methods.rules import Rule
 
@@ -181,6 +182,26 @@ class Method:
                 raise SettingError(_unknown(self.name, name, list(known)))
         values = {name: parameter.default for name, parameter in known.items()}
         return values | {name: known[name].parse(value) for name, value in given.items()}
+
+    def check_k(self, k: int | None, m: int | None = None) -> None:
+        """Refuse a number of clusters that the method cannot be told, or more than m rows.
+
+        Raises
+        ------
+        SettingError
+        """
+        if k is None:
+            return
+        if not self.takes_k:
+            finds = ", ".join(parameter.name for parameter in self.parameters)
+            raise SettingError(
+                f"{self.name} finds the number of clusters itself; got k {k}: leave it out, or "
+                f"change its parameters ({finds})"
+            )
+        if m is not None and k > m:
+            raise SettingError(
+                f"k {k:,}, but there are {plural(m, 'distinct row')}: give at most {m:,}"
+            )
 
     def most_rows(self, memory: int) -> int | None:
         """Return the most rows that it takes within half of some memory; None for any number."""

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shoal.core.hashes import row_hashes
 from shoal.core.nearest import nearest_of
-from shoal.core.plural import plural
-from shoal.errors import InputError, SettingError
+from shoal.errors import InputError
 from shoal.methods import METHODS
 from shoal.methods.base import Method, Partition
 
@@ -74,7 +73,7 @@ def run_method(
     method = METHODS[name]
     rows, heavy = _checked(vectors, weights)
     values = method.resolved(parameters or {})
-    check_k(method, k, len(rows))
+    method.check_k(k, len(rows))
     most = method.most_rows(memory)
     if most is not None and len(rows) > most:
         raise InputError(
@@ -93,27 +92,6 @@ def run_method(
             chosen = (note,)
         found = _fit(method, rows, heavy, seed, k, values, most)
     return _tidy(_in_place(replace(found, notes=(*chosen, *found.notes)), order))
-
-
-def check_k(method: Method, k: int | None, m: int | None = None) -> None:
-    """Refuse a number of clusters that a method cannot be told, or more than there are rows.
-
-    Raises
-    ------
-    SettingError
-    """
-    if k is None:
-        return
-    if not method.takes_k:
-        finds = ", ".join(parameter.name for parameter in method.parameters)
-        raise SettingError(
-            f"{method.name} finds the number of clusters itself; got k {k}: leave it out, or "
-            f"change its parameters ({finds})"
-        )
-    if m is not None and k > m:
-        raise SettingError(
-            f"k {k:,}, but there are {plural(m, 'distinct row')}: give at most {m:,}"
-        )
 
 
 def _checked(
