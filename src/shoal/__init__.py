@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
     from shoal.duplicates import Duplicates, find_duplicates
     from shoal.errors import InputError, RunError, ShoalError
     from shoal.features.encoder_files import encoders, get_encoder
+    from shoal.k_choice import choose_k
     from shoal.method_comparison import MethodComparison, compare_methods
     from shoal.model import Model, Prediction
     from shoal.palettes import Palette, make_palette
@@ -49,6 +50,7 @@ __all__ = [
     "RunError",
     "ShoalError",
     "__version__",
+    "choose_k",
     "compare_methods",
     "encoders",
     "find_duplicates",
@@ -65,6 +67,7 @@ _HOMES = {
     "open": "api",
     "plan": "api",
     "Run": "api",
+    "choose_k": "k_choice",
     "MethodComparison": "method_comparison",
     "compare_methods": "method_comparison",
     "Model": "model",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from shoal.cli import (
+    choose_k,
     compare,
     demo,
     duplicates,
@@ -131,6 +132,7 @@ app.command("predict", cls=EngineOptions)(predict.predict)
 app.command("export")(export.export)
 app.command("edits", cls=edits.BareNumbers)(edits.edits)
 app.command("methods")(methods.methods)
+app.command("choose-k")(choose_k.choose_k)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
 app.command("quality")(quality.quality)

@@ -71,7 +71,7 @@ def run_method(
     from threadpoolctl import threadpool_limits
 
     method = METHODS[name]
-    rows, heavy = _checked(vectors, weights)
+    rows, heavy = checked_rows(vectors, weights)
     values = method.resolved(parameters or {})
     method.check_k(k, len(rows))
     most = method.most_rows(memory)
@@ -90,11 +90,11 @@ def run_method(
         if k is None and method.needs_k:
             k, note = choose_k(method, rows, heavy, seed, values)
             chosen = (note,)
-        found = _fit(method, rows, heavy, seed, k, values, most)
+        found = fit_method(method, rows, heavy, seed, k, values, most)
     return _tidy(_in_place(replace(found, notes=(*chosen, *found.notes)), order))
 
 
-def _checked(
+def checked_rows(
     vectors: ArrayLike, weights: ArrayLike | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return rows and weights as the methods take them."""
@@ -133,14 +133,14 @@ def choose_k(
         heavy = np.ones(len(at))
     most = min(_MOST_K, len(some) - 1)
     found = {
-        k: silhouette(some, _fit(method, some, heavy, seed, k, values, None).labels, heavy)
+        k: silhouette(some, fit_method(method, some, heavy, seed, k, values, None).labels, heavy)
         for k in range(2, most + 1)
     }
     best = max(found, key=lambda k: (found[k], -k))
     return best, f"K = {best}, the largest silhouette ({found[best]:.3f}) of 2 to {most}."
 
 
-def _fit(
+def fit_method(
     method: Method,
     rows: NDArray[np.float32],
     weights: NDArray[np.float64],

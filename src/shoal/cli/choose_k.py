@@ -1,0 +1,156 @@
+"""``shoal choose-k``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
+from shoal.cli.output import number, print_json, print_table, say
+from shoal.errors import InputError
+
+_SETTINGS = (
+    *("features", "seed", "memory", "workers", "as_", "key", "shape", "dtype", "pages"),
+    *("columns", "leave_out", "categories", "representatives", "sample", "parameters"),
+)
+_NAMES = {
+    "elbow": "elbow of the inertia",
+    "silhouette": "silhouette",
+    "calinski_harabasz": "Caliński–Harabasz",
+    "davies_bouldin": "Davies–Bouldin",
+    "gap": "gap statistic",
+    "strength": "prediction strength",
+    "bic": "BIC",
+}
+_COLUMNS = ("inertia", *(name for name in _NAMES if name != "elbow"))
+_MOST = 1000  # numbers of clusters that are tried
+
+
+@with_settings(_SETTINGS)
+def choose_k(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="What shoal fit takes, or a run.", show_default=False
+        ),
+    ],
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="A method that can be told K.")
+    ] = "kmeans",
+    numbers: Annotated[
+        str, typer.Option("--range", metavar="LOW:HIGH", help="The K to try.")
+    ] = "2:30",
+    references: Annotated[
+        int | None,
+        typer.Option(
+            "--references",
+            metavar="N",
+            min=0,
+            max=1000,
+            help="Structureless sets for the gap statistic. [default: 10 for k-means and "
+            "dendrograms, 0 for methods that are fitted anew for each K]",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            parser=place,
+            metavar="FILE",
+            help="Draw all criteria: .png, .svg or .pdf.",
+            show_default=False,
+        ),
+    ] = None,
+    force: ForceOption = False,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+    **settings: Any,
+) -> None:
+    """Say which number of clusters each criterion would pick.
+
+    Elbow, silhouette, Caliński–Harabasz, Davies–Bouldin, gap statistic, prediction strength, for
+    mixtures BIC, and Shoal's own layers beside.
+    """
+    from shoal.k_choice import choose_k as choose
+    from shoal.progress import RichProgress, Silent
+
+    ks = parse_range(numbers)
+    if out is not None:
+        from shoal.export.base import refuse_existing
+        from shoal.export.k_picture import check_picture
+
+        refuse_existing(out, force)
+        check_picture(out)
+    given = {name: value for name, value in settings.items() if value not in (None, [])}
+    parameters = given.pop("parameters", ())
+    with RichProgress() as bars:
+        found, layers = choose(
+            source,
+            method=method,
+            ks=ks,
+            parameters=parameters,
+            references=references,
+            progress=Silent() if quiet else bars,
+            **given,
+        )
+    if out is not None:
+        from shoal.export.k_picture import write_k_picture
+
+        write_k_picture(out, found, layers)
+    if json:
+        facts = {"table": list(found.table), "picks": found.picks, "layers": layers}
+        print_json({"method": found.method, **facts, "picture": out})
+        return
+    shown = [name for name in _COLUMNS if any(one[name] is not None for one in found.table)]
+    lines = [
+        [str(one["k"]), *(number(one[name], 0 if name == "bic" else 3) for name in shown)]
+        for one in found.table
+    ]
+    heads = ["K", *(_NAMES.get(name, name).removesuffix(" statistic") for name in shown)]
+    print_table(f"{found.method} by K", heads, lines)
+    _say_picks(found.picks, found.agreed, layers)
+    if out is not None:
+        say(f"{out}: all criteria")
+
+
+def _say_picks(picks: dict[str, int], agreed: int, layers: list[int]) -> None:
+    """Say what each criterion would pick, and how far they agree."""
+    for name, pick in picks.items():
+        say(f"{_NAMES[name]}: K = {pick}")
+    if layers:
+        more = f" (other layers: {', '.join(map(str, layers[1:]))})" if layers[1:] else ""
+        say(f"Shoal's primary layer: K = {layers[0]}{more}")
+    count = list(picks.values()).count(agreed)
+    if count == len(picks):
+        say(f"All {count} agree on K = {agreed}.")
+    elif count > 1:
+        say(f"{count} of {len(picks)} agree on K = {agreed}.")
+    else:
+        say("No two agree: the data do not mark one number; look at several, with shoal methods.")
+    say("Inertia always falls as K grows, so there is an elbow in structureless data, too.")
+
+
+def parse_range(text: str) -> list[int]:
+    """Return the numbers of ``LOW:HIGH``, ``LOW:HIGH:STEP`` or ``A,B,C``.
+
+    >>> parse_range("2:5"), parse_range("2:10:4"), parse_range("5,3")
+    ([2, 3, 4, 5], [2, 6, 10], [3, 5])
+    """
+    wrong = InputError(f"--range must be LOW:HIGH from 2 on, such as 2:30; got {text!r}")
+    if not re.fullmatch(r"\s*\d{1,7}(\s*[:,]\s*\d{1,7})+\s*|\s*\d{1,7}\s*", text):
+        raise wrong
+    if ":" in text and "," in text:
+        raise wrong
+    numbers = [int(word) for word in re.split("[:,]", text)]
+    if ":" in text:
+        if len(numbers) > 3 or numbers[0] > numbers[1] or 0 in numbers[2:]:
+            raise wrong
+        numbers = list(range(numbers[0], numbers[1] + 1, *numbers[2:]))
+    if min(numbers) < 2 or len(numbers) > _MOST:
+        raise wrong
+    return sorted(set(numbers))

@@ -1,0 +1,106 @@
+"""The picture of a choice of K: elbow, silhouette with its knives, and the other criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import InputError, MissingExtraError
+from shoal.methods.choosing import KChoice
+from shoal.storage import write_bytes
+
+_TITLES = {
+    "inertia": "Inertia (it always falls): elbow",
+    "silhouette": "Silhouette: largest",
+    "calinski_harabasz": "Caliński–Harabasz: largest",
+    "davies_bouldin": "Davies–Bouldin: smallest",
+    "gap": "Gap: first within one error of the next",
+    "strength": "Prediction strength: last from 0.8 on",
+    "bic": "BIC: smallest",
+}
+_SUFFIXES = (".png", ".svg", ".pdf")
+_INK, _MARK = "#1c6a73", "#a8582a"
+
+
+def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
+    """Draw all criteria into one file.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib is not installed.
+    InputError
+        When the name ends in nothing that can be drawn.
+    StorageFullError
+        When it cannot be written.
+    """
+    import io
+
+    check_picture(path)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = [name for name in _TITLES if any(one[name] is not None for one in found.table)]
+    figure = Figure(figsize=(11, 3.1 * -(-(len(names) + 1) // 3)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(np.ravel(figure.subplots(-(-(len(names) + 1) // 3), 3)))
+    for axis, name in zip(axes, names, strict=False):
+        _curve(axis, name, found)
+    _draw_knives(axes[len(names)], found)
+    for axis in axes[len(names) + 1 :]:
+        axis.remove()
+    said = f"; Shoal's layers: {', '.join(map(str, layers))}" if layers else ""
+    figure.suptitle(f"K by {found.method}{said}")
+    buffer = io.BytesIO()
+    kind = path.suffix[1:].lower()
+    plain = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    figure.savefig(buffer, format=kind, dpi=130, metadata=plain[kind])
+    write_bytes(path, buffer.getvalue())
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that cannot be drawn, before anything is computed; see above."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"{path} must end in one of {', '.join(_SUFFIXES)}")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]', "
+            "or leave -o out"
+        ) from None
+
+
+def _curve(axis: Any, name: str, found: KChoice) -> None:
+    """Draw one criterion over K, and mark what it would pick."""
+    known = [one for one in found.table if one[name] is not None]
+    ks, values = [one["k"] for one in known], [one[name] for one in known]
+    axis.plot(ks, values, color=_INK, marker="o", markersize=3)
+    if name == "gap":
+        errors = [one["gap_error"] for one in known]
+        axis.errorbar(ks, values, errors, color=_INK, linewidth=0.8, capsize=2)
+    pick = found.picks.get("elbow" if name == "inertia" else name)
+    if pick in ks:
+        axis.plot(pick, values[ks.index(pick)], "o", color=_MARK, markersize=7)
+        axis.axvline(pick, color=_MARK, linewidth=0.8, linestyle=":")
+    axis.set_title(f"{_TITLES[name]}{'' if pick is None else f' → {pick}'}", fontsize=9)
+    axis.set_xlabel("K", fontsize=8)
+    axis.tick_params(labelsize=7)
+
+
+def _draw_knives(axis: Any, found: KChoice) -> None:
+    """Draw the silhouettes of all rows at the K that these pick, cluster by cluster."""
+    bottom, each = 0, [value for knife in found.knives for value in knife]
+    gap = max(1, len(each) // 60)
+    for number, knife in enumerate(found.knives):
+        axis.fill_betweenx(
+            np.arange(bottom, bottom + len(knife)), 0, knife, color=f"C{number % 10}", step="mid"
+        )
+        bottom += len(knife) + gap
+    axis.axvline(float(np.mean(each)) if each else 0.0, color=_MARK, linewidth=0.8, linestyle=":")
+    axis.set_title(f"Silhouettes at K = {found.picks['silhouette']}", fontsize=9)
+    axis.set_yticks([])
+    axis.tick_params(labelsize=7)

@@ -1,0 +1,100 @@
+"""Choose K for rows, or for a run: what each criterion would pick, and what Shoal's layers say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shoal import api
+from shoal.errors import SettingError
+from shoal.methods import DEFAULT, METHODS, method_name, parse_assignments
+from shoal.methods.choosing import KChoice, choice_of_k
+from shoal.progress import Progress, Silent
+from shoal.stages.found import Found, frame_for, read_projection
+from shoal.stages.result import Result
+from shoal.storage import RunFolder, as_place
+
+
+def choose_k(
+    source: Any,
+    *,
+    method: str = "kmeans",
+    ks: Sequence[int] = tuple(range(2, 31)),
+    parameters: Mapping[str, Any] | Sequence[str] = (),
+    references: int | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> tuple[KChoice, list[int]]:
+    """Say which number of clusters each criterion would pick for some rows.
+
+    Parameters
+    ----------
+    source
+        What `fit` takes, or a run or its folder.
+    method
+        One that can be told K.
+    ks
+        The numbers to try, from 2 on.
+    parameters
+        Of the method.
+    references
+        Structureless sets for the gap statistic; by default 10 for k-means and dendrograms, none
+        for methods that are fitted anew for each K.
+    progress
+        As in `fit`.
+    **settings
+        Other settings of `fit`, for rows that were not fitted before.
+
+    Returns
+    -------
+    (KChoice, list of int)
+        The measures and picks, and the K of Shoal's own layers, the primary one first; none where
+        the run was made by another method.
+
+    Raises
+    ------
+    InputError
+        When the method cannot be told K, or the rows or the settings cannot be used.
+    """
+    name = method_name(method)
+    if name == DEFAULT:
+        raise SettingError(
+            f"method {DEFAULT} marks its own layers: see shoal layers, or give another method"
+        )
+    said = progress or Silent()
+    run = _run_of(source, said, settings)
+    result = Result(RunFolder.open(run.path))
+    vectors, weights = result.representatives.vectors, result.counts.clip(min=1)
+    frame = frame_for(METHODS[name], read_projection(result.run))
+    most = METHODS[name].most_rows(int(result.run.settings.get("memory") or 4 * 2**30))
+    if most is not None and len(vectors) > most:
+        raise SettingError(
+            f"{name} takes at most {most:,} rows, but there are {len(vectors):,} representatives: "
+            f"fit with --representatives {most} first, and give that run"
+        )
+    found = choice_of_k(
+        vectors if frame is None else frame.apply(vectors),
+        weights,
+        method=name,
+        ks=ks,
+        seed=int(result.run.settings.get("seed") or 0),
+        parameters=parse_assignments(parameters),
+        references=references,
+    )
+    own = Found(result).about is None
+    layers = sorted(result.layers, key=lambda layer: not layer.primary) if own else []
+    return found, [layer.k for layer in layers]
+
+
+def _run_of(source: Any, progress: Progress, settings: Mapping[str, Any]) -> api.Run:
+    """Open a run, or fit rows."""
+    if isinstance(source, api.Run):
+        return source
+    if isinstance(source, str | os.PathLike) and (as_place(source) / "run.toml").is_file():
+        if settings:
+            raise SettingError(
+                f"{next(iter(settings))} is of no use for a run, which is fitted: leave it out"
+            )
+        return api.open(source)
+    return api.fit(source, progress=progress, **settings)

@@ -1,0 +1,101 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score as agreement
+
+from shoal.errors import SettingError
+from shoal.methods import METHODS
+from shoal.methods.choosing import _kept_together, choice_of_k, elbow, labels_for, warm_kmeans
+
+RANDOM = np.random.default_rng(0)
+TRUTH = np.repeat(np.arange(4), 30)
+ROWS = (np.eye(4)[TRUTH] * 8 + RANDOM.normal(0, 0.5, (120, 4))).astype(np.float32)
+ONES = np.ones(120)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
+def test_all_criteria_agree_on_blobs(method):
+    found = choice_of_k(ROWS, method=method, ks=range(2, 9))
+    assert set(found.picks.values()) == {4}
+    assert set(found.picks) == {
+        *("elbow", "silhouette", "calinski_harabasz", "davies_bouldin", "gap", "strength")
+    }
+    assert found.agreed == 4
+    assert [one["k"] for one in found.table] == list(range(2, 9))
+    assert [len(knife) for knife in found.knives] == [30, 30, 30, 30]
+    assert all((np.diff(knife) <= 0).all() for knife in found.knives)
+
+
+def test_bic_of_mixtures_and_no_twins_for_slow_methods():
+    found = choice_of_k(ROWS, method="gmm", ks=range(2, 7), parameters={"covariance": "spherical"})
+    assert found.picks["bic"] == 4
+    assert {one["gap"] for one in found.table} == {None}
+
+
+def test_other_methods_too():
+    for method in ("k-medoids", "spectral", "k-medians"):
+        assert choice_of_k(ROWS, method=method, ks=[2, 4, 6]).picks["silhouette"] == 4
+
+
+def test_warm_start_is_nearly_as_good_as_many_starts():
+    rows = RANDOM.normal(size=(400, 3)).astype(np.float32)
+    found = warm_kmeans(rows, np.ones(400), range(2, 21), 0)
+    for k in (5, 10, 20):
+        means = np.stack([rows[found[k] == c].mean(axis=0) for c in range(k)])
+        cost = ((rows - means[found[k]]) ** 2).sum()
+        assert cost < 1.06 * KMeans(k, n_init=10, random_state=0).fit(rows).inertia_
+
+
+def test_a_dendrogram_is_made_once():
+    calls = []
+    method = METHODS["agglomerative"]
+
+    def counted(*args, **more):
+        calls.append(args)
+        return method.fit(*args, **more)
+
+    counting = replace(method, fit=counted)
+    found = labels_for(counting, ROWS, ONES, [2, 4, 6], 0, {"linkage": "ward"})
+    assert len(calls) == 1
+    assert agreement(found[4], TRUTH) == 1.0
+
+
+def test_structureless_rows_have_no_strength_and_a_gap_of_few():
+    rows = RANDOM.uniform(size=(300, 3)).astype(np.float32)
+    found = choice_of_k(rows, ks=range(2, 8))
+    assert "strength" not in found.picks
+    assert found.picks["gap"] <= 3
+
+
+def test_same_seed_same_table():
+    one, other = (choice_of_k(ROWS, ks=[2, 3, 4], seed=7) for _ in range(2))
+    assert one.table == other.table
+
+
+def test_weights_are_repetitions():
+    times = RANDOM.integers(1, 4, 120)
+    one = choice_of_k(ROWS, times.astype(float), ks=[3, 4], references=0).table[1]
+    two = choice_of_k(np.repeat(ROWS, times, axis=0), ks=[3, 4], references=0).table[1]
+    for name in ("inertia", "silhouette", "davies_bouldin"):
+        assert one[name] == pytest.approx(two[name], rel=1e-5)
+
+
+def test_pairs_that_stay_together():
+    assert _kept_together(np.array([0, 0, 0, 1, 1]), np.array([5, 5, 6, 7, 7])) == pytest.approx(
+        1 / 3
+    )
+    assert _kept_together(np.array([0]), np.array([3])) == 1.0
+
+
+def test_elbow_without_a_curve():
+    assert elbow([3], np.array([1.0])) == 3
+    assert elbow([2, 3, 4], np.array([1.0, 1.0, 1.0])) == 2
+
+
+def test_wrong_ranges_and_methods():
+    with pytest.raises(SettingError, match="no K from 2 to 119 is in the range"):
+        choice_of_k(ROWS, ks=[1, 200])
+    with pytest.raises(SettingError, match="dbscan finds the number of clusters itself"):
+        choice_of_k(ROWS, method="dbscan")

@@ -1,0 +1,87 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+import typer.main
+from PIL import Image
+
+import shoal
+from shoal.cli.app import app
+from shoal.cli.choose_k import parse_range
+from shoal.errors import InputError, MissingExtraError, SettingError
+from shoal.export.k_picture import check_picture
+
+TRUTH = np.repeat(np.arange(3), 30)
+ROWS = (np.eye(3)[TRUTH] * 9 + np.random.default_rng(0).normal(0, 0.5, (90, 3))).astype("f4")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return shoal.fit(ROWS, tmp_path_factory.mktemp("k") / "run", workers=1)
+
+
+def command(*words):
+    return typer.main.get_command(app).main([str(word) for word in words], standalone_mode=False)
+
+
+def test_of_a_run_and_of_rows(run):
+    found, layers = shoal.choose_k(run, ks=range(2, 6), references=2)
+    assert found.agreed == 3
+    assert layers[0] == run.primary.k
+    assert shoal.choose_k(str(run.path), ks=range(2, 6), references=2)[0].table == found.table
+    again, _ = shoal.choose_k(ROWS, ks=range(2, 6), references=2, workers=1)
+    assert again.table == found.table
+
+
+def test_layers_are_shoals_own_only():
+    other = shoal.fit(ROWS, method="kmeans", k=3, workers=1)
+    assert shoal.choose_k(other, ks=[2, 3], references=0)[1] == []
+
+
+def test_command(run, tmp_path, capsys):
+    out = tmp_path / "k.png"
+    words = ("choose-k", run.path, "--range", "2:5", "-o", out, "-q")
+    assert not command(*words)
+    said = capsys.readouterr().out
+    assert "agree on K = 3" in said
+    assert "Shoal's primary layer: K = 3" in said
+    with Image.open(out) as picture:
+        assert picture.width > 500
+    first = out.read_bytes()
+    assert command(*words) == 2  # it is there
+    capsys.readouterr()
+    assert not command(*words, "--force", "--json")
+    assert json.loads(capsys.readouterr().out)["picks"]["silhouette"] == 3
+    assert out.read_bytes() == first
+
+
+def test_pictures_of_lines(run, tmp_path):
+    out = tmp_path / "k.svg"
+    assert not command("choose-k", run.path, "--range", "2:4", "--references", 0, "-o", out, "-q")
+    assert out.stat().st_size > 1000
+
+
+def test_pictures_need_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtraError, match="shoal\\[plot\\]"):
+        check_picture(tmp_path / "k.png")
+    with pytest.raises(InputError, match="must end in one of"):
+        check_picture(tmp_path / "k.jpg")
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "x", "1:5", "5:2", "2:9:0", "2:3:1:1", "2,3:5", "2:100000", "-2:3", "0"]
+)
+def test_wrong_ranges(bad):
+    with pytest.raises(InputError, match="--range must be LOW:HIGH"):
+        parse_range(bad)
+
+
+def test_wrong_input(run):
+    with pytest.raises(SettingError, match="method shoal marks its own layers"):
+        shoal.choose_k(run, method="shoal")
+    with pytest.raises(SettingError, match="features is of no use for a run"):
+        shoal.choose_k(run.path, features="pixels")
+    with pytest.raises(SettingError, match="louvain finds the number of clusters itself"):
+        shoal.choose_k(run, method="louvain")
