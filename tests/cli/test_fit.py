@@ -17,6 +17,8 @@ def test_a_fit_says_what_it_found_and_what_to_do_next(shoal, photos, photos_run)
     assert "gradients, because these are small images" in result.stderr
     assert "Nothing to do" in result.stderr
     assert "layer" in result.stdout
+    assert " groups, " in result.stdout
+    assert "nearly as clear" in result.stdout
     assert "primary" in result.stdout
     assert "1 of 121 rows could not be read" in result.stdout
     assert "--as folders" in result.stdout
@@ -141,7 +143,9 @@ def test_a_sample_says_what_was_not_looked_at_and_how_to_go_on(shoal, told, digi
     assert told("info", run)["sample of"] == 600
     scores = told("eval", run, "--truth", digits, "--key", "labels")["scores"]
     assert scores[0]["accuracy"] > 0.3
-    line = next(line for line in result.stdout.splitlines() if line.endswith("# all rows"))
+    lines = result.stdout.splitlines()
+    assert lines[lines.index("Next:") + 1].split()[:2] == ["shoal", "explore"]
+    line = next(line for line in lines if line.endswith("# all rows"))
     words = shlex.split(line, comments=True)
     assert shoal(*words[1:], "-q").exit_code == 0
     facts = told("info", run)

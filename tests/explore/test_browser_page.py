@@ -46,3 +46,37 @@ def test_tabs_count_what_they_show_and_show_the_closest_where_there_is_none(addr
     page.wait_for_selector(".below:has-text('the most alike')")
     until(page, "document.querySelectorAll('.grid .cell .thumb').length > 20")
     shot(page, "most alike")
+
+
+def test_the_page_greets_once_and_says_what_to_do_first(address, open_page):
+    page = open_page(address)
+    advice = page.get_by_role("region", name="What to do first")
+    assert re.search(r"\d+ groups", advice.inner_text())
+    assert "answer" in advice.inner_text()
+    chips = advice.locator(".chip")
+    assert chips.nth(0).get_attribute("aria-pressed") == "true"
+    if chips.count() > 1:
+        k = int(chips.nth(1).locator("b").inner_text())
+        chips.nth(1).click()
+        until(page, f"document.querySelectorAll('.card').length >= Math.min({k}, 9)")
+        until(page, f"location.hash.includes('k={k}')")
+    shot(page, "advice")
+    advice.get_by_role("button", name="Close what to do first").click()
+    page.wait_for_selector(".advice", state="detached")
+    page.reload()
+    ready(page)
+    assert page.locator(".advice").count() == 0
+
+
+def test_no_badge_is_green_on_a_cluster_that_the_tree_splits_further(address, open_page):
+    page = open_page(f"{address}#t=clusters", height=3000)
+    listed = page.evaluate("async () => (await (await fetch('/api/clusters')).json()).clusters")
+    mixed = {f"cluster-{c['id']}" for c in listed if c["mixed_at"] is not None}
+    assert mixed
+    green = page.evaluate(
+        "[...document.querySelectorAll('.card:has(.badge.firm)')].map((c) => c.id)"
+    )
+    assert not mixed & set(green)
+    badge = page.locator(f"#{min(mixed)} .badge")
+    assert "mixed?" in badge.inner_text()
+    assert "% separate" in badge.get_attribute("title")

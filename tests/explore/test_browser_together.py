@@ -53,13 +53,13 @@ def test_an_edit_is_said_when_the_news_of_it_comes_before_the_answer(served, ope
     page.keyboard.press("g")
     page.wait_for_selector("dialog")
     page.keyboard.press("Enter")
-    assert told(page) == "Merge 0, 1 into 0."
+    assert told(page) == "Merged Cluster 1 into Cluster 0."
     page.wait_for_selector("h2:has-text('Cluster 0')")
     assert sizes(page)["0"] == before["0"] + before["1"]
     page.keyboard.press("k")
     page.wait_for_selector(".parts li")
     page.keyboard.press("Enter")
-    assert told(page).startswith("Split 0 into")
+    assert told(page).startswith("Split Cluster 0 into")
     page.wait_for_selector("h2:has-text('2 clusters')")  # its parts, ready to be looked at
 
 

@@ -138,3 +138,38 @@ def test_a_merge_finds_out_nothing_about_the_other_clusters(digits, monkeypatch)
     digits.curation.undo()
     assert digits.cut(None).away is before.away
     assert len(asked) == 1
+
+
+def test_a_cluster_comes_apart_where_the_tree_first_splits_it(explorer):
+    tree = explorer.run.tree
+    for k in (1, 3, 8):
+        cut = explorer.cut(k)
+        for number in range(len(cut.ids)):
+            mine = set(np.flatnonzero(cut.of_leaf == number).tolist())
+            first = next(
+                (
+                    at + 2
+                    for at, split in enumerate(tree.splits.tolist())
+                    if {split - 1, split} <= mine
+                ),
+                0,
+            )
+            assert cut.comes_apart[number] == first
+
+
+def test_what_people_called_one_thing_is_not_mixed(digits):
+    def mixed(cluster):
+        cut = digits.cut(None)
+        listing = cut.listing(digits.colours(cut))
+        return next(c["mixed_at"] for c in listing if c["id"] == cluster)
+
+    cut = digits.cut(None)
+    listing = cut.listing(digits.colours(cut))
+    some = [c["id"] for c in listing if c["mixed_at"] is not None]
+    assert all(c["mixed_at"] <= digits.run.layers[-1].k for c in listing if c["id"] in some)
+    digits.curation.keep_whole(some[0])
+    assert mixed(some[0]) is None
+    # Merged by hand: the split between the two is no sign of a mixture.
+    a, b, *_ = (c["id"] for c in listing if c["mixed_at"] is None)
+    digits.curation.merge([a, b], a)
+    assert mixed(a) is None

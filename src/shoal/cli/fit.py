@@ -171,11 +171,11 @@ def print_outcome(run: Run) -> None:
 
 
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
-    """Print commands to go on with; after a sample, first that for all rows."""
+    """Print commands to go on with: the explorer first; after a sample, then that for all rows."""
     from shoal.sources import Labelled
 
     name = run.path.name.removesuffix(".shoal")
-    lines = []
+    lines = [(command("shoal", "explore", run.path), "look at every cluster, correct, name")]
     if run.sample_of is not None:
         options = [
             word
@@ -185,7 +185,6 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
             for word in (flag(name), one)
         ]
         lines.append((command("shoal", "fit", source, "-o", run.path, *options), "all rows"))
-    lines.append((command("shoal", "explore", run.path), "look at every cluster, correct, name"))
     lines += [
         (command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"), "a cluster for each row")
     ]

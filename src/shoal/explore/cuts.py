@@ -34,7 +34,7 @@ class Cut:
 
     def take_over(self, before: Cut) -> None:
         """Keep what was found out about a cut with the same rows in the same clusters."""
-        fields = ("atlas", "state", "name")
+        fields = ("atlas", "state", "name", "comes_apart")
         known = {name: v for name, v in vars(before).items() if name not in fields}
         vars(self).update(known)
 
@@ -243,6 +243,21 @@ class Cut:
         kept = np.bincount(self.of_leaf, self.atlas.counts * self.shares, len(self.ids))
         return np.where(total > 0, kept / np.maximum(total, 1), np.nan)
 
+    @cached_property
+    def comes_apart(self) -> NDArray[np.int64]:
+        """The K from which the tree splits each cluster further, 0 where it never does, (c,).
+
+        Splits that a merge took back do not count: who merged said that it is one thing.
+        """
+        tree = self.atlas.result.tree
+        ks = np.arange(2, tree.n_leaves + 1)
+        left = self.of_leaf[tree.splits - 1]
+        within = (left == self.of_leaf[tree.splits]) & (ks > self.state.base.k)
+        first = np.zeros(len(self.ids), np.int64)
+        owner, at = np.unique(left[within], return_index=True)
+        first[owner] = ks[within][at]
+        return first
+
     def listing(self, colours: NDArray[np.int64]) -> list[dict[str, Any]]:
         """List the clusters as the page needs them, in the order of ids.
 
@@ -252,12 +267,15 @@ class Cut:
             (c,) number of each one's colour.
         """
         atlas, medoids = self.atlas, self.medoids
+        finest = atlas.result.layers[-1].k
         leaves = atlas.leaves_at(np.maximum(medoids, 0))
         rows = atlas.rows[np.maximum(medoids, 0)]
         places = atlas.xy[leaves].astype(float).round(5) if atlas.has_map else None
         found = []
         for number, cluster in enumerate(self.state.clusters.values()):
             there = medoids[number] >= 0
+            apart = int(self.comes_apart[number])
+            mixed = 0 < apart <= finest and cluster.id not in self.state.whole
             found.append(
                 {
                     "id": cluster.id,
@@ -268,6 +286,7 @@ class Cut:
                     "rows": int(self.sizes[number]),
                     "outliers": int(self.outliers[number]),
                     "held": None if np.isnan(self.held[number]) else round(self.held[number], 4),
+                    "mixed_at": apart if mixed else None,
                     "medoid": int(rows[number]) if there else None,
                     "leaf": int(leaves[number]) if there else None,
                     "xy": places[number].tolist() if places is not None and there else None,

@@ -9,6 +9,7 @@ from shoal.edits import Entry
 from shoal.errors import InputError
 from shoal.explore.asked import Asked, GoneError
 from shoal.explore.explorer import Explorer
+from shoal.explore.messages import message
 
 _MOST_MOVED = 5_000_000
 _LISTED = 500
@@ -35,12 +36,26 @@ def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "seen": _whole(given, "seen", None),
         "token": _text(given, "token", 80),
     }
+    names = _names(explorer)
     entry = _OPERATIONS[op](explorer, given, how)
     counts = _counts(explorer)
     one = given.get("n") in (None, 1)
     what = {"undo": counts["redo"], "redo": counts["undo"]}.get(op) if one else None
-    said = entry.describe()
-    return {"entry": entry.seq, "said": f"{said}: {what}" if what else said, **counts}
+    if what:
+        told = f"{'Undone' if op == 'undo' else 'Redone'}: {what[0].lower()}{what[1:]}"
+    else:
+        told = message(entry, names, _noun(explorer))
+    return {"entry": entry.seq, "said": told, **counts}
+
+
+def _names(explorer: Explorer) -> dict[int, str | None]:
+    """Return what the clusters are called now, by id."""
+    return {c.id: c.name for c in explorer.curation.state.clusters.values()}
+
+
+def _noun(explorer: Explorer) -> str:
+    """Name what the rows are."""
+    return "image" if explorer.atlas.result.summary["kind"] == "images" else "row"
 
 
 def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
@@ -68,14 +83,14 @@ def history(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     curation = explorer.curation
     curation.refresh()
     entries = curation.entries(asked.whole("since", 0, 1 << 40, 0))
-    in_effect = {entry.seq for entry in curation.done}
+    in_effect, noun = {entry.seq for entry in curation.done}, _noun(explorer)
     shown = [
         {
             "seq": entry.seq,
             "time": entry.time,
             "author": entry.author,
             "op": entry.op,
-            "said": entry.describe(),
+            "said": message(entry, {}, noun),
             "in_effect": entry.seq in in_effect,
         }
         for entry in entries[: -_LISTED - 1 : -1]
@@ -86,12 +101,12 @@ def history(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 def _counts(explorer: Explorer) -> dict[str, Any]:
     """Say where the log stands."""
     curation = explorer.curation
-    done, undone = curation.done, curation.undone
+    done, undone, noun = curation.done, curation.undone, _noun(explorer)
     return {
         "seq": curation.seq,
         "done": len(done),
-        "undo": done[-1].describe() if done else None,
-        "redo": undone[0].describe() if undone else None,
+        "undo": message(done[-1], {}, noun) if done else None,
+        "redo": message(undone[0], {}, noun) if undone else None,
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.api import Run
+from shoal.core.advice import Advice, advise
 from shoal.core.morton import BITS, cell_bounds, raster
 from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
@@ -135,6 +136,11 @@ class Explorer:
         """The greatest K that the slider offers."""
         finest = max(layer.k for layer in self.run.layers)
         return int(min(self.run.tree.n_leaves, MOST_CLUSTERS, max(60, 4 * finest)))
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What to look at first."""
+        return advise(self.run.tree, self.run.layers, self.run.counts)
 
     @cached_property
     def _sides(self) -> NDArray[np.int64]:

@@ -64,6 +64,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "columns": None if explorer.numbers is None else explorer.numbers.names,
         "metadata": explorer.metadata is not None,
         "words": explorer.knows_words,
+        "advice": explorer.advice.as_dict(),
         "other": None if explorer.other is None else explorer.other.path.name,
     }
 

@@ -13,7 +13,7 @@ const gain = (id) => state.gains.gains.get(id) ?? 0;
 
 const SORTS = {
   size: ["Size", (a, b) => b.rows - a.rows],
-  held: ["Stability, least first", (a, b) => (a.held ?? 2) - (b.held ?? 2)],
+  held: ["Separation, least first", (a, b) => (a.held ?? 2) - (b.held ?? 2)],
   gain: ["Review gain", (a, b) => gain(b.id) - gain(a.id)],
   name: ["Name", (a, b) => label(a.id).localeCompare(label(b.id), undefined, { numeric: true })],
   outliers: ["Outliers", (a, b) => b.outliers / b.rows - a.outliers / a.rows],
@@ -132,16 +132,21 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
         ${c.locked && html`<span class="tag">locked</span>`}${c.note && html`<span class="tag" title=${c.note}>note</span>`}</span>
       <span class="size" aria-hidden="true"><i style=${{ width: `${Math.max(1, (100 * c.rows) / most)}%` }} /></span>
     </span>
-    ${c.held !== null && html`<${Badge} held=${c.held} />`}
+    ${c.held !== null && html`<${Badge} cluster=${c} />`}
   </div>`;
 }
 
-/** How well a cluster holds together. */
-export function Badge({ held }) {
-  const kind = held >= 0.97 ? "firm" : held >= 0.9 ? "fair" : "loose";
+/**
+ * Two things about a cluster: how separate it is from the others, and whether it is one kind. Only
+ * one that is both is green.
+ */
+export function Badge({ cluster, full = false }) {
+  const { held, mixed_at: mixed } = cluster;
+  const kind = held < 0.9 ? "loose" : held < 0.97 || mixed !== null ? "fair" : "firm";
   const percent = Math.floor(1000 * held) / 10;
-  return html`<span class=${`badge ${kind}`} title=${`${percent} % of the ties of its images stay within the cluster: ${kind}`}>
-    <span class="sr">holds </span>${Math.floor(percent)}<small>%</small></span>`;
+  const pure = mixed === null ? "The tree marks no further split in it." : `Perhaps more than one kind: the tree splits it further from ${mixed} clusters on.`;
+  return html`<span class=${`badge ${kind}`} title=${`${percent} % separate: so much of what ties its images to others stays within the cluster. ${pure}`}>
+    ${Math.floor(percent)}<small>%</small><span class=${full ? "said" : "sr"}> separate</span>${mixed !== null && html`<span class="said" aria-hidden="true"> · mixed?</span><span class="sr">, perhaps mixed</span>`}</span>`;
 }
 
 // The tree.
@@ -220,7 +225,7 @@ function Tree() {
           onClick=${(e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...ids])] : ids)}>
         ${node.id === undefined
           ? html`<span class="twist" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); toggle(node.k); }}>${open ? "▾" : "▸"}</span>
-            <span class="name">${ids.length} clusters</span><span class="facts" title=${`They come apart from ${node.k} clusters on${excess != null ? `; excess of the split ${excess.toFixed(2)}` : ""}`}>K ${node.k}${excess != null ? ` · ${excess.toFixed(1)}` : ""}</span>`
+            <span class="name">${ids.length} clusters</span><span class="facts" title=${`They come apart from ${node.k} clusters on${excess != null ? `; clarity of the split ${excess.toFixed(2)}` : ""}`}>K ${node.k}${excess != null ? ` · ${excess.toFixed(1)}` : ""}</span>`
           : html`<span class="dot" style=${{ "--c": colour(node.id) }} aria-hidden="true" />${face(node.id)}<span class="name">${label(node.id)}</span>`}
         <span class="facts end">${count(rows(ids))}</span>
       </div>`;

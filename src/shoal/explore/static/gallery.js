@@ -14,7 +14,7 @@ const TALLEST = 8_000_000; // pixels that every browser can scroll
 const GAP = 4;
 const SAID = {
   overview: "Overview",
-  typical: "Typical", boundary: "Boundary", outliers: "Outliers", random: "Random", duplicates: "Duplicates", tree: "Alike",
+  typical: "Typical", boundary: "Unsure", outliers: "Outliers", random: "Random", duplicates: "Duplicates", tree: "Alike",
 };
 const WHY = {
   overview: "The most typical images of each cluster",
@@ -127,7 +127,7 @@ function Head() {
       ${one && html`<span class="dot big" style=${{ "--c": colour(one.id) }} aria-hidden="true" />`}
       <h2 title=${title}>${title}</h2>
       ${known && (one || area || where.length > 0 || selected.length > 1) && html`<span class="soft">${images(scope.rows)}</span>`}
-      ${one && one.held !== null && html`<${Badge} held=${one.held} />`}
+      ${one && one.held !== null && html`<${Badge} cluster=${one} full=${true} />`}
       ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
       <span class="grow" />
       ${state.run.metadata && html`<button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>`}

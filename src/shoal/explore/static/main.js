@@ -1,6 +1,7 @@
 // The page as a whole: its frame, its start, its address, and news from the server.
 
 import { html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { Advice } from "./advice.js";
 import { get } from "./api.js";
 import { Clusters } from "./clusters.js";
 import { Detail } from "./detail.js";
@@ -21,6 +22,7 @@ function App() {
   if (fatal) return html`<div class="loading"><div><h1>Shoal</h1><p class="note bad" role="alert">${fatal}</p><button onClick=${() => location.reload()}>Try again</button></div></div>`;
   if (!run || !data) return html`<p class="loading" role="status">Opening the run …</p>`;
   return html`<${Top} />
+    <${Advice} />
     <nav class="tabbar" aria-label="Parts of the page">${TABS.map(([name, said]) => html`<button key=${name} class=${tab === name ? "on" : ""} aria-current=${tab === name ? "page" : undefined} onClick=${() => set({ tab: name })}>${said}</button>`)}</nav>
     <main class=${`columns show-${tab}`}>
       <${Clusters} />

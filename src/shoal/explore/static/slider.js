@@ -3,6 +3,7 @@
 import { html, useMemo } from "./vendor/htm-preact-3.1.1.js";
 import { complain, loadClusters, plural, set, state, useStore } from "./store.js";
 
+const CLARITY = "How much clearer each further split is than those in data without groups, on a logarithmic scale: these nearly all stay under 1.2.";
 const WIDTH = 288;
 const HEIGHT = 44;
 
@@ -25,16 +26,16 @@ export function Slider() {
   // What was edited is no cut of the tree, even where it has as many clusters as one.
   const plain = k !== null || !data?.edited;
   const excess = (/** @type {number} */ n) => (n > 1 ? run.excess[n - 2] : null);
-  const told = `${now} cluster${now === 1 ? "" : "s"}${plain && excess(now) ? `, excess ${excess(now).toFixed(2)}` : ""}`;
+  const told = `${now} cluster${now === 1 ? "" : "s"}${plain && excess(now) ? `, clarity ${excess(now).toFixed(2)}` : ""}`;
   return html`<section class="slider" aria-label="Number of clusters">
     <div class="slider-head">
       <label class="k-field"><span>Clusters</span>
         <input type="number" min="1" max=${run.representatives} value=${now} aria-label="Number of clusters, exactly"
           onChange=${(e) => cut(Math.max(1, Math.min(run.representatives, Math.round(Number(e.target.value)) || 1)))} />
       </label>
-      <div class="layers" role="group" aria-label="Layers that the data mark">${run.layers.map((layer) => html`
+      <div class="layers" role="group" aria-label="Numbers of clusters that the data mark">${run.layers.map((layer) => html`
         <button key=${layer.k} class=${`layer ${plain && layer.k === now ? "on" : ""}`} aria-pressed=${plain && layer.k === now}
-          title=${said(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label="primary layer">★</span>` : ""}</button>`)}
+          title=${said(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label="suggested">★</span>` : ""}</button>`)}
       </div>
     </div>
     <div class="curve">
@@ -46,8 +47,8 @@ export function Slider() {
       <input type="range" min="0" max=${all.length - 1} value=${nearest(all, now)} aria-label="Number of clusters"
         aria-valuetext=${told} onInput=${(e) => cut(all[Number(e.target.value)])} />
     </div>
-    <p class="hint" title="How much clearer each further split is than those in data without groups, which nearly all stay under 1.2.">
-      ${!plain ? `Edited, from the cut into ${data?.base}` : now > 1 && excess(now) != null ? html`Excess of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the excess of each split"}
+    <p class="hint" title=${CLARITY}>
+      ${!plain ? `Edited, from the cut into ${data?.base}` : now > 1 && excess(now) != null ? html`Clarity of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the clarity of each split"}
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
     ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer that the data mark"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}
@@ -59,7 +60,7 @@ export function Slider() {
 /** @param {any} layer */
 function said(layer) {
   const known = (/** @type {number|null} */ v) => (v === null ? "–" : v.toFixed(2));
-  return `Layer of ${layer.k}: excess ${known(layer.excess)}, stability ${known(layer.stability)}${layer.primary ? ", primary" : ""}${layer.weak ? "; weak: its last splits are hardly clearer than in structureless data" : ""}`;
+  return `${plural(layer.k, "cluster")}${layer.primary ? ", suggested" : ""}: clarity ${known(layer.excess)}, stability ${known(layer.stability)}${layer.weak ? "; weak: its last splits are hardly clearer than in structureless data" : ""}`;
 }
 
 /** @param {number[]} all @param {number} k */

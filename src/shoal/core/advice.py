@@ -1,0 +1,134 @@
+"""What to look at first in a fit: how many groups, which is mixed, which other K is as clear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.layers import Layer
+from shoal.core.plural import plural
+from shoal.core.tree import Tree
+from shoal.core.verdicts import numbered_by_size
+
+# "Nearly as clear": half of the suggested cut's score, by the rule that suggests it (gap times the
+# third power of the information, `core.primary`), or more.
+_NEARLY = 0.5
+_SATURATED = 4.0  # as in `core.primary`
+# "Large": twice an even share. A mixed cluster of less is found by its badge.
+_LARGE = 2.0
+_OTHERS = 2
+# Best guesses where nothing is certain: as many groups as a person looks through.
+_MOST_GUESSED = 12
+_GUESSES = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Another number of clusters that is worth a look, and why."""
+
+    k: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Two sentences, and the numbers of clusters that they name."""
+
+    sentences: tuple[str, ...]
+    choices: tuple[Choice, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "sentences": list(self.sentences),
+            "choices": [asdict(choice) for choice in self.choices],
+        }
+
+
+def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> Advice:
+    """Say what to look at first.
+
+    Parameters
+    ----------
+    tree : Tree
+    layers : sequence of Layer
+        One of them primary.
+    weights : ndarray, shape (m,)
+        Rows of each representative.
+    """
+    primary = next(layer for layer in layers if layer.primary)
+    if primary.k == 1:
+        return _nothing_certain(tree, weights)
+    mixed = _large_and_mixed(tree, primary.k, layers[-1].k, weights)
+    if mixed is None:
+        first, choices = f"{primary.k:,} groups, none of them large and mixed.", []
+    else:
+        cluster, share, k, parts = mixed
+        first = (
+            f"{primary.k:,} groups; cluster {cluster} is large and mixed: it has {share:.0%} of "
+            f"the rows, and comes apart into {plural(parts, 'group')} at K = {k:,}."
+        )
+        choices = [Choice(k, f"cluster {cluster} comes apart")]
+    # A weak layer is no clearer than chance, unless that is all there is.
+    shown = [layer for layer in layers if layer.k > 1 and layer.weak <= primary.weak]
+    scores = {layer.k: _score(tree, layer, weights) for layer in shown}
+    near = [k for k, score in scores.items() if score > 0 and score >= _NEARLY * scores[primary.k]]
+    near = sorted(set(near) - {primary.k}, key=lambda k: -scores[k])[:_OTHERS]
+    choices += [Choice(k, "nearly as clear") for k in near if mixed is None or k != mixed[2]]
+    said = " and ".join(f"K = {k:,}" for k in near)
+    verb = "is" if len(near) == 1 else "are"
+    second = f"{said} {verb} nearly as clear." if near else "No other K is nearly as clear."
+    return Advice((first, second), tuple(choices))
+
+
+def _nothing_certain(tree: Tree, weights: NDArray[np.int64]) -> Advice:
+    """Name the cuts with the widest gaps after them among the first few splits."""
+    first = "One group: no split is clearer than chance makes, so nothing about groups is certain."
+    excess = tree.excess[:_MOST_GUESSED].astype(np.float64)
+    excess = excess[np.isfinite(excess)]
+    best = np.argsort(np.diff(excess), kind="stable")[:_GUESSES]
+    guesses = sorted(int(at) + 2 for at in best)
+    if not guesses:
+        return Advice((first, "There is no other cut to look at."), ())
+    said = ", ".join(f"K = {k}" for k in guesses)
+    second = f"The best guesses, to be looked at with care: {said}."
+    return Advice((first, second), tuple(Choice(k, "a guess") for k in guesses))
+
+
+def _large_and_mixed(
+    tree: Tree, k: int, finest: int, weights: NDArray[np.int64]
+) -> tuple[int, float, int, int] | None:
+    """Find the largest cluster that the finest layer splits: number, share, K where, and parts."""
+    labels, sizes = numbered_by_size(tree.labels(k), weights)
+    fine = tree.labels(finest)
+    for cluster, size in enumerate(sizes.tolist()):
+        share = size / sizes.sum()
+        if share < _LARGE / k:
+            return None
+        inside = np.flatnonzero(labels == cluster)
+        parts = np.unique(fine[inside])
+        if len(parts) > 1:
+            return cluster, share, _comes_apart(tree, inside), len(parts)
+    return None
+
+
+def _comes_apart(tree: Tree, inside: NDArray[np.int64]) -> int:
+    """Return the least K at which some leaves that are one cluster are no longer."""
+    mine = np.isin(tree.order, inside)
+    within = mine[tree.splits] & mine[tree.splits - 1]
+    return int(within.argmax()) + 2
+
+
+def _score(tree: Tree, layer: Layer, weights: NDArray[np.int64]) -> float:
+    """Score a layer by the gap after it and by what its clusters say that comes out again."""
+    excess = tree.excess[layer.k - 2 : layer.k].astype(np.float64)
+    clear = np.tanh(np.maximum(excess, 0) / _SATURATED)
+    gap = float(clear[0] - clear[1]) if len(clear) == 2 else float(clear[0])
+    share = np.bincount(tree.labels(layer.k), weights) / weights.sum()
+    share = share[share > 0]
+    stable = layer.stability if np.isfinite(layer.stability) else 1.0
+    return max(gap, 0.0) * float(-(share * np.log(share)).sum() * stable**3) ** 3

@@ -1,0 +1,38 @@
+// What to do first: two sentences about the fit, with the numbers of clusters that they name.
+
+import { html, useState } from "./vendor/htm-preact-3.1.1.js";
+import { Icon } from "./icons.js";
+import { complain, loadClusters, useStore } from "./store.js";
+
+const GREETED = "shoal-greeted";
+
+/** What somebody closed stays closed: the greeting for all runs, the sentences for this one. @param {string} key */
+const closed = (key) => localStorage.getItem(key) !== null;
+
+export function Advice() {
+  const [run, k, data] = /** @type {[any, number|null, any]} */ (useStore((s) => [s.run, s.k, s.data]));
+  const about = `shoal-advice-${run.version}`;
+  const [away, setAway] = useState(closed(about));
+  const [met, setMet] = useState(closed(GREETED));
+  if (away && met) return null;
+  const close = () => {
+    localStorage.setItem(about, "");
+    localStorage.setItem(GREETED, "");
+    setAway(true);
+    setMet(true);
+  };
+  const primary = run.layers.find((l) => l.primary).k;
+  const now = k ?? (data.edited ? null : data.base);
+  const choices = [{ k: primary, why: primary > 1 ? "suggested" : "as found" }, ...run.advice.choices];
+  const go = (/** @type {number} */ n) => loadClusters(n === data.base ? null : n).catch(complain);
+  return html`<section class="advice" aria-label="What to do first">
+    <div>
+      ${!away && html`<p>${run.advice.sentences.join(" ")}</p>
+        <div class="chips">${choices.map((c) => html`<button class=${`chip ${now === c.k ? "on" : ""}`} key=${c.k} aria-pressed=${now === c.k}
+          onClick=${() => go(c.k)}><b>${c.k}</b> ${c.why}</button>`)}</div>`}
+      ${!met && html`<p class="greeting">Look through the clusters, ${run.read_only ? "and " : html`name them (<kbd>l</kbd>), answer
+        <b>Review</b> (<kbd>w</kbd>), then `}take the result away: <b>Export</b> (<kbd>e</kbd>). <kbd>?</kbd> shows all keys.</p>`}
+    </div>
+    <button class="icon" aria-label="Close what to do first" title="Close" onClick=${close}><${Icon} name="close" /></button>
+  </section>`;
+}
