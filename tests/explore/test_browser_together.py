@@ -73,8 +73,9 @@ def test_edits_are_made_in_the_order_of_the_keys(served, open_page):
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+y")
     said = [told(page) for _ in range(5)]
-    assert said[:2] == ["Mark 0 as good.", "Lock 0."]
-    assert said[2:] == ["Undo: lock 0.", "Undo: mark 0 as good.", "Redo: mark 0 as good."]
+    assert said[:2] == ["Marked Cluster 0 as good.", "Locked Cluster 0."]
+    assert said[2] == "Undone: locked Cluster 0."
+    assert said[3:] == [f"{how}: marked Cluster 0 as good." for how in ("Undone", "Redone")]
     assert sizes(page) == before
     assert page.locator("#cluster-0 .tag:has-text('good')").count() == 1
     assert page.locator("#cluster-0 .tag:has-text('locked')").count() == 0
