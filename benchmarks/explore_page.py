@@ -80,7 +80,7 @@ _ACTIONS = {
     "undo": ("() => { before = told(); button('Undo').click(); }", "() => told() > before"),
     "open the review queue": (
         "() => key('w')",
-        "() => document.querySelector('aside .question, aside .empty')",
+        "() => document.querySelector('.review .question, .review .empty')",
     ),
     "close all, show all": (
         "() => { key('Escape'); key('Escape'); key('Escape'); }",

@@ -28,7 +28,7 @@ def test_nothing_keeps_anyone_out(served, open_page, scheme):
     page.reload()
     page.wait_for_selector(".card.on")
     for key, selector in (
-        ("w", "aside .question, aside .empty"),
+        ("w", ".review .question, .review .empty"),
         ("c", "aside .changes, aside p b"),
         ("h", "aside .empty, aside .log"),
         ("?", "aside dl"),
@@ -37,7 +37,7 @@ def test_nothing_keeps_anyone_out(served, open_page, scheme):
         page.wait_for_selector(selector)
         assert faults_of(page) == [], key
         page.keyboard.press("Escape")
-        page.wait_for_selector("aside", state="detached")
+        page.wait_for_selector("aside, .review", state="detached")
     for key in ("k", "l", "n", "q", "e"):
         page.keyboard.press(key)
         page.wait_for_selector("dialog")

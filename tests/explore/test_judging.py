@@ -88,3 +88,13 @@ def test_another_run_is_compared_when_it_was_given(digits, ask, tmp_path):
     told = {m["before"]: m["rows_before"] for m in found["matched"]}
     told |= {c["cluster"]: c["rows"] for kind in ("split", "died") for c in found[kind]}
     assert set(told.items()) <= set(enumerate(counts.tolist()))
+
+
+def test_questions_come_with_typical_rows_of_their_clusters(explorer, ask):
+    cut = explorer.cut(None)
+    for question in good(ask(explorer).get("/api/review"))["questions"][:12]:
+        assert sorted(map(int, question["typical"])) == sorted(question["clusters"])
+        for cluster, rows in question["typical"].items():
+            seats = explorer.typical(cut, cut.number(int(cluster))).take(0, len(rows))
+            assert [r["row"] for r in rows] == explorer.atlas.rows[seats].tolist()
+            assert len(rows) > 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from shoal.core.morton import SIDE, to_places
 from shoal.explore.atlas import Atlas
 from shoal.explore.cuts import Cut
 from shoal.stages.base import read_vectors
+
+if TYPE_CHECKING:
+    from shoal.explore.explorer import Explorer
 
 _ALIKE = 60
 _EACH = 8
@@ -98,3 +101,33 @@ def place_on_map(atlas: Atlas, seat: int) -> list[float] | None:
         return None
     x, y = to_places(atlas.spots[np.array([seat])])
     return [(float(x[0]) + 0.5) / SIDE, (float(y[0]) + 0.5) / SIDE]
+
+
+def row_facts(explorer: Explorer, row: int, k: int | None, most: int) -> dict[str, Any]:
+    """Return all that is known of one row."""
+    atlas = explorer.atlas
+    seat = int(atlas.seats[np.array([row])][0])
+    if seat < 0:
+        return _bad_row(explorer, row)
+    near, away = near_seats(atlas, seat, most)
+    neighbours = explorer.rows_shown(near, k)
+    for at, neighbour in enumerate(neighbours):
+        neighbour["distance"] = None if away is None else round(float(away[at]), 4)
+    return {
+        **explorer.rows_shown(np.array([seat]), k)[0],
+        "quarantined": None,
+        "between": between(explorer.cut(k), seat),
+        "neighbours": neighbours,
+        "xy": place_on_map(atlas, seat),
+        "metadata": None if explorer.metadata is None else explorer.metadata.of_row(row),
+    }
+
+
+def _bad_row(explorer: Explorer, row: int) -> dict[str, Any]:
+    """Say why a row could not be used."""
+    import pyarrow.compute as pc
+
+    table = explorer.run.quarantine
+    found = table.filter(pc.equal(table["row"], row)).to_pylist()
+    facts = found[0] if found else {"name": None, "reason": "it could not be read"}
+    return {"row": row, "name": facts["name"], "quarantined": facts["reason"]}

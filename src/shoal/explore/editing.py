@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from shoal.core.plural import plural
 from shoal.edits import Entry
+from shoal.edits.plans import existing
 from shoal.errors import InputError
 from shoal.explore.asked import Asked, GoneError
 from shoal.explore.explorer import Explorer
 from shoal.explore.messages import message
+from shoal.explore.parts import OwnFit, split_parts
 
 _MOST_MOVED = 5_000_000
 _LISTED = 500
+_MOST_NAMED = 1000
 
 
 class ReadOnlyError(InputError):
@@ -45,6 +49,14 @@ def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         told = f"{'Undone' if op == 'undo' else 'Redone'}: {what[0].lower()}{what[1:]}"
     else:
         told = message(entry, names, _noun(explorer))
+        if op == "recluster":
+            parts = len(explorer.own_fit.members) if explorer.own_fit else 0
+            told = f"Split Cluster {given['cluster']} into {parts} by features of its own"
+            return {"entry": entry.seq, "said": told, "steps": parts - 1, **counts}
+        if op == "names":
+            steps = len(given["names"])
+            told = f"Named {plural(steps, 'cluster')}"
+            return {"entry": entry.seq, "said": told, "steps": steps, **counts}
     return {"entry": entry.seq, "said": told, **counts}
 
 
@@ -73,9 +85,58 @@ def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
             "total": merge.total,
         }
     if given.get("op") == "split":
-        parts = curation.preview_split(_needed(given, "cluster"), _whole(given, "parts", None))
-        return {"parts": [{"cluster": c, "rows": n} for c, n in parts.items()]}
+        return {
+            "parts": split_parts(explorer, _needed(given, "cluster"), _whole(given, "parts", None))
+        }
     raise InputError("op: give merge or split")
+
+
+def recluster(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Fit one cluster by itself, and say how that stands: ask until it is ``done``.
+
+    Another cluster, or other rows in the same one, end a fit and begin the next.
+    """
+    if explorer.read_only:
+        raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
+    cluster = existing(explorer.curation.state, _needed(asked.json(), "cluster"))
+    with explorer.own_lock:
+        fit = explorer.own_fit
+        if fit is None or fit.cluster != cluster or fit.stale:
+            if fit is not None:
+                fit.stop()
+            fit = explorer.own_fit = OwnFit(explorer, cluster)
+    return fit.facts()
+
+
+def _name_all(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Name several clusters: all of them, or none."""
+    names = given.get("names")
+    if not isinstance(names, dict) or not 0 < len(names) <= _MOST_NAMED:
+        raise InputError(f"names: give up to {_MOST_NAMED:,} names by cluster")
+    token = how.pop("token")
+    with explorer.curation.together():
+        for at, (cluster, name) in enumerate(names.items()):
+            if not cluster.isdecimal() or not isinstance(name, str) or len(name) > 1000:
+                raise InputError(f"names: {cluster[:20]!r} needs a name of up to 1,000 characters")
+            each = token and f"{token}-{at}"
+            entry = explorer.curation.rename(int(cluster), name, token=each, **how)
+    return entry
+
+
+def _divide(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Make clusters of the parts that a cluster has in a fit by itself; the largest stays."""
+    fit, cluster = explorer.own_fit, _needed(given, "cluster")
+    if fit is None or fit.cluster != cluster or fit.stale:
+        raise InputError(f"cluster {cluster} was changed, or not fitted by itself: do that again")
+    if not fit.facts()["done"] or len(fit.members) < 2:
+        raise InputError(f"cluster {cluster} has no parts by its own features")
+    token = how.pop("token")
+    with explorer.curation.together():
+        for at, rows in enumerate(fit.members[1:]):
+            each = token and f"{token}-{at}"
+            entry = explorer.curation.move(rows, None, None, token=each, **how)
+            how["seen"] = None  # held against the first one, which the others follow
+    return entry
 
 
 def history(explorer: Explorer, asked: Asked) -> dict[str, Any]:
@@ -163,6 +224,8 @@ _OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entr
     "apart": lambda e, g, how: e.curation.keep_apart(_needed(g, "a"), _needed(g, "b"), **how),
     "whole": lambda e, g, how: e.curation.keep_whole(_needed(g, "cluster"), **how),
     "quiz": _quiz,
+    "recluster": _divide,
+    "names": _name_all,
     "start": _start,
     "undo": lambda e, g, how: e.curation.undo(_whole(g, "n", 1) or 1, **how),
     "redo": lambda e, g, how: e.curation.redo(_whole(g, "n", 1) or 1, **how),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,10 @@ from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
 from shoal.explore.area import seats_within
-from shoal.explore.atlas import Atlas, Kept
+from shoal.explore.atlas import Atlas, Kept, Value
 from shoal.explore.closest import closest, passing
 from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.cuts import Cut
-from shoal.explore.detail import between, near_seats, place_on_map
 from shoal.explore.metadata import Metadata
 from shoal.explore.names import names_in
 from shoal.explore.numbers import Numbers
@@ -37,6 +37,9 @@ from shoal.explore.tiles import FINE, Spots, code_range, spots, usual_count
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
 from shoal.storage import RunFolder
+
+if TYPE_CHECKING:
+    from shoal.explore.parts import OwnFit
 
 MOST_CLUSTERS = 1000
 """The slider's last K."""
@@ -96,6 +99,8 @@ class Explorer:
     progress: dict[str, Any] = field(default_factory=lambda: {"share": 0.0, "trouble": None})
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked_at: float = 0.0
+    own_fit: OwnFit | None = None
+    own_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def atlas(self) -> Atlas:
@@ -221,7 +226,11 @@ class Explorer:
     def names(self, cut: Cut) -> list[str | None]:
         """Return what each cluster of a cut is called, (c,); see `names_in`."""
         edited = self.cut(None)
-        return self._lines.get(("names", cut.name, edited.name), lambda: names_in(cut, edited))
+        return self.kept(("names", cut.name, edited.name), lambda: names_in(cut, edited))
+
+    def kept(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return what was made for a key, made once; cuts go into keys by their names."""
+        return self._lines.get(key, make)
 
     def colours(self, cut: Cut) -> NDArray[np.int64]:
         """Give the number of the colour of each cluster of a cut, (c,)."""
@@ -363,30 +372,3 @@ class Explorer:
         )
         names = ("row", "name", "cluster", "confidence", "outlier", "moved")
         return [dict(zip(names, fact, strict=True)) for fact in facts]
-
-    def row_facts(self, row: int, k: int | None, most: int) -> dict[str, Any]:
-        """Say all that is known of one row."""
-        seat = int(self.atlas.seats[np.array([row])][0])
-        if seat < 0:
-            return self._bad_row(row)
-        near, away = near_seats(self.atlas, seat, most)
-        neighbours = self.rows_shown(near, k)
-        for at, neighbour in enumerate(neighbours):
-            neighbour["distance"] = None if away is None else round(float(away[at]), 4)
-        return {
-            **self.rows_shown(np.array([seat]), k)[0],
-            "quarantined": None,
-            "between": between(self.cut(k), seat),
-            "neighbours": neighbours,
-            "xy": place_on_map(self.atlas, seat),
-            "metadata": None if self.metadata is None else self.metadata.of_row(row),
-        }
-
-    def _bad_row(self, row: int) -> dict[str, Any]:
-        """Say why a row could not be used."""
-        import pyarrow.compute as pc
-
-        table = self.run.quarantine
-        found = table.filter(pc.equal(table["row"], row)).to_pylist()
-        facts = found[0] if found else {"name": None, "reason": "it could not be read"}
-        return {"row": row, "name": facts["name"], "quarantined": facts["reason"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from shoal.explore.asked import Asked
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.names import shared_rows
+from shoal.explore.suggestions import suggested
 from shoal.stages.common import labels_in_common, rows_in_common
 
 _MOST_LINES = 60
 _MOST_EACH = 60
 _QUESTIONS = 60
+_PICTURED = 12  # questions with typical rows: the page asks anew after every answer
+_TYPICAL = 12
 
 
 def overview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
@@ -49,15 +53,37 @@ def review(explorer: Explorer, asked: Asked) -> dict[str, Any]:
             "gain": round(float(question.gain), 2),
             "rows": [_row(explorer, row) for row in question.rows],
             "parts": question.parts,
+            "typical": _typical(explorer, question.clusters) if at < _PICTURED else None,
         }
-        for question in queue
+        for at, question in enumerate(queue)
     ]
     return {"seq": seq, "questions": shown}
+
+
+def _typical(explorer: Explorer, clusters: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the most typical rows of some clusters as edited, to hold unsure ones against."""
+    cut = explorer.cut(None)
+    known = [(cluster, cut.number(cluster)) for cluster in clusters]
+    return {
+        cluster: [
+            _row(explorer, int(row))
+            for row in explorer.atlas.rows[explorer.typical(cut, number).take(0, _TYPICAL)]
+        ]
+        for cluster, number in known
+        if number >= 0
+    }
 
 
 def _row(explorer: Explorer, row: int) -> dict[str, Any]:
     """Say of a row what the page needs to show it."""
     return {"row": int(row), "name": explorer.atlas.names(np.array([row]))[0]}
+
+
+def suggestions(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Return names that the rows suggest for the clusters of a cut, by id."""
+    cut = explorer.cut(asked.k(explorer))
+    found = explorer.kept(("suggested", cut.name), lambda: suggested(explorer, cut))
+    return {"names": found}
 
 
 def quiz(explorer: Explorer, asked: Asked) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from shoal.errors import InputError
 from shoal.explore.asked import Asked
 from shoal.explore.closest import passing
 from shoal.explore.colours import palette
+from shoal.explore.detail import row_facts
 from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ORDERS
 from shoal.explore.pictures import SIDES
@@ -216,7 +217,7 @@ def row(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     """Say all that is known of one row."""
     k = asked.k(explorer)
     number = asked.whole("row", 0, explorer.atlas.n_rows - 1)
-    return explorer.row_facts(number, k, _NEAREST)
+    return row_facts(explorer, number, k, _NEAREST)
 
 
 def quarantine(explorer: Explorer, asked: Asked) -> dict[str, Any]:

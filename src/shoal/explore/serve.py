@@ -55,12 +55,14 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "overview": judging.overview,
     "review": judging.review,
     "quiz": judging.quiz,
+    "suggestions": judging.suggestions,
     "compare": judging.compared,
 }
 _SENDING: dict[str, Callable[..., Any]] = {
     "sets": looking.choose,
     "edits": editing.edit,
     "preview": editing.preview,
+    "recluster": editing.recluster,
     "search": searching.search,
     "words": searching.words,
 }

@@ -2,6 +2,7 @@
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
 import { Icon } from "./icons.js";
+import { accept, suggestion } from "./suggestions.js";
 import { count, edit, images, pickedCount, say, set, stand, state, complain, useStore } from "./store.js";
 
 /** Open a dialog that is about what edits stand on. @param {Record<string, any>} dialog */
@@ -25,10 +26,31 @@ export const act = {
   quiz: () => chosen().length === 1 && ask({ kind: "quiz", cluster: chosen()[0] }),
   mark: (/** @type {string} */ mark) => each((id) => ["mark", { cluster: id, mark: state.byId.get(id)?.mark === mark ? null : mark }]),
   lock: () => each((id) => ["lock", { cluster: id, locked: !state.byId.get(id)?.locked }]),
-  undo: () => edit("undo"),
+  undo: (/** @type {any} */ n = 1) => edit("undo", typeof n === "number" && n > 1 ? { n } : {}),
   redo: () => edit("redo"),
-  move: () => (pickedCount() || state.area ? ask({ kind: "move" }) : say("Select images first: x, or the tick on an image.", true)),
+  move: () => {
+    if (state.open !== null && !pickedCount()) take(state.open);
+    return pickedCount() || state.area ? ask({ kind: "move" }) : say("Select images first: x, or the tick on an image.", true);
+  },
 };
+
+/** Pick one image, so that what comes next is about it. @param {number} row */
+export const take = (row) => set({ picked: new Set([row]), pickedAll: false });
+
+/** Move one image to the cluster that is marked as junk, or out into a new one that will be. @param {number} row */
+export async function junk(row) {
+  try {
+    if (!(await stand())) return;
+    const { post } = await import("./api.js");
+    const found = await post("sets", { rows: [row] }, { k: state.k });
+    const there = [...state.byId.values()].find((c) => c.mark === "junk" && !c.locked);
+    if (!(await edit("move", { set: found.set, ...(there ? { to: there.id } : { name: "junk" }) })) || there) return;
+    const made = [...state.byId.values()].find((c) => c.name === "junk");
+    if (made) await edit("mark", { cluster: made.id, mark: "junk" });
+  } catch (error) {
+    complain(error);
+  }
+}
 
 /** @param {(id: number) => [string, any]} of */
 async function each(of) {
@@ -36,12 +58,13 @@ async function each(of) {
 }
 
 export function Actions() {
-  const [selected, area] = useStore((s) => [s.selected, s.area, s.data]);
+  const [selected, area] = useStore((s) => [s.selected, s.area, s.data, s.suggestions]);
   const one = selected.length === 1 ? state.byId.get(selected[0]) : null;
   if (state.run.read_only || (!selected.length && !area)) return null;
-  const button = (name, key, said, run, on = true) => html`<button key=${name} onClick=${run} disabled=${!on} title=${key ? `${said} (${key})` : said}>${name}</button>`;
+  const button = (name, key, said, run, on = true) => html`<button key=${said} onClick=${run} disabled=${!on} title=${key ? `${said} (${key})` : said}>${name}</button>`;
   return html`<div class="actions" role="toolbar" aria-label="Edit">
     ${one && html`
+      ${suggestion(one.id) && button(html`Name it “${suggestion(one.id)}”`, "a", "Accept the suggested name", () => accept([one.id]))}
       ${button("Name", "l", "Name this cluster", act.rename, !one.locked)}
       ${button("Split", "k", "Split this cluster", act.split, !one.locked)}
       ${button("Note", "n", "Write a note", act.note, !one.locked)}

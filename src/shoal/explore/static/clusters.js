@@ -3,6 +3,7 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { colour, complain, count, label, loadGains, plural, select, set, state, useStore, wanted } from "./store.js";
 import { Slider } from "./slider.js";
+import { AcceptAll, Suggested } from "./suggestions.js";
 import { inStrips } from "./thumbs.js";
 
 const HEIGHT = 66;
@@ -46,6 +47,7 @@ export function Clusters() {
     <footer class="foot">
       <span>${shown.length === data?.clusters.length ? plural(shown.length, "cluster") : `${count(shown.length)} of ${plural(data?.clusters.length ?? 0, "cluster")}`}</span>
       <span>${count(run.rows - run.quarantined)} in all</span>
+      <${AcceptAll} />
       ${run.quarantined > 0 && html`<button class="link" onClick=${() => set({ panel: "quarantine" })}>${count(run.quarantined)} unreadable</button>`}
     </footer>
   </section>`;
@@ -126,7 +128,7 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
     ${style && c.medoid !== null ? html`<span class="thumb" style=${{ ...style, width: "48px", height: "48px" }} aria-hidden="true" />`
       : html`<span class="swatch" aria-hidden="true" />`}
     <span class="words">
-      <span class="name" title=${label(c.id)}>${label(c.id)}</span>
+      <span class="name" title=${label(c.id)}>${label(c.id)}<${Suggested} id=${c.id} /></span>
       <span class="facts">${within !== null ? html`<b>${count(within)}</b> of ${count(c.rows)}` : html`${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)} %`}
         ${c.mark === "junk" && html`<span class="tag">junk</span>`}${c.mark === "good" && html`<span class="tag good">good</span>`}
         ${c.locked && html`<span class="tag">locked</span>`}${c.note && html`<span class="tag" title=${c.note}>note</span>`}</span>

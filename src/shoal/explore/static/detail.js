@@ -5,6 +5,8 @@ import { address, get } from "./api.js";
 import { colour, complain, label, select, set, state, sureness, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
 import { Icon } from "./icons.js";
+import { act, junk, take } from "./actions.js";
+import { look } from "./search.js";
 import { shownList } from "./gallery.js";
 
 export function Detail() {
@@ -46,6 +48,7 @@ export function Detail() {
       <button class="icon" title="Full screen (f)" aria-label="Full screen" onClick=${full}><${Icon} name="full" /></button>
       <button class="icon" title="Close (Esc)" aria-label="Close the image" onClick=${() => set({ open: null })}><${Icon} name="close" /></button>
     </header>
+    ${shown && !shown.quarantined && html`<${Handle} row=${row} name=${shown.name} />`}
     <div class="detail-body">
       ${state.run.thumb ? html`<div class="frame" style=${{ "--c": cluster === undefined ? "transparent" : colour(cluster) }}>
           <img key=${row} src=${address("image", { row, v: state.run.version })} alt=${shown?.name ?? `Row ${row}`}
@@ -55,6 +58,25 @@ export function Detail() {
       ${shown && !shown.quarantined && html`<${Facts} facts=${shown} />`}
     </div>
   </section>`;
+}
+
+/** What can be done with the open image. */
+function Handle({ row, name }) {
+  const { run } = state;
+  const alike = async () => {
+    try {
+      const answer = await fetch(address("image", { row, v: run.version }));
+      await look(new File([await answer.blob()], name ?? `row ${row}`));
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return html`<div class="actions" role="toolbar" aria-label="This image">
+    ${!run.read_only && html`<button onClick=${act.move} title="Move it to another cluster, or out into a new one (m)">Move …</button>
+      <button onClick=${() => junk(row)} title="Move it to the cluster that is marked as junk">Junk</button>`}
+    ${run.thumb && run.kind === "images" && html`<button onClick=${alike} title="Search all images for those like it">Find alike</button>`}
+    <button onClick=${() => { take(row); set({ dialog: { kind: "export" } }); }} title="Export it (e)">Export …</button>
+  </div>`;
 }
 
 function Facts({ facts }) {

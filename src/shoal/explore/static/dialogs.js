@@ -1,13 +1,15 @@
 // Questions before an edit: who merges into whom, into how many parts, under which name.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { get, post } from "./api.js";
+import { get } from "./api.js";
 import { colour, complain, count, edit, editedCount, images, label, pickedSet, plural, set, state, useStore } from "./store.js";
 import { Tiles, inStrips } from "./thumbs.js";
 import { ExportDialog } from "./exports.js";
+import { Split } from "./split.js";
+import { suggestion } from "./suggestions.js";
 import { Icon } from "./icons.js";
 
-const close = () => set({ dialog: null });
+export const close = () => set({ dialog: null });
 
 export function Dialogs() {
   const dialog = useStore((s) => s.dialog);
@@ -76,42 +78,9 @@ function Merge({ clusters, into, why }) {
   </${Window}>`;
 }
 
-/** Into how many parts. */
-function Split({ cluster }) {
-  const [parts, setParts] = useState(null);
-  const [found, setFound] = useState(null);
-  const [trouble, setTrouble] = useState(null);
-  useEffect(() => {
-    let stopped = false;
-    setTrouble(null);
-    post("preview", { op: "split", cluster, parts }).then((answer) => { if (!stopped) setFound(answer.parts); }, (error) => {
-      if (stopped) return;
-      setFound(null);
-      setTrouble(error.message);
-      if (parts === null) setParts(2);
-    });
-    return () => { stopped = true; };
-  }, [cluster, parts]);
-  const submit = async () => {
-    close();
-    await edit("split", { cluster, parts: found.length }, found.map((p) => p.cluster));
-  };
-  return html`<${Window} title=${`Split ${label(cluster)}`} onSubmit=${submit}>
-    <p>By the tree under it: the clearest split first. To take out certain images instead, select them and move them.</p>
-    <label class="field"><span>Parts</span><input type="number" min="2" max="1000" value=${parts ?? found?.length ?? 2} autofocus
-      onInput=${(e) => setParts(Math.max(2, Math.round(Number(e.target.value)) || 2))} />
-      <button type="button" class="link" onClick=${() => setParts(null)}>as the tree marks</button></label>
-    ${trouble && html`<p class="note" role="status">${trouble[0].toUpperCase() + trouble.slice(1)}.</p>`}
-    ${found && html`<ul class="parts" aria-live="polite">${[...found].sort((a, b) => b.rows - a.rows).map((p) => html`<li key=${p.cluster}>
-      <span class="bar-of"><i style=${{ width: `${(100 * p.rows) / Math.max(...found.map((f) => f.rows))}%`, "--c": colour(cluster) }} /></span>
-      <span>${images(p.rows)}</span><span class="soft">${p.cluster === cluster ? "keeps the number" : "new"}</span></li>`)}</ul>`}
-    <${Buttons} main=${found ? `Split into ${found.length}` : "Split"} disabled=${!found} />
-  </${Window}>`;
-}
-
 function Rename({ cluster }) {
   const before = state.byId.get(cluster)?.name ?? "";
-  const [name, setName] = useState(before);
+  const [name, setName] = useState(before || suggestion(cluster) || "");
   const others = [...state.byId.values()].filter((c) => c.name && c.id !== cluster);
   const taken = others.find((c) => c.name?.toLowerCase() === name.trim().toLowerCase());
   const submit = () => {
@@ -121,6 +90,7 @@ function Rename({ cluster }) {
   };
   return html`<${Window} title=${`Name ${label(cluster)}`} onSubmit=${submit}>
     <label class="field"><span>Name</span><input value=${name} list="names-taken" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
+    ${!before && suggestion(cluster) && name === suggestion(cluster) && html`<p class="hint">Suggested by what is in it.</p>`}
     <datalist id="names-taken">${others.map((c) => html`<option key=${c.id} value=${c.name} />`)}</datalist>
     ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) is called so already. Nothing is merged without asking: you will see who goes into whom.</p>`}
     <${Buttons} main=${taken ? "Merge them …" : name.trim() || !before ? "Name it" : "Take the name off"} disabled=${!name.trim() && !before} />

@@ -1,9 +1,11 @@
 // The keyboard, as in curation tools.
 
-import { act } from "./actions.js";
+import { act, take } from "./actions.js";
 import { full } from "./detail.js";
 import { pickAll } from "./gallery.js";
-import { clear, complain, loadClusters, orders, select, set, state } from "./store.js";
+import { answer } from "./review.js";
+import { accept } from "./suggestions.js";
+import { clear, complain, loadClusters, orders, pickedCount, select, set, state } from "./store.js";
 
 /** The next cluster in the list, or the one before. @param {number} by */
 function step(by) {
@@ -25,17 +27,21 @@ const PLAIN = {
   h: () => set({ panel: state.panel === "history" ? null : "history" }),
   w: () => set({ panel: state.panel === "review" ? null : "review" }),
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
+  a: () => accept(state.selected),
   c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
   i: () => state.run.metadata && set({ panel: state.panel === "filter" ? null : "filter" }),
   s: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "search" ? null : "search" }),
-  e: () => set({ dialog: { kind: "export" } }),
+  e: () => {
+    if (state.open !== null && !pickedCount()) take(state.open);
+    set({ dialog: { kind: "export" } });
+  },
   f: full,
   " ": () => step(1),
   "[": () => coarser(-1),
   "]": () => coarser(1),
   "/": () => /** @type {HTMLElement|null} */ (document.querySelector(".clusters input[type=search]"))?.focus(),
 };
-const EDITS = new Set(["g", "k", "l", "n", "q", "m"]);
+const EDITS = new Set(["a", "g", "k", "l", "n", "q", "m"]);
 
 /** @param {KeyboardEvent} event */
 export function onKey(event) {
@@ -58,6 +64,11 @@ export function onKey(event) {
       event.preventDefault();
       pickAll();
     }
+    return;
+  }
+  if (state.panel === "review" && (key in answer || (key === "Enter" && !target.matches?.("button")))) {
+    event.preventDefault();
+    answer[key]?.();
     return;
   }
   if (key === " " && target.matches?.("button, [role=treeitem], a, input")) return;

@@ -11,6 +11,7 @@ import { Gallery } from "./gallery.js";
 import { onKey } from "./keys.js";
 import { MapPanel } from "./map.js";
 import { Panels } from "./panels.js";
+import { Review } from "./review.js";
 import { Drop } from "./search.js";
 import { act } from "./actions.js";
 import { complain, count, listen, loadClusters, loadLog, say, selectArea, set, state, useStore } from "./store.js";
@@ -18,7 +19,7 @@ import { complain, count, listen, loadClusters, loadLog, say, selectArea, set, s
 const TABS = [["clusters", "Clusters"], ["images", "Images"], ["map", "Map"]];
 
 function App() {
-  const [run, data, tab, fatal] = useStore((s) => [s.run, s.data, s.tab, s.fatal]);
+  const [run, data, tab, fatal, panel] = useStore((s) => [s.run, s.data, s.tab, s.fatal, s.panel]);
   if (fatal) return html`<div class="loading"><div><h1>Shoal</h1><p class="note bad" role="alert">${fatal}</p><button onClick=${() => location.reload()}>Try again</button></div></div>`;
   if (!run || !data) return html`<p class="loading" role="status">Opening the run …</p>`;
   return html`<${Top} />
@@ -28,7 +29,7 @@ function App() {
       <${Clusters} />
       <div class="middle"><${Gallery} /><${Detail} /></div>
       <${MapPanel} />
-      <${Panels} />
+      ${panel === "review" ? html`<${Review} />` : html`<${Panels} />`}
     </main>
     <${Dialogs} /><${Toast} /><${Drop} />`;
 }
@@ -69,7 +70,7 @@ function Toast() {
     <div class="toasts">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"} onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
         onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
     <span>${toast.text}</span>
-    ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { set({ toast: null }); act.undo(); }}>Undo</button>`}
+    ${toast.undo && !state.run.read_only && html`<button class="link" onClick=${() => { const { undo } = toast; set({ toast: null }); act.undo(undo); }}>Undo</button>`}
     <button class="icon" aria-label="Dismiss" onClick=${() => set({ toast: null })}><${Icon} name="close" /></button></div>`}</div>`;
 }
 

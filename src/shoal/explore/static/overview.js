@@ -4,6 +4,7 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm
 import { get } from "./api.js";
 import { Badge } from "./clusters.js";
 import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
+import { Suggested } from "./suggestions.js";
 import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
 
 const HEAD = 30;
@@ -53,7 +54,7 @@ export function Overview({ clusters }) {
   return html`<div class="scroll overview" ref=${box} onScroll=${look} tabindex="0" aria-label="Typical images of each cluster" role="region">
     <div class="spacer" style=${{ height: `${clusters.length * height + 8}px` }}>${shown.map((c, at) => html`
       <section key=${c.id} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
-        <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b></button>
+        <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b><${Suggested} id=${c.id} /></button>
           <span class="soft">${count(c.rows)}</span>${c.held !== null && html`<${Badge} cluster=${c} full=${true} />`}
           ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}</header>
         <${Strip} rows=${held.current.lines.get(c.id)} most=${each} wide=${wide} tall=${tall} />

@@ -6,13 +6,12 @@ import { act } from "./actions.js";
 import { Compare } from "./compare.js";
 import { Filter } from "./filter.js";
 import { Search } from "./search.js";
-import { Review } from "./review.js";
 import { Icon } from "./icons.js";
 import { complain, count, loadLog, set, state, useStore } from "./store.js";
 
 export function Panels() {
   const panel = useStore((s) => s.panel);
-  const kinds = { history: ["Edits", History], review: ["Review", Review], compare: ["Compare", Compare], filter: ["Filter", Filter], search: ["Find images", Search], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
+  const kinds = { history: ["Edits", History], compare: ["Compare", Compare], filter: ["Filter", Filter], search: ["Find images", Search], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
   if (!panel || !(panel in kinds)) return null;
   const [title, Shown] = kinds[panel];
   return html`<aside class="side" aria-label=${title}>
@@ -37,7 +36,7 @@ function History() {
 export const KEYS = [
   ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
     ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["s", "find images"]]],
-  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click, Shift+↑ ↓", "select several"], ["l", "name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
+  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click, Shift+↑ ↓", "select several"], ["l", "name"], ["a", "accept the suggested name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
     ["q", "quiz of 20 images"], ["w", "review queue"]]],
   ["Images", [["Arrows", "step"], ["Enter", "open"], ["x", "select"], ["Shift+click, Shift+arrows", "select a range"], ["Ctrl+A", "select all that are shown"],
     ["m", "move those selected"], ["e", "export"], ["f", "full screen"]]],

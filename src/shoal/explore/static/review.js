@@ -1,75 +1,93 @@
-// The review queue: one question after the other, the one whose answer gains most first.
+// The review queue: one question after the other over the whole page, the one whose answer gains most first.
 
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get, post } from "./api.js";
-import { colour, complain, count, edit, images, label, select, set, stand, state, useStore } from "./store.js";
+import { Icon } from "./icons.js";
+import { colour, complain, count, edit, images, label, set, stand, state, useStore } from "./store.js";
 import { Tiles } from "./thumbs.js";
+
+const TYPICAL = 96; // pixels a side
+const UNSURE = 112;
 
 /** Questions that were put off, as long as the page is open. @type {Set<string>} */
 const skipped = new Set();
+/** How many were answered, as long as the page is open. */
+let answered = 0;
 const nameOf = (q) => `${q.kind} ${q.clusters.join(" ")} ${q.kind === "rows" ? q.rows[0]?.row : ""}`;
+
+/** What the keys do to the question that is shown. @type {Record<string, () => void>} */
+export const answer = {};
+
+const forget = () => { for (const key of Object.keys(answer)) delete answer[key]; };
 
 export function Review() {
   const [data, k] = useStore((s) => [s.data, s.k]);
   const [queue, setQueue] = useState(null);
-  const [off, setOff] = useState(new Set());
   const [, redraw] = useState(0);
   useEffect(() => {
     if (k !== null) stand().catch(complain);
     get("review").then((found) => setQueue(found.questions), complain);
   }, [data]);
-  useEffect(() => setOff(new Set()), [queue]);
-  if (!queue) return html`<p class="soft" role="status">Looking for what to ask …</p>`;
-  const open = queue.filter((q) => !skipped.has(nameOf(q)) && q.clusters.every((c) => state.byId.has(c)));
+  forget(); // the question that is drawn next says what the keys do
+  useEffect(() => forget, []);
+  const close = () => set({ panel: null });
+  const open = (queue ?? []).filter((q) => !skipped.has(nameOf(q)) && q.clusters.every((c) => state.byId.has(c)));
   const q = open[0];
-  if (!q) return html`<p class="empty">${queue.length ? "All questions were put off." : "Nothing to ask: no two clusters look like one, none like two."}</p>
-    ${queue.length > 0 && html`<button onClick=${() => { skipped.clear(); redraw((n) => n + 1); }}>Ask them again</button>`}`;
   const skip = () => { skipped.add(nameOf(q)); redraw((n) => n + 1); };
-  const Shown = { same: Same, two: Two, rows: Rows }[q.kind];
-  return html`<p class="soft">${count(open.length)} question${open.length === 1 ? "" : "s"}, what would change most first. ${images(Math.round(q.changes))} would change; a chance of ${Math.round(100 * q.chance)} %.</p>
-    <${Shown} key=${nameOf(q)} q=${q} skip=${skip} off=${off} setOff=${setOff} />`;
+  const again = () => { skipped.clear(); redraw((n) => n + 1); };
+  const all = answered + open.length;
+  return html`<section class="review" aria-label="Review">
+    <header><h2>Review</h2>
+      ${queue && all > 0 && html`<div class="progress" role="progressbar" aria-label="Questions answered" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${answered}><i style=${{ width: `${(100 * answered) / all}%` }} /></div>
+        <span class="soft">${count(answered)} answered, ${count(open.length)} to go</span>`}
+      <span class="grow" /><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${close}><${Icon} name="close" /></button></header>
+    ${!queue ? html`<p class="soft empty" role="status">Looking for what to ask …</p>`
+      : q ? html`<${Question} key=${nameOf(q)} q=${q} skip=${skip} />`
+      : html`<div class="empty"><p>${queue.length ? "All questions were put off." : "Nothing to ask: no two clusters look like one, none like two."}</p>
+        ${queue.length > 0 && html`<button onClick=${again}>Ask them again</button>`}</div>`}
+  </section>`;
 }
 
-const Face = ({ id }) => html`<button class="chip" style=${{ "--c": colour(id) }} onClick=${() => select([id])}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(state.byId.get(id)?.rows ?? 0)}</b></button>`;
-const open = (row) => set({ open: row });
-const split = (q) => [q.rows.slice(0, q.parts), q.rows.slice(q.parts)];
-
-function Same({ q, skip }) {
+/** What a question asks, what its answers do, and what is between its two sides. */
+function Question({ q, skip }) {
+  const [off, setOff] = useState(new Set());
   const [one, other] = q.clusters;
-  const [a, b] = split(q);
-  return html`<h3 class="question">Are these the same?</h3>
-    <div class="side-by-side"><div><${Face} id=${one} /><${Tiles} rows=${a} shown=${64} onOpen=${open} /></div>
-      <div><${Face} id=${other} /><${Tiles} rows=${b} shown=${64} onOpen=${open} /></div></div>
-    <div class="answers"><button class="main" onClick=${() => set({ dialog: { kind: "merge", clusters: [one, other], into: null } })}>The same: merge …</button>
-      <button onClick=${() => edit("apart", { a: one, b: other })}>Different</button><button class="link" onClick=${skip}>Later</button></div>`;
-}
-
-function Two({ q, skip }) {
-  const [cluster] = q.clusters;
-  const [a, b] = split(q);
-  return html`<h3 class="question">Is this one thing, or two?</h3><${Face} id=${cluster} />
-    <div class="side-by-side"><div><h4>One part</h4><${Tiles} rows=${a} shown=${64} onOpen=${open} /></div>
-      <div><h4>The other</h4><${Tiles} rows=${b} shown=${64} onOpen=${open} /></div></div>
-    <div class="answers"><button class="main" onClick=${() => edit("split", { cluster, parts: 2 })}>Two: split</button>
-      <button onClick=${() => edit("whole", { cluster })}>One</button><button class="link" onClick=${skip}>Later</button></div>`;
-}
-
-function Rows({ q, skip, off, setOff }) {
-  const [from, to] = q.clusters;
   const going = q.rows.filter((r) => !off.has(r.row));
-  const flip = (row) => setOff((old) => { const now = new Set(old); now.has(row) ? now.delete(row) : now.add(row); return now; });
+  const done = (/** @type {Promise<any>} */ edited) => edited.then((/** @type {boolean} */ ok) => { if (ok) answered += 1; });
   const move = async () => {
     try {
       const found = await post("sets", { rows: going.map((r) => r.row) });
       skip();
-      await edit("move", { set: found.set, to });
+      await done(edit("move", { set: found.set, to: other }));
     } catch (error) {
       complain(error);
     }
   };
-  return html`<h3 class="question">Do these belong to the other one?</h3>
-    <p class="between-line"><${Face} id=${from} /> → <${Face} id=${to} /></p>
-    <p class="soft">They are nearly as near to it. Click those that stay.</p>
-    <div class="quiz small">${q.rows.map((r) => html`<div key=${r.row} class=${off.has(r.row) ? "asked wrong" : "asked"}><${Tiles} rows=${[r]} shown=${64} onOpen=${flip} /><span class="cross" aria-hidden="true">stays</span></div>`)}</div>
-    <div class="answers"><button class="main" disabled=${!going.length} onClick=${move}>Move ${images(going.length)}</button><button class="link" onClick=${skip}>Later</button></div>`;
+  const stay = () => { skip(); answered += 1; };
+  const kinds = {
+    same: { asks: "Are these the same?", yes: ["The same: merge", () => done(edit("merge", { clusters: [one, other] }))], no: ["Different", () => done(edit("apart", { a: one, b: other }))] },
+    two: { asks: "Is this one thing, or two?", yes: ["Two: split", () => done(edit("split", { cluster: one, parts: 2 }))], no: ["One", () => done(edit("whole", { cluster: one }))] },
+    rows: { asks: "Do these belong to the other one?", yes: [`Yes: move ${images(going.length)}`, move], no: ["No, they stay", stay] },
+  };
+  const { asks, yes, no } = kinds[q.kind];
+  const likely = q.chance >= 0.5;
+  Object.assign(answer, { y: yes[1], n: no[1], s: skip, Enter: likely ? yes[1] : no[1] });
+  const flip = (row) => setOff((old) => { const now = new Set(old); now.has(row) ? now.delete(row) : now.add(row); return now; });
+  const show = (row) => set({ open: row, panel: null });
+  const button = ([said, run], key, main) => html`<button class=${main ? "main" : ""} disabled=${key === "y" && q.kind === "rows" && !going.length} onClick=${run}>${said} <kbd>${key}</kbd></button>`;
+  const [a, b] = [q.rows.slice(0, q.parts), q.rows.slice(q.parts)];
+  const side = (title, rows, size) => html`<div class="side-of"><h3>${title}</h3><${Tiles} rows=${rows} shown=${size} onOpen=${show} /></div>`;
+  const typical = (id) => side(html`<${Face} id=${id} /> typical`, q.typical?.[id] ?? [], TYPICAL);
+  return html`<div class="question-head"><h2 class="question">${asks}</h2>
+      <p class="soft">${images(Math.round(q.changes))} would change. The fit says: ${q.chance >= 0.5 ? "probably yes" : "probably no"} (a chance of ${Math.round(100 * q.chance)} %).</p></div>
+    <div class=${`sides ${q.kind}`}>
+      ${q.kind === "two" ? html`${side("One part", a, UNSURE)}${side("The other", b, UNSURE)}${typical(one)}`
+        : html`${typical(one)}
+          ${q.kind === "same" ? html`<div class="unsure">${side(html`Unsure, of <${Face} id=${one} />`, a, UNSURE)}${side(html`Unsure, of <${Face} id=${other} />`, b, UNSURE)}</div>`
+            : html`<div class="unsure"><h3>Unsure: click those that stay in <${Face} id=${one} /></h3><div class="quiz small">${q.rows.map((r) => html`<div key=${r.row} class=${off.has(r.row) ? "asked wrong" : "asked"}><${Tiles} rows=${[r]} shown=${UNSURE} onOpen=${flip} /><span class="cross" aria-hidden="true">stays</span></div>`)}</div></div>`}
+          ${typical(other)}`}
+    </div>
+    <div class="answers">${button(yes, "y", likely)}${button(no, "n", !likely)}<button class="link" onClick=${skip}>Later <kbd>s</kbd></button></div>`;
 }
+
+const Face = ({ id }) => html`<span class="face" style=${{ "--c": colour(id) }}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(state.byId.get(id)?.rows ?? 0)}</b></span>`;

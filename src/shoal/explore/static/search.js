@@ -15,7 +15,7 @@ const watching = new Set();
 const told = () => watching.forEach((f) => f());
 
 /** @param {File|undefined} file */
-async function look(file) {
+export async function look(file) {
   if (!file) return;
   if (given.url) URL.revokeObjectURL(given.url);
   Object.assign(given, { url: URL.createObjectURL(file), name: file.name, words: "" });

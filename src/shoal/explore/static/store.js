@@ -32,11 +32,12 @@ export const state = {
   /** @type {any} */ map: { ready: false, share: 0 },
   /** @type {{z: number, x: number, y: number}|null} */ view: null,
   /** @type {any} */ log: { done: 0, undo: null, redo: null },
-  /** @type {{text: string, bad: boolean, undo?: boolean}|null} */ toast: null,
+  /** @type {{text: string, bad: boolean, undo?: number}|null} */ toast: null,
   /** @type {string|null} */ fatal: null,
   tab: "images",
   sort: "size",
   /** @type {{of: any, gains: Map<number, number>}} */ gains: { of: null, gains: new Map() },
+  /** @type {{of: any, names: Record<string, string>}} */ suggestions: { of: null, names: {} },
   listing: "cards",
   filter: "",
   /** @type {{n: number, text: string, bad: boolean}[]} */ messages: [],
@@ -122,8 +123,8 @@ export const colour = (id) => {
   return cluster ? state.run.palette[cluster.colour % state.run.palette.length] : "#888";
 };
 
-/** Show a message for some seconds, and keep it in the list of messages. @param {string} said @param {boolean} [bad] @param {boolean} [undo] */
-export function say(said, bad = false, undo = false) {
+/** Show a message for some seconds, and keep it in the list of messages. @param {string} said @param {boolean} [bad] @param {number} [undo] steps that its button takes back */
+export function say(said, bad = false, undo = 0) {
   const text = `${said[0].toUpperCase()}${said.slice(1)}`;
   const n = (state.messages[state.messages.length - 1]?.n ?? 0) + 1;
   set({ toast: { text, bad, undo }, messages: [...state.messages.slice(-MOST_MESSAGES + 1), { n, text, bad }] });
@@ -302,7 +303,7 @@ async function done(op, facts, then) {
     // The news of the edit may have overtaken its answer, and knows nothing of what to select.
     const there = then?.filter((id) => state.byId.has(id));
     if (there && String(there) !== String(state.selected)) await select(there);
-    say(`${log.said}.`, false, op !== "undo");
+    say(`${log.said}.`, false, op === "undo" ? 0 : log.steps ?? 1);
     return true;
   } catch (error) {
     await refused(error);

@@ -1,0 +1,59 @@
+// Into which parts to split a cluster: by the tree, or by a fit of the cluster alone; with pictures.
+
+import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { post } from "./api.js";
+import { Buttons, Window, close } from "./dialogs.js";
+import { colour, edit, images, label, set } from "./store.js";
+import { Tiles } from "./thumbs.js";
+
+const PAUSE = 800; // ms between two looks at how far a fit is
+
+export function Split({ cluster }) {
+  const [own, setOwn] = useState(false);
+  const [parts, setParts] = useState(null);
+  const [found, setFound] = useState(null);
+  const [trouble, setTrouble] = useState(null);
+  useEffect(() => {
+    let stopped = false;
+    setTrouble(null);
+    if (own) setFound(null);
+    const failed = (/** @type {any} */ error) => {
+      if (stopped) return;
+      setFound(null);
+      setTrouble(error.message);
+      if (!own && parts === null) setParts(2);
+    };
+    const look = () => post("recluster", { cluster }).then((answer) => {
+      if (stopped) return;
+      if (answer.done) setFound(answer.parts);
+      else setTimeout(look, PAUSE);
+    }, failed);
+    if (own) look();
+    else post("preview", { op: "split", cluster, parts }).then((answer) => { if (!stopped) setFound(answer.parts); }, failed);
+    return () => { stopped = true; };
+  }, [cluster, parts, own]);
+  const submit = async () => {
+    close();
+    if (own) await edit("recluster", { cluster });
+    else await edit("split", { cluster, parts: found.length }, found.map((p) => p.cluster));
+  };
+  const enough = found && found.length > 1;
+  return html`<${Window} title=${`Split ${label(cluster)}`} wide=${true} onSubmit=${submit}>
+    <div class="switch" role="group" aria-label="Split by">
+      ${/** @type {[boolean, string][]} */ ([[false, "By the tree"], [true, "By features of its own"]]).map(([name, said]) => html`<button type="button" key=${said} aria-pressed=${own === name} class=${own === name ? "on" : ""} onClick=${() => setOwn(name)}>${said}</button>`)}
+    </div>
+    ${own ? html`<p>The cluster is fitted alone, so that what tells its images from each other counts, not what tells them from all others.</p>`
+      : html`<p>The clearest split first. To take out certain images instead, select them and move them.</p>
+      <label class="field"><span>Parts</span><input type="number" min="2" max="1000" value=${parts ?? found?.length ?? 2} autofocus
+        onInput=${(e) => setParts(Math.max(2, Math.round(Number(e.target.value)) || 2))} />
+        <button type="button" class="link" onClick=${() => setParts(null)}>as the tree marks</button></label>`}
+    ${own && !found && !trouble && html`<p role="status" class="soft">Fitting ${label(cluster)} by itself … this takes about as long as fitting so many images anew.</p>`}
+    ${trouble && html`<p class="note" role="status">${trouble[0].toUpperCase() + trouble.slice(1)}.</p>`}
+    ${own && found && !enough && html`<p class="note" role="status">It stays one: by features of its own, too, no split is clearer than chance makes.</p>`}
+    ${found && html`<ul class="parts" aria-live="polite">${[...found].sort((a, b) => b.rows - a.rows).map((p, at) => html`<li key=${p.cluster ?? `new ${at}`}>
+      <span class="bar-of"><i style=${{ width: `${(100 * p.rows) / Math.max(...found.map((f) => f.rows))}%`, "--c": colour(cluster) }} /></span>
+      <span>${images(p.rows)}</span><span class="soft">${p.cluster === cluster ? "keeps the number" : "new"}</span>
+      ${p.shown && html`<${Tiles} rows=${p.shown} shown=${60} onOpen=${(row) => { close(); set({ open: row }); }} />`}</li>`)}</ul>`}
+    <${Buttons} main=${enough ? `Split into ${found.length}` : "Split"} disabled=${!enough} />
+  </${Window}>`;
+}

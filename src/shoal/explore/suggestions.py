@@ -1,0 +1,151 @@
+"""Names that the rows suggest for clusters: by folders, columns beside them, telling columns.
+
+A suggestion is never a name until somebody accepts it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from posixpath import dirname
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.explore.cuts import Cut
+from shoal.explore.explorer import Explorer
+from shoal.explore.metadata import Metadata
+from shoal.export.traits import Traits, gather_traits
+from shoal.sources.mixed import TableSource
+
+# A value names a cluster when most of its rows have it, and at least twice as many as of all rows:
+# a folder that everything is in tells nothing.
+_MOST = 0.6
+_LIFT = 2.0
+# A column is worth a word from two thirds of a deviation on: half of one is said in reports, where
+# the figure stands beside it.
+_TELLING = 0.67
+_WORDS = 2
+_SAMPLE = 400  # rows of a cluster: a share of 0.6 is then known within 0.05
+_MOST_ROWS = 2_000_000
+
+
+def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
+    """Return a name for each cluster of a cut that something speaks for, by id."""
+    if explorer.atlas.n_seats > _MOST_ROWS:
+        return {}
+    folders = _majorities(cut, explorer.atlas.result.summary["named"] and _folders(explorer, cut))
+    table = None if explorer.source_trouble else explorer.run.source
+    if isinstance(table, TableSource):
+        found = _by_columns(explorer, cut, table)
+    else:
+        found = {**_by_metadata(cut, explorer.metadata), **folders}
+    return _distinct(found, dict(zip(cut.ids.tolist(), cut.sizes.tolist(), strict=True)))
+
+
+def _folders(explorer: Explorer, cut: Cut) -> list[list[str]]:
+    """Return the folders of some rows of each cluster."""
+    atlas, found = explorer.atlas, []
+    for number in range(len(cut.ids)):
+        seats = _spread(cut, number)
+        found.append([dirname(name or "") for name in atlas.names(atlas.rows[seats])])
+    return found
+
+
+def _spread(cut: Cut, number: int) -> NDArray[np.int64]:
+    """Return some seats of a cluster, evenly spread over it."""
+    seats = cut.seats_of(number)
+    at = np.unique(np.linspace(0, max(len(seats) - 1, 0), min(len(seats), _SAMPLE)).astype(int))
+    return seats.take(at)
+
+
+def _majorities(cut: Cut, values: list[list[str]] | bool) -> dict[int, str]:
+    """Return the value that most rows of a cluster have, where that sets it apart, by id."""
+    if not values or isinstance(values, bool):
+        return {}
+    weights = cut.sizes / max(int(cut.sizes.sum()), 1)
+    shares = [_shares(each) for each in values]
+    overall: Counter[str] = Counter()
+    for weight, share in zip(weights.tolist(), shares, strict=True):
+        for value, part in share.items():
+            overall[value] += weight * part
+    found = {}
+    for cluster, share in zip(cut.ids.tolist(), shares, strict=True):
+        value, part = max(share.items(), key=lambda item: item[1], default=("", 0.0))
+        name = value.rstrip("/").rpartition("/")[2]
+        if name and part >= _MOST and part >= _LIFT * overall[value]:
+            found[cluster] = name
+    return found
+
+
+def _shares(values: Sequence[str]) -> dict[str, float]:
+    """Return the share that each value has."""
+    return {value: count / len(values) for value, count in Counter(values).items()}
+
+
+def _by_metadata(cut: Cut, metadata: Metadata | None) -> dict[int, str]:
+    """Name clusters by the first column of categories beside the rows that tells each apart."""
+    found: dict[int, str] = {}
+    for column in metadata.columns if metadata is not None else ():
+        if column.kind != "category":
+            continue
+        codes, known = column.codes
+        rows = [codes[cut.atlas.rows[_spread(cut, number)]] for number in range(len(cut.ids))]
+        values = [[known[code] if code >= 0 else "" for code in each.tolist()] for each in rows]
+        found = {**_majorities(cut, values), **found}
+    return found
+
+
+def _by_columns(explorer: Explorer, cut: Cut, table: TableSource) -> dict[int, str]:
+    """Name clusters of a table by what its columns say of them: "high income, low spending"."""
+    atlas = explorer.atlas
+    position = np.full(atlas.n_rows, -1, np.int64)
+    seats = np.arange(atlas.n_seats)
+    position[atlas.rows[seats]] = cut.labels(seats)
+    traits = gather_traits(table, position, len(cut.ids))
+    named = ((c, _phrase(traits, number)) for number, c in enumerate(cut.ids.tolist()))
+    return {cluster: phrase for cluster, phrase in named if phrase}
+
+
+def _phrase(traits: Traits, cluster: int) -> str:
+    """Say what tells a cluster most, in few words."""
+    words: list[str] = []
+    for at in np.argsort(-traits.telling[cluster], kind="stable").tolist():
+        if traits.telling[cluster, at] < _TELLING or len(words) == _WORDS:
+            break
+        shares = traits.shares[at]
+        if shares is None:
+            mine, all_ = traits.quartiles[[cluster, -1], at, 1]
+            words.append(f"{'high' if mine > all_ else 'low'} {plain(traits.columns[at].name)}")
+        else:
+            label = int(np.argmax(shares[cluster] - shares[-1]))
+            if shares[cluster, label] >= _MOST:
+                words.append(traits.columns[at].labels[label])
+    return ", ".join(words)
+
+
+def plain(header: str) -> str:
+    """Return a header in words: without units, in small letters.
+
+    >>> plain("Annual Income (k$)"), plain("spending_score"), plain("GDP"), plain("(k$)")
+    ('annual income', 'spending score', 'GDP', '(k$)')
+    """
+    text = re.sub(r"\s*[(\[].*?[)\]]", "", header).replace("_", " ").strip() or header
+    return " ".join(word if word.isupper() else word.lower() for word in text.split())
+
+
+def _distinct(names: dict[int, str], sizes: dict[int, int]) -> dict[int, str]:
+    """Put numbers behind names that several clusters would have, the largest first."""
+    taken: Counter[str] = Counter()
+    found = {}
+    for cluster in _largest_first(names, sizes):
+        name = names[cluster]
+        taken[name.lower()] += 1
+        times = taken[name.lower()]
+        found[cluster] = name if times == 1 else f"{name} {times}"
+    return found
+
+
+def _largest_first(clusters: Iterable[int], sizes: dict[int, int]) -> list[int]:
+    return sorted(clusters, key=lambda cluster: (-sizes[cluster], cluster))

@@ -1,0 +1,97 @@
+"""Correcting on the page: Review over the whole page, Split with pictures, one image at a time."""
+
+import re
+import shutil
+
+import pytest
+from tests.explore.browsing import CHROMIUM, faults_of, ready, serving, shot, sizes, told, until
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def address(digits_path, tmp_path_factory):
+    """The digits, served to all tests of this file; each takes back what it did."""
+    copy = tmp_path_factory.mktemp("curating") / digits_path.name
+    shutil.copytree(digits_path, copy)
+    with serving(copy) as url:
+        yield url
+
+
+def test_review_fills_the_page_and_is_answered_by_keys(address, open_page):
+    page = open_page(address)
+    before = sizes(page)
+    asks = page.evaluate("async () => (await (await fetch('/api/review')).json()).questions")
+    page.keyboard.press("w")
+    page.wait_for_selector(".review .answers")
+    until(page, "document.querySelectorAll('.review .tiles .thumb').length > 12")
+    box, whole = page.locator(".review").bounding_box(), page.locator("main").bounding_box()
+    assert (box["width"], box["height"]) == (whole["width"], whole["height"])
+    main = page.locator(".answers .main kbd").inner_text()
+    assert main == ("y" if asks[0]["chance"] >= 0.5 else "n")
+    assert faults_of(page) == []
+    shot(page, "review")
+    question = page.inner_text(".question-head")
+    page.keyboard.press("s")
+    until(page, f"document.querySelector('.question-head').innerText !== {question!r}")
+    for key in ("n", "y"):
+        page.keyboard.press(key)
+        told(page)
+    until(page, "document.querySelector('[role=progressbar]').getAttribute('aria-valuenow') > 0")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".review", state="detached")
+    while page.get_by_role("button", name="Undo").first.is_enabled():
+        page.keyboard.press("Control+z")
+        told(page)
+    assert sizes(page) == before
+
+
+def test_a_split_is_looked_at_before_it_is_done(address, open_page):
+    page = open_page(address)
+    page.locator("#cluster-0").click()
+    page.keyboard.press("k")
+    until(page, "document.querySelectorAll('.parts li .thumb').length >= 8")
+    shot(page, "split")
+    assert page.get_by_role("button", name="By features of its own").is_visible()
+    page.keyboard.press("Escape")
+
+
+def test_the_open_image_is_junked_moved_exported_and_searched_by(address, open_page):
+    page = open_page(f"{address}#c=0")
+    before = sizes(page)
+    page.locator(".grid .cell").first.click()
+    tools = page.get_by_role("toolbar", name="This image")
+    tools.get_by_role("button", name="Junk").click()
+    assert "junk" in told(page)
+    assert told(page) == "Marked “junk” as junk."
+    ready(page)
+    after = sizes(page)
+    assert after["0"] == before["0"] - 1
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".detail", state="detached")
+    page.locator(".grid .cell").first.click()
+    tools.get_by_role("button", name="Junk").click()
+    assert "“junk”" in told(page)  # into the one that is there
+    assert len(sizes(page)) == len(after)
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+        told(page)
+    assert sizes(page) == before
+
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".detail", state="detached")
+    page.locator(".grid .cell").first.click()
+    page.keyboard.press("m")
+    page.wait_for_selector("dialog h2:text-is('Move 1 image')")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    tools.get_by_role("button", name="Export").click()
+    page.wait_for_selector("dialog h2:text-is('Export 1 image')")
+    page.keyboard.press("Escape")
+    title = page.inner_text(".detail h2")
+    tools.get_by_role("button", name="Find alike").click()
+    first = page.locator("aside .tiles .tile-button").first
+    assert first.get_attribute("title").lower() == title.lower()
+    assert re.search(r"\bsure\b", page.inner_text("aside"))
+    ready(page)
+    shot(page, "find alike")
