@@ -13,6 +13,7 @@ import typer.main
 import shoal
 from shoal.cli.app import app
 from shoal.cli.options import flag, shown_default
+from shoal.plots import Plots
 from shoal.settings import SETTINGS
 from shoal.sklearn import Shoal
 
@@ -65,6 +66,8 @@ def python() -> str:
         if inspect.isclass(thing) or inspect.isfunction(thing):
             parts.append(_described(f"shoal.{name}", thing))
             parts += _members(thing) if inspect.isclass(thing) else []
+    parts.append(_described("Run.plot: shoal.plots.Plots", Plots))
+    parts += _members(Plots)
     parts.append(_described("shoal.sklearn.Shoal", Shoal))
     return "\n\n".join(parts)
 

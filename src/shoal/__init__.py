@@ -6,6 +6,7 @@
     run = shoal.open("photos.shoal")            # a run that was fitted before
 
     run                          # in a notebook: its clusters and their pictures
+    run.plot.centroids()         # one of many pictures, by matplotlib
     run.show(7)                  # the most typical rows of a cluster
     run.explore()                # the explorer, in a notebook's cell or in a tab
     run.labels()                 # the cluster of every row

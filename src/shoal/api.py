@@ -61,6 +61,7 @@ from shoal.storage import RunFolder, as_place, odd_entries
 
 if TYPE_CHECKING:
     from shoal.notebook import Page, Shown
+    from shoal.plots import Plots
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
@@ -401,6 +402,13 @@ class Run:
     def model(self) -> Model:
         """What predicts new rows; needs the run's folder alone."""
         return Model(self._folder, curation=self.edits)
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures of the run: ``run.plot.sizes()`` and so on, each a matplotlib Axes."""
+        from shoal.plots import Plots
+
+        return Plots(self)
 
     def predict(
         self,

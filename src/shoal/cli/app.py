@@ -27,6 +27,7 @@ from shoal.cli import (
     make_tiles,
     methods,
     palette,
+    plot,
     predict,
     quality,
     version,
@@ -136,6 +137,7 @@ app.command("choose-k")(choose_k.choose_k)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
 app.command("quality")(quality.quality)
+app.command("plot")(plot.plot)
 app.command("palette")(palette.palette)
 app.add_typer(encoder.encoder, name="encoder")
 app.command("info")(info.info)

@@ -1,0 +1,230 @@
+"""Pictures of a run, drawn by matplotlib, which is imported when the first one is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from shoal.errors import InputError
+from shoal.plots import measures, pictures, plane, tables, tree
+from shoal.plots.canvas import FORMS, check_form, save
+from shoal.plots.scene import RunLike, Scene
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["FORMS", "KINDS", "Plots", "check_form", "save"]
+
+KINDS = {
+    "centroids": "the mean or most typical image of each cluster",
+    "examples": "the most typical images of each cluster, or of one (--cluster)",
+    "dendrogram": "the tree above the clusters, with its cut",
+    "silhouette": "how deep rows lie in their clusters",
+    "elbow": "inertia against the number of clusters",
+    "k-distance": "distances to the k-th neighbour, for DBSCAN's eps",
+    "confusion": "true classes against clusters (--truth)",
+    "map": "all rows in the plane (--way own, tsne or pca)",
+    "sizes": "rows of each cluster",
+    "profile": "means of a table's columns in each cluster",
+    "distributions": "distributions of a table's columns, by cluster",
+}
+"""The pictures, and what each shows."""
+
+
+class Plots:
+    """Pictures of a run: each call draws one, and returns its matplotlib Axes.
+
+    All take `layer` or `k` for other clusters than the primary ones, as edited, and `ax` to draw
+    on; without, axes of a fitting size are made. In a notebook they are shown by themselves;
+    elsewhere ``ax.figure.savefig("picture.png")`` writes them.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib is not installed (``pip install 'shoal[plot]'``).
+    InputError
+        When a run has nothing to show in a picture: images of a table, columns of images.
+    """
+
+    def __init__(self, run: RunLike) -> None:
+        self._run = run
+
+    def __repr__(self) -> str:
+        return f"<pictures of a run: {', '.join(KINDS)}>"
+
+    def _scene(self, layer: int | None, k: int | None) -> Scene:
+        return Scene(self._run, self._run.clustering(layer, k))
+
+    def centroids(
+        self,
+        ax: Axes | None = None,
+        *,
+        of: str = "auto",
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw an image for each cluster, with its name and rows.
+
+        Parameters
+        ----------
+        of : {"auto", "mean", "middle"}
+            The mean of up to 200 images, or the one nearest to the middle; ``auto``: the second
+            for images of mixed sizes, such as photos.
+        """
+        return pictures.centroids(self._scene(layer, k), ax, of)
+
+    def examples(
+        self,
+        cluster: int | None = None,
+        ax: Axes | None = None,
+        *,
+        count: int | None = None,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw the most typical images of one cluster, or a line of them for each.
+
+        Parameters
+        ----------
+        cluster : int, optional
+        count : int, optional
+            How many images: 24 of one cluster, 10 of each.
+        """
+        count = count if count is not None else 10 if cluster is None else 24
+        return pictures.examples(self._scene(layer, k), ax, cluster, count)
+
+    def dendrogram(
+        self,
+        ax: Axes | None = None,
+        *,
+        leaves: int | None = None,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw the tree above the clusters, where it is cut, and images at its leaves.
+
+        Parameters
+        ----------
+        leaves : int, optional
+            Clusters at the leaves, 2 to 60; by default those of the next finer layer.
+        """
+        return tree.dendrogram(self._scene(layer, k), ax, leaves)
+
+    def silhouette(
+        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
+    ) -> Axes:
+        """Draw the silhouettes of up to 3,000 representatives, cluster by cluster."""
+        return measures.silhouette(self._scene(layer, k), ax)
+
+    def elbow(
+        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
+    ) -> Axes:
+        """Draw the inertia of cuts of the tree into 1 to 60 clusters, with the knee."""
+        return measures.elbow(self._scene(layer, k), ax)
+
+    def k_distance(
+        self,
+        ax: Axes | None = None,
+        *,
+        neighbour: int = 4,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw the sorted distances of representatives to their k-th neighbour.
+
+        Parameters
+        ----------
+        neighbour : int, default 4
+            As Ester et al. (1996) take it for DBSCAN.
+        """
+        return measures.k_distance(self._scene(layer, k), ax, neighbour)
+
+    def confusion(
+        self,
+        truth: ArrayLike,
+        ax: Axes | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw how many rows of each true class lie in each cluster.
+
+        Parameters
+        ----------
+        truth : array-like, shape (N,)
+            Classes of any kind; whole numbers below 0 are not known.
+        names : sequence of str, optional
+            What classes are called that are whole numbers from 0 on.
+        """
+        scene, given = self._scene(layer, k), np.asarray(truth)
+        if given.shape != (scene.result.n_rows,):
+            raise InputError(
+                f"the truth has shape {given.shape}, but the run has {scene.result.n_rows:,} "
+                "rows: one label a row is needed"
+            )
+        if names is not None:
+            return measures.confusion(scene, ax, given.astype(np.int64), names)
+        whole = np.issubdtype(given.dtype, np.signedinteger)
+        known = given >= 0 if whole else np.ones(len(given), bool)
+        if not known.any():
+            raise InputError("no row has a known class: there is nothing to compare with")
+        found, codes = np.unique(given[known], return_inverse=True)
+        coded = np.full(len(given), -1, np.int64)
+        coded[known] = codes
+        return measures.confusion(scene, ax, coded, [str(name) for name in found.tolist()])
+
+    def map(
+        self,
+        ax: Axes | None = None,
+        *,
+        way: str = "own",
+        seed: int | None = None,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw the representatives in the plane, in the colours of their clusters.
+
+        Parameters
+        ----------
+        way : {"own", "tsne", "pca"}
+            The map of the explorer, stored or made now; t-SNE of up to 10,000 representatives
+            (openTSNE, perplexity 30); or the first two principal components.
+        seed : int, optional
+            That of the fit when not given.
+        """
+        return plane.map_(self._scene(layer, k), ax, way, seed)
+
+    def sizes(
+        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
+    ) -> Axes:
+        """Draw the rows of each cluster."""
+        return measures.sizes(self._scene(layer, k), ax)
+
+    def profile(
+        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
+    ) -> Axes:
+        """Draw means of a table's numbers and shares of its categories in each cluster."""
+        return tables.profile(self._scene(layer, k), ax)
+
+    def distributions(
+        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
+    ) -> Axes:
+        """Draw a histogram of each column, stacked by cluster."""
+        return tables.distributions(self._scene(layer, k), ax)
+
+    def draw(self, kind: str, **options: Any) -> Axes:
+        """Draw the picture of a kind by its name, such as ``"k-distance"``.
+
+        Raises
+        ------
+        InputError
+            For another kind.
+        """
+        if kind not in KINDS:
+            raise InputError(f"{kind} is no picture: give one of {', '.join(KINDS)}")
+        found: Axes = getattr(self, kind.replace("-", "_"))(**options)
+        return found

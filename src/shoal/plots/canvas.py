@@ -1,0 +1,160 @@
+"""Axes to draw on, files to save them in, and what all pictures share."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, MissingExtraError
+from shoal.progress import in_notebook
+from shoal.storage import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMS = (".png", ".svg", ".pdf")
+INK, MUTED, LINE, ACCENT = "#1d2329", "#6e7880", "#dee2e6", "#0f7f90"
+_LONGEST = 24
+_DOTS = 130  # an inch, of PNG and of what is drawn as dots in the others
+# Okabe and Ito (2008), told apart by colour-blind people; from the ninth cluster on, other hues.
+_FIRST = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#7f7f7f")
+_GOLDEN = 0.61803398875
+
+
+def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return the axes given, or new ones of a size in inches.
+
+    In a notebook, and where pyplot is in use, pyplot knows the figure and shows it.
+
+    Raises
+    ------
+    MissingExtraError
+        When matplotlib is not installed.
+    """
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]'"
+        ) from None
+    options: Any = {"figsize": (width, height), "layout": "constrained", "facecolor": "white"}
+    if in_notebook() or "matplotlib.pyplot" in sys.modules:
+        import matplotlib.pyplot as plt
+
+        return plt.figure(**options).add_subplot()
+    return Figure(**options).add_subplot()
+
+
+def check_form(path: Path) -> None:
+    """Raise for a file whose ending names no form of a picture."""
+    if path.suffix.lower() not in FORMS:
+        raise InputError(f"-o {path}: give a name that ends in {', '.join(FORMS)}")
+
+
+def save(ax: Axes, path: Path) -> None:
+    """Write the figure of axes as a file: the same bytes each time."""
+    import matplotlib as mpl
+
+    check_form(path)
+    out, form = io.BytesIO(), path.suffix.lower()[1:]
+    dateless = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
+    with mpl.rc_context({"svg.hashsalt": "shoal"}):
+        figure: Any = ax.figure
+        figure.savefig(
+            out, format=form, dpi=_DOTS, metadata=dateless, bbox_inches="tight", pad_inches=0.12
+        )
+    write_bytes(path, out.getvalue())
+
+
+def plain(text: str, longest: int = _LONGEST) -> str:
+    r"""Return text that is shown as it is: short, on one line, without formulas.
+
+    A number at its end, by which clusters of one class are told apart, is kept.
+
+    >>> plain("a$b$"), plain("x" * 30, 10), plain("chain saws (12)", 11)
+    ('a\\$b\\$', 'xxxxxxxxx…', 'chain… (12)')
+    """
+    line = " ".join(text.split())
+    number = re.search(r" \(\d+\)$", line)
+    end = number[0] if number else ""
+    short = line if len(line) <= longest else f"{line[: longest - 1 - len(end)].rstrip()}…{end}"
+    return short.replace("$", r"\$")
+
+
+def write(
+    ax: Axes,
+    text: str,
+    at: tuple[float, float],
+    shift: tuple[float, float],
+    coordinates: Any = "data",
+    **look: Any,
+) -> None:
+    """Write text some points away from a place."""
+    ax.annotate(text, at, shift, coordinates, "offset points", annotation_clip=False, **look)
+
+
+def headline(ax: Axes, title: str, below: str = "") -> None:
+    """Write the title, and what is to be known of the picture in smaller letters under it."""
+    ax.set_title(title, loc="left", color=INK, fontsize=12, pad=22 if below else 8)
+    if below:
+        write(ax, below, (0, 1), (0, 8), "axes fraction", color=MUTED, fontsize=8.5)
+
+
+def clean(ax: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
+    """Leave the axes at the left and below; lines of a grid along ``x``, ``y`` or both."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(MUTED)
+    ax.tick_params(colors=MUTED, labelsize=9, labelcolor=INK)
+    if grid:
+        ax.grid(True, axis=grid, color=LINE, linewidth=0.8)
+        ax.set_axisbelow(True)
+
+
+def bare(ax: Axes) -> None:
+    """Leave no axes at all."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def colours(count: int) -> NDArray[np.float64]:
+    """Return one colour a cluster, the largest first, (count, 3) from 0 to 1."""
+    from matplotlib.colors import hsv_to_rgb, to_rgb
+
+    first = [to_rgb(colour) for colour in _FIRST[:count]]
+    more = np.arange(max(0, count - len(first)))
+    hues = (more * _GOLDEN) % 1
+    values = np.stack([hues, 0.75 - 0.3 * (more % 2), 0.85 - 0.25 * (more // 2 % 2)], axis=1)
+    return np.concatenate([np.array(first).reshape(-1, 3), hsv_to_rgb(values).reshape(-1, 3)])
+
+
+def mosaic(tiles: NDArray[np.uint8], across: int, gap: tuple[float, float]) -> NDArray[np.uint8]:
+    """Put square tiles (n, s, s, C) into rows on white; gaps (down, across) in sides of a tile."""
+    n, side = tiles.shape[:2]
+    step_y, step_x = (side + round(side * g) for g in gap)
+    down = -(-n // across)
+    page = np.full((down * step_y, across * step_x, 3), 255, np.uint8)
+    for at, tile in enumerate(tiles):
+        top, left = at // across * step_y, at % across * step_x
+        page[top : top + side, left : left + side] = tile[..., :3]
+    return page
+
+
+def show_image(ax: Axes, page: NDArray[np.uint8], sharp: bool) -> None:
+    """Show an image as wide as the axes are, without axes."""
+    ax.imshow(page, interpolation="nearest" if sharp else "antialiased")
+    bare(ax)
+
+
+def column_width(words: Sequence[str], least: float = 0.6, each: float = 0.085) -> float:
+    """Return about how many inches the longest of some words takes."""
+    return max(least, each * max((len(word) for word in words), default=0))

@@ -1,0 +1,109 @@
+"""Clusters of images: their means or middles, and examples of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.export.pictures import make_tiles, mean_picture, tile_side
+from shoal.plots.canvas import INK, MUTED, headline, mosaic, new_axes, show_image, write
+from shoal.plots.scene import Scene
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_CLUSTERS, _MOST_LINES = 144, 40
+_AVERAGED = 200  # rows of a cluster whose pictures are averaged
+_SHARP = 40  # sides up to this are enlarged without blurring
+OF = ("auto", "mean", "middle")
+
+
+def centroids(scene: Scene, ax: Axes | None, of: str) -> Axes:
+    """Draw one picture for each cluster, with its name and size."""
+    if of not in OF:
+        raise InputError(f"--of must be one of {', '.join(OF)}; got {of}")
+    source, shown = scene.pictures, scene.largest(_MOST_CLUSTERS)
+    if of == "auto":  # the mean of photos is grey mist
+        of = "middle" if source.mixed_sizes else "mean"
+    side = tile_side(source, len(shown))
+    tiles = np.stack([_face(scene, cluster, side, of) for cluster in shown])
+    across = min(len(shown), max(4, math.ceil(math.sqrt(1.6 * len(shown)))))
+    down = -(-len(shown) // across)
+    inch = 1.05 if len(shown) <= 60 else 0.85
+    ax = new_axes(ax, across * inch * 1.12, down * inch * 1.5 + 0.7)
+    gap = (0.42, 0.1)
+    show_image(ax, mosaic(tiles, across, gap), side <= _SHARP)
+    for at, cluster in enumerate(shown):
+        left = at % across * (side + round(side * gap[1]))
+        top = at // across * (side + round(side * gap[0])) + side
+        corner = (left - 0.5, top - 0.5)
+        name = scene.title(cluster, 11)
+        write(ax, name, corner, (1, -10), color=INK, fontsize=9, fontweight="bold")
+        write(ax, f"{scene.sizes[cluster]:,}", corner, (1, -20), color=MUTED, fontsize=8)
+    what = "Mean image" if of == "mean" else "Most typical image"
+    headline(ax, f"{what} of each cluster", f"{scene.of_all(len(shown))}, with their rows")
+    return ax
+
+
+def _face(scene: Scene, cluster: int, side: int, of: str) -> NDArray[np.uint8]:
+    """Return the picture of one cluster, in red, green and blue."""
+    if of == "mean":
+        return _rgb(mean_picture(scene.pictures, scene.drawn_rows(cluster, _AVERAGED), side))
+    rows = scene.typical_rows(cluster, 1)
+    if not rows:
+        return np.full((side, side, 3), 240, np.uint8)
+    return _rgb(make_tiles(scene.pictures, rows, side)[0])
+
+
+def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image (..., C) as (..., 3)."""
+    return image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
+
+
+def examples(scene: Scene, ax: Axes | None, cluster: int | None, count: int) -> Axes:
+    """Draw the most typical images of one cluster as a grid, or of each one in a line."""
+    if count < 1:
+        raise InputError(f"--count must be at least 1; got {count}")
+    source = scene.pictures
+    if cluster is not None:
+        return _grid(scene, ax, scene.checked(cluster), count)
+    shown = scene.largest(_MOST_LINES)
+    side = tile_side(source, len(shown))
+    pages = np.full((len(shown), count, side, side, 3), 255, np.uint8)
+    for at, one in enumerate(shown):
+        rows = scene.typical_rows(one, count)
+        if rows:
+            pages[at, : len(rows)] = _rgb(make_tiles(source, rows, side))
+    gap = 0.08
+    ax = new_axes(ax, count * 0.72 + 2.0, len(shown) * 0.72 + 0.7)
+    show_image(ax, mosaic(pages.reshape(-1, side, side, 3), count, (gap, gap)), side <= _SHARP)
+    step = side + round(side * gap)
+    for at, one in enumerate(shown):
+        middle = (0, at * step + side / 2)
+        look = {"ha": "right", "fontsize": 9.5}
+        write(ax, scene.title(one, 16), middle, (-8, 1), color=INK, fontweight="bold", **look)
+        write(ax, f"{scene.sizes[one]:,}", middle, (-8, -11), color=MUTED, **look)
+    headline(ax, "Most typical images of each cluster", scene.of_all(len(shown)))
+    return ax
+
+
+def _grid(scene: Scene, ax: Axes | None, cluster: int, count: int) -> Axes:
+    """Draw the most typical images of one cluster."""
+    rows = scene.typical_rows(cluster, count)
+    if not rows:
+        raise InputError(f"--cluster {cluster} has no rows to show")
+    side = tile_side(scene.pictures, 1)
+    tiles = _rgb(make_tiles(scene.pictures, rows, side))
+    across = max(1, math.ceil(math.sqrt(1.5 * len(rows))))
+    down = -(-len(rows) // across)
+    inch = 0.9 if side <= _SHARP else 1.15
+    ax = new_axes(ax, max(across * inch, 3.2), down * inch + 0.6)
+    show_image(ax, mosaic(tiles, across, (0.06, 0.06)), side <= _SHARP)
+    name = scene.title(cluster)
+    called = f"Cluster {name}" if name == str(cluster) else f"Cluster {cluster}: {name}"
+    headline(ax, called, f"the {len(rows):,} most typical of {scene.sizes[cluster]:,} images")
+    return ax

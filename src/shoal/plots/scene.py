@@ -1,0 +1,170 @@
+"""What is drawn: the clusters of a run, with their names, sizes and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.edits import Clustering
+from shoal.errors import InputError
+from shoal.export.findings import middle_rows
+from shoal.notebook import cluster_sizes
+from shoal.plots.canvas import colours, plain
+from shoal.sources import Source
+from shoal.sources.pictured import pictures_of, rows_of
+from shoal.stages.result import Result
+
+
+class RunLike(Protocol):
+    """The part of a run that is drawn."""
+
+    @property
+    def source(self) -> Source:
+        """Its rows."""
+
+    def clustering(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Clustering:
+        """Return its clusters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A run and the clusters of it that are drawn.
+
+    Attributes
+    ----------
+    run
+    clustering
+    """
+
+    run: RunLike
+    clustering: Clustering
+
+    @property
+    def result(self) -> Result:
+        """The run's arrays."""
+        return self.clustering.result
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        """Rows of each cluster."""
+        return cluster_sizes(self.clustering)
+
+    @cached_property
+    def clusters(self) -> list[int]:
+        """The clusters, the largest first."""
+        return sorted(self.sizes, key=lambda c: (-self.sizes[c], c))
+
+    @cached_property
+    def place(self) -> Mapping[int, int]:
+        """Where each cluster is among them."""
+        return {cluster: at for at, cluster in enumerate(self.clusters)}
+
+    @cached_property
+    def colours(self) -> NDArray[np.float64]:
+        """A colour for each of `clusters`, (K, 3)."""
+        return colours(len(self.clusters))
+
+    @cached_property
+    def pictures(self) -> Source:
+        """The images of the rows.
+
+        Raises
+        ------
+        InputError
+            When they have none.
+        """
+        found = pictures_of(self.run.source)
+        if found.kind != "images":
+            raise InputError(
+                f"{found.description}: there are no images to show; of tables and vectors see "
+                "profile, distributions, map or sizes"
+            )
+        return found
+
+    @property
+    def table(self) -> Source:
+        """The rows of a table, or vectors.
+
+        Raises
+        ------
+        InputError
+            When they are images.
+        """
+        found = rows_of(self.run.source)
+        if found.kind == "images":
+            raise InputError(
+                f"{found.description}: images have no columns; see centroids or examples"
+            )
+        return found
+
+    def title(self, cluster: int, longest: int = 24) -> str:
+        """Return what a cluster is called: its name, or its number."""
+        name = self.clustering.names.get(cluster)
+        return plain(name, longest) if name else str(cluster)
+
+    def checked(self, cluster: int) -> int:
+        """Return a cluster that there is.
+
+        Raises
+        ------
+        InputError
+            For any other number.
+        """
+        if cluster not in self.sizes:
+            known = ", ".join(map(str, self.clusters[:8]))
+            raise InputError(f"--cluster {cluster} is none of the clusters: {known}, …")
+        return cluster
+
+    def largest(self, most: int) -> list[int]:
+        """Return the clusters that there is room for."""
+        return self.clusters[:most]
+
+    def of_all(self, shown: int) -> str:
+        """Say how many clusters there are, and how many of them are shown."""
+        k = len(self.clusters)
+        whole = "1 cluster" if k == 1 else f"{k:,} clusters"
+        return whole if shown >= k else f"the {shown:,} largest of {whole}"
+
+    def typical_rows(self, cluster: int, count: int) -> list[int]:
+        """Return the rows nearest to the middle of a cluster, the nearest first."""
+        mine = np.flatnonzero(self.clustering.of_representative == cluster)
+        found = middle_rows(self.result.representatives, mine, count - 1)
+        state = self.clustering.state
+        if found or state is None:
+            return list(found)
+        moved = state.rows[state.row_cluster == cluster]
+        return [int(row) for row in moved[:count]]
+
+    def drawn_rows(self, cluster: int, count: int) -> list[int]:
+        """Return rows from all over a cluster, as often as representatives stand for rows."""
+        mine = np.flatnonzero(self.clustering.of_representative == cluster)
+        ends = np.cumsum(self.result.counts[mine])
+        if not len(mine) or ends[-1] == 0:
+            return self.typical_rows(cluster, count)
+        total = int(ends[-1])
+        wanted = (np.arange(min(count, total)) + 0.5) * total / min(count, total)
+        chosen = mine[np.searchsorted(ends, wanted, side="right").clip(max=len(mine) - 1)]
+        return [int(row) for row in self.result.representatives.rows[chosen]]
+
+    def sample(self, most: int) -> NDArray[np.int64]:
+        """Return up to so many representatives, from all along the tree."""
+        order = np.asarray(self.result.tree.order, np.int64)
+        if len(order) > most:
+            order = order[np.linspace(0, len(order) - 1, most).astype(np.int64)]
+        return np.sort(order)
+
+    def vectors(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the vectors of some representatives."""
+        return np.asarray(self.result.representatives.vectors[chosen], np.float64)
+
+    def places(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for some representatives where their cluster is among `clusters`; −1 for none."""
+        labels: Any = self.clustering.of_representative[chosen]
+        return np.array([self.place.get(int(label), -1) for label in labels], np.int64)

@@ -1,0 +1,186 @@
+"""Clusters of a table or of vectors: their profile, and how each column is distributed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.plots.canvas import INK, MUTED, clean, column_width, headline, new_axes, plain, write
+from shoal.plots.scene import Scene
+from shoal.sources import Source
+from shoal.sources.mixed import TableSource
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_ROWS = 20_000  # read, from all over
+_BLOCK = 500
+_MOST_COLUMNS, _MOST_PANELS, _MOST_CLUSTERS = 40, 24, 40
+_MOST_BARS, _BINS = 8, 24
+_LEGEND = 10
+_LIMIT = 2.0  # standard deviations at which the colours of a profile end
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The cells of one column in the rows read: numbers, or places in `labels`; NaN for none."""
+
+    name: str
+    labels: tuple[str, ...]
+    values: NDArray[np.float64]
+
+
+def profile(scene: Scene, ax: Axes | None) -> Axes:
+    """Draw for each cluster how far its mean of each column lies from that of all rows."""
+    columns, places = _read(scene, _MOST_COLUMNS)
+    shown = scene.largest(_MOST_CLUSTERS)
+    lines = [line for column in columns for line in _profile_lines(column)][:_MOST_COLUMNS]
+    away = np.full((len(lines), len(shown)), np.nan)
+    texts = np.full(away.shape, "", object)
+    for i, (_, values, is_share) in enumerate(lines):
+        spread = float(np.nanstd(values)) or 1.0
+        for j in range(len(shown)):
+            mine = values[(places == j) & np.isfinite(values)]
+            if len(mine):
+                away[i, j] = (mine.mean() - np.nanmean(values)) / spread
+                texts[i, j] = f"{100 * mine.mean():.0f} %" if is_share else _short(mine.mean())
+    names = [plain(name, 40) for name, *_ in lines]
+    titles = [f"{scene.title(c, 14)}\n{scene.sizes[c]:,}" for c in shown]
+    wide = 0.72 if len(shown) <= 16 else 0.42
+    ax = new_axes(
+        ax, max(4.5, wide * len(shown) + column_width(names) + 1.4), 1.5 + 0.34 * len(lines)
+    )
+    image = ax.imshow(away, cmap="RdBu_r", vmin=-_LIMIT, vmax=_LIMIT, aspect="auto")
+    if wide > 0.5:
+        for (i, j), text in np.ndenumerate(texts):
+            colour = "white" if abs(away[i, j]) > 0.6 * _LIMIT else INK
+            ax.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xticks(range(len(shown)), titles, fontsize=8.5, rotation=0 if wide > 0.5 else 90)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0, labelcolor=INK)
+    ax.spines[:].set_visible(False)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=min(1.0, 3 / (0.34 * len(lines))), pad=0.02)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    ax.set_title("Profile of each cluster", loc="left", color=INK, fontsize=12, pad=20)
+    below = f"{scene.of_all(len(shown))}: means and shares\nshade: deviations from the mean of all"
+    write(ax, below, (0, 0), (0, -26), "axes fraction", color=MUTED, fontsize=8.5)
+    return ax
+
+
+def _profile_lines(column: _Column) -> list[tuple[str, NDArray[np.float64], bool]]:
+    """Return the lines of a column: its numbers, or for each common category whether it is that."""
+    if not column.labels:
+        return [(column.name, column.values, False)]
+    known = np.isfinite(column.values)
+    counts = np.bincount(column.values[known].astype(int), minlength=len(column.labels))
+    common = [int(at) for at in np.argsort(-counts, kind="stable")[:3] if counts[at]]
+    common = common[:1] if len(column.labels) == 2 else common
+    return [
+        (
+            f"{column.name}: {column.labels[at]}",
+            np.where(known, column.values == at, np.nan),
+            True,
+        )
+        for at in common
+    ]
+
+
+def distributions(scene: Scene, ax: Axes | None) -> Axes:
+    """Draw each column's distribution, stacked by cluster: a panel for each within the axes."""
+    columns, places = _read(scene, _MOST_PANELS)
+    across = len(columns) if len(columns) < 3 else 2 if len(columns) == 4 else 3
+    down = -(-len(columns) // across)
+    ax = new_axes(ax, max(4.6, 3.3 * across), 1.2 + 2.5 * down)
+    ax.set_axis_off()
+    shown = scene.largest(_LEGEND)
+    groups = np.where((places >= 0) & (places < len(shown)), places, len(shown))
+    shades = [*scene.colours[: len(shown)], np.array([0.8, 0.8, 0.8])]
+    panel_x, panel_y = 1 / across, 1 / down
+    for at, column in enumerate(columns):
+        left, top = at % across * panel_x, 1 - at // across * panel_y
+        bounds = (left + 0.03, top - panel_y * 0.82, panel_x - 0.07, panel_y * 0.66)
+        _panel(ax.inset_axes(bounds), column, groups, shades)
+    handles, names = _legend(scene, shown, shades, bool((groups == len(shown)).any()))
+    ax.figure.legend(
+        handles, names, loc="outside right upper", fontsize=8.5, frameon=False, title="cluster"
+    )
+    headline(ax, "Columns by cluster", f"{len(places):,} rows, stacked")
+    return ax
+
+
+def _legend(scene: Scene, shown: list[int], shades: list[Any], others: bool) -> tuple[Any, Any]:
+    from matplotlib.patches import Patch
+
+    names = [scene.title(cluster, 16) for cluster in shown] + ["others"] * others
+    return [Patch(color=shade) for shade in shades[: len(names)]], names
+
+
+def _panel(panel: Any, column: _Column, groups: NDArray[np.int64], shades: list[Any]) -> None:
+    """Draw one column: a histogram, or counts of the most frequent categories."""
+    known = np.isfinite(column.values)
+    missing = int((~known).sum())
+    parts = [column.values[known & (groups == g)] for g in range(len(shades))]
+    if column.labels:
+        counts = np.bincount(column.values[known].astype(int), minlength=len(column.labels))
+        common = np.argsort(-counts, kind="stable")[:_MOST_BARS]
+        common = common[counts[common] > 0]
+        base = np.zeros(len(common))
+        for part, shade in zip(parts, shades, strict=True):
+            heights = np.bincount(part.astype(int), minlength=len(column.labels))[common]
+            panel.bar(range(len(common)), heights, bottom=base, color=shade, width=0.8)
+            base += heights
+        names = [plain(column.labels[at], 9) for at in common]
+        turned = len(names) > 4 or max(map(len, names), default=0) * len(names) > 26
+        panel.set_xticks(range(len(names)), names, rotation=40 if turned else 0,
+                         ha="right" if turned else "center")  # fmt: skip
+    elif known.any():
+        bins = np.histogram_bin_edges(column.values[known], _BINS)
+        panel.hist(parts, bins=bins, stacked=True, color=shades)
+    clean(panel)
+    panel.yaxis.get_major_locator().set_params(integer=True)
+    panel.tick_params(labelsize=8)
+    title = plain(column.name, 30) + (f"  ({missing:,} missing)" if missing else "")
+    panel.set_title(title, fontsize=9.5, color=INK, loc="left")
+
+
+def _short(value: float) -> str:
+    """Write a number in three digits."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _read(scene: Scene, most: int) -> tuple[list[_Column], NDArray[np.int64]]:
+    """Return columns of rows from all over, and where each row's cluster is."""
+    source = scene.table
+    starts = np.arange(0, source.n_rows, _BLOCK)
+    blocks = _MOST_ROWS // _BLOCK
+    if len(starts) > blocks:
+        starts = starts[np.linspace(0, len(starts) - 1, blocks).astype(int)]
+    spans = [(int(a), min(int(a) + _BLOCK, source.n_rows)) for a in starts]
+    cells = np.concatenate([_cells(source, *span) for span in spans])[:, :most]
+    labels = scene.clustering.labels()
+    own = np.concatenate([labels[a:b] for a, b in spans])
+    places = np.array([scene.place.get(int(c), -1) for c in own], np.int64)
+    names = _names(source)[:most]
+    return [_Column(name, labels, cells[:, at]) for at, (name, labels) in enumerate(names)], places
+
+
+def _cells(source: Source, start: int, stop: int) -> NDArray[np.float64]:
+    return source.read(start, stop).data.reshape(stop - start, -1).astype(np.float64)
+
+
+def _names(source: Source) -> list[Any]:
+    """Return each column's name and categories."""
+    if isinstance(source, TableSource):
+        return [
+            (column.name, tuple(map(str, column.labels)) if column.role == "category" else ())
+            for column in source.schema.columns
+        ]
+    names = list(map(str, source.fingerprint().get("columns") or ()))
+    width = math.prod(source.shape)
+    return [(name, ()) for name in (names if len(names) == width else map(str, range(width)))]

@@ -1,0 +1,136 @@
+"""The tree above the clusters, with its cut and pictures at the leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.edits import Clustering
+from shoal.errors import InputError
+from shoal.export.pictures import make_tiles, tile_side
+from shoal.plots.canvas import ACCENT, INK, LINE, MUTED, clean, headline, new_axes, plain, write
+from shoal.plots.pictures import _rgb
+from shoal.plots.scene import Scene
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_LEAVES = 60
+_THUMBS = 3
+
+
+def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
+    """Draw the splits from the root down, the clearer the further left, and where it is cut."""
+    if leaves is not None and not 2 <= leaves <= _MOST_LEAVES:
+        raise InputError(f"--leaves must be 2 to {_MOST_LEAVES}; got {leaves}")
+    clustering = _leaves(scene, leaves)
+    if clustering.k < 2:
+        raise InputError("there is one cluster, and so no tree above it: give --k or --leaves")
+    drawn = Scene(scene.run, clustering)
+    ids, merges = list(clustering.ids), clustering.linkage()
+    with_pictures = _has_pictures(drawn)
+    height = 0.36 if with_pictures else 0.27
+    ax = new_axes(ax, 8.2, 1.3 + height * len(ids))
+    excess = np.array([e if np.isfinite(e) else 0.0 for *_, e in merges]).clip(min=0)
+    edge = -0.02 * max(float(excess.max()), 1.0)
+    x, y = [edge] * len(ids), [float(at) for at in range(len(ids))]
+    own = _cluster_of_leaves(scene, clustering, ids)
+    side = list(own)
+    for (left, right, _), depth in zip(merges, excess, strict=True):
+        at = max(float(depth), x[left], x[right])
+        same = side[left] == side[right] and side[left] >= 0
+        colour = scene.colours[side[left]] if same else MUTED
+        ax.plot([x[left], at, at, x[right]], [y[left], y[left], y[right], y[right]], color=colour)
+        x.append(at)
+        y.append((y[left] + y[right]) / 2)
+        side.append(side[left] if same else -1)
+    ax.plot([x[-1], x[-1] * 1.03], [y[-1], y[-1]], color=MUTED)
+    _cut_line(ax, scene)
+    ax.set_ylim(len(ids) - 0.4, -0.6)
+    ax.set_xlim(x[-1] * 1.04, edge)
+    clean(ax, "x")
+    ax.spines["left"].set_visible(False)
+    ax.set_yticks([])
+    ax.set_xlabel("excess of the split: how much clearer than in structureless data", color=INK)
+    for at, cluster in enumerate(ids):
+        # The name of the cluster that is drawn, though the leaf be one of several of it.
+        title = scene.title(scene.clusters[own[at]] if own[at] >= 0 else cluster, 20)
+        colour = scene.colours[own[at]] if own[at] >= 0 else MUTED
+        _leaf(ax, f"{title}  ({drawn.sizes[cluster]:,})", at, colour, with_pictures)
+        if with_pictures:
+            _thumbs(ax, drawn, cluster, at)
+    k = len(scene.clusters)
+    headline(ax, f"Tree of {plain(scene.result.summary['description'], 60)}", f"cut into {k:,}")
+    return ax
+
+
+def _leaves(scene: Scene, leaves: int | None) -> Clustering:
+    """Return the clusters at the leaves: some more than are cut, so that the cut is seen."""
+    k, most = scene.clustering.k, scene.result.tree.n_leaves
+    if scene.clustering.edited and leaves is None:
+        return scene.clustering
+    finer = [layer.k for layer in scene.result.layers if k < layer.k <= _MOST_LEAVES]
+    chosen = leaves or (min(finer) if finer else min(k, _MOST_LEAVES))
+    return scene.run.clustering(k=min(chosen, most), raw=True)
+
+
+def _cluster_of_leaves(scene: Scene, clustering: Clustering, ids: list[int]) -> list[int]:
+    """Return for each leaf where the cluster that it lies in is; −1 where it is of several."""
+    found = []
+    for leaf in ids:
+        mine = np.unique(scene.places(np.flatnonzero(clustering.of_representative == leaf)))
+        found.append(int(mine[0]) if len(mine) == 1 else -1)
+    return found
+
+
+def _cut_line(ax: Axes, scene: Scene) -> None:
+    """Draw a line between the last split that the cut takes and the next one."""
+    k, excess = len(scene.clusters), scene.result.tree.excess
+    if k != scene.clustering.cut or not 2 <= k <= len(excess):
+        return  # edits made other clusters than a cut has
+    ends = np.nan_to_num(excess[k - 2 : k].astype(float), neginf=0.0).clip(min=0)
+    at = float(ends.mean())
+    ax.axvline(at, color=ACCENT, linestyle=(0, (4, 3)), linewidth=1.2)
+    where = ("data", "axes fraction")
+    write(ax, f"K = {k}", (at, 1), (4, -2), where, color=ACCENT, fontsize=9, va="top")
+
+
+def _leaf(ax: Axes, text: str, at: int, colour: Any, with_pictures: bool) -> None:
+    """Write the name and size of a leaf behind it."""
+    shift = 6 + (24 * _THUMBS + 4 if with_pictures else 0)
+    write(ax, text, (1, at), (shift, 0), ("axes fraction", "data"), va="center", fontsize=9)
+    ax.plot([0], [at], "o", color=colour, markersize=4, clip_on=False, zorder=3)
+
+
+def _has_pictures(scene: Scene) -> bool:
+    try:
+        return scene.pictures.kind == "images"
+    except InputError:
+        return False
+
+
+def _thumbs(ax: Axes, scene: Scene, cluster: int, at: int) -> None:
+    """Show the most typical images of a leaf."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    rows = scene.typical_rows(cluster, _THUMBS)
+    if not rows:
+        return
+    tiles: NDArray[np.uint8] = _rgb(make_tiles(scene.pictures, rows, tile_side(scene.pictures, 99)))
+    for i, tile in enumerate(tiles):
+        box = OffsetImage(tile, zoom=21 / tile.shape[0], interpolation="antialiased")
+        box.image.axes = ax
+        found = AnnotationBbox(
+            box,
+            (1, at),
+            (18 + 24 * i, 0),
+            ("axes fraction", "data"),
+            boxcoords="offset points",
+            frameon=True,
+            pad=0,
+            bboxprops={"edgecolor": LINE},
+            annotation_clip=False,
+        )
+        ax.add_artist(found)

@@ -1,0 +1,16 @@
+import pytest
+
+from shoal.errors import InputError
+from shoal.plots import KINDS, Plots
+
+
+def test_every_kind_has_a_method_and_every_method_a_kind():
+    methods = {name for name in vars(Plots) if not name.startswith("_")} - {"draw"}
+    assert {kind.replace("-", "_") for kind in KINDS} == methods
+
+
+def test_kinds_are_drawn_by_name(digits):
+    assert digits.plot.draw("k-distance").get_title(loc="left") == "Distance to neighbour 4"
+    with pytest.raises(InputError, match="pie is no picture"):
+        digits.plot.draw("pie")
+    assert "dendrogram" in repr(digits.plot)

@@ -1,0 +1,48 @@
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from shoal.errors import InputError
+from shoal.explore.prepare import prepare_leaves, prepare_map
+
+
+@pytest.mark.parametrize("way", ["own", "pca", "tsne"])
+def test_every_representative_is_a_dot_in_the_colour_of_its_cluster(digits, way, texts):
+    ax = digits.plot.map(way=way)
+    dots = ax.collections[0]
+    assert np.isfinite(dots.get_offsets()).all()
+    assert len(dots.get_offsets()) == 300
+    colours, labels = dots.get_facecolors()[:, :3], digits.labels()[digits.representatives.rows]
+    assert len(np.unique(np.column_stack([colours, labels]), axis=0)) == len(np.unique(labels))
+    assert set(digits.clustering().names.values()) & set(texts(ax))
+    again = digits.plot.map(way=way).collections[0]
+    assert np.array_equal(again.get_offsets(), dots.get_offsets())
+
+
+def test_components_are_those_of_scikit_learn(digits):
+    ours = np.asarray(digits.plot.map(way="pca").collections[0].get_offsets())
+    theirs = PCA(2, svd_solver="full").fit_transform(digits.representatives.vectors)
+    signs = np.sign((ours * theirs).sum(axis=0))
+    assert ours == pytest.approx(theirs * signs, abs=1e-3)
+
+
+def test_a_stored_map_is_taken_unless_it_is_of_another_fit(digits):
+    run = digits._result.run
+    prepare_leaves(run, run.path)
+    prepare_map(run, run.path)
+    folder = run.stage("map")
+    try:
+        stored = np.load(folder.whole("layout"))
+        found = np.asarray(digits.plot.map().collections[0].get_offsets())
+        assert np.array_equal(found[digits.tree.order], stored)
+        np.save(folder.whole("layout"), stored[:9])
+        assert len(digits.plot.map(seed=5).collections[0].get_offsets()) == 300
+    finally:
+        shutil.rmtree(folder.path)
+
+
+def test_other_ways_are_refused(digits):
+    with pytest.raises(InputError, match="got umap"):
+        digits.plot.map(way="umap")
