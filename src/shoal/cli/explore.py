@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import RunArgument, chosen_engine, engine_options, place, with_engine
+from shoal.cli.options import chosen_engine, engine_options, place, with_engine
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
+from shoal.errors import InputError
 
 if TYPE_CHECKING:
     from shoal.api import Run
+    from shoal.explore.serve import Address
 
 _PORT = 7430
 
@@ -22,7 +25,15 @@ _PORT = 7430
 @with_engine()
 def explore(
     context: typer.Context,
-    run: RunArgument,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            parser=place,
+            metavar="RUN",
+            help="The folder that shoal fit wrote, or one with several of them.",
+            show_default=False,
+        ),
+    ],
     port: Annotated[
         int | None,
         typer.Option(
@@ -77,7 +88,18 @@ def explore(
     ] = False,
     **settings: Any,
 ) -> None:
-    """Look at every cluster in the browser, and correct, name and undo."""
+    """Look at every cluster in the browser, and correct, name and undo.
+
+    Of a folder with runs in it, a page lists them with their pictures.
+    """
+    from shoal.storage import UrlPath
+
+    if not isinstance(run, UrlPath) and _holds_runs(run):
+        if compare is not None or metadata is not None:
+            raise InputError(f"--compare and --metadata are for one run; {run} holds several")
+        where = (chosen_engine(settings), *engine_options(context))
+        explore_folder(run, port, host, token, read_only, no_open, where)
+        return
     other = None if compare is None else open_run(compare)
     engine = (chosen_engine(settings), *engine_options(context))
     explore_run(open_run(run), port, host, token, read_only, no_open, other, metadata, engine)
@@ -95,18 +117,12 @@ def explore_run(
     engine: Sequence[str] = ("local",),
 ) -> None:
     """Serve the page until interrupted."""
-    from shoal.errors import InputError
     from shoal.explore.page import make_explorer
-    from shoal.explore.serve import listen, serve
+    from shoal.explore.serve import serve
     from shoal.progress import RichProgress
     from shoal.storage import UrlPath
 
-    try:
-        address = listen(host, port or _PORT, token)
-    except InputError:
-        if port is not None or host is not None:
-            raise
-        address = listen(host, None, token)
+    address = _listen(host, port, token)
     if isinstance(run.path, UrlPath) and not read_only:
         remark(f"Without edits: {run.path} does not lie on a disk, where they are kept.")
     with RichProgress() as bars:
@@ -114,18 +130,59 @@ def explore_run(
     if explorer.source_trouble:
         remark(f"Without pictures: {explorer.source_trouble}")
 
-    def ready() -> None:
-        say(f"{run.path} is at {address.url}")
-        say("Stop it with Ctrl-C.")
-        if not no_open:
-            open_page(address.url)
-
     try:
         with suppress(KeyboardInterrupt):  # the way to stop it
-            serve(explorer, address, ready)
+            serve(explorer, address, partial(_ready, run.path, address.url, no_open))
     finally:
         if drawing is not None:
             drawing.stop()
+
+
+def explore_folder(
+    folder: Path,
+    port: int | None = None,
+    host: str | None = None,
+    token: str | None = None,
+    read_only: bool = False,
+    no_open: bool = False,
+    engine: Sequence[str] = ("local",),
+) -> None:
+    """Serve a list of the runs in a folder, and the page of each, until interrupted."""
+    from shoal.explore.serve import serve_app
+    from shoal.explore.shelf import open_shelf
+
+    shelf = open_shelf(folder, read_only, engine)
+    address = _listen(host, port, token)
+    try:
+        with suppress(KeyboardInterrupt):  # the way to stop it
+            serve_app(shelf, shelf, address, partial(_ready, folder, address.url, no_open))
+    finally:
+        shelf.close()
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Tell whether a folder is no run itself, but holds some."""
+    return not (folder / "run.toml").exists() and any(folder.glob("*/run.toml"))
+
+
+def _listen(host: str | None, port: int | None, token: str | None) -> Address:
+    """Open the socket: where nothing was asked for, the usual port or a free one."""
+    from shoal.explore.serve import listen
+
+    try:
+        return listen(host, port or _PORT, token)
+    except InputError:
+        if port is not None or host is not None:
+            raise
+        return listen(host, None, token)
+
+
+def _ready(what: Path, url: str, no_open: bool) -> None:
+    """Say where the page is, and open it."""
+    say(f"{what} is at {url}")
+    say("Stop it with Ctrl-C.")
+    if not no_open:
+        open_page(url)
 
 
 def open_page(url: str) -> bool:

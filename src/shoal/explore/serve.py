@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import uvicorn
@@ -187,6 +187,11 @@ def serve(explorer: Explorer, address: Address, ready: Callable[[], None] = lamb
     asyncio.run(make_server(explorer, address, ready).serve([address.listening]))
 
 
+def serve_app(app: App, events: Stoppable, address: Address, ready: Callable[[], None]) -> None:
+    """Answer requests by an app until the process is interrupted."""
+    asyncio.run(server_of(address.guarded(app), events, ready).serve([address.listening]))
+
+
 def make_server(
     explorer: Explorer,
     address: Address,
@@ -206,9 +211,15 @@ def make_server(
         Let a notebook of this machine show the page in a frame.
     """
     events = Events(explorer)
-    guarded = address.guarded(make_app(explorer, events), framed)
+    return server_of(address.guarded(make_app(explorer, events), framed), events, ready)
+
+
+def server_of(
+    app: App, events: Stoppable, ready: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
+    """Return a server of a guarded app; `events` is told when it stops."""
     config = uvicorn.Config(
-        guarded,
+        app,
         log_level="warning",
         lifespan="off",
         server_header=False,
@@ -218,10 +229,18 @@ def make_server(
     return _Server(config, events, ready)
 
 
+class Stoppable(Protocol):
+    """What has open streams."""
+
+    stopping: bool
+
+
 class _Server(uvicorn.Server):
     """Says when it is ready, and ends open streams when it stops."""
 
-    def __init__(self, config: uvicorn.Config, events: Events, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, events: Stoppable, ready: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._events, self._ready = events, ready
 

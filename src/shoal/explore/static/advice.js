@@ -30,8 +30,8 @@ export function Advice() {
       ${!away && html`<p>${run.advice.sentences.join(" ")}</p>
         <div class="chips">${choices.map((c) => html`<button class=${`chip ${now === c.k ? "on" : ""}`} key=${c.k} aria-pressed=${now === c.k}
           onClick=${() => go(c.k)}><b>${c.k}</b> ${c.why}</button>`)}</div>`}
-      ${!met && html`<p class="greeting">Look through the clusters, ${run.read_only ? "and " : html`name them (<kbd>l</kbd>),
-        answer${" "}<b>Review</b> (<kbd>w</kbd>), then `}take the result away: <b>Export</b> (<kbd>e</kbd>). <kbd>?</kbd> shows all keys.</p>`}
+      ${!met && html`<p class="greeting">Look through the clusters, ${run.read_only ? "and " : html`name them<span class="keys-too"> (<kbd>l</kbd>)</span>,
+        answer${" "}<b>Review</b><span class="keys-too"> (<kbd>w</kbd>)</span>, then `}take the result away: <b>Export</b><span class="keys-too"> (<kbd>e</kbd>)</span>.<span class="keys-too"> <kbd>?</kbd> shows all keys.</span></p>`}
     </div>
     <button class="icon" aria-label="Close what to do first" title="Close" onClick=${close}><${Icon} name="close" /></button>
   </section>`;

@@ -11,11 +11,14 @@ export class Refused extends Error {
   }
 }
 
+/** Where this run is served: several may be, each under its own path. */
+export const BASE = new URL(".", location.href).pathname;
+
 /** @param {string} path @param {Record<string, any>} [query] */
 export function address(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-  return `/api/${path}${given.length ? `?${text}` : ""}`;
+  return `${BASE}api/${path}${given.length ? `?${text}` : ""}`;
 }
 
 /** @param {string} url @param {RequestInit} [how] */

@@ -6,6 +6,9 @@ import { Slider } from "./slider.js";
 import { AcceptAll, Suggested } from "./suggestions.js";
 import { inStrips } from "./thumbs.js";
 
+/** Whether one part of the page is shown at a time: who chooses a cluster wants to see its images. */
+const narrow = () => matchMedia("(max-width: 720px)").matches;
+
 const HEIGHT = 66;
 const MARGIN = 6;
 
@@ -87,7 +90,11 @@ function Cards({ clusters }) {
     }
     anchor.current = at;
     if (event.ctrlKey || event.metaKey) select(selected.includes(id) ? selected.filter((s) => s !== id) : [...selected, id]);
-    else select(selected.length === 1 && selected[0] === id ? [] : [id]);
+    else {
+      const again = selected.length === 1 && selected[0] === id;
+      select(again && !narrow() ? [] : [id]);
+      if (narrow()) set({ tab: "images" });
+    }
   };
   const step = (event) => {
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8, Home: -1e9, End: 1e9 };

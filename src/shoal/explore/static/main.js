@@ -2,7 +2,7 @@
 
 import { html, render, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { Advice } from "./advice.js";
-import { get } from "./api.js";
+import { BASE, address, get } from "./api.js";
 import { Clusters } from "./clusters.js";
 import { Detail } from "./detail.js";
 import { Dialogs } from "./dialogs.js";
@@ -37,20 +37,20 @@ function App() {
 function Top() {
   const [run, log, away] = useStore((s) => [s.run, s.log, s.away]);
   return html`<header class="top">
-    <img src="/static/icon.svg" alt="" width="24" height="24" />
+    ${BASE === "/" ? html`<img src="/static/icon.svg" alt="" width="24" height="24" />` : html`<a href="/" title="All runs" aria-label="All runs"><img src="/static/icon.svg" alt="" width="24" height="24" /></a>`}
     <h1>${run.name}</h1>
     <span class="soft about" title=${run.description}>${run.description}</span>
     <span class="grow" />
     ${away && html`<span class="tag bad" role="status">The server does not answer</span>`}
     ${run.trouble && html`<span class="tag bad" title=${run.trouble}>No pictures</span>`}
     ${run.read_only ? html`<span class="tag">read-only</span>` : html`
-      <button onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}><${Icon} name="undo" /> Undo</button>
-      <button onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}><${Icon} name="redo" /> Redo</button>`}
-    <button onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
-    ${!run.read_only && html`<button onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
-    <button onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
-    ${run.thumb && run.kind === "images" && html`<button onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
-    <button onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
+      <button aria-label="Undo" onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}><${Icon} name="undo" /> <span class="named">Undo</span></button>
+      <button aria-label="Redo" onClick=${act.redo} disabled=${!log.redo} title=${log.redo ? `Redo: ${log.redo} (Ctrl+Y)` : "Nothing to redo"}><${Icon} name="redo" /> <span class="named">Redo</span></button>`}
+    <button class="part" onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
+    ${!run.read_only && html`<button class="part" onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
+    <button class="part" onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
+    ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
+    <button class="part" onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
     <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
     <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>
   </header>`;
@@ -142,7 +142,7 @@ function keepAddress() {
 
 /** Hear of edits by others, and of the map. */
 function hear() {
-  const source = new EventSource("/api/events");
+  const source = new EventSource(address("events"));
   source.onmessage = (event) => heard(JSON.parse(event.data)).catch(complain);
   source.onerror = () => set({ away: true });
 }
