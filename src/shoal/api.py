@@ -251,6 +251,29 @@ class Run:
         tables = list(self.clustering(layer, k, raw).tables())
         return pa.concat_tables(tables).unify_dictionaries()
 
+    def map_table(self, new: Any = None) -> Any:
+        """Return where every row lies on the map, which is drawn unless it is there.
+
+        Parameters
+        ----------
+        new
+            Rows of the kind that was fitted, see `predict`, to be placed on it instead.
+
+        Returns
+        -------
+        pyarrow.Table
+            row, name, x, y (0 to 1 from the left and the top; null for rows that cannot be read),
+            cluster, and cluster_name where clusters have names.
+        """
+        import pyarrow as pa
+
+        made = import_module("shoal.explore.coordinates")  # which is made of runs
+        if new is None:
+            tables = list(made.map_tables(self))
+        else:
+            tables = list(made.placed_tables(self, self.model.open(new)))
+        return pa.concat_tables(tables).unify_dictionaries()
+
     @cached_property
     def quarantine(self) -> Any:
         """Rows that could not be used, a `pyarrow.Table` of row, name, reason."""

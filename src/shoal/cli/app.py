@@ -25,6 +25,7 @@ from shoal.cli import (
     labels,
     layers,
     make_tiles,
+    map,
     methods,
     palette,
     plot,
@@ -137,6 +138,7 @@ app.command("choose-k")(choose_k.choose_k)
 app.command("compare")(compare.compare)
 app.command("duplicates")(duplicates.duplicates)
 app.command("quality")(quality.quality)
+app.command("map")(map.map)
 app.command("plot")(plot.plot)
 app.command("palette")(palette.palette)
 app.add_typer(encoder.encoder, name="encoder")

@@ -1,0 +1,129 @@
+"""The map as a table: the place of every row, and of new rows put among them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.morton import SIDE, to_places
+from shoal.edits import Clustering
+from shoal.edits.clustering import said_of
+from shoal.explore.atlas import Atlas
+from shoal.explore.prepare import home_of, prepare_leaves, prepare_map
+from shoal.model import Model, Placed, blocks_of
+from shoal.progress import Progress
+from shoal.sources import Source
+from shoal.storage import RunFolder
+
+
+class RunLike(Protocol):
+    """What is placed of a run."""
+
+    @property
+    def model(self) -> Model:
+        """What places new rows."""
+
+    def clustering(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Clustering:
+        """Return its clusters."""
+
+
+@contextmanager
+def drawn_atlas(run: RunFolder, progress: Progress | None) -> Iterator[Atlas]:
+    """Yield a run with its map, drawn now unless it is there; not kept where it cannot be."""
+    home = home_of(run)
+    try:
+        prepare_leaves(run, home, progress)
+        prepare_map(run, home, progress)
+        yield Atlas(run, home)
+    finally:
+        if home != run.path:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def map_tables(run: RunLike, progress: Progress | None = None) -> Iterator[Any]:
+    """Yield the place of every row, shard by shard.
+
+    Yields
+    ------
+    pyarrow.Table
+        ``row``, ``name``, ``x``, ``y`` (0 to 1, from the left and from the top; null for rows
+        that are quarantined), ``cluster``, and ``cluster_name`` where people named clusters.
+    """
+    clustering = run.clustering()
+    with drawn_atlas(clustering.result.run, progress) as atlas:
+        for table in clustering.tables():
+            yield _with_places(table, atlas)
+
+
+def _with_places(table: Any, atlas: Atlas) -> Any:
+    """Return a table of rows, which follow each other, with their places."""
+    start = int(table["row"][0].as_py()) if len(table) else 0
+    seats = atlas.seats[start : start + len(table)].astype(np.int64)
+    there = seats >= 0
+    places = np.full((len(table), 2), np.nan, np.float32)
+    if there.any():
+        x, y = to_places(atlas.spots[seats[there]])
+        places[there] = (np.stack([x, y], axis=1) + np.float32(0.5)) / np.float32(SIDE)
+    return _table(table, places)
+
+
+def _table(table: Any, places: NDArray[np.float32]) -> Any:
+    """Return row, name, place and cluster of a table of rows."""
+    import pyarrow as pa
+
+    axes = {axis: pa.array(places[:, at], from_pandas=True) for at, axis in enumerate("xy")}
+    more = [name for name in ("cluster", "cluster_name") if name in table.column_names]
+    return pa.table(
+        {**{n: table[n] for n in ("row", "name")}, **axes, **{n: table[n] for n in more}}
+    )
+
+
+def placed_tables(run: RunLike, rows: Source, progress: Progress | None = None) -> Iterator[Any]:
+    """Yield the places of new rows on the map of a run; columns are those of `map_tables`.
+
+    A row lies among those of its nearest representatives that are of its cluster, by the inverse
+    squares of the distances. Rows placed before stay where they are.
+    """
+    import pyarrow as pa
+
+    model = run.model
+    clusters, cut = model.chosen()
+    with drawn_atlas(clusters.result.run, progress) as atlas:
+        flat = np.empty((len(atlas.order), 2), np.float32)
+        flat[atlas.order] = atlas.xy
+    model.load()
+    blocks = blocks_of(rows)
+    for number in range(len(blocks)):
+        start, stop = blocks.bounds(number)
+        batch = rows.read(start, stop)
+        cluster, placed = model.block(batch, cut).cluster, model.placed(batch)
+        places = np.full((stop - start, 2), np.nan, np.float32)
+        places[placed.at] = _placed(placed, cut.labels[placed.near], cluster[placed.at], flat)
+        names = rows.names(start, stop)
+        columns = {
+            "row": np.arange(start, stop, dtype=np.int64),
+            "name": pa.nulls(stop - start, pa.string()) if names is None else names,
+            "cluster": cluster,
+        }
+        if clusters.names:
+            columns["cluster_name"] = said_of(cluster, clusters.names)
+        yield _table(pa.table(columns), places)
+
+
+def _placed(
+    placed: Placed, labels: NDArray[np.int32], cluster: NDArray[np.int32], flat: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the weighted mean of the places of the nearest representatives of the same cluster."""
+    own = labels == cluster[:, None]
+    own[~own.any(axis=1), 0] = True  # a cluster that a method's own rule gave
+    weight = own / np.maximum(placed.distance.astype(np.float64), 1e-9) ** 2
+    weight /= weight.sum(axis=1, keepdims=True)
+    found: NDArray[np.float64] = np.einsum("nk,nkj->nj", weight, flat[placed.near])
+    return found
