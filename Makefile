@@ -8,7 +8,7 @@ BIN := .venv/bin
 TSC := $(shell tsc --version 2>/dev/null | grep -q 'Version [5-9]' && echo tsc)
 ARGS :=
 
-.PHONY: demo test test-slow lint types-js format bench docs clean venv dev
+.PHONY: demo test test-slow test-spark lint types-js format bench docs clean venv dev
 
 demo: venv
 	@$(BIN)/shoal demo $(ARGS)
@@ -18,6 +18,11 @@ test: dev
 
 test-slow: dev
 	@$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+# With PySpark, which is too large to be part of every test environment; needs Java 17.
+test-spark: dev
+	@$(call install,spark)
+	@$(BIN)/python -m pytest -q -k spark tests/engines $(ARGS)
 
 lint: dev
 	@$(BIN)/ruff check

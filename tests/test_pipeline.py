@@ -318,6 +318,12 @@ def test_workers_are_split_in_as_many_processes_as_the_memory_has_room_for(memor
     assert pipeline.split_workers(needs, memory << 20, workers) == split
 
 
+def test_what_runs_beside_the_processes_is_counted_once():
+    needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
+    assert pipeline.split_workers(needs, 1960 << 20, 2, 640 << 20) == (2, 1)
+    assert pipeline.split_workers(needs, 1959 << 20, 2, 640 << 20) == (1, 2)
+
+
 def test_memory_for_the_launcher_alone_is_not_enough_for_processes():
     needs = [Need("summarise", 100 << 20, 50 << 20, 0, once=300 << 20)]
     with pytest.raises(SettingError, match=r"about 930 MiB, .* give --memory 1GiB, or"):

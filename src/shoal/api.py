@@ -787,6 +787,8 @@ def fit(
         With ``engine="dask"``: ``{"address": "tcp://host:8786"}``, or ``{"scheduler_file": path}``,
         and ``wait``, the seconds that a scheduler may be without workers (300); without a
         scheduler, worker processes are started on this machine.
+        With ``engine="spark"``: the Spark context that runs is used; else ``{"master": "yarn",
+        "conf": ["spark.executor.cores=1"]}``, or without a master Spark is started on this machine.
     **settings
         The settings of `shoal.settings.SETTINGS`; None stands for the default.
 

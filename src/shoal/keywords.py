@@ -35,7 +35,7 @@ class ClusterKeywords(TypedDict, total=False):
     seed: int | None
     memory: str | int | None
     workers: int | None
-    engine: Literal["local", "beam", "dask"] | None
+    engine: Literal["local", "beam", "dask", "spark"] | None
     representatives: int | None
     neighbours: int | None
     detail: float | None

@@ -23,7 +23,16 @@ from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.errors import RunError, SettingError
-from shoal.planning import READING, Need, Plan, check_disk, for_method, make_plan, plan_growth
+from shoal.planning import (
+    BESIDE,
+    READING,
+    Need,
+    Plan,
+    check_disk,
+    for_method,
+    make_plan,
+    plan_growth,
+)
 from shoal.progress import Progress, Silent
 from shoal.settings import FitSettings
 from shoal.sources import Source, remarks_of
@@ -132,7 +141,13 @@ def run_pipeline(
         notes=as_place(path) / NOTES,
         prepare=partial(share, settings.memory, plan.kept, plan.members),
         modules=(__name__,),  # which have all that a task needs
-        split=partial(split_workers, plan.needs, settings.memory, settings.workers or 1),
+        split=partial(
+            split_workers,
+            plan.needs,
+            settings.memory,
+            settings.workers or 1,
+            BESIDE.get(settings.engine, 0),
+        ),
     )
     with (
         opening as engine,
@@ -174,8 +189,12 @@ def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None =
     return plan_growth(growth, settings)
 
 
-def split_workers(needs: Sequence[Need], memory: int, workers: int) -> tuple[int, int]:
+def split_workers(
+    needs: Sequence[Need], memory: int, workers: int, beside: int = 0
+) -> tuple[int, int]:
     """Split workers into processes beside the launcher, as many as the memory has room for.
+
+    `beside` is what other processes of the engine take.
 
     Returns
     -------
@@ -189,7 +208,7 @@ def split_workers(needs: Sequence[Need], memory: int, workers: int) -> tuple[int
     """
 
     def peak(processes: int, threads: int) -> int:
-        return max(
+        return beside + max(
             n.memory(0) + processes * (LIBRARIES + n.shared + threads * n.each) for n in needs
         )
 

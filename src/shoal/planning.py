@@ -37,8 +37,12 @@ from shoal.stages.rows import is_waited_for
 from shoal.stages.some_features import encodes_some
 from shoal.storage import UrlPath
 
-OF_ENGINES = {"beam": 96 << 20, "dask": 96 << 20}
-"""Bytes of Apache Beam and of Dask in each process, the launcher and the workers alike."""
+OF_ENGINES = {"beam": 96 << 20, "dask": 96 << 20, "spark": 96 << 20}
+"""Bytes of Beam, Dask and Spark in each process of Python, the launcher and the workers alike."""
+
+BESIDE = {"spark": 640 << 20}
+"""Bytes of the processes that an engine starts beside these: a JVM whose heap has 512 MiB, and the
+Python that workers are forked from."""
 
 ONCE = ("features", "summarise", "tree")
 """Stages that added rows leave as they were."""

@@ -329,11 +329,12 @@ class FitSettings:
     )
     engine: str = _choice(
         "local",
-        "Where the passes over all rows run: local, beam (Apache Beam) or dask; options of the "
-        "last two come behind -- at the end.",
+        "Where the passes over all rows run: local, beam (Apache Beam), dask or spark (Apache "
+        "Spark); options of the last three come behind -- at the end.",
         "local",
         "beam",
         "dask",
+        "spark",
     )
     as_: str | None = _choice(
         None,

@@ -1,6 +1,7 @@
-"""A Dask scheduler and its workers, in processes of their own."""
+"""A Dask scheduler and its workers, in processes of their own, and whether there is Spark."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -48,6 +49,22 @@ def dask_cluster(folder, workers):
             assert process.poll() is None
             time.sleep(0.05)
         yield file, process
+
+
+def pytest_collection_modifyitems(items):
+    """Let PySpark leave its connections to Java to the garbage collector, as it does."""
+    for item in items:
+        if "spark" in item.nodeid.rpartition("/")[2]:
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+            unraisable = "ignore::pytest.PytestUnraisableExceptionWarning"
+            item.add_marker(pytest.mark.filterwarnings(unraisable))
+
+
+def needs_spark():
+    """Skip a test where Spark cannot be started."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed: make test-spark")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Spark needs Java 17 or newer")
 
 
 @pytest.fixture(scope="session")

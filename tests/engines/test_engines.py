@@ -5,6 +5,7 @@ import os
 from contextlib import closing
 
 import pytest
+from tests.engines.conftest import needs_spark
 from tests.engines.tasks import PROCESSES, Noting
 
 from shoal.engines.local import LocalEngine
@@ -32,7 +33,17 @@ def dask_engine(notes):
     return DaskEngine((), lambda: (2, 1), 1, nothing)
 
 
-@pytest.fixture(scope="module", params=[beam_engine, dask_engine], ids=["beam", "dask"])
+def spark_engine(notes):
+    needs_spark()
+    from shoal.engines.spark import SparkEngine
+
+    return SparkEngine((), lambda: (2, 1), nothing)
+
+
+ENGINES = {"beam": beam_engine, "dask": dask_engine, "spark": spark_engine}
+
+
+@pytest.fixture(scope="module", params=ENGINES.values(), ids=ENGINES)
 def engine(request, tmp_path_factory):
     with closing(request.param(tmp_path_factory.mktemp("engine") / "notes")) as made:
         yield made

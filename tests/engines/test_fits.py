@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from tests.engines.conftest import needs_spark
 from tests.engines.tasks import HERE, PROCESSES
 from tests.test_pipeline import contents
 
@@ -75,9 +77,22 @@ def grown(request, digits, small_shards):
     return settings, contents(run.path)
 
 
-@pytest.fixture(params=["beam", "dask"])
+@pytest.fixture(scope="module")
+def spark():
+    """The Spark of this program, as a notebook of Databricks has one."""
+    needs_spark()
+    from shoal.engines.spark import SparkEngine
+
+    with closing(SparkEngine((), lambda: (2, 1), None)) as engine:
+        yield engine
+
+
+@pytest.fixture(params=["beam", "dask", "spark"])
 def engine(request):
     """The name of an engine, and its options."""
+    if request.param == "spark":
+        request.getfixturevalue("spark")
+        return "spark", ()
     if request.param == "beam":
         pytest.importorskip("apache_beam", reason="pip install 'shoal[beam]'")
         return "beam", HERE
@@ -107,20 +122,26 @@ def children_of(pid):
 
 
 def workers_of(process, engine):
-    """The worker processes that a launcher has: of Beam, those of the one they are forked from."""
+    """The worker processes that a launcher has: some are forked from one that it started."""
     try:
         children = children_of(process.pid)
         if engine == "beam":
             return [worker for starter in children for worker in children_of(starter)]
+        if engine == "spark":  # Java, which starts a Python, which the workers are forked from
+            starters = [starter for java in children for starter in children_of(java)]
+            return [worker for starter in starters for worker in children_of(starter)]
         return [c for c in children if "spawn_main" in Path(f"/proc/{c}/cmdline").read_text()]
     except OSError:  # one has just ended
         return []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="worker processes are looked up in /proc")
-@pytest.mark.parametrize("name", ["beam", "dask"])
+@pytest.mark.parametrize("name", ["beam", "dask", "spark"])
 def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, local, name):
-    pytest.importorskip({"beam": "apache_beam", "dask": "distributed"}[name])
+    if name == "spark":
+        needs_spark()
+    else:
+        pytest.importorskip({"beam": "apache_beam", "dask": "distributed"}[name])
     with command(digits, tmp_path / "run.shoal", name) as process:
         killed = None
         while process.poll() is None and killed is None:
@@ -181,7 +202,7 @@ def test_photos_through_a_network(tmp_path, photos, fit, of_photos):
 
 def test_the_task_that_travels_is_small(tmp_path, digits, engine, fit, monkeypatch):
     """Large arrays are loaded by the workers: a pipeline's graph has place for some megabytes."""
-    made = {"beam": "BeamEngine", "dask": "DaskEngine"}[engine[0]]
+    made = f"{engine[0].capitalize()}Engine"
     kind = getattr(importlib.import_module(f"shoal.engines.{engine[0]}"), made)
     sizes, run = {}, kind.run
 

@@ -8,6 +8,7 @@ from shoal.errors import SettingError
     ("options", "words"),
     [
         ({"address": "tcp://host:1", "wait": 5}, ["--address=tcp://host:1", "--wait=5"]),
+        ({"conf": ["a=1", "b=2"], "n": 3}, ["--conf=a=1", "--conf=b=2", "--n=3"]),
         (("--a=1", "b"), ["--a=1", "b"]),
         ({}, []),
     ],

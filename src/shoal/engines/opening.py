@@ -16,6 +16,7 @@ from shoal.errors import MissingExtraError, SettingError
 if TYPE_CHECKING:
     from shoal.engines.beam import BeamEngine
     from shoal.engines.dask import DaskEngine
+    from shoal.engines.spark import SparkEngine
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def opened_engine(
     Parameters
     ----------
     name
-        local, beam or dask.
+        local, beam, dask or spark.
     workers
         Threads, of one process.
     options
@@ -56,15 +57,17 @@ def opened_engine(
         if words:
             raise SettingError(
                 f"{' '.join(words)} behind -- is for another engine: give --engine beam with it, "
-                "or --engine dask"
+                "--engine dask or --engine spark"
             )
         yield LocalEngine(workers)
         return
-    opened = (
-        _dask(words, split, workers, prepare)
-        if name == "dask"
-        else _beam(words, notes, prepare, modules)
-    )
+    opened: Engine
+    if name == "dask":
+        opened = _dask(words, split, workers, prepare)
+    elif name == "spark":
+        opened = _spark(words, split, prepare)
+    else:
+        opened = _beam(words, notes, prepare, modules)
     with closing(opened) as engine:
         yield engine
 
@@ -82,6 +85,18 @@ def _dask(
             f"--engine dask needs Dask ({error}): pip install 'shoal[dask]'"
         ) from None
     return DaskEngine(words, split, threads, prepare)
+
+
+def _spark(
+    words: list[str], split: Callable[[], tuple[int, int]], prepare: Callable[[], None]
+) -> SparkEngine:
+    try:
+        from shoal.engines.spark import SparkEngine
+    except ImportError as error:
+        raise MissingExtraError(
+            f"--engine spark needs PySpark ({error}): pip install 'shoal[spark]'"
+        ) from None
+    return SparkEngine(words, split, prepare)
 
 
 def _beam(

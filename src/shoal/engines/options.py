@@ -16,9 +16,15 @@ def as_words(options: EngineOptions) -> list[str]:
 
     >>> as_words({"address": "tcp://host:8786", "wait": 60})
     ['--address=tcp://host:8786', '--wait=60']
+    >>> as_words({"conf": ["spark.executor.cores=1", "spark.executor.memory=2g"]})
+    ['--conf=spark.executor.cores=1', '--conf=spark.executor.memory=2g']
     """
     if isinstance(options, Mapping):
-        return [f"--{name}={value}" for name, value in options.items()]
+        return [
+            f"--{name}={value}"
+            for name, given in options.items()
+            for value in (given if isinstance(given, list | tuple) else [given])
+        ]
     if isinstance(options, str):
         raise SettingError(f"engine_options must be a list or a dict; got the text {options!r}")
     return [str(word) for word in options]
