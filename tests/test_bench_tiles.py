@@ -76,13 +76,28 @@ def test_peers_label_every_row(tmp_path, name):
     assert set(facts) == {"settings", "fit_seconds", "assign_seconds"}
 
 
-def test_the_size_of_a_folder_is_watched(tmp_path):
-    code = (
-        f"import pathlib, time; p = pathlib.Path({str(tmp_path / 'run')!r}); p.mkdir(); "
-        "(p / 'a').write_bytes(bytes(5000)); time.sleep(.5); (p / 'a').unlink(); "
-        "(p / 'b').write_bytes(bytes(10))"
-    )
-    assert measure([sys.executable, "-c", code], tmp_path / "run").disk == 5000
+GROWING = """
+import pathlib, sys, time
+run, seen = map(pathlib.Path, sys.argv[1:])
+run.mkdir()
+(run / "a").write_bytes(bytes(5000))
+while not seen.exists():
+    time.sleep(0.01)
+(run / "a").unlink()
+(run / "b").write_bytes(bytes(10))
+"""
+
+
+def test_the_size_of_a_folder_is_watched(tmp_path, monkeypatch):
+    def noting(folder):
+        found = folder_bytes(folder)
+        if found == 5000:
+            (tmp_path / "seen").touch()
+        return found
+
+    monkeypatch.setattr("benchmarks.measure.folder_bytes", noting)
+    words = [str(tmp_path / "run"), str(tmp_path / "seen")]
+    assert measure([sys.executable, "-c", GROWING, *words], tmp_path / "run").disk == 5000
     assert folder_bytes(tmp_path / "run") == 10
     assert folder_bytes(None) == folder_bytes(tmp_path / "none") == 0
 

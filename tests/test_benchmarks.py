@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import answers, decode, identical, labelled, null, quality, shapes, structureless
+from benchmarks import measure as memory
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.base import Benchmark, Inputs, Measurement, at_least, at_most, share
 from benchmarks.measure import measure
@@ -375,14 +376,24 @@ def _is_gone(pid):  # a zombie whose parent is gone may still be listed
     return state in "ZX"
 
 
-def test_process_tree_is_measured():
+def test_process_tree_is_measured(tmp_path, monkeypatch):
+    seen, pss = tmp_path / "seen", memory._pss
+
+    def noting(pid):
+        found = pss(pid)
+        if found > 200 << 20:
+            seen.touch()
+        return found
+
+    monkeypatch.setattr(memory, "_pss", noting)
     held = (
-        "import time; x = bytearray(200 << 20); x[::4096] = b'1' * len(x[::4096]); time.sleep(.3)"
+        "import os, time; x = bytearray(200 << 20); x[::4096] = b'1' * len(x[::4096])\n"
+        f"while not os.path.exists({str(seen)!r}): time.sleep(.01)"
     )
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {held!r}], check=True)"
     used = measure([sys.executable, "-c", child])
     assert 200 < used.peak_mib < 400
-    assert used.seconds > 0.3
+    assert used.seconds > 0
     with pytest.raises(RuntimeError, match="exit 3"):
         measure([sys.executable, "-c", "import sys; sys.exit(3)"])
 

@@ -137,7 +137,12 @@ def test_results_that_do_not_arrive_are_said(engine, tmp_path):
 
 def test_results_are_told_while_a_pass_runs(engine, tmp_path, monkeypatch):
     monkeypatch.setattr("shoal.engines.seen._LOOK", 0.01)
-    task, at = Noting(tmp_path / "out", pause=0.1), []
-    engine.run(task, ITEMS, lambda _: at.append(len(task.there())), there=task.there)
+    task, at = Noting(tmp_path / "out", item=ITEMS[-1], times=1, wrong="wait"), []
+
+    def told(_):
+        at.append(len(task.there()))
+        (task.folder / "told").mkdir(exist_ok=True)
+
+    engine.run(task, ITEMS, told, there=task.there)
     assert len(at) == len(ITEMS)
     assert at[0] < len(ITEMS)
