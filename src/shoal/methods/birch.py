@@ -27,7 +27,7 @@ def fit(
     from sklearn.cluster import Birch
 
     rows = vectors.astype(np.float64)
-    chosen = _usual_radius(vectors, seed) if threshold is None else threshold
+    chosen = usual_radius(vectors, seed) if threshold is None else threshold
     for _ in range(_HALVINGS):
         model = Birch(threshold=chosen, branching_factor=branching, n_clusters=None).fit(rows)
         if len(model.subcluster_centers_) >= k:
@@ -42,7 +42,7 @@ def fit(
     return Partition(labels, notes=(note,))
 
 
-def _usual_radius(vectors: NDArray[np.float32], seed: int) -> float:
+def usual_radius(vectors: NDArray[np.float32], seed: int) -> float:
     """Return the median distance to the tenth neighbour, of some rows."""
     from shoal.core.nearest import nearest_of
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.methods.base import Method, Parameter, Partition
 
 _FENCE = 1.5  # times the quartiles' distance above the upper one
-_BLOCK = 512  # rows whose neighbours are in memory at a time
+_BLOCK = 1024  # rows that are looked up first ...
+_EDGES = 1 << 22  # ... and later as many as have so many neighbours
 
 
 def fit(
@@ -28,52 +32,51 @@ def fit(
     ----------
     Ester et al., "A density-based algorithm for discovering clusters", KDD 1996.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     rows = vectors.astype(np.float64)
     notes: tuple[str, ...] = ()
     if eps is None:
         eps = proposed_eps(vectors, weights, min_samples)
         notes = (f"eps = {eps:.4g}, the upper fence of the distances to row {min_samples}.",)
-    index = NearestNeighbors(radius=eps).fit(rows)
-    core = _reached(index, rows, weights) >= min_samples
+    reached = np.concatenate([near @ weights for near in _neighbours(rows, rows, eps)])
+    core = reached >= min_samples
     labels = np.full(len(rows), -1, np.int32)
     if core.any():
         _join(rows, core, eps, labels)
     return Partition(labels, notes=notes)
 
 
-def _reached(index: object, rows: NDArray, weights: NDArray) -> NDArray[np.float64]:
-    """Return the weight within eps of each row."""
-    found = np.empty(len(rows))
-    for start in range(0, len(rows), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        near = index.radius_neighbors(rows[part], return_distance=False)  # type: ignore[attr-defined]
-        found[part] = [weights[at].sum() for at in near]
-    return found
+def _neighbours(rows: NDArray, others: NDArray, eps: float) -> Iterator[Any]:
+    """Yield which of others lie within eps of each row, as sparse matrices of some rows."""
+    from sklearn.neighbors import NearestNeighbors
+
+    index, step, start = NearestNeighbors(radius=eps).fit(others), _BLOCK, 0
+    while start < len(rows):
+        near = index.radius_neighbors_graph(rows[start : start + step])
+        yield near
+        start += step
+        step = max(1, int(_EDGES / (near.nnz / near.shape[0] + 1)))
 
 
 def _join(rows: NDArray, core: NDArray[np.bool_], eps: float, labels: NDArray[np.int32]) -> None:
     """Label connected core rows alike, and the others as the nearest of them within eps."""
-    from scipy.cluster.hierarchy import DisjointSet
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
     from sklearn.neighbors import NearestNeighbors
 
     cores = np.flatnonzero(core)
-    index = NearestNeighbors(radius=eps).fit(rows[cores])
-    sets = DisjointSet(range(len(cores)))
-    for start in range(0, len(cores), _BLOCK):
-        near = index.radius_neighbors(rows[cores[start : start + _BLOCK]], return_distance=False)
-        for at, others in enumerate(near, start):
-            for other in others[others > at].tolist():
-                sets.merge(at, other)
-    roots = np.asarray([sets[at] for at in range(len(cores))])
-    _, first, number = np.unique(roots, return_index=True, return_inverse=True)
+    own, start = np.arange(len(cores)), 0
+    for near in _neighbours(rows[cores], rows[cores], eps):
+        one = np.repeat(own[start : start + near.shape[0]], np.diff(near.indptr))
+        other, start = own[near.indices], start + near.shape[0]
+        tied = csr_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(cores),) * 2)
+        own = connected_components(tied, directed=False)[1][own]
+    _, first, number = np.unique(own, return_index=True, return_inverse=True)
     labels[cores] = np.argsort(np.argsort(first))[number]
     rest = np.flatnonzero(~core)
     if len(rest):
-        away, at = index.kneighbors(rows[rest], 1)
-        near = away[:, 0] <= eps
-        labels[rest[near]] = labels[cores[at[near, 0]]]
+        away, at = NearestNeighbors().fit(rows[cores]).kneighbors(rows[rest], 1)
+        found = away[:, 0] <= eps
+        labels[rest[found]] = labels[cores[at[found, 0]]]
 
 
 def proposed_eps(
