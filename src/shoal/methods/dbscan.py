@@ -37,11 +37,18 @@ def fit(
     if eps is None:
         eps = proposed_eps(vectors, weights, min_samples)
         notes = (f"eps = {eps:.4g}, the upper fence of the distances to row {min_samples}.",)
-    reached = np.concatenate([near @ weights for near in _neighbours(rows, rows, eps)])
-    core = reached >= min_samples
+    kept: list[Any] | None = []
+    reached = []
+    for near in _neighbours(rows, rows, eps):
+        reached.append(near @ weights)
+        if kept is not None:
+            kept.append(near)
+            if sum(one.nnz for one in kept) > _EDGES:
+                kept = None  # they are looked up again, block by block
+    core = np.concatenate(reached) >= min_samples
     labels = np.full(len(rows), -1, np.int32)
     if core.any():
-        _join(rows, core, eps, labels)
+        _join(rows, core, eps, labels, kept)
     return Partition(labels, notes=notes)
 
 
@@ -57,15 +64,24 @@ def _neighbours(rows: NDArray, others: NDArray, eps: float) -> Iterator[Any]:
         step = max(1, int(_EDGES / (near.nnz / near.shape[0] + 1)))
 
 
-def _join(rows: NDArray, core: NDArray[np.bool_], eps: float, labels: NDArray[np.int32]) -> None:
+def _join(
+    rows: NDArray,
+    core: NDArray[np.bool_],
+    eps: float,
+    labels: NDArray[np.int32],
+    kept: list[Any] | None,
+) -> None:
     """Label connected core rows alike, and the others as the nearest of them within eps."""
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix, vstack
     from scipy.sparse.csgraph import connected_components
     from sklearn.neighbors import NearestNeighbors
 
     cores = np.flatnonzero(core)
     own, start = np.arange(len(cores)), 0
-    for near in _neighbours(rows[cores], rows[cores], eps):
+    parts = _neighbours(rows[cores], rows[cores], eps)
+    if kept is not None:
+        parts = iter([vstack(kept, format="csr")[cores][:, cores]])
+    for near in parts:
         one = np.repeat(own[start : start + near.shape[0]], np.diff(near.indptr))
         other, start = own[near.indices], start + near.shape[0]
         tied = csr_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(cores),) * 2)

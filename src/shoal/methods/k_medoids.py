@@ -60,7 +60,7 @@ METHOD = Method(
     "Centres that are rows of the data, by swaps (FasterPAM).",
     fit,
     "time m² a round of swaps, memory 4 m² bytes",
-    most=20_000,
+    most=10_000,
     pair_bytes=4,
     predicts="nearest medoid",
     parameters=(Parameter("starts", 1, "Starts; the best is kept.", 1, 1000, whole=True),),

@@ -9,8 +9,6 @@ from shoal.methods.base import Method, Parameter, Partition
 from shoal.methods.kmeans import ITERATIONS, STARTS
 from shoal.methods.rules import Rule
 
-_RIDGE = 1e-6  # of the mean variance: directions without spread count as if they had so much
-
 
 def fit(
     vectors: NDArray[np.float32],
@@ -20,6 +18,7 @@ def fit(
     starts: int = 10,
     iterations: int = 300,
     rounds: int = 20,
+    ridge: float = 0.01,
 ) -> Partition:
     """Cut rows into `k` clusters by the Mahalanobis distance of their common covariance.
 
@@ -32,8 +31,11 @@ def fit(
     middle = np.average(vectors.astype(np.float64), axis=0, weights=weights)
     rows = vectors - middle
     tries = [
-        _settled(rows, weights, seed, k, start, starts, iterations, rounds)
-        for start in (np.eye(rows.shape[1]), whitening(rows, weights, np.zeros(len(rows), int), 1))
+        _settled(rows, weights, seed, k, start, starts, iterations, rounds, ridge)
+        for start in (
+            np.eye(rows.shape[1]),
+            whitening(rows, weights, np.zeros(len(rows), int), 1, ridge),
+        )
     ]
     # A wider whitening is a narrower covariance.
     labels, transform = max(tries, key=lambda one: float(np.linalg.slogdet(one[1])[1]))
@@ -50,6 +52,7 @@ def _settled(
     starts: int,
     iterations: int,
     rounds: int,
+    ridge: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Learn clusters and covariance in turn until the clusters stay; return both."""
     from sklearn.cluster import KMeans
@@ -57,7 +60,7 @@ def _settled(
     model = KMeans(k, n_init=starts, max_iter=iterations, random_state=seed)
     labels = model.fit_predict(rows @ transform, sample_weight=weights)
     for _ in range(rounds):
-        transform = whitening(rows, weights, labels, k)
+        transform = whitening(rows, weights, labels, k, ridge)
         white = rows @ transform
         centres = means(white, weights, labels, k)
         model = KMeans(k, init=centres, n_init=1, max_iter=iterations, random_state=seed)
@@ -75,12 +78,18 @@ def means(rows: NDArray, weights: NDArray, labels: NDArray, k: int) -> NDArray[n
     return found
 
 
-def whitening(rows: NDArray, weights: NDArray, labels: NDArray, k: int) -> NDArray[np.float64]:
-    """Return the matrix that makes the covariance within clusters the identity."""
+def whitening(
+    rows: NDArray, weights: NDArray, labels: NDArray, k: int, ridge: float
+) -> NDArray[np.float64]:
+    """Return the matrix that makes the covariance within clusters the identity.
+
+    Directions with less than `ridge` times the largest variance count as if they had so much: else
+    those of mere noise would decide.
+    """
     apart = rows - means(rows, weights, labels, k)[labels]
     covariance = (weights * apart.T) @ apart / weights.sum()
     values, axes = np.linalg.eigh(covariance)
-    floor = max(_RIDGE * float(np.average(rows**2, axis=0, weights=weights).mean()), 1e-300)
+    floor = max(ridge * float(values[-1]), 1e-300)
     white: NDArray[np.float64] = axes / np.sqrt(np.maximum(values, floor))
     return white
 
@@ -96,5 +105,6 @@ METHOD = Method(
         STARTS,
         ITERATIONS,
         Parameter("rounds", 20, "Most times that the covariance is learnt.", 1, 1000, whole=True),
+        Parameter("ridge", 0.01, "Least variance, as a share of the largest.", 1e-12, 1.0),
     ),
 )

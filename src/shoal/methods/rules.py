@@ -69,10 +69,15 @@ class Rule:
         """Return the logarithm of weight × density of each component, less a constant."""
         assert self.whiten is not None
         assert self.offsets is not None
+        if self.whiten.ndim == 2:
+            middle = self.centres.mean(axis=0)  # nothing cancels where all lie far from zero
+            apart, centres, precision = rows - middle, self.centres - middle, self.whiten**2
+            inside = apart**2 @ precision.T - 2.0 * apart @ (precision * centres).T
+            return self.offsets - 0.5 * (inside + (precision * centres**2).sum(axis=1))
         found = np.empty((len(rows), len(self.centres)))
         for j, (centre, factor) in enumerate(zip(self.centres, self.whiten, strict=True)):
             apart = rows - centre
-            white = apart * factor if factor.ndim == 1 else apart @ factor
+            white = apart @ factor
             found[:, j] = self.offsets[j] - 0.5 * np.einsum("ij,ij->i", white, white)
         return found
 

@@ -18,7 +18,7 @@ def fit(
     weights: NDArray[np.float64],
     seed: int,
     k: int,
-    sketch: int = 20,
+    sketch: int = 5,
     starts: int = 10,
 ) -> Partition:
     """Cut rows into `k` clusters in one pass, of which `sketch` × K × ln m means are kept.
@@ -88,7 +88,7 @@ METHOD = Method(
     "time m·K·ln m·d once, memory K·ln m·d",
     predicts="nearest centre",
     parameters=(
-        Parameter("sketch", 20, "Means kept for each cluster, times ln m.", 1, 10_000, whole=True),
+        Parameter("sketch", 5, "Means kept for each cluster, times ln m.", 1, 10_000, whole=True),
         Parameter("starts", 10, "Starts of k-means on these.", 1, 1000, whole=True),
     ),
     aliases=("ball-kmeans",),
