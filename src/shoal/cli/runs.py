@@ -110,9 +110,10 @@ def layer_notes(run: Run) -> list[str]:
     from shoal.core.null import has_structure
     from shoal.methods import DEFAULT
 
-    if run.info()["method"]["name"] != DEFAULT:
-        return []
-    if run.primary.k == 1 and not has_structure(run.tree.excess):
+    method = run.info()["method"]["name"]
+    if method != DEFAULT and run.primary.k == 1:
+        return [f"One cluster by {method}: shoal methods lists the parameters that may change it."]
+    if method == DEFAULT and run.primary.k == 1 and not has_structure(run.tree.excess):
         cut = command("shoal", "labels", run.path, "--k", min(10, run.tree.n_leaves))
         return [
             "One cluster: no split is clearer than those in structureless data of this size and "

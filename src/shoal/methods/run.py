@@ -91,7 +91,8 @@ def run_method(
             k, note = choose_k(method, rows, heavy, seed, values)
             chosen = (note,)
         found = fit_method(method, rows, heavy, seed, k, values, most)
-    return _tidy(_in_place(replace(found, notes=(*chosen, *found.notes)), order))
+    notes = (*chosen, *found.notes, *_noise_note(method, found.labels, heavy))
+    return _tidy(_in_place(replace(found, notes=notes), order))
 
 
 def checked_rows(
@@ -160,6 +161,16 @@ def fit_method(
     times = weights.astype(np.int64)
     found = method.fit(np.repeat(rows, times, axis=0), np.ones(times.sum()), seed, k, **values)
     return replace(found, labels=found.labels[np.cumsum(times) - times])
+
+
+def _noise_note(
+    method: Method, labels: NDArray[np.int32], weights: NDArray[np.float64]
+) -> tuple[str, ...]:
+    """Say how much is noise."""
+    if not method.noise:
+        return ()
+    share = float(weights[np.asarray(labels) < 0].sum() / weights.sum())
+    return (f"{100 * share:.1f} % of the rows are noise.",)
 
 
 def _own_order(rows: NDArray[np.float32]) -> NDArray[np.int64]:
