@@ -19,10 +19,12 @@ def fit(
     k: int,
     starts: int = 10,
     iterations: int = 300,
+    passes: int = 0,
 ) -> Partition:
     """Cut rows into `k` clusters of least squared distance to their means (Lloyd 1982).
 
-    Seeds are k-means++ (Arthur and Vassilvitskii 2007).
+    Seeds are k-means++ (Arthur and Vassilvitskii 2007). `passes` is for the stage that has all
+    rows, where these here are representatives.
     """
     from sklearn.cluster import KMeans
 
@@ -38,6 +40,17 @@ METHOD = Method(
     fit,
     "time m·K·d a step, memory m·d",
     predicts="nearest centre",
-    parameters=(STARTS, ITERATIONS),
+    parameters=(
+        STARTS,
+        ITERATIONS,
+        Parameter(
+            "passes",
+            0,
+            "Passes over all rows afterwards, where representatives stand for them.",
+            0,
+            1000,
+            whole=True,
+        ),
+    ),
     aliases=("lloyd",),
 )

@@ -22,6 +22,7 @@ from shoal.sources.store import Held
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
+from shoal.stages.found import Found
 from shoal.stages.grown import Grown
 from shoal.stages.heldout import calibrate
 from shoal.stages.judging import kept_rows
@@ -70,6 +71,7 @@ class _Near:
     tree: Tree
     shortlists: Shortlists | None
     lists: NDArray[np.int32] | None
+    found: Found
 
     @classmethod
     def of(cls, run: RunFolder, workers: int, coded: bool) -> _Near:
@@ -79,7 +81,7 @@ class _Near:
         shortlists, lists = shortlists_for(vectors, workers), None
         if coded:
             lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
-        return cls(vectors, Result(run).tree, shortlists, lists)
+        return cls(vectors, Result(run).tree, shortlists, lists, Found(Result(run)))
 
     def search(
         self, rows: NDArray[np.float32], code: NDArray[np.integer] | None
@@ -97,6 +99,21 @@ class _Near:
             rows[~coded], self.vectors, near, shortlists=self.shortlists
         )
         return found, away
+
+
+def _follow(
+    own: NDArray[np.int32],
+    clusters: NDArray[np.int32],
+    found: NDArray[np.int32],
+    away: NDArray[np.float32],
+) -> None:
+    """Put first the nearest of a row's representatives that is in the method's cluster for it."""
+    mine = clusters[found] == own[:, None]
+    first = np.where(mine.any(axis=1), mine.argmax(axis=1), 0)
+    rows = np.flatnonzero(first)
+    at = first[rows]
+    for array in (found, away):
+        array[rows, at], array[rows, 0] = array[rows, 0], array[rows, at]
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,10 @@ class _Nearest:
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
         ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
         margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
-        if near == 3:
+        own = self.near.found.assign(rows[good])
+        if own is not None:
+            _follow(own, self.near.found.clusters, found, away)
+        elif near == 3:
             torn = swayed(self.near.tree, found, away)
             found[torn, :2], away[torn, :2] = found[torn, 1::-1], away[torn, 1::-1]
         first[good], second[good] = found[:, :2].T

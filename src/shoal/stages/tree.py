@@ -14,6 +14,7 @@ from shoal.methods.run import run_method
 from shoal.methods.structure import MethodStructure, method_structure
 from shoal.stages.base import Context, Stage
 from shoal.stages.found import frame_for, read_projection, write_found
+from shoal.stages.refine import refined
 from shoal.storage import read_json, read_npy, write_json, write_npy
 
 
@@ -101,6 +102,9 @@ def _classical(context: Context, method: Method) -> MethodStructure:
         parameters=parse_assignments(settings.parameters),
         memory=settings.memory,
     )
+    values = method.resolved(parse_assignments(settings.parameters))
+    if values.get("passes") and not summary.whole("place").exists() and method.name == "kmeans":
+        found = refined(context, found, vectors, values["passes"])
     structure = method_structure(
         found,
         vectors,
