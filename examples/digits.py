@@ -1,7 +1,11 @@
 """Cluster handwritten digits without labels, judge the result, and place new images.
 
-Run it with ``python examples/digits.py``; it takes some seconds and needs no download.
+Run it with ``python examples/digits.py FOLDER``; it takes some seconds and needs no download.
+Pictures go to the folder, if one is given.
 """
+
+import sys
+from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -27,6 +31,18 @@ def main() -> None:
 
     found = run.predict(new)
     print(f"{len(found)} new images, {found.unknown.sum()} unlike any cluster")
+
+    named = run.label(digits.target[:1500])
+    right = named.score(found.cluster, digits.target[1500:])
+    print(f"new images whose cluster has the name of their digit: {right:.3f}")
+    if len(sys.argv) > 1:
+        folder = Path(sys.argv[1])
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in ("centroids", "dendrogram", "silhouette", "elbow", "map", "sizes"):
+            run.plot.draw(kind).figure.savefig(folder / f"digits-{kind}.png", dpi=80)
+        run.plot.examples(count=8).figure.savefig(folder / "digits-examples.png", dpi=80)
+        confusion = run.plot.confusion(digits.target[:1500])
+        confusion.figure.savefig(folder / "digits-confusion.png", dpi=80)
 
 
 if __name__ == "__main__":

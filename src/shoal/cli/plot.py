@@ -20,6 +20,7 @@ _OWN = {
     "k-distance": ("neighbour",),
     "map": ("way", "seed"),
     "confusion": ("truth", "key"),
+    "scatter": ("columns",),
 }
 
 
@@ -30,7 +31,7 @@ def plot(
         typer.Argument(
             metavar="KIND",
             help="centroids, examples, dendrogram, silhouette, elbow, k-distance, confusion, map, "
-            "sizes, profile or distributions.",
+            "sizes, profile, scatter or distributions.",
             show_default=False,
         ),
     ],
@@ -104,6 +105,15 @@ def plot(
             "--key", metavar="NAME", help="confusion: the array or column.", show_default=False
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAME,NAME[,NAME]",
+            help="scatter: two columns, or three. [default: the first two numbers]",
+            show_default=False,
+        ),
+    ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -126,6 +136,7 @@ def plot(
         "seed": seed,
         "truth": truth,
         "key": key,
+        "columns": None if columns is None else [name.strip() for name in columns.split(",")],
     }
     options: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     foreign = next((name for name in options if name not in _OWN.get(kind, ())), None)

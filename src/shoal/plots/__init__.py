@@ -29,6 +29,7 @@ KINDS = {
     "map": "all rows in the plane (--way own, tsne or pca)",
     "sizes": "rows of each cluster",
     "profile": "means of a table's columns in each cluster",
+    "scatter": "rows by two or three columns (--columns)",
     "distributions": "distributions of a table's columns, by cluster",
 }
 """The pictures, and what each shows."""
@@ -215,6 +216,23 @@ class Plots:
     ) -> Axes:
         """Draw a histogram of each column, stacked by cluster."""
         return tables.distributions(self._scene(layer, k), ax)
+
+    def scatter(
+        self,
+        columns: Sequence[str] | None = None,
+        ax: Axes | None = None,
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw rows of a table or of vectors by their columns, in the colours of clusters.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Two, or three for a picture in space; by default the first two numbers.
+        """
+        return tables.scatter(self._scene(layer, k), ax, columns)
 
     def draw(self, kind: str, **options: Any) -> Axes:
         """Draw the picture of a kind by its name, such as ``"k-distance"``.

@@ -28,8 +28,8 @@ _FIRST = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c
 _GOLDEN = 0.61803398875
 
 
-def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the axes given, or new ones of a size in inches.
+def new_axes(ax: Axes | None, width: float, height: float, solid: bool = False) -> Axes:
+    """Return the axes given, or new ones of a size in inches, perhaps of three dimensions.
 
     In a notebook, and where pyplot is in use, pyplot knows the figure and shows it.
 
@@ -47,11 +47,12 @@ def new_axes(ax: Axes | None, width: float, height: float) -> Axes:
             "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]'"
         ) from None
     options: Any = {"figsize": (width, height), "layout": "constrained", "facecolor": "white"}
+    kind: Any = {"projection": "3d"} if solid else {}
     if in_notebook() or "matplotlib.pyplot" in sys.modules:
         import matplotlib.pyplot as plt
 
-        return plt.figure(**options).add_subplot()
-    return Figure(**options).add_subplot()
+        return plt.figure(**options).add_subplot(**kind)
+    return Figure(**options).add_subplot(**kind)
 
 
 def check_form(path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import InputError
 from shoal.plots.canvas import INK, MUTED, clean, column_width, headline, new_axes, plain, write
 from shoal.plots.scene import Scene
 from shoal.sources import Source
@@ -22,6 +24,7 @@ _BLOCK = 500
 _MOST_COLUMNS, _MOST_PANELS, _MOST_CLUSTERS = 40, 24, 40
 _MOST_BARS, _BINS = 8, 24
 _LEGEND = 10
+_MOST_READ = 512  # columns that a scatter picture chooses from
 _LIMIT = 2.0  # standard deviations at which the colours of a profile end
 
 
@@ -112,6 +115,55 @@ def distributions(scene: Scene, ax: Axes | None) -> Axes:
     )
     headline(ax, "Columns by cluster", f"{len(places):,} rows, stacked")
     return ax
+
+
+def scatter(scene: Scene, ax: Axes | None, wanted: Sequence[str] | None) -> Axes:
+    """Draw rows as dots by two or three columns, in the colours of their clusters."""
+    columns, places = _read(scene, _MOST_READ)
+    chosen = _chosen(columns, wanted)
+    solid = len(chosen) == 3
+    if ax is not None and (ax.name == "3d") != solid:
+        raise InputError(f"{len(chosen)} columns need axes of so many dimensions; got {ax.name}")
+    ax = new_axes(ax, 7.0, 6.0, solid)
+    values = np.stack([column.values for column in chosen])
+    shown = scene.largest(_LEGEND)
+    groups = np.where((places >= 0) & (places < len(shown)), places, len(shown))
+    shades = [*scene.colours[: len(shown)], np.array([0.8, 0.8, 0.8])]
+    size = float(np.clip(20_000 / max(len(places), 1), 2, 24))
+    draw: Any = ax.scatter
+    for group, shade in enumerate(shades):
+        mine = values[:, groups == group]
+        draw(*mine, s=size, color=shade, alpha=0.8, linewidths=0)
+    for axis, column in zip("xyz", chosen, strict=False):
+        getattr(ax, f"set_{axis}label")(plain(column.name, 40), color=INK)
+        if column.labels:
+            ticks = range(len(column.labels))
+            getattr(ax, f"set_{axis}ticks")(ticks, [plain(name, 12) for name in column.labels])
+    if not solid:
+        clean(ax)
+    handles, names = _legend(scene, shown, shades, bool((groups == len(shown)).any()))
+    ax.figure.legend(
+        handles, names, loc="outside right upper", fontsize=8.5, frameon=False, title="cluster"
+    )
+    title = " × ".join(plain(column.name) for column in chosen)
+    headline(ax, title, f"{scene.of_all(len(scene.clusters))}; {len(places):,} rows")
+    return ax
+
+
+def _chosen(columns: list[_Column], wanted: Sequence[str] | None) -> list[_Column]:
+    """Return two or three columns: those asked for, or the first numbers."""
+    by_name = {column.name: column for column in columns}
+    if wanted is None:
+        numbers = [column for column in columns if not column.labels]
+        found = (numbers + [column for column in columns if column.labels])[:2]
+    else:
+        missing = next((name for name in wanted if name not in by_name), None)
+        if missing is not None:
+            raise InputError(f"--columns {missing}: the columns are {', '.join(by_name)}")
+        found = [by_name[name] for name in wanted]
+    if len(found) not in (2, 3):
+        raise InputError(f"--columns must name two or three columns; got {len(found)}")
+    return found
 
 
 def _legend(scene: Scene, shown: list[int], shades: list[Any], others: bool) -> tuple[Any, Any]:
