@@ -41,6 +41,7 @@ from shoal.stages import assign, drift, features, index, project, summarise, tre
 from shoal.stages.base import Context, Stage
 from shoal.stages.copies import Copies, read_copies
 from shoal.stages.growth import Growth, find_growth
+from shoal.stages.learning import placed
 from shoal.stages.result import Result
 from shoal.storage import (
     NOTES,
@@ -116,13 +117,14 @@ def run_pipeline(
     plan = plan_of(source, settings, growth)
     source = source if isinstance(growth, str) else growth.opened
     share(settings.memory, plan.kept, plan.members)
+    run_folder = RunFolder(as_place(path), about)
     context = Context(
-        RunFolder(as_place(path), about),
+        run_folder,
         source,
         source.fingerprint(),
         plan.source,
         replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
-        plan.encoder,
+        placed(plan.encoder, run_folder.stage("features")),
         plan.shards,
         LocalEngine(plan.workers),
         said,

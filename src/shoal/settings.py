@@ -205,7 +205,10 @@ def _names(text: str) -> Any:
     return _setting(None, text, 'names such as age,income; "a, b" for one with a comma', parse)
 
 
-_FEATURES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
+_FEATURES = (
+    *("auto", "photo", "pixels", "gradients", "colours", "autoencoder", "contrastive"),
+    *("vectors", "columns"),
+)
 _NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FEATURES_RULE = (
     f"one of {', '.join(_FEATURES)}, an encoder of shoal encoder list, or a network: onnx:FILE, "

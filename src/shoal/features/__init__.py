@@ -6,6 +6,7 @@ from shoal.features.colours import Colours
 from shoal.features.columns import Columns
 from shoal.features.content import LOOKED, LOOKED_SIDE
 from shoal.features.gradients import Gradients
+from shoal.features.learned import Learned
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.projection import COMPONENTS, Moments, Projection, fit_projection
@@ -21,6 +22,7 @@ __all__ = [
     "Columns",
     "Encoder",
     "Gradients",
+    "Learned",
     "Moments",
     "Needs",
     "Photo",

@@ -17,15 +17,20 @@ from shoal.features.columns import Columns, TableLike
 from shoal.features.content import count_drawings
 from shoal.features.encoder_files import encoder_for_photos, encoder_spec
 from shoal.features.gradients import Gradients
+from shoal.features.learned import METHODS as LEARNED
+from shoal.features.learned import Learned
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.shapes import is_plain
 from shoal.features.shown import COMPARED, is_weak, shown_splits, shows_more
 from shoal.features.vectors import Vectors
 
-CHOICES = ("auto", "photo", "pixels", "gradients", "colours", "vectors", "columns")
+CHOICES = (
+    *("auto", "photo", "pixels", "gradients", "colours", "autoencoder", "contrastive"),
+    *("vectors", "columns"),
+)
 NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
-_FOR_IMAGES = ("photo", "pixels", "gradients", "colours")
+_FOR_IMAGES = ("photo", "pixels", "gradients", "colours", *LEARNED)
 _SMALLEST, _LARGEST_SMALL = 16, 64  # pixels: of less, a network for photos sees nothing
 
 Look = Callable[[], Sequence[NDArray[np.uint8]]]
@@ -52,7 +57,7 @@ def choose_encoder(
     Parameters
     ----------
     name : str
-        ``auto``, ``photo``, ``pixels``, ``gradients``, ``colours``, ``vectors`` or ``columns``;
+        One of `CHOICES`: ``auto``, ``photo``, ``autoencoder`` …;
         a known encoder that is on this machine, such as ``dinov2-small``; or a network, see
         `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
     source : Source
@@ -104,7 +109,7 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
         )
     shape = (height, width, channels)
     spec = parse_spec(name)
-    is_network = bool(spec.what) or name in KNOWN_ENCODERS or name == "photo"
+    is_network = bool(spec.what) or name in {*KNOWN_ENCODERS, *LEARNED, "photo"}
     if not is_plain(channels) and is_network:
         raise SettingError(
             f"features {name!r}, but the images have {channels} channels, and the network takes "
@@ -114,6 +119,11 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
     if spec.what:
         network, said = open_network(spec)
         return network, f"Features: {said}, as you asked."
+    if name in LEARNED:
+        return Learned(name, channels), (
+            f"Features: {name}, a small network that is trained on these images first, "
+            "as you asked."
+        )
     if name in KNOWN_ENCODERS:
         return _known(name), f"Features: {name} ({KNOWN_ENCODERS[name].about}), as you asked."
     if name == "auto":

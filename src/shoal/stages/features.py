@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.features import Encoder, Moments, fit_projection
+from shoal.features import Encoder, Learned, Moments, fit_projection
 from shoal.sources import Source
 from shoal.stages.base import (
     KEPT_BYTES,
@@ -20,6 +20,7 @@ from shoal.stages.base import (
     refuse_too_few,
 )
 from shoal.stages.encoding import encode_good, note_late
+from shoal.stages.learning import learn
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
@@ -145,6 +146,7 @@ def _facts(context: Context) -> dict[str, Any]:
         "encoder": encoder.settings(),
         "whiten": encoder.whiten,
         "components": encoder.needs.components,
+        **({"seed": context.settings.seed} if isinstance(encoder, Learned) else {}),
         **context.shards.grouped,
     }
 
@@ -156,6 +158,8 @@ def _work(context: Context) -> dict[str, Any]:
         kept = context.grown.kept
         context.grown.take_over(folder, lambda _, number: number is None or kept > 0)
         return context.grown.stage("features").receipt.counts
+    if isinstance(encoder, Learned):
+        learn(context, folder, encoder)
     d = encoder.n_features
     if not folder.whole("encoder", "json").exists():
         moments = _moments(context, folder)

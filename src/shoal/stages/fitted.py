@@ -24,6 +24,7 @@ from shoal.sources.reading import Reading
 from shoal.sources.scale import Values, on_scale_of
 from shoal.sources.schema import Schema
 from shoal.stages.heldout import read_novelty
+from shoal.stages.learning import placed
 from shoal.stages.result import Result
 from shoal.storage import read_npy
 
@@ -75,7 +76,7 @@ class Fitted:
                 f"{run.path} was fitted with other {stored['name']} features (version "
                 f"{stored.get('version')}): run shoal fit again with what is there now"
             )
-        return encoder
+        return placed(encoder, run.stage("features"))
 
     @cached_property
     def projection(self) -> Projection:

@@ -1,0 +1,112 @@
+"""Autoencoder and contrastive features: trained on some of the images, then run on all."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.features.base import Needs
+from shoal.features.learned.network import SIDE
+from shoal.features.sessions import open_session, unit_rows
+from shoal.features.shapes import check_images
+
+METHODS = {"autoencoder": 64, "contrastive": 128}
+"""Features of each: an autoencoder's code is narrow, or it would copy the pixels."""
+
+_BATCH = 64
+_SCRATCH = 64 << 20  # of the maps of a batch, and onnxruntime's own
+_SHARED = 768 << 20  # torch, the images that are trained on, and the maps of two half batches
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Features of a small network that was trained on the images themselves.
+
+    An *autoencoder* is trained to draw an image again from 64 numbers; a *contrastive* network to
+    know two altered views of an image from views of others. Training needs torch, running does not.
+
+    Attributes
+    ----------
+    method
+        ``autoencoder`` or ``contrastive``.
+    channels
+        1 or 3.
+    path
+        Its network, the bytes of an ONNX file as ``.npy``; None before there is a run.
+
+    References
+    ----------
+    Hinton, Salakhutdinov: Reducing the dimensionality of data with neural networks. Science 2006.
+    Chen, Kornblith, Norouzi, Hinton: A simple framework for contrastive learning of visual
+    representations. ICML 2020.
+    """
+
+    method: str
+    channels: int
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The method."""
+        return self.method
+
+    @property
+    def whiten(self) -> float:
+        """None: training gave the features their scale."""
+        return 0.0
+
+    @property
+    def n_features(self) -> int:
+        """Length of one feature row."""
+        return METHODS[self.method]
+
+    @property
+    def needs(self) -> Needs:
+        """Images of 32 × 32."""
+        wanted = Wanted((SIDE, SIDE), channels=self.channels)
+        return Needs(wanted, scratch=_SCRATCH, shared=_SHARED, dear=True)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings and a version: a change of them trains anew."""
+        return {"name": self.method, "version": 1, "channels": self.channels}
+
+    def at(self, path: Path) -> Learned:
+        """Return the encoder with its network at `path`."""
+        return replace(self, path=path)
+
+    def setup(self) -> None:
+        """Open the network."""
+        assert self.path is not None, "not trained"
+        _session(self.path)
+
+    def encode(self, data: NDArray) -> NDArray:
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, 32, 32, C)``.
+
+        Raises
+        ------
+        InputError
+            When the images are not uint8 or not of that shape.
+        """
+        check_images(data, (SIDE, SIDE, self.channels))
+        assert self.path is not None, "not trained"
+        session = _session(self.path)
+        blocks = [
+            session.run(None, {"images": np.ascontiguousarray(data[a : a + _BATCH])})[0]
+            for a in range(0, len(data), _BATCH)
+        ]
+        features = np.concatenate([np.zeros((0, self.n_features), np.float32), *blocks])
+        return unit_rows(features) if self.method == "contrastive" else features
+
+
+@lru_cache(maxsize=2)
+def _session(path: Path) -> Any:
+    """Open a network, once a process."""
+    stored = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    return open_session(stored.tobytes())

@@ -1,0 +1,83 @@
+"""Training of encoders that learn from the images, at the beginning of the stage of features."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.features import Encoder, Learned
+from shoal.features.learned.network import onnx_graph
+from shoal.features.learned.training import EVERY, STEPS, State, import_torch, train
+from shoal.sources import Source, Taken, take
+from shoal.sources.encoded import spread
+from shoal.stages.base import Context
+from shoal.storage import StageFolder, delete, read_npy, write_npy
+
+# Images that are trained on: 60,000 of 32 x 32 in colour are 176 MiB.
+MOST_IMAGES = 60_000
+_AT_ONCE = 512
+_FEWEST = 16
+
+
+def placed(encoder: Encoder, folder: StageFolder) -> Encoder:
+    """Return an encoder with its network in the folder of the features, if it is learned."""
+    if isinstance(encoder, Learned) and encoder.path is None:
+        return encoder.at(folder.whole("network"))
+    return encoder
+
+
+def learn(context: Context, folder: StageFolder, encoder: Learned) -> None:
+    """Train the network of a run, from its last checkpoint on; nothing where it is there.
+
+    Raises
+    ------
+    MissingExtraError
+        When torch is not installed.
+    SourceError
+        When too few images can be read.
+    """
+    path = encoder.path
+    if path is None or path.exists():
+        return
+    import_torch()
+    checkpoint = folder.whole("checkpoint")
+    state = State.new(encoder.method, encoder.channels, context.settings.seed)
+    if checkpoint.exists():
+        state.unpack(read_npy(checkpoint))
+    context.progress.stage("training", STEPS[encoder.method], "steps")
+    context.progress.advance(state.step)
+
+    def look(state: State) -> None:
+        write_npy(checkpoint, state.packed())
+        context.progress.advance(EVERY)
+
+    images = _some_images(context.source)
+    weights = train(
+        encoder.method, images, context.settings.seed, context.settings.workers or 1, state, look
+    )
+    write_npy(path, np.frombuffer(onnx_graph(weights), np.uint8))
+    if checkpoint.exists():
+        delete(checkpoint)
+    context.progress.stage("features", context.shards.n_rows)
+
+
+def _some_images(source: Source) -> NDArray[np.uint8]:
+    """Read images from all over a source, uint8 (n, 32, 32, C)."""
+    rows = spread(source.n_rows, MOST_IMAGES)
+    some = take(source, Taken(rows, source.n_rows))
+    blocks = []
+    for start in range(0, len(rows), _AT_ONCE):
+        batch = some.read(start, min(start + _AT_ONCE, len(rows)))
+        good = np.ones(len(batch.data), np.bool_)
+        good[list(batch.bad)] = False
+        blocks.append(batch.data[good])
+    images = np.concatenate(blocks)
+    if len(images) < _FEWEST:
+        raise SourceError(
+            f"{len(images)} images can be read, and a network needs {_FEWEST} at least to learn "
+            "from: choose --features gradients or photo"
+        )
+    return cast("NDArray[np.uint8]", images)
