@@ -173,4 +173,4 @@ def test_help_shows_the_choices(shoal):
     for choices in ("--engine local|beam", "--pages rows|channels", "--added place|refit"):
         assert choices in text
     joined = " ".join(text.split())
-    assert "auto, photo, pixels, gradients, colours, vectors, columns, an encoder" in joined
+    assert "colours, autoencoder, contrastive, vectors, columns, an encoder" in joined

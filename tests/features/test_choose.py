@@ -115,7 +115,7 @@ def test_small_images_are_not_looked_at():
 @pytest.mark.parametrize("name", ["gradient", "", "AUTO"])
 def test_an_unknown_name_lists_the_choices(name):
     with pytest.raises(
-        SettingError, match="auto, photo, pixels, gradients, colours, vectors"
+        SettingError, match="auto, photo, pixels, gradients, colours, autoencoder"
     ) as caught:
         choose_encoder(name, DIGITS)
     assert repr(name) in str(caught.value)
