@@ -226,8 +226,8 @@ BENCHMARK = Benchmark(
     run,
     musts,
     about="Both sides get the same vectors, K and parameters. Seconds are of the processor, in one "
-    "thread, of the faster of two calls. `same` is the adjusted Rand index of the two results. Methods "
-    "without a plain call are Shoal's own code: no well-kept library has them under a permissive "
-    "licence.",
+    "thread, of the faster of two calls. `same` is the adjusted Rand index of the two results. "
+    "Methods without a plain call are Shoal's own code, as no well-kept library under a permissive "
+    "licence has them with weights.",
     by_name=True,
 )

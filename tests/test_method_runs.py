@@ -182,3 +182,22 @@ def test_settings_that_do_not_go_together(settings, message):
 def test_k_auto_is_the_default():
     assert shoal.fit(ROWS, method="kmeans", k="auto", workers=1).primary.k == 3
     assert shoal.fit(ROWS, k="auto", workers=1).primary.k == shoal.fit(ROWS, workers=1).primary.k
+
+
+def test_advice_on_layers_is_on_those_of_shoal(capsys):
+    from shoal.cli.runs import print_layers
+
+    print_layers(fit("kmeans", ROWS[:60], k=4))
+    said = capsys.readouterr().out
+    assert "weak: the last splits" in said
+    assert "as clear" not in said
+    print_layers(fit("dbscan", ROWS[:30]))
+    assert "One cluster by dbscan" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
+def test_a_cluster_can_be_fitted_by_a_method(method):
+    run = shoal.fit(ROWS, workers=1)
+    part = run.fit_cluster(0, method=method, workers=1, **({"k": 2} if method == "kmeans" else {}))
+    assert part.n_rows == 30
+    assert part.info()["method"]["name"] == method
