@@ -80,3 +80,60 @@ def test_no_badge_is_green_on_a_cluster_that_the_tree_splits_further(address, op
     badge = page.locator(f"#{min(mixed)} .badge")
     assert "mixed?" in badge.inner_text()
     assert "% separate" in badge.get_attribute("title")
+
+
+LABELS = """[...document.querySelectorAll(".label-on-map")].map((label) => {
+    const { left, right, top, bottom } = label.getBoundingClientRect();
+    return { left, right, top, bottom, face: label.querySelector(".thumb") !== null };
+})"""
+
+
+def test_labels_on_the_map_are_whole_and_none_is_over_another(address, open_page):
+    page = open_page(address)
+    until(page, "document.querySelectorAll('.label-on-map .thumb').length > 2")
+    for view in ("", "#m=0.5_0.3_0.4"):
+        if view:
+            page.goto(f"{address}{view}")
+            page.reload()
+            until(page, "document.querySelectorAll('.label-on-map').length > 0")
+        labels, box = page.evaluate(LABELS), page.locator(".map-box").bounding_box()
+        for one in labels:
+            assert box["x"] <= one["left"]
+            assert one["right"] <= box["x"] + box["width"] + 1
+            assert box["y"] <= one["top"]
+            assert one["bottom"] <= box["y"] + box["height"] + 1
+        for at, one in enumerate(labels):
+            for other in labels[:at]:
+                apart = (
+                    one["left"] >= other["right"] - 1,
+                    one["right"] <= other["left"] + 1,
+                    one["top"] >= other["bottom"] - 1,
+                    one["bottom"] <= other["top"] + 1,
+                )
+                assert any(apart)
+
+
+def test_the_map_zooms_to_what_is_selected_and_hides_the_rest(address, open_page):
+    page = open_page(f"{address}#c=0")
+    page.wait_for_selector(".leaflet-ground-pane img.leaflet-tile-loaded")
+    page.get_by_label("Only selected").check()
+    until(page, "document.querySelectorAll('.label-on-map').length === 1")
+    page.get_by_role("button", name="Selection").click()
+    until(page, "Number((location.hash.match(/m=([0-9.]+)/) ?? [])[1]) > 0")
+    shot(page, "only selected")
+    page.get_by_role("button", name="Fit").click()
+    page.get_by_label("Only selected").uncheck()
+    until(page, "document.querySelectorAll('.label-on-map').length > 1")
+
+
+def test_on_a_phone_a_cluster_leads_to_its_images_and_nothing_is_cut(address, open_page):
+    page = open_page(address, width=390, height=800, has_touch=True, is_mobile=True)
+    page.get_by_role("button", name="Clusters", exact=True).click()
+    page.locator("#cluster-1").tap()
+    page.wait_for_selector(".middle h2:has-text('Cluster 1')")
+    assert page.locator(".cards").is_hidden()
+    for button in page.locator(".top button").all():
+        box = button.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    shot(page, "phone")

@@ -266,3 +266,31 @@ def test_an_edit_in_the_midst_of_an_answer_is_not_kept_for_what_comes_after(digi
         expected = fresh.ordered(name, None, "typical", 0)
         assert found.take(0, 50).tolist() == expected.take(0, 50).tolist()
         digits.curation.undo()
+
+
+def test_a_set_has_its_bounds_on_the_map(digits, ask):
+    client = ask(digits)
+    assert good(client.get("/api/map/bounds")) == {"low": [0, 0], "high": [1, 1]}
+    chosen = good(client.post("/api/sets", json={"clusters": [0]}))["set"]
+    found = good(client.get(f"/api/map/bounds?set={chosen}"))
+    seats = digits.cut(None).seats_of(0).all()
+    places = np.stack(to_places(digits.atlas.spots[seats]), 1) / SIDE
+    inside = ((places >= found["low"]) & (places <= found["high"])).all(axis=1)
+    assert 0.9 < inside.mean() <= 1
+    none = good(client.post("/api/sets", json={"clusters": [999]}))["set"]
+    assert "nothing to zoom to" in said(client.get(f"/api/map/bounds?set={none}"))
+
+
+def test_only_what_is_selected_can_be_drawn(digits, ask):
+    client = ask(digits)
+    chosen = good(client.post("/api/sets", json={"clusters": [0]}))["set"]
+    for x, y in ((1, 1), (2, 1), (1, 2), (2, 2)):
+        where = f"z=2&x={x}&y={y}&set={chosen}"
+        for what in ("density", "frames"):
+            faint = picture(client.get(f"/api/map/tile?{where}&what={what}"))
+            alone = picture(client.get(f"/api/map/tile?{where}&what={what}&hide=1"))
+            strong = faint[..., 3] > 100
+            assert np.array_equal(alone[..., 3] > 0, strong)
+        mosaic = picture(client.get(f"/api/map/mosaic?{where}"))
+        shown = mosaic.reshape(16, 32, 16, 32, 4)[:, 16, :, 16, 3] > 0
+        assert np.array_equal(shown, alone[..., 3] > 0)

@@ -23,6 +23,10 @@ REFINED = 150_000
 
 _PERPLEXITY = 15
 _EARLY, _LATE, _AFTER = 120, 180, 60
+# So few come to rest sooner, and one thread is as quick as two. Of 3,925 photos as many neighbours
+# lie next to each other after 160 iterations as after 300, of 1,797 digits too (.46, .54).
+_SMALL = 5000
+_SMALL_EARLY, _SMALL_LATE = 60, 100
 _EVERY = 10
 _FEW = 8
 _BY_TREE = 3000  # up to here Barnes and Hut's tree is faster than the grid
@@ -76,8 +80,10 @@ def lay_out(
     count = min(m, LANDMARKS)
     chosen = np.sort(order[np.linspace(0, m - 1, count).round().astype(np.int64)])
     refined = count < m <= REFINED and neighbours.shape[1] > 2
-    steps = _Steps(advance, _EARLY + _LATE + refined * _AFTER * m / count)
-    flat = _embedded(vectors[chosen], seed, workers, steps)
+    early, late = (_SMALL_EARLY, _SMALL_LATE) if m <= _SMALL else (_EARLY, _LATE)
+    steps = _Steps(advance, early + late + refined * _AFTER * m / count)
+    threads = 1 if m <= _SMALL else workers
+    flat = _embedded(vectors[chosen], seed, threads, steps, early, late)
     if count == m:
         return _in_square(flat)
     xy = _among(flat, chosen, vectors, workers)
@@ -170,7 +176,7 @@ class _Steps:
 
 
 def _embedded(
-    x: NDArray[np.float32], seed: int, workers: int, steps: _Steps
+    x: NDArray[np.float32], seed: int, workers: int, steps: _Steps, early: int, late: int
 ) -> NDArray[np.float64]:
     """Lay rows out by t-SNE from their principal components."""
     perplexity = min(_PERPLEXITY, (len(x) - 1) / 3)
@@ -178,9 +184,9 @@ def _embedded(
     start = _principal(x)
     start *= 1e-4 / max(float(start[:, 0].std()), 1e-300)
     found = _tsne(start, near, perplexity, seed, workers)
-    told = steps.told(_EARLY)
-    found.optimize(_EARLY, exaggeration=12, momentum=0.5, inplace=True, **told)
-    found.optimize(_LATE, momentum=0.8, inplace=True, **steps.told(_LATE))
+    told = steps.told(early)
+    found.optimize(early, exaggeration=12, momentum=0.5, inplace=True, **told)
+    found.optimize(late, momentum=0.8, inplace=True, **steps.told(late))
     return np.asarray(found, np.float64)
 
 

@@ -27,6 +27,7 @@ from shoal.explore.atlas import Atlas, Kept, Value
 from shoal.explore.closest import closest, passing
 from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.cuts import Cut
+from shoal.explore.facets import Facets, beside_cut
 from shoal.explore.metadata import Metadata
 from shoal.explore.names import names_in
 from shoal.explore.numbers import Numbers
@@ -141,6 +142,11 @@ class Explorer:
         """The greatest K that the slider offers."""
         finest = max(layer.k for layer in self.run.layers)
         return int(min(self.run.tree.n_leaves, MOST_CLUSTERS, max(60, 4 * finest)))
+
+    @cached_property
+    def facets(self) -> Facets:
+        """What the images themselves say, read when it is first asked for."""
+        return Facets(self)
 
     @cached_property
     def advice(self) -> Advice:
@@ -302,8 +308,9 @@ class Explorer:
             found = found | Seats.of(seats[seats >= 0])
         if "area" in spec:
             found = found | seats_within(atlas, np.asarray(spec["area"], np.float64))
-        if "where" in spec and self.metadata is not None:
-            seats = atlas.seats[np.flatnonzero(self.metadata.mask(spec["where"]))]
+        if "where" in spec:
+            mask = beside_cut(self, cut).mask(spec["where"])
+            seats = atlas.seats[np.flatnonzero(mask)]
             fits = Seats.of(seats[seats >= 0])
             found = fits if set(spec) <= {"where", "k"} else found & fits
         whole = set(spec) <= {"clusters", "k"}

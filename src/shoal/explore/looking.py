@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from starlette.responses import Response
 
-from shoal.core.morton import SIDE, to_places
+from shoal.core.morton import SIDE, raster, to_places
 from shoal.errors import InputError
 from shoal.explore.asked import Asked
 from shoal.explore.closest import passing
 from shoal.explore.colours import palette
+from shoal.explore.cuts import Cut
 from shoal.explore.detail import row_facts
 from shoal.explore.explorer import Explorer
+from shoal.explore.facets import beside_cut
 from shoal.explore.orders import ORDERS
 from shoal.explore.pictures import SIDES
 from shoal.explore.tiles import (
     DEEPEST,
+    Spots,
     code_range,
     density_png,
     frames_png,
@@ -32,6 +36,7 @@ _MOST_THUMBS = 100
 _MEAN_ROWS = 300
 _NEAREST = 24
 _MOST_CORNERS = 2000
+_WITHIN = (0.01, 0.99)
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -63,7 +68,6 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "duplicates": len(atlas.twins),
         "outliers": len(atlas.outliers),
         "columns": None if explorer.numbers is None else explorer.numbers.names,
-        "metadata": explorer.metadata is not None,
         "words": explorer.knows_words,
         "advice": explorer.advice.as_dict(),
         "other": None if explorer.other is None else explorer.other.path.name,
@@ -121,7 +125,7 @@ def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         if not all(type(value) is int and 0 <= value < top for value in found):
             raise InputError(f"{name}: give whole numbers from 0 to {top - 1:,}")
     _check_area(explorer, spec.get("area"))
-    _check_where(explorer, spec.get("where"))
+    _check_where(explorer, spec.get("where"), k)
     name, chosen = explorer.choose(spec, k)
     return {
         "set": name,
@@ -132,27 +136,29 @@ def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _check_where(explorer: Explorer, where: Any) -> None:
+def _check_where(explorer: Explorer, where: Any, k: int | None) -> None:
     """Check conditions on the columns beside the rows."""
     if not where:
         return
-    if explorer.metadata is None:
-        raise InputError("there are no columns to filter by: start with --metadata FILE")
     good = isinstance(where, list) and len(where) <= 50
     if not good or not all(isinstance(condition, dict) for condition in where):
         raise InputError("where: give a list of at most 50 conditions")
-    explorer.metadata.mask(where)
+    beside_cut(explorer, explorer.cut(k)).mask(where)
 
 
 def metadata(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Say what columns there are beside the rows, and their values, in all and in a set."""
-    if explorer.metadata is None:
-        return {"columns": [], "joined": None}
+    """Return the columns that rows can be filtered by, and their values, in all and in a set.
+
+    The images' headers are read from the first request on; ``share`` says how many are.
+    """
+    explorer.facets.start()
+    known = beside_cut(explorer, explorer.cut(asked.k(explorer)))
     name = asked.set(explorer)
     rows = None
     if name is not None:
         rows = explorer.atlas.rows[explorer.chosen(name).seats.all()].astype(np.int64)
-    return {"columns": explorer.metadata.facets(rows), "joined": explorer.metadata.joined}
+    share = explorer.facets.share
+    return {"columns": known.facets(rows), "joined": known.joined, "share": share}
 
 
 def _check_area(explorer: Explorer, area: Any) -> None:
@@ -256,17 +262,13 @@ def tile(explorer: Explorer, asked: Asked) -> Response:
     where = _tile(explorer, asked)
     k, name = asked.k(explorer), asked.set(explorer)
     what = asked.text("what", ("density", "frames", "veil"), "density")
+    hide = asked.text("hide", ("", "1"), "") == "1"
     cut = explorer.cut(k)
     bits = spot_bits(where[0], explorer.density_bits if what == "density" else explorer.cell_bits)
     found = explorer.spots(cut, where, bits)
-    lit = None
-    if name is not None:
-        chosen = explorer.chosen(name)
-        if chosen.clusters is not None and chosen.cut == cut.name:
-            whole = np.isin(found.cluster, chosen.clusters)
-            lit = np.where(whole, found.counts, 0)
-        else:
-            lit = lit_spots(explorer.lit_codes(name), *where, bits)
+    lit = None if name is None else _lit(explorer, name, cut, where, found)
+    if hide and lit is not None:
+        found = Spots(found.bits, np.where(lit > 0, found.counts, 0), found.cluster)
     if what == "veil":
         none = np.zeros_like(found.counts)
         return Response(veil_png(found, none if lit is None else lit), media_type="image/png")
@@ -277,13 +279,47 @@ def tile(explorer: Explorer, asked: Asked) -> Response:
     return Response(density_png(found, colours, usual, lit), media_type="image/png")
 
 
+def _lit(
+    explorer: Explorer, name: str, cut: Cut, where: tuple[int, int, int], found: Spots
+) -> NDArray[np.int64]:
+    """Count the rows of a set in the spots of a tile; a cluster has the spots it is most of."""
+    chosen = explorer.chosen(name)
+    if chosen.clusters is not None and chosen.cut == cut.name:
+        return np.where(np.isin(found.cluster, chosen.clusters), found.counts, 0)
+    return lit_spots(explorer.lit_codes(name), *where, found.bits)
+
+
 def mosaic(explorer: Explorer, asked: Asked) -> Response:
-    """Draw the pictures of a tile: in each cell the row nearest to its representative."""
-    pictures, (zoom, x, y) = _pictures(explorer), _tile(explorer, asked)
-    bits = spot_bits(zoom, explorer.cell_bits)
-    rows_ = explorer.cell_rows(zoom, x, y, bits)
+    """Draw the pictures of a tile: in each cell the row nearest to its representative.
+
+    With a set, only in cells that hold some of it.
+    """
+    pictures, where = _pictures(explorer), _tile(explorer, asked)
+    bits, name = spot_bits(where[0], explorer.cell_bits), asked.set(explorer)
+    rows_ = explorer.cell_rows(*where, bits)
+    if name is not None:
+        cut = explorer.cut(asked.k(explorer))
+        lit = _lit(explorer, name, cut, where, explorer.spots(cut, where, bits))
+        rows_ = np.where(lit[raster(bits)].reshape(rows_.shape) > 0, rows_, -1)
     data = pictures.mosaic(rows_, 512 >> bits)
-    return Response(data, media_type="image/webp", headers=_FOREVER)
+    headers = _FOREVER if name is None else None  # sets change with edits
+    return Response(data, media_type="image/webp", headers=headers)
+
+
+def bounds(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Return the corner of least x and y, and the opposite one, of a set on the map."""
+    if not explorer.atlas.has_map:
+        raise InputError("the map is not drawn yet: wait a moment")
+    name = asked.set(explorer)
+    if name is None:
+        return {"low": [0, 0], "high": [1, 1]}
+    codes = explorer.lit_codes(name)
+    if not len(codes):
+        raise InputError("no rows: there is nothing to zoom to")
+    # A few rows that lie far from all others would leave these too small to see.
+    places = [np.quantile(axis / SIDE, _WITHIN) for axis in to_places(codes)]
+    low, high = zip(*(place.tolist() for place in places), strict=True)
+    return {"low": low, "high": high}
 
 
 def held(explorer: Explorer, asked: Asked) -> dict[str, Any]:

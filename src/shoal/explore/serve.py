@@ -50,6 +50,7 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "map/mosaic": looking.mosaic,
     "map/at": looking.at,
     "map/held": looking.held,
+    "map/bounds": looking.bounds,
     "edits": editing.history,
     "export": exporting.export,
     "overview": judging.overview,

@@ -204,11 +204,12 @@ def _card(name: str, facts: dict[str, Any]) -> str:
     if "k" not in facts:
         return f"<article><h2>{title}</h2>{note}</article>"
     faces = f'<img class="faces" src="/faces/{address}" alt="">' if facts.get("faces") else ""
-    edits = f", {plural(facts['edits'], 'edit')}" if facts["edits"] else ""
+    edited = f"{plural(facts['k'], 'cluster')} after {plural(facts['edits'], 'edit')}"
+    now = f"<b>{edited}.</b> The fit: " if facts["edits"] else ""
     return (
         f'<a href="/runs/{address}/"><article><h2>{title}</h2>'
         f'<p class="soft">{escape(facts["about"])}</p>{faces}'
-        f"<p><b>{plural(facts['k'], 'cluster')}{edits}.</b> {escape(facts['said'])}</p>{note}"
+        f"<p>{now}{escape(facts['said'])}</p>{note}"
         "</article></a>"
     )
 

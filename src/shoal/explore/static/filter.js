@@ -22,11 +22,17 @@ export function Filter() {
   const [found, setFound] = useState(null);
   useEffect(() => {
     const stop = new AbortController();
-    get("metadata", { set: scope.set }, stop.signal).then(setFound, complain);
-    return () => stop.abort();
+    let timer = 0;
+    const look = () => get("metadata", { set: scope.set, k: state.k }, stop.signal).then((answer) => {
+      setFound(answer);
+      if (answer.share < 1) timer = setTimeout(look, 1500); // headers of images are still being read
+    }, complain);
+    look();
+    return () => { clearTimeout(timer); stop.abort(); };
   }, [scope, data]);
   if (!found) return html`<p class="soft" role="status">Counting …</p>`;
   return html`<p class="soft">${found.joined}. Counts are of what is shown, and of all.</p>
+    ${found.share < 1 && html`<p class="soft" role="status">Reading dates, cameras, sizes and brightness: ${Math.floor(100 * found.share)} %</p>`}
     ${where.length > 0 && html`<button onClick=${() => filterBy([])}>Take all filters away</button>`}
     ${found.columns.map((c) => {
       const now = where.find((w) => w.column === c.column);

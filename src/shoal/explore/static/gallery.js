@@ -130,7 +130,7 @@ function Head() {
       ${one && one.held !== null && html`<${Badge} cluster=${one} full=${true} />`}
       ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
       <span class="grow" />
-      ${state.run.metadata && html`<button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>`}
+      <button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>
       ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data?.seq })}
         alt=${`Mean of ${title}`} title="The mean image" />`}
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}

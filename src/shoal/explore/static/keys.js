@@ -29,7 +29,7 @@ const PLAIN = {
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
   a: () => accept(state.selected),
   c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
-  i: () => state.run.metadata && set({ panel: state.panel === "filter" ? null : "filter" }),
+  i: () => set({ panel: state.panel === "filter" ? null : "filter" }),
   s: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "search" ? null : "search" }),
   e: () => {
     if (state.open !== null && !pickedCount()) take(state.open);

@@ -119,7 +119,7 @@ function read() {
 function filters(text) {
   try {
     const where = JSON.parse(text ?? "[]");
-    return state.run.metadata && Array.isArray(where) ? where : [];
+    return Array.isArray(where) ? where : [];
   } catch {
     return [];
   }

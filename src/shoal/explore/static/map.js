@@ -4,6 +4,7 @@ import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1
 import { address, get } from "./api.js";
 import { Icon } from "./icons.js";
 import { colour, complain, count, label, listen, say, select, selectArea, set, state, useStore } from "./store.js";
+import { drawLabels, pictured } from "./labels.js";
 import { strip, tileStyle } from "./thumbs.js";
 
 const TILE = 512;
@@ -42,7 +43,7 @@ function LiveMap() {
     return () => held.current.remove();
   }, []);
   useLayoutEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
-  const area = useStore((s) => s.area);
+  const [area, only, some] = useStore((s) => [s.area, s.only, s.scope.set !== null]);
   const percent = Math.round(100 * map.recall);
   return html`<div class="map-bar bar">
       <div class="switch" role="group" aria-label="Select on the map">
@@ -50,10 +51,12 @@ function LiveMap() {
           title=${`${said}: draw around images. Or hold Shift and drag.`} onClick=${() => setTool(tool === name ? null : name)}>${said}</button>`)}
       </div>
       ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
+      ${some && html`<label class="only" title="Draw nothing but what is selected"><input type="checkbox" checked=${only} onChange=${(e) => set({ only: e.target.checked })} /> Only selected</label>`}
       <span class="grow" />
       <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => held.current.map.zoomOut(1)}><${Icon} name="minus" /></button>
       <button class="icon" title="Zoom in (+)" aria-label="Zoom in" onClick=${() => held.current.map.zoomIn(1)}><${Icon} name="plus" /></button>
-      <button title="Show the whole map" onClick=${() => held.current.whole()}>Whole</button>
+      ${some && html`<button title="Zoom to what is selected" onClick=${() => held.current.toSelection().catch(complain)}>Selection</button>`}
+      <button title="Show the whole map" onClick=${() => held.current.whole()}>Fit</button>
     </div>
     <div class="map-box" ref=${box} role="application" aria-label="Map of all images: arrow keys move, plus and minus zoom, Enter selects what is in the middle, Shift and Enter all that is seen"></div>
     ${empty && html`<p class="map-empty" role="status">No image lies here. <button class="link" onClick=${() => held.current.whole()}>Show the whole map</button></p>`}
@@ -69,12 +72,6 @@ function Hover({ at }) {
   </div>`;
 }
 
-/**
- * The zoom from which pictures are drawn. Leaflet draws tiles of the rounded zoom, but holds
- * `minZoom` against the exact one: half a level below the pictures' first zoom their tiles are due.
- */
-const picturesShown = () => (state.map.pictures_from ?? 3) - 0.5;
-
 /** A Leaflet map over the unit square, kept in step with the state of the page. */
 class Drawn {
   constructor(box, onHover, onDone, onEmpty) {
@@ -85,7 +82,7 @@ class Drawn {
     const crs = L.extend({}, L.CRS.Simple, { transformation: new L.Transformation(TILE, 0, TILE, 0) });
     const { deepest } = state.map;
     this.map = L.map(box, {
-      crs, minZoom: -1, maxZoom: deepest, zoomSnap: 0.25, wheelPxPerZoomLevel: 100, boxZoom: false, doubleClickZoom: false,
+      crs, minZoom: -1, maxZoom: deepest, zoomSnap: 0.25, wheelPxPerZoomLevel: 300, boxZoom: false, doubleClickZoom: false,
       zoomControl: false, attributionControl: false, fadeAnimation: false, maxBoundsViscosity: 0.8, maxBounds: [[-0.5, -0.5], [1.5, 1.5]],
     });
     for (const [name, z] of [["ground", 200], ["pictures", 250], ["veil", 300], ["names", 450], ["marks", 460]]) {
@@ -105,10 +102,10 @@ class Drawn {
     this.map.on("moveend", () => {
       const { lat, lng } = this.map.getCenter();
       set({ view: { z: this.map.getZoom(), x: lng, y: lat } });
+      drawLabels(this.map, this.names);
       this.lookSoon();
     });
     this.lookSoon();
-    this.map.on("zoomend", () => this.drawNames());
     this.map.on("click", (event) => this.click(event));
     this.map.on("dblclick", () => select([]));
     this.map.on("mousemove", (event) => this.hover(event));
@@ -146,6 +143,12 @@ class Drawn {
     this.map.fitBounds([[0, 0], [1, 1]], { animate });
   }
 
+  /** Show what is selected, however small it is on the map. */
+  async toSelection() {
+    const { low, high } = await get("map/bounds", { set: state.scope.set });
+    this.map.fitBounds([[low[1], low[0]], [high[1], high[0]]], { padding: [40, 40], maxZoom: Math.max(this.map.getZoom(), pictured() + 2) });
+  }
+
   layer(url, pane, more = {}) {
     const { deepest } = state.map;
     const made = L.tileLayer("", { tileSize: TILE, pane, minZoom: -1, minNativeZoom: 0, maxNativeZoom: deepest, maxZoom: deepest, noWrap: true,
@@ -157,27 +160,30 @@ class Drawn {
     return made;
   }
 
-  /** Pictures, which stay the same whatever the clusters are. */
-  pictures() {
-    this.layer((at) => address("map/mosaic", { z: at.z, x: at.x, y: at.y, v: state.run.version }), "pictures",
-      { minZoom: picturesShown(), className: "tiles-pictures" }).addTo(this.map);
+  /** Pictures, which stay the same whatever the clusters are; or of a set alone. @param {string|null} set @param {string} v */
+  pictures(set = null, v = state.run.version) {
+    const made = this.layer((at) => address("map/mosaic", { z: at.z, x: at.x, y: at.y, k: set === null ? null : state.k, set, v }), "pictures",
+      { minZoom: pictured(), className: "tiles-pictures" }).addTo(this.map);
+    this.drawnPictures?.remove();
+    this.drawnPictures = made;
+    this.picturesOf = set === null ? "" : `${set} ${v}`;
   }
 
   /** Draw again what no longer fits the state. */
   update() {
-    const { data, scope, picked, pickedAll, open, area } = state;
-    const now = [data, scope, picked, pickedAll, open, area];
+    const { data, scope, picked, pickedAll, open, area, only } = state;
+    const now = [data, scope, picked, pickedAll, open, area, only];
     const before = this.seen;
     this.seen = now;
-    if (data !== before[0] || scope !== before[1] || picked !== before[2] || pickedAll !== before[3]) this.ground();
-    if (data !== before[0]) this.drawNames();
+    if (data !== before[0] || scope !== before[1] || picked !== before[2] || pickedAll !== before[3] || only !== before[6]) this.ground();
+    if (data !== before[0] || only !== before[6] || (only && scope !== before[1])) drawLabels(this.map, this.names);
     if (area !== before[5]) this.drawArea();
     if (open !== before[4]) this.point();
   }
 
   /** The colours: those chosen strong, the others faint. */
   async ground() {
-    const { k, data, scope, picked } = state;
+    const { k, data, scope, picked, only } = state;
     if (!data) return;
     let chosen = scope.set;
     if (picked.size) {
@@ -187,13 +193,14 @@ class Drawn {
       chosen = found.set;
     }
     // Both the clusters and the set come anew after an edit; what is drawn changes once.
-    const drawn = [k, chosen, data.seq].join();
+    const hide = only && chosen !== null ? "1" : null;
+    const drawn = [k, chosen, data.seq, hide].join();
     if (this.shown && drawn === this.drawn) return;
     this.drawn = drawn;
     const from = state.map.pictures_from ?? 99;
     const v = `${state.run.version}-${data.seq}`;
     const made = this.layer((at) => address("map/tile", {
-      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", v,
+      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", hide, v,
     }), "ground");
     const old = this.shown;
     this.shown = made;
@@ -201,31 +208,9 @@ class Drawn {
     made.addTo(this.map);
     this.veil?.remove();
     this.veil = null;
-    if (chosen !== null && state.map.pictures_from !== null) {
-      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", v }), "veil", { minZoom: picturesShown() }).addTo(this.map);
-    }
-  }
-
-  /** Names of clusters, the largest first, where there is room. */
-  drawNames() {
-    this.names.clearLayers();
-    const clusters = [...(state.data?.clusters ?? [])].sort((a, b) => b.rows - a.rows);
-    /** @type {{l: number, r: number, t: number, b: number}[]} */
-    const taken = [];
-    const most = 30 * 2 ** Math.max(0, this.map.getZoom());
-    for (const c of clusters.slice(0, most)) {
-      if (!c.xy) continue;
-      const at = this.map.latLngToLayerPoint([c.xy[1], c.xy[0]]);
-      const text = label(c.id);
-      const half = 4 + 3.6 * Math.min(24, text.length);
-      const room = { l: at.x - half, r: at.x + half, t: at.y - 10, b: at.y + 10 };
-      if (taken.some((o) => o.l < room.r && room.l < o.r && o.t < room.b && room.t < o.b)) continue;
-      taken.push(room);
-      const element = document.createElement("span");
-      element.textContent = text;
-      element.className = "name-on-map";
-      element.style.setProperty("--c", colour(c.id));
-      L.marker([c.xy[1], c.xy[0]], { icon: L.divIcon({ html: element, className: "name-icon", iconSize: [0, 0] }), pane: "names", interactive: false, keyboard: false }).addTo(this.names);
+    if (state.run.thumb && state.map.pictures_from !== null && this.picturesOf !== (hide ? `${chosen} ${v}` : "")) hide ? this.pictures(chosen, v) : this.pictures();
+    if (chosen !== null && !hide && state.map.pictures_from !== null) {
+      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", v }), "veil", { minZoom: pictured() }).addTo(this.map);
     }
   }
 
@@ -272,7 +257,7 @@ class Drawn {
   async choose(event) {
     const found = await this.at(event).catch(complain);
     if (!found) return false;
-    const near = this.map.getZoom() >= picturesShown();
+    const near = this.map.getZoom() >= pictured();
     const { ctrlKey, metaKey } = event.originalEvent;
     if (near && !ctrlKey && !metaKey) set({ open: found.row });
     else if (ctrlKey || metaKey) {

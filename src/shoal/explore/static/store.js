@@ -30,6 +30,7 @@ export const state = {
   /** @type {string|null} */ panel: null,
   /** @type {any} */ dialog: null,
   /** @type {any} */ map: { ready: false, share: 0 },
+  /** Whether the map shows nothing but what is selected. */ only: false,
   /** @type {{z: number, x: number, y: number}|null} */ view: null,
   /** @type {any} */ log: { done: 0, undo: null, redo: null },
   /** @type {{text: string, bad: boolean, undo?: number}|null} */ toast: null,
