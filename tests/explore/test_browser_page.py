@@ -3,8 +3,11 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
-from tests.explore.browsing import CHROMIUM, ready, serving, shot, until
+from tests.explore.browsing import CHROMIUM, faults_of, ready, serving, shot, told, until
+
+import shoal
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 
@@ -137,3 +140,33 @@ def test_on_a_phone_a_cluster_leads_to_its_images_and_nothing_is_cut(address, op
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
     shot(page, "phone")
+
+
+def test_a_table_is_drawn_by_two_columns_and_its_suggested_names_are_accepted(
+    serve, tmp_path, open_page
+):
+    draw, group = np.random.default_rng(0), np.repeat([0, 1, 2], 50)
+    pay = np.array([20, 20, 90])[group] + draw.normal(size=150)
+    age = np.array([20, 70, 45])[group] + draw.normal(size=150)
+    lines = [f"{a:.2f},{p:.2f}" for a, p in zip(age, pay, strict=True)]
+    (tmp_path / "t.csv").write_text("Age,Pay (k$)\n" + "\n".join(lines) + "\n")
+    shoal.fit(tmp_path / "t.csv", tmp_path / "made" / "t.shoal", workers=1, k=3)
+    page = open_page(serve(tmp_path / "made" / "t.shoal"))
+    page.keyboard.press("d")
+    page.wait_for_selector(".spread li svg")
+    painted = """[...document.querySelector("canvas").getContext("2d")
+        .getImageData(0, 0, 400, 300).data].filter((v, at) => at % 4 === 3 && v > 0).length"""
+    assert until(page, painted) > 150
+    assert page.locator(".spread li svg").count() == 3
+    assert faults_of(page) == []
+    page.keyboard.press("Escape")
+    until(page, "document.querySelectorAll('.card .suggested').length === 3")
+    page.locator(".card").first.click()
+    said = page.locator(".card.on .suggested").inner_text().removesuffix("?")
+    page.keyboard.press("a")
+    assert told(page).endswith(f"to “{said}”.")
+    until(page, "document.querySelectorAll('.card .suggested').length === 2")
+    page.get_by_role("button", name="Accept 2 suggested names").click()
+    assert told(page) == "Named 2 clusters."
+    page.get_by_role("button", name="Undo").last.click()
+    until(page, "document.querySelectorAll('.card .suggested').length === 2")

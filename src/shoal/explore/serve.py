@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from shoal.core.text import encodable
 from shoal.errors import InputError, SettingError
-from shoal.explore import editing, exporting, judging, looking, searching
+from shoal.explore import columns, editing, exporting, judging, looking, searching
 from shoal.explore.answers import refusal
 from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
@@ -41,6 +41,7 @@ _LOOKING: dict[str, Callable[..., Any]] = {
     "row": looking.row,
     "thumbs": looking.thumbs,
     "values": looking.values,
+    "columns": columns.columns,
     "image": looking.image,
     "mean": looking.mean,
     "quarantine": looking.quarantine,

@@ -13,20 +13,22 @@ from posixpath import dirname
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.explore.columns import read_cells
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import Metadata
-from shoal.export.traits import Traits, gather_traits
+from shoal.export.traits import Traits, column_quantiles, gather_traits
 from shoal.sources.mixed import TableSource
 
 # A value names a cluster when most of its rows have it, and at least twice as many as of all rows:
 # a folder that everything is in tells nothing.
 _MOST = 0.6
 _LIFT = 2.0
-# A column is worth a word from two thirds of a deviation on: half of one is said in reports, where
-# the figure stands beside it.
-_TELLING = 0.67
+# Of three even groups, low, middle and high, the outer ones lie at 0.67 deviations (quartiles are
+# the measure); half of one is said in reports, where the figure stands beside it.
+_TELLING = 0.6
 _WORDS = 2
+_NORMAL_QUARTILES = 1.349  # between the quartiles of a normal law, in deviations
 _SAMPLE = 400  # rows of a cluster: a share of 0.6 is then known within 0.05
 _MOST_ROWS = 2_000_000
 
@@ -39,6 +41,8 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
     table = None if explorer.source_trouble else explorer.run.source
     if isinstance(table, TableSource):
         found = _by_columns(explorer, cut, table)
+    elif table is not None and explorer.numbers is not None and explorer.numbers.names is not None:
+        found = _by_numbers(explorer, cut, explorer.numbers.names)
     else:
         found = {**_by_metadata(cut, explorer.metadata), **folders}
     return _distinct(found, dict(zip(cut.ids.tolist(), cut.sizes.tolist(), strict=True)))
@@ -106,6 +110,29 @@ def _by_columns(explorer: Explorer, cut: Cut, table: TableSource) -> dict[int, s
     traits = gather_traits(table, position, len(cut.ids))
     named = ((c, _phrase(traits, number)) for number, c in enumerate(cut.ids.tolist()))
     return {cluster: phrase for cluster, phrase in named if phrase}
+
+
+def _by_numbers(explorer: Explorer, cut: Cut, names: list[str]) -> dict[int, str]:
+    """Name clusters of vectors by those of their named numbers that are high or low."""
+    rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
+    seats = explorer.atlas.seats[rows].astype(np.int64)
+    cells, at = cells[seats >= 0], cut.labels(seats[seats >= 0])
+    low, middle, high = column_quantiles(cells, (0.25, 0.5, 0.75)).T
+    spread = np.where(high > low, (high - low) / _NORMAL_QUARTILES, np.inf)
+    found = {}
+    for number, cluster in enumerate(cut.ids.tolist()):
+        away = np.nan_to_num(
+            (column_quantiles(cells[at == number], (0.5,))[:, 0] - middle) / spread
+        )
+        best = np.argsort(-np.abs(away), kind="stable")[:_WORDS]
+        words = [
+            f"{'high' if away[c] > 0 else 'low'} {plain(names[c])}"
+            for c in best.tolist()
+            if abs(away[c]) >= _TELLING
+        ]
+        if words:
+            found[cluster] = ", ".join(words)
+    return found
 
 
 def _phrase(traits: Traits, cluster: int) -> str:

@@ -29,6 +29,7 @@ const PLAIN = {
   g: act.merge, k: act.split, l: act.rename, n: act.note, q: act.quiz, m: act.move,
   a: () => accept(state.selected),
   c: () => set({ panel: state.panel === "compare" ? null : "compare" }),
+  d: () => state.run.columns && set({ panel: state.panel === "columns" ? null : "columns" }),
   i: () => set({ panel: state.panel === "filter" ? null : "filter" }),
   s: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "search" ? null : "search" }),
   e: () => {

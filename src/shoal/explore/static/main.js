@@ -49,6 +49,7 @@ function Top() {
     <button class="part" onClick=${() => set({ panel: "history" })} title="The log of edits (h)">Edits${log.done ? html` <b class="n">${count(log.done)}</b>` : ""}</button>
     ${!run.read_only && html`<button class="part" onClick=${() => set({ panel: "review" })} title="Questions whose answers gain most (w)">Review</button>`}
     <button class="part" onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
+    ${run.columns && html`<button class="part" onClick=${() => set({ panel: "columns" })} title="Two columns against each other, and one by cluster (d)">Columns</button>`}
     ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
     <button class="part" onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
     <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>

@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
 import { act } from "./actions.js";
+import { Columns } from "./columns.js";
 import { Compare } from "./compare.js";
 import { Filter } from "./filter.js";
 import { Search } from "./search.js";
@@ -11,7 +12,7 @@ import { complain, count, loadLog, set, state, useStore } from "./store.js";
 
 export function Panels() {
   const panel = useStore((s) => s.panel);
-  const kinds = { history: ["Edits", History], compare: ["Compare", Compare], filter: ["Filter", Filter], search: ["Find images", Search], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
+  const kinds = { history: ["Edits", History], compare: ["Compare", Compare], columns: ["Columns", Columns], filter: ["Filter", Filter], search: ["Find images", Search], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
   if (!panel || !(panel in kinds)) return null;
   const [title, Shown] = kinds[panel];
   return html`<aside class="side" aria-label=${title}>
@@ -35,7 +36,7 @@ function History() {
 /** @type {[string, [string, string][]][]} */
 export const KEYS = [
   ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
-    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["s", "find images"]]],
+    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["d", "columns of a table"], ["s", "find images"]]],
   ["Clusters", [["↑ ↓", "step"], ["Ctrl+click, Shift+↑ ↓", "select several"], ["l", "name"], ["a", "accept the suggested name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
     ["q", "quiz of 20 images"], ["w", "review queue"]]],
   ["Images", [["Arrows", "step"], ["Enter", "open"], ["x", "select"], ["Shift+click, Shift+arrows", "select a range"], ["Ctrl+A", "select all that are shown"],

@@ -1,0 +1,99 @@
+"""Requests about the columns of a table: two against each other, and one by cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.explore.asked import Asked
+from shoal.explore.explorer import Explorer
+from shoal.sources.mixed import TableSource
+
+_POINTS = 4000  # more would only lie over each other in a drawing of that size
+_READ = 20_000
+_TOGETHER = 100
+_BINS = 24
+# What lies beyond a hundredth on either side would press all the rest into one bin.
+_ENDS = (0.01, 0.99)
+
+
+def columns(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Return some rows by two columns, and how each cluster is spread along the first."""
+    numbers = explorer.numbers
+    if numbers is None or numbers.names is None:
+        raise InputError("there are no named columns to draw, or too many of them")
+    source, last = numbers.source, len(numbers.names) - 1
+    x = asked.whole("x", 0, last, 0)
+    y = asked.whole("y", 0, last, min(1, last))
+    rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
+    cut = explorer.cut(asked.k(explorer))
+    seats = explorer.atlas.seats[rows].astype(np.int64)
+    rows, cells, seats = rows[seats >= 0], cells[seats >= 0], seats[seats >= 0]
+    cluster = cut.ids[cut.labels(seats)]
+    some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(int))
+    labels = [_labels(source, column) for column in (x, y)]
+    return {
+        "names": numbers.names,
+        "labels": labels,
+        "points": {
+            "x": _written(cells[some, x]),
+            "y": _written(cells[some, y]),
+            "cluster": cluster[some].tolist(),
+            "row": rows[some].tolist(),
+        },
+        "spread": _spread(cells[:, x], cluster, labels[0]),
+        "rows": len(rows),
+    }
+
+
+def read_cells(explorer: Explorer) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read rows, in blocks from all over where there are many."""
+    assert explorer.numbers is not None
+    source = explorer.numbers.source
+    starts = np.arange(0, source.n_rows, _TOGETHER)
+    if len(starts) > _READ // _TOGETHER:
+        starts = starts[np.linspace(0, len(starts) - 1, _READ // _TOGETHER).astype(int)]
+    blocks = [(at, min(at + _TOGETHER, source.n_rows)) for at in starts.tolist()]
+    data = [source.read(*block).data.reshape(block[1] - block[0], -1) for block in blocks]
+    rows = np.concatenate([np.arange(*block) for block in blocks])
+    return rows, np.concatenate(data).astype(np.float64)
+
+
+def _labels(source: Any, column: int) -> list[str] | None:
+    """Return the categories of a column, None where it holds numbers."""
+    if not isinstance(source, TableSource):
+        return None
+    labels = source.schema.columns[column].labels
+    return list(labels) if len(labels) else None
+
+
+def _written(values: NDArray[np.float64]) -> list[float | None]:
+    """Write numbers in six digits, None for missing ones."""
+    return [float(f"{v:.6g}") if np.isfinite(v) else None for v in values.tolist()]
+
+
+def _spread(
+    values: NDArray[np.float64], cluster: NDArray[np.int64], labels: list[str] | None
+) -> dict[str, Any]:
+    """Count the rows of each cluster by value: between ``low`` and ``high``, or by category."""
+    known = np.isfinite(values) & ((values >= 0) if labels else True)
+    values, cluster = values[known], cluster[known]
+    if labels:
+        low, high, count = -0.5, len(labels) - 0.5, len(labels)
+    else:
+        ends = np.quantile(values, _ENDS) if len(values) else np.zeros(2)
+        low, high, count = float(ends[0]), float(ends[1]), _BINS
+        high = high if high > low else low + 1
+    clipped = np.clip(values, low, high)
+    ids = np.unique(cluster)
+    bins = {int(c): np.histogram(clipped[cluster == c], count, (low, high))[0] for c in ids}
+    medians = {int(c): float(f"{np.median(values[cluster == c]):.4g}") for c in ids}
+    return {
+        "low": float(f"{low:.4g}"),
+        "high": float(f"{high:.4g}"),
+        "bins": {c: counts.tolist() for c, counts in bins.items()},
+        "median": medians,
+    }
