@@ -28,7 +28,7 @@ def test_filters_and_an_area_add_up_with_the_clusters(serve, digits_path, tmp_pa
     ready(page)
     inside = page.locator(".card .facts b").all_inner_texts()
     assert sum(int(n.replace(",", "")) for n in inside) == wanted
-    page.get_by_label("to", exact=True).fill("29.9")
+    page.get_by_label("weight to").fill("29.9")
     page.keyboard.press("Tab")
     wanted = len(range(3, 300, 7))
     page.wait_for_selector(f".title-line .soft:has-text('{wanted} images')")

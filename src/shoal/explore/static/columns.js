@@ -63,7 +63,8 @@ function Scatter({ found, selected }) {
     }
   });
   const open = (event) => {
-    const away = row.map((_, at) => xs[at] === null || ys[at] === null ? Infinity : Math.hypot(xs[at] - event.offsetX, ys[at] - event.offsetY));
+    const scale = WIDE / box.current.clientWidth; // narrow screens draw it smaller
+    const away = row.map((_, at) => xs[at] === null || ys[at] === null ? Infinity : Math.hypot(xs[at] - scale * event.offsetX, ys[at] - scale * event.offsetY));
     const best = away.indexOf(Math.min(...away));
     if (away[best] <= NEAR) set({ open: row[best] });
   };
@@ -74,7 +75,7 @@ function Scatter({ found, selected }) {
   };
   const named = (at, values) => html`<b>${found.names[at === 0 ? found.x : found.y]}</b> ${ends(found.labels[at], values).join(found.labels[at] ? ", " : " to ")}`;
   return html`<figure class="scatter"><figcaption class="soft">↑ ${named(1, found.points.y)}</figcaption>
-    <canvas ref=${box} style=${{ width: `${WIDE}px`, height: `${TALL}px` }} onClick=${open} role="img"
+    <canvas ref=${box} style=${{ width: `min(${WIDE}px, 100%)`, aspectRatio: `${WIDE} / ${TALL}` }} onClick=${open} role="img"
       aria-label=${`${found.names[found.y]} against ${found.names[found.x]}, ${count(row.length)} rows coloured by cluster`} />
     <figcaption class="soft">→ ${named(0, found.points.x)}</figcaption></figure>`;
 }

@@ -69,8 +69,8 @@ function Range({ c, now }) {
   };
   return html`<svg class="histogram" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label=${`${c.column} from ${c.low} to ${c.high}`}>
     <path class="all" d=${bars(c.bins)} /><path d=${bars(c.here)} /></svg>
-    <div class="bar"><label class="field"><span>from</span><input type="number" step="any" placeholder=${c.low} value=${now?.from ?? ""} onChange=${change("from")} /></label>
-      <label class="field"><span>to</span><input type="number" step="any" placeholder=${c.high} value=${now?.to ?? ""} onChange=${change("to")} /></label></div>
+    <div class="bar"><label class="field"><span>from</span><input aria-label=${`${c.column} from`} type="number" step="any" placeholder=${c.low} value=${now?.from ?? ""} onChange=${change("from")} /></label>
+      <label class="field"><span>to</span><input aria-label=${`${c.column} to`} type="number" step="any" placeholder=${c.high} value=${now?.to ?? ""} onChange=${change("to")} /></label></div>
     ${c.missing.rows > 0 && html`<p class="soft">${count(c.missing.here)} of ${count(c.missing.rows)} missing</p>`}`;
 }
 
