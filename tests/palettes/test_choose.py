@@ -64,6 +64,17 @@ def test_clear_and_faint_colours_have_their_own(photo):
     assert {0, 255} < set(found[:, 3].tolist())
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("k", [2, 5, None])
+def test_clear_pixels_stay_clear_beside_faint_ones(photo, method, k):
+    pixels = rgba(photo)
+    pixels[..., 3] = np.linspace(1, 40, 80)
+    pixels[:9] = 0
+    found = choose_colours(count_colours(pixels), k, SPACES["oklab"], method)
+    assert [0, 0, 0, 0] in found.tolist()
+    assert len(found) <= (k or 256)
+
+
 def test_the_same_seed_gives_the_same_colours(photo):
     histogram = count_colours(rgba(photo))
     for method in METHODS:

@@ -62,6 +62,15 @@ def test_a_folder_has_one_palette(photo, drawing, saved, tmp_path):
         assert set(map(tuple, opened(one).reshape(-1, 4))) <= set(map(tuple, palette.colours))
 
 
+def test_pages_are_images_of_their_own(photo, tmp_path):
+    pages = [Image.fromarray(photo), Image.fromarray(255 - photo)]
+    (tmp_path / "in").mkdir()
+    pages[0].save(tmp_path / "in" / "two.tif", save_all=True, append_images=pages[1:])
+    facts = shoal.make_palette(tmp_path / "in", 4).write(tmp_path / "out")
+    assert len(facts) == 2
+    assert all("-page-" in fact["file"] and "#" not in fact["file"] for fact in facts)
+
+
 def test_a_gif_is_opaque_or_clear(photo, saved, tmp_path):
     pixels = np.dstack([photo, np.linspace(0, 255, photo[..., 0].size).reshape(60, 80)])
     path = saved("a.png", pixels.astype(np.uint8))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.palettes.boxes import cut_boxes, median_cut, octree, variance_cut
-from shoal.palettes.histogram import Cells, Histogram, cells_of
+from shoal.palettes.histogram import CLEAR, Cells, Histogram, cells_of
 from shoal.palettes.means import Means, drawn_start, lloyd, nearest
 from shoal.palettes.spaces import SPACES, Space
 
@@ -49,6 +49,10 @@ def choose_colours(
     colours = histogram.colours
     if len(colours) <= (_FEW if k is None else k):
         return colours
+    if histogram.keys[0] == CLEAR and k != 1:  # a mean of clear and faint pixels would be a veil
+        rest = Histogram(histogram.keys[1:], histogram.counts[1:], histogram.exact)
+        others = choose_colours(rest, None if k is None else k - 1, space, method, seed)
+        return np.concatenate([colours[:1], others[: MOST_COLOURS - 1]])
     points, weights = space.points(colours), histogram.counts.astype(np.float64)
     cells = cells_of(colours, points, weights)
     if k is None:

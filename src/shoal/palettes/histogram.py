@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 OPAQUE = 255
+CLEAR = 0  # the key of all clear pixels, and so the first of those there are
 # More distinct colours than this (48 MB) are counted by 7 bits a channel: the palette of so many
 # moves by less than half a level, and pixels are still placed by their own colours.
 _MOST = 1 << 22

@@ -202,6 +202,12 @@ class Images:
         names = self.source.names(row, row + 1) if self.source else None
         return names[0] if names else f"image-{row}"
 
+    def _file_name(self, row: int) -> PurePosixPath:
+        """Return a name for the file of an image, in its folders: pages and rows have some, too."""
+        assert self.source is not None
+        name = self.name(row)
+        return PurePosixPath(name).parent / self.source.file_name(row, name)
+
     def read(self, row: int) -> tuple[NDArray[np.uint8], int]:
         """Return an image (H, W, 4), and the bytes of its file; of one image, keep them."""
         if self.single is not None:
@@ -231,7 +237,7 @@ class Images:
             return [out]
         if out.suffix.lower() in FORMATS or out.is_file():
             raise InputError(f"-o {out}: there are several images, so give a folder")
-        names = [PurePosixPath(self.name(row)) for row in self.rows]
+        names = [self._file_name(row) for row in self.rows]
         stems = [name.with_suffix("") for name in names]
         taken: set[PurePosixPath] = set()
         for at, (name, stem) in enumerate(zip(names, stems, strict=True)):
