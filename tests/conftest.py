@@ -16,7 +16,7 @@ os.environ["SHOAL_ENCODERS"] = os.devnull  # auto takes none that the user may h
 
 # Only a crash of the machine shows whether a file was flushed, and a small fit would spend a third
 # of its time on it. That files are flushed is tested in storage/test_parts.py and test_download.py.
-os.fsync = lambda file: None
+flush, os.fsync = os.fsync, lambda file: None
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The benchmark of tiles: its scores, the cold cache, what is judged; and all of it, small."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from benchmarks.measure import folder_bytes, measure
 from benchmarks.rows import Context, append, last_of_cases, make_row, read
 from benchmarks.table import draw
 from sklearn.metrics import adjusted_mutual_info_score
+from tests.conftest import flush
 
 from shoal.tiles import TileSet, make_tiles
 
@@ -38,7 +40,8 @@ def test_a_table_counted_in_pieces_scores_as_the_labels_do():
         quality.tally(truth, labels - 1)
 
 
-def test_files_are_taken_out_of_the_cache(tmp_path):
+def test_files_are_taken_out_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", flush)
     path = tmp_path / "x.bin"
     path.write_bytes(bytes(40 << 20))
     path.read_bytes()

@@ -67,6 +67,12 @@ def test_new_rows_get_what_they_get_in_memory(run):
     assert not list(run.path.glob("predict-*"))
 
 
+def test_rows_are_placed_by_the_rule_of_a_method(tmp_path):
+    run = shoal.fit(IMAGES[:300], tmp_path / "run", method="kmeans", k=5)
+    found, whole = predicted(run, IMAGES[1400:], LocalEngine(2)), run.predict(IMAGES[1400:])
+    assert np.array_equal(np.concatenate([one.cluster for one in found]), whole.cluster)
+
+
 def test_what_is_there_is_not_predicted_again_and_all_is_told(run, monkeypatch):
     done = []
 

@@ -86,7 +86,8 @@ class _PredictBlock:
         """Open the run, and read the cut."""
         model = Model(self.run, workers=1)
         model.load()
-        return model, Cut(*(read_npy(self.folder.whole(name)) for name in _CUT))
+        there = [name for name in _CUT if self.folder.whole(name).exists()]
+        return model, Cut(**{name: read_npy(self.folder.whole(name)) for name in there})
 
     def __call__(self, item: int) -> None:
         model, cut = self.opened
@@ -122,7 +123,8 @@ def predict_blocks(
     asked["unknown"] = rate
     folder = _begun(run, "predict", fingerprint(asked, run.stage("assign").receipt.fingerprint))
     for name in _CUT:
-        write_npy(folder.whole(name), getattr(cut, name))
+        if (part := getattr(cut, name)) is not None:
+            write_npy(folder.whole(name), part)
     there = partial(folder.numbers, _SAID[-1])
     left = sorted(set(range(len(blocks))) - there())
     if progress is not None:
