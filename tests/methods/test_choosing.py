@@ -48,6 +48,12 @@ def test_warm_start_is_nearly_as_good_as_many_starts():
         assert cost < 1.06 * KMeans(k, n_init=10, random_state=0).fit(rows).inertia_
 
 
+def test_many_rows_only_go_on_from_the_centres_before(monkeypatch):
+    monkeypatch.setattr("shoal.methods.choosing._ANEW_ROWS", 10)
+    found = warm_kmeans(ROWS, ONES, [2, 4, 5], 0)
+    assert agreement(found[4], TRUTH) == 1.0
+
+
 def test_a_dendrogram_is_made_once():
     calls = []
     method = METHODS["agglomerative"]
