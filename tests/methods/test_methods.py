@@ -115,6 +115,18 @@ def test_mixture_is_that_of_scikit_learn(mine, theirs):
     assert agreement(found.rule.assign(rows), other.predict(rows)) == 1.0
 
 
+def test_covariances_that_do_not_fit_are_declined():
+    with pytest.raises(SettingError, match="give --set covariance=diagonal"):
+        run_method("gmm", np.eye(1200, dtype=np.float32), k=50)
+
+
+def test_more_clusters_than_can_be_shown_are_declined_before_the_fit():
+    for name in ("kmeans", "gmm", "spectral"):
+        with pytest.raises(SettingError, match="makes at most 5,000 clusters"):
+            METHODS[name].check_k(5001)
+    METHODS["agglomerative"].check_k(5001)
+
+
 def test_bic_finds_the_number_of_gaussians():
     rows = np.concatenate([ROWS, moved([9, 0, 0]), ROWS * 0.5 + [0, 9, 0]])
     result = run_method("gmm", rows)

@@ -14,6 +14,9 @@ from shoal.core.plural import plural
 from shoal.errors import SettingError
 from shoal.methods.rules import Rule
 
+MOST_CLUSTERS = 5_000
+"""Clusters of a flat method, whose pairs (200 MB) are in memory for the tree above them."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -197,6 +200,11 @@ class Method:
             raise SettingError(
                 f"{self.name} finds the number of clusters itself; got k {k}: leave it out, or "
                 f"change its parameters ({finds})"
+            )
+        if k > MOST_CLUSTERS and not self.hierarchical:
+            raise SettingError(
+                f"k {k:,}, but {self.name} makes at most {MOST_CLUSTERS:,} clusters, as all pairs "
+                "of them are compared for the tree: give fewer, or leave the method out"
             )
         if m is not None and k > m:
             raise SettingError(

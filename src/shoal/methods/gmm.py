@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import SettingError
 from shoal.methods.base import Method, Parameter, Partition
 from shoal.methods.rules import Rule
 
 COVARIANCES = ("full", "tied", "diagonal", "spherical")
+_MOST_NUMBERS = 1 << 26  # of all covariances: half a GiB, of which there are two at a time
 _PATIENCE = 3  # so many K without a better BIC end the search
 
 
@@ -54,6 +56,12 @@ def fit(
     diagonal of each covariance.
     """
     rows = vectors.astype(np.float64)
+    d = rows.shape[1]
+    if covariance in ("full", "tied") and (k or most) * d * d > _MOST_NUMBERS:
+        raise SettingError(
+            f"{k or most:,} covariances of {d:,} × {d:,} numbers do not fit the memory: give "
+            "--set covariance=diagonal, or a smaller K"
+        )
 
     def fitted(count: int) -> Mixture:
         return mixture(rows, weights, count, seed, covariance, starts, iterations, tolerance, ridge)

@@ -23,7 +23,7 @@ from shoal.core.nearest import nearest_neighbours
 from shoal.core.piles import find_piles
 from shoal.core.tree import Tree
 from shoal.errors import InputError
-from shoal.methods.base import Partition
+from shoal.methods.base import MOST_CLUSTERS, Partition
 from shoal.methods.dendrograms import cut, laid_out
 from shoal.methods.run import without_noise
 
@@ -32,7 +32,6 @@ from shoal.methods.run import without_noise
 _ABOVE = 1024.0
 _FAINTEST = -100.0  # excess where a side is too small to tell
 _EXAMINED = 500  # splits of a dendrogram whose excess is measured
-_MOST_CLUSTERS = 5_000  # whose pairs are compared, in memory, for the tree above them
 _GAPS = 4  # layers of a dendrogram beside the one asked for, at the widest gaps of its heights
 _FINEST = 50  # clusters of these layers
 
@@ -98,9 +97,9 @@ def method_structure(
         )
     graph, distances = _graph(vectors, weights, neighbours, workers, radius)
     if found.merges is None:
-        if k > _MOST_CLUSTERS:
+        if k > MOST_CLUSTERS:
             raise InputError(
-                f"the method found {k:,} clusters: at most {_MOST_CLUSTERS:,} can be shown, so "
+                f"the method found {k:,} clusters: at most {MOST_CLUSTERS:,} can be shown, so "
                 "change its parameters to find fewer"
             )
         tree = _tree_of_clusters(vectors, weights, graph, clusters, seed)
