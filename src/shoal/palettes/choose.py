@@ -18,6 +18,9 @@ MOST_COLOURS = 256  # of an indexed PNG or GIF
 # .06 dB above the cuts alone; from some tens of colours on, starts differ by less than that.
 _DRAWN_STARTS, _MOST_DRAWN = 3, 64
 _KMEANS_STARTS = 5
+# Steps over all colours, after those over cells, end earlier: those left out were worth up to
+# .04 dB on 8 photos, and take a third of the time.
+_LAST_GAIN = 5e-4
 # A difference in Oklab that is just noticeable (CSS Color 4, section on gamut mapping).
 _NOTICEABLE = 0.02
 # So few colours are all kept by `auto`: indexes of 4 bits hold them.
@@ -61,7 +64,7 @@ def choose_colours(
             return colours
     if method == "shoal":
         start = _best_start(cells, k, seed)
-        centres = lloyd(points, weights, start.centres).centres
+        centres = lloyd(points, weights, start.centres, _LAST_GAIN).centres
     elif method == "kmeans":
         starts = [_drawn(points, weights, k, seed + at) for at in range(_KMEANS_STARTS)]
         centres = min(starts, key=lambda found: found.error).centres

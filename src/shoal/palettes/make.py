@@ -180,7 +180,8 @@ class Images:
         self.skipped: list[tuple[str, str]] = []
         self.single: tuple[NDArray[np.uint8], int] | None = None
         self.source: EncodedSource | None = None
-        self.histogram: Histogram | None = None  # of one image, which need not be counted again
+        # Of one image: what is known once its palette is, and need not be found again.
+        self.known: tuple[Histogram, NDArray[np.int64], tuple[float, float]] | None = None
         if _is_image(source):
             pixels = tidy(_in_memory(source), self.see_through)
             self.single = pixels, pixels.nbytes
@@ -315,18 +316,21 @@ def make_palette(
     if space != "rgb" and math.isfinite(found[2]):
         by_rgb = choose_colours(histogram, len(chosen), RGB, method, seed)
         plain = _measured(by_rgb, histogram, RGB)
-    return Palette(*found[:2], space, method, opacity, *found[2:], plain[2], images)
+    if images.is_one:
+        images.known = histogram, found[4], found[2:4]
+    return Palette(*found[:2], space, method, opacity, *found[2:4], plain[2], images)
 
 
 def _measured(
     palette: NDArray[np.uint8], histogram: Histogram, space: Space
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], float, float]:
-    """Return a palette, the most frequent colour first, its pixels, and both PSNRs."""
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], float, float, NDArray[np.int64]]:
+    """Return a palette, the most frequent colour first, its pixels, both PSNRs, colours' own."""
     colours = histogram.colours
     own = nearest(space.points(colours), space.points(palette))
     pixels = np.bincount(own, histogram.counts, len(palette)).astype(np.int64)
     order = np.argsort(-pixels, kind="stable")
-    return palette[order], pixels[order], *_psnrs(colours, histogram.counts, palette[own])
+    psnrs = _psnrs(colours, histogram.counts, palette[own])
+    return palette[order], pixels[order], *psnrs, np.argsort(order)[own]
 
 
 def _psnrs(
@@ -362,7 +366,6 @@ def _counted(images: Images, workers: int | None, progress: Progress) -> Histogr
     if last is not None and not kept:
         raise InputError(f"{images.skipped[-1][0]}: {last}") from None
     images.rows = kept
-    images.histogram = histogram if images.is_one and histogram.exact else None
     return histogram
 
 
@@ -396,7 +399,7 @@ def _written(palette: Palette, row: int, file: Path, dither: str) -> dict[str, A
     """Write one image, and measure it."""
     pixels, before = palette.images.read(row)
     with _working(pixels):
-        index, psnrs = _indexed(palette, pixels, dither, palette.images.histogram)
+        index, psnrs = _indexed(palette, pixels, dither, palette.images.known)
         data = indexed_bytes(index, palette.colours, file.suffix.lower())
         write_bytes(file, data)
         same = psnrs is not None and math.isinf(psnrs[0])
@@ -420,7 +423,10 @@ def _written(palette: Palette, row: int, file: Path, dither: str) -> dict[str, A
 
 
 def _indexed(
-    palette: Palette, pixels: NDArray[np.uint8], dither: str, histogram: Histogram | None = None
+    palette: Palette,
+    pixels: NDArray[np.uint8],
+    dither: str,
+    known: tuple[Histogram, NDArray[np.int64], tuple[float, float]] | None = None,
 ) -> tuple[NDArray[np.uint8], tuple[float, ...] | None]:
     """Return the colour of each pixel and, without dithering, both PSNRs."""
     space = SPACES[palette.space]
@@ -428,7 +434,9 @@ def _indexed(
         from shoal.palettes.dither import dithered  # compiled, and slow to load
 
         return dithered(pixels, palette.colours, space, dither), None
-    histogram = histogram or count_colours(pixels)
+    if known is not None:
+        return undithered(pixels, known[0].keys, known[1]), known[2]
+    histogram = count_colours(pixels)
     own = nearest(space.points(histogram.colours), space.points(palette.colours))
     found = _psnrs(histogram.colours, histogram.counts, palette.colours[own])
     return undithered(pixels, histogram.keys, own), found

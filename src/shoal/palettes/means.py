@@ -41,9 +41,12 @@ def nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArra
 
 
 def lloyd(
-    points: NDArray[np.float32], weights: NDArray[np.float64], centres: NDArray[np.float32]
+    points: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    centres: NDArray[np.float32],
+    least_gain: float = _LEAST_GAIN,
 ) -> Means:
-    """Move centres to the means of their points until the error hardly falls.
+    """Move centres to the means of their points until the error falls by less than a share.
 
     A centre without points goes to the point that errs most.
     """
@@ -60,7 +63,7 @@ def lloyd(
             apart = ((points - centres[own]).astype(np.float64) ** 2).sum(axis=1)
             sums[empty[0]] = points[(weights * apart).argmax()]
         centres = (sums / sizes[:, None]).astype(np.float32)
-        if before - error <= _LEAST_GAIN * error:
+        if before - error <= least_gain * error:
             break
         before = error
     return Means(centres, error)
