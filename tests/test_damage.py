@@ -76,6 +76,8 @@ DAMAGES = {
         "a text for the format": lambda data: data.replace(b"format = 1", b'format = "1"'),
         "a text for the settings": lambda data: b'format = 1\nsettings = "none"\n',
         "a text for the seed": lambda data: data.replace(b"seed = 0", b'seed = "x"'),
+        "cut at the end of a line": lambda data: data[: data.index(b"seed = 0")],
+        "cut before the last table": lambda data: data[: data.index(b"[versions]")],
         "a number for the source": lambda data: b"format = 1\n[settings]\nsource = 3\n",
     },
     ".sqlite": {"empty": ANY["empty"], "cut short": ANY["cut short"], "no text": ANY["no text"]},

@@ -170,6 +170,8 @@ def _read_about(folder: Path) -> dict[str, Any]:
             for name, kind in known.items():
                 if name in table and type(table[name]) is not kind:
                     raise TypeError(f"{name} is {table[name]!r:.80}")
+        if "settings" in about and "versions" not in about:  # the last table: it was cut at a line
+            raise KeyError("versions")
     except OSError as error:
         raise damaged(path, error) from error
     except RunError:
