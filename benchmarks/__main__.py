@@ -28,6 +28,7 @@ from benchmarks import (
     representatives,
     shapes,
     tiles,
+    unknown,
     vectors,
 )
 from benchmarks.base import Benchmark, Inputs
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         fashion,
         photos,
         null,
+        unknown,
         identical,
         peers,
         answers,

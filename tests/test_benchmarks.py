@@ -65,6 +65,22 @@ def test_rows_are_kept_and_the_last_run_is_told_apart(tmp_path):
     assert last_run([]) == []
 
 
+def test_unknown_is_judged_by_case():
+    def row(case, unseen, known):
+        facts = {"unknown_of_unseen": unseen, "unknown_of_known": known}
+        return Measurement(case, 10, 1.0, None, 0, facts)
+
+    few, many = row("digits less one", 0.7, 0.02), row("digits less one", 0.9, 0.04)
+    mnist = row("MNIST less 3 and 8", 0.84, 0.06)
+    judged = BENCHMARKS["unknown"].musts(rows_of("unknown", few, many, mnist))
+    assert [(one.figure, one.met) for one in judged] == [
+        ("0.8", True),
+        ("0.03", True),
+        ("0.84", False),
+        ("0.06", False),
+    ]
+
+
 def test_page_from_rows():
     rows = rows_of(
         "fake",
