@@ -4,4 +4,7 @@ from importlib.util import find_spec
 
 _NEED_BEAM = ("beam.py", "engines/beam.py", "engines/beam_processes.py", "engines/beam_worker.py")
 
-collect_ignore = [] if find_spec("apache_beam") else [f"src/shoal/{name}" for name in _NEED_BEAM]
+_NEEDED = {"apache_beam": _NEED_BEAM, "pyspark": ("engines/spark.py",)}
+
+_MISSING = [names for package, names in _NEEDED.items() if not find_spec(package)]
+collect_ignore = [f"src/shoal/{name}" for names in _MISSING for name in names]

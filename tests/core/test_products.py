@@ -22,7 +22,10 @@ def test_blas_has_one_thread_meanwhile(workers):
 
 
 def test_libraries_are_looked_for_again_after_an_import(monkeypatch):
-    first = products._libraries(len(sys.modules))
-    assert products._libraries(len(sys.modules)) is first
+    monkeypatch.setitem(sys.modules, "this", ModuleType("this"))
+    first = products._libraries(frozenset(sys.modules))
+    assert products._libraries(frozenset(sys.modules)) is first
     monkeypatch.setitem(sys.modules, "a module of this test", ModuleType("new"))
-    assert products._libraries(len(sys.modules)) is not first
+    assert products._libraries(frozenset(sys.modules)) is not first
+    monkeypatch.delitem(sys.modules, "this")  # as many modules as at first, but others
+    assert products._libraries(frozenset(sys.modules)) is not first

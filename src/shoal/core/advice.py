@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.layers import Layer
+from shoal.core.null import has_structure
 from shoal.core.plural import plural
+from shoal.core.primary import INFORMATION, SATURATED, STEEP
 from shoal.core.tree import Tree
 from shoal.core.verdicts import numbered_by_size
 
-# "Nearly as clear": half of the suggested cut's score, by the rule that suggests it (gap times the
-# third power of the information, `core.primary`), or more.
+# "Nearly as clear": half of the suggested cut's score, by the rule that suggests it
+# (`core.primary`), or more.
 _NEARLY = 0.5
-_SATURATED = 4.0  # as in `core.primary`
 # "Large": twice an even share. A mixed cluster of less is found by its badge.
 _LARGE = 2.0
 _OTHERS = 2
@@ -62,7 +63,7 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     """
     primary = next(layer for layer in layers if layer.primary)
     if primary.k == 1:
-        return _nothing_certain(tree, weights)
+        return _one_group(tree)
     mixed = _large_and_mixed(tree, primary.k, layers[-1].k, weights)
     if mixed is None:
         first, choices = f"{primary.k:,} groups, none of them large and mixed.", []
@@ -85,9 +86,14 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     return Advice((first, second), tuple(choices))
 
 
-def _nothing_certain(tree: Tree, weights: NDArray[np.int64]) -> Advice:
+def _one_group(tree: Tree) -> Advice:
     """Name the cuts with the widest gaps after them among the first few splits."""
-    first = "One group: no split is clearer than chance makes, so nothing about groups is certain."
+    certain = has_structure(tree.excess)
+    first = (
+        "One group, as was asked for; the data show more."
+        if certain
+        else "One group: no split is clearer than chance makes, so nothing about groups is certain."
+    )
     excess = tree.excess[:_MOST_GUESSED].astype(np.float64)
     excess = excess[np.isfinite(excess)]
     best = np.argsort(np.diff(excess), kind="stable")[:_GUESSES]
@@ -95,8 +101,12 @@ def _nothing_certain(tree: Tree, weights: NDArray[np.int64]) -> Advice:
     if not guesses:
         return Advice((first, "There is no other cut to look at."), ())
     said = ", ".join(f"K = {k}" for k in guesses)
-    second = f"The best guesses, to be looked at with care: {said}."
-    return Advice((first, second), tuple(Choice(k, "a guess") for k in guesses))
+    if certain:
+        second = f"The clearest of the first cuts: {said}."
+    else:
+        second = f"The best guesses, to be looked at with care: {said}."
+    why = "a clear cut" if certain else "a guess"
+    return Advice((first, second), tuple(Choice(k, why) for k in guesses))
 
 
 def _large_and_mixed(
@@ -126,9 +136,9 @@ def _comes_apart(tree: Tree, inside: NDArray[np.int64]) -> int:
 def _score(tree: Tree, layer: Layer, weights: NDArray[np.int64]) -> float:
     """Score a layer by the gap after it and by what its clusters say that comes out again."""
     excess = tree.excess[layer.k - 2 : layer.k].astype(np.float64)
-    clear = np.tanh(np.maximum(excess, 0) / _SATURATED)
+    clear = np.tanh(np.maximum(excess, 0) / SATURATED)
     gap = float(clear[0] - clear[1]) if len(clear) == 2 else float(clear[0])
     share = np.bincount(tree.labels(layer.k), weights) / weights.sum()
     share = share[share > 0]
     stable = layer.stability if np.isfinite(layer.stability) else 1.0
-    return max(gap, 0.0) * float(-(share * np.log(share)).sum() * stable**3) ** 3
+    return max(gap, 0.0) * float(-(share * np.log(share)).sum() * stable**STEEP) ** INFORMATION

@@ -15,9 +15,9 @@ _MOST = 600  # splits looked at: a person is not shown more clusters first
 # How much the clusters' information counts beside the gap, and how steeply it falls with their
 # stability: 2.5 to 6 and 2 to 4 do about as well on the chosen half of benchmarks.labelled. With 2,
 # Fashion-MNIST is cut into two; with 3, a weak split of one of two moons is shown.
-_INFORMATION = 2.5
-_STEEP = 3.0
-_SATURATED = 4.0  # of an excess: from there on a split is as clear as can be
+INFORMATION = 2.5
+STEEP = 3.0
+SATURATED = 4.0  # of an excess: from there on a split is as clear as can be
 
 
 def cut_scores(tree: Tree, weights: NDArray, resampled: Resampled | None) -> NDArray[np.float64]:
@@ -44,11 +44,11 @@ def cut_scores(tree: Tree, weights: NDArray, resampled: Resampled | None) -> NDA
         return np.zeros(0)
     least = finest_threshold(tree.excess)
     count = min(int((tree.excess >= least).sum()), _MOST)
-    clear = np.tanh(np.append(tree.excess[:count].astype(np.float64), least) / _SATURATED)
+    clear = np.tanh(np.append(tree.excess[:count].astype(np.float64), least) / SATURATED)
     if count < len(tree.excess):
-        clear[-1] = np.tanh(max(float(tree.excess[count]), least) / _SATURATED)
+        clear[-1] = np.tanh(max(float(tree.excess[count]), least) / SATURATED)
     gaps = np.maximum(clear[:-1] - clear[1:], 1e-9)
-    return gaps * reproducible_information(tree, weights, resampled, count) ** _INFORMATION
+    return gaps * reproducible_information(tree, weights, resampled, count) ** INFORMATION
 
 
 def clearest_cut(scores: Sequence[NDArray[np.float64]]) -> tuple[int, int]:
@@ -101,7 +101,7 @@ def reproducible_information(
     stable = np.ones(len(runs))
     if resampled is not None:
         stable = np.nan_to_num(resampled.stability(tree.order, runs), nan=0.0)
-    each = -share * np.log(np.maximum(share, 1e-300)) * stable**_STEEP
+    each = -share * np.log(np.maximum(share, 1e-300)) * stable**STEEP
     at = {int(runs[0, 0]): 0}  # where a cluster begins: its number among the pieces
     information, found = each[0], np.empty(count)
     for t in range(count):

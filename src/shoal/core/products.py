@@ -21,7 +21,7 @@ _SEGMENT = 64  # scores that are skipped together when none is good enough
 
 
 @lru_cache(1)
-def _libraries(modules: int) -> ThreadpoolController:
+def _libraries(modules: frozenset[str]) -> ThreadpoolController:
     """Find the BLAS libraries that are loaded: 10 ms, so only once for the same `modules`."""
     return ThreadpoolController()
 
@@ -30,7 +30,7 @@ def in_threads(
     work: Callable[..., Any], items: Sequence[tuple[Any, ...]], workers: int
 ) -> list[Any]:
     """Answer ``[work(*item) for item in items]`` by threads that have one BLAS thread each."""
-    with _libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
+    with _libraries(frozenset(sys.modules)).limit(limits=1, user_api="blas"):
         if workers <= 1 or len(items) <= 1:
             return [work(*item) for item in items]
         with ThreadPoolExecutor(workers) as pool:
