@@ -14,8 +14,9 @@ from shoal.storage import NOTES, RunFolder, delete, read_json, write_json, write
 
 @pytest.fixture
 def foreign(run, tmp_path):
-    """A copy of a run, as it came."""
-    return shutil.copytree(run, tmp_path / "foreign.shoal", symlinks=True)
+    """A copy of a run, without what other tests' explorers and maps put into it."""
+    kept = shutil.ignore_patterns("map", "leaves", ".explore.lock")
+    return shutil.copytree(run, tmp_path / "foreign.shoal", symlinks=True, ignore=kept)
 
 
 def test_info_of_a_run_as_shoal_wrote_it_calls_nothing_odd(shoal, told, foreign):

@@ -13,6 +13,7 @@ def blas_threads(*_):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_blas_has_one_thread_meanwhile(workers):
+    products._libraries.cache_clear()  # other tests take modules out again that loaded libraries
     with threadpool_limits(2, "blas"):
         before = blas_threads()
         found = products.in_threads(blas_threads, [(1,), (2,)], workers)
