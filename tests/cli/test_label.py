@@ -1,13 +1,14 @@
+import shutil
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 
 @pytest.fixture
-def named(shoal, run):
-    """The run, without names afterwards."""
-    yield run
-    shoal("edits", run, "--undo", "all")
+def named(run, tmp_path):
+    """A copy of the run, to be named."""
+    return shutil.copytree(run, tmp_path / "named.shoal")
 
 
 def test_clusters_are_named_measured_and_undone(shoal, told, named):

@@ -1,4 +1,13 @@
+import shutil
+
 import pyarrow.parquet as pq
+import pytest
+
+
+@pytest.fixture(scope="module")
+def run(run, tmp_path_factory):
+    """A copy of the run, which gets a map."""
+    return shutil.copytree(run, tmp_path_factory.mktemp("own") / "digits.shoal")
 
 
 def test_a_map_is_written_and_new_images_placed_on_it(shoal, told, run, digits, tmp_path):

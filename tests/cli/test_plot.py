@@ -1,4 +1,12 @@
+import shutil
+
 import pytest
+
+
+@pytest.fixture(scope="module")
+def run(run, tmp_path_factory):
+    """A copy of the run, which gets a map."""
+    return shutil.copytree(run, tmp_path_factory.mktemp("own") / "digits.shoal")
 
 
 @pytest.mark.parametrize(
