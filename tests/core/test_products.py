@@ -1,25 +1,31 @@
+import subprocess
 import sys
 from types import ModuleType
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from shoal.core import products
 
+# In a process of its own: other tests load libraries in ways that no fit does.
+SCRIPT = """
+import sys
+from threadpoolctl import threadpool_info, threadpool_limits
+from shoal.core import products
 
-def blas_threads(*_):
+def threads(*_):
     return {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+
+with threadpool_limits(2, "blas"):
+    before = threads()
+    found = products.in_threads(threads, [(1,), (2,)], int(sys.argv[1]))
+    assert threads() == before == {2}, before
+assert found == [{1}, {1}], found
+"""
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_blas_has_one_thread_meanwhile(workers):
-    products._libraries.cache_clear()  # other tests take modules out again that loaded libraries
-    with threadpool_limits(2, "blas"):
-        before = blas_threads()
-        found = products.in_threads(blas_threads, [(1,), (2,)], workers)
-        assert blas_threads() == before
-    assert found == [{1}, {1}]
-    assert before == {2}
+    subprocess.run([sys.executable, "-c", SCRIPT, str(workers)], check=True, timeout=60)
 
 
 def test_libraries_are_looked_for_again_after_an_import(monkeypatch):

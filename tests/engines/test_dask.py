@@ -16,7 +16,7 @@ pytest.importorskip("distributed", reason="Dask is not installed: pip install 's
 
 from distributed import KilledWorker
 
-from shoal.engines.dask import DaskEngine, _outcome
+from shoal.engines.dask import DaskEngine, _outcome, _own_cluster
 
 
 def no_split():
@@ -145,6 +145,19 @@ def test_items_at_a_time_in_a_process_are_bounded(tmp_path, threads):
         task = Alone(tmp_path / "out", pause=0.1)
         engine.run(task, ITEMS, there=task.there)
     assert (task.count("clashes") == 0) == (threads == 1)
+
+
+def test_a_cluster_whose_thread_began_late_is_started_again(monkeypatch):
+    tries = []
+
+    def late(**_):
+        tries.append(1)
+        assert len(tries) > 1
+        return "a cluster"
+
+    monkeypatch.setattr("shoal.engines.dask.LocalCluster", late)
+    assert _own_cluster(1, 1) == "a cluster"
+    assert len(tries) == 2
 
 
 SCRIPT = """

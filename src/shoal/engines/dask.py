@@ -268,12 +268,17 @@ def _own_cluster(processes: int, threads: int) -> LocalCluster:
     """Start worker processes on this machine, with Dask's own promises of memory off."""
     # A worker is given no item that it cannot begin, so that its loss is blamed on few.
     few = dask.config.set({"distributed.scheduler.worker-saturation": 1.0})
+    start = partial(
+        LocalCluster,
+        n_workers=processes,
+        threads_per_worker=threads,
+        memory_limit=0,  # the plan has counted
+        dashboard_address="127.0.0.1:0",  # any free port, for none would be 8787
+        silence_logs=_QUIET,
+        scheduler_kwargs={"allowed_failures": 0},  # the engine counts
+    )
     with few, _told_of_no_start():
-        return LocalCluster(
-            n_workers=processes,
-            threads_per_worker=threads,
-            memory_limit=0,  # the plan has counted
-            dashboard_address="127.0.0.1:0",  # any free port, for none would be 8787
-            silence_logs=_QUIET,
-            scheduler_kwargs={"allowed_failures": 0},  # the engine counts
-        )
+        try:
+            return start()
+        except AssertionError:  # Dask's, where its thread did not begin within ten seconds
+            return start()
