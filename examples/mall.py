@@ -44,8 +44,8 @@ def main() -> None:
 
         ages = pa.csv.read_csv(table)[AGE].to_numpy()
         bands, counts = np.unique(ages // 10 * 10, return_counts=True)
-        told = (f"{band}-{band + 9}: {n}" for band, n in zip(bands, counts, strict=True))
-        print("customers by age:", ", ".join(told))
+        groups = (f"{band}-{band + 9}: {n}" for band, n in zip(bands, counts, strict=True))
+        print("customers by age:", ", ".join(groups))
 
         whole = shoal.fit(table)
         print(whole.info()["columns"])
