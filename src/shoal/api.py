@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,6 +60,7 @@ from shoal.stages.since import changed_rows, without_new_links
 from shoal.storage import RunFolder, as_place, odd_entries
 
 if TYPE_CHECKING:
+    from shoal.export import Exported
     from shoal.notebook import Page, Shown
     from shoal.plots import Plots
 
@@ -698,6 +699,73 @@ class Run:
         from shoal.notebook import show
 
         return show(self, cluster, count, layer, k)
+
+    def export(
+        self,
+        to: str | os.PathLike[str],
+        form: str = "folders",
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        mode: Literal["copy", "symlink", "hardlink"] = "copy",
+        changed: bool = False,
+        force: bool = False,
+        quoted: bool = False,
+        progress: Progress | None = None,
+    ) -> Exported:
+        """Write the clusters for people and other programs.
+
+        Parameters
+        ----------
+        to
+            A folder; where one file is written also its name.
+        form
+            Images in a folder a cluster (``folders``), with what other programs read beside them
+            (``coco``, ``huggingface``, ``label-studio``, ``fiftyone``); or one file (``csv``,
+            ``parquet``, ``html``, and ``atlas``, the map for Embedding Atlas).
+        layer, k, raw
+            Which clusters; see `labels`.
+        mode
+            What the files of folders are.
+        changed
+            Take files, too, whose size or time is another than when they were fitted.
+        force
+            Replace a file that is there.
+        quoted
+            In CSV, quote texts that a spreadsheet would take for formulas.
+
+        Returns
+        -------
+        Exported
+            `path`, and of folders the `outcome`: how many were `done`, and which were `left`.
+
+        Raises
+        ------
+        InputError
+            When there is no such form, or rows or a place that it does not go with.
+        """
+        from shoal.export import export
+
+        progress = progress or default_progress()
+        progress.stage("export", self.n_rows, "rows")
+        made = import_module("shoal.explore.coordinates")  # which is made of runs
+        found = export(
+            self,
+            as_place(to),
+            form,
+            lambda **cut: made.map_tables(self, **cut),
+            layer=layer,
+            k=k,
+            raw=raw,
+            mode=mode,
+            changed=changed,
+            force=force,
+            quoted=quoted,
+            on_done=progress.advance,
+        )
+        progress.finish()
+        return found
 
     def explore(
         self,

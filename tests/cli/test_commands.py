@@ -1,13 +1,18 @@
 import csv
+import io
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import typer.main
 from PIL import Image
 
 from shoal import api
 from shoal.api import Run
+from shoal.cli.app import app
 from shoal.core.layers import Layer
+from shoal.export import FORMS
 
 
 def test_layers(shoal, told, run):
@@ -188,10 +193,36 @@ def test_export_of_files(shoal, told, run, tmp_path):
     assert "4 clusters in 600 images" in named.read_text()
 
 
+def test_the_forms_of_an_export_are_those_that_there_are():
+    metavar = typer.main.get_command(app).commands["export"].params
+    assert next(p.metavar for p in metavar if p.name == "as_").split("|") == list(FORMS)
+
+
+def test_a_data_set_is_exported_and_taken_back(shoal, told, photos_run, tmp_path):
+    words = ("export", photos_run, "--to", tmp_path / "out", "--as", "coco")
+    assert told(*words)["done"] == 120
+    assert "--as coco --undo" in shoal(*words).stdout
+    assert told(*words, "--undo")["left"] == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_map_is_exported_with_pictures(photos_run, tmp_path):
+    mine = api.open(shutil.copytree(photos_run, tmp_path / "photos.shoal"))
+    mine.edits.rename(0, "zero")
+    table = pq.read_table(mine.export(tmp_path, "atlas").path)
+    assert table.num_rows == 120
+    assert table.column_names == ["row", "name", "x", "y", "cluster", "cluster_name", "image"]
+    assert {name for name in table["cluster_name"].to_pylist() if not name.isdigit()} == {"zero"}
+    places = dict(zip(*mine.map_table().select(["row", "y"]).columns, strict=True))
+    assert table["y"][3].as_py() == pytest.approx(1 - places[table["row"][3]].as_py())
+    picture = Image.open(io.BytesIO(table["image"][3].as_py()["bytes"]))
+    assert picture.size == (8, 8)
+
+
 def test_exports_that_make_no_sense(shoal, run, tmp_path):
     for words, said in (
-        (("--as", "pdf"), "one of folders, csv, parquet, html"),
-        (("--as", "csv", "--undo"), "--undo goes with --as folders"),
+        (("--as", "pdf"), "one of folders, coco, huggingface"),
+        (("--as", "csv", "--undo"), "--undo goes with folders"),
         (("--as", "folders", "--mode", "symlink"), "are no files"),
         (("--as", "folders", "--undo"), "has no manifest.json"),
     ):

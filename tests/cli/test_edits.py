@@ -131,6 +131,17 @@ def test_labels_export_and_predict_give_the_edited_clusters(shoal, told, mine, p
     assert "cluster_name" not in (tmp_path / "raw.csv").read_text()
 
 
+def test_names_come_back_from_a_table(shoal, told, mine, tmp_path):
+    told("labels", mine, "-o", tmp_path / "labels.csv")
+    lines = (tmp_path / "labels.csv").read_text().splitlines()
+    named = [f"{lines[0]},cluster_name", *(f"{line},c{line.split(',')[2]}" for line in lines[1:])]
+    (tmp_path / "mine.csv").write_text("\n".join(named).replace(",c-1", ","))
+    k = api.open(mine).primary.k
+    assert len(told("edits", mine, "--import", tmp_path / "mine.csv")["done"]) == k
+    again = shoal("edits", mine, "--import", tmp_path / "mine.csv")
+    assert (again.exit_code, again.stdout) == (0, "No edits: all of it is so already.\n")
+
+
 def test_edits_are_exported_and_imported(shoal, told, mine, photos_run, tmp_path):
     for words in (("--move", "3-5"), ("--merge", "0,1"), ("--undo",), ("--rename", "2=two")):
         assert shoal("edits", mine, *words).exit_code == 0

@@ -95,7 +95,13 @@ def edits(
         Path | None, _text("--export", "FILE", "Write the log as a JSON file.")
     ] = None,
     import_: Annotated[
-        Path | None, _text("--import", "FILE", "Do the edits of a JSON file, on the same fit.")
+        Path | None,
+        _text(
+            "--import",
+            "FILE",
+            "Do the edits of a JSON file, on the same fit; or take in clusters and names from a "
+            "CSV or Parquet file, by row or name.",
+        ),
     ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
@@ -192,6 +198,9 @@ def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
         said = [{"seq": e.seq, "op": e.op, "said": e.describe()} for e in changes.entries]
         print_json({"run": run, "done": said, "changed": changed, "gone": changes.gone})
         return
+    if not changes.entries:
+        say("No edits: all of it is so already.")
+        return
     for entry in changes.entries:
         say(f"{entry.seq}. {entry.describe()}")
     say()
@@ -227,10 +236,12 @@ def _export(edits: Curation, path: Path, force: bool, json: bool) -> None:
 
 
 def _import(edits: Curation, path: Path) -> None:
-    """Do the edits of a file."""
+    """Do the edits of a file, or what a table says of rows and clusters."""
     from shoal.edits.exchange import read_edits
+    from shoal.export.corrections import import_corrections
 
-    read_edits(edits, path)
+    table = path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
+    (import_corrections if table else read_edits)(edits, path)
 
 
 def _merge(edits: Curation, text: str) -> None:

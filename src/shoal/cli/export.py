@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,13 +22,15 @@ from shoal.cli.options import (
 from shoal.cli.output import command, print_json, remark, say
 from shoal.cli.runs import cut, open_run
 from shoal.core.plural import plural
-from shoal.errors import InputError, RunError
+from shoal.errors import InputError
 
 if TYPE_CHECKING:
     from shoal.api import Run
     from shoal.export import Outcome
 
-_FORMS = ("folders", "csv", "parquet", "html")
+# Those of `shoal.export`, which takes long to import.
+_FOLDERS = ("folders", "coco", "huggingface", "label-studio", "fiftyone")
+_FORMS = (*_FOLDERS, "csv", "parquet", "html", "atlas")
 _MOST_LEFT = 10
 
 
@@ -40,7 +40,16 @@ def export(
         Path,
         typer.Option("--to", parser=place, metavar="DIR", help="Where to.", show_default=False),
     ],
-    as_: Annotated[str, typer.Option("--as", metavar="|".join(_FORMS), help="In which form.")],
+    as_: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="|".join(_FORMS),
+            help="Images in a folder a cluster, alone (folders) or with the file that other "
+            "programs read beside them (COCO, Hugging Face datasets, Label Studio, FiftyOne); a "
+            "table (csv, parquet); a report (html); the map with pictures for Embedding Atlas.",
+        ),
+    ],
     layer: LayerOption = None,
     k: KOption = None,
     raw: RawOption = False,
@@ -67,103 +76,50 @@ def export(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write folders of images, a table, or an HTML report of the clusters as edited."""
+    """Write the clusters as edited: folders of images, data sets, a table, or an HTML report."""
     if as_ not in _FORMS:
         raise InputError(f"--as {as_}: give one of {', '.join(_FORMS)}")
     check_quotes(quoted, as_ == "csv")
-    if as_ == "folders":
-        facts = _folders(run, to, _Asked(layer, k, raw, changed), mode, undo, quiet or json)
-    elif undo:
-        raise InputError(f"--undo goes with --as folders, not with --as {as_}")
+    if undo and as_ not in _FOLDERS:
+        raise InputError(f"--undo goes with {', '.join(_FOLDERS)}, not with --as {as_}")
+    if undo:
+        facts = _undone(to)
     else:
-        facts = _file(run, to, as_, _Asked(layer, k, raw, changed), force, quoted)
+        opened = open_run(run)
+        how: dict[str, Any] = {**cut(opened, layer, k), "raw": raw, "changed": changed}
+        how |= {"mode": mode, "force": force, "quoted": quoted}
+        facts = _written(opened, to, as_, quiet or json, how)
     if json:
         print_json(facts)
-    else:
-        say(facts["said"])
-        if as_ == "folders" and not undo:
-            again = command("shoal", "export", run, "--to", to, "--as", "folders", "--undo")
-            say(f"Undo it with: {again}")
+        return
+    say(facts["said"])
+    if as_ in _FOLDERS and not undo:
+        again = command("shoal", "export", run, "--to", to, "--as", as_, "--undo")
+        say(f"Undo it with: {again}")
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Which clusters were asked for."""
+def _undone(to: Path) -> dict[str, Any]:
+    """Remove what an export to a folder made."""
+    from shoal.export import undo
 
-    layer: int | None
-    k: int | None
-    raw: bool
-    changed: bool
-
-    def of(self, run: Run) -> dict[str, Any]:
-        """Give them as a run takes them."""
-        return {**cut(run, self.layer, self.k), "raw": self.raw}
+    outcome = undo(to)
+    return _facts(to, outcome, f"{to}: {plural(outcome.done, 'file')} removed")
 
 
-def _file(
-    run: Path, to: Path, as_: str, asked: _Asked, force: bool, quoted: bool
-) -> dict[str, Any]:
-    """Write one file; `to` may be its name or its folder."""
-    from shoal.export import write_labels, write_report
-
-    opened = open_run(run)
-    name = "report.html" if as_ == "html" else f"labels.{as_}"
-    path = to if to.suffix.lower() == f".{as_}" and not to.is_dir() else to / name
-    if as_ == "html":
-        write_report(opened, path, **asked.of(opened), force=force)
-    else:
-        tables = _beside(opened, opened.clustering(**asked.of(opened)).tables(), as_, asked.changed)
-        write_labels(tables, path, rows=opened.n_rows, force=force, quoted=quoted)
-    return {"file": path, "said": f"{path}: {path.stat().st_size:,} bytes"}
-
-
-def _beside(run: Run, tables: Iterable[Any], as_: str, changed: bool) -> Iterable[Any]:
-    """Put the rows of a table beside their labels, if they are still there."""
-    from shoal.export.beside import beside
-    from shoal.sources.mixed import TableSource
-
-    if not run.is_table:
-        return tables
-    try:
-        source = run.source
-    except RunError as error:
-        remark(f"{error}; labels alone are written")
-        return tables
-    if not changed and run.changed.any():
-        remark(
-            f"{source.description} has another size or time than when it was fitted; labels alone "
-            "are written: fit it again, or give --changed to put its rows beside them all the same"
-        )
-        return tables
-    typed = as_ == "parquet"
-    return beside(tables, source, typed=typed) if isinstance(source, TableSource) else tables
-
-
-def _folders(
-    run: Path, to: Path, asked: _Asked, mode: str, back: bool, quiet: bool
-) -> dict[str, Any]:
-    """Lay images out by cluster, or remove them again."""
-    from shoal import export as exports
+def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> dict[str, Any]:
+    """Write an export and return what is told of it."""
     from shoal.progress import RichProgress, Silent
 
-    if back:
-        outcome = exports.undo(to)
-        return _facts(to, outcome, f"{to}: {plural(outcome.done, 'file')} removed")
-    opened = open_run(run)
     with RichProgress() as bars:
-        progress = Silent() if quiet else bars
-        progress.stage("export", opened.source.n_rows, "images")
-        outcome = exports.lay_out(
-            opened,
-            to,
-            mode=mode,  # type: ignore[arg-type]
-            **asked.of(opened),
-            changed=asked.changed,
-            on_done=progress.advance,
-        )
-        progress.finish()
-    before = f", {outcome.before:,} were there" if outcome.before else ""
-    return _facts(to, outcome, f"{to}: {plural(outcome.done, 'image')} laid out{before}")
+        found = run.export(to, as_, progress=Silent() if quiet else bars, **how)
+    for line in found.remarks:
+        remark(line)
+    done = found.outcome
+    if done is None:
+        said = f"{found.path}: {found.path.stat().st_size:,} bytes"
+        return {"file": found.path, "said": said}
+    before = f", {done.before:,} were there" if done.before else ""
+    return _facts(to, done, f"{to}: {plural(done.done, 'image')} laid out{before}")
 
 
 def _facts(to: Path, outcome: Outcome, said: str) -> dict[str, Any]:

@@ -47,8 +47,15 @@ def drawn_atlas(run: RunFolder, progress: Progress | None) -> Iterator[Atlas]:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def map_tables(run: RunLike, progress: Progress | None = None) -> Iterator[Any]:
-    """Yield the place of every row, shard by shard.
+def map_tables(
+    run: RunLike,
+    progress: Progress | None = None,
+    *,
+    layer: int | None = None,
+    k: int | None = None,
+    raw: bool = False,
+) -> Iterator[Any]:
+    """Yield the place of every row, shard by shard; `layer`, `k` and `raw` as in `Run.labels`.
 
     Yields
     ------
@@ -56,7 +63,7 @@ def map_tables(run: RunLike, progress: Progress | None = None) -> Iterator[Any]:
         ``row``, ``name``, ``x``, ``y`` (0 to 1, from the left and from the top; null for rows
         that are quarantined), ``cluster``, and ``cluster_name`` where people named clusters.
     """
-    clustering = run.clustering()
+    clustering = run.clustering(layer, k, raw)
     with drawn_atlas(clustering.result.run, progress) as atlas:
         for table in clustering.tables():
             yield _with_places(table, atlas)

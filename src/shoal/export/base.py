@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,6 +78,9 @@ class ClusteringLike(Protocol):
     def of_representative(self) -> NDArray:
         """Cluster of each representative, shape (m,)."""
 
+    def tables(self) -> Iterator[Any]:
+        """Return what `RunLike.table` does, shard by shard."""
+
     def linkage(self) -> list[tuple[int, int, float]]:
         """Give the merges above the clusters, in the order of `ids`."""
 
@@ -112,6 +115,10 @@ class RunLike(Protocol):
     @property
     def changed(self) -> NDArray:
         """Whether the file of each row is another than was fitted, (N,) bool."""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the rows are those of a table of mixed columns."""
 
     @property
     def quarantine(self) -> Any:

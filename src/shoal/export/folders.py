@@ -16,7 +16,9 @@ import numpy as np
 
 from shoal.errors import InputError, SourceError
 from shoal.export.base import RunLike
+from shoal.export.datasets import Described
 from shoal.export.manifest import (
+    BESIDE,
     NAME,
     Journal,
     Manifest,
@@ -28,7 +30,7 @@ from shoal.export.manifest import (
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.sources import Encoded, ImageSource, Source
 from shoal.sources.pixels import to_channels
-from shoal.storage import UrlPath, fingerprint
+from shoal.storage import UrlPath, fingerprint, write_bytes
 from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable
 
@@ -54,6 +56,7 @@ def lay_out(
     k: int | None = None,
     raw: bool = False,
     changed: bool = False,
+    describe: Described | None = None,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> Outcome:
     """Lay the images of a run out by cluster: ``cluster-003/name.jpg``.
@@ -76,6 +79,8 @@ def lay_out(
     changed : bool, default False
         Lay out those files, too, that have another size or time than when they were fitted. What
         symbolic links lead to that were not there then is never laid out.
+    describe : callable, optional
+        One of `DATASETS`: returns the files that another program reads beside the images.
     on_done : callable
         Told how many more rows are done.
 
@@ -101,6 +106,7 @@ def lay_out(
         "run": str(run.path.absolute()),
         "k": run.clustering(layer, k, raw).k,
         "mode": mode,
+        **({} if describe is None else {"as": describe.__name__}),
         "quarantined": run.quarantine.to_pylist(),
     }
     plan = Manifest(head, fingerprint([head, [a.as_dict() for a in actions]]), actions, {})
@@ -121,9 +127,29 @@ def lay_out(
                 on_done(1)
         finally:
             journal.close()
-        write_manifest(folder, plan.with_facts(journal.read()))
+        before = read_manifest(folder)
+        plan = plan.with_facts(before.facts | journal.read())
+        if describe is not None:
+            laid_out = [action for action in actions if action.target in plan.facts]
+            texts = describe(folder, laid_out, run.clustering(layer, k, raw).names)
+            plan.head[BESIDE] = before.head.get(BESIDE, {})
+            left += _describe(folder, texts, plan.head[BESIDE])
+        write_manifest(folder, plan)
         journal.delete()
     return Outcome(made, len(begun), tuple(left))
+
+
+def _describe(folder: Path, texts: dict[str, str], made: dict[str, Any]) -> list[tuple[str, str]]:
+    """Write files beside the images, noting them in `made`; those in the way are left alone."""
+    left = []
+    for name, text in texts.items():
+        path, data = folder / name, text.encode()
+        if os.path.lexists(path) and not _is_as_made(path, made.get(name, digest_of(data))):
+            left.append((name, "it was changed"))
+        else:
+            write_bytes(path, data)
+            made[name] = digest_of(data)
+    return left
 
 
 def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> Outcome:
@@ -154,6 +180,11 @@ def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> O
                 continue
             remove(path, depth=2)
             removed += 1
+        for name, fact in manifest.head.get(BESIDE, {}).items():
+            if _is_as_made(folder / name, fact):
+                remove(folder / name, depth=1)
+            elif os.path.lexists(folder / name):
+                left.append((name, "it was changed"))
         _tidy(folder, manifest, left)
     return Outcome(removed, gone, tuple(left))
 
@@ -311,6 +342,11 @@ def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | N
     if "hardlink" in fact:
         return None if os.path.samefile(path, fact["hardlink"]) else "it was changed"
     return None if digest(path) == fact else "it was changed"
+
+
+def _is_as_made(path: Path, fact: dict[str, Any]) -> bool:
+    """Tell whether a file of the export's own is there as it was written."""
+    return path.is_file() and not path.is_symlink() and digest(path) == fact
 
 
 def _tidy(folder: Path, manifest: Manifest, left: list[tuple[str, str]]) -> None:

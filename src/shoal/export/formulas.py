@@ -31,6 +31,20 @@ def quote_formulas(table: Any) -> Any:
     return pa.table(columns, names=names.to_pylist())
 
 
+def unquote_formulas(table: Any) -> Any:
+    """Return a `pyarrow.Table` without the apostrophes that `quote_formulas` put before texts."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [
+        pc.replace_substring_regex(column, f"^'({_FORMULA[1:]})", r"\1")
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    return pa.table(columns, names=table.column_names)
+
+
 def _quoted(column: Any) -> Any:
     """Quote the cells of a column of texts."""
     import pyarrow as pa

@@ -20,8 +20,12 @@ from shoal.storage.nofollow import open_file
 from shoal.storage.reading import read_bytes
 
 NAME = "manifest.json"
+BESIDE = "beside"
+"""Key of the head: the files beside the images, each with its size and hash."""
+
 _JOURNAL = "manifest.journal"
 _FORMAT = 1
+_FILE = re.compile(r"[a-z]+\.(jsonl?|xml)")
 _TARGET = re.compile(r"cluster-\d{3,}(-[^/\\\x00]+)?/[^/\\\x00]+")
 
 
@@ -80,6 +84,10 @@ def read_manifest(folder: Path) -> Manifest:
             actions.append(action)
             if made is not None:
                 facts[action.target] = _checked_fact(made)
+        for name, fact in head.get(BESIDE, {}).items():
+            if not _FILE.fullmatch(name):
+                raise ValueError(f"{name!r} is no file of an export")
+            _checked_fact(fact)
         if head["mode"] not in MODES:
             raise ValueError(f"{head['mode']!r} is no mode of an export")
         return Manifest(head, head.pop("fingerprint"), actions, facts)

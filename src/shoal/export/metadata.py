@@ -56,10 +56,10 @@ def read_metadata(path: Path, names: Any | None, n_rows: int) -> tuple[Any, str]
     if n_rows > MOST_ROWS:
         raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")
     try:
-        table = pq.read_table(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
+        table = read_table_file(path)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"--metadata {path} cannot be read: {str(error)[:200]}") from error
-    by, keys = _find_names(table, names)
+    by, keys = find_names(table, names)
     if by is None and _has_row_numbers(table, n_rows):
         by, keys = _OURS, pa.array(range(n_rows), pa.int64())
     if by is not None:
@@ -91,7 +91,7 @@ def add_metadata(tables: Iterable[Any], metadata: Any) -> Iterator[Any]:
         yield labels
 
 
-def _find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
+def find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
     """Find the column that has the rows' names, and the names as they are there."""
     if names is None:
         return None, None
@@ -126,8 +126,10 @@ def _has_row_numbers(table: Any, n_rows: int) -> bool:
     return bool(inside and pc.count_distinct(table[_OURS]).as_py() == table.num_rows)
 
 
-def _read_csv(path: Path) -> Any:
-    """Read a CSV file, its delimiter found in its first line."""
+def read_table_file(path: Path) -> Any:
+    """Read a Parquet file, or else a CSV file, its delimiter found in its first line."""
+    if path.suffix.lower() in _PARQUET:
+        return pq.read_table(path)
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline()
     delimiter = max(",;\t|", key=first.count)

@@ -6,17 +6,20 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.export.base import RunLike
 from shoal.sources import Source, thumbnails
 
 LARGEST = 64
 _PHOTO, _FEW = 112, 24
 _LOSSLESS = 32
 _QUALITIES = (82, 66, 50)
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -91,3 +94,23 @@ def _encode(image: Image.Image, form: str, **options: int | bool) -> bytes:
 def _address(data: bytes, kind: str) -> str:
     """Write bytes as an address that holds them."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def picture_column(run: RunLike, rows: NDArray[np.int64]) -> Any:
+    """Return small pictures of rows as an Arrow array of `bytes` and `path`; None without images.
+
+    The struct is that of Hugging Face's and Embedding Atlas's image columns.
+    """
+    import pyarrow as pa
+
+    source = run.source
+    if source.kind != "images":
+        return None
+    side, cells = tile_side(source, 1), []
+    for start in range(0, len(rows), _AT_ONCE):
+        for tile in make_tiles(source, rows[start : start + _AT_ONCE].tolist(), side):
+            image = Image.fromarray(tile[..., 0] if tile.shape[2] == 1 else tile)
+            small = side <= _LOSSLESS
+            data = _encode(image, "PNG") if small else _encode(image, "JPEG", quality=_QUALITIES[0])
+            cells.append({"bytes": data, "path": None})
+    return pa.array(cells, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))

@@ -1,0 +1,156 @@
+"""Images by cluster as other programs take them in: the file that each of them reads beside them.
+
+Each function gets the images that were laid out and returns the text of every file, by name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+from PIL import Image
+
+from shoal.export.base import cluster_folder
+from shoal.export.plan import Action
+
+Described = Callable[[Path, Sequence[Action], Mapping[int, str]], dict[str, str]]
+
+
+def coco(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> dict[str, str]:
+    """Return COCO annotations: a category a cluster, a box as large as its image for each.
+
+    https://cocodataset.org/#format-data
+    """
+    pictures, boxes = [], []
+    for image in images:
+        with Image.open(folder / image.target) as opened:
+            width, height = opened.size
+        size = {"width": width, "height": height}
+        pictures.append({"id": image.row, "file_name": image.target, **size})
+        box = {
+            "id": image.row + 1,  # pycocotools takes an annotation 0 for none
+            "image_id": image.row,
+            "category_id": image.cluster,
+            "bbox": [0, 0, width, height],
+            "area": width * height,
+            "iscrowd": 0,
+            "segmentation": [],
+            "score": _rounded(image.confidence),
+        }
+        boxes.append(box)
+    categories = [
+        {"id": cluster, "name": name, "supercategory": "cluster"}
+        for cluster, name in _classes(images, names).items()
+    ]
+    found = {"images": pictures, "annotations": boxes, "categories": categories}
+    return {"annotations.json": json.dumps(found)}
+
+
+def huggingface(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> dict[str, str]:
+    """Return the metadata of an ``imagefolder``, a JSON object a line.
+
+    https://huggingface.co/docs/datasets/image_dataset#imagefolder
+    """
+    classes = _classes(images, names)
+    lines = [
+        json.dumps(
+            {
+                "file_name": image.target,
+                "cluster": image.cluster,
+                "cluster_name": classes[image.cluster],
+                "confidence": _rounded(image.confidence),
+                "outlier": image.outlier,
+                "row": image.row,
+                "name": image.name,
+            }
+        )
+        for image in images
+    ]
+    return {"metadata.jsonl": "\n".join(lines) + "\n"}
+
+
+def label_studio(
+    folder: Path, images: Sequence[Action], names: Mapping[int, str]
+) -> dict[str, str]:
+    """Return tasks with the cluster as a prediction, and the labelling interface they go with.
+
+    https://labelstud.io/guide/predictions
+    """
+    classes = _classes(images, names)
+    tasks = [_task(folder.name, image, classes[image.cluster]) for image in images]
+    choices = "".join(f"\n    <Choice value={quoteattr(name)}/>" for name in classes.values())
+    interface = (
+        '<View>\n  <Image name="image" value="$image"/>\n'
+        f'  <Choices name="cluster" toName="image">{choices}\n  </Choices>\n</View>\n'
+    )
+    return {"tasks.json": json.dumps(tasks), "interface.xml": interface}
+
+
+def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
+    """Return a task of Label Studio; its files lie below the folder above the export's."""
+    result = {
+        "from_name": "cluster",
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": [name]},
+    }
+    path = quote(f"{folder}/{image.target}")
+    return {
+        "data": {
+            "image": f"/data/local-files/?d={path}",
+            "row": image.row,
+            "name": image.name,
+        },
+        "predictions": [
+            {
+                "model_version": "shoal",
+                "score": _rounded(image.confidence),
+                "result": [result],
+            }
+        ],
+    }
+
+
+def fiftyone(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> dict[str, str]:
+    """Return a ``FiftyOneImageClassificationDataset``: labels, and where their images lie.
+
+    https://docs.voxel51.com/user_guide/import_datasets.html
+    """
+    classes = _classes(images, names)
+    # Its keys are paths without their extensions, by which two images could be called alike.
+    keys = {f"row-{image.row}": image for image in images}
+    labels = {
+        key: {
+            "label": classes[image.cluster],
+            "confidence": _rounded(image.confidence),
+            "attributes": {"cluster": image.cluster, "outlier": image.outlier},
+        }
+        for key, image in keys.items()
+    }
+    return {
+        "labels.json": json.dumps({"classes": None, "labels": labels}),
+        "data.json": json.dumps({key: image.target for key, image in keys.items()}),
+    }
+
+
+DATASETS: dict[str, Described] = {
+    "coco": coco,
+    "huggingface": huggingface,
+    "label-studio": label_studio,
+    "fiftyone": fiftyone,
+}
+
+
+def _classes(images: Sequence[Action], names: Mapping[int, str]) -> dict[int, str]:
+    """Return what each cluster is called; those without a name as their folders are."""
+    clusters = sorted({image.cluster for image in images})
+    return {cluster: names.get(cluster) or cluster_folder(cluster) for cluster in clusters}
+
+
+def _rounded(confidence: float) -> float:
+    """Round a confidence: float32 has no more digits."""
+    return round(confidence, 6)

@@ -1,0 +1,141 @@
+"""Every form in which a run can be exported, behind one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import InputError, RunError
+from shoal.export.base import RunLike, refuse_existing
+from shoal.export.beside import beside
+from shoal.export.datasets import DATASETS
+from shoal.export.folders import Outcome, lay_out
+from shoal.export.pictures import picture_column
+from shoal.export.plan import Mode
+from shoal.export.report import write_report
+from shoal.export.tables import write_labels
+from shoal.sources.mixed import TableSource
+
+FOLDERS = ("folders", *DATASETS)
+"""Forms that lay images out in a folder."""
+
+FILES = {"csv": "csv", "parquet": "parquet", "html": "html", "atlas": "parquet"}
+"""Forms of one file, with its ending."""
+
+FORMS = (*FOLDERS, *FILES)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: `path` of the file or folder, what was done, what should be known."""
+
+    path: Path
+    outcome: Outcome | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def export(
+    run: RunLike,
+    to: Path,
+    form: str,
+    places: Callable[..., Iterable[Any]],
+    *,
+    layer: int | None = None,
+    k: int | None = None,
+    raw: bool = False,
+    mode: Mode = "copy",
+    changed: bool = False,
+    force: bool = False,
+    quoted: bool = False,
+    on_done: Callable[[int], None] = lambda count: None,
+) -> Exported:
+    """Write the clusters of a run in one of `FORMS`.
+
+    Parameters
+    ----------
+    run : Run
+    to : Path
+        A folder; for one file also its name.
+    form : str
+    places : callable
+        Returns the tables of the map for a `layer`, `k` and `raw`.
+    layer, k, raw : optional
+        Which clusters, as in `Run.labels`.
+    mode, changed, on_done : optional
+        As in `lay_out`.
+    force, quoted : bool, default False
+        As in `write_labels`.
+
+    Raises
+    ------
+    InputError
+        For another form, or rows or a place that it does not go with.
+    """
+    if form not in FORMS:
+        raise InputError(f"no form {form!r} of an export: give one of {', '.join(FORMS)}")
+    if quoted and form != "csv":
+        raise InputError(f"quotes around formulas go with csv, not with {form}: leave them out")
+    cut: dict[str, Any] = {"layer": layer, "k": k, "raw": raw}
+    if form in FOLDERS:
+        describe = DATASETS.get(form)
+        done = lay_out(
+            run, to, mode=mode, **cut, changed=changed, describe=describe, on_done=on_done
+        )
+        return Exported(to, done)
+    ending = f".{FILES[form]}"
+    stem = {"html": "report", "atlas": "atlas"}.get(form, "labels")
+    path = to if to.suffix.lower() == ending and not to.is_dir() else to / f"{stem}{ending}"
+    if form == "html":
+        write_report(run, path, **cut, force=force)
+        return Exported(path)
+    remarks: list[str] = []
+    if form == "atlas":
+        refuse_existing(path, force)  # before a map is drawn
+        tables: Iterable[Any] = map(partial(_for_atlas, run), places(**cut))
+    else:
+        tables = _beside(run, run.clustering(**cut).tables(), form, changed, remarks)
+    write_labels(tables, path, force=force, quoted=quoted)
+    return Exported(path, None, tuple(remarks))
+
+
+def _for_atlas(run: RunLike, table: Any) -> Any:
+    """Return places as Embedding Atlas draws them: y upwards, clusters as text, small pictures.
+
+    https://apple.github.io/embedding-atlas/tool.html
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.filter(pc.is_valid(table["x"]))
+    table = table.set_column(table.column_names.index("y"), "y", pc.subtract(1.0, table["y"]))
+    number = pc.cast(table["cluster"], pa.string())
+    named = table["cluster_name"] if "cluster_name" in table.column_names else None
+    names = number if named is None else pc.coalesce(pc.cast(named, pa.string()), number)
+    table = table.drop_columns([] if named is None else ["cluster_name"])
+    table = table.append_column("cluster_name", names)
+    pictures = picture_column(run, table["row"].to_numpy())
+    return table if pictures is None else table.append_column("image", pictures)
+
+
+def _beside(
+    run: RunLike, tables: Iterable[Any], form: str, changed: bool, remarks: list[str]
+) -> Iterator[Any] | Iterable[Any]:
+    """Put the rows of a table beside their labels, if they are still there."""
+    if not run.is_table:
+        return tables
+    try:
+        source = run.source
+    except RunError as error:
+        remarks.append(f"{error}; labels alone are written")
+        return tables
+    if not changed and run.changed.any():
+        remarks.append(
+            f"{source.description} has another size or time than when it was fitted; labels alone "
+            "are written: fit it again, or give --changed to put its rows beside them all the same"
+        )
+        return tables
+    typed = form == "parquet"
+    return beside(tables, source, typed=typed) if isinstance(source, TableSource) else tables
