@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 import shoal
-from shoal.explore.editing import _OPERATIONS
+from shoal.explore.editing import OPERATIONS
 from shoal.explore.metadata import make_metadata
-from shoal.explore.serve import _LOOKING, _SENDING, static_files
+from shoal.explore.routes import LOOKING, SENDING
+from shoal.explore.serve import static_files
 
 ODD = (
     "", "0", "1", "-1", "5", "599", "600", "1e9", "9" * 30, "NaN", "inf", "null", "true", "None",
@@ -108,7 +109,7 @@ def test_no_request_is_our_fault_and_nothing_else_is_read(kind, seed, ask, watch
     watched.clear()
     answers = {}
     for _ in range(250):
-        path = draw.choice([*_LOOKING, *_LOOKING, "nothing", "map/../run", "%2e%2e/run"])
+        path = draw.choice([*LOOKING, *LOOKING, "nothing", "map/../run", "%2e%2e/run"])
         query = {
             name: draw.choice([*ODD, *known]) for name in draw.sample(NAMES, draw.randrange(6))
         }
@@ -119,14 +120,14 @@ def test_no_request_is_our_fault_and_nothing_else_is_read(kind, seed, ask, watch
         if answer.status_code >= 400:
             assert set(answer.json()) == {"error"}
     for _ in range(200):
-        path = draw.choice(list(_SENDING))
+        path = draw.choice(list(SENDING))
         names = (*NAMES, "op", "area", "where", "into", "name", "note", "mark", "parts", "to")
         names += ("author", "seen", "words", "locked", "a", "b", "n", "right", "wrong")
         body = {name: value(draw) for name in draw.sample(names, draw.randrange(6))}
         if path == "sets" and draw.random() < 0.5:
             body = {"where": [condition(draw) for _ in range(draw.randrange(1, 3))]}
         if draw.random() < 0.7:
-            body["op"] = draw.choice(list(_OPERATIONS))
+            body["op"] = draw.choice(list(OPERATIONS))
             body["cluster"] = draw.choice([0, 1, 2, 3])
         data = json.dumps(body).encode()
         if draw.random() < 0.1:

@@ -26,6 +26,7 @@ from shoal.cli import (
     layers,
     make_tiles,
     map,
+    mcp,
     methods,
     palette,
     plot,
@@ -144,6 +145,7 @@ app.command("palette")(palette.palette)
 app.add_typer(encoder.encoder, name="encoder")
 app.command("info")(info.info)
 app.command("explore", cls=EngineOptions)(explore.explore)
+app.command("mcp")(mcp.mcp)
 app.command("demo")(demo.demo)
 app.command("make-tiles")(make_tiles.make_tiles)
 app.command("version")(version.version)

@@ -33,15 +33,15 @@ def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
     given = asked.json()
     op = given.get("op")
-    if not isinstance(op, str) or op not in _OPERATIONS:
-        raise InputError(f"op {str(op)[:40]!r}: give one of {', '.join(_OPERATIONS)}")
+    if not isinstance(op, str) or op not in OPERATIONS:
+        raise InputError(f"op {str(op)[:40]!r}: give one of {', '.join(OPERATIONS)}")
     how = {
         "author": _text(given, "author", 80) or "",
         "seen": _whole(given, "seen", None),
         "token": _text(given, "token", 80),
     }
     names = _names(explorer)
-    entry = _OPERATIONS[op](explorer, given, how)
+    entry = OPERATIONS[op](explorer, given, how)
     counts = _counts(explorer)
     one = given.get("n") in (None, 1)
     what = {"undo": counts["redo"], "redo": counts["undo"]}.get(op) if one else None
@@ -207,7 +207,7 @@ def _start(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> En
     return explorer.curation.start_from(k=_needed(given, "k"), **how)
 
 
-_OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entry]] = {
+OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entry]] = {
     "merge": _merge,
     "split": _split,
     "move": _move,
@@ -233,7 +233,7 @@ _OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entr
 
 
 def _text(given: dict[str, Any], name: str, most: int) -> str | None:
-    """Give a text of a body, None where there is none."""
+    """Return a text of a body, None where there is none."""
     value = given.get(name)
     if value is None:
         return None
@@ -243,7 +243,7 @@ def _text(given: dict[str, Any], name: str, most: int) -> str | None:
 
 
 def _whole(given: dict[str, Any], name: str, default: int | None) -> int | None:
-    """Give a whole number of a body."""
+    """Return a whole number of a body."""
     value = given.get(name)
     if value is None:
         return default
@@ -253,7 +253,7 @@ def _whole(given: dict[str, Any], name: str, default: int | None) -> int | None:
 
 
 def _needed(given: dict[str, Any], name: str) -> int:
-    """Give a whole number that has to be there."""
+    """Return a whole number that has to be there."""
     value = _whole(given, name, None)
     if value is None:
         raise InputError(f"{name} is missing: give a whole number")
@@ -261,7 +261,7 @@ def _needed(given: dict[str, Any], name: str) -> int:
 
 
 def _ids(given: dict[str, Any], name: str) -> list[int]:
-    """Give a list of whole numbers of a body."""
+    """Return a list of whole numbers of a body."""
     value = given.get(name, [])
     good = isinstance(value, list) and len(value) <= 100_000
     if not good or not all(type(v) is int and 0 <= v < 1 << 40 for v in value):

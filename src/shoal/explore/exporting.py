@@ -33,7 +33,7 @@ _ACROSS = 20
 
 
 def export(explorer: Explorer, asked: Asked) -> Response:
-    """Give rows of a set as a file to keep."""
+    """Return rows of a set as a file to keep."""
     form = asked.text("as", FORMS, "csv")
     k, name = asked.k(explorer), asked.set(explorer)
     order = asked.text("order", ORDERS, "tree")
@@ -43,7 +43,9 @@ def export(explorer: Explorer, asked: Asked) -> Response:
         raise InputError("no rows: there is nothing to export")
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", explorer.run.path.name.removesuffix(".shoal"))
     if form == "sheet":
-        return _sheet(explorer, rows, stem)
+        first = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
+        headers = _kept(f"{stem}-sheet.png")
+        return Response(sheet(explorer, first.tolist()), media_type="image/png", headers=headers)
     if form == "folders":
         return _folders(explorer, rows, k, stem)
     tables = _tables(explorer, rows, k)
@@ -59,7 +61,7 @@ def export(explorer: Explorer, asked: Asked) -> Response:
 
 
 def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
-    """Give the rows as tables, some at a time: row, name, cluster and so on."""
+    """Return the rows as tables, some at a time: row, name, cluster and so on."""
     import pyarrow as pa
 
     cut, atlas = explorer.cut(k), explorer.atlas
@@ -81,7 +83,7 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
 
 
 def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str) -> Response:
-    """Give images in a zip file, in a folder for each cluster."""
+    """Return images in a zip file, in a folder for each cluster."""
     if explorer.pictures is None:
         raise InputError(explorer.source_trouble or "the rows are no images")
     if len(rows) > MOST_FILES:
@@ -129,7 +131,7 @@ def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
 
 
 def _free(path: str, row: int, taken: set[str]) -> str:
-    """Give a name that is not taken, whatever the case of its letters."""
+    """Return a name that is not taken, whatever the case of its letters."""
     if path.lower() in taken:
         stem, dot, ending = path.rpartition(".")
         path = f"{stem}~{row}{dot}{ending}" if dot else f"{path}~{row}"
@@ -137,18 +139,16 @@ def _free(path: str, row: int, taken: set[str]) -> str:
     return path
 
 
-def _sheet(explorer: Explorer, rows: Ordered, stem: str) -> Response:
-    """Give a contact sheet of the first images."""
+def sheet(explorer: Explorer, rows: list[int]) -> bytes:
+    """Draw a contact sheet of some rows, line by line, as PNG."""
     if explorer.pictures is None:
         raise InputError(explorer.source_trouble or "the rows are no images")
-    shown = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
-    across = min(_ACROSS, max(1, int(np.ceil(len(shown) ** 0.5))))
-    data = explorer.pictures.sheet(shown.tolist(), across, 96)
-    return Response(data, media_type="image/png", headers=_kept(f"{stem}-sheet.png"))
+    across = min(_ACROSS, max(1, int(np.ceil(len(rows) ** 0.5))))
+    return explorer.pictures.sheet(rows, across, 96)
 
 
 def _kept(name: str) -> dict[str, str]:
-    """Give the header that makes a browser keep an answer as a file."""
+    """Return the header that makes a browser keep an answer as a file."""
     return {"content-disposition": f'attachment; filename="{name}"'}
 
 

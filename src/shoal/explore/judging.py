@@ -26,7 +26,7 @@ _TYPICAL = 12
 
 
 def overview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give the most typical rows of some clusters: ``clusters=3,17``."""
+    """Return the most typical rows of some clusters: ``clusters=3,17``."""
     k = asked.k(explorer)
     each = asked.whole("each", 1, _MOST_EACH, 12)
     ids = asked.numbers("clusters", _MOST_LINES)
@@ -41,7 +41,7 @@ def overview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 
 
 def review(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give the questions whose answers would gain most."""
+    """Return the questions whose answers would gain most."""
     seq = explorer.curation.refresh()
     queue = explorer.questions()[:_QUESTIONS]
     shown = [
@@ -144,7 +144,7 @@ def _names(explorer: Explorer, cut: Cut) -> dict[str, str]:
 
 
 def _side(explorer: Explorer, asked: Asked, name: str) -> tuple[Cut, int | None]:
-    """Give one of two cuts to compare."""
+    """Return one of two cuts to compare."""
     if asked.query.get(name, "edited") == "edited":
         return explorer.cut(None), None
     k = asked.whole(name, 1, explorer.atlas.result.tree.n_leaves)

@@ -99,7 +99,7 @@ def clusters(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 
 
 def rows(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give a page of a set in an order."""
+    """Return a page of a set in an order."""
     k, name = asked.k(explorer), asked.set(explorer)
     order = asked.text("order", ORDERS, "typical")
     seed = asked.whole("seed", 0, 1 << 30, 0)
@@ -176,7 +176,7 @@ def _check_area(explorer: Explorer, area: Any) -> None:
 
 
 def thumbs(explorer: Explorer, asked: Asked) -> Response:
-    """Give small pictures of some rows, side by side."""
+    """Return small pictures of some rows, side by side."""
     pictures = _pictures(explorer)
     found = asked.rows(explorer, _MOST_THUMBS)
     sides = (pictures.side,) if pictures.small else SIDES
@@ -186,7 +186,7 @@ def thumbs(explorer: Explorer, asked: Asked) -> Response:
 
 
 def values(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give the numbers of some rows of vectors, and what is usual, to draw them."""
+    """Return the numbers of some rows of vectors, and what is usual, to draw them."""
     if explorer.numbers is None:
         raise InputError(explorer.source_trouble or "the rows are images: they have pictures")
     found = {row: explorer.numbers.row(row) for row in asked.rows(explorer, _MOST_THUMBS)}
@@ -194,14 +194,14 @@ def values(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 
 
 def image(explorer: Explorer, asked: Asked) -> Response:
-    """Give one image as large as it is."""
+    """Return one image as large as it is."""
     row = asked.whole("row", 0, explorer.atlas.n_rows - 1)
     data, kind = _pictures(explorer).picture(row)
     return Response(data, media_type=kind, headers=_FOREVER)
 
 
 def mean(explorer: Explorer, asked: Asked) -> Response:
-    """Give the mean image of a set."""
+    """Return the mean image of a set."""
     seats = explorer.chosen(asked.set(explorer)).seats
     if not len(seats):
         raise InputError("no rows: there is no mean of them")
@@ -212,7 +212,7 @@ def mean(explorer: Explorer, asked: Asked) -> Response:
 
 
 def _pictures(explorer: Explorer) -> Any:
-    """Give the pictures, or say why there are none."""
+    """Return the pictures, or say why there are none."""
     if explorer.pictures is None:
         said = explorer.source_trouble or "the rows are no images: they have no pictures"
         raise InputError(said)
@@ -249,7 +249,7 @@ def map_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 
 
 def _tile(explorer: Explorer, asked: Asked) -> tuple[int, int, int]:
-    """Give zoom, x and y of a tile that is asked for."""
+    """Return zoom, x and y of a tile that is asked for."""
     if not explorer.atlas.has_map:
         raise InputError("the map is not drawn yet: wait a moment")
     zoom = asked.whole("z", 0, DEEPEST)

@@ -32,8 +32,9 @@ def make_explorer(
     metadata: Path | None = None,
     engine: Sequence[str] = ("local",),
     progress: Progress | None = None,
+    draw: bool = True,
 ) -> tuple[Explorer, Drawing | None]:
-    """Make the explorer of a run, and begin to draw its map where it has none.
+    """Return the explorer of a run, and `draw` its map in the background where it has none.
 
     A run that does not lie on a disk is explored without edits.
     """
@@ -42,7 +43,7 @@ def make_explorer(
     prepare_leaves(folder, home, progress)
     no_edits = read_only or isinstance(folder.path, UrlPath)
     explorer = Explorer(run, home, no_edits, other, beside(run, metadata))
-    if explorer.atlas.has_map:
+    if explorer.atlas.has_map or not draw:
         return explorer, None
     return explorer, Drawing(run.path, home, explorer.progress.update, engine)
 

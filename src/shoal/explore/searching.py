@@ -24,7 +24,7 @@ _MOST_TEXT = 300
 
 
 def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give the rows nearest to an image that was sent, and the cluster it would go to.
+    """Return the rows nearest to an image that was sent, and the cluster it would go to.
 
     `likeness` is the share of the rows like those fitted that lie as far out; None for a run of an
     earlier version.
@@ -61,7 +61,7 @@ def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 
 
 def words(explorer: Explorer, asked: Asked) -> dict[str, Any]:
-    """Give the rows that fit some words best: ``{"words": "a red kite"}``."""
+    """Return the rows that fit some words best: ``{"words": "a red kite"}``."""
     text = asked.json().get("words")
     if not isinstance(text, str) or not text.strip() or len(text) > _MOST_TEXT:
         raise InputError(f"words: give a text of at most {_MOST_TEXT} characters")
@@ -84,7 +84,7 @@ def words(explorer: Explorer, asked: Asked) -> dict[str, Any]:
 def _fitting(
     explorer: Explorer, direction: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Give the rows farthest along a direction, among those of the farthest representatives."""
+    """Return the rows farthest along a direction, among those of the farthest representatives."""
     atlas = explorer.atlas
     along = np.where(atlas.counts > 0, atlas.vectors @ direction, -np.inf)
     leaves = np.argsort(-along, kind="stable")[:_FOUND]
@@ -102,7 +102,7 @@ def _fitting(
 def _nearest(
     explorer: Explorer, vector: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Give the nearest rows among those of the nearest representatives."""
+    """Return the nearest rows among those of the nearest representatives."""
     atlas = explorer.atlas
     leaves, away = nearest_of(vector, atlas.vectors, min(_LEAVES, len(atlas.vectors)))
     ranges = [
@@ -118,7 +118,7 @@ def _nearest(
 
 
 def _ending(data: bytes) -> str:
-    """Give the ending of an image file, by its first bytes."""
+    """Return the ending of an image file, by its first bytes."""
     ending = extension_of(data)
     if not ending:
         raise InputError(f"this is no image file: give one of {READ}")

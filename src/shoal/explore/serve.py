@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 import uvicorn
@@ -19,12 +19,12 @@ from starlette.routing import Route
 
 from shoal.core.text import encodable
 from shoal.errors import InputError, SettingError
-from shoal.explore import columns, editing, exporting, judging, looking, searching
-from shoal.explore.answers import refusal
+from shoal.explore.answers import JsonAnswer, refusal
 from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
 from shoal.explore.explorer import Explorer
 from shoal.explore.guard import App, Guard
+from shoal.explore.routes import LOOKING, SENDING, openapi
 
 LOCAL = "127.0.0.1"
 _TYPES = {
@@ -33,40 +33,6 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "png": "image/png",
     "svg": "image/svg+xml",
-}
-_LOOKING: dict[str, Callable[..., Any]] = {
-    "run": looking.run_facts,
-    "clusters": looking.clusters,
-    "rows": looking.rows,
-    "row": looking.row,
-    "thumbs": looking.thumbs,
-    "values": looking.values,
-    "columns": columns.columns,
-    "image": looking.image,
-    "mean": looking.mean,
-    "quarantine": looking.quarantine,
-    "metadata": looking.metadata,
-    "map": looking.map_facts,
-    "map/tile": looking.tile,
-    "map/mosaic": looking.mosaic,
-    "map/at": looking.at,
-    "map/held": looking.held,
-    "map/bounds": looking.bounds,
-    "edits": editing.history,
-    "export": exporting.export,
-    "overview": judging.overview,
-    "review": judging.review,
-    "quiz": judging.quiz,
-    "suggestions": judging.suggestions,
-    "compare": judging.compared,
-}
-_SENDING: dict[str, Callable[..., Any]] = {
-    "sets": looking.choose,
-    "edits": editing.edit,
-    "preview": editing.preview,
-    "recluster": editing.recluster,
-    "search": searching.search,
-    "words": searching.words,
 }
 
 
@@ -98,12 +64,13 @@ def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
         Route("/", file),
         Route("/static/{name:path}", file),
         Route("/api/events", (events or Events(explorer)).answer),
+        Route("/api/openapi.json", lambda _request: JsonAnswer(openapi())),
     ]
-    routes += [Route(f"/api/{name}", endpoint(explorer, a)) for name, a in _LOOKING.items()]
-    routes += [
-        Route(f"/api/{name}", endpoint(explorer, answer), methods=["POST"])
-        for name, answer in _SENDING.items()
-    ]
+    for method, calls in (("GET", LOOKING), ("POST", SENDING)):
+        routes += [
+            Route(f"/api/{name}", endpoint(explorer, call.answer), methods=[method])
+            for name, call in calls.items()
+        ]
     return Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
 
 

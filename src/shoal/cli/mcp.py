@@ -1,0 +1,36 @@
+"""``shoal mcp``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from shoal.cli.edits import author_name
+from shoal.cli.options import RunArgument
+from shoal.cli.runs import open_run
+
+
+def mcp(
+    run: RunArgument,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
+    author: Annotated[
+        str | None,
+        typer.Option(
+            "--author",
+            metavar="NAME",
+            help="Who the log says edits; by default you, with an assistant.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Let an assistant look at a run and edit it, by the Model Context Protocol.
+
+    The assistant's program starts this command and talks to it by its input and output. It can do
+    what the page can: list clusters, see images, answer the review, edit and undo.
+    """
+    from shoal.explore.mcp import make_mcp
+    from shoal.explore.page import make_explorer
+
+    explorer, _ = make_explorer(open_run(run), read_only, draw=False)
+    make_mcp(explorer, author or f"{author_name()}, by an assistant").run()
