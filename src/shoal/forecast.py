@@ -13,7 +13,7 @@ from shoal.core.coded import LISTED
 from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH
-from shoal.features import Projection
+from shoal.features import Projection, unreduced
 from shoal.planning import LOOKED_AT_MOST, ONCE, Plan
 from shoal.stages import features
 from shoal.stages.base import is_read, keeps_numbers
@@ -57,7 +57,7 @@ def calibrate(plan: Plan) -> Rates:
 
     What is read was perhaps read before and lies in the system's cache: a disk may be slower.
     """
-    source, encoder = plan.source, plan.encoder
+    source, encoder = plan.source, unreduced(plan.encoder)  # steps are not fitted yet
     encoder.setup()
     place = np.random.default_rng(0)
     at = int(place.integers(0, source.n_rows))
@@ -117,11 +117,11 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     together = max(1.0, _SHARED * plan.workers)
     kept = plan.added is None and features.is_kept(plan.source, plan.encoder)
     encoding = 1 / rates.read + 1 / rates.encode
-    numbers = keeps_numbers(plan.source)
+    numbers, fits = keeps_numbers(plan.source), plan.encoder.needs.passes
     read = 0 if numbers else 1 / rates.read
     passes = {
         "index": n * is_read(plan.source) / rates.read,
-        "features": n * (read + 1 / rates.encode + d * d / rates.product),
+        "features": n * ((1 + fits) * (read + 1 / rates.encode) + d * d / rates.product),
         "project": n * ((0 if kept else encoding) + 2 / rates.project + _SMALL),
         "summarise": n * _SMALL if m == n else _summarising(n, m, rates),
         "tree": _tree(m, rates),

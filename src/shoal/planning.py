@@ -229,7 +229,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     needs = _on_engine(needs, settings)
     needs, members = _with_members(needs, source, settings.memory)
     kept, encoded = keeps_numbers(source), features.is_kept(source, encoder)
-    passes = 1 if kept else is_read(source) + 1 + (not encoded)
+    passes = 1 if kept else is_read(source) + 1 + (not encoded) + encoder.needs.passes
     return Plan(
         encoder,
         said,

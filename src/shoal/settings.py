@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from shoal.core.chain import STEPS, join_chain, split_chain
 from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
@@ -212,7 +213,7 @@ _FEATURES = (
 _NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FEATURES_RULE = (
     f"one of {', '.join(_FEATURES)}, an encoder of shoal encoder list, or a network: onnx:FILE, "
-    "timm:NAME, torchvision:NAME or open_clip:NAME"
+    "timm:NAME, torchvision:NAME or open_clip:NAME; then steps such as +standard, +svd:100"
 )
 
 
@@ -243,6 +244,12 @@ def _parse_parameters(value: Any) -> tuple[str, ...]:
 
 def _parse_features(name: str, value: Any) -> str:
     """Parse the setting `features`; files get their absolute paths."""
+    base, steps = split_chain(str(value))
+    if steps:
+        return join_chain(_parse_features(name, base), steps)
+    first, plus, rest = base.partition("+")
+    if plus and first.partition(":")[0] not in _NETWORKS:
+        raise SettingError(f"{name} {value!r}: give steps out of {', '.join(STEPS)}; got {rest!r}")
     spec = parse_spec(str(value))
     if spec.kind not in _NETWORKS or not spec.what:
         return _word(name, value, (*_FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)

@@ -10,6 +10,7 @@ from shoal.features.learned import Learned
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.projection import COMPONENTS, Moments, Projection, fit_projection
+from shoal.features.reduced import Reduced, unreduced
 from shoal.features.vectors import Vectors
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "Photo",
     "Pixels",
     "Projection",
+    "Reduced",
     "Vectors",
     "Worded",
     "choose_encoder",
     "fit_projection",
+    "unreduced",
 ]

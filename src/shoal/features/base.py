@@ -31,6 +31,8 @@ class Needs:
         Bytes that it takes once, however many workers there are: its weights.
     dear
         Whether it takes so long a row that the features are kept, whatever room they take.
+    passes
+        About how often all rows are read before the first one is encoded for good.
     """
 
     wanted: Wanted | None = None
@@ -38,6 +40,7 @@ class Needs:
     scratch: int = 0
     shared: int = 0
     dear: bool = False
+    passes: int = 0
 
 
 @runtime_checkable

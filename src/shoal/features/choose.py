@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.chain import join_chain, split_chain
 from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import Spec, parse_spec
 from shoal.errors import SettingError
@@ -21,6 +22,7 @@ from shoal.features.learned import METHODS as LEARNED
 from shoal.features.learned import Learned
 from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
+from shoal.features.reduced import reduced
 from shoal.features.shapes import is_plain
 from shoal.features.shown import COMPARED, is_weak, shown_splits, shows_more
 from shoal.features.vectors import Vectors
@@ -59,7 +61,8 @@ def choose_encoder(
     name : str
         One of `CHOICES`: ``auto``, ``photo``, ``autoencoder`` …;
         a known encoder that is on this machine, such as ``dinov2-small``; or a network, see
-        `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` …
+        `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` … Steps may follow: ``pixels+svd:100``, see
+        `core.chain`.
     source : Source
         Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
         table.
@@ -81,6 +84,12 @@ def choose_encoder(
     InputError
         When a network cannot be used, or a known encoder is not on this machine.
     """
+    base, chain = split_chain(name)
+    if chain:
+        encoder, said = choose_encoder(base, source, look, encode)
+        images = source.kind == "images"
+        size = getattr(source, "typical_size", source.shape[:2]) if images else source.shape
+        return reduced(encoder, chain, size), f"{said} Then {join_chain('', chain)[1:]}."
     spec = parse_spec(name)
     if name not in (*CHOICES, *KNOWN_ENCODERS) and not (spec.kind in NETWORKS and spec.what):
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.wanted import Wanted
 from shoal.features.base import Needs
 from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
 _LONGEST = 32
-_MOST = 3 * _LONGEST**2  # values a row, whatever the number of channels
+_MOST = 3 * _LONGEST**2  # values a row, where there are more than three channels
 _MOST_CHANNELS = _MOST // 4**2  # more are averaged with their neighbours
 
 
@@ -27,6 +28,8 @@ class Pixels:
     ----------
     shape : tuple of int
         ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
+    longest : int, default 32
+        Pixels of a side that stay, of grey and RGB.
 
     Raises
     ------
@@ -35,6 +38,7 @@ class Pixels:
     """
 
     shape: tuple[int, int, int]
+    longest: int = _LONGEST
 
     def __post_init__(self) -> None:
         check_shape(self.shape)
@@ -53,8 +57,9 @@ class Pixels:
     def grid(self) -> tuple[int, int]:
         """Values down and across."""
         height, width, _ = self.shape
-        longest = _LONGEST if is_plain(self.shape[2]) else int((_MOST / self._channels) ** 0.5)
-        return min(height, longest, _LONGEST), min(width, longest, _LONGEST)
+        many = min(_LONGEST, int((_MOST / self._channels) ** 0.5))
+        longest = self.longest if is_plain(self.shape[2]) else many
+        return min(height, longest), min(width, longest)
 
     @property
     def _channels(self) -> int:
@@ -69,12 +74,13 @@ class Pixels:
 
     @property
     def needs(self) -> Needs:
-        """Nothing: any pixels will do."""
-        return Needs()
+        """Any pixels will do, unless more of them stay than usual."""
+        return Needs() if self.longest == _LONGEST else Needs(Wanted(self.shape[:2]))
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""
-        return {"name": self.name, "version": 1, "shape": list(self.shape)}
+        longest = {} if self.longest == _LONGEST else {"longest": self.longest}
+        return {"name": self.name, "version": 1, "shape": list(self.shape), **longest}
 
     def setup(self) -> None:
         """Nothing to load."""

@@ -288,7 +288,7 @@ def fit_projection(
     kept = values > _SMALLEST * values[0]
     values, vectors = values[kept], vectors[:, kept]
     divisors = (values + _NOISE * values[0]) ** whiten
-    return Projection(moments.mean, vectors * (_signs(vectors) / divisors), values)
+    return Projection(moments.mean, vectors * (signs(vectors) / divisors), values)
 
 
 def _rounding(moments: Moments) -> float:
@@ -296,7 +296,7 @@ def _rounding(moments: Moments) -> float:
     return float((moments.mean**2).sum()) * 1e-28
 
 
-def _signs(vectors: NDArray) -> NDArray:
+def signs(vectors: NDArray) -> NDArray:
     """±1 a column, such that its entry of greatest size comes out positive."""
     size = np.abs(vectors)
     # the first that is as great as the greatest up to rounding: ties do not turn with rounding

@@ -26,6 +26,8 @@ class Vectors:
     ----------
     n : int
         Length of one row.
+    widest : int, default 4096
+        Numbers that a longer row is shortened to.
 
     References
     ----------
@@ -34,6 +36,7 @@ class Vectors:
     """
 
     n: int
+    widest: int = WIDEST
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -52,7 +55,7 @@ class Vectors:
     @property
     def n_features(self) -> int:
         """Length of one feature row."""
-        return min(self.n, WIDEST)
+        return min(self.n, self.widest)
 
     @property
     def needs(self) -> Needs:
@@ -61,7 +64,8 @@ class Vectors:
 
     def settings(self) -> dict[str, Any]:
         """Give the settings and a version: a change of them redoes the features."""
-        return {"name": self.name, "version": 1, "n": self.n}
+        widest = {} if self.widest == WIDEST else {"widest": self.widest}
+        return {"name": self.name, "version": 1, "n": self.n, **widest}
 
     def setup(self) -> None:
         """Nothing to load."""
@@ -76,12 +80,12 @@ class Vectors:
         """
         if data.ndim != 2 or data.shape[1] != self.n:
             raise InputError(f"vectors of shape {data.shape}: (rows, {self.n}) is needed")
-        if self.n <= WIDEST:
+        if self.n <= self.widest:
             return np.ascontiguousarray(data, np.float32)
         draw = np.random.default_rng(0)
-        place = draw.permutation(self.n) % WIDEST
+        place = draw.permutation(self.n) % self.widest
         signs = draw.choice(np.array([-1, 1], np.float32), self.n)
         order = np.argsort(place, kind="stable")
-        first = np.searchsorted(place[order], np.arange(WIDEST))
+        first = np.searchsorted(place[order], np.arange(self.widest))
         signed = np.asarray(data, np.float32)[:, order] * signs[order]
         return np.add.reduceat(signed, first, axis=1)

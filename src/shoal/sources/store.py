@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.held import Held as Held
 from shoal.errors import InputError
 from shoal.sources.base import Batch
 from shoal.sources.direct import LEAST, outgrows_cache, read_direct
@@ -255,27 +255,6 @@ def _read_ahead(file: int, start: int, length: int) -> None:
 def byte_view(array: NDArray) -> memoryview:
     """Give the bytes of a contiguous array, to be read into."""
     return array.reshape(-1).view(np.uint8).data
-
-
-Value = TypeVar("Value")
-
-
-class Held(Generic[Value]):
-    """A value made once a process, on first use; pickles and compares as empty."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._value: Value | None = None
-
-    def __reduce__(self) -> tuple[type[Held[Any]], tuple[()]]:
-        return Held, ()
-
-    def get(self, make: Callable[[], Value]) -> Value:
-        """Give the value, made by `make` the first time."""
-        with self._lock:
-            if self._value is None:
-                self._value = make()
-            return self._value
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.features import Encoder, Learned, Moments, fit_projection
+from shoal.features import Encoder, Learned, Moments, Reduced, fit_projection, unreduced
 from shoal.sources import Source
 from shoal.stages.base import (
     KEPT_BYTES,
@@ -21,6 +21,7 @@ from shoal.stages.base import (
 )
 from shoal.stages.encoding import encode_good, note_late
 from shoal.stages.learning import learn
+from shoal.stages.reducing import fit_steps
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
@@ -146,7 +147,7 @@ def _facts(context: Context) -> dict[str, Any]:
         "encoder": encoder.settings(),
         "whiten": encoder.whiten,
         "components": encoder.needs.components,
-        **({"seed": context.settings.seed} if isinstance(encoder, Learned) else {}),
+        **({"seed": context.settings.seed} if isinstance(unreduced(encoder), Learned) else {}),
         **context.shards.grouped,
     }
 
@@ -158,8 +159,11 @@ def _work(context: Context) -> dict[str, Any]:
         kept = context.grown.kept
         context.grown.take_over(folder, lambda _, number: number is None or kept > 0)
         return context.grown.stage("features").receipt.counts
-    if isinstance(encoder, Learned):
-        learn(context, folder, encoder)
+    base = unreduced(encoder)
+    if isinstance(base, Learned):
+        learn(context, folder, base)
+    if isinstance(encoder, Reduced):
+        fit_steps(context, folder, encoder)
     d = encoder.n_features
     if not folder.whole("encoder", "json").exists():
         moments = _moments(context, folder)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.chain import split_chain
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
 from shoal.core.spec import parse_spec
@@ -47,6 +48,7 @@ class _Rows:
     shape: tuple[int, ...]
     mixed_sizes: bool
     schema: Schema | None
+    typical_size: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ class Fitted:
         run, summary = self.result.run, self.result.summary
         stored = self.result.encoder
         shape, schema = tuple(summary["shape"]), self.result.schema
-        fitted = _Rows(summary["kind"], shape, summary["mixed_sizes"], schema)
+        size = tuple(stored.get("base", stored).get("shape", shape)[:2])
+        fitted = _Rows(summary["kind"], shape, summary["mixed_sizes"], schema, size)
         asked = str(run.settings.get("features"))  # a network's file stands only here
-        name = asked if parse_spec(asked).what else stored["name"]
+        name = asked if parse_spec(split_chain(asked)[0]).what else stored["name"]
         encoder, _ = choose_encoder(name, fitted)
         if encoder.settings() != stored:
             raise RunError(

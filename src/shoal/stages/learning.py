@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
-from shoal.features import Encoder, Learned
+from shoal.features import Encoder, Learned, Reduced
 from shoal.features.learned.network import onnx_graph
 from shoal.features.learned.training import EVERY, STEPS, State, import_torch, train
 from shoal.sources import Source, Taken, take
@@ -23,7 +24,9 @@ _FEWEST = 16
 
 
 def placed(encoder: Encoder, folder: StageFolder) -> Encoder:
-    """Return an encoder with its network in the folder of the features, if it is learned."""
+    """Return an encoder with what it learns in the folder of the features, if it does."""
+    if isinstance(encoder, Reduced):
+        return replace(encoder, base=placed(encoder.base, folder)).at(folder.path)
     if isinstance(encoder, Learned) and encoder.path is None:
         return encoder.at(folder.whole("network"))
     return encoder

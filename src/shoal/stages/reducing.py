@@ -1,0 +1,149 @@
+"""Fits the steps behind an encoder, at the beginning of the stage of features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.held import Held
+from shoal.errors import InputError
+from shoal.features import Reduced
+from shoal.features.reduced import STEPS, array_path
+from shoal.features.steps import Arrays, Sums
+from shoal.sources import Taken, take
+from shoal.sources.encoded import spread
+from shoal.stages.base import Context
+from shoal.stages.encoding import encode_good
+from shoal.stages.rows import Rows
+from shoal.storage import StageFolder, delete, read_npy, write_npy
+
+_AT_ONCE = 64  # rows of a sample that are read at a time
+_PASSES, _GROUPS = 1_000, 1_000_000  # more than a step has, to number what they write
+
+
+@dataclass(frozen=True)
+class _SumGroup:
+    """Adds up what the good rows of a group of shards give."""
+
+    rows: Rows
+    encoder: Reduced
+    groups: list[tuple[int, ...]]
+    sums: Sums
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    folder: StageFolder
+    first: int
+    held: Held[Arrays] = field(default_factory=Held, compare=False, repr=False)
+
+    def setup(self) -> None:
+        """Load the encoder, and the arrays, which are too large to travel with the task."""
+        self.encoder.setup()
+        _ = self.arrays
+
+    def fetch(self, item: int) -> None:
+        """Begin to read a group's first shard."""
+        self.rows.fetch(self.groups[item][0])
+
+    @property
+    def arrays(self) -> Arrays:
+        """What `sums` takes beside the rows."""
+        return self.held.get(
+            lambda: {name: read_npy(self.folder.whole(f"given_{name}")) for name in self.names}
+        )
+
+    def __call__(self, item: int) -> None:
+        total, waiting, length = np.zeros(self.shape), [], self.encoder.block_rows
+        for number in self.groups[item]:
+            for rows in self._rows(number):
+                waiting.append(rows)
+                if sum(map(len, waiting)) >= length:  # products of few rows take twice as long
+                    total += self.sums(np.concatenate(waiting), **self.arrays)
+                    waiting = []
+        if waiting:
+            total += self.sums(np.concatenate(waiting), **self.arrays)
+        write_npy(self.folder.part("sums", self.first + item), total)
+
+    def _rows(self, number: int) -> Iterator[NDArray[np.float32]]:
+        """Go through the good rows of a shard, encoded."""
+        for batch in self.rows.read(number):
+            for block in self.encoder.blocks(len(batch.data)):
+                inside = range(*block.indices(len(batch.data)))
+                bad = {row - block.start: batch.bad[row] for row in inside if row in batch.bad}
+                features, good = encode_good(self.encoder, batch.data[block], bad)
+                yield features if good.all() else features[good]
+
+
+@dataclass
+class _StageFeed:
+    """The rows of a run as one step gets them; see `features.steps.Feed`.
+
+    A total is written once it is there, so that an interrupted fit goes on after its last pass.
+    """
+
+    context: Context
+    encoder: Reduced
+    step: int
+    passes: int = 0
+
+    @property
+    def d(self) -> int:
+        return self.encoder.n_features
+
+    def total(self, sums: Sums, shape: tuple[int, ...], **arrays: NDArray) -> NDArray[np.float64]:
+        folder, self.passes = self.context.stage("features"), self.passes + 1
+        number = _PASSES * self.step + self.passes
+        if not folder.has("totals", number):
+            for name, array in arrays.items():
+                write_npy(folder.whole(f"given_{name}"), array)
+            groups, first = self.context.shards.groups(8 * int(np.prod(shape))), _GROUPS * number
+            task = _SumGroup(
+                *(self.context.rows, self.encoder, groups, sums, shape, tuple(arrays)),
+                *(folder, first),
+            )
+            self.context.each_group(
+                task,
+                groups,
+                lambda: {one - first for one in folder.numbers("sums")},
+                counted=False,
+            )
+            total = np.zeros(shape)
+            for item in range(len(groups)):
+                total += read_npy(folder.part("sums", first + item))
+            write_npy(folder.part("totals", number), total)
+            for path in folder.parts("sums"):
+                delete(path)
+        found: NDArray[np.float64] = read_npy(folder.part("totals", number))
+        return found
+
+    def sample(self, count: int) -> NDArray[np.float32]:
+        source, n = self.context.source, self.context.source.n_rows
+        some = take(source, Taken(spread(n, count), n))
+        self.encoder.setup()
+        found = []
+        for start in range(0, some.n_rows, _AT_ONCE):
+            batch = some.read(start, min(start + _AT_ONCE, some.n_rows))
+            features, good = encode_good(self.encoder, batch.data, batch.bad)
+            found.append(features[good])
+        rows = np.concatenate(found)
+        if not len(rows):
+            raise InputError(f"none of {some.n_rows:,} rows can be used: steps have none to fit to")
+        return rows
+
+
+def fit_steps(context: Context, folder: StageFolder, encoder: Reduced) -> None:
+    """Fit each step to all rows as those before it leave them; nothing where they are there."""
+    widths = encoder.widths
+    for at, step in enumerate(encoder.chain):
+        kind = STEPS[step.kind]
+        if not kind.arrays or array_path(folder.path, at, kind.arrays[-1]).exists():
+            continue
+        feed = _StageFeed(context, encoder.up_to(at), at)
+        for name, array in kind.fit(feed, step.width or widths[at]).items():
+            write_npy(array_path(folder.path, at, name), array)
+    for name in folder.kinds():
+        if name in ("totals", "sums") or name.startswith("given_"):
+            for path in (folder.whole(name), *folder.parts(name)):
+                delete(path)
