@@ -21,7 +21,7 @@ from benchmarks.explore_page import clicks, first_paint
 from benchmarks.explore_server import Server
 from benchmarks.fits import fit_command
 from benchmarks.measure import measure
-from shoal.tiles import RECIPE
+from shoal.tiles import TileSet
 
 FULL = 48_000_000
 _PAINTS = 7
@@ -64,7 +64,7 @@ def page(inputs: Inputs) -> Iterator[Measurement]:
 def tiles(inputs: Inputs) -> Iterator[Measurement]:
     """Open the run of a set of tiles, ask for its map, and merge its largest clusters."""
     assert inputs.tiles is not None
-    name = f"tiles-{inputs.n}-{RECIPE}.shoal"
+    name = f"tiles-{inputs.n}-{TileSet.recipe}.shoal"
     with tempfile.TemporaryDirectory(dir=inputs.tiles) as folder:
         out = Path(folder) / name
         # A run of its own, without copies of what is large: links to files that never change.

@@ -29,7 +29,7 @@ from benchmarks.measure import measure
 from benchmarks.tiles_musts import CONSTANTS, K, musts
 from shoal.progress import RichProgress
 from shoal.sources.direct import read_direct
-from shoal.tiles import RECIPE, SHAPE, TileSet, make_tiles
+from shoal.tiles import SHAPE, TileSet, make_tiles
 
 KILLS = 20
 KILLED_ROWS = 1_000_000
@@ -53,7 +53,7 @@ class Place:
     @property
     def tiles(self) -> Path:
         """The folder of the set, made if it is not there."""
-        folder = self._base / f"tiles-{self.n}-{RECIPE}"
+        folder = self._base / f"tiles-{self.n}-{TileSet.recipe}"
         if not (folder / "truth.parquet").exists():
             size = self.n * np.prod(SHAPE) / 1e9
             told = f"{self.n:,} tiles are made and kept in {folder}: {size:.1f} GB"
@@ -70,7 +70,7 @@ class Place:
     @property
     def run(self) -> Path:
         """The folder of the run, which may not be there."""
-        return self._base / f"tiles-{self.n}-{RECIPE}.shoal"
+        return self._base / f"tiles-{self.n}-{TileSet.recipe}.shoal"
 
     @property
     def source(self) -> NDArray[np.uint16]:

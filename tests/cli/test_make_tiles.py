@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from shoal.tiles import RECIPE, TileSet
+from shoal.tiles import TileSet
 
 
 def test_tiles_are_made_fitted_and_measured(shoal, told, tmp_path):
@@ -16,7 +16,7 @@ def test_tiles_are_made_fitted_and_measured(shoal, told, tmp_path):
     assert (facts["tiles"], facts["kept"], facts["bytes"]) == (3_000, 0, 3_000 * 768)
     assert facts["files"] == [str(out / "tiles-00000.bin")]
     again = shoal("make-tiles", "-o", out, "--n", 3_000, "--sources", 6)
-    assert again.stdout.startswith(f"{out}: 3,000 tiles of 6 sources in 1 file: nothing to do\n")
+    assert again.stdout.startswith(f"{out}: 3,000 tiles in 1 file: nothing to do\n")
     assert f"shoal fit {out} -o" in again.stdout
     fit = shoal("fit", out, "-o", run, "--quiet")
     assert fit.exit_code == 0, fit.stderr
@@ -77,8 +77,18 @@ def test_ctrl_c_is_said_and_the_same_command_goes_on(tmp_path):
     assert 1 <= kept < 12
     n = str(kept * 2**18)
     (tmp_path / "t" / "tiles.json").write_text(
-        json.dumps({"recipe": RECIPE, "sources": 60, "seed": 0, "rows": int(n)})
+        json.dumps({"recipe": TileSet.recipe, "sources": 60, "seed": 0, "rows": int(n)})
     )
     words[-4] = n
     done = subprocess.run(words, capture_output=True, check=True)
     assert json.loads(done.stdout)["kept"] == kept
+
+
+def test_drawings_are_made_too(shoal, told, tmp_path):
+    facts = told("make-drawings", "-o", tmp_path / "d", "--n", 30, "--seed", 2, "--quiet")
+    assert (facts["drawings"], facts["seed"], facts["bytes"]) == (30, 2, 30 * 200 * 200)
+    again = shoal("make-drawings", "-o", tmp_path / "d", "--n", 30, "--seed", 2)
+    assert again.stdout.startswith(f"{tmp_path / 'd'}: 30 drawings in 1 file: nothing to do\n")
+    assert "find the shapes" in again.stdout
+    refused = shoal("make-drawings", "-o", tmp_path / "d", "--n", 10, "--seed", 2)
+    assert "holds 30 drawings, more than the 10 asked for" in refused.stderr

@@ -125,7 +125,7 @@ def test_a_larger_set_keeps_what_is_there(tmp_path):
 def test_other_content_is_refused_and_kept(tmp_path):
     make_tiles(tmp_path / "tiles", 10, FEW)
     before = contents(tmp_path / "tiles")
-    with pytest.raises(InputError, match=r"sources, seed 1, recipe \d, not .* seed 2"):
+    with pytest.raises(InputError, match=r"sources 5, seed 1, recipe \d\), not .* seed 2"):
         make_tiles(tmp_path / "tiles", 10, TileSet(5, 2))
     (tmp_path / "tiles" / "tiles.json").rename(tmp_path / "about")
     with pytest.raises(InputError, match=r"holds other files \(.receipts\)"):

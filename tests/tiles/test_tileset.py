@@ -13,7 +13,7 @@ from shoal.errors import SettingError
 from shoal.tiles import TileSet
 from shoal.tiles.tileset import _control_weights
 
-# The tiles are benchmark data: when these change on purpose, raise RECIPE in tiles/folder.py.
+# The tiles are benchmark data: when these change on purpose, raise TileSet.recipe.
 DIGEST = "e4f3cae0837dd82e"
 ROWS = 40_000_000, 40_000_300
 

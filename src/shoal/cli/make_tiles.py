@@ -1,9 +1,10 @@
-"""``shoal make-tiles``."""
+"""``shoal make-tiles`` and ``shoal make-drawings``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,47 +12,55 @@ from shoal.cli.options import JsonOption, QuietOption
 from shoal.cli.output import command, print_json, print_next, say
 from shoal.core.plural import plural
 
+if TYPE_CHECKING:
+    from shoal.tiles import MadeSet
+
+_CountOption = Annotated[
+    int, typer.Option("--n", metavar="N", help="How many images.", show_default=False)
+]
+_OutOption = Annotated[
+    Path,
+    typer.Option("--out", "-o", metavar="DIR", help="The folder to write.", show_default=False),
+]
+_SeedOption = Annotated[
+    int,
+    typer.Option(
+        "--seed", metavar="N", help="Another gives other images. [default: 0]", show_default=False
+    ),
+]
+_ShardOption = Annotated[
+    int | None,
+    typer.Option(
+        "--shard",
+        metavar="N",
+        help="Only the file of this number, as it is in the whole set.",
+        show_default=False,
+    ),
+]
+_WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="How many cores to use; by default all that there are.",
+        show_default=False,
+    ),
+]
+
 
 def make_tiles(
-    n: Annotated[int, typer.Option("--n", metavar="N", help="How many tiles.", show_default=False)],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="DIR", help="The folder to write.", show_default=False),
-    ],
+    n: _CountOption,
+    out: _OutOption,
     sources: Annotated[
         int,
         typer.Option(
             "--sources", metavar="N", help="How many sources. [default: 60]", show_default=False
         ),
     ] = 60,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            help="Another gives other tiles. [default: 0]",
-            show_default=False,
-        ),
-    ] = 0,
-    shard: Annotated[
-        int | None,
-        typer.Option(
-            "--shard",
-            metavar="N",
-            help="Only the file of this number, as it is in the whole set.",
-            show_default=False,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="How many cores to use; by default all that there are.",
-            show_default=False,
-        ),
-    ] = None,
+    seed: _SeedOption = 0,
+    shard: _ShardOption = None,
+    workers: _WorkersOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -60,24 +69,56 @@ def make_tiles(
     Handwritten digits of 16×16 pixels as if from many sources, each with its own colours, stroke
     and paper. Running it again does nothing; after an interruption it goes on; a greater --n adds.
     """
+    from shoal.tiles import TileSet
+
+    _make(TileSet(sources, seed), n, out, shard, workers, quiet, json)
+
+
+def make_drawings(
+    n: _CountOption,
+    out: _OutOption,
+    seed: _SeedOption = 0,
+    shard: _ShardOption = None,
+    workers: _WorkersOption = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Make black-on-white drawings of twelve shapes, 200×200 pixels, whose truth is known.
+
+    Each is turned, scaled and shifted a little, and of its dots some are missing, some moved, some
+    extra. Running it again does nothing; after an interruption it goes on; a greater --n adds.
+    """
+    from shoal.tiles import DrawingSet
+
+    _make(DrawingSet(seed), n, out, shard, workers, quiet, json)
+
+
+def _make(
+    made_set: MadeSet,
+    n: int,
+    out: Path,
+    shard: int | None,
+    workers: int | None,
+    quiet: bool,
+    json: bool,
+) -> None:
+    """Make the images, and print what was made."""
     import time
 
     from shoal.progress import RichProgress, Silent
-    from shoal.tiles import TileSet
     from shoal.tiles import make_tiles as make
 
-    began = time.monotonic()
+    began, noun = time.monotonic(), made_set.noun
     with RichProgress() as bars:
-        tiles = TileSet(sources, seed)
         said = Silent() if quiet else bars
-        made = make(out, n, tiles, shard=shard, workers=workers, progress=said)
+        made = make(out, n, made_set, shard=shard, workers=workers, progress=said)
     seconds = time.monotonic() - began
     if json:
         print_json(
             {
                 "folder": out,
-                "tiles": n,
-                "sources": sources,
+                noun: n,
+                **asdict(made_set),
                 "files": made.files,
                 "kept": made.kept,
                 "bytes": made.made_bytes,
@@ -90,16 +131,13 @@ def make_tiles(
         f", {made.made_bytes / 1e6 / seconds:,.0f} MB/s" if made.made_bytes else ": nothing to do"
     )
     if shard is not None:
-        say(f"{made.files[0]}: file {shard} of {n:,} tiles{rate}")
+        say(f"{made.files[0]}: file {shard} of {n:,} {noun}{rate}")
         return
-    say(
-        f"{out}: {plural(n, 'tile')} of {plural(sources, 'source')} in "
-        f"{plural(len(made.files), 'file')}{rate}"
-    )
-    run = f"{out.name or 'tiles'}.shoal"
+    say(f"{out}: {plural(n, noun[:-1])} in {plural(len(made.files), 'file')}{rate}")
+    run = f"{out.name or noun}.shoal"
     print_next(
         [
-            (command("shoal", "fit", out, "-o", run), "find the sources"),
+            (command("shoal", "fit", out, "-o", run), f"find the {made_set.truths[0]}s"),
             (command("shoal", "eval", run), "measure how well, by the truth that lies beside"),
         ]
     )

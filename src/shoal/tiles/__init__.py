@@ -1,7 +1,8 @@
-"""Made tiles: a large set of real-looking small images whose truth is known, to measure with."""
+"""Made images whose truth is known, as many as wanted, to try Shoal on and to measure it."""
 
 from shoal.tiles.digits import digits
-from shoal.tiles.folder import RECIPE, Made, make_tiles
+from shoal.tiles.drawings import DrawingSet
+from shoal.tiles.folder import Made, MadeSet, make_tiles
 from shoal.tiles.tileset import SHAPE, TileSet
 
-__all__ = ["RECIPE", "SHAPE", "Made", "TileSet", "digits", "make_tiles"]
+__all__ = ["SHAPE", "DrawingSet", "Made", "MadeSet", "TileSet", "digits", "make_tiles"]

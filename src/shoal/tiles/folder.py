@@ -1,14 +1,17 @@
-"""Made tiles on disk: raw files of so many rows each, the truth of all rows, receipts."""
+"""Made images on disk: raw files of so many rows each, the truth of all rows, receipts."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import Field, asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from shoal.engines.local import LocalEngine
 from shoal.errors import InputError, SettingError, ShoalError, StorageFullError
@@ -17,31 +20,50 @@ from shoal.settings import available_cores
 from shoal.sources.raw_manifest import MANIFEST, RawManifest
 from shoal.storage import read_json, toml_text, write_bytes, write_json, write_pieces, write_table
 from shoal.storage.parts import TEMPORARY, unwritable
-from shoal.tiles.tileset import SHAPE, TileSet
+from shoal.tiles.tileset import TileSet
 
 SHARD_ROWS = 1 << 18
-"""Rows of a file, but for the last one: 192 MiB."""
+"""Rows of a file of tiles, but for the last one: 192 MiB. Larger images have fewer in a file."""
 
 TRUTH = "truth.parquet"
-ROW_BYTES = SHAPE[0] * SHAPE[1] * SHAPE[2]
 MOST_ROWS = 10**10
 
-RECIPE = 2
-"""Raised whenever the same seed no longer gives the same bytes."""
-
-# https://archive.ics.uci.edu/dataset/80: the digits of scikit-learn, from which tiles are made.
-_LICENCE = "CC-BY-4.0"
-_SAYS = (
-    "Made by shoal make-tiles from scikit-learn's handwritten digits "
-    "(E. Alpaydin and C. Kaynak, UCI Machine Learning Repository)."
-)
-_ABOUT = "tiles.json"
+_TILE_BYTES = 768
 _RECEIPTS = ".receipts"  # hidden: they are no part of the data
 _PIECE_ROWS = 1 << 13
 _TRUTH_BYTES = 2  # a row, at most, on disk
-_OURS = re.compile(
-    rf"tiles-\d{{5,}}\.bin|{_ABOUT}|{MANIFEST}|{TRUTH}|{re.escape(_RECEIPTS)}|{TEMPORARY}"
-)
+
+
+class MadeSet(Protocol):
+    """Images that follow from a seed and their numbers: any rows, at any time.
+
+    Attributes
+    ----------
+    noun
+        What they are called: ``tiles``.
+    recipe
+        Raised whenever the same seed no longer gives the same bytes.
+    shape
+        Of one image.
+    truths
+        Names of the columns of the truth, the first of which clusters are compared with.
+    licence, about
+        For the folder's own description.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    noun: ClassVar[str]
+    recipe: ClassVar[int]
+    shape: ClassVar[tuple[int, int, int]]
+    truths: ClassVar[tuple[str, ...]]
+    licence: ClassVar[str]
+    about: ClassVar[str]
+
+    def images(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Make the images of the rows from `start` up to `stop`."""
+
+    def truth(self, start: int, stop: int) -> Sequence[NDArray]:
+        """Return the columns of the truth for these rows."""
 
 
 @dataclass(frozen=True)
@@ -56,33 +78,32 @@ class Made:
 
     @property
     def truth(self) -> Path:
-        """Source and digit of every row: columns `source`, `digit`."""
+        """The truth of every row, a column for each of the set's `truths`."""
         return self.folder / TRUTH
 
 
 def make_tiles(
     out: Path,
     n: int,
-    tiles: TileSet | None = None,
+    tiles: MadeSet | None = None,
     *,
     shard: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Made:
-    """Make a set of tiles in a folder, or finish one that was begun, or make it larger.
+    """Make a set of images in a folder, or finish one that was begun, or make it larger.
 
-    Files ``tiles-00000.bin`` and so on hold the rows as raw uint8, 16 × 16 × 3 each;
-    ``truth.parquet`` holds source and digit of every row once all of them are there, and
-    ``shoal.toml`` says how to read them.
+    Files ``tiles-00000.bin`` and so on hold the rows as raw uint8; ``truth.parquet`` holds the
+    truth of every row once all of them are there, and ``shoal.toml`` says how to read them.
 
     Parameters
     ----------
     out : Path
-        A new or empty folder, or one of the same tiles with at most `n` rows.
+        A new or empty folder, or one of the same set with at most `n` rows.
     n : int
         Rows.
-    tiles : TileSet, optional
-        Which tiles.
+    tiles : MadeSet, optional
+        Which images; tiles by default.
     shard : int, optional
         Make only the file of this number, with the bytes that it has in the whole set.
     workers : int, optional
@@ -99,10 +120,10 @@ def make_tiles(
     """
     tiles, said = tiles or TileSet(), progress or Silent()
     if not 1 <= n <= MOST_ROWS:
-        raise SettingError(f"{n:,} tiles: give 1 to {MOST_ROWS:,}")
-    count = -(-n // SHARD_ROWS)
+        raise SettingError(f"{n:,} {tiles.noun}: give 1 to {MOST_ROWS:,}")
+    count = -(-n // shard_rows(tiles))
     if shard is not None and not 0 <= shard < count:
-        raise InputError(f"file {shard}, but {n:,} tiles are in files 0 to {count - 1:,}")
+        raise InputError(f"file {shard}, but {n:,} {tiles.noun} are in files 0 to {count - 1:,}")
     before = _rows_before(out, n, tiles)
     task = _MakeShard(tiles, out, n, said)
     wanted = range(count) if shard is None else [shard]
@@ -112,11 +133,11 @@ def make_tiles(
     if before != n:
         _begin(out, n, tiles)
     if before != n or not (out / MANIFEST).exists():
-        _describe(out, n)
+        _describe(out, n, tiles)
     if 0 < len(left) < len(wanted):
         said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files are there already")
     if left:
-        said.stage("tiles", size // ROW_BYTES, "tiles")
+        said.stage(tiles.noun, size // _row_bytes(tiles), tiles.noun)
         LocalEngine(workers or available_cores()).run(task, left)
         said.finish()
     if not (out / TRUTH).exists() and all(map(task.is_made, range(count))):
@@ -126,13 +147,23 @@ def make_tiles(
     return Made(out, n, files, len(wanted) - len(left), size)
 
 
-def write_truth(path: Path, tiles: TileSet, n: int) -> None:
-    """Write source and digit of the first `n` rows as Parquet."""
+def shard_rows(tiles: MadeSet) -> int:
+    """Return the rows of a file: as many bytes whatever the images are."""
+    return max(1, SHARD_ROWS * _TILE_BYTES // _row_bytes(tiles))
+
+
+def _row_bytes(tiles: MadeSet) -> int:
+    return int(np.prod(tiles.shape))
+
+
+def write_truth(path: Path, tiles: MadeSet, n: int) -> None:
+    """Write the truth of the first `n` rows as Parquet."""
     import pyarrow as pa
 
-    names = ("source", "digit")
     parts = [
-        pa.table(dict(zip(names, tiles.truth(start, min(n, start + SHARD_ROWS)), strict=True)))
+        pa.table(
+            dict(zip(tiles.truths, tiles.truth(start, min(n, start + SHARD_ROWS)), strict=True))
+        )
         for start in range(0, n, SHARD_ROWS)
     ]
     write_table(path, pa.concat_tables(parts))
@@ -142,7 +173,7 @@ def write_truth(path: Path, tiles: TileSet, n: int) -> None:
 class _MakeShard:
     """Makes the file of a number, and says how far it is. A receipt says that it is whole."""
 
-    tiles: TileSet
+    tiles: MadeSet
     out: Path
     n: int
     progress: Progress
@@ -161,12 +192,12 @@ class _MakeShard:
 
     def path(self, number: int) -> Path:
         """Give the place of a file."""
-        return self.out / f"tiles-{number:05d}.bin"
+        return self.out / f"{self.tiles.noun}-{number:05d}.bin"
 
     def size(self, number: int) -> int:
         """Give the bytes of a file."""
         start, stop = self._bounds(number)
-        return (stop - start) * ROW_BYTES
+        return (stop - start) * _row_bytes(self.tiles)
 
     def is_made(self, number: int) -> bool:
         """Tell whether a file is there, as its receipt says."""
@@ -182,13 +213,15 @@ class _MakeShard:
 
     def _bounds(self, number: int) -> tuple[int, int]:
         """Give the first row of a file, and the one after its last."""
-        return number * SHARD_ROWS, min(self.n, (number + 1) * SHARD_ROWS)
+        rows = shard_rows(self.tiles)
+        return number * rows, min(self.n, (number + 1) * rows)
 
     def _pieces(self, number: int, sums: list[int]) -> Iterator[memoryview]:
         """Make a file's bytes piece by piece, and add up their sum."""
         start, stop = self._bounds(number)
-        for first in range(start, stop, _PIECE_ROWS):
-            images = self.tiles.images(first, min(stop, first + _PIECE_ROWS))
+        step = max(1, _PIECE_ROWS * _TILE_BYTES // _row_bytes(self.tiles))
+        for first in range(start, stop, step):
+            images = self.tiles.images(first, min(stop, first + step))
             piece = images.reshape(-1).data
             sums[0] = zlib.crc32(piece, sums[0])
             yield piece
@@ -203,7 +236,7 @@ def _sweep(*paths: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
-def _rows_before(out: Path, n: int, tiles: TileSet) -> int:
+def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
     """Count the rows that a folder is of, 0 for a new one; raise when it holds something else."""
     try:
         held = sorted(path.name for path in out.iterdir())
@@ -213,63 +246,75 @@ def _rows_before(out: Path, n: int, tiles: TileSet) -> int:
         raise InputError(f"{out} is a file: give a folder") from None
     except OSError as error:
         raise InputError(f"{out} cannot be read: {error.strerror}") from None
-    others = [name for name in held if not _OURS.fullmatch(name)]
-    if _ABOUT not in held:
+    about_name = _about_name(tiles)
+    ours = re.compile(
+        rf"{tiles.noun}-\d{{5,}}\.bin|{about_name}|{MANIFEST}|{TRUTH}|{re.escape(_RECEIPTS)}|"
+        + TEMPORARY
+    )
+    others = [name for name in held if not ours.fullmatch(name)]
+    if about_name not in held:
         others += [name for name in held if not re.fullmatch(TEMPORARY, name)]
     if others:
         raise InputError(f"{out} holds other files ({others[0]}): give a new or an empty folder")
-    if _ABOUT not in held:
+    if about_name not in held:
         return 0
-    about = _about(out / _ABOUT)
-    theirs, wanted = _said(about), _said({**asdict(tiles), "recipe": RECIPE})
+    names = (*asdict(tiles), "recipe", "rows")
+    about = _about(out / about_name, names)
+    theirs = _described(tiles, about)
+    wanted = _described(tiles, {**asdict(tiles), "recipe": tiles.recipe})
     if theirs != wanted:
         raise InputError(f"{out} holds {theirs}, not {wanted}: give another folder")
     if about["rows"] > n:
         raise InputError(
-            f"{out} holds {about['rows']:,} tiles, more than the {n:,} asked for: "
+            f"{out} holds {about['rows']:,} {tiles.noun}, more than the {n:,} asked for: "
             "give another folder"
         )
     return about["rows"]
 
 
-def _begin(out: Path, n: int, tiles: TileSet) -> None:
-    """Say in the folder which tiles it holds."""
+def _begin(out: Path, n: int, tiles: MadeSet) -> None:
+    """Write into the folder which images it holds."""
     try:
-        _sweep(out / TRUTH, out / _ABOUT)
+        _sweep(out / TRUTH, out / _about_name(tiles))
         (out / TRUTH).unlink(missing_ok=True)  # it has another number of rows
     except OSError as error:
         raise unwritable(out, 0, error) from error
-    write_json(out / _ABOUT, {**asdict(tiles), "recipe": RECIPE, "rows": n})
+    write_json(out / _about_name(tiles), {**asdict(tiles), "recipe": tiles.recipe, "rows": n})
 
 
-def _describe(out: Path, n: int) -> None:
+def _describe(out: Path, n: int, tiles: MadeSet) -> None:
     """Write how the files are read, and where the truth is."""
     _sweep(out / MANIFEST)
     manifest = RawManifest(
         out,
-        ("tiles-*.bin",),
-        SHAPE,
+        (f"{tiles.noun}-*.bin",),
+        tiles.shape,
         rows=n,
         truth=TRUTH,
-        truth_key="source",
-        licence=_LICENCE,
-        about=_SAYS,
+        truth_key=tiles.truths[0],
+        licence=tiles.licence,
+        about=tiles.about,
     )
     write_bytes(out / MANIFEST, toml_text(manifest.as_dict()).encode())
 
 
-def _about(path: Path) -> dict[str, int]:
-    """Read which tiles a folder holds."""
+def _about_name(tiles: MadeSet) -> str:
+    return f"{tiles.noun}.json"
+
+
+def _about(path: Path, names: Sequence[str]) -> dict[str, int]:
+    """Read which images a folder holds."""
     try:
         facts: Any = read_json(path)
-        return {name: int(facts[name]) for name in ("recipe", "sources", "seed", "rows")}
+        return {name: int(facts[name]) for name in names}
     except (ShoalError, TypeError, KeyError, ValueError):
         raise InputError(f"{path} is damaged: give another folder, or delete this one") from None
 
 
-def _said(facts: dict[str, int]) -> str:
-    """Say which tiles."""
-    return f"tiles of {facts['sources']} sources, seed {facts['seed']}, recipe {facts['recipe']}"
+def _described(tiles: MadeSet, facts: Mapping[str, Any]) -> str:
+    """Name the images and what they follow from: ``tiles (sources 60, seed 0, recipe 2)``."""
+    names = (*asdict(tiles), "recipe")
+    return f"{tiles.noun} ({', '.join(f'{name} {facts[name]}' for name in names)})"
 
 
 def _check_room(out: Path, needed: int) -> None:
@@ -279,5 +324,5 @@ def _check_room(out: Path, needed: int) -> None:
     if needed > free:
         raise StorageFullError(
             f"{out} needs {needed:,} bytes more, and {free:,} are free there: "
-            "make room, give another folder, or ask for fewer tiles"
+            "make room, give another folder, or ask for fewer"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,17 @@ class TileSet:
     >>> images.shape, images.dtype, bool((tiles.images(15, 20) == images[5:]).all())
     ((10, 16, 16, 3), dtype('uint8'), True)
     """
+
+    noun: ClassVar[str] = "tiles"
+    recipe: ClassVar[int] = 2
+    shape: ClassVar[tuple[int, int, int]] = SHAPE
+    truths: ClassVar[tuple[str, ...]] = ("source", "digit")
+    # https://archive.ics.uci.edu/dataset/80: the digits of scikit-learn, from which they are made.
+    licence: ClassVar[str] = "CC-BY-4.0"
+    about: ClassVar[str] = (
+        "Made by shoal make-tiles from scikit-learn's handwritten digits "
+        "(E. Alpaydin and C. Kaynak, UCI Machine Learning Repository)."
+    )
 
     sources: int = 60
     seed: int = 0
