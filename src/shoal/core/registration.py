@@ -16,15 +16,18 @@ _LARGEST_SCALE, _LARGEST_SHIFT = 1.2, 1 / 3
 _RIM = 0.08
 # The overlap that must be left for a similarity to mean anything.
 _LEAST_OVERLAP = 0.5
-# Pairs that are less alike than this after half and after all of the smoothed rounds are given
-# up; planted copies had .9 and more.
-_HOPELESS = 0.5, 0.75
+# After half and after all of the smoothed rounds a pair is given up when it is so many times
+# farther from 1 than the least similarity that is of use: at .93 those below .51 and .75, where
+# planted copies had .9 and more.
+_HOPELESS = 7.0, 3.5
 _DAMPING = 1e-3
 # Levels of a byte within which a picture counts as clipped; JPEG spreads 0 and 255 by some.
 _BLACK, _WHITE = 4.0, 251.0
 
 
-def similarities(pictures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+def similarities(
+    pictures: NDArray[np.uint8], pairs: NDArray[np.int64], least: float = 0.93
+) -> NDArray[np.float32]:
     """Similarity of each pair after the best fit of position, scale, brightness and contrast.
 
     The second picture of a pair is fitted to the first by an axis-parallel affine map, found by
@@ -37,11 +40,14 @@ def similarities(pictures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArr
     ----------
     pictures : ndarray, shape (n, H, W, C), uint8
     pairs : ndarray, shape (p, 2), int64
+    least : float, default 0.93
+        Least similarity of use: of pairs far below it the fit is not finished.
 
     Returns
     -------
     ndarray, shape (p,), float32
-        0 to 1; 1 for the same picture. 0 where one of the two has no contrast.
+        0 to 1; 1 for the same picture. 0 where one of the two has no contrast, and far below
+        `least`.
 
     Examples
     --------
@@ -52,17 +58,21 @@ def similarities(pictures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArr
     [1.0, 0.0]
     """
     out = np.empty(len(pairs), np.float32)
-    _similarities(np.ascontiguousarray(pictures), np.ascontiguousarray(pairs, np.int64), out)
+    half, whole = (1 - times * (1 - least) for times in _HOPELESS)
+    _similarities(
+        np.ascontiguousarray(pictures), np.ascontiguousarray(pairs, np.int64), half, whole, out
+    )
     return out
 
 
 @njit(cache=True, nogil=True)
-def _similarities(pictures, pairs, out):  # type: ignore[no-untyped-def]
+def _similarities(pictures, pairs, half, whole, out):  # type: ignore[no-untyped-def]
     _, height, width, channels = pictures.shape
     grey = np.empty((2, height, width, 1), np.float32)
     smooth = np.empty((2, height, width, 1), np.float32)
     scratch = np.empty((height, width, 1), np.float32)
     fitted = np.empty((height, width, channels), np.float32)
+    slopes = np.empty((7, height * width), np.float32)
     for at in range(len(pairs)):
         out[at] = 0.0
         first, second = pictures[pairs[at, 0]], pictures[pairs[at, 1]]
@@ -72,17 +82,17 @@ def _similarities(pictures, pairs, out):  # type: ignore[no-untyped-def]
             _smooth(grey[side], scratch, smooth[side])
             _smooth(smooth[side], scratch, smooth[side])
         warp = np.array([1.0, 1.0, 0.0, 0.0, 1.0, 0.0])
-        _fit(smooth[0], smooth[1], warp, _COARSE // 2)
+        _fit(smooth[0], smooth[1], warp, slopes, _COARSE // 2)
         _warp(smooth[1], warp, scratch)
-        if _explained(smooth[0], scratch, warp) < _HOPELESS[0]:
+        if _explained(smooth[0], scratch, warp) < half:
             continue
-        _fit(smooth[0], smooth[1], warp, _COARSE - _COARSE // 2)
+        _fit(smooth[0], smooth[1], warp, slopes, _COARSE - _COARSE // 2)
         _warp(smooth[1], warp, scratch)
-        if _explained(smooth[0], scratch, warp) < _HOPELESS[1]:
+        if _explained(smooth[0], scratch, warp) < whole:
             continue
         _warp(second, warp, fitted)
         before, coarse = _explained(first, fitted, warp), warp.copy()
-        _fit(grey[0], grey[1], warp, _FINE)
+        _fit(grey[0], grey[1], warp, slopes, _FINE)
         _warp(second, warp, fitted)
         levels = _explained(first, fitted, warp)
         if levels < before:  # the fine rounds went astray
@@ -134,42 +144,18 @@ def _is_clipped(level):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fit(target, moving, warp, rounds):  # type: ignore[no-untyped-def]
-    """Improve ``[scale x, scale y, shift x, shift y, gain, offset]`` by Gauss–Newton."""
-    height, width, _ = target.shape
+def _fit(target, moving, warp, slopes, rounds):  # type: ignore[no-untyped-def]
+    """Improve ``[scale x, scale y, shift x, shift y, gain, offset]`` by Gauss–Newton.
+
+    `slopes` is scratch: the derivative by each of the six at each pixel, and what is left over.
+    """
     normal = np.empty((6, 7))
-    slope = np.empty(6)
     for _ in range(rounds):
-        normal[:] = 0.0
-        for i in range(_rim(height), height - _rim(height)):
-            y = _place(i, height, warp[1], warp[3])
-            if y < 0:
-                continue
-            v = (2 * i + 1) / height - 1
-            top = min(int(y), height - 2)
-            dy = y - top
-            for j in range(_rim(width), width - _rim(width)):
-                x = _place(j, width, warp[0], warp[2])
-                if x < 0:
-                    continue
-                u = (2 * j + 1) / width - 1
-                left = min(int(x), width - 2)
-                dx = x - left
-                a, b = moving[top, left, 0], moving[top, left + 1, 0]
-                c, d = moving[top + 1, left, 0], moving[top + 1, left + 1, 0]
-                upper, lower = a + (b - a) * dx, c + (d - c) * dx
-                value = upper + (lower - upper) * dy
-                if _is_clipped(value) != _is_clipped(target[i, j, 0]):
-                    continue
-                along = warp[4] * ((b - a) * (1 - dy) + (d - c) * dy) * width / 2
-                across = warp[4] * (lower - upper) * height / 2
-                slope[0], slope[1], slope[2], slope[3] = along * u, across * v, along, across
-                slope[4], slope[5] = value, 1.0
-                wrong = target[i, j, 0] - warp[4] * value - warp[5]
-                for r in range(6):
-                    for s in range(r + 1):
-                        normal[r, s] += slope[r] * slope[s]
-                    normal[r, 6] += slope[r] * wrong
+        count = _derivatives(target, moving, warp, slopes)
+        for r in range(6):
+            for s in range(r + 1):
+                normal[r, s] = _dot(slopes[r, :count], slopes[s, :count])
+            normal[r, 6] = _dot(slopes[r, :count], slopes[6, :count])
         if not _solve(normal):
             return
         for r in range(6):
@@ -177,6 +163,49 @@ def _fit(target, moving, warp, rounds):  # type: ignore[no-untyped-def]
         for r in range(2):
             warp[r] = min(max(warp[r], 1 / _LARGEST_SCALE), _LARGEST_SCALE)
             warp[r + 2] = min(max(warp[r + 2], -_LARGEST_SHIFT), _LARGEST_SHIFT)
+
+
+@njit(cache=True, nogil=True)
+def _derivatives(target, moving, warp, slopes):  # type: ignore[no-untyped-def]
+    """Fill `slopes` for the pixels where both pictures are and clip alike; return how many."""
+    height, width, _ = target.shape
+    count = 0
+    for i in range(_rim(height), height - _rim(height)):
+        y = _place(i, height, warp[1], warp[3])
+        if y < 0:
+            continue
+        v = (2 * i + 1) / height - 1
+        top = min(int(y), height - 2)
+        dy = y - top
+        for j in range(_rim(width), width - _rim(width)):
+            x = _place(j, width, warp[0], warp[2])
+            if x < 0:
+                continue
+            u = (2 * j + 1) / width - 1
+            left = min(int(x), width - 2)
+            dx = x - left
+            a, b = moving[top, left, 0], moving[top, left + 1, 0]
+            c, d = moving[top + 1, left, 0], moving[top + 1, left + 1, 0]
+            upper, lower = a + (b - a) * dx, c + (d - c) * dx
+            value = upper + (lower - upper) * dy
+            if _is_clipped(value) != _is_clipped(target[i, j, 0]):
+                continue
+            along = warp[4] * ((b - a) * (1 - dy) + (d - c) * dy) * width / 2
+            across = warp[4] * (lower - upper) * height / 2
+            slopes[0, count], slopes[1, count] = along * u, across * v
+            slopes[2, count], slopes[3, count] = along, across
+            slopes[4, count], slopes[5, count] = value, 1.0
+            slopes[6, count] = target[i, j, 0] - warp[4] * value - warp[5]
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
 
 
 @njit(cache=True, nogil=True)

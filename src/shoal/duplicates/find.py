@@ -191,7 +191,7 @@ class _Search:
         if threshold is None:
             threshold = self._threshold(distinct, vectors)
         self.progress.stage("verifying", len(pairs), "pairs")
-        alike = self._similarities(distinct[pairs], kinds)
+        alike = self._similarities(distinct[pairs], kinds, threshold)
         true = alike >= threshold
         pairs, kinds, alike = pairs[true], kinds[true], alike[true]
         groups = near.star_groups(len(distinct), pairs, self._rank(distinct, pairs))
@@ -267,11 +267,11 @@ class _Search:
         last = np.flatnonzero(np.diff(pairs[:, 0], append=-1))
         full = last[np.diff(last, prepend=-1) > _NEIGHBOURS]
         farthest = np.stack([drawn[pairs[full, 0]], pairs[full, 1]], axis=1)
-        alike = self._similarities(distinct[farthest], np.full(len(farthest), "near"))
+        alike = self._similarities(distinct[farthest], np.full(len(farthest), "near"), SIMILAR)
         return near.clear_threshold(alike, SIMILAR)
 
     def _similarities(
-        self, ends: NDArray[np.int64], kinds: NDArray[np.str_]
+        self, ends: NDArray[np.int64], kinds: NDArray[np.str_], least: float
     ) -> NDArray[np.float32]:
         """Verify pairs on their pixels."""
 
@@ -286,7 +286,7 @@ class _Search:
             if turned.any():
                 at[turned, 1] += len(rows)
                 pixels = np.concatenate([pixels, pixels[:, :, ::-1]])
-            found = similarities(pixels, at)
+            found = similarities(pixels, at, least)
             self.progress.advance(len(pairs))
             return found
 
