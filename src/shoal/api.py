@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal import forecast, passes, pipeline
+from shoal.core.advice import Advice, advise, advise_method
 from shoal.core.layers import Layer, Layers
 from shoal.core.metrics import (
     Contingency,
@@ -34,7 +35,7 @@ from shoal.engines.options import EngineOptions
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
 from shoal.labelling import Labelling, known_rows, label_clusters
-from shoal.methods import METHODS
+from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
@@ -590,6 +591,14 @@ class Run:
             return {}
         gaps = self._result.summary["gaps"]
         return {"columns": schema.said, "gaps": {name: n for name, n in gaps.items() if n}}
+
+    @property
+    def advice(self) -> Advice:
+        """What to look at first: how many groups, which is mixed, which other K is as clear."""
+        method = Found(self._result).facts["name"]
+        if method != DEFAULT:
+            return advise_method(method, self.primary.k)
+        return advise(self.tree, self.layers, self.counts)
 
     @property
     def is_table(self) -> bool:

@@ -46,7 +46,7 @@ def test_nothing_keeps_anyone_out(served, open_page, scheme):
         page.keyboard.press("Escape")
         page.wait_for_selector("dialog", state="detached")
     page.get_by_role("button", name="Tree").click()
-    page.wait_for_selector(".branch")
+    page.wait_for_selector(".leaf")
     assert faults_of(page) == []
 
 

@@ -95,3 +95,21 @@ def test_the_open_image_is_junked_moved_exported_and_searched_by(address, open_p
     assert re.search(r"\bsure\b", page.inner_text("aside"))
     ready(page)
     shot(page, "find alike")
+
+
+def test_a_cluster_is_dragged_onto_another_and_an_image_onto_a_cluster(address, open_page):
+    page = open_page(f"{address}#c=0")
+    before = sizes(page)
+    page.wait_for_selector(".grid .cell .thumb")
+    page.locator(".grid .cell").first.drag_to(page.locator("#cluster-1"))
+    assert "Moved" in told(page)
+    after = sizes(page)
+    assert (after["0"], after["1"]) == (before["0"] - 1, before["1"] + 1)
+    page.locator("#cluster-0").drag_to(page.locator("#cluster-1"))
+    dialog = page.get_by_role("dialog")
+    assert "Merge" in dialog.inner_text()
+    assert sizes(page) == after
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+z")
+    told(page)
+    assert sizes(page) == before

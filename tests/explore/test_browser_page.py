@@ -72,8 +72,8 @@ def test_the_page_greets_once_and_says_what_to_do_first(address, open_page):
 
 
 def test_no_badge_is_green_on_a_cluster_that_the_tree_splits_further(address, open_page):
-    page = open_page(f"{address}#t=clusters", height=3000)
-    listed = page.evaluate("async () => (await (await fetch('/api/clusters')).json()).clusters")
+    page = open_page(f"{address}#k=4&t=clusters", height=3000)
+    listed = page.evaluate("async () => (await (await fetch('/api/clusters?k=4')).json()).clusters")
     mixed = {f"cluster-{c['id']}" for c in listed if c["mixed_at"] is not None}
     assert mixed
     green = page.evaluate(
@@ -170,3 +170,47 @@ def test_a_table_is_drawn_by_two_columns_and_its_suggested_names_are_accepted(
     assert told(page) == "Named 2 clusters."
     page.get_by_role("button", name="Undo").last.click()
     until(page, "document.querySelectorAll('.card .suggested').length === 2")
+
+
+def test_the_line_of_the_tree_is_dragged_to_another_number_of_clusters(address, open_page):
+    page = open_page(address)
+    page.get_by_role("button", name="Tree").click()
+    line = page.get_by_role("slider", name="Cut of the tree")
+    k = int(line.get_attribute("aria-valuenow"))
+    assert page.locator(".leaf .thumb").count() == k
+    assert page.locator(".fork").count() == k - 1
+    shot(page, "tree")
+    box = line.bounding_box()
+    page.mouse.move(box["x"] + 7, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 30, box["y"] + 60, steps=4)
+    wanted = int(line.get_attribute("aria-valuenow"))
+    assert 1 <= wanted < k
+    page.mouse.up()
+    until(page, f"document.querySelectorAll('.leaf').length === {wanted}")
+    line.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, f"document.querySelectorAll('.leaf').length === {wanted + 1}")
+
+
+def test_compare_shows_where_the_images_go_with_pictures(address, open_page):
+    page = open_page(address)
+    page.keyboard.press("c")
+    page.wait_for_selector(".flow path")
+    found = page.evaluate("async () => (await fetch('/api/compare?before=4&after=9')).json()")
+    page.get_by_role("combobox", name="Before").select_option("4")
+    until(page, "document.querySelectorAll('.flow .end.before').length === 4")
+    assert page.locator(".flow .end.before .thumb").count() == 4
+    assert sum(rows for *_, rows in found["flows"]) == 600 == found["rows"]
+    assert sum(c["rows"] for c in found["after_clusters"]) == 600
+    page.locator(".flow button.end").first.click()
+    until(page, "location.hash.includes('c=')")
+
+
+def test_one_notch_of_the_wheel_is_a_third_of_a_level(address, open_page):
+    page = open_page(f"{address}#m=2_0.5_0.5")
+    page.wait_for_selector(".leaflet-tile-loaded")
+    zoom = "Number(location.hash.match(/m=([-0-9.]+)/)[1])"
+    page.locator(".map-box").hover()
+    page.mouse.wheel(0, -100)
+    until(page, f"Math.abs({zoom} - 2 - 1 / 3) < 0.01")

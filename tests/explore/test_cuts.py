@@ -157,19 +157,27 @@ def test_a_cluster_comes_apart_where_the_tree_first_splits_it(explorer):
             assert cut.comes_apart[number] == first
 
 
-def test_what_people_called_one_thing_is_not_mixed(digits):
-    def mixed(cluster):
-        cut = digits.cut(None)
-        listing = cut.listing(digits.colours(cut))
-        return next(c["mixed_at"] for c in listing if c["id"] == cluster)
+@pytest.mark.parametrize("k", [1, 3, 5, 20])
+def test_mixed_are_clusters_whose_next_split_is_about_as_clear_as_the_last_one(digits, k):
+    cut = digits.cut(k)
+    excess = digits.run.tree.excess
+    last = excess[k - 2] if k > 1 else 0
+    for cluster, apart in zip(cut.listing(digits.colours(cut)), cut.comes_apart, strict=True):
+        expected = apart > 0 and excess[apart - 2] >= max(1.2, last * 2 / 3)
+        assert cluster["mixed_at"] == (apart if expected else None)
+    assert k == 20 or any(c["mixed_at"] for c in cut.listing(digits.colours(cut)))
 
-    cut = digits.cut(None)
-    listing = cut.listing(digits.colours(cut))
-    some = [c["id"] for c in listing if c["mixed_at"] is not None]
-    assert all(c["mixed_at"] <= digits.run.layers[-1].k for c in listing if c["id"] in some)
-    digits.curation.keep_whole(some[0])
-    assert mixed(some[0]) is None
+
+def test_what_people_called_one_thing_is_not_mixed(digits):
+    def mixed():
+        cut = digits.cut(None)
+        return {c["id"]: c["mixed_at"] for c in cut.listing(digits.colours(cut))}
+
     # Merged by hand: the split between the two is no sign of a mixture.
-    a, b, *_ = (c["id"] for c in listing if c["mixed_at"] is None)
+    a, b, *_ = (cluster for cluster, at in mixed().items() if at is None)
     digits.curation.merge([a, b], a)
-    assert mixed(a) is None
+    assert mixed()[a] is None
+    digits.curation.start_from(k=4)
+    some = next(cluster for cluster, at in mixed().items() if at is not None)
+    digits.curation.keep_whole(some)
+    assert mixed()[some] is None

@@ -86,9 +86,6 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
 
 def print_layers(run: Run) -> None:
     """Print the table of layers, the primary one marked, and what to look at first."""
-    from shoal.core.advice import advise
-    from shoal.methods import DEFAULT
-
     facts = layer_facts(run)
     lines = [
         [
@@ -102,10 +99,7 @@ def print_layers(run: Run) -> None:
     primary = next((at for at, fact in enumerate(facts) if fact["primary"]), None)
     of = f", a sample of {run.sample_of:,} rows" if run.sample_of else ""
     print_table(f"Layers of {run.path}{of}", names, lines, primary)
-    # Advice rests on how Shoal's own layers are chosen.
-    own = run.info()["method"]["name"] == DEFAULT
-    advice = advise(run.tree, run.layers, run.counts).sentences if own else ()
-    for sentence in (*layer_notes(run), *advice):
+    for sentence in (*layer_notes(run), *run.advice.sentences):
         say(sentence)
 
 

@@ -86,6 +86,11 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     return Advice((first, second), tuple(choices))
 
 
+def advise_method(method: str, k: int) -> Advice:
+    """Say what another method found: advice rests on how Shoal's own layers are chosen."""
+    return Advice((f"{plural(k, 'group')} by {method}.",), ())
+
+
 def _one_group(tree: Tree) -> Advice:
     """Name the cuts with the widest gaps after them among the first few splits."""
     certain = has_structure(tree.excess)

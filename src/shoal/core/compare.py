@@ -96,13 +96,18 @@ def compare(before: ArrayLike, after: ArrayLike) -> Comparison:
     >>> [(m.before, m.after) for m in found.matched], [c.parts for c in found.merged]
     ([(0, 5), (2, 6)], [(2, 1)])
     """
+    return compare_table(shared_rows(before, after))
+
+
+def shared_rows(before: ArrayLike, after: ArrayLike) -> Contingency:
+    """Count the rows that the clusters of two clusterings share; see `compare`."""
     one, other = np.asarray(before), np.asarray(after)
     if one.shape != other.shape:
         raise InputError(f"{len(one):,} rows before, but {len(other):,} after: give the same rows")
     known = (one >= 0) & (other >= 0)
     if not known.any():
         raise InputError("no row has a cluster on both sides: there is nothing to compare")
-    return compare_table(contingency(one[known], other[known]))
+    return contingency(one[known], other[known])
 
 
 def compare_table(shared: Contingency) -> Comparison:

@@ -25,7 +25,7 @@ _PERPLEXITY = 15
 _EARLY, _LATE, _AFTER = 120, 180, 60
 # So few come to rest sooner, and one thread is as quick as two. Of 3,925 photos as many neighbours
 # lie next to each other after 160 iterations as after 300, of 1,797 digits too (.46, .54).
-_SMALL = 5000
+SMALL = 5000
 _SMALL_EARLY, _SMALL_LATE = 60, 100
 _EVERY = 10
 _FEW = 8
@@ -80,9 +80,9 @@ def lay_out(
     count = min(m, LANDMARKS)
     chosen = np.sort(order[np.linspace(0, m - 1, count).round().astype(np.int64)])
     refined = count < m <= REFINED and neighbours.shape[1] > 2
-    early, late = (_SMALL_EARLY, _SMALL_LATE) if m <= _SMALL else (_EARLY, _LATE)
+    early, late = (_SMALL_EARLY, _SMALL_LATE) if m <= SMALL else (_EARLY, _LATE)
     steps = _Steps(advance, early + late + refined * _AFTER * m / count)
-    threads = 1 if m <= _SMALL else workers
+    threads = 1 if m <= SMALL else workers
     flat = _embedded(vectors[chosen], seed, threads, steps, early, late)
     if count == m:
         return _in_square(flat)

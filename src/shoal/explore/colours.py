@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.tree import Tree
+from shoal.palettes.spaces import linear_to_oklab, to_linear
 
 COUNT = 512
 _STEPS = 24
@@ -18,14 +19,14 @@ _FIRST = (0.66, -0.03, -0.13)  # a blue, as L, a, b
 
 @cache
 def palette() -> NDArray[np.uint8]:
-    """Give `COUNT` colours, each as unlike those before it as can be, (512, 3) uint8.
+    """Return `COUNT` colours, each as unlike those before it as can be, (512, 3) uint8.
 
     They are the farthest of all sRGB colours of middle lightness and some chroma, taken one
     after the other, by distance in OKLab (Ottosson, "A perceptual color space", 2020).
     """
     side = np.linspace(0, 1, _STEPS)
     rgb = np.stack(np.meshgrid(side, side, side, indexing="ij"), -1).reshape(-1, 3)
-    lab = _oklab(rgb)
+    lab = linear_to_oklab(to_linear(rgb))
     chroma = np.hypot(lab[:, 1], lab[:, 2])
     fit = (
         (lab[:, 0] > _LIGHTNESS[0])
@@ -40,22 +41,6 @@ def palette() -> NDArray[np.uint8]:
         away = np.minimum(away, ((lab - lab[chosen[-1]]) ** 2).sum(1))
         chosen.append(int(away.argmax()))
     return np.rint(255 * rgb[chosen]).astype(np.uint8)
-
-
-def _oklab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give OKLab of sRGB, (n, 3)."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    to_lms = [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-    to_lab = [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-    return np.cbrt(linear @ np.array(to_lms).T) @ np.array(to_lab).T
 
 
 def piece_colours(tree: Tree, weights: NDArray[np.int64], most: int) -> NDArray[np.int64]:

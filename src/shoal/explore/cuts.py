@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.null import WEAK
 from shoal.core.verdicts import held_share, row_confidence
 from shoal.edits import State
 from shoal.explore.atlas import Atlas
 from shoal.explore.seats import Seats
+
+# A judgement, not fitted: a half marks more clusters than a person looks through.
+_ABOUT_AS_CLEAR = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -258,6 +262,13 @@ class Cut:
         first[owner] = ks[within][at]
         return first
 
+    def _mixed(self, apart: int) -> bool:
+        """Tell whether a split that the cut does not take is about as clear as its last one."""
+        excess = self.atlas.result.tree.excess
+        k = self.state.base.k
+        last = float(excess[k - 2]) if 2 <= k <= len(excess) + 1 else 0.0
+        return apart > 0 and float(excess[apart - 2]) >= max(WEAK, _ABOUT_AS_CLEAR * last)
+
     def listing(self, colours: NDArray[np.int64]) -> list[dict[str, Any]]:
         """List the clusters as the page needs them, in the order of ids.
 
@@ -267,7 +278,6 @@ class Cut:
             (c,) number of each one's colour.
         """
         atlas, medoids = self.atlas, self.medoids
-        finest = atlas.result.layers[-1].k
         leaves = atlas.leaves_at(np.maximum(medoids, 0))
         rows = atlas.rows[np.maximum(medoids, 0)]
         places = atlas.xy[leaves].astype(float).round(5) if atlas.has_map else None
@@ -275,7 +285,7 @@ class Cut:
         for number, cluster in enumerate(self.state.clusters.values()):
             there = medoids[number] >= 0
             apart = int(self.comes_apart[number])
-            mixed = 0 < apart <= finest and cluster.id not in self.state.whole
+            mixed = self._mixed(apart) and cluster.id not in self.state.whole
             found.append(
                 {
                     "id": cluster.id,

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.api import Run
-from shoal.core.advice import Advice, advise
 from shoal.core.morton import BITS, cell_bounds, raster
 from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
@@ -147,11 +146,6 @@ class Explorer:
     def facets(self) -> Facets:
         """What the images themselves say, read when it is first asked for."""
         return Facets(self)
-
-    @cached_property
-    def advice(self) -> Advice:
-        """What to look at first."""
-        return advise(self.run.tree, self.run.layers, self.run.counts)
 
     @cached_property
     def _sides(self) -> NDArray[np.int64]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from shoal.core.compare import compare, compare_table
+from shoal.core.compare import compare_table
+from shoal.core.compare import shared_rows as in_common
 from shoal.core.metrics import Contingency
 from shoal.edits.review import QUIZ_ROWS, quiz_result, quiz_rows
 from shoal.errors import InputError
@@ -120,9 +121,10 @@ def compared(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         labels = np.full(explorer.atlas.n_rows, -1, np.int32)
         seats = np.arange(explorer.atlas.n_seats)
         labels[explorer.atlas.rows[:]] = after.ids[after.labels(seats)]
-        found = compare(labels_in_common(earlier.labels(), same), labels)
+        table = in_common(labels_in_common(earlier.labels(), same), labels)
         names = {str(c): name for c, name in earlier.names.items()}
         before_k: int | None = earlier.k
+        ends = [{"id": c, "face": None, "colour": None} for c in earlier.ids]
     else:
         before, before_k = _side(explorer, asked, "before")
         table = Contingency(
@@ -131,10 +133,32 @@ def compared(explorer: Explorer, asked: Asked) -> dict[str, Any]:
             after.ids,
             np.zeros(len(before.ids), np.int64),
         )
-        found = compare_table(table)
-        names = _names(explorer, before)
+        names, ends = _names(explorer, before), _ends(explorer, before)
     called = {"names_before": names, "names_after": _names(explorer, after)}
-    return {"before": before_k, "after": after_k, **called, **found.as_dict()}
+    shared = table.table.tocoo()
+    flows = {
+        "before_clusters": _counted(ends, table.classes, table.table.sum(axis=1)),
+        "after_clusters": _counted(_ends(explorer, after), table.clusters, table.table.sum(axis=0)),
+        "flows": [
+            [int(table.classes[a]), int(table.clusters[b]), int(n)]
+            for a, b, n in zip(shared.row, shared.col, shared.data, strict=True)
+        ],
+    }
+    found = compare_table(table).as_dict()
+    return {"before": before_k, "after": after_k, **called, **flows, **found}
+
+
+def _ends(explorer: Explorer, cut: Cut) -> list[dict[str, Any]]:
+    """List the clusters of a cut as they lie in the tree: id, the row in the middle, colour."""
+    listing = cut.listing(explorer.colours(cut))
+    listing.sort(key=lambda c: -1 if c["leaf"] is None else c["leaf"])
+    return [{"id": c["id"], "face": c["medoid"], "colour": c["colour"]} for c in listing]
+
+
+def _counted(ends: list[dict[str, Any]], ids: Any, counts: Any) -> list[dict[str, Any]]:
+    """Add the rows that each cluster has in a comparison; without those that have none."""
+    rows = dict(zip(np.asarray(ids).tolist(), np.asarray(counts).ravel().tolist(), strict=True))
+    return [{**end, "rows": int(rows[end["id"]])} for end in ends if rows.get(end["id"])]
 
 
 def _names(explorer: Explorer, cut: Cut) -> dict[str, str]:

@@ -37,6 +37,7 @@ _MEAN_ROWS = 300
 _NEAREST = 24
 _MOST_CORNERS = 2000
 _WITHIN = (0.01, 0.99)
+_SKETCHED = 3000
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -69,7 +70,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "outliers": len(atlas.outliers),
         "columns": None if explorer.numbers is None else explorer.numbers.names,
         "words": explorer.knows_words,
-        "advice": explorer.advice.as_dict(),
+        "advice": run.advice.as_dict(),
         "other": None if explorer.other is None else explorer.other.path.name,
     }
 
@@ -248,6 +249,25 @@ def map_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     }
 
 
+def sketch(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+    """Return a rough map, while the real one is drawn: some rows by their two main directions.
+
+    Each point is x, y (0 to 1), and the number of its colour.
+    """
+    atlas, cut = explorer.atlas, explorer.cut(asked.k(explorer))
+    n = len(atlas.order)
+    leaves = np.unique(np.linspace(0, n - 1, min(n, _SKETCHED)).astype(np.int64))
+    vectors = np.array(atlas.vectors[leaves], np.float64)
+    vectors -= vectors.mean(axis=0)
+    _, directions = np.linalg.eigh(vectors.T @ vectors)
+    flat = vectors @ directions[:, -2:][:, ::-1]
+    low, high = np.quantile(flat, (0.001, 0.999), axis=0)  # all but rows that lie far out
+    flat = np.clip((flat - low) / np.maximum(high - low, 1e-12), 0, 1)
+    flat = np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])), constant_values=0.5)
+    colours = explorer.colours(cut)[cut.of_leaf[leaves]]
+    return {"points": np.column_stack([flat.round(4), colours]).tolist()}
+
+
 def _tile(explorer: Explorer, asked: Asked) -> tuple[int, int, int]:
     """Return zoom, x and y of a tile that is asked for."""
     if not explorer.atlas.has_map:
@@ -276,7 +296,7 @@ def tile(explorer: Explorer, asked: Asked) -> Response:
     if what == "frames":
         return Response(frames_png(found, colours, lit), media_type="image/png")
     usual = explorer.usual / 4.0 ** where[0]
-    return Response(density_png(found, colours, usual, lit), media_type="image/png")
+    return Response(density_png(found, colours, usual, lit, where[0] == 0), media_type="image/png")
 
 
 def _lit(

@@ -11,10 +11,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shoal.core.layout import SMALL
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import beside
-from shoal.explore.prepare import Drawing, home_of, prepare_leaves
+from shoal.explore.prepare import Drawing, QuickDrawing, home_of, prepare_leaves
 from shoal.explore.serve import listen, make_server
 from shoal.progress import Progress, default_progress
 from shoal.storage import RunFolder, UrlPath
@@ -33,7 +34,7 @@ def make_explorer(
     engine: Sequence[str] = ("local",),
     progress: Progress | None = None,
     draw: bool = True,
-) -> tuple[Explorer, Drawing | None]:
+) -> tuple[Explorer, Drawing | QuickDrawing | None]:
     """Return the explorer of a run, and `draw` its map in the background where it has none.
 
     A run that does not lie on a disk is explored without edits.
@@ -45,6 +46,8 @@ def make_explorer(
     explorer = Explorer(run, home, no_edits, other, beside(run, metadata))
     if explorer.atlas.has_map or not draw:
         return explorer, None
+    if len(explorer.atlas.order) <= SMALL and engine[0] == "local":
+        return explorer, QuickDrawing(run.path, home, explorer.progress.update)
     return explorer, Drawing(run.path, home, explorer.progress.update, engine)
 
 

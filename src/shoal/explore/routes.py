@@ -49,6 +49,7 @@ LOOKING: dict[str, Call] = {
     "quarantine": Call(looking.quarantine, "start"),
     "metadata": Call(looking.metadata, "k set"),
     "map": Call(looking.map_facts),
+    "map/sketch": Call(looking.sketch, "k"),
     "map/tile": Call(looking.tile, "z x y k set what hide", media="image/png"),
     "map/mosaic": Call(looking.mosaic, "z x y k set", media="image/webp"),
     "map/at": Call(looking.at, "x y z k"),

@@ -16,7 +16,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from shoal import api
-from shoal.core.advice import advise
 from shoal.core.plural import plural
 from shoal.errors import InputError, ShoalError
 from shoal.explore.answers import refusal
@@ -25,7 +24,7 @@ from shoal.explore.events import Events
 from shoal.explore.guard import App, Receive, Scope, Send
 from shoal.explore.page import make_explorer
 from shoal.explore.pictures import SIDES, open_pictures
-from shoal.explore.prepare import Drawing
+from shoal.explore.prepare import Drawing, QuickDrawing
 from shoal.explore.serve import make_app, static_files
 
 _FACES = 10
@@ -57,7 +56,9 @@ class Shelf:
     read_only: bool = False
     engine: Sequence[str] = ("local",)
     stopping: bool = False
-    _apps: dict[str, tuple[App, Events, Drawing | None]] = field(default_factory=dict)
+    _apps: dict[str, tuple[App, Events, Drawing | QuickDrawing | None]] = field(
+        default_factory=dict
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _kept: Kept = field(default_factory=lambda: Kept(200))
 
@@ -167,7 +168,7 @@ def _facts(path: Path) -> dict[str, Any]:
         facts: dict[str, Any] = {
             "about": run.info()["source"],
             "k": run.clustering().k,
-            "said": " ".join(advise(run.tree, run.layers, run.counts).sentences),
+            "said": " ".join(run.advice.sentences),
             "edits": len(run.edits.done),
         }
     except ShoalError as error:

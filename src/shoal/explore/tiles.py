@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from shoal.core.morton import BITS, cell_bounds, raster
 from shoal.explore.atlas import Atlas
@@ -22,6 +23,8 @@ FINE = 8
 """A tile has 2^8 by 2^8 spots when all are shown as colours."""
 
 _ACROSS = 32
+_TILE = 512  # pixels a side
+_GLOW = 1.5  # spots that the soft edge of a dense place reaches, one deviation
 _GREY = np.array([128, 130, 134], np.uint8)
 _FAINT = 0.16
 _VEIL = 0.7
@@ -163,6 +166,7 @@ def density_png(
     colours: NDArray[np.int64],
     usual: float,
     lit: NDArray[np.int64] | None = None,
+    whole: bool = False,
 ) -> bytes:
     """Draw spots in the colours of their clusters, the more rows the stronger.
 
@@ -176,6 +180,8 @@ def density_png(
         Rows of a spot that is drawn in full.
     lit
         (4^bits,) chosen rows of each spot: the others become faint. None where none are chosen.
+    whole
+        The tile is the whole map: dense places get a soft edge, which ends at no other tile.
     """
     strength = _strength(found.counts, usual)
     shade = palette()[colours[found.cluster] % len(palette())]
@@ -183,7 +189,35 @@ def density_png(
         chosen = lit > 0
         strength = np.where(chosen, _strength(lit, usual), _FAINT * strength)
         shade = np.where(chosen[:, None], shade, _GREY)
-    return _drawn(found.bits, shade, strength)
+    pixels = _pixels(found.bits, shade, strength)
+    side = _TILE >> found.bits
+    if side > 2:
+        return png_bytes(_dots(pixels, side))
+    return png_bytes(_softened(pixels) if whole else pixels)
+
+
+def _dots(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Draw each spot as a round dot, `side` pixels across."""
+    middle = np.arange(side) + 0.5 - side / 2
+    away = np.hypot(middle[:, None], middle)
+    mask = np.clip(side / 2 + 0.5 - away, 0, 1)
+    large = np.repeat(np.repeat(pixels, side, 0), side, 1)
+    across = len(pixels)
+    large[..., 3] = np.rint(large[..., 3] * np.tile(mask, (across, across)))
+    return large
+
+
+def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Let spots shine on the empty ones around them, in their colour."""
+    strength = pixels[..., 3] / 255.0
+    glow = gaussian_filter(strength, _GLOW)
+    light = [gaussian_filter(strength * pixels[..., c], _GLOW) for c in range(3)]
+    shade = np.stack(light, -1) / np.maximum(glow, 1e-9)[..., None]
+    empty = pixels[..., 3] == 0
+    found = pixels.copy()
+    found[empty, :3] = np.rint(shade[empty])
+    found[empty, 3] = np.rint(255 * np.minimum(glow[empty], 1))
+    return found
 
 
 def frames_png(
@@ -212,8 +246,16 @@ def _strength(counts: NDArray[np.int64], usual: float) -> NDArray[np.float64]:
 
 def _drawn(bits: int, shade: NDArray[np.uint8], strength: NDArray[np.float64]) -> bytes:
     """Write spots in Morton order as PNG."""
+    return png_bytes(_pixels(bits, shade, strength))
+
+
+def _pixels(
+    bits: int, shade: NDArray[np.uint8], strength: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Put spots in Morton order in their places, (side, side, 4)."""
     pixels = np.empty((len(shade), 4), np.uint8)
     pixels[:, :3] = shade
     pixels[:, 3] = np.rint(255 * strength)
     side = 1 << bits
-    return png_bytes(pixels[raster(bits)].reshape(side, side, 4))
+    found: NDArray[np.uint8] = pixels[raster(bits)].reshape(side, side, 4)
+    return found

@@ -25,17 +25,22 @@ _LAB = np.array(
 )
 
 
-def _to_linear(values: NDArray) -> NDArray:
+def to_linear(values: NDArray) -> NDArray:
     """Linear light of sRGB values 0..1 (IEC 61966-2-1)."""
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-_LINEAR = _to_linear(np.arange(256) / 255).astype(np.float32)
+_LINEAR = to_linear(np.arange(256) / 255).astype(np.float32)
+
+
+def linear_to_oklab(linear: NDArray) -> NDArray:
+    """Oklab of linear light, (n, 3), in its precision."""
+    return np.cbrt(linear @ _CONES.T.astype(linear.dtype)) @ _LAB.T.astype(linear.dtype)
 
 
 def _to_oklab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    cones = np.cbrt(_LINEAR[rgb] @ _CONES.T.astype(np.float32))
-    return cones @ _LAB.T.astype(np.float32)
+    found: NDArray[np.float32] = linear_to_oklab(_LINEAR[rgb])
+    return found
 
 
 def _from_oklab(lab: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,9 +2,11 @@
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { colour, complain, count, label, loadGains, plural, select, set, state, useStore, wanted } from "./store.js";
+import { draggedCluster, dropTarget } from "./drag.js";
 import { Slider } from "./slider.js";
 import { AcceptAll, Suggested } from "./suggestions.js";
 import { inStrips } from "./thumbs.js";
+import { Tree } from "./tree.js";
 
 /** Whether one part of the page is shown at a time: who chooses a cluster wants to see its images. */
 const narrow = () => matchMedia("(max-width: 720px)").matches;
@@ -130,7 +132,7 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
   const total = state.run.rows - state.run.quarantined;
   const share = (100 * c.rows) / total;
   return html`<div id=${`cluster-${c.id}`} role="option" aria-selected=${on} aria-setsize=${of} aria-posinset=${at + 1}
-      class=${`card ${on ? "on" : ""} ${focused ? "focused" : ""} ${c.mark === "junk" ? "junk" : ""}`}
+      ...${draggedCluster(c.id)} ...${dropTarget(c.id)} class=${`card ${on ? "on" : ""} ${focused ? "focused" : ""} ${c.mark === "junk" ? "junk" : ""}`}
       style=${{ top: `${at * HEIGHT + MARGIN}px`, "--c": colour(c.id) }} onClick=${(e) => onChoose(at, e)}>
     ${style && c.medoid !== null ? html`<span class="thumb" style=${{ ...style, width: "48px", height: "48px" }} aria-hidden="true" />`
       : html`<span class="swatch" aria-hidden="true" />`}
@@ -153,91 +155,7 @@ export function Badge({ cluster, full = false }) {
   const { held, mixed_at: mixed } = cluster;
   const kind = held < 0.9 ? "loose" : held < 0.97 || mixed !== null ? "fair" : "firm";
   const percent = Math.floor(1000 * held) / 10;
-  const pure = mixed === null ? "The tree marks no further split in it." : `Perhaps more than one kind: the tree splits it further from ${mixed} clusters on.`;
+  const pure = mixed === null ? "No further split in it is about as clear as those that were made." : `Perhaps more than one kind: it comes apart at ${mixed} clusters, by a split about as clear as those that were made.`;
   return html`<span class=${`badge ${kind}`} title=${`${percent} % separate: so much of what ties its images to others stays within the cluster. ${pure}`}>
     ${Math.floor(percent)}<small>%</small><span class=${full ? "said" : "sr"}> separate</span>${mixed !== null && html`<span class="said" aria-hidden="true"> · mixed?</span><span class="sr">, perhaps mixed</span>`}</span>`;
-}
-
-// The tree.
-
-/** @typedef {{id?: number, k?: number, left?: Branch, right?: Branch}} Branch a cluster, or a split */
-
-/**
- * Build the binary tree over the clusters from the K at which neighbours in leaf order come apart.
- * @param {number[]} order @param {number[]} apart @returns {Branch}
- */
-function grown(order, apart) {
-  /** @type {(Branch & {k: number})[]} */
-  const stack = [];
-  /** @type {Branch} */
-  let last = { id: order[0] };
-  // A Cartesian tree over `apart`: the earliest split is the root.
-  for (let i = 0; i < apart.length; i++) {
-    const leaf = { id: order[i + 1] };
-    let left = last;
-    while ((stack.at(-1)?.k ?? 0) > apart[i]) left = Object.assign(/** @type {Branch} */ (stack.pop()), { right: left });
-    stack.push({ k: apart[i], left });
-    last = leaf;
-  }
-  return stack.reduceRight((right, above) => Object.assign(above, { right }), last);
-}
-
-/** @param {any} node a branch @returns {number[]} */
-const under = (node) => (node.id !== undefined ? [node.id] : [...under(node.left), ...under(node.right)]);
-
-function Tree() {
-  const [data, selected] = useStore((s) => [s.data, s.selected]);
-  const [closed, setClosed] = useState(new Set());
-  const root = useMemo(() => (data?.order.length ? grown(data.order, data.apart) : null), [data]);
-  const list = useRef(null);
-  if (!data || !root) return html`<p class="empty">No clusters.</p>`;
-  /** @type {any[]} */
-  const lines = [];
-  const walk = (node, depth) => {
-    lines.push({ node, depth });
-    if (node.id === undefined && !closed.has(node.k)) {
-      const heavy = [node.left, node.right];
-      heavy.forEach((child) => walk(child, depth + 1));
-    }
-  };
-  walk(root, 0);
-  const toggle = (k) => setClosed((old) => {
-    const now = new Set(old);
-    now.has(k) ? now.delete(k) : now.add(k);
-    return now;
-  });
-  const step = (event, at) => {
-    const { node } = lines[at];
-    const items = [...list.current.querySelectorAll("[role=treeitem]")];
-    const go = (to) => { event.preventDefault(); items[Math.max(0, Math.min(items.length - 1, to))].focus(); };
-    if (event.key === "ArrowDown") go(at + 1);
-    else if (event.key === "ArrowUp") go(at - 1);
-    else if (event.key === "Home") go(0);
-    else if (event.key === "End") go(items.length - 1);
-    else if (event.key === "ArrowRight" && node.k && closed.has(node.k)) { event.preventDefault(); toggle(node.k); }
-    else if (event.key === "ArrowLeft" && node.k && !closed.has(node.k)) { event.preventDefault(); toggle(node.k); }
-    else if (event.key === "Enter") { event.preventDefault(); select(under(node)); }
-  };
-  const shownIds = state.run.thumb ? data.order.filter((id) => state.byId.get(id)?.medoid != null) : [];
-  const style = state.run.thumb ? inStrips(shownIds.map((id) => state.byId.get(id)?.medoid ?? 0), 26) : null;
-  const face = (id) => style && html`<span class="thumb" style=${{ ...style(shownIds.indexOf(id)), width: "26px", height: "26px" }} aria-hidden="true" />`;
-  const rows = (ids) => ids.reduce((sum, id) => sum + (state.byId.get(id)?.rows ?? 0), 0);
-  return html`<div class="scroll tree" role="tree" aria-label="Tree of the clusters" ref=${list}>
-    ${lines.map(({ node, depth }, at) => {
-      const ids = under(node);
-      const on = ids.every((id) => selected.includes(id));
-      const open = node.id === undefined && !closed.has(node.k);
-      const excess = node.k ? state.run.excess[node.k - 2] : null;
-      return html`<div key=${node.id !== undefined ? `c${node.id}` : `k${node.k}`} role="treeitem" aria-level=${depth + 1} aria-selected=${on}
-          aria-expanded=${node.id === undefined ? open : undefined} tabindex=${at ? -1 : 0} class=${`branch ${on ? "on" : ""}`}
-          style=${{ paddingLeft: `${8 + 14 * Math.min(depth, 12)}px` }} onKeyDown=${(e) => step(e, at)}
-          onClick=${(e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...ids])] : ids)}>
-        ${node.id === undefined
-          ? html`<span class="twist" aria-hidden="true" onClick=${(e) => { e.stopPropagation(); toggle(node.k); }}>${open ? "▾" : "▸"}</span>
-            <span class="name">${ids.length} clusters</span><span class="facts" title=${`They come apart from ${node.k} clusters on${excess != null ? `; clarity of the split ${excess.toFixed(2)}` : ""}`}>K ${node.k}${excess != null ? ` · ${excess.toFixed(1)}` : ""}</span>`
-          : html`<span class="dot" style=${{ "--c": colour(node.id) }} aria-hidden="true" />${face(node.id)}<span class="name">${label(node.id)}</span>`}
-        <span class="facts end">${count(rows(ids))}</span>
-      </div>`;
-    })}
-  </div>`;
 }

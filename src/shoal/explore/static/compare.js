@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
+import { Flow } from "./flow.js";
 import { complain, count, images, loadClusters, plural, select, state, useStore } from "./store.js";
 
 export function Compare() {
@@ -24,6 +25,7 @@ export function Compare() {
 }
 
 function Found({ found }) {
+  const { run } = state;
   const go = async (id) => {
     try {
       if (found.after !== state.k) await loadClusters(found.after === state.data?.base && !state.data?.edited ? null : found.after);
@@ -32,6 +34,7 @@ function Found({ found }) {
       complain(error);
     }
   };
+  const face = (/** @type {string} */ names) => (/** @type {any} */ c) => ({ ...c, name: found[names][c.id] ?? `Cluster ${c.id}`, colour: c.colour === null ? "#888" : run.palette[c.colour % run.palette.length] });
   const old = (id) => found.names_before[id] ?? `Cluster ${id}`;
   const now = (id) => html`<button class="link" onClick=${() => go(id)}>${found.names_after[id] ?? `Cluster ${id}`}</button>`;
   const part = (title, why, list, line) => list.length > 0 && html`<h3 title=${why}>${title} <b>${count(list.length)}</b></h3><ul class="changes">${list.slice(0, 200).map(line)}</ul>`;
@@ -39,6 +42,7 @@ function Found({ found }) {
   const changed = found.matched.filter((m) => m.overlap <= 0.999999);
   const parts = (c, name) => c.parts.map((p, at) => html`<li key=${p}>${name(p)} <span class="soft">${count(c.shared[at])}</span></li>`);
   return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same to the row, and ${images(found.moved)} went another way than their cluster.</p>
+    <${Flow} before=${found.before_clusters.map(face("names_before"))} after=${found.after_clusters.map(face("names_after"))} flows=${found.flows} onChoose=${go} />
     ${part("Split", "Most of its rows are in several now", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
     ${part("Merged", "Most of its rows are from several", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
     ${part("Changed", "The same cluster, with other rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} <span class="soft">${count(m.rows_before)}</span> → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}

@@ -6,6 +6,7 @@ import { colour, complain, count, images, label, orderNow, orders, filterBy, ref
 import { STRIP, Numbers, loadProfiles, rowSize, strip, tileStyle } from "./thumbs.js";
 import { Actions, PickedActions } from "./actions.js";
 import { Badge } from "./clusters.js";
+import { draggedRow } from "./drag.js";
 import { saidFilter } from "./filter.js";
 import { Icon } from "./icons.js";
 import { Overview } from "./overview.js";
@@ -281,7 +282,7 @@ function Grid() {
 
 function Cell({ at, total, row, wide, tall, left, top, style, on, open, focused, onChoose, onToggle }) {
   const said = row ? `${row.name ?? `row ${row.row}`}, ${label(row.cluster)}, confidence ${row.confidence ?? "unknown"}${row.outlier ? ", outlier" : ""}` : "loading";
-  return html`<div id=${`at-${at}`} role="option" aria-selected=${on} aria-label=${said} aria-posinset=${at + 1} aria-setsize=${total}
+  return html`<div id=${`at-${at}`} ...${row ? draggedRow(row.row) : {}} role="option" aria-selected=${on} aria-label=${said} aria-posinset=${at + 1} aria-setsize=${total}
       class=${`cell ${on ? "on" : ""} ${open ? "open" : ""} ${focused ? "focused" : ""} ${row ? "" : "waiting"}`} title=${row ? said : ""}
       style=${{ left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${tall}px`, "--c": row ? colour(row.cluster) : "transparent" }}
       onClick=${(e) => onChoose(at, e)}>

@@ -1,6 +1,6 @@
 // The map: tiles from the server, names of clusters, outlines drawn by hand.
 
-import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
 import { Icon } from "./icons.js";
 import { colour, complain, count, label, listen, say, select, selectArea, set, state, useStore } from "./store.js";
@@ -8,6 +8,7 @@ import { drawLabels, pictured } from "./labels.js";
 import { strip, tileStyle } from "./thumbs.js";
 
 const TILE = 512;
+const STEP = 1 / 3; // of a level, for one notch of the wheel
 
 /** @type {any} */
 const L = globalThis["L"];
@@ -22,12 +23,29 @@ export function MapPanel() {
 function Waiting() {
   const map = useStore((s) => s.map);
   const done = Math.floor(100 * (map.share ?? 0));
+  const sheet = useRef(/** @type {HTMLCanvasElement|null} */ (null));
+  useEffect(() => { get("map/sketch", { k: state.k }).then(({ points }) => sketched(sheet.current, points), () => null); }, []);
   return html`<div class="waiting-map"><div>
     ${map.trouble ? html`<p class="note bad">${map.trouble}</p>` : html`
-      <p>Drawing the map, once for this run. Everything else works meanwhile.</p>
+      <canvas class="sketch" ref=${sheet} width="460" height="460" aria-hidden="true" />
+      <p>A rough sketch. The map is being drawn, once for this run; everything else works meanwhile.</p>
       <div class="progress" role="progressbar" aria-label="Drawing the map" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${done}><i style=${{ width: `${done}%` }} /></div>
       <p class="soft">${done} %</p>`}
   </div></div>`;
+}
+
+/** Draw a rough map. @param {HTMLCanvasElement|null} sheet @param {[number, number, number][]} points */
+function sketched(sheet, points) {
+  const pen = sheet?.getContext("2d");
+  if (!sheet || !pen) return;
+  const { palette } = state.run;
+  pen.globalAlpha = 0.7;
+  for (const [x, y, at] of points) {
+    pen.fillStyle = palette[at % palette.length];
+    pen.beginPath();
+    pen.arc(10 + x * (sheet.width - 20), 10 + y * (sheet.height - 20), 3, 0, 7);
+    pen.fill();
+  }
 }
 
 function LiveMap() {
@@ -82,7 +100,7 @@ class Drawn {
     const crs = L.extend({}, L.CRS.Simple, { transformation: new L.Transformation(TILE, 0, TILE, 0) });
     const { deepest } = state.map;
     this.map = L.map(box, {
-      crs, minZoom: -1, maxZoom: deepest, zoomSnap: 0.25, wheelPxPerZoomLevel: 300, boxZoom: false, doubleClickZoom: false,
+      crs, minZoom: -1, maxZoom: deepest, zoomSnap: STEP, wheelPxPerZoomLevel: 300, boxZoom: false, doubleClickZoom: false,
       zoomControl: false, attributionControl: false, fadeAnimation: false, maxBoundsViscosity: 0.8, maxBounds: [[-0.5, -0.5], [1.5, 1.5]],
     });
     for (const [name, z] of [["ground", 200], ["pictures", 250], ["veil", 300], ["names", 450], ["marks", 460]]) {

@@ -3,6 +3,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
 import { Badge } from "./clusters.js";
+import { draggedRow, dropTarget } from "./drag.js";
 import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
 import { Suggested } from "./suggestions.js";
 import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
@@ -53,7 +54,7 @@ export function Overview({ clusters }) {
   });
   return html`<div class="scroll overview" ref=${box} onScroll=${look} tabindex="0" aria-label="Typical images of each cluster" role="region">
     <div class="spacer" style=${{ height: `${clusters.length * height + 8}px` }}>${shown.map((c, at) => html`
-      <section key=${c.id} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
+      <section key=${c.id} ...${dropTarget(c.id)} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
         <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b><${Suggested} id=${c.id} /></button>
           <span class="soft">${count(c.rows)}</span>${c.held !== null && html`<${Badge} cluster=${c} full=${true} />`}
           ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}</header>
@@ -66,7 +67,7 @@ function Strip({ rows, most, wide, tall }) {
   if (!rows) return html`<div class="strip waiting" style=${{ height: `${tall}px` }} />`;
   const some = rows.slice(0, most);
   const style = state.run.thumb ? inStrips(some.map((r) => r.row), wide) : null;
-  return html`<div class="strip">${some.map((r, at) => html`<button key=${r.row} class="tile-button" onClick=${() => set({ open: r.row })} title=${r.name ?? `row ${r.row}`} aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
+  return html`<div class="strip">${some.map((r, at) => html`<button key=${r.row} class="tile-button" ...${draggedRow(r.row)} onClick=${() => set({ open: r.row })} title=${r.name ?? `row ${r.row}`} aria-label=${`Open ${r.name ?? `row ${r.row}`}`}>
     ${style ? html`<span class="thumb" style=${{ ...style(at), width: `${wide}px`, height: `${tall}px` }} />` : html`<${Numbers} row=${r.row} width=${wide} height=${tall} />`}</button>`)}</div>`;
 }
 

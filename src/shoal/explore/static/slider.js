@@ -33,7 +33,7 @@ export function Slider() {
         <input type="number" min="1" max=${run.representatives} value=${now} aria-label="Number of clusters, exactly"
           onChange=${(e) => cut(Math.max(1, Math.min(run.representatives, Math.round(Number(e.target.value)) || 1)))} />
       </label>
-      <div class="layers" role="group" aria-label="Numbers of clusters that the data mark">${run.layers.map((layer) => html`
+      <div class="layers" role="group" aria-label="Numbers of clusters that the data mark">${nearby(run.layers).map((layer) => html`
         <button key=${layer.k} class=${`layer ${plain && layer.k === now ? "on" : ""}`} aria-pressed=${plain && layer.k === now}
           title=${said(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label="suggested">★</span>` : ""}</button>`)}
       </div>
@@ -55,6 +55,15 @@ export function Slider() {
     ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits: those stand on ${plural(data.base, "cluster")}.
       <button class="link" onClick=${() => set({ dialog: { kind: "start", k } })}>Start anew from here</button></p>`}
   </section>`;
+}
+
+const CHIPS = 5;
+
+/** The layers that get a button: the suggested one and those around it; the curve marks all. @param {any[]} layers */
+function nearby(layers) {
+  const primary = layers.findIndex((layer) => layer.primary);
+  const from = Math.max(0, Math.min(primary - Math.floor(CHIPS / 2), layers.length - CHIPS));
+  return layers.slice(from, from + CHIPS);
 }
 
 /** @param {any} layer */
