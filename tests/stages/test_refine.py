@@ -3,6 +3,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 import shoal
+from shoal.errors import SettingError
 from shoal.stages.found import Found
 
 RANDOM = np.random.default_rng(0)
@@ -14,11 +15,11 @@ def small_shards(monkeypatch):
     monkeypatch.setattr("shoal.stages.base._SHARD_ROWS", 50)
 
 
-def fit(tmp_path, name, passes, workers=1):
+def fit(tmp_path, name, passes, workers=1, method="kmeans"):
     return shoal.fit(
         ROWS,
         tmp_path / name,
-        method="kmeans",
+        method=method,
         k=4,
         representatives=60,
         workers=workers,
@@ -56,11 +57,29 @@ def test_rows_follow_the_centres_where_representatives_allow(tmp_path):
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_same_bytes_for_any_number_of_workers(tmp_path):
-    one, two = fit(tmp_path, "one", 3), fit(tmp_path, "two", 3, workers=2)
+@pytest.mark.parametrize("method", ["kmeans", "spherical-kmeans", "gmm"])
+def test_same_bytes_for_any_number_of_workers(tmp_path, method):
+    one, two = (fit(tmp_path, str(n), 3, n, method) for n in (1, 2))
     for path in sorted((one.path / "tree").rglob("*.npy")):
         other = two.path / path.relative_to(one.path)
         assert path.read_bytes() == other.read_bytes()
+    note = next(n for n in one.info()["method"]["notes"] if "passes over all rows" in n)
+    numbers = [
+        float(word.strip(".,")) for word in note.split() if word[0].isdigit() or word[0] == "-"
+    ]
+    first, last = numbers[-2:]
+    assert last >= first if method == "gmm" else last <= first
+    shares = Found(one._result).memberships
+    assert (shares is not None) == (method == "gmm")
+    if shares is not None:
+        np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_passes_whose_sums_do_not_fit_the_memory_are_declined(tmp_path, monkeypatch):
+    monkeypatch.setattr("shoal.stages.refine.sums_shape", lambda rule: (4, 1 << 28))
+    with pytest.raises(SettingError, match="sums of 4 clusters take 8,192 MiB in each worker"):
+        fit(tmp_path, "run", 2)
 
 
 def test_no_passes_where_all_rows_are_there():

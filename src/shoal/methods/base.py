@@ -80,6 +80,18 @@ class Parameter:
         return int(number)
 
 
+PASSES = Parameter(
+    "passes",
+    0,
+    "Passes over all rows afterwards, where representatives stand for them.",
+    0,
+    1000,
+    whole=True,
+)
+"""Of methods whose rule passes over all rows can move, see `methods.passes`; the stage of the tree
+does them, as it has the rows."""
+
+
 @dataclass(frozen=True)
 class Partition:
     """What a method finds in m rows.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SettingError
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition
 from shoal.methods.rules import Rule
 
 COVARIANCES = ("full", "tied", "diagonal", "spherical")
@@ -49,6 +49,7 @@ def fit(
     tolerance: float = 1e-4,
     most: int = 20,
     ridge: float = 1e-6,
+    passes: int = 0,
 ) -> Partition:
     """Fit `k` Gaussians by weighted EM from k-means; without `k` as many as have the least BIC.
 
@@ -79,11 +80,27 @@ def fit(
             if other.bic(total) < best.bic(total):
                 best, found = other, count
         notes = (f"K = {found}, the least BIC of 1 to {min(most, len(rows))}.",)
-    scores = best.rule.scores(rows)
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    labels = scores.argmax(axis=1).astype(np.int32)
+    shares = shares_of(best.rule, rows)[0]
+    labels = shares.argmax(axis=1).astype(np.int32)
     return Partition(labels, shares.astype(np.float32), rule=best.rule, notes=notes)
+
+
+def shares_of(
+    rule: Rule, rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each row's shares in the Gaussians, (n, K), and its log-likelihood, (n,)."""
+    scores = rule.scores(rows)
+    top = scores.max(axis=1, keepdims=True)
+    shares = np.exp(scores - top)
+    each = shares.sum(axis=1, keepdims=True)
+    shares /= each
+    return shares, (top + np.log(each))[:, 0] - 0.5 * rows.shape[1] * np.log(2 * np.pi)
+
+
+def least_variance(rows: NDArray[np.float64], weights: NDArray[np.float64], ridge: float) -> float:
+    """Return what is added to each variance: a share of their mean."""
+    apart = rows - np.average(rows, axis=0, weights=weights)
+    return ridge * max(float(np.average(apart**2, axis=0, weights=weights).mean()), 1e-300)
 
 
 def mixture(
@@ -108,7 +125,7 @@ def mixture(
 
     middle = np.average(rows, axis=0, weights=weights)
     centred = rows - middle
-    added = ridge * max(float(np.average(centred**2, axis=0, weights=weights).mean()), 1e-300)
+    added = least_variance(rows, weights, ridge)
     best: Mixture | None = None
     for start in range(starts):
         model = KMeans(k, n_init=1, random_state=(seed + start) % 2**32)
@@ -133,15 +150,10 @@ def _em(
 ) -> Mixture:
     """Alternate between the Gaussians and the rows' shares until the likelihood stays."""
     total, before = weights.sum(), -np.inf
-    constant = -0.5 * rows.shape[1] * np.log(2 * np.pi)
     for _ in range(iterations):
         rule = _gaussians(rows, weights[:, None] * shares, covariance, added)
-        scores = rule.scores(rows)
-        top = scores.max(axis=1, keepdims=True)
-        shares = np.exp(scores - top)
-        each = shares.sum(axis=1, keepdims=True)
-        shares /= each
-        likelihood = float(weights @ (top + np.log(each))[:, 0] + total * constant)
+        shares, each = shares_of(rule, rows)
+        likelihood = float(weights @ each)
         if likelihood - before < tolerance * total:
             break
         before = likelihood
@@ -154,9 +166,27 @@ def _gaussians(
     """Return the Gaussians of rows that belong to them by `counts`, (m, K)."""
     size = np.maximum(counts.sum(axis=0), 1e-10)
     centres = counts.T @ rows / size[:, None]
-    d, offsets = rows.shape[1], np.log(size / size.sum())
     if covariance in ("diagonal", "spherical"):
-        variance = np.maximum(counts.T @ rows**2 / size[:, None] - centres**2, 0.0) + added
+        spread = np.maximum(counts.T @ rows**2 / size[:, None] - centres**2, 0.0)
+    else:
+        spread = np.empty((len(size), rows.shape[1], rows.shape[1]))
+        for j, centre in enumerate(centres):
+            apart = rows - centre
+            spread[j] = (counts[:, j] * apart.T) @ apart / size[j]
+    return gaussian_rule(centres, size, spread, covariance, added)
+
+
+def gaussian_rule(
+    centres: NDArray[np.float64],
+    size: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    covariance: str,
+    added: float,
+) -> Rule:
+    """Return the rule of Gaussians of these sizes and variances (K, d) or covariances (K, d, d)."""
+    offsets = np.log(np.maximum(size, 1e-10) / size.sum())
+    if spread.ndim == 2:
+        variance = spread + added
         if covariance == "spherical":
             variance[:] = variance.mean(axis=1, keepdims=True)
         return Rule(
@@ -165,16 +195,10 @@ def _gaussians(
             whiten=1.0 / np.sqrt(variance),
             offsets=offsets - 0.5 * np.log(variance).sum(axis=1),
         )
-    scatters = np.empty((len(size), d, d))
-    for j, centre in enumerate(centres):
-        apart = rows - centre
-        scatters[j] = (counts[:, j] * apart.T) @ apart
     if covariance == "tied":
-        scatters[:] = scatters.sum(axis=0) / size.sum()
-    else:
-        scatters /= size[:, None, None]
-    scatters += added * np.eye(d)
-    factors = np.stack([np.linalg.inv(np.linalg.cholesky(one)).T for one in scatters])
+        spread = np.broadcast_to(np.average(spread, axis=0, weights=size), spread.shape)
+    spread = spread + added * np.eye(spread.shape[1])
+    factors = np.stack([np.linalg.inv(np.linalg.cholesky(one)).T for one in spread])
     logs = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
     return Rule("gaussian", centres, whiten=factors, offsets=offsets + logs)
 
@@ -207,6 +231,8 @@ METHOD = Method(
         Parameter("tolerance", 1e-4, "Gain of the mean log-likelihood that goes on.", 0.0),
         Parameter("most", 20, "Most K to try when K is not given.", 1, 1000, whole=True),
         Parameter("ridge", 1e-6, "Share of the mean variance added to each.", 1e-12, 1.0),
+        PASSES,
     ),
+    version=2,
     aliases=("gaussian-mixture", "em", "mixture"),
 )

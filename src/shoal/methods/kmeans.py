@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition
 from shoal.methods.rules import Rule
 
 STARTS = Parameter("starts", 10, "Starts from other seeds; the best is kept.", 1, 1000, whole=True)
@@ -23,8 +23,7 @@ def fit(
 ) -> Partition:
     """Cut rows into `k` clusters of least squared distance to their means (Lloyd 1982).
 
-    Seeds are k-means++ (Arthur and Vassilvitskii 2007). `passes` is for the stage that has all
-    rows, where these here are representatives.
+    Seeds are k-means++ (Arthur and Vassilvitskii 2007).
     """
     from sklearn.cluster import KMeans
 
@@ -43,14 +42,7 @@ METHOD = Method(
     parameters=(
         STARTS,
         ITERATIONS,
-        Parameter(
-            "passes",
-            0,
-            "Passes over all rows afterwards, where representatives stand for them.",
-            0,
-            1000,
-            whole=True,
-        ),
+        PASSES,
     ),
     aliases=("lloyd",),
 )

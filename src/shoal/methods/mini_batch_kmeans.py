@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition
 from shoal.methods.rules import Rule
 
 
@@ -16,12 +16,15 @@ def fit(
     k: int,
     batch: int = 1024,
     starts: int = 3,
-    passes: int = 100,
+    iterations: int = 100,
+    passes: int = 0,
 ) -> Partition:
     """Cut rows into `k` clusters as k-means does, by batches (Sculley 2010)."""
     from sklearn.cluster import MiniBatchKMeans
 
-    model = MiniBatchKMeans(k, batch_size=batch, n_init=starts, max_iter=passes, random_state=seed)
+    model = MiniBatchKMeans(
+        k, batch_size=batch, n_init=starts, max_iter=iterations, random_state=seed
+    )
     labels = model.fit_predict(vectors.astype(np.float64), sample_weight=weights)
     return Partition(labels, rule=Rule("euclidean", np.asarray(model.cluster_centers_)))
 
@@ -36,6 +39,7 @@ METHOD = Method(
     parameters=(
         Parameter("batch", 1024, "Rows of a batch.", 1, 2**31 - 1, whole=True),
         Parameter("starts", 3, "Random starts that are compared first.", 1, 1000, whole=True),
-        Parameter("passes", 100, "Most passes over the rows.", 1, 100_000, whole=True),
+        Parameter("iterations", 100, "Most rounds over the rows.", 1, 100_000, whole=True),
+        PASSES,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Partition
+from shoal.methods.base import PASSES, Method, Partition
 from shoal.methods.kmeans import ITERATIONS, STARTS
 from shoal.methods.lloyd import best_of_starts, plus_plus
 from shoal.methods.rules import Rule
@@ -18,6 +18,7 @@ def fit(
     k: int,
     starts: int = 10,
     iterations: int = 300,
+    passes: int = 0,
 ) -> Partition:
     """Cut rows into `k` clusters of largest cosine to their mean direction.
 
@@ -59,6 +60,6 @@ METHOD = Method(
     "time m·K·d a step, memory m·(d + K)",
     directions=True,
     predicts="nearest direction",
-    parameters=(STARTS, ITERATIONS),
+    parameters=(STARTS, ITERATIONS, PASSES),
     aliases=("cosine-kmeans",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.methods.base import Method, Parameter, Partition
+from shoal.methods.base import PASSES, Method, Parameter, Partition
 from shoal.methods.lloyd import plus_plus
 from shoal.methods.rules import Rule
 
@@ -20,6 +20,7 @@ def fit(
     k: int,
     sketch: int = 5,
     starts: int = 10,
+    passes: int = 0,
 ) -> Partition:
     """Cut rows into `k` clusters in one pass, of which `sketch` × K × ln m means are kept.
 
@@ -90,6 +91,7 @@ METHOD = Method(
     parameters=(
         Parameter("sketch", 5, "Means kept for each cluster, times ln m.", 1, 10_000, whole=True),
         Parameter("starts", 10, "Starts of k-means on these.", 1, 1000, whole=True),
+        PASSES,
     ),
     aliases=("ball-kmeans",),
 )

@@ -1,14 +1,20 @@
-"""Passes over all rows that move the centres of k-means, which were found by representatives."""
+"""Passes over all rows that move what a method found by representatives."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import SettingError
 from shoal.methods import Partition, Rule
+from shoal.methods.gmm import least_variance, shares_of
+from shoal.methods.passes import COSTS, moved, pass_sums, sums_shape
 from shoal.stages.base import Context, Shards, read_vectors
+from shoal.stages.found import Frame
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 
 _PART = "pass_sums"
@@ -16,14 +22,12 @@ _PART = "pass_sums"
 
 @dataclass(frozen=True)
 class _SumGroup:
-    """Sums the rows of a group of shards by their nearest centre: (K, d + 2) float64.
-
-    The last two columns are the rows, and their squared distances to the centre.
-    """
+    """Sums the good rows of a group of shards by a rule; see `methods.passes`."""
 
     shards: Shards
     groups: list[tuple[int, ...]]
-    centres: NDArray[np.float64]
+    rule: Rule
+    frame: Frame | None
     project: StageFolder
     folder: StageFolder
     number: int
@@ -32,56 +36,73 @@ class _SumGroup:
         """Nothing to load: the centres are few."""
 
     def __call__(self, item: int) -> None:
-        k, d = self.centres.shape
-        sums, rule = np.zeros((k, d + 2)), Rule("euclidean", self.centres)
+        sums = np.zeros(sums_shape(self.rule))
         for number in self.groups[item]:
             rows = read_vectors(self.project, number)[read_npy(self.project.part("ok", number))]
-            own, rows = rule.assign(rows), rows.astype(np.float64)
-            for at in range(d):
-                sums[:, at] += np.bincount(own, rows[:, at], minlength=k)
-            sums[:, d] += np.bincount(own, minlength=k)
-            apart = ((rows - self.centres[own]) ** 2).sum(axis=1)
-            sums[:, d + 1] += np.bincount(own, apart, minlength=k)
+            sums += pass_sums(self.rule, rows if self.frame is None else self.frame.apply(rows))
         write_npy(self.folder.part(f"{_PART}_{self.number}", item), sums)
 
 
 def refined(
-    context: Context, found: Partition, vectors: NDArray[np.float32], passes: int
+    context: Context,
+    found: Partition,
+    vectors: NDArray,
+    weights: NDArray[np.float64],
+    values: Mapping[str, Any],
+    frame: Frame | None,
 ) -> Partition:
-    """Move the centres to the means of the rows nearest to them, `passes` times (Lloyd 1982).
+    """Move the rule of a method by all rows, ``values["passes"]`` times: Lloyd's steps, or EM's.
 
     Sums are merged in the order of the groups, so the bytes are the same for any number of workers
-    and on any engine. A centre without rows stays.
+    and on any engine.
+
+    Parameters
+    ----------
+    found, values
+        What the method found, and its parameters.
+    vectors, weights
+        The representatives in the space of the rule, (m, D) and (m,).
+    frame
+        From the space of the rows to that of the rule.
     """
-    assert found.rule is not None  # k-means has one
-    centres, folder = found.rule.centres, context.stage("tree")
-    groups, costs = context.shards.groups(8 * (centres.size + 2 * len(centres))), []
-    for number in range(passes):
+    assert found.rule is not None  # methods that take passes have one
+    rule, folder, costs = found.rule, context.stage("tree"), []
+    size = 8 * int(np.prod(sums_shape(rule)))
+    if size * (2 + (context.settings.workers or 1)) > context.settings.memory // 2:
+        raise SettingError(
+            f"passes {values['passes']}, but the sums of {len(rule.centres):,} clusters take "
+            f"{size >> 20:,} MiB in each worker: leave passes out, or give --set "
+            "covariance=diagonal, a smaller K or more memory"
+        )
+    groups = context.shards.groups(size)
+    exact = vectors.astype(np.float64)
+    added = least_variance(exact, weights, values.get("ridge", 0.0))
+    for number in range(values["passes"]):
         kind = f"{_PART}_{number}"
         project = context.stage("project")
-        task = _SumGroup(context.shards, groups, centres, project, folder, number)
+        task = _SumGroup(context.shards, groups, rule, frame, project, folder, number)
         context.each_group(task, groups, lambda kind=kind: folder.numbers(kind), counted=False)  # type: ignore[misc]
-        sums = np.zeros((len(centres), centres.shape[1] + 2))
+        sums = np.zeros(sums_shape(rule))
         for path in folder.parts(kind):
             sums += read_npy(path)
-        rows = sums[:, -2:-1]
-        moved = np.where(rows > 0, sums[:, :-2] / np.maximum(rows, 1), centres)
-        costs.append(float(sums[:, -1].sum()))
-        still, centres = np.array_equal(moved, centres), moved
-        if still:
+        before, rule = rule, moved(rule, sums, values.get("covariance", ""), added)
+        costs.append(float(sums[:, 1].sum()))
+        if np.array_equal(before.centres, rule.centres):
             break
     for kind in [kind for kind in folder.kinds() if kind.startswith(_PART)]:
         for path in folder.parts(kind):
             delete(path)
-    rule = Rule("euclidean", centres)
     labels = rule.assign(vectors)
     used = np.unique(labels)
-    note = f"{len(costs)} passes over all rows: inertia {costs[0]:.6g} before, " + (
+    rule = rule.only(used.astype(np.int64))
+    shares = None if found.memberships is None else shares_of(rule, exact)[0].astype(np.float32)
+    note = f"{len(costs)} passes over all rows: {COSTS[rule.kind]} {costs[0]:.6g} before, " + (
         f"{costs[-1]:.6g} before the last." if len(costs) > 1 else "one pass."
     )
     return replace(
         found,
         labels=np.searchsorted(used, labels).astype(np.int32),
-        rule=rule.only(used.astype(np.int64)),
+        memberships=shares,
+        rule=rule,
         notes=(*found.notes, note),
     )

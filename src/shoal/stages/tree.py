@@ -93,9 +93,10 @@ def _classical(context: Context, method: Method) -> MethodStructure:
     if k is None and layers and method.takes_k:
         k = layers[0]
     frame = frame_for(method, read_projection(context.run))
+    rows = vectors if frame is None else frame.apply(vectors)
     found = run_method(
         method.name,
-        vectors if frame is None else frame.apply(vectors),
+        rows,
         weights,
         seed=settings.seed,
         k=k,
@@ -103,8 +104,8 @@ def _classical(context: Context, method: Method) -> MethodStructure:
         memory=settings.memory,
     )
     values = method.resolved(parse_assignments(settings.parameters))
-    if values.get("passes") and not summary.whole("place").exists() and method.name == "kmeans":
-        found = refined(context, found, vectors, values["passes"])
+    if values.get("passes") and not summary.whole("place").exists():
+        found = refined(context, found, rows, weights, values, frame)
     structure = method_structure(
         found,
         vectors,
