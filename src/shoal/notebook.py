@@ -92,7 +92,7 @@ def _next_html(temporary: bool) -> str:
 
 def _clusters_html(run: RunLike, clustering: Clustering) -> str:
     """Return a line for each of the largest clusters, with a strip of its most typical rows."""
-    sizes = cluster_sizes(clustering)
+    sizes = clustering.sizes
     largest = sorted(sizes, key=lambda c: (-sizes[c], c))
     source = _source_of(run)
     lines = []
@@ -109,14 +109,6 @@ def _clusters_html(run: RunLike, clustering: Clustering) -> str:
     more = f"<p>and {_count(rest, 'smaller cluster')}</p>" if rest > 0 else ""
     head = "<tr><th>cluster</th><th>name</th><th>rows</th><th>most typical</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>{more}"
-
-
-def cluster_sizes(clustering: Clustering) -> dict[int, int]:
-    """Count the rows of each cluster without reading them all."""
-    if clustering.state is not None:
-        return {c: clustering.state.sizes[c] for c in clustering.ids}
-    counts = np.bincount(clustering.of_representative, clustering.result.counts)
-    return {c: int(counts[c]) for c in clustering.ids}
 
 
 @dataclass(frozen=True, repr=False)
@@ -186,7 +178,7 @@ def show(run: RunLike, cluster: int, count: int, layer: int | None, k: int | Non
     source = _source_of(run)
     found = tuple(_name(source, row) for row in rows)
     names = found if any(found) else None
-    name, size = clustering.names.get(cluster), cluster_sizes(clustering)[cluster]
+    name, size = clustering.names.get(cluster), clustering.sizes[cluster]
     return Shown(cluster, name, size, rows, names, source)
 
 

@@ -51,3 +51,10 @@ def test_layers_are_a_tuple_that_reads_as_a_table():
     assert "5.123456" not in repr(layers)
     assert layers.to_arrow().column("k").to_pylist() == [2, 4]
     assert layers._repr_html_().count("<tr>") == 3
+
+
+def test_a_layer_is_a_table_of_one_line():
+    table = Layer(3, 2.0, 0.9, True).to_pandas()
+    assert table.to_dict("records") == [
+        {"k": 3, "excess": 2.0, "stability": 0.9, "primary": True, "weak": False}
+    ]

@@ -6,6 +6,7 @@ from tests.edits.conftest import rows_of_six_groups
 
 import shoal
 from shoal.core.tree import Tree
+from shoal.edits import Clustering
 from shoal.edits.clustering import linkage_of
 
 
@@ -142,3 +143,19 @@ def test_merges_of_single_leaves_are_those_of_the_tree(data):
 def test_clusters_at_one_place_merge_first():
     tree = Tree(np.arange(3), np.array([1, 2]), np.array([4, 3], np.float32))
     assert linkage_of(tree, [0, 0, 2]) == [(0, 1, -np.inf), (3, 2, 4.0)]
+
+
+def test_a_clustering_reads_as_a_table_and_not_as_arrays(edits):
+    found = Clustering.chosen(edits.ground.result, edits)
+    assert repr(found) == f"<Clustering into {found.k} of 700 rows>"
+    table = found.to_pandas()
+    assert table["rows"].is_monotonic_decreasing
+    assert table["rows"].sum() == 698
+    edits.rename(int(table["cluster"][1]), "<b>")
+    edits.merge(table["cluster"][2:4].tolist())
+    named = Clustering.chosen(edits.ground.result, edits)
+    assert len(named.records()) == found.k - 1
+    assert "edited" in repr(named)
+    assert "&lt;b&gt;" in named._repr_html_()
+    assert repr(named.result.representatives).startswith("<")
+    assert "array" not in repr(named.result.representatives)

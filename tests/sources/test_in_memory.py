@@ -200,3 +200,13 @@ def test_pictures_are_fitted_and_predicted():
     assert sorted(np.bincount(run.labels())) == [40, 40]
     assert run.predict(Image.fromarray(tiles[0])).cluster.tolist() == [run.labels()[0]]
     assert run.show(0, 3)._repr_html_().count("<img") == 1
+
+
+def test_a_loader_of_batches_gives_the_items_of_its_data_set():
+    class Loader:
+        dataset, batch_size = [(Tensor(image), 1) for image in EQUAL], 4
+
+        def __iter__(self):
+            return iter([Tensor(EQUAL[:4])])
+
+    assert np.array_equal(open_source(Loader()).read(0, 12).data, EQUAL)

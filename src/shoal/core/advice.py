@@ -42,6 +42,9 @@ class Advice:
     sentences: tuple[str, ...]
     choices: tuple[Choice, ...]
 
+    def __repr__(self) -> str:
+        return " ".join(self.sentences)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.null import WEAK, finest_threshold
-from shoal.core.shown import Tabular, html_table, text_table
+from shoal.core.shown import Tabular, text_table
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError
@@ -25,7 +25,7 @@ _ALIKE = 0.15
 
 
 @dataclass(frozen=True)
-class Layer:
+class Layer(Tabular):
     """A marked cut of the tree.
 
     Parameters
@@ -57,8 +57,9 @@ class Layer:
         marks = ", primary" * self.primary + ", weak" * self.weak
         return f"Layer(k={self.k}, excess={self.excess:.3g}, stability={self.stability:.3g}{marks})"
 
-    def _repr_html_(self) -> str:
-        return html_table([self.as_dict()])
+    def records(self) -> list[dict[str, Any]]:
+        """Return the layer as one line."""
+        return [self.as_dict()]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values; what is not finite becomes None."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.shown import Tabular
 from shoal.core.tree import Tree
 from shoal.core.verdicts import row_confidence
 from shoal.edits.curation import Curation
@@ -21,8 +22,8 @@ from shoal.storage import read_table
 _COLUMNS = ("representative", "second", "margin", "outlier")
 
 
-@dataclass(frozen=True)
-class Clustering:
+@dataclass(frozen=True, repr=False)
+class Clustering(Tabular):
     """Clusters of all rows of a run; build it with `chosen`.
 
     Attributes
@@ -93,6 +94,27 @@ class Clustering:
     def ids(self) -> list[int]:
         """The clusters in the order of the tree; those that edits left empty are left out."""
         return list(self._places)
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        """Rows of each cluster, counted without reading them all."""
+        if self.state is not None:
+            return {c: self.state.sizes[c] for c in self.ids}
+        counts = np.bincount(self.of_representative, self.result.counts)
+        return {c: int(counts[c]) for c in self.ids}
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the clusters, the largest first: cluster, rows, name, mark."""
+        sizes, names, marks = self.sizes, self.names, self.marks
+        order = sorted(sizes, key=lambda c: (-sizes[c], c))
+        return [
+            {"cluster": c, "rows": sizes[c], "name": names.get(c), "mark": marks.get(c)}
+            for c in order
+        ]
+
+    def __repr__(self) -> str:
+        edited = ", edited" * self.edited
+        return f"<Clustering into {self.k:,} of {self.result.n_rows:,} rows{edited}>"
 
     @property
     def k(self) -> int:

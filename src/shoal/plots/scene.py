@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from shoal.edits import Clustering
 from shoal.errors import InputError
 from shoal.export.findings import middle_rows
-from shoal.notebook import cluster_sizes
 from shoal.plots.canvas import colours, plain
 from shoal.sources import Source
 from shoal.sources.pictured import pictures_of, rows_of
@@ -54,7 +53,7 @@ class Scene:
     @cached_property
     def sizes(self) -> dict[int, int]:
         """Rows of each cluster."""
-        return cluster_sizes(self.clustering)
+        return self.clustering.sizes
 
     @cached_property
     def clusters(self) -> list[int]:

@@ -47,6 +47,8 @@ def as_openable(where: Any) -> Any:
         return where
     if isinstance(where, Image.Image):
         where = [where]
+    if hasattr(where, "dataset") and hasattr(where, "batch_size"):  # torch's DataLoader
+        where = where.dataset  # one by one, in the order that labels are known in
     is_stored = hasattr(where, "__getitem__")  # not one that streams
     if is_stored and hasattr(where, "with_format") and hasattr(where, "features"):  # Hugging Face
         return where.with_format("arrow")[:]

@@ -53,6 +53,10 @@ class Representatives:
     def __len__(self) -> int:
         return len(self.weights)
 
+    def __repr__(self) -> str:
+        rows, numbers = self.weights.sum(), self.vectors.shape[1]
+        return f"<{len(self):,} representatives of {rows:,} rows, {numbers} numbers each>"
+
 
 @dataclass(frozen=True)
 class Result:
