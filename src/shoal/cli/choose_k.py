@@ -6,10 +6,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
-from shoal.cli.output import number, print_json, print_table, say
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    argument,
+    option,
+    place,
+    with_settings,
+)
+from shoal.cli.output import number, print_json, print_table, progress_bars, say
 from shoal.errors import InputError
 
 _SETTINGS = (
@@ -31,40 +37,25 @@ _MOST = 1000  # numbers of clusters that are tried
 
 @with_settings(_SETTINGS)
 def choose_k(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE", help="What shoal fit takes, or a run.", show_default=False
-        ),
-    ],
+    source: Annotated[str, argument("SOURCE", "What shoal fit takes, or a run.")],
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="A method that can be told K.")
+        str, option("--method NAME", "A method that can be told K.", show_default=True)
     ] = "kmeans",
     numbers: Annotated[
-        str, typer.Option("--range", metavar="LOW:HIGH", help="The K to try.")
+        str, option("--range LOW:HIGH", "The K to try.", show_default=True)
     ] = "2:30",
     references: Annotated[
         int | None,
-        typer.Option(
-            "--references",
-            metavar="N",
+        option(
+            "--references N",
+            "Structureless sets for the gap statistic. [default: 10 for k-means and "
+            "dendrograms, 0 for methods that are fitted anew for each K]",
             min=0,
             max=1000,
-            help="Structureless sets for the gap statistic. [default: 10 for k-means and "
-            "dendrograms, 0 for methods that are fitted anew for each K]",
-            show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            parser=place,
-            metavar="FILE",
-            help="Draw all criteria: .png, .svg or .pdf.",
-            show_default=False,
-        ),
+        Path | None, option("--out -o FILE", "Draw all criteria: .png, .svg or .pdf.", parser=place)
     ] = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -77,7 +68,6 @@ def choose_k(
     mixtures BIC, and Shoal's own layers beside.
     """
     from shoal.k_choice import choose_k as choose
-    from shoal.progress import RichProgress, Silent
 
     ks = parse_range(numbers)
     if out is not None:
@@ -88,14 +78,14 @@ def choose_k(
         check_picture(out)
     given = {name: value for name, value in settings.items() if value not in (None, [])}
     parameters = given.pop("parameters", ())
-    with RichProgress() as bars:
+    with progress_bars(quiet) as bars:
         found, layers = choose(
             source,
             method=method,
             ks=ks,
             parameters=parameters,
             references=references,
-            progress=Silent() if quiet else bars,
+            progress=bars,
             **given,
         )
     if out is not None:

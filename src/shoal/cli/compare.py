@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from shoal.cli.options import JsonOption, RawOption, RunArgument, place
+from shoal.cli.options import JsonOption, RawOption, RunArgument, argument, option, place
 from shoal.cli.output import number, print_json, print_table, say
 from shoal.cli.runs import cut, open_run
 from shoal.core.plural import plural
@@ -23,18 +21,10 @@ _SHOWN = 6
 
 def compare(
     run: RunArgument,
-    other: Annotated[
-        Path | None,
-        typer.Argument(parser=place, metavar="[OTHER]", help="A later run.", show_default=False),
-    ] = None,
+    other: Annotated[Path | None, argument("[OTHER]", "A later run.", parser=place)] = None,
     layer: Annotated[
         list[int] | None,
-        typer.Option(
-            "--layer",
-            metavar="N",
-            help="A layer of both; give it twice for one of each, or two of one run.",
-            show_default=False,
-        ),
+        option("--layer N", "A layer of both; give it twice for one of each, or two of one run."),
     ] = None,
     raw: RawOption = False,
     json: JsonOption = False,

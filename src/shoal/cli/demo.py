@@ -7,9 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from shoal.cli.explore import explore_run
+from shoal.cli.options import option
 from shoal.cli.output import command, number, print_next, say
 from shoal.cli.runs import open_run, print_layers
 
@@ -22,16 +21,11 @@ _TILE = 16
 def demo(
     to: Annotated[
         Path | None,
-        typer.Option(
-            "--to",
-            metavar="DIR",
-            help="Where to put data and results; by default a new temporary folder.",
-            show_default=False,
-        ),
+        option("--to DIR", "Where to put data and results; by default a new temporary folder."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="As in shoal fit.")] = 0,
+    seed: Annotated[int, option("--seed N", "As in shoal fit.", show_default=True)] = 0,
     no_open: Annotated[
-        bool, typer.Option("--no-open", help="End without opening the explorer in the browser.")
+        bool, option("--no-open", "End without opening the explorer in the browser.")
     ] = False,
 ) -> None:
     """Fit two small sets of real images, and open the explorer on the first.

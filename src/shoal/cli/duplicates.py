@@ -5,18 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from shoal.cli.options import (
     ForceOption,
     JsonOption,
     QuietOption,
     QuoteOption,
-    check_quotes,
+    argument,
+    check_table,
+    option,
     place,
     with_settings,
 )
-from shoal.cli.output import command, number, print_json, print_next, print_table, say
+from shoal.cli.output import (
+    command,
+    number,
+    print_json,
+    print_next,
+    print_table,
+    progress_bars,
+    say,
+)
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -30,65 +38,45 @@ _SHOWN = 10
 def duplicates(
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Images, as for shoal fit; with --undo, the folder that was written.",
-            show_default=False,
-        ),
+        argument("SOURCE", "Images, as for shoal fit; with --undo, the folder that was written."),
     ],
     against: Annotated[
         str | None,
-        typer.Option(
-            "--against",
-            metavar="SOURCE2",
-            help="Find the images of this one that are copies of images of SOURCE.",
-            show_default=False,
+        option(
+            "--against SOURCE2", "Find the images of this one that are copies of images of SOURCE."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
+        option(
+            "--out -o FILE",
+            "A .parquet or .csv file to write: one line for each image of a group.",
             parser=place,
-            metavar="FILE",
-            help="A .parquet or .csv file to write: one line for each image of a group.",
-            show_default=False,
         ),
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(
-            "--threshold",
-            metavar="X",
-            help="Similarity of near copies, 0.5 to 1; 1 finds exact copies only. By default "
-            "0.93, more where different images are as alike.",
-            show_default=False,
+        option(
+            "--threshold X",
+            "Similarity of near copies, 0.5 to 1; 1 finds exact copies only. By default 0.93, "
+            "more where different images are as alike.",
         ),
     ] = None,
     mirrored: Annotated[
-        bool, typer.Option("--mirrored", help="Find copies with left and right exchanged too.")
+        bool, option("--mirrored", "Find copies with left and right exchanged too.")
     ] = False,
     remove_to: Annotated[
         Path | None,
-        typer.Option(
-            "--remove-to",
-            metavar="FOLDER",
-            help="Move the files of all copies there; the kept one of each group stays.",
-            show_default=False,
+        option(
+            "--remove-to FOLDER",
+            "Move the files of all copies there; the kept one of each group stays.",
         ),
     ] = None,
     keep_one: Annotated[
-        Path | None,
-        typer.Option(
-            "--keep-one",
-            metavar="FOLDER",
-            help="Write the images without their copies there.",
-            show_default=False,
-        ),
+        Path | None, option("--keep-one FOLDER", "Write the images without their copies there.")
     ] = None,
     undo: Annotated[
-        bool, typer.Option("--undo", help="Undo the --remove-to or --keep-one that wrote SOURCE.")
+        bool, option("--undo", "Undo the --remove-to or --keep-one that wrote SOURCE.")
     ] = False,
     force: ForceOption = False,
     quoted: QuoteOption = False,
@@ -99,24 +87,21 @@ def duplicates(
     """Find copies among images: exact ones, and re-encoded, resized, lit, moved or cropped ones."""
     from shoal.duplicates import find_duplicates, separate
     from shoal.export.tables import write_labels
-    from shoal.progress import RichProgress, Silent
 
     if undo:
         _print_separated("returned or deleted", separate.undo(Path(source)), json)
         return
     if remove_to is not None and keep_one is not None:
         raise InputError("--remove-to and --keep-one do not go together: give one of them")
-    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
-    if out is not None and out.suffix.lower() not in (".parquet", ".csv"):
-        raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
+    check_table(out, quoted)
     given = {name: value for name, value in settings.items() if value is not None}
-    with RichProgress() as bars:
+    with progress_bars(quiet) as bars:
         found = find_duplicates(
             source,
             against,
             threshold=threshold,
             mirrored=mirrored,
-            progress=Silent() if quiet else bars,
+            progress=bars,
             **given,
         )
     if out is not None:

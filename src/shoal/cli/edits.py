@@ -79,8 +79,7 @@ def edits(
     ] = None,
     unlock: Annotated[list[int] | None, _option("--unlock", "A", "Unlock a cluster.")] = None,
     apart: Annotated[
-        list[str] | None,
-        _option("--apart", "A,B", "Say that two clusters are not the same."),
+        list[str] | None, _option("--apart", "A,B", "Say that two clusters are not the same.")
     ] = None,
     base: Annotated[
         int | None, _text("--base", "K", "Start anew from the cut into K clusters.")

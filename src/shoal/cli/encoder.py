@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from shoal.cli.options import JsonOption, QuietOption, WholeHelp
-from shoal.cli.output import command, print_json, print_next, print_table, say
+from shoal.cli.options import JsonOption, QuietOption, WholeHelp, argument, option
+from shoal.cli.output import command, print_json, print_next, print_table, progress_bars, say
 
 encoder = typer.Typer(
     cls=WholeHelp,
@@ -59,16 +59,11 @@ def list_encoders(json: JsonOption = False) -> None:
 
 @encoder.command("get")
 def get(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="See shoal encoder list.", show_default=False)
-    ],
+    name: Annotated[str, argument("NAME", "See shoal encoder list.")],
     file: Annotated[
         Path | None,
-        typer.Option(
-            "--from",
-            metavar="FILE",
-            help="Take this file, which was fetched elsewhere; its sum is checked too.",
-            show_default=False,
+        option(
+            "--from FILE", "Take this file, which was fetched elsewhere; its sum is checked too."
         ),
     ] = None,
     quiet: QuietOption = False,
@@ -76,12 +71,10 @@ def get(
 ) -> None:
     """Fetch an encoder, check its SHA-256 sum, and keep it; after an interruption go on."""
     from shoal.features.encoder_files import find_encoder, get_encoder
-    from shoal.progress import RichProgress, Silent
 
     found = find_encoder(name)
     known = found.encoder
-    with RichProgress() as bars:
-        progress = Silent() if quiet else bars
+    with progress_bars(quiet) as progress:
         origin = known.url if file is None else file
         progress.note(f"{name}: {known.about}, {known.licence}, {known.megabytes}, from {origin}")
         progress.stage("fetch", known.size, "bytes")

@@ -14,6 +14,7 @@ from shoal.cli.options import (
     RunArgument,
     chosen_engine,
     engine_options,
+    option,
     place,
     with_engine,
 )
@@ -27,29 +28,17 @@ def evaluate(
     run: RunArgument,
     truth: Annotated[
         str,
-        typer.Option(
-            "--truth",
-            metavar="FILE",
-            help="True classes: .csv, .npy, .npz, .parquet, .h5, .mat, IDX, a column of the "
-            "fitted table, or the word folders or labels. "
-            "[default: labels, those that lie with the rows]",
-            show_default=False,
+        option(
+            "--truth FILE",
+            "True classes: .csv, .npy, .npz, .parquet, .h5, .mat, IDX, a column of the fitted "
+            "table, or the word folders or labels. [default: labels, those that lie with the "
+            "rows]",
         ),
     ] = "labels",
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="NAME", help="The array or column.", show_default=False),
-    ] = None,
+    key: Annotated[str | None, option("--key NAME", "The array or column.")] = None,
     k: KOption = None,
     plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            parser=place,
-            metavar="PNG",
-            help="Draw classes against clusters.",
-            show_default=False,
-        ),
+        Path | None, option("--plot PNG", "Draw classes against clusters.", parser=place)
     ] = None,
     force: ForceOption = False,
     json: JsonOption = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shoal.cli.options import chosen_engine, engine_options, place, with_engine
+from shoal.cli.options import argument, chosen_engine, engine_options, option, place, with_engine
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
 from shoal.errors import InputError
@@ -27,65 +27,39 @@ def explore(
     context: typer.Context,
     run: Annotated[
         Path,
-        typer.Argument(
-            parser=place,
-            metavar="RUN",
-            help="The folder that shoal fit wrote, or one with several of them.",
-            show_default=False,
+        argument(
+            "RUN", "The folder that shoal fit wrote, or one with several of them.", parser=place
         ),
     ],
     port: Annotated[
         int | None,
-        typer.Option(
-            "--port",
-            metavar="N",
-            help=f"By default {_PORT}, or a free one if that is taken.",
-            min=1,
-            max=65535,
-            show_default=False,
+        option(
+            "--port N", f"By default {_PORT}, or a free one if that is taken.", min=1, max=65535
         ),
     ] = None,
     host: Annotated[
         str | None,
-        typer.Option(
-            "--host",
-            metavar="ADDRESS",
-            help="Let others in by this address of the machine; needs --token.",
-            show_default=False,
-        ),
+        option("--host ADDRESS", "Let others in by this address of the machine; needs --token."),
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(
-            "--token",
-            metavar="TEXT",
-            help="What the page's address must carry; 8 characters or more.",
-            show_default=False,
-        ),
+        option("--token TEXT", "What the page's address must carry; 8 characters or more."),
     ] = None,
     compare: Annotated[
         Path | None,
-        typer.Option(
-            "--compare",
-            parser=place,
-            metavar="OTHER",
-            help="An earlier run, to see what became of its clusters.",
-            show_default=False,
+        option(
+            "--compare OTHER", "An earlier run, to see what became of its clusters.", parser=place
         ),
     ] = None,
     metadata: Annotated[
         Path | None,
-        typer.Option(
-            "--metadata",
-            metavar="FILE",
-            help="CSV or Parquet with columns to filter by: by the rows' names, or in their order.",
-            show_default=False,
+        option(
+            "--metadata FILE",
+            "CSV or Parquet with columns to filter by: by the rows' names, or in their order.",
         ),
     ] = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
-    no_open: Annotated[
-        bool, typer.Option("--no-open", help="Do not open the page in the browser.")
-    ] = False,
+    read_only: Annotated[bool, option("--read-only", "Refuse edits.")] = False,
+    no_open: Annotated[bool, option("--no-open", "Do not open the page in the browser.")] = False,
     **settings: Any,
 ) -> None:
     """Look at every cluster in the browser, and correct, name and undo.

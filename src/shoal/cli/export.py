@@ -17,9 +17,10 @@ from shoal.cli.options import (
     RawOption,
     RunArgument,
     check_quotes,
+    option,
     place,
 )
-from shoal.cli.output import command, print_json, remark, say
+from shoal.cli.output import command, print_json, progress_bars, remark, say
 from shoal.cli.runs import cut, open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
@@ -36,10 +37,7 @@ _MOST_LEFT = 10
 
 def export(
     run: RunArgument,
-    to: Annotated[
-        Path,
-        typer.Option("--to", parser=place, metavar="DIR", help="Where to.", show_default=False),
-    ],
+    to: Annotated[Path, option("--to DIR", "Where to.", parser=place)],
     as_: Annotated[
         str,
         typer.Option(
@@ -55,20 +53,18 @@ def export(
     raw: RawOption = False,
     mode: Annotated[
         str,
-        typer.Option(
-            "--mode",
-            metavar="copy|symlink|hardlink",
-            help="For folders: what the files laid out are.",
+        option(
+            "--mode copy|symlink|hardlink",
+            "For folders: what the files laid out are.",
+            show_default=True,
         ),
     ] = "copy",
-    undo: Annotated[
-        bool, typer.Option("--undo", help="For folders: remove what the export made.")
-    ] = False,
+    undo: Annotated[bool, option("--undo", "For folders: remove what the export made.")] = False,
     changed: Annotated[
         bool,
-        typer.Option(
+        option(
             "--changed",
-            help="Take files, too, whose size or time is another than when they were fitted.",
+            "Take files, too, whose size or time is another than when they were fitted.",
         ),
     ] = False,
     force: ForceOption = False,
@@ -108,10 +104,8 @@ def _undone(to: Path) -> dict[str, Any]:
 
 def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> dict[str, Any]:
     """Write an export and return what is told of it."""
-    from shoal.progress import RichProgress, Silent
-
-    with RichProgress() as bars:
-        found = run.export(to, as_, progress=Silent() if quiet else bars, **how)
+    with progress_bars(quiet) as bars:
+        found = run.export(to, as_, progress=bars, **how)
     for line in found.remarks:
         remark(line)
     done = found.outcome

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shoal.cli.added import print_drift
-from shoal.cli.options import JsonOption, QuietOption, engine_options, flag, place, with_settings
-from shoal.cli.output import command, duration, print_json, print_next, say
+from shoal.cli.options import (
+    JsonOption,
+    QuietOption,
+    argument,
+    engine_options,
+    flag,
+    option,
+    place,
+    with_settings,
+)
+from shoal.cli.output import command, duration, print_json, print_next, progress_bars, say
 from shoal.cli.runs import layer_facts, open_run, print_layers
 from shoal.errors import InputError
 
@@ -26,45 +35,40 @@ def fit(
     context: typer.Context,
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A folder, list, tar or zip of images; .npy, .npz, IDX, .mat, raw, Parquet, HDF5, "
+        argument(
+            "SOURCE",
+            "A folder, list, tar or zip of images; .npy, .npz, IDX, .mat, raw, Parquet, HDF5, "
             "TFRecord, CSV; or a folder or pattern of such files. With --cluster, a run.",
-            show_default=False,
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
+        option(
+            "--out -o RUN",
+            "The run folder to write; by default SOURCE's name with .shoal, here.",
             parser=place,
-            metavar="RUN",
-            help="The run folder to write; by default SOURCE's name with .shoal, here.",
-            show_default=False,
         ),
     ] = None,
     cluster: Annotated[
         int | None,
-        typer.Option(
-            metavar="ID",
-            help="Fit the rows of this cluster of the run SOURCE by themselves, with features "
+        option(
+            "ID",
+            "Fit the rows of this cluster of the run SOURCE by themselves, with features "
             "projected for them alone.",
-            show_default=False,
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done and what it takes; stop.")
+        bool, option("--dry-run", "Say what would be done and what it takes; stop.")
     ] = False,
     accept_new: Annotated[
         bool,
-        typer.Option(
+        option(
             "--accept-new",
-            help="Make clusters of what is proposed for added rows, by edits that can be undone.",
+            "Make clusters of what is proposed for added rows, by edits that can be undone.",
         ),
     ] = False,
     explore: Annotated[
-        bool, typer.Option("--explore", help="Open the explorer in the browser when done.")
+        bool, option("--explore", "Open the explorer in the browser when done.")
     ] = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -76,7 +80,6 @@ def fit(
     redoes only what depends on it.
     """
     from shoal import api
-    from shoal.progress import RichProgress, Silent
 
     given = {name: value for name, value in settings.items() if value not in (None, [])}
     path = out or default_run(source, cluster)
@@ -87,10 +90,10 @@ def fit(
     if dry_run:
         _plan(source if cluster is None else whole.cluster_source(cluster), path, given, json)
         return
-    with RichProgress() as bars:
+    with progress_bars(quiet) as bars:
         run = start(
             path,
-            progress=Silent() if quiet else bars,
+            progress=bars,
             engine_options=engine_options(context),
             **given,
         )

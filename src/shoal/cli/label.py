@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from shoal.cli.edits import author_name
-from shoal.cli.options import JsonOption, KOption, LayerOption, RunArgument
+from shoal.cli.options import JsonOption, KOption, LayerOption, RunArgument, option
 from shoal.cli.output import command, number, print_json, print_next, print_table, remark, say
 from shoal.cli.runs import cut, open_run
 from shoal.core.plural import plural
@@ -25,41 +23,32 @@ def label(
     run: RunArgument,
     truth: Annotated[
         str,
-        typer.Option(
-            "--truth",
-            metavar="FILE",
-            help="True classes, as for shoal eval. [default: labels, those that lie with the rows]",
-            show_default=False,
+        option(
+            "--truth FILE",
+            "True classes, as for shoal eval. [default: labels, those that lie with the rows]",
         ),
     ] = "labels",
-    key: Annotated[
-        str | None,
-        typer.Option("--key", metavar="NAME", help="The array or column.", show_default=False),
-    ] = None,
+    key: Annotated[str | None, option("--key NAME", "The array or column.")] = None,
     test: Annotated[
         str | None,
-        typer.Option(
-            "--test",
-            metavar="FILE",
-            help="Classes of rows of the run that have no say, as for --truth: the accuracy is "
+        option(
+            "--test FILE",
+            "Classes of rows of the run that have no say, as for --truth: the accuracy is "
             "measured on them, too.",
-            show_default=False,
         ),
     ] = None,
     test_images: Annotated[
         str | None,
-        typer.Option(
-            "--test-images",
-            metavar="SOURCE",
-            help="New images (or vectors) to measure on, with labels that lie with them or folders "
+        option(
+            "--test-images SOURCE",
+            "New images (or vectors) to measure on, with labels that lie with them or folders "
             "for classes.",
-            show_default=False,
         ),
     ] = None,
     layer: LayerOption = None,
     k: KOption = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace names that clusters have already.")
+        bool, option("--replace", "Replace names that clusters have already.")
     ] = False,
     json: JsonOption = False,
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from shoal.cli.options import (
     ForceOption,
     JsonOption,
@@ -16,6 +14,7 @@ from shoal.cli.options import (
     RawOption,
     RunArgument,
     check_quotes,
+    option,
     place,
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
@@ -28,24 +27,20 @@ if TYPE_CHECKING:
 
 OutOption = Annotated[
     Path | None,
-    typer.Option(
-        "--out",
-        "-o",
+    option(
+        "--out -o FILE",
+        "A .parquet, .csv or .npy file to write; without it, sizes are printed.",
         parser=place,
-        metavar="FILE",
-        help="A .parquet, .csv or .npy file to write; without it, sizes are printed.",
-        show_default=False,
     ),
 ]
 
 
 MetadataOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="FILE",
-        help="Columns to add: a CSV or Parquet file with the rows' names or numbers, or one line "
-        "a row, such as what shoal quality -o writes.",
-        show_default=False,
+    option(
+        "FILE",
+        "Columns to add: a CSV or Parquet file with the rows' names or numbers, or one "
+        "line a row, such as what shoal quality -o writes.",
     ),
 ]
 

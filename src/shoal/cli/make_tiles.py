@@ -6,58 +6,36 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from shoal.cli.options import JsonOption, QuietOption
-from shoal.cli.output import command, print_json, print_next, say
+from shoal.cli.options import JsonOption, QuietOption, option
+from shoal.cli.output import command, print_json, print_next, progress_bars, say
 from shoal.core.plural import plural
 
 if TYPE_CHECKING:
     from shoal.tiles import MadeSet
 
-_CountOption = Annotated[
-    int, typer.Option("--n", metavar="N", help="How many images.", show_default=False)
-]
+_CountOption = Annotated[int, option("--n N", "How many images.")]
 _OutOption = Annotated[
     Path,
-    typer.Option("--out", "-o", metavar="DIR", help="The folder to write.", show_default=False),
+    option("--out -o DIR", "The folder to write."),
 ]
 _SeedOption = Annotated[
     int,
-    typer.Option(
-        "--seed", metavar="N", help="Another gives other images. [default: 0]", show_default=False
-    ),
+    option("--seed N", "Another gives other images. [default: 0]"),
 ]
 _ShardOption = Annotated[
     int | None,
-    typer.Option(
-        "--shard",
-        metavar="N",
-        help="Only the file of this number, as it is in the whole set.",
-        show_default=False,
-    ),
+    option("--shard N", "Only the file of this number, as it is in the whole set."),
 ]
 _WorkersOption = Annotated[
     int | None,
-    typer.Option(
-        "--workers",
-        metavar="N",
-        min=1,
-        help="How many cores to use; by default all that there are.",
-        show_default=False,
-    ),
+    option("--workers N", "How many cores to use; by default all that there are.", min=1),
 ]
 
 
 def make_tiles(
     n: _CountOption,
     out: _OutOption,
-    sources: Annotated[
-        int,
-        typer.Option(
-            "--sources", metavar="N", help="How many sources. [default: 60]", show_default=False
-        ),
-    ] = 60,
+    sources: Annotated[int, option("--sources N", "How many sources. [default: 60]")] = 60,
     seed: _SeedOption = 0,
     shard: _ShardOption = None,
     workers: _WorkersOption = None,
@@ -105,13 +83,11 @@ def _make(
     """Make the images, and print what was made."""
     import time
 
-    from shoal.progress import RichProgress, Silent
     from shoal.tiles import make_tiles as make
 
     began, noun = time.monotonic(), made_set.noun
-    with RichProgress() as bars:
-        said = Silent() if quiet else bars
-        made = make(out, n, made_set, shard=shard, workers=workers, progress=said)
+    with progress_bars(quiet) as bars:
+        made = make(out, n, made_set, shard=shard, workers=workers, progress=bars)
     seconds = time.monotonic() - began
     if json:
         print_json(

@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from shoal.cli.options import (
     ForceOption,
     JsonOption,
     QuietOption,
     QuoteOption,
     RunArgument,
+    check_table,
+    option,
     place,
     with_settings,
 )
-from shoal.cli.output import print_json, say
+from shoal.cli.output import print_json, progress_bars, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
@@ -26,23 +26,12 @@ from shoal.errors import InputError
 def map(
     run: RunArgument,
     out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            parser=place,
-            metavar="FILE",
-            help="The .parquet or .csv file to write.",
-            show_default=False,
-        ),
+        Path, option("--out -o FILE", "The .parquet or .csv file to write.", parser=place)
     ],
     new: Annotated[
         str | None,
-        typer.Option(
-            "--new",
-            metavar="SOURCE",
-            help="Place these new images or vectors on the map, and write them alone.",
-            show_default=False,
+        option(
+            "--new SOURCE", "Place these new images or vectors on the map, and write them alone."
         ),
     ] = None,
     force: ForceOption = False,
@@ -55,24 +44,21 @@ def map(
     from shoal.explore.coordinates import map_tables, placed_tables
     from shoal.export.base import refuse_existing
     from shoal.export.tables import write_labels
-    from shoal.progress import RichProgress, Silent
     from shoal.settings import SETTINGS
     from shoal.sources import open_source
 
-    if out.suffix.lower() not in (".parquet", ".csv"):
-        raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
+    check_table(out, quoted)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
     if given and new is None:
         raise InputError("how rows are read means nothing without --new: leave it out")
     refuse_existing(out, force)
     opened = open_run(run)
-    with RichProgress() as bars:
-        told = Silent() if quiet or json else bars
+    with progress_bars(quiet or json) as bars:
         if new is None:
-            tables = map_tables(opened, told)
+            tables = map_tables(opened, bars)
         else:
             rows = opened.model.open(open_source(new, **given) if given else new)
-            tables = placed_tables(opened, rows, told)
+            tables = placed_tables(opened, rows, bars)
         count = write_labels(tables, out, force=force, quoted=quoted)
     if json:
         print_json({"run": opened.path, "out": out, "rows": count})

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from shoal.cli.edits import author_name
-from shoal.cli.options import RunArgument
+from shoal.cli.options import RunArgument, option
 from shoal.cli.runs import open_run
 
 
 def mcp(
     run: RunArgument,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse edits.")] = False,
+    read_only: Annotated[bool, option("--read-only", "Refuse edits.")] = False,
     author: Annotated[
         str | None,
-        typer.Option(
-            "--author",
-            metavar="NAME",
-            help="Who the log says edits; by default you, with an assistant.",
-            show_default=False,
-        ),
+        option("--author NAME", "Who the log says edits; by default you, with an assistant."),
     ] = None,
 ) -> None:
     """Let an assistant look at a run and edit it, by the Model Context Protocol.

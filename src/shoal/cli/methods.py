@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from shoal.cli.options import JsonOption, QuietOption, place, with_settings
-from shoal.cli.output import command, duration, number, print_json, print_next, print_table, say
+from shoal.cli.options import JsonOption, QuietOption, argument, option, place, with_settings
+from shoal.cli.output import (
+    command,
+    duration,
+    number,
+    print_json,
+    print_next,
+    print_table,
+    progress_bars,
+    say,
+)
 from shoal.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,40 +32,19 @@ _MEASURES = ("inertia", "silhouette", "accuracy", "purity", "nmi", "ami", "ari")
 def methods(
     source: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[SOURCE]",
-            help="What shoal fit takes; without it, the methods are listed.",
-            show_default=False,
-        ),
+        argument("[SOURCE]", "What shoal fit takes; without it, the methods are listed."),
     ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option(
-            "--methods",
-            metavar="NAME[,NAME]",
-            help="The methods to compare.",
-            show_default=False,
-        ),
-    ] = None,
+    names: Annotated[str | None, option("--methods NAME[,NAME]", "The methods to compare.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
+        option(
+            "--out -o DIR",
+            "Folder for a run of each method, and the page methods.html.",
             parser=place,
-            metavar="DIR",
-            help="Folder for a run of each method, and the page methods.html.",
-            show_default=False,
         ),
     ] = None,
     truth: Annotated[
-        str | None,
-        typer.Option(
-            "--truth",
-            metavar="FILE",
-            help="True classes, as shoal eval takes them.",
-            show_default=False,
-        ),
+        str | None, option("--truth FILE", "True classes, as shoal eval takes them.")
     ] = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -78,16 +64,15 @@ def methods(
         missing = "--methods NAME,NAME" if names is None else "-o DIR"
         raise InputError(f"to compare methods on {source}, give {missing}, too")
     from shoal.method_comparison import compare_methods
-    from shoal.progress import RichProgress, Silent
 
     given = {name: value for name, value in settings.items() if value not in (None, [])}
-    with RichProgress() as bars:
+    with progress_bars(quiet) as bars:
         found = compare_methods(
             source,
             [word.strip() for word in names.split(",") if word.strip()],
             out,
             truth=None if truth is None else _truth(source, truth, given),
-            progress=Silent() if quiet else bars,
+            progress=bars,
             **given,
         )
     if json:

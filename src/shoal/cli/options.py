@@ -23,48 +23,44 @@ def place(text: str) -> Path:
     return as_place(text)
 
 
+def option(words: str, help: str, *, show_default: bool = False, **more: Any) -> Any:
+    """Return a typer option from its names and what stands for its value: ``--out -o FILE``."""
+    names = [word for word in words.split() if word.startswith("-")]
+    metavar = " ".join(word for word in words.split() if word not in names) or None
+    return typer.Option(*names, metavar=metavar, help=help, show_default=show_default, **more)
+
+
+def argument(metavar: str, help: str, **more: Any) -> Any:
+    """Return a typer argument."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
+
+
 RunArgument = Annotated[
     Path,
-    typer.Argument(
-        parser=place, metavar="RUN", help="The folder that shoal fit wrote.", show_default=False
-    ),
+    argument("RUN", "The folder that shoal fit wrote.", parser=place),
 ]
 RunsArgument = Annotated[
     list[Path],
-    typer.Argument(
-        parser=place, metavar="RUN", help="Folders that shoal fit wrote.", show_default=False
-    ),
+    argument("RUN", "Folders that shoal fit wrote.", parser=place),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+JsonOption = Annotated[bool, option("--json", "Print JSON and nothing else.")]
+QuietOption = Annotated[bool, option("--quiet -q", "Show no progress.")]
+ForceOption = Annotated[bool, option("--force", "Replace a file that is there.")]
 QuoteOption = Annotated[
     bool,
-    typer.Option(
+    option(
         "--quote-formulas",
-        help="In CSV, put ' before texts that spreadsheets would run as formulas: =, +, -, @.",
+        "In CSV, put ' before texts that spreadsheets would run as formulas: =, +, -, @.",
     ),
 ]
-RawOption = Annotated[
-    bool, typer.Option("--raw", help="Leave out the edits of people (see shoal edits).")
-]
+RawOption = Annotated[bool, option("--raw", "Leave out the edits of people (see shoal edits).")]
 LayerOption = Annotated[
     int | None,
-    typer.Option(
-        "--layer",
-        metavar="N",
-        help="A layer, by its number in shoal layers; by default the primary one.",
-        show_default=False,
-    ),
+    option("--layer N", "A layer, by its number in shoal layers; by default the primary one."),
 ]
 KOption = Annotated[
     int | None,
-    typer.Option(
-        "--k",
-        metavar="K",
-        help="Any number of clusters: another cut of the same tree.",
-        show_default=False,
-    ),
+    option("--k K", "Any number of clusters: another cut of the same tree."),
 ]
 
 
@@ -72,6 +68,14 @@ def check_quotes(quoted: bool, is_csv: bool) -> None:
     """Refuse ``--quote-formulas`` with another form than CSV, or with no file at all."""
     if quoted and not is_csv:
         raise InputError("--quote-formulas is for CSV: write a .csv file, or leave it out")
+
+
+def check_table(out: Path | None, quoted: bool = False) -> None:
+    """Refuse a table in another form than CSV or Parquet."""
+    ending = "" if out is None else out.suffix.lower()
+    check_quotes(quoted, ending == ".csv")
+    if out is not None and ending not in (".parquet", ".csv"):
+        raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
 
 
 _BEHIND = "shoal.engine_options"

@@ -7,13 +7,16 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shoal.core.text import encodable
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from shoal.progress import Progress
 
 _PLAIN_WIDTH = 200
 
@@ -26,6 +29,15 @@ def say(text: str = "") -> None:
 def remark(text: str) -> None:
     """Print a line on the error stream, for people."""
     print(text, file=sys.stderr)
+
+
+@contextmanager
+def progress_bars(quiet: bool) -> Iterator[Progress]:
+    """Show progress on the error stream while a command works, unless it is to be quiet."""
+    from shoal.progress import RichProgress, Silent
+
+    with RichProgress() as bars:
+        yield Silent() if quiet else bars
 
 
 def print_json(facts: Any) -> None:

@@ -6,10 +6,16 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from shoal.cli.options import ForceOption, JsonOption, QuietOption, place, with_settings
-from shoal.cli.output import number, print_json, print_table, remark, say
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    argument,
+    option,
+    place,
+    with_settings,
+)
+from shoal.cli.output import number, print_json, print_table, progress_bars, remark, say
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -23,87 +29,57 @@ _SHOWN = 10
 def palette(
     source: Annotated[
         str,
-        typer.Argument(
-            metavar="IMAGE|FOLDER",
-            help="An image file, or several, as for shoal fit: one palette for all.",
-            show_default=False,
+        argument(
+            "IMAGE|FOLDER", "An image file, or several, as for shoal fit: one palette for all."
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
+        option(
+            "--out -o OUT",
+            "The .png or .gif file to write; of several images, a folder.",
             parser=place,
-            metavar="OUT",
-            help="The .png or .gif file to write; of several images, a folder.",
-            show_default=False,
         ),
     ] = None,
     colors: Annotated[
         str,
-        typer.Option(
-            "--colors",
-            metavar="K|auto",
-            help="How many colours, 1 to 256, or as many as keep the error unnoticeable. "
-            "[default: 25]",
-            show_default=False,
+        option(
+            "--colors K|auto",
+            "How many colours, 1 to 256, or as many as keep the error unnoticeable. [default: 25]",
         ),
     ] = "25",
     space: Annotated[
         str,
-        typer.Option(
-            "--space",
-            metavar="oklab|rgb",
-            help="Where colours are compared: as people see them, or as PSNR does. "
-            "[default: oklab]",
-            show_default=False,
+        option(
+            "--space oklab|rgb",
+            "Where colours are compared: as people see them, or as PSNR does. [default: oklab]",
         ),
     ] = "oklab",
     dither: Annotated[
         str,
-        typer.Option(
-            "--dither",
-            metavar="none|ordered|floyd-steinberg",
-            help="How mixed colours are shown. [default: none]",
-            show_default=False,
+        option(
+            "--dither none|ordered|floyd-steinberg", "How mixed colours are shown. [default: none]"
         ),
     ] = "none",
     method: Annotated[
         str,
-        typer.Option(
-            "--method",
-            metavar="shoal|kmeans|median-cut|octree",
-            help="How colours are chosen. [default: shoal]",
-            show_default=False,
+        option(
+            "--method shoal|kmeans|median-cut|octree", "How colours are chosen. [default: shoal]"
         ),
     ] = "shoal",
     swatches: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--swatches",
+        option(
+            "--swatches FILE",
+            "Write the colours, too: .png (a picture), .csv, .json, .gpl (GIMP). May be given "
+            "several times.",
             parser=place,
-            metavar="FILE",
-            help="Write the colours, too: .png (a picture), .csv, .json, .gpl (GIMP). May be "
-            "given several times.",
-            show_default=False,
         ),
     ] = None,
     as_: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="png|gif",
-            help="Form of the files in a folder. [default: png]",
-            show_default=False,
-        ),
+        str | None, option("--as png|gif", "Form of the files in a folder. [default: png]")
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", metavar="N", help="Of the starts of k-means. [default: 0]", show_default=False
-        ),
-    ] = 0,
+    seed: Annotated[int, option("--seed N", "Of the starts of k-means. [default: 0]")] = 0,
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -112,7 +88,6 @@ def palette(
     """Reduce images to a palette: indexed PNG or GIF files, and the colours themselves."""
     from shoal.palettes import make_palette
     from shoal.palettes.swatches import check_swatches
-    from shoal.progress import RichProgress, Silent
     from shoal.settings import fit_settings
 
     written = swatches or []
@@ -126,8 +101,7 @@ def palette(
     given = {name: value for name, value in settings.items() if value is not None}
     checked = fit_settings(**given, seed=seed)
     shared: dict[str, Any] = {"memory": checked.memory, "workers": checked.workers}
-    with RichProgress() as bars:
-        shared["progress"] = Silent() if quiet or json else bars
+    with progress_bars(quiet or json) as shared["progress"]:
         found = make_palette(
             source,
             colors,

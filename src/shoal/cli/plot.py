@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from shoal.cli.options import ForceOption, JsonOption, KOption, LayerOption, RunArgument, place
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    KOption,
+    LayerOption,
+    RunArgument,
+    argument,
+    option,
+    place,
+)
 from shoal.cli.output import print_json, say
 from shoal.cli.runs import cut, open_run
 from shoal.errors import InputError
@@ -28,90 +35,47 @@ def plot(
     run: RunArgument,
     kind: Annotated[
         str,
-        typer.Argument(
-            metavar="KIND",
-            help="centroids, examples, dendrogram, silhouette, elbow, k-distance, confusion, map, "
+        argument(
+            "KIND",
+            "centroids, examples, dendrogram, silhouette, elbow, k-distance, confusion, map, "
             "sizes, profile, scatter or distributions.",
-            show_default=False,
         ),
     ],
     out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            parser=place,
-            metavar="FILE",
-            help="The .png, .svg or .pdf file to write.",
-            show_default=False,
-        ),
+        Path, option("--out -o FILE", "The .png, .svg or .pdf file to write.", parser=place)
     ],
     layer: LayerOption = None,
     k: KOption = None,
-    cluster: Annotated[
-        int | None,
-        typer.Option("--cluster", metavar="N", help="examples: of this one.", show_default=False),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option("--count", metavar="N", help="examples: how many.", show_default=False),
-    ] = None,
+    cluster: Annotated[int | None, option("--cluster N", "examples: of this one.")] = None,
+    count: Annotated[int | None, option("--count N", "examples: how many.")] = None,
     of: Annotated[
         str | None,
-        typer.Option(
-            "--of",
-            metavar="auto|mean|middle",
-            help="centroids: the mean image, or the most typical one. [default: auto]",
-            show_default=False,
+        option(
+            "--of auto|mean|middle",
+            "centroids: the mean image, or the most typical one. [default: auto]",
         ),
     ] = None,
-    leaves: Annotated[
-        int | None,
-        typer.Option("--leaves", metavar="K", help="dendrogram: 2 to 60.", show_default=False),
-    ] = None,
+    leaves: Annotated[int | None, option("--leaves K", "dendrogram: 2 to 60.")] = None,
     neighbour: Annotated[
-        int | None,
-        typer.Option(
-            "--neighbour", metavar="N", help="k-distance: which. [default: 4]", show_default=False
-        ),
+        int | None, option("--neighbour N", "k-distance: which. [default: 4]")
     ] = None,
     way: Annotated[
         str | None,
-        typer.Option(
-            "--way",
-            metavar="own|tsne|pca",
-            help="map: that of the explorer, t-SNE, or components. [default: own]",
-            show_default=False,
+        option(
+            "--way own|tsne|pca", "map: that of the explorer, t-SNE, or components. [default: own]"
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed", metavar="N", help="map: another than the fit's.", show_default=False
-        ),
-    ] = None,
+    seed: Annotated[int | None, option("--seed N", "map: another than the fit's.")] = None,
     truth: Annotated[
         str | None,
-        typer.Option(
-            "--truth",
-            metavar="FILE",
-            help="confusion: true classes, as for shoal eval. [default: labels]",
-            show_default=False,
-        ),
+        option("--truth FILE", "confusion: true classes, as for shoal eval. [default: labels]"),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key", metavar="NAME", help="confusion: the array or column.", show_default=False
-        ),
-    ] = None,
+    key: Annotated[str | None, option("--key NAME", "confusion: the array or column.")] = None,
     columns: Annotated[
         str | None,
-        typer.Option(
-            "--columns",
-            metavar="NAME,NAME[,NAME]",
-            help="scatter: two columns, or three. [default: the first two numbers]",
-            show_default=False,
+        option(
+            "--columns NAME,NAME[,NAME]",
+            "scatter: two columns, or three. [default: the first two numbers]",
         ),
     ] = None,
     force: ForceOption = False,

@@ -16,13 +16,15 @@ from shoal.cli.options import (
     QuoteOption,
     RawOption,
     RunArgument,
+    argument,
     check_quotes,
     chosen_engine,
     engine_options,
+    option,
     place,
     with_source_settings,
 )
-from shoal.cli.output import number, print_json, print_table, remark, say
+from shoal.cli.output import number, print_json, print_table, progress_bars, remark, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 
@@ -38,18 +40,13 @@ _PRINTED = 1_000  # rows
 def predict(
     context: typer.Context,
     run: RunArgument,
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="New images or vectors.", show_default=False)
-    ],
+    source: Annotated[str, argument("SOURCE", "New images or vectors.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
+        option(
+            "--out -o FILE",
+            "A .parquet, .csv or .npy file to write; without it, few rows are printed.",
             parser=place,
-            metavar="FILE",
-            help="A .parquet, .csv or .npy file to write; without it, few rows are printed.",
-            show_default=False,
         ),
     ] = None,
     raw: RawOption = False,
@@ -63,7 +60,6 @@ def predict(
     from shoal import passes
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels
-    from shoal.progress import RichProgress, Silent
     from shoal.settings import SETTINGS
     from shoal.sources import open_source
 
@@ -79,14 +75,13 @@ def predict(
     if out is None:
         _refuse_many(rows)
     told, asked["notes"] = _Told(), opened.model.notes(rows)
-    with RichProgress() as bars:
-        said = Silent() if quiet else bars
-        said.stage("predict", rows.n_rows)
+    with progress_bars(quiet) as bars:
+        bars.stage("predict", rows.n_rows)
         with passes.engine_for(opened.model.result.run, engine, engine_options(context)) as made:
             if engine == "local":
-                blocks, told.progress = opened.model.blocks(rows, **asked), said
+                blocks, told.progress = opened.model.blocks(rows, **asked), bars
             else:
-                blocks = passes.predict_blocks(opened.model, rows, made, progress=said, **asked)
+                blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **asked)
             tables = told.tables(rows, blocks)
             if out is None:
                 found = [row for table in tables for row in table.to_pylist()]

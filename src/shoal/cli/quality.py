@@ -6,37 +6,30 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from shoal.cli.options import (
     ForceOption,
     JsonOption,
     QuietOption,
     QuoteOption,
-    check_quotes,
+    argument,
+    check_table,
+    option,
     place,
     with_settings,
 )
-from shoal.cli.output import command, number, print_json, print_next, print_table
+from shoal.cli.output import command, number, print_json, print_next, print_table, progress_bars
 from shoal.core.plural import plural
-from shoal.errors import InputError
 
 
 @with_settings(("as_", "key", "shape", "dtype", "workers"))
 def quality(
-    source: Annotated[
-        str,
-        typer.Argument(metavar="SOURCE", help="Images, as for shoal fit.", show_default=False),
-    ],
+    source: Annotated[str, argument("SOURCE", "Images, as for shoal fit.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            "-o",
+        option(
+            "--out -o FILE",
+            "A .parquet or .csv file to write: one line for each image.",
             parser=place,
-            metavar="FILE",
-            help="A .parquet or .csv file to write: one line for each image.",
-            show_default=False,
         ),
     ] = None,
     force: ForceOption = False,
@@ -47,12 +40,9 @@ def quality(
 ) -> None:
     """Note blank, blurred, dark, bright, nearly empty or oddly shaped images, drawings and text."""
     from shoal.export.tables import write_labels
-    from shoal.progress import RichProgress, Silent
     from shoal.quality import quality_tables
 
-    check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")
-    if out is not None and out.suffix.lower() not in (".parquet", ".csv"):
-        raise InputError(f"-o {out}: give a name that ends in .parquet or .csv")
+    check_table(out, quoted)
     given = {name: value for name, value in settings.items() if value is not None}
     counts: Counter[str] = Counter()
     rows = 0
@@ -66,8 +56,8 @@ def quality(
             counts["nothing to note"] += notes.count("")
             yield table
 
-    with RichProgress() as bars:
-        tables = counted(quality_tables(source, progress=Silent() if quiet else bars, **given))
+    with progress_bars(quiet) as bars:
+        tables = counted(quality_tables(source, progress=bars, **given))
         if out is None:
             for _ in tables:
                 pass
