@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from shoal.core.coded import LISTED
 from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
 from shoal.core.representatives import SAMPLE_PER_CODE
-from shoal.core.shortlists import LENGTH
+from shoal.core.shortlists import compared
 from shoal.features import Projection, unreduced
 from shoal.planning import LOOKED_AT_MOST, ONCE, Plan
 from shoal.stages import features
@@ -85,7 +85,7 @@ def calibrate(plan: Plan) -> Rates:
         )
         square = np.ones((min(most, 1024), encoder.n_features))
         product = _rate(lambda count: square[:count].T @ square[:count], len(square))
-    return Rates(read, encode, project, search * _compared(m), product * encoder.n_features**2)
+    return Rates(read, encode, project, search * compared(m), product * encoder.n_features**2)
 
 
 def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> float:
@@ -139,7 +139,7 @@ def _summarising(n: int, m: int, rates: Rates) -> float:
     sample, coarse = min(n, SAMPLE_PER_CODE * m), 2 * m**0.5
     trained = min(128 * coarse, sample) * coarse * _COARSE_ROUNDS
     fine = sample * (coarse + _FINE_ROUNDS * m / coarse)
-    searched = (_SEARCHES * sample + n) * _compared(m)
+    searched = (_SEARCHES * sample + n) * compared(m)
     return (trained + fine + searched) / rates.search + (_SEARCHES * sample + n) * _SMALL
 
 
@@ -148,8 +148,3 @@ def _tree(m: int, rates: Rates) -> float:
     part = min(_PART_ROWS, 0.8 * m)
     exact = m * m + _PARTS * part * part
     return (_EXACT * exact + _REST * (m + _PARTS * part)) / rates.search
-
-
-def _compared(m: int) -> float:
-    """Count the centres that a row is compared with where there are m."""
-    return m if m <= EXACT_CENTRES else 2 * m**0.5 + LENGTH

@@ -13,7 +13,7 @@ import numpy as np
 from shoal.core.coded import LISTED
 from shoal.core.graph import MOST_NEIGHBOURS
 from shoal.core.representatives import SAMPLE_PER_CODE
-from shoal.core.shortlists import LENGTH
+from shoal.core.shortlists import LENGTH, cell_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.methods import METHODS
@@ -470,7 +470,7 @@ def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) ->
 
 def _searching(m: int, c: int) -> int:
     """Count the bytes of m codes and the shortlists in which they are looked for."""
-    lists = round(2 * m**0.5) * min(m, LENGTH)
+    lists = cell_count(m) * min(m, LENGTH)
     return lists * (4 * c + 8) + 16 * m * c
 
 

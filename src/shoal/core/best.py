@@ -10,34 +10,33 @@ import scipy.linalg.cython_blas  # noqa: F401  numba's np.dot calls it: it must 
 from numba import njit
 
 BLOCK = 128  # rows of x in one product
-SEGMENT = 64  # scores whose best is found together
+SEGMENT = 16  # scores whose best is found together: one vector register of float32
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _less_halves(scores, half):  # type: ignore[no-untyped-def]
-    """Turn products into scores, in place."""
-    for j in range(len(scores)):
-        scores[j] -= half[j]
-
-
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _best(scores, start):  # type: ignore[no-untyped-def]
-    """Greatest score of the segment that begins at `start`; compiles to vector instructions."""
-    best = scores[start]
-    for j in range(start + 1, min(start + SEGMENT, len(scores))):
-        best = max(best, scores[j])
-    return best
+def _score(scores, half, bests):  # type: ignore[no-untyped-def]
+    """Turn products into scores, in place, and fill `bests` with the greatest of each segment."""
+    whole = len(scores) // SEGMENT
+    for s in range(whole):
+        best = np.float32(-np.inf)
+        for j in range(SEGMENT):  # a constant, so that it becomes vector instructions
+            at = s * SEGMENT + j
+            scores[at] -= half[at]
+            best = max(best, scores[at])
+        bests[s] = best
+    if whole < len(bests):
+        bests[whole] = -np.inf
+        for at in range(whole * SEGMENT, len(scores)):
+            scores[at] -= half[at]
+            bests[whole] = max(bests[whole], scores[at])
 
 
 @njit(cache=True, nogil=True)
 def _take_best(scores, bests, found, top):  # type: ignore[no-untyped-def]
-    """Fill `found` and `top` with the best scores, greatest first; changes `scores`."""
-    segments = -(-len(scores) // SEGMENT)
-    for s in range(segments):
-        bests[s] = _best(scores, s * SEGMENT)
+    """Fill `found` and `top` with the best scores, greatest first; changes `scores`, `bests`."""
     for place in range(len(found)):
         segment = 0
-        for s in range(1, segments):
+        for s in range(1, len(bests)):
             if bests[s] > bests[segment]:
                 segment = s
         at, best = segment * SEGMENT, bests[segment]
@@ -45,8 +44,9 @@ def _take_best(scores, bests, found, top):  # type: ignore[no-untyped-def]
         while at < last and scores[at] != best:
             at += 1
         found[place], top[place] = at, best
-        scores[at] = -np.inf
-        bests[segment] = _best(scores, segment * SEGMENT)
+        scores[at] = bests[segment] = -np.inf
+        for other in range(segment * SEGMENT, last + 1):
+            bests[segment] = max(bests[segment], scores[other])
 
 
 @njit(cache=True, nogil=True)
@@ -61,7 +61,7 @@ def best_of(x, centres, half, k):  # type: ignore[no-untyped-def]
         b = min(a + BLOCK, n)
         np.dot(x[a:b], centres.T, scratch[: b - a])
         for i in range(a, b):
-            _less_halves(scratch[i - a], half)
+            _score(scratch[i - a], half, bests)
             _take_best(scratch[i - a], bests, found[i], top[i])
     return found, top
 
@@ -106,12 +106,22 @@ def best_listed(x, cell, lists, begin, members, half, k):  # type: ignore[no-unt
             scores = scratch[: (b - a) * (last - first)].reshape((b - a, last - first))
             np.dot(gathered[: b - a], members[first:last].T, scores)
             for i in range(a, b):
-                row = rows[i]
-                _less_halves(scores[i - a], half[first:last])
-                _take_best(scores[i - a], bests, found[row], top[row])
+                row, used = rows[i], bests[: -(-(last - first) // SEGMENT)]
+                _score(scores[i - a], half[first:last], used)
+                _take_best(scores[i - a], used, found[row], top[row])
                 for place in range(k):
                     found[row, place] = lists[first + found[row, place]]
     return found, top
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc", "contract"})
+def _square(a, b):  # type: ignore[no-untyped-def]
+    """Squared distance in float64; compiles to vector instructions."""
+    total = 0.0
+    for j in range(len(a)):
+        step = np.float64(a[j]) - np.float64(b[j])
+        total += step * step
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -122,10 +132,8 @@ def measure(x, centres, found, k, indices, distances):  # type: ignore[no-untype
     names = np.empty(proposed, np.int32)
     for i in range(len(x)):
         for place in range(proposed):
-            name, square = found[i, place], 0.0
-            for j in range(x.shape[1]):
-                step = np.float64(x[i, j]) - np.float64(centres[name, j])
-                square += step * step
+            name = found[i, place]
+            square = _square(x[i], centres[name])
             at = place
             while at > 0 and (
                 squares[at - 1] > square or (squares[at - 1] == square and names[at - 1] > name)

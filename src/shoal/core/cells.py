@@ -1,7 +1,7 @@
 """Coarse cells: k-means over rows, and rows grouped by their cell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -45,6 +45,13 @@ class Cells:
     def framed(self, rows: NDArray) -> NDArray[np.float32]:
         """Rows in the frame of the cells, (b, d) float32."""
         return np.ascontiguousarray((rows - self.shift) * np.float32(self.scale), np.float32)
+
+    def regrouped(self, cell: NDArray[np.integer]) -> "Cells":
+        """Return the same rows by other cells: (n,) that of each row in `members`."""
+        place = np.lexsort((self.order, cell))
+        start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(self.centres)))])
+        order, members = self.order[place], self.members[place]
+        return replace(self, order=order, start=start, members=members, halves=self.halves[place])
 
 
 def halves(rows: NDArray[np.float32]) -> NDArray[np.float32]:

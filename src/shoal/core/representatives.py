@@ -170,14 +170,18 @@ def represent(x: NDArray, m: int, seed: int = 0, workers: int = 1) -> Summary:
         generator = np.random.default_rng(seed)
         sample = x[np.sort(generator.choice(len(x), SAMPLE_PER_CODE * m, replace=False))]
     codebook = seed_codebook(sample, m, seed, workers)
-    return merge_summaries(_summarise_all(x, codebook, workers), codebook)
+    code, far = find_codes(x, codebook, workers)
+    return merge_summaries(_summarise_all(x, code, far, codebook, workers), codebook)
 
 
-def _summarise_all(x: NDArray, codebook: Codebook, workers: int) -> Iterator[PartialSummary]:
+def _summarise_all(
+    x: NDArray, code: NDArray, far: NDArray, codebook: Codebook, workers: int
+) -> Iterator[PartialSummary]:
     """Partial summaries of fixed blocks of the rows, no more at a time than there are workers."""
-    blocks = [(x[a : a + _BLOCK], codebook, a) for a in range(0, len(x), _BLOCK)]
+    parts = [slice(a, a + _BLOCK) for a in range(0, len(x), _BLOCK)]
+    blocks = [(x[part], code[part], far[part], codebook, part.start) for part in parts]
     for a in range(0, len(blocks), workers):
-        yield from in_threads(summarise, blocks[a : a + workers], workers)
+        yield from in_threads(summarise_coded, blocks[a : a + workers], workers)
 
 
 def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> Codebook:
@@ -214,10 +218,10 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
     del distinct, weights
     most = max(len(centres), round(_SEEDED * m))
     for _ in range(_ROUNDS):
-        rough = _with_reach(centres, sample, most, workers)
-        means = merge_summaries(_summarise_all(sample, rough, workers), rough).mean
-        centres = means.astype(np.float32)
-    return _with_reach(centres, sample, m, workers)
+        rough, code, far = _with_reach(centres, sample, most, workers)
+        parts = _summarise_all(sample, code, far, rough, workers)
+        centres = merge_summaries(parts, rough).mean.astype(np.float32)
+    return _with_reach(centres, sample, m, workers)[0]
 
 
 def _sparseness(
@@ -249,20 +253,24 @@ def _codebook(centres: NDArray, reach: NDArray, size: int, workers: int = 1) -> 
     return Codebook(centres, reach, size, build_shortlists(centres, 0, workers))
 
 
-def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> Codebook:
+def _with_reach(
+    centres: NDArray, sample: NDArray, size: int, workers: int
+) -> tuple[Codebook, NDArray[np.int32], NDArray[np.bool_]]:
     """Add to codes how far rows of each may be: so far as nearly all of the sample are.
+
+    Also returns the code of each row of the sample, and whether it is far, as `find_codes` does.
 
     A code is the mean of its w sample rows, which draw it near: a new row's squared distance is
     (w + 1)/(w − 1) of theirs. The scale is that of the coarse cell, so it follows local density.
     """
     book = _codebook(centres, np.zeros(len(centres)), size, workers)
     code, distance = nearest_of(sample, centres, 1, workers, shortlists=book.shortlists)
-    code, square = code[:, 0], distance[:, 0].astype(np.float64) ** 2
+    code, apart = code[:, 0], distance[:, 0].astype(np.float64) ** 2
     weight = np.bincount(code, minlength=len(centres))
     several = weight[code] > 1
     if not several.any():
-        return book
-    square = np.where(several, square * (weight[code] + 1) / np.maximum(weight[code] - 1, 1), 0)
+        return book, code, apart > 0
+    square = np.where(several, apart * (weight[code] + 1) / np.maximum(weight[code] - 1, 1), 0)
     cells = book.shortlists.cells
     cell = np.empty(len(centres), np.int64)
     cell[cells.order] = np.repeat(np.arange(len(cells.centres)), np.diff(cells.start))
@@ -270,7 +278,8 @@ def _with_reach(centres: NDArray, sample: NDArray, size: int, workers: int) -> C
     scale = np.bincount(cell[code], square, minlength=len(rows)) / np.maximum(rows, 1)
     scale = np.maximum(scale, 0.01 * square.sum() / several.sum())[cell]
     ratio = np.quantile((square / np.where(scale > 0, scale, 1)[code])[several], _FAR)
-    return Codebook(centres, ratio * scale, size, book.shortlists)
+    reach = ratio * scale
+    return Codebook(centres, reach, size, book.shortlists), code, apart > reach[code]
 
 
 @njit(cache=True, nogil=True)

@@ -105,7 +105,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Give what the representatives depend on besides the vectors."""
     settings = context.settings
     return {
-        "version": 3,
+        "version": 4,
         "representatives": settings.representatives,
         "seed": settings.seed,
         **context.copies.facts,
