@@ -38,9 +38,12 @@ def main() -> None:
     if len(sys.argv) > 1:
         folder = Path(sys.argv[1])
         folder.mkdir(parents=True, exist_ok=True)
-        for kind in ("centroids", "dendrogram", "silhouette", "elbow", "map", "sizes"):
+        kinds = ("centroids", "dendrogram", "silhouette", "elbow", "map", "reachability", "sizes")
+        for kind in kinds:
             run.plot.draw(kind).figure.savefig(folder / f"digits-{kind}.png", dpi=80)
         run.plot.examples(count=8).figure.savefig(folder / "digits-examples.png", dpi=80)
+        grid = shoal.fit(known, method="som", k=96)
+        grid.plot.som().figure.savefig(folder / "digits-som.png", dpi=80)
         confusion = run.plot.confusion(digits.target[:1500])
         confusion.figure.savefig(folder / "digits-confusion.png", dpi=80)
 

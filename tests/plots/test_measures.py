@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.cluster import OPTICS
 from sklearn.datasets import load_digits
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
@@ -57,3 +58,14 @@ def test_confusion_counts_rows(digits, texts):
     for wrong in (truth[:5], np.full(300, -1)):
         with pytest.raises(InputError):
             digits.plot.confusion(wrong)
+
+
+def test_reachability_is_that_of_scikit_learn(digits):
+    ax = digits.plot.reachability(neighbour=3)
+    heights = np.array([line[1][1] for line in ax.collections[0].get_segments()])
+    model = OPTICS(min_samples=4).fit(digits.representatives.vectors.astype(float))
+    expected = model.reachability_[model.ordering_]
+    np.testing.assert_allclose(heights[1:], expected[1:])
+    assert heights[0] == heights[1:].max()  # the first has none before it
+    with pytest.raises(InputError, match="must be 1 to 299; got 300"):
+        digits.plot.reachability(neighbour=300)

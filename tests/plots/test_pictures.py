@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+import shoal
 from shoal.errors import InputError
+from shoal.stages.found import Found
 
 
 def shown(ax):
@@ -48,3 +50,19 @@ def test_tables_and_wrong_values_are_refused(digits, table):
     ):
         with pytest.raises(InputError):
             call()
+
+
+def test_units_of_a_map_lie_in_their_places(tmp_path, digits, texts):
+    images = digits.source.read(0, 120).data
+    run = shoal.fit(images, tmp_path / "som.shoal", method="som", k=6, workers=1)
+    page, grid = shown(run.plot.som()), Found(run._result).grid
+    assert grid.max(axis=0).tolist() == [1, 2]
+    labels = run.labels()
+    ids = Found(run._result).ids(run.clustering().of_representative, len(grid))
+    for (row, column), cluster in zip(grid.tolist(), ids.tolist(), strict=True):
+        mean = images[labels == cluster, ..., 0].mean(axis=0)
+        assert np.abs(page[9 * row : 9 * row + 8, 9 * column : 9 * column + 8, 0] - mean).max() <= 1
+    with pytest.raises(InputError, match="leave --k out"):
+        run.plot.som(k=2)
+    with pytest.raises(InputError, match="shows a run of --method som; this is one of shoal"):
+        digits.plot.som()

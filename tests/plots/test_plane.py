@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from matplotlib.offsetbox import AnnotationBbox
 from sklearn.decomposition import PCA
 
 from shoal.errors import InputError
@@ -41,6 +42,17 @@ def test_a_stored_map_is_taken_unless_it_is_of_another_fit(digits):
         assert len(digits.plot.map(seed=5).collections[0].get_offsets()) == 300
     finally:
         shutil.rmtree(folder.path)
+
+
+def test_named_clusters_show_a_typical_image(digits, table, texts):
+    ax = digits.plot.map()
+    boxes = [one for one in ax.artists if isinstance(one, AnnotationBbox)]
+    names = set(digits.clustering().names.values()) & set(texts(ax))
+    assert len(boxes) == len(names)
+    first = digits.plot.examples(count=1).images[0].get_array()
+    height, width = (int(n) for n in boxes[0].offsetbox.get_data().shape[:2])
+    assert np.array_equal(boxes[0].offsetbox.get_data(), first[:height, :width])
+    assert not [one for one in table.plot.map().artists if isinstance(one, AnnotationBbox)]
 
 
 def test_other_ways_are_refused(digits):

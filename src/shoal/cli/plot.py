@@ -25,6 +25,7 @@ _OWN = {
     "examples": ("cluster", "count"),
     "dendrogram": ("leaves",),
     "k-distance": ("neighbour",),
+    "reachability": ("neighbour",),
     "map": ("way", "seed"),
     "confusion": ("truth", "key"),
     "scatter": ("columns",),

@@ -111,6 +111,8 @@ class Partition:
         How new rows are assigned; without one, by a vote of their nearest rows.
     notes : tuple of str
         Sentences for people: what was chosen from the data.
+    grid : ndarray, shape (K, 2), optional
+        Row and column of each cluster, where they lie on a grid.
     """
 
     labels: NDArray[np.int32]
@@ -119,6 +121,7 @@ class Partition:
     heights: NDArray[np.float64] | None = None
     rule: Rule | None = None
     notes: tuple[str, ...] = ()
+    grid: NDArray[np.int64] | None = None
 
 
 Fit = Callable[..., Partition]

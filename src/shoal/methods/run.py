@@ -210,6 +210,7 @@ def _tidy(found: Partition) -> Partition:
         labels=number[labels],
         memberships=None if shares is None else np.ascontiguousarray(shares[:, used]),
         rule=None if found.rule is None else found.rule.only(used.astype(np.int64)),
+        grid=None if found.grid is None else found.grid[used],
     )
 
 

@@ -47,7 +47,7 @@ def fit(
         )
     rule = Rule("euclidean", units)
     note = f"A grid of {down} × {across} units; those without rows are no clusters."
-    return Partition(rule.assign(rows), rule=rule, notes=(note,))
+    return Partition(rule.assign(rows), rule=rule, notes=(note,), grid=place)
 
 
 def grid_shape(k: int | None, columns: int | None, m: int) -> tuple[int, int]:
@@ -103,5 +103,6 @@ METHOD = Method(
         Parameter("columns", None, "Columns of the grid of K units.", 1, 1000, whole=True),
         Parameter("iterations", 50, "Steps.", 1, 10_000, whole=True),
     ),
+    version=2,
     aliases=("self-organising-map", "self-organizing-map", "kohonen"),
 )

@@ -25,6 +25,8 @@ KINDS = {
     "silhouette": "how deep rows lie in their clusters",
     "elbow": "inertia against the number of clusters",
     "k-distance": "distances to the k-th neighbour, for DBSCAN's eps",
+    "reachability": "valleys of OPTICS, coloured by cluster",
+    "som": "the mean image of each unit of a self-organising map, on its grid",
     "confusion": "true classes against clusters (--truth)",
     "map": "all rows in the plane (--way own, tsne or pca)",
     "sizes": "rows of each cluster",
@@ -143,6 +145,29 @@ class Plots:
         """
         return measures.k_distance(self._scene(layer, k), ax, neighbour)
 
+    def reachability(
+        self,
+        ax: Axes | None = None,
+        *,
+        neighbour: int = 4,
+        layer: int | None = None,
+        k: int | None = None,
+    ) -> Axes:
+        """Draw the reachability of up to 3,000 representatives in the order of OPTICS.
+
+        Parameters
+        ----------
+        neighbour : int, default 4
+            Whose distance makes a place dense.
+        """
+        return measures.reachability(self._scene(layer, k), ax, neighbour)
+
+    def som(
+        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
+    ) -> Axes:
+        """Draw the mean image of each unit of a self-organising map in its place on the grid."""
+        return pictures.som(self._scene(layer, k), ax)
+
     def confusion(
         self,
         truth: ArrayLike,
@@ -187,7 +212,7 @@ class Plots:
         layer: int | None = None,
         k: int | None = None,
     ) -> Axes:
-        """Draw the representatives in the plane, in the colours of their clusters.
+        """Draw the representatives in the plane, with each cluster's name and typical image.
 
         Parameters
         ----------

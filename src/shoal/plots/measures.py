@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_BARS = 60
-# Representatives that silhouettes are exact for: their distances (72 MB) are in memory.
+# Representatives whose pairs (72 MB) are compared: for silhouettes, and the order of OPTICS.
 _SILHOUETTES = 3_000
 _POINTS = 20_000  # of which distances to neighbours are drawn
 _MOST_K, _STEPS = 60, 40  # of the elbow
@@ -165,6 +165,34 @@ def k_distance(scene: Scene, ax: Axes | None, neighbour: int) -> Axes:
     headline(
         ax, f"Distance to neighbour {neighbour}", "rows above the knee lie where few others do"
     )
+    return ax
+
+
+def reachability(scene: Scene, ax: Axes | None, neighbour: int) -> Axes:
+    """Draw how far each representative is from those before it, in the order of OPTICS.
+
+    Ankerst et al., "OPTICS: ordering points to identify the clustering structure", 1999.
+    """
+    from sklearn.cluster import OPTICS
+
+    chosen = scene.sample(_SILHOUETTES)
+    if not 1 <= neighbour < len(chosen):
+        raise InputError(f"--neighbour must be 1 to {len(chosen) - 1}; got {neighbour}")
+    model = OPTICS(min_samples=neighbour + 1).fit(scene.vectors(chosen))  # a row is its own first
+    away, order = model.reachability_, model.ordering_
+    finite = np.isfinite(away)
+    top = float(away[finite].max(initial=0.0)) or 1.0
+    height = np.where(finite, away, top)[order]
+    shade = np.vstack([scene.colours, [[0.75, 0.75, 0.75]]])[scene.places(chosen)[order]]
+    ax = new_axes(ax, 7.2, 4.0)
+    ax.vlines(np.arange(len(order)), 0, height, colors=shade, linewidth=max(0.4, 420 / len(order)))
+    ax.set_ylim(0, top * 1.05)
+    ax.set_xlim(-1, len(order))
+    clean(ax, "y")
+    ax.set_xlabel("representatives in the order of OPTICS", color=INK)
+    ax.set_ylabel("reachability", color=INK)
+    below = "valleys are dense groups, coloured by cluster; peaks lie between them"
+    headline(ax, "Reachability", below)
     return ax
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.export.pictures import make_tiles, mean_picture, tile_side
-from shoal.plots.canvas import INK, MUTED, headline, mosaic, new_axes, show_image, write
+from shoal.plots.canvas import INK, LINE, MUTED, headline, mosaic, new_axes, show_image, write
 from shoal.plots.scene import Scene
+from shoal.stages.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_CLUSTERS, _MOST_LINES = 144, 40
 _AVERAGED = 200  # rows of a cluster whose pictures are averaged
+_THUMB = 21  # points
 _SHARP = 40  # sides up to this are enlarged without blurring
 OF = ("auto", "mean", "middle")
 
@@ -46,6 +48,63 @@ def centroids(scene: Scene, ax: Axes | None, of: str) -> Axes:
         write(ax, f"{scene.sizes[cluster]:,}", corner, (1, -20), color=MUTED, fontsize=8)
     what = "Mean image" if of == "mean" else "Most typical image"
     headline(ax, f"{what} of each cluster", f"{scene.of_all(len(shown))}, with their rows")
+    return ax
+
+
+def has_pictures(scene: Scene) -> bool:
+    """Return whether the rows have pictures, which can be read."""
+    try:
+        return scene.pictures.kind == "images"
+    except InputError:
+        return False
+
+
+def typical_tiles(scene: Scene, cluster: int, count: int) -> NDArray[np.uint8]:
+    """Return small pictures of the most typical rows of a cluster, none where rows have none."""
+    rows = scene.typical_rows(cluster, count) if has_pictures(scene) else []
+    if not rows:
+        return np.zeros((0, 1, 1, 3), np.uint8)
+    return _rgb(make_tiles(scene.pictures, rows, tile_side(scene.pictures, 99)))
+
+
+def thumbnail(
+    ax: Axes,
+    tile: NDArray[np.uint8],
+    at: tuple[float, float],
+    shift: tuple[float, float],
+    coordinates: Any = "data",
+) -> None:
+    """Show a small picture some points away from a place."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    box = OffsetImage(tile, zoom=_THUMB / tile.shape[0], interpolation="antialiased")
+    box.image.axes = ax
+    frame: Any = {"frameon": True, "pad": 0, "bboxprops": {"edgecolor": LINE}}
+    ax.add_artist(
+        AnnotationBbox(box, at, shift, coordinates, "offset points", annotation_clip=False, **frame)
+    )
+
+
+def som(scene: Scene, ax: Axes | None) -> Axes:
+    """Draw the mean image of each unit of a self-organising map in its place on the grid."""
+    found = Found(scene.result)
+    if found.grid is None:
+        made_by = found.facts["name"]
+        raise InputError(f"the picture som shows a run of --method som; this is one of {made_by}")
+    ids = found.ids(scene.clustering.of_representative, len(scene.clusters))
+    if ids is None:
+        raise InputError("the picture som shows the units as they were found: leave --k out")
+    down, across = (int(n) + 1 for n in found.grid.max(axis=0))
+    side = tile_side(scene.pictures, down * across)
+    tiles = np.full((down, across, side, side, 3), 240, np.uint8)
+    for (row, column), cluster in zip(found.grid, ids.tolist(), strict=True):
+        if cluster in scene.sizes:
+            tiles[row, column] = _face(scene, cluster, side, "mean")
+    ax = new_axes(ax, max(3.2, 0.62 * across), 0.62 * down + 0.7)
+    page = mosaic(tiles.reshape(-1, side, side, 3), across, (0.13, 0.13))
+    show_image(ax, page, side <= _SHARP)
+    empty = down * across - len(ids)
+    headline(ax, "Mean image of each unit", f"{down} × {across} units, {empty} without rows")
     return ax
 
 

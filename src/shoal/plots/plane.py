@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shoal.core.layout import LANDMARKS, lay_out
 from shoal.errors import InputError
 from shoal.plots.canvas import INK, MUTED, bare, clean, headline, new_axes, write
+from shoal.plots.pictures import thumbnail, typical_tiles
 from shoal.plots.scene import Scene
 from shoal.stages.leaves import leaves_fingerprint
 from shoal.stages.map import NAME, map_fingerprint
@@ -107,7 +108,10 @@ def _components(
 def _name_clusters(
     ax: Axes, scene: Scene, xy: NDArray[np.float64], places: NDArray[np.int64]
 ) -> None:
-    """Write each cluster's name at its middle, the largest first, unless another one is there."""
+    """Write each cluster's name at its middle, the largest first, unless another one is there.
+
+    Above it is its most typical image, where rows have images.
+    """
     from matplotlib.patheffects import withStroke
 
     extent = np.maximum(np.ptp(xy, axis=0), 1e-12)
@@ -123,6 +127,8 @@ def _name_clusters(
         if any(apart[0] < 0.011 * len(name) + 0.01 and apart[1] < 0.022 for apart in away):
             continue
         written.append(middle)
+        for tile in typical_tiles(scene, cluster, 1):
+            thumbnail(ax, tile, (float(middle[0]), float(middle[1])), (0, 18))
         ax.annotate(
             name,
             middle,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shoal.edits import Clustering
 from shoal.errors import InputError
-from shoal.export.pictures import make_tiles, tile_side
-from shoal.plots.canvas import ACCENT, INK, LINE, MUTED, clean, headline, new_axes, plain, write
-from shoal.plots.pictures import _rgb
+from shoal.plots.canvas import ACCENT, INK, MUTED, clean, headline, new_axes, plain, write
+from shoal.plots.pictures import has_pictures, thumbnail, typical_tiles
 from shoal.plots.scene import Scene
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
         raise InputError("there is one cluster, and so no tree above it: give --k or --leaves")
     drawn = Scene(scene.run, clustering)
     ids, merges = list(clustering.ids), clustering.linkage()
-    with_pictures = _has_pictures(drawn)
+    with_pictures = has_pictures(drawn)
     height = 0.36 if with_pictures else 0.27
     ax = new_axes(ax, 8.2, 1.3 + height * len(ids))
     excess = np.array([e if np.isfinite(e) else 0.0 for *_, e in merges]).clip(min=0)
@@ -59,8 +57,9 @@ def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
         title = scene.title(scene.clusters[own[at]] if own[at] >= 0 else cluster, 20)
         colour = scene.colours[own[at]] if own[at] >= 0 else MUTED
         _leaf(ax, f"{title}  ({drawn.sizes[cluster]:,})", at, colour, with_pictures)
-        if with_pictures:
-            _thumbs(ax, drawn, cluster, at)
+        where = ("axes fraction", "data")
+        for i, tile in enumerate(typical_tiles(drawn, cluster, _THUMBS)):
+            thumbnail(ax, tile, (1, at), (18 + 24 * i, 0), where)
     k = len(scene.clusters)
     headline(ax, f"Tree of {plain(scene.result.summary['description'], 60)}", f"cut into {k:,}")
     return ax
@@ -102,35 +101,3 @@ def _leaf(ax: Axes, text: str, at: int, colour: Any, with_pictures: bool) -> Non
     shift = 6 + (24 * _THUMBS + 4 if with_pictures else 0)
     write(ax, text, (1, at), (shift, 0), ("axes fraction", "data"), va="center", fontsize=9)
     ax.plot([0], [at], "o", color=colour, markersize=4, clip_on=False, zorder=3)
-
-
-def _has_pictures(scene: Scene) -> bool:
-    try:
-        return scene.pictures.kind == "images"
-    except InputError:
-        return False
-
-
-def _thumbs(ax: Axes, scene: Scene, cluster: int, at: int) -> None:
-    """Show the most typical images of a leaf."""
-    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-
-    rows = scene.typical_rows(cluster, _THUMBS)
-    if not rows:
-        return
-    tiles: NDArray[np.uint8] = _rgb(make_tiles(scene.pictures, rows, tile_side(scene.pictures, 99)))
-    for i, tile in enumerate(tiles):
-        box = OffsetImage(tile, zoom=21 / tile.shape[0], interpolation="antialiased")
-        box.image.axes = ax
-        found = AnnotationBbox(
-            box,
-            (1, at),
-            (18 + 24 * i, 0),
-            ("axes fraction", "data"),
-            boxcoords="offset points",
-            frameon=True,
-            pad=0,
-            bboxprops={"edgecolor": LINE},
-            annotation_clip=False,
-        )
-        ax.add_artist(found)

@@ -86,6 +86,7 @@ def write_found(
         "method_clusters": structure.clusters,
         "memberships": found.memberships,
         "heights": found.heights,
+        "grid": found.grid,
     }
     if METHODS[name].noise:
         arrays["noise"] = found.labels < 0
@@ -157,6 +158,12 @@ class Found:
     def memberships(self) -> NDArray[np.float32] | None:
         """How much each representative belongs to each of `clusters`, (m, K)."""
         path = self._folder.whole("memberships")
+        return read_npy(path) if path.exists() else None
+
+    @cached_property
+    def grid(self) -> NDArray[np.int64] | None:
+        """Row and column of each of `clusters` on the method's grid, (K, 2)."""
+        path = self._folder.whole("grid")
         return read_npy(path) if path.exists() else None
 
     @cached_property
