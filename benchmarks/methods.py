@@ -124,8 +124,8 @@ def measure(case: str, data: Data, plain: Plain | None) -> Measurement:
     x, truth, k = data
     name = case.partition(", ")[0]
     given = parameters_for(case, x)
-    told = k if METHODS[name].takes_k else None
-    seconds, found = fastest(lambda: run_method(name, x, k=told, parameters=given))
+    number = k if METHODS[name].takes_k else None
+    seconds, found = fastest(lambda: run_method(name, x, k=number, parameters=given))
     quality: dict[str, Any] = {
         "K": int(found.labels.max()) + 1,
         "ARI": round(adjusted_rand_score(truth, found.labels), 4),
@@ -196,11 +196,11 @@ def musts(rows: Sequence[Row]) -> list[Must]:
     ]
     costs = [row for row in rows if row["case"].startswith("kmeans") and _has_cost(row)]
     ratio = [row["seconds"] / (1.2 * row["quality"]["plain seconds"] + _START) for row in beside]
-    lost = [row["quality"]["plain ARI"] - row["quality"]["ARI"] for row in beside]
+    loss = [row["quality"]["plain ARI"] - row["quality"]["ARI"] for row in beside]
     return [
         at_least("agreement with the plain call, dendrograms, the least", _least(exact), 1.0),
         at_most("inertia of k-means over the plain call, the most", _most(costs), 1.005),
-        at_most("ARI lost to the plain call, the mean over all", float(np.mean(lost)), 0.01),
+        at_most("ARI lost to the plain call, the mean over all", float(np.mean(loss)), 0.01),
         at_most("time over 1.2 × the plain call and 0.1 s, the most", max(ratio), 1.0),
     ]
 

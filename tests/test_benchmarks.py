@@ -9,7 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import answers, decode, identical, labelled, null, quality, shapes, structureless
+from benchmarks import (
+    answers,
+    decode,
+    identical,
+    labelled,
+    null,
+    quality,
+    reductions,
+    shapes,
+    structureless,
+)
 from benchmarks import measure as memory
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.base import Benchmark, Inputs, Measurement, at_least, at_most, share
@@ -419,3 +429,20 @@ def test_runs_as_a_module():
         [sys.executable, "-m", "benchmarks", "--list"], capture_output=True, text=True, check=True
     )
     assert "mnist" in done.stdout
+
+
+def test_reductions_are_judged_by_the_last_rows():
+    def row(case, seconds, peak, **quality):
+        return {"case": case, "n": 9, "seconds": seconds, "peak_mib": peak, "quality": quality}
+
+    rows = [
+        row("svd", 90.0, 900.0, by="shoal"),
+        row("svd, exactness", 0.0, None, error=1e-5),
+        row("svd, plain", 40.0, 9000.0, by="scikit-learn", error=0.02),
+        row("kmeans, 1M × 64", 9.0, 700.0, declined=""),
+        row("optics, 1M × 64", 0.0, None, declined="Traceback (most recent call last):"),
+    ]
+    judged = reductions.musts(rows)
+    assert [must.met for must in judged] == [True, True, False, True, False]
+    assert judged[2].figure == "2.25"
+    assert reductions.musts([]) == []
