@@ -8,7 +8,7 @@ BIN := .venv/bin
 TSC := $(shell tsc --version 2>/dev/null | grep -q 'Version [5-9]' && echo tsc)
 ARGS :=
 
-.PHONY: demo test test-slow test-spark lint types-js format bench docs clean venv dev
+.PHONY: demo test test-slow test-spark lint types-js format bench docs docs-pictures clean venv dev
 
 demo: venv
 	@$(BIN)/shoal demo $(ARGS)
@@ -55,6 +55,10 @@ bench-%: dev
 
 docs: dev
 	@$(BIN)/python docs/build.py $(ARGS)
+
+# Pictures of the explorer's most telling states, in build/states; axe-core looks at each.
+docs-pictures: dev
+	@$(BIN)/python docs/take_pictures.py $(ARGS)
 
 clean:
 	rm -rf .venv build dist

@@ -91,7 +91,7 @@ def ready(page):
     """Wait until nothing that is on the page is still being loaded."""
     until(
         page,
-        """document.querySelector(".card, .branch") !== null
+        """document.querySelector(".card, .leaf") !== null
         && document.querySelector("[aria-busy=true], .waiting") === null
         && [...document.images].every((image) => image.complete)""",
     )

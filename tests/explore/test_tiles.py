@@ -84,6 +84,46 @@ def test_tiles_are_pictures_empty_where_nothing_is(digits):
     assert np.asarray(Image.open(io.BytesIO(faint)))[..., 3].max() < 60
 
 
+def test_large_spots_are_round_and_no_spot_reaches_another(digits):
+    cut, bits = digits.cut(None), 6
+    found = spots(cut, 0, 0, 0, bits)
+    side = 512 >> bits
+    pixels = np.asarray(
+        Image.open(io.BytesIO(density_png(found, digits.colours(cut), digits.usual)))
+    )
+    assert pixels.shape == (512, 512, 4)
+    alpha = pixels[..., 3].reshape(64, side, 64, side).swapaxes(1, 2)
+    filled = found.counts[raster(bits)].reshape(64, 64) > 0
+    assert np.array_equal(alpha[..., side // 2, side // 2] > 0, filled)
+    assert not alpha[..., 0, 0].any()  # the corners
+
+
+def test_the_whole_map_has_soft_edges_in_the_colours_beside_them(digits):
+    cut = digits.cut(None)
+    found, colours = spots(cut, 0, 0, 0, FINE), digits.colours(cut)
+    hard, soft = (
+        np.asarray(Image.open(io.BytesIO(density_png(found, colours, digits.usual, None, whole))))
+        for whole in (False, True)
+    )
+    drawn = hard[..., 3] > 0
+    assert np.array_equal(hard[drawn], soft[drawn])
+    edge = (soft[..., 3] > 0) & ~drawn
+    assert edge.sum() > drawn.sum()
+    assert soft[edge][:, 3].max() < hard[drawn][:, 3].max()
+    alone = digits.cut(1)
+    one = np.asarray(
+        Image.open(
+            io.BytesIO(
+                density_png(
+                    spots(alone, 0, 0, 0, FINE), digits.colours(alone), digits.usual, None, True
+                )
+            )
+        )
+    )
+    shades = one[one[..., 3] > 20][:, :3].astype(int)
+    assert np.abs(shades - shades[0]).max() <= 1
+
+
 def slow_inside(outline, x, y):
     inside = np.zeros(len(x), bool)
     for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):

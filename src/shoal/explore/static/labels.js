@@ -9,6 +9,7 @@ const FACE = 40; // pixels a side of the picture over a name
 const TALL = 20;
 const EDGE = 3;
 const WIDEST = 180;
+const SHIFTS = [[0, 0], [0, -24], [0, 24], [-0.6, 0], [0.6, 0], [0, -44], [0, 44]]; // across in widths, down in pixels
 
 /**
  * The zoom from which pictures are drawn. Leaflet draws tiles of the rounded zoom, but holds
@@ -42,10 +43,11 @@ export function drawLabels(map, group) {
     const text = label(c.id);
     const wide = widthOf(text);
     const place = map.latLngToContainerPoint([xy[1], xy[0]]);
-    // With a picture where there is room for it, else the name alone.
-    for (const face of faces && c.medoid !== null ? [true, false] : [false]) {
+    // With a picture where there is room for it, else the name alone, at last a little aside.
+    const named = SHIFTS.map(([x, y]) => ({ face: false, x: x * wide, y }));
+    for (const { face, x, y } of faces && c.medoid !== null ? [{ face: true, x: 0, y: 0 }, ...named] : named) {
       const tall = face ? TALL + FACE : TALL;
-      const room = clamped({ l: place.x - wide / 2, r: place.x + wide / 2, t: place.y - tall / 2, b: place.y + tall / 2 }, size);
+      const room = clamped({ l: place.x + x - wide / 2, r: place.x + x + wide / 2, t: place.y + y - tall / 2, b: place.y + y + tall / 2 }, size);
       if (taken.some((o) => o.l < room.r && room.l < o.r && o.t < room.b && room.t < o.b)) continue;
       taken.push(room);
       const element = document.createElement("span");

@@ -220,6 +220,8 @@ class Drawn {
     const made = this.layer((at) => address("map/tile", {
       z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", hide, v,
     }), "ground");
+    // Squares that pictures lie on stay sharp; points are round, and stay so when they are scaled.
+    made.on("tileloadstart", ({ tile, coords }) => { tile.style.imageRendering = coords.z >= from ? "pixelated" : "auto"; });
     const old = this.shown;
     this.shown = made;
     made.once("load", () => old?.remove());
