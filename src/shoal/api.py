@@ -29,7 +29,7 @@ from shoal.core.metrics import (
 from shoal.core.shown import RecordList
 from shoal.core.tree import Tree
 from shoal.core.validity import DensitySample, dbcv, density_sample, validity
-from shoal.edits import Clustering, Curation
+from shoal.edits import Clustering, Curation, Entry
 from shoal.edits.plans import existing
 from shoal.engines.options import EngineOptions
 from shoal.errors import InputError, RunError, ShoalError
@@ -422,6 +422,32 @@ class Run:
     def edits(self) -> Curation:
         """The corrections that people made: merge, split, move, name, undo and so on."""
         return Curation(self._result)
+
+    def import_edits(self, table: Any) -> list[Entry]:
+        """Take in clusters and names that people gave in a table, as edits; all or none.
+
+        Parameters
+        ----------
+        table
+            A CSV or Parquet file, or a data frame. Rows are found by a column ``row``, or one of
+            their names. ``cluster`` says where a row belongs, by a cluster's number or name or a
+            new name; ``cluster_name`` names that cluster, or alone says where a row belongs.
+
+        Returns
+        -------
+        list of Entry
+            The edits, which `edits.undo` takes back.
+
+        Raises
+        ------
+        InputError
+            When it cannot be read, or a row or a cluster is not there.
+        """
+        from shoal.export.corrections import import_corrections
+
+        before = self.edits.refresh()
+        import_corrections(self.edits, table)
+        return self.edits.entries(before)
 
     @cached_property
     def model(self) -> Model:

@@ -66,6 +66,21 @@ def test_the_table_that_labels_writes_comes_back(correct, fitted, tmp_path):
     assert len(fitted.edits.done) == 2
 
 
+def test_numbers_are_clusters_even_where_others_have_them_as_names(correct, fitted):
+    with fitted.edits.together():
+        for cluster, name in ((0, "1"), (1, "0")):
+            fitted.edits.rename(cluster, name)
+    before = fitted.labels()
+    frame = fitted.table().to_pandas()
+    fitted.import_edits(frame)
+    assert len(fitted.edits.done) == 2
+    frame["cluster"] = frame["cluster"].astype(object)
+    frame.loc[0, "cluster"] = "new"
+    (entry,) = fitted.import_edits(frame.drop(columns="cluster_name"))
+    assert (entry.op, entry.rows.tolist()) == ("move", [0])
+    assert (fitted.labels() != before).sum() == 1
+
+
 def test_a_table_of_clusters_names_them_and_may_swap_names(correct):
     assert correct({"cluster": [0, 1], "name": ["a", "b"]})[1] == {0: "a", 1: "b"}
     assert correct({"cluster": [0, 1], "name": ["b", "a"]})[1] == {0: "b", 1: "a"}

@@ -36,6 +36,19 @@ def test_coco_has_a_category_a_cluster_and_a_box_as_large_as_the_image(named_run
         assert (box["image_id"], box["category_id"]) == (image["id"], labels[image["id"]])
 
 
+def test_an_image_that_pillow_cannot_open_has_its_size_all_the_same(
+    image_run, tmp_path, monkeypatch
+):
+    def fail(path):
+        raise Image.DecompressionBombError("too large")
+
+    laid_out(image_run, tmp_path / "out", "huggingface")
+    monkeypatch.setattr(Image, "open", fail)
+    laid_out(image_run, tmp_path / "more", "coco")
+    found = json.loads((tmp_path / "more" / "annotations.json").read_text())
+    assert {(image["width"], image["height"]) for image in found["images"]} == {(12, 12)}
+
+
 def test_hugging_face_metadata_has_a_line_an_image(named_run, tmp_path):
     laid_out(named_run, tmp_path / "out", "huggingface")
     lines = (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,19 @@ from shoal.edits.plans import existing
 from shoal.errors import InputError
 from shoal.export.formulas import unquote_formulas
 from shoal.export.metadata import MOST_ROWS, find_names, read_table_file, row_names
+from shoal.sources.frames import to_frame
 
 _NAMES = ("cluster_name", "new_name", "label")
 
 
-def import_corrections(edits: Curation, path: Path) -> None:
-    """Do what a CSV or Parquet file says of rows or clusters as edits, all or none.
+def import_corrections(edits: Curation, given: Any) -> None:
+    """Do what a CSV or Parquet file, or a data frame, says as edits, all or none.
 
     Its rows are found by a column ``row`` of their numbers, or by one of their names. A column
     ``cluster`` says where a row belongs, by the number or the name of a cluster that is there, or
-    by another name, which makes a new one; a column ``cluster_name`` names that cluster, or alone
-    says where a row belongs. Where nothing says which rows are meant, each line names a cluster.
+    by another name, which makes a new one (a number is never a name); a column ``cluster_name``
+    names that cluster, or alone says where a row belongs. Where nothing says which rows are meant,
+    each line names a cluster.
     Empty cells, and what is so already, change nothing.
 
     Raises
@@ -34,9 +37,11 @@ def import_corrections(edits: Curation, path: Path) -> None:
     InputError
         When it cannot be read, or a row or a cluster is not there.
     """
+    is_path = isinstance(given, str | os.PathLike)
+    path = Path(given) if is_path else Path("the table")
     try:
-        table = unquote_formulas(read_table_file(path))
-    except (OSError, pa.ArrowException) as error:
+        table = unquote_formulas(read_table_file(path) if is_path else to_frame(given))
+    except (OSError, TypeError, pa.ArrowException) as error:
         raise InputError(f"{path} cannot be read: {str(error)[:200]}") from error
     if table.num_rows > MOST_ROWS:
         raise InputError(f"{path} has {table.num_rows:,} rows: give at most {MOST_ROWS:,}")
@@ -76,12 +81,10 @@ class _Places:
         return [None if text is None else self._one(text) for text in texts]
 
     def _one(self, text: str) -> int | str | None:
-        if text in self._ids:
-            return self._ids[text]
         try:
             number = float(text)  # a spreadsheet writes 3.0 where cells are missing
         except ValueError:
-            return text
+            return self._ids.get(text, text)
         if not number.is_integer():
             raise InputError(f"{self._what}: {text!r} is no cluster: give its number or its name")
         if number == -1:  # a row that could not be read

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
@@ -16,19 +16,21 @@ from PIL import Image
 
 from shoal.export.base import cluster_folder
 from shoal.export.plan import Action
+from shoal.sources import ImageSource, Source
 
-Described = Callable[[Path, Sequence[Action], Mapping[int, str]], dict[str, str]]
+Described = Callable[[Source, Path, Sequence[Action], Mapping[int, str]], dict[str, str]]
 
 
-def coco(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> dict[str, str]:
+def coco(
+    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+) -> dict[str, str]:
     """Return COCO annotations: a category a cluster, a box as large as its image for each.
 
     https://cocodataset.org/#format-data
     """
     pictures, boxes = [], []
     for image in images:
-        with Image.open(folder / image.target) as opened:
-            width, height = opened.size
+        width, height = _size(source, folder, image)
         size = {"width": width, "height": height}
         pictures.append({"id": image.row, "file_name": image.target, **size})
         box = {
@@ -50,7 +52,19 @@ def coco(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> di
     return {"annotations.json": json.dumps(found)}
 
 
-def huggingface(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> dict[str, str]:
+def _size(source: Source, folder: Path, image: Action) -> tuple[int, int]:
+    """Return the width and height of an image, by its header where Pillow knows the format."""
+    try:
+        with Image.open(folder / image.target) as opened:
+            return opened.size
+    except Exception:  # formats of other decoders, and images larger than Pillow opens
+        height, width = cast(ImageSource, source).read_original(image.row).shape[:2]
+        return width, height
+
+
+def huggingface(
+    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+) -> dict[str, str]:
     """Return the metadata of an ``imagefolder``, a JSON object a line.
 
     https://huggingface.co/docs/datasets/image_dataset#imagefolder
@@ -74,7 +88,7 @@ def huggingface(folder: Path, images: Sequence[Action], names: Mapping[int, str]
 
 
 def label_studio(
-    folder: Path, images: Sequence[Action], names: Mapping[int, str]
+    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
     """Return tasks with the cluster as a prediction, and the labelling interface they go with.
 
@@ -115,7 +129,9 @@ def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
     }
 
 
-def fiftyone(folder: Path, images: Sequence[Action], names: Mapping[int, str]) -> dict[str, str]:
+def fiftyone(
+    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+) -> dict[str, str]:
     """Return a ``FiftyOneImageClassificationDataset``: labels, and where their images lie.
 
     https://docs.voxel51.com/user_guide/import_datasets.html
