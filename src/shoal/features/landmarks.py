@@ -107,8 +107,8 @@ def _fit_nmf(feed: Feed, k: int) -> Arrays:
     rows = _landmarks(feed, k, "nmf")
     if rows.min() < 0:
         raise InputError(
-            f"features step nmf: it takes numbers of at least 0, and there is {rows.min():.4g}: "
-            "leave out steps such as standard before it"
+            "features step nmf takes numbers of at least 0, such as pixels or counts; the smallest "
+            f"here is {rows.min():.4g}: choose svd or pca"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence: what was found is used all the same

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.structure import Structure, fit_structure
+from shoal.features import unreduced
 from shoal.features.columns import Columns
 from shoal.methods import DEFAULT, METHODS, Method, parse_assignments
 from shoal.methods.run import run_method
@@ -124,7 +125,7 @@ def _classical(context: Context, method: Method) -> MethodStructure:
 
 def _radius(context: Context) -> NDArray[np.float32]:
     """Read how far from each representative its rows are; equal cells of tables can be chance."""
-    summary, encoder = context.stage("summarise"), context.encoder
+    summary, encoder = context.stage("summarise"), unreduced(context.encoder)
     radius: NDArray[np.float32] = read_npy(summary.whole("radius"))
     rows = context.stage("project").receipt.counts["rows"]
     if isinstance(encoder, Columns) and encoder.equal_by_chance(rows):
