@@ -9,7 +9,7 @@ from hypothesis import settings
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-# No deadline: a busy machine is no failure. Few examples: the suite is run often.
+# No deadline: a busy machine is not a failure. Few examples: the suite is run often.
 settings.register_profile("shoal", deadline=None, max_examples=50, print_blob=True)
 settings.load_profile("shoal")
 os.environ["SHOAL_ENCODERS"] = os.devnull  # auto takes none that the user may have

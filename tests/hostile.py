@@ -121,7 +121,7 @@ def no_images():
 
 
 def lay_traps(folder):
-    """Put what is no file under names of images; give the names that shall be listed."""
+    """Put what is not a file under names of images; give the names that shall be listed."""
     os.mkfifo(folder / "pipe.jpg")
     (folder / "dangling.png").symlink_to(folder / "nowhere.png")
     (folder / "itself.png").symlink_to(folder / "itself.png")

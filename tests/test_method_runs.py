@@ -166,7 +166,7 @@ def test_many_rows_are_summarised_for_a_method_of_all_pairs(tmp_path, monkeypatc
         ({"method": "dbscan", "eps": 0}, "eps must be a number of at least"),
         ({"method": "dbscan", "epsilon": 1}, "has no parameter epsilon: did you mean eps"),
         ({"method": "kmeans", "eps": 1}, "has no parameter eps: it has starts, iterations"),
-        ({"eps": 1}, "eps is no setting"),
+        ({"eps": 1}, "eps is not a setting"),
         ({"parameters": {"eps": 1}}, "method shoal has no parameters; got eps=1"),
         ({"method": "dbscan", "eps": 1, "parameters": ["eps=2"]}, "eps is given twice"),
         ({"method": "kmeans", "detail": 1.0}, "detail 1.0 is for the method shoal"),

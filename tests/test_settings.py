@@ -182,8 +182,8 @@ def test_values_are_parsed():
         ({"dtype": "uint9"}, r"dtype 'uint9': give a type of numbers"),
         ({"key": ""}, r"key '': give a text"),
         ({"key": 3}, r"key 3: give a text"),
-        ({"sed": 1}, r"sed is no setting: did you mean seed\?"),
-        ({"qqq": 1}, r"qqq is no setting: there are features, layers"),
+        ({"sed": 1}, r"sed is not a setting: did you mean seed\?"),
+        ({"qqq": 1}, r"qqq is not a setting: there are features, layers"),
     ],
 )
 def test_a_bad_value_is_shown_with_the_rule(values, words):

@@ -112,7 +112,7 @@ class MomentsFn(beam.CombineFn):  # type: ignore[misc]
     """
 
     def create_accumulator(self) -> Moments | None:
-        """Give the moments of nothing, whose width is not known yet."""
+        """Return the moments of nothing, whose width is not known yet."""
         return None
 
     def add_input(self, made: Moments | None, batch: NDArray) -> Moments:
@@ -128,7 +128,7 @@ class MomentsFn(beam.CombineFn):  # type: ignore[misc]
         return merged
 
     def extract_output(self, made: Moments | None) -> Moments | None:
-        """Give the moments, None of no rows."""
+        """Return the moments, None of no rows."""
         return made
 
 
@@ -149,7 +149,7 @@ class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
         self._codebook = codebook
 
     def create_accumulator(self) -> PartialSummary:
-        """Give the summary of no rows."""
+        """Return the summary of no rows."""
         return summarise(self._codebook.centres[:0].astype(np.float32), self._codebook)
 
     def add_input(self, made: PartialSummary, batch: NDArray) -> PartialSummary:
@@ -162,7 +162,7 @@ class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
         return merge_partials(parts, self._codebook)
 
     def extract_output(self, made: PartialSummary) -> Summary:
-        """Give the representatives; their medoids are numbers within batches and mean nothing."""
+        """Return the representatives; their medoids are numbers within batches and mean nothing."""
         return merge_summaries([made], self._codebook)
 
 
@@ -178,14 +178,14 @@ class _Batch(beam.DoFn):  # type: ignore[misc]
         self._model.encoder.setup()
 
     def process(self, batch: list[Any]) -> Iterator[Any]:
-        """Give the result of each element, with its key if it has one."""
+        """Return the result of each element, with its key if it has one."""
         keyed = isinstance(batch[0], tuple)
         rows = np.stack([element[1] if keyed else element for element in batch])
         for element, result in zip(batch, self.results(rows), strict=True):
             yield (element[0], result) if keyed else result
 
     def results(self, rows: NDArray) -> Iterable[Any]:
-        """Give a result for each row."""
+        """Return a result for each row."""
         raise NotImplementedError
 
 
@@ -193,7 +193,7 @@ class _EncodeBatch(_Batch):
     """Encodes and projects."""
 
     def results(self, rows: NDArray) -> Iterable[Any]:
-        """Give the vector of each row."""
+        """Return the vector of each row."""
         source = self._model.open(rows)
         features = self._model.encoder.encode(source.read(0, len(rows)).data)
         return self._model.fitted.projection.apply(features)
@@ -207,7 +207,7 @@ class _AssignBatch(_Batch):
         self._cut = cut
 
     def results(self, rows: NDArray) -> Iterable[Any]:
-        """Give the cluster of each row, and how sure it is."""
+        """Return the cluster of each row, and how sure it is."""
         found = self._model.predict(rows, **self._cut)
         for cluster, confidence, unknown in zip(
             found.cluster.tolist(), found.confidence.tolist(), found.unknown.tolist(), strict=True

@@ -89,7 +89,7 @@ def calibrate(plan: Plan) -> Rates:
 
 
 def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> float:
-    """Give how many of what `work` is told to do it does a second, after it has warmed up."""
+    """Return how many of what `work` is told to do it does a second, after it has warmed up."""
     work(1)
     count = min(first, most)
     began = time.perf_counter()
@@ -103,7 +103,7 @@ def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> flo
 
 
 def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
-    """Give the seconds of each stage.
+    """Return the seconds of each stage.
 
     Parameters
     ----------

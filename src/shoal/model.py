@@ -196,7 +196,7 @@ class Model:
         return as_wanted(self.fitted.as_fitted(source), self.encoder.needs.wanted)
 
     def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
-        """Open what is no source yet."""
+        """Open what is not a source yet."""
         if kind == "table":
             table: Source = open_source(where, schema=self.result.schema)
             return table
@@ -232,7 +232,7 @@ class Model:
         raw: bool = False,
         unknown: float | None = None,
     ) -> Prediction:
-        """Give new rows their clusters.
+        """Assign new rows to clusters.
 
         A representative votes for the cluster that most of its rows are in. So a cluster of rows
         that were moved one by one is predicted only where it has most rows of a representative.
@@ -310,7 +310,7 @@ class Model:
         raw: bool = False,
         unknown: float | None = None,
     ) -> tuple[Clustering, Cut]:
-        """Give the clusters that are meant, and what rows are placed among them by."""
+        """Return the clusters that are meant, and what rows are placed among them by."""
         clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
         rate = self.rate if unknown is None else SETTINGS["unknown"].parse(unknown)
         return clusters, self._cut(clusters, rate)
@@ -374,7 +374,7 @@ def joined(found: list[Prediction], notes: Notes) -> Prediction:
 
 
 def blocks_of(source: Source) -> Shards:
-    """Give the ranges of rows that are predicted at a time."""
+    """Return the ranges of rows that are predicted at a time."""
     shards = Shards.of(source)
     return replace(shards, size=min(shards.size, _BLOCK_ROWS))
 

@@ -51,7 +51,7 @@ _MOST_PROCESSES = 6
 
 
 def engine_for(run: RunFolder, name: str, options: EngineOptions) -> AbstractContextManager[Engine]:
-    """Give an engine for passes over a finished run; see `opened_engine`."""
+    """Return an engine for passes over a finished run; see `opened_engine`."""
     return opened_engine(
         name,
         available_cores(),
@@ -112,7 +112,7 @@ def predict_blocks(
     notes: Notes | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Prediction]:
-    """Give what `Model.blocks` does, made by tasks of an engine; the parameters are its own.
+    """Return what `Model.blocks` does, made by tasks of an engine; the parameters are its own.
 
     `progress` is told the rows that are done.
     """
@@ -207,7 +207,7 @@ def count_rows(
 def contingency_of(
     classes: NDArray, pairs: NDArray[np.int64], true: NDArray, found: Clustering
 ) -> Contingency:
-    """Give the contingency of classes and clusters from what `count_rows` gives.
+    """Return the contingency of classes and clusters from what `count_rows` gives.
 
     Parameters
     ----------

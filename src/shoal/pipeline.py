@@ -279,7 +279,7 @@ def _scaled(source: Source) -> str:
 
 
 def _with_prints(context: Context) -> list[tuple[Stage, str]]:
-    """Give each stage its fingerprint: its settings and those of what it is made from."""
+    """Fingerprint each stage: its settings and those of what it is made from."""
     prints: dict[str, str] = {}
     stages = stages_of(context.grown is not None)
     for stage in stages:
@@ -293,7 +293,7 @@ def _with_prints(context: Context) -> list[tuple[Stage, str]]:
 
 
 def stages_of(grown: bool) -> tuple[Stage, ...]:
-    """Give the stages of a run; one that rows were added to has one more."""
+    """Return the stages of a run; one that rows were added to has one more."""
     return (*STAGES, drift.STAGE) if grown else STAGES
 
 
@@ -323,6 +323,6 @@ def _do(planned: tuple[Stage, str], context: Context) -> bool:
 
 
 def _peak_memory() -> int:
-    """Give the most memory that this process has had, in bytes."""
+    """Return the most memory that this process has had, in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(most) * (1 if sys.platform == "darwin" else 1024)

@@ -154,11 +154,11 @@ class Plan:
         return int(max(d + need.passing for d, need in zip(done, self.needs, strict=True)))
 
     def asked(self, settings: FitSettings) -> int | None:
-        """Give the number of representatives to ask for: another only where the memory says so."""
+        """Return the number of representatives to ask for: another only where memory is short."""
         return self.representatives if self.remark else settings.representatives
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values for people."""
+        """Return plain values for people."""
         return {
             "rows": self.shards.n_rows,
             "features": f"{self.encoder.name}, {self.encoder.n_features:,} numbers a row",
@@ -351,7 +351,7 @@ def _within(
 
 
 def _tries(usual: int, n: int) -> Iterator[int]:
-    """Give numbers of representatives from the usual one down, each three quarters of the last.
+    """Return numbers of representatives from the usual one down, each three quarters of the last.
 
     >>> list(_tries(5_000, 10**6)), next(_tries(70_000, 70_000))
     ([5000, 3750, 2812, 2109], 70000)

@@ -206,7 +206,7 @@ class NotebookProgress:
 
 
 def in_notebook() -> bool:
-    """Tell whether this is a kernel of Jupyter or the like, whose cells show HTML."""
+    """Return whether this is a kernel of Jupyter or the like, whose cells show HTML."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return hasattr(shell, "kernel")
@@ -228,7 +228,7 @@ class _Count(ProgressColumn):
     """Shows ``1,024 of 70,000 rows``."""
 
     def render(self, task: Task) -> Text:
-        """Give the text for one bar."""
+        """Return the text for one bar."""
         of = "" if task.total is None or task.finished else f" of {int(task.total):,}"
         return Text(f"{int(task.completed):,}{of} {task.fields['unit']}", style="progress.download")
 
@@ -237,13 +237,13 @@ class _Rate(ProgressColumn):
     """Shows ``5.8k/s``."""
 
     def render(self, task: Task) -> Text:
-        """Give the text for one bar."""
+        """Return the text for one bar."""
         speed = task.finished_speed or task.speed
         return Text(f"{_short(speed)}/s" if speed else "", style="progress.data.speed")
 
 
 def _short(number: float) -> str:
-    """Give a number in three digits or so.
+    """Return a number in three digits or so.
 
     >>> _short(3.14159), _short(123.4), _short(5800), _short(2.5e6)
     ('3.1', '123', '5.8k', '2.5M')

@@ -24,7 +24,7 @@ _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def parse_memory(value: str | int) -> int:
-    """Give an amount of memory in bytes.
+    """Return an amount of memory in bytes.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def parse_memory(value: str | int) -> int:
 
 
 def parse_shape(value: str | Sequence[int]) -> tuple[int, ...]:
-    """Give the shape of one row: one to three whole numbers, each at least 1.
+    """Return the shape of one row: one to three whole numbers, each at least 1.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _setting(
 
 
 def _number(default: Any, text: str, low: float, high: float, whole: bool = True) -> Any:
-    """Give the field of a number from `low` to `high`."""
+    """Return the field of a number from `low` to `high`."""
     rule = f"a {'whole ' if whole else ''}number from {low:,} to {high:,}"
 
     def parse(name: str, value: Any) -> int | float:
@@ -160,7 +160,7 @@ def _number(default: Any, text: str, low: float, high: float, whole: bool = True
 
 
 def _choice(default: str | None, text: str, *choices: str) -> Any:
-    """Give the field of one word out of `choices`."""
+    """Return the field of one word out of `choices`."""
     rule = f"one of {', '.join(choices)}"
 
     def parse(name: str, value: Any) -> str:
@@ -170,7 +170,7 @@ def _choice(default: str | None, text: str, *choices: str) -> Any:
 
 
 def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
-    """Give a word out of `choices`, or say which one may be meant."""
+    """Return a word out of `choices`, or say which one may be meant."""
     if value in choices:
         return str(value)
     close = get_close_matches(str(value), choices, n=1)
@@ -179,7 +179,7 @@ def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
 
 
 def _text(text: str) -> Any:
-    """Give the field of a text, None by default."""
+    """Return the field of a text, None by default."""
 
     def parse(name: str, value: Any) -> str:
         if isinstance(value, str | os.PathLike) and os.fspath(value):
@@ -190,7 +190,7 @@ def _text(text: str) -> Any:
 
 
 def _names(text: str) -> Any:
-    """Give the field of names, None by default."""
+    """Return the field of names, None by default."""
 
     def parse(name: str, value: Any) -> tuple[str, ...]:
         wrong = SettingError(f"{name} {value!r}: give names of columns, such as age,income")
@@ -268,7 +268,7 @@ def _parse_path(name: str, value: Any) -> str:
 
 
 def _absolute(path: str) -> str:
-    """Give the absolute path of a file."""
+    """Return the absolute path of a file."""
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
@@ -407,7 +407,7 @@ class FitSettings:
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
     )
     columns: tuple[str, ...] | None = _names(
-        "Columns to use, or patterns of them (e*); by default all that can be and are no answers."
+        "Columns to use, or patterns of them (e*); by default all that can be and are not answers."
     )
     leave_out: tuple[str, ...] | None = _names("Columns not to use.")
     categories: tuple[str, ...] | None = _names(
@@ -440,7 +440,7 @@ class FitSettings:
     )
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all settings by name, for `run.toml`."""
+        """Return all settings by name, for `run.toml`."""
         return asdict(self)
 
 
@@ -487,7 +487,7 @@ def fit_settings(**values: Any) -> FitSettings:
             method = METHODS.get(method_name(values.get("method") or DEFAULT))
             if method is not None and not close:
                 method.resolved({name: values[name]})  # which says what parameters there are
-            raise SettingError(f"{name} is no setting: {hint}")
+            raise SettingError(f"{name} is not a setting: {hint}")
     given = {
         name: SETTINGS[name].parse(value) for name, value in values.items() if value is not None
     }
@@ -543,7 +543,7 @@ def _check_method(settings: FitSettings) -> None:
 
 
 def _whole(value: Any, wrong: SettingError) -> int:
-    """Give `value` as int, or raise `wrong`; True is no number."""
+    """Return `value` as int, or raise `wrong`; True is not a number."""
     if isinstance(value, bool | np.bool_):
         raise wrong
     try:
@@ -553,7 +553,7 @@ def _whole(value: Any, wrong: SettingError) -> int:
 
 
 def _real(value: Any, wrong: SettingError) -> float:
-    """Give `value` as float, or raise `wrong`; a text is no number."""
+    """Return `value` as float, or raise `wrong`; a text is not a number."""
     if isinstance(value, bool | np.bool_ | str):
         raise wrong
     try:
@@ -563,7 +563,7 @@ def _real(value: Any, wrong: SettingError) -> float:
 
 
 def _numbers(value: Any, separator: str, wrong: SettingError) -> tuple[int, ...]:
-    """Give the whole numbers in a text or a sequence, or raise `wrong`."""
+    """Return the whole numbers in a text or a sequence, or raise `wrong`."""
     if isinstance(value, str):
         words = re.split(separator, value.strip().strip("()[]"))
         if not all(re.fullmatch(r"\s*[0-9]{1,12}\s*", word) for word in words):
@@ -575,7 +575,7 @@ def _numbers(value: Any, separator: str, wrong: SettingError) -> tuple[int, ...]
 
 
 def _quota(root: Path) -> float | None:
-    """Give the cores that the control group allows (its v2 or v1 files), None for no limit."""
+    """Return the cores that the control group allows (its v2 or v1 files), None for no limit."""
     try:
         if (root / "cpu.max").exists():
             quota, period = (root / "cpu.max").read_text().split()

@@ -146,7 +146,7 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
-        """Give new rows the cluster of the nearest representative.
+        """Assign new rows to the cluster of the nearest representative.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def _summarised(
         self, rows: NDArray, m: int, seed: int, workers: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Give at most m representatives and their weights."""
+        """Return at most m representatives and their weights."""
         summary = represent(rows, m, seed, workers)
         vectors = summary.mean.astype(np.float32)
         first, inverse, _ = distinct_rows(vectors)
@@ -209,7 +209,7 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         return vectors[first], weights
 
     def _workers(self) -> int:
-        """Give the number of threads."""
+        """Return the number of threads."""
         if self.n_jobs is None or self.n_jobs == -1:
             return available_cores()
         if self.n_jobs < 1:
@@ -217,7 +217,7 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         return int(self.n_jobs)
 
     def _seed(self) -> int:
-        """Give the seed: the number given, or one drawn from what was given."""
+        """Return the seed: the number given, or one drawn from what was given."""
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))

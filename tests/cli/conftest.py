@@ -50,7 +50,7 @@ def run(shoal, digits):
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
-    """120 image files of three digits, one folder each, and a file that is no image."""
+    """120 image files of three digits, one folder each, and a file that is not an image."""
     root = tmp_path_factory.mktemp("files") / "photos"
     bunch = load_digits()
     for digit in (0, 1, 4):

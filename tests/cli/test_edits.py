@@ -67,7 +67,7 @@ def test_an_option_that_is_repeated_is_done_in_order_or_not_at_all(shoal, told, 
     ("words", "said"),
     [
         (("--merge", "0"), "two clusters at least"),
-        (("--merge", "0,x"), "--merge: 'x' is no whole number"),
+        (("--merge", "0,x"), "--merge: 'x' is not a whole number"),
         (("--merge", "0,1="), "nothing follows the ="),
         (("--move", "x"), "are no rows: give numbers such as 17,20-29"),
         (("--rename", "0"), "give a cluster, =, and a text"),

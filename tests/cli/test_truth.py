@@ -217,7 +217,7 @@ def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_truth(str(path), rows)
     (tmp_path / "y.bin").write_bytes(b"rubbish")
-    with pytest.raises(InputError, match=r"no CSV, \.npy"):
+    with pytest.raises(InputError, match=r"not a CSV, \.npy"):
         read_truth(str(tmp_path / "y.bin"), rows)
     with pytest.raises(InputError, match="have no file names"):
         read_truth("folders", rows)

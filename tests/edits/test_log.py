@@ -109,7 +109,7 @@ def test_the_log_of_another_fit_is_refused(log, tmp_path):
     ("change", "said"),
     [
         ("PRAGMA user_version = 99", "newer Shoal"),
-        ("PRAGMA application_id = 1", "is no log of edits"),
+        ("PRAGMA application_id = 1", "is not a log of edits"),
     ],
 )
 def test_a_newer_or_strange_log_is_refused(log, tmp_path, change, said):

@@ -45,7 +45,7 @@ def test_a_log_that_is_a_link_is_refused(tmp_path, other, what, there):
 @pytest.mark.parametrize("what", [lambda log: log.since(0), add])
 def test_no_log_is_made_in_a_database_of_something_else(tmp_path, other, what):
     shutil.copy(other, tmp_path / NAME)
-    with pytest.raises(RunError, match=r"edits\.sqlite is no log of edits"):
+    with pytest.raises(RunError, match=r"edits\.sqlite is not a log of edits"):
         what(Log(tmp_path, "a fit"))
     assert (tmp_path / NAME).read_bytes() == other.read_bytes()
 
@@ -106,5 +106,5 @@ def test_a_table_in_name_only_is_refused(tmp_path):
     connection.execute("CREATE VIEW edits AS SELECT 1 AS seq")
     connection.commit()
     connection.close()
-    with pytest.raises(RunError, match="is no log of edits"):
+    with pytest.raises(RunError, match="is not a log of edits"):
         Log(tmp_path, "a fit").since(0)

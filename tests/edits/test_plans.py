@@ -126,7 +126,7 @@ def test_an_edit_sent_twice_is_done_once(edits):
 def test_names_are_cleaned():
     assert clean_name("e\u0301te\u0301\x00\x1b[0m ") == "été[0m"
     for name in ("", "  \n", "\x07"):
-        with pytest.raises(InputError, match="is no name"):
+        with pytest.raises(InputError, match="is not a name"):
             clean_name(name)
 
 

@@ -34,7 +34,7 @@ def test_rows_in_words_come_back(rows):
 
 @pytest.mark.parametrize("text", ["", "x", "3-1", "-3", "1,,2", "1.5"])
 def test_what_are_no_rows_is_refused(text):
-    with pytest.raises(InputError, match="are no rows: give numbers such as 17,20-29"):
+    with pytest.raises(InputError, match="are not rows: give numbers such as 17,20-29"):
         parse_rows(text, 100)
 
 

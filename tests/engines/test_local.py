@@ -25,7 +25,7 @@ class Plain:
     def __call__(self, item):
         self.note("do", item)
         if item == "bad":
-            raise ValueError("bad is no item")
+            raise ValueError("bad is not an item")
         if isinstance(item, int):
             time.sleep(0.01)  # so that the error is seen while others wait
 
@@ -59,7 +59,7 @@ def test_a_task_need_not_fetch():
 
 def test_the_first_error_stops_what_is_not_begun():
     task = Fetching()
-    with pytest.raises(ValueError, match="bad is no item"):
+    with pytest.raises(ValueError, match="bad is not an item"):
         LocalEngine(1).run(task, ["a", "bad", *range(100)])
     assert sum(what == "do" for what, _ in task.noted) < 100
 

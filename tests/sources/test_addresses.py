@@ -298,5 +298,5 @@ def test_patterns_and_missing_files(tmp_path, memory):
 
 
 def test_what_fsspec_does_not_know():
-    with pytest.raises(PlaceError, match="nope:// is no protocol that fsspec knows"):
+    with pytest.raises(PlaceError, match="nope:// is not a protocol that fsspec knows"):
         open_source("nope://x/y")

@@ -60,7 +60,7 @@ def test_vectors(columns):
         ({"a": DRAW.normal(size=N), "b": gaps(DRAW.normal(size=N), 0.1)}, "cells of b are missing"),
         ({f"s{at}": gaps(DRAW.normal(size=N), 0.01) for at in range(9)}, "cells of s"),
         ({**normal(1, 1, names=["a", "b"]), "member": DRAW.random(N) > 0.5}, "member has two"),
-        ({**normal(1, 1), "plan": ["a", "b"] * (N // 2)}, "plan is no number"),
+        ({**normal(1, 1), "plan": ["a", "b"] * (N // 2)}, "plan is not a number"),
     ],
 )
 def test_tables(columns, why):

@@ -259,8 +259,8 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((9, 30)), {"shape": (0, 4)}, "is not a shape"),
         (np.zeros((9, 30)), {"key": "x"}, "--key x means nothing for an array in memory"),
         (np.zeros((9, 30)), {"dtype": "u1"}, "--dtype u1 means nothing"),
-        (np.zeros((9, 3, 3)), {"image_size": 0}, "--image-size 0 is no size"),
-        (7, {}, "7 is no array"),
+        (np.zeros((9, 3, 3)), {"image_size": 0}, "--image-size must be .* got 0"),
+        (7, {}, "7 is not an array"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_sentence(array, options, message):

@@ -178,7 +178,7 @@ def test_empty_text_and_unknown_files_say_what_they_are():
         with pytest.raises(SourceError, match=r"^the file is empty$"):
             call(b"")
         with pytest.raises(
-            SourceError, match=r"no image of a known format: it begins with 'hello'"
+            SourceError, match=r"not an image of a known format: it begins with 'hello'"
         ):
             call(b"hello")
         with pytest.raises(SourceError, match="begins with 00 01 ff"):

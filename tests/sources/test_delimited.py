@@ -211,7 +211,7 @@ def test_columns_of_vectors_can_be_picked(write):
         ("", "is empty"),
         ("\n\n", "has no rows"),
         ("a,b\n", "no rows|no numeric"),
-        (b"a\0b\n1,2\n", "no text table: it holds zero bytes"),
+        (b"a\0b\n1,2\n", "not a text table: it holds zero bytes"),
     ],
 )
 def test_tables_without_numbers_are_refused(write, text, message):

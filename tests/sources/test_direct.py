@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def file(tmp_path):
-    """A file of a length that is no multiple of a page, and its bytes."""
+    """A file of a length that is not a multiple of a page, and its bytes."""
     path = tmp_path / "numbers.bin"
     numbers = np.random.default_rng(0).integers(0, 256, 3 * direct.ALIGNED + 1234, np.uint8)
     numbers.tofile(path)

@@ -102,10 +102,10 @@ def test_a_folder_of_text_files_named_jpg(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("x.tar", b"xxxx", r"is no \.tar archive, or damaged where it begins"),
+        ("x.tar", b"xxxx", r"is not a \.tar archive, or damaged where it begins"),
         ("x.rar", b"xxxx", "is an archive that is not read: unpack it"),
         ("x.h5", b"xxxx", "cannot be read as HDF5"),
-        ("x.tfrecord", b"xxxx", "is no TFRecord file, or a compressed one"),
+        ("x.tfrecord", b"xxxx", "is not a TFRecord file, or a compressed one"),
         ("x.mat", b"xxxx", "cannot be read as a MATLAB file"),
         ("x.what", b"xxxx", "cannot be told from its name"),
         ("x.svg", b"<svg/>", "is a drawing of lines .* draw it as PNG"),

@@ -55,9 +55,9 @@ def test_what_is_not_said_or_wrong_is_asked_for(tmp_path):
     path.write_bytes(b"\1" * 768)
     with pytest.raises(SourceError, match=r"give --shape and --dtype, as in --shape 16,16,3"):
         open_source(path)
-    with pytest.raises(InputError, match="--dtype complex64 is no number"):
+    with pytest.raises(InputError, match="--dtype complex64 is not a number"):
         open_source(path, shape=(16, 16, 3), dtype="complex64")
-    with pytest.raises(InputError, match="--dtype nonsense is no number type"):
+    with pytest.raises(InputError, match="--dtype nonsense is not a number type"):
         open_source(path, shape=(16, 16, 3), dtype="nonsense")
     path.write_bytes(b"")
     with pytest.raises(SourceError, match=r"x.bin is empty"):

@@ -83,7 +83,7 @@ def test_what_is_missing_is_told_from_who_cannot_be_asked():
         (PermissionError("Access Denied."), r"s3://b/x is refused .* \(Access Denied\): give oth"),
         (AnswerError(401), "is refused to these credentials"),
         (NoCredentialsError("none found"), r"without credentials \(none found\): give them as"),
-        (ValueError("Protocol not known: s3"), "s3:// is no protocol that fsspec knows"),
+        (ValueError("Protocol not known: s3"), "s3:// is not a protocol that fsspec knows"),
         (caused(ConnectionRefusedError("no")), r"cannot be reached \(no\)"),
     ],
 )

@@ -149,5 +149,5 @@ def test_no_run_there(folder):
     with pytest.raises(RunError, match=r"memory://bucket/run does not exist: give the folder"):
         RunFolder.open(folder)
     write_bytes(folder / "notes.txt", b"mine")
-    with pytest.raises(RunError, match="is not empty and is no run"):
+    with pytest.raises(RunError, match="is not empty and is not a run"):
         RunFolder.create(folder, {})

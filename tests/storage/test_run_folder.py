@@ -43,7 +43,7 @@ def test_creating_it_again_replaces_the_settings_only(tmp_path):
 
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"")
-    with pytest.raises(RunError, match=r"is not empty and is no run \(it has holiday\.jpg\)"):
+    with pytest.raises(RunError, match=r"is not empty and is not a run \(it has holiday\.jpg\)"):
         RunFolder.create(tmp_path, {})
     assert os.listdir(tmp_path) == ["holiday.jpg"]
 

@@ -119,6 +119,6 @@ def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[i
 
 
 def _called(run: Run, row: int) -> str:
-    """Give the name of a row, or its number."""
+    """Return the name of a row, or its number."""
     names = run.source.names(row, row + 1)
     return f"row {row:,}" if names is None else names[0]

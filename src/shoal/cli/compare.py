@@ -102,6 +102,6 @@ def _print_changes(
 
 
 def _called(cluster: int, side: Clustering) -> str:
-    """Give a cluster's number, and its name if it has one."""
+    """Return a cluster's number, and its name if it has one."""
     name = side.names.get(cluster)
     return str(cluster) if name is None else f"{cluster} “{name}”"

@@ -37,12 +37,12 @@ class BareNumbers(TyperCommand):
 
 
 def _option(name: str, metavar: str, text: str) -> Any:
-    """Give an option that can be repeated."""
+    """Return an option that can be repeated."""
     return typer.Option(name, metavar=metavar, help=text, show_default=False)
 
 
 def _text(name: str, metavar: str, text: str) -> Any:
-    """Give an option that is given once."""
+    """Return an option that is given once."""
     return typer.Option(name, metavar=metavar, help=text, show_default=False)
 
 
@@ -338,7 +338,7 @@ def _both(option: str, text: str) -> tuple[int, str]:
 def _id(option: str, text: str) -> int:
     """Read a whole number."""
     if not text.strip().isdecimal():
-        raise InputError(f"{option}: {text!r} is no whole number")
+        raise InputError(f"{option}: {text!r} is not a whole number")
     return int(text)
 
 

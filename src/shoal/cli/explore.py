@@ -135,7 +135,7 @@ def explore_folder(
 
 
 def _holds_runs(folder: Path) -> bool:
-    """Tell whether a folder is no run itself, but holds some."""
+    """Return whether a folder is not a run itself, but holds some."""
     return not (folder / "run.toml").exists() and any(folder.glob("*/run.toml"))
 
 

@@ -117,7 +117,7 @@ def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> 
 
 
 def _facts(to: Path, outcome: Outcome, said: str) -> dict[str, Any]:
-    """Give what was done, and tell which files were left alone."""
+    """Return what was done, and tell which files were left alone."""
     for name, reason in outcome.left[:_MOST_LEFT]:
         remark(f"left alone: {to / name} ({reason})")
     if len(outcome.left) > _MOST_LEFT:

@@ -56,7 +56,7 @@ def labels(
     quoted: QuoteOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Give the cluster of every row, or the sizes of the clusters.
+    """Return the cluster of every row, or the sizes of the clusters.
 
     Where people edited the clusters, these are the edited ones, with their names. Edits are in
     the clusters only of the layer or K that they started from; other cuts are as the tree is.
@@ -105,7 +105,7 @@ def _print_sizes(sizes: list[dict[str, Any]], edited: bool) -> None:
 
 
 def cluster_facts(found: Clustering) -> list[dict[str, Any]]:
-    """Give for each cluster its rows, share, outliers, mean confidence, name and mark."""
+    """Return for each cluster its rows, share, outliers, mean confidence, name and mark."""
     import numpy as np
 
     ids = np.sort(np.asarray(found.ids))

@@ -15,7 +15,7 @@ from shoal.settings import SETTINGS
 
 
 def place(text: str) -> Path:
-    """Give a path, or an address, which a `Path` would take for a folder called ``s3:``."""
+    """Return a path, or an address, which a `Path` would take for a folder called ``s3:``."""
     if "://" not in text:
         return Path(text)
     from shoal.storage import as_place  # only now: it takes time to load
@@ -108,7 +108,7 @@ class EngineOptions(TyperCommand):
 
 
 def engine_options(context: typer.Context) -> list[str]:
-    """Give what stood behind ``--`` for the engine."""
+    """Return what stood behind ``--`` for the engine."""
     found: list[str] = context.meta.get(_BEHIND, [])
     return found
 
@@ -155,7 +155,7 @@ _METAVARS = {
 
 
 def flag(name: str) -> str:
-    """Give the option of a setting.
+    """Return the option of a setting.
 
     >>> flag("min_size"), flag("as_")
     ('--min-size', '--as')
@@ -166,7 +166,7 @@ def flag(name: str) -> str:
 
 
 def shown_default(name: str) -> str:
-    """Give a setting's default for the help; nothing where Shoal chooses.
+    """Return a setting's default for the help; nothing where Shoal chooses.
 
     >>> shown_default("memory"), shown_default("workers")
     (' [default: 4GiB]', '')
@@ -178,7 +178,7 @@ def shown_default(name: str) -> str:
 
 
 def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
-    """Give a command an option for each setting, or for some; help comes from the table.
+    """Add an option for each setting, or for some, to a command; help comes from the table.
 
     The command takes them as ``**settings``, None where nothing was given.
     """
@@ -196,12 +196,12 @@ def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
 
 
 def with_source_settings(*more: str) -> Callable[..., Any]:
-    """Give a command the options that say what a source is, and where it is gone through."""
+    """Add the options that say what a source is and where its rows are read to a command."""
     return with_settings((*_SOURCE_SETTINGS, *_ENGINE_SETTINGS, *more))
 
 
 def with_engine() -> Callable[..., Any]:
-    """Give a command the option that says where rows are gone through."""
+    """Add the option that says where rows are read to a command."""
     return with_settings(_ENGINE_SETTINGS)
 
 

@@ -23,7 +23,7 @@ _PLAIN_WIDTH = 200
 
 def say(text: str = "") -> None:
     """Print a line on the output stream."""
-    print(encodable(text))  # it may name files whose names are no text
+    print(encodable(text))  # it may name files whose names are not text
 
 
 def remark(text: str) -> None:
@@ -90,7 +90,7 @@ def print_facts(lines: Sequence[tuple[str, str]]) -> None:
 
 
 def _rendered(table: Table) -> str:
-    """Give a table as text, in full width where the output is no terminal."""
+    """Return a table as text, in full width where the output is not a terminal."""
     from rich.console import Console
 
     live = sys.stdout.isatty()
@@ -146,7 +146,7 @@ def duration(seconds: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Give what JSON can hold."""
+    """Return what JSON can hold."""
     if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

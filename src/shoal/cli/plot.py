@@ -88,7 +88,7 @@ def plot(
     from shoal.plots import KINDS, check_form, save
 
     if kind not in KINDS:
-        raise InputError(f"{kind} is no picture: give one of {', '.join(KINDS)}")
+        raise InputError(f"{kind} is not a picture: give one of {', '.join(KINDS)}")
     check_form(out)
     refuse_existing(out, force)
     given = {

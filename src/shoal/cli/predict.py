@@ -56,7 +56,7 @@ def predict(
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Give new images their cluster, as people edited them, or call them unknown."""
+    """Assign new images to clusters, as people edited them, or call them unknown."""
     from shoal import passes
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels

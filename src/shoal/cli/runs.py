@@ -40,7 +40,7 @@ def find_damage() -> ShoalError | None:
 
 
 def cut(run: Run, layer: int | None, k: int | None) -> dict[str, int]:
-    """Give the cut that was asked for, as a run takes it.
+    """Return the cut that was asked for, as a run takes it.
 
     Raises
     ------

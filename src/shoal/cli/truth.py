@@ -105,7 +105,7 @@ def _check_length(count: int, where: str, n_rows: int) -> None:
 
 
 def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[str | None]:
-    """Give labels as text, None where missing; there must be one a row."""
+    """Return labels as text, None where missing; there must be one a row."""
     if isinstance(values, np.ndarray):
         flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
         if flat.ndim != 1:
@@ -122,7 +122,7 @@ def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[s
 def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
     """Turn labels into numbers: in their order as numbers if they all are, else by name.
 
-    Unless `words` is false, those that stand for a missing value (``NA``) are no class.
+    Unless `words` is false, those that stand for a missing value (``NA``) are not a class.
     """
     from shoal.sources.sniff import is_missing
 
@@ -140,7 +140,7 @@ def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
 
 
 def _folder_names(source: Source) -> list[str | None]:
-    """Give the name of the folder that each row's file is in."""
+    """Return the name of the folder that each row's file is in."""
     names = source.names(0, source.n_rows)
     if names is None:
         raise InputError(f"--truth {FOLDERS}: the rows of {source.description} have no file names")

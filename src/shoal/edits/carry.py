@@ -119,7 +119,7 @@ class _Carrier:
         return {c: int(there[c]) for c in found}, int(there.sum()), {c: int(own[c]) for c in found}
 
     def _is(self, cluster: int, was: State) -> int:
-        """Give the new cluster that an earlier one is."""
+        """Return the new cluster that an earlier one is."""
         if cluster in self.ids and self.ids[cluster] in self.after.state.clusters:
             return self.ids[cluster]
         raise _NotNowError(self._gone(cluster, was))
@@ -173,7 +173,7 @@ class _Carrier:
             raise _NotNowError(f"cluster {into} of the new fit has them together already")
 
     def _place(self, cluster: int, was: State) -> int:
-        """Give the new cluster that an earlier one is, or is in with more than half of its rows."""
+        """Return the new cluster that holds an earlier one, or more than half of its rows."""
         if cluster in self.ids:
             return self._is(cluster, was)
         there, total, _ = self._spread(was.of_representative == cluster)
@@ -183,7 +183,7 @@ class _Carrier:
         return best
 
     def _name(self, cluster: int, name: str | None) -> None:
-        """Give a cluster the name that it had, where it does not have it."""
+        """Restore the name that a cluster had."""
         if name is not None and self.after.state.clusters[cluster].name != name:
             self.after.rename(cluster, name, **self._how())
 
@@ -240,7 +240,7 @@ class _Carrier:
             self.after.confirm(there, target, **self._how())
 
     def _rows(self, entry: Entry) -> NDArray[np.int64]:
-        """Give the new rows of an edit; those that are gone are noted."""
+        """Return the new rows of an edit; those that are gone are noted."""
         rows = self.bridge.rows(entry.rows)
         bad = self.after.labels_of(rows) < 0 if len(rows) else np.empty(0, np.bool_)
         rows = rows[~bad]

@@ -54,7 +54,7 @@ class Clustering(Tabular):
         layer: int | None = None,
         k: int | None = None,
     ) -> Clustering:
-        """Give the clustering that is meant.
+        """Return the clustering that is meant.
 
         With a curation, that is the edited one if any edit is in effect, and neither another
         layer nor another K than the edits started from is asked for; else the tree's own cut.
@@ -144,7 +144,7 @@ class Clustering(Tabular):
         return dict(sorted(places.items(), key=lambda item: (item[1], item[0])))
 
     def linkage(self) -> list[tuple[int, int, float]]:
-        """Give the merges above the clusters, lowest first: left, right, excess.
+        """Return the merges above the clusters, lowest first: left, right, excess.
 
         Clusters are 0 .. k − 1 in the order of `ids`; the t-th merge makes cluster k + t. A
         cluster that edits put together stands in the tree where the middle of it is.
@@ -152,12 +152,12 @@ class Clustering(Tabular):
         return linkage_of(self.result.tree, list(self._places.values()))
 
     def tables(self) -> Iterator[Any]:
-        """Give all rows as Arrow tables, shard by shard; see `Run.table`."""
+        """Return all rows as Arrow tables, shard by shard; see `Run.table`."""
         for shard in range(len(self.result.run.stage("assign").parts("rows"))):
             yield self._table(shard)
 
     def labels(self) -> NDArray[np.int32]:
-        """Give the cluster of each row, −1 where quarantined, (N,) int32."""
+        """Return the cluster of each row, −1 where quarantined, (N,) int32."""
         if self.state is None:
             return self.result.labels(self.cut)
         found = np.empty(self.result.n_rows, np.int32)
@@ -168,7 +168,7 @@ class Clustering(Tabular):
         return found
 
     def label_blocks(self) -> Iterator[NDArray[np.int32]]:
-        """Give what `labels` does, shard by shard."""
+        """Return what `labels` does, shard by shard."""
         of_representative, start = np.append(self.of_representative, np.int32(-1)), 0
         state = self.state
         for (first,) in self.result.blocks("representative"):
@@ -177,7 +177,7 @@ class Clustering(Tabular):
             start += len(first)
 
     def confidence(self) -> NDArray[np.float32]:
-        """Give the confidence of each row, NaN where quarantined, (N,) float32.
+        """Return the confidence of each row, NaN where quarantined, (N,) float32.
 
         Rows that people moved have 1.
         """
@@ -224,7 +224,7 @@ class Clustering(Tabular):
 
 
 def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
-    """Give the merges of some leaves, lowest first, by the tree's splits between them.
+    """Return the merges of some leaves, lowest first, by the tree's splits between them.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
 
 
 def said_of(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
-    """Give what is said of each row's cluster, as a dictionary-encoded Arrow array.
+    """Return what is said of each row's cluster, as a dictionary-encoded Arrow array.
 
     Parameters
     ----------

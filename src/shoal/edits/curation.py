@@ -86,7 +86,7 @@ class Curation(Tabular):
             return self._history.state
 
     def now(self) -> tuple[int, State]:
-        """Give the last entry taken in and the state after it, of one moment."""
+        """Return the last entry taken in and the state after it, of one moment."""
         with self._lock:
             return self._history.seq, self._history.state
 
@@ -109,7 +109,7 @@ class Curation(Tabular):
             return self._history.seq
 
     def entries(self, seq: int = 0) -> list[Entry]:
-        """Give the entries of the log after `seq`, those undone and the undoing among them."""
+        """Return the entries of the log after `seq`, those undone and the undoing among them."""
         with self._lock:
             last = self._history.seq
             return [entry for entry in self._entries if last >= entry.seq > seq]
@@ -173,7 +173,7 @@ class Curation(Tabular):
         ]
 
     def labels(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
-        """Give the cluster of each row from `start` up to `stop`, −1 where quarantined."""
+        """Return the cluster of each row from `start` up to `stop`, −1 where quarantined."""
         stop = self.ground.n_rows if stop is None else stop
         found = [
             labels[max(0, start - first) : stop - first]
@@ -190,7 +190,7 @@ class Curation(Tabular):
             yield start, state.labels_of(rows, places)
 
     def labels_of(self, rows: ArrayLike) -> NDArray[np.int32]:
-        """Give the clusters of some rows, in their order."""
+        """Return the clusters of some rows, in their order."""
         given = np.atleast_1d(np.asarray(rows))
         chosen = row_set(given, self.ground.n_rows)
         state = self.state
@@ -198,7 +198,7 @@ class Curation(Tabular):
         return labels[np.searchsorted(chosen, given)]
 
     def rows_of(self, cluster: int) -> NDArray[np.int64]:
-        """Give all rows of a cluster, ascending."""
+        """Return all rows of a cluster, ascending."""
         found = [start + np.flatnonzero(labels == cluster) for start, labels in self.blocks()]
         return np.concatenate(found)
 
@@ -209,7 +209,7 @@ class Curation(Tabular):
         return plans.proposed(self.state, clusters, into)
 
     def preview_split(self, cluster: int, parts: int | None = None) -> dict[int, int]:
-        """Give the rows of each part of a split by its id; the largest keeps the cluster's."""
+        """Return the rows of each part of a split by its id; the largest keeps the cluster's."""
         with self._lock:
             draft = plans.plan_split(self.state, self.ground, self.fresh, cluster, parts)
             after = plans.after(self.state, draft, self.ground)

@@ -31,7 +31,7 @@ def write_edits(edits: Curation, path: Path) -> int:
 
 
 def plain(entry: Entry) -> dict[str, Any]:
-    """Give an entry as JSON can hold it; rows as text such as ``0-2,7``."""
+    """Return an entry as JSON can hold it; rows as text such as ``0-2,7``."""
     found: dict[str, Any] = {
         "seq": entry.seq,
         "time": entry.time,
@@ -124,7 +124,7 @@ def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> Entry:
         case "skipped":
             return edits.skip(facts["what"], facts["why"], **who)
         case _:
-            raise InputError(f"{entry.op!r} is no edit that this version knows")
+            raise InputError(f"{entry.op!r} is not an edit that this version knows")
 
 
 _SAID = {"rename": "name", "note": "note", "mark": "mark"}

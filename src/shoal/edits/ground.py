@@ -44,7 +44,7 @@ class Base:
 
 
 def fit_fingerprint(tree: str, assign: str) -> str:
-    """Give the fingerprint of a fit, on which edits stand, from those of two of its stages."""
+    """Return the fingerprint of a fit, on which edits stand, from those of two of its stages."""
     return fingerprint(_VERSION, tree, assign)
 
 
@@ -98,7 +98,7 @@ class Ground:
         return rank
 
     def base(self, k: int | None = None) -> Base:
-        """Give the base cut into k clusters; that of the primary layer by default.
+        """Return the base cut into k clusters; that of the primary layer by default.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class Ground:
         return counts
 
     def deciding(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Give the representative that decides each of some rows, −1 for quarantined ones."""
+        """Return the representative that decides each of some rows, −1 for quarantined ones."""
         return np.asarray(self._places[rows], np.int32)
 
     def shards(self) -> Iterator[tuple[int, NDArray[np.int32]]]:

@@ -120,7 +120,7 @@ class History:
         self.fresh = max(self.fresh, max(state.clusters) + 1)
 
     def _state(self, count: int) -> State:
-        """Give the state after the first `count` edits, from the nearest one that is kept."""
+        """Return the state after the first `count` edits, from the nearest one that is kept."""
         start = count
         while start and self._done[start - 1].state is None:
             start -= 1

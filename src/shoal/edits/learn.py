@@ -82,7 +82,7 @@ class Learnt:
         return fingerprint(self.curation.ground.fingerprint, str(self.curation.seq))
 
     def constraints(self, run: RunFolder) -> Constraints | None:
-        """Give what the edits say of the representatives of a new run, None for nothing.
+        """Return what the edits say of the representatives of a new run, None for nothing.
 
         Each representative is spoken for by the row that it is, or is nearest to it; new rows
         have nothing said of them.
@@ -104,7 +104,7 @@ class Learnt:
         )
 
     def _labels(self, run: RunFolder) -> NDArray[np.int32]:
-        """Give the earlier cluster of each new representative's row, −1 for none."""
+        """Return the earlier cluster of each new representative's row, −1 for none."""
         own = read_npy(run.stage("summarise").whole("rows"))
         then = rows_in_common(self.curation.ground.result, Result(run))
         rows = own if then is None else then[own]
@@ -113,6 +113,6 @@ class Learnt:
 
 
 def _numbered(labels: NDArray[np.int32], ids: NDArray) -> NDArray[np.int32]:
-    """Give the place of each label among ids, −1 where it is none of them."""
+    """Return the place of each label among ids, −1 where it is none of them."""
     at = np.searchsorted(ids, labels).clip(0, len(ids) - 1)
     return np.where(ids[at] == labels, at, -1).astype(np.int32)

@@ -128,7 +128,7 @@ class Log:
         self._version = -1
 
     def since(self, seq: int) -> list[Entry]:
-        """Give the entries after `seq`, in order.
+        """Return the entries after `seq`, in order.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Log:
             return [] if connection is None else _entries(connection, seq)
 
     def is_as_before(self) -> bool:
-        """Tell whether no other process wrote since this was last asked; costs next to nothing."""
+        """Return whether no other process wrote since the last call; costs next to nothing."""
         with self._telling():
             connection = self._opened()
             if connection is None:
@@ -296,11 +296,11 @@ class Writer:
         self._connection = connection
 
     def since(self, seq: int) -> list[Entry]:
-        """Give the entries after `seq`, in order."""
+        """Return the entries after `seq`, in order."""
         return _entries(self._connection, seq)
 
     def find(self, token: str) -> Entry | None:
-        """Give the entry that was sent with a token, if any."""
+        """Return the entry that was sent with a token, if any."""
         found = self._connection.execute(
             f"SELECT {_COLUMNS} FROM edits WHERE token = ?", (encodable(token),)
         ).fetchone()
@@ -346,5 +346,5 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         if not (isinstance(found, dict) and all(isinstance(t, str) for t in (time, author, op))):
             raise TypeError
     except (TypeError, ValueError, RecursionError):
-        raise sqlite3.DatabaseError(f"edit {seq} is no edit") from None
+        raise sqlite3.DatabaseError(f"edit {seq} is not an edit") from None
     return Entry(seq, time, author, op, found, packed)

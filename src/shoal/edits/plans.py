@@ -92,7 +92,7 @@ def plan_split(state: State, ground: Ground, fresh: int, cluster: int, parts: in
 
 
 def splits_under(ground: Ground, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the ranks of the splits that tell some leaves of the tree apart, ascending.
+    """Return the ranks of the splits that tell some leaves of the tree apart, ascending.
 
     Between two leaves that follow each other, of those given, the most telling split in between
     counts; so the first one parts what the tree parts first, and so on.
@@ -249,7 +249,7 @@ def plan_base(state: State, ground: Ground, layer: int | None, k: int | None) ->
 
 
 def clean_name(name: str) -> str:
-    """Give a name as it is kept: composed characters, no control characters, single spaces.
+    """Return a name as it is kept: composed characters, no control characters, single spaces.
 
     Raises
     ------
@@ -261,14 +261,14 @@ def clean_name(name: str) -> str:
     """
     text = " ".join(_stored(name).split())
     if not text:
-        raise InputError(f"{name!r} is no name: give some letters")
+        raise InputError(f"{name!r} is not a name: give some letters")
     if len(text) > _LONGEST_NAME:
         raise InputError(f"a name of {len(text)} characters: give at most {_LONGEST_NAME}")
     return text
 
 
 def _stored(text: str) -> str:
-    """Give text that can be stored and shown: composed, without control characters."""
+    """Return text that can be stored and shown: composed, without control characters."""
     plain = unicodedata.normalize("NFC", encodable(text))
     return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) != "Cc")
 
@@ -308,7 +308,7 @@ class _Others:
 
 
 def _folded(name: str) -> str:
-    """Give a name for comparing."""
+    """Return a name for comparing."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 
@@ -330,7 +330,7 @@ def _unlocked(state: State, *clusters: int) -> None:
 
 
 def _whole(value: Any, what: str) -> int:
-    """Give a whole number."""
+    """Return a whole number."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -340,12 +340,12 @@ def _whole(value: Any, what: str) -> int:
 
 
 def after(state: State, draft: Draft, ground: Ground) -> State:
-    """Give the state that a draft would lead to."""
+    """Return the state that a draft would lead to."""
     return applied(state, draft.op, draft.facts, draft.rows, ground)[0]
 
 
 def about(draft: Draft, state: State, ground: Ground) -> Touched:
-    """Give the clusters that a draft is about as its maker saw them; None for all."""
+    """Return the clusters that a draft is about as its maker saw them; None for all."""
     facts = draft.facts
     if draft.op in ("undo", "redo", "base"):
         return None

@@ -95,7 +95,7 @@ class Reviewer:
     _pairs: dict[Hashable, Pair] = field(default_factory=dict, repr=False)
 
     def queue(self, most: int = 100) -> list[Question]:
-        """Give the questions whose answers would gain most, the best first.
+        """Return the questions whose answers would gain most, the best first.
 
         Locked clusters and those marked as junk are left out; so are pairs that someone said
         are not the same, clusters that someone said are one thing, and rows that someone moved.
@@ -193,7 +193,7 @@ class Reviewer:
         ]
 
     def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Give the second representative and the margin of the rows of a shard."""
+        """Return the second representative and the margin of the rows of a shard."""
         result = self.curation.ground.result
         shard = start // int(result.summary["shard_rows"])
         path = result.run.stage("assign").part("rows", shard, "parquet")
@@ -214,7 +214,7 @@ class Reviewer:
 
 
 def _as_before(kept: _Kept, state: State, make: Callable[[], list[Any]]) -> list[Any]:
-    """Give what was made for a state with the same rows in the same clusters, else make it."""
+    """Return what was made for a state with the same rows in the same clusters, else make it."""
     for before, made in list(kept):
         if same_rows(before, state):
             return made
@@ -257,7 +257,7 @@ def quiz_rows(
 
 
 def quiz_result(state: State, cluster: int) -> Quiz | None:
-    """Give what the last quiz on a cluster found, None where there was none."""
+    """Return what the last quiz on a cluster found, None where there was none."""
     answers = state.answers.get(existing(state, cluster))
     if answers is None:
         return None
@@ -267,7 +267,7 @@ def quiz_result(state: State, cluster: int) -> Quiz | None:
 
 
 def _positions(state: State) -> tuple[list[int], NDArray[np.int64]]:
-    """Give the ids of clusters with rows, and the position of each representative's among them."""
+    """Return the ids of clusters with rows, and where each representative's is among them."""
     ids = [cluster for cluster in state.clusters if state.sizes[cluster]]
     at = np.searchsorted(ids, state.voted).clip(0, max(len(ids) - 1, 0))
     return ids, np.where(np.asarray(ids)[at] == state.voted, at, -1)
@@ -276,7 +276,7 @@ def _positions(state: State) -> tuple[list[int], NDArray[np.int64]]:
 def _known(
     state: State, ids: list[int], rows: NDArray[np.int64], places: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """Give the position of each row's cluster, −1 where a person decided or it is quarantined."""
+    """Return the position of each row's cluster, −1 where a person decided or it is quarantined."""
     labels = state.labels_of(rows, places)
     here = np.searchsorted(ids, labels).clip(0, len(ids) - 1)
     here[labels < 0] = -1
@@ -286,7 +286,7 @@ def _known(
 
 
 def _settled(state: State, cluster: int) -> bool:
-    """Tell whether a cluster is not asked about."""
+    """Return whether a cluster is not asked about."""
     said: Any = state.clusters[cluster]
     return bool(said.locked or said.mark == "junk")
 

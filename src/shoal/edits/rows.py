@@ -15,12 +15,12 @@ _FAR = 2**32
 
 
 def row_set(rows: ArrayLike, n_rows: int) -> NDArray[np.int64]:
-    """Give rows sorted, each once.
+    """Return rows sorted, each once.
 
     Raises
     ------
     InputError
-        When there are none, they are no whole numbers, or one is not 0 .. `n_rows` − 1.
+        When there are none, they are not whole numbers, or one is not 0 .. `n_rows` − 1.
     """
     given = np.atleast_1d(np.asarray(rows))
     if given.ndim != 1 or not given.size:
@@ -35,7 +35,7 @@ def row_set(rows: ArrayLike, n_rows: int) -> NDArray[np.int64]:
 
 
 def pack(rows: NDArray[np.int64]) -> bytes:
-    """Give sorted distinct rows as bytes: zlib of their differences, uint32, little-endian.
+    """Return sorted distinct rows as bytes: zlib of their differences, uint32, little-endian.
 
     The first difference is that to −1, so that none is 0.
 
@@ -98,7 +98,7 @@ def parse_rows(text: str, n_rows: int) -> NDArray[np.int64]:
         match = re.fullmatch(r"\s*(\d{1,15})\s*(?:-\s*(\d{1,15})\s*)?", word)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first:
-            raise InputError(f"{text!r:.60} are no rows: give numbers such as 17,20-29")
+            raise InputError(f"{text!r:.60} are not rows: give numbers such as 17,20-29")
         if last >= n_rows:
             raise InputError(f"row {last}, but the rows are numbered 0 to {n_rows - 1}")
         found.append(np.arange(first, last + 1, dtype=np.int64))

@@ -132,7 +132,7 @@ class State:
         return labels
 
     def labels_of(self, rows: NDArray[np.int64], places: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Give the clusters of rows, −1 where quarantined.
+        """Return the clusters of rows, −1 where quarantined.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class State:
 
 
 def same_rows(one: State, other: State) -> bool:
-    """Tell whether all rows are in the same clusters, whatever these are called or marked."""
+    """Return whether all rows are in the same clusters, whatever these are called or marked."""
     arrays = ("of_representative", "rows", "row_cluster", "row_place")
     return list(one.clusters) == list(other.clusters) and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
@@ -166,14 +166,14 @@ class GroundLike(Protocol):
         """Place of each representative in leaf order."""
 
     def base(self, k: int | None = None) -> Base:
-        """Give a base cut."""
+        """Return a base cut."""
 
     def deciding(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Give the representative that decides each row."""
+        """Return the representative that decides each row."""
 
 
 def first_state(base: Base) -> State:
-    """Give the state before any edit."""
+    """Return the state before any edit."""
     ids = np.unique(base.labels).tolist()
     return State(base, {cluster: Cluster(cluster) for cluster in ids}, base.labels)
 
@@ -185,14 +185,14 @@ def applied(
     rows: NDArray[np.int64] | None,
     ground: GroundLike,
 ) -> tuple[State, Touched]:
-    """Give the state after an edit that was checked, and the clusters that it touched."""
+    """Return the state after an edit that was checked, and the clusters that it touched."""
     return _OPERATIONS[op](state, facts, rows, ground)
 
 
 def splitting(
     state: State, cluster: int, position: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give what a split by the tree goes by: positions in leaf order, and rows at each.
+    """Return what a split by the tree goes by: positions in leaf order, and rows at each.
 
     They are those of the cluster's representatives that hold rows in it; where it has none, being
     made of moved rows only, those of the rows' own representatives.
@@ -205,14 +205,14 @@ def splitting(
 
 
 def _with(state: State, *changed: Cluster, gone: tuple[int, ...] = (), **more: Any) -> State:
-    """Give a state with some clusters new or changed, and some gone."""
+    """Return a state with some clusters new or changed, and some gone."""
     clusters = {c: kept for c, kept in state.clusters.items() if c not in gone}
     clusters.update((c.id, c) for c in changed)
     return replace(state, clusters=dict(sorted(clusters.items())), **more)
 
 
 def _staled(state: State, *clusters: int) -> dict[int, Answers]:
-    """Give the answers, those on some clusters marked as out of date."""
+    """Return the answers, those on some clusters marked as out of date."""
     return {
         c: replace(found, stale=True) if c in clusters else found
         for c, found in state.answers.items()
@@ -242,7 +242,7 @@ def _merge(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, T
 def _renamed_pairs(
     pairs: frozenset[tuple[int, int]], gone: tuple[int, ...], into: int
 ) -> frozenset[tuple[int, int]]:
-    """Give pairs with merged clusters under their new id; none with itself."""
+    """Return pairs with merged clusters under their new id; none with itself."""
     new = [tuple(sorted(into if c in gone else c for c in pair)) for pair in pairs]
     return frozenset((a, b) for a, b in new if a != b)
 

@@ -66,7 +66,7 @@ def _listed(ids: list[int]) -> str:
 
 
 def _named(name: Any) -> str:
-    """Give a name in quotes after a space, nothing for None."""
+    """Return a name in quotes after a space, nothing for None."""
     return "" if name is None else f" “{_short(name)}”"
 
 

@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 
 
 def made_ahead(make: Callable[[Item], Made], items: Iterable[Item], workers: int) -> Iterator[Made]:
-    """Give ``make(item)`` for each item in order, up to `workers` of them being made meanwhile.
+    """Return ``make(item)`` for each item in order, up to `workers` of them being made meanwhile.
 
     No more than twice as many as there are workers wait to be taken. The first error is raised
     in its place; what is not begun then is never begun.

@@ -58,4 +58,4 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Give back what was kept for further tasks."""
+        """Release what was kept for further tasks."""

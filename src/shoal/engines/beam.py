@@ -112,7 +112,7 @@ class BeamEngine:
         return why
 
     def _pipeline(self) -> beam.Pipeline:
-        """Give a new pipeline.
+        """Return a new pipeline.
 
         Raises
         ------
@@ -163,12 +163,12 @@ class _Work(beam.DoFn):  # type: ignore[misc]
             write_json(self._notes / f"{number}.json", describe(error))
 
     def teardown(self) -> None:
-        """Give the threads back: some runners work in the launcher's own process."""
+        """Return the threads back: some runners work in the launcher's own process."""
         self._limits.restore_original_limits()
 
 
 def _checked(options: Sequence[str]) -> PipelineOptions:
-    """Give the options as Beam's; they are made anew for each pipeline, as runners change them.
+    """Return the options as Beam's; they are made anew for each pipeline, as runners change them.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def _checked(options: Sequence[str]) -> PipelineOptions:
 
 
 def _has_processes(options: PipelineOptions) -> bool:
-    """Tell whether workers are processes of this machine, started by Beam's direct runner."""
+    """Return whether workers are processes of this machine, started by Beam's direct runner."""
     named = options.view_as(StandardOptions).runner
     mode = options.view_as(DirectOptions).direct_running_mode
     return mode == "multi_processing" and named in (None, "DirectRunner", "FnApiRunner")

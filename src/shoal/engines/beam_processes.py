@@ -75,7 +75,7 @@ class Starter:
         self._tell(f"{name} {address}")
 
     def as_runner(self) -> str:
-        """Give the runner of Beam whose workers are started here."""
+        """Return the runner of Beam whose workers are started here."""
         register = WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
         register(partial(_Handler, self))
         return "FnApiRunner"
@@ -86,7 +86,7 @@ class Starter:
             self._tell(name)
 
     def last_words(self) -> str:
-        """Give the last line that a worker printed."""
+        """Return the last line that a worker printed."""
         file = self._said.fileno()
         start = max(0, os.fstat(file).st_size - _LAST_WORDS)  # the place is the workers' own
         last = os.pread(file, _LAST_WORDS, start).decode(errors="replace").strip()

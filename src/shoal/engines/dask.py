@@ -202,7 +202,7 @@ class _Pass(WorkerPlugin):  # type: ignore[misc]
         self._error: Exception | None = None
 
     def teardown(self, worker: Any) -> None:
-        """Give the threads back."""
+        """Return the threads back."""
         self._limits.restore_original_limits()
 
     def __call__(self, item: Any) -> dict[str, str] | None:

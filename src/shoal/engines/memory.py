@@ -21,7 +21,7 @@ def resident() -> int | None:
 
 
 def give_back() -> None:
-    """Give back what neither Python, NumPy nor Arrow uses; where that is not known how, nothing."""
+    """Return to the system the memory that neither Python, NumPy nor Arrow uses, where possible."""
     arrow: Any = sys.modules.get("pyarrow")
     if arrow is not None:
         arrow.default_memory_pool().release_unused()

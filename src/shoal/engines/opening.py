@@ -30,7 +30,7 @@ def opened_engine(
     modules: Sequence[str],
     split: Callable[[], tuple[int, int]],
 ) -> Iterator[Engine]:
-    """Give the engine of a name; it is closed at the end of the block.
+    """Return the engine of a name; it is closed at the end of the block.
 
     Parameters
     ----------

@@ -35,16 +35,16 @@ def numbered(columns: Sequence[Column]) -> list[Column]:
 
 
 def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
-    """Tell whether columns are vectors or a table, and why.
+    """Return whether columns are vectors or a table, and why.
 
     Parameters
     ----------
     columns : sequence of Column
-        Those of a file that name no rows and are no answers.
+        Those of a file that name no rows and are not answers.
     """
     words = [column.name for column in columns if not column.numeric]
     if words:
-        return False, f"{words[0]} is no number"
+        return False, f"{words[0]} is not a number"
     numbers = [column for column in columns if column.values > 1]
     if max((column.known for column in numbers), default=0) < _FEWEST_ROWS:
         return True, "all columns are numbers"  # too few rows to tell a scale
@@ -56,7 +56,7 @@ def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
 
 
 def _why_named(numbers: Sequence[Column]) -> str:
-    """Tell why columns with names of their own are a table."""
+    """Return why columns with names of their own are a table."""
     gaps = [column.name for column in numbers if column.missing]
     if gaps:
         return f"cells of {gaps[0]} are missing"
@@ -72,7 +72,7 @@ def _why_named(numbers: Sequence[Column]) -> str:
 
 
 def _why_numbered(numbers: Sequence[Column]) -> str:
-    """Tell why columns whose names are numbered are a table."""
+    """Return why columns whose names are numbered are a table."""
     least = min(column.missing for column in numbers)  # rows that lack all are no use
     kept = 1.0
     for column in numbers:

@@ -65,7 +65,7 @@ def _reason(column: Column) -> str:
 
 
 def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
-    """Tell whether a column is an answer by its name."""
+    """Return whether a column is an answer by its name."""
     words = "_".join(word.lower() for word in _WORDS.split(column.name) if word)
     if column.values < 2:
         return False
@@ -82,7 +82,7 @@ def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
 
 
 def _is_named(column: Column) -> bool:
-    """Tell whether a column is called what answers are called."""
+    """Return whether a column is called what answers are called."""
     words = "_".join(word.lower() for word in _WORDS.split(column.name) if word)
     return bool(_SURE.fullmatch(words) or _LIKELY.fullmatch(words))
 

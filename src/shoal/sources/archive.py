@@ -102,7 +102,7 @@ class ArchiveStore:
         return [label if label is None else label.strip() or None for label in labels]
 
     def path(self, row: int) -> None:
-        """Members are no files."""
+        """Members are not files."""
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Rows from all over."""
@@ -147,7 +147,7 @@ class ArchiveStore:
         return {**file_facts(files), "members": digest.hexdigest()}
 
     def _name(self, row: int) -> bytes:
-        """Give a member's name."""
+        """Return a member's name."""
         return self.blob[int(self.ends[row - 1]) if row else 0 : int(self.ends[row])]
 
     def _blob(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:

@@ -151,7 +151,7 @@ class ArraySource:
         return self._rule("size").native[:2]
 
     def wanting(self, wanted: Wanted) -> ArraySource:
-        """Give the same rows, read in another size and cut.
+        """Return the same rows, read in another size and cut.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class ArraySource:
         return replace(self, rule=self._rule("picture").wanting(wanted))
 
     def _rule(self, what: str) -> PixelRule:
-        """Give the rule, or say that vectors have none."""
+        """Return the rule, or say that vectors have none."""
         if self.rule is None:
             raise InputError(f"{self.label} holds vectors: its rows have no {what}")
         return self.rule
@@ -192,7 +192,7 @@ class ArraySource:
         return Batch(pixels, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
 
         Raises
         ------
@@ -280,7 +280,7 @@ def _check_first_side(whole: tuple[int, ...], label: str, *, sure: bool) -> None
 def _reshaped(
     stored: tuple[int, ...], shape: tuple[int, ...] | None, label: str
 ) -> tuple[int, ...]:
-    """Give the shape that is asked for, when it has as many numbers as a stored row."""
+    """Return the shape that is asked for, when it has as many numbers as a stored row."""
     if shape is None:
         return stored
     if np.prod(shape) != np.prod(stored):
@@ -325,7 +325,7 @@ def memory_store(array: Any) -> MemoryStore:
     Raises
     ------
     InputError
-        When it is no array, or the images of a list differ in shape.
+        When it is not an array, or the images of a list differ in shape.
     """
     try:
         found = np.asarray(array)
@@ -339,7 +339,7 @@ def memory_store(array: Any) -> MemoryStore:
             ) from None
         raise InputError(f"{type(array).__name__} cannot be read as an array: {error}") from None
     if found.ndim == 0:
-        raise InputError(f"{array!r:.60} is no array: give N×H×W, N×H×W×C or N×D")
+        raise InputError(f"{array!r:.60} is not an array: give N×H×W, N×H×W×C or N×D")
     return MemoryStore(found)
 
 

@@ -79,10 +79,10 @@ class ImageSource(Source, Protocol):
         """Height and width of most images as stored: the medians of those looked at."""
 
     def wanting(self, wanted: Wanted) -> Self:
-        """Give the same rows, read in another size and cut; `shape` follows."""
+        """Return the same rows, read in another size and cut; `shape` follows."""
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
 
 
 def remarks_of(source: Source) -> list[str]:
@@ -124,22 +124,22 @@ class Encoded(Protocol):
     """A source whose rows are image files, or lie as such in larger files."""
 
     def path(self, row: int) -> Path | None:
-        """Give the file of a row, None where it is part of a larger one."""
+        """Return the file of a row, None where it is part of a larger one."""
 
     def file_name(self, row: int, name: str | None) -> str:
-        """Give a row called `name` the name of a file, with an extension."""
+        """Return a file name, with an extension, for a row called `name`."""
 
     def encoded(self, row: int) -> bytes:
-        """Give the bytes of one image as they lie."""
+        """Return the bytes of one image as they lie."""
 
 
 def as_wanted(source: Source, wanted: Wanted | None) -> Source:
-    """Give the rows of a source in the size that an encoder wants; None keeps theirs.
+    """Return the rows of a source in the size that an encoder wants; None keeps theirs.
 
     Raises
     ------
     InputError
-        When the rows are no images.
+        When the rows are not images.
     """
     if wanted is None:
         return source

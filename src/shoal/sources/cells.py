@@ -34,18 +34,18 @@ _GROUPED = r"\d{{1,3}}([{marks}]\d{{3}})+({decimal}\d*)?"
 
 
 def is_number_type(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of numbers (yes and no are none)."""
+    """Return whether an Arrow type is one of numbers (yes and no are none)."""
     types = pa.types
     return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
 
 
 def is_date_type(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of dates or of times of a certain day."""
+    """Return whether an Arrow type is one of dates or of times of a certain day."""
     return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
 
 
 def is_plain_type(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of single values that people read: no lists, no bytes."""
+    """Return whether an Arrow type is one of single values that people read: no lists, no bytes."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
         return is_plain_type(kind.storage_type)
@@ -54,7 +54,7 @@ def is_plain_type(kind: Any) -> bool:
 
 
 def plain(column: Any) -> Any:
-    """Give a column as one Arrow array, without a dictionary or an extension."""
+    """Return a column as one Arrow array, without a dictionary or an extension."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # what no single array can hold
         array = pa.concat_arrays(array.chunks)
@@ -91,12 +91,12 @@ def _cut(cell: Any) -> str:
 
 
 def to_text(column: Any) -> Any:
-    """Give cells as trimmed Arrow text, null where they are missing; ``1.0`` is ``1``."""
+    """Return cells as trimmed Arrow text, null where they are missing; ``1.0`` is ``1``."""
     return _by_value(column, _trimmed)
 
 
 def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
-    """Give cells as float64, NaN where they are missing or no numbers, infinite beyond 10¹⁰⁰.
+    """Return cells as float64, NaN where they are missing or no numbers, infinite beyond 10¹⁰⁰.
 
     Amounts (``€ 1,200.50``, ``12 %``) are numbers, too.
     """
@@ -106,7 +106,7 @@ def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
 
 
 def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
-    """Parse what is no number yet."""
+    """Parse what is not a number yet."""
     if is_number_type(array.type) or pa.types.is_boolean(array.type):
         return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if is_date_type(array.type):
@@ -124,7 +124,7 @@ def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
 
 
 def to_days(column: Any, form: str | None) -> NDArray[np.float64]:
-    """Give dates as days since 1970, float64, NaN where they are missing or no dates.
+    """Return dates as days since 1970, float64, NaN where they are missing or no dates.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def to_days(column: Any, form: str | None) -> NDArray[np.float64]:
 
 
 def to_codes(column: Any, values: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Give the place of each cell's text in `values`, −1 for others; and which are missing."""
+    """Return the place of each cell's text in `values`, −1 for others; and which are missing."""
     text = to_text(column)
     found = pc.index_in(text, value_set=pa.array(list(values), pa.string()))
     missing = np.asarray(text.is_null().to_numpy(zero_copy_only=False), bool)

@@ -40,7 +40,7 @@ def choose_array(
     many: str,
     what: str = "images or vectors",
 ) -> Array:
-    """Give the array called `key`, or the only one that fits.
+    """Return the array called `key`, or the only one that fits.
 
     Parameters
     ----------
@@ -77,6 +77,6 @@ def choose_array(
 
 
 def can_be_rows(array: Keyed, as_: Kind | None) -> bool:
-    """Tell whether an array of numbers can be rows of images or vectors, as is asked for."""
+    """Return whether an array of numbers can be rows of images or vectors, as is asked for."""
     least = 3 if as_ == "images" else 2
     return array.dtype.kind in "buif" and len(array.shape) >= least and 0 not in array.shape

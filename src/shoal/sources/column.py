@@ -49,7 +49,7 @@ class Column:
 
     @property
     def is_category(self) -> bool:
-        """Codes that are no amounts: texts, and two values only."""
+        """Codes that are not amounts: texts, and two values only."""
         return self.is_code and (not self.numeric or self.values == 2)
 
     @property

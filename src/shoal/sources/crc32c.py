@@ -14,7 +14,7 @@ _MASK_DELTA = 0xA282EAD8
 
 @cache
 def _tables() -> NDArray[np.uint32]:
-    """Give for each byte value its remainder, and those with 1 to 7 zero bytes behind it."""
+    """Return for each byte value its remainder, and those with 1 to 7 zero bytes behind it."""
     tables = np.zeros((8, 256), np.uint32)
     for value in range(256):
         crc = value
@@ -28,7 +28,7 @@ def _tables() -> NDArray[np.uint32]:
 
 
 def crc32c(data: bytes | memoryview) -> int:
-    """Give the checksum of some bytes.
+    """Return the checksum of some bytes.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -37,7 +37,7 @@ def crc32c(data: bytes | memoryview) -> int:
 
 
 def masked_crc(data: bytes | memoryview) -> int:
-    """Give the checksum as TFRecord files store it: turned, and a number added."""
+    """Return the checksum as TFRecord files store it: turned, and a number added."""
     crc = crc32c(data)
     return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
 

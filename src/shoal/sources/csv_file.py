@@ -76,13 +76,13 @@ class CsvFile:
         return self.dialect.decimal
 
     def facts(self) -> dict[str, Any]:
-        """Give the file's name, size and time."""
+        """Return the file's name, size and time."""
         return file_facts([(self.path.name, self.size, self.mtime_ns)])
 
     def cells(
         self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
     ) -> tuple[Any, dict[int, str]]:
-        """Give columns of rows ``start..stop``, by position, as an Arrow table of text.
+        """Return columns of rows ``start..stop``, by position, as an Arrow table of text.
 
         Cells of a row that cannot be used are empty, and its place in the range has a reason; long
         texts are cut (see `shortened`) unless they are asked for as a whole.
@@ -125,7 +125,7 @@ class CsvFile:
     def _rows_of(
         self, file: BinaryIO, first: int, end: int, start: int, stop: int, keys: list[str]
     ) -> tuple[Any, dict[int, str]]:
-        """Give rows of some pieces as a table of text, and reasons for those that are bad."""
+        """Return rows of some pieces as a table of text, and reasons for those that are bad."""
         count, skip = stop - start, start - int(self.firsts[first])
         length = int(self.starts[end] - self.starts[first])
         if length > MOST_ROW_BYTES:
@@ -223,7 +223,7 @@ def make_csv_file(path: Path, dialect: Dialect) -> CsvFile:
 
 
 def _blank(keys: Sequence[str], count: int) -> Any:
-    """Give empty cells."""
+    """Return empty cells."""
     return pa.table([pa.array([""] * count, pa.string()) for _ in keys], names=list(keys))
 
 
@@ -232,7 +232,7 @@ def index_rows(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find where the pieces of a file begin, and their first rows, in one pass over the bytes.
 
-    Empty lines are no rows. With `quoted`, line ends within quotes are none; nothing is found
+    Empty lines are not rows. With `quoted`, line ends within quotes are none; nothing is found
     when the quotes do not pair off.
 
     Returns
@@ -287,7 +287,7 @@ class _Pieces:
         self._bucket = int(buckets[-1]) if len(rows) else self._bucket
 
     def finish(self, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give where pieces begin, and their first rows, and the end of both."""
+        """Return where pieces begin, and their first rows, and the end of both."""
         self.add(np.array([end]))
         last = [[end], [max(self._next, 0)]]
         starts, firsts = np.concatenate([*self._found, last], axis=1).astype(np.int64)

@@ -183,7 +183,7 @@ def _decode_pillow(
 
 
 def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
-    """Give the bytes that decoding takes, and refuse what takes too many."""
+    """Return the bytes that decoding takes, and refuse what takes too many."""
     height, width = picture.height, picture.width
     each = _MODE_BYTES.get(picture.mode, 4) + (_OUT_BYTES if factor == 1 else 1)
     needed = height * width * (each + _FORMAT_BYTES.get(picture.format or "", 0))
@@ -202,7 +202,7 @@ def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
 
 
 def _piece(picture: TiffImagePlugin.TiffImageFile) -> int:
-    """Give the pixels of a TIFF's strip or tile: it is decoded in one go."""
+    """Return the pixels of a TIFF's strip or tile: it is decoded in one go."""
     rows, across, down = (picture.tag_v2.get(tag, 0) for tag in _TIFF_PIECES)
     strip = min(rows, picture.height) * picture.width if isinstance(rows, int) else 0
     tile = across * down if isinstance(across, int) and isinstance(down, int) else 0

@@ -149,7 +149,7 @@ class CsvSource:
         return vectors, unclean | wrong
 
     def _parse(self, column: Any, at: int, matrix: NDArray[np.float64]) -> dict[int, str]:
-        """Parse a column, cell by cell where one is no number, with a reason for each such."""
+        """Parse a column, cell by cell where one is not a number, with a reason for each such."""
         bad: dict[int, str] = {}
         with suppress(pa.ArrowException):
             matrix[:, at] = _numbers(column, self.file.decimal)

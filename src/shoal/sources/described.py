@@ -42,7 +42,7 @@ class Cells(Protocol):
     def cells(
         self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
     ) -> tuple[Any, dict[int, str]]:
-        """Give columns by position as an Arrow table, and reasons for rows that cannot be read.
+        """Return columns by position as an Arrow table, and reasons for rows that cannot be read.
 
         Long texts are cut (see `shortened`) unless they are asked for as a whole.
         """
@@ -156,7 +156,7 @@ def _describe_text(column: Column, text: Any) -> Column:
 
 
 def names_rows(numbers: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
-    """Tell why different whole numbers name rows instead of measuring them; empty for amounts.
+    """Return why different whole numbers name rows instead of measuring them; empty for amounts.
 
     So many draws from so small a range would have repeated some ten values or more: numbers that
     were given out one by one do not, whatever their order (the birthday problem).

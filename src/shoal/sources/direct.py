@@ -26,7 +26,7 @@ _SHARE = 2  # of the machine's memory, one part may be taken by the cache
 
 
 def outgrows_cache(size: int) -> bool:
-    """Tell whether files of so many bytes are gone from the cache when they are read again."""
+    """Return whether files of so many bytes are gone from the cache when they are read again."""
     return _flag() != 0 and size > _memory() // _SHARE
 
 
@@ -70,18 +70,18 @@ def _fill(file: int, window: NDArray[np.uint8], first: int) -> int:
 
 
 def aligned_bytes(length: int) -> NDArray[np.uint8]:
-    """Give so many bytes, not set, that begin at a page."""
+    """Return so many bytes, not set, that begin at a page."""
     raw = np.empty(length + ALIGNED, np.uint8)
     first = -raw.ctypes.data % ALIGNED
     return raw[first : first + length]
 
 
 def _flag() -> int:
-    """Give the flag of the system, 0 where it has none."""
+    """Return the flag of the system, 0 where it has none."""
     return getattr(os, "O_DIRECT", 0) if hasattr(os, "preadv") else 0
 
 
 @cache
 def _memory() -> int:
-    """Give the machine's memory in bytes."""
+    """Return the machine's memory in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE

@@ -36,7 +36,7 @@ class EncodedStore(Protocol):
         """Whether each read asks a network."""
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Give the bytes of each of the rows ``start..stop``, or why they cannot be had."""
+        """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """Names of rows, folders parted by ``/``; None where a row has only its number."""
@@ -49,7 +49,7 @@ class EncodedStore(Protocol):
         """Labels that lie with the images, None where one is missing; None without any."""
 
     def path(self, row: int) -> Path | None:
-        """Give the file that holds one image and nothing else, None where there is none."""
+        """Return the file that holds one image and nothing else, None where there is none."""
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Up to `count` rows from all over, in order, that can be read without all others."""
@@ -132,21 +132,21 @@ class EncodedSource:
         }
 
     def read_as(self, reading: Reading) -> EncodedSource:
-        """Give the same rows, read as those of another collection are."""
+        """Return the same rows, read as those of another collection are."""
         channels = reading.channels or self.shape[2]
         plain = channels in (1, 3) and self.shape[2] in (1, 3)
         shape = (*self.shape[:2], self.shape[2] if plain else channels)
         return replace(self, reading=reading, shape=shape)
 
     def wanting(self, wanted: Wanted) -> EncodedSource:
-        """Give the same rows, read in another size and cut."""
+        """Return the same rows, read in another size and cut."""
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = replace(wanted, size=size, channels=channels)
         scaled = self.sizes != show(size)
         return replace(self, shape=(*size, channels), mixed_sizes=scaled, wanted=full)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Give the names that rows have where they lie, folders parted by ``/``."""
+        """Return the names that rows have where they lie, folders parted by ``/``."""
         check_range(start, stop, self.n_rows)
         return self.store.names(start, stop)
 
@@ -160,12 +160,12 @@ class EncodedSource:
         return self.beside.read(self, key) if self.beside else self.store.labels()
 
     def path(self, row: int) -> Path | None:
-        """Give the file of a row, None where it is part of a larger one."""
+        """Return the file of a row, None where it is part of a larger one."""
         check_range(row, row + 1, self.n_rows)
         return self.store.path(row)
 
     def file_name(self, row: int, name: str | None) -> str:
-        """Give a row called `name` the name of a file; without an extension, the usual one."""
+        """Return a row called `name` the name of a file; without an extension, the usual one."""
         width = len(str(max(self.n_rows - 1, 0)))
         inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
         file, sign, page = inner.rpartition(PAGE)
@@ -174,7 +174,7 @@ class EncodedSource:
         return inner if is_image_name(inner) else inner + self.extension
 
     def encoded(self, row: int) -> bytes:
-        """Give the bytes of one image as they lie.
+        """Return the bytes of one image as they lie.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class EncodedSource:
         return Batch(data, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Give one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
 
         Raises
         ------
@@ -214,20 +214,20 @@ class EncodedSource:
             raise SourceError(f"{name[0] if name else f'row {row}'}: {error}") from None
 
     def _blob(self, row: int) -> bytes:
-        """Give the bytes of one image."""
+        """Return the bytes of one image."""
         check_range(row, row + 1, self.n_rows)
         return checked(next(iter(self.store.blobs(row, row + 1))))
 
 
 def checked(blob: bytes | SourceError) -> bytes:
-    """Give bytes, or raise what is there in their place."""
+    """Return bytes, or raise what is there in their place."""
     if isinstance(blob, SourceError):
         raise blob
     return blob
 
 
 def spread(n_rows: int, count: int) -> NDArray[np.int64]:
-    """Give up to `count` rows from all over `n_rows`, in order, each once.
+    """Return up to `count` rows from all over `n_rows`, in order, each once.
 
     >>> spread(9, 3).tolist(), spread(2, 5).tolist()
     ([0, 4, 8], [0, 1])

@@ -96,7 +96,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in (_FIXED64, _FIXED32):
             length = 8 if kind == _FIXED64 else 4
         else:
-            raise SourceError("the record is no Example message")
+            raise SourceError("the record is not an Example message")
         if at + length > len(message):
             raise SourceError("the record is an Example message that is cut off")
         yield tag >> 3, message[at : at + length]
@@ -114,4 +114,4 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * shift)
         if byte < 0x80:
             return value, at
-    raise SourceError("the record is no Example message")
+    raise SourceError("the record is not an Example message")

@@ -22,7 +22,7 @@ _MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two times become one
 
 
 def first_facts(source: Source, n: int) -> dict[str, Any] | None:
-    """Give the facts (sizes, times, names) of the first n rows, as their source would give them.
+    """Return the facts (sizes, times, names) of the first n rows, as their source would give them.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def first_facts(source: Source, n: int) -> dict[str, Any] | None:
 
 
 def _of_files(store: FileStore, n: int) -> dict[str, Any] | None:
-    """Give the facts of the first files, when they have n rows together."""
+    """Return the facts of the first files, when they have n rows together."""
     count = int(np.searchsorted(store.starts, n))
     if store.starts[count] != n:
         return None
@@ -66,7 +66,7 @@ def _as_they_lie(source: EncodedSource, rows: NDArray) -> tuple[EncodedStore, ND
 
 
 def _of_pages(store: PagedStore, rows: NDArray[np.int64]) -> dict[str, Any] | None:
-    """Give the facts of some pages, when they are all those of some files, in order."""
+    """Return the facts of some pages, when they are all those of some files, in order."""
     if not isinstance(store.inner, FolderStore):
         return None
     files = store.file_of(rows)
@@ -90,9 +90,9 @@ def _part_of(store: FolderStore, rows: NDArray[np.int64]) -> FolderStore:
 
 
 def row_stamps(source: Source, start: int, stop: int) -> NDArray[np.uint64] | None:
-    """Give numbers that change with the sizes or times of the files of rows, (rows,).
+    """Return numbers that change with the sizes or times of the files of rows, (rows,).
 
-    None where rows are no files of a folder.
+    None where rows are not files of a folder.
     """
     found = _listed(source, np.arange(start, stop))
     if found is None:
@@ -153,7 +153,7 @@ def _relisted(store: Any, listing: Listing) -> Any:
 
 
 def file_stamps(source: Source) -> list[list[Any]] | None:
-    """Give name, size, time and rows of each file of arrays; None for other sources."""
+    """Return name, size, time and rows of each file of arrays; None for other sources."""
     source = rows_of(source)
     store = source.store if isinstance(source, ArraySource) else None
     if not isinstance(store, FileStore):

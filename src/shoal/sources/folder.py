@@ -77,7 +77,7 @@ class FolderStore:
         """Files have no labels beside them."""
 
     def path(self, row: int) -> Path:
-        """Give the file of a row."""
+        """Return the file of a row."""
         return self._path(row)
 
     def some(self, count: int) -> NDArray[np.int64]:
@@ -124,11 +124,11 @@ class FolderStore:
         return {"bytes": int(self.listing.sizes.clip(0).sum()), "hash": digest.hexdigest()}
 
     def _path(self, row: int) -> Path:
-        """Give the file of a row."""
+        """Return the file of a row."""
         return under(self.root, self.listing[row])
 
     def _size(self, row: int) -> int:
-        """Give the bytes of a row's file."""
+        """Return the bytes of a row's file."""
         return int(self.listing.sizes[row])
 
     def _blob(self, row: int) -> bytes | SourceError:

@@ -220,7 +220,7 @@ def _by_kind(names: Sequence[str]) -> Kinds:
 
 
 def _raw_files(kinds: Kinds, asked: Asked) -> list[str]:
-    """Give the raw files of a folder, when a shape is given for them."""
+    """Return the raw files of a folder, when a shape is given for them."""
     if asked.shape is None:
         return []
     if kinds["raw"] or kinds["npy"]:
@@ -231,13 +231,13 @@ def _raw_files(kinds: Kinds, asked: Asked) -> list[str]:
 
 
 def sorted_with(names: Sequence[str], found: Found) -> list[str]:
-    """Give a folder's images, and what may be images but cannot be read: each becomes a row."""
+    """Return a folder's images, and what may be images but cannot be read: each becomes a row."""
     pipes = [name for name in found.special if kind_of(name) == "image"]
     return [*names, *pipes, *found.closed]
 
 
 def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
-    """Give files of a folder."""
+    """Return files of a folder."""
     return [found.paths.get(name) or root / name for name in names]
 
 

@@ -115,7 +115,7 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
 
 
 def extension_of(data: bytes) -> str:
-    r"""Give the usual extension of an image file by its first bytes; nothing if it is none.
+    r"""Return the usual extension of an image file by its first bytes; nothing if it is none.
 
     >>> extension_of(b"\xff\xd8\xff\xe0"), extension_of(b"hello")
     ('.jpg', '')
@@ -139,7 +139,9 @@ def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
         return _load("avif")
     kind = kind_of_file("", data[:_HEAD])
     if kind is None:
-        raise SourceError(f"the file is no image of a known format: it begins with {_head(data)}")
+        raise SourceError(
+            f"the file is not an image of a known format: it begins with {_head(data)}"
+        )
     if not kind.is_installed:
         raise SourceError(f"the file is {kind.what}, which is not read: {kind.way}")
     return _load(kind.extra)

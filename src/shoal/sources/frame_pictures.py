@@ -49,7 +49,7 @@ class FrameImages:
         return False
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Give the bytes of each of the rows ``start..stop``, or why there are none."""
+        """Return the bytes of each of the rows ``start..stop``, or why there are none."""
         part = self.cells.slice(start, stop - start).combine_chunks()
         for blob in cell_blobs(part, self.column):
             yield SourceError(EMPTY) if blob is None else blob
@@ -74,7 +74,7 @@ class FrameImages:
         return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:
-        """Give a hash of all images."""
+        """Return a hash of all images."""
         digest = hashlib.blake2b(digest_size=16)
         for blob in self.blobs(0, self.n_rows):
             digest.update(b"" if isinstance(blob, SourceError) else blob)
@@ -142,7 +142,7 @@ def frame_pictures(table: Any, asked: Asked) -> Source | None:
 
 
 def _are_images(cells: Any, column: ImageColumn) -> bool:
-    """Tell whether some of the cells are images."""
+    """Return whether some of the cells are images."""
     return any(isinstance(b, bytes) and extension_of(b) for b in cell_blobs(cells, column))
 
 

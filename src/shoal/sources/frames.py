@@ -51,7 +51,7 @@ class FrameCells:
 
     @property
     def decimal(self) -> str:
-        """Give the point."""
+        """Return the point."""
         return "."
 
     @property
@@ -62,13 +62,13 @@ class FrameCells:
     def cells(
         self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
     ) -> tuple[Any, dict[int, str]]:
-        """Give columns of rows ``start..stop``, by position."""
+        """Return columns of rows ``start..stop``, by position."""
         check_range(start, stop, self.n_rows)
         table = self.table.select(list(columns)).slice(start, stop - start)
         return table if whole else shortened(table), {}
 
     def facts(self) -> dict[str, Any]:
-        """Give a hash of all cells."""
+        """Return a hash of all cells."""
         digest = _Digest()
         with pa.ipc.new_stream(pa.PythonFile(digest, "w"), self.table.schema) as stream:
             stream.write_table(self.table)
@@ -109,7 +109,7 @@ class ParquetCells:
 
     @property
     def decimal(self) -> str:
-        """Give the point."""
+        """Return the point."""
         return "."
 
     @property
@@ -120,7 +120,7 @@ class ParquetCells:
     def cells(
         self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
     ) -> tuple[Any, dict[int, str]]:
-        """Give columns by position, nulls where a row group cannot be read, and then a reason."""
+        """Return columns by position, nulls where a row group cannot be read, and then a reason."""
         names = [self.names[at] for at in columns]
         found, bad, at = [], dict[int, str](), 0
         for count, table in self.files.tables(start, stop, names):
@@ -135,7 +135,7 @@ class ParquetCells:
         return pa.concat_tables(found, promote_options="permissive"), bad
 
     def facts(self) -> dict[str, Any]:
-        """Give the files' names, sizes and times."""
+        """Return the files' names, sizes and times."""
         return self.files.facts()
 
 
@@ -188,7 +188,7 @@ def is_frame(where: Any) -> bool:
 
 
 def to_frame(where: Any) -> Any:
-    """Give a table in memory as an Arrow table with a name of its own for each column.
+    """Return a table in memory as an Arrow table with a name of its own for each column.
 
     Parameters
     ----------
@@ -250,17 +250,17 @@ def _array(values: Any) -> Any:
 
 
 def _is_none(value: Any) -> bool:
-    """Tell what stands for nothing: None and NaN."""
+    """Return what stands for nothing: None and NaN."""
     return value is None or (isinstance(value, float) and value != value)
 
 
 def _is_column(value: Any) -> bool:
-    """Tell what holds many cells."""
+    """Return what holds many cells."""
     return isinstance(value, list | tuple | np.ndarray | pa.Array | pa.ChunkedArray)
 
 
 def is_number(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of numbers."""
+    """Return whether an Arrow type is one of numbers."""
     types = pa.types
     return any(
         test(kind)

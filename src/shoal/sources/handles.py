@@ -24,7 +24,7 @@ class Opened(Protocol):
     """An open file of which pieces are read, wherever it lies."""
 
     def read(self, at: int, length: int) -> bytes:
-        """Give `length` bytes from `at` on, fewer at the file's end."""
+        """Return `length` bytes from `at` on, fewer at the file's end."""
 
     def expect(self, low: int, high: int) -> None:
         """Be told that what lies between two places will be read in order."""
@@ -40,14 +40,14 @@ class LocalFile:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
     def read(self, at: int, length: int) -> bytes:
-        """Give `length` bytes from `at` on, fewer at the file's end."""
+        """Return `length` bytes from `at` on, fewer at the file's end."""
         return os.pread(self._descriptor, length, at)
 
     def expect(self, low: int, high: int) -> None:
         """Leave it to the system, which reads ahead by itself."""
 
     def stat(self) -> os.stat_result:
-        """Give what the system knows of it."""
+        """Return what the system knows of it."""
         return os.fstat(self._descriptor)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class RemoteFile(Ranges):
         super().__init__(path, self._stat.st_size)
 
     def stat(self) -> Stat:
-        """Give what the store said of it."""
+        """Return what the store said of it."""
         return self._stat
 
 
@@ -86,7 +86,7 @@ class LargeFile:
     mtime_ns: int
 
     def open(self, at: int = 0) -> LocalFile | RemoteFile:
-        """Give it open, to be read from a place on, and to be left by the caller.
+        """Return it open, to be read from a place on, and to be left by the caller.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class Headers:
         self._at, self._held = 0, b""
 
     def read(self, at: int, length: int) -> bytes:
-        """Give `length` bytes from `at` on, fewer at the file's end."""
+        """Return `length` bytes from `at` on, fewer at the file's end."""
         low = at - self._at
         if low < 0 or low + length > len(self._held):
             self._held = self._opened.read(at, max(length, _AHEAD))
@@ -160,7 +160,7 @@ def looking(path: Path) -> Iterator[tuple[Opened, LargeFile]]:
 
 
 def bare(path: Path) -> Path:
-    """Give a path without what a list said of it, which may be true no more."""
+    """Return a path without what a list said of it, which may be true no more."""
     return cast(Path, path.fresh()) if isinstance(path, UrlPath) else path
 
 

@@ -147,7 +147,7 @@ class Hdf5Rows:
         """Rows have no names."""
 
     def facts(self) -> dict[str, Any]:
-        """Give the dataset, and the files' names, sizes and times."""
+        """Return the dataset, and the files' names, sizes and times."""
         files = [(part.path.name, part.size, part.mtime_ns) for part in self.parts]
         return {"dataset": self.key, **file_facts(files)}
 
@@ -216,19 +216,19 @@ class Hdf5Images:
         return [None if value is None else str(value) for value in values]
 
     def path(self, row: int) -> None:
-        """Give None: cells are no files."""
+        """Return None: cells are not files."""
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Rows from all over."""
         return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:
-        """Give the dataset, and the files' names, sizes and times."""
+        """Return the dataset, and the files' names, sizes and times."""
         return self.rows.facts()
 
 
 def _bytes(cells: Any, at: int) -> bytes:
-    """Give the bytes of a cell: an array, a text of bytes, or a block of fixed length."""
+    """Return the bytes of a cell: an array, a text of bytes, or a block of fixed length."""
     if cells.dtype.kind == "V":  # whose cells would be copied once more
         return bytes(cells[at : at + 1].tobytes())
     return cells[at] if isinstance(cells[at], bytes) else bytes(np.asarray(cells[at]).tobytes())
@@ -308,7 +308,7 @@ def _describe(key: str, dataset: Any, stream: Any) -> Dataset:
 
 
 def _is_image(dataset: Any, at: int, size: int) -> bool:
-    """Tell whether a cell is an image."""
+    """Return whether a cell is an image."""
     with FILES.take(size, _READING):
         some = dataset[at : at + 1]
         return not isinstance(some[0], str) and bool(extension_of(_bytes(some, 0)))
@@ -327,7 +327,7 @@ def chunk_bytes(dataset: Any) -> int:
 
 
 def _fits(dataset: Dataset, as_: Kind | None) -> bool:
-    """Tell whether a dataset can be what is asked for."""
+    """Return whether a dataset can be what is asked for."""
     return as_ in (None, "images") if dataset.encoded else can_be_rows(dataset, as_)
 
 

@@ -31,7 +31,7 @@ class LoadIdx:
     shape: tuple[int, ...]
 
     def __call__(self) -> NDArray:
-        """Give the whole array."""
+        """Return the whole array."""
         array = np.empty(self.shape, self.dtype)
         with self.path.open("rb") as packed, gzip.open(packed) as file:
             file.seek(self.offset)

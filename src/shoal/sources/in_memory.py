@@ -64,7 +64,7 @@ def as_openable(where: Any) -> Any:
 
 
 def _has_columns(where: Any) -> bool:
-    """Tell what is a table, or an array of another library."""
+    """Return what is a table, or an array of another library."""
     return any(hasattr(where, name) for name in ("__arrow_c_stream__", "__dataframe__", "columns"))
 
 

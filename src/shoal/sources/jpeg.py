@@ -120,7 +120,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _check(header: _Header, decoded: tuple[int, int]) -> int:
-    """Give the bytes that decoding takes; refuse what takes too many, or too long."""
+    """Return the bytes that decoding takes; refuse what takes too many, or too long."""
     pixels = header.height * header.width
     needed = decoded[0] * decoded[1] * 3 + header.coefficients
     check_bytes(header.height, header.width, needed)

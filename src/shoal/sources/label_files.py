@@ -213,7 +213,7 @@ def _from_idx(path: Path) -> NDArray:
         data = file.read()
     # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
     if data[:3] != b"\0\0\x08" or len(data) < 8:
-        raise SourceError(f"{path} is no CSV, .npy, .npz, Parquet or IDX file of labels")
+        raise SourceError(f"{path} is not a CSV, .npy, .npz, Parquet or IDX file of labels")
     if data[3] != 1:
         raise SourceError(f"{path} is an IDX file of {data[3]} axes, not of labels")
     count = int.from_bytes(data[4:8], "big")
@@ -289,5 +289,5 @@ def name_column(
 
 
 def _cell(row: Sequence[str], column: int) -> str | None:
-    """Give a cell, None where it is missing."""
+    """Return a cell, None where it is missing."""
     return row[column].strip() if column < len(row) else None

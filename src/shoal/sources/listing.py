@@ -110,7 +110,7 @@ def link_hash(path: Path) -> int:
 
 
 def under(root: Path, name: str) -> Path:
-    """Give a file by its name relative to a folder, or by its address."""
+    """Return a file by its name relative to a folder, or by its address."""
     return as_place(name) if "://" in name else root / name
 
 
@@ -238,7 +238,7 @@ def _entries(root: Path, closed: list[str]) -> Iterator[tuple[os.DirEntry[str], 
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder or a link to one; a link to itself is none."""
+    """Return whether an entry is a folder or a link to one; a link to itself is none."""
     try:
         return entry.is_dir()
     except OSError:
@@ -260,7 +260,7 @@ def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntr
 
 
 def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
-    """Give the paths that a text, CSV or TSV file lists, or None when it lists none.
+    """Return the paths that a text, CSV or TSV file lists, or None when it lists none.
 
     A text file has one path a line (``#`` begins a comment); a table has a column of them,
     found by its name or by the extensions in it. Only the first rows of other files are read.
@@ -331,12 +331,12 @@ def path_column(names: Sequence[str], holds_paths: Callable[[int], bool]) -> int
 
 
 def are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
-    """Tell whether most names are those of image files."""
+    """Return whether most names are those of image files."""
     return sum(_is_image(name, extensions) for name in names) * 2 > len(names)
 
 
 def _is_image(name: str, extensions: frozenset[str]) -> bool:
-    """Tell whether a name is that of an image file; a web address may ask for it by a token."""
+    """Return whether a name is that of an image file; a web address may ask for it by a token."""
     if "://" in name:
         name = name.partition("?")[0]
     return os.path.splitext(name)[1].lower() in extensions

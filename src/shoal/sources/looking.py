@@ -11,7 +11,7 @@ from shoal.sources.encoded import EncodedSource, spread
 
 
 def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.uint8]]:
-    """Give up to `count` images from all over a source, the same ones each time.
+    """Return up to `count` images from all over a source, the same ones each time.
 
     Parameters
     ----------

@@ -145,7 +145,7 @@ class MemberList:
             self._label = member.offset, member.size
 
     def _end_sample(self) -> None:
-        """Give the images of a sample its label."""
+        """Set the label of a sample for its images."""
         if self._label[1] >= 0:
             for row in range(self._first, len(self)):
                 self.labels[2 * row], self.labels[2 * row + 1] = self._label
@@ -153,7 +153,7 @@ class MemberList:
         self._label, self._first = (0, -1), len(self)
 
     def _follow(self, row: int, link: Member, found: dict[bytes, Member]) -> None:
-        """Give a link the place of what it stands for."""
+        """Set the place of a link to that of its target."""
         aim = link
         for _ in range(_MOST_LINKS):
             if not aim.target:
@@ -182,7 +182,7 @@ def list_members(path: Path) -> MemberList:
 
 
 def join(lists: Sequence[MemberList]) -> MemberList:
-    """Give the images of archives as one list."""
+    """Return the images of archives as one list."""
     if len(lists) == 1:
         return lists[0]
     members = MemberList(lists[0].archive, lists[0].is_zip)

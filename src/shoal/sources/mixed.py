@@ -36,8 +36,8 @@ class TableSource:
     """Rows of a table, as a schema says.
 
     `read` gives float64 ``(n, columns)``: numbers as they are, dates as days since 1970,
-    categories as codes (a place in the column's `labels`); −1 for a value that is no category,
-    NaN for a missing cell or one that is no number.
+    categories as codes (a place in the column's `labels`); −1 for a value that is not a category,
+    NaN for a missing cell or one that is not a number.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class TableSource:
         return self.table.names.index(name) if name in self.table.names else None
 
     def fingerprint(self) -> dict[str, Any]:
-        """Give the schema, and facts about where the cells lie."""
+        """Return the schema, and facts about where the cells lie."""
         return {
             "kind": "table",
             "n_rows": self.n_rows,
@@ -296,7 +296,7 @@ def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
 def coded(
     columns: Sequence[TableColumn], found: dict[TableColumn, Any], count: int, decimal: str
 ) -> NDArray[np.float64]:
-    """Give the cells of `count` rows as float64, one column each; NaN for those not found."""
+    """Return the cells of `count` rows as float64, one column each; NaN for those not found."""
     data = np.full((count, len(columns)), np.nan)
     for at, column in enumerate(columns):
         if column not in found:
@@ -312,7 +312,7 @@ def coded(
 
 
 def _codes(cells: Any, column: TableColumn, decimal: str) -> NDArray[np.float64]:
-    """Give categories as codes."""
+    """Return categories as codes."""
     if column.absent:
         gone = np.isin(to_numbers(cells, decimal), column.absent)
         cells = pc.if_else(gone, None, to_text(cells))

@@ -63,14 +63,14 @@ class CellArrays:
         return ["" if cell is None else str(cell) for cell in cells.column(0).to_pylist()]
 
     def facts(self) -> dict[str, Any]:
-        """Give the column, and facts of the table."""
+        """Return the column, and facts of the table."""
         return {"column": self.table.names[self.column], **self.table.facts()}
 
 
 def find_arrays(head: Any, label: str, key: str | None, picked: Picked) -> str | None:
     """Find the column of lists of numbers that is asked for, or the only one; None without any.
 
-    Unless asked for, nested ones count where most have one shape, and are no small matrices.
+    Unless asked for, nested ones count where most have one shape, and are not small matrices.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def array_store(table: Cells, head: Any, column: str, name: str | None, label: s
 
 
 def _is_array(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of lists of numbers, however nested."""
+    """Return whether an Arrow type is one of lists of numbers, however nested."""
     types = pa.types
     depth, inner = array_type(kind)
     tests = (types.is_integer, types.is_floating, types.is_boolean)
@@ -123,7 +123,7 @@ def _is_array(kind: Any) -> bool:
 
 
 def _are_rows(head: Any, name: str) -> bool:
-    """Tell whether arrays can be meant without being asked for: vectors, or pictures of a size."""
+    """Return whether arrays can be meant when none is named: vectors, or pictures of a size."""
     shape = array_shape(head.column(name))
     if array_type(head.schema.field(name).type)[0] == 1:
         return shape is None or shape[0] > 1  # None: they differ in length, which is refused
@@ -131,7 +131,7 @@ def _are_rows(head: Any, name: str) -> bool:
 
 
 def is_list(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of lists."""
+    """Return whether an Arrow type is one of lists."""
     types = pa.types
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 

@@ -44,13 +44,13 @@ class LoadMember:
     key: str
 
     def __call__(self) -> NDArray:
-        """Give the whole array."""
+        """Return the whole array."""
         with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return np.ascontiguousarray(arrays[self.key])
 
 
 def list_members(path: Path) -> list[Member]:
-    """Give the arrays of an ``.npz`` file without reading them.
+    """Return the arrays of an ``.npz`` file without reading them.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 
 def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
-    """Give the member called `key`, or the only one that can be images or vectors.
+    """Return the member called `key`, or the only one that can be images or vectors.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
 
 
 def member_store(path: Path, member: Member) -> Store:
-    """Give a member's rows: read in place when stored plainly, else unpacked into memory."""
+    """Return a member's rows: read in place when stored plainly, else unpacked into memory."""
     stat = path.stat()
     shape = member.shape or (0,)
     if not member.stored:

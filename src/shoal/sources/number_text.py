@@ -129,7 +129,7 @@ def _split(texts: Any) -> Any:
 
 
 def _odd(words: Sequence[str]) -> str:
-    """Find the first of some texts that is no number."""
+    """Find the first of some texts that is not a number."""
     for word in words:
         try:
             float(word)

@@ -172,13 +172,13 @@ def _open(where: Any, asked: Asked) -> Source:
 
 
 def _place(where: Any) -> Path:
-    """Give an address, or a path of this machine."""
+    """Return an address, or a path of this machine."""
     path = as_place(where)
     return path if isinstance(path, UrlPath) else path.expanduser()
 
 
 def _has_columns(source: Source) -> bool:
-    """Tell whether a source was made of columns with names."""
+    """Return whether a source was made of columns with names."""
     source = rows_of(source)
     if isinstance(source, ArraySource):
         return source.label == FRAME or source.column_names != () or source.chosen != NOTHING
@@ -193,12 +193,12 @@ def _are_paths(where: Any) -> bool:
 
 
 def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Refuse sizes that are no sizes; one number is a square."""
+    """Refuse sizes that are not sizes; one number is a square."""
     if size is None:
         return None
     sides = (size, size) if isinstance(size, int) else tuple(int(side) for side in size)
     if len(sides) != 2 or not all(1 <= side <= 4096 for side in sides):
-        raise InputError(f"--image-size {size} is no size: give one or two numbers of 1 to 4,096")
+        raise InputError(f"--image-size must be one or two numbers from 1 to 4,096; got {size}")
     return sides[0], sides[1]
 
 
@@ -272,7 +272,7 @@ def _refuse(path: Path, extension: str) -> None:
             "unpack it to a plain .tar once (images are compressed already) and give that"
         )
     if kind_of(path.name) == "archive":
-        raise SourceError(f"{path} is no {extension} archive, or damaged where it begins")
+        raise SourceError(f"{path} is not a {extension} archive, or damaged where it begins")
     if extension in _FOREIGN and not path.name.lower().endswith("ubyte.gz"):
         raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
 
@@ -306,7 +306,7 @@ def _magic(path: Path) -> bytes:
 
 
 def _has_arrays(path: Path) -> bool:
-    """Tell whether a zip file holds arrays."""
+    """Return whether a zip file holds arrays."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())

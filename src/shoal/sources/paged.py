@@ -123,7 +123,7 @@ class PagedStore:
         return [label for label, n in zip(labels, counts, strict=True) for _ in range(n)]
 
     def path(self, row: int) -> Path | None:
-        """Give the file of a row, None where it holds other pictures too."""
+        """Return the file of a row, None where it holds other pictures too."""
         file = int(self.file_of(np.array(row)))
         alone = self.starts[file + 1] - self.starts[file] == 1
         return self.inner.path(file) if alone else None
@@ -170,7 +170,7 @@ def _picture(
     try:
         file = open_tiff(read)
         if file is None:
-            raise SourceError("the file is no TIFF file any more")
+            raise SourceError("the file is not a TIFF file any more")
         pages = [replace(file.directory(at), shift=shift) for at, shift in places]
         size = sum(map(page_bytes, pages))
     except (OSError, EOFError) as error:

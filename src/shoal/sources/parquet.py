@@ -176,7 +176,7 @@ class ParquetSource:
 
 
 def lists(column: Any, length: int) -> tuple[NDArray, dict[int, str]]:
-    """Give a column of lists as a matrix, and reasons for the rows of another length."""
+    """Return a column of lists as a matrix, and reasons for the rows of another length."""
     bad: dict[int, str] = {}
     blocks: list[NDArray] = []
     for chunk in column.chunks:
@@ -325,7 +325,7 @@ def constant_columns(cells: ParquetCells, columns: Sequence[Column]) -> dict[str
 
 
 def plain_cells(parts: tuple[ParquetPart, ...], head: Any) -> ParquetCells:
-    """Give the columns that hold plain values."""
+    """Return the columns that hold plain values."""
     plain = tuple(field.name for field in head.schema if is_plain_type(field.type))
     skipped = tuple(name for name in head.column_names if name not in plain)
     return ParquetCells(ParquetFiles(parts, plain, 3 * len(plain)), skipped)
@@ -334,12 +334,12 @@ def plain_cells(parts: tuple[ParquetPart, ...], head: Any) -> ParquetCells:
 def _files(
     parts: tuple[ParquetPart, ...], columns: tuple[str, ...], name: str | None, width: int
 ) -> ParquetFiles:
-    """Give files of which these columns are read, and the one that names the rows."""
+    """Return files of which these columns are read, and the one that names the rows."""
     return ParquetFiles(parts, (*columns, *([name] if name else [])), width)
 
 
 def _is_name(head: Any, column: Column) -> bool:
-    """Tell whether a column beside one of lists can name the rows."""
+    """Return whether a column beside one of lists can name the rows."""
     kind = head.schema.field(column.name).type
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     return column.distinct and (text or pa.types.is_integer(kind))

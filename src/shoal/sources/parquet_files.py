@@ -67,7 +67,7 @@ class ParquetFiles:
         return int(self._starts[-1])
 
     def facts(self) -> dict[str, Any]:
-        """Give the files' names, sizes and times."""
+        """Return the files' names, sizes and times."""
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
 
     def tables(
@@ -89,7 +89,7 @@ class ParquetFiles:
                 yield high - low, f"{part.path.name} cannot be read: {because(error)}"
 
     def names(self, start: int, stop: int, column: str | None) -> list[str] | None:
-        """Give a column as text, empty where a cell is; None without a column."""
+        """Return a column as text, empty where a cell is; None without a column."""
         if column is None:
             return None
         names: list[str] = []

@@ -187,7 +187,7 @@ class ParquetImages:
         return texts
 
     def path(self, row: int) -> None:
-        """Rows are no files."""
+        """Rows are not files."""
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Rows at the beginning of row groups from all over."""
@@ -202,12 +202,12 @@ class ParquetImages:
         return np.concatenate(pieces).astype(np.int64)
 
     def facts(self) -> dict[str, Any]:
-        """Give the column, and the files' names, sizes and times."""
+        """Return the column, and the files' names, sizes and times."""
         return {"column": self.column.name, **ParquetFiles(self.parts, (), 1).facts()}
 
 
 def _text(cell: Any) -> str | None:
-    """Give a cell as text: a value, or the path in a struct or in a list of one."""
+    """Return a cell as text: a value, or the path in a struct or in a list of one."""
     if isinstance(cell, list):
         cell = cell[0] if len(cell) == 1 else None
     if isinstance(cell, dict):
@@ -234,14 +234,14 @@ def cell_blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError
 
 
 def _only(lists: Any) -> tuple[Any, NDArray[np.int64]]:
-    """Give the one entry of each list, null where there is not one; and how many there are."""
+    """Return the one entry of each list, null where there is not one; and how many there are."""
     counts = np.asarray(lists.value_lengths().fill_null(0), np.int64)
     ends = np.cumsum(counts)
     return lists.flatten().take(pa.array(ends - 1, mask=counts != 1)), counts
 
 
 def _blob(value: Any) -> bytes | SourceError:
-    """Give the bytes of a cell, or why they are not read."""
+    """Return the bytes of a cell, or why they are not read."""
     size = value.as_buffer().size
     if size > MAX_FILE_BYTES:
         return SourceError(f"the image has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
@@ -276,7 +276,7 @@ def find_images(paths: Sequence[Path], label: str, key: str | None) -> ImageColu
 
 
 def image_candidate(column: Any, paths_in: Sequence[str]) -> ImageColumn | None:
-    """Tell whether a column can hold images by its type."""
+    """Return whether a column can hold images by its type."""
     listed = is_list(column.type)
     kind = column.type.value_type if listed else column.type
     parts = [one for one in paths_in if one == column.name or one.startswith(f"{column.name}.")]
@@ -292,12 +292,12 @@ def image_candidate(column: Any, paths_in: Sequence[str]) -> ImageColumn | None:
 
 
 def _is_binary(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of bytes."""
+    """Return whether an Arrow type is one of bytes."""
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
 def _holds_images(part: ParquetPart, column: ImageColumn) -> bool:
-    """Tell whether one of a column's first cells is an image; so does a column of no cells."""
+    """Return whether one of a column's first cells is an image; so does a column of no cells."""
     group = next((group for group, rows in enumerate(part.groups) if rows), None)
     if group is None:
         return column.nested
@@ -339,12 +339,12 @@ def make_parquet_images(paths: Sequence[Path], column: ImageColumn) -> ParquetIm
 
 
 def _is_text(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of text."""
+    """Return whether an Arrow type is one of text."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _is_whole(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of whole numbers."""
+    """Return whether an Arrow type is one of whole numbers."""
     return bool(pa.types.is_integer(kind))
 
 
@@ -378,7 +378,7 @@ def _name_column(head: Any, column: ImageColumn, light: Sequence[str]) -> str | 
 
 
 def _classes(schema: Any, label: str | None) -> tuple[str, ...]:
-    """Give the names of the classes that Hugging Face's datasets note in a file's metadata."""
+    """Return the names of the classes that Hugging Face's datasets note in a file's metadata."""
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])
         names = noted["info"]["features"][label]["names"]

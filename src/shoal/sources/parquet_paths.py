@@ -77,12 +77,12 @@ def read_paths(
 
 
 def _absolute(folder: Path, name: str) -> str:
-    """Give a path as such, whatever it is relative to."""
+    """Return a path as such, whatever it is relative to."""
     return name if not name or "://" in name else os.fspath(under(folder, name))
 
 
 def path_candidate(field: Any, leaves: Sequence[str]) -> PathColumn | None:
-    """Tell whether a column can hold paths by its type: text, or structs with a path."""
+    """Return whether a column can hold paths by its type: text, or structs with a path."""
     if _is_text(field.type):
         return PathColumn(field.name, field.name)
     inner = field.type.value_type if is_list(field.type) else field.type
@@ -95,18 +95,18 @@ def path_candidate(field: Any, leaves: Sequence[str]) -> PathColumn | None:
 
 
 def _is_text(kind: Any) -> bool:
-    """Tell whether an Arrow type is one of text."""
+    """Return whether an Arrow type is one of text."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def path_texts(column: Any) -> list[str]:
-    """Give the paths in cells, empty where there is not exactly one."""
+    """Return the paths in cells, empty where there is not exactly one."""
     return [_text(cell) for cell in column.to_pylist()]
 
 
 def _text(cell: Any) -> str:
-    """Give the path in one cell."""
+    """Return the path in one cell."""
     if isinstance(cell, list):
         cell = cell[0] if len(cell) == 1 else None
     if isinstance(cell, dict):

@@ -17,7 +17,7 @@ _MOST = 1_000_000
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether a text stands for several paths, and is none itself.
+    """Return whether a text stands for several paths, and is none itself.
 
     >>> is_pattern("shard-{000..010}.tar"), is_pattern("a/*.tar"), is_pattern("a.tar")
     (True, True, False)
@@ -28,7 +28,7 @@ def is_pattern(text: str) -> bool:
 
 
 def expand(text: str) -> list[Path]:
-    """Give the paths that a pattern stands for.
+    """Return the paths that a pattern stands for.
 
     Those of ``{000..010}`` and ``{a,b}`` in that order, as a shell does, each of which must
     be there; those of ``*``, ``?`` and ``[…]`` in natural order, at least one.
@@ -65,12 +65,12 @@ def has_wildcard(text: str) -> bool:
 
 
 def _has_magic(url: str) -> bool:
-    """Tell whether an address stands for several; in a web address ``?`` begins a question."""
+    """Return whether an address stands for several; in a web address ``?`` begins a question."""
     return "*" in url or ("?" in url and not url.startswith(("http://", "https://")))
 
 
 def _in_store(url: str) -> list[Path]:
-    """Give the files that an address stands for; those without ``*`` are looked at when opened.
+    """Return the files that an address stands for; those without ``*`` are looked at when opened.
 
     Only names within one folder may have ``*`` and ``?``.
     """
@@ -86,7 +86,7 @@ def _in_store(url: str) -> list[Path]:
 
 
 def stem(text: str) -> str:
-    """Give a name for what a pattern stands for.
+    """Return a name for what a pattern stands for.
 
     >>> stem("data/shard-{000..010}.tar"), stem("*.tar")
     ('shard', '')

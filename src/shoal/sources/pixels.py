@@ -69,7 +69,7 @@ class PixelRule:
         return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
 
     def wanting(self, wanted: Wanted) -> PixelRule:
-        """Give the rule by which the same rows are read in another size and cut."""
+        """Return the rule by which the same rows are read in another size and cut."""
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = dataclasses.replace(wanted, size=size, channels=channels)
         return dataclasses.replace(self, shape=(*size, channels), wanted=full)
@@ -80,7 +80,7 @@ class PixelRule:
         return self.native != self.shape
 
     def apply(self, rows: NDArray, *, native: bool = False) -> NDArray[np.uint8]:
-        """Give rows as contiguous uint8 ``(n, H, W, C)`` of the rule's size, or their own."""
+        """Return rows as contiguous uint8 ``(n, H, W, C)`` of the rule's size, or their own."""
         pixels = to_bytes(rows, self.low, self.high)
         if pixels.ndim == 3:
             pixels = pixels[..., None]
@@ -211,7 +211,7 @@ def _levelled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np
 
 
 def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
-    """Give an image ``(H, W, C)`` as grey (its luminance) or as colour.
+    """Return an image ``(H, W, C)`` as grey (its luminance) or as colour.
 
     Other channels than red, green and blue are dealt to these in turn, so that each can be seen.
 
@@ -245,7 +245,7 @@ Extent = tuple[float, float]
 def shaped(
     image: NDArray[np.uint8], wanted: Wanted, extent: Extent | None = None
 ) -> NDArray[np.uint8]:
-    """Give an image ``(H, W, C)`` the channels and the size that are wanted, contiguous.
+    """Return an image ``(H, W, C)`` the channels and the size that are wanted, contiguous.
 
     `extent` is its height and width where the last row and column are filled in part only.
     """
@@ -351,7 +351,7 @@ def bad_values(rows: NDArray) -> dict[int, str]:
 
 
 def _flat(rows: NDArray) -> NDArray:
-    """Give each row as a vector; also when there are no rows, where -1 has no meaning."""
+    """Return each row as a vector; also when there are no rows, where -1 has no meaning."""
     return rows.reshape(len(rows), math.prod(rows.shape[1:]))
 
 
@@ -365,7 +365,7 @@ def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) 
 
 
 def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Give rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite.
+    """Return rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite.
 
     Those become zeros, also in `rows` when these are float32 already.
     """

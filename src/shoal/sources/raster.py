@@ -44,7 +44,7 @@ class Raster:
     orientation: int
 
     def shaped(self, wanted: Wanted) -> NDArray[np.uint8]:
-        """Give the image upright and as wanted."""
+        """Return the image upright and as wanted."""
         if self.orientation in SIDEWAYS and wanted.size:
             wanted = replace(wanted, size=wanted.size[::-1])
         image = shaped(self.pixels, wanted, self.extent)
@@ -52,7 +52,7 @@ class Raster:
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """Give the EXIF orientation, 1 to 8."""
+    """Return the EXIF orientation, 1 to 8."""
     try:
         # not PngImageFile's own, which decodes an image without EXIF; open_picture has found it
         found = Image.Image.getexif(picture).get(_ORIENTATION_TAG, 1)
@@ -74,14 +74,14 @@ def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
-    """Give the side of the blocks that can be averaged first, of an image of `size`."""
+    """Return the side of the blocks that can be averaged first, of an image of `size`."""
     if not all(least):
         return 1
     return max(1, int(min(size[0] / least[0], size[1] / least[1]) / _GAP))
 
 
 def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> NDArray[np.uint8]:
-    """Give a loaded picture's pixels as grey or colour, on one ground, averaged in blocks.
+    """Return a loaded picture's pixels as grey or colour, on one ground, averaged in blocks.
 
     It goes band by band, so that beside the picture and the result little memory is taken.
     """
@@ -101,7 +101,7 @@ def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> ND
 def samples_as_pixels(
     samples: NDArray[Any], layout: Layout, reading: Reading, opacity: int | None, factor: int
 ) -> NDArray[np.uint8]:
-    """Give numbers ``(H, W, S)`` as pixels, averaged in blocks, one of them perhaps as opacity."""
+    """Return numbers ``(H, W, S)`` as pixels, averaged in blocks, one perhaps as opacity."""
     height, width, count = samples.shape
     low, high = reading.levels(extremes(samples), max(layout.bits, 8))
     out = np.empty((-(-height // factor), -(-width // factor), count), np.uint8)

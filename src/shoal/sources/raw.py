@@ -27,9 +27,9 @@ def raw_store(
     Raises
     ------
     InputError
-        When the dtype is no number type.
+        When the dtype is not a number type.
     SourceError
-        When a file's size is no multiple of a row's; says which shapes would fit.
+        When a file's size is not a multiple of a row's; says which shapes would fit.
     """
     kind = parse_dtype(dtype)
     row_bytes = int(np.prod(shape)) * kind.itemsize
@@ -51,7 +51,7 @@ def raw_store(
 
 
 def parse_dtype(dtype: str | None) -> np.dtype[Any]:
-    """Give a number type by its name.
+    """Return a number type by its name.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def parse_dtype(dtype: str | None) -> np.dtype[Any]:
     except TypeError:
         found = np.dtype("O")
     if found.kind not in "buif":
-        raise InputError(f"--dtype {dtype} is no number type: give uint8, >u2, float32 or such")
+        raise InputError(f"--dtype {dtype} is not a number type: give uint8, >u2, float32 or such")
     return found
 
 
@@ -82,7 +82,7 @@ def _misfit(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any])
 
 
 def fitting_shapes(size: int, shape: tuple[int, ...], itemsize: int) -> list[tuple[int, ...]]:
-    """Give up to four usual shapes that fill a file of `size` bytes, nearest to `shape` first."""
+    """Return up to four usual shapes that fill a file of `size` bytes, nearest to `shape` first."""
     tried = [(side, side, c) for side in _SIDES for c in (1, 3)]
     fits = [s for s in tried if size >= np.prod(s) and size % (int(np.prod(s)) * itemsize) == 0]
     wanted = np.log(np.prod(shape))

@@ -58,7 +58,7 @@ def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) ->
     coded : bool
         Its numbers are known to be codes.
     asked : bool
-        It was asked for by name, so it is no id.
+        It was asked for by name, so it is not an id.
     """
     array = plain(column)
     kind = array.type
@@ -148,7 +148,7 @@ def _is_fill(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def date_form(text: Any) -> str | None:
-    """Give the way in which nearly all cells are written as dates, None for none."""
+    """Return the way in which nearly all cells are written as dates, None for none."""
     known = pc.drop_null(text).slice(0, _TRIED)
     if not len(known) or not pc.any(pc.match_substring_regex(known, r"\d")).as_py():
         return None
@@ -158,7 +158,7 @@ def date_form(text: Any) -> str | None:
 
 
 def may_name(name: str, column: Any, decimal: str) -> int:
-    """Tell how well a column names the rows, 0 for not at all: its cells must all differ."""
+    """Return how well a column names the rows, 0 for not at all: its cells must all differ."""
     array = plain(column)
     if is_date_type(array.type) or pa.types.is_floating(array.type):
         return 0
@@ -177,7 +177,7 @@ def may_name(name: str, column: Any, decimal: str) -> int:
 
 
 def _identity(name: str, numbers: NDArray[np.float64]) -> str:
-    """Tell whether numbers are ids: the reason, or ``code`` where they come again."""
+    """Return whether numbers are ids: the reason, or ``code`` where they come again."""
     known = numbers[np.isfinite(numbers)]
     if not len(known) or not np.array_equal(known, np.rint(known)):
         return ""

@@ -1,4 +1,4 @@
-"""The numbers of TIFF pages that are no usual pictures: any bands, any depth, several pages."""
+"""The numbers of TIFF pages that are not usual pictures: any bands, any depth, several pages."""
 
 from __future__ import annotations
 

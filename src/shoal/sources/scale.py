@@ -60,7 +60,7 @@ class Values:
         return np.dtype(self.dtype).kind
 
     def within(self, ends: Ends, slack: float = _OVERSHOOT) -> bool:
-        """Tell whether all lie on a scale, or hardly beyond its ends.
+        """Return whether all lie on a scale, or hardly beyond its ends.
 
         Below zero by a little of the largest value, not of the scale: -1 to 1 is not 0 to 255.
         """

@@ -64,7 +64,7 @@ class TableColumn:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The categories with those that are no values: what code 0, 1, 2 … of a cell means."""
+        """The categories with those that are not values: what code 0, 1, 2 … of a cell means."""
         return (*self.values, *([OTHER] * self.other), *([BLANK] * self.blank))
 
 
@@ -113,7 +113,7 @@ class Schema:
         return "; ".join(part for part in parts if part) + "."
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values without the donors, for a file."""
+        """Return plain values without the donors, for a file."""
         return {
             "columns": [asdict(column) for column in self.columns],
             "name": self.name,

@@ -54,7 +54,7 @@ _IDX = re.compile(r"[-.]idx\d*([-.]?u?byte)?(\.gz)?$", re.IGNORECASE)
 
 
 def kind_of(name: str) -> FileKind:
-    """Tell what a file can be by its name.
+    """Return what a file can be by its name.
 
     >>> kind_of("a/b.JPG"), kind_of("shard-000.tar"), kind_of("notes.md")
     ('image', 'archive', 'other')

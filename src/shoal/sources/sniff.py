@@ -45,7 +45,7 @@ class Dialect:
     delimiter, decimal : str
         Between cells, and within numbers.
     header : int
-        How many rows at the beginning are no data: they hold the columns' names, or Excel's word
+        How many rows at the beginning are not data: they hold the columns' names, or Excel's word
         on the delimiter.
     names : tuple of str
         Of the columns; ``column 1`` and so on without a header.
@@ -64,7 +64,7 @@ class Dialect:
 
 
 def is_missing(cell: str) -> bool:
-    """Tell whether a cell, or a label, stands for a missing one.
+    """Return whether a cell, or a label, stands for a missing one.
 
     >>> is_missing(" N/A"), is_missing("Namibia")
     (True, False)
@@ -73,12 +73,12 @@ def is_missing(cell: str) -> bool:
 
 
 def is_number(cell: str, dialect: Dialect | None = None) -> bool:
-    """Tell whether a cell is a number, or a usual sign for a missing one."""
+    """Return whether a cell is a number, or a usual sign for a missing one."""
     return is_missing(cell) or not math.isnan(_parse(cell, dialect))
 
 
 def to_number(cell: str, dialect: Dialect | None = None) -> float:
-    """Give a cell's number; NaN for what is none."""
+    """Return a cell's number; NaN for what is none."""
     return _parse(cell, dialect)
 
 
@@ -98,7 +98,7 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     Raises
     ------
     SourceError
-        When it is no text or has no rows.
+        When it is not text or has no rows.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -107,7 +107,7 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     text = head[encoding.bom_bytes :].decode(encoding.name, "replace")
     if "\0" in text:
         raise SourceError(
-            f"{path} is no text table: it holds zero bytes (a spreadsheet? save it as CSV)"
+            f"{path} is not a text table: it holds zero bytes (a spreadsheet? save it as CSV)"
         )
     if more and "\n" in text:
         text = text[: text.rindex("\n") + 1]
@@ -133,7 +133,7 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
 
 
 def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Tell whether the second row belongs to the header: texts above columns of numbers.
+    """Return whether the second row belongs to the header: texts above columns of numbers.
 
     CellProfiler writes objects over their measurements, others units under names.
     """
@@ -147,7 +147,7 @@ def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
     ]
     above = [cell for at in numeric if (cell := rows[0][at].strip())]
     below = [cell for at in numeric if not is_missing(cell := rows[1][at].strip())]
-    # a gap or two among numbers are no header
+    # a gap or two among numbers are not a header
     texts = not any(_number(cell, decimal) for cell in (*above, *below))
     return texts and all(map(_NAME.search, below)) and len(above) > 1 and len(below) > 1
 
@@ -166,7 +166,7 @@ def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
 
 
 def _trailing(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether all rows but the header end with a delimiter."""
+    """Return whether all rows but the header end with a delimiter."""
     width = len(rows[0]) + 1
     return len(rows) > 1 and all(len(row) == width and not row[-1].strip() for row in rows[1:])
 
@@ -226,12 +226,12 @@ def _split(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _number(cell: str, decimal: str) -> bool:
-    """Tell whether a cell is a finite or infinite number."""
+    """Return whether a cell is a finite or infinite number."""
     return not math.isnan(_parse(cell, Dialect("", decimal, 0, ())))
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Tell whether the first row names the columns."""
+    """Return whether the first row names the columns."""
     first, body = [cell.strip() for cell in rows[0]], rows[1:101]
     texts = [bool(cell) and not _number(cell, decimal) for cell in first]
     if not body:
@@ -249,13 +249,13 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
 
 
 def _hold_numbers(cells: Sequence[str], title: str) -> bool:
-    """Tell whether cells hold several numbers each, below a title of letters."""
+    """Return whether cells hold several numbers each, below a title of letters."""
     several = [len(_APART.split(cell)) > 1 and not _WORD.search(cell) for cell in cells]
     return bool(several) and sum(several) >= _MOSTLY * len(several) and bool(_WORD.search(title))
 
 
 def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a row of text is none of those below, where values come again and again."""
+    """Return whether a row of text is none of those below, where values come again and again."""
     columns = [[row[at].strip() for row in body if at < len(row)] for at in range(len(first))]
     again = any(len(set(cells)) <= len(cells) / 2 for cells in columns)
     apart = all(cell not in cells for cell, cells in zip(first, columns, strict=True))
@@ -263,7 +263,7 @@ def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 
 def _numeric(cells: Sequence[str], decimal: str) -> bool:
-    """Tell whether most of the cells that are not missing are numbers, and there are some."""
+    """Return whether most of the cells that are not missing are numbers, and there are some."""
     try:  # the usual case, in a quarter of the time
         plain = decimal == "." and not any("_" in cell for cell in cells)
         if plain and any(number == number for number in [float(cell) for cell in cells]):
@@ -276,5 +276,5 @@ def _numeric(cells: Sequence[str], decimal: str) -> bool:
 
 
 def _describe(at: int, name: str, rows: Sequence[Sequence[str]], decimal: str) -> Column:
-    """Tell whether a column is one of numbers, by its first rows."""
+    """Return whether a column is one of numbers, by its first rows."""
     return Column(name, _numeric([row[at] for row in rows if at < len(row)], decimal), False)

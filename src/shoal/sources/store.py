@@ -83,7 +83,7 @@ class MemoryStore:
         """Rows of an array have no names."""
 
     def facts(self) -> dict[str, Any]:
-        """Give a hash of all the numbers."""
+        """Return a hash of all the numbers."""
         digest = hashlib.blake2b(digest_size=16)
         step = max(1, (1 << 24) // max(1, self.array[:1].nbytes))
         for start in range(0, self.n_rows, step):
@@ -253,7 +253,7 @@ def _read_ahead(file: int, start: int, length: int) -> None:
 
 
 def byte_view(array: NDArray) -> memoryview:
-    """Give the bytes of a contiguous array, to be read into."""
+    """Return the bytes of a contiguous array, to be read into."""
     return array.reshape(-1).view(np.uint8).data
 
 
@@ -330,6 +330,6 @@ def file_facts(files: list[tuple[str, int, int]]) -> dict[str, Any]:
 
 
 def because(error: BaseException) -> str:
-    """Give what an exception says, without the path and number that an OSError adds."""
+    """Return what an exception says, without the path and number that an OSError adds."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return (text or type(error).__name__).strip().rstrip(".")

@@ -63,15 +63,15 @@ class Picked:
         return found
 
     def asked(self, name: str) -> bool:
-        """Tell whether a column is asked for by its name."""
+        """Return whether a column is asked for by its name."""
         return name in (self.columns or ()) or name in self.categories
 
     def takes(self, name: str) -> bool:
-        """Tell whether a column may be used."""
+        """Return whether a column may be used."""
         return name not in self.leave_out and (self.columns is None or name in self.columns)
 
     def names_row(self, name: str) -> bool:
-        """Tell whether a column may name the rows: those asked for by name are used instead."""
+        """Return whether a column may name the rows: those asked for by name are used instead."""
         return not self.asked(name)
 
 
@@ -228,14 +228,14 @@ def name_column(columns: Sequence[Column | None]) -> int | None:
 
 
 def is_id(name: str) -> bool:
-    """Tell whether a header is one of those that ids have."""
+    """Return whether a header is one of those that ids have."""
     return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
 
 
 def clean(
     matrix: NDArray[Any], names: Sequence[str] | None = None
 ) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Give float32 rows, and reasons for those with a cell that is empty or not finite."""
+    """Return float32 rows, and reasons for those with a cell that is empty or not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         vectors = np.ascontiguousarray(matrix, np.float32)
     finite = np.isfinite(vectors)

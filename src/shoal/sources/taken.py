@@ -43,7 +43,7 @@ _BY_RANGE = (
 
 
 def _by_range(store: Store | EncodedStore) -> bool:
-    """Tell whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+    """Return whether any range costs what its own bytes do: not so in blocks that are unpacked."""
     return isinstance(store.inner if isinstance(store, RowView) else store, _BY_RANGE)
 
 
@@ -66,7 +66,7 @@ class Taken:
     sample: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """Give what changes when other rows are taken."""
+        """Return what changes when other rows are taken."""
         digest = hashlib.blake2b(self.rows.astype("<i8").tobytes(), digest_size=16)
         return {"taken": digest.hexdigest(), "of": self.of, "sample": self.sample}
 
@@ -94,7 +94,7 @@ class Taken:
 
 
 def take(source: Source, taken: Taken, label: str = "") -> Source:
-    """Give some rows of a source as a source of the same kind.
+    """Return some rows of a source as a source of the same kind.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def take(source: Source, taken: Taken, label: str = "") -> Source:
 
 
 def taken_of(source: Source) -> Taken | None:
-    """Tell which rows of another source these are; None for a source as it lies."""
+    """Return which rows of another source these are; None for a source as it lies."""
     source = rows_of(source)
     for part in (source, getattr(source, "store", None), getattr(source, "table", None)):
         if isinstance(part, TakenStore | TakenImages | TakenCells | TakenSource):
@@ -233,7 +233,7 @@ class TakenImages:
         return self.inner.is_far
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Give the bytes of each of the rows ``start..stop``, or why they cannot be had."""
+        """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
         gap = 0 if _by_range(self.inner) else self.taken.of
         for a, b in self.taken.spans(start, stop, gap, self.taken.of):
             rows = self.taken.rows[a:b]
@@ -261,7 +261,7 @@ class TakenImages:
         return None if labels is None else [labels[row] for row in self.taken.rows.tolist()]
 
     def path(self, row: int) -> Path | None:
-        """Give the file that holds one image and nothing else."""
+        """Return the file that holds one image and nothing else."""
         return self.inner.path(int(self.taken.rows[row]))
 
     def some(self, count: int) -> NDArray[np.int64]:
@@ -303,7 +303,7 @@ class TakenCells:
     def cells(
         self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
     ) -> tuple[Any, dict[int, str]]:
-        """Give columns by position as an Arrow table, and reasons for rows that cannot be read."""
+        """Return columns by position as an Arrow table, and why rows cannot be read."""
         import pyarrow as pa
 
         most = max(1, _SPAN // (16 * max(1, len(columns))))
@@ -323,7 +323,7 @@ class TakenCells:
 
 @dataclass(frozen=True)
 class TakenSource:
-    """Some rows of a source of vectors that is no array: CSV, Parquet."""
+    """Some rows of a source of vectors that is not an array: CSV, Parquet."""
 
     inner: Source
     taken: Taken
@@ -410,7 +410,7 @@ def _gathered(
 
 
 def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, str]:
-    """Give reasons to the rows that were taken from positions `at`, to `first` and after."""
+    """Move reasons from positions `at` to `first` and after."""
     if not bad:
         return {}
     reasons = ((first + i, bad.get(row)) for i, row in enumerate(at.tolist()))
@@ -418,7 +418,7 @@ def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, 
 
 
 def _names(inner: Store | EncodedStore | Source, taken: Taken, start: int, stop: int) -> list[str]:
-    """Give the names that rows have in the source, or else their numbers there."""
+    """Return the names that rows have in the source, or else their numbers there."""
     found: list[str] = []
     for a, b in taken.spans(start, stop, 0, taken.of):
         first, last = int(taken.rows[a]), int(taken.rows[b - 1])

@@ -52,16 +52,16 @@ class _Notes:
     common: dict[bytes, bytes] = field(default_factory=dict)
 
     def get(self, key: bytes) -> bytes | None:
-        """Give the value for the member that follows."""
+        """Return the value for the member that follows."""
         return self.own.get(key, self.common.get(key))
 
     def is_sparse(self) -> bool:
-        """Tell whether the member is stored with holes left out."""
+        """Return whether the member is stored with holes left out."""
         return any(key.startswith(b"GNU.sparse.") for key in self.own)
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell whether a file that begins so is a tar archive."""
+    """Return whether a file that begins so is a tar archive."""
     return len(head) >= BLOCK and _is_header(head[:BLOCK])
 
 
@@ -107,7 +107,7 @@ def scan(headers: Headers, size: int) -> Iterator[Found]:
 def _member(
     block: bytes, kind: bytes, at: int, length: int, size: int, notes: _Notes
 ) -> Iterator[Found]:
-    """Give the member of a header, unless it is a folder."""
+    """Return the member of a header, unless it is a folder."""
     name = notes.get(b"GNU.sparse.name") or notes.get(b"path") or _name(block)
     if kind == _FOLDER or name.endswith(b"/"):
         return
@@ -190,7 +190,7 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
 
 
 def _behind_extensions(headers: Headers, at: int) -> int:
-    """Give the place behind the further headers of a sparse file."""
+    """Return the place behind the further headers of a sparse file."""
     while True:
         block = headers.read(at, BLOCK)
         at += BLOCK

@@ -102,14 +102,14 @@ class RecordStore:
         return None if self.label_key is None else self._texts(self.label_key, 0, self.n_rows)
 
     def path(self, row: int) -> None:
-        """Give None: records are no files."""
+        """Return None: records are not files."""
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Rows from all over."""
         return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:
-        """Give the feature, and the files' names, sizes and times."""
+        """Return the feature, and the files' names, sizes and times."""
         files = [(file.path.name, file.size, file.mtime_ns) for file in self.files]
         return {"feature": self.key, **file_facts(files)}
 
@@ -169,12 +169,12 @@ class RecordStore:
 
 
 def _text(value: bytes | int) -> str | None:
-    """Give a value as text."""
+    """Return a value as text."""
     return str(value) if isinstance(value, int) else value.decode("utf-8", "replace") or None
 
 
 def is_tfrecord(head: bytes) -> bool:
-    """Tell whether a file that begins so is a TFRecord: its first length has the right sum."""
+    """Return whether a file that begins so is a TFRecord: its first length has the right sum."""
     return len(head) >= _HEAD and _length(head[:_HEAD]) is not None
 
 
@@ -184,7 +184,7 @@ def make_record_store(paths: Sequence[Path], label: str, key: str | None) -> Rec
     Raises
     ------
     SourceError
-        When a file is no TFRecord, or there are no records.
+        When a file is not a TFRecord, or there are no records.
     InputError
         When no feature, or not exactly one, holds images and `key` says none.
     """
@@ -211,7 +211,7 @@ def _look(path: Path) -> tuple[LargeFile, NDArray[np.int64], str]:
     with looking(path) as (opened, file):
         if file.size and not is_tfrecord(opened.read(0, _HEAD)):
             raise SourceError(
-                f"{path} is no TFRecord file, or a compressed one: write it without compression"
+                f"{path} is not a TFRecord file, or a compressed one: write it without compression"
             )
         places = array("q")
         opened.expect(0, file.size)
@@ -243,7 +243,7 @@ def _length(head: bytes) -> int | None:
 
 
 def _sum(data: bytes | memoryview) -> int:
-    """Give the checksum of some bytes."""
+    """Return the checksum of some bytes."""
     from shoal.sources.crc32c import masked_crc  # only now: the compiler takes time to load
 
     return masked_crc(data)
@@ -276,11 +276,11 @@ def _with_keys(store: RecordStore, label: str, key: str | None) -> RecordStore:
 
 
 def _is_image(value: bytes | int | None) -> bool:
-    """Tell whether a feature holds an image."""
+    """Return whether a feature holds an image."""
     return isinstance(value, bytes) and bool(extension_of(value))
 
 
 def _distinct(samples: list[dict[str, bytes | int]], name: str) -> bool:
-    """Tell whether a feature is there in all samples and never twice the same."""
+    """Return whether a feature is there in all samples and never twice the same."""
     values = [sample[name] for sample in samples if name in sample]
     return len(values) == len(samples) == len(set(values))

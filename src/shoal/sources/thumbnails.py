@@ -25,7 +25,7 @@ def thumbnails(
     *,
     keep: Literal["centre", "all"] = "centre",
 ) -> NDArray[np.uint8]:
-    """Give small square pictures of some rows, in the order given.
+    """Return small square pictures of some rows, in the order given.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def _each(
 
 
 def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
-    """Give the same rows as small squares, for those who read them one by one.
+    """Return the same rows as small squares, for those who read them one by one.
 
     Raises
     ------

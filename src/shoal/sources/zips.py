@@ -50,7 +50,7 @@ def why_not(info: zipfile.ZipInfo) -> str:
 
 
 def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
-    """Give the bytes of the member whose header is at `offset`, checked by their sum.
+    """Return the bytes of the member whose header is at `offset`, checked by their sum.
 
     Raises
     ------

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def canonical_json(obj: Any, indent: int | None = None) -> str:
-    """Give the one JSON text of `obj`: keys sorted, tuples as lists, paths as text.
+    """Return the one JSON text of `obj`: keys sorted, tuples as lists, paths as text.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def canonical_json(obj: Any, indent: int | None = None) -> str:
 
 
 def fingerprint(obj: Any, *upstream: str) -> str:
-    """Give 32 hexadecimal digits for `obj` and the fingerprints of what it is made from.
+    """Return 32 hexadecimal digits for `obj` and the fingerprints of what it is made from.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def fingerprint(obj: Any, *upstream: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Give the JSON form of what `json` does not know."""
+    """Return the JSON form of what `json` does not know."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, PurePath):

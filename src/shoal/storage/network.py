@@ -62,7 +62,7 @@ def again(work: Callable[[], T], waits: Sequence[float] = WAITS) -> T:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Tell whether it may go well the next time: not when it is missing, refused or wrong."""
+    """Return whether it may go well the next time: not when it is missing, refused or wrong."""
     if isinstance(error, ShoalError):
         return False
     if isinstance(error, FileNotFoundError):
@@ -75,7 +75,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 def is_missing(error: FileNotFoundError) -> bool:
-    """Tell whether nothing is there: fsspec says so too when a server cannot be reached."""
+    """Return whether nothing is there: fsspec says so too when a server cannot be reached."""
     cause = error.__cause__
     if cause is None or isinstance(cause, FileNotFoundError | KeyError):
         return True
@@ -84,7 +84,7 @@ def is_missing(error: FileNotFoundError) -> bool:
 
 
 def place_error(url: str, error: Exception) -> Exception:
-    """Give the error to raise for one of a store's: the same where a `Path` would raise it."""
+    """Return the error to raise for one of a store's: the same where a `Path` would raise it."""
     protocol = url.partition(":")[0]
     if isinstance(error, ShoalError | IsADirectoryError | NotADirectoryError):
         return error
@@ -97,7 +97,7 @@ def place_error(url: str, error: Exception) -> Exception:
         return MissingExtraError(f"{url} needs {library}: pip install '{extra}'")
     if isinstance(error, ValueError) and "Protocol not known" in str(error):
         return PlaceError(
-            f"{url} cannot be reached: {protocol}:// is no protocol that fsspec knows"
+            f"{url} cannot be reached: {protocol}:// is not a protocol that fsspec knows"
         )
     if isinstance(error, ValueError):
         return error
@@ -120,14 +120,14 @@ def place_error(url: str, error: Exception) -> Exception:
 
 
 def words(error: BaseException) -> str:
-    """Give what an exception says, on one line, without a number before it."""
+    """Return what an exception says, on one line, without a number before it."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = (str(text) or type(error).__name__).strip().splitlines() or [type(error).__name__]
     return lines[0][:_MOST_WORDS].strip().rstrip(".:")
 
 
 def _status(error: BaseException) -> int | None:
-    """Give the number with which a server answered, if it did."""
+    """Return the number with which a server answered, if it did."""
     for one in (error, error.__cause__):
         status = getattr(one, "status", None) or (one is error and getattr(one, "code", None))
         if isinstance(status, int) and status > 0:
@@ -141,12 +141,12 @@ def _status(error: BaseException) -> int | None:
 
 
 def _is_about_keys(error: BaseException) -> bool:
-    """Tell whether there are no credentials."""
+    """Return whether there are no credentials."""
     return any(name in type(error).__name__ for name in _NO_KEYS)
 
 
 def _is_of_network(error: BaseException) -> bool:
-    """Tell whether an error of a library for HTTP is about the connection."""
+    """Return whether an error of a library for HTTP is about the connection."""
     return isinstance(error, OSError) or any(
         word in kind.__name__ for kind in type(error).__mro__ for word in ("Client", "Timeout")
     )

@@ -53,7 +53,7 @@ def open_file(
     flags, mode
         See `os.open`.
     depth
-        How many of the last names are no links; by default what `depth_of` says.
+        How many of the last names are not links; by default what `depth_of` says.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def open_folder(path: Path, depth: int, make: bool = False) -> Iterator[int]:
     path
         Of this machine.
     depth
-        How many of its last names are no links.
+        How many of its last names are not links.
     make
         Make it, and those above it, where they are missing.
 
@@ -155,7 +155,7 @@ def refusing_links(path: Path, folder: int) -> Iterator[None]:
 
 
 def _is_link(name: str, folder: int) -> bool:
-    """Tell whether a name in an open folder is that of a link."""
+    """Return whether a name in an open folder is that of a link."""
     try:
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:

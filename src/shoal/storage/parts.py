@@ -107,7 +107,7 @@ def write_npy_blocks(
 
 
 def _head(facts: dict[str, Any]) -> memoryview:
-    """Give the head of an ``.npy`` file."""
+    """Return the head of an ``.npy`` file."""
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, facts)
     return head.getbuffer()
@@ -175,7 +175,7 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
-    """Give the error for a failed write of `needed` bytes, with the way out."""
+    """Return the error for a failed write of `needed` bytes, with the way out."""
     again = "run the same command again and it continues where it stopped"
     if error.errno in _FULL:
         free = f"{_free_bytes(path):,} bytes free there"
@@ -189,7 +189,7 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, which takes the place of `path` when all went well.
+    """Return a temporary name to write to, which takes the place of `path` when all went well.
 
     Raises
     ------

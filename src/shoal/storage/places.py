@@ -88,7 +88,7 @@ class UrlPath:
         return tuple(found)
 
     def with_name(self, name: str) -> UrlPath:
-        """Give the file of another name beside it."""
+        """Return the file of another name beside it."""
         return self.parent / name
 
     @property
@@ -97,20 +97,20 @@ class UrlPath:
         return self.url.partition("://")[0]
 
     def absolute(self) -> UrlPath:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def resolve(self) -> UrlPath:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def relative_to(self, folder: UrlPath) -> PurePosixPath:
-        """Give its name within a folder above it."""
+        """Return its name within a folder above it."""
         return PurePosixPath(self._within).relative_to(folder._within)
 
     @telling
     def exists(self) -> bool:
-        """Tell whether it is there."""
+        """Return whether it is there."""
         if self.is_web:  # fsspec says no as well when the server is away
             try:
                 return bool(self._again(lambda: self._fs.info(self.url)))
@@ -122,7 +122,7 @@ class UrlPath:
 
     @telling
     def is_dir(self) -> bool:
-        """Tell whether it is a folder: in an object store, whether something lies under it."""
+        """Return whether it is a folder: in an object store, whether something lies under it."""
         if self.known:
             return self.known["type"] == "directory"
         if self.is_web:
@@ -131,7 +131,7 @@ class UrlPath:
 
     @telling
     def is_file(self) -> bool:
-        """Tell whether it is a file."""
+        """Return whether it is a file."""
         if self.known:
             return self.known["type"] == "file"
         return (
@@ -148,11 +148,11 @@ class UrlPath:
         return self.protocol in _WEB
 
     def fresh(self) -> UrlPath:
-        """Give the path without what a list said of it."""
+        """Return the path without what a list said of it."""
         return UrlPath(self.url)
 
     def stat(self) -> Stat:
-        """Give its size, and when it was written where the store says so."""
+        """Return its size, and when it was written where the store says so."""
         said = self.info()
         if said.get("size") is None:
             raise PlaceError(f"{self} cannot be read: its server does not say how large it is")
@@ -161,7 +161,7 @@ class UrlPath:
 
     @telling
     def info(self) -> dict[str, Any]:
-        """Give all that the store says of it."""
+        """Return all that the store says of it."""
         return dict(self.known or self._again(lambda: self._fs.info(self.url)))
 
     @telling
@@ -264,7 +264,7 @@ class UrlPath:
         return self.read_bytes().decode(encoding)
 
     def can_copy(self, other: UrlPath) -> bool:
-        """Tell whether a copy of another file is there whole or not at all."""
+        """Return whether a copy of another file is there whole or not at all."""
         return self.protocol == other.protocol and self.protocol in _WHOLE
 
     @telling
@@ -325,7 +325,7 @@ class UrlPath:
 
 
 def _seconds(when: Any) -> int:
-    """Give a time, as stores write it, in whole seconds; 0 when it cannot be read."""
+    """Return a time, as stores write it, in whole seconds; 0 when it cannot be read."""
     if isinstance(when, str):
         try:
             when = (
@@ -339,7 +339,7 @@ def _seconds(when: Any) -> int:
 
 
 def as_place(where: str | os.PathLike[str]) -> Path:
-    """Give a path of this machine, or that of a URL; ``file://`` is one of this machine.
+    """Return a path of this machine, or that of a URL; ``file://`` is one of this machine.
 
     A `UrlPath` passes for a `Path`: it has those methods of it that storage uses.
 

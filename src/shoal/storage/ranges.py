@@ -32,7 +32,7 @@ class Readable(Protocol):
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    """Give the threads that wait for networks, shared by all that reads."""
+    """Return the threads that wait for networks, shared by all that reads."""
     return ThreadPoolExecutor(_AT_A_TIME, "shoal-ranges")
 
 
@@ -41,7 +41,7 @@ def fetched_ahead(
     items: Iterable[Item],
     size: Callable[[Item], int] = lambda item: 0,
 ) -> Iterator[Made]:
-    """Give ``fetch(item)`` for each item in order, the next ones being fetched meanwhile.
+    """Return ``fetch(item)`` for each item in order, the next ones being fetched meanwhile.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Ranges:
             self._ahead = _MOST_AHEAD
 
     def read(self, at: int, length: int) -> bytes:
-        """Give `length` bytes from `at` on, fewer at the file's end."""
+        """Return `length` bytes from `at` on, fewer at the file's end."""
         stop = min(at + length, self.size)
         if at >= stop:
             return b""
@@ -137,7 +137,7 @@ class Ranges:
             self._jump(0)
 
     def _goes_on(self, at: int) -> bool:
-        """Tell whether a place is within what was fetched, or comes next."""
+        """Return whether a place is within what was fetched, or comes next."""
         begin = self._pieces[0][0] if self._pieces else self._next
         return bool(self._pieces or self._ahead) and begin <= at <= self._next + _GAP
 
@@ -171,7 +171,7 @@ class Streams(Generic[Opened]):
         return Streams, ()
 
     def take(self, open_: Callable[[], Opened], path: Readable, at: int) -> Opened:
-        """Give a file to read from a place on: one that was left there, else by `open_`."""
+        """Return a file to read from a place on: one that was left there, else by `open_`."""
         with self._lock:
             for one in self._idle:
                 if one.path == path and 0 <= at - one.end <= _GAP:
@@ -212,11 +212,11 @@ class RangeFile(io.RawIOBase):
         self.trouble: Exception | None = None
 
     def readable(self) -> bool:
-        """Give True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Give True."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -226,7 +226,7 @@ class RangeFile(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """Give the place."""
+        """Return the place."""
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]

@@ -58,7 +58,7 @@ def _npy_from(file: io.BufferedReader, mmap: bool) -> NDArray:
 
 
 def _npy_of(data: bytes) -> NDArray:
-    """Give the array that the bytes of an ``.npy`` file hold."""
+    """Return the array that the bytes of an ``.npy`` file hold."""
     file = io.BytesIO(data)
     array = np.lib.format.read_array(file, allow_pickle=False)
     if file.tell() != len(data):
@@ -134,7 +134,7 @@ def read_bytes(path: Path, depth: int | None = None) -> bytes:
 
 
 def damaged(path: Path, error: BaseException) -> RunError:
-    """Give the error for a part that cannot be used, with the way out."""
+    """Return the error for a part that cannot be used, with the way out."""
     if isinstance(error, FileNotFoundError):
         what = "is missing"
     elif isinstance(error, OSError) and error.strerror:

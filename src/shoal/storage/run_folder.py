@@ -107,13 +107,13 @@ class RunFolder:
         return dict(self.about.get("settings", {}))
 
     def stage(self, name: str) -> StageFolder:
-        """Give the folder of a stage, whether begun or not."""
+        """Return the folder of a stage, whether begun or not."""
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
             raise ValueError(f"{name!r} is not a name for a stage: a lower-case word")
         return StageFolder(self.path / name)
 
     def close(self) -> None:
-        """Give the run's lock back."""
+        """Return the run's lock back."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -134,7 +134,7 @@ class RunFolder:
 
 
 def run_place(path: str | os.PathLike[str]) -> Path:
-    """Give where a run lies, which is no web server."""
+    """Return where a run lies, which is not a web server."""
     folder = as_place(path)
     if isinstance(folder, UrlPath) and folder.is_web:
         raise RunError(
@@ -145,7 +145,7 @@ def run_place(path: str | os.PathLike[str]) -> Path:
 
 
 def _about(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what ``run.toml`` holds."""
+    """Return what ``run.toml`` holds."""
     versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -205,7 +205,7 @@ def _check_ours(folder: Path) -> None:
     strange = [n for n in names if n != _LOCK and not re.fullmatch(TEMPORARY, n)]
     if strange:
         raise RunError(
-            f"{folder} is not empty and is no run (it has {min(strange)}): "
+            f"{folder} is not empty and is not a run (it has {min(strange)}): "
             "give a new folder with -o"
         )
 
@@ -244,11 +244,11 @@ def _refuse_strange_lock(path: Path, lock: int) -> None:
     """Refuse to write a process's number over a file that holds anything else."""
     kept = os.pread(lock, _LONGEST_LOCK + 1, 0)
     if os.fstat(lock).st_nlink > 1 or not re.fullmatch(rb"\d{,20}\n?", kept):
-        raise RunError(f"{path} is no lock that Shoal wrote: delete it")
+        raise RunError(f"{path} is not a lock that Shoal wrote: delete it")
 
 
 def _no_run(folder: Path) -> RunError:
-    """Give the error for a path without a run in it, with what was perhaps meant."""
+    """Return the error for a path without a run in it, with what was perhaps meant."""
     inside = folder.is_dir()
     near = folder if inside else folder.parent
     runs = sorted(path.parent.name for path in near.glob(f"*/{_TOML}"))

@@ -65,15 +65,15 @@ class StageFolder:
         return self.path.name
 
     def part(self, kind: str, number: int, ext: str = "npy") -> Path:
-        """Give the place of a numbered part: ``vectors/part-00003.npy``."""
+        """Return the place of a numbered part: ``vectors/part-00003.npy``."""
         return self._known(f"{kind}/part-{number:05d}.{ext}")
 
     def whole(self, kind: str, ext: str = "npy") -> Path:
-        """Give the place of a result that is one file for all rows: ``tree/whole.npy``."""
+        """Return the place of a result that is one file for all rows: ``tree/whole.npy``."""
         return self._known(f"{kind}/whole.{ext}")
 
     def has(self, kind: str, number: int, ext: str = "npy") -> bool:
-        """Tell whether a numbered part is there; parts that are there are complete."""
+        """Return whether a numbered part is there; parts that are there are complete."""
         path = self.part(kind, number, ext)
         return _size(path) is not None and not path.parent.is_symlink()
 
@@ -87,7 +87,7 @@ class StageFolder:
         return [path for _, path in sorted(numbered)]
 
     def numbers(self, kind: str, ext: str = "npy") -> set[int]:
-        """Give the numbers of the parts of one kind, by one look at their folder."""
+        """Return the numbers of the parts of one kind, by one look at their folder."""
         folder = self._known(f"{kind}/whole.{ext}").parent
         for one in (self.path, folder):
             if one.is_symlink():
@@ -147,7 +147,7 @@ class StageFolder:
         write_json(self.path / _DONE, asdict(receipt))
 
     def is_done(self, fingerprint: str | None = None) -> bool:
-        """Tell whether the stage is done: receipt of this fingerprint, every part at its size.
+        """Return whether the stage is done: receipt of this fingerprint, every part at its size.
 
         Without a fingerprint, any will do.
         """
@@ -235,7 +235,7 @@ class StageFolder:
         parts = {}
         for name, (size, crc) in fields["parts"].items():
             if not _NAME.fullmatch(name):
-                raise ValueError(f"{name} is no part of a stage")
+                raise ValueError(f"{name} is not part of a stage")
             parts[name] = (index(size), index(crc))
         receipt = Receipt(**{**fields, "parts": parts})
         for name, kind in _FIELDS.items():
@@ -305,7 +305,7 @@ class StageFolder:
                     yield path
 
     def _sizes(self) -> dict[str, int | None]:
-        """Give the length of every part by its name; thousands take some milliseconds."""
+        """Return the length of every part by its name; thousands take some milliseconds."""
         if isinstance(self.path, UrlPath):
             return {self._relative(path): _size(path) for path in self._parts()}
         found: dict[str, int | None] = {}
@@ -318,11 +318,11 @@ class StageFolder:
         return found
 
     def _relative(self, path: Path) -> str:
-        """Give a part's name within the stage's folder."""
+        """Return a part's name within the stage's folder."""
         return path.relative_to(self.path).as_posix()
 
     def _known(self, name: str) -> Path:
-        """Give the path of `name`, refusing names that `begin` would not know again."""
+        """Return the path of `name`, refusing names that `begin` would not know again."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name} is not a name for a part: word/part-00000.npy|parquet|json")
         return self.path / name
@@ -361,7 +361,7 @@ def _size(path: Path) -> int | None:
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Tell whether two names are those of one file."""
+    """Return whether two names are those of one file."""
     if isinstance(path, UrlPath) or isinstance(other, UrlPath):
         return False
     try:
@@ -371,7 +371,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _size_and_crc(path: Path) -> tuple[int, int]:
-    """Give the length and the CRC-32 of a file."""
+    """Return the length and the CRC-32 of a file."""
     if isinstance(path, UrlPath):
         data = path.read_bytes()
         return len(data), zlib.crc32(data)
@@ -383,5 +383,5 @@ def _size_and_crc(path: Path) -> tuple[int, int]:
 
 
 def _matches(path: Path, expected: tuple[int, int]) -> bool:
-    """Tell whether a part is there, byte for byte as the receipt says."""
+    """Return whether a part is there, byte for byte as the receipt says."""
     return _size(path) == expected[0] and _size_and_crc(path) == expected

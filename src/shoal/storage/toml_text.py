@@ -10,7 +10,7 @@ from typing import Any
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
-    """Give `table` as TOML: text, numbers, booleans, lists of them, and tables within.
+    """Return `table` as TOML: text, numbers, booleans, lists of them, and tables within.
 
     None has no place in TOML: such keys are left out.
 
@@ -33,7 +33,7 @@ def toml_text(table: Mapping[str, Any]) -> str:
 
 
 def _lines(table: Mapping[str, Any], above: Sequence[str]) -> list[str]:
-    """Give the lines of one table: its values first, then the tables in it."""
+    """Return the lines of one table: its values first, then the tables in it."""
     lines, inner = [], []
     for key, value in table.items():
         name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
@@ -46,7 +46,7 @@ def _lines(table: Mapping[str, Any], above: Sequence[str]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    """Give one value as TOML."""
+    """Return one value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

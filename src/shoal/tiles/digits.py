@@ -18,7 +18,7 @@ _REACH = 3  # original pixels beyond the digit that the curve reaches for, all o
 
 
 def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Give the 1,797 images, (n, 8, 8) from 0 to 255, and the digit that each shows."""
+    """Return the 1,797 images, (n, 8, 8) from 0 to 255, and the digit that each shows."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -27,7 +27,7 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 @cache
 def large_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Give the digits drawn smoothly four times as large, (n, 48, 48), and what each shows.
+    """Return the digits drawn smoothly four times as large, (n, 48, 48), and what each shows.
 
     By Catmull and Rom's curve along both sides, in whole numbers: the same on every machine.
     """
@@ -42,7 +42,7 @@ def large_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _weights(width: int) -> NDArray[np.int64]:
-    """Give what each original pixel counts in each large one, in 1/1024: (48, width)."""
+    """Return what each original pixel counts in each large one, in 1/1024: (48, width)."""
     weights = np.zeros((SIDE, width), np.int64)
     for place in range(SIDE):
         # The middle of a large pixel lies a whole number of eighths from an original one's.

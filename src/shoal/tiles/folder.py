@@ -29,7 +29,7 @@ TRUTH = "truth.parquet"
 MOST_ROWS = 10**10
 
 _TILE_BYTES = 768
-_RECEIPTS = ".receipts"  # hidden: they are no part of the data
+_RECEIPTS = ".receipts"  # hidden: they are not part of the data
 _PIECE_ROWS = 1 << 13
 _TRUTH_BYTES = 2  # a row, at most, on disk
 
@@ -191,16 +191,16 @@ class _MakeShard:
         write_json(receipt, {"bytes": self.size(item), "crc32": sums[0]})
 
     def path(self, number: int) -> Path:
-        """Give the place of a file."""
+        """Return the place of a file."""
         return self.out / f"{self.tiles.noun}-{number:05d}.bin"
 
     def size(self, number: int) -> int:
-        """Give the bytes of a file."""
+        """Return the bytes of a file."""
         start, stop = self._bounds(number)
         return (stop - start) * _row_bytes(self.tiles)
 
     def is_made(self, number: int) -> bool:
-        """Tell whether a file is there, as its receipt says."""
+        """Return whether a file is there, as its receipt says."""
         try:
             size = self.path(number).stat().st_size
             return bool(size == self.size(number) == read_json(self._receipt(number))["bytes"])
@@ -208,11 +208,11 @@ class _MakeShard:
             return False
 
     def _receipt(self, number: int) -> Path:
-        """Give the place of a receipt."""
+        """Return the place of a receipt."""
         return self.out / _RECEIPTS / f"{self.path(number).stem}.json"
 
     def _bounds(self, number: int) -> tuple[int, int]:
-        """Give the first row of a file, and the one after its last."""
+        """Return the first row of a file, and the one after its last."""
         rows = shard_rows(self.tiles)
         return number * rows, min(self.n, (number + 1) * rows)
 

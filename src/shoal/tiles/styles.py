@@ -87,7 +87,7 @@ def rare_sources(sources: int) -> int:
 
 
 def shares(sources: int) -> list[Fraction]:
-    """Give each source's share of the rows: by Zipf's law, 1/1, 1/2, 1/3 …, then the rare ones.
+    """Return each source's share of the rows: by Zipf's law, 1/1, 1/2, 1/3 …, then the rare ones.
 
     >>> [float(share) for share in shares(3)] == [6 / 11, 3 / 11, 2 / 11]
     True
@@ -99,7 +99,7 @@ def shares(sources: int) -> list[Fraction]:
 
 
 def share_bounds(sources: int) -> NDArray[np.uint64]:
-    """Give where each source's share of the numbers below 2³² ends, (sources,) uint64."""
+    """Return where each source's share of the numbers below 2³² ends, (sources,) uint64."""
     ends, so_far = [], Fraction(0)
     for share in shares(sources):
         so_far += share
@@ -108,7 +108,7 @@ def share_bounds(sources: int) -> NDArray[np.uint64]:
 
 
 def style_table(sources: int, seed: int) -> NDArray[np.float32]:
-    """Give the style of every source, (sources, fields of `Style`) float32.
+    """Return the style of every source, (sources, fields of `Style`) float32.
 
     Each has a palette of its own, the one of eight draws that is least like those before it.
     """
@@ -141,12 +141,12 @@ def _colour(draws: Draws, most_saturated: float, darkest: float) -> Colour:
 
 
 def _luminance(colour: Colour) -> float:
-    """Give how light a colour is."""
+    """Return how light a colour is."""
     return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 
 
 def _distance(one: Palette, other: Palette) -> float:
-    """Give the squared distance of two palettes; paper counts more, as there is more of it."""
+    """Return the squared distance of two palettes; paper counts more, as there is more of it."""
     paper, ink = (
         sum((a - b) * (a - b) for a, b in zip(*pair, strict=True))
         for pair in zip(one, other, strict=True)

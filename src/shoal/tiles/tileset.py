@@ -87,12 +87,12 @@ class TileSet:
         return tiles.reshape(-1, *SHAPE)
 
     def truth(self, start: int, stop: int) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-        """Give source and digit of the rows from `start` up to `stop`."""
+        """Return source and digit of the rows from `start` up to `stop`."""
         sources, chosen = self._drawn(start, stop)
         return sources, large_digits()[1][chosen]
 
     def _drawn(self, start: int, stop: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """Give source, and number of the handwritten digit, of some rows."""
+        """Return source, and number of the handwritten digit, of some rows."""
         sources, chosen = np.empty((2, stop - start), np.uint16)
         bounds, digits = _bounds(self.sources), len(large_digits()[0])
         kernel.draw_truth(self._base, start, bounds, digits, sources, chosen)
@@ -118,7 +118,7 @@ def _bounds(sources: int) -> NDArray[np.uint64]:
 
 @cache
 def _control_weights() -> NDArray[np.float32]:
-    """Give what each control point of the bending field counts at each pixel: (controls, 16).
+    """Return what each control point of the bending field counts at each pixel: (controls, 16).
 
     By the uniform cubic B-spline: https://en.wikipedia.org/wiki/B-spline#Cubic_B-Splines
     """
