@@ -74,7 +74,7 @@ def test_the_plan_grows_with_the_data_and_not_with_the_workers():
         for n in (10_000, 4_000_000)
     )
     assert many.disk > 20 * few.disk
-    assert (few.passes, many.passes) == (2, 2)
+    assert (few.passes, many.passes) == (2, 1)  # the projection of many is that of a sample
     assert few.shards.size == 1365
     one = make_plan(open_source(IMAGES), fit_settings(workers=1))
     two = make_plan(open_source(IMAGES), fit_settings(workers=2))

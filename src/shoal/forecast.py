@@ -118,10 +118,11 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     kept = plan.added is None and features.is_kept(plan.source, plan.encoder)
     encoding = 1 / rates.read + 1 / rates.encode
     numbers, fits = keeps_numbers(plan.source), plan.encoder.needs.passes
-    read = 0 if numbers else 1 / rates.read
+    encode = (0 if numbers else 1 / rates.read) + 1 / rates.encode
+    looked = features.LOOKED_AT if features.looks_at_some(plan.source, plan.encoder) else n
     passes = {
         "index": n * is_read(plan.source) / rates.read,
-        "features": n * ((1 + fits) * (read + 1 / rates.encode) + d * d / rates.product),
+        "features": n * fits * encode + looked * (encode + d * d / rates.product),
         "project": n * ((0 if kept else encoding) + 2 / rates.project + _SMALL),
         "summarise": n * _SMALL if m == n else _summarising(n, m, rates),
         "tree": _tree(m, rates),

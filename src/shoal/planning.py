@@ -228,8 +228,10 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     m, needs = _within(settings, source, rows, encoder, usual)
     needs = _on_engine(needs, settings)
     needs, members = _with_members(needs, source, settings.memory)
-    kept, encoded = keeps_numbers(source), features.is_kept(source, encoder)
-    passes = 1 if kept else is_read(source) + 1 + (not encoded) + encoder.needs.passes
+    passes = 1
+    if not keeps_numbers(source):
+        again = not (features.is_kept(source, encoder) or features.looks_at_some(source, encoder))
+        passes += is_read(source) + again + encoder.needs.passes
     return Plan(
         encoder,
         said,
@@ -238,7 +240,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         m,
         _workers(needs, settings),
         needs,
-        int(passes),
+        passes,
         "" if m == usual else _remark(m, usual, settings.memory),
         kept=kept_bytes(source, settings.memory),
         members=members,

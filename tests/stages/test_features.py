@@ -1,7 +1,11 @@
+import pickle
+
 import numpy as np
+import pytest
 
 from shoal.features import Moments, choose_encoder, fit_projection
-from shoal.sources import open_source
+from shoal.sources import draw_sample, open_source
+from shoal.stages import features
 from shoal.stages.base import quarantined
 from shoal.stages.features import encode_good
 from shoal.storage import read_npy
@@ -58,3 +62,61 @@ def test_quarantined_rows_do_not_touch_the_projection(fitted, blobs):
         one, other = (read_npy(run.stage("features").whole(name)) for run in (clean, holed))
         assert np.array_equal(one, other)
     assert quarantined(holed).num_rows == 1
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Let 40 rows stand for very many; give those that the projection of a source is fitted to."""
+    monkeypatch.setattr(features, "LOOKED_AT", 40)
+    return lambda rows: draw_sample(open_source(rows), 40, features._SEED).read(0, 40).data
+
+
+def projection_of(run):
+    return [read_npy(run.stage("features").whole(name)) for name in ("mean", "matrix")]
+
+
+def test_the_projection_of_very_many_rows_is_that_of_a_sample(fitted, few):
+    encoder, _ = choose_encoder("auto", open_source(IMAGES))
+    expected = fit_projection(Moments.of(encoder.encode(few(IMAGES))), whiten=encoder.whiten)
+    run = fitted(IMAGES)
+    mean, matrix = projection_of(run)
+    assert np.allclose(mean, expected.mean)
+    assert np.allclose(matrix, expected.matrix)
+    assert read_npy(run.stage("project").part("ok", 0)).all()
+    again = fitted(IMAGES, "again", seed=7)  # the sample is not drawn by the seed of the fit
+    assert np.array_equal(projection_of(again)[1], matrix)
+
+
+def test_the_sample_does_not_travel_with_the_task(few):
+    rows = open_source(IMAGES)
+    task = features._MomentsOfSome(rows, None, [(0,)], None, None)
+    assert task.sample.n_rows == 40
+    assert len(pickle.dumps(task)) < len(pickle.dumps(rows)) + 500
+
+
+def test_a_bad_row_outside_of_the_sample_is_quarantined(fitted, few, blobs):
+    rows = blobs.copy()
+    drawn = {row.tobytes() for row in few(blobs)}
+    missed = next(at for at, row in enumerate(blobs) if row.tobytes() not in drawn)
+    rows[missed] = np.nan
+    clean, holed = fitted(blobs), fitted(rows, "holed")
+    assert np.array_equal(projection_of(clean)[1], projection_of(holed)[1])
+    assert quarantined(holed)["row"].to_pylist() == [missed]
+    assert not read_npy(holed.stage("project").part("ok", missed // 200))[missed % 200]
+
+
+def test_a_sample_of_equal_rows_gives_way_to_all_rows(fitted, few, monkeypatch):
+    numbers = np.arange(200, dtype=np.float32)[:, None]
+    drawn = np.isin(numbers, few(numbers)).ravel()
+    rows = np.where(drawn[:, None], 0, np.random.default_rng(0).normal(size=(200, 3)))
+    sampled = projection_of(fitted(rows.astype(np.float32)))
+    monkeypatch.undo()
+    exact = projection_of(fitted(rows.astype(np.float32), "exact"))
+    assert all(map(np.array_equal, sampled, exact))
+
+
+def test_features_that_are_kept_all_have_a_part_in_the_projection(fitted, few):
+    rows = IMAGES.astype(np.float32)
+    encoder, _ = choose_encoder("auto", open_source(rows))
+    expected = fit_projection(Moments.of(encoder.encode(IMAGES[..., None])), whiten=encoder.whiten)
+    assert np.allclose(projection_of(fitted(rows))[1], expected.matrix)

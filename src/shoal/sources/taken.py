@@ -135,11 +135,11 @@ def taken_of(source: Source) -> Taken | None:
     return None
 
 
-def draw_sample(source: Source, count: int, seed: int) -> Source:
+def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Source:
     """Draw rows at random from all over a source, each with the same chance.
 
-    Rows are drawn in blocks of those that lie in one page of 4 KiB, where they are read from
-    their place in a file: single ones would cost as much. At least 4,096 blocks are drawn, so
+    Rows are drawn in blocks of those that lie in one page, where they are read from their place
+    in a file: single ones would cost as much. At least 4,096 blocks are drawn, so
     that it does no harm when neighbouring rows are alike. Images in files of their own, in
     archives and in records are drawn one by one; so are rows of formats that must be read from
     one end to the other (CSV, Parquet, chunks of HDF5).
@@ -152,11 +152,13 @@ def draw_sample(source: Source, count: int, seed: int) -> Source:
         How many to draw; a block more or less.
     seed : int
         The same seed draws the same rows.
+    page : int
+        Bytes that are read as fast as fewer: by default 4 KiB, as in the system's cache.
     """
     n = source.n_rows
     if count >= n:
         return source
-    length = _block(source, count)
+    length = _block(source, count, page)
     blocks = -(-n // length)
     generator = np.random.default_rng([seed, n, length])
     drawn = np.sort(generator.choice(blocks, max(1, round(count / length)), replace=False))
@@ -164,12 +166,12 @@ def draw_sample(source: Source, count: int, seed: int) -> Source:
     return take(source, Taken(rows[rows < n], n, True), f", a sample of {n:,}")
 
 
-def _block(source: Source, count: int) -> int:
+def _block(source: Source, count: int, page: int) -> int:
     """Count the rows that are drawn together: few enough that thousands of blocks are drawn."""
     source = rows_of(source)
     if not isinstance(source, ArraySource) or not _by_range(source.store):
         return 1
-    return max(1, min(_PAGE // _row_bytes(source.store), count // _BLOCKS))
+    return max(1, min(page // _row_bytes(source.store), count // _BLOCKS))
 
 
 def _row_bytes(store: Store) -> int:

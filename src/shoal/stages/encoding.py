@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from shoal.stages.base import write_quarantine
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_table
 
-_BLOCK = 4096
+_BLOCK = 1024  # rows at a time, which stay in a core's cache
 
 
 def encode_good(
@@ -24,6 +26,31 @@ def encode_good(
     if not good.all():
         features = np.where(good[:, None], features, np.float32(0))
     return features, good
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Encodes shards, and knows which rows of them are good."""
+
+    rows: Rows
+    encoder: Encoder
+    folder: StageFolder
+
+    def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
+        """Encode one shard, and write which rows are good and what is wrong with the others."""
+        blocks, at = [], 0
+        bad: dict[int, str] = {}
+        for batch in self.rows.read(number):
+            blocks.append(encode_good(self.encoder, batch.data, batch.bad))
+            bad |= {at + i: reason for i, reason in batch.bad.items()}
+            at += len(batch.data)
+        features, good = blocks[0]
+        if len(blocks) > 1:
+            features, good = map(np.concatenate, zip(*blocks, strict=True))
+        for i in np.flatnonzero(~good).tolist():
+            bad.setdefault(i, "its features overflow")
+        note_late(self.rows, self.folder, number, bad)
+        return features, good
 
 
 def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:

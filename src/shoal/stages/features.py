@@ -3,63 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.features import Encoder, Learned, Moments, Reduced, fit_projection, unreduced
-from shoal.sources import Source
+from shoal.core.held import Held
+from shoal.errors import InputError
+from shoal.features import (
+    Encoder,
+    Learned,
+    Moments,
+    Projection,
+    Reduced,
+    fit_projection,
+    unreduced,
+)
+from shoal.sources import Source, draw_sample
 from shoal.stages.base import (
     KEPT_BYTES,
     Context,
+    Shards,
     Stage,
     is_plain,
     quarantined,
     refuse_too_few,
 )
-from shoal.stages.encoding import encode_good, note_late
+from shoal.stages.encoding import Encoding, encode_good
 from shoal.stages.learning import learn
 from shoal.stages.reducing import fit_steps
-from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
+LOOKED_AT = 1 << 20
+"""Rows that the projection of a large collection is fitted to.
+
+Of twice as many each is encoded twice otherwise. The moments of a million rows are those of all to
+a thousandth: see the design.
+"""
+
+_SEED = 13_176  # of their draw alone, which is the same for every seed of a fit
+_RUN_BYTES = 1 << 16  # of rows that follow each other: few reads, and thousands of places
 _QUICK = ("pixels", "gradients", "colours")
 _ROOM = 1 << 29
 _ROOM_WHEN_KEPT = 1 << 26  # the moments of rows at hand take no time: few parts will do
 
 
 @dataclass(frozen=True)
-class _Encoding:
-    """Encodes shards, and knows which rows of them are good."""
-
-    rows: Rows
-    encoder: Encoder
-    folder: StageFolder
-
-    def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
-        """Encode one shard, and write which rows are good and what is wrong with the others."""
-        blocks, at = [], 0
-        bad: dict[int, str] = {}
-        for batch in self.rows.read(number):
-            blocks.append(encode_good(self.encoder, batch.data, batch.bad))
-            bad |= {at + i: reason for i, reason in batch.bad.items()}
-            at += len(batch.data)
-        features, good = blocks[0]
-        if len(blocks) > 1:
-            features, good = map(np.concatenate, zip(*blocks, strict=True))
-        for i in np.flatnonzero(~good).tolist():
-            bad.setdefault(i, "its features overflow")
-        note_late(self.rows, self.folder, number, bad)
-        return features, good
-
-
-@dataclass(frozen=True)
 class _EncodeShard:
     """Encodes one shard and keeps its features."""
 
-    encoding: _Encoding
+    encoding: Encoding
 
     def setup(self) -> None:
         """Load the encoder."""
@@ -80,7 +75,7 @@ class _EncodeShard:
 class _MomentsOfGroup:
     """Writes the moments of the good rows of a group of shards."""
 
-    encoding: _Encoding
+    encoding: Encoding
     groups: list[tuple[int, ...]]
     kept: bool
 
@@ -116,6 +111,41 @@ class _MomentsOfGroup:
                 yield features, good
 
 
+@dataclass(frozen=True)
+class _MomentsOfSome:
+    """Writes the moments of the good rows of a group of ranges of a sample."""
+
+    source: Source
+    shards: Shards
+    groups: list[tuple[int, ...]]
+    encoder: Encoder
+    folder: StageFolder
+    held: Held[Source] = field(default_factory=Held, compare=False, repr=False)
+
+    def setup(self) -> None:
+        """Load the encoder, and draw the sample, whose numbers are too many to travel."""
+        self.encoder.setup()
+        _ = self.sample
+
+    @property
+    def sample(self) -> Source:
+        """The rows that are looked at."""
+        return self.held.get(lambda: _sample(self.source))
+
+    def __call__(self, item: int) -> None:
+        moments = Moments.zero(self.encoder.n_features)
+        for number in self.groups[item]:
+            batch = self.sample.read(*self.shards.bounds(number))
+            features, good = encode_good(self.encoder, batch.data, batch.bad)
+            moments = moments.merge(Moments.of(features[good]))
+        write_npy(self.folder.part("moments", item), _packed(moments))
+
+
+def looks_at_some(source: Source, encoder: Encoder) -> bool:
+    """Tell whether the projection is fitted to a sample: of very many rows that are not kept."""
+    return source.n_rows >= 2 * LOOKED_AT and not is_kept(source, encoder)
+
+
 def is_kept(source: Source, encoder: Encoder) -> bool:
     """Tell whether features are kept: where making them again is dearer, and they take little room.
 
@@ -144,6 +174,7 @@ def _facts(context: Context) -> dict[str, Any]:
     encoder = context.encoder
     return {
         "version": 2,
+        **({"looked_at": LOOKED_AT} if looks_at_some(context.source, encoder) else {}),
         "encoder": encoder.settings(),
         "whiten": encoder.whiten,
         "components": encoder.needs.components,
@@ -166,8 +197,7 @@ def _work(context: Context) -> dict[str, Any]:
         fit_steps(context, folder, encoder)
     d = encoder.n_features
     if not folder.whole("encoder", "json").exists():
-        moments = _moments(context, folder)
-        projection = fit_projection(moments, encoder.needs.components, encoder.whiten)
+        projection = _projection(context, folder)
         for name, array in projection.to_arrays().items():
             write_npy(folder.whole(name), array)
         write_json(folder.whole("encoder", "json"), encoder.settings())
@@ -178,10 +208,36 @@ def _work(context: Context) -> dict[str, Any]:
     return {"features": d, "components": len(values), "quarantined": late}
 
 
+def _projection(context: Context, folder: StageFolder) -> Projection:
+    """Fit the projection: to a sample of very many rows, to all where that tells nothing."""
+    encoder = context.encoder
+    shape = encoder.needs.components, encoder.whiten
+    if looks_at_some(context.source, encoder):
+        with suppress(InputError):  # no two rows of the sample are good and different
+            return fit_projection(_moments_of_some(context, folder), *shape)
+        for path in folder.parts("moments"):
+            delete(path)
+    return fit_projection(_moments(context, folder), *shape)
+
+
+def _sample(source: Source) -> Source:
+    """Draw the rows of a large collection that are looked at."""
+    return draw_sample(source, LOOKED_AT, _SEED, _RUN_BYTES)
+
+
+def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
+    """Encode rows from all over the source, drawn by runs; give the moments of the good ones."""
+    shards, d = Shards.of(_sample(context.source)), context.encoder.n_features
+    groups = shards.groups(8 * (2 + d + d * d), _ROOM)
+    task = _MomentsOfSome(context.source, shards, groups, context.encoder, folder)
+    context.each_group(task, groups, lambda: folder.numbers("moments"), counted=False)
+    return _merged(folder, d)
+
+
 def _moments(context: Context, folder: StageFolder) -> Moments:
     """Encode every shard; give the moments of the good rows of all."""
     d = context.encoder.n_features
-    encoding = _Encoding(context.rows, context.encoder, folder)
+    encoding = Encoding(context.rows, context.encoder, folder)
     kept = is_kept(context.source, context.encoder)
     groups = context.shards.groups(8 * (2 + d + d * d), _ROOM_WHEN_KEPT if kept else _ROOM)
     task = _MomentsOfGroup(encoding, groups, kept)
@@ -189,6 +245,11 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
         context.each_shard(_EncodeShard(encoding), lambda: folder.numbers("ok"))
     context.each_group(task, groups, lambda: folder.numbers("moments"), counted=not kept)
     refuse_too_few(context.shards.n_rows, quarantined(context.run).to_pylist())
+    return _merged(folder, d)
+
+
+def _merged(folder: StageFolder, d: int) -> Moments:
+    """Merge the moments in the order of the groups."""
     moments = Moments.zero(d)
     for path in folder.parts("moments"):
         moments = moments.merge(_unpacked(read_npy(path), d))

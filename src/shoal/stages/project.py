@@ -13,7 +13,7 @@ from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
 from shoal.sources import Batch
 from shoal.stages.base import EVERY_ROW, Context, Stage, write_vectors
-from shoal.stages.encoding import encode_good, note_late, residual
+from shoal.stages.encoding import Encoding, encode_good, note_late, residual
 from shoal.stages.grown import Grown
 from shoal.stages.heldout import held_out_rows
 from shoal.stages.rows import Rows
@@ -40,8 +40,11 @@ class _ProjectShard:
             self.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
-        good = read_npy(self.features.part("ok", item))
-        features = self._features(item, good)
+        if self.features.has("ok", item):
+            good = read_npy(self.features.part("ok", item))
+            features = self._features(item, good)
+        else:  # the projection is that of a sample
+            features, good = Encoding(self.rows, self.encoder, self.folder).shard(item)
         vectors = self.projection.apply(features)
         vectors[~good] = 0
         tried = held_out_rows(self.rows.shards, item)
