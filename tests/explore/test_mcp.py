@@ -1,27 +1,38 @@
 import asyncio
 import base64
+import importlib
 import io
 import json
+import sys
 
 import pytest
 from mcp import Client
 from PIL import Image
 
+from shoal.errors import MissingExtraError
 from shoal.explore.mcp import make_mcp
 
 
 @pytest.fixture
-def call(digits):
-    """Call a tool of the digits as an assistant does."""
+def call_of():
+    """Call a tool of an explorer as an assistant does."""
 
-    def called(tool, **arguments):
-        async def session():
-            async with Client(make_mcp(digits, "ada, by an assistant")) as client:
-                return await client.call_tool(tool, arguments)
+    def of(explorer):
+        def called(tool, **arguments):
+            async def session():
+                async with Client(make_mcp(explorer, "ada, by an assistant")) as client:
+                    return await client.call_tool(tool, arguments)
 
-        return asyncio.run(session())
+            return asyncio.run(session())
 
-    return called
+        return called
+
+    return of
+
+
+@pytest.fixture
+def call(digits, call_of):
+    return call_of(digits)
 
 
 def said(result):
@@ -56,6 +67,20 @@ def test_a_sheet_shows_the_rows_that_it_lists(call, digits):
     with Image.open(io.BytesIO(base64.b64decode(picture.data))) as sheet:
         assert sheet.size[0] == sheet.size[1] > 3 * 96
     assert call("image", row=5).content[0].mime_type == "image/png"
+
+
+def test_rows_that_are_no_images_have_values(vectors, call_of):
+    found = said(call_of(vectors)("values", rows=[3, 5]))
+    assert found["columns"] is None
+    assert len(found["rows"]["3"]) == len(found["mean"]) == 5
+    assert "no images" in call_of(vectors)("sheet").content[0].text
+
+
+def test_without_its_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp.server", None)
+    monkeypatch.delitem(sys.modules, "shoal.explore.mcp")
+    with pytest.raises(MissingExtraError, match=r"shoal\[mcp\]"):
+        importlib.import_module("shoal.explore.mcp")
 
 
 def test_the_review_asks_what_is_unsure(call):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from shoal.errors import InputError, ShoalError
+from shoal.errors import InputError, MissingExtraError, ShoalError
 from shoal.explore import editing, exporting, judging, looking
 from shoal.explore.asked import Asked, GoneError
 from shoal.explore.explorer import Explorer
@@ -19,9 +19,7 @@ try:
     from mcp.server.mcpserver import Image
     from mcp.server.mcpserver.exceptions import ToolError
 except ImportError as error:
-    raise InputError(
-        "shoal mcp needs the package mcp: install it with pip install 'shoal[mcp]'"
-    ) from error
+    raise MissingExtraError("shoal mcp needs the extra mcp: pip install 'shoal[mcp]'") from error
 
 Order = Literal["typical", "boundary", "outliers", "random", "duplicates", "tree"]
 # fmt: off
@@ -112,6 +110,12 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
         answer = get(looking.image, row=row)
         return Image(data=answer.body, format=answer.media_type.removeprefix("image/"))
 
+    def values(rows: list[int]) -> dict[str, Any]:
+        """Tell the cells of up to 100 rows of a table or of vectors, and the mean of all rows."""
+        found = get(looking.values, rows=",".join(map(str, rows)))
+        shown = {row: facts["shown"] for row, facts in found["rows"].items()}
+        return {"columns": get(looking.run_facts)["columns"], "rows": shown, "mean": found["mean"]}
+
     def review(count: int = 10) -> list[dict[str, Any]]:
         """Ask what is most worth deciding: merges, splits, unsure rows, each with its chance."""
         return get(judging.review)["questions"][: max(count, 1)]
@@ -136,7 +140,8 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
 
     # fmt: off
     return (
-        run, clusters, names, sheet, list_rows, row, image, review, compare, preview, history,
+        run, clusters, names, sheet, list_rows, row, image, values, review, compare, preview,
+        history,
     )
     # fmt: on
 

@@ -78,12 +78,14 @@ export function Tree() {
     if (to !== undefined) { event.preventDefault(); items[Math.max(0, Math.min(items.length - 1, to))].focus(); }
     else if (event.key === "Enter") { event.preventDefault(); select(nodes[at].ids); }
   };
+  const chosen = new Set(selected);
   const faced = data.order.filter((id) => state.byId.get(id)?.medoid != null);
+  const faceOf = new Map(faced.map((id, at) => [id, at]));
   const style = state.run.thumb ? inStrips(faced.map((id) => state.byId.get(id)?.medoid ?? 0), FACE) : null;
   const lines = nodes.filter((n) => n.id === undefined).map((n) => `M${n.left.x} ${n.left.y}H${n.x}V${n.right.y}H${n.right.x}`);
   const tall = TOP + TALL * data.order.length + 8;
   const item = (/** @type {Branch} */ node, /** @type {number} */ at) => {
-    const on = node.ids.every((id) => selected.includes(id));
+    const on = node.ids.every((id) => chosen.has(id));
     const choose = (/** @type {MouseEvent} */ e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...node.ids])] : node.ids);
     const shared = { role: "treeitem", "aria-level": node.depth + 1, "aria-selected": on, tabindex: at ? -1 : 0, onKeyDown: (/** @type {KeyboardEvent} */ e) => key(e, at), onClick: choose };
     if (node.id === undefined) {
@@ -93,7 +95,7 @@ export function Tree() {
     }
     const c = state.byId.get(node.id);
     return html`<div key=${`c${node.id}`} ...${shared} ...${dropTarget(node.id)} class=${`leaf ${on ? "on" : ""}`} style=${{ left: `${WIDE}px`, top: `${node.y - TALL / 2 + 1}px`, height: `${TALL - 2}px`, "--c": colour(node.id) }}>
-      ${style && c?.medoid != null ? html`<span class="thumb" style=${{ ...style(faced.indexOf(node.id)), width: `${FACE}px`, height: `${FACE}px` }} aria-hidden="true" />` : html`<span class="dot" aria-hidden="true" />`}
+      ${style && c?.medoid != null ? html`<span class="thumb" style=${{ ...style(faceOf.get(node.id)), width: `${FACE}px`, height: `${FACE}px` }} aria-hidden="true" />` : html`<span class="dot" aria-hidden="true" />`}
       <span class="name" title=${label(node.id)}>${label(node.id)}</span><span class="facts">${count(c?.rows ?? 0)}</span></div>`;
   };
   return html`<div class="scroll tree" ref=${list}><div class="spacer" style=${{ height: `${tall}px` }}>
