@@ -63,6 +63,12 @@ def similar(page: Page) -> None:
     page.wait_for_selector("aside .tiles .thumb")
 
 
+def export(page: Page) -> None:
+    """Choose to export for another program."""
+    page.keyboard.press("e")
+    page.get_by_role("radio", name="Images for another program").check()
+
+
 # Name: run, address, theme, size of the window, what is done.
 STATES = {
     "01-digits": ("digits", "", "light", DESK, nothing),
@@ -76,7 +82,7 @@ STATES = {
     "09-split": ("digits", "c=0", "light", DESK, press("k", wait=".parts .thumb")),
     "10-merge-dark": ("digits", "c=0.2", "dark", DESK, press("g", wait="dialog")),
     "11-map-selected-dark": ("digits", "c=0.4", "dark", DESK, click("Selection")),
-    "12-export": ("digits", "c=1", "light", DESK, press("e", wait="dialog")),
+    "12-export": ("digits", "c=1", "light", DESK, export),
     "13-photos": ("photos", "", "light", DESK, nothing),
     "14-photos-map-dark": ("photos", "m=2_0.5_0.5", "dark", DESK, nothing),
     "15-photos-filter": ("photos", "", "light", DESK, press("i", wait="aside .facet, aside input")),

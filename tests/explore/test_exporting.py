@@ -1,4 +1,5 @@
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -41,6 +42,26 @@ def test_a_table_for_spreadsheets_has_no_formulas(vectors, ask):
     for form, name in (("csv", "=1+1"), ("spreadsheet", "'=1+1")):
         table = pyarrow.csv.read_csv(kept(client.get(f"/api/export?as={form}"), ".csv"))
         assert set(table["cluster_name"].to_pylist()) == {"", name}
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("coco", "annotations.json"), ("huggingface", "metadata.jsonl")]
+)
+def test_images_come_with_the_file_that_another_program_reads(digits, ask, form, name):
+    client = ask(digits)
+    digits.curation.rename(0, "zero")
+    chosen = client.post("/api/sets", json={"rows": list(range(40))}).json()["set"]
+    file = zipfile.ZipFile(kept(client.get(f"/api/export?as={form}&set={chosen}"), ".zip"))
+    images = {image for image in file.namelist() if "/" in image}
+    assert len(images) == 40
+    text = file.read(name).decode()
+    if form == "coco":
+        found = json.loads(text)
+        assert {image["file_name"] for image in found["images"]} == images
+        assert found["categories"][0] == {"id": 0, "name": "zero", "supercategory": "cluster"}
+        assert found["annotations"][0]["bbox"] == [0, 0, 8, 8]
+    else:
+        assert {json.loads(line)["file_name"] for line in text.splitlines()} == images
 
 
 def test_images_come_in_a_folder_for_each_cluster(digits, ask):

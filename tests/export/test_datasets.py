@@ -37,16 +37,21 @@ def test_coco_has_a_category_a_cluster_and_a_box_as_large_as_the_image(named_run
 
 
 def test_an_image_that_pillow_cannot_open_has_its_size_all_the_same(
-    image_run, tmp_path, monkeypatch
+    folder_run, tmp_path, monkeypatch
 ):
-    def fail(path):
-        raise Image.DecompressionBombError("too large")
+    rows, opened = [], Image.open
 
-    laid_out(image_run, tmp_path / "out", "huggingface")
+    def fail(path):
+        if not rows:  # the header; what is decoded then is
+            rows.append(path)
+            raise Image.DecompressionBombError("too large")
+        return opened(path)
+
     monkeypatch.setattr(Image, "open", fail)
-    laid_out(image_run, tmp_path / "more", "coco")
-    found = json.loads((tmp_path / "more" / "annotations.json").read_text())
-    assert {(image["width"], image["height"]) for image in found["images"]} == {(12, 12)}
+    laid_out(folder_run, tmp_path / "out", "coco")
+    found = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    assert len(rows) == 1
+    assert {(image["width"], image["height"]) for image in found["images"]} == {(10, 10)}
 
 
 def test_hugging_face_metadata_has_a_line_an_image(named_run, tmp_path):

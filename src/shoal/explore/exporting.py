@@ -19,11 +19,12 @@ from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ORDERS, Ordered
 from shoal.explore.pictures import encoded
 from shoal.export.base import cluster_folder
-from shoal.export.plan import safe_name
+from shoal.export.datasets import DATASETS
+from shoal.export.plan import Action, safe_name
 from shoal.export.tables import write_labels
 from shoal.sources import Encoded
 
-FORMS = ("csv", "spreadsheet", "parquet", "folders", "sheet")
+FORMS = ("csv", "spreadsheet", "parquet", "folders", *DATASETS, "sheet")
 LEFT_OUT = "left-out.txt"
 MOST_FILES = 20_000
 MOST_ON_SHEET = 400
@@ -46,8 +47,8 @@ def export(explorer: Explorer, asked: Asked) -> Response:
         first = explorer.atlas.rows[rows.take(0, min(len(rows), MOST_ON_SHEET))]
         headers = _kept(f"{stem}-sheet.png")
         return Response(sheet(explorer, first.tolist()), media_type="image/png", headers=headers)
-    if form == "folders":
-        return _folders(explorer, rows, k, stem)
+    if form in ("folders", *DATASETS):
+        return _folders(explorer, rows, k, stem, form)
     tables = _tables(explorer, rows, k)
     if form == "parquet":
         kind = "application/vnd.apache.parquet"
@@ -82,41 +83,48 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
         )
 
 
-def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str) -> Response:
-    """Return images in a zip file, in a folder for each cluster."""
+def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: str) -> Response:
+    """Send images in a zip file, in a folder for each cluster, as a data set with its file."""
     if explorer.pictures is None:
         raise InputError(explorer.source_trouble or "the rows are no images")
     if len(rows) > MOST_FILES:
         raise InputError(
             f"{len(rows):,} images are too many for one zip file: choose up to {MOST_FILES:,}, "
-            "or use shoal export --as folders"
+            f"or use shoal export --as {form}"
         )
     cut, seats = explorer.cut(k), rows.take(0, len(rows))
+    called = explorer.names(cut)
     folders = [
         cluster_folder(cluster, safe_name(name) if name else "")
-        for cluster, name in zip(cut.ids.tolist(), explorer.names(cut), strict=True)
+        for cluster, name in zip(cut.ids.tolist(), called, strict=True)
     ]
-    numbers, labels = explorer.atlas.rows[seats], cut.labels(seats)
-    names = explorer.atlas.names(numbers)
-
-    changed = explorer.run.changed
+    shown, labels = explorer.rows_shown(seats, k), cut.labels(seats).tolist()
+    source, changed = explorer.pictures.source, explorer.run.changed
 
     def write(path: Path) -> None:
         taken: set[str] = set()
         left: list[str] = []
+        done: list[Action] = []
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-            for row, name, label in zip(numbers.tolist(), names, labels.tolist(), strict=True):
-                folder = folders[label]
+            for facts, label in zip(shown, labels, strict=True):
+                row, name = facts["row"], facts["name"]
                 try:
                     if changed[row]:
                         raise SourceError("it has another size or time than when it was fitted")
-                    called, data = _image(explorer, row, name)
+                    file_name, data = _image(explorer, row, name)
                 except SourceError as error:
-                    left.append(f"{folder}/{name or row}: {error}\n")
+                    left.append(f"{folders[label]}/{name or row}: {error}\n")
                     continue
-                file.writestr(_free(f"{folder}/{called}", row, taken), data)
+                target = _free(f"{folders[label]}/{file_name}", row, taken)
+                file.writestr(target, data)
+                sure, far = float(facts["confidence"]), bool(facts["outlier"])
+                done.append(Action(row, name, facts["cluster"], sure, far, None, target))
             if left:
                 file.writestr(LEFT_OUT, encodable("".join(left)))
+            if form in DATASETS:
+                names = {c: n for c, n in zip(cut.ids.tolist(), called, strict=True) if n}
+                for name, text in DATASETS[form](source, stem, done, names).items():
+                    file.writestr(name, encodable(text))
 
     return _file(f"{stem}.zip", "application/zip", write)
 

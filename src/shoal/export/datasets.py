@@ -1,13 +1,14 @@
 """Images by cluster as other programs take them in: the file that each of them reads beside them.
 
-Each function gets the images that were laid out and returns the text of every file, by name.
+Each function gets the rows, the name of the folder, the images laid out in it and the names of
+clusters, and returns the text of every file by its name.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -16,13 +17,13 @@ from PIL import Image
 
 from shoal.export.base import cluster_folder
 from shoal.export.plan import Action
-from shoal.sources import ImageSource, Source
+from shoal.sources import Encoded, ImageSource, Source
 
-Described = Callable[[Source, Path, Sequence[Action], Mapping[int, str]], dict[str, str]]
+Described = Callable[[Source, str, Sequence[Action], Mapping[int, str]], dict[str, str]]
 
 
 def coco(
-    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
     """Return COCO annotations: a category a cluster, a box as large as its image for each.
 
@@ -30,7 +31,7 @@ def coco(
     """
     pictures, boxes = [], []
     for image in images:
-        width, height = _size(source, folder, image)
+        width, height = _size(source, image.row)
         size = {"width": width, "height": height}
         pictures.append({"id": image.row, "file_name": image.target, **size})
         box = {
@@ -52,18 +53,20 @@ def coco(
     return {"annotations.json": json.dumps(found)}
 
 
-def _size(source: Source, folder: Path, image: Action) -> tuple[int, int]:
+def _size(source: Source, row: int) -> tuple[int, int]:
     """Return the width and height of an image, by its header where Pillow knows the format."""
-    try:
-        with Image.open(folder / image.target) as opened:
-            return opened.size
-    except Exception:  # formats of other decoders, and images larger than Pillow opens
-        height, width = cast(ImageSource, source).read_original(image.row).shape[:2]
-        return width, height
+    if isinstance(source, Encoded):
+        try:
+            with Image.open(io.BytesIO(source.encoded(row))) as opened:
+                return opened.size
+        except Exception:  # formats of other decoders, and images larger than Pillow opens
+            pass
+    height, width = cast(ImageSource, source).read_original(row).shape[:2]
+    return width, height
 
 
 def huggingface(
-    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
     """Return the metadata of an ``imagefolder``, a JSON object a line.
 
@@ -88,14 +91,14 @@ def huggingface(
 
 
 def label_studio(
-    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
     """Return tasks with the cluster as a prediction, and the labelling interface they go with.
 
     https://labelstud.io/guide/predictions
     """
     classes = _classes(images, names)
-    tasks = [_task(folder.name, image, classes[image.cluster]) for image in images]
+    tasks = [_task(folder, image, classes[image.cluster]) for image in images]
     choices = "".join(f"\n    <Choice value={quoteattr(name)}/>" for name in classes.values())
     interface = (
         '<View>\n  <Image name="image" value="$image"/>\n'
@@ -130,7 +133,7 @@ def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
 
 
 def fiftyone(
-    source: Source, folder: Path, images: Sequence[Action], names: Mapping[int, str]
+    source: Source, folder: str, images: Sequence[Action], names: Mapping[int, str]
 ) -> dict[str, str]:
     """Return a ``FiftyOneImageClassificationDataset``: labels, and where their images lie.
 

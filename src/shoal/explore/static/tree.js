@@ -95,7 +95,7 @@ export function Tree() {
     }
     const c = state.byId.get(node.id);
     return html`<div key=${`c${node.id}`} ...${shared} ...${dropTarget(node.id)} class=${`leaf ${on ? "on" : ""}`} style=${{ left: `${WIDE}px`, top: `${node.y - TALL / 2 + 1}px`, height: `${TALL - 2}px`, "--c": colour(node.id) }}>
-      ${style && c?.medoid != null ? html`<span class="thumb" style=${{ ...style(faceOf.get(node.id)), width: `${FACE}px`, height: `${FACE}px` }} aria-hidden="true" />` : html`<span class="dot" aria-hidden="true" />`}
+      ${style && c?.medoid != null ? html`<span class="thumb" style=${{ ...style(faceOf.get(node.id) ?? 0), width: `${FACE}px`, height: `${FACE}px` }} aria-hidden="true" />` : html`<span class="dot" aria-hidden="true" />`}
       <span class="name" title=${label(node.id)}>${label(node.id)}</span><span class="facts">${count(c?.rows ?? 0)}</span></div>`;
   };
   return html`<div class="scroll tree" ref=${list}><div class="spacer" style=${{ height: `${tall}px` }}>
