@@ -59,16 +59,24 @@ def test_order_of_rows_does_not_matter(name):
     assert agreement(labels(name, rows)[order], labels(name, rows[order])) == 1.0
 
 
-@EVERY
+# Louvain and Leiden join copies to each other before all else.
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in LOOSE])
 def test_weights_are_repetitions(name):
     rows, _ = blobs(10)
     times = np.random.default_rng(2).integers(1, 4, len(rows))
     weighted = labels(name, rows, times.astype(float))
     repeated = labels(name, np.repeat(rows, times, axis=0))
     once = repeated[np.cumsum(times) - times]
-    if name in LOOSE:  # which join copies to each other before all else
-        return
     assert agreement(weighted, once) == 1.0
+
+
+@EVERY
+def test_copies_lie_in_one_cluster(name):
+    rows, _ = blobs()
+    copied = np.concatenate([rows, rows[::5], rows[::5], rows[:1]])
+    result = labels(name, copied)
+    at = np.concatenate([np.arange(60), *[np.arange(0, 60, 5)] * 2, [0]])
+    assert np.array_equal(result, result[:60][at])
 
 
 @EVERY
