@@ -40,6 +40,7 @@ class ClusterKeywords(TypedDict, total=False):
     neighbours: int | None
     detail: float | None
     unknown: float | None
+    refine: bool | None
     min_size: int | None
     duplicates: str | PathLike[str] | None
 

@@ -260,6 +260,13 @@ def _parse_features(name: str, value: Any) -> str:
     return str(replace(spec, options={**spec.options, **found}))
 
 
+def _parse_flag(name: str, value: Any) -> bool:
+    """Parse true or false."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise SettingError(f"{name} {value!r}: give true or false")
+
+
 def _parse_path(name: str, value: Any) -> str:
     """Parse a path; it becomes absolute."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
@@ -403,6 +410,13 @@ class FitSettings:
         0.5,
         whole=False,
     )
+    refine: bool = _setting(
+        False,
+        "Let networks that learn the sure rows of the primary layer give the doubtful ones, where "
+        "that makes it more reproducible; the layers stay.",
+        "true or false",
+        lambda name, value: _parse_flag(name, value),
+    )
     min_size: int | None = _number(
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
     )
@@ -518,7 +532,7 @@ def _with_parameters(values: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "parameters": {**more, **given}}
 
 
-_OF_SHOAL = ("detail", "min_size", "constraints")
+_OF_SHOAL = ("detail", "min_size", "constraints", "refine")
 
 
 def _check_method(settings: FitSettings) -> None:
@@ -535,7 +549,7 @@ def _check_method(settings: FitSettings) -> None:
     METHODS[name].check_k(settings.k)
     for other in _OF_SHOAL:
         value = getattr(settings, other)
-        if value is not None:
+        if value not in (None, False):
             raise SettingError(
                 f"{other} {value} is for the method {DEFAULT}, but the method is {name}: "
                 "leave one out"

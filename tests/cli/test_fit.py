@@ -68,6 +68,16 @@ def test_k_is_suggested(shoal, told, digits, tmp_path):
     assert "for several layers give layers 5,10" in result.stderr
 
 
+def test_a_fit_says_whether_networks_helped(shoal, digits, tmp_path):
+    options = ("--key", "images", "--representatives", 100, "-o", tmp_path / "run", "--layers", 40)
+    result = shoal("fit", digits, *options, "--refine")
+    assert result.exit_code == 0, result.stderr
+    assert "rows are too few for 40 clusters." in result.stderr
+    result = shoal("fit", digits, *options, "--refine", "--method", "kmeans")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "refine True is for the method shoal" in result.stderr
+
+
 def test_the_run_lands_in_the_current_folder(shoal, digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = ("--key", "images", "--representatives", 100, "--layers", "3,7", "-q")

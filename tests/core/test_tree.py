@@ -108,3 +108,27 @@ def test_arrays_give_the_tree_back(tree):
 def test_a_cut_that_is_not_there_says_so(k):
     with pytest.raises(InputError, match=f"{k} clusters were asked for, but the tree has 4 leaves"):
         hand_tree().labels(k)
+
+
+def test_a_moved_leaf_is_in_the_clusters_of_its_host():
+    moved = hand_tree().moved(np.array([0, 1, 2, 1]))  # 2 0 | 1 3, then 2 | 0; 3 and 1 last
+    assert moved.order.tolist() == [2, 0, 1, 3]
+    assert moved.splits.tolist() == [2, 1, 3]
+    assert moved.excess.tolist() == [4, 2, -np.inf]
+
+
+@given(trees(), st.data())
+def test_moving_leaves(tree, data):
+    m = tree.n_leaves
+    stays = np.array(data.draw(st.lists(st.booleans(), min_size=m, max_size=m)))
+    stays[data.draw(st.integers(0, m - 1))] = True
+    pool = st.sampled_from(np.flatnonzero(stays).tolist())
+    hosts = np.array([leaf if stays[leaf] else data.draw(pool) for leaf in range(m)])
+    moved = tree.moved(hosts)
+    assert sorted(moved.order) == list(range(m))
+    assert sorted(moved.splits) == list(range(1, m))
+    assert (moved.excess[1:] <= moved.excess[:-1]).all()
+    for k in range(1, m + 1):
+        before = tree.labels(k)
+        if len(np.unique(before[stays])) == k:  # no cluster is left empty
+            assert (moved.labels(k) == before[hosts]).all()

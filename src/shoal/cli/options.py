@@ -126,6 +126,7 @@ _KINDS: dict[str, Any] = {
     "representatives": int,
     "neighbours": int,
     "detail": float,
+    "refine": bool,
     "unknown": float,
     "min_size": int,
     "sample": int,
@@ -172,7 +173,7 @@ def shown_default(name: str) -> str:
     (' [default: 4GiB]', '')
     """
     default = SETTINGS[name].default
-    if default in (None, ()):
+    if default in (None, (), False):
         return ""
     return f" [default: {default // 2**30}GiB]" if name == "memory" else f" [default: {default}]"
 
@@ -212,7 +213,7 @@ def _parameter(name: str) -> inspect.Parameter:
     option = typer.Option(
         flag(name),
         help=f"{setting.help}{shown_default(name)}",
-        metavar="|".join(setting.choices) or _METAVARS.get(name, "N"),
+        metavar=None if kind is bool else "|".join(setting.choices) or _METAVARS.get(name, "N"),
         show_default=False,
     )
     annotation: Any = Annotated[kind | None, option]

@@ -111,6 +111,27 @@ class Tree(Tabular):
             table.append(above)
         return np.stack(table)
 
+    def moved(self, hosts: NDArray[np.integer]) -> Tree:
+        """Return the tree with some leaves moved next to others, in whose clusters they are then.
+
+        Parameters
+        ----------
+        hosts : ndarray, shape (m,), int
+            For each leaf the one that it is next to: itself where it stays. Hosts stay.
+        """
+        place = np.empty(self.n_leaves, np.int64)
+        place[self.order] = np.arange(self.n_leaves)
+        at = place[hosts]
+        order = np.lexsort((place, at != place, at)).astype(np.int32)
+        before = np.searchsorted(np.sort(at), self.splits)  # leaves before each split
+        kept = np.sort(np.unique(before, return_index=True)[1])
+        kept = kept[(before[kept] > 0) & (before[kept] < self.n_leaves)]
+        # A leaf that was moved is cut off last from the one that it is next to.
+        last = np.setdiff1d(np.arange(1, self.n_leaves), before[kept])
+        splits = np.concatenate([before[kept], last]).astype(np.int32)
+        excess = np.concatenate([self.excess[kept], np.full(len(last), -np.inf, np.float32)])
+        return Tree(order, splits, excess)
+
     def linkage(self, k: int) -> list[tuple[int, int, float]]:
         """Give the k − 1 merges above the cut into k, lowest first: left, right, excess.
 

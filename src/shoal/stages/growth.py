@@ -29,10 +29,10 @@ _LOOKED = 8  # rows of a shard, the first and the last among them
 _AT_ONCE = 2048
 _NAMES = 65_536  # that are Python's own strings at a time
 _DECIDING = (
-    *("layers", "k", "representatives", "neighbours", "detail", "min_size"),
+    *("layers", "k", "representatives", "neighbours", "detail", "min_size", "refine"),
     *("method", "parameters"),
 )
-_AS_BEFORE = (None, "auto", (), DEFAULT)  # not given: as in the earlier run
+_AS_BEFORE = (None, "auto", (), DEFAULT, False)  # not given: as in the earlier run
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from shoal.methods.structure import MethodStructure, method_structure
 from shoal.stages.base import Context, Stage
 from shoal.stages.found import frame_for, read_projection, write_found
 from shoal.stages.refine import refined
+from shoal.stages.relabelling import relabel
 from shoal.storage import read_json, read_npy, write_json, write_npy
 
 
@@ -25,6 +26,7 @@ def _facts(context: Context) -> dict[str, Any]:
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     # Left out where it is not given, so that trees of earlier versions stay as they are.
     suggested = {} if settings.k is None else {"k": settings.k}
+    refine = {"refine": 1} if settings.refine else {}
     method = {}
     if settings.method != DEFAULT:
         chosen = METHODS[settings.method]
@@ -34,6 +36,7 @@ def _facts(context: Context) -> dict[str, Any]:
         **method,
         **learnt,
         **suggested,
+        **refine,
         "version": 4,
         "seed": settings.seed,
         "layers": settings.layers,
@@ -69,9 +72,10 @@ def _work(context: Context) -> dict[str, Any]:
 def _shoal(context: Context) -> Structure:
     """Find Shoal's own structure."""
     summary, settings = context.stage("summarise"), context.settings
-    return fit_structure(
-        read_npy(summary.whole("vectors")),
-        read_npy(summary.whole("weights")),
+    vectors, weights = read_npy(summary.whole("vectors")), read_npy(summary.whole("weights"))
+    structure = fit_structure(
+        vectors,
+        weights,
         seed=settings.seed,
         workers=settings.workers or 1,
         min_size=settings.min_size,
@@ -82,6 +86,10 @@ def _shoal(context: Context) -> Structure:
         radius=_radius(context),
         constraints=None if context.learnt is None else context.learnt.constraints(context.run),
     )
+    if settings.refine:
+        structure, done = relabel(context, structure, vectors, weights)
+        context.progress.note(done)
+    return structure
 
 
 def _classical(context: Context, method: Method) -> MethodStructure:

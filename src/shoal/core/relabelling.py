@@ -1,0 +1,263 @@
+"""Doubtful rows of a layer, given by networks that learned its confident ones."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.metrics import contingency, matched_ids
+from shoal.core.nearest import nearest_of
+from shoal.core.structure import Structure, fit_structure
+from shoal.core.tree import Tree
+from shoal.core.verdicts import held_share
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier
+
+View = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
+"""``view(rows, number)``: vectors of some rows, as they are (0) or of an altered copy (1, …)."""
+
+# Rows that networks learn from, and of each half: trees of so many take seconds. More cost time,
+# and the images of so many rows are held in memory.
+_MOST_ROWS, _MOST_OF_HALF = 20_000, 8_000
+_SURE = 0.9  # confidence from which a row keeps its cluster
+_TAUGHT = 0.5  # confidence from which the first networks learn from a row
+_KNOWN = 0.9  # share of a cluster's sure rows that a network which did not see them must find
+# Two halves show the same clusters from this ARI on: blobs in one piece reach .3, and sets whose
+# clusters are true .5 to 1.
+ENOUGH = 0.5
+_HALVINGS = 2
+_ERRORS = 2  # standard errors by which gains must be beyond chance
+_HIDDEN = 256
+_STEPS, _BATCH = 2_000, 128  # 3,000 steps were no better on the digits and 5,000 rows of MNIST
+_LOOKS = 5  # views of a row that a network's answer is the mean of
+_VOTERS = 10  # as in a prediction
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """What networks made of a layer.
+
+    Attributes
+    ----------
+    labels
+        (m,) int32 cluster of each row; as before where nothing helped.
+    agreement
+        ARI of what two halves of the rows show, the mean over two halvings; NaN where there are too
+        few rows.
+    before, after
+        Share of the rows that both halves put in the same cluster, without networks and with them.
+    helped
+        Whether the networks raised it by more than chance, and the halves agree to a half at least.
+    """
+
+    labels: NDArray[np.int32]
+    agreement: float
+    before: float
+    after: float
+    helped: bool
+
+
+def relabelled(
+    structure: Structure,
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    view: View,
+    n_views: int = 1,
+    seed: int = 0,
+) -> Relabelled:
+    """Let networks give the doubtful rows of the primary layer, if that makes it more reproducible.
+
+    Rows that are sure of their cluster keep it, and so do those of clusters that a network does not
+    find again in rows that it did not see.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of these rows.
+    vectors, weights : ndarray, shape (m, d) and (m,)
+    view : callable
+        See `View`.
+    n_views : int, default 1
+        How many views there are.
+    seed : int, default 0
+
+    References
+    ----------
+    Lee: Pseudo-label. ICML workshop 2013. Lange, Roth, Braun, Buhmann: Stability-based validation
+    of clustering solutions. Neural Computation 2004.
+    """
+    k = structure.primary.k
+    labels = structure.tree.labels(k)
+    m = len(vectors)
+    rows = np.random.default_rng([seed, 0]).permutation(m)[:_MOST_ROWS]
+    if k < 2 or len(rows) < 4 * k:
+        return Relabelled(labels, np.nan, np.nan, np.nan, False)
+    mean, scale = vectors[rows].mean(axis=0), vectors[rows].std() or np.float32(1)
+
+    def scaled(chosen: NDArray[np.intp], count: int) -> NDArray[np.float32]:
+        found = np.empty((count, len(chosen), vectors.shape[1]), np.float32)
+        for number in range(count):
+            found[number] = (view(chosen, number) - mean) / scale
+        return found
+
+    seen = scaled(rows, n_views)
+    found = [_halves(seen, vectors[rows], weights[rows], k, [seed, n]) for n in range(_HALVINGS)]
+    agreement = float(np.mean([one[0] for one in found]))
+    before, after = (np.concatenate([one[at] for one in found]) for at in (1, 2))
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    helped = agreement >= ENOUGH and gained - lost > _ERRORS * np.sqrt(gained + lost)
+    shares = float(before.mean()), float(after.mean())
+    if not helped:
+        return Relabelled(labels, agreement, *shares, False)
+    confidence = held_share(structure.neighbours, structure.affinities, labels)
+    networks, known = _taught(seen, labels[rows], confidence[rows], k, seed)
+    doubtful = np.flatnonzero((confidence < _SURE) & known[labels])
+    if len(doubtful):
+        looks = scaled(doubtful, min(n_views, _LOOKS))
+        labels[doubtful] = np.sum([one.chances(looks) for one in networks], axis=0).argmax(axis=1)
+    return Relabelled(labels, agreement, *shares, True)
+
+
+def with_labels(tree: Tree, vectors: NDArray[np.float32], k: int, labels: NDArray) -> Tree:
+    """Move leaves whose cluster in the cut into `k` is now another, next to the nearest in it.
+
+    So every cut, coarser and finer, gives a leaf that was moved the cluster of that nearest leaf.
+    """
+    before = tree.labels(k)
+    hosts = np.arange(len(before))
+    for cluster in np.unique(labels[labels != before]).tolist():
+        moved = np.flatnonzero((labels == cluster) & (before != cluster))
+        stayed = np.flatnonzero((labels == cluster) & (before == cluster))
+        near, _ = nearest_of(vectors[moved], vectors[stayed], 1)
+        hosts[moved] = stayed[near[:, 0]]
+    return tree.moved(hosts)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One hidden layer, trained on all views of some rows."""
+
+    model: MLPClassifier
+    n_clusters: int
+
+    @classmethod
+    def trained(
+        cls, views: NDArray[np.float32], labels: NDArray[np.int32], k: int, seed: int
+    ) -> _Network:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.neural_network import MLPClassifier
+
+        x, y = views.reshape(-1, views.shape[2]), np.tile(labels, len(views))
+        model = MLPClassifier(
+            (_HIDDEN,),
+            alpha=1e-2,  # settled among .001 to 1, between which little differs
+            max_iter=max(2, round(_STEPS * _BATCH / len(x))),
+            batch_size=min(_BATCH, len(x)),
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is meant
+            return cls(model.fit(x, y), k)
+
+    def chances(self, views: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return how likely each cluster is for each row, (n, k): the mean over some views."""
+        looks = [self.model.predict_proba(view) for view in views[:_LOOKS]]
+        found = np.zeros((views.shape[1], self.n_clusters))
+        found[:, self.model.classes_] = np.mean(looks, axis=0)
+        return found
+
+
+def _halves(
+    views: NDArray[np.float32], vectors: NDArray, weights: NDArray, k: int, seed: list[int]
+) -> tuple[float, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Cluster two halves of the rows, and compare what they show of all.
+
+    Each half's clusters are carried to the other's rows as in a prediction; then a network that
+    learned the half gives the rows that are not sure.
+
+    Returns
+    -------
+    float
+        ARI without networks.
+    ndarray, ndarray
+        Whether the halves put each row in the same cluster, without networks and with them.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    generator = np.random.default_rng([*seed, 1])
+    rows = generator.permutation(len(vectors))[: 2 * _MOST_OF_HALF]
+    vectors, weights = vectors[rows], weights[rows]
+    half = np.arange(len(rows)) < len(rows) // 2
+    plain, refined = [], []
+    for mine in (half, ~half):
+        own = np.flatnonzero(mine)
+        draw = int(generator.integers(1 << 31))
+        structure = fit_structure(vectors[own], weights[own], seed=draw, resamples=0, layers=(k,))
+        labels = structure.tree.labels(k)
+        share = held_share(structure.neighbours, structure.affinities, labels)
+        carried, sure = _carried(vectors, vectors[own], labels, share)
+        carried[own], sure[own] = labels, share
+        plain.append(carried)
+        taught = share >= _TAUGHT
+        if len(np.unique(labels[taught])) < 2:
+            refined.append(carried)
+            continue
+        network = _Network.trained(views[:, rows[own[taught]]], labels[taught], k, draw)
+        answers = network.chances(views[:_LOOKS, rows]).argmax(axis=1)
+        refined.append(np.where(sure >= _SURE, carried, answers))
+    name = matched_ids(contingency(*plain))  # of the second half's clusters in the first
+    same = [one == name[other] for one, other in (plain, refined)]
+    return float(adjusted_rand_score(*plain)), same[0], same[1]
+
+
+def _carried(
+    vectors: NDArray, others: NDArray, labels: NDArray[np.int32], share: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Let the nearest of other rows vote on the cluster of each row; return how sure they are."""
+    near, distance = nearest_of(vectors, others, min(_VOTERS, len(others)))
+    votes = 1 / np.maximum(distance.astype(np.float64), np.finfo(np.float32).tiny) ** 2
+    votes /= votes.sum(axis=1, keepdims=True)
+    same = labels[near][:, :, None] == labels[near][:, None, :]
+    best = (same * votes[:, None, :]).sum(axis=2).argmax(axis=1)
+    every = np.arange(len(vectors))
+    sure = (same[every, best] * votes * share[near]).sum(axis=1)
+    return labels[near[every, best]], sure
+
+
+def _taught(
+    views: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    confidence: NDArray[np.float32],
+    k: int,
+    seed: int,
+) -> tuple[list[_Network], NDArray[np.bool_]]:
+    """Train networks on the rows whose cluster one that did not see them gives, too.
+
+    Returns
+    -------
+    networks : list
+        Two, from different seeds.
+    known : ndarray, shape (k,), bool
+        Clusters whose sure rows networks find that did not see them.
+    """
+    fold = np.random.default_rng([seed, 2]).integers(2, size=len(labels))
+    found = np.full(len(labels), -1)
+    for number in (0, 1):
+        learned = np.flatnonzero((fold == number) & (confidence >= _TAUGHT))
+        if len(np.unique(labels[learned])) > 1:
+            network = _Network.trained(views[:, learned], labels[learned], k, number)
+            other = fold != number
+            found[other] = network.chances(views[:_LOOKS, other]).argmax(axis=1)
+    same, sure = found == labels, confidence >= _SURE
+    right = np.bincount(labels[same & sure], minlength=k)
+    known = right >= np.maximum(_KNOWN * np.bincount(labels[sure], minlength=k), 1)
+    if len(np.unique(labels[same])) < 2:
+        return [], np.zeros(k, np.bool_)
+    views, labels = views[:, same], labels[same]
+    return [_Network.trained(views, labels, k, 2 + number) for number in (0, 1)], known
