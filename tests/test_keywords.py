@@ -10,7 +10,7 @@ from shoal.errors import SettingError
 from shoal.keywords import ClusterKeywords, FitKeywords, SourceKeywords
 from shoal.quality import quality_tables
 from shoal.settings import SETTINGS, fit_settings
-from shoal.sources.within import READING, cluster_settings
+from shoal.sources.cluster_rows import READING, cluster_settings
 
 WITH_SETTINGS = [
     (shoal.fit, set(SETTINGS)),

@@ -41,6 +41,7 @@ from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
 from shoal.settings import FitSettings, fit_settings
 from shoal.sources import Source, Taken, draw_sample, open_source, take
+from shoal.sources.cluster_rows import READING, cluster_settings, take_within
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.pictured import (
     PicturedSource,
@@ -51,7 +52,6 @@ from shoal.sources.pictured import (
 )
 from shoal.sources.room import promised
 from shoal.sources.schema import Schema
-from shoal.sources.within import READING, cluster_settings, take_within
 from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted

@@ -17,7 +17,7 @@ from shoal.core.packing import pack, unpack
 from shoal.core.shortlists import Shortlists
 from shoal.core.shown import Tabular
 from shoal.edits import Clustering, Curation
-from shoal.engines.ahead import made_ahead
+from shoal.engines.prefetch import prefetched
 from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.settings import SETTINGS, available_cores
@@ -301,7 +301,7 @@ class Model:
                 notes.add(batch)
             return replace(self.block(batch, cut), names=clusters.names)
 
-        return made_ahead(block, range(len(blocks)), self.workers)
+        return prefetched(block, range(len(blocks)), self.workers)
 
     def chosen(
         self,

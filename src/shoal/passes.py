@@ -28,7 +28,7 @@ from shoal.settings import SETTINGS, available_cores
 from shoal.sources import Source
 from shoal.sources.mixed import Notes
 from shoal.sources.room import share
-from shoal.sources.store import Held
+from shoal.sources.store import PerProcess
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
 from shoal.storage import (
@@ -71,7 +71,9 @@ class _PredictBlock:
     source: Source
     blocks: Shards
     folder: StageFolder
-    held: Held[tuple[Model, Cut]] = field(default_factory=Held, compare=False, repr=False)
+    held: PerProcess[tuple[Model, Cut]] = field(
+        default_factory=PerProcess, compare=False, repr=False
+    )
 
     def setup(self) -> None:
         """Open the run."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.chain import SAME_WIDTH, StepName, join_chain
-from shoal.core.held import Held
+from shoal.core.per_process import PerProcess
 from shoal.errors import SettingError
 from shoal.features import landmarks, steps
 from shoal.features.base import Encoder, Needs
@@ -47,7 +47,9 @@ class Reduced:
     base: Encoder
     chain: tuple[StepName, ...]
     folder: Path | None = None
-    _loaded: Held[list[steps.Arrays]] = field(default_factory=Held, compare=False, repr=False)
+    _loaded: PerProcess[list[steps.Arrays]] = field(
+        default_factory=PerProcess, compare=False, repr=False
+    )
 
     @property
     def name(self) -> str:
@@ -100,11 +102,11 @@ class Reduced:
 
     def at(self, folder: Path) -> Reduced:
         """Return the encoder with its arrays in a folder."""
-        return replace(self, folder=folder, _loaded=Held())
+        return replace(self, folder=folder, _loaded=PerProcess())
 
     def up_to(self, count: int) -> Reduced:
         """Return the encoder with its first `count` steps."""
-        return replace(self, chain=self.chain[:count], _loaded=Held())
+        return replace(self, chain=self.chain[:count], _loaded=PerProcess())
 
     def setup(self) -> None:
         """Load the base and what the steps learnt."""

@@ -13,8 +13,8 @@ from shoal.sources.base import (
     remarks_of,
 )
 from shoal.sources.label_files import of_taken, read_label_file
-from shoal.sources.looking import some_images
 from shoal.sources.opening import open_source
+from shoal.sources.sample_images import some_images
 from shoal.sources.taken import Taken, draw_sample, take, taken_of
 from shoal.sources.thumbnails import thumbnails
 

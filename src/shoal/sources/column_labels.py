@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from shoal.errors import InputError
-from shoal.sources.answers import answers_in
 from shoal.sources.base import LabelValues, Source
 from shoal.sources.cells import plain, to_text
 from shoal.sources.described import Cells
+from shoal.sources.label_columns import answers_in
 from shoal.sources.table import listed
 
 _CELLS_AT_ONCE = 1 << 18

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from shoal.core.plural import plural
 from shoal.errors import SourceError
-from shoal.sources.asked import Asked
 from shoal.sources.base import Batch, Kind, LabelValues, Source
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.csv_file import CsvFile, make_csv_file
 from shoal.sources.described import Cells, describe_columns
 from shoal.sources.mixed import make_fitted_source, make_table_source
 from shoal.sources.number_text import open_number_text
+from shoal.sources.options import SourceOptions
 from shoal.sources.pixel_columns import as_pictures, choose_pixels
 from shoal.sources.sniff import is_number, sniff, to_number
 from shoal.sources.store import because, check_range
@@ -170,7 +170,7 @@ def _numbers(column: Any, decimal: str) -> NDArray[np.float64]:
     return np.asarray(column.cast(pa.float64()).to_numpy(), np.float64)
 
 
-def make_csv_source(path: Path, label: str, asked: Asked) -> Source:
+def make_csv_source(path: Path, label: str, options: SourceOptions) -> Source:
     """Open a CSV file: delimiter, header and kinds of columns are found by looking.
 
     Raises
@@ -185,15 +185,15 @@ def make_csv_source(path: Path, label: str, asked: Asked) -> Source:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     file = make_csv_file(path, dialect)
-    if asked.schema is not None:
-        return make_fitted_source(file, label, asked.schema)
-    picked = asked.picked.among(file.names, label)
+    if options.schema is not None:
+        return make_fitted_source(file, label, options.schema)
+    picked = options.picked.among(file.names, label)
     columns = describe_columns(file, columns, label)
-    text = open_number_text(file, columns, label, asked)
+    text = open_number_text(file, columns, label, options)
     if text is not None:
         return text
-    chosen, shape = choose_pixels(columns, label, asked, picked, fitted=asked.fitted)
+    chosen, shape = choose_pixels(columns, label, options, picked, fitted=options.fitted)
     if chosen.vectors is None:
         return make_table_source(file, label, picked, chosen)
     source = CsvSource(file, chosen.vectors, chosen.name, label, chosen)
-    return source if shape is None else as_pictures(source, file, chosen, shape, asked)
+    return source if shape is None else as_pictures(source, file, chosen, shape, options)

@@ -11,13 +11,12 @@ from typing import Any
 
 from shoal.errors import InputError, SourceError, UnlikeError
 from shoal.sources.arrays import ArraySource
-from shoal.sources.asked import Asked
 from shoal.sources.base import Source
-from shoal.sources.beside import is_beside, labels_beside
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.formats import READ, extension_of
 from shoal.sources.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
 from shoal.sources.listing import Found, walk
+from shoal.sources.options import SourceOptions
 from shoal.sources.pickles import convert_pickles
 from shoal.sources.raw import raw_store
 from shoal.sources.raw_files import open_raw
@@ -32,6 +31,7 @@ from shoal.sources.several import (
     open_shards,
     without,
 )
+from shoal.sources.sibling_labels import is_beside, labels_beside
 from shoal.sources.signatures import alike
 from shoal.sources.table import listed
 
@@ -52,7 +52,7 @@ _FEW_PICTURES = 20
 _MUCH_LARGER = 10
 
 
-def open_folder(root: Path, asked: Asked) -> Source:
+def open_folder(root: Path, options: SourceOptions) -> Source:
     """Open a folder: of images, of shards, or of raw files.
 
     Raises
@@ -67,24 +67,24 @@ def open_folder(root: Path, asked: Asked) -> Source:
         raise SourceError(f"the folder {root} is empty: give a folder with images in it")
     label = root.name or str(root.resolve())
     if MANIFEST in found.names:
-        return _open_described(root, found, label, asked)
+        return _open_described(root, found, label, options)
     kinds = _by_kind(found.names)
-    raw = _raw_files(kinds, asked)
+    raw = _raw_files(kinds, options)
     if raw:
-        asked.refuse(f"raw files in {root}", key=asked.key)
-        raws = raw_store(_under(root, raw, found), asked.shape or (), asked.dtype)
-        return without(asked.array(raws, label), found.names, raw)
+        options.refuse(f"raw files in {root}", key=options.key)
+        raws = raw_store(_under(root, raw, found), options.shape or (), options.dtype)
+        return without(options.array(raws, label), found.names, raw)
     names: Sequence[str]
-    kind, why = _choose(root, found, kinds, asked)
+    kind, why = _choose(root, found, kinds, options)
     label += why
     if kind == "image":
         names = kinds["image"]
-        source = _open_images(root, found, names, label, asked)
+        source = _open_images(root, found, names, label, options)
     elif kind == "raw":
         names = _data("raw", kinds)
-        source = _open_raw(root, found, kinds, label, asked)
+        source = _open_raw(root, found, kinds, label, options)
     else:
-        source, names = _open_shards(root, found, kind, kinds[kind], label, asked)
+        source, names = _open_shards(root, found, kind, kinds[kind], label, options)
     source, labels = _with_labels(source, root, found, kinds)
     own = {*labels, *(() if names is kinds[kind] else names)}
     # the names of millions of images are not gone through once more
@@ -92,22 +92,22 @@ def open_folder(root: Path, asked: Asked) -> Source:
     return leaving_out(source, count_kinds(n for inner in rest for n in inner if n not in own))
 
 
-def _choose(root: Path, found: Found, kinds: Kinds, asked: Asked) -> tuple[FileKind, str]:
+def _choose(root: Path, found: Found, kinds: Kinds, options: SourceOptions) -> tuple[FileKind, str]:
     """Choose the kind of files that are the data; also say why, where it is not the first one.
 
     Images come first, then shards in the order of `SHARDS`. A kind of few files gives way to one
     that has many times its bytes; files that are named as labels are give way to all others.
     """
     order: list[FileKind] = [kind for kind in ("image", *SHARDS, "raw") if kinds[kind]]
-    if asked.as_ in ("vectors", "table") and order != ["image"]:
+    if options.as_ in ("vectors", "table") and order != ["image"]:
         order = [kind for kind in order if kind != "image"]
     data = [kind for kind in order if kind == "image" or not all(map(is_beside, kinds[kind]))]
     order = data or order
     if not order:
         raise SourceError(_nothing(root, found.names, found.extensions))
     first = order[0]
-    if first == "image" and asked.as_ in ("vectors", "table"):
-        raise InputError(f"{root} is a folder of images: it cannot be read --as {asked.as_}")
+    if first == "image" and options.as_ in ("vectors", "table"):
+        raise InputError(f"{root} is a folder of images: it cannot be read --as {options.as_}")
     single = [name for name in kinds["other"] if name.lower().endswith(_SINGLE)]
     single = [name for name in single if not is_beside(name)]
     if (len(kinds[first]) >= _FEW_PICTURES and first == "image") or len(order) + len(single) == 1:
@@ -143,31 +143,36 @@ def _bytes(root: Path, names: Sequence[str], found: Found) -> int:
 
 
 def _open_images(
-    root: Path, found: Found, names: Sequence[str], label: str, asked: Asked
+    root: Path, found: Found, names: Sequence[str], label: str, options: SourceOptions
 ) -> Source:
     """Open a folder's images."""
     label += of_kinds(images_of(found.extensions))
-    return open_images(root, sorted_with(names, found), label, asked, found.paths)
+    return open_images(root, sorted_with(names, found), label, options, found.paths)
 
 
 def _open_shards(
-    root: Path, found: Found, kind: FileKind, names: Sequence[str], label: str, asked: Asked
+    root: Path,
+    found: Found,
+    kind: FileKind,
+    names: Sequence[str],
+    label: str,
+    options: SourceOptions,
 ) -> tuple[Source, Sequence[str]]:
     """Open the files of a kind; where their rows are not alike, those that are the data."""
     paths = _under(root, names, found)
     try:
-        return open_shards(kind, paths, label, asked), names
+        return open_shards(kind, paths, label, options), names
     except UnlikeError:
         data = alike(root, kind, names, paths)
         if data is None:
             raise
-        return open_shards(kind, _under(root, data, found), label, asked), data
+        return open_shards(kind, _under(root, data, found), label, options), data
 
 
-def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, asked: Asked) -> Source:
+def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, options: SourceOptions) -> Source:
     """Open raw files without a shape: those of a set that is known."""
     try:
-        return open_raw(_under(root, _data("raw", kinds), found), label, asked)
+        return open_raw(_under(root, _data("raw", kinds), found), label, options)
     except SourceError as error:
         others = [name for kind in SHARDS for name in kinds[kind]]
         pictures = [root / f"*{os.path.splitext(name)[1]}" for name in kinds["image"]]
@@ -181,7 +186,7 @@ def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, asked: Asked) 
         ) from None
 
 
-def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Source:
+def _open_described(root: Path, found: Found, label: str, options: SourceOptions) -> Source:
     """Open the raw files of a folder that has a manifest."""
     manifest = read_raw_manifest(root)
     names = manifest.names_in(found.names)
@@ -190,7 +195,7 @@ def _open_described(root: Path, found: Found, label: str, asked: Asked) -> Sourc
     many = f"{len(names):,} raw file{'s' * (len(names) > 1)} as {MANIFEST} says"
     many += f", licence {manifest.licence}" if manifest.licence else ""
     files = _under(root, names, found)
-    source = manifest.open(files, asked, f"{label}, {many}", whole=True)
+    source = manifest.open(files, options, f"{label}, {many}", whole=True)
     return without(source, found.names, [*names, MANIFEST, manifest.truth or MANIFEST])
 
 
@@ -219,9 +224,9 @@ def _by_kind(names: Sequence[str]) -> Kinds:
     return kinds
 
 
-def _raw_files(kinds: Kinds, asked: Asked) -> list[str]:
+def _raw_files(kinds: Kinds, options: SourceOptions) -> list[str]:
     """Return the raw files of a folder, when a shape is given for them."""
-    if asked.shape is None:
+    if options.shape is None:
         return []
     if kinds["raw"] or kinds["npy"]:
         return kinds["raw"]

@@ -14,13 +14,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
 from shoal.sources.frames import FRAME, open_frame
 from shoal.sources.listing import are_images, path_column
 from shoal.sources.nested import array_type
+from shoal.sources.options import SourceOptions
 from shoal.sources.parquet_images import EMPTY, ImageColumn, cell_blobs, image_candidate
 from shoal.sources.parquet_paths import IMAGES, path_candidate, path_texts
 from shoal.sources.pictured import with_pictures
@@ -81,7 +81,7 @@ class FrameImages:
         return {"content": digest.hexdigest()}
 
 
-def open_table_in_memory(table: Any, asked: Asked) -> Source:
+def open_table_in_memory(table: Any, options: SourceOptions) -> Source:
     """Open a table in memory as Parquet files are: as images where a column holds them.
 
     A column of vectors comes before images, which these are then shown by; so do columns of
@@ -92,17 +92,17 @@ def open_table_in_memory(table: Any, asked: Asked) -> Source:
     InputError
         When it cannot be read as what was asked for.
     """
-    plain = asked.schema is None and asked.fitted is None and asked.picked == Picked()
-    keyed = asked.key in table.column_names
-    own = table.select([asked.key]) if keyed else table
-    wanted = plain and asked.as_ in (None, "images") and table.num_rows > 0
+    plain = options.schema is None and options.fitted is None and options.picked == Picked()
+    keyed = options.key in table.column_names
+    own = table.select([options.key]) if keyed else table
+    wanted = plain and options.as_ in (None, "images") and table.num_rows > 0
     is_list = any(array_type(field.type)[0] for field in own.schema)
-    shown = frame_pictures(own, asked) if wanted and (asked.as_ or not is_list) else None
+    shown = frame_pictures(own, options) if wanted and (options.as_ or not is_list) else None
     are_bytes = isinstance(getattr(shown, "store", None), FrameImages)
-    if shown is not None and (keyed or asked.as_ or are_bytes):
+    if shown is not None and (keyed or options.as_ or are_bytes):
         return shown
     try:
-        source = open_frame(table, asked)
+        source = open_frame(table, options)
     except InputError:
         if shown is None:
             raise
@@ -110,23 +110,23 @@ def open_table_in_memory(table: Any, asked: Asked) -> Source:
     if source.kind == "table" and shown is not None:
         return shown
     if source.kind == "vectors":
-        beside = frame_pictures(table, asked)
+        beside = frame_pictures(table, options)
         if beside is not None and beside.n_rows == source.n_rows:
             return with_pictures(source, beside)
     return source
 
 
-def frame_pictures(table: Any, asked: Asked) -> Source | None:
+def frame_pictures(table: Any, options: SourceOptions) -> Source | None:
     """Open the images that lie beside vectors in a table in memory; None without any.
 
     Parameters
     ----------
     table : pyarrow.Table
         From `frames.to_frame`. Paths are relative to the current folder.
-    asked : Asked
+    options : Asked
         What the caller said of the table; of its images only their size counts.
     """
-    plain = Asked(None, None, None, None, asked.image_size)
+    plain = SourceOptions(None, None, None, None, options.image_size)
     for field in table.schema:
         column, cells = image_candidate(field, _leaves(field)), table.column(field.name)
         if column and _are_images(cells.slice(0, _TRIED).combine_chunks(), column):

@@ -12,18 +12,18 @@ import pyarrow as pa
 from PIL import Image
 
 from shoal.errors import InputError
-from shoal.sources.answers import find_answers
 from shoal.sources.arrays import make_array_source, memory_store
-from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
 from shoal.sources.cells import is_plain_type, shortened, to_numbers
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
 from shoal.sources.in_memory import encoded_picture
+from shoal.sources.label_columns import find_answers
 from shoal.sources.mixed import make_fitted_source, make_table_source
 from shoal.sources.nested import array_store, array_type, find_arrays
 from shoal.sources.number_text import open_number_text
+from shoal.sources.options import SourceOptions
 from shoal.sources.parquet_files import ParquetFiles
 from shoal.sources.pixel_columns import choose_pixels
 from shoal.sources.sniff import unique
@@ -139,7 +139,7 @@ class ParquetCells:
         return self.files.facts()
 
 
-def open_frame(where: Any, asked: Asked) -> Source:
+def open_frame(where: Any, options: SourceOptions) -> Source:
     """Open a table in memory: as vectors if its columns are numbers on one scale, else as a table.
 
     Raises
@@ -150,23 +150,25 @@ def open_frame(where: Any, asked: Asked) -> Source:
     table = to_frame(where)
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
-    if asked.schema is not None:
-        return make_fitted_source(FrameCells(table), FRAME, asked.schema)
+    if options.schema is not None:
+        return make_fitted_source(FrameCells(table), FRAME, options.schema)
     cells = FrameCells(table)
-    picked = asked.picked.among(cells.names, f"the {FRAME}")
+    picked = options.picked.among(cells.names, f"the {FRAME}")
     kinds = [kind_of_column(table.schema.field(name)) for name in cells.names]
     columns = describe_columns(cells, kinds, FRAME)
-    of_arrays = asked.key not in cells.names or array_type(table.schema.field(asked.key).type)[0]
-    is_table = asked.as_ == "table" or not of_arrays
-    arrays = None if is_table else find_arrays(table, f"the {FRAME}", asked.key, picked)
+    of_arrays = (
+        options.key not in cells.names or array_type(table.schema.field(options.key).type)[0]
+    )
+    is_table = options.as_ == "table" or not of_arrays
+    arrays = None if is_table else find_arrays(table, f"the {FRAME}", options.key, picked)
     if arrays is not None:
         answers = tuple(find_answers(columns, aside=True).items())
         store = array_store(cells, table, arrays, None, f"the {FRAME}")
-        return asked.array(store, f"{FRAME}, column {arrays}", ColumnLabels(cells, answers))
-    text = open_number_text(cells, columns, FRAME, asked, table)
+        return options.array(store, f"{FRAME}, column {arrays}", ColumnLabels(cells, answers))
+    text = open_number_text(cells, columns, FRAME, options, table)
     if text is not None:
         return text
-    chosen, shape = choose_pixels(columns, f"the {FRAME}", asked, picked, fitted=asked.fitted)
+    chosen, shape = choose_pixels(columns, f"the {FRAME}", options, picked, fitted=options.fitted)
     if chosen.vectors is None:
         return make_table_source(cells, FRAME, picked, chosen)
     numbers = np.stack([to_numbers(table.column(at)) for at in chosen.vectors], 1)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError
+from shoal.sources.array_choice import can_be_rows, choose_array
 from shoal.sources.base import Batch, Kind
-from shoal.sources.chosen import can_be_rows, choose_array
 from shoal.sources.encoded import spread
 from shoal.sources.formats import extension_of
 from shoal.sources.handles import bare

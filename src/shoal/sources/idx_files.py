@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.idx import idx_header, idx_store
 from shoal.sources.joined import joined
+from shoal.sources.options import SourceOptions
 
 _LOOKED = 1 << 16
 
 
-def open_idx(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open those of several IDX files that hold rows, one after the other.
 
     Raises
@@ -27,7 +27,7 @@ def open_idx(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     stores = [idx_store(path) for path in rows]
     many = f", {len(rows):,} IDX files" if len(rows) > 1 else ""
     copies = f", {len(every) - len(rows):,} copies left out" if len(rows) < len(every) else ""
-    return asked.array(joined(stores, [path.name for path in rows]), label + many + copies)
+    return options.array(joined(stores, [path.name for path in rows]), label + many + copies)
 
 
 def _digest(path: Path) -> tuple[int, bytes]:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
+from shoal.sources.array_choice import choose_array
 from shoal.sources.base import LabelValues, Source
-from shoal.sources.chosen import choose_array
 from shoal.sources.encoded import PAGE
 from shoal.sources.encoding import open_text
 from shoal.sources.hdf5 import MAGIC, list_datasets

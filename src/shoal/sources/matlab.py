@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.asked import Asked
+from shoal.sources.array_choice import choose_array
 from shoal.sources.base import LabelValues, Source
-from shoal.sources.chosen import choose_array
 from shoal.sources.handles import bare
 from shoal.sources.hdf5 import Hdf5Rows, chunk_bytes
 from shoal.sources.hdf5_handles import open_hdf5
 from shoal.sources.label_files import LabelFile
 from shoal.sources.label_names import find_labels, names_labels
+from shoal.sources.options import SourceOptions
 from shoal.sources.pixels import show
 from shoal.sources.room import Kept, refuse
 from shoal.sources.row_view import RowView
@@ -83,7 +83,7 @@ def is_matlab(path: Path, magic: bytes) -> bool:
     return magic.startswith(TEXT) or path.suffix.lower() == ".mat"
 
 
-def open_matlab(path: Path, asked: Asked, magic: bytes) -> Source:
+def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
     """Open one array of a MATLAB file as rows.
 
     Raises
@@ -93,13 +93,13 @@ def open_matlab(path: Path, asked: Asked, magic: bytes) -> Source:
     InputError
         When there is not exactly one array that can be meant, or no side of it counts the rows.
     """
-    asked.refuse(f"{path.name}, a MATLAB file", dtype=asked.dtype)
+    options.refuse(f"{path.name}, a MATLAB file", dtype=options.dtype)
     variables = list_variables(path, magic)
-    least = 3 if asked.as_ == "images" and asked.shape is None else 2
+    least = 3 if options.as_ == "images" and options.shape is None else 2
     chosen = choose_array(
         variables,
         path.name,
-        asked.key,
+        options.key,
         lambda one: one.dtype.kind in "buif" and len(one.shape) >= least and not one.length,
         one="variable",
         many="variables",
@@ -107,21 +107,21 @@ def open_matlab(path: Path, asked: Asked, magic: bytes) -> Source:
     if chosen.dtype.kind not in "buif" or chosen.length or 0 in chosen.shape:
         raise InputError(f"{path.name}: {chosen} cannot be rows of images or vectors")
     lengths = {one.key: one.length for one in variables if one.length}
-    axis = _row_axis(chosen, path, asked, set(lengths.values()))
+    axis = _row_axis(chosen, path, options, set(lengths.values()))
     labels = find_labels(chosen.key, chosen.shape[axis], lengths)
     store = (_hdf5_rows if _is_hdf5(magic) else _in_memory)(path, chosen, axis)
     beside = None if labels is None else LabelFile(path, labels)
-    return asked.array(store, f"{path.name}, variable {chosen.key}", beside)
+    return options.array(store, f"{path.name}, variable {chosen.key}", beside)
 
 
-def _row_axis(chosen: Variable, path: Path, asked: Asked, lengths: set[int]) -> int:
+def _row_axis(chosen: Variable, path: Path, options: SourceOptions, lengths: set[int]) -> int:
     """Find the side that counts the rows: that of the labels, else by what the others can be."""
     shape, last = chosen.shape, len(chosen.shape) - 1
     counted = [at for at in (last, 0) if shape[at] in lengths]
     if len(counted) == 1:
         return counted[0]
     if last == 1:
-        flat = None if asked.shape is None else math.prod(asked.shape)
+        flat = None if options.shape is None else math.prod(options.shape)
         return 1 if flat in (shape[0],) and flat != shape[1] else 0
     if last == 2 and shape[0] == shape[1] != shape[2] and shape[2] not in (3, 4):
         return 2

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.sources.array_choice import can_be_rows, choose_array
 from shoal.sources.arrays import read_npy_header, refuse_columns
 from shoal.sources.base import Kind
-from shoal.sources.chosen import can_be_rows, choose_array
 from shoal.sources.handles import bare
 from shoal.sources.pixels import show
 from shoal.sources.store import FileStore, InflatedStore, Part, Store, because

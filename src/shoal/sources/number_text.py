@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.sources.arrays import ArraySource
-from shoal.sources.asked import Asked
 from shoal.sources.base import Batch
 from shoal.sources.cells import plain
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import Cells
+from shoal.sources.options import SourceOptions
 from shoal.sources.pixel_columns import label_among, square
 from shoal.sources.store import check_range
 from shoal.sources.table import Chosen, listed, name_column
@@ -139,7 +139,7 @@ def _odd(words: Sequence[str]) -> str:
 
 
 def open_number_text(
-    cells: Cells, columns: Sequence[Column], label: str, asked: Asked, head: Any = None
+    cells: Cells, columns: Sequence[Column], label: str, options: SourceOptions, head: Any = None
 ) -> ArraySource | None:
     """Open a column of text that holds as many numbers in each cell; None without one.
 
@@ -154,7 +154,7 @@ def open_number_text(
         Its columns, as some rows show them.
     label : str
         What people call it.
-    asked : Asked
+    options : Asked
         Its key names the column; columns that are asked for make a table of them.
     head : Arrow table, optional
         The first rows, where reading them by `cells` would read many more.
@@ -164,24 +164,24 @@ def open_number_text(
     InputError
         When several columns are meant, the key names none, or the numbers make no square.
     """
-    if asked.key is None and (asked.as_ == "table" or asked.picked.columns is not None):
+    if options.key is None and (options.as_ == "table" or options.picked.columns is not None):
         return None
-    found = _find(cells, columns, asked, head)
-    if asked.key is not None and asked.key not in found:
+    found = _find(cells, columns, options, head)
+    if options.key is not None and options.key not in found:
         raise InputError(
-            f"{label} has no column of numbers in text called {asked.key}: it has "
+            f"{label} has no column of numbers in text called {options.key}: it has "
             f"{listed(cells.names)}"
         )
-    if len(found) > 1 and asked.key is None:
+    if len(found) > 1 and options.key is None:
         raise InputError(
             f"{label} has {len(found)} columns of numbers in text: give --key {next(iter(found))} "
             f"or another ({listed(list(found))})"
         )
     if not found:
         return None
-    column = asked.key or next(iter(found))
-    shape = asked.shape or _shape(column, found[column], label, asked)
-    return _open(cells, columns, column, found[column].shape[1], shape, label, asked)
+    column = options.key or next(iter(found))
+    shape = options.shape or _shape(column, found[column], label, options)
+    return _open(cells, columns, column, found[column].shape[1], shape, label, options)
 
 
 def _open(
@@ -191,7 +191,7 @@ def _open(
     length: int,
     shape: tuple[int, ...] | None,
     label: str,
-    asked: Asked,
+    options: SourceOptions,
 ) -> ArraySource:
     """Take a column for rows; of the others, one may name and one may label them."""
     place = cells.names.index(column)
@@ -201,18 +201,18 @@ def _open(
     left_out = label_among([c for c in others if c.name != named])
     at = None if named is None else cells.names.index(named)
     store = TextStore(cells, place, at, length)
-    wanted = replace(asked, shape=shape, as_=None if shape else "vectors")
+    wanted = replace(options, shape=shape, as_=None if shape else "vectors")
     source = wanted.array(store, f"{label}, column {column}")
     chosen = Chosen((), None, left_out)
     return replace(source, beside=ColumnLabels(cells, left_out), chosen=chosen)
 
 
 def _find(
-    cells: Cells, columns: Sequence[Column], asked: Asked, head: Any
+    cells: Cells, columns: Sequence[Column], options: SourceOptions, head: Any
 ) -> dict[str, NDArray[np.float32]]:
     """Find the columns of numbers in text, with those of some rows."""
     wanted = [c.name for c in columns if not c.numeric and c.name in cells.names]
-    wanted = [name for name in wanted if asked.picked.takes(name) and asked.key in (None, name)]
+    wanted = [name for name in wanted if options.picked.takes(name) and options.key in (None, name)]
     if not wanted:
         return {}
     if head is None:
@@ -235,13 +235,13 @@ def _find(
 
 
 def _shape(
-    column: str, rows: NDArray[np.float32], label: str, asked: Asked
+    column: str, rows: NDArray[np.float32], label: str, options: SourceOptions
 ) -> tuple[int, ...] | None:
     """Shape of a picture by its numbers and the column's name; None for vectors."""
-    if asked.as_ == "vectors" or asked.fitted is not None:
+    if options.as_ == "vectors" or options.fitted is not None:
         return None
     whole = bool((rows == np.rint(rows)).all()) and rows.min() >= 0 and rows.max() <= 255
-    is_picture = whole or _NAMES.fullmatch(column) is not None or asked.as_ == "images"
+    is_picture = whole or _NAMES.fullmatch(column) is not None or options.as_ == "images"
     found = square(rows.shape[1]) if is_picture else None
     if is_picture and found is None:
         raise InputError(

@@ -14,9 +14,7 @@ from shoal.errors import InputError, SourceError
 from shoal.settings import parse_shape
 from shoal.sources import tar
 from shoal.sources.arrays import ArraySource, memory_store, npy_store
-from shoal.sources.asked import Asked
 from shoal.sources.base import Kind, Source
-from shoal.sources.beside import labels_beside, with_labels_beside
 from shoal.sources.delimited import CsvSource, make_csv_source
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.folders import open_folder
@@ -33,6 +31,7 @@ from shoal.sources.listing import read_list, under
 from shoal.sources.matlab import is_matlab, open_matlab
 from shoal.sources.mixed import TableSource
 from shoal.sources.npz import choose_member, list_members, member_store
+from shoal.sources.options import SourceOptions
 from shoal.sources.parquet import ParquetSource
 from shoal.sources.patterns import expand, has_wildcard, is_pattern
 from shoal.sources.pickles import is_pickle, refuse_pickle
@@ -47,6 +46,7 @@ from shoal.sources.several import (
     open_paths,
     open_shards,
 )
+from shoal.sources.sibling_labels import labels_beside, with_labels_beside
 from shoal.sources.store import InflatedStore, Store, because
 from shoal.sources.table import NOTHING, Picked
 from shoal.sources.tfrecord import is_tfrecord
@@ -130,7 +130,7 @@ def open_source(
     )
     size = _checked_size(image_size)
     found = None if fitted is None else tuple(fitted)
-    asked = Asked(
+    options = SourceOptions(
         as_,
         key,
         None if shape is None else parse_shape(shape),
@@ -141,34 +141,34 @@ def open_source(
         found,
         pages,
     )
-    source = _open(as_openable(where), asked)
+    source = _open(as_openable(where), options)
     if picked != Picked() and not _has_columns(source):
         raise InputError(f"--columns and the like mean nothing for {source.description}")
     return source
 
 
-def _open(where: Any, asked: Asked) -> Source:
+def _open(where: Any, options: SourceOptions) -> Source:
     """Open what lies at a path, at several, or in memory."""
     if isinstance(where, (str, os.PathLike, UrlPath)):
         path = _place(where)
         if is_pattern(str(path)):
             opens = open_matching if has_wildcard(str(path)) else open_paths
-            return opens(expand(str(path)), path.name, asked)
+            return opens(expand(str(path)), path.name, options)
         _check_there(path)
-        return open_folder(path, asked) if path.is_dir() else _open_file(path, asked)
+        return open_folder(path, options) if path.is_dir() else _open_file(path, options)
     if _are_paths(where):
         paths = [_place(name).absolute() for name in where]
-        return open_paths(paths, f"{len(paths):,} paths", asked)
+        return open_paths(paths, f"{len(paths):,} paths", options)
     what = f"a {FRAME}" if is_frame(where) else "an array in memory"
-    asked.refuse(what, key=None if is_frame(where) else asked.key, dtype=asked.dtype)
+    options.refuse(what, key=None if is_frame(where) else options.key, dtype=options.dtype)
     if is_frame(where):
-        return open_table_in_memory(to_frame(where), asked)
-    if asked.schema is not None:
+        return open_table_in_memory(to_frame(where), options)
+    if options.schema is not None:
         raise InputError(
             f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "
             "or records (dictionaries) with the columns that were fitted"
         )
-    return asked.array(memory_store(where), "array in memory")
+    return options.array(memory_store(where), "array in memory")
 
 
 def _place(where: Any) -> Path:
@@ -223,45 +223,45 @@ def _check_there(path: Path) -> None:
     raise SourceError(f"{path} does not exist{hint}")
 
 
-def _open_file(path: Path, asked: Asked) -> Source:
+def _open_file(path: Path, options: SourceOptions) -> Source:
     """Open one file by its extension, or by its first bytes."""
     extension, magic = path.suffix.lower(), _magic(path)
     if is_image_name(path.name):
-        return open_images(path.parent, [path.name], path.name, asked)
+        return open_images(path.parent, [path.name], path.name, options)
     if magic.startswith(b"\x93NUMPY"):
-        asked.refuse(f"{path.name}, an .npy file", key=asked.key, dtype=asked.dtype)
-        return with_labels_beside(asked.array(npy_store([path]), path.name), path)
+        options.refuse(f"{path.name}, an .npy file", key=options.key, dtype=options.dtype)
+        return with_labels_beside(options.array(npy_store([path]), path.name), path)
     if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
-        return _open_npz(path, asked)
+        return _open_npz(path, options)
     if magic[:4] == b"PK\3\4" or tar.is_tar(magic):
-        return open_shards("archive", [path], path.name, asked)
+        return open_shards("archive", [path], path.name, options)
     if magic.startswith(MAGIC) or kind_of(path.name) == "hdf5":
-        return open_shards("hdf5", [path], path.name, asked)
-    if is_tfrecord(magic) or (kind_of(path.name) == "tfrecord" and asked.shape is None):
-        return open_shards("tfrecord", [path], path.name, asked)
+        return open_shards("hdf5", [path], path.name, options)
+    if is_tfrecord(magic) or (kind_of(path.name) == "tfrecord" and options.shape is None):
+        return open_shards("tfrecord", [path], path.name, options)
     if is_matlab(path, magic):
-        return open_matlab(path, asked, magic)
+        return open_matlab(path, options, magic)
     is_table = magic[:4] == b"PAR1" or extension in _TABLES
-    asked.refuse(path.name, key=None if is_table else asked.key)
+    options.refuse(path.name, key=None if is_table else options.key)
     if magic[:4] == b"PAR1":
-        return open_shards("parquet", [path], path.name, asked)
+        return open_shards("parquet", [path], path.name, options)
     if extension in _TABLES:
-        return _open_text(path, asked)
-    if asked.shape is None:
+        return _open_text(path, options)
+    if options.shape is None:
         _refuse_foreign(path, magic)
     _refuse(path, extension)
-    return _open_binary(path, asked)
+    return _open_binary(path, options)
 
 
-def _open_npz(path: Path, asked: Asked) -> Source:
+def _open_npz(path: Path, options: SourceOptions) -> Source:
     """Open one array of an ``.npz`` file."""
-    asked.refuse(f"{path.name}, an .npz file", dtype=asked.dtype)
-    member = choose_member(path, asked.key, None if asked.shape else asked.as_)
+    options.refuse(f"{path.name}, an .npz file", dtype=options.dtype)
+    member = choose_member(path, options.key, None if options.shape else options.as_)
     store = member_store(path, member)
     members = {one.key: one.shape[0] for one in list_members(path) if len(one.shape) == 1}
     key = find_labels(member.key, store.n_rows, members)
     labels = None if key is None else LabelFile(path, key)
-    return asked.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
+    return options.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
 
 
 def _refuse(path: Path, extension: str) -> None:
@@ -314,25 +314,25 @@ def _has_arrays(path: Path) -> bool:
         return False
 
 
-def _open_text(path: Path, asked: Asked) -> Source:
+def _open_text(path: Path, options: SourceOptions) -> Source:
     """Open a text file: a list of images' paths, or a table of numbers."""
-    if asked.as_ in (None, "images") and asked.schema is None:
+    if options.as_ in (None, "images") and options.schema is None:
         names = read_list(path, _LISTED)
         if names and not all(kind_of(name) == "image" for name in names):
-            return open_paths([under(path.parent, name) for name in names], path.name, asked)
+            return open_paths([under(path.parent, name) for name in names], path.name, options)
         if names:
-            images = open_images(path.parent, names, path.name, asked)
+            images = open_images(path.parent, names, path.name, options)
             if isinstance(images, EncodedSource) and not isinstance(path, UrlPath):
                 return replace(images, beside=labels_beside(images, {path.name: path}))
             return images
-    asked.refuse(f"{path.name}, a table", dtype=asked.dtype)
-    return make_csv_source(path, path.name, asked)
+    options.refuse(f"{path.name}, a table", dtype=options.dtype)
+    return make_csv_source(path, path.name, options)
 
 
-def _open_binary(path: Path, asked: Asked) -> Source:
+def _open_binary(path: Path, options: SourceOptions) -> Source:
     """Open IDX or raw binary."""
-    if (asked.shape is None or asked.dtype is None) and is_idx(path):
+    if (options.shape is None or options.dtype is None) and is_idx(path):
         store = idx_store(path)
-        return with_labels_beside(asked.array(store, f"{path.name}{_memory(store)}"), path)
-    parse_dtype(asked.dtype)
-    return open_raw([path], path.name, asked)
+        return with_labels_beside(options.array(store, f"{path.name}{_memory(store)}"), path)
+    parse_dtype(options.dtype)
+    return open_raw([path], path.name, options)

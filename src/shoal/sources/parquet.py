@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from shoal.core.plural import plural
 from shoal.errors import InputError, SourceError
-from shoal.sources.answers import find_answers
-from shoal.sources.asked import Asked
 from shoal.sources.base import Batch, Kind, LabelValues, Source
 from shoal.sources.cells import is_plain_type
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import describe_columns
 from shoal.sources.frames import ParquetCells, kind_of_column
+from shoal.sources.label_columns import find_answers
 from shoal.sources.label_names import words_of
 from shoal.sources.mixed import make_fitted_source, make_table_source
 from shoal.sources.nested import array_store, array_type, find_arrays, is_list
 from shoal.sources.number_text import open_number_text
+from shoal.sources.options import SourceOptions
 from shoal.sources.parquet_files import ParquetFiles, ParquetPart, look_at, look_at_all, read_head
 from shoal.sources.pixel_columns import VectorStore, as_pictures, choose_pixels
 from shoal.sources.store import because, check_range
@@ -214,7 +214,7 @@ def find_embedding(paths: Sequence[Path]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+def make_parquet_source(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open Parquet files whose columns are alike.
 
     Raises
@@ -230,16 +230,16 @@ def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Sour
         raise SourceError(f"{label} has no rows")
     head = read_head(first.path)
     cells = plain_cells(parts, head)
-    if asked.schema is not None:
-        return make_fitted_source(cells, label, asked.schema)
-    picked = asked.picked.among(head.column_names, label)
-    is_table = asked.as_ == "table" and asked.key is None
-    lists_ = None if is_table else find_arrays(head, label, asked.key, picked)
+    if options.schema is not None:
+        return make_fitted_source(cells, label, options.schema)
+    picked = options.picked.among(head.column_names, label)
+    is_table = options.as_ == "table" and options.key is None
+    lists_ = None if is_table else find_arrays(head, label, options.key, picked)
     if lists_ is not None and array_type(head.schema.field(lists_).type)[0] > 1:
-        return _of_arrays(cells, head, lists_, label, asked)
+        return _of_arrays(cells, head, lists_, label, options)
     if lists_ is not None:
-        vectors = _of_lists(cells, head, lists_, label, asked)
-        return vectors if asked.shape is None else _shaped(vectors, cells, asked)
+        vectors = _of_lists(cells, head, lists_, label, options)
+        return vectors if options.shape is None else _shaped(vectors, cells, options)
     if not cells.names:
         raise InputError(
             f"{label} has no column of numbers, text or dates ({_types(head)}): make columns of "
@@ -247,11 +247,11 @@ def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Sour
         )
     kinds = [kind_of_column(field) for field in head.schema]
     columns = describe_columns(cells, kinds, label, head)
-    text = open_number_text(cells, columns, label, asked, head)
+    text = open_number_text(cells, columns, label, options, head)
     if text is not None:
         return text
-    more = {"fixed": constant_columns(cells, columns), "fitted": asked.fitted}
-    chosen, shape = choose_pixels(columns, label, asked, picked, **more)
+    more = {"fixed": constant_columns(cells, columns), "fitted": options.fitted}
+    chosen, shape = choose_pixels(columns, label, options, picked, **more)
     if chosen.vectors is None:
         return make_table_source(cells, label, picked, chosen)
     used = tuple(head.column_names[at] for at in chosen.vectors)
@@ -261,23 +261,23 @@ def make_parquet_source(paths: Sequence[Path], label: str, asked: Asked) -> Sour
         files, used, False, name, len(used), label,
         chosen=chosen, plain=cells.names, answers=chosen.left_out,
     )  # fmt: skip
-    return source if shape is None else as_pictures(source, cells, chosen, shape, asked)
+    return source if shape is None else as_pictures(source, cells, chosen, shape, options)
 
 
-def _shaped(vectors: ParquetSource, cells: ParquetCells, asked: Asked) -> Source:
+def _shaped(vectors: ParquetSource, cells: ParquetCells, options: SourceOptions) -> Source:
     """Take a column of lists for pictures of the shape that is asked for."""
     label = f"{vectors.label}, column {vectors.columns[0]}"
-    return asked.array(VectorStore(vectors), label, ColumnLabels(cells, vectors.answers))
+    return options.array(VectorStore(vectors), label, ColumnLabels(cells, vectors.answers))
 
 
 def _of_lists(
-    cells: ParquetCells, head: Any, column: str, label: str, asked: Asked
+    cells: ParquetCells, head: Any, column: str, label: str, options: SourceOptions
 ) -> ParquetSource:
     """Take a column of lists for vectors; the other columns name and label them."""
-    if asked.as_ == "table" or (asked.as_ == "images" and asked.shape is None):
-        hint = " without their shape, as in --shape 28,28" if asked.as_ == "images" else ""
+    if options.as_ == "table" or (options.as_ == "images" and options.shape is None):
+        hint = " without their shape, as in --shape 28,28" if options.as_ == "images" else ""
         raise InputError(
-            f"{label} holds vectors (column {column}): it cannot be read --as {asked.as_}{hint}"
+            f"{label} holds vectors (column {column}): it cannot be read --as {options.as_}{hint}"
         )
     length = next((len(value) for value in head.column(column).to_pylist() if value), 0)
     if not length:
@@ -288,12 +288,14 @@ def _of_lists(
     return ParquetSource(files, (column,), True, name, length, label, plain=plain, answers=answers)
 
 
-def _of_arrays(cells: ParquetCells, head: Any, column: str, label: str, asked: Asked) -> Source:
+def _of_arrays(
+    cells: ParquetCells, head: Any, column: str, label: str, options: SourceOptions
+) -> Source:
     """Take a column of nested lists for pictures, or for vectors where that is asked for."""
     name, answers = names_and_answers(cells, head, label)
     files = _files(cells.files.parts, (column,), name, 0)
     store = array_store(ParquetCells(files, ()), head, column, name, label)
-    return asked.array(store, f"{label}, column {column}", ColumnLabels(cells, answers))
+    return options.array(store, f"{label}, column {column}", ColumnLabels(cells, answers))
 
 
 def names_and_answers(

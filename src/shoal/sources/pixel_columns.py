@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import InputError
-from shoal.sources.answers import LOOKS, find_answers
 from shoal.sources.arrays import ArraySource
-from shoal.sources.asked import Asked
 from shoal.sources.base import Batch, Source
 from shoal.sources.column import Column
 from shoal.sources.column_labels import ColumnLabels
 from shoal.sources.described import Cells
+from shoal.sources.label_columns import LOOKS, find_answers
+from shoal.sources.options import SourceOptions
 from shoal.sources.pixels import show
 from shoal.sources.table import Chosen, Picked, choose_columns, listed
 
@@ -70,7 +70,7 @@ class VectorStore:
 def choose_pixels(
     columns: Sequence[Column],
     label: str,
-    asked: Asked,
+    options: SourceOptions,
     picked: Picked,
     **more: Any,
 ) -> tuple[Chosen, Shape | None]:
@@ -86,7 +86,7 @@ def choose_pixels(
         All columns, as some rows show them.
     label : str
         What people call the file.
-    asked : Asked
+    options : Asked
         The shape, and what the file is to be taken for.
     picked : Picked
         Which columns the caller wants, by their names.
@@ -105,26 +105,28 @@ def choose_pixels(
     InputError
         When a shape is given that no columns make up.
     """
-    inferred = asked.as_ in (None, "images") and asked.fitted is None and picked.columns is None
-    found = _by_name(columns, picked) if inferred or asked.shape else None
-    if found is not None and asked.shape in (None, found[1]):
+    inferred = options.as_ in (None, "images") and options.fitted is None and picked.columns is None
+    found = _by_name(columns, picked) if inferred or options.shape else None
+    if found is not None and options.shape in (None, found[1]):
         return _chosen(columns, *found), found[1]
-    if asked.shape is None:
-        if asked.as_ == "images":
+    if options.shape is None:
+        if options.as_ == "images":
             raise InputError(
                 f"{label} lists no images in a column called path, and its numbers cannot be read "
                 "--as images without their shape, as in --shape 28,28"
             )
-        return choose_columns(columns, label, asked.as_, picked, **more), None
-    if found is not None and math.prod(asked.shape) == len(found[0]):
-        return _chosen(columns, found[0], asked.shape), asked.shape
+        return choose_columns(columns, label, options.as_, picked, **more), None
+    if found is not None and math.prod(options.shape) == len(found[0]):
+        return _chosen(columns, found[0], options.shape), options.shape
     chosen = choose_columns(columns, label, "vectors", picked, **more)
-    return _of_shape(columns, chosen, asked.shape, label), asked.shape
+    return _of_shape(columns, chosen, options.shape, label), options.shape
 
 
-def as_pictures(source: Any, cells: Cells, chosen: Chosen, shape: Shape, asked: Asked) -> Source:
+def as_pictures(
+    source: Any, cells: Cells, chosen: Chosen, shape: Shape, options: SourceOptions
+) -> Source:
     """Take vectors of a table for pictures, labelled by its other columns."""
-    pictures: ArraySource = replace(asked, shape=shape).array(VectorStore(source), source.label)
+    pictures: ArraySource = replace(options, shape=shape).array(VectorStore(source), source.label)
     beside = ColumnLabels(cells, chosen.left_out)
     names = tuple(cells.names[at] for at in chosen.vectors or ())
     return replace(pictures, beside=beside, chosen=chosen, column_names=names)

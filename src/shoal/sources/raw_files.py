@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shoal.errors import SourceError
-from shoal.sources.asked import Asked
 from shoal.sources.base import Source
+from shoal.sources.options import SourceOptions
 from shoal.sources.raw import raw_store
 from shoal.sources.raw_manifest import MANIFEST, read_raw_manifest
 from shoal.sources.records import open_records
@@ -15,7 +15,7 @@ from shoal.sources.records import open_records
 _HEAD_BYTES = 4096
 
 
-def open_raw(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+def open_raw(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open raw files, one after the other.
 
     Raises
@@ -23,9 +23,9 @@ def open_raw(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     SourceError
         When no shape is given and none can be found, or the files do not go with it.
     """
-    if asked.shape is not None:
-        return asked.array(raw_store(paths, asked.shape, asked.dtype), label)
-    source = _by_manifest(paths, label, asked) or open_records(paths, label, asked)
+    if options.shape is not None:
+        return options.array(raw_store(paths, options.shape, options.dtype), label)
+    source = _by_manifest(paths, label, options) or open_records(paths, label, options)
     if source is None:
         if _is_text(paths[0]):
             raise SourceError(
@@ -39,7 +39,7 @@ def open_raw(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     return source
 
 
-def _by_manifest(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
+def _by_manifest(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
     """Open raw files by the manifest of their folder; None where there is none, or not of them."""
     folder = paths[0].parent
     if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
@@ -47,7 +47,7 @@ def _by_manifest(paths: Sequence[Path], label: str, asked: Asked) -> Source | No
     manifest = read_raw_manifest(folder)
     if len(manifest.names_in([path.name for path in paths])) < len(paths):
         return None
-    return manifest.open(paths, asked, label, whole=False)
+    return manifest.open(paths, options, label, whole=False)
 
 
 def _is_text(path: Path) -> bool:

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.label_files import LabelFile
 from shoal.sources.listing import natural_key
+from shoal.sources.options import SourceOptions
 from shoal.sources.raw import parse_dtype, raw_store
 from shoal.sources.row_view import RowView, axes_to_image
 from shoal.sources.store import FileStore, Store, because
@@ -79,13 +79,15 @@ class RawManifest:
         values = {name: getattr(self, name) for name in _KEYS if name != "format"}
         return {"format": FORMAT, **{k: v for k, v in values.items() if v not in (None, "", 0)}}
 
-    def open(self, paths: Sequence[Path], asked: Asked, label: str, *, whole: bool) -> Source:
+    def open(
+        self, paths: Sequence[Path], options: SourceOptions, label: str, *, whole: bool
+    ) -> Source:
         """Open files of the folder.
 
         Parameters
         ----------
         paths : sequence of Path
-        asked : Asked
+        options : Asked
             A shape or type that was asked for goes before those of the manifest.
         label : str
             What people call them.
@@ -97,8 +99,8 @@ class RawManifest:
         SourceError
             When the files do not go with the manifest.
         """
-        asked.refuse(f"raw files in {self.folder}", key=asked.key)
-        store = self._store(paths, asked)
+        options.refuse(f"raw files in {self.folder}", key=options.key)
+        store = self._store(paths, options)
         if whole and self.rows is not None and store.n_rows != self.rows:
             raise SourceError(
                 f"{self.path} promises {self.rows:,} rows, but its files hold {store.n_rows:,}: "
@@ -107,13 +109,13 @@ class RawManifest:
         labels = None
         if whole and self.truth and (self.folder / self.truth).exists():
             labels = LabelFile(self.folder / self.truth, self.truth_key)
-        return asked.array(store, label, labels)
+        return options.array(store, label, labels)
 
-    def _store(self, paths: Sequence[Path], asked: Asked) -> Store:
+    def _store(self, paths: Sequence[Path], options: SourceOptions) -> Store:
         """Take the rows of some files."""
-        dtype = asked.dtype or self.dtype
-        if asked.shape is not None:
-            return raw_store(paths, asked.shape, dtype, self.offset)
+        dtype = options.dtype or self.dtype
+        if options.shape is not None:
+            return raw_store(paths, options.shape, dtype, self.offset)
         store: FileStore = raw_store(paths, self.shape, dtype, self.offset)
         axes = axes_to_image(self.order)
         return RowView(store, axes=axes) if axes != tuple(sorted(axes)) else store

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources.asked import Asked
 from shoal.sources.base import LabelValues, Source
+from shoal.sources.options import SourceOptions
 from shoal.sources.raw import raw_store
 from shoal.sources.row_view import RowView, axes_to_image
 from shoal.sources.store import FileStore
@@ -162,7 +162,7 @@ def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | 
     return [names[code] for code in codes.tolist()]
 
 
-def open_records(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
+def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
     """Open the files of a set that is known by its layout; None where they are of no such set.
 
     Parameters
@@ -171,14 +171,14 @@ def open_records(paths: Sequence[Path], label: str, asked: Asked) -> Source | No
         Raw files.
     label : str
         What people call them.
-    asked : Asked
+    options : Asked
         Nothing is looked for where a shape or a type is asked for.
     """
-    if asked.shape is not None or asked.dtype is not None:
+    if options.shape is not None or options.dtype is not None:
         return None
     stl = [path for path in paths if _STL_IMAGES.fullmatch(path.name)]
     if stl and all(path in stl or _STL_LABELS.fullmatch(path.name) for path in paths):
-        return _open_stl(stl, label, asked)
+        return _open_stl(stl, label, options)
     for known in SETS:
         try:
             records = raw_store(paths, (known.size,), "uint8")
@@ -189,7 +189,7 @@ def open_records(paths: Sequence[Path], label: str, asked: Asked) -> Source | No
                 records, axes_to_image(known.order), skip=len(known.classes), part_shape=known.shape
             )
             said = f"{label}, records as those of {known.name}"
-            return asked.array(view, said, RecordLabels(records, known))
+            return options.array(view, said, RecordLabels(records, known))
     return None
 
 
@@ -204,7 +204,7 @@ def _has_labels(records: FileStore, known: RecordSet) -> bool:
     return bool(few and all(np.bincount(column).max() < 0.6 * len(rows) for column in found.T))
 
 
-def _open_stl(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
+def _open_stl(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
     """Open files called ``train_X.bin`` and so on, whose labels are in ``train_y.bin``."""
     try:
         store = raw_store(paths, STL10.shape, "uint8")
@@ -216,4 +216,4 @@ def _open_stl(paths: Sequence[Path], label: str, asked: Asked) -> Source | None:
         FilesOfLabels(there, tuple(part.n_rows for part in store.parts)) if any(there) else None
     )
     view = RowView(store, axes_to_image(STL10.order))
-    return asked.array(view, f"{label}, images as those of {STL10.name}", labels)
+    return options.array(view, f"{label}, images as those of {STL10.name}", labels)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from shoal.errors import InputError
 from shoal.sources.archive import make_archive_store
 from shoal.sources.arrays import npy_store
-from shoal.sources.asked import Asked
 from shoal.sources.base import Source
 from shoal.sources.folder import FolderStore
 from shoal.sources.formats import EXTENSIONS
@@ -23,6 +22,7 @@ from shoal.sources.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.sources.label_files import LabelFile, LabelFiles
 from shoal.sources.label_names import find_labels
 from shoal.sources.listing import make_listing
+from shoal.sources.options import SourceOptions
 from shoal.sources.parquet import ParquetSource, find_embedding, make_parquet_source
 from shoal.sources.parquet_images import find_images, make_parquet_images
 from shoal.sources.parquet_paths import find_paths, read_paths
@@ -90,17 +90,17 @@ def leaving_out(source: Any, counts: Counter[str]) -> Source:
     return dataclasses.replace(source, label=label, left_out=counts + Counter(source.left_out))
 
 
-def open_matching(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+def open_matching(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open what a pattern with ``*`` matches: images leave out what is none, as a folder does."""
     images = [path for path in paths if kind_of(path.name) == "image"]
     others = Counter(kind_of(path.name) for path in paths if kind_of(path.name) != "image")
-    if asked.shape is not None or not images or any(others[kind] for kind in SHARDS):
-        return open_paths(paths, label, asked)
+    if options.shape is not None or not images or any(others[kind] for kind in SHARDS):
+        return open_paths(paths, label, options)
     names = [path.name for path in paths if not path.is_dir()]
-    return without(open_paths(images, label, asked), names, [path.name for path in images])
+    return without(open_paths(images, label, options), names, [path.name for path in images])
 
 
-def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
+def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open a list of files: of images, or of shards of one kind.
 
     Raises
@@ -110,8 +110,8 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
     """
     kinds = Counter(kind_of(path.name) for path in paths)
     kind, count = kinds.most_common(1)[0]
-    if kind == "raw" or (asked.shape is not None and kind == "other"):
-        return open_raw(paths, label, asked)
+    if kind == "raw" or (options.shape is not None and kind == "other"):
+        return open_raw(paths, label, options)
     if kind in ("image", "other") or count < len(paths):
         # a list may name what is missing or damaged, but a shard may not be left out unsaid
         if any(kinds[other] for other in SHARDS):
@@ -123,89 +123,95 @@ def open_paths(paths: Sequence[Path], label: str, asked: Asked) -> Source:
         names = [
             str(path) if isinstance(path, UrlPath) else os.path.abspath(path) for path in paths
         ]
-        return open_images(Path("/"), names, label + of_kinds(count_kinds(names)), asked)
-    return open_shards(kind, paths, label, asked)
+        return open_images(Path("/"), names, label + of_kinds(count_kinds(names)), options)
+    return open_shards(kind, paths, label, options)
 
 
 def open_images(
     root: Path,
     names: Sequence[str],
     label: str,
-    asked: Asked,
+    options: SourceOptions,
     paths: Mapping[str, Path] | None = None,
 ) -> Source:
     """Open image files by their names relative to `root`, or by their addresses."""
-    if asked.as_ not in (None, "images"):
-        raise InputError(f"{label} holds image files: they cannot be read --as {asked.as_}")
-    asked.refuse("image files", key=asked.key, shape=asked.shape, dtype=asked.dtype)
-    return asked.files(FolderStore(root, make_listing(root, names, paths)), label)
+    if options.as_ not in (None, "images"):
+        raise InputError(f"{label} holds image files: they cannot be read --as {options.as_}")
+    options.refuse("image files", key=options.key, shape=options.shape, dtype=options.dtype)
+    return options.files(FolderStore(root, make_listing(root, names, paths)), label)
 
 
-def open_shards(kind: FileKind, paths: Sequence[Path], label: str, asked: Asked) -> Source:
+def open_shards(
+    kind: FileKind, paths: Sequence[Path], label: str, options: SourceOptions
+) -> Source:
     """Open files that hold many rows each, one after the other."""
     many = f"{label}, {len(paths):,} {SHARDS[kind]}" if len(paths) > 1 else label
     if kind == "archive":
         store, kinds = make_archive_store(paths)
         taken = images_of(kinds)
-        return leaving_out(asked.files(store, many + of_kinds(taken)), kinds - taken)
+        return leaving_out(options.files(store, many + of_kinds(taken)), kinds - taken)
     if kind == "npy":
-        asked.refuse(".npy files", key=asked.key, dtype=asked.dtype)
-        return asked.array(npy_store(paths, named=len(paths) > 1), label)
+        options.refuse(".npy files", key=options.key, dtype=options.dtype)
+        return options.array(npy_store(paths, named=len(paths) > 1), label)
     if kind == "idx":
-        asked.refuse("IDX files", key=asked.key, dtype=asked.dtype)
-        return open_idx(paths, label, asked)
+        options.refuse("IDX files", key=options.key, dtype=options.dtype)
+        return open_idx(paths, label, options)
     if kind == "tfrecord":
-        records = make_record_store(paths, label, asked.key)
-        return asked.encoded(records, f"{many}, feature {records.key}", keyed=True)
+        records = make_record_store(paths, label, options.key)
+        return options.encoded(records, f"{many}, feature {records.key}", keyed=True)
     if kind == "hdf5":
-        return _open_hdf5(paths, label, many, asked)
-    asked.refuse("Parquet files", dtype=asked.dtype)
-    return _open_parquet(paths, label, many, asked)
+        return _open_hdf5(paths, label, many, options)
+    options.refuse("Parquet files", dtype=options.dtype)
+    return _open_parquet(paths, label, many, options)
 
 
-def _open_parquet(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source:
+def _open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
     """Open images, vectors or a table; of files with both, vectors that are shown by images."""
-    looked = asked.as_ in (None, "images") and asked.schema is None
-    images = _parquet_images(paths, label, many, asked) if looked else None
-    free = asked.as_ is None and asked.key is None
+    looked = options.as_ in (None, "images") and options.schema is None
+    images = _parquet_images(paths, label, many, options) if looked else None
+    free = options.as_ is None and options.key is None
     embedding = find_embedding(paths) if free and images is not None else None
     if embedding is not None:
-        asked = dataclasses.replace(asked, as_="vectors", key=embedding)
+        options = dataclasses.replace(options, as_="vectors", key=embedding)
     elif images is not None:
         return images
-    source = make_parquet_source(paths, label, asked)
+    source = make_parquet_source(paths, label, options)
     if not (isinstance(source, ParquetSource) and source.is_list):
         return source
     if images is None:
-        images = _parquet_images(paths, label, many, dataclasses.replace(asked, as_=None, key=None))
+        images = _parquet_images(
+            paths, label, many, dataclasses.replace(options, as_=None, key=None)
+        )
     fits = images is not None and images.n_rows == source.n_rows
     return with_pictures(source, images) if images is not None and fits else source
 
 
-def _parquet_images(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source | None:
+def _parquet_images(
+    paths: Sequence[Path], label: str, many: str, options: SourceOptions
+) -> Source | None:
     """Open a column of images, or of their paths; None without one."""
-    column = find_images(paths, label, asked.key)
+    column = find_images(paths, label, options.key)
     if column is not None:
         store = make_parquet_images(paths, column)
-        return asked.encoded(store, f"{many}, column {column.name}", keyed=True)
-    listing = find_paths(paths, asked.key)
+        return options.encoded(store, f"{many}, column {column.name}", keyed=True)
+    listing = find_paths(paths, options.key)
     if listing is None:
         return None
     root, names, labels = read_paths(paths, listing, label)
-    keyless = dataclasses.replace(asked, key=None)
+    keyless = dataclasses.replace(options, key=None)
     source: Any = open_images(root, names, f"{many}, column {listing.name}", keyless)
     return dataclasses.replace(source, beside=labels) if source.n_rows == len(names) else source
 
 
-def _open_hdf5(paths: Sequence[Path], label: str, many: str, asked: Asked) -> Source:
+def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
     """Open a dataset of HDF5 files: numbers, or encoded images."""
-    asked.refuse("HDF5 files", dtype=asked.dtype)
-    as_ = None if asked.shape else asked.as_
-    found, key = open_datasets(paths, label, asked.key, as_)
+    options.refuse("HDF5 files", dtype=options.dtype)
+    as_ = None if options.shape else options.as_
+    found, key = open_datasets(paths, label, options.key, as_)
     if isinstance(found, Hdf5Images):
-        return asked.encoded(found, f"{many}, dataset {key}", keyed=True)
+        return options.encoded(found, f"{many}, dataset {key}", keyed=True)
     first = found.parts[0]
     datasets = {one.key: one.shape[0] for one in list_datasets(paths[0]) if len(one.shape) == 1}
     labels = find_labels(key, first.n_rows, datasets)
     beside = None if labels is None else LabelFiles(tuple(LabelFile(p, labels) for p in paths))
-    return asked.array(found, f"{many}, dataset {key}", beside)
+    return options.array(found, f"{many}, dataset {key}", beside)

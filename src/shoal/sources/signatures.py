@@ -8,10 +8,10 @@ from pathlib import Path
 
 from shoal.errors import InputError
 from shoal.sources.arrays import npy_header
-from shoal.sources.beside import is_beside
 from shoal.sources.hdf5 import list_datasets
 from shoal.sources.idx import idx_header
 from shoal.sources.parquet_files import parquet_schema
+from shoal.sources.sibling_labels import is_beside
 from shoal.storage import many
 
 _DIGITS = re.compile(r"[0-9]+")

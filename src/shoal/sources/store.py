@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.held import Held as Held
+from shoal.core.per_process import PerProcess as PerProcess
 from shoal.errors import InputError
 from shoal.sources.base import Batch
 from shoal.sources.direct import LEAST, outgrows_cache, read_direct

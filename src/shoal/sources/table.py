@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
-from shoal.sources.alike import are_vectors
-from shoal.sources.answers import find_answers
 from shoal.sources.base import Kind
 from shoal.sources.column import Column
+from shoal.sources.label_columns import find_answers
+from shoal.sources.vector_columns import are_vectors
 
 _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](ID|Id)")

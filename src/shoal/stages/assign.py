@@ -18,7 +18,7 @@ from shoal.core.verdicts import far_representatives, numbered_by_size, row_limit
 from shoal.errors import InputError
 from shoal.settings import available_cores
 from shoal.sources import taken_of
-from shoal.sources.store import Held
+from shoal.sources.store import PerProcess
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
@@ -123,7 +123,7 @@ class _Nearest:
     run: RunFolder
     workers: int
     coded: bool
-    held: Held[_Near] = field(default_factory=Held, compare=False, repr=False)
+    held: PerProcess[_Near] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load the representatives, which are too large to travel with the task."""

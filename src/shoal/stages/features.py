@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.held import Held
+from shoal.core.per_process import PerProcess
 from shoal.errors import InputError
 from shoal.features import (
     Encoder,
@@ -120,7 +120,7 @@ class _MomentsOfSome:
     groups: list[tuple[int, ...]]
     encoder: Encoder
     folder: StageFolder
-    held: Held[Source] = field(default_factory=Held, compare=False, repr=False)
+    held: PerProcess[Source] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load the encoder, and draw the sample, whose numbers are too many to travel."""

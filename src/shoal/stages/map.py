@@ -16,7 +16,7 @@ from shoal.core.layout import lay_out, neighbour_recall, place_rows, reaches
 from shoal.core.morton import BITS
 from shoal.engines.base import Engine
 from shoal.progress import Progress
-from shoal.sources.store import Held
+from shoal.sources.store import PerProcess
 from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,
@@ -159,7 +159,7 @@ class _PlaceRange:
 
     leaves: StageFolder
     folder: StageFolder
-    held: Held[_Ground] = field(default_factory=Held, compare=False, repr=False)
+    held: PerProcess[_Ground] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load what rows are placed on."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.held import Held
+from shoal.core.per_process import PerProcess
 from shoal.errors import InputError
 from shoal.features import Reduced
 from shoal.features.reduced import STEPS, array_path
@@ -36,7 +36,7 @@ class _SumGroup:
     names: tuple[str, ...]
     folder: StageFolder
     first: int
-    held: Held[Arrays] = field(default_factory=Held, compare=False, repr=False)
+    held: PerProcess[Arrays] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load the encoder, and the arrays, which are too large to travel with the task."""

@@ -21,7 +21,7 @@ from shoal.core.representatives import (
     summarise_coded,
 )
 from shoal.errors import InputError
-from shoal.sources.store import Held
+from shoal.sources.store import PerProcess
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
 from shoal.stages.copies import aside
 from shoal.stages.fitted import Fitted
@@ -44,7 +44,7 @@ class _SummariseGroup:
     project: StageFolder
     folder: StageFolder
     copies: bool
-    held: Held[Codebook] = field(default_factory=Held, compare=False, repr=False)
+    held: PerProcess[Codebook] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load the codes, which are too large to travel with the task."""

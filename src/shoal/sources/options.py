@@ -18,7 +18,7 @@ from shoal.sources.tiff_pictures import Pages
 
 
 @dataclass(frozen=True)
-class Asked:
+class SourceOptions:
     """What the caller said about a source; None where nothing was said."""
 
     as_: Kind | None

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def made_ahead(make: Callable[[Item], Made], items: Iterable[Item], workers: int) -> Iterator[Made]:
+def prefetched(make: Callable[[Item], Made], items: Iterable[Item], workers: int) -> Iterator[Made]:
     """Return ``make(item)`` for each item in order, up to `workers` of them being made meanwhile.
 
     No more than twice as many as there are workers wait to be taken. The first error is raised

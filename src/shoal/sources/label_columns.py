@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shoal.sources.alike import numbered
 from shoal.sources.column import Column
+from shoal.sources.vector_columns import numbered
 
 LOOKS = "looks like the answer"
 """How the reason begins for which such a column is left out."""

@@ -9,15 +9,15 @@ from typing import Any, Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Held(Generic[Value]):
+class PerProcess(Generic[Value]):
     """A value made once a process, on first use; pickles and compares as empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value: Value | None = None
 
-    def __reduce__(self) -> tuple[type[Held[Any]], tuple[()]]:
-        return Held, ()
+    def __reduce__(self) -> tuple[type[PerProcess[Any]], tuple[()]]:
+        return PerProcess, ()
 
     def get(self, make: Callable[[], Value]) -> Value:
         """Give the value, made by `make` the first time."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoal.errors import InputError
-from shoal.sources.chosen import can_be_rows, choose_array
+from shoal.sources.array_choice import can_be_rows, choose_array
 
 UINT8 = np.dtype("uint8")
 

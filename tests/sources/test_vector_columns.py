@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shoal.sources.alike import are_vectors
 from shoal.sources.described import describe
 from shoal.sources.frames import kind_of_column
+from shoal.sources.vector_columns import are_vectors
 
 DRAW = np.random.default_rng(0)
 N = 200

@@ -2,10 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shoal.sources.answers import answers_in, find_answers
 from shoal.sources.column import Column
 from shoal.sources.described import describe
 from shoal.sources.frames import kind_of_column
+from shoal.sources.label_columns import answers_in, find_answers
 
 DRAW = np.random.default_rng(0)
 N = 300
