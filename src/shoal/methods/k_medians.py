@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from shoal.methods.base import Method, Partition
 from shoal.methods.kmeans import ITERATIONS, STARTS
-from shoal.methods.lloyd import best_of_starts, plus_plus
+from shoal.methods.lloyd import best_of_starts
 from shoal.methods.rules import Rule
 
 _AT_ONCE = 1 << 22  # numbers in memory at a time
@@ -43,8 +43,7 @@ def fit(
     def centre(mine: NDArray[np.int64], _: int) -> NDArray[np.float64]:
         return weighted_medians(rows[mine], weights[mine])
 
-    seeds = plus_plus(rows, weights, k, seed, starts)
-    labels, centres = best_of_starts(rows, weights, seeds, assign, centre, iterations)
+    labels, centres = best_of_starts(rows, weights, k, seed, starts, assign, centre, iterations)
     return Partition(labels.astype(np.int32), rule=Rule("manhattan", centres))
 
 

@@ -18,19 +18,18 @@ Centre = Callable[[NDArray[np.int64], int], NDArray[np.float64]]
 def best_of_starts(
     rows: NDArray[np.float64],
     weights: NDArray[np.float64],
-    seeds: list[NDArray[np.float64]],
+    k: int,
+    seed: int,
+    starts: int,
     assign: Assign,
     centre: Centre,
     iterations: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Iterate from each of several sets of centres; return labels and centres of least cost."""
-    best: tuple[float, NDArray[np.int64], NDArray[np.float64]] | None = None
-    for start in seeds:
-        labels, centres, cost = iterate(rows, weights, start, assign, centre, iterations)
-        if best is None or cost < best[0]:
-            best = cost, labels, centres
-    assert best is not None  # there is one start at least
-    return best[1], best[2]
+    """Iterate from several draws of k-means++; return labels and centres of least cost."""
+    seeds = plus_plus(rows, weights, k, seed, starts)
+    tries = (iterate(rows, weights, first, assign, centre, iterations) for first in seeds)
+    labels, centres, _ = min(tries, key=lambda found: found[2])
+    return labels, centres
 
 
 def iterate(

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.methods.base import PASSES, Method, Parameter, Partition
-from shoal.methods.lloyd import plus_plus
 from shoal.methods.rules import Rule
 
 _GROWTH = 1.5  # of the cost of a cluster when there are too many (Shindler et al.: β > 1)
@@ -59,13 +58,8 @@ def ball_kmeans(
     """
     from sklearn.cluster import KMeans
 
-    best: tuple[float, NDArray[np.float64]] | None = None
-    for first in plus_plus(rows, weights, k, seed, starts):
-        model = KMeans(k, init=first, n_init=1, random_state=0).fit(rows, sample_weight=weights)
-        if best is None or model.inertia_ < best[0]:
-            best = float(model.inertia_), model.cluster_centers_
-    assert best is not None  # there is one start at least
-    centres = best[1]
+    model = KMeans(k, n_init=starts, random_state=seed).fit(rows, sample_weight=weights)
+    centres: NDArray[np.float64] = model.cluster_centers_
     if k == 1:
         return centres
     moved = centres.copy()
@@ -93,5 +87,6 @@ METHOD = Method(
         Parameter("starts", 10, "Starts of k-means on these.", 1, 1000, whole=True),
         PASSES,
     ),
+    version=2,
     aliases=("ball-kmeans",),
 )
