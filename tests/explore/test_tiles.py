@@ -8,6 +8,7 @@ from shoal.core.morton import SIDE, raster, to_places
 from shoal.errors import InputError
 from shoal.explore import area
 from shoal.explore.area import seats_within
+from shoal.explore.colours import palette
 from shoal.explore.tiles import FINE, code_range, density_png, lit_spots, spot_bits, spots
 
 
@@ -96,6 +97,17 @@ def test_large_spots_are_round_and_no_spot_reaches_another(digits):
     filled = found.counts[raster(bits)].reshape(64, 64) > 0
     assert np.array_equal(alpha[..., side // 2, side // 2] > 0, filled)
     assert not alpha[..., 0, 0].any()  # the corners
+    # Smaller ones reach over their neighbours, each in its own colour.
+    found = spots(cut, 0, 0, 0, 7)
+    pixels = np.asarray(
+        Image.open(io.BytesIO(density_png(found, digits.colours(cut), digits.usual)))
+    )
+    counts, number = (part[raster(7)].reshape(128, 128) for part in (found.counts, found.cluster))
+    middle = pixels.reshape(128, 4, 128, 4, 4).swapaxes(1, 2)[:, :, 2, 2]
+    shades = palette()[digits.colours(cut)[number[counts > 0]]]
+    assert np.array_equal(middle[counts > 0][:, :3], shades)
+    assert (middle[..., 3] > 0).sum() == (counts > 0).sum()
+    assert (pixels[..., 3] > 0).sum() > 16 * (counts > 0).sum()
 
 
 def test_the_whole_map_has_soft_edges_in_the_colours_beside_them(digits):

@@ -24,6 +24,7 @@ FINE = 8
 
 _ACROSS = 32
 _TILE = 512  # pixels a side
+_FEW_PIXELS = 4  # a spot so wide is too small for a dot within it
 _GLOW = 1.5  # spots that the soft edge of a dense place reaches, one deviation
 _GREY = np.array([128, 130, 134], np.uint8)
 _FAINT = 0.16
@@ -197,14 +198,21 @@ def density_png(
 
 
 def _dots(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Draw each spot as a round dot, `side` pixels across."""
-    middle = np.arange(side) + 0.5 - side / 2
-    away = np.hypot(middle[:, None], middle)
-    mask = np.clip(side / 2 + 0.5 - away, 0, 1)
-    large = np.repeat(np.repeat(pixels, side, 0), side, 1)
-    across = len(pixels)
-    large[..., 3] = np.rint(large[..., 3] * np.tile(mask, (across, across)))
-    return large
+    """Draw each spot as a round dot; spots of few pixels reach over those next to them."""
+    wide = side if side > _FEW_PIXELS else side + side // 2
+    edge = (wide - side) // 2
+    middle = np.arange(wide) + 0.5 - wide / 2
+    mask = np.clip(wide / 2 + 0.5 - np.hypot(middle[:, None], middle), 0, 1)
+    y, x = np.nonzero(pixels[..., 3])
+    down = (side * y)[:, None, None] + np.arange(wide)[:, None]
+    across = (side * x)[:, None, None] + np.arange(wide)
+    drawn = np.rint(pixels[y, x, 3][:, None, None] * mask).astype(np.uint8)
+    large = np.zeros((*(side * n + 2 * edge for n in pixels.shape[:2]), 4), np.uint8)
+    np.maximum.at(large[..., 3], (down, across), drawn)
+    at, *inner = np.nonzero(drawn == large[..., 3][down, across])  # where a dot is on top
+    rows, columns = down[at, inner[0], 0], across[at, 0, inner[1]]
+    large[rows, columns, :3] = pixels[y, x, :3][at]
+    return large[edge : edge + _TILE, edge : edge + _TILE]
 
 
 def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
