@@ -40,6 +40,16 @@ def test_networks_find_the_border_of_groups_that_touch():
     assert (tree.labels(2) == found.labels).all()
 
 
+def test_fixed_rows_keep_their_cluster():
+    vectors, _ = touching()
+    _, before, free = refined(vectors, 2)
+    fixed = np.zeros(len(vectors), np.bool_)
+    fixed[np.flatnonzero(free.labels != before)[::2]] = True
+    after = refined(vectors, 2, fixed=fixed)[2].labels
+    assert (after[fixed] == before[fixed]).all()
+    assert (after[~fixed] == free.labels[~fixed]).all()
+
+
 def test_the_same_seed_gives_the_same_labels():
     vectors, _ = touching(rows=200)
     assert (refined(vectors, 2)[2].labels == refined(vectors, 2)[2].labels).all()

@@ -70,6 +70,7 @@ def relabelled(
     view: View,
     n_views: int = 1,
     seed: int = 0,
+    fixed: NDArray[np.bool_] | None = None,
 ) -> Relabelled:
     """Let networks give the doubtful rows of the primary layer, if that makes it more reproducible.
 
@@ -86,6 +87,8 @@ def relabelled(
     n_views : int, default 1
         How many views there are.
     seed : int, default 0
+    fixed : ndarray, shape (m,), bool, optional
+        Rows that keep their cluster.
 
     References
     ----------
@@ -117,7 +120,8 @@ def relabelled(
         return Relabelled(labels, agreement, *shares, False)
     confidence = held_share(structure.neighbours, structure.affinities, labels)
     networks, known = _taught(seen, labels[rows], confidence[rows], k, seed)
-    doubtful = np.flatnonzero((confidence < _SURE) & known[labels])
+    stays = confidence >= _SURE if fixed is None else (confidence >= _SURE) | fixed
+    doubtful = np.flatnonzero(~stays & known[labels])
     if len(doubtful):
         looks = scaled(doubtful, min(n_views, _LOOKS))
         labels[doubtful] = np.sum([one.chances(looks) for one in networks], axis=0).argmax(axis=1)

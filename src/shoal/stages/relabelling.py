@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.constraints import Constraints
 from shoal.core.relabelling import ENOUGH, View, relabelled, with_labels
 from shoal.core.structure import Structure
 from shoal.features.altered import altered
@@ -20,9 +21,13 @@ _AT_ONCE = 512
 
 
 def relabel(
-    context: Context, structure: Structure, vectors: NDArray[np.float32], weights: NDArray
+    context: Context,
+    structure: Structure,
+    vectors: NDArray[np.float32],
+    weights: NDArray,
+    constraints: Constraints | None,
 ) -> tuple[Structure, str]:
-    """Let networks give the doubtful rows, where it helps.
+    """Let networks give the doubtful rows, where it helps; those that people spoke of stay.
 
     Returns
     -------
@@ -35,9 +40,9 @@ def relabel(
     if k == 1:
         return structure, "Not refined: there is one cluster."
     view, n_views = _views(context, vectors)
-    found = relabelled(
-        structure, vectors, weights.astype(np.float64), view, n_views, context.settings.seed
-    )
+    fixed = None if constraints is None else constraints.group >= 0
+    seed = context.settings.seed
+    found = relabelled(structure, vectors, weights.astype(np.float64), view, n_views, seed, fixed)
     if np.isnan(found.before):
         return structure, f"Not refined: {len(vectors):,} rows are too few for {k:,} clusters."
     if found.agreement < ENOUGH:

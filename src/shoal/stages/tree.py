@@ -73,6 +73,7 @@ def _shoal(context: Context) -> Structure:
     """Find Shoal's own structure."""
     summary, settings = context.stage("summarise"), context.settings
     vectors, weights = read_npy(summary.whole("vectors")), read_npy(summary.whole("weights"))
+    constraints = None if context.learnt is None else context.learnt.constraints(context.run)
     structure = fit_structure(
         vectors,
         weights,
@@ -84,10 +85,10 @@ def _shoal(context: Context) -> Structure:
         k=settings.k,
         detail=settings.detail,
         radius=_radius(context),
-        constraints=None if context.learnt is None else context.learnt.constraints(context.run),
+        constraints=constraints,
     )
     if settings.refine:
-        structure, done = relabel(context, structure, vectors, weights)
+        structure, done = relabel(context, structure, vectors, weights, constraints)
         context.progress.note(done)
     return structure
 
