@@ -577,6 +577,7 @@ class Run:
             "features": self._features_said(),
             "representatives": len(self.representatives),
             "method": Found(self._result).facts,
+            **({"refined": stages["tree"].pop("refined")} if "refined" in stages["tree"] else {}),
             "layers": [layer.as_dict() for layer in self.layers],
             "unknown": self._unknown_said(),
             **self._added_said(),

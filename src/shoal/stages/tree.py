@@ -63,7 +63,9 @@ def _work(context: Context) -> dict[str, Any]:
         write_json(folder.whole("layers", "json"), layers)
     context.progress.advance(context.stage("summarise").receipt.counts["representatives"])
     layers = read_json(folder.whole("layers", "json"))
+    refined_path = folder.whole("refined", "json")
     return {
+        **({"refined": read_json(refined_path)} if refined_path.exists() else {}),
         "layers": [layer["k"] for layer in layers],
         "clusters": next(layer["k"] for layer in layers if layer["primary"]),
     }
@@ -90,6 +92,7 @@ def _shoal(context: Context) -> Structure:
     if settings.refine:
         structure, done = relabel(context, structure, vectors, weights, constraints)
         context.progress.note(done)
+        write_json(context.stage("tree").whole("refined", "json"), done)
     return structure
 
 
