@@ -1,7 +1,7 @@
 """Coarse cells: k-means over rows, and rows grouped by their cell."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -46,12 +46,21 @@ class Cells:
         """Rows in the frame of the cells, (b, d) float32."""
         return np.ascontiguousarray((rows - self.shift) * np.float32(self.scale), np.float32)
 
-    def regrouped(self, cell: NDArray[np.integer]) -> "Cells":
-        """Return the same rows by other cells: (n,) that of each row in `members`."""
+    def regrouped(self, centres: NDArray[np.float32], cell: NDArray[np.integer]) -> "Cells":
+        """Return the same rows by other cells: their centres, and that of each row in `members`."""
         place = np.lexsort((self.order, cell))
-        start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(self.centres)))])
+        start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(centres)))])
         order, members = self.order[place], self.members[place]
-        return replace(self, order=order, start=start, members=members, halves=self.halves[place])
+        return Cells(
+            self.shift,
+            self.scale,
+            centres,
+            halves(centres),
+            order,
+            start,
+            members,
+            self.halves[place],
+        )
 
 
 def halves(rows: NDArray[np.float32]) -> NDArray[np.float32]:

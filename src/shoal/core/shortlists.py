@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.best import best_listed, measure
-from shoal.core.cells import Cells, build_cells, checked
+from shoal.core.cells import Cells, build_cells, checked, two_level_codes
 from shoal.core.products import in_threads
 
-LENGTH = 256
+LENGTH = 288
 _EACH = 22  # centres a cell, where there are many: smaller cells need shorter lists
-_CELLS_LENGTH = 128  # cells on a list, where the cells are grouped themselves
+_CELLS_LENGTH = 160  # cells on a list, where the cells are grouped themselves
 _TRIED = 4  # times as many centres are tried for a list, of the cells nearest to its own
 _CHUNK = 65_536  # rows that are grouped by cell together
 _EXTRA = 2  # proposals beyond k, to be measured exactly
@@ -51,7 +51,7 @@ def compared(m: int) -> int:
     """Count the products by which a row finds the nearest of m centres.
 
     >>> compared(500), compared(31_000)
-    (500, 459)
+    (500, 523)
     """
     if m <= 2 * LENGTH:
         return m
@@ -65,8 +65,8 @@ def build_shortlists(
     """Group centres by cells, and list for each cell the centres nearest to its own.
 
     A centre is as near to a cell as to the nearest centre in it, so rows at the border of a cell
-    find what lies across it. A row's cell is looked for likewise, where there are many. With 256
-    of 31,000 centres on a list, some 460 products a row find the nearest one of 98.5 % of tiles'
+    find what lies across it. A row's cell is looked for likewise, where there are many. With 288
+    of 31,000 centres on a list, some 520 products a row find the nearest one of 98 % of tiles'
     rows; with cells four times as large, twice as long lists and all cells tried it takes 865.
 
     Parameters
@@ -83,15 +83,15 @@ def build_shortlists(
     """
     centres = checked(centres, "centres")
     m = len(centres)
+    whole = build_cells(centres)
     if m <= 2 * length:
-        cells = build_cells(centres)
         begin = np.array([0, m], np.int64)
-        return Shortlists(cells, cells.order, begin, cells.members, cells.halves)
-    cells = build_cells(centres, cell_count(m), seed, workers)
-    coarse = build_shortlists(cells.centres, seed, workers, min(length, _CELLS_LENGTH))
+        return Shortlists(whole, whole.order, begin, whole.members, whole.halves)
+    middles = two_level_codes(whole.members, np.ones(m), cell_count(m), seed, workers)
+    coarse = build_shortlists(middles, seed, workers, min(length, _CELLS_LENGTH))
     # As rows are placed: one that equals a centre is then in its cell, however far from others.
-    (cell,) = in_threads(_propose, [(cells.members, coarse, 1)], 1)
-    cells = cells.regrouped(cell[:, 0])
+    (cell,) = in_threads(_propose, [(whole.members, coarse, 1)], 1)
+    cells = whole.regrouped(middles, cell[:, 0])
     items = [(cells, c, length) for c in range(len(cells.centres))]
     lists = in_threads(_list_of, items, workers)
     begin = np.cumsum([0, *map(len, lists)])
