@@ -117,7 +117,7 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     together = max(1.0, _SHARED * plan.workers)
     kept = plan.added is None and features.is_kept(plan.source, plan.encoder)
     encoding = 1 / rates.read + 1 / rates.encode
-    numbers, fits = keeps_numbers(plan.source), plan.encoder.needs.passes
+    numbers, fits = keeps_numbers(plan.source), features.fitting_passes(plan.source, plan.encoder)
     encode = (0 if numbers else 1 / rates.read) + 1 / rates.encode
     looked = features.LOOKED_AT if features.looks_at_some(plan.source, plan.encoder) else n
     passes = {

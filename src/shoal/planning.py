@@ -231,7 +231,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     passes = 1
     if not keeps_numbers(source):
         again = not (features.is_kept(source, encoder) or features.looks_at_some(source, encoder))
-        passes += is_read(source) + again + encoder.needs.passes
+        passes += is_read(source) + again + features.fitting_passes(source, encoder)
     return Plan(
         encoder,
         said,
@@ -425,7 +425,11 @@ def stage_needs(
     needs = (
         Need("index", 0, s * _read_bytes(source) * is_read(source), names + numbers),
         Need(
-            "features", weights, encoding + 40 * d * d, n + 4 * n * d * encoded, 8 * groups * d * d
+            "features",
+            weights,
+            encoding + 40 * d * d,
+            n + 4 * n * d * encoded,
+            8 * groups * d * d + features.base_bytes(source, encoder),
         ),
         Need(
             "project", weights + 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)

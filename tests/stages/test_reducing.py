@@ -3,8 +3,9 @@ import pytest
 
 import shoal
 from shoal.errors import SettingError
+from shoal.features import Colours
 from shoal.features.reduced import STEPS
-from shoal.stages import base, reducing
+from shoal.stages import base, features, reducing
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,35 @@ def test_rows_that_cannot_be_used_are_left_out_of_the_fit(tmp_path, rows):
     means = [np.load(run.path / "features" / "step0_mean" / "whole.npy") for run in fits]
     np.testing.assert_allclose(means[0], means[1], rtol=1e-6)
     assert fits[0].quarantine.num_rows == 6
+
+
+def test_images_are_encoded_once_however_many_steps_are_fitted(tmp_path, monkeypatch):
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for number in range(60):
+        image = random.integers(0, 120, (16, 16, 3), np.uint8)
+        image[4:12] += np.uint8(120 * (number % 2))
+        Image.fromarray(image).save(tmp_path / f"{number:02}.png")
+    (tmp_path / "60.png").write_bytes((tmp_path / "00.png").read_bytes()[:90])
+    given = {"features": "colours+standard+pca:4", "k": 2, "method": "kmeans", "workers": 1}
+    encoded, encode = [], Colours.encode
+
+    def counted(self, data):
+        encoded.append(len(data))
+        return encode(self, data)
+
+    monkeypatch.setattr(Colours, "encode", counted)
+    run = shoal.fit(tmp_path, tmp_path / "once.shoal", **given)
+    once = sum(encoded)
+    assert once < 4 * 61  # all of them, and samples of two steps, which are all here
+    assert run.quarantine["row"].to_pylist() == [60]
+    assert not list((run.path / "features" / "base").glob("part-*"))
+    monkeypatch.setattr(features, "is_kept", lambda source, encoder: False)
+    again = shoal.fit(tmp_path, tmp_path / "anew.shoal", **given)
+    assert sum(encoded) - once > 6 * 61
+    assert stored(again, "step1_matrix", "matrix") == stored(run, "step1_matrix", "matrix")
+    assert np.array_equal(again.labels(), run.labels())
 
 
 def test_rows_are_added_with_the_steps_of_the_earlier_run(tmp_path, rows):

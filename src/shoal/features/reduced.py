@@ -108,6 +108,11 @@ class Reduced:
         """Return the encoder with its first `count` steps."""
         return replace(self, chain=self.chain[:count], _loaded=PerProcess())
 
+    def behind_base(self) -> Reduced:
+        """Return the encoder of rows that the base has encoded."""
+        d = self.base.n_features
+        return replace(self, base=Vectors(d, widest=d))
+
     def setup(self) -> None:
         """Load the base and what the steps learnt."""
         self.base.setup()

@@ -37,7 +37,15 @@ class Encoding:
     folder: StageFolder
 
     def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
-        """Encode one shard, and write which rows are good and what is wrong with the others."""
+        """Encode one shard, and write what is wrong with rows that are not good."""
+        features, good, bad = self.encoded(number)
+        for i in np.flatnonzero(~good).tolist():
+            bad.setdefault(i, "its features overflow")
+        note_late(self.rows, self.folder, number, bad)
+        return features, good
+
+    def encoded(self, number: int) -> tuple[NDArray, NDArray[np.bool_], dict[int, str]]:
+        """Encode one shard; return also which rows are good, and why others cannot be read."""
         blocks, at = [], 0
         bad: dict[int, str] = {}
         for batch in self.rows.read(number):
@@ -47,10 +55,7 @@ class Encoding:
         features, good = blocks[0]
         if len(blocks) > 1:
             features, good = map(np.concatenate, zip(*blocks, strict=True))
-        for i in np.flatnonzero(~good).tolist():
-            bad.setdefault(i, "its features overflow")
-        note_late(self.rows, self.folder, number, bad)
-        return features, good
+        return features, good, bad
 
 
 def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:

@@ -33,7 +33,7 @@ from shoal.stages.base import (
 )
 from shoal.stages.encoding import Encoding, encode_good
 from shoal.stages.learning import learn
-from shoal.stages.reducing import fit_steps
+from shoal.stages.reducing import drop_base, encoding_of, fit_steps
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
 LOOKED_AT = 1 << 20
@@ -157,6 +157,18 @@ def is_kept(source: Source, encoder: Encoder) -> bool:
     return encoder.needs.dear or (small and not quick)
 
 
+def fitting_passes(source: Source, encoder: Encoder) -> int:
+    """Return about how often steps read the source before it is encoded for good."""
+    return 0 if is_kept(source, unreduced(encoder)) else encoder.needs.passes
+
+
+def base_bytes(source: Source, encoder: Encoder) -> int:
+    """Return the bytes of what is kept of the encoder before the steps while they are fitted."""
+    base = unreduced(encoder)
+    kept = encoder.needs.passes and is_kept(source, base)
+    return 4 * source.n_rows * base.n_features if kept else 0
+
+
 def _packed(moments: Moments) -> NDArray[np.float64]:
     """Put moments into one array."""
     head = np.array([moments.count, moments.weight])
@@ -194,13 +206,14 @@ def _work(context: Context) -> dict[str, Any]:
     if isinstance(base, Learned):
         learn(context, folder, base)
     if isinstance(encoder, Reduced):
-        fit_steps(context, folder, encoder)
+        fit_steps(context, folder, encoder, is_kept(context.source, base))
     d = encoder.n_features
     if not folder.whole("encoder", "json").exists():
         projection = _projection(context, folder)
         for name, array in projection.to_arrays().items():
             write_npy(folder.whole(name), array)
         write_json(folder.whole("encoder", "json"), encoder.settings())
+    drop_base(folder)
     for path in folder.parts("moments"):  # merged: they may be large and are not needed again
         delete(path)
     values = read_npy(folder.whole("eigenvalues"))
@@ -237,7 +250,7 @@ def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
 def _moments(context: Context, folder: StageFolder) -> Moments:
     """Encode every shard; give the moments of the good rows of all."""
     d = context.encoder.n_features
-    encoding = Encoding(context.rows, context.encoder, folder)
+    encoding = encoding_of(context, folder)
     kept = is_kept(context.source, context.encoder)
     groups = context.shards.groups(8 * (2 + d + d * d), _ROOM_WHEN_KEPT if kept else _ROOM)
     task = _MomentsOfGroup(encoding, groups, kept)

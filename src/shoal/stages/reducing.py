@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,9 @@ from shoal.features.steps import Arrays, Sums
 from shoal.sources import Taken, take
 from shoal.sources.encoded import spread
 from shoal.stages.base import Context
-from shoal.stages.encoding import encode_good
+from shoal.stages.encoding import Encoding, encode_good
 from shoal.stages.rows import Rows
-from shoal.storage import StageFolder, delete, read_npy, write_npy
+from shoal.storage import StageFolder, delete, read_npy, write_json, write_npy
 
 _AT_ONCE = 64  # rows of a sample that are read at a time
 _PASSES, _GROUPS = 1_000, 1_000_000  # more than a step has, to number what they write
@@ -84,7 +84,9 @@ class _StageFeed:
     """
 
     context: Context
+    rows: Rows
     encoder: Reduced
+    from_source: Reduced
     step: int
     passes: int = 0
 
@@ -100,7 +102,7 @@ class _StageFeed:
                 write_npy(folder.whole(f"given_{name}"), array)
             groups, first = self.context.shards.groups(8 * int(np.prod(shape))), _GROUPS * number
             task = _SumGroup(
-                *(self.context.rows, self.encoder, groups, sums, shape, tuple(arrays)),
+                *(self.rows, self.encoder, groups, sums, shape, tuple(arrays)),
                 *(folder, first),
             )
             self.context.each_group(
@@ -121,11 +123,11 @@ class _StageFeed:
     def sample(self, count: int) -> NDArray[np.float32]:
         source, n = self.context.source, self.context.source.n_rows
         some = take(source, Taken(spread(n, count), n))
-        self.encoder.setup()
+        self.from_source.setup()
         found = []
         for start in range(0, some.n_rows, _AT_ONCE):
             batch = some.read(start, min(start + _AT_ONCE, some.n_rows))
-            features, good = encode_good(self.encoder, batch.data, batch.bad)
+            features, good = encode_good(self.from_source, batch.data, batch.bad)
             found.append(features[good])
         rows = np.concatenate(found)
         if not len(rows):
@@ -133,14 +135,61 @@ class _StageFeed:
         return rows
 
 
-def fit_steps(context: Context, folder: StageFolder, encoder: Reduced) -> None:
-    """Fit each step to all rows as those before it leave them; nothing where they are there."""
-    widths = encoder.widths
+@dataclass(frozen=True)
+class _KeepBase:
+    """Writes what the encoder before the steps makes of a shard, and which rows are bad."""
+
+    encoding: Encoding
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self.encoding.encoder.setup()
+
+    def fetch(self, item: int) -> None:
+        """Begin to read a shard."""
+        self.encoding.rows.fetch(item)
+
+    def __call__(self, item: int) -> None:
+        features, good, bad = self.encoding.encoded(item)
+        overflow = dict.fromkeys(np.flatnonzero(~good).tolist(), "its features overflow")
+        folder = self.encoding.folder
+        write_json(folder.part("base", item, "json"), overflow | bad)
+        write_npy(folder.part("base", item), features)  # last: it shows that both are there
+
+
+def encoding_of(context: Context, folder: StageFolder) -> Encoding:
+    """Return what encodes shards: from what the base gave, where that was kept for the steps."""
+    encoder = context.encoder
+    if isinstance(encoder, Reduced) and folder.numbers("base"):
+        return Encoding(replace(context.rows, base=folder), encoder.behind_base(), folder)
+    return Encoding(context.rows, encoder, folder)
+
+
+def drop_base(folder: StageFolder) -> None:
+    """Delete what the base gave."""
+    for number in folder.numbers("base"):
+        for ending in ("npy", "json"):
+            delete(folder.part("base", number, ending))
+
+
+def fit_steps(context: Context, folder: StageFolder, encoder: Reduced, kept: bool) -> None:
+    """Fit each step to all rows as those before it leave them; nothing where they are there.
+
+    `kept`: what the base gives is written first, so that no pass encodes the rows again.
+    """
+    if folder.whole("encoder", "json").exists():
+        return
+    if kept and encoder.needs.passes:
+        task = _KeepBase(Encoding(context.rows, encoder.base, folder))
+        each: list[tuple[int, ...]] = [(number,) for number in range(len(context.shards))]
+        context.each_group(task, each, lambda: folder.numbers("base"), counted=False)
+    encoding, widths = encoding_of(context, folder), encoder.widths
+    assert isinstance(encoding.encoder, Reduced)
     for at, step in enumerate(encoder.chain):
         kind = STEPS[step.kind]
         if not kind.arrays or array_path(folder.path, at, kind.arrays[-1]).exists():
             continue
-        feed = _StageFeed(context, encoder.up_to(at), at)
+        feed = _StageFeed(context, encoding.rows, encoding.encoder.up_to(at), encoder.up_to(at), at)
         for name, array in kind.fit(feed, step.width or widths[at]).items():
             write_npy(array_path(folder.path, at, name), array)
     for name in folder.kinds():

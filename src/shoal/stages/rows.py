@@ -13,7 +13,7 @@ from shoal.sources.arrays import ArraySource
 from shoal.sources.encoded import EncodedSource
 from shoal.sources.pictured import rows_of
 from shoal.sources.store import FileStore
-from shoal.storage import StageFolder, read_npy, read_table
+from shoal.storage import StageFolder, read_json, read_npy, read_table
 
 if TYPE_CHECKING:
     from shoal.stages.base import Shards
@@ -54,15 +54,24 @@ def _read_into(future: Future[Batch], source: Source, start: int, stop: int) -> 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a source by shard: from the numbers kept by the index, or read anew."""
+    """The rows of a source by shard: from the numbers kept by the index, or read anew.
+
+    With `base`, the features that lie there by shard are the rows.
+    """
 
     source: Source
     shards: Shards
     index: StageFolder
+    base: StageFolder | None = None
     fetched: _Fetched = field(default_factory=_Fetched, compare=False, repr=False)
 
     def read(self, number: int) -> Iterator[Batch]:
         """Give a shard's rows and what is wrong with them, block by block."""
+        if self.base is not None:
+            bad = read_json(self.base.part("base", number, "json"))
+            given = {int(at): reason for at, reason in bad.items()}
+            yield Batch(read_npy(self.base.part("base", number)), given)
+            return
         if self.index.has("numbers", number):
             yield Batch(read_npy(self.index.part("numbers", number)), self._known(number))
             return
@@ -71,7 +80,8 @@ class Rows:
 
     def fetch(self, number: int) -> None:
         """Begin to read a shard that `read` is asked for soon, where reading means waiting."""
-        if is_waited_for(self.source) and not self.index.has("numbers", number):
+        far = self.base is None and is_waited_for(self.source)
+        if far and not self.index.has("numbers", number):
             self.fetched.begin(self.source, *next(self._blocks(number)))
 
     def _blocks(self, number: int) -> Iterator[tuple[int, int]]:
