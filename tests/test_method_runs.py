@@ -201,3 +201,8 @@ def test_a_cluster_can_be_fitted_by_a_method(method):
     part = run.fit_cluster(0, method=method, workers=1, **({"k": 2} if method == "kmeans" else {}))
     assert part.n_rows == 30
     assert part.info()["method"]["name"] == method
+
+
+def test_advice_on_a_method_says_what_it_found_and_no_more():
+    run = fit("kmeans", ROWS[:60], k=4)
+    assert run.advice.as_dict() == {"sentences": ["4 groups by kmeans."], "choices": []}

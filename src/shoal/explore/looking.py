@@ -30,6 +30,8 @@ from shoal.explore.tiles import (
     spot_bits,
     veil_png,
 )
+from shoal.methods import DEFAULT
+from shoal.stages.found import Found
 
 MOST_ROWS = 500
 _MOST_THUMBS = 100
@@ -46,7 +48,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     run, atlas, pictures = explorer.run, explorer.atlas, explorer.pictures
     most = explorer.most_clusters
     excess = run.tree.excess[: most - 1].astype(float)
-    info = atlas.result.summary
+    info, method = atlas.result.summary, Found(atlas.result).facts["name"]
     return {
         "name": run.path.name.removesuffix(".shoal"),
         "description": info["description"],
@@ -70,6 +72,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "outliers": len(atlas.outliers),
         "columns": None if explorer.numbers is None else explorer.numbers.names,
         "words": explorer.knows_words,
+        "method": None if method == DEFAULT else method,
         "advice": run.advice.as_dict(),
         "other": None if explorer.other is None else explorer.other.path.name,
     }

@@ -23,7 +23,7 @@ export function Advice() {
   };
   const primary = run.layers.find((l) => l.primary).k;
   const now = k ?? (data.edited ? null : data.base);
-  const choices = [{ k: primary, why: primary > 1 ? "suggested" : "as found" }, ...run.advice.choices];
+  const choices = [{ k: primary, why: primary > 1 && !run.method ? "suggested" : "as found" }, ...run.advice.choices];
   const go = (/** @type {number} */ n) => loadClusters(n === data.base ? null : n).catch(complain);
   return html`<section class="advice" aria-label="What to do first">
     <div>

@@ -33,9 +33,22 @@ function grown(order, apart) {
   return stack.reduceRight((right, above) => Object.assign(above, { right }), last);
 }
 
-const clarity = (/** @type {number} */ k) => Math.max(0, state.run.excess[k - 2] ?? 0);
-const most = () => Math.max(1, clarity(2));
-const across = (/** @type {number} */ excess) => LEFT + (1 - Math.min(1, excess / most())) * (WIDE - LEFT);
+/** @type {{of: any, scale: number[]}} */
+const known = { of: null, scale: [] };
+
+/** The clarity of each split, none above one before it: another method's splits are in no such order. */
+function scale() {
+  if (known.of !== state.run) {
+    let last = Infinity;
+    known.scale = state.run.excess.map((/** @type {number|null} */ e) => { last = Math.min(last, Math.max(0, e ?? 0)); return last; });
+    known.of = state.run;
+  }
+  return known.scale;
+}
+
+const clarity = (/** @type {number} */ k) => scale()[k - 2] ?? 0;
+// By its root, so that there is room for the many faint splits.
+const across = (/** @type {number} */ excess) => LEFT + (1 - Math.sqrt(Math.min(1, excess / Math.max(1, clarity(2))))) * (WIDE - LEFT);
 
 /** Where the line of a cut is: between the last split that it takes and the next. @param {number} k */
 const lineAt = (k) => (k < 2 ? LEFT - 6 : (across(clarity(k)) + across(clarity(k + 1))) / 2);
@@ -89,7 +102,7 @@ export function Tree() {
     const choose = (/** @type {MouseEvent} */ e) => select(e.ctrlKey || e.metaKey ? [...new Set([...selected, ...node.ids])] : node.ids);
     const shared = { role: "treeitem", "aria-level": node.depth + 1, "aria-selected": on, tabindex: at ? -1 : 0, onKeyDown: (/** @type {KeyboardEvent} */ e) => key(e, at), onClick: choose };
     if (node.id === undefined) {
-      const said = `${node.ids.length} clusters, apart from K ${node.k} on: clarity ${clarity(/** @type {number} */ (node.k)).toFixed(2)}`;
+      const said = `${node.ids.length} clusters, apart from K ${node.k} on: clarity ${(state.run.excess[Number(node.k) - 2] ?? 0).toFixed(2)}`;
       return html`<div key=${`k${node.k}`} ...${shared} class=${`fork ${on ? "on" : ""}`} title=${said} aria-label=${said}
         style=${{ left: `${node.x - 7}px`, top: `${node.left.y}px`, height: `${node.right.y - node.left.y}px` }} />`;
     }
