@@ -17,6 +17,7 @@ from shoal.export.pictures import picture_column
 from shoal.export.plan import Mode
 from shoal.export.report import write_report
 from shoal.export.tables import write_labels
+from shoal.sources import Source
 from shoal.sources.mixed import TableSource
 
 FOLDERS = ("folders", *DATASETS)
@@ -94,14 +95,24 @@ def export(
     remarks: list[str] = []
     if form == "atlas":
         refuse_existing(path, force)  # before a map is drawn
-        tables: Iterable[Any] = map(partial(_for_atlas, run), places(**cut))
+        source = _source(run, remarks, "without pictures")
+        tables: Iterable[Any] = map(partial(_for_atlas, source), places(**cut))
     else:
         tables = _beside(run, run.clustering(**cut).tables(), form, changed, remarks)
     write_labels(tables, path, force=force, quoted=quoted)
     return Exported(path, None, tuple(remarks))
 
 
-def _for_atlas(run: RunLike, table: Any) -> Any:
+def _source(run: RunLike, remarks: list[str], otherwise: str) -> Source | None:
+    """Return the rows of a run; where they are gone, None and a remark."""
+    try:
+        return run.source
+    except RunError as error:
+        remarks.append(f"{error}; {otherwise}")
+        return None
+
+
+def _for_atlas(source: Source | None, table: Any) -> Any:
     """Return places as Embedding Atlas draws them: y upwards, clusters as text, small pictures.
 
     https://apple.github.io/embedding-atlas/tool.html
@@ -116,7 +127,7 @@ def _for_atlas(run: RunLike, table: Any) -> Any:
     names = number if named is None else pc.coalesce(pc.cast(named, pa.string()), number)
     table = table.drop_columns([] if named is None else ["cluster_name"])
     table = table.append_column("cluster_name", names)
-    pictures = picture_column(run, table["row"].to_numpy())
+    pictures = picture_column(source, table["row"].to_numpy())
     return table if pictures is None else table.append_column("image", pictures)
 
 
@@ -126,10 +137,8 @@ def _beside(
     """Put the rows of a table beside their labels, if they are still there."""
     if not run.is_table:
         return tables
-    try:
-        source = run.source
-    except RunError as error:
-        remarks.append(f"{error}; labels alone are written")
+    source = _source(run, remarks, "labels alone are written")
+    if source is None:
         return tables
     if not changed and run.changed.any():
         remarks.append(

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.export.base import RunLike
 from shoal.sources import Source, thumbnails
 
 LARGEST = 64
@@ -96,15 +95,14 @@ def _address(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def picture_column(run: RunLike, rows: NDArray[np.int64]) -> Any:
+def picture_column(source: Source | None, rows: NDArray[np.int64]) -> Any:
     """Return small pictures of rows as an Arrow array of `bytes` and `path`; None without images.
 
     The struct is that of Hugging Face's and Embedding Atlas's image columns.
     """
     import pyarrow as pa
 
-    source = run.source
-    if source.kind != "images":
+    if source is None or source.kind != "images":
         return None
     side, cells = tile_side(source, 1), []
     for start in range(0, len(rows), _AT_ONCE):
