@@ -1,4 +1,6 @@
 import json
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -64,10 +66,10 @@ def test_hugging_face_metadata_has_a_line_an_image(named_run, tmp_path):
     assert found[3]["name"] == named_run.source.names(3, 4)[0]
 
 
-def test_label_studio_tasks_go_with_their_interface(named_run, tmp_path):
-    from xml.etree import ElementTree
-
-    laid_out(named_run, tmp_path / "out", "label-studio")
+def test_label_studio_tasks_go_with_their_interface(named_run, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    laid_out(named_run, Path(), "label-studio")
     tasks = json.loads((tmp_path / "out" / "tasks.json").read_text())
     view = ElementTree.parse(tmp_path / "out" / "interface.xml").getroot()
     choices = {choice.get("value") for choice in view.iter("Choice")}

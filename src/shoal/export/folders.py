@@ -131,7 +131,9 @@ def lay_out(
         plan = plan.with_facts(before.facts | journal.read())
         if describe is not None:
             laid_out = [action for action in actions if action.target in plan.facts]
-            texts = describe(run.source, folder.name, laid_out, run.clustering(layer, k, raw).names)
+            texts = describe(
+                run.source, folder.absolute().name, laid_out, run.clustering(layer, k, raw).names
+            )
             plan.head[BESIDE] = before.head.get(BESIDE, {})
             left += _describe(folder, texts, plan.head[BESIDE])
         write_manifest(folder, plan)
