@@ -43,7 +43,8 @@ def test_passes_are_those_of_lloyd_over_all_rows(tmp_path):
     away = np.linalg.norm(mine[:, None] - theirs.cluster_centers_, axis=2)
     assert away.min(axis=1).max() < 1e-4
     assert "passes over all rows" in after.info()["method"]["notes"][0]
-    assert not list((after.path / "tree").glob("pass_sums*/part*"))
+    tree = after.path / "tree"
+    assert not [*tree.glob("sums/part-*"), *tree.glob("totals/part-*")]
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -18,10 +18,11 @@ from shoal.sources.encoded import spread
 from shoal.stages.base import Context
 from shoal.stages.encoding import Encoding, encode_good
 from shoal.stages.rows import Rows
+from shoal.stages.totals import SUMS, drop_totals, total
 from shoal.storage import StageFolder, delete, read_npy, write_json, write_npy
 
 _AT_ONCE = 64  # rows of a sample that are read at a time
-_PASSES, _GROUPS = 1_000, 1_000_000  # more than a step has, to number what they write
+_PASSES = 1_000  # more than a step has, to number them
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class _SumGroup:
                     waiting = []
         if waiting:
             total += self.sums(np.concatenate(waiting), **self.arrays)
-        write_npy(self.folder.part("sums", self.first + item), total)
+        write_npy(self.folder.part(SUMS, self.first + item), total)
 
     def _rows(self, number: int) -> Iterator[NDArray[np.float32]]:
         """Go through the good rows of a shard, encoded."""
@@ -96,29 +97,14 @@ class _StageFeed:
 
     def total(self, sums: Sums, shape: tuple[int, ...], **arrays: NDArray) -> NDArray[np.float64]:
         folder, self.passes = self.context.stage("features"), self.passes + 1
-        number = _PASSES * self.step + self.passes
-        if not folder.has("totals", number):
-            for name, array in arrays.items():
-                write_npy(folder.whole(f"given_{name}"), array)
-            groups, first = self.context.shards.groups(8 * int(np.prod(shape))), _GROUPS * number
-            task = _SumGroup(
-                *(self.rows, self.encoder, groups, sums, shape, tuple(arrays)),
-                *(folder, first),
-            )
-            self.context.each_group(
-                task,
-                groups,
-                lambda: {one - first for one in folder.numbers("sums")},
-                counted=False,
-            )
-            total = np.zeros(shape)
-            for item in range(len(groups)):
-                total += read_npy(folder.part("sums", first + item))
-            write_npy(folder.part("totals", number), total)
-            for path in folder.parts("sums"):
-                delete(path)
-        found: NDArray[np.float64] = read_npy(folder.part("totals", number))
-        return found
+        for name, array in arrays.items():
+            write_npy(folder.whole(f"given_{name}"), array)
+
+        def task(groups: list[tuple[int, ...]], first: int) -> _SumGroup:
+            names = tuple(arrays)
+            return _SumGroup(self.rows, self.encoder, groups, sums, shape, names, folder, first)
+
+        return total(self.context, folder, _PASSES * self.step + self.passes, shape, task)
 
     def sample(self, count: int) -> NDArray[np.float32]:
         source, n = self.context.source, self.context.source.n_rows
@@ -192,7 +178,7 @@ def fit_steps(context: Context, folder: StageFolder, encoder: Reduced, kept: boo
         feed = _StageFeed(context, encoding.rows, encoding.encoder.up_to(at), encoder.up_to(at), at)
         for name, array in kind.fit(feed, step.width or widths[at]).items():
             write_npy(array_path(folder.path, at, name), array)
+    drop_totals(folder)
     for name in folder.kinds():
-        if name in ("totals", "sums") or name.startswith("given_"):
-            for path in (folder.whole(name), *folder.parts(name)):
-                delete(path)
+        if name.startswith("given_"):
+            delete(folder.whole(name))

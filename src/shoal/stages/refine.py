@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,8 @@ from shoal.methods.gmm import least_variance, shares_of
 from shoal.methods.passes import COSTS, moved, pass_sums, sums_shape
 from shoal.stages.base import Context, Shards, read_vectors
 from shoal.stages.found import Frame
-from shoal.storage import StageFolder, delete, read_npy, write_npy
-
-_PART = "pass_sums"
+from shoal.stages.totals import SUMS, drop_totals, total
+from shoal.storage import StageFolder, read_npy, write_npy
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _SumGroup:
     frame: Frame | None
     project: StageFolder
     folder: StageFolder
-    number: int
+    first: int
 
     def setup(self) -> None:
         """Nothing to load: the centres are few."""
@@ -40,7 +40,15 @@ class _SumGroup:
         for number in self.groups[item]:
             rows = read_vectors(self.project, number)[read_npy(self.project.part("ok", number))]
             sums += pass_sums(self.rule, rows if self.frame is None else self.frame.apply(rows))
-        write_npy(self.folder.part(f"{_PART}_{self.number}", item), sums)
+        write_npy(self.folder.part(SUMS, self.first + item), sums)
+
+
+def _task(
+    context: Context, rule: Rule, frame: Frame | None, groups: list[tuple[int, ...]], first: int
+) -> _SumGroup:
+    """Return what sums the rows of groups by a rule."""
+    project, folder = context.stage("project"), context.stage("tree")
+    return _SumGroup(context.shards, groups, rule, frame, project, folder, first)
 
 
 def refined(
@@ -74,24 +82,16 @@ def refined(
             f"{size >> 20:,} MiB in each worker: leave passes out, or give --set "
             "covariance=diagonal, a smaller K or more memory"
         )
-    groups = context.shards.groups(size)
     exact = vectors.astype(np.float64)
     added = least_variance(exact, weights, values.get("ridge", 0.0))
     for number in range(values["passes"]):
-        kind = f"{_PART}_{number}"
-        project = context.stage("project")
-        task = _SumGroup(context.shards, groups, rule, frame, project, folder, number)
-        context.each_group(task, groups, lambda kind=kind: folder.numbers(kind), counted=False)  # type: ignore[misc]
-        sums = np.zeros(sums_shape(rule))
-        for path in folder.parts(kind):
-            sums += read_npy(path)
+        task = partial(_task, context, rule, frame)
+        sums = total(context, folder, number, sums_shape(rule), task)
         before, rule = rule, moved(rule, sums, values.get("covariance", ""), added)
         costs.append(float(sums[:, 1].sum()))
         if np.array_equal(before.centres, rule.centres):
             break
-    for kind in [kind for kind in folder.kinds() if kind.startswith(_PART)]:
-        for path in folder.parts(kind):
-            delete(path)
+    drop_totals(folder)
     labels = rule.assign(vectors)
     used = np.unique(labels)
     rule = rule.only(used.astype(np.int64))

@@ -1,0 +1,54 @@
+"""Sums over all rows, pass after pass: in groups of shards, merged in order, kept once merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.engines.base import Task
+from shoal.stages.base import Context
+from shoal.storage import StageFolder, delete, read_npy, write_npy
+
+SUMS, TOTALS = "sums", "totals"
+_GROUPS = 1_000_000  # more than there are, to number what the groups of a pass write
+
+
+def total(
+    context: Context,
+    folder: StageFolder,
+    number: int,
+    shape: tuple[int, ...],
+    task: Callable[[list[tuple[int, ...]], int], Task[int]],
+) -> NDArray[np.float64]:
+    """Return the total of a pass; made anew only where an interrupted fit has not kept it.
+
+    Parameters
+    ----------
+    number
+        Of the pass, each once in a stage.
+    shape
+        Of the sums.
+    task
+        From the groups, and the number of the first part, to what writes the sums of group i as
+        part `first` + i of the kind `SUMS`.
+    """
+    if not folder.has(TOTALS, number):
+        groups, first = context.shards.groups(8 * int(np.prod(shape))), _GROUPS * number
+        there = lambda: {part - first for part in folder.numbers(SUMS)}  # noqa: E731
+        context.each_group(task(groups, first), groups, there, counted=False)
+        found = np.zeros(shape)
+        for item in range(len(groups)):
+            found += read_npy(folder.part(SUMS, first + item))
+        write_npy(folder.part(TOTALS, number), found)
+        for path in folder.parts(SUMS):
+            delete(path)
+    kept: NDArray[np.float64] = read_npy(folder.part(TOTALS, number))
+    return kept
+
+
+def drop_totals(folder: StageFolder) -> None:
+    """Delete what the passes kept."""
+    for path in (*folder.parts(SUMS), *folder.parts(TOTALS)):
+        delete(path)
