@@ -1,7 +1,7 @@
 """Drawings of twelve shapes by dots: truncated SVD, k-means by distance and by direction, Shoal.
 
 Run it with ``python examples/drawings.py FOLDER 32000``: pictures go to the folder, if one is
-given; by default there are 320 drawings and fewer components.
+given; by default there are 200 drawings and fewer components.
 """
 
 import sys
@@ -14,8 +14,8 @@ from shoal.tiles import DrawingSet, make_tiles
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 320
-    drawings, features = DrawingSet(), f"pixels+svd:{min(100, count // 16)}"
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    drawings, features = DrawingSet(), f"pixels+svd:{min(100, count // 10)}"
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary) / "drawings"
         make_tiles(source, count, drawings)

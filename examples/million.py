@@ -1,7 +1,7 @@
 """A million small images from 60 sources, by each method that one pass or batches are enough for.
 
 Run it with ``python examples/million.py FOLDER 1000000``: pictures go to the folder, if one is
-given; by default there are 4,000 images from 8 sources. 48,000,000 go the same way, with 37 GB.
+given; by default there are 1,500 images from 5 sources. 48,000,000 go the same way, with 37 GB.
 """
 
 import sys
@@ -22,8 +22,8 @@ STREAMING = {
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 4_000
-    tiles = TileSet(60 if count > 100_000 else 8)
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_500
+    tiles = TileSet(60 if count > 100_000 else 5)
     truth = tiles.truth(0, count)[0]
     with tempfile.TemporaryDirectory() as temporary:
         source, out = Path(temporary) / "tiles", Path(temporary) / "tiles.shoal"
