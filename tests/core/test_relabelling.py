@@ -11,6 +11,8 @@ from shoal.core.verdicts import held_share
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch):
     monkeypatch.setattr(relabelling, "_STEPS", 300)
+    monkeypatch.setattr(relabelling, "_HIDDEN", 64)
+    monkeypatch.setattr(relabelling, "_HALVINGS", 1)
 
 
 def touching(seed=1, rows=1000):
@@ -43,16 +45,12 @@ def test_networks_find_the_border_of_groups_that_touch():
 def test_fixed_rows_keep_their_cluster():
     vectors, _ = touching()
     _, before, free = refined(vectors, 2)
+    assert (free.labels != before).any()
     fixed = np.zeros(len(vectors), np.bool_)
     fixed[np.flatnonzero(free.labels != before)[::2]] = True
     after = refined(vectors, 2, fixed=fixed)[2].labels
     assert (after[fixed] == before[fixed]).all()
     assert (after[~fixed] == free.labels[~fixed]).all()
-
-
-def test_the_same_seed_gives_the_same_labels():
-    vectors, _ = touching(rows=200)
-    assert (refined(vectors, 2)[2].labels == refined(vectors, 2)[2].labels).all()
 
 
 @pytest.mark.parametrize("k", [2, 5])
