@@ -11,7 +11,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.mixture import GaussianMixture
 
 from shoal.errors import SettingError
-from shoal.methods import METHODS, Parameter, method_name, parse_assignments
+from shoal.methods import METHODS, Parameter, dbscan, method_name, parse_assignments
 from shoal.methods.agglomerative import joined
 from shoal.methods.dbscan import proposed_eps
 from shoal.methods.dendrograms import cut, laid_out, numbered
@@ -253,3 +253,12 @@ def test_words_and_unknown_names():
         method_name("kmeens")
     with pytest.raises(SettingError, match="give one of shoal, kmeans"):
         method_name("zzz")
+
+
+def test_dbscan_looks_up_few_rows_at_a_time_where_lonely_ones_come_first(monkeypatch):
+    monkeypatch.setattr(dbscan, "_PAIRS", 50_000)
+    lonely = 100.0 * np.arange(1100)[:, None] + [[0.0, 1e6]]
+    rows = np.concatenate([lonely, np.random.default_rng(0).normal(size=(1500, 2))])
+    blocks = list(dbscan._neighbours(rows, rows, 10.0))
+    assert max(block.nnz for block in blocks) <= 50_000
+    assert sum(block.nnz for block in blocks) == 1100 + 1500**2

@@ -12,7 +12,8 @@ from shoal.methods.base import Method, Parameter, Partition
 
 _FENCE = 1.5  # times the quartiles' distance above the upper one
 _BLOCK = 1024  # rows that are looked up first ...
-_EDGES = 1 << 22  # ... and later as many as have so many neighbours
+_EDGES = 1 << 22  # ... and later as many as have so many neighbours by those before them
+_PAIRS = 1 << 25  # ... but no more than have so many (512 MiB) if all are within reach of each
 
 
 def fit(
@@ -56,12 +57,13 @@ def _neighbours(rows: NDArray, others: NDArray, eps: float) -> Iterator[Any]:
     """Yield which of others lie within eps of each row, as sparse matrices of some rows."""
     from sklearn.neighbors import NearestNeighbors
 
-    index, step, start = NearestNeighbors(radius=eps).fit(others), _BLOCK, 0
+    most = max(1, _PAIRS // len(others))
+    index, step, start = NearestNeighbors(radius=eps).fit(others), min(_BLOCK, most), 0
     while start < len(rows):
         near = index.radius_neighbors_graph(rows[start : start + step])
         yield near
         start += step
-        step = max(1, int(_EDGES / (near.nnz / near.shape[0] + 1)))
+        step = min(most, max(1, int(_EDGES / (near.nnz / near.shape[0] + 1))))
 
 
 def _join(
