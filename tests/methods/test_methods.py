@@ -5,7 +5,7 @@ import pytest
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import cdist, pdist
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.datasets import make_moons
+from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score as agreement
 from sklearn.metrics import silhouette_samples
 from sklearn.mixture import GaussianMixture
@@ -262,3 +262,10 @@ def test_dbscan_looks_up_few_rows_at_a_time_where_lonely_ones_come_first(monkeyp
     blocks = list(dbscan._neighbours(rows, rows, 10.0))
     assert max(block.nnz for block in blocks) <= 50_000
     assert sum(block.nnz for block in blocks) == 1100 + 1500**2
+
+
+def test_dbscan_proposes_a_reach_for_representatives_of_many_rows():
+    rows, _ = make_blobs(300, centers=3, cluster_std=0.3, random_state=0)
+    found = run_method("dbscan", rows, np.full(300, 40.0))
+    assert proposed_eps(rows.astype("f4"), np.full(300, 40.0), 5) > 0.1
+    assert 2 <= found.labels.max() < 30  # one that lies alone is dense by its own rows

@@ -95,13 +95,13 @@ def method_structure(
         raise InputError(
             f"{most} clusters were asked for, but there are {m} distinct rows: ask for at most {m}"
         )
+    if found.merges is None and k > MOST_CLUSTERS:
+        raise InputError(
+            f"the method found {k:,} clusters: at most {MOST_CLUSTERS:,} can be shown, so "
+            "change its parameters to find fewer"
+        )
     graph, distances = _graph(vectors, weights, neighbours, workers, radius)
     if found.merges is None:
-        if k > MOST_CLUSTERS:
-            raise InputError(
-                f"the method found {k:,} clusters: at most {MOST_CLUSTERS:,} can be shown, so "
-                "change its parameters to find fewer"
-            )
         tree = _tree_of_clusters(vectors, weights, graph, clusters, seed)
         more: tuple[int, ...] = ()
     else:
