@@ -114,7 +114,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to draw")
     asked = parser.parse_args(words)
     if unknown := [name for name in asked.names if name not in BENCHMARKS]:
-        parser.error(f"{unknown[0]} is no benchmark: there are {', '.join(BENCHMARKS)}")
+        parser.error(f"{unknown[0]} is not a benchmark: there are {', '.join(BENCHMARKS)}")
     parts = [part for name in asked.names for part in BENCHMARKS[name].parts]
     if other := [part for part in asked.only if part not in parts]:
         parser.error(f"--only {other[0]}: there are {', '.join(parts) or 'no parts'}")
@@ -178,7 +178,7 @@ def write_page(results: Path, page: Path) -> None:
 
 
 def _given(name: str) -> Path | None:
-    """Give the path that an environment variable holds, if any."""
+    """Return the path that an environment variable holds, if any."""
     return Path(os.environ[name]) if os.environ.get(name) else None
 
 

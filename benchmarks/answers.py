@@ -48,7 +48,7 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
 
 
 def _asked(inputs: Inputs, part: str) -> bool:
-    """Tell whether a part is to be measured."""
+    """Return whether a part is to be measured."""
     return not inputs.only or part in inputs.only
 
 

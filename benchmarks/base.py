@@ -116,20 +116,20 @@ def share(what: str, holds: Sequence[bool], needed: int) -> Must:
 
 
 def of_case(rows: Sequence[Row], case: str) -> list[Row]:
-    """Give the rows of one case."""
+    """Return the rows of one case."""
     return [row for row in rows if row["case"] == case]
 
 
 def cases(rows: Sequence[Row]) -> list[str]:
-    """Give the cases in the order of their first rows."""
+    """Return the cases in the order of their first rows."""
     return list(dict.fromkeys(row["case"] for row in rows))
 
 
 def values(rows: Sequence[Row], name: str) -> list[Any]:
-    """Give one field of all rows, from the quality or the row itself."""
+    """Return one field of all rows, from the quality or the row itself."""
     return [row["quality"][name] if name in row["quality"] else row[name] for row in rows]
 
 
 def middle(rows: Sequence[Row], name: str) -> float:
-    """Give the median of one field over the rows."""
+    """Return the median of one field over the rows."""
     return float(median(values(rows, name)))

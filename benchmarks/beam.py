@@ -55,7 +55,7 @@ def _receipts(run: Path) -> dict[str, dict]:
 
 
 def _sums(run: Path) -> dict[str, dict]:
-    """Give the length and the sum of every part."""
+    """Return the length and the sum of every part."""
     return {name: receipt["parts"] for name, receipt in _receipts(run).items()}
 
 

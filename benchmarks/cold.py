@@ -35,7 +35,7 @@ def chill(paths: Sequence[Path]) -> str:
 
 
 def cached(paths: Sequence[Path]) -> float:
-    """Give the share of some files' pages that are in memory."""
+    """Return the share of some files' pages that are in memory."""
     found = total = 0
     for path in paths:
         if path.stat().st_size:

@@ -103,7 +103,7 @@ def _asked(out: Path, n: int) -> Iterator[Measurement]:
 
 
 def _p95(found: Sequence[float]) -> float:
-    """Give the 95th percentile of times in ms."""
+    """Return the 95th percentile of times in ms."""
     return float(np.percentile(found, 95))
 
 

@@ -128,7 +128,7 @@ def _page(url: str) -> Iterator[Any]:
 
 
 def first_paint(url: str) -> float:
-    """Give the ms from the address to clusters and pictures on the screen, in a new browser."""
+    """Return the ms from the address to clusters and pictures on the screen, in a new browser."""
     with _page(url) as page:
         return _painted(page)
 

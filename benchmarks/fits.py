@@ -39,7 +39,7 @@ class Found:
 
 
 def fit_command(source: Path, out: Path, seed: int, *options: Any) -> list[str]:
-    """Give the command that fits; without progress bars, since nobody looks."""
+    """Return the command that fits; without progress bars, since nobody looks."""
     words = [sys.executable, "-m", "shoal.cli", "fit", source, "-o", out, "--seed", seed, "--quiet"]
     return [str(word) for word in (*words, *options)]
 

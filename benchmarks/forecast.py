@@ -56,7 +56,7 @@ def musts(rows: Sequence[Row]) -> list[Must]:
 
 
 def _wrong(row: Row) -> float:
-    """Give the greatest factor by which something said was too high or too low."""
+    """Return the greatest factor by which something said was too high or too low."""
     real = {"seconds": row["seconds"], "memory": row["peak_mib"], "disk": row["quality"]["disk"]}
     ratios = [row["quality"][f"{name}_said"] / real[name] for name in _PREDICTED]
     return max(max(ratio, 1 / ratio) for ratio in ratios)

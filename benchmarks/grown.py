@@ -123,7 +123,7 @@ def _time(inputs: Inputs) -> Iterator[Measurement]:
 
 
 def _report(run: Path) -> dict[str, Any]:
-    """Give the verdict of a grown run."""
+    """Return the verdict of a grown run."""
     from shoal import api
 
     drift = api.open(run).drift
@@ -158,7 +158,7 @@ def _absent(inputs: Inputs) -> Iterator[Measurement]:
 
 
 def _proposed(run: Path, mine: NDArray[np.bool_]) -> dict[str, float]:
-    """Give purity and recall of the proposal that has most of a source."""
+    """Return purity and recall of the proposal that has most of a source."""
     from shoal import api
 
     drift = api.open(run).drift
@@ -172,7 +172,7 @@ def _proposed(run: Path, mine: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _clustered(run: Path, mine: NDArray[np.bool_]) -> dict[str, float]:
-    """Give purity and recall of the cluster of the finest layer that has most of a source."""
+    """Return purity and recall of the cluster of the finest layer that has most of a source."""
     from shoal import api
 
     opened = api.open(run)

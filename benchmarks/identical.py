@@ -123,7 +123,7 @@ def _count(run: Path) -> int:
 
 
 def contents(run: Path) -> dict[str, str]:
-    """Give a digest of every file of a run, less what only tells of the work itself."""
+    """Return a digest of every file of a run, less what only tells of the work itself."""
     found = {}
     for path in sorted(run.rglob("*")):
         if path.is_file() and path.name != ".lock":
@@ -132,7 +132,7 @@ def contents(run: Path) -> dict[str, str]:
 
 
 def _told(path: Path) -> bytes:
-    """Give a file's bytes, or what it says beside time, memory and the number of workers."""
+    """Return a file's bytes, or what it says beside time, memory and the number of workers."""
     if path.name == "_done.json":
         receipt = json.loads(path.read_bytes())
         return json.dumps({k: v for k, v in receipt.items() if k not in _OWN}).encode()

@@ -32,7 +32,7 @@ def cut(shape: tuple[int, int, int], n: int) -> np.ndarray:
 
 
 def seconds(shape: tuple[int, int, int]) -> float:
-    """Give the median time of all images over some repeats."""
+    """Return the median time of all images over some repeats."""
     encoder, images = Gradients(shape), cut(shape, N)
     encoder.setup()
     times = []

@@ -47,7 +47,7 @@ class LabelledSet:
     needs: str | None = None
 
     def available(self, inputs: Inputs) -> bool:
-        """Tell whether all that it is made of is there."""
+        """Return whether all that it is made of is there."""
         if self.needs == "espeak":
             return spoken.available()
         if self.needs == "fonts":

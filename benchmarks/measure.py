@@ -89,7 +89,7 @@ def watching(pid: int) -> Iterator[Callable[[], float]]:
 
 
 def own_peak_mib() -> float:
-    """Give the peak resident size of this process so far."""
+    """Return the peak resident size of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 2**20
 
 
@@ -133,7 +133,7 @@ def folder_bytes(folder: Path | None) -> int:
 
 
 def _tree(pid: int) -> list[int]:
-    """Give a process and its descendants."""
+    """Return a process and its descendants."""
     found = [pid]
     for one in found:
         for children in Path(f"/proc/{one}/task").glob("*/children"):
@@ -145,7 +145,7 @@ def _tree(pid: int) -> list[int]:
 
 
 def _pss(pid: int) -> int:
-    """Give the proportional set size of a process in bytes, 0 when it has ended."""
+    """Return the proportional set size of a process in bytes, 0 when it has ended."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

@@ -70,7 +70,7 @@ def musts(rows: Sequence[Row]) -> list[Must]:
 
 
 def _between(rows: Sequence[Row]) -> float:
-    """Give the least ARI between two seeds."""
+    """Return the least ARI between two seeds."""
     return float(of_case(rows, "between seeds")[0]["quality"]["least_ari"])
 
 

@@ -78,7 +78,7 @@ def _few(source: Path, scratch: Path) -> Path:
 
 
 def _peer(peer: str, source: Path, scratch: Path) -> list[str | Path]:
-    """Give the command of a peer; it writes its labels, and more, into `scratch`."""
+    """Return the command of a peer; it writes its labels, and more, into `scratch`."""
     return [sys.executable, Path(__file__).with_name("peer_fit.py"), peer, source, scratch]
 
 
@@ -128,7 +128,7 @@ def musts(rows: Sequence[Row]) -> list[Must]:
 
 
 def _gap(shoal: Sequence[Row], peer: Sequence[Row]) -> float:
-    """Give by how much the ARI is higher."""
+    """Return by how much the ARI is higher."""
     return middle(shoal, "ari") - middle(peer, "ari")
 
 

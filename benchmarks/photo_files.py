@@ -18,14 +18,14 @@ _COLUMNS, _ROWS = 18, 14  # of pieces in a large photo
 
 
 def photos(archive: Path, count: int) -> list[NDArray[np.uint8]]:
-    """Give photos from all over an archive."""
+    """Return photos from all over an archive."""
     source = open_source(archive)
     rows = np.linspace(0, source.n_rows - 1, count).astype(int)
     return [source.read_original(int(row)) for row in rows]  # type: ignore[attr-defined]
 
 
 def classes(archive: Path) -> NDArray:
-    """Give the folder that each photo of an archive lies in, as a number."""
+    """Return the folder that each photo of an archive lies in, as a number."""
     source = open_source(archive)
     names = source.names(0, source.n_rows) or []
     return np.unique([name.rsplit("/", 2)[-2] for name in names], return_inverse=True)[1]
@@ -69,38 +69,38 @@ def write_hostile(found: list[NDArray[np.uint8]], folder: Path, count: int) -> t
 
 
 def _picture(pixels: NDArray[np.uint8]) -> Image.Image:
-    """Give pixels as a picture in colour."""
+    """Return pixels as a picture in colour."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
 
 
 def _saved(picture: Image.Image, form: str, **options: object) -> bytes:
-    """Give a picture as a file."""
+    """Return a picture as a file."""
     file = io.BytesIO()
     picture.save(file, form, **options)
     return file.getvalue()
 
 
 def _sixteen(picture: Image.Image) -> bytes:
-    """Give a PNG of 16 bits."""
+    """Return a PNG of 16 bits."""
     wide = np.asarray(picture.convert("L")).astype(np.uint16) * 257
     return _saved(Image.fromarray(wide), "PNG")
 
 
 def _transparent(picture: Image.Image) -> bytes:
-    """Give a PNG, half of it seen through."""
+    """Return a PNG, half of it seen through."""
     picture = picture.copy()
     picture.putalpha(128)
     return _saved(picture, "PNG")
 
 
 def _animated(picture: Image.Image) -> bytes:
-    """Give a GIF of three frames."""
+    """Return a GIF of three frames."""
     frames = [picture.rotate(30), picture.rotate(60)]
     return _saved(picture, "GIF", save_all=True, append_images=frames)
 
 
 def _bomb(_: Image.Image) -> bytes:
-    """Give a PNG of a few hundred bytes that says it has 60,000 × 60,000 pixels."""
+    """Return a PNG of a few hundred bytes that says it has 60,000 × 60,000 pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data
@@ -112,7 +112,7 @@ def _bomb(_: Image.Image) -> bytes:
 
 
 def _scrambled(picture: Image.Image) -> bytes:
-    """Give a PNG with a hole in its data."""
+    """Return a PNG with a hole in its data."""
     data = bytearray(_saved(picture, "PNG"))
     data[len(data) // 3 : len(data) // 3 + 400] = bytes(400)
     return bytes(data)

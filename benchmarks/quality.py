@@ -20,7 +20,7 @@ from shoal.core import metrics
 
 
 def alone(labels: NDArray) -> NDArray[np.int64]:
-    """Give each noise row a label of its own.
+    """Return each noise row a label of its own.
 
     >>> alone(np.array([0, -1, 1, -1])).tolist()
     [0, 2, 1, 3]
@@ -32,22 +32,22 @@ def alone(labels: NDArray) -> NDArray[np.int64]:
 
 
 def count(labels: NDArray) -> int:
-    """Give the number of clusters, noise aside."""
+    """Return the number of clusters, noise aside."""
     return len(np.unique(labels[labels >= 0]))
 
 
 def ari(truth: NDArray, labels: NDArray) -> float:
-    """Give the adjusted Rand index."""
+    """Return the adjusted Rand index."""
     return float(adjusted_rand_score(truth, alone(labels)))
 
 
 def nmi(truth: NDArray, labels: NDArray) -> float:
-    """Give the normalised mutual information (arithmetic mean)."""
+    """Return the normalised mutual information (arithmetic mean)."""
     return float(normalized_mutual_info_score(truth, alone(labels)))
 
 
 def ami(truth: NDArray, labels: NDArray) -> float:
-    """Give the adjusted mutual information (arithmetic mean)."""
+    """Return the adjusted mutual information (arithmetic mean)."""
     return float(adjusted_mutual_info_score(truth, alone(labels)))
 
 
@@ -71,7 +71,7 @@ def tally(truth: NDArray, labels: NDArray, step: int = 1 << 20) -> NDArray[np.in
 
 
 def ami_of(table: NDArray[np.int64]) -> float:
-    """Give the adjusted mutual information of a table of counts, by Shoal's own sums.
+    """Return the adjusted mutual information of a table of counts, by Shoal's own sums.
 
     scikit-learn's take minutes for tens of millions of rows. A test holds the two together.
     """
@@ -84,7 +84,7 @@ def ami_of(table: NDArray[np.int64]) -> float:
 
 
 def accuracy(truth: NDArray, labels: NDArray) -> float:
-    """Give the share of rows whose class is the one matched with their cluster, one to one.
+    """Return the share of rows whose class is the one matched with their cluster, one to one.
 
     >>> accuracy(np.array([0, 0, 1, 1]), np.array([5, 5, 3, -1]))
     0.75

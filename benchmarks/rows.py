@@ -88,13 +88,13 @@ def read(benchmark: str, folder: Path = RESULTS) -> list[Row]:
 
 
 def last_run(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows of the run that began last."""
+    """Return the rows of the run that began last."""
     newest = max((row["date"] for row in rows), default="")
     return [row for row in rows if row["date"] == newest]
 
 
 def last_of_cases(rows: Sequence[Row]) -> list[Row]:
-    """Give for each case and number of rows those of the run that measured it last."""
+    """Return for each case and number of rows those of the run that measured it last."""
     newest: dict[tuple[str, int], str] = {}
     for row in rows:
         key = (row["case"], row["n"])
@@ -103,25 +103,25 @@ def last_of_cases(rows: Sequence[Row]) -> list[Row]:
 
 
 def counting(benchmark: Benchmark, rows: Sequence[Row]) -> list[Row]:
-    """Give the rows that are judged and drawn."""
+    """Return the rows that are judged and drawn."""
     return last_of_cases(rows) if benchmark.parts else last_run(rows)
 
 
 def commit() -> str:
-    """Give the short name of the commit; a plus sign says that the code has since changed."""
+    """Return the short name of the commit; a plus sign says that the code has since changed."""
     changed = _git("status", "--porcelain", "--", "src", "benchmarks/*.py")
     return _git("rev-parse", "--short=9", "HEAD") + ("+" if changed else "")
 
 
 def machine() -> dict[str, Any]:
-    """Give cores, the processor's model and memory; nothing that names this machine."""
+    """Return cores, the processor's model and memory; nothing that names this machine."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cores": cores, "cpu": _model(), "memory_gib": round(pages / 2**30)}
 
 
 def versions(names: Iterable[str] = _LIBRARIES) -> dict[str, str]:
-    """Give the versions of Python and of the libraries that are installed."""
+    """Return the versions of Python and of the libraries that are installed."""
     found = {"python": platform.python_version()}
     for name in names:
         try:
@@ -132,7 +132,7 @@ def versions(names: Iterable[str] = _LIBRARIES) -> dict[str, str]:
 
 
 def _model() -> str:
-    """Give the processor's model, or at least its kind."""
+    """Return the processor's model, or at least its kind."""
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -146,7 +146,7 @@ def _git(*words: str) -> str:
 
 
 def _rounded(value: Any) -> Any:
-    """Give plain Python values, floats with five decimals, NaN and infinity as None."""
+    """Return plain Python values, floats with five decimals, NaN and infinity as None."""
     if isinstance(value, dict):
         return {str(name): _rounded(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

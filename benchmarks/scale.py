@@ -44,7 +44,7 @@ PASSES = (
 
 
 def costs() -> tuple[dict[str, float], dict[str, float]]:
-    """Give core seconds a row, and seconds that do not grow with the rows, by stage."""
+    """Return core seconds a row, and seconds that do not grow with the rows, by stage."""
     lines = (RESULTS / "tiles.jsonl").read_text().splitlines()
     rows = [row for row in map(json.loads, lines) if row["case"] == "shoal"]
     small, large = (
@@ -59,7 +59,7 @@ def costs() -> tuple[dict[str, float], dict[str, float]]:
 
 
 def makespan(durations: np.ndarray, workers: int) -> float:
-    """Give when the last task ends, each taken by the worker that is free first."""
+    """Return when the last task ends, each taken by the worker that is free first."""
     free = [0.0] * workers
     for duration in durations:
         heapq.heappush(free, heapq.heappop(free) + float(duration))

@@ -52,7 +52,7 @@ def spread(sizes: Sequence[int], scales: Sequence[float], d: int, gap: float, se
 
 
 def blobs(k: int, d: int, n: int) -> Callable[[int], Drawn]:
-    """Give a draw of `k` equal groups of `n` rows in all."""
+    """Return a draw of `k` equal groups of `n` rows in all."""
     return lambda seed: spread([n // k] * k, [1.0] * k, d, 4.0, seed)
 
 

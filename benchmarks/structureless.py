@@ -144,7 +144,7 @@ def shuffled(name: str, n: int) -> Draw:
 
 
 def available(name: str, inputs: Inputs) -> bool:
-    """Tell whether all that a set is made of is there."""
+    """Return whether all that a set is made of is there."""
     from benchmarks.labelled import SETS
 
     if name.startswith("one digit"):

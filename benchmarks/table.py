@@ -56,7 +56,7 @@ def _apart(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _runs(rows: Sequence[Row]) -> list[list[Row]]:
-    """Give the rows of each run, oldest first."""
+    """Return the rows of each run, oldest first."""
     dates = sorted({row["date"] for row in rows})
     return [[row for row in rows if row["date"] == date] for date in dates]
 
@@ -83,7 +83,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _line(case: str, rows: Sequence[Row], names: Sequence[str]) -> list[str]:
-    """Give the cells of a case."""
+    """Return the cells of a case."""
     given = [[row["quality"].get(name) for row in rows] for name in names]
     sizes = [f"{n:,}" for n in sorted({row["n"] for row in rows})]
     spread = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else sizes[0]
@@ -106,7 +106,7 @@ def _cell(found: Sequence[Any]) -> str:
 
 
 def _number(value: float) -> str:
-    """Give a number as people read it: whole, or with at most three decimals.
+    """Return a number as people read it: whole, or with at most three decimals.
 
     >>> [_number(v) for v in (10, 10.0, 0.98765, 12.345, 1234.5)]
     ['10', '10', '0.988', '12.3', '1,234']
@@ -117,7 +117,7 @@ def _number(value: float) -> str:
 
 
 def _text(value: Any) -> str:
-    """Give any other value: lists by their items, mappings by their pairs."""
+    """Return any other value: lists by their items, mappings by their pairs."""
     if isinstance(value, dict):
         return ", ".join(f"{name}: {inner}" for name, inner in value.items())
     if isinstance(value, list):

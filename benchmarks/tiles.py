@@ -86,7 +86,7 @@ class Place:
 
 
 def default_folder() -> Path:
-    """Give the folder in the user's cache where sets are kept unless another is given."""
+    """Return the folder in the user's cache where sets are kept unless another is given."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "shoal" / "tiles"
 
@@ -198,7 +198,7 @@ def _found(run: Path, truth: NDArray) -> dict[str, Any]:
 
 
 def _stages(run: Path) -> dict[str, float]:
-    """Give the seconds of each stage."""
+    """Return the seconds of each stage."""
     from shoal import api
 
     stages = api.open(run).info()["stages"]
@@ -206,7 +206,7 @@ def _stages(run: Path) -> dict[str, float]:
 
 
 def _rare(place: Place, truth: NDArray) -> Iterator[Measurement]:
-    """Give for each rare source the cluster of the finest layer that holds it best."""
+    """Return for each rare source the cluster of the finest layer that holds it best."""
     from shoal import api
     from shoal.tiles.styles import rare_sources
 
@@ -228,7 +228,7 @@ def _rare(place: Place, truth: NDArray) -> Iterator[Measurement]:
 
 
 def peer(name: str) -> Callable[[Place], Iterator[Measurement]]:
-    """Give the part that measures a peer, given K, on the same files."""
+    """Return the part that measures a peer, given K, on the same files."""
 
     def part(place: Place) -> Iterator[Measurement]:
         out = place.inputs.scratch
@@ -329,7 +329,7 @@ def _warm(place: Place) -> None:
 
 
 def _shoal(*words: object) -> list[str]:
-    """Give a command of Shoal's."""
+    """Return a command of Shoal's."""
     return [sys.executable, "-m", "shoal.cli", *map(str, words)]
 
 

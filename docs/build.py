@@ -59,7 +59,7 @@ def settings() -> str:
 
 
 def python() -> str:
-    """Give the docstrings of the public names."""
+    """Return the docstrings of the public names."""
     parts = []
     for name in sorted(shoal.__all__):
         thing = getattr(shoal, name)
@@ -85,7 +85,7 @@ def _members(thing: type) -> list[str]:
 
 
 def _described(name: str, thing: object, mark: str = "###") -> str:
-    """Give the signature and the docstring of a name."""
+    """Return the signature and the docstring of a name."""
     signature = ""
     if callable(thing) and not (inspect.isclass(thing) and issubclass(thing, Exception)):
         signature = re.sub(r"'", "", str(inspect.signature(thing)))
@@ -94,7 +94,7 @@ def _described(name: str, thing: object, mark: str = "###") -> str:
 
 
 def reference() -> str:
-    """Give docs/reference.md as the code says."""
+    """Return docs/reference.md as the code says."""
     page = (DOCS / "reference.md").read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
@@ -108,7 +108,7 @@ def reference() -> str:
 
 
 def broken_links() -> list[str]:
-    """Give the links between pages that lead nowhere."""
+    """Return the links between pages that lead nowhere."""
     broken = []
     for page in sorted([*DOCS.glob("*.md"), DOCS.parent / "README.md"]):
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

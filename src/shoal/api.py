@@ -172,7 +172,7 @@ class Run:
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
     ) -> Clustering:
-        """Give the clusters with their names; the parameters are those of `labels`."""
+        """Return the clusters with their names; the parameters are those of `labels`."""
         return Clustering.chosen(self._result, None if raw else self.edits, layer, k)
 
     def labels(
@@ -243,7 +243,7 @@ class Run:
         return self._result.outliers
 
     def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
-        """Give a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
+        """Return a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
 
         Of edited clusters it also has cluster_name and mark (good or junk), null where none
         was given.
@@ -398,7 +398,7 @@ class Run:
         )
 
     def _scores(self, rows: Contingency, found: Clustering, layer: int | None) -> dict[str, Any]:
-        """Give all scores of one cut, or of the edited clusters."""
+        """Return all scores of one cut, or of the edited clusters."""
         marked = None if layer is None or found.edited else self.layers[layer]
         vectors, labels = self.representatives.vectors, found.of_representative
         return {
@@ -472,7 +472,7 @@ class Run:
         engine: str = "local",
         engine_options: EngineOptions = (),
     ) -> Prediction:
-        """Give new rows their clusters, confidence, and whether they are unlike any cluster.
+        """Assign new rows to clusters, with confidence, and whether they are unlike any cluster.
 
         Parameters
         ----------
@@ -1023,7 +1023,7 @@ def _settings(images: Any, settings: Mapping[str, Any]) -> FitSettings:
 def _source_and_path(
     source: Any, settings: FitSettings, images: Any = None
 ) -> tuple[Source, str | None]:
-    """Open what is no source yet, and draw the sample; give its absolute path if it has one."""
+    """Open what is not a source yet, and draw the sample; give its absolute path if it has one."""
     where = None
     if isinstance(source, str | os.PathLike):
         place = as_place(source)

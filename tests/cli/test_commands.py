@@ -223,7 +223,7 @@ def test_exports_that_make_no_sense(shoal, run, tmp_path):
     for words, said in (
         (("--as", "pdf"), "one of folders, coco, huggingface"),
         (("--as", "csv", "--undo"), "--undo goes with folders"),
-        (("--as", "folders", "--mode", "symlink"), "are no files"),
+        (("--as", "folders", "--mode", "symlink"), "are not files"),
         (("--as", "folders", "--undo"), "has no manifest.json"),
     ):
         result = shoal("export", run, "--to", tmp_path, *words)

@@ -371,9 +371,9 @@ def chain():
     [
         ({0, 1, 2, 3, 4, 5}, {4, 5, 6}, {4: 0, 5: 4, 6: 5}),
         (set(), set(), {4: -1, 5: -1, 6: -1}),
-        ({5}, set(), {4: -1, 5: -1, 6: 5}),  # 3 is no cluster, and stays with 5
+        ({5}, set(), {4: -1, 5: -1, 6: 5}),  # 3 is not a cluster, and stays with 5
         ({0, 1}, {4}, {4: 0, 5: 4, 6: 5}),  # a confirmed split confirms what holds it
-        ({2, 3}, {6}, {4: -1, 5: 2, 6: 5}),  # 4 is no cluster, and stays with 2
+        ({2, 3}, {6}, {4: -1, 5: 2, 6: 5}),  # 4 is not a cluster, and stays with 2
     ],
 )
 def test_votes_hand_computed(stable, real, follow):

@@ -72,7 +72,7 @@ def test_an_image_that_is_dropped_finds_those_like_it(served, digits_path, open_
     assert faults_of(page) == []
     shot(page, "search")
     page.set_input_files("aside input[type=file]", [{**file, "buffer": b"no image"}])
-    assert told(page).startswith("This is no image file")
+    assert told(page).startswith("This is not an image file")
     open_page.faults[:] = [f for f in open_page.faults if "400" not in f]
 
 

@@ -29,7 +29,7 @@ def test_a_second_browser_sees_edits_and_is_told_of_conflicts(served, open_page)
     )
     assert stale[0] == 409
     assert "cluster 0" in stale[1]["error"]["message"]
-    # The browser's console notes the refusal itself: that is no fault of the page.
+    # The browser's console notes the refusal itself: that is not a fault of the page.
     open_page.faults[:] = [f for f in open_page.faults if "409" not in f]
 
 

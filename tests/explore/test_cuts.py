@@ -6,12 +6,12 @@ def check(explorer, k):
     """Everything that a cut says must be as the run's labels say, row by row."""
     cut, atlas, run = explorer.cut(k), explorer.atlas, explorer.run
     labels = run.edits.labels() if k is None else run.labels(k=k)
-    seats = np.arange(atlas.n_seats)
+    positions = np.arange(atlas.n_positions)
     rows = atlas.rows[:]
-    assert np.array_equal(cut.ids[cut.labels(seats)], labels[rows])
+    assert np.array_equal(cut.ids[cut.labels(positions)], labels[rows])
     assert cut.ids.tolist() == sorted(set(labels[labels >= 0].tolist()) | set(cut.state.clusters))
     for number, cluster in enumerate(cut.ids):
-        mine = cut.seats_of(number).all()
+        mine = cut.positions_of(number).all()
         assert np.array_equal(np.sort(rows[mine]), np.flatnonzero(labels == cluster))
         assert cut.sizes[number] == (labels == cluster).sum()
         assert cut.outliers[number] == run.outliers[labels == cluster].sum()

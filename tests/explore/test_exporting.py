@@ -91,7 +91,7 @@ def test_a_contact_sheet_is_one_picture(digits, ask):
 
 def test_what_cannot_be_exported_is_said(vectors, digits, ask, monkeypatch):
     said = ask(vectors).get("/api/export?as=folders")
-    assert (said.status_code, "no images" in said.text) == (400, True)
+    assert (said.status_code, "not images" in said.text) == (400, True)
     assert ask(digits).get("/api/export?as=exe").status_code == 400
     monkeypatch.setattr(exporting, "MOST_FILES", 10)
     said = ask(digits).get("/api/export?as=folders")

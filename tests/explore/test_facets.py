@@ -107,7 +107,7 @@ def test_rows_are_filtered_by_their_confidence_in_the_cut_that_is_shown(explorer
     where = [{"column": "confidence, %", "from": None, "to": 90}]
     for k in ("", 3):
         cut = explorer.cut(k or None)
-        confidence = cut.confidence(np.arange(explorer.atlas.n_seats))
+        confidence = cut.confidence(np.arange(explorer.atlas.n_positions))
         found = good(client.post(f"/api/sets?k={k}", json={"where": where}))
         assert found["rows"] == (np.round(100 * confidence, 1) <= 90).sum()
 

@@ -69,7 +69,7 @@ def value(draw, depth=0):
 
 
 def quoted(text, safe="%"):
-    """A text as it stands in an address; halves of characters as bytes that are no UTF-8."""
+    """A text as it stands in an address; halves of characters as bytes that are not UTF-8."""
     return quote(text.encode("utf-8", "surrogatepass"), safe=safe)
 
 

@@ -16,8 +16,8 @@ def test_an_overview_has_the_most_typical_rows_of_each_cluster(explorer, ask):
     found = good(client.get("/api/overview?k=5&clusters=0,3,99&each=4"))["clusters"]
     assert sorted(found) == ["0", "3"]
     for name, rows in found.items():
-        seats = cut.seats_of(cut.number(int(name)))
-        wanted = explorer.atlas.rows[ordered(seats, cut, "typical").take(0, 4)]
+        positions = cut.positions_of(cut.number(int(name)))
+        wanted = explorer.atlas.rows[ordered(positions, cut, "typical").take(0, 4)]
         assert [r["row"] for r in rows] == wanted.tolist()
         assert all(r["cluster"] == int(name) for r in rows)
 
@@ -95,6 +95,6 @@ def test_questions_come_with_typical_rows_of_their_clusters(explorer, ask):
     for question in good(ask(explorer).get("/api/review"))["questions"][:12]:
         assert sorted(map(int, question["typical"])) == sorted(question["clusters"])
         for cluster, rows in question["typical"].items():
-            seats = explorer.typical(cut, cut.number(int(cluster))).take(0, len(rows))
-            assert [r["row"] for r in rows] == explorer.atlas.rows[seats].tolist()
+            positions = explorer.typical(cut, cut.number(int(cluster))).take(0, len(rows))
+            assert [r["row"] for r in rows] == explorer.atlas.rows[positions].tolist()
             assert len(rows) > 1

@@ -73,7 +73,7 @@ def test_rows_that_are_no_images_have_values(vectors, call_of):
     found = said(call_of(vectors)("values", rows=[3, 5]))
     assert found["columns"] is None
     assert len(found["rows"]["3"]) == len(found["mean"]) == 5
-    assert "no images" in call_of(vectors)("sheet").content[0].text
+    assert "not images" in call_of(vectors)("sheet").content[0].text
 
 
 def test_without_its_package_the_extra_is_named(monkeypatch):

@@ -19,9 +19,9 @@ def test_a_split_shows_typical_rows_of_each_part_before_it_is_done(explorer, ask
     cut = explorer.cut(None)
     assert len(found["parts"]) == 3
     for part in found["parts"]:
-        seats = cut.seats_of(cut.number(part["cluster"]))
-        assert part["rows"] == len(seats)
-        wanted = explorer.atlas.rows[ordered(seats, cut, "typical").take(0, SHOWN)]
+        positions = cut.positions_of(cut.number(part["cluster"]))
+        assert part["rows"] == len(positions)
+        wanted = explorer.atlas.rows[ordered(positions, cut, "typical").take(0, SHOWN)]
         assert [shown["row"] for shown in part["shown"]] == wanted.tolist()
 
 

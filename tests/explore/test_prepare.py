@@ -44,11 +44,11 @@ def test_other_engines_draw_in_a_process(digits_path, tmp_path):
 
 
 def test_a_sketch_is_there_before_the_map(digits_path, tmp_path):
-    from shoal.explore.asked import Asked
-    from shoal.explore.looking import sketch
+    from shoal.explore.params import Params
+    from shoal.explore.views import sketch
 
     explorer = Explorer(shoal.open(digits_path), digits_path)
-    points = np.array(sketch(explorer, Asked({"k": "4"}))["points"])
+    points = np.array(sketch(explorer, Params({"k": "4"}))["points"])
     assert points.shape == (600, 3)
     assert (points[:, :2] >= 0).all()
     assert (points[:, :2] <= 1).all()

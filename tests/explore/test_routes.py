@@ -1,6 +1,6 @@
 import pytest
 
-from shoal.explore.asked import Asked
+from shoal.explore.params import Params
 from shoal.explore.routes import FIELDS, LOOKING, PARAMETERS, SENDING, openapi
 from shoal.explore.serve import make_app
 
@@ -41,7 +41,7 @@ def test_every_route_is_documented_and_every_documented_one_exists(digits):
 def test_the_parameters_are_those_that_an_answer_reads(name, digits, vectors):
     explorer = vectors if name == "values" else digits
     query = Recorded(VALUES)
-    LOOKING[name].answer(explorer, Asked(query))
+    LOOKING[name].answer(explorer, Params(query))
     documented = set(LOOKING[name].query.split())
     assert query.names <= documented
     assert documented - query.names <= {"k"}  # which some read only where there is a set

@@ -7,7 +7,7 @@ from PIL import Image
 from shoal.core.morton import SIDE, raster, to_places
 from shoal.errors import InputError
 from shoal.explore import area
-from shoal.explore.area import seats_within
+from shoal.explore.area import positions_within
 from shoal.explore.colours import palette
 from shoal.explore.tiles import FINE, code_range, density_png, lit_spots, spot_bits, spots
 
@@ -21,7 +21,7 @@ def places(explorer):
 def test_counts_are_exact_and_colours_those_of_the_most(explorer, zoom):
     explorer.curation.move(explorer.curation.rows_of(0)[::2], to=1)
     cut, (x, y) = explorer.cut(None), places(explorer)
-    labels = cut.labels(np.arange(explorer.atlas.n_seats))
+    labels = cut.labels(np.arange(explorer.atlas.n_positions))
     bits = spot_bits(zoom, 5)
     shift = 16 - zoom - bits
     total = 0
@@ -37,7 +37,7 @@ def test_counts_are_exact_and_colours_those_of_the_most(explorer, zoom):
             assert counts[at] == here.sum()
             tally = np.bincount(labels[here])
             assert tally[clusters[at]] == tally.max()
-    assert total == explorer.atlas.n_seats
+    assert total == explorer.atlas.n_positions
 
 
 def test_counting_beforehand_gives_the_same(vectors):
@@ -66,11 +66,11 @@ def test_chosen_rows_are_counted_in_their_spots(digits):
 def test_a_cell_has_the_codes_of_its_places(explorer):
     x, y = places(explorer)
     for level in (0, 4, 10, 13):
-        for seat in (0, 100, 500):
-            cell = int(x[seat]) >> 16 - level, int(y[seat]) >> 16 - level
+        for position in (0, 100, 500):
+            cell = int(x[position]) >> 16 - level, int(y[position]) >> 16 - level
             a, b = code_range(explorer.atlas, *cell, level)
             inside = (x >> 16 - level == cell[0]) & (y >> 16 - level == cell[1])
-            assert sorted(explorer.atlas.coded_seats[a:b]) == np.flatnonzero(inside).tolist()
+            assert sorted(explorer.atlas.coded_positions[a:b]) == np.flatnonzero(inside).tolist()
 
 
 def test_tiles_are_pictures_empty_where_nothing_is(digits):
@@ -153,13 +153,13 @@ def test_an_outline_holds_the_rows_inside_it(explorer, seed):
     outline = 0.5 + radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], 1)
     x, y = places(explorer)
     wanted = slow_inside(outline, (x + 0.5) / SIDE, (y + 0.5) / SIDE)
-    assert np.array_equal(seats_within(explorer.atlas, outline).all(), np.flatnonzero(wanted))
+    assert np.array_equal(positions_within(explorer.atlas, outline).all(), np.flatnonzero(wanted))
 
 
 def test_outlines_around_all_around_nothing_and_around_too_much(digits, monkeypatch):
     around = np.array([[-1, -1], [2, -1], [2, 2], [-1, 2]], float)
-    assert len(seats_within(digits.atlas, around)) == 600
-    assert len(seats_within(digits.atlas, around * 1e-4)) == 0
+    assert len(positions_within(digits.atlas, around)) == 600
+    assert len(positions_within(digits.atlas, around * 1e-4)) == 0
     monkeypatch.setattr(area, "MOST", 100)
     with pytest.raises(InputError, match="more than 100 images"):
-        seats_within(digits.atlas, around)
+        positions_within(digits.atlas, around)

@@ -91,7 +91,7 @@ def test_a_table_of_clusters_names_them_and_may_swap_names(correct):
     [
         ({"row": [0, 120], "cluster": [0, 1]}, "row 120, but rows are numbered 0 to 119"),
         ({"row": [0], "cluster": [77]}, "there is no cluster 77"),
-        ({"row": [0], "cluster": [0.5]}, "'0.5' is no cluster"),
+        ({"row": [0], "cluster": [0.5]}, "'0.5' is not a cluster"),
         ({"row": [0], "name": ["item-9"], "cluster": [1]}, "it is of another run"),
         (
             {"file": ["item-0", "item-1", "gone.png"], "cluster": [1, 1, 1]},

@@ -41,7 +41,7 @@ def test_images_of_an_archive_are_copied_out_as_they_lie(archive_run, folder_run
         origin = folder_run.source.path(action["row"])
         assert (out / action["target"]).read_bytes() == origin.read_bytes()
         assert Path(action["target"]).suffix.lower() == ".png"
-    with pytest.raises(InputError, match="no files that a symlink could lead to"):
+    with pytest.raises(InputError, match="not files that a symlink could lead to"):
         lay_out(archive_run, tmp_path / "links", mode="symlink")
     assert undo(out).done == 40
     assert not out.exists()
@@ -123,8 +123,8 @@ WRONG = {
     "no fingerprint": lambda m: m.pop("fingerprint"),
     "no actions": lambda m: m.update(actions=3),
     "an action of other fields": lambda m: m["actions"][0].update(more=1),
-    "a target that is no text": lambda m: m["actions"][0].update(target=3),
-    "an origin that is no text": lambda m: m["actions"][0].update(origin=3),
+    "a target that is not text": lambda m: m["actions"][0].update(target=3),
+    "an origin that is not text": lambda m: m["actions"][0].update(origin=3),
     "a fact that is none": lambda m: m["actions"][0].update(made=[1]),
     "a fact of other types": lambda m: m["actions"][0].update(made={"hardlink": 5}),
     "a fact of other names": lambda m: m["actions"][0].update(made={"moved": "/etc"}),
@@ -255,7 +255,7 @@ def test_an_original_that_is_gone_is_told_and_the_others_are_laid_out(folder_run
 def test_rows_that_are_no_images_or_no_files_are_refused(vector_run, image_run, tmp_path):
     with pytest.raises(InputError, match="no pictures"):
         lay_out(vector_run, tmp_path / "out")
-    with pytest.raises(InputError, match="no files that a symlink could lead to"):
+    with pytest.raises(InputError, match="not files that a symlink could lead to"):
         lay_out(image_run, tmp_path / "out", mode="symlink")
     with pytest.raises(InputError, match="give one of copy, symlink, hardlink"):
         lay_out(image_run, tmp_path / "out", mode="move")

@@ -80,7 +80,11 @@ def test_chooses_by_name_or_by_what_the_rows_are(name, rows, encoder, said):
 @pytest.mark.parametrize(
     ("images", "photos", "said"),
     [
-        ([SHADES, SHADES, STROKE], True, "about 200×180, and 2 of the 3 looked at are no drawings"),
+        (
+            [SHADES, SHADES, STROKE],
+            True,
+            "about 200×180, and 2 of the 3 looked at are not drawings",
+        ),
         ([STROKE, STROKE, SHADES], False, "2 of the 3 images looked at are drawings"),
         ([SHADES, STROKE, BLANK], True, "1 of the 2 looked at"),
         ([BLANK], True, "0 of the 0 looked at"),

@@ -73,7 +73,7 @@ class Comparison:
     rows: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values."""
+        """Return plain values."""
         return asdict(self)
 
 
@@ -154,7 +154,7 @@ def compare_table(shared: Contingency) -> Comparison:
 def _unions(
     whole: NDArray, n: NDArray[np.int64], part: NDArray[np.bool_], rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Tell which cells are parts of a cluster that two at least make up to more than half."""
+    """Return which cells are parts of a cluster that two at least make up to more than half."""
     count = np.bincount(whole[part], minlength=len(rows))
     held = np.bincount(whole[part], n[part], len(rows))
     real = (count >= 2) & (2 * held > rows)
@@ -164,7 +164,7 @@ def _unions(
 def _of(
     side: NDArray, other: NDArray, n: NDArray, chosen: NDArray[np.bool_]
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Give the cells of some clusters of a side."""
+    """Return the cells of some clusters of a side."""
     mine = chosen[side]
     return side[mine], other[mine], n[mine]
 

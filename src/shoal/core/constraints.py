@@ -48,7 +48,7 @@ def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[
 
 
 def groups_of(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
-    """Give the group of each community that `parted` made, −1 for none."""
+    """Return the group of each community that `parted` made, −1 for none."""
     groups = np.full(int(communities.max()) + 1, -1, np.int32)
     groups[communities] = constraints.group
     return groups
@@ -75,7 +75,7 @@ def held(
         Of its communities.
     constraints : Constraints
     real, follow : ndarray, shape (nodes,)
-        As `hang` takes them; NaN where a split does not count.
+        As `condense` takes them; NaN where a split does not count.
     least : float
         The excess that a split gets which has to count, if it has less.
     """
@@ -100,7 +100,7 @@ def held(
 
 
 def _owners(plan: Dendrogram, groups: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Give the group that all of each node is in, −1 for none."""
+    """Return the group that all of each node is in, −1 for none."""
     owner = np.full(plan.root + 1, -1, np.int64)
     owner[: plan.n_leaves] = groups
     for v in range(plan.n_leaves, plan.root + 1):
@@ -113,7 +113,7 @@ def _owners(plan: Dendrogram, groups: NDArray[np.int32]) -> NDArray[np.int64]:
 def _meetings(
     plan: Dendrogram, owner: NDArray[np.int64], apart: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """Give the lowest nodes above both groups of each pair; groups without rows have none."""
+    """Return the lowest nodes above both groups of each pair; groups without rows have none."""
     top = {int(owner[v]): v for v in range(plan.root + 1)}  # the last is the highest
     found = []
     for one, other in apart.tolist():

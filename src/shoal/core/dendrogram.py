@@ -71,7 +71,7 @@ class Dendrogram:
         self._place(vectors, communities)
 
     def _place(self, vectors: NDArray, communities: NDArray) -> None:
-        """Give every node its run, and rows their place along their community's main axis."""
+        """Set the run of every node, and the place of rows along their community's main axis."""
         c = self.n_leaves
         size = np.concatenate([np.bincount(communities, minlength=c), np.zeros(c - 1, np.int64)])
         for v in range(c, self.root + 1):
@@ -85,7 +85,7 @@ class Dendrogram:
         self.order = np.lexsort((_along_main_axis(vectors, communities), self.low[communities]))
 
     def leaves(self, node: int) -> list[int]:
-        """Give the communities under a node in leaf order."""
+        """Return the communities under a node in leaf order."""
         found = []
         stack = [node]
         while stack:
@@ -119,7 +119,7 @@ def between_communities(
 
 
 def _nearness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give 1 / (1 + squared distance / their median) for each pair, 0 on the diagonal."""
+    """Return 1 / (1 + squared distance / their median) for each pair, 0 on the diagonal."""
     norms = (centres**2).sum(1)
     near = centres @ centres.T  # changed in place: it can have 10,000 columns
     near *= -2.0

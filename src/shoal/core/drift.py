@@ -12,7 +12,7 @@ _Z = 1.96  # 95 %
 def share_interval(
     count: ArrayLike, n: ArrayLike, z: float = _Z
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the interval in which a share lies with 95 %, when `count` of `n` were seen.
+    """Return the interval in which a share lies with 95 %, when `count` of `n` were seen.
 
     Wilson: Probable inference, the law of succession, and statistical inference. JASA 1927.
 
@@ -33,7 +33,7 @@ def share_interval(
 def difference_interval(
     before: ArrayLike, n_before: int, after: ArrayLike, n_after: int, z: float = _Z
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the interval of the share after less the share before, 95 % by default.
+    """Return the interval of the share after less the share before, 95 % by default.
 
     Newcombe: Interval estimation for the difference between independent proportions. Statistics
     in Medicine 1998, method 10.
@@ -48,7 +48,7 @@ def difference_interval(
 
 
 def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
-    """Give the total variation between two sets of counts, and how much of it chance makes.
+    """Return the total variation between two sets of counts, and how much of it chance makes.
 
     It is the share of rows that would have to change their cluster for the shares to be equal.
     What chance makes is the mean, by a normal law, where the true shares are equal.
@@ -68,7 +68,7 @@ def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
 
 
 def corrected(z: float, tests: int) -> float:
-    """Give the z of 95 % when so many intervals shall hold together (Bonferroni).
+    """Return the z of 95 % when so many intervals shall hold together (Bonferroni).
 
     >>> round(corrected(1.96, 1), 2), round(corrected(1.96, 50), 2)
     (1.96, 3.29)
@@ -77,7 +77,7 @@ def corrected(z: float, tests: int) -> float:
 
 
 def chance_of_more(count: int, n: int, share: float) -> float:
-    """Give the chance of so many or more of n rows, when each is one with the chance `share`.
+    """Return the chance of so many or more of n rows, when each is one with the chance `share`.
 
     >>> round(chance_of_more(1, 2, 0.5), 3), chance_of_more(0, 5, 0.1)
     (0.75, 1.0)
@@ -86,7 +86,7 @@ def chance_of_more(count: int, n: int, share: float) -> float:
 
 
 def chance_of_fewer(old: int, rows: int, all_old: int, all_rows: int) -> float:
-    """Give the chance that so few of some rows are old, or fewer, when they are any of all rows.
+    """Return the chance that so few of some rows are old, or fewer, when they are any of all rows.
 
     Hypergeometric: Fisher's exact test, one-sided.
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shoal.core.null import null_log_ratio
 
-# The ratio at which a side of equal rows is no discovery. Geometry tells nothing of it, so it is
+# The ratio at which a side of equal rows is not a discovery. Geometry tells nothing of it, so it is
 # that of structureless pieces whose sparsest cuts are least sparse: round ones in very many
 # dimensions show 0.51 to 0.60 at their best split (100 to 200 rows, 64 to 1,000 dimensions).
 _PILE = 0.5
@@ -33,7 +33,7 @@ def split_excess(
     would show: there an edge crosses the cut with the probability mean |step of an edge
     along the axis a–b| / extent along that axis. The extent is that of the sides, without
     the gap between them; so a long thin piece has a small expected ratio, and cutting it
-    across is no discovery. Few crossing edges make the ratio uncertain: one standard error
+    across is not a discovery. Few crossing edges make the ratio uncertain: one standard error
     of their number is added before the logarithm; each weighs what those of the side with the
     lighter leaves do.
 

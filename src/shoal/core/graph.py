@@ -63,7 +63,7 @@ class Graph:
         return None if self.copies is None else (self.copies[rows], self.degree)
 
     def matrix(self) -> Any:
-        """Give the graph as a SciPy sparse matrix in compressed rows, shape (m, m)."""
+        """Return the graph as a SciPy sparse matrix in compressed rows, shape (m, m)."""
         shape = (self.n_rows, self.n_rows)
         return sparse.csr_matrix((self.weights, self.indices, self.indptr), shape=shape)
 
@@ -119,7 +119,7 @@ def build_graph_with_piles(
     n_neighbours: int | None = None,
     workers: int = 1,
 ) -> tuple[Graph, NDArray[np.float32]]:
-    """Join the rows that are no piles as if there were none, and tie each pile to itself alone.
+    """Join the rows that are not piles as if there were none, and tie each pile to itself alone.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def graph_again(
     distances: NDArray[np.float32],
     weights: NDArray | None = None,
 ) -> Graph:
-    """Give the graph that `build_graph` made, from what a run keeps of it.
+    """Return the graph that `build_graph` made, from what a run keeps of it.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def _joined(
 
 
 def _tie_piles(both: sparse.csr_matrix, piles: NDArray[np.int64]) -> float:
-    """Give each copy in a pile as many edges as an ordinary row, of the same mean; return that.
+    """Connect each copy in a pile by as many edges as an ordinary row, of the same mean.
 
     Changes the weights of the edges from piles to themselves.
     """
@@ -321,7 +321,7 @@ def inverse_dimension(distances, kept):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def shared_neighbours(neighbours, kept):  # type: ignore[no-untyped-def]
-    """Give for each kept neighbour the Jaccard index of both neighbourhoods (self counted).
+    """Return for each kept neighbour the Jaccard index of both neighbourhoods (self counted).
 
     Parameters
     ----------

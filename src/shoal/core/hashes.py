@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Give 64 bits for each row, (n,) uint64; 0 and −0 are the same.
+    """Return 64 bits for each row, (n,) uint64; 0 and −0 are the same.
 
     Two different rows among 100,000 share a hash with a chance of 3 in 10¹⁰.
 
@@ -40,7 +40,7 @@ def picture_hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
-    """Give a number from 0 to 1 (excluded) for each hash; streams are independent, (n,) float64.
+    """Return a number from 0 to 1 (excluded) for each hash; streams are independent, (n,) float64.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
 def distinct_hashes(
     hashes: NDArray[np.uint64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Give the first row of each hash, each row's number among them, and how many rows of each.
+    """Return the first row of each hash, each row's number among them, and how many rows of each.
 
     As `distinct_rows`, in the order in which they first come.
     """

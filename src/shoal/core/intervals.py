@@ -30,7 +30,7 @@ class Share:
 
 
 def counted_share(count: int, n: int, of: int | None = None) -> Share:
-    """Give the share of `count` among `n` rows drawn at random, with its intervals.
+    """Return the share of `count` among `n` rows drawn at random, with its intervals.
 
     Parameters
     ----------

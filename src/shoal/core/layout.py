@@ -48,7 +48,7 @@ def lay_out(
     workers: int = 1,
     advance: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float32]:
-    """Give each representative a place in the unit square, (m, 2).
+    """Lay out the representatives in the unit square, (m, 2).
 
     Up to `LANDMARKS` of them, taken evenly along the leaf order, are laid out by t-SNE from
     their first two principal components; each other one is put around the landmark nearest to
@@ -97,7 +97,7 @@ def lay_out(
 
 
 def reaches(xy: NDArray, workers: int = 1) -> NDArray[np.float64]:
-    """Give how far around each place others may be put: 0.6 of the way to those next to it."""
+    """Return how far around each place others may be put: 0.6 of the way to those next to it."""
     if len(xy) < 2:
         return np.full(len(xy), 0.25)
     near = min(4, len(xy) - 1)
@@ -114,7 +114,7 @@ def place_rows(
     margin: NDArray[np.uint8],
     first: int,
 ) -> NDArray[np.uint32]:
-    """Give rows of successive leaves their places around their representatives, as codes.
+    """Place rows of successive leaves around their representatives, as codes.
 
     They fill a disc like the seeds of a sunflower, those nearest to the representative in its
     middle, and lie a little towards the second nearest, the more so the nearer that is.
@@ -124,7 +124,7 @@ def place_rows(
     xy, reach
         (m, 2) and (m,) of the leaves.
     start
-        (l + 1,) seats at which the leaves `first`, `first` + 1, … begin; the last is the end.
+        (l + 1,) positions at which the leaves `first`, `first` + 1, … begin; the last is the end.
     second
         (n,) leaf of the second nearest representative of each row; −1 for none.
     margin
@@ -141,7 +141,7 @@ def place_rows(
 def neighbour_recall(
     vectors: NDArray[np.float32], xy: NDArray, seed: int = 0, workers: int = 1
 ) -> float:
-    """Give the share of the 10 nearest representatives that are so in the plane too, 0..1."""
+    """Return the share of the 10 nearest representatives that are so in the plane too, 0..1."""
     m = len(vectors)
     near = min(_NEAR, m - 1)
     if near < 1:
@@ -165,7 +165,7 @@ class _Steps:
         self.weight = 1.0
 
     def told(self, iterations: int) -> dict[str, Any]:
-        """Give what makes t-SNE tell of its next iterations."""
+        """Return what makes t-SNE tell of its next iterations."""
         before = self._done
         self._done += self.weight * iterations
 
@@ -232,7 +232,7 @@ def _among(
 
 
 def _principal(x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give the first two principal components, the sign of each fixed."""
+    """Return the first two principal components, the sign of each fixed."""
     centred = x.astype(np.float64) - x.mean(axis=0, dtype=np.float64)
     _, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, ::-1][:, :2]
@@ -272,7 +272,7 @@ def _spread(xy, reach, start, second, margin, first, out):  # type: ignore[no-un
 
 @njit(cache=True, nogil=True)
 def _square_codes(xy):  # type: ignore[no-untyped-def]
-    """Give the codes of places in the unit square."""
+    """Return the codes of places in the unit square."""
     out = np.empty(len(xy), np.uint32)
     for i in range(len(xy)):
         x = min(max(int(xy[i, 0] * SIDE), 0), SIDE - 1)

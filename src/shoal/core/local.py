@@ -101,7 +101,7 @@ def search_locally(
 def _tasks(
     wanted: _Search, rows: NDArray, cells: Cells, workers: int
 ) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
-    """Give rows, the centre of their cell, and the rows of y that may be near them."""
+    """Return rows, the centre of their cell, and the rows of y that may be near them."""
     filled = np.flatnonzero(np.diff(cells.start))
     centres = (cells.centres.astype(np.float64) / cells.scale + cells.shift)[filled]
     of_y = [cells.order[cells.start[c] : cells.start[c + 1]] for c in filled]
@@ -124,5 +124,5 @@ def _tasks(
 
 
 def _radius(rows: NDArray, centre: NDArray[np.float64]) -> float:
-    """Give the greatest distance of rows from a centre."""
+    """Return the greatest distance of rows from a centre."""
     return float(np.sqrt(((rows - centre) ** 2).sum(1).max()))

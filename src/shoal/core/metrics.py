@@ -58,7 +58,7 @@ class Scores:
         Share of rows that are of the commonest class of their cluster.
     mean_cluster_purity
         Mean over clusters, small and large alike, of the share of the commonest class in each.
-        Noise, which is no cluster, has no part in it.
+        Noise, which is not a cluster, has no part in it.
     homogeneity, completeness, v_measure
         Rosenberg, Hirschberg 2007.
     nmi, ami
@@ -89,7 +89,7 @@ class Scores:
     noise: float
 
     def as_dict(self) -> dict[str, float]:
-        """Give the scores by name."""
+        """Return the scores by name."""
         return asdict(self)
 
 
@@ -122,7 +122,7 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
 def weighted_contingency(
     true: NDArray, cluster: NDArray[np.integer], rows: NDArray[np.int64]
 ) -> Contingency:
-    """Give the contingency of rows that are counted already.
+    """Return the contingency of rows that are counted already.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def score(truth: ArrayLike, found: ArrayLike) -> Scores:
 
 
 def score_table(shared: Contingency) -> Scores:
-    """Give all scores of clusters whose rows are counted by class already; see `score`."""
+    """Return all scores of clusters whose rows are counted by class already; see `score`."""
     noise = int(shared.noise.sum())
     cells = np.concatenate([shared.table.data, np.ones(noise, np.int64)])
     rows = np.asarray(shared.table.sum(axis=1)) + shared.noise
@@ -438,7 +438,7 @@ def match_labels(
 
 
 def matched_ids(found: Contingency, least: float = 0.5, first_id: int = 0) -> NDArray[np.int64]:
-    """Give clusters the ids of the earlier clusters that they match; see `match_labels`.
+    """Return the ids of the earlier clusters that clusters match; see `match_labels`.
 
     Parameters
     ----------

@@ -38,13 +38,13 @@ def _gathered(v):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def code_of(x, y):  # type: ignore[no-untyped-def]
-    """Give the code of one place, whole numbers of 16 bits."""
+    """Return the code of one place, whole numbers of 16 bits."""
     return np.uint32(_spread(np.int64(x)) | (_spread(np.int64(y)) << 1))
 
 
 @njit(cache=True, nogil=True)
 def _codes(x, y):  # type: ignore[no-untyped-def]
-    """Give the codes of many places."""
+    """Return the codes of many places."""
     out = np.empty(len(x), np.uint32)
     for i in range(len(x)):
         out[i] = code_of(x[i], y[i])
@@ -53,7 +53,7 @@ def _codes(x, y):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _places(codes):  # type: ignore[no-untyped-def]
-    """Give the places of many codes."""
+    """Return the places of many codes."""
     x, y = np.empty(len(codes), np.uint16), np.empty(len(codes), np.uint16)
     for i in range(len(codes)):
         x[i], y[i] = _gathered(np.int64(codes[i])), _gathered(np.int64(codes[i]) >> 1)
@@ -61,7 +61,7 @@ def _places(codes):  # type: ignore[no-untyped-def]
 
 
 def to_codes(x: NDArray, y: NDArray) -> NDArray[np.uint32]:
-    """Give the codes of places, whole numbers 0 .. `SIDE` − 1 across and down.
+    """Return the codes of places, whole numbers 0 .. `SIDE` − 1 across and down.
 
     >>> to_codes(np.array([0, 1, 0, 65535]), np.array([0, 0, 1, 65535])).tolist()
     [0, 1, 2, 4294967295]
@@ -71,12 +71,12 @@ def to_codes(x: NDArray, y: NDArray) -> NDArray[np.uint32]:
 
 
 def to_places(codes: NDArray[np.uint32]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Give x and y of codes."""
+    """Return x and y of codes."""
     return _places(np.asarray(codes, np.uint32))
 
 
 def cell_bounds(x: int, y: int, level: int) -> tuple[int, int]:
-    """Give the first code of a cell, and the code after its last.
+    """Return the first code of a cell, and the code after its last.
 
     >>> cell_bounds(0, 0, 0), cell_bounds(1, 0, 1)
     ((0, 4294967296), (1073741824, 2147483648))
@@ -87,7 +87,7 @@ def cell_bounds(x: int, y: int, level: int) -> tuple[int, int]:
 
 
 def raster(bits: int) -> NDArray[np.intp]:
-    """Give for each cell of a square of 2^bits by 2^bits, row by row, its place in code order."""
+    """Return for each cell of a square of 2^bits by 2^bits, row by row, its place in code order."""
     side = np.arange(1 << bits)
     return _codes(
         *np.broadcast_arrays(np.tile(side, 1 << bits), np.repeat(side, 1 << bits))

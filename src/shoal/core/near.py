@@ -106,7 +106,7 @@ def candidates(
 
 
 def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:
-    """Similarity that pictures which are no copies hardly reach, at least `least`.
+    """Similarity that pictures which are not copies hardly reach, at least `least`.
 
     Drawings of few strokes and small textures are alike without being copies. So the similarity
     of rows to a neighbour farther than their copies is looked at: copies lie `_DEVIATIONS` robust

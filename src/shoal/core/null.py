@@ -68,7 +68,7 @@ def evidence(excess: NDArray) -> float:
 
 
 def has_structure(excess: NDArray) -> bool:
-    """Tell whether the splits of a tree show more together than those of structureless data."""
+    """Return whether the splits of a tree show more together than those of structureless data."""
     return evidence(excess) >= STRUCTURE
 
 

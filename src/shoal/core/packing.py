@@ -47,7 +47,7 @@ def pack(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float3
 
 
 def unpack(packed: NDArray[np.int8], scales: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the rows that `pack` stored, up to its rounding, (n, d) float32."""
+    """Return the rows that `pack` stored, up to its rounding, (n, d) float32."""
     rows = packed.astype(np.float32)
     rows *= scales[:, None]
     return rows

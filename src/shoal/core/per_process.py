@@ -20,7 +20,7 @@ class PerProcess(Generic[Value]):
         return PerProcess, ()
 
     def get(self, make: Callable[[], Value]) -> Value:
-        """Give the value, made by `make` the first time."""
+        """Return the value, made by `make` the first time."""
         with self._lock:
             if self._value is None:
                 self._value = make()

@@ -19,7 +19,7 @@ _FEWEST = 6.0
 _CHANCE = 0.01
 # So few different rows show no groups by their places alone: it is their copies that tell.
 _FEW = 100
-_COMMON = 0.25  # quantile of the weights that stands for rows that are no piles
+_COMMON = 0.25  # quantile of the weights that stands for rows that are not piles
 # Distance to the nearest other one over the root mean square of its own rows': 1 for coarse
 # representatives of many dimensions, 3.5 for those of one.
 _APART = 4.0
@@ -37,7 +37,7 @@ _COMPARED = 2_000  # representatives, besides heavy ones, whose steps are compar
 
 
 def rows_each(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count the rows that each representative stands for, one that is no pile being 1 or less.
+    """Count the rows that each representative stands for, one that is not a pile being 1 or less.
 
     Where there are many representatives, the unit is what the lighter ones stand for.
 
@@ -56,7 +56,7 @@ def find_piles(
     distances: NDArray[np.float32],
     radius: NDArray[np.float32] | None = None,
 ) -> NDArray[np.bool_]:
-    """Tell which representatives are piles, shape (m,).
+    """Return which representatives are piles, shape (m,).
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def find_piles(
 
 
 def _by_chance(weights: NDArray[np.float64]) -> float:
-    """Give how many equal rows drawing again by chance makes in one set in a hundred.
+    """Return how many equal rows drawing again by chance makes in one set in a hundred.
 
     Rows drawn with replacement come once, twice, … as a Poisson law without its zero says; its
     mean is twice the ratio of those that come twice to those that come once.
@@ -95,7 +95,7 @@ def _in_lattice(
     neighbours: NDArray[np.int32],
     distances: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    """Tell which heavy representatives are cells of a lattice: rounded rows, not copies."""
+    """Return which heavy representatives are cells of a lattice: rounded rows, not copies."""
     some = np.arange(0, len(vectors), -(-len(vectors) // _COMPARED))
     rows = np.unique(np.concatenate([heavy, some]))
     at, rank = np.nonzero(distances[rows] <= _NEAR * distances[rows, :1])
@@ -118,7 +118,7 @@ def _in_lattice(
 
 
 def _repeated(step: NDArray[np.float64], bound: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell which steps occur several times, in one direction or the other.
+    """Return which steps occur several times, in one direction or the other.
 
     So many are alike up to a bound; and hardly more up to three times that, or it is by chance.
     """

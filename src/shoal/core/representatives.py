@@ -325,7 +325,7 @@ def summarise(
 def find_codes(
     block: NDArray[np.float32], codebook: Codebook, workers: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Give the nearest code of each row, and whether the row is far from it and all others."""
+    """Return the nearest code of each row, and whether the row is far from it and all others."""
     centres = codebook.centres
     found, distance = nearest_of(block, centres, 1, workers, shortlists=codebook.shortlists)
     code = found[:, 0]

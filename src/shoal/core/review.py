@@ -78,7 +78,7 @@ class Torn:
 
 
 def uncertainty(chance: float) -> float:
-    """Give how open an answer is: 1 at even chances, 0 where it is known.
+    """Return how open an answer is: 1 at even chances, 0 where it is known.
 
     >>> uncertainty(0.5), uncertainty(0.0), round(uncertainty(0.1), 2)
     (1.0, 0.0, 0.36)
@@ -147,7 +147,7 @@ def _compared(
     one: NDArray[np.int64],
     other: NDArray[np.int64],
 ) -> tuple[float, tuple[int, ...]]:
-    """Give the excess of the cut between two clusters, and who ties them."""
+    """Return the excess of the cut between two clusters, and who ties them."""
     rows = np.concatenate([one, other])
     part = matrix[rows][:, rows].tocsr()
     edges = part.indptr, part.indices, part.data
@@ -160,7 +160,7 @@ def _compared(
 
 
 def _candidates(matrix: sparse.csr_matrix, labels: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Give the pairs of clusters that are most tied for their size, each once."""
+    """Return the pairs of clusters that are most tied for their size, each once."""
     k = int(labels.max(initial=-1)) + 1
     known = np.flatnonzero(labels >= 0)
     shape = (k, len(labels))
@@ -180,7 +180,7 @@ def _candidates(matrix: sparse.csr_matrix, labels: NDArray[np.int64]) -> list[tu
 
 
 def _bridge(part: sparse.csr_matrix, rows: NDArray[np.int64], middle: int) -> tuple[int, ...]:
-    """Give the representatives of both sides that have most weight across."""
+    """Return the representatives of both sides that have most weight across."""
     across = part[:middle, middle:]
     sides = []
     for weight, own in ((across.sum(axis=1), rows[:middle]), (across.sum(axis=0), rows[middle:])):
@@ -229,7 +229,7 @@ class TornRows:
         self._keys, self._rows, self._chances = keys[kept], rows[kept], chance[kept]
 
     def found(self) -> list[Torn]:
-        """Give what was collected, by pair of clusters."""
+        """Return what was collected, by pair of clusters."""
         return [
             Torn(
                 *divmod(key, self._k),
@@ -243,7 +243,7 @@ class TornRows:
 
 
 def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Give the chance that a row is of its second cluster, by its margin, 0..½.
+    """Return the chance that a row is of its second cluster, by its margin, 0..½.
 
     Each representative votes with one over its squared distance; the margin is
     255 (1 − nearest distance / second distance).
@@ -258,7 +258,7 @@ def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
 def torn_by_ties(
     neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Give for each representative the other cluster that it is most tied to, and its share.
+    """Return for each representative the other cluster that it is most tied to, and its share.
 
     Returns
     -------

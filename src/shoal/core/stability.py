@@ -20,7 +20,7 @@ _LEAST_SEEN = 4  # rows: of fewer nothing can be told; of ten 80 % are in a part
 
 
 def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:
-    """Give the clusters of all the cuts into up to `most` + 1: rows ``(start, stop)``.
+    """Return the clusters of all the cuts into up to `most` + 1: rows ``(start, stop)``.
 
     Row 0 is the root; rows 1 + 2 t and 2 + 2 t are what the t-th split makes.
     """
@@ -41,7 +41,7 @@ def agreement(
     copies: NDArray[np.float64] | None = None,
     runs: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """Give the best Jaccard index of each cluster with any piece of another tree.
+    """Return the best Jaccard index of each cluster with any piece of another tree.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Resampled:
         return tuple(pieces(tree) for tree in self.trees)
 
     def stability(self, order: NDArray, clusters: NDArray) -> NDArray[np.float64]:
-        """Give the mean agreement of each cluster (runs of `order`) with the trees.
+        """Return the mean agreement of each cluster (runs of `order`) with the trees.
 
         Returns
         -------

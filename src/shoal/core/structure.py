@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.communities import find_communities
+from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
 from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
-from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
 from shoal.core.layers import Layer, count_above, find_layers
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import REAL, SURE, has_structure
@@ -83,7 +83,7 @@ def fit_structure(
     workers : int, default 1
         Threads; the result does not depend on them.
     min_size : int, optional
-        Rows under which a piece is no cluster; when not given, 0.05 % of the rows, or of the
+        Rows under which a piece is not a cluster; when not given, 0.05 % of the rows, or of the
         representatives where it has as many, 5 at least.
     neighbours : int, optional
         Neighbours in the graph; chosen from the data when not given.
@@ -99,7 +99,7 @@ def fit_structure(
         What people said: groups that stay together, or come apart.
     radius : ndarray, shape (m,), optional
         Root mean square of the distances of the rows that each stands for, to tell piles from
-        coarse representatives; 0 when not given. Infinite: many equal rows are no group.
+        coarse representatives; 0 when not given. Infinite: many equal rows are not a group.
     """
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
@@ -129,7 +129,7 @@ def fit_structure(
         draws += [draw(i) for i in range(1, _DRAWS if m <= _CHEAP else 1)]
         resampled = Resampled.of(m, fit, seed, resamples, workers, graph.copies)
         for one in draws:
-            one.tree = hang(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
+            one.tree = condense(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     primary, best = choose_draw(draws, weights, resampled)
     tree, others = draws[best].tree, [one.tree for one in draws if one is not draws[best]]
     primary = max(primary, draws[best].least_k())
@@ -186,9 +186,9 @@ class _Draw:
         plan = Dendrogram(vectors, weights, graph, communities, groups)
         least, fewest = smallest_cluster(weights, min_size), fewest_leaves(len(vectors), min_size)
         excess = all_excess(plan, vectors, weights, graph, least, fewest)
-        draw = cls(plan, excess, hang(plan, excess), detail, groups, constraints)
+        draw = cls(plan, excess, condense(plan, excess), detail, groups, constraints)
         if constraints is not None:
-            draw.tree = hang(plan, *draw.held(excess, plan.children[:, 0]))
+            draw.tree = condense(plan, *draw.held(excess, plan.children[:, 0]))
         return draw
 
     def held(
@@ -247,7 +247,7 @@ def mean_agreement(tree: Tree, others: Sequence[Tree], k: int) -> float:
 
 
 def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
-    """Give the structure of one or two rows: a single cluster, unless others were asked for."""
+    """Return the structure of one or two rows: a single cluster, unless others were asked for."""
     tree = Tree(
         np.arange(m, dtype=np.int32),
         np.arange(1, m, dtype=np.int32),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def encodable(text: str) -> str:
-    r"""Replace what UTF-8 cannot hold: halves of characters, bytes of names that are no text.
+    r"""Replace what UTF-8 cannot hold: halves of characters, bytes of names that are not text.
 
     JSON may escape one half of a pair (``\ud83d``), and Python keeps undecodable bytes of file
     names and arguments as such halves.

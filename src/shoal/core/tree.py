@@ -54,7 +54,7 @@ class Tree(Tabular):
         return len(self.order)
 
     def bounds(self, k: int) -> NDArray[np.int64]:
-        """Give the k + 1 bounds of the cut into k clusters, positions in `order`.
+        """Return the k + 1 bounds of the cut into k clusters, positions in `order`.
 
         Raises
         ------
@@ -70,14 +70,14 @@ class Tree(Tabular):
         return np.concatenate([[0], inner, [self.n_leaves]])
 
     def labels(self, k: int) -> NDArray[np.int32]:
-        """Give each representative its cluster, 0 .. k − 1 in leaf order, shape (m,)."""
+        """Return the cluster of each representative, 0 .. k − 1 in leaf order, shape (m,)."""
         bounds = self.bounds(k)
         labels = np.empty(self.n_leaves, np.int32)
         labels[self.order] = np.repeat(np.arange(k, dtype=np.int32), np.diff(bounds))
         return labels
 
     def apart(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
-        """Give the least k at which two leaves lie in different clusters; m + 1 for the same one.
+        """Return the least k at which two leaves lie in different clusters; m + 1 for the same one.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Tree(Tabular):
         return Tree(order, splits, excess)
 
     def linkage(self, k: int) -> list[tuple[int, int, float]]:
-        """Give the k − 1 merges above the cut into k, lowest first: left, right, excess.
+        """Return the k − 1 merges above the cut into k, lowest first: left, right, excess.
 
         Clusters are 0 .. k − 1 in leaf order; the t-th merge makes cluster k + t.
         """
@@ -153,7 +153,7 @@ class Tree(Tabular):
         return merges
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Give the arrays that `from_arrays` takes."""
+        """Return the arrays that `from_arrays` takes."""
         return {"order": self.order, "splits": self.splits, "excess": self.excess}
 
     @classmethod

@@ -76,7 +76,7 @@ def held_share(
 def swayed(
     tree: Tree, nearest: NDArray[np.int32], distances: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Tell which rows go with their second nearest representative at every cut, shape (n,).
+    """Return which rows go with their second nearest representative at every cut, shape (n,).
 
     A row goes down the tree with its three voters: where a split parts the nearest from the
     other two, it follows these, if they outvote it. So it ends at one leaf, and a cluster of a
@@ -113,7 +113,7 @@ def row_confidence(
     second: NDArray[np.int32],
     margin: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
-    """Give the confidence of rows by their two nearest representatives, shape (n,).
+    """Return the confidence of rows by their two nearest representatives, shape (n,).
 
     It is the share of the deciding one; down to half of it where the two lie in different
     clusters and are hardly at different distances. NaN for rows without a representative.
@@ -141,7 +141,7 @@ def far_representatives(
     distances: NDArray[np.float32],
     weights: NDArray,
 ) -> NDArray[np.bool_]:
-    """Tell which representatives lie far out: tied to nothing, or in much thinner surroundings.
+    """Return which representatives lie far out: tied to nothing, or in much thinner surroundings.
 
     How thinly a row lies is its distance to its fifth neighbour, compared with that of its
     neighbours (after the local outlier factor, Breunig et al. 2000); far is 6 robust standard
@@ -168,7 +168,7 @@ def far_representatives(
 
 
 def row_limits(radius: NDArray[np.float32], neighbours: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Give the distance to each representative from which its rows lie far out, shape (m,).
+    """Return the distance to each representative from which its rows lie far out, shape (m,).
 
     Three times its radius, or that of its neighbours in the middle when that is more.
     """

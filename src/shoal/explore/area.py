@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shoal.core.morton import SIDE, to_places
 from shoal.errors import InputError
 from shoal.explore.atlas import Atlas
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 from shoal.explore.tiles import code_range
 
 MOST = 5_000_000
@@ -18,8 +18,8 @@ MOST = 5_000_000
 _LEVEL = 9
 
 
-def seats_within(atlas: Atlas, outline: NDArray[np.float64]) -> Seats:
-    """Give the rows whose place lies within an outline.
+def positions_within(atlas: Atlas, outline: NDArray[np.float64]) -> Positions:
+    """Return the rows whose place lies within an outline.
 
     Cells that lie wholly inside are taken as they are; of those that the outline crosses, each
     row is looked at.
@@ -46,26 +46,26 @@ def seats_within(atlas: Atlas, outline: NDArray[np.float64]) -> Seats:
         raise InputError(
             f"the area holds more than {MOST:,} images: draw a smaller one, or choose clusters"
         )
-    found = [atlas.coded_seats[a:b] for a, b in ranges]
+    found = [atlas.coded_positions[a:b] for a, b in ranges]
     for x, y in crossed:
         a, b = code_range(atlas, x, y, _LEVEL)
         if b > a:
             places = to_places(atlas.codes[a:b])
             within = _within(outline, (places[0] + 0.5) / SIDE, (places[1] + 0.5) / SIDE)
-            found.append(atlas.coded_seats[a:b][within])
-    seats = np.concatenate(found) if found else np.empty(0, np.int64)
-    if len(seats) > MOST:
+            found.append(atlas.coded_positions[a:b][within])
+    positions = np.concatenate(found) if found else np.empty(0, np.int64)
+    if len(positions) > MOST:
         raise InputError(
-            f"the area holds {len(seats):,} images, more than {MOST:,}: draw a smaller one, or "
+            f"the area holds {len(positions):,} images, more than {MOST:,}: draw a smaller one, or "
             "choose clusters"
         )
-    return Seats.of(seats)
+    return Positions.of(positions)
 
 
 def _cells(
     outline: NDArray[np.float64],
 ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
-    """Give the largest cells within an outline (level, x, y), and the small ones it crosses."""
+    """Return the largest cells within an outline (level, x, y), and the small ones it crosses."""
     inside: list[tuple[int, int, int]] = []
     open_ = np.zeros((1, 2), np.int64)
     for level in range(_LEVEL + 1):
@@ -84,7 +84,7 @@ def _cells(
 
 @njit(cache=True, nogil=True)
 def _crossed(outline, corners, side):  # type: ignore[no-untyped-def]
-    """Tell which squares an outline touches."""
+    """Return which squares an outline touches."""
     found = np.zeros(len(corners), np.bool_)
     n = len(outline)
     for i in range(len(corners)):
@@ -120,7 +120,7 @@ def _crossed(outline, corners, side):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _within(outline, x, y):  # type: ignore[no-untyped-def]
-    """Tell which places lie within an outline, by the even-odd rule."""
+    """Return which places lie within an outline, by the even-odd rule."""
     found = np.zeros(len(x), np.bool_)
     n = len(outline)
     for i in range(len(x)):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 from shoal.stages.map import map_fingerprint
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, StageFolder, read_json, read_npy, read_table
@@ -32,7 +32,7 @@ class Kept:
         self._values: OrderedDict[Hashable, tuple[threading.Lock, list[Any]]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Give the value of a key, made by `make` when it is not there."""
+        """Return the value of a key, made by `make` when it is not there."""
         with self._lock:
             lock, held = self._values.setdefault(key, (threading.Lock(), []))
             self._values.move_to_end(key)
@@ -77,7 +77,7 @@ class Column:
 
 
 def run_seed(run: RunFolder) -> int:
-    """Give the seed of a run's fit."""
+    """Return the seed of a run's fit."""
     return int(run.settings.get("seed", 0))
 
 
@@ -113,39 +113,39 @@ class Atlas:
         return self.result.n_rows
 
     @property
-    def n_seats(self) -> int:
+    def n_positions(self) -> int:
         """Rows that have a cluster."""
         return int(self.start[-1])
 
     @cached_property
     def rows(self) -> Column:
-        """The row in each seat."""
+        """The row in each position."""
         return Column(self.leaves.whole("rows"))
 
     @cached_property
-    def seats(self) -> Column:
-        """The seat of each row, −1 for quarantined ones."""
+    def positions(self) -> Column:
+        """The position of each row, −1 for quarantined ones."""
         return Column(self.leaves.whole("seats"))
 
     @cached_property
     def second(self) -> Column:
-        """The leaf of the second nearest representative, by seat."""
+        """The leaf of the second nearest representative, by position."""
         return Column(self.leaves.whole("second"))
 
     @cached_property
     def margin(self) -> Column:
-        """How much nearer the first one is, by seat, uint8."""
+        """How much nearer the first one is, by position, uint8."""
         return Column(self.leaves.whole("margin"))
 
     @cached_property
-    def twins(self) -> Seats:
-        """The seats of rows that have an equal among their neighbours in seat."""
-        return Seats.of(read_npy(self.leaves.whole("twins")))
+    def twins(self) -> Positions:
+        """The positions of rows that have an equal among their neighbours in position."""
+        return Positions.of(read_npy(self.leaves.whole("twins")))
 
     @cached_property
-    def outliers(self) -> Seats:
-        """The seats of all outliers: they are the last ones of each leaf."""
-        return Seats.ranges(self.start[1:] - self.outlying, self.start[1:])
+    def outliers(self) -> Positions:
+        """The positions of all outliers: they are the last ones of each leaf."""
+        return Positions.ranges(self.start[1:] - self.outlying, self.start[1:])
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
@@ -177,12 +177,12 @@ class Atlas:
 
     @cached_property
     def codes(self) -> Column:
-        """The Morton codes of all seats, ascending."""
+        """The Morton codes of all positions, ascending."""
         return Column(self.map.whole("codes"))
 
     @cached_property
-    def coded_seats(self) -> Column:
-        """The seat of each of `codes`."""
+    def coded_positions(self) -> Column:
+        """The position of each of `codes`."""
         return Column(self.map.whole("seats"))
 
     @cached_property
@@ -192,7 +192,7 @@ class Atlas:
 
     @cached_property
     def spots(self) -> Column:
-        """The Morton code of each seat."""
+        """The Morton code of each position."""
         return Column(self.map.whole("spots"))
 
     @cached_property
@@ -214,12 +214,12 @@ class Atlas:
         found: dict[str, Any] = read_json(self.map.whole("about", "json"))
         return found
 
-    def leaves_at(self, seats: NDArray) -> NDArray[np.int64]:
-        """Give the leaf of each of some seats."""
-        return np.searchsorted(self.start, seats, side="right") - 1
+    def leaves_at(self, positions: NDArray) -> NDArray[np.int64]:
+        """Return the leaf of each of some positions."""
+        return np.searchsorted(self.start, positions, side="right") - 1
 
     def names(self, rows: NDArray) -> list[str | None]:
-        """Give the names of some rows, None where rows have only numbers."""
+        """Return the names of some rows, None where rows have only numbers."""
         if not self.result.summary["named"]:
             return [None] * len(rows)
         size, folder = int(self.result.summary["shard_rows"]), self.run.stage("index")

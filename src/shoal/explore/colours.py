@@ -44,7 +44,7 @@ def palette() -> NDArray[np.uint8]:
 
 
 def piece_colours(tree: Tree, weights: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Give the number of the colour that each split makes, and where it goes, (most - 1,).
+    """Return the number of the colour that each split makes, and where it goes, (most - 1,).
 
     When a piece is split, its heavier side keeps its colour, and the other one gets a new one:
     so colours stay while a person moves from cut to cut. Split t makes colour t + 1; the answer
@@ -71,7 +71,7 @@ def piece_colours(tree: Tree, weights: NDArray[np.int64], most: int) -> NDArray[
 
 
 def cut_colours(tree: Tree, sides: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Give the number of the colour of each piece of the cut into k, in leaf order, (k,).
+    """Return the number of the colour of each piece of the cut into k, in leaf order, (k,).
 
     >>> tree = Tree(np.arange(4), np.array([3, 1, 2]), np.zeros(3))
     >>> sides = piece_colours(tree, np.ones(4, int), 4)

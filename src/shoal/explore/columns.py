@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
-from shoal.explore.asked import Asked
 from shoal.explore.explorer import Explorer
+from shoal.explore.params import Params
 from shoal.sources.mixed import TableSource
 
 _POINTS = 4000  # more would only lie over each other in a drawing of that size
@@ -20,19 +20,19 @@ _BINS = 24
 _ENDS = (0.01, 0.99)
 
 
-def columns(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def columns(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return some rows by two columns, and how each cluster is spread along the first."""
     numbers = explorer.numbers
     if numbers is None or numbers.names is None:
         raise InputError("there are no named columns to draw, or too many of them")
     source, last = numbers.source, len(numbers.names) - 1
-    x = asked.whole("x", 0, last, 0)
-    y = asked.whole("y", 0, last, min(1, last))
+    x = params.whole("x", 0, last, 0)
+    y = params.whole("y", 0, last, min(1, last))
     rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
-    cut = explorer.cut(asked.k(explorer))
-    seats = explorer.atlas.seats[rows].astype(np.int64)
-    rows, cells, seats = rows[seats >= 0], cells[seats >= 0], seats[seats >= 0]
-    cluster = cut.ids[cut.labels(seats)]
+    cut = explorer.cut(params.k(explorer))
+    positions = explorer.atlas.positions[rows].astype(np.int64)
+    rows, cells, positions = rows[positions >= 0], cells[positions >= 0], positions[positions >= 0]
+    cluster = cut.ids[cut.labels(positions)]
     some = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).astype(int))
     labels = [_labels(source, column) for column in (x, y)]
     return {

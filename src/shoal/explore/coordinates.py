@@ -72,11 +72,11 @@ def map_tables(
 def _with_places(table: Any, atlas: Atlas) -> Any:
     """Return a table of rows, which follow each other, with their places."""
     start = int(table["row"][0].as_py()) if len(table) else 0
-    seats = atlas.seats[start : start + len(table)].astype(np.int64)
-    there = seats >= 0
+    positions = atlas.positions[start : start + len(table)].astype(np.int64)
+    there = positions >= 0
     places = np.full((len(table), 2), np.nan, np.float32)
     if there.any():
-        x, y = to_places(atlas.spots[seats[there]])
+        x, y = to_places(atlas.spots[positions[there]])
         places[there] = (np.stack([x, y], axis=1) + np.float32(0.5)) / np.float32(SIDE)
     return _table(table, places)
 

@@ -13,7 +13,7 @@ from shoal.core.null import WEAK
 from shoal.core.verdicts import held_share, row_confidence
 from shoal.edits import State
 from shoal.explore.atlas import Atlas
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 
 # A judgement, not fitted: a half marks more clusters than a person looks through.
 _ABOUT_AS_CLEAR = 2 / 3
@@ -87,44 +87,46 @@ class Cut:
 
     @cached_property
     def pieces(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Seats at which the cluster changes, with the end, and the cluster of each piece."""
+        """Positions at which the cluster changes, with the end, and the cluster of each piece."""
         change = np.flatnonzero(np.diff(self.of_leaf, prepend=-1))
-        return np.append(self.atlas.start[change], self.atlas.n_seats), self.of_leaf[change]
+        return np.append(self.atlas.start[change], self.atlas.n_positions), self.of_leaf[change]
 
     @cached_property
     def moved(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Seats of rows that are not in the cluster of their leaf, ascending, and their cluster."""
+        """Positions of rows that left the cluster of their leaf, ascending, and their cluster."""
         state = self.state
         foreign = state.foreign
-        seats = self.atlas.seats[state.rows[foreign]].astype(np.int64)
-        order = np.argsort(seats)
+        positions = self.atlas.positions[state.rows[foreign]].astype(np.int64)
+        order = np.argsort(positions)
         cluster = np.searchsorted(self.ids, state.row_cluster[foreign]).astype(np.int32)
-        return seats[order], cluster[order]
+        return positions[order], cluster[order]
 
-    def labels(self, seats: NDArray) -> NDArray[np.int32]:
-        """Give the cluster of each of some seats."""
+    def labels(self, positions: NDArray) -> NDArray[np.int32]:
+        """Return the cluster of each of some positions."""
         bounds, cluster = self.pieces
-        found = cluster[np.searchsorted(bounds, seats, side="right") - 1]
+        found = cluster[np.searchsorted(bounds, positions, side="right") - 1]
         moved, to = self.moved
         if len(moved):
-            at = np.minimum(np.searchsorted(moved, seats), len(moved) - 1)
-            there = moved[at] == seats
+            at = np.minimum(np.searchsorted(moved, positions), len(moved) - 1)
+            there = moved[at] == positions
             found[there] = to[at[there]]
         return found
 
     def number(self, cluster_id: int) -> int:
-        """Give the number of a cluster, −1 when there is none of that id."""
+        """Return the number of a cluster, −1 when there is none of that id."""
         at = int(np.searchsorted(self.ids, cluster_id))
         return at if at < len(self.ids) and self.ids[at] == cluster_id else -1
 
-    def seats_of(self, cluster: int) -> Seats:
-        """Give the seats of all rows of a cluster."""
+    def positions_of(self, cluster: int) -> Positions:
+        """Return the positions of all rows of a cluster."""
         bounds, owner = self.pieces
         mine = np.flatnonzero(owner == cluster)
-        found = Seats.ranges(bounds[mine], bounds[mine + 1])
+        found = Positions.ranges(bounds[mine], bounds[mine + 1])
         moved, to = self.moved
         if len(moved):
-            found = (found - Seats.of(moved[to != cluster])) | Seats.of(moved[to == cluster])
+            found = (found - Positions.of(moved[to != cluster])) | Positions.of(
+                moved[to == cluster]
+            )
         return found
 
     @cached_property
@@ -145,12 +147,12 @@ class Cut:
         labels = self.state.of_representative
         return held_share(neighbours[which], affinities[which], labels, which)
 
-    def confidence(self, seats: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
-        """Give the confidence of some rows in the clusters of their leaves, 0..1."""
-        leaves = self.atlas.leaves_at(seats) if leaves is None else leaves
+    def confidence(self, positions: NDArray, leaves: NDArray | None = None) -> NDArray[np.float32]:
+        """Return the confidence of some rows in the clusters of their leaves, 0..1."""
+        leaves = self.atlas.leaves_at(positions) if leaves is None else leaves
         if self.atlas.result.every_row:
             return self.shares[leaves]
-        second, margin = self.atlas.second[seats], self.atlas.margin[seats]
+        second, margin = self.atlas.second[positions], self.atlas.margin[positions]
         return row_confidence(self.shares, self.of_leaf, leaves.astype(np.int32), second, margin)
 
     @cached_property
@@ -169,8 +171,8 @@ class Cut:
             weights = counts[leaves].astype(np.float64)
             if not weights.sum():
                 # One made of moved rows only has no leaf: its mean is that of those rows' leaves.
-                seats, to = self.moved
-                leaves = self.atlas.leaves_at(seats[to == cluster])
+                positions, to = self.moved
+                leaves = self.atlas.leaves_at(positions[to == cluster])
                 weights = np.ones(len(leaves))
             if len(leaves):
                 means[at] = weights @ vectors[leaves] / weights.sum()
@@ -199,7 +201,7 @@ class Cut:
 
     @cached_property
     def medoids(self) -> NDArray[np.int64]:
-        """The seat in the middle of each cluster, −1 for one without rows, (c,)."""
+        """The position in the middle of each cluster, −1 for one without rows, (c,)."""
         away = np.where(self.atlas.counts > 0, self.away, np.inf)
         least = np.full(len(self.ids), np.inf)
         np.minimum.at(least, self.of_leaf, away)
@@ -208,21 +210,21 @@ class Cut:
         medoids = np.full(len(self.ids), -1, np.int64)
         medoids[owner] = self.atlas.start[nearest[at]]
         for cluster in np.unique(np.append(self.moved[1], self._of_moved_medoids(medoids))):
-            seats = self.seats_of(int(cluster))
-            if len(seats) and not seats.holds(medoids[cluster : cluster + 1])[0]:
-                medoids[cluster] = self._middle(seats, int(cluster))
-            elif not len(seats):
+            positions = self.positions_of(int(cluster))
+            if len(positions) and not positions.holds(medoids[cluster : cluster + 1])[0]:
+                medoids[cluster] = self._middle(positions, int(cluster))
+            elif not len(positions):
                 medoids[cluster] = -1
         return medoids
 
     def _of_moved_medoids(self, medoids: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Give the clusters whose medoid was itself moved away."""
+        """Return the clusters whose medoid was itself moved away."""
         moved, _ = self.moved
         return np.flatnonzero(np.isin(medoids, moved)).astype(np.int32)
 
-    def _middle(self, seats: Seats, cluster: int) -> int:
-        """Give the seat of a set whose leaf is nearest to the mean of a cluster."""
-        tried = seats.take(np.unique(np.linspace(0, len(seats) - 1, 2000).astype(np.int64)))
+    def _middle(self, positions: Positions, cluster: int) -> int:
+        """Return the position of a set whose leaf is nearest to the mean of a cluster."""
+        tried = positions.take(np.unique(np.linspace(0, len(positions) - 1, 2000).astype(np.int64)))
         leaves = self.atlas.leaves_at(tried)
         away = ((self.atlas.vectors[leaves] - self.means[cluster]) ** 2).sum(axis=1)
         return int(tried[away.argmin()])
@@ -263,7 +265,7 @@ class Cut:
         return first
 
     def _mixed(self, apart: int) -> bool:
-        """Tell whether a split that the cut does not take is about as clear as its last one."""
+        """Return whether a split that the cut does not take is about as clear as its last one."""
         excess = self.atlas.result.tree.excess
         k = self.state.base.k
         last = float(excess[k - 2]) if 2 <= k <= len(excess) + 1 else 0.0

@@ -20,23 +20,25 @@ _EACH = 8
 _SHOWN_CLUSTERS = 4
 
 
-def near_seats(atlas: Atlas, seat: int, most: int) -> tuple[NDArray[np.int64], NDArray | None]:
-    """Give the seats of the rows nearest to one, and their distances where these are known.
+def near_positions(
+    atlas: Atlas, position: int, most: int
+) -> tuple[NDArray[np.int64], NDArray | None]:
+    """Return the positions of the rows nearest to one, and their distances where these are known.
 
     They are looked for among the rows of the same leaf and of the leaves next to it.
     """
-    leaf = int(atlas.leaves_at(np.array([seat]))[0])
+    leaf = int(atlas.leaves_at(np.array([position]))[0])
     neighbours = atlas.neighbours[0]
     representative = atlas.order[leaf]
     around = neighbours[representative]
     around = atlas.leaf_of[around[around >= 0]]
-    own = np.arange(*_window(atlas, leaf, seat, _ALIKE))
+    own = np.arange(*_window(atlas, leaf, position, _ALIKE))
     each = 1 if atlas.result.every_row else _EACH
     others = [
         np.arange(atlas.start[a], min(atlas.start[a] + each, atlas.start[a + 1])) for a in around
     ]
-    found = np.concatenate([own[own != seat], *others]).astype(np.int64)
-    mine = vectors_of(atlas, np.array([seat]))
+    found = np.concatenate([own[own != position], *others]).astype(np.int64)
+    mine = vectors_of(atlas, np.array([position]))
     away = None if mine is None else distances_to(atlas, found, mine[0])
     if away is None:
         return found[:most], None
@@ -45,25 +47,25 @@ def near_seats(atlas: Atlas, seat: int, most: int) -> tuple[NDArray[np.int64], N
 
 
 def distances_to(
-    atlas: Atlas, seats: NDArray[np.int64], vector: NDArray[np.float32]
+    atlas: Atlas, positions: NDArray[np.int64], vector: NDArray[np.float32]
 ) -> NDArray[np.float64] | None:
-    """Give the distances of some rows to a vector, None where the run has no vectors any more."""
-    vectors = vectors_of(atlas, seats)
+    """Return the distances of some rows to a vector, None where the run has no vectors any more."""
+    vectors = vectors_of(atlas, positions)
     if vectors is None:
         return None
     away: NDArray[np.float64] = np.sqrt(((vectors - vector) ** 2).sum(axis=1, dtype=np.float64))
     return away
 
 
-def _window(atlas: Atlas, leaf: int, seat: int, most: int) -> tuple[int, int]:
-    """Give the range of seats of a leaf around one of them."""
+def _window(atlas: Atlas, leaf: int, position: int, most: int) -> tuple[int, int]:
+    """Return the range of positions of a leaf around one of them."""
     low, high = int(atlas.start[leaf]), int(atlas.start[leaf + 1])
-    return max(low, seat - most // 2), min(high, seat + most // 2)
+    return max(low, position - most // 2), min(high, position + most // 2)
 
 
-def vectors_of(atlas: Atlas, seats: NDArray[np.int64]) -> NDArray[np.float32] | None:
-    """Give the vectors of some rows, None where the run no longer has them."""
-    rows = atlas.rows[seats]
+def vectors_of(atlas: Atlas, positions: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """Return the vectors of some rows, None where the run no longer has them."""
+    rows = atlas.rows[positions]
     size, folder = int(atlas.result.summary["shard_rows"]), atlas.run.stage("project")
     shards = rows // size
     found = np.empty((len(rows), atlas.vectors.shape[1]), np.float32)
@@ -75,10 +77,10 @@ def vectors_of(atlas: Atlas, seats: NDArray[np.int64]) -> NDArray[np.float32] | 
     return found
 
 
-def between(cut: Cut, seat: int) -> list[dict[str, Any]]:
-    """Give the clusters that a row's ties lead to, and what share of them leads to each."""
+def between(cut: Cut, position: int) -> list[dict[str, Any]]:
+    """Return the clusters that a row's ties lead to, and what share of them leads to each."""
     atlas = cut.atlas
-    leaf = int(atlas.leaves_at(np.array([seat]))[0])
+    leaf = int(atlas.leaves_at(np.array([position]))[0])
     neighbours, affinities, _ = atlas.neighbours
     representative = atlas.order[leaf]
     counted = (neighbours[representative] >= 0) & (affinities[representative] > 0)
@@ -95,30 +97,30 @@ def between(cut: Cut, seat: int) -> list[dict[str, Any]]:
     ]
 
 
-def place_on_map(atlas: Atlas, seat: int) -> list[float] | None:
-    """Give the place of a row on the map, if that is drawn."""
+def place_on_map(atlas: Atlas, position: int) -> list[float] | None:
+    """Return the place of a row on the map, if that is drawn."""
     if not atlas.has_map:
         return None
-    x, y = to_places(atlas.spots[np.array([seat])])
+    x, y = to_places(atlas.spots[np.array([position])])
     return [(float(x[0]) + 0.5) / SIDE, (float(y[0]) + 0.5) / SIDE]
 
 
 def row_facts(explorer: Explorer, row: int, k: int | None, most: int) -> dict[str, Any]:
     """Return all that is known of one row."""
     atlas = explorer.atlas
-    seat = int(atlas.seats[np.array([row])][0])
-    if seat < 0:
+    position = int(atlas.positions[np.array([row])][0])
+    if position < 0:
         return _bad_row(explorer, row)
-    near, away = near_seats(atlas, seat, most)
+    near, away = near_positions(atlas, position, most)
     neighbours = explorer.rows_shown(near, k)
     for at, neighbour in enumerate(neighbours):
         neighbour["distance"] = None if away is None else round(float(away[at]), 4)
     return {
-        **explorer.rows_shown(np.array([seat]), k)[0],
+        **explorer.rows_shown(np.array([position]), k)[0],
         "quarantined": None,
-        "between": between(explorer.cut(k), seat),
+        "between": between(explorer.cut(k), position),
         "neighbours": neighbours,
-        "xy": place_on_map(atlas, seat),
+        "xy": place_on_map(atlas, position),
         "metadata": None if explorer.metadata is None else explorer.metadata.of_row(row),
     }
 

@@ -9,9 +9,9 @@ from shoal.core.plural import plural
 from shoal.edits import Entry
 from shoal.edits.plans import existing
 from shoal.errors import InputError
-from shoal.explore.asked import Asked, GoneError
 from shoal.explore.explorer import Explorer
 from shoal.explore.messages import message
+from shoal.explore.params import GoneError, Params
 from shoal.explore.parts import OwnFit, split_parts
 
 _MOST_MOVED = 5_000_000
@@ -23,7 +23,7 @@ class ReadOnlyError(InputError):
     """The explorer was started with --read-only."""
 
 
-def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Do one edit; say which entry of the log it became, and where the log stands by now.
 
     The body has ``op``, what that needs, and ``author``, ``seen`` and ``token`` (see
@@ -31,7 +31,7 @@ def edit(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     """
     if explorer.read_only:
         raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
-    given = asked.json()
+    given = params.json()
     op = given.get("op")
     if not isinstance(op, str) or op not in OPERATIONS:
         raise InputError(f"op {str(op)[:40]!r}: give one of {', '.join(OPERATIONS)}")
@@ -70,9 +70,9 @@ def _noun(explorer: Explorer) -> str:
     return "image" if explorer.atlas.result.summary["kind"] == "images" else "row"
 
 
-def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def preview(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say what would come of a merge or of a split, and do nothing."""
-    given = asked.json()
+    given = params.json()
     curation = explorer.curation
     if given.get("op") == "merge":
         merge = curation.preview_merge(_ids(given, "clusters"), _whole(given, "into", None))
@@ -91,14 +91,14 @@ def preview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     raise InputError("op: give merge or split")
 
 
-def recluster(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def recluster(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Fit one cluster by itself, and say how that stands: ask until it is ``done``.
 
     Another cluster, or other rows in the same one, end a fit and begin the next.
     """
     if explorer.read_only:
         raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
-    cluster = existing(explorer.curation.state, _needed(asked.json(), "cluster"))
+    cluster = existing(explorer.curation.state, _needed(params.json(), "cluster"))
     with explorer.own_lock:
         fit = explorer.own_fit
         if fit is None or fit.cluster != cluster or fit.stale:
@@ -139,11 +139,11 @@ def _divide(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> E
     return entry
 
 
-def history(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def history(explorer: Explorer, params: Params) -> dict[str, Any]:
     """List the latest entries of the log, the last one first, and what can be undone."""
     curation = explorer.curation
     curation.refresh()
-    entries = curation.entries(asked.whole("since", 0, 1 << 40, 0))
+    entries = curation.entries(params.whole("since", 0, 1 << 40, 0))
     in_effect, noun = {entry.seq for entry in curation.done}, _noun(explorer)
     shown = [
         {
@@ -176,10 +176,10 @@ def _move(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Ent
     name = given.get("set")
     if not isinstance(name, str) or name not in explorer.specs:
         raise GoneError(str(name)[:40])
-    seats = explorer.chosen(name).seats
-    if len(seats) > _MOST_MOVED:
-        raise InputError(f"{len(seats):,} rows: at most {_MOST_MOVED:,} can be moved at once")
-    rows = explorer.atlas.rows[seats.all()]
+    positions = explorer.chosen(name).positions
+    if len(positions) > _MOST_MOVED:
+        raise InputError(f"{len(positions):,} rows: at most {_MOST_MOVED:,} can be moved at once")
+    rows = explorer.atlas.rows[positions.all()]
     to, called = _whole(given, "to", None), _text(given, "name", 1000)
     return explorer.curation.move(rows, to, called, **how)
 

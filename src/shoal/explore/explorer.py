@@ -21,7 +21,7 @@ from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
-from shoal.explore.area import seats_within
+from shoal.explore.area import positions_within
 from shoal.explore.atlas import Atlas, Kept, Value
 from shoal.explore.closest import closest, passing
 from shoal.explore.colours import cut_colours, palette, piece_colours
@@ -32,7 +32,7 @@ from shoal.explore.names import names_in
 from shoal.explore.numbers import Numbers
 from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 from shoal.explore.tiles import FINE, Spots, code_range, spots, usual_count
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
@@ -54,7 +54,7 @@ class Chosen:
 
     Attributes
     ----------
-    seats
+    positions
         Them.
     cut
         Name of the cut by which they were chosen; empty for all rows.
@@ -62,7 +62,7 @@ class Chosen:
         Numbers of whole clusters, when it is made of nothing else; else None.
     """
 
-    seats: Seats
+    positions: Positions
     cut: str
     clusters: tuple[int, ...] | None = None
 
@@ -165,7 +165,7 @@ class Explorer:
     @cached_property
     def density_bits(self) -> int:
         """Bits of the spots of a tile that are colours only: few rows need larger ones."""
-        return 6 if self.atlas.n_seats <= 500 else 7 if self.atlas.n_seats <= 5000 else FINE
+        return 6 if self.atlas.n_positions <= 500 else 7 if self.atlas.n_positions <= 5000 else FINE
 
     @cached_property
     def pictures_from(self) -> int:
@@ -173,7 +173,7 @@ class Explorer:
         cells = self.atlas.cells
         for zoom in range(1, COARSE - self.cell_bits + 1):
             counts = np.diff(cells[:: 4 ** (COARSE - zoom - self.cell_bits)])
-            if self.atlas.n_seats <= _SHARED * (counts > 0).sum():
+            if self.atlas.n_positions <= _SHARED * (counts > 0).sum():
                 return zoom
         return COARSE - self.cell_bits + 1
 
@@ -197,7 +197,7 @@ class Explorer:
     # Cuts.
 
     def cut(self, k: int | None) -> Cut:
-        """Give the cut into k, or the clusters as they are edited.
+        """Return the cut into k, or the clusters as they are edited.
 
         Cuts have names, plain ones by K, edited ones by the last edit: what is kept of a cut is
         kept under its name, as others may edit at any moment.
@@ -233,7 +233,7 @@ class Explorer:
         return self._lines.get(key, make)
 
     def colours(self, cut: Cut) -> NDArray[np.int64]:
-        """Give the number of the colour of each cluster of a cut, (c,)."""
+        """Return the number of the colour of each cluster of a cut, (c,)."""
         base, tree = cut.state.base, self.run.tree
         pieces = cut_colours(tree, self._sides, base.k)
         ids = base.labels[tree.order[tree.bounds(base.k)[:-1]]]
@@ -247,19 +247,19 @@ class Explorer:
         return self._tiles.get(key, lambda: spots(cut, *where, bits))
 
     def cell_rows(self, zoom: int, x: int, y: int, bits: int) -> NDArray[np.int64]:
-        """Give for each cell of a tile the row that stands for it, −1 for none, (n, n)."""
+        """Return for each cell of a tile the row that stands for it, −1 for none, (n, n)."""
         atlas = self.atlas
         a, b = code_range(atlas, x, y, zoom)
         cell = (atlas.codes[a:b].astype(np.int64) - cell_bounds(x, y, zoom)[0]) >> 2 * (
             BITS - zoom - bits
         )
-        seats = atlas.coded_seats[a:b].astype(np.int64)
-        inner = seats - atlas.start[atlas.coded_leaves[a:b]]
+        positions = atlas.coded_positions[a:b].astype(np.int64)
+        inner = positions - atlas.start[atlas.coded_leaves[a:b]]
         # The row nearest to its representative, so that it stays when one zooms in.
-        order = np.lexsort((seats, inner, cell))
+        order = np.lexsort((positions, inner, cell))
         filled, first = np.unique(cell[order], return_index=True)
         found = np.full(1 << 2 * bits, -1, np.int64)
-        found[filled] = atlas.rows[seats[order[first]]]
+        found[filled] = atlas.rows[positions[order[first]]]
         return found[raster(bits)].reshape(1 << bits, 1 << bits)
 
     # Sets.
@@ -277,7 +277,7 @@ class Explorer:
         return name, self.chosen(name)
 
     def chosen(self, name: str | None) -> Chosen:
-        """Give a set by its name, as it is after the latest edit; all rows for None.
+        """Return a set by its name, as it is after the latest edit; all rows for None.
 
         Raises
         ------
@@ -285,7 +285,7 @@ class Explorer:
             When there is no such set.
         """
         if name is None:
-            return Chosen(Seats.ranges(np.zeros(1), np.array([self.atlas.n_seats])), "")
+            return Chosen(Positions.ranges(np.zeros(1), np.array([self.atlas.n_positions])), "")
         spec = self.specs[name]
         cut = self.cut(spec["k"])
         return self._sets.get((name, cut.name), lambda: self._gathered(spec, cut))
@@ -293,19 +293,19 @@ class Explorer:
     def _gathered(self, spec: Mapping[str, Any], cut: Cut) -> Chosen:
         """Gather the rows of a set."""
         atlas = self.atlas
-        found = Seats.of(np.empty(0, np.int64))
+        found = Positions.of(np.empty(0, np.int64))
         numbers = tuple(n for n in map(cut.number, spec.get("clusters", ())) if n >= 0)
         for number in numbers:
-            found = found | cut.seats_of(number)
+            found = found | cut.positions_of(number)
         if "rows" in spec:
-            seats = atlas.seats[np.asarray(spec["rows"], np.int64)]
-            found = found | Seats.of(seats[seats >= 0])
+            positions = atlas.positions[np.asarray(spec["rows"], np.int64)]
+            found = found | Positions.of(positions[positions >= 0])
         if "area" in spec:
-            found = found | seats_within(atlas, np.asarray(spec["area"], np.float64))
+            found = found | positions_within(atlas, np.asarray(spec["area"], np.float64))
         if "where" in spec:
             mask = beside_cut(self, cut).mask(spec["where"])
-            seats = atlas.seats[np.flatnonzero(mask)]
-            fits = Seats.of(seats[seats >= 0])
+            positions = atlas.positions[np.flatnonzero(mask)]
+            fits = Positions.of(positions[positions >= 0])
             found = fits if set(spec) <= {"where", "k"} else found & fits
         whole = set(spec) <= {"clusters", "k"}
         return Chosen(found, cut.name, numbers if whole else None)
@@ -316,19 +316,19 @@ class Explorer:
         key = (name, chosen.cut, cut.name, order, seed)
 
         def make() -> Ordered:
-            if len(passing(chosen.seats, self.atlas, order)):
-                return ordered(chosen.seats, cut, order, seed)
-            return closest(chosen.seats, cut, order)
+            if len(passing(chosen.positions, self.atlas, order)):
+                return ordered(chosen.positions, cut, order, seed)
+            return closest(chosen.positions, cut, order)
 
         return self._orders.get(key, make)
 
     def typical(self, cut: Cut, number: int) -> Ordered:
-        """Give the rows of a cluster of a cut, the most typical first."""
+        """Return the rows of a cluster of a cut, the most typical first."""
         key = ("typical", cut.name, number)
-        return self._lines.get(key, lambda: ordered(cut.seats_of(number), cut, "typical"))
+        return self._lines.get(key, lambda: ordered(cut.positions_of(number), cut, "typical"))
 
     def questions(self) -> list[Question]:
-        """Give the review queue, made once for each state of the edits."""
+        """Return the review queue, made once for each state of the edits."""
         key = ("review", self.curation.seq)
         return self._orders.get(key, self.reviewer.queue)
 
@@ -338,30 +338,30 @@ class Explorer:
         if chosen.clusters is not None and chosen.cut == cut.name:
             ids, sizes = cut.ids[list(chosen.clusters)], cut.sizes[list(chosen.clusters)]
             return dict(zip(ids.tolist(), sizes.tolist(), strict=True))
-        if len(chosen.seats) > _COUNTED:
+        if len(chosen.positions) > _COUNTED:
             return None
-        counts = np.bincount(cut.labels(chosen.seats.all()), minlength=len(cut.ids))
+        counts = np.bincount(cut.labels(chosen.positions.all()), minlength=len(cut.ids))
         some = np.flatnonzero(counts)
         return dict(zip(cut.ids[some].tolist(), counts[some].tolist(), strict=True))
 
     def lit_codes(self, name: str) -> NDArray[np.uint32]:
-        """Give the places of a set's rows on the map, ascending; of some of them when many."""
+        """Return the places of a set's rows on the map, ascending; of some of them when many."""
         chosen = self.chosen(name)
-        seats, key = chosen.seats, ("lit", name, chosen.cut)
+        positions, key = chosen.positions, ("lit", name, chosen.cut)
 
         def make() -> NDArray[np.uint32]:
-            n = len(seats)
+            n = len(positions)
             at = np.arange(n) if n <= _COUNTED else np.linspace(0, n - 1, _COUNTED).astype(np.int64)
-            return np.sort(self.atlas.spots[seats.take(at)])
+            return np.sort(self.atlas.spots[positions.take(at)])
 
         return self._orders.get(key, make)
 
-    def rows_shown(self, seats: NDArray[np.int64], k: int | None) -> list[dict[str, Any]]:
+    def rows_shown(self, positions: NDArray[np.int64], k: int | None) -> list[dict[str, Any]]:
         """Say of some rows what the gallery shows."""
         cut, atlas = self.cut(k), self.atlas
-        rows = atlas.rows[seats]
-        labels, confidence = cut.ids[cut.labels(seats)], cut.confidence(seats)
-        far, moved = atlas.outliers.holds(seats), np.isin(seats, cut.moved[0])
+        rows = atlas.rows[positions]
+        labels, confidence = cut.ids[cut.labels(positions)], cut.confidence(positions)
+        far, moved = atlas.outliers.holds(positions), np.isin(positions, cut.moved[0])
         facts = zip(
             rows.tolist(),
             atlas.names(rows),

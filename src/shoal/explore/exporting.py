@@ -14,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 
 from shoal.core.text import encodable
 from shoal.errors import InputError, SourceError
-from shoal.explore.asked import Asked
 from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ORDERS, Ordered
+from shoal.explore.params import Params
 from shoal.explore.pictures import encoded
 from shoal.export.base import cluster_folder
 from shoal.export.datasets import DATASETS
@@ -33,12 +33,12 @@ _PIECE = 1 << 20
 _ACROSS = 20
 
 
-def export(explorer: Explorer, asked: Asked) -> Response:
+def export(explorer: Explorer, params: Params) -> Response:
     """Return rows of a set as a file to keep."""
-    form = asked.text("as", FORMS, "csv")
-    k, name = asked.k(explorer), asked.set(explorer)
-    order = asked.text("order", ORDERS, "tree")
-    seed = asked.whole("seed", 0, 1 << 30, 0)
+    form = params.text("as", FORMS, "csv")
+    k, name = params.k(explorer), params.set(explorer)
+    order = params.text("order", ORDERS, "tree")
+    seed = params.whole("seed", 0, 1 << 30, 0)
     rows = explorer.ordered(name, k, order if form == "sheet" else "tree", seed)
     if not len(rows):
         raise InputError("no rows: there is nothing to export")
@@ -68,17 +68,17 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
     cut, atlas = explorer.cut(k), explorer.atlas
     named = pa.array(explorer.names(cut), pa.string())
     for start in range(0, len(rows), _AT_ONCE):
-        seats = rows.take(start, min(start + _AT_ONCE, len(rows)))
-        numbers, labels = atlas.rows[seats], cut.labels(seats)
+        positions = rows.take(start, min(start + _AT_ONCE, len(rows)))
+        numbers, labels = atlas.rows[positions], cut.labels(positions)
         yield pa.table(
             {
                 "row": numbers.astype(np.int64),
                 "name": pa.array(atlas.names(numbers), pa.string()),
                 "cluster": cut.ids[labels].astype(np.int32),
                 "cluster_name": named.take(pa.array(labels)),
-                "confidence": cut.confidence(seats),
-                "outlier": atlas.outliers.holds(seats),
-                "moved": np.isin(seats, cut.moved[0]),
+                "confidence": cut.confidence(positions),
+                "outlier": atlas.outliers.holds(positions),
+                "moved": np.isin(positions, cut.moved[0]),
             }
         )
 
@@ -86,19 +86,19 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
 def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: str) -> Response:
     """Send images in a zip file, in a folder for each cluster, as a data set with its file."""
     if explorer.pictures is None:
-        raise InputError(explorer.source_trouble or "the rows are no images")
+        raise InputError(explorer.source_trouble or "the rows are not images")
     if len(rows) > MOST_FILES:
         raise InputError(
             f"{len(rows):,} images are too many for one zip file: choose up to {MOST_FILES:,}, "
             f"or use shoal export --as {form}"
         )
-    cut, seats = explorer.cut(k), rows.take(0, len(rows))
+    cut, positions = explorer.cut(k), rows.take(0, len(rows))
     called = explorer.names(cut)
     folders = [
         cluster_folder(cluster, safe_name(name) if name else "")
         for cluster, name in zip(cut.ids.tolist(), called, strict=True)
     ]
-    shown, labels = explorer.rows_shown(seats, k), cut.labels(seats).tolist()
+    shown, labels = explorer.rows_shown(positions, k), cut.labels(positions).tolist()
     source, changed = explorer.pictures.source, explorer.run.changed
 
     def write(path: Path) -> None:
@@ -150,7 +150,7 @@ def _free(path: str, row: int, taken: set[str]) -> str:
 def sheet(explorer: Explorer, rows: list[int]) -> bytes:
     """Draw a contact sheet of some rows, line by line, as PNG."""
     if explorer.pictures is None:
-        raise InputError(explorer.source_trouble or "the rows are no images")
+        raise InputError(explorer.source_trouble or "the rows are not images")
     across = min(_ACROSS, max(1, int(np.ceil(len(rows) ** 0.5))))
     return explorer.pictures.sheet(rows, across, 96)
 

@@ -143,7 +143,7 @@ def beside_cut(explorer: Explorer, cut: Cut) -> Metadata:
     columns = [*(given.columns if given is not None else ())]
     taken = {column.name for column in columns}
     columns += [column for column in own.columns if column.name not in taken]
-    if "confidence" not in taken and explorer.atlas.n_seats <= _MOST_ROWS:
+    if "confidence" not in taken and explorer.atlas.n_positions <= _MOST_ROWS:
         columns.append(explorer.kept(("confidence", cut.name), lambda: _confidence(explorer, cut)))
     return Metadata(tuple(columns), _OWN if given is None else given.joined)
 
@@ -151,6 +151,6 @@ def beside_cut(explorer: Explorer, cut: Cut) -> Metadata:
 def _confidence(explorer: Explorer, cut: Cut) -> Column:
     """Return the confidence of each row in its cluster, in percent."""
     atlas = explorer.atlas
-    seats, found = np.arange(atlas.n_seats), np.full(atlas.n_rows, np.nan)
-    found[atlas.rows[seats]] = np.round(100 * cut.confidence(seats).astype(np.float64), 1)
+    positions, found = np.arange(atlas.n_positions), np.full(atlas.n_rows, np.nan)
+    found[atlas.rows[positions]] = np.round(100 * cut.confidence(positions).astype(np.float64), 1)
     return Column("confidence, %", "number", pa.array(found))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlencode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from shoal.explore.answers import refusal
+from shoal.explore.responses import refusal
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -138,7 +138,7 @@ class Guard:
         return f"shoal-token-{self.port}"
 
     def _kept(self, scope: Scope) -> str:
-        """Give the token in the cookie."""
+        """Return the token in the cookie."""
         jar: SimpleCookie = SimpleCookie()
         try:
             jar.load(Headers(scope=scope).get("cookie", ""))
@@ -147,5 +147,5 @@ class Guard:
         return jar[self._cookie].value if self._cookie in jar else ""
 
     def _is_token(self, given: str) -> bool:
-        """Tell whether it is the token, in the same time for any."""
+        """Return whether it is the token, in the same time for any."""
         return hmac.compare_digest(given.encode(), (self.token or "").encode())

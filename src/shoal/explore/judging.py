@@ -12,10 +12,10 @@ from shoal.core.compare import shared_rows as in_common
 from shoal.core.metrics import Contingency
 from shoal.edits.review import QUIZ_ROWS, quiz_result, quiz_rows
 from shoal.errors import InputError
-from shoal.explore.asked import Asked
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.names import shared_rows
+from shoal.explore.params import Params
 from shoal.explore.suggestions import suggested
 from shoal.stages.common import labels_in_common, rows_in_common
 
@@ -26,22 +26,22 @@ _PICTURED = 12  # questions with typical rows: the page asks anew after every an
 _TYPICAL = 12
 
 
-def overview(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def overview(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the most typical rows of some clusters: ``clusters=3,17``."""
-    k = asked.k(explorer)
-    each = asked.whole("each", 1, _MOST_EACH, 12)
-    ids = asked.numbers("clusters", _MOST_LINES)
+    k = params.k(explorer)
+    each = params.whole("each", 1, _MOST_EACH, 12)
+    ids = params.numbers("clusters", _MOST_LINES)
     cut = explorer.cut(k)
     found = {}
     for cluster in ids:
         number = cut.number(cluster)
         if number >= 0:
-            seats = explorer.typical(cut, number).take(0, each)
-            found[cluster] = explorer.rows_shown(seats, k)
+            positions = explorer.typical(cut, number).take(0, each)
+            found[cluster] = explorer.rows_shown(positions, k)
     return {"clusters": found}
 
 
-def review(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def review(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the questions whose answers would gain most."""
     seq = explorer.curation.refresh()
     queue = explorer.questions()[:_QUESTIONS]
@@ -80,17 +80,17 @@ def _row(explorer: Explorer, row: int) -> dict[str, Any]:
     return {"row": int(row), "name": explorer.atlas.names(np.array([row]))[0]}
 
 
-def suggestions(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def suggestions(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return names that the rows suggest for the clusters of a cut, by id."""
-    cut = explorer.cut(asked.k(explorer))
+    cut = explorer.cut(params.k(explorer))
     found = explorer.kept(("suggested", cut.name), lambda: suggested(explorer, cut))
     return {"names": found}
 
 
-def quiz(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def quiz(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Draw rows of a cluster to be judged, and say what the last quiz on it found."""
-    cluster = asked.whole("cluster", 0, 1 << 31)
-    seed = asked.whole("seed", 0, 1 << 30, 0)
+    cluster = params.whole("cluster", 0, 1 << 31)
+    seed = params.whole("seed", 0, 1 << 30, 0)
     curation = explorer.curation
     rows = quiz_rows(curation, cluster, QUIZ_ROWS, seed)
     last = quiz_result(curation.state, cluster)
@@ -106,27 +106,27 @@ def quiz(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     return {"rows": [_row(explorer, int(row)) for row in rows], "before": before}
 
 
-def compared(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def compared(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say what became of the clusters between two cuts, or another run and this one.
 
     ``before`` and ``after`` are a K, or ``edited``; ``before`` is also ``other``, the run that
     was given with --compare.
     """
-    after, after_k = _side(explorer, asked, "after")
-    if asked.query.get("before") == "other":
+    after, after_k = _side(explorer, params, "after")
+    if params.query.get("before") == "other":
         if explorer.other is None:
             raise InputError("no other run was given: start with shoal explore RUN --compare OTHER")
         earlier = explorer.other.clustering()
         same = rows_in_common(earlier.result, explorer.atlas.result)
         labels = np.full(explorer.atlas.n_rows, -1, np.int32)
-        seats = np.arange(explorer.atlas.n_seats)
-        labels[explorer.atlas.rows[:]] = after.ids[after.labels(seats)]
+        positions = np.arange(explorer.atlas.n_positions)
+        labels[explorer.atlas.rows[:]] = after.ids[after.labels(positions)]
         table = in_common(labels_in_common(earlier.labels(), same), labels)
         names = {str(c): name for c, name in earlier.names.items()}
         before_k: int | None = earlier.k
         ends = [{"id": c, "face": None, "colour": None} for c in earlier.ids]
     else:
-        before, before_k = _side(explorer, asked, "before")
+        before, before_k = _side(explorer, params, "before")
         table = Contingency(
             shared_rows(before, after).tocsr(),
             before.ids,
@@ -167,9 +167,9 @@ def _names(explorer: Explorer, cut: Cut) -> dict[str, str]:
     return {str(cluster): name for cluster, name in called if name}
 
 
-def _side(explorer: Explorer, asked: Asked, name: str) -> tuple[Cut, int | None]:
+def _side(explorer: Explorer, params: Params, name: str) -> tuple[Cut, int | None]:
     """Return one of two cuts to compare."""
-    if asked.query.get(name, "edited") == "edited":
+    if params.query.get(name, "edited") == "edited":
         return explorer.cut(None), None
-    k = asked.whole(name, 1, explorer.atlas.result.tree.n_leaves)
+    k = params.whole(name, 1, explorer.atlas.result.tree.n_leaves)
     return explorer.cut(k), k

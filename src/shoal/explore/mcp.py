@@ -10,9 +10,9 @@ from typing import Any, Literal
 from starlette.responses import Response
 
 from shoal.errors import InputError, MissingExtraError, ShoalError
-from shoal.explore import editing, exporting, judging, looking
-from shoal.explore.asked import Asked, GoneError
+from shoal.explore import editing, exporting, judging, views
 from shoal.explore.explorer import Explorer
+from shoal.explore.params import GoneError, Params
 
 try:
     from mcp.server import MCPServer
@@ -55,7 +55,7 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
 
     def run() -> dict[str, Any]:
         """Describe the run: rows, marked cuts (layers), advice, columns of a table."""
-        found = get(looking.run_facts)
+        found = get(views.run_facts)
         left_out = ("palette", "excess", "thumb", "version", "orders")
         return {name: value for name, value in found.items() if name not in left_out}
 
@@ -65,7 +65,7 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
         `held` is how separate a cluster is (1: no ties to others); one with `mixed_at` may be
         several things, which come apart at that k.
         """
-        found = get(looking.clusters, k=k)["clusters"]
+        found = get(views.clusters, k=k)["clusters"]
         return [{name: c[name] for name in _KEPT if c.get(name) is not None} for c in found]
 
     def names(k: int | None = None) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
         if not 1 <= count <= exporting.MOST_ON_SHEET:
             raise InputError(f"count must be 1 to {exporting.MOST_ON_SHEET}; got {count}")
         found = _set(explorer, cluster, rows, k)
-        listed = get(looking.rows, k=k, set=found, order=order, count=count)["rows"]
+        listed = get(views.rows, k=k, set=found, order=order, count=count)["rows"]
         data = exporting.sheet(explorer, [row["row"] for row in listed])
         return [Image(data=data, format="png"), json.dumps(listed)]
 
@@ -99,29 +99,29 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
     ) -> dict[str, Any]:
         """List rows of a cluster (or of all) with name, confidence and whether they lie far out."""
         found = _set(explorer, cluster, None, k)
-        return get(looking.rows, k=k, set=found, order=order, start=start, count=count)
+        return get(views.rows, k=k, set=found, order=order, start=start, count=count)
 
     def row(row: int, k: int | None = None) -> dict[str, Any]:
         """Tell all about one row: its cluster, the clusters it lies between, what is like it."""
-        return get(looking.row, row=row, k=k)
+        return get(views.row, row=row, k=k)
 
     def image(row: int) -> Image:
         """Show one image as large as it is."""
-        answer = get(looking.image, row=row)
+        answer = get(views.image, row=row)
         return Image(data=answer.body, format=answer.media_type.removeprefix("image/"))
 
     def values(rows: list[int]) -> dict[str, Any]:
         """Tell the cells of up to 100 rows of a table or of vectors, and the mean of all rows."""
-        found = get(looking.values, rows=",".join(map(str, rows)))
+        found = get(views.values, rows=",".join(map(str, rows)))
         shown = {row: facts["shown"] for row, facts in found["rows"].items()}
-        return {"columns": get(looking.run_facts)["columns"], "rows": shown, "mean": found["mean"]}
+        return {"columns": get(views.run_facts)["columns"], "rows": shown, "mean": found["mean"]}
 
     def review(count: int = 10) -> list[dict[str, Any]]:
         """Ask what is most worth deciding: merges, splits, unsure rows, each with its chance."""
         return get(judging.review)["questions"][: max(count, 1)]
 
     def compare(before: int, after: int | None = None) -> dict[str, Any]:
-        """Tell what becomes of the clusters from the cut into `before` to another, or as edited."""
+        """Return what the clusters of the cut into `before` become in another, or as edited."""
         return get(judging.compared, before=before, after="edited" if after is None else after)
 
     def preview(
@@ -130,7 +130,7 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
         cluster: int | None = None,
         parts: int | None = None,
     ) -> dict[str, Any]:
-        """Tell what would come of merging `clusters` or splitting a `cluster`, and do nothing."""
+        """Return what would come of merging `clusters` or splitting a `cluster`, and do nothing."""
         body = {"op": op, "clusters": clusters or [], "cluster": cluster, "parts": parts}
         return send(editing.preview, body)
 
@@ -187,7 +187,7 @@ def _edit_tool(explorer: Explorer, author: str) -> Callable[..., Any]:
 def _get(explorer: Explorer, answer: Callable[..., Any], **query: Any) -> Any:
     """Ask as the page does."""
     given = {name: str(value) for name, value in query.items() if value is not None}
-    found: dict[str, Any] | Response = answer(explorer, Asked(given))
+    found: dict[str, Any] | Response = answer(explorer, Params(given))
     return found
 
 
@@ -196,7 +196,7 @@ def _send(
 ) -> Any:
     """Send a body as the page does."""
     query = {} if k is None else {"k": str(k)}
-    return answer(explorer, Asked(query, json.dumps(body).encode()))
+    return answer(explorer, Params(query, json.dumps(body).encode()))
 
 
 def _set(
@@ -206,7 +206,7 @@ def _set(
     if cluster is None and rows is None:
         return None
     spec = {"rows": rows} if rows is not None else {"clusters": [cluster]}
-    found = _send(explorer, looking.choose, spec, k)
+    found = _send(explorer, views.choose, spec, k)
     if not found["rows"]:
         what = "these rows" if cluster is None else f"cluster {cluster}"
         raise InputError(f"there is nothing in {what}: see clusters")

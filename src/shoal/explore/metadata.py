@@ -72,7 +72,7 @@ class Metadata:
         return [_FACETS[column.kind](column, rows) for column in self.columns]
 
     def mask(self, where: Sequence[Mapping[str, Any]]) -> NDArray[np.bool_]:
-        """Tell which rows fit all conditions, (N,).
+        """Return which rows fit all conditions, (N,).
 
         A condition names a ``column`` and has ``in`` (a list of values, None for missing), or
         ``from`` and ``to``, or ``has`` (a part of a text, whatever the case).
@@ -91,7 +91,7 @@ class Metadata:
         return fits
 
     def of_row(self, row: int) -> dict[str, Any]:
-        """Give the cells of one row."""
+        """Return the cells of one row."""
         cells = {column.name: column.cells[row].as_py() for column in self.columns}
         return {
             name: None if isinstance(cell, float) and not np.isfinite(cell) else cell
@@ -99,7 +99,7 @@ class Metadata:
         }
 
     def _fits(self, condition: Mapping[str, Any]) -> NDArray[np.bool_]:
-        """Tell which rows fit one condition."""
+        """Return which rows fit one condition."""
         name = condition.get("column")
         column = next((c for c in self.columns if c.name == name), None)
         if column is None:
@@ -158,7 +158,7 @@ def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
 
 
 def _bins(low: float, high: float, whole: bool) -> NDArray[np.float64]:
-    """Give the bounds of the bars of a histogram; as many whole numbers go into each.
+    """Return the bounds of the bars of a histogram; as many whole numbers go into each.
 
     >>> _bins(2010, 2013, True).tolist()
     [2009.5, 2010.5, 2011.5, 2012.5, 2013.5]
@@ -182,7 +182,7 @@ _FACETS = {"category": _category, "number": _number, "text": _text}
 
 
 def beside(run: Run, path: Path | None) -> Metadata | None:
-    """Give what is known of the rows of a run: from a file, else from the table they are of."""
+    """Return what is known of the rows of a run: from a file, else from the table they are of."""
     if path is not None:
         names = row_names(RunFolder.open(run.path))
         return make_metadata(*read_metadata(path, names, run.n_rows))
@@ -220,7 +220,7 @@ def make_metadata(table: Any, joined: str) -> Metadata:
 
 
 def _numbers(cells: Any) -> Any | None:
-    """Give cells as numbers, None where they are none; texts that are all numbers count."""
+    """Return cells as numbers, None where they are none; texts that are all numbers count."""
     if pa.types.is_boolean(cells.type) or pa.types.is_temporal(cells.type):
         return None
     try:

@@ -41,19 +41,19 @@ class Numbers:
         return int(np.prod(self.source.shape))
 
     def row(self, row: int) -> dict[str, list[Any]]:
-        """Give what is shown of a row, and how many deviations each lies above the mean."""
+        """Return what is shown of a row, and how many deviations each lies above the mean."""
         values = self._read(row, row + 1)[0]
         mean, deviation = self._usual
         away = np.nan_to_num((values - mean) / deviation)
         return {"shown": self._shown(row, values), "away": away.clip(-9, 9).round(2).tolist()}
 
     def usual(self) -> dict[str, Any]:
-        """Give the means of some rows from all over, and how many numbers there are."""
+        """Return the means of some rows from all over, and how many numbers there are."""
         mean = [None if np.isnan(v) else _short(v) for v in self._usual[0].tolist()]
         return {"mean": mean, "numbers": self._width}
 
     def _shown(self, row: int, values: NDArray[np.float64]) -> list[Any]:
-        """Give the cells of a row as stored, or its numbers."""
+        """Return the cells of a row as stored, or its numbers."""
         if isinstance(self.source, TableSource):
             table = self.source.original(row, row + 1)
             cells = {name: table[name][0].as_py() for name in table.column_names}
@@ -86,12 +86,12 @@ class Numbers:
 
 
 def _said(cell: Any) -> Any:
-    """Give a cell for people."""
+    """Return a cell for people."""
     if cell is None or isinstance(cell, bool | int):
         return cell
     return _short(cell) if isinstance(cell, float) else str(cell)[:_LONGEST]
 
 
 def _short(value: float) -> float | None:
-    """Give a number in five digits, None for what is none."""
+    """Return a number in five digits, None for what is none."""
     return float(f"{value:.5g}") if np.isfinite(value) else None

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.explore.cuts import Cut
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 
 EXACT = 300_000
 
@@ -29,26 +29,26 @@ class Ordered(Protocol):
         """Count the rows."""
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Give the seats at positions ``start..stop``."""
+        """Return the positions at positions ``start..stop``."""
 
 
 @dataclass(frozen=True)
 class Listed:
     """Rows one by one."""
 
-    seats: NDArray
+    positions: NDArray
 
     def __len__(self) -> int:
-        return len(self.seats)
+        return len(self.positions)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Give the seats at positions ``start..stop``."""
-        return self.seats[start:stop].astype(np.int64)
+        """Return the positions at positions ``start..stop``."""
+        return self.positions[start:stop].astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Ranges of seats, one after the other; the seats of each ascending."""
+    """Ranges of positions, one after the other; the positions of each ascending."""
 
     low: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -62,7 +62,7 @@ class Runs:
         return int(self.ends[-1]) if len(self.ends) else 0
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Give the seats at positions ``start..stop``."""
+        """Return the positions at positions ``start..stop``."""
         at = np.arange(start, min(stop, len(self)))
         run = np.searchsorted(self.ends, at, side="right")
         before = np.append(0, self.ends)[run]
@@ -78,21 +78,21 @@ class Shuffled:
     domains", 2002).
     """
 
-    seats: Seats
+    positions: Positions
     seed: int
 
     def __len__(self) -> int:
-        return len(self.seats)
+        return len(self.positions)
 
     def take(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Give the seats at positions ``start..stop``."""
+        """Return the positions at positions ``start..stop``."""
         n = len(self)
         at = np.arange(start, min(stop, n), dtype=np.uint64)
         bits = np.uint64(max(1, (n - 1).bit_length() + 1 >> 1))
         at = self._enciphered(at, bits)
         while len(over := np.flatnonzero(at >= n)):
             at[over] = self._enciphered(at[over], bits)
-        return self.seats.take(at.astype(np.int64))
+        return self.positions.take(at.astype(np.int64))
 
     def _enciphered(self, at: NDArray[np.uint64], bits: np.uint64) -> NDArray[np.uint64]:
         """Encipher numbers of twice so many bits."""
@@ -107,12 +107,12 @@ class Shuffled:
         return (left << bits) | right
 
 
-def ordered(seats: Seats, cut: Cut, order: str, seed: int = 0) -> Ordered:
+def ordered(positions: Positions, cut: Cut, order: str, seed: int = 0) -> Ordered:
     """Put a set of rows in one of `ORDERS`.
 
     Parameters
     ----------
-    seats
+    positions
         The set.
     cut
         By whose clusters rows are typical or not.
@@ -125,32 +125,32 @@ def ordered(seats: Seats, cut: Cut, order: str, seed: int = 0) -> Ordered:
         Of the random order.
     """
     if order == "outliers":
-        seats = seats & cut.atlas.outliers
+        positions = positions & cut.atlas.outliers
     elif order == "duplicates":
-        seats = seats & cut.atlas.twins
+        positions = positions & cut.atlas.twins
     elif order == "random":
-        return Shuffled(seats, seed)
+        return Shuffled(positions, seed)
     if order in ("tree", "duplicates"):
-        return Runs.of(seats.low, seats.high)
-    if len(seats) <= EXACT:
-        return Listed(_row_by_row(seats.all(), cut, order))
-    return _leaf_by_leaf(seats, cut, order)
+        return Runs.of(positions.low, positions.high)
+    if len(positions) <= EXACT:
+        return Listed(_row_by_row(positions.all(), cut, order))
+    return _leaf_by_leaf(positions, cut, order)
 
 
-def _row_by_row(seats: NDArray[np.int64], cut: Cut, order: str) -> NDArray[np.int64]:
+def _row_by_row(positions: NDArray[np.int64], cut: Cut, order: str) -> NDArray[np.int64]:
     """Sort rows by themselves."""
-    leaves = cut.atlas.leaves_at(seats)
+    leaves = cut.atlas.leaves_at(positions)
     if order == "boundary":
-        return seats[np.argsort(cut.confidence(seats, leaves), kind="stable")]
+        return positions[np.argsort(cut.confidence(positions, leaves), kind="stable")]
     away = cut.away[leaves]
     start, counts = cut.atlas.start[leaves], np.maximum(cut.atlas.counts[leaves], 1)
     if order == "outliers":
-        return seats[np.argsort(-away, kind="stable")]
+        return positions[np.argsort(-away, kind="stable")]
     # A row near to its representative is more typical than one far from it, in the same leaf.
-    typical = away / (cut.usual_away[cut.of_leaf[leaves]]) + (seats - start) / counts
-    seats = seats[np.argsort(typical, kind="stable")]
-    clusters = cut.labels(seats)
-    return seats[_turns(_ranks(clusters, np.ones(len(seats), np.int64)), clusters, cut)]
+    typical = away / (cut.usual_away[cut.of_leaf[leaves]]) + (positions - start) / counts
+    positions = positions[np.argsort(typical, kind="stable")]
+    clusters = cut.labels(positions)
+    return positions[_turns(_ranks(clusters, np.ones(len(positions), np.int64)), clusters, cut)]
 
 
 def _ranks(clusters: NDArray, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -169,14 +169,14 @@ def _turns(ranks: NDArray[np.int64], clusters: NDArray, cut: Cut) -> NDArray[np.
     return np.lexsort((clusters, -cut.sizes[clusters], ranks))
 
 
-def _leaf_by_leaf(seats: Seats, cut: Cut, order: str) -> Runs:
+def _leaf_by_leaf(positions: Positions, cut: Cut, order: str) -> Runs:
     """Sort the leaves of a set; the rows of each stay as they are."""
     inner = cut.atlas.start[1:-1]
-    inner = np.unique(inner[seats.holds(inner)])
-    first = np.unique(np.concatenate([seats.low, inner]))
-    high = np.append(first[1:], seats.high[-1])
-    range_ = np.searchsorted(seats.low, first, side="right") - 1
-    high = np.minimum(high, seats.high[range_])
+    inner = np.unique(inner[positions.holds(inner)])
+    first = np.unique(np.concatenate([positions.low, inner]))
+    high = np.append(first[1:], positions.high[-1])
+    range_ = np.searchsorted(positions.low, first, side="right") - 1
+    high = np.minimum(high, positions.high[range_])
     leaves = cut.atlas.leaves_at(first)
     away = cut.away[leaves] / cut.usual_away[cut.of_leaf[leaves]]
     key = cut.shares[leaves] if order == "boundary" else away
@@ -194,8 +194,8 @@ def _leaves_in_turns(low: NDArray[np.int64], high: NDArray[np.int64], cut: Cut) 
     taken = np.clip(most - ranks, 0, high - low)
     run = np.repeat(np.arange(len(low)), taken)
     inner = np.arange(len(run)) - np.repeat(np.cumsum(taken) - taken, taken)
-    seats = low[run] + inner
-    head = seats[_turns(ranks[run] + inner, clusters[run], cut)]
+    positions = low[run] + inner
+    head = positions[_turns(ranks[run] + inner, clusters[run], cut)]
     left = np.flatnonzero(taken < high - low)
     left = left[_turns(_ranks(clusters[left], np.ones(len(left), np.int64)), clusters[left], cut)]
     return Runs.of(

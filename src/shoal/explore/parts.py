@@ -22,7 +22,7 @@ from shoal.errors import InputError
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ordered
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 
 SHOWN = 8
 """Pictures of each part."""
@@ -41,15 +41,15 @@ def split_parts(explorer: Explorer, cluster: int, parts: int | None) -> list[dic
     for number in map(cut.number, draft.facts["ids"]):
         facts: dict[str, Any] = {"cluster": int(cut.ids[number]), "rows": int(cut.sizes[number])}
         if len(found) < _MOST_PARTS:
-            seats = ordered(cut.seats_of(number), cut, "typical").take(0, SHOWN)
-            facts["shown"] = _shown(explorer, seats)
+            positions = ordered(cut.positions_of(number), cut, "typical").take(0, SHOWN)
+            facts["shown"] = _shown(explorer, positions)
         found.append(facts)
     return found
 
 
-def _shown(explorer: Explorer, seats: NDArray[np.int64]) -> list[dict[str, Any]]:
+def _shown(explorer: Explorer, positions: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Return rows with what is needed to show them."""
-    rows = explorer.atlas.rows[seats]
+    rows = explorer.atlas.rows[positions]
     names = explorer.atlas.names(rows)
     return [{"row": r, "name": name} for r, name in zip(rows.tolist(), names, strict=True)]
 
@@ -148,8 +148,8 @@ class OwnFit:
                 "rows": len(rows),
             }
             if at < _MOST_PARTS:
-                seats = Seats.of(explorer.atlas.seats[rows])
-                order = ordered(seats, explorer.cut(None), "typical")
+                positions = Positions.of(explorer.atlas.positions[rows])
+                order = ordered(positions, explorer.cut(None), "typical")
                 facts["shown"] = _shown(explorer, order.take(0, SHOWN))
             found.append(facts)
         return found

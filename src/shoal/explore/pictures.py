@@ -42,12 +42,12 @@ class Pictures:
         self.side = native if self.small else SIDES[0]
 
     def strip(self, rows: list[int], side: int) -> tuple[bytes, str]:
-        """Give some rows side by side, each a square; bytes and media type."""
+        """Return some rows side by side, each a square; bytes and media type."""
         tiles = self.tiles(rows, side)
         return encoded(np.concatenate(list(tiles), axis=1), lossless=self.small)
 
     def tiles(self, rows: list[int], side: int) -> NDArray[np.uint8]:
-        """Give small squares, (n, side, side, C)."""
+        """Return small squares, (n, side, side, C)."""
         return np.stack([self._tiles.get((r, side), partial(self._tile, r, side)) for r in rows])
 
     def _tile(self, row: int, side: int) -> NDArray[np.uint8]:
@@ -57,7 +57,7 @@ class Pictures:
         return read_span(self._squares[side], row, row + 1)[0]
 
     def picture(self, row: int, most: int = LARGEST) -> tuple[bytes, str]:
-        """Give one image as large as it is, up to `most` a side.
+        """Return one image as large as it is, up to `most` a side.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Pictures:
         return encoded(pixels, lossless=max(pixels.shape[:2]) <= 4 * SMALL)
 
     def mean(self, rows: list[int]) -> tuple[bytes, str]:
-        """Give the mean of some rows."""
+        """Return the mean of some rows."""
         side = self.side
         tiles = self.tiles(rows, side)
         mean = np.rint(tiles.mean(axis=0, dtype=np.float64)).astype(np.uint8)
@@ -115,7 +115,7 @@ class Pictures:
 
 
 def open_pictures(source: Source | None) -> Pictures | None:
-    """Give the pictures of a source, None where its rows are no images."""
+    """Return the pictures of a source, None where its rows are not images."""
     if source is None or source.kind != "images" or not isinstance(source, ImageSource):
         return None
     return Pictures(source)
@@ -137,7 +137,7 @@ def encoded(pixels: NDArray[np.uint8], lossless: bool) -> tuple[bytes, str]:
 
 
 def _scaled(tile: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Give a square in colour and in another size; enlarged pixel by pixel, reduced smoothly."""
+    """Return a square in colour and in another size; enlarged pixel by pixel, reduced smoothly."""
     tile = to_channels(tile, 3)
     if len(tile) < side:
         at = np.arange(side) * len(tile) // side

@@ -28,7 +28,7 @@ _LOCK = ".explore.lock"
 
 
 def home_of(run: RunFolder) -> Path:
-    """Give where leaves and map are kept: the run's folder, or a new one where none is writable."""
+    """Return where leaves and map are kept: the run's folder, or a new one if that is read-only."""
     if not isinstance(run.path, UrlPath) and os.access(run.path, os.W_OK):
         return run.path
     return Path(tempfile.mkdtemp(prefix="shoal-explore-"))

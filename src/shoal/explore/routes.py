@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal._version import __version__
-from shoal.explore import columns, editing, exporting, judging, looking, searching
+from shoal.explore import columns, editing, exporting, judging, searching, views
 from shoal.explore.orders import ORDERS
 
 _JSON = "application/json"
@@ -37,24 +37,24 @@ class Call:
 
 
 LOOKING: dict[str, Call] = {
-    "run": Call(looking.run_facts),
-    "clusters": Call(looking.clusters, "k"),
-    "rows": Call(looking.rows, "k set order seed start count"),
-    "row": Call(looking.row, "k row"),
-    "thumbs": Call(looking.thumbs, "rows side", media="image/webp"),
-    "values": Call(looking.values, "rows"),
+    "run": Call(views.run_facts),
+    "clusters": Call(views.clusters, "k"),
+    "rows": Call(views.rows, "k set order seed start count"),
+    "row": Call(views.row, "k row"),
+    "thumbs": Call(views.thumbs, "rows side", media="image/webp"),
+    "values": Call(views.values, "rows"),
     "columns": Call(columns.columns, "k x y"),
-    "image": Call(looking.image, "row", media="image/*"),
-    "mean": Call(looking.mean, "set", media="image/*"),
-    "quarantine": Call(looking.quarantine, "start"),
-    "metadata": Call(looking.metadata, "k set"),
-    "map": Call(looking.map_facts),
-    "map/sketch": Call(looking.sketch, "k"),
-    "map/tile": Call(looking.tile, "z x y k set what hide", media="image/png"),
-    "map/mosaic": Call(looking.mosaic, "z x y k set", media="image/webp"),
-    "map/at": Call(looking.at, "x y z k"),
-    "map/held": Call(looking.held, "x0 y0 x1 y1"),
-    "map/bounds": Call(looking.bounds, "set"),
+    "image": Call(views.image, "row", media="image/*"),
+    "mean": Call(views.mean, "set", media="image/*"),
+    "quarantine": Call(views.quarantine, "start"),
+    "metadata": Call(views.metadata, "k set"),
+    "map": Call(views.map_facts),
+    "map/sketch": Call(views.sketch, "k"),
+    "map/tile": Call(views.tile, "z x y k set what hide", media="image/png"),
+    "map/mosaic": Call(views.mosaic, "z x y k set", media="image/webp"),
+    "map/at": Call(views.at, "x y z k"),
+    "map/held": Call(views.held, "x0 y0 x1 y1"),
+    "map/bounds": Call(views.bounds, "set"),
     "edits": Call(editing.history, "since"),
     "export": Call(exporting.export, "as k set order seed", media="application/octet-stream"),
     "overview": Call(judging.overview, "k clusters each"),
@@ -64,7 +64,7 @@ LOOKING: dict[str, Call] = {
     "compare": Call(judging.compared, "before after"),
 }
 SENDING: dict[str, Call] = {
-    "sets": Call(looking.choose, "k", "clusters rows area where"),
+    "sets": Call(views.choose, "k", "clusters rows area where"),
     "edits": Call(
         editing.edit,
         body="op cluster clusters into name names note mark locked parts set to a b right wrong n "

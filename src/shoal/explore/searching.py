@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of
 from shoal.errors import InputError
-from shoal.explore.asked import Asked
 from shoal.explore.detail import distances_to, vectors_of
 from shoal.explore.explorer import Explorer
+from shoal.explore.params import Params
 from shoal.features import Worded
 from shoal.sources.formats import READ, extension_of
 
@@ -23,7 +23,7 @@ _FOUND = 60
 _MOST_TEXT = 300
 
 
-def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def search(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the rows nearest to an image that was sent, and the cluster it would go to.
 
     `likeness` is the share of the rows like those fitted that lie as far out; None for a run of an
@@ -34,20 +34,20 @@ def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
             "these rows are compared by numbers, and those of another image are not known: there "
             "is nothing to look for by an image"
         )
-    if not asked.body:
+    if not params.body:
         raise InputError("no image was sent: drop an image file on the page")
     model = explorer.run.model
     model.load()
-    k = asked.k(explorer)
+    k = params.k(explorer)
     with tempfile.TemporaryDirectory(prefix="shoal-search-") as folder:
-        path = Path(folder) / f"image{_ending(asked.body)}"
-        path.write_bytes(asked.body)
+        path = Path(folder) / f"image{_ending(params.body)}"
+        path.write_bytes(params.body)
         batch = model.open(path).read(0, 1)
     found, placed = model.block(batch, model.chosen(k=k)[1]), model.placed(batch)
     if not len(placed.at):
         raise InputError(f"the image cannot be compared: {batch.bad.get(0, 'it overflows')}")
-    seats, away = _nearest(explorer, placed.vectors)
-    rows = explorer.rows_shown(seats, k)
+    positions, away = _nearest(explorer, placed.vectors)
+    rows = explorer.rows_shown(positions, k)
     for row, distance in zip(rows, away.tolist(), strict=True):
         row["distance"] = round(distance, 4)
     novelty = model.fitted.novelty
@@ -60,9 +60,9 @@ def search(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     }
 
 
-def words(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def words(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the rows that fit some words best: ``{"words": "a red kite"}``."""
-    text = asked.json().get("words")
+    text = params.json().get("words")
     if not isinstance(text, str) or not text.strip() or len(text) > _MOST_TEXT:
         raise InputError(f"words: give a text of at most {_MOST_TEXT} characters")
     encoder = explorer.run.model.encoder if explorer.knows_words else None
@@ -74,8 +74,8 @@ def words(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     encoder.setup()
     projection = explorer.run.model.fitted.projection
     direction = projection.direction(encoder.encode_words([text.strip()]))[0]
-    seats, fits = _fitting(explorer, direction)
-    rows = explorer.rows_shown(seats, asked.k(explorer))
+    positions, fits = _fitting(explorer, direction)
+    rows = explorer.rows_shown(positions, params.k(explorer))
     for row, fit in zip(rows, fits.tolist(), strict=True):
         row["fit"] = round(fit, 4)
     return {"rows": rows}
@@ -90,13 +90,13 @@ def _fitting(
     leaves = np.argsort(-along, kind="stable")[:_FOUND]
     leaves = leaves[atlas.counts[leaves] > 0]
     each = np.minimum(atlas.counts[leaves], _EACH)
-    seats = np.concatenate(
+    positions = np.concatenate(
         [np.arange(start, start + n) for start, n in zip(atlas.start[leaves], each, strict=True)]
     )
-    vectors = vectors_of(atlas, seats)
+    vectors = vectors_of(atlas, positions)
     fits = np.repeat(along[leaves], each) if vectors is None else vectors @ direction
     best = np.argsort(-fits, kind="stable")[:_FOUND]
-    return seats[best], fits[best].astype(np.float64)
+    return positions[best], fits[best].astype(np.float64)
 
 
 def _nearest(
@@ -109,17 +109,17 @@ def _nearest(
         np.arange(atlas.start[leaf], min(atlas.start[leaf] + _EACH, atlas.start[leaf + 1]))
         for leaf in leaves[0].tolist()
     ]
-    seats = np.concatenate(ranges)
-    measured = distances_to(atlas, seats, vector[0])
+    positions = np.concatenate(ranges)
+    measured = distances_to(atlas, positions, vector[0])
     if measured is None:
         measured = np.repeat(away[0], [len(r) for r in ranges]).astype(np.float64)
     nearest = np.argsort(measured, kind="stable")[:_FOUND]
-    return seats[nearest], measured[nearest]
+    return positions[nearest], measured[nearest]
 
 
 def _ending(data: bytes) -> str:
     """Return the ending of an image file, by its first bytes."""
     ending = extension_of(data)
     if not ending:
-        raise InputError(f"this is no image file: give one of {READ}")
+        raise InputError(f"this is not an image file: give one of {READ}")
     return ending

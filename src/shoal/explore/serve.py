@@ -19,11 +19,11 @@ from starlette.routing import Route
 
 from shoal.core.text import encodable
 from shoal.errors import InputError, SettingError
-from shoal.explore.answers import JsonAnswer, refusal
-from shoal.explore.asked import endpoint
 from shoal.explore.events import Events
 from shoal.explore.explorer import Explorer
 from shoal.explore.guard import App, Guard
+from shoal.explore.params import endpoint
+from shoal.explore.responses import JsonAnswer, refusal
 from shoal.explore.routes import LOOKING, SENDING, openapi
 
 LOCAL = "127.0.0.1"

@@ -18,13 +18,13 @@ from starlette.responses import RedirectResponse, Response
 from shoal import api
 from shoal.core.plural import plural
 from shoal.errors import InputError, ShoalError
-from shoal.explore.answers import refusal
 from shoal.explore.atlas import Kept
 from shoal.explore.events import Events
 from shoal.explore.guard import App, Receive, Scope, Send
 from shoal.explore.page import make_explorer
 from shoal.explore.pictures import SIDES, open_pictures
 from shoal.explore.prepare import Drawing, QuickDrawing
+from shoal.explore.responses import refusal
 from shoal.explore.serve import make_app, static_files
 
 _FACES = 10

@@ -35,7 +35,7 @@ _MOST_ROWS = 2_000_000
 
 def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
     """Return a name for each cluster of a cut that something speaks for, by id."""
-    if explorer.atlas.n_seats > _MOST_ROWS:
+    if explorer.atlas.n_positions > _MOST_ROWS:
         return {}
     folders = _majorities(cut, explorer.atlas.result.summary["named"] and _folders(explorer, cut))
     table = None if explorer.source_trouble else explorer.run.source
@@ -52,16 +52,18 @@ def _folders(explorer: Explorer, cut: Cut) -> list[list[str]]:
     """Return the folders of some rows of each cluster."""
     atlas, found = explorer.atlas, []
     for number in range(len(cut.ids)):
-        seats = _spread(cut, number)
-        found.append([dirname(name or "") for name in atlas.names(atlas.rows[seats])])
+        positions = _spread(cut, number)
+        found.append([dirname(name or "") for name in atlas.names(atlas.rows[positions])])
     return found
 
 
 def _spread(cut: Cut, number: int) -> NDArray[np.int64]:
-    """Return some seats of a cluster, evenly spread over it."""
-    seats = cut.seats_of(number)
-    at = np.unique(np.linspace(0, max(len(seats) - 1, 0), min(len(seats), _SAMPLE)).astype(int))
-    return seats.take(at)
+    """Return some positions of a cluster, evenly spread over it."""
+    positions = cut.positions_of(number)
+    at = np.unique(
+        np.linspace(0, max(len(positions) - 1, 0), min(len(positions), _SAMPLE)).astype(int)
+    )
+    return positions.take(at)
 
 
 def _majorities(cut: Cut, values: list[list[str]] | bool) -> dict[int, str]:
@@ -105,8 +107,8 @@ def _by_columns(explorer: Explorer, cut: Cut, table: TableSource) -> dict[int, s
     """Name clusters of a table by what its columns say of them: "high income, low spending"."""
     atlas = explorer.atlas
     position = np.full(atlas.n_rows, -1, np.int64)
-    seats = np.arange(atlas.n_seats)
-    position[atlas.rows[seats]] = cut.labels(seats)
+    positions = np.arange(atlas.n_positions)
+    position[atlas.rows[positions]] = cut.labels(positions)
     traits = gather_traits(table, position, len(cut.ids))
     named = ((c, _phrase(traits, number)) for number, c in enumerate(cut.ids.tolist()))
     return {cluster: phrase for cluster, phrase in named if phrase}
@@ -115,8 +117,8 @@ def _by_columns(explorer: Explorer, cut: Cut, table: TableSource) -> dict[int, s
 def _by_numbers(explorer: Explorer, cut: Cut, names: list[str]) -> dict[int, str]:
     """Name clusters of vectors by those of their named numbers that are high or low."""
     rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
-    seats = explorer.atlas.seats[rows].astype(np.int64)
-    cells, at = cells[seats >= 0], cut.labels(seats[seats >= 0])
+    positions = explorer.atlas.positions[rows].astype(np.int64)
+    cells, at = cells[positions >= 0], cut.labels(positions[positions >= 0])
     low, middle, high = column_quantiles(cells, (0.25, 0.5, 0.75)).T
     spread = np.where(high > low, (high - low) / _NORMAL_QUARTILES, np.inf)
     found = {}

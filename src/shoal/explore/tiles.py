@@ -51,12 +51,12 @@ class Spots:
 
 
 def spot_bits(zoom: int, wanted: int = FINE) -> int:
-    """Give the bits of spots that a tile can have: the map itself has 16."""
+    """Return the bits of spots that a tile can have: the map itself has 16."""
     return max(0, min(wanted, BITS - zoom))
 
 
 def code_range(atlas: Atlas, x: int, y: int, level: int) -> tuple[int, int]:
-    """Give the range of positions in `Atlas.codes` that a cell has."""
+    """Return the range of positions in `Atlas.codes` that a cell has."""
     low, high = cell_bounds(x, y, level)
     shift = 2 * (BITS - COARSE)
     a, b = int(atlas.cells[low >> shift]), int(atlas.cells[-(-high >> shift)])
@@ -67,7 +67,7 @@ def code_range(atlas: Atlas, x: int, y: int, level: int) -> tuple[int, int]:
 
 
 def holds_any(atlas: Atlas, low: tuple[float, float], high: tuple[float, float]) -> bool:
-    """Tell whether rows lie in the cells, 32 across or down, that cover a rectangle of the map."""
+    """Return whether rows lie in the cells, 32 a side, that cover a rectangle of the map."""
     wide = max(high[0] - low[0], high[1] - low[1], 2.0**-BITS)
     level = max(0, min(BITS, int(np.floor(np.log2(_ACROSS / wide)))))
     side = 1 << level
@@ -101,7 +101,7 @@ def spots(cut: Cut, zoom: int, x: int, y: int, bits: int) -> Spots:
 def _moved(
     cut: Cut, first: int, shift: int, total: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """Give the moved rows of a tile: spot, cluster of their leaf, their own; by spot."""
+    """Return the moved rows of a tile: spot, cluster of their leaf, their own; by spot."""
     moved, to = cut.moved
     none = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
     if not len(moved):
@@ -155,7 +155,7 @@ def lit_spots(codes: NDArray[np.uint32], zoom: int, x: int, y: int, bits: int) -
 
 
 def usual_count(atlas: Atlas) -> float:
-    """Give the rows that nine in ten of the filled spots of the whole map have at most."""
+    """Return the rows that nine in ten of the filled spots of the whole map have at most."""
     step = 4 ** (COARSE - FINE)
     counts = np.diff(atlas.cells[::step])
     filled = counts[counts > 0]
@@ -247,7 +247,7 @@ def veil_png(found: Spots, lit: NDArray[np.int64]) -> bytes:
 
 
 def _strength(counts: NDArray[np.int64], usual: float) -> NDArray[np.float64]:
-    """Give 0 for no rows, and from a third to 1 for some."""
+    """Return 0 for no rows, and from a third to 1 for some."""
     shown = np.log1p(counts) / np.log1p(max(usual, 1.0))
     return np.where(counts > 0, np.clip(0.3 + 0.7 * shown, 0, 1), 0.0)
 

@@ -82,7 +82,7 @@ class ClusteringLike(Protocol):
         """Return what `RunLike.table` does, shard by shard."""
 
     def linkage(self) -> list[tuple[int, int, float]]:
-        """Give the merges above the clusters, in the order of `ids`."""
+        """Return the merges above the clusters, in the order of `ids`."""
 
 
 class RunLike(Protocol):
@@ -125,18 +125,18 @@ class RunLike(Protocol):
         """Table of the rows that could not be read: row, name, reason."""
 
     def labels(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> NDArray:
-        """Give each row its cluster, −1 for quarantined rows."""
+        """Return the cluster of each row, −1 for quarantined rows."""
 
     def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
-        """Give row, name, cluster, confidence, outlier."""
+        """Return row, name, cluster, confidence, outlier."""
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
     ) -> ClusteringLike:
-        """Give the clusters with their names."""
+        """Return the clusters with their names."""
 
     def info(self) -> Mapping[str, Any]:
-        """Give what is known about the run."""
+        """Return what is known about the run."""
 
 
 def cluster_folder(cluster: int, name: str = "") -> str:

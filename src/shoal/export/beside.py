@@ -12,7 +12,7 @@ _OWN = " (own)"
 
 
 def beside(tables: Iterable[Any], source: TableSource, *, typed: bool) -> Iterator[Any]:
-    """Give each table of labels with the columns that its rows have in the source.
+    """Add to each table of labels the columns that its rows have in the source.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def beside(tables: Iterable[Any], source: TableSource, *, typed: bool) -> Iterat
 
 
 def _typed(source: TableSource, name: str, column: Any) -> Any:
-    """Give a column of numbers as such."""
+    """Return a column of numbers as such."""
     import pyarrow as pa
 
     if not pa.types.is_string(column.type):

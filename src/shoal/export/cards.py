@@ -27,10 +27,10 @@ class Deck(Protocol):
         """What the cards show, in words."""
 
     def style(self) -> str:
-        """Give the style that the cards need."""
+        """Return the style that the cards need."""
 
     def before(self) -> str:
-        """Give what comes before all clusters, if anything."""
+        """Return what comes before all clusters, if anything."""
 
     def face(self, found: Found) -> str:
         """Show a cluster in one small picture, if it has any."""
@@ -57,7 +57,7 @@ class Pictured:
         self._shown = side * max(1, round(_SIDE / side)) if side <= LARGEST else _SIDE
 
     def style(self) -> str:
-        """Give the pictures, each once, and the sizes at which they are shown."""
+        """Return the pictures, each once, and the sizes at which they are shown."""
         rules = [f".t{{--d:{self._shown}px;--large:{2 * self._shown}px}}"]
         rules += [
             f".s{at}{{--n:{sprite.n};background-image:url({sprite.address})}}"
@@ -176,7 +176,7 @@ def card(deck: Deck, source: Source, found: Found, most: int) -> str:
 
 
 def _pictures(source: Source, found: Found, side: int) -> np.ndarray:
-    """Give the pictures of one sprite: medoid, mean, then all others in the order shown."""
+    """Return the pictures of one sprite: medoid, mean, then all others in the order shown."""
     rows = [found.medoid, *found.typical, *found.unsure, *found.outlying]
     tiles = make_tiles(source, rows, side)
     mean = mean_picture(source, found.sample, side)

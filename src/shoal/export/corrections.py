@@ -86,7 +86,9 @@ class _Places:
         except ValueError:
             return self._ids.get(text, text)
         if not number.is_integer():
-            raise InputError(f"{self._what}: {text!r} is no cluster: give its number or its name")
+            raise InputError(
+                f"{self._what}: {text!r} is not a cluster: give its number or its name"
+            )
         if number == -1:  # a row that could not be read
             return None
         try:

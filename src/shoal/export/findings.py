@@ -19,7 +19,7 @@ class Found:
 
     `excess` is that of the split that made it, NaN when nothing was split off. `medoid` is the
     representative nearest to the mean of the cluster; `typical` are the nearest ones after it,
-    `unsure` the rows of least confidence that are no outliers.
+    `unsure` the rows of least confidence that are not outliers.
     """
 
     cluster: int
@@ -126,14 +126,14 @@ def named_rows(found: Found, name: Callable[[int], str]) -> str:
 
 
 def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give each row the position of its cluster in `ids`, −1 for none."""
+    """Return the position of each row's cluster in `ids`, −1 for none."""
     order = np.argsort(ids)
     at = np.searchsorted(ids[order], labels).clip(0, len(ids) - 1)
     return np.where(ids[order][at] == labels, order[at], -1)
 
 
 def middle_rows(kept: RepresentativesLike, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
-    """Give the rows of the representatives nearest to the mean of a cluster, the medoid first.
+    """Return the rows of the representatives nearest to the mean of a cluster, the medoid first.
 
     There are none for a cluster of rows that were moved one by one.
     """
@@ -153,5 +153,5 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _ints(rows: NDArray[np.int64]) -> tuple[int, ...]:
-    """Give rows as plain numbers."""
+    """Return rows as plain numbers."""
     return tuple(int(row) for row in rows)

@@ -286,7 +286,7 @@ def _copy(data: bytes, target: Path, folder: int, origin: Path | None) -> None:
 
 
 def _there(target: Path, action: Action, fact: dict[str, Any]) -> bool:
-    """Tell whether the very file is there already, from a call that was killed."""
+    """Return whether the very file is there already, from a call that was killed."""
     if not os.path.lexists(target):
         return False
     reason = _changed(target, action, fact)
@@ -309,7 +309,7 @@ def _move_to_free(temporary: str, target: Path, folder: int) -> None:
 
 
 def _bytes(source: Source, row: int) -> bytes:
-    """Give a row's image as it lies in an archive or table, or encode it."""
+    """Return a row's image as it lies in an archive or table, or encode it."""
     if isinstance(source, Encoded):
         return source.encoded(row)
     from PIL import Image
@@ -322,14 +322,14 @@ def _bytes(source: Source, row: int) -> bytes:
 
 
 def _fact(action: Action, mode: str) -> dict[str, Any] | None:
-    """Give what an unfinished export would have noted of a file, None when none can tell."""
+    """Return what an unfinished export would have noted of a file, None when none can tell."""
     if action.origin is None or not os.path.isfile(action.origin):
         return None
     return digest(Path(action.origin)) if mode == "copy" else {mode: action.origin}
 
 
 def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | None:
-    """Give the reason why a file is not as it was made, or may not go; None when it may."""
+    """Return the reason why a file is not as it was made, or may not go; None when it may."""
     if path.parent.is_symlink():
         return "its folder became a link"
     if fact is None:
@@ -347,7 +347,7 @@ def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | N
 
 
 def _is_as_made(path: Path, fact: dict[str, Any]) -> bool:
-    """Tell whether a file of the export's own is there as it was written."""
+    """Return whether a file of the export's own is there as it was written."""
     return path.is_file() and not path.is_symlink() and digest(path) == fact
 
 

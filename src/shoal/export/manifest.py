@@ -42,7 +42,7 @@ class Manifest:
     facts: dict[str, dict[str, Any]]
 
     def with_facts(self, facts: dict[str, dict[str, Any]]) -> Self:
-        """Give the manifest with the facts of finished files added."""
+        """Return the manifest with the facts of finished files added."""
         return replace(self, facts=self.facts | facts)
 
 
@@ -78,7 +78,7 @@ def read_manifest(folder: Path) -> Manifest:
             made = fields.pop("made")
             action = Action(**fields)
             if not _TARGET.fullmatch(action.target) or action.target.endswith(("/.", "/..")):
-                raise ValueError(f"{action.target!r} is no place of an export")
+                raise ValueError(f"{action.target!r} is not a place of an export")
             if not isinstance(action.origin, str | None):
                 raise TypeError(f"{action.origin!r} is not a file")
             actions.append(action)
@@ -86,10 +86,10 @@ def read_manifest(folder: Path) -> Manifest:
                 facts[action.target] = _checked_fact(made)
         for name, fact in head.get(BESIDE, {}).items():
             if not _FILE.fullmatch(name):
-                raise ValueError(f"{name!r} is no file of an export")
+                raise ValueError(f"{name!r} is not a file of an export")
             _checked_fact(fact)
         if head["mode"] not in MODES:
-            raise ValueError(f"{head['mode']!r} is no mode of an export")
+            raise ValueError(f"{head['mode']!r} is not a mode of an export")
         return Manifest(head, head.pop("fingerprint"), actions, facts)
     except (RunError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, InputError) and not error.__cause__:
@@ -124,7 +124,7 @@ class Journal:
         self._file.write(json.dumps([target, fact]) + "\n")
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Give the facts noted so far."""
+        """Return the facts noted so far."""
         facts: dict[str, dict[str, Any]] = {}
         if not self._path.exists():
             return facts
@@ -149,7 +149,7 @@ class Journal:
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """Give the size and the hash of a file; of a pipe or device it raises an OSError."""
+    """Return the size and the hash of a file; of a pipe or device it raises an OSError."""
     # Not blocking: opening a pipe to which nobody writes would wait.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -159,5 +159,5 @@ def digest(path: Path) -> dict[str, Any]:
 
 
 def digest_of(data: bytes) -> dict[str, Any]:
-    """Give the size and the hash of a file's bytes."""
+    """Return the size and the hash of a file's bytes."""
     return {"bytes": len(data), "blake2b": hashlib.blake2b(data, digest_size=16).hexdigest()}

@@ -118,7 +118,7 @@ def find_names(table: Any, names: Any | None) -> tuple[str | None, Any]:
 
 
 def _has_row_numbers(table: Any, n_rows: int) -> bool:
-    """Tell whether a column numbers rows of the run, each once at most."""
+    """Return whether a column numbers rows of the run, each once at most."""
     if _OURS not in table.column_names or not pa.types.is_integer(table[_OURS].type):
         return False
     ends = pc.min_max(table[_OURS]).as_py()

@@ -35,19 +35,19 @@ class Sprite:
 
 
 def tile_side(source: Source, k: int) -> int:
-    """Give the side of the pictures: their own up to 64; of photos 112, if clusters are few."""
+    """Return the side of the pictures: their own up to 64; of photos 112, if clusters are few."""
     if source.mixed_sizes:
         return _PHOTO if k <= _FEW else LARGEST
     return min(LARGEST, max(source.shape[:2]))
 
 
 def make_tiles(source: Source, rows: Sequence[int], side: int) -> NDArray[np.uint8]:
-    """Give small square pictures of rows, shape (n, side, side, C)."""
+    """Return small square pictures of rows, shape (n, side, side, C)."""
     return thumbnails(source, rows, side, keep="centre" if source.mixed_sizes else "all")
 
 
 def mean_picture(source: Source, rows: Sequence[int], side: int) -> NDArray[np.uint8]:
-    """Give the mean of the pictures of some rows, shape (side, side, C)."""
+    """Return the mean of the pictures of some rows, shape (side, side, C)."""
     total = np.zeros((side, side, 1 if source.shape[2] == 1 else 3))
     for start in range(0, len(rows), 64):
         total += make_tiles(source, rows[start : start + 64], side).sum(0, dtype=np.int64)

@@ -26,7 +26,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 class Action:
     """One row's place: `target` is relative to the export's folder.
 
-    `origin` is the absolute path of the row's file, None where rows are no files.
+    `origin` is the absolute path of the row's file, None where rows are not files.
     """
 
     row: int
@@ -38,14 +38,14 @@ class Action:
     target: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values for the manifest."""
+        """Return plain values for the manifest."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def plan_actions(
     run: RunLike, mode: Mode, layer: int | None, k: int | None, raw: bool = False
 ) -> list[Action]:
-    """Give every row that has a cluster its place.
+    """Plan the place of every row that has a cluster.
 
     Names that would collide (also where case does not count) get their row's number; the
     plan depends on nothing but the run, so an interrupted export finds it again.
@@ -53,7 +53,7 @@ def plan_actions(
     Raises
     ------
     InputError
-        When the rows are no images, or no files and links were asked for.
+        When the rows are not images, or no files and links were asked for.
     """
     source = run.source
     if source.kind != "images" or not isinstance(source, ImageSource):
@@ -65,7 +65,7 @@ def plan_actions(
         raise InputError(f"--mode {mode}: give one of {', '.join(MODES)}")
     if mode != "copy" and not filed:
         raise InputError(
-            f"{source.description} are no files that a {mode} could lead to: give --mode copy"
+            f"{source.description} are not files that a {mode} could lead to: give --mode copy"
         )
     actions = list(_actions(run, source, layer, k, raw))
     loose = next((action for action in actions if action.origin is None), None)
@@ -100,7 +100,7 @@ def _actions(
 
 
 def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str | None, str]:
-    """Give the file of a row, if it is one, and the name that its copy gets."""
+    """Return the file of a row, if it is one, and the name that its copy gets."""
     path = source.path(row) if isinstance(source, Encoded) else None
     if path is not None and not isinstance(path, UrlPath):
         return os.path.abspath(path), safe_name(path.name)
@@ -128,7 +128,7 @@ def safe_name(name: str, longest: int = _LONGEST) -> str:
 
 
 def _numbered(target: str, row: int, taken: set[str]) -> str:
-    """Give a name that is taken its row's number."""
+    """Return a name that is taken its row's number."""
     stem, ending = os.path.splitext(target)
     found, more = f"{stem}~{row}{ending}", 0
     while found.casefold() in taken:

@@ -62,7 +62,7 @@ def write_report(
 def report_html(
     run: RunLike, *, layer: int | None = None, k: int | None = None, raw: bool = False
 ) -> str:
-    """Give the report's text; see `write_report`."""
+    """Return the report's text; see `write_report`."""
     found = gather(run, layer, k, raw)
     deck = _deck(run, found)
     title = escape(run.path.name.removesuffix(".shoal"))
@@ -233,7 +233,7 @@ def _settings(run: RunLike) -> str:
 
 
 def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """Give nested facts as names and values, both text.
+    """Return nested facts as names and values, both text.
 
     >>> flat({"rows": 3, "settings": {"seconds": 0.12345, "shape": [2, 2], "key": None}})
     [('rows', '3'), ('settings seconds', '0.123'), ('settings shape', '2, 2')]

@@ -89,7 +89,7 @@ def _stream(pieces: Iterable[Any], path: Path, ending: str, quoted: bool) -> int
 
 
 def _plain(table: Any) -> Any:
-    """Give a table without dictionaries, which CSV cannot hold."""
+    """Return a table without dictionaries, which CSV cannot hold."""
     import pyarrow as pa
 
     fields = [

@@ -123,7 +123,7 @@ def gather_traits(source: TableSource, clusters: NDArray[np.int64], k: int) -> T
 def column_quantiles(
     matrix: NDArray[np.float64], probabilities: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Give quantiles of the finite cells of each column, (columns, probabilities); NaN for none.
+    """Return quantiles of the finite cells of each column, (columns, probabilities); NaN for none.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def _read(
 def _shares(
     cells: NDArray[np.float64], at: NDArray[np.int64], k: int, labels: int
 ) -> NDArray[np.float64]:
-    """Give the part that each label has of the known cells of each cluster, and of all."""
+    """Return the part that each label has of the known cells of each cluster, and of all."""
     known = np.isfinite(cells) & (cells >= 0)
     codes = cells[known].astype(np.int64)
     counts = np.bincount(at[known] * labels + codes, minlength=k * labels).reshape(k, labels)
@@ -206,7 +206,7 @@ def _telling(
     ends: NDArray[np.float64],
     shares: tuple[NDArray[np.float64] | None, ...],
 ) -> NDArray[np.float64]:
-    """Give how far a column sets each cluster apart, (K,)."""
+    """Return how far a column sets each cluster apart, (K,)."""
     mine = shares[column]
     if mine is not None:
         return np.abs(mine[:-1] - mine[-1]).sum(axis=1) / (2 * _SHIFT)

@@ -70,7 +70,7 @@ class Encoder(Protocol):
         """Load what is heavy, once a worker."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for a batch's `data`."""
+        """Return float32 ``(n, n_features)`` for a batch's `data`."""
 
 
 @runtime_checkable
@@ -78,4 +78,4 @@ class Worded(Encoder, Protocol):
     """An encoder of images that knows words too: it puts them where what they say would be."""
 
     def encode_words(self, texts: Sequence[str]) -> NDArray:
-        """Give float32 ``(n, n_features)``: the greater the inner product, the better they fit."""
+        """Return float32 ``(n, n_features)``: the greater the inner product, the nearer."""

@@ -203,7 +203,7 @@ def _by_content(
     network, called = _for_photos()
     return network, (
         f"Features: {called}, because these are images of about {across}, and "
-        f"{seen - drawings} of the {seen} looked at are no drawings."
+        f"{seen - drawings} of the {seen} looked at are not drawings."
     )
 
 

@@ -49,7 +49,7 @@ class Colours:
 
     @property
     def name(self) -> str:
-        """Give ``colours``."""
+        """Return ``colours``."""
         return "colours"
 
     @property
@@ -69,7 +69,7 @@ class Colours:
         return Needs()
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         return {"name": self.name, "version": 1, "shape": list(self.shape)}
 
     def setup(self) -> None:
@@ -77,7 +77,7 @@ class Colours:
         self.encode(np.zeros((1, *self.shape), np.uint8))
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
 
         A row holds the means of red, green and blue, the diagonal of the covariance's root, and
         its entries red–green, red–blue and green–blue times √2, as they count twice; likewise
@@ -101,7 +101,7 @@ class Colours:
 
 
 def _encode_channels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give means and root of the covariance of channels, one image at a time; sums are exact."""
+    """Return means and root of the covariance of channels, one image at a time; sums are exact."""
     channels = images.shape[3]
     above = np.triu_indices(channels, 1)
     out = np.empty((len(images), channels + channels * (channels + 1) // 2), np.float32)

@@ -131,7 +131,7 @@ class Columns:
 
     @property
     def name(self) -> str:
-        """Give ``columns``."""
+        """Return ``columns``."""
         return "columns"
 
     @property
@@ -155,7 +155,7 @@ class Columns:
         return min(self.wide, WIDEST)
 
     def equal_by_chance(self, rows: float) -> bool:
-        """Tell whether so many rows would hold equal ones even where nothing groups them.
+        """Return whether so many rows would hold equal ones even where nothing groups them.
 
         The chance that two cells are equal is about that of independent normal columns, taken to
         a power that allows for columns that go together.
@@ -164,7 +164,7 @@ class Columns:
         return rows * float(np.prod(np.minimum(chances, 1.0))) ** _TOGETHER > 1.0
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         donors = hashlib.blake2b(np.ascontiguousarray(self.donors).tobytes(), digest_size=16)
         return {
             "name": self.name,
@@ -178,7 +178,7 @@ class Columns:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for cells ``(n, columns)``, as a table is read.
+        """Return float32 ``(n, n_features)`` for cells ``(n, columns)``, as a table is read.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class Columns:
         return out if self.wide <= WIDEST else Vectors(self.wide).encode(out)
 
     def _placed(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give rows ``(n, wide)`` without spreading; what is not known is 0."""
+        """Return rows ``(n, wide)`` without spreading; what is not known is 0."""
         known = self._known(rows)
         rows = np.where(known, rows, self._fill)
         blocks = []
@@ -213,7 +213,7 @@ class Columns:
         return np.concatenate(blocks, axis=1)
 
     def _known(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which cells are known."""
+        """Return which cells are known."""
         counts = np.array([s if isinstance(s, int) else 0 for s in self.scales])
         known = np.isfinite(rows)
         with np.errstate(invalid="ignore"):
@@ -250,7 +250,7 @@ class Columns:
 
 
 def _corners(codes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Give categories as corners of a simplex about 0, `MISMATCH` from each other, (n, count)."""
+    """Return categories as corners of a simplex about 0, `MISMATCH` from each other, (n, count)."""
     corners = np.full((len(codes), count), -1 / count)
     corners[np.arange(len(codes)), codes.astype(np.int64)] += 1
     return corners * (MISMATCH / math.sqrt(2))

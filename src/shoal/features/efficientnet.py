@@ -69,7 +69,7 @@ class Layer:
 
 
 def layers(weights: Mapping[str, NDArray]) -> list[Layer]:
-    """Give all convolutions in order; the mean over the picture follows the last.
+    """Return all convolutions in order; the mean over the picture follows the last.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _block(
     stride: int,
     expansion: int,
 ) -> Iterator[Layer]:
-    """Give the layers of one block: widen, convolve each channel, narrow; add where it fits."""
+    """Return the layers of one block: widen, convolve each channel, narrow; add where it fits."""
     wide = channels * expansion
     adds = stride == 1 and channels == out
     if expansion != 1:
@@ -147,7 +147,7 @@ def _folded(
 
 
 def _of(weights: Mapping[str, NDArray], name: str, shape: tuple[int, ...]) -> NDArray:
-    """Give a weight of the shape that it must have."""
+    """Return a weight of the shape that it must have."""
     found = weights.get(name)
     if found is None or found.shape != shape:
         has = "is missing" if found is None else f"has shape {found.shape}"
@@ -156,7 +156,7 @@ def _of(weights: Mapping[str, NDArray], name: str, shape: tuple[int, ...]) -> ND
 
 
 def padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Give the zeros before and behind a side, as TensorFlow's SAME has them.
+    """Return the zeros before and behind a side, as TensorFlow's SAME has them.
 
     >>> padding(224, 3, 2), padding(112, 3, 1), padding(56, 5, 2)
     ((0, 1), (1, 1), (1, 2))

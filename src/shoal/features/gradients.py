@@ -71,7 +71,7 @@ class Gradients:
 
     @property
     def name(self) -> str:
-        """Give ``gradients``."""
+        """Return ``gradients``."""
         return "gradients"
 
     @property
@@ -119,7 +119,7 @@ class Gradients:
         return Needs()
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": 1,
@@ -133,7 +133,7 @@ class Gradients:
         self.encode(np.zeros((1, *self.shape), np.uint8))
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
 
         A row holds, for each column of cells, for each cell down it, 8 directions (right, down
         right, down, …), then the block means.
@@ -177,7 +177,7 @@ class Gradients:
 
 
 def _block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give the means of 4 × 4 blocks of each channel, from 0 to 2, (n, 16 C)."""
+    """Return the means of 4 × 4 blocks of each channel, from 0 to 2, (n, 16 C)."""
     n, height, width, channels = images.shape
     means = np.empty((n, BLOCKS, BLOCKS, channels), np.float32)
     for r in range(BLOCKS):
@@ -188,7 +188,7 @@ def _block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _block(at: int, side: int) -> slice:
-    """Give the pixels of a block; small images have blocks that share pixels."""
+    """Return the pixels of a block; small images have blocks that share pixels."""
     low = min(at * side // BLOCKS, side - 1)
     return slice(low, max((at + 1) * side // BLOCKS, low + 1))
 

@@ -14,7 +14,7 @@ from shoal.storage import write_bytes
 
 
 def cache_folder() -> Path | None:
-    """Give the folder for what can be made again; None where the user has no home.
+    """Return the folder for what can be made again; None where the user has no home.
 
     ``$XDG_CACHE_HOME/shoal``, else ``~/Library/Caches/shoal`` on macOS and ``~/.cache/shoal``
     elsewhere. https://specifications.freedesktop.org/basedir-spec/latest/
@@ -30,7 +30,7 @@ def cache_folder() -> Path | None:
 
 
 def cached(name: str, make: Callable[[], bytes]) -> bytes:
-    """Give the bytes kept under `name`, or make and keep them.
+    """Return the bytes kept under `name`, or make and keep them.
 
     A file's name ends with the hash of its bytes: one that was damaged is made again. A cache
     that cannot be written costs only the time to make them the next time.

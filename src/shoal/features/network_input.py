@@ -70,7 +70,7 @@ class NetworkInput:
         return np.ascontiguousarray(found)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values, for a fingerprint."""
+        """Return plain values, for a fingerprint."""
         return {
             "mean": None if self.mean is None else list(self.mean),
             "std": None if self.std is None else list(self.std),
@@ -80,7 +80,7 @@ class NetworkInput:
 
 
 def pooled(found: NDArray, layout: str, pool: str = "mean") -> NDArray[np.float32]:
-    """Give one feature row an image: maps averaged over the picture; of words mean or first.
+    """Return one feature row an image: maps averaged over the picture; of words mean or first.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def check_options(spec: Spec, known: tuple[str, ...]) -> None:
 
 
 def asked_size(spec: Spec) -> tuple[int, int] | None:
-    """Give the option ``size=224`` or ``size=224x160`` (height, width)."""
+    """Return the option ``size=224`` or ``size=224x160`` (height, width)."""
     if "size" not in spec.options:
         return None
     words = spec.options["size"].replace("×", "x").split("x")
@@ -125,7 +125,7 @@ def asked_size(spec: Spec) -> tuple[int, int] | None:
 
 
 def asked_numbers(spec: Spec, name: str, channels: int) -> tuple[float, ...] | None:
-    """Give an option of one number a channel, such as ``mean=0.5,0.5,0.5``; one serves for all."""
+    """Return an option of one number a channel, such as ``mean=0.5,0.5,0.5``, or one for all."""
     if name not in spec.options:
         return None
     try:
@@ -140,7 +140,7 @@ def asked_numbers(spec: Spec, name: str, channels: int) -> tuple[float, ...] | N
 
 
 def asked_share(spec: Spec, otherwise: float) -> float:
-    """Give the option ``kept``, the share of the largest cut."""
+    """Return the option ``kept``, the share of the largest cut."""
     try:
         share = float(spec.options.get("kept", otherwise))
     except ValueError:
@@ -151,7 +151,7 @@ def asked_share(spec: Spec, otherwise: float) -> float:
 
 
 def asked_word(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str) -> str:
-    """Give an option that is one of some words."""
+    """Return an option that is one of some words."""
     word = spec.options.get(name, otherwise)
     if word not in choices:
         raise _wrong(spec, name, f"one of {', '.join(choices)}")

@@ -109,7 +109,7 @@ class OnnxFile:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": 2 if self.alone else 1,
@@ -125,7 +125,7 @@ class OnnxFile:
         self._session()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
 
         Raises
         ------
@@ -230,7 +230,7 @@ def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
 
 
 def _layout(spec: Spec, taken: GraphInput) -> str:
-    """Tell where the channels lie by the side of 1 or 3."""
+    """Return where the channels lie by the side of 1 or 3."""
     first, last = taken.dims[1] in (1, 3), taken.dims[3] in (1, 3)
     if first == last and "layout" not in spec.options:
         raise InputError(
@@ -241,7 +241,7 @@ def _layout(spec: Spec, taken: GraphInput) -> str:
 
 
 def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
-    """Give the size of images: the file's, or the one asked for where it takes any."""
+    """Return the size of images: the file's, or the one asked for where it takes any."""
     asked = asked_size(spec)
     wrong = asked and any(own not in (None, side) for own, side in zip(sides, asked, strict=True))
     if wrong:
@@ -261,7 +261,7 @@ def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
 def _mean_and_std(
     spec: Spec, model: Any, taken: GraphInput, channels: int
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
-    """Give mean and std: as asked, as the file says, or ImageNet's; none for bytes."""
+    """Return mean and std: as asked, as the file says, or ImageNet's; none for bytes."""
     if taken.dtype == "uint8":
         for name in ("mean", "std"):
             if name in spec.options:

@@ -202,7 +202,7 @@ def scales_by_batch(model: Any) -> bool:
 
 
 def with_output(model: Any, name: str) -> bytes:
-    """Give the network with one output, a tensor that may lie within it, and what leads there.
+    """Return the network with one output, a tensor that may lie within it, and what leads there.
 
     Of a network for images and words only the half that is run asks for its input.
     """
@@ -243,10 +243,10 @@ def _read_by(node: Any) -> Iterator[str]:
 
 
 def metadata_numbers(model: Any, name: str) -> str | None:
-    """Give what the file says of itself under a name: ``mean``, ``std``."""
+    """Return what the file says of itself under a name: ``mean``, ``std``."""
     return next((entry.value for entry in model.metadata_props if entry.key == name), None)
 
 
 def _first_line(error: BaseException) -> str:
-    """Give the first line of what an exception says."""
+    """Return the first line of what an exception says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

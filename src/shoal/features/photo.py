@@ -44,7 +44,7 @@ class Photo:
 
     @property
     def name(self) -> str:
-        """Give ``photo``."""
+        """Return ``photo``."""
         return "photo"
 
     @property
@@ -63,7 +63,7 @@ class Photo:
         return Needs(_WANTED, components=COMPONENTS, scratch=_SCRATCH, dear=True)
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": _VERSION,
@@ -76,7 +76,7 @@ class Photo:
         _session()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, 3)``.
+        """Return float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, 3)``.
 
         Raises
         ------

@@ -45,7 +45,7 @@ class Pixels:
 
     @property
     def name(self) -> str:
-        """Give ``pixels``."""
+        """Return ``pixels``."""
         return "pixels"
 
     @property
@@ -78,7 +78,7 @@ class Pixels:
         return Needs() if self.longest == _LONGEST else Needs(Wanted(self.shape[:2]))
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         longest = {} if self.longest == _LONGEST else {"longest": self.longest}
         return {"name": self.name, "version": 1, "shape": list(self.shape), **longest}
 
@@ -86,7 +86,7 @@ class Pixels:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
 
         Raises
         ------

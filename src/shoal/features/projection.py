@@ -62,7 +62,7 @@ class Moments:
         Raises
         ------
         InputError
-            When `features` is no table or holds NaN or infinity, or the weights do not fit it.
+            When `features` is not a table or holds NaN or infinity, or the weights do not fit it.
         """
         if features.ndim != 2:
             raise InputError(f"features of shape {features.shape}: (rows, features) is needed")
@@ -101,7 +101,7 @@ class Moments:
         return Moments(count, weight, mean, between)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Give the moments as arrays, to be stored."""
+        """Return the moments as arrays, to be stored."""
         return {
             "count": np.array(self.count, np.int64),
             "weight": np.array(self.weight, np.float64),
@@ -144,7 +144,7 @@ class Projection:
         return int(self.matrix.shape[1])
 
     def apply(self, features: NDArray) -> NDArray:
-        """Give float32 ``(n, components)`` for float ``(n, features)``.
+        """Return float32 ``(n, components)`` for float ``(n, features)``.
 
         The mean is taken off in float64 and the product is done in float32.
 
@@ -219,7 +219,7 @@ class Projection:
         return moved, (np.sqrt(outside) * centred).astype(np.float32)
 
     def direction(self, features: NDArray) -> NDArray:
-        """Give what projected rows are multiplied by, in place of the rows by some features.
+        """Return what projected rows are multiplied by, in place of the rows by some features.
 
         ``apply(rows) @ direction(features).T`` is ``(rows - mean) @ features.T``, but for what
         the projection leaves out: so rows come in the order of their inner products.
@@ -236,7 +236,7 @@ class Projection:
         return (features.astype(np.float64) @ self.matrix / squares).astype(np.float32)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Give the projection as arrays, to be stored."""
+        """Return the projection as arrays, to be stored."""
         return {"mean": self.mean, "matrix": self.matrix, "eigenvalues": self.eigenvalues}
 
     @classmethod

@@ -96,7 +96,7 @@ class Scale:
         return np.where(numbers == self.atom, self.low + (self.high - self.low) * draws, placed)
 
     def _limited(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give numbers re-expressed and within limits."""
+        """Return numbers re-expressed and within limits."""
         return _limit(_power(numbers, self.power, self.start), self.middle, self.unit)
 
     @property
@@ -106,7 +106,7 @@ class Scale:
         return _PEAK * float(np.diff(self.apply(ends))[0])
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values; those about an atom only where there is one."""
+        """Return plain values; those about an atom only where there is one."""
         plain = asdict(self)
         return plain if self.atom is not None else {k: plain[k] for k in plain if k not in _ATOM}
 
@@ -184,12 +184,12 @@ def _with_atom(
 
 
 def _offsets(step: float) -> NDArray[np.float64]:
-    """Give places all over a step."""
+    """Return places all over a step."""
     return step * (np.arange(5) - 2) / 5
 
 
 def _start(law: NDArray[np.float64]) -> float:
-    """Give half the median of the positive numbers where there are zeros, else 0."""
+    """Return half the median of the positive numbers where there are zeros, else 0."""
     positive = law[law > 0]
     return float(np.median(positive)) / 2 if law[0] == 0 and len(positive) else 0.0
 
@@ -208,7 +208,7 @@ def _choose(law: NDArray[np.float64], start: float) -> Power:
 
 
 def _skewness(law: NDArray[np.float64]) -> float:
-    """Give how much longer the upper part of a law is than the lower, −1..1, tail by tail."""
+    """Return how much longer the upper part of a law is than the lower, −1..1, tail by tail."""
     middle = np.median(law)
     found = []
     for p in _TAILS:
@@ -228,7 +228,7 @@ def _power(numbers: NDArray[np.float64], power: Power, start: float) -> NDArray[
 
 
 def _unit(law: NDArray[np.float64]) -> float:
-    """Give the deviation by the middle of a law; by more of it where that is one value."""
+    """Return the deviation by the middle of a law; by more of it where that is one value."""
     for p, normal in _SPREADS:
         low, high = np.quantile(law, [p, 1 - p])
         if high > low:

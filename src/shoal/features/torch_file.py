@@ -40,7 +40,7 @@ class _Reader(pickle.Unpickler):
     """An unpickler that knows five names, calls nothing of theirs, and refuses all others."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Give what stands for one of the allowed names."""
+        """Return what stands for one of the allowed names."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -50,7 +50,7 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}, which weights have no need of")
 
     def persistent_load(self, pid: Any) -> Any:
-        """Give a storage's key, type and length; views of views are not made since 2017."""
+        """Return a storage's key, type and length; views of views are not made since 2017."""
         kind, dtype, key, _, length, view = pid
         if kind != "storage" or view is not None:
             raise pickle.UnpicklingError("it holds something other than storages")
@@ -125,7 +125,7 @@ def _storage(file: BinaryIO, dtype: np.dtype[Any]) -> NDArray:
 
 
 def _view(tensor: _Tensor, storage: NDArray) -> NDArray:
-    """Give a tensor's numbers as an array of its own."""
+    """Return a tensor's numbers as an array of its own."""
     step = storage.itemsize
     shape, strides = tensor.shape, tuple(step * s for s in tensor.strides)
     if math.prod(shape):

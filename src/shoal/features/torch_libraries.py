@@ -135,7 +135,7 @@ def _torchvision(torchvision: Any, spec: Spec) -> Network:
     usual = models.get_model_weights(spec.what).DEFAULT
     facts = usual.transforms()
     if not hasattr(facts, "crop_size"):
-        raise InputError(f"torchvision:{spec.what} is no network for classifying images")
+        raise InputError(f"torchvision:{spec.what} is not a network for classifying images")
     weights = spec.options.get("weights")
     module = models.get_model(spec.what, weights=None if weights else usual)
     if weights:
@@ -201,10 +201,10 @@ def _state(path: str) -> Any:
 
 
 def _sampling(word: str) -> Any:
-    """Give the nearest of the two ways in which images are scaled."""
+    """Return the nearest of the two ways in which images are scaled."""
     return "bilinear" if word == "bilinear" else "bicubic"
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of what an exception says."""
+    """Return the first line of what an exception says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

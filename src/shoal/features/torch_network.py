@@ -61,7 +61,7 @@ class TorchNetwork:
 
     @property
     def name(self) -> str:
-        """Give the name of the library."""
+        """Return the name of the library."""
         return parse_spec(self.spec).kind
 
     @property
@@ -75,7 +75,7 @@ class TorchNetwork:
         return Needs(self.given.wanted, components=COMPONENTS, scratch=_SCRATCH, dear=True)
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": 1,
@@ -90,7 +90,7 @@ class TorchNetwork:
         self._module()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class TorchNetwork:
         return unit_rows(out)
 
     def encode_words(self, texts: Sequence[str]) -> NDArray:
-        """Give float32 ``(n, n_features)``, rows of length 1, for texts.
+        """Return float32 ``(n, n_features)``, rows of length 1, for texts.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class TorchNetwork:
         return pooled(found.float().cpu().numpy(), "nchw")[: len(images)]
 
     def _module(self) -> Network:
-        """Give the network, loaded once a process."""
+        """Return the network, loaded once a process."""
         network, digest = _loaded(_named(self.spec), self.device)
         if self.digest and digest != self.digest:
             raise InputError(f"the weights of {self.spec} are others than when they were looked at")
@@ -215,7 +215,7 @@ def _asked(spec: Spec, given: NetworkInput) -> NetworkInput:
 
 
 def _named(text: str) -> str:
-    """Give what of a name the weights depend on."""
+    """Return what of a name the weights depend on."""
     spec = parse_spec(text)
     options = {k: v for k, v in spec.options.items() if k in ("weights", "pretrained")}
     return str(replace(spec, options=options))

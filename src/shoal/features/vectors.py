@@ -44,7 +44,7 @@ class Vectors:
 
     @property
     def name(self) -> str:
-        """Give ``vectors``."""
+        """Return ``vectors``."""
         return "vectors"
 
     @property
@@ -63,7 +63,7 @@ class Vectors:
         return Needs()
 
     def settings(self) -> dict[str, Any]:
-        """Give the settings and a version: a change of them redoes the features."""
+        """Return the settings and a version: a change of them redoes the features."""
         widest = {} if self.widest == WIDEST else {"widest": self.widest}
         return {"name": self.name, "version": 1, "n": self.n, **widest}
 
@@ -71,7 +71,7 @@ class Vectors:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Give float32 ``(n, n_features)`` for numbers ``(n, D)``.
+        """Return float32 ``(n, n_features)`` for numbers ``(n, D)``.
 
         Raises
         ------

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 DEFAULT = "shoal"
-"""Shoal's own structure (`core.structure`), which is no `Method`: it finds tree and layers."""
+"""Shoal's own structure (`core.structure`), which is not a `Method`: it finds tree and layers."""
 
 METHODS: dict[str, Method] = {
     method.name: method

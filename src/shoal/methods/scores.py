@@ -46,7 +46,7 @@ def silhouettes(
 
 
 def silhouette(rows: NDArray, labels: NDArray, weights: NDArray | None = None) -> float:
-    """Return the mean silhouette of the rows that are no noise; −1 with fewer than two clusters."""
+    """Return the mean silhouette of rows that are not noise; −1 with fewer than two clusters."""
     if len(np.unique(labels[labels >= 0])) < 2:
         return -1.0
     each, kept = silhouettes(rows, labels, weights), labels >= 0

@@ -46,7 +46,7 @@ def fit(
             count[:, None] > 1e-300, near @ sums / np.maximum(count, 1e-300)[:, None], units
         )
     rule = Rule("euclidean", units)
-    note = f"A grid of {down} × {across} units; those without rows are no clusters."
+    note = f"A grid of {down} × {across} units; those without rows are not clusters."
     return Partition(rule.assign(rows), rule=rule, notes=(note,), grid=place)
 
 

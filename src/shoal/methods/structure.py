@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.communities import find_communities
+from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
-from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
 from shoal.core.layers import Layer
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.piles import find_piles
@@ -152,7 +152,7 @@ def _tree_of_clusters(
     excess = _all_excess(plan, vectors, weights, graph)
     above = plan.root + 1 - (k - 1)  # nodes from here on join clusters
     excess[above:] = _ABOVE + np.nan_to_num(excess[above:], nan=_FAINTEST)
-    tree = hang(plan, excess)
+    tree = condense(plan, excess)
     ranked = tree.excess.astype(np.float64)
     ranked[: k - 1] -= _ABOVE
     ranked[: k - 1][ranked[: k - 1] <= _FAINTEST] = -np.inf

@@ -268,6 +268,6 @@ class Plots:
             For another kind.
         """
         if kind not in KINDS:
-            raise InputError(f"{kind} is no picture: give one of {', '.join(KINDS)}")
+            raise InputError(f"{kind} is not a picture: give one of {', '.join(KINDS)}")
         found: Axes = getattr(self, kind.replace("-", "_"))(**options)
         return found

@@ -86,7 +86,7 @@ class _Near:
     def search(
         self, rows: NDArray[np.float32], code: NDArray[np.integer] | None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Give the three nearest representatives: near a row's code, or anywhere without one."""
+        """Return the three nearest representatives: near a row's code, or anywhere without one."""
         near = min(3, len(self.vectors))
         if self.lists is None or code is None:
             return nearest_of(rows, self.vectors, near, shortlists=self.shortlists)
@@ -210,7 +210,7 @@ def _shortlists(places: _Known | _Nearest, result: Result) -> Shortlists | None:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the places depend on besides vectors, representatives and graph."""
+    """Return what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
     return {"version": 5, "previous": kept}
@@ -233,7 +233,7 @@ def _previous(context: Context) -> Result | None:
 
 
 def _kept_ids(result: Result, previous: Result, first_id: int) -> dict[str, list[int]]:
-    """Give each layer's clusters the ids of those of the earlier run that they match.
+    """Take over the ids of the earlier run's clusters that each layer's clusters match.
 
     Others get ids that neither the earlier run nor its edits ever used.
     """

@@ -75,7 +75,7 @@ class Shards:
         return -(-self.n_rows // self.size)
 
     def bounds(self, number: int) -> tuple[int, int]:
-        """Give the first row of a shard, and the row after its last."""
+        """Return the first row of a shard, and the row after its last."""
         return number * self.size, min(self.n_rows, (number + 1) * self.size)
 
     def rows(self, number: int) -> int:
@@ -95,7 +95,7 @@ class Shards:
         return {"group_shards": _GROUP_SHARDS} if many else {}
 
     def groups(self, part_bytes: int, room: int = 1 << 29) -> list[tuple[int, ...]]:
-        """Give fixed groups of shards, for stages whose parts are large whatever the rows.
+        """Return fixed groups of shards, for stages whose parts are large whatever the rows.
 
         As many groups as `room` has place for parts, 4 to 64; more only of 32 shards and as many
         as the part has MiB, so that parts are small beside what they are made of. A hundred
@@ -117,7 +117,7 @@ class LearntLike(Protocol):
         """Changes with what was said."""
 
     def constraints(self, run: RunFolder) -> Constraints | None:
-        """Give what it means for the representatives of a run."""
+        """Return what it means for the representatives of a run."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Context:
     copies: Copies = field(default_factory=Copies)
 
     def stage(self, name: str) -> StageFolder:
-        """Give the folder of a stage."""
+        """Return the folder of a stage."""
         return self.run.stage(name)
 
     @property
@@ -154,7 +154,7 @@ class Context:
         return Rows(self.source, self.shards, self.stage("index"))
 
     def light(self) -> Context:
-        """Give a context for a pass that only copies a little of each shard.
+        """Return a context for a pass that only copies a little of each shard.
 
         Where shards are few it is done here: to start workers elsewhere would take longer.
         """
@@ -258,13 +258,13 @@ def row_bytes(source: Source) -> int:
 
 
 def is_plain(source: Source) -> bool:
-    """Tell whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
+    """Return whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
     source = rows_of(source)
     return isinstance(source, ArraySource) and source.store.dtype.kind in "bui"
 
 
 def is_read(source: Source) -> bool:
-    """Tell whether the index reads rows, to know which cannot be used.
+    """Return whether the index reads rows, to know which cannot be used.
 
     What is wrong with an image file shows when it is decoded for the features, in the size that
     the encoder wants.
@@ -273,7 +273,7 @@ def is_read(source: Source) -> bool:
 
 
 def keeps_numbers(source: Source) -> bool:
-    """Tell whether rows are kept: where reading is dear (text, Parquet) and they are small."""
+    """Return whether rows are kept: where reading is dear (text, Parquet) and they are small."""
     small = source.n_rows * row_bytes(source) <= KEPT_BYTES
     return small and is_read(source) and not isinstance(rows_of(source), ArraySource)
 
@@ -296,7 +296,7 @@ def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[st
 
 
 def quarantined(run: RunFolder) -> Any:
-    """Give the table of all rows that could not be used, as a `pyarrow.Table` by row.
+    """Return the table of all rows that could not be used, as a `pyarrow.Table` by row.
 
     Most are found when the source is indexed; a file that vanished or changed in between, or
     numbers that overflow, are found later.
@@ -339,7 +339,7 @@ def write_vectors(
 def read_vectors(
     folder: StageFolder, number: int, rows: NDArray | slice | None = None, kind: str = "vectors"
 ) -> NDArray[np.float32]:
-    """Give a shard's projected rows, or those at some places in it, (n, d) float32."""
+    """Return a shard's projected rows, or those at some places in it, (n, d) float32."""
     some = slice(None) if rows is None else rows
     stored = read_npy(folder.part(kind, number), mmap=rows is not None)[some]
     if stored.dtype == np.float32:

@@ -58,31 +58,31 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
 
 
 def extension(before: Result) -> dict[str, Any]:
-    """Give what a run keeps of an earlier one, to know that its own rows come after that one's."""
+    """Return what a run keeps of an earlier one, to know that its rows come after that one's."""
     print_ = before.run.stage("assign").receipt.fingerprint
     return {"assign": print_, "rows": before.n_rows}
 
 
 def _extends(before: Result, after: Result) -> bool:
-    """Tell whether the rows of a run are those of an earlier one and then others."""
+    """Return whether the rows of a run are those of an earlier one and then others."""
     path = after.run.stage("assign").whole("extends", "json")
     return path.exists() and read_json(path) == extension(before)
 
 
 def _numbers(result: Result) -> NDArray[np.int64]:
-    """Give the number of each row in the source."""
+    """Return the number of each row in the source."""
     return np.arange(result.n_rows) if result.taken is None else result.taken
 
 
 def _found(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the place in `one` of each of `other`, −1 for none."""
+    """Return the place in `one` of each of `other`, −1 for none."""
     order = np.argsort(one, kind="stable")
     at = order[np.searchsorted(one[order], other).clip(0, len(one) - 1)]
     return np.where(one[at] == other, at, -1)
 
 
 def labels_in_common(labels: NDArray, rows: NDArray[np.int64] | None) -> NDArray:
-    """Give the earlier labels of the rows of a later run, −1 for new rows.
+    """Return the earlier labels of the rows of a later run, −1 for new rows.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ def labels_in_common(labels: NDArray, rows: NDArray[np.int64] | None) -> NDArray
 
 
 def _and_new(old: int, rows: int) -> NDArray[np.int64]:
-    """Give the numbers of the first rows, which are old, and −1 for the others."""
+    """Return the numbers of the first rows, which are old, and −1 for the others."""
     at: NDArray[np.int64] = np.arange(rows)
     at[old:] = -1
     return at
 
 
 def _begins_with(before: Result, after: Result) -> bool:
-    """Tell whether the names of a run begin with those of an earlier one, part by part."""
+    """Return whether the names of a run begin with those of an earlier one, part by part."""
     import pyarrow as pa
 
     later = (read_table(path)["name"] for path in after.run.stage("index").parts("names"))
@@ -121,7 +121,7 @@ def _begins_with(before: Result, after: Result) -> bool:
 
 
 def _names(result: Result) -> Any:
-    """Give the names of all rows as an Arrow array: some 40 bytes a row."""
+    """Return the names of all rows as an Arrow array: some 40 bytes a row."""
     import pyarrow as pa
 
     paths = result.run.stage("index").parts("names")

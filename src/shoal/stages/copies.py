@@ -47,7 +47,7 @@ class Copies:
 def aside(
     folder: StageFolder, rows: NDArray[np.int64], start: int, known: bool
 ) -> NDArray[np.bool_]:
-    """Tell which rows, places in a shard that begins at `start`, are copies."""
+    """Return which rows, places in a shard that begins at `start`, are copies."""
     if not known:
         return np.zeros(len(rows), np.bool_)
     copies = read_npy(folder.whole("copies"), mmap=True)

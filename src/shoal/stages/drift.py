@@ -59,7 +59,7 @@ class Drift:
         return found
 
     def rows(self, proposal: int) -> NDArray[np.int64]:
-        """Give the rows of a proposal, ascending."""
+        """Return the rows of a proposal, ascending."""
         size = int(self.report["shard_rows"])
         found = [np.empty(0, np.int64)]
         for path in self.run.stage(STAGE.name).parts("proposal"):
@@ -96,7 +96,7 @@ class _Counts:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the verdict depends on besides the places."""
+    """Return what the verdict depends on besides the places."""
     return {"version": 2, "seed": context.settings.seed}
 
 
@@ -152,7 +152,7 @@ def _before(before: Result, labels: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _share(count: int, n: int, expected: float) -> dict[str, Any]:
-    """Give a share of the new rows with its interval, and that of the old ones."""
+    """Return a share of the new rows with its interval, and that of the old ones."""
     low, high = share_interval(count, n)
     share = count / max(n, 1)
     return {
@@ -177,7 +177,7 @@ def _verdict(new: _Counts, fitted: Fitted, gauge: Gauge) -> dict[str, Any]:
 
 
 def _has_cause(new: _Counts) -> bool:
-    """Tell whether there may be new clusters: unlike rows, or a cluster with many unusual ones."""
+    """Return whether there may be new clusters: unlike rows, or many unusual ones in a cluster."""
     chances = (
         chance_of_more(int(unusual), int(rows), 1 - USUAL)
         for unusual, rows in zip(new.unusual, new.clusters, strict=True)
@@ -229,7 +229,7 @@ def _advice(report: dict[str, Any], n_rows: int) -> str | None:
 
 
 def _reasons(report: dict[str, Any], n_rows: int) -> Iterator[str]:
-    """Give the reasons for a new fit, the most telling first."""
+    """Return the reasons for a new fit, the most telling first."""
     misfits, stretched = report["misfits"], report["stretched"]
     if not report["fits"] and misfits["low"] > _ADVISED:
         yield f"{misfits['share']:.1%} of the new rows fit no cluster of the tree"

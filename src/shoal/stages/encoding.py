@@ -18,7 +18,7 @@ _BLOCK = 1024  # rows at a time, which stay in a core's cache
 def encode_good(
     encoder: Encoder, data: NDArray, bad: dict[int, str]
 ) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Give the features of rows, zero where they cannot be used, and where they can."""
+    """Return the features of rows, zero where they cannot be used, and where they can."""
     with np.errstate(over="ignore", invalid="ignore"):
         features = encoder.encode(data)
     good = np.isfinite(features).all(axis=1)
@@ -72,7 +72,7 @@ def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str])
 def residual(
     projection: Projection, features: NDArray, vectors: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Give the length of what the projection leaves out of each row, in features, (n,) float32.
+    """Return the length of what the projection leaves out of each row, in features, (n,) float32.
 
     Rows unlike all that were fitted may be projected into the midst of them: this tells.
     """

@@ -142,12 +142,12 @@ class _MomentsOfSome:
 
 
 def looks_at_some(source: Source, encoder: Encoder) -> bool:
-    """Tell whether the projection is fitted to a sample: of very many rows that are not kept."""
+    """Return whether the projection is fitted to a sample: of very many rows that are not kept."""
     return source.n_rows >= 2 * LOOKED_AT and not is_kept(source, encoder)
 
 
 def is_kept(source: Source, encoder: Encoder) -> bool:
-    """Tell whether features are kept: where making them again is dearer, and they take little room.
+    """Return whether features are kept: where they are dear to make and take little room.
 
     The kernels of pixels and gradients are as fast as reading what they give, unless the images
     must be decoded again.
@@ -182,7 +182,7 @@ def _unpacked(array: NDArray, d: int) -> Moments:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the features depend on."""
+    """Return what the features depend on."""
     encoder = context.encoder
     return {
         "version": 2,

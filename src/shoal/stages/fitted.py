@@ -197,7 +197,7 @@ class Fitted:
     def unfitted(
         self, place: NDArray[np.int32], distance: NDArray[np.float32], margin: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Give the distances that fitted rows would have if they were new, (n,).
+        """Return the distances that fitted rows would have if they were new, (n,).
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class Fitted:
         return unfitted_distance(distance, margin, weights[place], self.apart[place])
 
     def limits(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Give the distance from which a row is unlike each cluster, (clusters,).
+        """Return the distance from which a row is unlike each cluster, (clusters,).
 
         Parameters
         ----------
@@ -221,12 +221,12 @@ class Fitted:
         return cluster_limits(labels[place], distance, int(labels.max()) + 1)
 
     def usual(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Give the distance within which 95 % of the rows of each cluster are; see `limits`."""
+        """Return the distance within which 95 % of the rows of each cluster are; see `limits`."""
         place, distance = self.own
         return cluster_limits(labels[place], distance, int(labels.max()) + 1, USUAL, 1.0)
 
     def as_fitted(self, source: Source) -> Source:
-        """Give new rows in the shape and by the rule by which those of the fit were read.
+        """Read new rows in the shape and by the rule of those of the fit.
 
         Raises
         ------
@@ -282,7 +282,7 @@ def cluster_limits(
 
 
 def quantile(values: NDArray, share: float) -> float:
-    """Give what one more value stays within with the chance `share` at least, or the greatest.
+    """Return what one more value stays within with the chance `share` at least, or the greatest.
 
     One more of n + 1 values that come in any order is among the first k with the chance
     k / (n + 1), whatever their distribution.
@@ -300,7 +300,7 @@ def unfitted_distance(
     weight: NDArray[np.int64],
     apart: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Give the distance of a row to its representative as if it had not helped to make it.
+    """Return the distance of a row to its representative as if it had not helped to make it.
 
     A mean of w rows moves away from a row that is taken out of it: to w / (w - 1) of the
     distance. The row may then be nearer to the second representative.

@@ -39,15 +39,15 @@ class Grown:
         return int(self.before.summary.get("grown", {}).get("fitted", self.before.n_rows))
 
     def stage(self, name: str) -> StageFolder:
-        """Give the folder of a stage of the earlier run."""
+        """Return the folder of a stage of the earlier run."""
         return self.before.run.stage(name)
 
     def keeps(self, number: int) -> bool:
-        """Tell whether a shard is taken over: all of its rows are the earlier run's."""
+        """Return whether a shard is taken over: all of its rows are the earlier run's."""
         return number < self.kept // self.size and number not in self.changed
 
     def redone(self, shards: int) -> list[int]:
-        """Give the shards, of so many, that have rows of which something must be done."""
+        """Return the shards, of so many, that have rows of which something must be done."""
         return [number for number in range(shards) if not self.keeps(number)]
 
     def old(self, number: int) -> int:

@@ -84,7 +84,7 @@ class Growth:
 
 
 def find_growth(source: Source, settings: FitSettings) -> Growth | str:
-    """Tell whether rows were added to those of the run `previous`, or why all is fitted anew.
+    """Return whether rows were added to those of the run `previous`, or why all is fitted anew.
 
     Rows with names may be added anywhere; those without must come after the others.
 
@@ -161,7 +161,7 @@ def _checked(growth: Growth) -> Growth:
 
 
 def _changed(growth: Growth) -> NDArray[np.int64] | None:
-    """Give the rows of the earlier run whose files changed; None where that is not known."""
+    """Return the rows of the earlier run whose files changed; None where that is not known."""
     grown, index = growth.grown, growth.grown.stage("index")
     found = changed_files(index, rows_of(growth.opened), grown.kept, grown.size)
     if found is not None or index.parts("stamps"):
@@ -171,7 +171,7 @@ def _changed(growth: Growth) -> NDArray[np.int64] | None:
 
 
 def _changed_files(growth: Growth, before: list[list[Any]]) -> NDArray[np.int64] | None:
-    """Give the rows of files of as many rows as before, but of another size or time.
+    """Return the rows of files of as many rows as before, but of another size or time.
 
     None when there are others: then the rows may have moved.
     """
@@ -208,17 +208,17 @@ def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> No
 
 
 def _plain(value: Any) -> Any:
-    """Give a setting as it is stored."""
+    """Return a setting as it is stored."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _is_known(found: dict[str, Any] | None, facts: dict[str, Any]) -> bool:
-    """Tell whether the facts of some rows are among those of a source."""
+    """Return whether the facts of some rows are among those of a source."""
     return bool(found) and all(facts.get(name) == value for name, value in (found or {}).items())
 
 
 def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
-    """Give the order in which the rows of the earlier run come first; None when they do already.
+    """Return the order in which the rows of the earlier run come first; None when they do already.
 
     A sentence where some of them are gone.
     """
@@ -253,7 +253,7 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
 
 
 def _begins_with(source: Source, paths: list[Path]) -> bool:
-    """Tell whether the first rows of a source have the names that are stored, shard by shard."""
+    """Return whether the first rows of a source have the names that are stored, shard by shard."""
     start = 0
     for path in paths:
         names = read_table(path)["name"].to_pylist()
@@ -294,7 +294,7 @@ def _some(shards: Shards, number: int) -> NDArray[np.int64]:
 def _stored(
     before: Result, rows: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Give the vectors that rows had, and whether they were used."""
+    """Return the vectors that rows had, and whether they were used."""
     project, vectors, good = before.run.stage("project"), [], []
     for number in np.unique(rows // size).tolist():
         at = rows[rows // size == number] - number * size

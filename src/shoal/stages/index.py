@@ -71,7 +71,7 @@ class _IndexShard:
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
 
     def _names(self, start: int, stop: int) -> list[str] | None:
-        """Give the names of rows; of rows that were taken at least their numbers in the source."""
+        """Return the names of rows; of rows that were taken at least their numbers."""
         names, taken = self.source.names(start, stop), taken_of(self.source)
         if names is None and taken is not None:
             return list(map(str, taken.rows[start:stop].tolist()))
@@ -85,7 +85,7 @@ def _gaps(batch: Batch) -> NDArray[np.int64]:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the index depends on."""
+    """Return what the index depends on."""
     return {"version": 2, "source": context.facts, "shard_rows": context.shards.size}
 
 
@@ -169,20 +169,20 @@ def _notes_links(grown: Grown | None) -> bool | None:
 
 
 def sample_of(source: Source) -> int | None:
-    """Count the rows that a source was drawn from at random; None when it is no sample."""
+    """Count the rows that a source was drawn from at random; None when it is not a sample."""
     taken = taken_of(source)
     return taken.of if taken is not None and taken.sample else None
 
 
 def _pages(source: Source) -> str | None:
-    """Tell how the pages of TIFF files were taken, for new ones."""
+    """Return how the pages of TIFF files were taken, for new ones."""
     store = source.store if isinstance(source, EncodedSource) else None
     store = store.inner if isinstance(store, TakenImages) else store
     return store.pages_are if isinstance(store, PagedStore) else None
 
 
 def _rule(source: Source) -> dict[str, Any] | None:
-    """Give the range of stored values that was taken for black to white, for new images."""
+    """Return the range of stored values that was taken for black to white, for new images."""
     if isinstance(source, ArraySource) and source.rule:
         return source.rule.facts
     return None

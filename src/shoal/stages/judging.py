@@ -89,7 +89,7 @@ class Added:
     beyond: NDArray[np.bool_]
 
     def place_of(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Give the representatives of some of the rows."""
+        """Return the representatives of some of the rows."""
         return self.place[np.searchsorted(self.rows, rows)]
 
 
@@ -115,7 +115,7 @@ def judged(context: Context, gauge: Gauge, number: int) -> Added:
 
 
 def kept_rows(grown: Grown, project: StageFolder, number: int, rows: int) -> NDArray[np.bool_]:
-    """Tell which rows of a shard are the earlier run's, as they were, (rows,).
+    """Return which rows of a shard are the earlier run's, as they were, (rows,).
 
     Where files changed, a row is as it was when its vector is, up to rounding.
 
@@ -141,7 +141,7 @@ def kept_rows(grown: Grown, project: StageFolder, number: int, rows: int) -> NDA
 
 
 def home_of(context: Context, gauge: Gauge, shard: int, rows: NDArray) -> NDArray[np.float32]:
-    """Give new rows of a shard as `Gauge.at_home` does, from what is stored of them."""
+    """Return new rows of a shard as `Gauge.at_home` does, from what is stored of them."""
     project, at = context.stage("project"), rows - shard * context.shards.size
     left = read_npy(project.part("left", shard))[at]
     return gauge.with_left(read_vectors(project, shard, at), left)

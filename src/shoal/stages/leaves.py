@@ -1,8 +1,8 @@
 """Leaves: all rows in the leaf order of the tree, so that any cluster is a few ranges of them.
 
-Made when a run is first explored. A row's place in this order is called its **seat**: first come
-the rows of the first leaf (the representative that decides them), those nearest to it first and
-its outliers last; then those of the second leaf, and so on.
+Made when a run is first explored. A row's place in this order is called its **position**: first
+come the rows of the first leaf (the representative that decides them), those nearest to it first
+and its outliers last; then those of the second leaf, and so on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _AT_ONCE = 1 << 22
 
 
 def leaves_fingerprint(run: RunFolder) -> str:
-    """Give the fingerprint of the leaves that a finished run has."""
+    """Return the fingerprint of the leaves that a finished run has."""
     return fingerprint(
         {"stage": NAME, "version": _VERSION}, run.stage("assign").receipt.fingerprint
     )
@@ -55,13 +55,13 @@ def make_leaves(run: RunFolder, folder: StageFolder, progress: Progress) -> dict
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows, keys = _by_leaf(run, leaf_of, start, progress)
     outlying = _sorted_within(rows, keys, start)
-    seats = np.full(n_rows, -1, _row_type(n_rows))
-    seats[rows] = np.arange(len(rows), dtype=seats.dtype)
-    second, margin = _seconds(run, leaf_of, seats, len(rows))
+    positions = np.full(n_rows, -1, _row_type(n_rows))
+    positions[rows] = np.arange(len(rows), dtype=positions.dtype)
+    second, margin = _seconds(run, leaf_of, positions, len(rows))
     twins = _twins(keys, second, margin, start)
     arrays = {
         "rows": rows,
-        "seats": seats,
+        "seats": positions,
         "outlying": outlying,
         "second": second,
         "margin": margin,
@@ -74,7 +74,7 @@ def make_leaves(run: RunFolder, folder: StageFolder, progress: Progress) -> dict
 
 
 def _row_type(n_rows: int) -> type[np.integer]:
-    """Give the type that holds row numbers."""
+    """Return the type that holds row numbers."""
     return np.int32 if n_rows < 1 << 31 else np.int64
 
 
@@ -99,12 +99,12 @@ def _by_leaf(
         by_leaf = np.argsort(leaf, kind="stable")
         by_leaf = by_leaf[np.searchsorted(leaf[by_leaf], 0) :]
         found, at, count = np.unique(leaf[by_leaf], return_index=True, return_counts=True)
-        seat = np.repeat(free[found] - at, count) + np.arange(len(by_leaf))
+        position = np.repeat(free[found] - at, count) + np.arange(len(by_leaf))
         free[found] += count
-        rows[seat] = first + by_leaf
+        rows[position] = first + by_leaf
         # The bits of floats that are not negative rise with them.
         key = table["distance"][by_leaf].astype(np.float32).view(np.uint32)
-        keys[seat] = key | np.where(table["outlier"][by_leaf], _OUTLIER, np.uint32(0))
+        keys[position] = key | np.where(table["outlier"][by_leaf], _OUTLIER, np.uint32(0))
         progress.advance(len(leaf) - len(leaf) // 2)
     return rows, keys
 
@@ -128,15 +128,15 @@ def _sorted_within(
 
 
 def _seconds(
-    run: RunFolder, leaf_of: NDArray[np.int32], seats: NDArray, n_seats: int
+    run: RunFolder, leaf_of: NDArray[np.int32], positions: NDArray, n_positions: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Give the leaf of the second nearest representative, and the margin, of each seat."""
-    second, margin = np.empty(n_seats, np.int32), np.empty(n_seats, np.uint8)
+    """Return the leaf of the second nearest representative, and the margin, of each position."""
+    second, margin = np.empty(n_positions, np.int32), np.empty(n_positions, np.uint8)
     for first, table in _parts(run, ["second", "margin"]):
-        seat = seats[first : first + len(table["margin"])]
-        good = seat >= 0
-        second[seat[good]] = leaf_of[table["second"][good]]
-        margin[seat[good]] = table["margin"][good]
+        position = positions[first : first + len(table["margin"])]
+        good = position >= 0
+        second[position[good]] = leaf_of[table["second"][good]]
+        margin[position[good]] = table["margin"][good]
     return second, margin
 
 
@@ -146,7 +146,7 @@ def _twins(
     margin: NDArray[np.uint8],
     start: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Give the seats next to one of the same leaf at the same distance from the same two."""
+    """Return the positions next to one of the same leaf at the same distance from the same two."""
     same = (keys[1:] == keys[:-1]) & (second[1:] == second[:-1]) & (margin[1:] == margin[:-1])
     inner = start[1:-1]
     same[inner[(inner > 0) & (inner < len(keys))] - 1] = False

@@ -38,7 +38,7 @@ _AT_ONCE = 1 << 22
 
 
 def map_fingerprint(leaves: str, seed: int) -> str:
-    """Give the fingerprint of the map that belongs to some leaves."""
+    """Return the fingerprint of the map that belongs to some leaves."""
     return fingerprint({"stage": NAME, "version": _VERSION, "seed": seed}, leaves)
 
 
@@ -83,7 +83,7 @@ def make_map(
     write_npy(folder.whole("spots"), spots)
     for path in folder.parts("placed"):  # they are all in the whole
         delete(path)
-    by_code = np.argsort(spots, kind="stable").astype(_seat_type(len(spots)))
+    by_code = np.argsort(spots, kind="stable").astype(_position_type(len(spots)))
     codes = spots[by_code]
     write_npy(folder.whole("seats"), by_code)
     write_npy(folder.whole("codes"), codes)
@@ -113,8 +113,8 @@ class _Told:
             self._said = now
 
 
-def _seat_type(n: int) -> type[np.integer]:
-    """Give the type that holds seats."""
+def _position_type(n: int) -> type[np.integer]:
+    """Return the type that holds positions."""
     return np.int32 if n < 1 << 31 else np.int64
 
 
@@ -144,7 +144,7 @@ class _Ground:
         return found
 
     def place(self, low: int, high: int) -> NDArray[np.uint32]:
-        """Give the code of the place of each seat of some leaves."""
+        """Return the code of the place of each position of some leaves."""
         a, b = int(self.start[low]), int(self.start[high])
         near, sure = (
             np.array(read_npy(self.leaves.whole(name), mmap=True)[a:b])
@@ -183,7 +183,7 @@ def _spots(
     workers: int,
     engine: Engine | None,
 ) -> NDArray[np.uint32]:
-    """Give the code of each seat's place."""
+    """Return the code of each position's place."""
     ground = _Ground.of(leaves, xy, workers)
     if engine is None:
         placed = (ground.place(*one) for one in ground.ranges)
@@ -224,9 +224,9 @@ def _coarse(
 
 
 @njit(cache=True, nogil=True)
-def _leaf_of(seats, start):  # type: ignore[no-untyped-def]
-    """Give the leaf of each seat."""
-    out = np.empty(len(seats), np.int32)
-    for i in range(len(seats)):
-        out[i] = np.searchsorted(start, seats[i], side="right") - 1
+def _leaf_of(positions, start):  # type: ignore[no-untyped-def]
+    """Return the leaf of each position."""
+    out = np.empty(len(positions), np.int32)
+    for i in range(len(positions)):
+        out[i] = np.searchsorted(start, positions[i], side="right") - 1
     return out

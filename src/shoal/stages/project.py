@@ -58,7 +58,7 @@ class _ProjectShard:
         write_vectors(self.folder, item, vectors, self.rows.shards.n_rows > EVERY_ROW)
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
-        """Give the features of a shard; rows that are not good are of no account."""
+        """Return the features of a shard; rows that are not good are of no account."""
         if self.features.has("features", number):
             return read_npy(self.features.part("features", number))
         parts, at = [], 0
@@ -120,7 +120,7 @@ class _ProjectAdded:
         write_vectors(self.folder, item, vectors, packed, before if old else None)
 
     def _known(self, number: int) -> dict[int, str]:
-        """Give what was wrong with rows of a shard that were added before."""
+        """Return what was wrong with rows of a shard that were added before."""
         before = self.grown.stage("project")
         if not before.has("quarantine", number, "parquet"):
             return {}
@@ -130,7 +130,7 @@ class _ProjectAdded:
         return dict(zip(at, table["reason"].to_pylist(), strict=True))
 
     def _block(self, batch: Batch) -> tuple[NDArray, NDArray, NDArray, dict[int, str]]:
-        """Give a block's vectors, which rows are good, what the projection leaves out, reasons."""
+        """Return a block's vectors, which rows are good, the residuals, and reasons."""
         features, good = encode_good(self.encoder, batch.data, batch.bad)
         vectors = self.projection.apply(features)
         vectors[~good] = 0
@@ -141,7 +141,7 @@ class _ProjectAdded:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the vectors depend on besides features and projection."""
+    """Return what the vectors depend on besides features and projection."""
     return {"version": 3}
 
 

@@ -67,7 +67,7 @@ class Found:
     examples: list[int]
 
     def as_dict(self, number: int) -> dict[str, Any]:
-        """Give plain values."""
+        """Return plain values."""
         return {
             "proposal": number,
             "rows": self.rows,
@@ -228,7 +228,7 @@ def _look(context: Context, gauge: Gauge, new: _Sample) -> _Looked:
 
 
 def _weights(gauge: Gauge, new: _Sample, place: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give the rows that each row looked at stands for; `place` is −1 for new ones."""
+    """Return the rows that each row looked at stands for; `place` is −1 for new ones."""
     drawn = np.bincount(new.stretched, minlength=2)
     each = np.array(new.of) / np.maximum(drawn, 1)
     old = gauge.fitted.result.representatives.weights[place[place >= 0]]
@@ -267,7 +267,7 @@ def _features(
 
 
 def _groups(looked: _Looked) -> list[NDArray[np.int64]]:
-    """Give the clusters of any tree that look new, large ones first, none of them overlapping."""
+    """Return the clusters of any tree that look new, large ones first, none of them overlapping."""
     found = [group for tree in looked.trees for group in _groups_of(looked, tree)]
     free, kept = np.ones(len(looked.rows), bool), []
     for group in sorted(found, key=lambda group: -len(group)):
@@ -399,7 +399,7 @@ def _tested(
 
 
 def _passes(found: Found) -> bool:
-    """Tell whether a group is new: old rows have next to no part in it, and not by chance.
+    """Return whether a group is new: old rows have next to no part in it, and not by chance.
 
     Of all rows at unusual distances, the old ones looked at are as likely to be in it as the new
     ones, where nothing is new: Fisher's exact test, corrected for the number of groups.
@@ -410,7 +410,7 @@ def _passes(found: Found) -> bool:
 
 
 def _examples(looked: _Looked, group: NDArray[np.int64]) -> list[int]:
-    """Give the new rows of a group that lie nearest to its middle."""
+    """Return the new rows of a group that lie nearest to its middle."""
     group = group[~looked.is_old[group]]
     vectors = looked.vectors[group].astype(np.float64)
     away = ((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1)

@@ -224,7 +224,7 @@ class Result:
         return self.column("outlier")
 
     def chosen_k(self, layer: int | None, k: int | None) -> int:
-        """Give the number of clusters that is meant; the primary layer's by default.
+        """Return the number of clusters that is meant; the primary layer's by default.
 
         Raises
         ------

@@ -38,7 +38,7 @@ class _Fetched:
         Thread(target=_read_into, args=(future, source, start, stop), daemon=True).start()
 
     def take(self, source: Source, start: int, stop: int) -> Batch:
-        """Give a range of rows: waited for where it is begun, else read here."""
+        """Return a range of rows: waited for where it is begun, else read here."""
         with self._lock:
             future = self._batches.pop(start, None)
         return source.read(start, stop) if future is None else future.result()
@@ -66,7 +66,7 @@ class Rows:
     fetched: _Fetched = field(default_factory=_Fetched, compare=False, repr=False)
 
     def read(self, number: int) -> Iterator[Batch]:
-        """Give a shard's rows and what is wrong with them, block by block."""
+        """Return a shard's rows and what is wrong with them, block by block."""
         if self.base is not None:
             bad = read_json(self.base.part("base", number, "json"))
             given = {int(at): reason for at, reason in bad.items()}
@@ -85,14 +85,14 @@ class Rows:
             self.fetched.begin(self.source, *next(self._blocks(number)))
 
     def _blocks(self, number: int) -> Iterator[tuple[int, int]]:
-        """Give the ranges of rows that a shard is read in."""
+        """Return the ranges of rows that a shard is read in."""
         start, stop = self.shards.bounds(number)
         length = self.shards.block(self.source)
         for a in range(start, stop, length):
             yield a, min(stop, a + length)
 
     def _known(self, number: int) -> dict[int, str]:
-        """Give what the index found wrong with rows of a shard, by their position in it."""
+        """Return what the index found wrong with rows of a shard, by their position in it."""
         start, _ = self.shards.bounds(number)
         table = read_table(self.index.part("quarantine", number, "parquet"))
         at = (row - start for row in table["row"].to_pylist())
@@ -100,7 +100,7 @@ class Rows:
 
 
 def is_waited_for(source: Source) -> bool:
-    """Tell whether reading waits: for a network, or for a disk past the system's cache."""
+    """Return whether reading waits: for a network, or for a disk past the system's cache."""
     source = rows_of(source)
     if isinstance(source, EncodedSource):
         return source.store.is_far

@@ -37,7 +37,7 @@ def changed_files(
 ) -> NDArray[np.int64] | None:
     """Return those of the first rows whose files have another size or time, or are led elsewhere.
 
-    None where rows are no files of a folder, or the run does not know.
+    None where rows are not files of a folder, or the run does not know.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ def representatives_for(n_rows: int, asked: int | None) -> int:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the representatives depend on besides the vectors."""
+    """Return what the representatives depend on besides the vectors."""
     settings = context.settings
     return {
         "version": 4,

@@ -21,7 +21,7 @@ from shoal.storage import read_json, read_npy, write_json, write_npy
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Give what the tree depends on besides the representatives."""
+    """Return what the tree depends on besides the representatives."""
     settings = context.settings
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
     # Left out where it is not given, so that trees of earlier versions stay as they are.

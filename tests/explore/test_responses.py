@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from shoal.explore.answers import JsonAnswer, refusal
+from shoal.explore.responses import JsonAnswer, refusal
 
 
 def body(answer):

@@ -21,7 +21,7 @@ _FEWEST, _ENOUGH = 5.0, 50.0
 
 
 def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
-    """Give the least weight of a cluster: 0.05 % of the rows, at least 5, at most 50 leaves."""
+    """Return the least weight of a cluster: 0.05 % of the rows, at least 5, at most 50 leaves."""
     if min_size is not None:
         return float(min_size)
     total = float(np.sum(weights))
@@ -30,7 +30,7 @@ def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
 
 
 def fewest_leaves(n_leaves: int, min_size: int | None = None) -> float:
-    """Give how many leaves make a cluster whatever they weigh: 0.05 % of them, 5 to 50.
+    """Return how many leaves make a cluster whatever they weigh: 0.05 % of them, 5 to 50.
 
     Where leaves stand for many rows, a small group far from all others has leaves of its own
     that stand for few. Who asks for a size in rows gets that alone.
@@ -48,7 +48,7 @@ def all_excess(
     least: float,
     fewest: float = np.inf,
 ) -> NDArray[np.float64]:
-    """Give the excess of every node both of whose children are large enough; NaN for the others.
+    """Return the excess of every node both of whose children are large enough; NaN for the others.
 
     A child is when it weighs `least`, or has `fewest` leaves.
     The smaller a side, the more places there were to find one that chance made sparse: an
@@ -78,8 +78,8 @@ def all_excess(
     return excess
 
 
-def hang(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = None) -> Tree:
-    """Hang pieces that are no clusters under their sibling, and rank the splits.
+def condense(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = None) -> Tree:
+    """Hang pieces that are not clusters under their sibling, and rank the splits.
 
     From the root down, a real split makes two clusters. At any other node the side to follow
     takes the other side with it, which stays with the larger part of what comes below. So
@@ -125,7 +125,7 @@ def hang(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = N
 
 
 def _best_below(plan: Dendrogram, real: NDArray, follow: NDArray) -> NDArray[np.float64]:
-    """Give the largest excess of the real splits at or below each node; −inf for none."""
+    """Return the largest excess of the real splits at or below each node; −inf for none."""
     best = np.full(plan.root + 1, -np.inf)
     for v in range(plan.n_leaves, plan.root + 1):
         if not np.isnan(real[v]):
@@ -180,7 +180,7 @@ def _lay_out(
 
 
 def _first_leaf(plan: Dendrogram, node: int) -> int:
-    """Give the first community under a node."""
+    """Return the first community under a node."""
     while plan.children[node, 0] >= 0:
         node = int(plan.children[node, 0])
     return node

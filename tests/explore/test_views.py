@@ -274,8 +274,8 @@ def test_a_set_has_its_bounds_on_the_map(digits, ask):
     assert good(client.get("/api/map/bounds")) == {"low": [0, 0], "high": [1, 1]}
     chosen = good(client.post("/api/sets", json={"clusters": [0]}))["set"]
     found = good(client.get(f"/api/map/bounds?set={chosen}"))
-    seats = digits.cut(None).seats_of(0).all()
-    places = np.stack(to_places(digits.atlas.spots[seats]), 1) / SIDE
+    positions = digits.cut(None).positions_of(0).all()
+    places = np.stack(to_places(digits.atlas.spots[positions]), 1) / SIDE
     inside = ((places >= found["low"]) & (places <= found["high"])).all(axis=1)
     assert 0.9 < inside.mean() <= 1
     none = good(client.post("/api/sets", json={"clusters": [999]}))["set"]

@@ -2,22 +2,24 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.explore.seats import Seats
+from shoal.explore.positions import Positions
 
 some = st.lists(st.integers(0, 40), max_size=30)
 
 
-def as_set(seats):
-    return set(seats.all().tolist())
+def as_set(positions):
+    return set(positions.all().tolist())
 
 
-def is_tidy(seats):
-    return (seats.low < seats.high).all() and (seats.low[1:] > seats.high[:-1]).all()
+def is_tidy(positions):
+    return (positions.low < positions.high).all() and (
+        positions.low[1:] > positions.high[:-1]
+    ).all()
 
 
 @given(some, some)
 def test_sets_are_as_python_has_them(one, other):
-    a, b = Seats.of(np.array(one, int)), Seats.of(np.array(other, int))
+    a, b = Positions.of(np.array(one, int)), Positions.of(np.array(other, int))
     assert as_set(a) == set(one)
     assert len(a) == len(set(one))
     for found, wanted in (
@@ -31,15 +33,15 @@ def test_sets_are_as_python_has_them(one, other):
 
 @given(some)
 def test_positions_lead_to_seats(one):
-    seats = Seats.of(np.array(one, int))
-    assert seats.take(np.arange(len(seats))).tolist() == sorted(set(one))
+    positions = Positions.of(np.array(one, int))
+    assert positions.take(np.arange(len(positions))).tolist() == sorted(set(one))
     tried = np.arange(45)
-    assert seats.holds(tried).tolist() == [at in set(one) for at in tried.tolist()]
+    assert positions.holds(tried).tolist() == [at in set(one) for at in tried.tolist()]
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=12))
 def test_ranges_may_overlap_touch_or_be_empty(pairs):
     low, high = np.array(pairs, int).reshape(-1, 2).T
-    found = Seats.ranges(low, high)
-    assert as_set(found) == {seat for a, b in pairs for seat in range(a, b)}
+    found = Positions.ranges(low, high)
+    assert as_set(found) == {position for a, b in pairs for position in range(a, b)}
     assert is_tidy(found)

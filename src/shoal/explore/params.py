@@ -19,8 +19,8 @@ from starlette.responses import Response
 from shoal.core.text import encodable
 from shoal.edits import ConflictError, LockedError, NameTakenError
 from shoal.errors import InputError, ShoalError, StorageFullError
-from shoal.explore.answers import JsonAnswer, refusal
 from shoal.explore.explorer import Explorer
+from shoal.explore.responses import JsonAnswer, refusal
 
 MOST_BYTES = 32 << 20
 """Of a request's body."""
@@ -35,7 +35,7 @@ class GoneError(LookupError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class Params:
     """The query and the body of a request.
 
     Attributes
@@ -50,14 +50,14 @@ class Asked:
     body: bytes = b""
 
     def text(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        """Give one word out of some."""
+        """Return one word out of some."""
         value = self.query.get(name, default)
         if value not in choices:
             raise InputError(f"{name} {value[:40]!r}: give one of {', '.join(choices)}")
         return value
 
     def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
-        """Give a whole number of a range."""
+        """Return a whole number of a range."""
         value = self.query.get(name)
         if value is None and default is not None:
             return default
@@ -66,7 +66,7 @@ class Asked:
         return _ranged(name, int(value), low, high)
 
     def real(self, name: str, low: float, high: float) -> float:
-        """Give a number of a range."""
+        """Return a number of a range."""
         value = self.query.get(name, "")
         if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?", value, re.ASCII):
             raise InputError(f"{name} {value[:40]!r}: give a number")
@@ -75,13 +75,13 @@ class Asked:
         return float(value)
 
     def k(self, explorer: Explorer) -> int | None:
-        """Give the cut: a number of clusters, or None for the clusters as edited."""
+        """Return the cut: a number of clusters, or None for the clusters as edited."""
         if self.query.get("k", "") == "":
             return None
         return self.whole("k", 1, explorer.atlas.result.tree.n_leaves)
 
     def rows(self, explorer: Explorer, most: int) -> list[int]:
-        """Give a list of rows: ``rows=3,17,4``."""
+        """Return a list of rows: ``rows=3,17,4``."""
         value = self.query.get("rows", "")
         if not re.fullmatch(r"[0-9]{1,15}(,[0-9]{1,15})*", value, re.ASCII):
             raise InputError("rows: give numbers of rows such as 3,17,4")
@@ -93,7 +93,7 @@ class Asked:
         return found
 
     def numbers(self, name: str, most: int) -> list[int]:
-        """Give a list of whole numbers: ``3,17,4``."""
+        """Return a list of whole numbers: ``3,17,4``."""
         value = self.query.get(name, "")
         if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", value, re.ASCII):
             raise InputError(f"{name}: give whole numbers such as 3,17,4")
@@ -103,7 +103,7 @@ class Asked:
         return found
 
     def set(self, explorer: Explorer) -> str | None:
-        """Give the name of a set of rows; None for all rows."""
+        """Return the name of a set of rows; None for all rows."""
         value = self.query.get("set", "")
         if value == "":
             return None
@@ -116,9 +116,9 @@ class Asked:
         try:
             found = _plain(json.loads(self.body.decode() or "{}", parse_constant=_no_constant))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"the body is no JSON: {str(error)[:80]}") from None
+            raise InputError(f"the body is not JSON: {str(error)[:80]}") from None
         if not isinstance(found, dict):
-            raise InputError("the body is no JSON object")
+            raise InputError("the body is not JSON: an object is expected")
         return found
 
 
@@ -130,7 +130,7 @@ def _ranged(name: str, value: int, low: int, high: int) -> int:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """Check a value of a body, with all that is in it; replace what is no text."""
+    """Check a value of a body, with all that is in it; replace what is not text."""
     kind = type(value)
     if kind is str:
         return encodable(value)
@@ -152,10 +152,10 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 def _no_constant(word: str) -> None:
     """Refuse NaN and infinities."""
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
-Answer = Callable[[Explorer, Asked], Response | dict[str, Any]]
+Answer = Callable[[Explorer, Params], Response | dict[str, Any]]
 
 
 def endpoint(explorer: Explorer, answer: Answer) -> Callable[[Request], Any]:
@@ -171,7 +171,7 @@ def endpoint(explorer: Explorer, answer: Answer) -> Callable[[Request], Any]:
             if found is None:
                 return refusal(413, "input", f"more than {MOST_BYTES >> 20} MiB: send less")
             body = found
-        return await run_in_threadpool(_told, explorer, answer, Asked(request.query_params, body))
+        return await run_in_threadpool(_told, explorer, answer, Params(request.query_params, body))
 
     return answered
 
@@ -187,11 +187,11 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(pieces)
 
 
-def _told(explorer: Explorer, answer: Answer, asked: Asked) -> Response:
+def _told(explorer: Explorer, answer: Answer, params: Params) -> Response:
     """Answer, or say what is wrong."""
     explorer.asked_at = time.monotonic()
     try:
-        found = answer(explorer, asked)
+        found = answer(explorer, params)
     except GoneError:
         return refusal(410, "gone", "this set of rows is no longer known: send it again")
     except NameTakenError as error:

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from shoal.core.communities import find_communities
+from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.excess import split_excess
 from shoal.core.graph import Graph, build_graph
-from shoal.core.hang import all_excess, fewest_leaves, hang, smallest_cluster
 from shoal.core.nearest import nearest_neighbours
 
 seeds = st.integers(0, 9999)
@@ -126,7 +126,7 @@ def test_a_real_split_at_the_root_hand_computed():
     plan = chain()
     real = np.full(7, np.nan)
     real[6] = 3.0
-    tree = hang(plan, real)
+    tree = condense(plan, real)
     assert tree.order.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
     assert tree.splits[:3].tolist() == [6, 4, 2]
     assert tree.excess[0] == 3
@@ -137,27 +137,27 @@ def test_pieces_left_aside_stay_with_the_larger_part():
     plan = chain()
     real = np.full(7, np.nan)
     real[4] = 3.0  # 0 from 1, below two splits that are none
-    assert as_sets(hang(plan, real).labels(2)) == [{0, 1, 4, 5, 6, 7}, {2, 3}]
+    assert as_sets(condense(plan, real).labels(2)) == [{0, 1, 4, 5, 6, 7}, {2, 3}]
 
 
 def test_a_branch_ends_where_there_is_no_side_to_follow():
     plan = chain()
     real, follow = np.full(7, np.nan), np.array([-1, -1, -1, -1, 0, -1, 5])
     real[4] = 3.0
-    assert (hang(plan, real, follow).excess == -np.inf).all()
+    assert (condense(plan, real, follow).excess == -np.inf).all()
 
 
 def test_a_split_counts_no_more_than_the_one_it_depends_on():
     real = np.full(7, np.nan)
     real[[6, 5, 4]] = 2.0, 5.0, 3.0
-    assert hang(chain(), real).excess[:4].tolist() == [2, 2, 2, -np.inf]
+    assert condense(chain(), real).excess[:4].tolist() == [2, 2, 2, -np.inf]
 
 
 def test_a_small_side_comes_off_after_the_stronger_split_below_it():
     plan = chain((60, 50, 1, 1))
     real = np.full(7, np.nan)
     real[[6, 5, 4]] = 1.5, 2.0, 4.0
-    tree = hang(plan, real)
+    tree = condense(plan, real)
     assert tree.excess[:4].tolist() == [4, 2, 1.5, -np.inf]
     assert as_sets(tree.labels(2)) == [{0, 1, 4, 5, 6, 7}, {2, 3}]
     assert as_sets(tree.labels(3)) == [{0, 1, 6, 7}, {2, 3}, {4, 5}]
@@ -167,7 +167,7 @@ def test_a_small_side_comes_off_after_the_stronger_split_below_it():
 @given(seeds)
 def test_clusters_above_a_threshold_are_those_of_the_rule(seed):
     plan, real, follow, _ = random_plan(seed)
-    tree = hang(plan, real, follow)
+    tree = condense(plan, real, follow)
     for threshold in real[~np.isnan(real)]:
         k = 1 + int((tree.excess >= np.float32(threshold)).sum())
         slow = slow_clusters(
@@ -180,7 +180,7 @@ def test_clusters_above_a_threshold_are_those_of_the_rule(seed):
 def test_the_tree_holds_every_row_and_every_place_once(seed):
     plan, real, follow, communities = random_plan(seed)
     m, c = len(communities), plan.n_leaves
-    tree = hang(plan, real, follow)
+    tree = condense(plan, real, follow)
     assert sorted(tree.order) == list(range(m))
     assert sorted(tree.splits) == list(range(1, m))
     assert (np.diff(tree.excess[np.isfinite(tree.excess)]) <= 0).all()
@@ -191,7 +191,7 @@ def test_the_tree_holds_every_row_and_every_place_once(seed):
 @given(seeds)
 def test_below_the_communities_the_longest_piece_is_halved(seed):
     plan, real, follow, _ = random_plan(seed)
-    tree = hang(plan, real, follow)
+    tree = condense(plan, real, follow)
     longest = [np.diff(tree.bounds(k)).max() for k in range(plan.n_leaves, tree.n_leaves + 1)]
     assert all(a >= b for a, b in pairwise(longest))
     assert longest[-1] == 1

@@ -1,4 +1,4 @@
-"""Sets of seats: sorted ranges that do not touch, however many rows they hold."""
+"""Sets of positions: sorted ranges that do not touch, however many rows they hold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Seats:
-    """A set of seats (see `stages.leaves`) as ranges: `low` up to, not including, `high`.
+class Positions:
+    """A set of positions (see `stages.leaves`) as ranges: `low` up to, not including, `high`.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ class Seats:
     high: NDArray[np.int64]
 
     @classmethod
-    def of(cls, seats: NDArray) -> Seats:
-        """Make the set of some seats, in any order, repeated or not.
+    def of(cls, positions: NDArray) -> Positions:
+        """Make the set of some positions, in any order, repeated or not.
 
-        >>> Seats.of(np.array([7, 3, 4, 3])).pairs()
+        >>> Positions.of(np.array([7, 3, 4, 3])).pairs()
         [(3, 5), (7, 8)]
         """
-        found = np.unique(np.asarray(seats, np.int64))
+        found = np.unique(np.asarray(positions, np.int64))
         if not len(found):
             return cls(found, found)
         begins = np.flatnonzero(np.diff(found, prepend=found[0] - 2) > 1)
@@ -37,10 +37,10 @@ class Seats:
         return cls(found[begins], found[ends] + 1)
 
     @classmethod
-    def ranges(cls, low: NDArray, high: NDArray) -> Seats:
+    def ranges(cls, low: NDArray, high: NDArray) -> Positions:
         """Make a set of ranges that may touch or overlap, in any order; empty ones are left out.
 
-        >>> Seats.ranges(np.array([5, 0, 2]), np.array([6, 2, 2])).pairs()
+        >>> Positions.ranges(np.array([5, 0, 2]), np.array([6, 2, 2])).pairs()
         [(0, 2), (5, 6)]
         """
         low, high = np.asarray(low, np.int64), np.asarray(high, np.int64)
@@ -54,7 +54,7 @@ class Seats:
 
     @cached_property
     def ends(self) -> NDArray[np.int64]:
-        """Seats in each range and all before it, (r,)."""
+        """Positions in each range and all before it, (r,)."""
         return np.cumsum(self.high - self.low)
 
     def __len__(self) -> int:
@@ -65,48 +65,48 @@ class Seats:
         return list(zip(self.low.tolist(), self.high.tolist(), strict=True))
 
     def take(self, at: NDArray) -> NDArray[np.int64]:
-        """Give the seats at some positions in ascending order of seats."""
+        """Return the positions at some positions in ascending order of positions."""
         at = np.asarray(at, np.int64)
         range_ = np.searchsorted(self.ends, at, side="right")
         return self.high[range_] - (self.ends[range_] - at)
 
     def all(self) -> NDArray[np.int64]:
-        """List all seats, ascending."""
+        """List all positions, ascending."""
         lengths = self.high - self.low
         return np.repeat(self.high - self.ends, lengths) + np.arange(len(self))
 
-    def holds(self, seats: NDArray) -> NDArray[np.bool_]:
-        """Tell which of some seats are in the set."""
+    def holds(self, positions: NDArray) -> NDArray[np.bool_]:
+        """Return which of some positions are in the set."""
         if not len(self.low):
-            return np.zeros(len(seats), np.bool_)
-        at = np.searchsorted(self.low, seats, side="right") - 1
-        return (at >= 0) & (seats < self.high[np.maximum(at, 0)])
+            return np.zeros(len(positions), np.bool_)
+        at = np.searchsorted(self.low, positions, side="right") - 1
+        return (at >= 0) & (positions < self.high[np.maximum(at, 0)])
 
-    def __and__(self, other: Seats) -> Seats:
-        """Give the seats in both."""
+    def __and__(self, other: Positions) -> Positions:
+        """Return the positions in both."""
         if not len(self.low) or not len(other.low):
-            return Seats.of(np.empty(0, np.int64))
+            return Positions.of(np.empty(0, np.int64))
         # For each range of the one, those of the other that overlap it follow each other.
         first = np.searchsorted(other.high, self.low, side="right")
         count = np.maximum(np.searchsorted(other.low, self.high, side="left") - first, 0)
         mine = np.repeat(np.arange(len(self.low)), count)
         theirs = np.arange(count.sum()) + np.repeat(first - (np.cumsum(count) - count), count)
-        return Seats.ranges(
+        return Positions.ranges(
             np.maximum(self.low[mine], other.low[theirs]),
             np.minimum(self.high[mine], other.high[theirs]),
         )
 
-    def __or__(self, other: Seats) -> Seats:
-        """Give the seats in either."""
-        return Seats.ranges(
+    def __or__(self, other: Positions) -> Positions:
+        """Return the positions in either."""
+        return Positions.ranges(
             np.concatenate([self.low, other.low]), np.concatenate([self.high, other.high])
         )
 
-    def __sub__(self, other: Seats) -> Seats:
-        """Give the seats that are not in the other."""
+    def __sub__(self, other: Positions) -> Positions:
+        """Return the positions that are not in the other."""
         if not len(other.low) or not len(self.low):
             return self
         end = int(self.high[-1])
-        return self & Seats.ranges(
+        return self & Positions.ranges(
             np.append(min(0, int(self.low[0])), other.high), np.append(other.low, end)
         )

@@ -13,7 +13,7 @@ _LONGEST = 1000
 
 
 class JsonAnswer(JSONResponse):
-    """JSON; numbers that are not finite become null, what is no text is replaced."""
+    """JSON; numbers that are not finite become null, what is not text is replaced."""
 
     def render(self, content: Any) -> bytes:
         """Write the answer."""

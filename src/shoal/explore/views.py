@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from shoal.core.morton import SIDE, raster, to_places
 from shoal.errors import InputError
-from shoal.explore.asked import Asked
 from shoal.explore.closest import passing
 from shoal.explore.colours import palette
 from shoal.explore.cuts import Cut
@@ -18,6 +17,7 @@ from shoal.explore.detail import row_facts
 from shoal.explore.explorer import Explorer
 from shoal.explore.facets import beside_cut
 from shoal.explore.orders import ORDERS
+from shoal.explore.params import Params
 from shoal.explore.pictures import SIDES
 from shoal.explore.tiles import (
     DEEPEST,
@@ -43,7 +43,7 @@ _SKETCHED = 3000
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
-def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def run_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say what the page needs to know of the run before anything else."""
     run, atlas, pictures = explorer.run, explorer.atlas, explorer.pictures
     most = explorer.most_clusters
@@ -54,7 +54,7 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
         "description": info["description"],
         "kind": info["kind"],
         "rows": run.n_rows,
-        "quarantined": run.n_rows - atlas.n_seats,
+        "quarantined": run.n_rows - atlas.n_positions,
         "representatives": len(atlas.order),
         "every_row": atlas.result.every_row,
         "layers": [layer.as_dict() for layer in run.layers],
@@ -78,9 +78,9 @@ def run_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     }
 
 
-def clusters(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def clusters(explorer: Explorer, params: Params) -> dict[str, Any]:
     """List the clusters of a cut, and how they hang together."""
-    k = asked.k(explorer)
+    k = params.k(explorer)
     seq = explorer.curation.refresh()
     cut = explorer.cut(k)
     listing = cut.listing(explorer.colours(cut))
@@ -102,22 +102,22 @@ def clusters(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     }
 
 
-def rows(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def rows(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return a page of a set in an order."""
-    k, name = asked.k(explorer), asked.set(explorer)
-    order = asked.text("order", ORDERS, "typical")
-    seed = asked.whole("seed", 0, 1 << 30, 0)
+    k, name = params.k(explorer), params.set(explorer)
+    order = params.text("order", ORDERS, "typical")
+    seed = params.whole("seed", 0, 1 << 30, 0)
     found = explorer.ordered(name, k, order, seed)
-    start = asked.whole("start", 0, 1 << 40, 0)
-    count = asked.whole("count", 1, MOST_ROWS, 100)
-    seats = found.take(min(start, len(found)), min(start + count, len(found)))
-    return {"start": start, "total": len(found), "rows": explorer.rows_shown(seats, k)}
+    start = params.whole("start", 0, 1 << 40, 0)
+    count = params.whole("count", 1, MOST_ROWS, 100)
+    positions = found.take(min(start, len(found)), min(start + count, len(found)))
+    return {"start": start, "total": len(found), "rows": explorer.rows_shown(positions, k)}
 
 
-def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Make a set of rows of clusters, of rows, or of an outline on the map."""
-    spec = asked.json()
-    k = asked.k(explorer)
+    spec = params.json()
+    k = params.k(explorer)
     known = {"clusters", "rows", "area", "where"}
     if not set(spec) <= known:
         raise InputError(f"a set of {', '.join(sorted(set(spec) - known))[:80]}: give {known}")
@@ -133,10 +133,10 @@ def choose(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     name, chosen = explorer.choose(spec, k)
     return {
         "set": name,
-        "rows": len(chosen.seats),
+        "rows": len(chosen.positions),
         "clusters": explorer.counted(chosen, k),
-        "outliers": len(passing(chosen.seats, explorer.atlas, "outliers")),
-        "duplicates": len(passing(chosen.seats, explorer.atlas, "duplicates")),
+        "outliers": len(passing(chosen.positions, explorer.atlas, "outliers")),
+        "duplicates": len(passing(chosen.positions, explorer.atlas, "duplicates")),
     }
 
 
@@ -150,17 +150,17 @@ def _check_where(explorer: Explorer, where: Any, k: int | None) -> None:
     beside_cut(explorer, explorer.cut(k)).mask(where)
 
 
-def metadata(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def metadata(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the columns that rows can be filtered by, and their values, in all and in a set.
 
     The images' headers are read from the first request on; ``share`` says how many are.
     """
     explorer.facets.start()
-    known = beside_cut(explorer, explorer.cut(asked.k(explorer)))
-    name = asked.set(explorer)
+    known = beside_cut(explorer, explorer.cut(params.k(explorer)))
+    name = params.set(explorer)
     rows = None
     if name is not None:
-        rows = explorer.atlas.rows[explorer.chosen(name).seats.all()].astype(np.int64)
+        rows = explorer.atlas.rows[explorer.chosen(name).positions.all()].astype(np.int64)
     share = explorer.facets.share
     return {"columns": known.facets(rows), "joined": known.joined, "share": share}
 
@@ -179,38 +179,38 @@ def _check_area(explorer: Explorer, area: Any) -> None:
             raise InputError("area: give corners of numbers, the map being the square 0 to 1")
 
 
-def thumbs(explorer: Explorer, asked: Asked) -> Response:
+def thumbs(explorer: Explorer, params: Params) -> Response:
     """Return small pictures of some rows, side by side."""
     pictures = _pictures(explorer)
-    found = asked.rows(explorer, _MOST_THUMBS)
+    found = params.rows(explorer, _MOST_THUMBS)
     sides = (pictures.side,) if pictures.small else SIDES
-    side = int(asked.text("side", tuple(map(str, sides)), str(sides[0])))
+    side = int(params.text("side", tuple(map(str, sides)), str(sides[0])))
     data, kind = pictures.strip(found, side)
     return Response(data, media_type=kind, headers=_FOREVER)
 
 
-def values(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def values(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the numbers of some rows of vectors, and what is usual, to draw them."""
     if explorer.numbers is None:
         raise InputError(explorer.source_trouble or "the rows are images: they have pictures")
-    found = {row: explorer.numbers.row(row) for row in asked.rows(explorer, _MOST_THUMBS)}
+    found = {row: explorer.numbers.row(row) for row in params.rows(explorer, _MOST_THUMBS)}
     return {"rows": found, **explorer.numbers.usual()}
 
 
-def image(explorer: Explorer, asked: Asked) -> Response:
+def image(explorer: Explorer, params: Params) -> Response:
     """Return one image as large as it is."""
-    row = asked.whole("row", 0, explorer.atlas.n_rows - 1)
+    row = params.whole("row", 0, explorer.atlas.n_rows - 1)
     data, kind = _pictures(explorer).picture(row)
     return Response(data, media_type=kind, headers=_FOREVER)
 
 
-def mean(explorer: Explorer, asked: Asked) -> Response:
+def mean(explorer: Explorer, params: Params) -> Response:
     """Return the mean image of a set."""
-    seats = explorer.chosen(asked.set(explorer)).seats
-    if not len(seats):
+    positions = explorer.chosen(params.set(explorer)).positions
+    if not len(positions):
         raise InputError("no rows: there is no mean of them")
-    at = np.unique(np.linspace(0, len(seats) - 1, _MEAN_ROWS).astype(np.int64))
-    found = explorer.atlas.rows[seats.take(at)]
+    at = np.unique(np.linspace(0, len(positions) - 1, _MEAN_ROWS).astype(np.int64))
+    found = explorer.atlas.rows[positions.take(at)]
     data, kind = _pictures(explorer).mean(found.tolist())
     return Response(data, media_type=kind)
 
@@ -218,26 +218,26 @@ def mean(explorer: Explorer, asked: Asked) -> Response:
 def _pictures(explorer: Explorer) -> Any:
     """Return the pictures, or say why there are none."""
     if explorer.pictures is None:
-        said = explorer.source_trouble or "the rows are no images: they have no pictures"
+        said = explorer.source_trouble or "the rows are not images: they have no pictures"
         raise InputError(said)
     return explorer.pictures
 
 
-def row(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def row(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say all that is known of one row."""
-    k = asked.k(explorer)
-    number = asked.whole("row", 0, explorer.atlas.n_rows - 1)
+    k = params.k(explorer)
+    number = params.whole("row", 0, explorer.atlas.n_rows - 1)
     return row_facts(explorer, number, k, _NEAREST)
 
 
-def quarantine(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def quarantine(explorer: Explorer, params: Params) -> dict[str, Any]:
     """List rows that could not be used, and why."""
     table = explorer.run.quarantine
-    start = asked.whole("start", 0, 1 << 40, 0)
+    start = params.whole("start", 0, 1 << 40, 0)
     return {"total": table.num_rows, "rows": table.slice(start, MOST_ROWS).to_pylist()}
 
 
-def map_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def map_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say whether there is a map, how faithful it is, and from which zoom it has pictures."""
     if not explorer.atlas.has_map:
         return {"ready": False, **explorer.drawing}
@@ -252,12 +252,12 @@ def map_facts(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     }
 
 
-def sketch(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def sketch(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return a rough map, while the real one is drawn: some rows by their two main directions.
 
     Each point is x, y (0 to 1), and the number of its colour.
     """
-    atlas, cut = explorer.atlas, explorer.cut(asked.k(explorer))
+    atlas, cut = explorer.atlas, explorer.cut(params.k(explorer))
     n = len(atlas.order)
     leaves = np.unique(np.linspace(0, n - 1, min(n, _SKETCHED)).astype(np.int64))
     vectors = np.array(atlas.vectors[leaves], np.float64)
@@ -271,21 +271,21 @@ def sketch(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     return {"points": np.column_stack([flat.round(4), colours]).tolist()}
 
 
-def _tile(explorer: Explorer, asked: Asked) -> tuple[int, int, int]:
+def _tile(explorer: Explorer, params: Params) -> tuple[int, int, int]:
     """Return zoom, x and y of a tile that is asked for."""
     if not explorer.atlas.has_map:
         raise InputError("the map is not drawn yet: wait a moment")
-    zoom = asked.whole("z", 0, DEEPEST)
+    zoom = params.whole("z", 0, DEEPEST)
     side = (1 << zoom) - 1
-    return zoom, asked.whole("x", 0, side), asked.whole("y", 0, side)
+    return zoom, params.whole("x", 0, side), params.whole("y", 0, side)
 
 
-def tile(explorer: Explorer, asked: Asked) -> Response:
+def tile(explorer: Explorer, params: Params) -> Response:
     """Draw the colours of a tile: all spots, or the squares that pictures lie on."""
-    where = _tile(explorer, asked)
-    k, name = asked.k(explorer), asked.set(explorer)
-    what = asked.text("what", ("density", "frames", "veil"), "density")
-    hide = asked.text("hide", ("", "1"), "") == "1"
+    where = _tile(explorer, params)
+    k, name = params.k(explorer), params.set(explorer)
+    what = params.text("what", ("density", "frames", "veil"), "density")
+    hide = params.text("hide", ("", "1"), "") == "1"
     cut = explorer.cut(k)
     bits = spot_bits(where[0], explorer.density_bits if what == "density" else explorer.cell_bits)
     found = explorer.spots(cut, where, bits)
@@ -312,16 +312,16 @@ def _lit(
     return lit_spots(explorer.lit_codes(name), *where, found.bits)
 
 
-def mosaic(explorer: Explorer, asked: Asked) -> Response:
+def mosaic(explorer: Explorer, params: Params) -> Response:
     """Draw the pictures of a tile: in each cell the row nearest to its representative.
 
     With a set, only in cells that hold some of it.
     """
-    pictures, where = _pictures(explorer), _tile(explorer, asked)
-    bits, name = spot_bits(where[0], explorer.cell_bits), asked.set(explorer)
+    pictures, where = _pictures(explorer), _tile(explorer, params)
+    bits, name = spot_bits(where[0], explorer.cell_bits), params.set(explorer)
     rows_ = explorer.cell_rows(*where, bits)
     if name is not None:
-        cut = explorer.cut(asked.k(explorer))
+        cut = explorer.cut(params.k(explorer))
         lit = _lit(explorer, name, cut, where, explorer.spots(cut, where, bits))
         rows_ = np.where(lit[raster(bits)].reshape(rows_.shape) > 0, rows_, -1)
     data = pictures.mosaic(rows_, 512 >> bits)
@@ -329,11 +329,11 @@ def mosaic(explorer: Explorer, asked: Asked) -> Response:
     return Response(data, media_type="image/webp", headers=headers)
 
 
-def bounds(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def bounds(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the corner of least x and y, and the opposite one, of a set on the map."""
     if not explorer.atlas.has_map:
         raise InputError("the map is not drawn yet: wait a moment")
-    name = asked.set(explorer)
+    name = params.set(explorer)
     if name is None:
         return {"low": [0, 0], "high": [1, 1]}
     codes = explorer.lit_codes(name)
@@ -345,23 +345,23 @@ def bounds(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     return {"low": low, "high": high}
 
 
-def held(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def held(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say whether any row lies in a rectangle of the map, or within a 32nd of its width of it."""
     if not explorer.atlas.has_map:
         raise InputError("the map is not drawn yet: wait a moment")
-    x0, y0, x1, y1 = (asked.real(name, 0, 1) for name in ("x0", "y0", "x1", "y1"))
+    x0, y0, x1, y1 = (params.real(name, 0, 1) for name in ("x0", "y0", "x1", "y1"))
     if not (x0 <= x1 and y0 <= y1):
         raise InputError("x0, y0, x1, y1: give the upper left and the lower right corner")
     return {"some": holds_any(explorer.atlas, (x0, y0), (x1, y1))}
 
 
-def at(explorer: Explorer, asked: Asked) -> dict[str, Any]:
+def at(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say what lies at a place of the map: the row nearest to it, within a few spots."""
     if not explorer.atlas.has_map:
         raise InputError("the map is not drawn yet: wait a moment")
-    k = asked.k(explorer)
-    x, y = asked.real("x", 0, 1), asked.real("y", 0, 1)
-    zoom = asked.whole("z", 0, DEEPEST)
+    k = params.k(explorer)
+    x, y = params.real("x", 0, 1), params.real("y", 0, 1)
+    zoom = params.whole("z", 0, DEEPEST)
     level = min(16, zoom + 6)
     across, down = (min(int(v * (1 << level)), (1 << level) - 1) for v in (x, y))
     a, b = code_range(explorer.atlas, across, down, level)
@@ -370,5 +370,5 @@ def at(explorer: Explorer, asked: Asked) -> dict[str, Any]:
     b_shown = min(b, a + 100_000)
     places = to_places(explorer.atlas.codes[a:b_shown])
     away = (places[0] / SIDE - x) ** 2 + (places[1] / SIDE - y) ** 2
-    seat = explorer.atlas.coded_seats[a:b_shown][[int(away.argmin())]].astype(np.int64)
-    return {**explorer.rows_shown(seat, k)[0], "count": b - a}
+    position = explorer.atlas.coded_positions[a:b_shown][[int(away.argmin())]].astype(np.int64)
+    return {**explorer.rows_shown(position, k)[0], "count": b - a}

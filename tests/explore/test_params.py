@@ -1,11 +1,11 @@
 import pytest
 
 from shoal.errors import InputError
-from shoal.explore.asked import Asked
+from shoal.explore.params import Params
 
 
 def sent(body):
-    return Asked({}, body if isinstance(body, bytes) else body.encode()).json()
+    return Params({}, body if isinstance(body, bytes) else body.encode()).json()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def sent(body):
     ids=lambda body: repr(body[:20]),
 )
 def test_a_body_that_would_be_our_fault_later_is_refused(body):
-    with pytest.raises(InputError, match="the body is no JSON"):
+    with pytest.raises(InputError, match="the body is not JSON"):
         sent(body)
 
 
