@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.core import near
-from shoal.core.near import candidates, clear_threshold, descriptors, star_groups
+from shoal.core.near import Index, clear_threshold, descriptors, star_groups
 
 
 def test_brightness_and_contrast_do_not_count():
@@ -25,7 +25,7 @@ def test_blank_pictures_are_in_no_pair():
     pictures = np.full((3, 8, 8, 1), 7, np.uint8)
     pictures[2, :4] = 200
     vectors = descriptors(pictures)
-    pairs = candidates(vectors, vectors, neighbours=3, least=0.5)
+    pairs = Index(vectors).pairs(vectors, neighbours=3, least=0.5)
     assert pairs.tolist() == [[2, 2]]
 
 
@@ -38,7 +38,7 @@ def test_candidates_are_the_nearest(monkeypatch, exact):
     base /= np.linalg.norm(base, axis=1, keepdims=True)
     copies = base + 0.02 * rng.normal(size=base.shape).astype(np.float32)
     copies /= np.linalg.norm(copies, axis=1, keepdims=True)
-    pairs = candidates(base, copies, neighbours=1, least=0.9)
+    pairs = Index(base).pairs(copies, neighbours=1, least=0.9)
     assert np.mean(pairs[:, 0] == pairs[:, 1]) > 0.99
     assert len(pairs) > 990
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,51 +60,64 @@ def _cosines(side: int) -> NDArray[np.float32]:
     return np.cos(np.pi * np.arange(_WAVES)[:, None] * at).astype(np.float32) / np.float32(side)
 
 
-def candidates(
-    vectors: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    *,
-    neighbours: int,
-    least: float,
-    workers: int = 1,
-) -> NDArray[np.int64]:
-    """Pairs of a query and one of its nearest vectors, found without comparing all with all.
+class Index:
+    """Descriptors among which the nearest are found without comparing all with all.
 
     Parameters
     ----------
     vectors : ndarray, shape (n, d), float32
         Of length 1, or 0: those are in no pair.
-    queries : ndarray, shape (q, d), float32
-    neighbours : int
-        At most so many pairs for a query.
-    least : float
-        Least cosine of a pair.
     workers : int, default 1
-
-    Returns
-    -------
-    ndarray, shape (p, 2), int64
-        Number of the query and of the vector; a query finds itself where it is a vector.
     """
-    import faiss
 
-    index: Any = faiss.IndexFlatIP(vectors.shape[1])
-    if len(vectors) > _EXACT:
-        cells = len(vectors) // _ROWS_A_CELL
-        index = faiss.IndexIVFFlat(index, vectors.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
-        index.cp.niter, index.cp.seed, index.nprobe = _ROUNDS, 0, _CELLS_SEARCHED
-        index.cp.max_points_per_centroid = _ROWS_LEARNED
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(workers)
-    try:
-        if not index.is_trained:
-            index.train(vectors)
-        index.add(vectors)
-        cosines, found = index.search(queries, min(neighbours, len(vectors)))
-    finally:
-        faiss.omp_set_num_threads(threads)
-    query, place = np.nonzero((cosines >= least) & (found >= 0))
-    return np.stack([query, found[query, place]], axis=1)
+    def __init__(self, vectors: NDArray[np.float32], workers: int = 1) -> None:
+        import faiss
+
+        index: Any = faiss.IndexFlatIP(vectors.shape[1])
+        if len(vectors) > _EXACT:
+            cells = len(vectors) // _ROWS_A_CELL
+            index = faiss.IndexIVFFlat(index, vectors.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
+            index.cp.niter, index.cp.seed, index.nprobe = _ROUNDS, 0, _CELLS_SEARCHED
+            index.cp.max_points_per_centroid = _ROWS_LEARNED
+        self._index, self._workers = index, workers
+        with self._threads():
+            if not index.is_trained:
+                index.train(vectors)
+            index.add(vectors)
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        import faiss
+
+        before = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(self._workers)
+        try:
+            yield
+        finally:
+            faiss.omp_set_num_threads(before)
+
+    def pairs(
+        self, queries: NDArray[np.float32], *, neighbours: int, least: float
+    ) -> NDArray[np.int64]:
+        """Pairs of a query and one of its nearest vectors.
+
+        Parameters
+        ----------
+        queries : ndarray, shape (q, d), float32
+        neighbours : int
+            At most so many pairs for a query.
+        least : float
+            Least cosine of a pair.
+
+        Returns
+        -------
+        ndarray, shape (p, 2), int64
+            Number of the query and of the vector; a query finds itself where it is a vector.
+        """
+        with self._threads():
+            cosines, found = self._index.search(queries, min(neighbours, self._index.ntotal))
+        query, place = np.nonzero((cosines >= least) & (found >= 0))
+        return np.stack([query, found[query, place]], axis=1)
 
 
 def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:

@@ -187,9 +187,11 @@ class _Search:
         distinct = good[first]
         self.progress.stage("describing", len(distinct))
         vectors = self._vectors(distinct, 0.0)
-        pairs, kinds = self._candidates(distinct, vectors)
+        index = near.Index(vectors[self._sides(distinct)[1]], self.workers)
+        pairs, kinds = self._candidates(distinct, vectors, index)
         if threshold is None:
-            threshold = self._threshold(distinct, vectors)
+            every = index if self.split is None else near.Index(vectors, self.workers)
+            threshold = self._threshold(distinct, vectors, every)
         self.progress.stage("verifying", len(pairs), "pairs")
         alike = self._similarities(distinct[pairs], kinds, threshold)
         true = alike >= threshold
@@ -219,25 +221,23 @@ class _Search:
             return np.concatenate(list(pool.map(describe, range(0, len(rows), _BLOCK))))
 
     def _candidates(
-        self, distinct: NDArray[np.int64], vectors: NDArray[np.float32]
+        self, distinct: NDArray[np.int64], vectors: NDArray[np.float32], index: near.Index
     ) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
         """Pairs of distinct pictures that may be copies, each once, lower first; and their kind."""
         many = len(distinct) > _MANY
-        searches = [(vectors, vectors, "near")]
+        asking, answering = self._sides(distinct)
+        searches = [(index, vectors, "near")]
         if not many:
             inner = self._vectors(distinct, _MIDDLE)
-            searches.append((inner, inner, "near"))
+            searches.append((near.Index(inner[answering], self.workers), inner, "near"))
         if self.mirrored:
-            searches.append((vectors, near.mirrored(vectors), "mirrored"))
-        asking, answering = self._sides(distinct)
+            searches.append((index, near.mirrored(vectors), "mirrored"))
         found: dict[str, list[NDArray[np.int64]]] = {"near": [], "mirrored": []}
-        for base, queries, kind in searches:
-            pairs = near.candidates(
-                base[answering],
+        for among, queries, kind in searches:
+            pairs = among.pairs(
                 queries[asking],
                 neighbours=(_FEW_NEIGHBOURS if many else _NEIGHBOURS) + 1,
                 least=_LEAST_COSINE,
-                workers=self.workers,
             )
             ends = np.stack(
                 [np.flatnonzero(asking)[pairs[:, 0]], np.flatnonzero(answering)[pairs[:, 1]]], 1
@@ -254,16 +254,12 @@ class _Search:
         every = np.ones(len(rows), np.bool_)
         return (every, every) if self.split is None else (rows >= self.split, rows < self.split)
 
-    def _threshold(self, distinct: NDArray[np.int64], vectors: NDArray[np.float32]) -> float:
+    def _threshold(
+        self, distinct: NDArray[np.int64], vectors: NDArray[np.float32], index: near.Index
+    ) -> float:
         """Similarity from which pairs are copies, above what others reach in these data."""
         drawn = np.random.default_rng(0).permutation(len(distinct))[:_SAMPLED]
-        pairs = near.candidates(
-            vectors,
-            vectors[drawn],
-            neighbours=_NEIGHBOURS + 1,
-            least=_LEAST_COSINE,
-            workers=self.workers,
-        )
+        pairs = index.pairs(vectors[drawn], neighbours=_NEIGHBOURS + 1, least=_LEAST_COSINE)
         last = np.flatnonzero(np.diff(pairs[:, 0], append=-1))
         full = last[np.diff(last, prepend=-1) > _NEIGHBOURS]
         farthest = np.stack([drawn[pairs[full, 0]], pairs[full, 1]], axis=1)
