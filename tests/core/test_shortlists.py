@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shoal.core.shortlists import build_shortlists, search_shortlists
+from shoal.core.shortlists import build_shortlists, search_others, search_shortlists
 
 
 def cloud(n, d=8, seed=0):
@@ -82,3 +82,25 @@ def test_same_bytes_for_any_number_of_workers(length):
     two = search_shortlists(x, centres, build_shortlists(centres, 0, 2, length), 2, workers=2)
     assert one[0].tobytes() == two[0].tobytes()
     assert one[1].tobytes() == two[1].tobytes()
+
+
+def test_others_are_found_as_new_rows_there_find_them():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(9000, 24)).astype(np.float32)
+    places = rng.permutation(len(centres))[:400]
+    lists = build_shortlists(centres)
+    near, away = search_others(centres[places], places, centres, lists, 3)
+    assert not (near == places[:, None]).any()
+    without = np.delete(centres, places, axis=0)
+    new = search_shortlists(centres[places], without, build_shortlists(without), 3)[1]
+    exact = np.sort(np.linalg.norm(centres[places][:, None] - without, axis=2), axis=1)[:, :3]
+    every = np.linalg.norm(centres[places][:, None] - centres, axis=2)
+    every[np.arange(400), places] = np.inf
+    every = np.sort(every, axis=1)[:, :3]
+    listed = search_shortlists(centres[places], centres, lists, 4)[1][:, 1:]
+    beyond = [np.mean(a / b) for a, b in ((listed, every), (away, every), (new, exact))]
+    assert beyond[0] < beyond[2]
+    assert abs(beyond[1] - beyond[2]) < 0.6 * (beyond[2] - beyond[0])
+    threads = search_others(centres[places], places, centres, lists, 3, 2)
+    assert np.array_equal(threads[0], near)
+    assert np.array_equal(threads[1], away)

@@ -100,8 +100,8 @@ def build_shortlists(
     return Shortlists(cells, cells.order[places], begin, members, halves, coarse)
 
 
-def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
-    """Places in `cells.members` of the centres nearest to a cell, ascending."""
+def _tried(cells: Cells, cell: int, length: int) -> tuple[NDArray[np.int64], int]:
+    """Places in `cells.members` that are tried for the list of a cell, and its length."""
     start, stop = cells.start[cell : cell + 2]
     sizes = np.diff(cells.start)
     length = min(max(length, 2 * int(stop - start)), len(cells.order))
@@ -110,13 +110,73 @@ def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
     by_distance = np.argsort(apart, kind="stable")
     enough = np.searchsorted(np.cumsum(sizes[by_distance]), min(_TRIED * length, len(cells.order)))
     near = np.sort(by_distance[: int(enough) + 1])
-    tried = np.concatenate([np.arange(cells.start[c], cells.start[c + 1]) for c in near])
+    return np.concatenate([np.arange(cells.start[c], cells.start[c + 1]) for c in near]), length
+
+
+def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
+    """Places in `cells.members` of the centres nearest to a cell, ascending."""
+    start, stop = cells.start[cell : cell + 2]
+    tried, length = _tried(cells, cell, length)
     order = cells.halves[tried] - cells.members[tried] @ cells.centres[cell]
     if stop > start:
         own, half = cells.members[start:stop], cells.halves[start:stop]
         order = cells.halves[tried] + (half[:, None] - own @ cells.members[tried].T).min(axis=0)
         order[(tried >= start) & (tried < stop)] = -np.inf
     return np.sort(tried[np.argsort(order, kind="stable")[:length]])
+
+
+def search_others(
+    x: NDArray[np.float32],
+    places: NDArray[np.integer],
+    centres: NDArray[np.float32],
+    shortlists: Shortlists,
+    k: int,
+    workers: int = 1,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Nearest k other centres of some centres, found as if each of them were not a centre.
+
+    The list of a cell holds what is near to the centres in it, so a centre finds its neighbours
+    more surely than a new row does that lies there. Here each is searched on the list that its
+    cell would have without it.
+
+    Parameters
+    ----------
+    x
+        (n, d) float32, the rows that are measured: those centres, or where they would lie.
+    places
+        (n,) which centres they are.
+    centres, shortlists, k, workers
+        As for `search_shortlists`; there are more than `k` centres.
+    """
+    cells = shortlists.cells
+    at = np.empty(len(centres), np.int64)
+    at[cells.order] = np.arange(len(centres))
+    home = np.searchsorted(cells.start, at[places], side="right") - 1
+    found = np.empty((len(x), min(k + _EXTRA, len(centres) - 1)), np.int32)
+    length = LENGTH if shortlists.coarse is not None else len(centres)
+
+    def work(cell: int) -> None:
+        start, stop = cells.start[cell : cell + 2]
+        tried, most = _tried(cells, cell, length)
+        own, half = cells.members[start:stop], cells.halves[start:stop]
+        apart = half[:, None] - own @ cells.members[tried].T + cells.halves[tried]
+        first = apart.argmin(axis=0)
+        second = np.where(np.arange(len(own))[:, None] == first, np.inf, apart).min(axis=0)
+        is_own = (tried >= start) & (tried < stop)
+        first[is_own], second[is_own] = tried[is_own] - start, np.inf  # without it, it is not there
+        with_all = np.where(is_own, -np.inf, apart.min(axis=0))
+        most = min(most, len(tried) - 1)
+        for row in np.flatnonzero(home == cell):
+            me = int(at[places[row]] - start)
+            order = np.where(first == me, second, with_all)
+            listed = np.argpartition(order, most - 1)[:most]
+            best = np.argpartition(apart[me, listed], found.shape[1] - 1)[: found.shape[1]]
+            found[row] = cells.order[tried[listed[best]]]
+
+    in_threads(work, [(int(cell),) for cell in np.unique(home)], workers)
+    indices, distances = np.empty((len(x), k), np.int32), np.empty((len(x), k), np.float32)
+    measure(x, centres, found, k, indices, distances)
+    return indices, distances
 
 
 def search_shortlists(

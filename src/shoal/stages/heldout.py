@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of
 from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
-from shoal.core.shortlists import Shortlists
+from shoal.core.shortlists import Shortlists, search_others
 from shoal.features import Projection
 from shoal.stages.base import Context, Shards, read_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
-_ROWS = 16_384  # held out: their share beyond a limit of 1 % is known to a tenth of it
+_ROWS = 10_000  # held out: their share beyond a limit of 1 % is known to a tenth of it
 _MOST = 0.1  # of the rows are kept out of the choice of codes
 _SEED = 20_410  # of the draw alone, which is the same for every seed of a fit
 
@@ -63,13 +63,18 @@ def calibrate(
     place, vectors, left = _held_out(context)
     count = int(weights.sum())
     vectors, left = projection.unfitted(vectors, left, count)
-    some = min(REACH + 1, len(representatives))
-    near, away = nearest_of(vectors, representatives, some, shortlists=shortlists)
-    if place is None:
-        place = near[:, 0]
-        near, away, standing = _out_of_means(near, away, weights)
+    if place is not None and shortlists is not None:
+        workers = context.settings.workers or 1
+        near, away = search_others(vectors, place, representatives, shortlists, REACH, workers)
+        standing = weights[near]
     else:
-        near, away, standing = _beside_itself(near, away, weights, place)
+        some = min(REACH + 1, len(representatives))
+        near, away = nearest_of(vectors, representatives, some, shortlists=shortlists)
+        if place is None:
+            place = near[:, 0]
+            near, away, standing = _out_of_means(near, away, weights)
+        else:
+            near, away, standing = _beside_itself(near, away, weights, place)
     scales = local_scale(read_npy(tree.whole("distances")))
     left, settled = projection.weighed(left), projection.is_settled(count)
     scores = row_scores(away, standing, scales[near], left, relative=settled)
