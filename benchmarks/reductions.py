@@ -115,10 +115,12 @@ def _methods(scratch: Path) -> Iterator[Measurement]:
         words = fit_command(path, out, 0, "--method", name, *k, "--memory", "4GiB")
         try:
             seconds, peak = processor_seconds(words)
-            said = ""
+            declined = ""
         except RuntimeError as error:
-            seconds, peak, said = 0.0, None, str(error).splitlines()[-1]
-        yield Measurement(f"{name}, 1M × 64", _ROWS, round(seconds, 1), peak, 0, {"declined": said})
+            seconds, peak, declined = 0.0, None, str(error).splitlines()[-1]
+        yield Measurement(
+            f"{name}, 1M × 64", _ROWS, round(seconds, 1), peak, 0, {"declined": declined}
+        )
 
 
 def musts(rows: Sequence[Row]) -> list[Must]:
