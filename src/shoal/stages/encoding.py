@@ -85,3 +85,18 @@ def residual(
         missed -= vectors[part] @ directions
         left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
     return left
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A task whose items are shards, which it encodes."""
+
+    encoding: Encoding
+
+    def setup(self) -> None:
+        """Load the encoder."""
+        self.encoding.encoder.setup()
+
+    def fetch(self, item: int) -> None:
+        """Begin to read a shard."""
+        self.encoding.rows.fetch(item)

@@ -31,7 +31,7 @@ from shoal.stages.base import (
     quarantined,
     refuse_too_few,
 )
-from shoal.stages.encoding import Encoding, encode_good
+from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.learning import learn
 from shoal.stages.reducing import drop_base, encoding_of, fit_steps
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
@@ -51,18 +51,8 @@ _ROOM_WHEN_KEPT = 1 << 26  # the moments of rows at hand take no time: few parts
 
 
 @dataclass(frozen=True)
-class _EncodeShard:
+class _EncodeShard(ShardTask):
     """Encodes one shard and keeps its features."""
-
-    encoding: Encoding
-
-    def setup(self) -> None:
-        """Load the encoder."""
-        self.encoding.encoder.setup()
-
-    def fetch(self, item: int) -> None:
-        """Begin to read a shard."""
-        self.encoding.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
         features, good = self.encoding.shard(item)

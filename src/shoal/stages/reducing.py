@@ -16,7 +16,7 @@ from shoal.features.steps import Arrays, Sums
 from shoal.sources import Taken, take
 from shoal.sources.encoded import spread
 from shoal.stages.base import Context
-from shoal.stages.encoding import Encoding, encode_good
+from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.rows import Rows
 from shoal.stages.totals import SUMS, drop_totals, total
 from shoal.storage import StageFolder, delete, read_npy, write_json, write_npy
@@ -122,18 +122,8 @@ class _StageFeed:
 
 
 @dataclass(frozen=True)
-class _KeepBase:
+class _KeepBase(ShardTask):
     """Writes what the encoder before the steps makes of a shard, and which rows are bad."""
-
-    encoding: Encoding
-
-    def setup(self) -> None:
-        """Load the encoder."""
-        self.encoding.encoder.setup()
-
-    def fetch(self, item: int) -> None:
-        """Begin to read a shard."""
-        self.encoding.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
         features, good, bad = self.encoding.encoded(item)
