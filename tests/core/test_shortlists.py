@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shoal.core.shortlists import build_shortlists, search_others, search_shortlists
+from shoal.core.shortlists import LENGTH, build_shortlists, search_others, search_shortlists
 
 
 def cloud(n, d=8, seed=0):
@@ -104,3 +104,30 @@ def test_others_are_found_as_new_rows_there_find_them():
     threads = search_others(centres[places], places, centres, lists, 3, 2)
     assert np.array_equal(threads[0], near)
     assert np.array_equal(threads[1], away)
+
+
+def test_others_are_searched_on_the_list_of_their_cell_without_them():
+    centres = np.concatenate([cloud(1500), cloud(20, seed=1) * 30]).astype(np.float32)
+    lists = build_shortlists(centres)
+    cells, every = lists.cells, np.arange(len(centres))
+    near, away = search_others(centres, every, centres, lists, 2)
+    sizes, order = np.diff(cells.start), cells.order
+    assert (sizes == 1).any()  # far ones are alone in their cells
+    for cell in range(len(sizes)):
+        own = order[cells.start[cell] : cells.start[cell + 1]]
+        to_cell = ((cells.centres - cells.centres[cell]) ** 2).sum(axis=1)
+        to_cell[cell] = -1
+        nearest = np.argsort(to_cell)
+        length = max(LENGTH, 2 * len(own))
+        count = np.searchsorted(np.cumsum(sizes[nearest]), 4 * length) + 1
+        tried = np.flatnonzero(np.isin(np.repeat(np.arange(len(sizes)), sizes), nearest[:count]))
+        tried = order[tried]
+        for me in own[::4]:
+            others = cells.members[np.isin(order, own[own != me])]
+            others = others if len(others) else cells.centres[cell][None]
+            apart = slow(cells.members[np.argsort(order)[tried]], others, 1)[1][:, 0]
+            apart[np.isin(tried, own)] = -1
+            listed = np.setdiff1d(tried[np.argsort(apart, kind="stable")[: length + 1]], me)
+            at, far = slow(centres[me][None], centres[listed], 2)
+            assert near[me].tolist() == listed[at[0]].tolist()
+            assert np.allclose(away[me], far[0], rtol=1e-5)

@@ -105,12 +105,19 @@ def _tried(cells: Cells, cell: int, length: int) -> tuple[NDArray[np.int64], int
     start, stop = cells.start[cell : cell + 2]
     sizes = np.diff(cells.start)
     length = min(max(length, 2 * int(stop - start)), len(cells.order))
+    wanted = min(_TRIED * length, len(cells.order))
     apart = cells.centre_halves - cells.centres @ cells.centres[cell]
     apart[cell] = -np.inf  # its own ones by all means
-    by_distance = np.argsort(apart, kind="stable")
-    enough = np.searchsorted(np.cumsum(sizes[by_distance]), min(_TRIED * length, len(cells.order)))
+    cell_numbers = np.arange(len(sizes))
+    some = 2 * wanted * len(sizes) // len(cells.order)  # cells, mostly enough: few are sorted
+    if some < len(sizes):
+        few = np.flatnonzero(apart <= np.partition(apart, some)[some])
+        cell_numbers = few if sizes[few].sum() >= wanted else cell_numbers
+    by_distance = cell_numbers[np.argsort(apart[cell_numbers], kind="stable")]
+    enough = np.searchsorted(np.cumsum(sizes[by_distance]), wanted)
     near = np.sort(by_distance[: int(enough) + 1])
-    return np.concatenate([np.arange(cells.start[c], cells.start[c + 1]) for c in near]), length
+    ends = np.cumsum(sizes[near])
+    return np.arange(ends[-1]) + np.repeat(cells.start[near + 1] - ends, sizes[near]), length
 
 
 def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
@@ -159,18 +166,21 @@ def search_others(
         start, stop = cells.start[cell : cell + 2]
         tried, most = _tried(cells, cell, length)
         own, half = cells.members[start:stop], cells.halves[start:stop]
-        apart = half[:, None] - own @ cells.members[tried].T + cells.halves[tried]
-        first = apart.argmin(axis=0)
-        second = np.where(np.arange(len(own))[:, None] == first, np.inf, apart).min(axis=0)
+        members, halves = cells.members[tried], cells.halves[tried]
+        apart = half[:, None] - own @ members.T + halves
         is_own = (tried >= start) & (tried < stop)
-        first[is_own], second[is_own] = tried[is_own] - start, np.inf  # without it, it is not there
-        with_all = np.where(is_own, -np.inf, apart.min(axis=0))
         most = min(most, len(tried) - 1)
         for row in np.flatnonzero(home == cell):
             me = int(at[places[row]] - start)
-            order = np.where(first == me, second, with_all)
+            mine = apart[me].copy()
+            apart[me] = np.inf
+            alone = len(own) == 1
+            order = halves - members @ cells.centres[cell] if alone else apart.min(axis=0)
+            order[is_own] = -np.inf
+            order[tried == start + me] = np.inf
+            apart[me] = mine
             listed = np.argpartition(order, most - 1)[:most]
-            best = np.argpartition(apart[me, listed], found.shape[1] - 1)[: found.shape[1]]
+            best = np.argpartition(mine[listed], found.shape[1] - 1)[: found.shape[1]]
             found[row] = cells.order[tried[listed[best]]]
 
     in_threads(work, [(int(cell),) for cell in np.unique(home)], workers)
