@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 _COLUMNS, _ROWS = 18, 14  # of pieces in a large photo
 

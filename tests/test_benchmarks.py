@@ -28,7 +28,7 @@ from benchmarks.photo_files import write_hostile
 from benchmarks.rows import FIELDS, Context, append, last_run, make_row, read
 from benchmarks.table import draw
 
-from shoal.sources import as_wanted, open_source
+from shoal.rows import as_wanted, open_source
 
 CONTEXT = Context(
     "abc123",

@@ -5,8 +5,8 @@ from shoal import forecast
 from shoal.core.coded import LISTED
 from shoal.forecast import Rates, calibrate, seconds
 from shoal.planning import make_plan
+from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.sources import open_source
 
 RATES = Rates(read=1e6, encode=1e5, project=1e6, search=1e8, product=1e9)
 

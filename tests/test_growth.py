@@ -118,7 +118,7 @@ def test_only_new_shards_are_worked_on_and_the_others_are_links(tmp_path, monkey
     np.save(tmp_path / "more.npy", SAME)
     fit(tmp_path / "old", [tmp_path / "old.npy"])
     read = []
-    from shoal.sources.arrays import ArraySource
+    from shoal.rows.arrays.array import ArraySource
 
     plain = ArraySource.read
 

@@ -64,7 +64,7 @@ def test_good_photos_are_clustered_and_every_other_file_is_or_has_a_reason(folde
 
 def test_reasons_are_those_of_the_files(folder):
     root, _ = folder
-    source = shoal.sources.open_source(root)
+    source = shoal.rows.open_source(root)
     names = source.names(0, source.n_rows)
     reasons = {names[at]: why for at, why in source.read(0, source.n_rows).bad.items()}
     expected = {

@@ -9,8 +9,8 @@ from shoal.edits import Curation
 from shoal.errors import SettingError
 from shoal.keywords import ClusterKeywords, FitKeywords, SourceKeywords
 from shoal.quality import quality_tables
+from shoal.rows.cluster_rows import READING, cluster_settings
 from shoal.settings import SETTINGS, fit_settings
-from shoal.sources.cluster_rows import READING, cluster_settings
 
 WITH_SETTINGS = [
     (shoal.fit, set(SETTINGS)),

@@ -10,8 +10,8 @@ from shoal import pipeline
 from shoal.errors import InputError, RunError, SettingError
 from shoal.pipeline import STAGES, run_pipeline
 from shoal.planning import Need
+from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.sources import open_source
 from shoal.stages import base
 from shoal.stages.result import Result
 
@@ -28,7 +28,7 @@ from shoal.stages import base
 base._SHARD_ROWS = 20
 from shoal.pipeline import run_pipeline
 from shoal.settings import fit_settings
-from shoal.sources import open_source
+from shoal.rows import open_source
 import shoal.api
 source = open_source(sys.argv[1])
 settings = fit_settings(workers=int(sys.argv[3]), representatives=int(sys.argv[4]) or None)

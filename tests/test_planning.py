@@ -15,8 +15,8 @@ import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.planning import LIBRARIES, OF_ENGINES, check_disk, make_plan
 from shoal.progress import Silent
+from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.sources import open_source
 
 DRAW = np.random.default_rng(0)
 IMAGES = DRAW.integers(0, 256, (240, 8, 8), np.uint8)

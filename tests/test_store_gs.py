@@ -13,7 +13,7 @@ from tests.test_pipeline import contents
 
 import shoal
 from shoal.errors import RunError, SourceError
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 emulator = pytest.importorskip(
     "gcp_storage_emulator.server", reason="gcp-storage-emulator is not installed"

@@ -12,7 +12,7 @@ from tests.test_pipeline import contents
 
 import shoal
 from shoal.errors import RunError, SourceError
-from shoal.sources import open_source
+from shoal.rows import open_source
 from shoal.storage import as_place, places
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -38,7 +38,7 @@ if typing.TYPE_CHECKING:
     from shoal.method_comparison import MethodComparison, compare_methods
     from shoal.model import Model, Prediction
     from shoal.palettes import Palette, make_palette
-    from shoal.sources import open_source
+    from shoal.rows import open_source
 
 __all__ = [
     "Duplicates",

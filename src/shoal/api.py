@@ -39,19 +39,19 @@ from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
-from shoal.settings import FitSettings, fit_settings
-from shoal.sources import Source, Taken, draw_sample, open_source, take
-from shoal.sources.cluster_rows import READING, cluster_settings, take_within
-from shoal.sources.encoded import EncodedSource
-from shoal.sources.pictured import (
+from shoal.rows import Source, Taken, draw_sample, open_source, take
+from shoal.rows.cluster_rows import READING, cluster_settings, take_within
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.pictured import (
     PicturedSource,
     check_pictures,
     pictures_of,
     rows_of,
     with_pictures,
 )
-from shoal.sources.room import promised
-from shoal.sources.schema import Schema
+from shoal.rows.room import promised
+from shoal.rows.tables.schema import Schema
+from shoal.settings import FitSettings, fit_settings
 from shoal.stages.base import quarantined
 from shoal.stages.drift import Drift, read_drift
 from shoal.stages.fitted import Fitted

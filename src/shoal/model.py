@@ -20,11 +20,11 @@ from shoal.edits import Clustering, Curation
 from shoal.engines.prefetch import prefetched
 from shoal.errors import InputError
 from shoal.features import Encoder
+from shoal.rows import Batch, Kind, Source, as_wanted, open_source, remarks_of
+from shoal.rows.arrays.scale import vectors_remark
+from shoal.rows.images.tiff_pictures import Pages
+from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores
-from shoal.sources import Batch, Kind, Source, as_wanted, open_source, remarks_of
-from shoal.sources.mixed import Notes
-from shoal.sources.scale import vectors_remark
-from shoal.sources.tiff_pictures import Pages
 from shoal.stages.base import Shards
 from shoal.stages.encoding import encode_good, residual
 from shoal.stages.fitted import Fitted

@@ -14,7 +14,7 @@ from shoal.edits import Clustering
 from shoal.errors import InputError, RunError
 from shoal.export.findings import middle_rows
 from shoal.export.pictures import make_sprite, make_tiles
-from shoal.sources import Source
+from shoal.rows import Source
 
 # A cell of a notebook is kept in its file: at most this many clusters and bytes of pictures
 # (before base64, which adds a third) are put into one.

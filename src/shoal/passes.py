@@ -24,11 +24,11 @@ from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.model import Cut, Model, Prediction, blocks_of
 from shoal.progress import Progress
+from shoal.rows import Source
+from shoal.rows.room import share
+from shoal.rows.store import PerProcess
+from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores
-from shoal.sources import Source
-from shoal.sources.mixed import Notes
-from shoal.sources.room import share
-from shoal.sources.store import PerProcess
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
 from shoal.storage import (

@@ -34,9 +34,9 @@ from shoal.planning import (
     plan_growth,
 )
 from shoal.progress import Progress, Silent
+from shoal.rows import Source, remarks_of
+from shoal.rows.room import LIBRARIES, drop_kept, enough, mebibytes, share
 from shoal.settings import FitSettings
-from shoal.sources import Source, remarks_of
-from shoal.sources.room import LIBRARIES, drop_kept, enough, mebibytes, share
 from shoal.stages import assign, drift, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
 from shoal.stages.copies import Copies, read_copies

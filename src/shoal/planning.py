@@ -17,11 +17,11 @@ from shoal.core.shortlists import LENGTH, cell_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.methods import METHODS
+from shoal.rows import Source, as_wanted, some_images
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.pictured import rows_of
+from shoal.rows.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.settings import FitSettings
-from shoal.sources import Source, as_wanted, some_images
-from shoal.sources.arrays import ArraySource
-from shoal.sources.pictured import rows_of
-from shoal.sources.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.stages import features, summarise
 from shoal.stages.base import (
     EVERY_ROW,

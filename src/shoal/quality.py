@@ -11,10 +11,10 @@ from shoal.errors import InputError, SourceError
 from shoal.features.content import is_drawing
 from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
+from shoal.rows import Encoded, ImageSource, Source, open_source
+from shoal.rows.images.decode import measure
+from shoal.rows.pictured import pictures_of
 from shoal.settings import available_cores
-from shoal.sources import Encoded, ImageSource, Source, open_source
-from shoal.sources.decode import measure
-from shoal.sources.pictured import pictures_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from PIL import Image
 
 from shoal.cli.truth import read_truth
 from shoal.errors import InputError
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 LABELS = [2, 10, 2, 1]
 

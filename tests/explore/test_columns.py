@@ -5,7 +5,7 @@ import pytest
 
 from shoal.explore.columns import _BINS, _spread, columns
 from shoal.explore.numbers import Numbers
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoal.explore.numbers import Numbers
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 def test_cells_of_a_table_are_shown_as_they_are_stored():

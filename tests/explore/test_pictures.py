@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from shoal.explore.pictures import Pictures
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 def opened(data):

@@ -7,7 +7,7 @@ import pytest
 from shoal.explore.metadata import make_metadata
 from shoal.explore.suggestions import _distinct, _majorities, _phrase, plain, suggested
 from shoal.export.traits import gather_traits
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 def good(answer):

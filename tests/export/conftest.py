@@ -12,7 +12,7 @@ from PIL import Image
 
 from shoal.core.layers import Layer
 from shoal.core.tree import Tree
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from shoal.export.beside import beside
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 TEXT = "id,plan,pay,cluster,since\n" + "".join(
     f'n{n},{"ab"[n % 2]},"1,{n:03}.50",{n % 3},2024-01-{n % 28 + 1:02}\n' for n in range(40)

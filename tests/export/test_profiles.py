@@ -2,7 +2,7 @@ import numpy as np
 
 from shoal.export import profiles
 from shoal.export.profiles import mean_profiles, profile_svg
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 def test_profiles_are_in_standard_deviations_from_the_mean_of_all():

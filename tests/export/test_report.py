@@ -8,7 +8,7 @@ import pytest
 from shoal.errors import InputError
 from shoal.export import write_report
 from shoal.export.report import report_html
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

@@ -7,7 +7,7 @@ import pytest
 
 from shoal.export.tabled import _WIDTH, _bars, _box
 from shoal.export.traits import gather_traits
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 
 def drawn(svg):

@@ -6,7 +6,7 @@ import pytest
 
 from shoal.export import traits
 from shoal.export.traits import column_quantiles, gather_traits
-from shoal.sources import open_source
+from shoal.rows import open_source
 
 DRAW = np.random.default_rng(0)
 

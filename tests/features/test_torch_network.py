@@ -18,8 +18,8 @@ from shoal.features import (
 )
 from shoal.features.torch_network import open_torch
 from shoal.pipeline import run_pipeline
+from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.sources import open_source
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 64, 64, 3), np.uint8)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from shoal.pipeline import run_pipeline
+from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.sources import open_source
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.core.packing import pack, unpack
-from shoal.sources import open_source
+from shoal.rows import open_source
 from shoal.stages.base import Shards, read_vectors, row_bytes, write_vectors
 from shoal.storage import StageFolder
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoal.features import Moments, choose_encoder, fit_projection
-from shoal.sources import draw_sample, open_source
+from shoal.rows import draw_sample, open_source
 from shoal.stages import features
 from shoal.stages.base import quarantined
 from shoal.stages.features import encode_good

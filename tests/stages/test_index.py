@@ -4,8 +4,8 @@ from PIL import Image
 
 from shoal.errors import InputError
 from shoal.pipeline import run_pipeline
+from shoal.rows import open_source
 from shoal.settings import fit_settings
-from shoal.sources import open_source
 from shoal.stages.base import quarantined
 from shoal.storage import read_json, read_npy
 

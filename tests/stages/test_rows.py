@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from shoal.errors import SourceError
-from shoal.sources import Wanted, as_wanted, open_source
-from shoal.sources import store as stores
+from shoal.rows import Wanted, as_wanted, open_source
+from shoal.rows import store as stores
 from shoal.stages.base import Shards
 from shoal.stages.rows import Rows, is_waited_for
 from shoal.storage import StageFolder

@@ -4,8 +4,8 @@ from PIL import Image
 
 from shoal.features import Gradients
 from shoal.features.shown import COMPARED
-from shoal.sources import open_source
-from shoal.sources.encoded import spread
+from shoal.rows import open_source
+from shoal.rows.images.encoded import spread
 from shoal.stages import some_features
 from shoal.stages.some_features import encodes_some
 

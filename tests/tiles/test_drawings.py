@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoal.errors import InputError, SettingError
-from shoal.sources import open_source
+from shoal.rows import open_source
 from shoal.tiles import DrawingSet, TileSet, folder, make_tiles
 from shoal.tiles.drawings import SIDE
 

@@ -11,7 +11,7 @@ from tests.killing import killed_at
 
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.progress import Silent
-from shoal.sources import open_source
+from shoal.rows import open_source
 from shoal.tiles import TileSet, folder, make_tiles
 
 FEW = TileSet(5, 1)

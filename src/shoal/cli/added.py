@@ -98,7 +98,7 @@ def _print_changed(report: dict[str, Any]) -> None:
 
 def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[int] | None) -> None:
     """Print the new clusters that are proposed, or those that they became."""
-    from shoal.sources.table import listed
+    from shoal.rows.tables.selection import listed
 
     if not proposals:
         return

@@ -133,7 +133,7 @@ def default_run(source: str, cluster: int | None = None) -> Path:
     >>> default_run("runs/mnist.shoal", cluster=7)
     PosixPath('mnist-7.shoal')
     """
-    from shoal.sources.patterns import is_pattern, stem
+    from shoal.rows.patterns import is_pattern, stem
 
     path = Path(source)
     name = path.name or path.resolve().name
@@ -150,7 +150,7 @@ def default_run(source: str, cluster: int | None = None) -> Path:
 
 def print_outcome(run: Run) -> None:
     """Print the layers, the rows that were not looked at, and the quarantined ones."""
-    from shoal.sources.table import listed
+    from shoal.rows.tables.selection import listed
 
     print_layers(run)
     bad = run.quarantine.num_rows
@@ -175,7 +175,7 @@ def print_outcome(run: Run) -> None:
 
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     """Print commands to go on with: the explorer first; after a sample, then that for all rows."""
-    from shoal.sources import Labelled
+    from shoal.rows import Labelled
 
     name = run.path.name.removesuffix(".shoal")
     lines = [(command("shoal", "explore", run.path), "look at every cluster, correct, name")]
@@ -229,6 +229,6 @@ def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
 
 def _taken(seconds: float, memory: int, disk: int) -> list[str]:
     """Write time, memory and disk."""
-    from shoal.sources.room import mebibytes
+    from shoal.rows.room import mebibytes
 
     return [duration(seconds), mebibytes(memory), mebibytes(disk)]

@@ -92,7 +92,7 @@ def label(
 def _new_rows(run: Run, where: str, key: str | None) -> tuple[Any, Truth]:
     """Open new rows, and read the classes that lie with them."""
     from shoal.cli.truth import FOLDERS, LABELS, read_truth
-    from shoal.sources import Labelled
+    from shoal.rows import Labelled
 
     rows = run.model.open(where)
     labels = rows.labels(key) if isinstance(rows, Labelled) else None

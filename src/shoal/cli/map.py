@@ -44,8 +44,8 @@ def map(
     from shoal.explore.coordinates import map_tables, placed_tables
     from shoal.export.base import refuse_existing
     from shoal.export.tables import write_labels
+    from shoal.rows import open_source
     from shoal.settings import SETTINGS
-    from shoal.sources import open_source
 
     check_table(out, quoted)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}

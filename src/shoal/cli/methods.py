@@ -177,7 +177,7 @@ def _parameter(one: dict[str, Any]) -> str:
 def _truth(source: str, truth: str, given: dict[str, Any]) -> Any:
     """Read the true classes of the rows."""
     from shoal.cli.truth import read_truth
-    from shoal.sources import open_source
+    from shoal.rows import open_source
 
     names = ("as_", "key", "shape", "dtype", "columns", "leave_out", "categories")
     from shoal.settings import fit_settings

@@ -31,7 +31,7 @@ from shoal.core.plural import plural
 if TYPE_CHECKING:
     from shoal.api import Prediction
     from shoal.progress import Progress
-    from shoal.sources import Source
+    from shoal.rows import Source
 
 _PRINTED = 1_000  # rows
 
@@ -60,8 +60,8 @@ def predict(
     from shoal import passes
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels
+    from shoal.rows import open_source
     from shoal.settings import SETTINGS
-    from shoal.sources import open_source
 
     engine = chosen_engine(settings)
     check_quotes(quoted, out is not None and out.suffix.lower() == ".csv")

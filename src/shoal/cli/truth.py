@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
-from shoal.sources import of_taken, read_label_file
+from shoal.rows import of_taken, read_label_file
 
 if TYPE_CHECKING:
-    from shoal.sources import LabelValues, Source
+    from shoal.rows import LabelValues, Source
 
 FOLDERS, LABELS = "folders", "labels"
 
@@ -41,7 +41,7 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     where : str
         ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
         the rows (a file of them, ``.cls`` files of a tar archive, a column), a column of the
-        table that the rows are of, or a file; see `shoal.sources.read_label_file`.
+        table that the rows are of, or a file; see `shoal.rows.read_label_file`.
     source : Source
         The rows.
     key : str, optional
@@ -70,8 +70,8 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
 
 def _column(name: str, source: Source) -> LabelValues:
     """Read a column of the table that the rows are of."""
-    from shoal.sources import Labelled
-    from shoal.sources.table import listed
+    from shoal.rows import Labelled
+    from shoal.rows.tables.selection import listed
 
     # of vectors and tables, or of what labels the rows of an array
     table = getattr(source, "table", None) or getattr(getattr(source, "beside", 0), "table", None)
@@ -124,7 +124,7 @@ def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
 
     Unless `words` is false, those that stand for a missing value (``NA``) are not a class.
     """
-    from shoal.sources.sniff import is_missing
+    from shoal.rows.tables.sniff import is_missing
 
     labels = [label if label is None else label.strip() for label in labels]
     known = {label for label in set(labels) if label and not (words and is_missing(label))}
@@ -167,7 +167,7 @@ def _are_shards(folders: Sequence[str | None]) -> bool:
 
 def _own_labels(source: Source, key: str | None) -> LabelValues:
     """Read the labels that lie with the rows."""
-    from shoal.sources import Labelled
+    from shoal.rows import Labelled
 
     labels = source.labels(key) if isinstance(source, Labelled) else None
     if labels is None:

@@ -17,10 +17,10 @@ from shoal.duplicates.pictures import Pictures, Rows, small_pictures
 from shoal.errors import InputError
 from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
+from shoal.rows import Source, open_source
+from shoal.rows.pictured import pictures_of
+from shoal.rows.room import promised
 from shoal.settings import available_cores, parse_memory
-from shoal.sources import Source, open_source
-from shoal.sources.pictured import pictures_of
-from shoal.sources.room import promised
 
 if TYPE_CHECKING:
     import pyarrow as pa

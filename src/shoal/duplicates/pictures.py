@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.sources import Encoded, ImageSource, Source, Wanted, as_wanted
-from shoal.sources.decode import measure
+from shoal.rows import Encoded, ImageSource, Source, Wanted, as_wanted
+from shoal.rows.images.decode import measure
 
 # Height and width that pictures are compared at. At 48 as many planted copies were found, a third
 # as many pairs of different photos passed the threshold, and it took twice the time.

@@ -12,8 +12,8 @@ from typing import Any
 
 from shoal.duplicates.find import Duplicates
 from shoal.errors import InputError
-from shoal.sources import Encoded
-from shoal.sources.formats import is_image_name
+from shoal.rows import Encoded
+from shoal.rows.images.formats import is_image_name
 from shoal.storage import read_json, write_json
 
 MANIFEST = "duplicates.json"

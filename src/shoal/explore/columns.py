@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
 from shoal.explore.params import Params
-from shoal.sources.mixed import TableSource
+from shoal.rows.tables.mixed import TableSource
 
 _POINTS = 4000  # more would only lie over each other in a drawing of that size
 _READ = 20_000

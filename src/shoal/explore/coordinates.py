@@ -17,7 +17,7 @@ from shoal.explore.atlas import Atlas
 from shoal.explore.prepare import home_of, prepare_leaves, prepare_map
 from shoal.model import Model, Placed, blocks_of
 from shoal.progress import Progress
-from shoal.sources import Source
+from shoal.rows import Source
 from shoal.storage import RunFolder
 
 

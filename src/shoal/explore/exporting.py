@@ -22,7 +22,7 @@ from shoal.export.base import cluster_folder
 from shoal.export.datasets import DATASETS
 from shoal.export.plan import Action, safe_name
 from shoal.export.tables import write_labels
-from shoal.sources import Encoded
+from shoal.rows import Encoded
 
 FORMS = ("csv", "spreadsheet", "parquet", "folders", *DATASETS, "sheet")
 LEFT_OUT = "left-out.txt"

@@ -19,7 +19,7 @@ import pyarrow as pa
 from shoal.errors import InputError, ShoalError
 from shoal.explore.cuts import Cut
 from shoal.explore.metadata import Column, Metadata, make_metadata
-from shoal.sources import Encoded
+from shoal.rows import Encoded
 
 if TYPE_CHECKING:
     from shoal.explore.explorer import Explorer

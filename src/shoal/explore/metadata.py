@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from shoal.api import Run
 from shoal.errors import InputError, ShoalError
 from shoal.export.metadata import MOST_ROWS, read_metadata, row_names
-from shoal.sources.cells import to_text
-from shoal.sources.mixed import TableSource
+from shoal.rows.tables.cells import to_text
+from shoal.rows.tables.mixed import TableSource
 from shoal.storage import RunFolder
 
 _MOST_VALUES = 60

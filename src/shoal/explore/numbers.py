@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources import Source
-from shoal.sources.mixed import TableSource
+from shoal.rows import Source
+from shoal.rows.tables.mixed import TableSource
 
 MOST = 64
 """Numbers that are shown of a row; of more, means of as many next to each other."""

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.explore.atlas import Kept
-from shoal.sources import Source
-from shoal.sources.base import ImageSource
-from shoal.sources.pixels import to_channels
-from shoal.sources.thumbnails import as_squares, read_span, square
+from shoal.rows import Source
+from shoal.rows.arrays.pixels import to_channels
+from shoal.rows.base import ImageSource
+from shoal.rows.thumbnails import as_squares, read_span, square
 
 SMALL = 48
 """Images up to this size are sent as they are, and enlarged by the browser, pixel by pixel."""

@@ -15,7 +15,7 @@ from shoal.explore.detail import distances_to, vectors_of
 from shoal.explore.explorer import Explorer
 from shoal.explore.params import Params
 from shoal.features import Worded
-from shoal.sources.formats import READ, extension_of
+from shoal.rows.images.formats import READ, extension_of
 
 _LEAVES = 40
 _EACH = 30

@@ -18,7 +18,7 @@ from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import Metadata
 from shoal.export.traits import Traits, column_quantiles, gather_traits
-from shoal.sources.mixed import TableSource
+from shoal.rows.tables.mixed import TableSource
 
 # A value names a cluster when most of its rows have it, and at least twice as many as of all rows:
 # a folder that everything is in tells nothing.

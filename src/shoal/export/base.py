@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shoal.core.plural import plural
 from shoal.core.tree import Tree
 from shoal.errors import InputError
-from shoal.sources import Source
+from shoal.rows import Source
 
 
 class LayerLike(Protocol):

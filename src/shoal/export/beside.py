@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from shoal.sources.cells import to_numbers
-from shoal.sources.mixed import TableSource
+from shoal.rows.tables.cells import to_numbers
+from shoal.rows.tables.mixed import TableSource
 
 _OWN = " (own)"
 

@@ -11,7 +11,7 @@ from shoal.export.base import RunLike, cluster_title, number, rows_word
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
-from shoal.sources import Source
+from shoal.rows import Source
 
 _BUDGET = 2_600_000
 _MOST_EACH = 100_000

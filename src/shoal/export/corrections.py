@@ -17,7 +17,7 @@ from shoal.edits.plans import existing
 from shoal.errors import InputError
 from shoal.export.formulas import unquote_formulas
 from shoal.export.metadata import MOST_ROWS, find_names, read_table_file, row_names
-from shoal.sources.frames import to_frame
+from shoal.rows.tables.frames import to_frame
 
 _NAMES = ("cluster_name", "new_name", "label")
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from shoal.export.base import cluster_folder
 from shoal.export.plan import Action
-from shoal.sources import Encoded, ImageSource, Source
+from shoal.rows import Encoded, ImageSource, Source
 
 Described = Callable[[Source, str, Sequence[Action], Mapping[int, str]], dict[str, str]]
 

@@ -28,8 +28,8 @@ from shoal.export.manifest import (
     write_manifest,
 )
 from shoal.export.plan import Action, Mode, plan_actions
-from shoal.sources import Encoded, ImageSource, Source
-from shoal.sources.pixels import to_channels
+from shoal.rows import Encoded, ImageSource, Source
+from shoal.rows.arrays.pixels import to_channels
 from shoal.storage import UrlPath, fingerprint, write_bytes
 from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable

@@ -17,8 +17,8 @@ from shoal.export.pictures import picture_column
 from shoal.export.plan import Mode
 from shoal.export.report import write_report
 from shoal.export.tables import write_labels
-from shoal.sources import Source
-from shoal.sources.mixed import TableSource
+from shoal.rows import Source
+from shoal.rows.tables.mixed import TableSource
 
 FOLDERS = ("folders", *DATASETS)
 """Forms that lay images out in a folder."""

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from shoal.errors import InputError
-from shoal.sources.encoded import PAGE
+from shoal.rows.images.encoded import PAGE
 from shoal.storage import RunFolder, read_table
 
 MOST_ROWS = 10_000_000

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.sources import Source, thumbnails
+from shoal.rows import Source, thumbnails
 
 LARGEST = 64
 _PHOTO, _FEW = 112, 24

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from shoal.errors import InputError
 from shoal.export.base import RunLike, cluster_folder
-from shoal.sources import Encoded, ImageSource, Source
+from shoal.rows import Encoded, ImageSource, Source
 from shoal.storage import UrlPath
 
 Mode = Literal["copy", "symlink", "hardlink"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources import Source
+from shoal.rows import Source
 
 _BLOCK = 1024
 _MOST_BLOCKS = 200

@@ -16,7 +16,7 @@ from shoal.export.cards import Deck, Pictured, Profiled, card
 from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
 from shoal.export.tabled import Tabled
-from shoal.sources.mixed import TableSource
+from shoal.rows.tables.mixed import TableSource
 from shoal.storage import write_bytes
 
 _MOST_QUARANTINED = 200

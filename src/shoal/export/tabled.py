@@ -9,7 +9,7 @@ import numpy as np
 from shoal.export.base import RunLike
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.traits import Traits, gather_traits
-from shoal.sources.mixed import TableSource
+from shoal.rows.tables.mixed import TableSource
 
 _LINES = 6000
 _FIRST = 8

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources.mixed import TableSource
-from shoal.sources.schema import TableColumn
+from shoal.rows.tables.mixed import TableSource
+from shoal.rows.tables.schema import TableColumn
 
 _BLOCK = 1024
 _MOST_ROWS = 200_000

@@ -26,12 +26,12 @@ from shoal.palettes.similarity import OKLAB, RGB, luma, psnr, squared_distance, 
 from shoal.palettes.spaces import SPACES, Space
 from shoal.palettes.swatches import check_swatches, swatches_bytes
 from shoal.progress import Progress, default_progress
+from shoal.rows import Source, open_source
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.images.formats import decoding
+from shoal.rows.pictured import pictures_of
+from shoal.rows.room import PIXELS, promised
 from shoal.settings import available_cores, parse_memory
-from shoal.sources import Source, open_source
-from shoal.sources.encoded import EncodedSource
-from shoal.sources.formats import decoding
-from shoal.sources.pictured import pictures_of
-from shoal.sources.room import PIXELS, promised
 from shoal.storage import write_bytes
 
 DITHERS = ("none", "ordered", "floyd-steinberg")

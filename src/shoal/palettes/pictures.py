@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.errors import SourceError
-from shoal.sources.camera import is_raw
-from shoal.sources.decode import decode, needed_bytes, tiff_picture, what_is_wrong
-from shoal.sources.formats import check_pixels, decoding, open_picture
-from shoal.sources.png import check_sums
-from shoal.sources.raster import orientation_of, upright
-from shoal.sources.reading import USUAL
-from shoal.sources.room import PIXELS
-from shoal.sources.tiff import is_tiff
+from shoal.rows.images.camera import is_raw
+from shoal.rows.images.decode import decode, needed_bytes, tiff_picture, what_is_wrong
+from shoal.rows.images.formats import check_pixels, decoding, open_picture
+from shoal.rows.images.png import check_sums
+from shoal.rows.images.raster import orientation_of, upright
+from shoal.rows.images.reading import USUAL
+from shoal.rows.images.tiff import is_tiff
+from shoal.rows.room import PIXELS
 
 WORKING_BYTES = 24
 """Bytes a pixel that counting, indexing and comparing take beside the decoded image."""

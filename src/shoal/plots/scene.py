@@ -14,8 +14,8 @@ from shoal.edits import Clustering
 from shoal.errors import InputError
 from shoal.export.findings import middle_rows
 from shoal.plots.canvas import colours, plain
-from shoal.sources import Source
-from shoal.sources.pictured import pictures_of, rows_of
+from shoal.rows import Source
+from shoal.rows.pictured import pictures_of, rows_of
 from shoal.stages.result import Result
 
 

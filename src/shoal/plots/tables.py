@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.plots.canvas import INK, MUTED, clean, column_width, headline, new_axes, plain, write
 from shoal.plots.scene import Scene
-from shoal.sources import Source
-from shoal.sources.mixed import TableSource
+from shoal.rows import Source
+from shoal.rows.tables.mixed import TableSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

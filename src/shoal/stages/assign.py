@@ -16,9 +16,9 @@ from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
+from shoal.rows import taken_of
+from shoal.rows.store import PerProcess
 from shoal.settings import available_cores
-from shoal.sources import taken_of
-from shoal.sources.store import PerProcess
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted

@@ -16,10 +16,10 @@ from shoal.engines.local import LocalEngine
 from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.progress import Progress
+from shoal.rows import Encoded, Source
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.pictured import rows_of
 from shoal.settings import FitSettings
-from shoal.sources import Encoded, Source
-from shoal.sources.arrays import ArraySource
-from shoal.sources.pictured import rows_of
 from shoal.stages.copies import Copies
 from shoal.stages.grown import Grown
 from shoal.stages.rows import Rows

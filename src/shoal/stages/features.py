@@ -21,7 +21,7 @@ from shoal.features import (
     fit_projection,
     unreduced,
 )
-from shoal.sources import Source, draw_sample
+from shoal.rows import Source, draw_sample
 from shoal.stages.base import (
     KEPT_BYTES,
     Context,

@@ -14,16 +14,16 @@ from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
 from shoal.core.spec import parse_spec
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
-from shoal.sources import ImageSource, Source, Wanted
-from shoal.sources.arrays import ArraySource
-from shoal.sources.delimited import CsvSource
-from shoal.sources.encoded import EncodedSource
-from shoal.sources.mixed import TableSource, make_fitted_source
-from shoal.sources.parquet import ParquetSource
-from shoal.sources.pictured import PicturedSource
-from shoal.sources.reading import Reading
-from shoal.sources.scale import Values, on_scale_of
-from shoal.sources.schema import Schema
+from shoal.rows import ImageSource, Source, Wanted
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.arrays.scale import Values, on_scale_of
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.images.reading import Reading
+from shoal.rows.pictured import PicturedSource
+from shoal.rows.tables.delimited import CsvSource
+from shoal.rows.tables.mixed import TableSource, make_fitted_source
+from shoal.rows.tables.parquet import ParquetSource
+from shoal.rows.tables.schema import Schema
 from shoal.stages.heldout import read_novelty
 from shoal.stages.learning import placed
 from shoal.stages.result import Result

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from shoal.core.packing import pack, unpack
 from shoal.errors import InputError, SettingError
 from shoal.methods import DEFAULT
+from shoal.rows import Source, Taken, as_wanted, take, taken_of
+from shoal.rows.firsts import file_stamps, first_facts
+from shoal.rows.pictured import rows_of
 from shoal.settings import FitSettings
-from shoal.sources import Source, Taken, as_wanted, take, taken_of
-from shoal.sources.firsts import file_stamps, first_facts
-from shoal.sources.pictured import rows_of
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
 from shoal.stages.fitted import Fitted

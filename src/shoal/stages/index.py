@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.sources import Batch, Source, remarks_of, taken_of
-from shoal.sources.arrays import ArraySource
-from shoal.sources.encoded import EncodedSource
-from shoal.sources.firsts import file_stamps, row_links, row_stamps
-from shoal.sources.mixed import TableSource
-from shoal.sources.origins import origins
-from shoal.sources.paged import PagedStore
-from shoal.sources.pictured import pictures_of, rows_of
-from shoal.sources.scale import look_at_values
-from shoal.sources.taken import TakenImages
+from shoal.rows import Batch, Source, remarks_of, taken_of
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.arrays.scale import look_at_values
+from shoal.rows.firsts import file_stamps, row_links, row_stamps
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.images.paged import PagedStore
+from shoal.rows.origins import origins
+from shoal.rows.pictured import pictures_of, rows_of
+from shoal.rows.tables.mixed import TableSource
+from shoal.rows.taken import TakenImages
 from shoal.stages.base import (
     Context,
     Shards,

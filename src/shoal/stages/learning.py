@@ -12,8 +12,8 @@ from shoal.errors import SourceError
 from shoal.features import Encoder, Learned, Reduced
 from shoal.features.learned.network import onnx_graph
 from shoal.features.learned.training import EVERY, STEPS, State, import_torch, train
-from shoal.sources import Source, Taken, take
-from shoal.sources.encoded import spread
+from shoal.rows import Source, Taken, take
+from shoal.rows.images.encoded import spread
 from shoal.stages.base import Context
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 

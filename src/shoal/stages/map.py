@@ -16,7 +16,7 @@ from shoal.core.layout import lay_out, neighbour_recall, place_rows, reaches
 from shoal.core.morton import BITS
 from shoal.engines.base import Engine
 from shoal.progress import Progress
-from shoal.sources.store import PerProcess
+from shoal.rows.store import PerProcess
 from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,

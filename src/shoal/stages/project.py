@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.core.hashes import row_hashes
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
-from shoal.sources import Batch
+from shoal.rows import Batch
 from shoal.stages.base import EVERY_ROW, Context, Stage, write_vectors
 from shoal.stages.encoding import Encoding, encode_good, note_late, residual
 from shoal.stages.grown import Grown

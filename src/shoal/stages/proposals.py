@@ -21,7 +21,7 @@ from shoal.core.structure import fit_structure
 from shoal.core.tree import Tree
 from shoal.engines.local import LocalEngine
 from shoal.features import Moments, fit_projection
-from shoal.sources import Taken, take
+from shoal.rows import Taken, take
 from shoal.stages.base import Context
 from shoal.stages.encoding import encode_good
 from shoal.stages.judging import Gauge, added_rows, home_of, judged

@@ -13,8 +13,8 @@ from shoal.errors import InputError
 from shoal.features import Reduced
 from shoal.features.reduced import STEPS, array_path
 from shoal.features.steps import Arrays, Sums
-from shoal.sources import Taken, take
-from shoal.sources.encoded import spread
+from shoal.rows import Taken, take
+from shoal.rows.images.encoded import spread
 from shoal.stages.base import Context
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.rows import Rows

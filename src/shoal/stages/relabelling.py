@@ -11,7 +11,7 @@ from shoal.core.constraints import Constraints
 from shoal.core.relabelling import ENOUGH, View, relabelled, with_labels
 from shoal.core.structure import Structure
 from shoal.features.altered import altered
-from shoal.sources import Taken, take
+from shoal.rows import Taken, take
 from shoal.stages.base import Context
 from shoal.stages.found import read_projection
 from shoal.storage import read_npy

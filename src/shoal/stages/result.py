@@ -14,7 +14,7 @@ from shoal.core.layers import Layer, Layers
 from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
-from shoal.sources.schema import Schema
+from shoal.rows.tables.schema import Schema
 from shoal.storage import RunFolder, read_json, read_npy, read_table, understanding
 
 STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
-from shoal.sources import Batch, Source
-from shoal.sources.arrays import ArraySource
-from shoal.sources.encoded import EncodedSource
-from shoal.sources.pictured import rows_of
-from shoal.sources.store import FileStore
+from shoal.rows import Batch, Source
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.pictured import rows_of
+from shoal.rows.store import FileStore
 from shoal.storage import StageFolder, read_json, read_npy, read_table
 
 if TYPE_CHECKING:

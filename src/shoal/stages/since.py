@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import RunError
-from shoal.sources import Source
-from shoal.sources.firsts import led_away, row_links, row_stamps
-from shoal.sources.origins import origins
+from shoal.rows import Source
+from shoal.rows.firsts import led_away, row_links, row_stamps
+from shoal.rows.origins import origins
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
 from shoal.storage import StageFolder, read_json, read_npy

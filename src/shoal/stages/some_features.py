@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from shoal.features import Encoder
 from shoal.features.shown import COMPARED
-from shoal.sources import Source, Taken, as_wanted, take
-from shoal.sources.encoded import spread
+from shoal.rows import Source, Taken, as_wanted, take
+from shoal.rows.images.encoded import spread
 from shoal.stages.encoding import encode_good
 
 MOST_ROWS = 100_000

@@ -21,7 +21,7 @@ from shoal.core.representatives import (
     summarise_coded,
 )
 from shoal.errors import InputError
-from shoal.sources.store import PerProcess
+from shoal.rows.store import PerProcess
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
 from shoal.stages.copies import aside
 from shoal.stages.fitted import Fitted

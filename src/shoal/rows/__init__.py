@@ -1,0 +1,41 @@
+"""Where rows come from: folders, arrays, raw files, tables."""
+
+from shoal.core.wanted import Wanted
+from shoal.rows.base import (
+    Batch,
+    Encoded,
+    ImageSource,
+    Kind,
+    Labelled,
+    LabelValues,
+    Source,
+    as_wanted,
+    remarks_of,
+)
+from shoal.rows.label_files import of_taken, read_label_file
+from shoal.rows.opening import open_source
+from shoal.rows.sample_images import some_images
+from shoal.rows.taken import Taken, draw_sample, take, taken_of
+from shoal.rows.thumbnails import thumbnails
+
+__all__ = [
+    "Batch",
+    "Encoded",
+    "ImageSource",
+    "Kind",
+    "LabelValues",
+    "Labelled",
+    "Source",
+    "Taken",
+    "Wanted",
+    "as_wanted",
+    "draw_sample",
+    "of_taken",
+    "open_source",
+    "read_label_file",
+    "remarks_of",
+    "some_images",
+    "take",
+    "taken_of",
+    "thumbnails",
+]

@@ -1,0 +1,1 @@
+"""Numbers stored as arrays, in memory or in files."""

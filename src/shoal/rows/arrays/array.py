@@ -1,0 +1,423 @@
+"""Images or vectors in an array: in memory, ``.npy``, ``.npz``, or shards of ``.npy``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.plural import plural
+from shoal.core.wanted import Wanted
+from shoal.errors import InputError, SourceError, UnlikeError
+from shoal.rows.arrays.pixels import (
+    PixelRule,
+    bad_values,
+    colour_word,
+    limit,
+    plan_pixels,
+    show,
+    to_vectors,
+)
+from shoal.rows.base import Batch, Kind, Labels, LabelValues
+from shoal.rows.handles import bare
+from shoal.rows.images.opacity import BLACK, WHITE
+from shoal.rows.room import refuse_opening
+from shoal.rows.store import FileStore, MemoryStore, Part, Store, because, check_range
+from shoal.rows.tables.selection import NOTHING, Chosen
+from shoal.storage import UrlPath, many
+
+_SAMPLE_ROWS = 256
+_SAMPLE_BYTES = 1 << 26
+_LEAST_SIDE = 16
+_ROW_COPIES = 3  # of a row as it is read, its finite values found, and its pixels made
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Rows of an array taken for images (by a `PixelRule`) or, without a rule, for vectors.
+
+    Attributes
+    ----------
+    store : Store
+        Where the numbers lie.
+    row_shape : tuple of int
+        Shape that a stored row is given before it is used.
+    rule : PixelRule or None
+        How it becomes an image; None for vectors.
+    label : str
+        What people call it: ``mnist.npz, key images``.
+    beside : Labels or None
+        Labels that lie beside the rows.
+    left_out : mapping
+        How many files beside its own are left out, by their extensions.
+    chosen : Chosen
+        Where the numbers are columns with names: which are left out, and why they are vectors.
+    column_names : tuple of str
+        Those columns.
+    scale_remark : str
+        How the stored numbers are read, where that is not plain.
+    """
+
+    store: Store
+    row_shape: tuple[int, ...]
+    rule: PixelRule | None
+    label: str
+    beside: Labels | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    chosen: Chosen = NOTHING
+    column_names: tuple[str, ...] = ()
+    scale_remark: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """``"images"`` or ``"vectors"``."""
+        return "images" if self.rule else "vectors"
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.store.n_rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(H, W, C)`` or ``(D,)``."""
+        return self.rule.shape if self.rule else (int(np.prod(self.row_shape)),)
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """True when images are scaled by `read`."""
+        return self.rule is not None and self.rule.scaled
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        label = f"{self.label}{self.chosen.briefly}"
+        if self.rule is None:
+            return f"{plural(self.n_rows, 'vector')} of {plural(self.shape[0], 'number')} ({label})"
+        colour = colour_word(self.rule.shape[2])
+        count = plural(self.n_rows, f"{colour} image")
+        text = f"{count} of {show(self.rule.native[:2])} ({label})"
+        return text + self._remarks(self.rule)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Why columns are vectors, and which are left out."""
+        return (
+            (*self.chosen.remarks, self.scale_remark) if self.scale_remark else self.chosen.remarks
+        )
+
+    def _remarks(self, rule: PixelRule) -> str:
+        """Say what is done to the stored numbers, if anything."""
+        said = ""
+        if rule.channels_first:
+            said += ", channels first"
+        if (rule.low, rule.high) != (0.0, 255.0) and self.store.dtype != bool:
+            said += f", values {rule.low:g} to {rule.high:g}"
+        if rule.opacity and rule.ground != WHITE:
+            said += f", laid on {'black' if rule.ground == BLACK else 'grey'}"
+        return said
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Facts that change when the data or the way of reading them change."""
+        rule: list[Any] | None = None
+        if self.rule:
+            rule = [self.rule.channels_first, self.rule.low, self.rule.high]
+            rule += [self.rule.wanted.as_dict()] if self.rule.wanted else []
+            rule += [self.rule.ground] if self.rule.ground != WHITE else []
+        return {
+            "kind": self.kind,
+            "n_rows": self.n_rows,
+            "shape": list(self.shape),
+            "stored": [str(self.store.dtype), *self.row_shape],
+            "rule": rule,
+            **({"columns": list(self.column_names)} if self.column_names else {}),
+            **self.store.facts(),
+        }
+
+    @property
+    def typical_size(self) -> tuple[int, int]:
+        """Height and width of an image as stored.
+
+        Raises
+        ------
+        InputError
+            When the rows are vectors.
+        """
+        return self._rule("size").native[:2]
+
+    def wanting(self, wanted: Wanted) -> ArraySource:
+        """Return the same rows, read in another size and cut.
+
+        Raises
+        ------
+        InputError
+            When the rows are vectors.
+        """
+        return replace(self, rule=self._rule("picture").wanting(wanted))
+
+    def _rule(self, what: str) -> PixelRule:
+        """Return the rule, or say that vectors have none."""
+        if self.rule is None:
+            raise InputError(f"{self.label} holds vectors: its rows have no {what}")
+        return self.rule
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """``file:position`` for shards, else None."""
+        return self.store.names(start, stop)
+
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels come from, for people; None without any."""
+        return self.beside.origin if self.beside else None
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Read the labels that lie beside the rows; None without any."""
+        return self.beside.read(self, key) if self.beside else None
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as uint8 images or float32 vectors."""
+        stored = self.store.read(start, stop)
+        rows = stored.data.reshape(stop - start, *self.row_shape)
+        if self.rule is None:
+            vectors, bad = to_vectors(rows)
+            return Batch(vectors, bad | stored.bad)
+        bad = bad_values(rows) | stored.bad
+        pixels = self.rule.apply(rows)
+        pixels[list(bad)] = 0
+        return Batch(pixels, bad)
+
+    def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
+
+        Raises
+        ------
+        SourceError
+            When the row cannot be read.
+        InputError
+            When the rows are vectors.
+        """
+        if self.rule is None:
+            raise InputError(f"{self.label} holds vectors, so row {row} has no picture")
+        check_range(row, row + 1, self.n_rows)
+        stored = self.store.read(row, row + 1)
+        rows = stored.data.reshape(1, *self.row_shape)
+        bad = bad_values(rows) | stored.bad
+        if bad:
+            raise SourceError(f"row {row}: {bad[0]}")
+        return limit(self.rule.apply(rows, native=True)[0], max_side)
+
+
+def make_array_source(
+    store: Store,
+    label: str,
+    *,
+    as_: Kind | None = None,
+    shape: tuple[int, ...] | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> ArraySource:
+    """Decide whether rows are images or vectors, and how they are read.
+
+    Rows of one number each, text and records are refused; rows ``(D,)`` are vectors, rows
+    ``(H, W)`` and ``(H, W, C)`` images, unless `as_` says ``"vectors"``. `shape` gives each
+    row another shape of the same size.
+
+    Raises
+    ------
+    InputError
+        When the rows cannot be what `as_` says.
+    """
+    row_shape = _reshaped(store.row_shape, shape, label)
+    _check_rows(store, row_shape, label)
+    if as_ == "table":
+        raise InputError(f"{label} is one array, not a table: give --as images or --as vectors")
+    images = as_ == "images" or (as_ is None and len(row_shape) > 1)
+    if not images:
+        return ArraySource(store, row_shape, None, label)
+    if len(row_shape) == 1:
+        raise InputError(
+            f"{label} has rows of {row_shape[0]} numbers, which are vectors: to take them "
+            "for images, give their shape, as in --shape 28,28"
+        )
+    _check_first_side((store.n_rows, *row_shape), label, sure=bool(as_ or shape))
+    row_bytes = math.prod(row_shape) * store.dtype.itemsize
+    refuse_opening(_ROW_COPIES * row_bytes, f"reading a row of {label}")
+    sample = sample_rows(store).reshape(-1, *row_shape)
+    try:
+        rule = plan_pixels(row_shape, sample, image_size)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
+    return ArraySource(store, row_shape, rule, label)
+
+
+def _check_first_side(whole: tuple[int, ...], label: str, *, sure: bool) -> None:
+    """Refuse arrays of which another side than the first seems to count the images.
+
+    `sure` allows what can be meant: it was asked for as images.
+    """
+    first, last = whole[0], whole[-1]
+    if not sure and min(whole[:2]) >= _LEAST_SIDE and whole[2:] in ((3,), (4,)):
+        raise InputError(
+            f"{label} is {show(whole)}, which looks like one colour picture: images are stacked as "
+            f"N×H×W×C (give --as images to take it for {first} grey images)"
+        )
+    # MATLAB stacks along the last side: 28×28×N, 32×32×3×N
+    square = len(whole) == 3 and first == whole[1] >= _LEAST_SIDE and last >= 2 * first
+    colour = len(whole) == 4 and last > 4
+    colour = colour and (whole[2] in (1, 3, 4) or (first in (1, 3) and last >= _LEAST_SIDE))
+    if (square and not sure) or colour:
+        raise InputError(
+            f"{label} is {show(whole)}, and its last side looks like the number of images: move it "
+            "first, as in images = numpy.moveaxis(images, -1, 0)"
+            + (f" (or give --as images to take it for {first} images)" if square else "")
+        )
+
+
+def _reshaped(
+    stored: tuple[int, ...], shape: tuple[int, ...] | None, label: str
+) -> tuple[int, ...]:
+    """Return the shape that is asked for, when it has as many numbers as a stored row."""
+    if shape is None:
+        return stored
+    if np.prod(shape) != np.prod(stored):
+        raise InputError(
+            f"--shape {','.join(map(str, shape))} has {np.prod(shape):,} numbers, but rows of "
+            f"{label} are {show(stored) or 'single numbers'}"
+        )
+    return shape
+
+
+def _check_rows(store: Store, row_shape: tuple[int, ...], label: str) -> None:
+    """Refuse what is neither images nor vectors."""
+    if store.dtype.kind not in "buif":
+        raise InputError(f"{label} holds {store.dtype}, but images and vectors are numbers")
+    if not row_shape:
+        raise InputError(
+            f"{label} has one axis ({store.n_rows:,} numbers): images are N×H×W or N×H×W×C, "
+            "vectors N×D"
+        )
+    if store.n_rows == 0 or 0 in row_shape:
+        raise InputError(f"{label} is empty: its shape is {show((store.n_rows, *row_shape))}")
+
+
+def sample_rows(store: Store) -> NDArray:
+    """Read some rows from all over a store, to judge the range of values by."""
+    row_bytes = max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
+    count = max(1, min(store.n_rows, _SAMPLE_ROWS, _SAMPLE_BYTES // row_bytes))
+    runs = min(count, 16)
+    length = count // runs
+    starts = np.linspace(0, store.n_rows - length, runs).astype(int)
+    batches = [store.read(int(at), int(at) + length) for at in starts]
+    good = [np.delete(one.data, list(one.bad), 0) if one.bad else one.data for one in batches]
+    sample = good[0] if len(good) == 1 else np.concatenate(good)
+    if not len(sample):
+        raise SourceError(batches[0].bad[0])
+    return sample
+
+
+def memory_store(array: Any) -> MemoryStore:
+    """Take what is in memory: an array, a list of equal arrays, anything like an array.
+
+    Raises
+    ------
+    InputError
+        When it is not an array, or the images of a list differ in shape.
+    """
+    try:
+        found = np.asarray(array)
+    except (ValueError, TypeError) as error:
+        shapes = {np.shape(item) for item in array} if isinstance(array, Sequence) else set()
+        if len(shapes) > 1:
+            some = " and ".join(sorted(map(show, shapes))[:2])
+            raise InputError(
+                f"the list holds arrays of {len(shapes)} shapes ({some}): scale them to one, "
+                "or save them as files in a folder"
+            ) from None
+        raise InputError(f"{type(array).__name__} cannot be read as an array: {error}") from None
+    if found.ndim == 0:
+        raise InputError(f"{array!r:.60} is not an array: give N×H×W, N×H×W×C or N×D")
+    return MemoryStore(found)
+
+
+def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
+    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order.
+
+    Raises
+    ------
+    SourceError
+        When a file is damaged or differs from the first.
+    """
+    if not paths:
+        raise SourceError("no .npy files were given")
+    parts, first = [], None
+    for path, (part, dtype, row_shape) in zip(paths, many(paths[0], _npy_part, paths), strict=True):
+        if first is None:
+            first = (dtype, row_shape)
+        elif (dtype, row_shape) != first:
+            raise UnlikeError(
+                f"{path.name} has rows of {show(row_shape)} {dtype}, but {paths[0].name} of "
+                f"{show(first[1])} {first[0]}: shards must be alike"
+            )
+        parts.append(part)
+    assert first is not None
+    return FileStore(tuple(parts), first[0], first[1], named)
+
+
+def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape of the array in an ``.npy`` file.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    """
+    shape, _, dtype, _ = _header(path)
+    return dtype, shape
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether columns come first, type, and where the numbers begin."""
+    try:
+        with path.open("rb") as file:
+            return (*read_npy_header(file), file.tell())
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path} cannot be read as .npy: {because(error)}") from None
+
+
+def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
+    """Read the header of an ``.npy`` file and check that all its rows are there."""
+    shape, fortran, dtype, offset = _header(path)
+    stat = path.stat()
+    needed = offset + int(np.prod(shape)) * dtype.itemsize
+    if stat.st_size < needed and dtype.kind != "O":
+        raise SourceError(
+            f"{path} is cut off: its header promises {needed:,} bytes, but it has {stat.st_size:,}"
+        )
+    refuse_columns(path, fortran)
+    count = shape[0] if shape else 0
+    return (
+        Part(bare(path), count, offset, stat.st_size, stat.st_mtime_ns, fortran),
+        dtype,
+        shape[1:],
+    )
+
+
+def refuse_columns(path: Path, fortran: bool) -> None:
+    """Raise for an array stored by columns where only ranges are read."""
+    if fortran and isinstance(path, UrlPath):
+        raise SourceError(
+            f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
+            "(np.ascontiguousarray), or copy it to a disk"
+        )
+
+
+def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and dtype; leaves `file` at the first number."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)

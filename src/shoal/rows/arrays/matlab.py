@@ -1,0 +1,265 @@
+"""MATLAB files: one of their arrays, its last or first side counting the rows.
+
+Files of version 7.3 are HDF5 whose arrays have their sides in reverse; all others are read by
+SciPy, the chosen array as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.rows.arrays.array_choice import choose_array
+from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes
+from shoal.rows.arrays.hdf5_handles import open_hdf5
+from shoal.rows.arrays.pixels import show
+from shoal.rows.arrays.row_view import RowView
+from shoal.rows.base import LabelValues, Source
+from shoal.rows.handles import bare
+from shoal.rows.label_files import LabelFile
+from shoal.rows.label_names import find_labels, names_labels
+from shoal.rows.options import SourceOptions
+from shoal.rows.room import Kept, refuse
+from shoal.rows.store import InflatedStore, Part, Store, because
+
+TEXT = b"MATLAB "
+"""How files begin, but for those of version 4."""
+
+_CHANNELS = (1, 3, 4)
+# https://www.mathworks.com/help/matlab/matlab_prog/fundamental-matlab-classes.html
+_NUMBERS = {
+    **{f"{sign}int{bits}": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "single": "float32",
+    "double": "float64",
+    "logical": "bool",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array of a file, by its header: its shape as MATLAB has it."""
+
+    key: str
+    shape: tuple[int, ...]
+    what: str
+    stored: np.dtype[Any] | None = None
+    chunk: int = 0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers; object for what is none."""
+        return self.stored or np.dtype(_NUMBERS.get(self.what, "O"))
+
+    @property
+    def length(self) -> int:
+        """How many entries it has along its one long side, 0 where it has several."""
+        return math.prod(self.shape) if max(self.shape, default=0) == math.prod(self.shape) else 0
+
+    def __str__(self) -> str:
+        return f"{self.key} ({show(self.shape)} {self.what})"
+
+
+@dataclass(frozen=True)
+class LoadVariable:
+    """Reads one array into memory, the side that counts the rows first."""
+
+    path: Path
+    key: str
+    axis: int
+
+    def __call__(self) -> NDArray:
+        """Return the whole array."""
+        return np.ascontiguousarray(np.moveaxis(load_variable(self.path, self.key), self.axis, 0))
+
+
+def is_matlab(path: Path, magic: bytes) -> bool:
+    """Whether a file is one of MATLAB, by its first bytes or, in version 4, by its name."""
+    return magic.startswith(TEXT) or path.suffix.lower() == ".mat"
+
+
+def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
+    """Open one array of a MATLAB file as rows.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    InputError
+        When there is not exactly one array that can be meant, or no side of it counts the rows.
+    """
+    options.refuse(f"{path.name}, a MATLAB file", dtype=options.dtype)
+    variables = list_variables(path, magic)
+    least = 3 if options.as_ == "images" and options.shape is None else 2
+    chosen = choose_array(
+        variables,
+        path.name,
+        options.key,
+        lambda one: one.dtype.kind in "buif" and len(one.shape) >= least and not one.length,
+        one="variable",
+        many="variables",
+    )
+    if chosen.dtype.kind not in "buif" or chosen.length or 0 in chosen.shape:
+        raise InputError(f"{path.name}: {chosen} cannot be rows of images or vectors")
+    lengths = {one.key: one.length for one in variables if one.length}
+    axis = _row_axis(chosen, path, options, set(lengths.values()))
+    labels = find_labels(chosen.key, chosen.shape[axis], lengths)
+    store = (_hdf5_rows if _is_hdf5(magic) else _in_memory)(path, chosen, axis)
+    beside = None if labels is None else LabelFile(path, labels)
+    return options.array(store, f"{path.name}, variable {chosen.key}", beside)
+
+
+def _row_axis(chosen: Variable, path: Path, options: SourceOptions, lengths: set[int]) -> int:
+    """Find the side that counts the rows: that of the labels, else by what the others can be."""
+    shape, last = chosen.shape, len(chosen.shape) - 1
+    counted = [at for at in (last, 0) if shape[at] in lengths]
+    if len(counted) == 1:
+        return counted[0]
+    if last == 1:
+        flat = None if options.shape is None else math.prod(options.shape)
+        return 1 if flat in (shape[0],) and flat != shape[1] else 0
+    if last == 2 and shape[0] == shape[1] != shape[2] and shape[2] not in (3, 4):
+        return 2
+    if last == 2 and shape[1] == shape[2] != shape[0]:
+        return 0
+    if last == 3 and shape[2] in _CHANNELS:
+        return 3
+    if last == 3 and (shape[3] in _CHANNELS or shape[1] in _CHANNELS):
+        return 0
+    raise InputError(
+        f"{path.name}: which side of {chosen} counts the rows cannot be told: save it with that "
+        f"side first, as in numpy.save('x.npy', numpy.moveaxis(scipy.io.loadmat({path.name!r})"
+        f"[{chosen.key!r}], -1, 0))"
+    )
+
+
+def _is_hdf5(magic: bytes) -> bool:
+    """Whether a file is of version 7.3."""
+    return magic.startswith(TEXT + b"7.3")
+
+
+def list_variables(path: Path, magic: bytes) -> list[Variable]:
+    """List the arrays of a file by their headers.
+
+    Raises
+    ------
+    SourceError
+        When it is damaged.
+    """
+    return _list_hdf5(path) if _is_hdf5(magic) else _list(path)
+
+
+def _list(path: Path) -> list[Variable]:
+    """List the arrays of a file by their headers."""
+    from scipy import io
+
+    try:
+        with path.open("rb") as file:
+            return [Variable(*one) for one in io.whosmat(file)]
+    except Exception as error:  # SciPy raises a dozen kinds on damaged files
+        raise _unreadable(path, error) from None
+
+
+def _list_hdf5(path: Path) -> list[Variable]:
+    """List the arrays of a file of version 7.3; those of the workspace lie at its root."""
+    try:
+        file, _ = open_hdf5(path)
+        with file:
+            return [
+                Variable(key, thing.shape[::-1], _class(thing), thing.dtype, chunk_bytes(thing))
+                for key, thing in file.items()
+                if hasattr(thing, "dtype") and thing.shape
+            ]
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _class(dataset: Any) -> str:
+    """Return MATLAB's word for what a dataset holds, its type where it has none."""
+    found = dataset.attrs.get("MATLAB_class", str(dataset.dtype))
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
+def _unreadable(path: Path, error: Exception) -> SourceError:
+    """Say that a file cannot be read, and why."""
+    return SourceError(f"{path} cannot be read as a MATLAB file: {because(error)}")
+
+
+def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
+    """Take the rows of an array that is read as a whole."""
+    stat = path.stat()
+    rest = chosen.shape[:axis] + chosen.shape[axis + 1 :]
+    load = LoadVariable(bare(path), chosen.key, axis)
+    args = (chosen.dtype, rest, chosen.shape[axis], stat.st_size, stat.st_mtime_ns)
+    return InflatedStore(bare(path), load, *args, copies=2)  # as it lies, and by rows
+
+
+def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
+    """Take the rows of an array of version 7.3: in place where its last side counts them."""
+    if axis != len(chosen.shape) - 1:
+        return _in_memory(path, chosen, axis)
+    stat = path.stat()
+    part = Part(bare(path), chosen.shape[axis], 0, stat.st_size, stat.st_mtime_ns)
+    rows = Hdf5Rows((part,), chosen.key, chosen.dtype, chosen.shape[axis - 1 :: -1], chosen.chunk)
+    refuse(rows.holds.least, Kept.most, f"reading a chunk of {path.name}")
+    return RowView(rows, tuple(range(axis))[::-1])
+
+
+def load_variable(path: Path, key: str) -> NDArray:
+    """Read one array of a file, its sides as MATLAB has them.
+
+    Raises
+    ------
+    SourceError
+        When it is not there, or damaged.
+    """
+    from scipy import io
+
+    try:
+        with path.open("rb") as file:
+            if not _is_hdf5(file.read(len(TEXT) + 3)):
+                file.seek(0)
+                return np.asarray(io.loadmat(file, variable_names=[key])[key])
+        opened, _ = open_hdf5(path)
+        with opened:
+            return np.asarray(opened[key][()]).T
+    except Exception as error:  # SciPy raises a dozen kinds on damaged files
+        raise _unreadable(path, error) from None
+
+
+def load_labels(path: Path, key: str | None) -> LabelValues:
+    """Read a variable of one long side as labels: numbers, rows of characters, or cells of text.
+
+    Parameters
+    ----------
+    path : Path
+    key : str or None
+        The variable; None where one is named like labels.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    InputError
+        When there is none of that name, or not exactly one that is named like labels.
+    """
+    with path.open("rb") as file:
+        variables = list_variables(path, file.read(len(TEXT) + 3))
+    chosen = choose_array(
+        variables,
+        path.name,
+        key,
+        lambda one: bool(one.length or one.what == "char") and names_labels(one.key),
+        one="variable",
+        many="variables",
+        what="labels",
+    )
+    found = load_variable(path, chosen.key).ravel()
+    if found.dtype.kind == "U":
+        return [str(text).strip() for text in found.tolist()]
+    return [str(np.squeeze(cell)) for cell in found] if found.dtype.kind == "O" else found

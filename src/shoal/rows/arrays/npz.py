@@ -1,0 +1,114 @@
+"""Members of ``.npz`` files: mapped where they lie when stored plainly, else unpacked."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.rows.arrays.array import read_npy_header, refuse_columns
+from shoal.rows.arrays.array_choice import can_be_rows, choose_array
+from shoal.rows.arrays.pixels import show
+from shoal.rows.base import Kind
+from shoal.rows.handles import bare
+from shoal.rows.store import FileStore, InflatedStore, Part, Store, because
+
+_LOCAL_HEADER = 30
+
+
+@dataclass(frozen=True)
+class Member:
+    """One array of an ``.npz`` file, by its header."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    stored: bool
+    header_at: int
+
+    def __str__(self) -> str:
+        return f"{self.key} ({show(self.shape) or 'a single value'} {self.dtype})"
+
+
+@dataclass(frozen=True)
+class LoadMember:
+    """Unpacks one member into memory."""
+
+    path: Path
+    key: str
+
+    def __call__(self) -> NDArray:
+        """Return the whole array."""
+        with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return np.ascontiguousarray(arrays[self.key])
+
+
+def list_members(path: Path) -> list[Member]:
+    """Return the arrays of an ``.npz`` file without reading them.
+
+    Raises
+    ------
+    SourceError
+        When the file is not a whole ``.npz`` file.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            return [_member(archive, info) for info in infos]
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path} cannot be read as .npz: {because(error)}") from None
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    """Read one member's header."""
+    with archive.open(info) as file:
+        shape, fortran, dtype = read_npy_header(file)
+    key = info.filename.removesuffix(".npy")
+    stored = info.compress_type == zipfile.ZIP_STORED
+    return Member(key, shape, dtype, fortran, stored, info.header_offset)
+
+
+def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
+    """Return the member called `key`, or the only one that can be images or vectors.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name, or not exactly one that fits; lists them all.
+    """
+    return choose_array(
+        list_members(path),
+        path.name,
+        key,
+        lambda member: can_be_rows(member, as_),
+        one="key",
+        many="arrays",
+    )
+
+
+def member_store(path: Path, member: Member) -> Store:
+    """Return a member's rows: read in place when stored plainly, else unpacked into memory."""
+    stat = path.stat()
+    shape = member.shape or (0,)
+    if not member.stored:
+        load = LoadMember(bare(path), member.key)
+        args = (member.dtype, shape[1:], shape[0], stat.st_size, stat.st_mtime_ns)
+        return InflatedStore(bare(path), load, *args)
+    with path.open("rb") as file:
+        file.seek(member.header_at)
+        header = file.read(_LOCAL_HEADER)
+        # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3.7: lengths of the
+        # name and of the extra field, which may differ from those in the directory.
+        name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+        file.seek(member.header_at + _LOCAL_HEADER + name + extra)
+        read_npy_header(file)
+        offset = file.tell()
+    refuse_columns(path, member.fortran)
+    part = Part(bare(path), shape[0], offset, stat.st_size, stat.st_mtime_ns, member.fortran)
+    return FileStore((part,), member.dtype, shape[1:])

@@ -1,0 +1,395 @@
+"""How stored numbers become uint8 pixels ``(H, W, C)`` or float32 vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.core.wanted import Sampling, Wanted
+from shoal.errors import InputError, SourceError
+from shoal.rows.images.opacity import WHITE, choose_ground, is_opacity, lay
+
+LARGEST_NATIVE = 64
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_MOST_FOR_0_TO_255 = 64
+_LEVELLED = 1 << 18  # numbers, which fit a core's cache as they are worked on
+
+
+@dataclass(frozen=True)
+class PixelRule:
+    """How rows of an array are taken for images.
+
+    Attributes
+    ----------
+    channels_first : bool
+        Rows are ``(C, H, W)``.
+    low, high : float
+        The stored values that become 0 and 255.
+    native : tuple of int
+        ``(H, W, C)`` before scaling, opacity not counted.
+    shape : tuple of int
+        ``(H, W, C)`` as read.
+    wanted : Wanted or None
+        How images are scaled and cut to `shape`; None for the middle of each.
+    opacity : bool
+        Whether the last channel stored is opacity.
+    ground : int
+        The grey that transparent images are laid on.
+    """
+
+    channels_first: bool
+    low: float
+    high: float
+    native: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    wanted: Wanted | None = None
+    opacity: bool = False
+    ground: int = WHITE
+
+    def like(self, facts: Mapping[str, Any]) -> PixelRule:
+        """Return the rule by which the same rows are read as those of another, by its `facts`."""
+        more = self.opacity - bool(facts.get("opacity", self.opacity))
+        return dataclasses.replace(
+            self,
+            native=(*self.native[:2], self.native[2] + more),
+            shape=(*self.shape[:2], self.shape[2] + more),
+            **facts,
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What depends on the rows looked at, as JSON holds it."""
+        return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
+
+    def wanting(self, wanted: Wanted) -> PixelRule:
+        """Return the rule by which the same rows are read in another size and cut."""
+        size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
+        full = dataclasses.replace(wanted, size=size, channels=channels)
+        return dataclasses.replace(self, shape=(*size, channels), wanted=full)
+
+    @property
+    def scaled(self) -> bool:
+        """True when images are scaled to another size."""
+        return self.native != self.shape
+
+    def apply(self, rows: NDArray, *, native: bool = False) -> NDArray[np.uint8]:
+        """Return rows as contiguous uint8 ``(n, H, W, C)`` of the rule's size, or their own."""
+        pixels = to_bytes(rows, self.low, self.high)
+        if pixels.ndim == 3:
+            pixels = pixels[..., None]
+        elif self.channels_first:
+            pixels = np.moveaxis(pixels, 1, -1)
+        if self.opacity:
+            pixels = lay(pixels, self.ground)
+        wanted = self.wanted or Wanted(self.shape[:2])
+        if not native and (self.wanted or pixels.shape[1:] != self.shape):
+            fitted = np.empty((len(pixels), *self.shape), np.uint8)
+            for row, image in enumerate(pixels):
+                fitted[row] = shaped(image, wanted)
+            pixels = fitted
+        return np.ascontiguousarray(pixels)
+
+
+def plan_pixels(
+    row_shape: tuple[int, ...], sample: NDArray, image_size: tuple[int, int] | None
+) -> PixelRule:
+    """Choose the rule for rows of one shape, from a sample of them.
+
+    Raises
+    ------
+    InputError
+        When rows of this shape cannot be images.
+    """
+    first = _channels_first(row_shape)
+    height, width, stored = _as_hwc(row_shape, first)
+    low, high = value_range(sample)
+    opacity, ground = False, WHITE
+    if stored in (2, 4) and not first:
+        looked = to_bytes(sample, low, high)
+        opacity = is_opacity(looked[..., -1])
+        ground = choose_ground(looked) if opacity else WHITE
+    channels = stored - opacity
+    size = image_size or (height, width)
+    if image_size is None and max(height, width) > LARGEST_NATIVE:
+        size = (LARGEST_NATIVE, LARGEST_NATIVE)
+    shapes = (height, width, channels), (*size, channels)
+    return PixelRule(first, low, high, *shapes, None, opacity, ground)
+
+
+def _channels_first(row_shape: tuple[int, ...]) -> bool:
+    """Tell ``(C, H, W)`` from ``(H, W, C)``.
+
+    C is 1 or 3 and W cannot be a number of channels; or the side that is left out is a square's.
+
+    Raises
+    ------
+    InputError
+        When both can be.
+    """
+    if len(row_shape) != 3 or row_shape[2] <= 4:
+        return False
+    first, middle, last = row_shape
+    if first in (1, 3):
+        return True
+    if (first == middle) != (middle == last):
+        return middle == last
+    if first == last:
+        raise InputError(
+            f"rows of shape {show(row_shape)} can be images of {last} channels first or last: "
+            "give --shape H,W for slices of their own, or --as vectors to take each as one vector"
+        )
+    return first < last
+
+
+def _as_hwc(row_shape: tuple[int, ...], first: bool) -> tuple[int, int, int]:
+    """Height, width and channels of a row."""
+    if len(row_shape) not in (2, 3) or min(row_shape) < 1:
+        raise InputError(f"rows of shape {show(row_shape)} are not images: images are H×W or H×W×C")
+    if len(row_shape) == 2:
+        return row_shape[0], row_shape[1], 1
+    c, h, w = row_shape if first else (row_shape[2], row_shape[0], row_shape[1])
+    return h, w, c
+
+
+def value_range(sample: NDArray) -> tuple[float, float]:
+    """Which stored values are black and white, judged by a sample.
+
+    Bytes stay as they are unless all are 0 and 1; 0..1 and 0..255 are recognised in any
+    type, unsigned 16-bit numbers by the bits that they use, and anything else is stretched
+    from its least to its largest value.
+    """
+    if sample.dtype == bool:
+        return 0.0, 1.0
+    finite = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample.ravel()
+    if finite.size == 0:
+        return 0.0, 255.0
+    least, most = float(finite.min()), float(finite.max())
+    if least == most < 0:  # one value is black, whatever it is
+        return least, least + max(1.0, -least)
+    if sample.dtype == np.uint8:
+        return 0.0, 1.0 if most == 1 else 255.0
+    if least < 0:
+        return (-1.0, 1.0) if least >= -1 and most <= 1 else (least, most)
+    if 0 < most <= 1:
+        return 0.0, 1.0
+    if most <= 255:
+        return 0.0, most if 0 < most < _MOST_FOR_0_TO_255 else 255.0
+    if sample.dtype.kind in "ui" and most < 1 << 16:
+        return 0.0, float(next(2**bits for bits in (10, 12, 14, 16) if most < 2**bits) - 1)
+    return least, most if most > least else 2 * most
+
+
+def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
+    """Stretch ``low..high`` to 0..255, rounded and clipped; what is not finite becomes 0."""
+    if rows.dtype == np.uint8 and (low, high) == (0.0, 255.0):
+        return rows
+    flat, found = rows.reshape(-1), np.empty(rows.size, np.uint8)
+    for start in range(0, rows.size, _LEVELLED):  # some at a time, for which little memory does
+        piece = slice(start, start + _LEVELLED)
+        found[piece] = _levelled(flat[piece], low, high)
+    return found.reshape(rows.shape)
+
+
+def _levelled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np.float64]:
+    """Stretch ``low..high`` to 0..255, rounded and clipped, in floating point."""
+    wide = np.float64 if rows.dtype.itemsize > 4 else np.float32
+    with np.errstate(over="ignore", invalid="ignore"):
+        values: NDArray[Any] = rows.astype(wide)
+        values -= wide(low)
+        values *= wide(255.0 / (high - low))
+        np.rint(values, out=values)
+        if rows.dtype.kind == "f":
+            np.nan_to_num(values, copy=False, nan=0.0)
+        return values.clip(0, 255, out=values)
+
+
+def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """Return an image ``(H, W, C)`` as grey (its luminance) or as colour.
+
+    Other channels than red, green and blue are dealt to these in turn, so that each can be seen.
+
+    Raises
+    ------
+    SourceError
+        When other channels are wanted than these or its own.
+
+    Examples
+    --------
+    >>> to_channels(np.array([[[10, 20, 30, 50, 60]]], np.uint8), 3).tolist()
+    [[[30, 40, 30]]]
+    """
+    stored = image.shape[-1]
+    if stored == channels:
+        return image
+    if channels not in (1, 3):
+        raise SourceError(f"the image has {stored} channels, not {channels}")
+    if stored == 1:
+        return np.repeat(image, 3, axis=-1)
+    if stored == 3:
+        return np.rint(image @ LUMINANCE).astype(np.uint8)[..., None]
+    dealt = [image[..., at::channels] for at in range(channels)]
+    means = [part.mean(axis=-1) if part.shape[-1] else np.zeros(image.shape[:2]) for part in dealt]
+    return np.rint(np.stack(means, axis=-1)).astype(np.uint8)
+
+
+Extent = tuple[float, float]
+
+
+def shaped(
+    image: NDArray[np.uint8], wanted: Wanted, extent: Extent | None = None
+) -> NDArray[np.uint8]:
+    """Return an image ``(H, W, C)`` the channels and the size that are wanted, contiguous.
+
+    `extent` is its height and width where the last row and column are filled in part only.
+    """
+    if wanted.channels:
+        image = to_channels(image, wanted.channels)
+    extent = extent or (float(image.shape[0]), float(image.shape[1]))
+    if wanted.size is None:
+        return np.ascontiguousarray(limit(image, wanted.max_side, extent))
+    ways = {"crop": _cropped, "stretch": _stretched, "pad": _padded}
+    return np.ascontiguousarray(ways[wanted.fit](image, extent, wanted.size, wanted))
+
+
+def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scale an image to `size`: the sides in proportion, what is over cut off evenly."""
+    return shaped(image, Wanted(size))
+
+
+def _cropped(
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+) -> NDArray[np.uint8]:
+    """Scale the middle of an image."""
+    height, width = extent
+    if image.shape[:2] == extent == size and wanted.kept == 1:
+        return image
+    scale = max(size[0] / height, size[1] / width) / wanted.kept
+    cut_h, cut_w = min(height, size[0] / scale), min(width, size[1] / scale)
+    top, left = (height - cut_h) / 2, (width - cut_w) / 2
+    return resize(image, size, (left, top, left + cut_w, top + cut_h), wanted.sampling)
+
+
+def _stretched(
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+) -> NDArray[np.uint8]:
+    """Scale each side by itself."""
+    if image.shape[:2] == extent == size:
+        return image
+    return resize(image, size, (0.0, 0.0, extent[1], extent[0]), wanted.sampling)
+
+
+def _padded(
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+) -> NDArray[np.uint8]:
+    """Scale all of an image, and leave white what it does not fill."""
+    scale = min(size[0] / extent[0], size[1] / extent[1])
+    inner = max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale))
+    padded = np.full((*size, image.shape[2]), 255, np.uint8)
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    filled = _stretched(image, extent, inner, wanted)
+    padded[top : top + inner[0], left : left + inner[1]] = filled
+    return padded
+
+
+def limit(
+    image: NDArray[np.uint8], max_side: int | None, extent: Extent | None = None
+) -> NDArray[np.uint8]:
+    """Scale an image down so that no side is longer than `max_side`."""
+    height, width = extent or image.shape[:2]
+    if max_side is None or max(height, width) <= max_side:
+        return image
+    scale = max_side / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return resize(image, size, (0.0, 0.0, width, height))
+
+
+def resize(
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    box: tuple[float, float, float, float] | None = None,
+    sampling: Sampling = "bilinear",
+) -> NDArray[np.uint8]:
+    """Resample an image, or a box of it, with antialiasing."""
+    kernel = Image.Resampling[sampling.upper()]
+    return by_picture(
+        image, lambda one: one.resize((size[1], size[0]), kernel, box=box, reducing_gap=3.0)
+    )
+
+
+def by_picture(
+    image: NDArray[np.uint8], change: Callable[[Image.Image], Image.Image]
+) -> NDArray[np.uint8]:
+    """Change an image as Pillow's pictures in grey or RGB; other channels one by one.
+
+    Pillow would take the last of two or four for what is transparent.
+    """
+    channels = image.shape[-1]
+    if channels == 3:
+        return np.asarray(change(Image.fromarray(np.ascontiguousarray(image))))
+    each = [change(Image.fromarray(np.ascontiguousarray(image[..., c]))) for c in range(channels)]
+    return np.stack([np.asarray(one) for one in each], axis=-1)
+
+
+def bad_values(rows: NDArray) -> dict[int, str]:
+    """Reasons for the rows that hold NaN or infinity: the first such position and value."""
+    if rows.dtype.kind != "f":
+        return {}
+    flat = _flat(rows)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(flat.sum(dtype=np.float64)):
+            return {}
+    finite = np.isfinite(flat)
+    bad = np.flatnonzero(~finite.all(axis=1))
+    return {int(row): _bad_value(flat[row], finite[row], rows.shape[1:]) for row in bad}
+
+
+def _flat(rows: NDArray) -> NDArray:
+    """Return each row as a vector; also when there are no rows, where -1 has no meaning."""
+    return rows.reshape(len(rows), math.prod(rows.shape[1:]))
+
+
+def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) -> str:
+    """Where the first value that is not finite lies, and how many there are."""
+    at = int(np.argmin(finite))
+    where = str(at) if len(shape) == 1 else str(tuple(map(int, np.unravel_index(at, shape))))
+    count = int((~finite).sum())
+    more = f" (one of {count})" if count > 1 else ""
+    return f"the value at position {where} is {row[at]}{more}, not a finite number"
+
+
+def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """Return rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite.
+
+    Those become zeros, also in `rows` when these are float32 already.
+    """
+    flat = _flat(rows)
+    bad = bad_values(flat)
+    with np.errstate(over="ignore", invalid="ignore"):
+        vectors = np.ascontiguousarray(flat, np.float32)
+    if flat.dtype.itemsize > 4:
+        for row in bad_values(vectors):
+            bad.setdefault(row, "holds a value beyond the range of 32-bit floats")
+    if bad:
+        vectors[list(bad)] = 0
+    return vectors, bad
+
+
+def show(shape: tuple[int, ...]) -> str:
+    """Write a shape for people: ``28×28``."""
+    return "×".join(map(str, shape))
+
+
+def colour_word(channels: int) -> str:
+    """Say what images of so many channels are.
+
+    >>> colour_word(1), colour_word(3), colour_word(5)
+    ('grey', 'colour', '5-channel')
+    """
+    return {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")

@@ -1,0 +1,90 @@
+"""Raw binary rows: one file, or a folder of shards, of a shape and dtype that is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import InputError, SourceError
+from shoal.rows.arrays.pixels import show
+from shoal.rows.handles import bare
+from shoal.rows.store import FileStore, Part, because
+from shoal.storage import UrlPath
+
+_SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
+
+
+def raw_store(
+    paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None, offset: int = 0
+) -> FileStore:
+    """Take raw files one after the other as rows of `shape` and `dtype` (``uint8``).
+
+    The first `offset` bytes of each are left out.
+
+    Raises
+    ------
+    InputError
+        When the dtype is not a number type.
+    SourceError
+        When a file's size is not a multiple of a row's; says which shapes would fit.
+    """
+    kind = parse_dtype(dtype)
+    row_bytes = int(np.prod(shape)) * kind.itemsize
+    parts = []
+    for path in paths:
+        try:
+            stat = path.stat()
+            if not isinstance(path, UrlPath):
+                path.open("rb").close()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {because(error)}") from None
+        size = stat.st_size - offset
+        if size < 0 or size % row_bytes:
+            raise SourceError(_misfit(path, max(size, 0), shape, kind))
+        parts.append(Part(bare(path), size // row_bytes, offset, stat.st_size, stat.st_mtime_ns))
+    if not any(part.n_rows for part in parts):
+        raise SourceError(f"{paths[0]} is empty" if len(paths) == 1 else "all raw files are empty")
+    return FileStore(tuple(parts), kind, shape, named=True)
+
+
+def parse_dtype(dtype: str | None) -> np.dtype[Any]:
+    """Return a number type by its name.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name.
+    """
+    try:
+        found = np.dtype(dtype or "uint8")
+    except TypeError:
+        found = np.dtype("O")
+    if found.kind not in "buif":
+        raise InputError(f"--dtype {dtype} is not a number type: give uint8, >u2, float32 or such")
+    return found
+
+
+def _misfit(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """Why a file cannot hold rows of a shape, and which shapes it could hold."""
+    row = int(np.prod(shape)) * dtype.itemsize
+    text = (
+        f"{path} has {size:,} bytes, which {show(shape)} {dtype} rows of {row:,} bytes do not "
+        f"fill: {size // row:,} rows and {size % row:,} bytes over"
+    )
+    fitting = fitting_shapes(size, shape, dtype.itemsize)
+    if fitting:
+        listed = ", ".join(",".join(map(str, fit)) for fit in fitting)
+        return f"{text} (--shape {listed} would fit)"
+    return f"{text} (no usual shape fits: is --dtype right, or the file cut off or with a header?)"
+
+
+def fitting_shapes(size: int, shape: tuple[int, ...], itemsize: int) -> list[tuple[int, ...]]:
+    """Return up to four usual shapes that fill a file of `size` bytes, nearest to `shape` first."""
+    tried = [(side, side, c) for side in _SIDES for c in (1, 3)]
+    fits = [s for s in tried if size >= np.prod(s) and size % (int(np.prod(s)) * itemsize) == 0]
+    wanted = np.log(np.prod(shape))
+    fits.sort(key=lambda s: abs(np.log(np.prod(s)) - wanted))
+    return [s[:2] if s[2] == 1 else s for s in fits[:4]]

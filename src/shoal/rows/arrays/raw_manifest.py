@@ -1,0 +1,208 @@
+"""``shoal.toml``: what says of a folder of raw files how they are read, and where the truth is."""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from shoal.errors import InputError, SourceError
+from shoal.rows.arrays.raw import parse_dtype, raw_store
+from shoal.rows.arrays.row_view import RowView, axes_to_image
+from shoal.rows.base import Source
+from shoal.rows.images.listing import natural_key
+from shoal.rows.label_files import LabelFile
+from shoal.rows.options import SourceOptions
+from shoal.rows.store import FileStore, Store, because
+
+MANIFEST = "shoal.toml"
+FORMAT = 1
+_MOST_BYTES = 1 << 20
+_TEXTS = ("dtype", "order", "truth", "truth_key", "licence", "about")
+_KEYS = ("format", "files", "shape", "offset", "rows", *_TEXTS)
+
+
+@dataclass(frozen=True)
+class RawManifest:
+    """How the raw files of a folder are read.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the files are.
+    files : tuple of str
+        Their names or patterns, within the folder.
+    shape : tuple of int
+        Of one row as stored.
+    dtype : str
+        Type of the numbers.
+    order : str
+        Order of the axes of an image: ``HWC``, ``CHW``, ``CWH`` and so on; empty for that.
+    offset : int
+        Bytes before the first row of each file.
+    rows : int or None
+        How many rows all files have together, to notice what is missing.
+    truth, truth_key : str or None
+        A file of labels beside them, and its column or array.
+    licence, about : str or None
+        For people.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str = "uint8"
+    order: str = ""
+    offset: int = 0
+    rows: int | None = None
+    truth: str | None = None
+    truth_key: str | None = None
+    licence: str | None = None
+    about: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The manifest itself."""
+        return self.folder / MANIFEST
+
+    def names_in(self, names: Sequence[str]) -> list[str]:
+        """Those of `names`, relative to the folder, that are its files, in natural order."""
+        own = (MANIFEST, self.truth)
+        found = [n for n in names if n not in own and any(map(_matcher(n), self.files))]
+        return sorted(found, key=natural_key)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as the file holds them."""
+        values = {name: getattr(self, name) for name in _KEYS if name != "format"}
+        return {"format": FORMAT, **{k: v for k, v in values.items() if v not in (None, "", 0)}}
+
+    def open(
+        self, paths: Sequence[Path], options: SourceOptions, label: str, *, whole: bool
+    ) -> Source:
+        """Open files of the folder.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+        options : Asked
+            A shape or type that was asked for goes before those of the manifest.
+        label : str
+            What people call them.
+        whole : bool
+            True where these are all files: then the rows are counted, and have the truth.
+
+        Raises
+        ------
+        SourceError
+            When the files do not go with the manifest.
+        """
+        options.refuse(f"raw files in {self.folder}", key=options.key)
+        store = self._store(paths, options)
+        if whole and self.rows is not None and store.n_rows != self.rows:
+            raise SourceError(
+                f"{self.path} promises {self.rows:,} rows, but its files hold {store.n_rows:,}: "
+                "finish making or copying them, or give the files that are there one by one"
+            )
+        labels = None
+        if whole and self.truth and (self.folder / self.truth).exists():
+            labels = LabelFile(self.folder / self.truth, self.truth_key)
+        return options.array(store, label, labels)
+
+    def _store(self, paths: Sequence[Path], options: SourceOptions) -> Store:
+        """Take the rows of some files."""
+        dtype = options.dtype or self.dtype
+        if options.shape is not None:
+            return raw_store(paths, options.shape, dtype, self.offset)
+        store: FileStore = raw_store(paths, self.shape, dtype, self.offset)
+        axes = axes_to_image(self.order)
+        return RowView(store, axes=axes) if axes != tuple(sorted(axes)) else store
+
+
+def _matcher(name: str) -> Any:
+    """Tell of a pattern whether it stands for a name."""
+    return lambda pattern: fnmatch.fnmatchcase(name, pattern)
+
+
+def read_raw_manifest(folder: Path) -> RawManifest:
+    """Read the manifest of a folder.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read, or says what it may not; names the key.
+    """
+    path = folder / MANIFEST
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES).decode("utf-8-sig")
+        return _checked(folder, tomllib.loads(text))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    except (ValueError, TypeError) as error:
+        raise SourceError(f"{path} is not a manifest: {error}") from None
+
+
+def _checked(folder: Path, found: Mapping[str, Any]) -> RawManifest:
+    """Check each key; raises with the offending one."""
+    unknown = [key for key in found if key not in _KEYS]
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not one of its keys ({', '.join(_KEYS)})")
+    if found.get("format") != FORMAT:
+        raise ValueError(f"format must be {FORMAT}; got {found.get('format')!r:.40}")
+    if "files" not in found or "shape" not in found:
+        raise ValueError("files and shape are needed")
+    texts = {key: _text(key, found[key]) for key in _TEXTS if key in found}
+    files = found["files"] if isinstance(found["files"], list) else [found["files"]]
+    shape = found["shape"] if isinstance(found["shape"], list) else [found["shape"]]
+    if not 1 <= len(shape) <= 3:
+        raise ValueError(f"shape must have one to three sides; got {shape!r:.60}")
+    for name in (*files, *([texts["truth"]] if "truth" in texts else ())):
+        _check_name(name)
+    manifest = RawManifest(
+        folder,
+        tuple(files),
+        tuple(_whole("shape", side, 1) for side in shape),
+        offset=_whole("offset", found.get("offset", 0), 0),
+        rows=_whole("rows", found["rows"], 1) if "rows" in found else None,
+        **texts,
+    )
+    _check_reading(manifest)
+    return manifest
+
+
+def _check_reading(manifest: RawManifest) -> None:
+    """Raise for a type or an order of axes that there is not."""
+    try:
+        parse_dtype(manifest.dtype)
+    except InputError:
+        raise ValueError(f"dtype {manifest.dtype!r:.40} is not a type of numbers") from None
+    letters = "".join(sorted(manifest.order))
+    if manifest.order and letters != {1: "", 2: "HW", 3: "CHW"}[len(manifest.shape)]:
+        raise ValueError(
+            f"order must name the {len(manifest.shape)} axes of shape, such as CHW; "
+            f"got {manifest.order!r:.40}"
+        )
+
+
+def _text(key: str, value: Any) -> str:
+    """Check a text."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} must be a text; got {value!r:.40}")
+    return value
+
+
+def _whole(key: str, value: Any, least: int) -> int:
+    """Check a whole number."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 53:
+        raise ValueError(f"{key} must be a whole number of at least {least}; got {value!r:.40}")
+    return value
+
+
+def _check_name(name: Any) -> None:
+    """Refuse names that lead out of the folder."""
+    path = PurePosixPath(_text("files", name))
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "://" in name:
+        raise ValueError(f"{name!r:.60} must be a name within the folder")

@@ -1,0 +1,216 @@
+"""The scale of stored numbers: that of new rows against that of the rows that were fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.rows.arrays.array import ArraySource, sample_rows
+from shoal.rows.base import Source
+from shoal.rows.pictured import rows_of
+
+Ends = tuple[float, float]
+
+_UNIT: Ends = (0.0, 1.0)
+_SIGNED: Ends = (-1.0, 1.0)
+_BYTES: Ends = (0.0, 255.0)
+_OVERSHOOT = 0.1  # of a scale: resampling goes so far beyond its ends
+_ROWS = 256
+_FAR = 20.0  # times the range of the fitted vectors, or that part of it
+_DEEP = 4_000.0  # floats up to 255 are bytes, not dark, where those of the fit went so far
+_SAME = 0.25  # of a scale of few levels that is reached by numbers on it, and by no dark picture
+
+
+@dataclass(frozen=True)
+class Values:
+    """What stored numbers are, by a sample.
+
+    Attributes
+    ----------
+    dtype
+        As stored: ``uint8``, ``float32``.
+    least, most
+        The smallest and the largest.
+    whole
+        Whether all are whole numbers.
+    """
+
+    dtype: str
+    least: float
+    most: float
+    whole: bool
+
+    @classmethod
+    def of(cls, sample: NDArray) -> Values | None:
+        """Look at a sample; None when nothing in it is finite."""
+        finite = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
+        if not finite.size:
+            return None
+        whole = sample.dtype.kind != "f" or bool((finite == np.rint(finite)).all())
+        return cls(sample.dtype.name, float(finite.min()), float(finite.max()), whole)
+
+    @property
+    def kind(self) -> str:
+        """``b``, ``u``, ``i`` or ``f``."""
+        return np.dtype(self.dtype).kind
+
+    def within(self, ends: Ends, slack: float = _OVERSHOOT) -> bool:
+        """Return whether all lie on a scale, or hardly beyond its ends.
+
+        Below zero by a little of the largest value, not of the scale: -1 to 1 is not 0 to 255.
+        """
+        beyond = slack * (ends[1] - ends[0])
+        below = min(beyond, slack * max(self.most, 1.0)) if ends[0] == 0 else beyond
+        return ends[0] - below <= self.least and self.most <= ends[1] + beyond
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return asdict(self)
+
+
+def look_at_values(source: Source) -> Values | None:
+    """Look at the stored numbers of vectors, or of images in an array; None for other rows."""
+    source = rows_of(source)
+    if isinstance(source, ArraySource):
+        return Values.of(sample_rows(source.store))
+    if source.kind != "vectors":
+        return None
+    batch = source.read(0, min(source.n_rows, _ROWS))
+    return Values.of(np.delete(batch.data, list(batch.bad), axis=0))
+
+
+def on_scale_of(
+    source: ArraySource, rule: Mapping[str, Any] | None, fitted: Values | None
+) -> ArraySource:
+    """Read images on the scale of the fit, or on their own where they plainly have another.
+
+    Parameters
+    ----------
+    source
+        New images.
+    rule
+        How the fit read its images: `PixelRule.facts`, or what its files were read by, where the
+        levels are named if these are not bytes.
+    fitted
+        What it knew of its values; None for image files, and for runs that are older.
+
+    Raises
+    ------
+    InputError
+        When the values are on no scale that can be told.
+    """
+    assert source.rule is not None
+    levels = {"low": _BYTES[0], "high": _BYTES[1], **(rule or {})}
+    of_array = {name: levels[name] for name in source.rule.facts if name in levels}
+    own = source.rule.like(of_array)
+    ends = own.low, own.high
+    values = Values.of(sample_rows(source.store))
+    if values is None:
+        return replace(source, rule=own)
+    found, remark = _scale(values, ends, fitted or _of_files(ends))
+    if found is None:
+        raise InputError(
+            f"{source.label} has values from {values.least:g} to {values.most:g}, but the run was "
+            f"fitted to images with values from {ends[0]:g} to {ends[1]:g}: give them on that "
+            "scale, as 0 to 255, as 0 to 1 or as -1 to 1"
+        )
+    said = f"{source.label}: {remark}" if remark else ""
+    return replace(source, rule=replace(own, low=found[0], high=found[1]), scale_remark=said)
+
+
+def _of_files(ends: Ends) -> Values:
+    """Return what the values of image files of some levels are."""
+    return Values("uint8" if ends == _BYTES else "uint16", *ends, True)
+
+
+def vectors_remark(source: Source, fitted: Values | None) -> str | None:
+    """Return a sentence where no vector can be on the scale of those that were fitted."""
+    values = None if fitted is None else look_at_values(source)
+    if fitted is None or values is None:
+        return None
+    range_, before = values.most - values.least, fitted.most - fitted.least
+    apart = max(values.least - fitted.most, fitted.least - values.most)
+    if apart <= max(range_, before) and before / _FAR <= range_ <= before * _FAR:
+        return None
+    if not range_ and values.within((fitted.least, fitted.most)):
+        return None
+    return (
+        f"the vectors have values from {values.least:g} to {values.most:g}, those fitted from "
+        f"{fitted.least:g} to {fitted.most:g}: they are taken as they are; scale them as those "
+        "were if they were made otherwise"
+    )
+
+
+def _scale(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None, str]:
+    """Return the values of new images that are black and white, and what is to be said of it."""
+    if not _is_full(ends):
+        return _stretched(values, ends, fitted)
+    own = _own_scale(values, ends, fitted)
+    if own is None or own == ends:
+        unclear = values.dtype == "uint16" and fitted.dtype != "uint16" and own == _BYTES
+        return own, "16-bit numbers up to 255 are taken for bytes" if unclear else ""
+    return own, (
+        f"values from {values.least:g} to {values.most:g} ({values.dtype}) are taken for "
+        f"{own[0]:g} to {own[1]:g}, where the run was fitted to {ends[0]:g} to {ends[1]:g}"
+    )
+
+
+def _stretched(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None, str]:
+    """Judge new values where the fit stretched its own from the least to the largest."""
+    if not values.within(ends, slack=_SAME):
+        return None, ""
+    bytes_ = values.dtype == "uint8" != fitted.dtype
+    unit = values.kind == "f" and values.within(_UNIT, 0) and not Values.within(fitted, _SIGNED)
+    if not (bytes_ or (unit and values.least >= 0 > ends[0])):
+        return ends, ""
+    return ends, (
+        f"values from {values.least:g} to {values.most:g} ({values.dtype}) are taken as on the "
+        f"scale of the fit, {ends[0]:g} to {ends[1]:g}: scale them as those were if they are not"
+    )
+
+
+def _own_scale(values: Values, ends: Ends, fitted: Values) -> Ends | None:
+    """Return the full scale that new values are on, where the fit's are on one too."""
+    same_type = values.dtype == fitted.dtype or values.kind == fitted.kind == "f"
+    few = ends[0] == 0 and 1 < ends[1] < _BYTES[1]
+    if few and values.whole and fitted.whole and _SAME * ends[1] <= values.most <= ends[1]:
+        same_type = True  # the same few levels, stored otherwise
+    if same_type and values.within(ends):
+        if ends[1] > 1 and values.kind == "f" and 0 < values.most <= 1:
+            return _UNIT
+        if ends[1] > _DEEP and values.kind == "f" and 0 < values.most <= _BYTES[1]:
+            return _BYTES
+        return _UNIT if ends == _SIGNED and values.least >= 0 else ends
+    if values.dtype == "uint8":
+        return _BYTES
+    if values.kind == "b" or values.within(_UNIT):
+        return _UNIT
+    if values.within(_SIGNED):
+        return _SIGNED
+    if values.kind == "f" and few and values.within(ends):
+        return ends
+    if values.within(_BYTES):
+        return _BYTES
+    return _bits(values, ends)
+
+
+def _bits(values: Values, ends: Ends) -> Ends | None:
+    """Return the scale of numbers of 10 to 16 bits: the fit's where it is one, else the least."""
+    if ends[1] > _BYTES[1] and values.within(ends):
+        return ends
+    if values.least < 0 or values.most >= 1 << 16 or not values.whole:
+        return None
+    return 0.0, float(next(2**bits for bits in (10, 12, 14, 16) if values.most < 2**bits) - 1)
+
+
+def _is_full(ends: Ends) -> bool:
+    """Tell a scale with ends of its own from one stretched over the values at hand."""
+    low, high = ends
+    if low:
+        return ends == _SIGNED
+    return high <= _BYTES[1] or high in {float(2**bits - 1) for bits in (10, 12, 14, 16)}

@@ -1,0 +1,154 @@
+"""What a source is: rows of images or vectors, by position, readable in any range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import shorten
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.errors import InputError
+from shoal.rows.kinds import ways
+
+Kind = Literal["images", "vectors", "table"]
+LabelValues = Sequence[Any] | NDArray
+"""One label a row: numbers, or text with None where a label is missing."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded rows ``start..stop`` of a source.
+
+    `data` has one entry a row: uint8 ``(n, H, W, C)`` for images (grey, RGB, or other channels),
+    float32 ``(n, D)`` for vectors. A row that could not be read is all zeros there and has
+    its position within the batch as a key of `bad`, with the reason as the value.
+    """
+
+    data: NDArray
+    bad: dict[int, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Rows of images or vectors, readable in any range from any thread or process.
+
+    Sources are picklable and small: they hold paths and shapes, open files when read.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """``"images"``, ``"vectors"`` or ``"table"`` (columns of mixed meaning)."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are, unreadable ones counted."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row as `read` gives it: ``(H, W, C)`` or ``(D,)``."""
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """True when images have several sizes and are scaled to `shape` by `read`."""
+
+    @property
+    def description(self) -> str:
+        """One line for people: ``70,000 grey images of 28×28 (mnist.npz, key images)``."""
+
+    def fingerprint(self) -> dict[str, Any]:
+        """JSON-able facts that change when the data change (paths, sizes, times)."""
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of rows (relative file paths, ids), or None where a row has only its number."""
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Decode rows ``start..stop``."""
+
+
+@runtime_checkable
+class ImageSource(Source, Protocol):
+    """A source whose rows can be had in their own size, or in one that an encoder wants."""
+
+    @property
+    def typical_size(self) -> tuple[int, int]:
+        """Height and width of most images as stored: the medians of those looked at."""
+
+    def wanting(self, wanted: Wanted) -> Self:
+        """Return the same rows, read in another size and cut; `shape` follows."""
+
+    def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
+
+
+def remarks_of(source: Source) -> list[str]:
+    """Return what people should know of a source beyond its description, as sentences."""
+    dialect = getattr(getattr(source, "table", None), "dialect", None)
+    units = shorten(dialect.units, 60, placeholder=" …") if dialect else ""
+    below = [f"The row below the names is taken for units, not for data: {units}"] if units else []
+    return [*getattr(source, "remarks", ()), *below, *ways(getattr(source, "left_out", {}))]
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A source beside whose rows labels can lie."""
+
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels come from, for people (``truth.parquet, source``); None without any."""
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Read the label of each row, None where one is missing; None without any.
+
+        `key` is a column or array of the place they come from, where it has several.
+        """
+
+
+class Labels(Protocol):
+    """Labels that lie beside rows, not read yet."""
+
+    @property
+    def origin(self) -> str | None:
+        """Where they come from, for people: ``truth.parquet, source``; None without any."""
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues | None:
+        """Read those of the rows of `source`; None without any."""
+
+
+@runtime_checkable
+class Encoded(Protocol):
+    """A source whose rows are image files, or lie as such in larger files."""
+
+    def path(self, row: int) -> Path | None:
+        """Return the file of a row, None where it is part of a larger one."""
+
+    def file_name(self, row: int, name: str | None) -> str:
+        """Return a file name, with an extension, for a row called `name`."""
+
+    def encoded(self, row: int) -> bytes:
+        """Return the bytes of one image as they lie."""
+
+
+def as_wanted(source: Source, wanted: Wanted | None) -> Source:
+    """Return the rows of a source in the size that an encoder wants; None keeps theirs.
+
+    Raises
+    ------
+    InputError
+        When the rows are not images.
+    """
+    if wanted is None:
+        return source
+    if source.kind != "images" or not isinstance(source, ImageSource):
+        raise InputError(f"rows of {source.description} have no pictures to scale")
+    channels = source.shape[2]
+    if wanted.channels in (1, 3) and channels not in (1, 3):
+        raise InputError(
+            f"{source.description}, but these features take grey or colour: save three of the "
+            f"{channels} channels as RGB"
+        )
+    return source.wanting(wanted)

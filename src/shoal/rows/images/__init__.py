@@ -1,0 +1,1 @@
+"""Encoded images: where their bytes lie, how they are decoded."""

@@ -1,0 +1,209 @@
+"""Image files to pixels: bytes in, uint8 ``(H, W, C)`` out, C of 1 (grey) or 3 (colour)."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageFile, TiffImagePlugin
+
+from shoal.core.wanted import Wanted
+from shoal.errors import SourceError
+from shoal.rows.images.camera import find_preview, is_raw
+from shoal.rows.images.formats import JPEG, check_bytes, check_pixels, decoding, open_picture
+from shoal.rows.images.jpeg import coefficient_bytes, decode_jpeg
+from shoal.rows.images.png import check_sums
+from shoal.rows.images.raster import (
+    SIDEWAYS,
+    Raster,
+    orientation_of,
+    pixels_of,
+    reduction,
+    samples_as_pixels,
+)
+from shoal.rows.images.reading import USUAL, Reading
+from shoal.rows.images.samples import check_samples, read_samples, samples_size
+from shoal.rows.images.tiff import Directory, is_tiff, open_tiff, reader
+from shoal.rows.images.tiff_pages import extract
+from shoal.rows.images.tiff_pictures import find_pictures
+from shoal.rows.room import PIXELS
+from shoal.rows.store import because
+
+AS_IT_IS = Wanted()
+# Bytes a pixel that a picture takes while it is loaded, by its mode, and more by its format;
+# measured on pictures of 24 million pixels.
+_MODE_BYTES = {"1": 1, "L": 1, "P": 1}
+_FORMAT_BYTES = {"WEBP": 13, "GIF": 4, "AVIF": 5, "JPEG2000": 15, "JXL": 16, "HEIF": 5}
+_OUT_BYTES = 3
+_SLOW = ("ppm", "ppm_plain", "bmp_rle")  # Pillow's decoders in plain Python: some µs a pixel
+_MOST_SLOW_PIXELS = 16_000_000
+# What decoders say of images that they do not know, which are not damaged.
+_LIMITS = re.compile(
+    "unknown pixel mode|unknown data organi[sz]ation|unsupported|not supported|not available"
+    "|not implemented|unknown compression|cannot handle|conversion from",
+    re.IGNORECASE,
+)
+_TIFF_PIECES = (278, 322, 323)  # rows of a strip, width and height of a tile
+
+
+def decode(data: bytes, wanted: Wanted = AS_IT_IS, reading: Reading = USUAL) -> NDArray[np.uint8]:
+    """Decode an image file, upright and not transparent, to uint8 ``(H, W, C)``.
+
+    The first frame is taken, and more than 8 bits become 8; see `Reading`. JPEG is decoded at a
+    lower scale where that is enough, and other large images are averaged in blocks first. Large
+    images are decoded one at a time, in whatever number of threads.
+
+    Raises
+    ------
+    SourceError
+        With the reason as one sentence: empty, no image, too large, damaged or cut off.
+    """
+    try:
+        data, turned = _finished(data)
+        raster = decode_jpeg(data, wanted, turned) if data[:3] == JPEG else None
+        if raster is None and is_tiff(data):
+            data, raster = _decode_tiff(data, wanted, reading)
+        if raster is None:
+            raster = _decode_pillow(data, wanted, reading, turned)
+        reading.check(raster.pixels.shape[2])
+        return raster.shaped(wanted)
+    except SourceError:
+        raise
+    except Exception as error:  # decoders raise a dozen kinds on damaged files
+        raise SourceError(what_is_wrong(error)) from None
+
+
+def measure(data: bytes) -> tuple[int, int]:
+    """Height and width of an image file when upright, from its header.
+
+    Raises
+    ------
+    SourceError
+        With the reason as one sentence, as `decode`.
+    """
+    try:
+        data, turned = _finished(data)
+        if is_tiff(data):
+            first = tiff_picture(data)[0]
+            check_pixels(first.layout.height, first.layout.width)
+            size = first.layout.height, first.layout.width
+            return size[::-1] if first.orientation in SIDEWAYS else size
+        with open_picture(data) as picture:
+            width, height = picture.size
+            sideways = (turned or orientation_of(picture)) in SIDEWAYS
+    except SourceError:
+        raise
+    except Exception as error:  # as in decode
+        raise SourceError(what_is_wrong(error)) from None
+    return (width, height) if sideways else (height, width)
+
+
+def _finished(data: bytes) -> tuple[bytes, int | None]:
+    """Return the picture in a camera raw file, and how to turn it; other files as they are."""
+    if data[:3] == JPEG or not is_raw(data):
+        return data, None
+    preview = find_preview(data)
+    return preview.data, preview.orientation
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Say what an exception of a decoder means: damage, or that it does not know such images."""
+    text = because(error)
+    if isinstance(error, NotImplementedError) or _LIMITS.search(text):
+        return f"the image is of a form that is not read ({text}): save it as PNG or plain TIFF"
+    return f"the image is damaged or cut off: {text}"
+
+
+def tiff_picture(data: bytes) -> tuple[Directory, ...]:
+    """Return the pages of the one picture in a TIFF file.
+
+    Raises
+    ------
+    SourceError
+        When there are several, or it is damaged.
+    """
+    file = open_tiff(reader(data))
+    assert file is not None
+    found = find_pictures(file)
+    if len(found) > 1:
+        raise SourceError(
+            f"the file has {len(found):,} pages, which are rows of their own only where files lie "
+            "in folders, lists, tar and zip archives and are called .tif: save each page as a file"
+        )
+    return found.picture(0)
+
+
+def _decode_tiff(data: bytes, wanted: Wanted, reading: Reading) -> tuple[bytes, Raster | None]:
+    """Decode a TIFF file of any samples; None, and what Pillow shall read, where it can."""
+    pages = tiff_picture(data)
+    first = pages[0]
+    layout = first.layout
+    is_usual = layout.is_usual and not (reading.bands and layout.opacity is not None)
+    if len(pages) == 1 and is_usual:
+        return data if first.at == first.file.first else extract(pages), None
+    check_pixels(layout.height, layout.width)
+    check_samples(pages)
+    least = wanted.least_of((layout.height, layout.width))
+    least = least[::-1] if first.orientation in SIDEWAYS else least
+    factor = reduction((layout.height, layout.width), least)
+    opacity = None if reading.bands or len(pages) > 1 else layout.opacity
+    needed = samples_size(pages)
+    needed += layout.height * layout.width * sum(page.layout.samples for page in pages)
+    check_bytes(layout.height, layout.width, needed)
+    with PIXELS.take(needed, decoding(layout.height, layout.width)):
+        found = samples_as_pixels(read_samples(pages), layout, reading, opacity, factor)
+    extent = layout.height / factor, layout.width / factor
+    return data, Raster(found, extent, first.orientation)
+
+
+def _decode_pillow(
+    data: bytes, wanted: Wanted, reading: Reading, turned: int | None = None
+) -> Raster:
+    """Decode any of the formats."""
+    with open_picture(data) as picture:
+        size = picture.height, picture.width
+        sideways = (turned or orientation_of(picture)) in SIDEWAYS
+        least = wanted.least_of(size[::-1] if sideways else size)
+        least = least[::-1] if sideways else least
+        drafted = None
+        if picture.format == "JPEG" and all(least):
+            drafted = picture.draft(picture.mode, least[::-1])
+        factor = reduction((picture.height, picture.width), least)
+        if picture.format == "PNG":
+            check_sums(data)
+        needed = needed_bytes(picture, factor, data)
+        with PIXELS.take(needed, decoding(*size)):
+            picture.load()
+            pixels = pixels_of(picture, factor, reading)
+        # after loading: Pillow turns TIFF images itself
+        extent = drafted[1][3:1:-1] if drafted else (picture.height, picture.width)
+        upright = turned or orientation_of(picture)
+        return Raster(pixels, (extent[0] / factor, extent[1] / factor), upright)
+
+
+def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
+    """Return the bytes that decoding takes, and refuse what takes too many."""
+    height, width = picture.height, picture.width
+    each = _MODE_BYTES.get(picture.mode, 4) + (_OUT_BYTES if factor == 1 else 1)
+    needed = height * width * (each + _FORMAT_BYTES.get(picture.format or "", 0))
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        needed += 4 * _piece(picture)
+    if picture.format == "JPEG":
+        needed += coefficient_bytes(data)
+    check_bytes(height, width, needed)
+    if picture.tile and picture.tile[0][0] in _SLOW and height * width > _MOST_SLOW_PIXELS:
+        raise SourceError(
+            f"the image has {width:,}×{height:,} pixels in a form that is decoded slowly "
+            f"(text, 16 bits or run lengths), more than the {_MOST_SLOW_PIXELS:,} that are taken "
+            "so: save it in another format"
+        )
+    return needed
+
+
+def _piece(picture: TiffImagePlugin.TiffImageFile) -> int:
+    """Return the pixels of a TIFF's strip or tile: it is decoded in one go."""
+    rows, across, down = (picture.tag_v2.get(tag, 0) for tag in _TIFF_PIECES)
+    strip = min(rows, picture.height) * picture.width if isinstance(rows, int) else 0
+    tile = across * down if isinstance(across, int) and isinstance(down, int) else 0
+    return max(strip, tile)

@@ -1,0 +1,190 @@
+"""The formats of image files: told by their first bytes, their size checked before decoding."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    _imaging,
+)
+
+from shoal.errors import SourceError
+from shoal.rows.images import camera
+from shoal.rows.images.png import find_exif
+from shoal.rows.kinds import extension, is_avif, kind_of_file, reads_by_extra
+
+# What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
+_WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
+for _said in (*_WARNED, "Metadata Warning", "More samples per pixel"):
+    warnings.filterwarnings("ignore", _said, UserWarning, r"PIL\.")
+
+_HEAD = 512
+MAX_PIXELS = 250_000_000
+MAX_DECODED_BYTES = 512 << 20
+_HAS_AVIF = find_spec("PIL._avif") is not None  # not all builds of Pillow have these two
+_HAS_JPEG_2000 = hasattr(_imaging, "jpeg2k_decoder")
+EXTENSIONS = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib"),
+        *(".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *((".avif", ".avifs") if _HAS_AVIF else ()),
+        *((".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx") if _HAS_JPEG_2000 else ()),
+        *camera.EXTENSIONS,
+    )
+)
+"""Those of images that are read without an extra; see `is_image_name` for all."""
+
+READ = "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PNM and camera raw files"
+JPEG = b"\xff\xd8\xff"
+_USUAL = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "PPM": ".ppm",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2",
+    "HEIF": ".heic",
+    "JXL": ".jxl",
+}
+
+# The classes are built directly, not through Image.open: that would warn of large images by
+# a limit that belongs to the whole process, and try formats that run other programs.
+_FORMATS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
+    (JPEG, JpegImagePlugin.JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"II*\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", TiffImagePlugin.TiffImageFile),
+    (b"II+\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+    *((b"P%d" % digit, PpmImagePlugin.PpmImageFile) for digit in range(1, 7)),
+)
+
+
+_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
+_SELDOM = {  # imported when such a file is met
+    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    "heif": ("pi_heif.as_plugin", "HeifImageFile"),
+    "jxl": ("shoal.rows.images.jpeg_xl", "JxlImageFile"),
+}
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file called so can be read as an image, with the extras there are.
+
+    >>> is_image_name("a/b.JPG"), is_image_name("notes.md")
+    (True, False)
+    """
+    ending = extension(name)
+    return ending in EXTENSIONS or reads_by_extra(ending)
+
+
+def open_picture(data: bytes) -> ImageFile.ImageFile:
+    """Open an image by its first bytes and check its size, before anything is decoded.
+
+    Raises
+    ------
+    SourceError
+        When it is empty, of no known format, or too large.
+    """
+    if not data:
+        raise SourceError("the file is empty")
+    picture = _class_of(data)(io.BytesIO(data))
+    check_pixels(picture.height, picture.width)
+    if picture.format == "PNG" and "exif" not in picture.info:
+        exif = find_exif(data)  # Pillow decodes the whole image to look behind its pixels
+        if exif is not None:
+            picture.info["exif"] = exif
+    return picture
+
+
+def extension_of(data: bytes) -> str:
+    r"""Return the usual extension of an image file by its first bytes; nothing if it is none.
+
+    >>> extension_of(b"\xff\xd8\xff\xe0"), extension_of(b"hello")
+    ('.jpg', '')
+    """
+    try:
+        return ".dng" if camera.is_raw(data) else _USUAL.get(_class_of(data).format or "", "")
+    except SourceError:
+        return ""
+
+
+def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
+    """Choose the reader for a file that begins like this one."""
+    for magic, reader in _FORMATS:
+        if data.startswith(magic):
+            return reader
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _load("webp")
+    if data.startswith(_JPEG_2000) and _HAS_JPEG_2000:
+        return _load("jpeg2000")
+    if is_avif(data) and _HAS_AVIF:
+        return _load("avif")
+    kind = kind_of_file("", data[:_HEAD])
+    if kind is None:
+        raise SourceError(
+            f"the file is not an image of a known format: it begins with {_head(data)}"
+        )
+    if not kind.is_installed:
+        raise SourceError(f"the file is {kind.what}, which is not read: {kind.way}")
+    return _load(kind.extra)
+
+
+def _load(name: str) -> type[ImageFile.ImageFile]:
+    """Import a reader."""
+    module, called = _SELDOM[name]
+    found: type[ImageFile.ImageFile] = getattr(import_module(module), called)
+    return found
+
+
+def _head(data: bytes) -> str:
+    """How a file begins, as text if it is text."""
+    head = data[:16]
+    text = head.decode("ascii", "replace")
+    return repr(text) if text.isascii() and text.isprintable() else head[:8].hex(" ")
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Refuse images of too many pixels, and those without any."""
+    if height * width > MAX_PIXELS:
+        raise SourceError(
+            f"the image has {width:,}×{height:,} pixels, more than the {MAX_PIXELS:,} that "
+            "one may have"
+        )
+    if height * width == 0:
+        raise SourceError(f"the image has no pixels: its size is {width}×{height}")
+
+
+def decoding(height: int, width: int) -> str:
+    """Word what memory is taken for.
+
+    >>> decoding(3000, 4000)
+    'decoding the image of 4,000×3,000 pixels'
+    """
+    return f"decoding the image of {width:,}×{height:,} pixels"
+
+
+def check_bytes(height: int, width: int, needed: int) -> None:
+    """Refuse images that need too much memory while they are decoded."""
+    if needed > MAX_DECODED_BYTES:
+        raise SourceError(
+            f"the image has {width:,}×{height:,} pixels, and decoding it takes "
+            f"{needed >> 20:,} MiB, more than the {MAX_DECODED_BYTES >> 20:,} that one may take"
+        )

@@ -1,0 +1,144 @@
+"""JPEG at the least of its own scales that is enough (https://libjpeg-turbo.org)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import simplejpeg
+from PIL import JpegImagePlugin
+
+from shoal.core.wanted import Wanted
+from shoal.errors import SourceError
+from shoal.rows.images.formats import check_bytes, check_pixels, decoding
+from shoal.rows.images.raster import SIDEWAYS, Raster, orientation_of
+from shoal.rows.room import PIXELS
+from shoal.rows.store import because
+
+_EXIF_WITHIN = 1 << 16
+_NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one that is reserved
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_SCAN = 0xDA
+_USUAL_SCANS, _MOST_SCANNED = 32, 500_000_000  # pixels times passes: some seconds
+# What libjpeg only warns of, though pixels are lost; Pillow hides it.
+_DAMAGE = ("premature end of data", "bad Huffman code", "instead of RST")
+_SLACK = 1.5  # decoded so many times larger than wanted, or more, the scale leaves no trace
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a JPEG file says of itself."""
+
+    height: int
+    width: int
+    space: str
+    coefficients: int
+    scans: int
+
+
+def decode_jpeg(data: bytes, wanted: Wanted, turned: int | None = None) -> Raster | None:
+    """Decode a JPEG; None when that is left to Pillow (four colours, or small faults).
+
+    `turned` is its orientation, where something else says it.
+
+    Raises
+    ------
+    SourceError
+        When it is too large, or has so many passes that decoding it would take minutes.
+    """
+    header = _read_header(data)
+    if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
+        return None
+    orientation = turned or 1
+    if turned is None and b"Exif\0\0" in data[:_EXIF_WITHIN]:
+        with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
+            orientation = orientation_of(picture)
+    size = header.height, header.width
+    eighths = _eighths(size, wanted, orientation in SIDEWAYS)
+    least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
+    colours = "GRAY" if header.space == "Gray" or wanted.channels == 1 else "RGB"
+    with PIXELS.take(_check(header, least), decoding(*size)):
+        try:
+            pixels = simplejpeg.decode_jpeg(data, colours, min_height=least[0], min_width=least[1])
+        except ValueError as error:
+            if any(fault in str(error) for fault in _DAMAGE):
+                raise SourceError(f"the image is damaged or cut off: {because(error)}") from None
+            return None
+    return Raster(pixels, (size[0] * eighths / 8, size[1] * eighths / 8), orientation)
+
+
+def _read_header(data: bytes) -> _Header | None:
+    """Read the header of a JPEG file; None when it has faults."""
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    check_pixels(height, width)
+    coefficients = coefficient_bytes(data)
+    scans = data.count(b"\xff\xda") if coefficients else 0
+    return _Header(height, width, space, coefficients, scans)
+
+
+def coefficient_bytes(data: bytes) -> int:
+    """Return the bytes of coefficients that are kept until all passes are read.
+
+    That is of progressive images, and of those whose first pass has not all colours: two bytes
+    each, in whole blocks (ITU-T T.81, A.2.3 and B.1.1.3; ``has_multiple_scans`` of libjpeg).
+    """
+    frame, is_progressive = b"", False
+    for marker, segment in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAMES:
+            frame, is_progressive = segment, marker in _PROGRESSIVE
+        elif marker == _SCAN:
+            if len(frame) < 6 or not (is_progressive or segment[:1] < frame[5:6]):
+                return 0
+            return _kept_bytes(frame)
+    return 0
+
+
+def _kept_bytes(frame: bytes) -> int:
+    """Return the bytes of a frame's coefficients, by its header."""
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    factors = [(byte >> 4, byte & 15) for byte in frame[7 : 6 + 3 * frame[5] : 3]]
+    across, down = (max((one[at] for one in factors), default=1) or 1 for at in (0, 1))
+    blocks = -(-width // (8 * across)) * -(-height // (8 * down))
+    return 2 * 64 * blocks * sum(h * v for h, v in factors)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Go through the markers before the first pass, and what they hold."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte before the marker stands alone
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, data[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _check(header: _Header, decoded: tuple[int, int]) -> int:
+    """Return the bytes that decoding takes; refuse what takes too many, or too long."""
+    pixels = header.height * header.width
+    needed = decoded[0] * decoded[1] * 3 + header.coefficients
+    check_bytes(header.height, header.width, needed)
+    if header.scans > _USUAL_SCANS and header.scans * pixels > _MOST_SCANNED:
+        raise SourceError(
+            f"the image has {header.width:,}×{header.height:,} pixels in {header.scans:,} passes, "
+            "which would take too long to decode"
+        )
+    return needed
+
+
+def _eighths(size: tuple[int, int], wanted: Wanted, sideways: bool) -> int:
+    """Choose the scale in eighths: 8, 4, 2 or 1, those that are decoded fast."""
+    least = wanted.least_of(size[::-1] if sideways else size)
+    if not all(least):
+        return 8
+    if sideways:
+        least = least[::-1]
+    slack = _SLACK if wanted.size else 1.0
+    room = min(size[0] / least[0], size[1] / least[1]) / slack
+    return next((eighths for eighths in (1, 2, 4) if room * eighths >= 8), 8)

@@ -1,0 +1,342 @@
+"""Which files a source has: a folder's images in natural order, or a list of paths."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, cast
+from urllib.parse import unquote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.rows.kinds import JUNK
+from shoal.rows.store import because
+from shoal.rows.tables.encoding import open_text
+from shoal.storage import UrlPath, as_place, many
+
+_PATH_COLUMNS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path"),
+    *("image", "image_path", "image_file", "img", "img_path"),
+)
+_DIGITS = re.compile("([0-9]+)")
+_TABLES = (".csv", ".tsv")
+_TRIED_ROWS = 50
+_LONGEST_LINE = 1 << 20
+GONE, LED_AWAY = -1, -2
+"""In the place of a file's size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """Names, sizes and times of files, kept small: millions fit and pickle fast.
+
+    Attributes
+    ----------
+    blob : bytes
+        All names one after the other.
+    ends : int64 array, shape (n,)
+        Where each name ends.
+    sizes, mtimes : int64 array, shape (n,)
+        Bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must not
+        be read.
+    links : uint64 array, shape (n,), or None
+        0, or a hash of where a file really lies that is reached by a symbolic link; None
+        without any.
+    """
+
+    blob: bytes
+    ends: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    links: NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> str:
+        start = int(self.ends[row - 1]) if row else 0
+        return os.fsdecode(self.blob[start : int(self.ends[row])])
+
+
+def make_listing(
+    root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None
+) -> Listing:
+    """List files by their names relative to `root`, with the sizes and times they have now.
+
+    `paths` are those of which a list of the store said so already.
+    """
+    encoded = [os.fsencode(name) for name in names]
+    files = [(paths or {}).get(name) or under(root, name) for name in names]
+    facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
+    ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+    links = None if isinstance(root, UrlPath) else _links(root, names, facts[:, 2] > 0)
+    return Listing(b"".join(encoded), ends, facts[:, 0].copy(), facts[:, 1].copy(), links)
+
+
+def _links(
+    root: Path, names: Sequence[str], linked: NDArray[np.bool_]
+) -> NDArray[np.uint64] | None:
+    """Hash where files really lie that are links, or lie in folders that are links."""
+    folders: dict[str, bool] = {"": False}
+
+    def is_linked(folder: str) -> bool:
+        if folder not in folders:
+            above = os.path.dirname(folder)
+            inside = above not in (folder, "") and is_linked(above)
+            folders[folder] = inside or os.path.islink(root / folder)
+        return folders[folder]
+
+    found = np.zeros(len(names), np.uint64)
+    for row, (name, is_link) in enumerate(zip(names, linked.tolist(), strict=True)):
+        if (is_link or is_linked(name.rpartition("/")[0])) and "://" not in name:
+            found[row] = link_hash(root / name)
+    return found if found.any() else None
+
+
+def link_hash(path: Path) -> int:
+    """Return a number, never 0, for where a path really leads."""
+    real = os.fsencode(os.path.realpath(path))
+    return int.from_bytes(hashlib.blake2b(real, digest_size=8).digest()) | 1
+
+
+def under(root: Path, name: str) -> Path:
+    """Return a file by its name relative to a folder, or by its address."""
+    return as_place(name) if "://" in name else root / name
+
+
+def _facts(path: Path) -> tuple[int, int, bool]:
+    """Size and time of a file, or `GONE` and 0; and whether it is a link."""
+    linked = False
+    try:
+        if isinstance(path, UrlPath):
+            size, time = path.stat()
+            return size, wrapped(time), False
+        found = os.lstat(path)
+        linked = stat.S_ISLNK(found.st_mode)
+        found = os.stat(path) if linked else found
+    except (OSError, ValueError):
+        return GONE, 0, linked
+    if not stat.S_ISREG(found.st_mode):
+        return GONE, 0, linked
+    return found.st_size, wrapped(found.st_mtime_ns), linked
+
+
+def wrapped(time: int) -> int:
+    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262.
+
+    >>> wrapped(5), wrapped(-5), wrapped(2**63) == -(2**63)
+    (5, -5, True)
+    """
+    return (time + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Sort key by which ``img10`` comes after ``img9``; ties are broken by the name itself."""
+    pieces: list[str | int] = list(_DIGITS.split(name))
+    pieces[1::2] = [int(piece) for piece in pieces[1::2]]
+    return pieces, name
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds, names relative to it.
+
+    Attributes
+    ----------
+    names : list of str
+        Files in natural order.
+    extensions : Counter
+        How many files there are of each extension.
+    closed : list of str
+        Folders that cannot be looked into, each with a ``/`` at its end.
+    special : list of str
+        Pipes, sockets and devices.
+    paths : dict
+        Of a folder in a store: each file by its name, with what the store's list says of it.
+    """
+
+    names: list[str]
+    extensions: Counter[str]
+    closed: list[str]
+    special: list[str]
+    paths: dict[str, Path] = field(default_factory=dict)
+
+
+def walk(root: Path) -> Found:
+    """Find all files under a folder, in natural order.
+
+    Hidden files and folders are left out; links to folders are followed once each.
+
+    Raises
+    ------
+    SourceError
+        When the folder itself cannot be read.
+    """
+    if isinstance(root, UrlPath):
+        return _walk_store(root)
+    found = Found([], Counter(), [], [])
+    for entry, name in _entries(root, found.closed):
+        if entry.is_symlink() or entry.is_file():
+            found.extensions[os.path.splitext(entry.name)[1].lower()] += 1
+            found.names.append(name)
+        else:
+            found.special.append(name)
+    for names in (found.names, found.closed, found.special):
+        names.sort(key=natural_key)
+    return found
+
+
+def _walk_store(root: UrlPath) -> Found:
+    """Find all files under a folder of a store."""
+    paths = {_name(path, root): cast(Path, path) for path in root.walk()}
+    shown = [name for name in paths if all(map(is_shown, name.split("/")))]
+    extensions = Counter(os.path.splitext(name)[1].lower() for name in shown)
+    return Found(sorted(shown, key=natural_key), extensions, [], [], paths)
+
+
+def is_shown(name: str) -> bool:
+    """Return whether a file or folder called so is a person's, not hidden or the system's own."""
+    return not name.startswith(".") and name.lower() not in JUNK
+
+
+def _name(path: UrlPath, root: UrlPath) -> str:
+    """Name a file within a folder of a store; on the web without ``%20`` where none is needed."""
+    name = path.relative_to(root).as_posix()
+    plain = unquote(name) if path.is_web else name
+    return name if any(sign in plain for sign in "?#%") else plain
+
+
+def _entries(root: Path, closed: list[str]) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """All files under a folder; real folders first, so that links never hide their names."""
+    seen: set[tuple[int, int]] = set()
+    folders, links = [""], list[str]()
+    while folders or links:
+        inner = folders.pop() if folders else links.pop()
+        try:
+            entries = _scan(root, inner, seen)
+        except SourceError:
+            if not inner:
+                raise
+            closed.append(inner)
+            continue
+        for entry in entries:
+            name = f"{inner}{entry.name}"
+            if _is_folder(entry):
+                (links if entry.is_symlink() else folders).append(f"{name}/")
+            else:
+                yield entry, name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _scan(root: Path, inner: str, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    """List the visible entries of one folder in reverse, or none when it was seen before."""
+    try:
+        found = os.stat(root / inner)
+        if (found.st_dev, found.st_ino) in seen:
+            return []
+        seen.add((found.st_dev, found.st_ino))
+        with os.scandir(root / inner) as entries:
+            visible = [entry for entry in entries if is_shown(entry.name)]
+    except OSError as error:
+        raise SourceError(f"the folder {root / inner} cannot be read: {because(error)}") from None
+    return sorted(visible, key=lambda entry: entry.name, reverse=True)
+
+
+def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
+    """Return the paths that a text, CSV or TSV file lists, or None when it lists none.
+
+    A text file has one path a line (``#`` begins a comment); a table has a column of them,
+    found by its name or by the extensions in it. Only the first rows of other files are read.
+
+    Raises
+    ------
+    SourceError
+        When the file cannot be read as text.
+    """
+    try:
+        column = _column(list(islice(_rows(path), _TRIED_ROWS)), extensions)
+        if column is None:
+            return None
+        names = [row[column].strip() if column < len(row) else "" for row in _rows(path)]
+    except csv.Error:  # a cell longer than any path, or zero bytes
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as a list of paths: {because(error)}") from None
+    is_table = path.suffix.lower() in _TABLES
+    return names[1:] if is_table and not _is_image(names[0], extensions) else names
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    """Read the rows of a table, or the lines of a text, that are not empty."""
+    extension = path.suffix.lower()
+    # names of files need not be UTF-8, and other encodings are no list's fault but a table's
+    with open_text(path, "surrogateescape") as file:
+        if extension not in _TABLES:
+            lines = (line.strip() for line in _lines(file))
+            yield from ([line] for line in lines if line and not line.startswith("#"))
+            return
+        first = file.readline(_LONGEST_LINE)
+        delimiter = "\t" if extension == ".tsv" else _delimiter(first)
+        rows = csv.reader(chain([first], _lines(file)), delimiter=delimiter)
+        yield from (row for row in rows if any(cell.strip() for cell in row))
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Read the lines of a text, and stop at one that is longer than lists have."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error
+        yield line
+
+
+def _delimiter(line: str) -> str:
+    """Find the commonest delimiter of a line."""
+    return max(",;\t|", key=line.count)
+
+
+def _column(rows: list[list[str]], extensions: frozenset[str]) -> int | None:
+    """Find the column of paths among the first rows, with or without a header."""
+    if not rows:
+        return None
+
+    def holds_paths(column: int) -> bool:
+        cells = [row[column].strip() if column < len(row) else "" for row in rows]
+        return are_images(cells[1:] or cells, extensions)
+
+    return path_column(rows[0], holds_paths)
+
+
+def path_column(names: Sequence[str], holds_paths: Callable[[int], bool]) -> int | None:
+    """Find the column that holds paths, first among those that are called so."""
+    usual = [name.strip().lower() in _PATH_COLUMNS for name in names]
+    order = sorted(range(len(names)), key=lambda at: not usual[at])
+    return next((at for at in order if holds_paths(at)), None)
+
+
+def are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
+    """Return whether most names are those of image files."""
+    return sum(_is_image(name, extensions) for name in names) * 2 > len(names)
+
+
+def _is_image(name: str, extensions: frozenset[str]) -> bool:
+    """Return whether a name is that of an image file; a web address may ask for it by a token."""
+    if "://" in name:
+        name = name.partition("?")[0]
+    return os.path.splitext(name)[1].lower() in extensions

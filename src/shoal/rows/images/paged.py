@@ -1,0 +1,307 @@
+"""TIFF files of several pages among images: each picture in them is a row."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.rows.images.encoded import PAGE, EncodedStore, spread
+from shoal.rows.images.tiff import ReadAt, open_tiff
+from shoal.rows.images.tiff_pages import extract, page_bytes
+from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
+from shoal.rows.room import FILES
+from shoal.rows.store import because
+
+_ENDINGS = (b".tif", b".tiff")
+_AT_A_TIME = 32
+_READING = "reading the page"
+
+
+class Files(EncodedStore, Protocol):
+    """A store of which pieces of single files can be read."""
+
+    @property
+    def raw_names(self) -> tuple[bytes, NDArray[np.int64]]:
+        """All names one after the other, and where each ends."""
+
+    def opened(self, row: int) -> AbstractContextManager[ReadAt]:
+        """Open a row's file for reading pieces; raises `SourceError`."""
+
+    def held(self, row: int) -> int:
+        """How many bytes it takes while it is open."""
+
+
+@dataclass(frozen=True, eq=False)
+class PagedStore:
+    """Images of which some are pages of TIFF files; a page is read and given by itself.
+
+    Attributes
+    ----------
+    inner : Files
+        The files.
+    starts : int64 array, shape (files + 1,)
+        First row of each file, and the end.
+    pages : int64 array, shape (files + 1,)
+        First entry of each file in `places`, and the end; files read as they are have none.
+    places : int64 array, shape (pages, 2)
+        Where each page's directory lies, and its shift; those of one picture together.
+    pages_are : str
+        How new files like these are to be looked at: see `open_source`.
+    """
+
+    inner: Files
+    starts: NDArray[np.int64]
+    pages: NDArray[np.int64]
+    places: NDArray[np.int64]
+    pages_are: Pages = "auto"
+
+    @property
+    def n_rows(self) -> int:
+        """How many pictures there are in all files."""
+        return int(self.starts[-1])
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return self.inner.is_far
+
+    def file_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the file of each row."""
+        return np.searchsorted(self.starts, rows, side="right") - 1
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Read rows in order, each file of several pages opened once."""
+        row = start
+        while row < stop:
+            file = int(self.file_of(np.array(row)))
+            if self.pages[file] < self.pages[file + 1]:
+                end = min(stop, int(self.starts[file + 1]))
+                yield from self._pictures(file, row, end)
+            else:
+                paged = int(np.searchsorted(self.pages, self.pages[file], side="right")) - 1
+                last = min(paged, file + stop - row)  # files read as they are have one row each
+                end = row + last - file
+                yield from self.inner.blobs(file, last)
+            row = end
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of the files; of several pictures in one, with ``#page=`` and its number behind."""
+        if start == stop:
+            return []
+        files = self.file_of(np.arange(start, stop))
+        inner = self.inner.names(int(files[0]), int(files[-1]) + 1)
+        if inner is None:
+            return None
+        counts = np.diff(self.starts)
+        return [
+            inner[file - files[0]]
+            + (f"{PAGE}{row - self.starts[file] + 1}" if counts[file] > 1 else "")
+            for row, file in zip(range(start, stop), files.tolist(), strict=True)
+        ]
+
+    @property
+    def label_origin(self) -> str | None:
+        """Where the files' labels lie."""
+        return self.inner.label_origin
+
+    def labels(self) -> list[str | None] | None:
+        """Labels of the files, for each of their pictures."""
+        labels = self.inner.labels()
+        if labels is None:
+            return None
+        counts = np.diff(self.starts).tolist()
+        return [label for label, n in zip(labels, counts, strict=True) for _ in range(n)]
+
+    def path(self, row: int) -> Path | None:
+        """Return the file of a row, None where it holds other pictures too."""
+        file = int(self.file_of(np.array(row)))
+        alone = self.starts[file + 1] - self.starts[file] == 1
+        return self.inner.path(file) if alone else None
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Rows from all over."""
+        return spread(self.n_rows, count)
+
+    def facts(self) -> dict[str, Any]:
+        """Facts of the files, and a hash over where their pictures lie."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (self.starts, self.pages, self.places):
+            digest.update(part.astype("<i8").tobytes())
+        return {**self.inner.facts(), "pages": digest.hexdigest()}
+
+    def of_files(self, files: NDArray[np.int64], inner: Any) -> PagedStore:
+        """Return the pictures of some files, which `inner` holds in an order of its own."""
+        counts, pages = np.diff(self.starts)[files], np.diff(self.pages)[files]
+        places = [self.places[self.pages[f] : self.pages[f + 1]] for f in files.tolist()]
+        joined = np.concatenate([self.places[:0], *places])
+        return PagedStore(inner, _ends(counts), _ends(pages), joined, self.pages_are)
+
+    def _pictures(self, file: int, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Read pictures of one file."""
+        low, high = int(self.pages[file]), int(self.pages[file + 1])
+        first = int(self.starts[file])
+        each = (high - low) // (int(self.starts[file + 1]) - first)
+        row = start
+        held = self.inner.held(file)
+        try:
+            with FILES.take(2 * held, _READING), self.inner.opened(file) as read:
+                for row in range(start, stop):
+                    at = low + (row - first) * each
+                    yield from _picture(read, self.places[at : at + each].tolist(), held > 0)
+                row = stop
+        except SourceError as error:
+            yield from [error] * (stop - row)
+
+
+def _picture(
+    read: ReadAt, places: list[list[int]], has_room: bool
+) -> Iterator[bytes | SourceError]:
+    """Yield a picture as a file of its own, or why that cannot be."""
+    try:
+        file = open_tiff(read)
+        if file is None:
+            raise SourceError("the file is not a TIFF file any more")
+        pages = [replace(file.directory(at), shift=shift) for at, shift in places]
+        size = sum(map(page_bytes, pages))
+    except (OSError, EOFError) as error:
+        yield SourceError(f"the page cannot be read: {because(error)}")
+        return
+    except SourceError as error:
+        yield error
+        return
+
+    def extracted() -> bytes | SourceError:
+        try:
+            said = f"ImageJ=1.53\nimages={len(pages)}\nchannels={len(pages)}\n"
+            return extract(pages, said if len(pages) > 1 else "")
+        except (OSError, EOFError) as error:
+            return SourceError(f"the page cannot be read: {because(error)}")
+
+    # never twice at once: nobody waits for itself
+    yield from FILES.granted(0 if has_room else size, _READING, extracted)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The pages of a file that has several: their places, how many a picture, see `Pictures`."""
+
+    places: list[tuple[int, int]]
+    each: int
+    is_array: bool
+
+    def __len__(self) -> int:
+        return len(self.places) // self.each
+
+
+def page_by_page(store: Files, pages: Pages) -> tuple[EncodedStore, list[str]]:
+    """Look into all TIFF files of a store for several pages.
+
+    Returns
+    -------
+    EncodedStore, list of str
+        With a row for each picture; as it is where every file has one. And what people should
+        know of it.
+    """
+    rows = _tiff_rows(store)
+    if not rows:
+        return store, []
+    found = _find_all(store, rows, pages)
+    several = {row: one for row, one in zip(rows, found, strict=True) if one is not None}
+    if not several:
+        return store, []
+    as_channels = pages == "auto" and _are_alike(found, store.n_rows)
+    if as_channels:
+        several = {row: replace(one, each=len(one.places)) for row, one in several.items()}
+    counts, entries = np.ones(store.n_rows, np.int64), np.zeros(store.n_rows, np.int64)
+    for row, one in several.items():
+        counts[row], entries[row] = len(one), len(one.places)
+    places = [place for row in sorted(several) for place in several[row].places]
+    paged = PagedStore(
+        store,
+        _ends(counts),
+        _ends(entries),
+        np.array(places, np.int64),
+        "channels" if as_channels else pages,
+    )
+    return paged, _remarks(list(several.values()), pages, as_channels)
+
+
+def _tiff_rows(store: Files) -> list[int]:
+    """Return the rows of files that are called TIFF files."""
+    blob, ends = store.raw_names
+    small = blob.lower()
+    if b".tif" not in small:
+        return []
+    found, at, places = [], small.find(b".tif"), ends.tolist()
+    while at >= 0:
+        row = bisect_right(places, at)
+        if small[at : places[row]] in _ENDINGS:
+            found.append(row)
+        at = small.find(b".tif", at + 4)
+    return found
+
+
+def _find_all(store: Files, rows: list[int], pages: Pages) -> list[_Found | None]:
+    """Find the pages of files; None where there is one, or it is said when the row is read."""
+
+    def find(row: int) -> _Found | None:
+        try:
+            with FILES.take(store.held(row), _READING), store.opened(row) as read:
+                file = open_tiff(read)
+                one = None if file is None else find_pictures(file, pages)
+        except (SourceError, OSError, EOFError):
+            return None
+        if one is None or len(one.pages) < 2:
+            return None
+        places = [(page.at, page.shift) for page in one.pages]
+        return _Found(places, one.each, one.is_array)
+
+    if not store.is_far:
+        return list(map(find, rows))
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(find, rows))
+
+
+def _are_alike(found: list[_Found | None], n_files: int) -> bool:
+    """Return whether all files are arrays of the same few pages: bands, rather than series."""
+    counts = {len(one.places) if one is not None and one.is_array else 0 for one in found}
+    return len(counts) == 1 and 2 <= counts.pop() <= min(MOST_CHANNELS, n_files - 1)
+
+
+def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
+    """Say how the pages of files were taken, and how to have them taken otherwise."""
+    rows = [one for one in found if len(one) > 1]
+    channels = [one for one in found if one.each > 1]
+    said = []
+    if rows:
+        count = sum(map(len, rows))
+        what = "picture" if any(one.each > 1 for one in rows) else "page"
+        other = "" if pages == "rows" else "; --pages channels takes them for channels of one"
+        said.append(
+            f"{len(rows):,} TIFF {'file has' if len(rows) == 1 else 'files have'} several pages: "
+            f"each of the {count:,} {what}s is a row{other}."
+        )
+    if channels:
+        why = "as their shape is the same in all files" if as_channels else "as their metadata say"
+        why = "as you asked" if pages == "channels" else why
+        other = "" if pages == "rows" else "; --pages rows takes each for a picture"
+        most = max(one.each for one in channels)
+        said.append(
+            f"The {most} pages of TIFF files are taken for channels of one picture, {why}{other}."
+        )
+    return said
+
+
+def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each of some pieces begins, and the end."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -1,0 +1,198 @@
+"""Decoded images as they lie in their files, before they are turned and scaled."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.core.wanted import Wanted
+from shoal.rows.arrays.pixels import by_picture, shaped, to_bytes
+from shoal.rows.images.opacity import blend, lay
+from shoal.rows.images.reading import USUAL, Reading
+from shoal.rows.images.tiff import Layout
+
+SIDEWAYS = (5, 6, 7, 8)
+_ORIENTATION_TAG = 0x0112
+_BAND_PIXELS = 1 << 18
+_WHITE_IS_ZERO = 0
+_GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times the wanted size
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A decoded image.
+
+    Attributes
+    ----------
+    pixels : uint8 array, shape (H, W, C)
+        Grey, RGB, or any number of channels.
+    extent : tuple of float
+        Height and width of the image in these pixels: the last row and column of an image
+        decoded at a lower scale may be filled in part.
+    orientation : int
+        By which it is turned upright, 1 to 8.
+    """
+
+    pixels: NDArray[np.uint8]
+    extent: tuple[float, float]
+    orientation: int
+
+    def shaped(self, wanted: Wanted) -> NDArray[np.uint8]:
+        """Return the image upright and as wanted."""
+        if self.orientation in SIDEWAYS and wanted.size:
+            wanted = replace(wanted, size=wanted.size[::-1])
+        image = shaped(self.pixels, wanted, self.extent)
+        return np.ascontiguousarray(upright(image, self.orientation))
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8."""
+    try:
+        # not PngImageFile's own, which decodes an image without EXIF; open_picture has found it
+        found = Image.Image.getexif(picture).get(_ORIENTATION_TAG, 1)
+    except Exception:  # damaged EXIF data must not cost the image
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn and mirror an image by its EXIF orientation.
+
+    CIPA DC-008 (Exif 3.0), 4.6.5.1: which edge of the picture the first row and column are.
+    """
+    if orientation in (3, 4, 6, 7):
+        image = image[::-1]
+    if orientation in (2, 3, 7, 8):
+        image = image[:, ::-1]
+    return image.swapaxes(0, 1) if orientation in SIDEWAYS else image
+
+
+def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
+    """Return the side of the blocks that can be averaged first, of an image of `size`."""
+    if not all(least):
+        return 1
+    return max(1, int(min(size[0] / least[0], size[1] / least[1]) / _GAP))
+
+
+def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> NDArray[np.uint8]:
+    """Return a loaded picture's pixels as grey or colour, on one ground, averaged in blocks.
+
+    It goes band by band, so that beside the picture and the result little memory is taken.
+    """
+    width, height = picture.size
+    convert = _converter(picture, reading)
+    rows = max(1, _BAND_PIXELS // (width * factor)) * factor
+    out = None
+    for top in range(0, height, rows):
+        band = picture.crop((0, top, width, min(top + rows, height)))
+        pixels = _averaged(convert(band), factor)
+        if out is None:
+            out = np.empty((-(-height // factor), *pixels.shape[1:]), np.uint8)
+        out[top // factor : top // factor + len(pixels)] = pixels
+    return out if out is not None else np.zeros((0, 0, 1), np.uint8)
+
+
+def samples_as_pixels(
+    samples: NDArray[Any], layout: Layout, reading: Reading, opacity: int | None, factor: int
+) -> NDArray[np.uint8]:
+    """Return numbers ``(H, W, S)`` as pixels, averaged in blocks, one perhaps as opacity."""
+    height, width, count = samples.shape
+    low, high = reading.levels(extremes(samples), max(layout.bits, 8))
+    out = np.empty((-(-height // factor), -(-width // factor), count), np.uint8)
+    rows = max(1, _BAND_PIXELS // (width * factor)) * factor
+    for top in range(0, height, rows):
+        pixels = to_bytes(samples[top : top + rows], low, high)
+        if layout.photometric == _WHITE_IS_ZERO:
+            pixels = 255 - pixels
+        pixels = _averaged(np.ascontiguousarray(pixels), factor)
+        out[top // factor : top // factor + len(pixels)] = pixels
+    if opacity is None:
+        return out
+    ordered = [at for at in range(count) if at != opacity]
+    return lay(out[None][..., [*ordered, opacity]], reading.ground)[0]
+
+
+def extremes(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the least and the largest finite value; none where there are none."""
+    found = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return np.array([found.min(), found.max()], values.dtype) if found.size else found.ravel()[:0]
+
+
+def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Average blocks of pixels."""
+    if factor == 1:
+        return image
+    return by_picture(image, lambda one: one.reduce(factor))
+
+
+def _converter(
+    picture: Image.Image, reading: Reading
+) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """Choose how bands of a picture become grey or colour."""
+    mode = picture.mode
+    if mode.startswith("I;16") or mode in ("I", "F"):
+        low, high = reading.levels(picture_extremes(picture), 16)
+        return lambda band: to_bytes(np.asarray(band), low, high)[..., None]
+    if mode in ("CMYK", "LAB"):
+        return _by_profile(picture)
+    if mode == "1":
+        return lambda band: np.asarray(band.convert("L"))[..., None]
+    plain = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}.get(mode, mode)
+    if "transparency" in picture.info:
+        plain = "RGBA"
+    if plain in ("LA", "RGBA"):
+        if _is_even(picture):
+            return lambda band: _array(band.convert(plain))[..., :-1]
+        return lambda band: blend(_array(band.convert(plain)), reading.ground)
+    return lambda band: _array(band if mode in ("L", "RGB") else band.convert("RGB"))
+
+
+def _array(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return a picture's pixels, (H, W, C)."""
+    pixels = np.asarray(picture)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _is_even(picture: Image.Image) -> bool:
+    """Return whether a picture's opacity is the same everywhere, and so tells nothing.
+
+    But where nothing is to be seen, and no colours are hidden, it is the ground; see `lay`.
+    """
+    if picture.mode not in ("LA", "RGBA", "PA"):
+        return False
+    ends: Any = picture.getextrema()
+    *colours, (least, most) = ends
+    return bool(least == most and (most > 0 or any(low != high for low, high in colours)))
+
+
+def _by_profile(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint8]]:
+    """Choose how inks or Lab become red, green and blue: by the profile, if there is one."""
+    if picture.mode == "CMYK" and not picture.info.get("icc_profile"):
+        return lambda band: np.asarray(band.convert("RGB"))
+    from PIL import ImageCms
+
+    colours = ImageCms.createProfile("sRGB")
+    try:
+        profile: Any = ImageCms.createProfile("LAB")
+        if picture.mode == "CMYK":
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+        change = ImageCms.buildTransform(profile, colours, picture.mode, "RGB")
+    except (OSError, ImageCms.PyCMSError):  # a damaged profile costs the colours only
+        return lambda band: np.asarray(band.convert("RGB"))
+    return lambda band: np.asarray(ImageCms.applyTransform(band, change))
+
+
+def picture_extremes(picture: Image.Image) -> NDArray[Any]:
+    """Return the least and the largest value of a wide picture."""
+    width, height = picture.size
+    rows, ends = max(1, _BAND_PIXELS // width), []
+    for top in range(0, height, rows):
+        band = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
+        ends.append(extremes(band))
+    return extremes(np.concatenate(ends)) if ends else np.zeros(0, np.uint16)

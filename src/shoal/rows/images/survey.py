@@ -1,0 +1,199 @@
+"""A look at some images of a collection, to choose how all of them are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.errors import SourceError
+from shoal.rows.arrays.pixels import LARGEST_NATIVE, show, value_range
+from shoal.rows.images.decode import decode, measure
+from shoal.rows.images.encoded import EncodedSource, EncodedStore, checked
+from shoal.rows.images.formats import extension_of
+from shoal.rows.images.glance import Glance, glance
+from shoal.rows.images.opacity import BLACK, WHITE, choose_ground, is_opacity
+from shoal.rows.images.reading import Reading
+
+_FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
+_NEARLY_ALL = 0.95
+_GREY_TOLERANCE = 3
+_AT_A_TIME = 16
+_GLANCES = 64  # at the stored numbers of images that have more to them than 8 bits of colours
+_FULL_16_BITS = (0.0, 65535.0)
+
+
+@dataclass
+class _Seen:
+    """What some of the images show."""
+
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    extensions: Counter[str] = field(default_factory=Counter)
+    colour: bool = False
+    looked: int = 0
+    n_bytes: int = 0
+    first_reason: str = ""
+    glances: list[Glance] = field(default_factory=list)
+
+    def look(self, store: EncodedStore, rows: NDArray[np.int64]) -> None:
+        """Look at rows: their sizes by their headers, and at pixels until one has colours."""
+        for row, blob in _rows(store, rows.tolist()):
+            self.looked += 1
+            try:
+                self._add(checked(blob))
+            except SourceError as error:
+                self.first_reason = self.first_reason or f"{_name(store, row)}: {error}"
+            del blob  # before the next one is read
+
+    def _add(self, data: bytes) -> None:
+        """Look at one image."""
+        self.n_bytes += len(data)
+        size = measure(data)
+        found = glance(data, sum(map(_is_deep, self.glances)) < _GLANCES)
+        if not self.colour:
+            self.colour = not is_grey(decode(data, Wanted(max_side=LARGEST_NATIVE)))
+        if found is not None:
+            self.glances.append(found)
+        self.sizes[size] += 1
+        self.extensions[extension_of(data)] += 1
+
+    def choose(self) -> tuple[Reading, int]:
+        """Choose how all are read, and how many channels they have."""
+        opaque = [one.opacity for one in self.glances if one.opacity is not None and one.is_tiff]
+        notes = [pixels[..., -1].ravel() for pixels in opaque]
+        bands = bool(notes) and not is_opacity(np.concatenate(notes))
+        channels = Counter(one.channels for one in self.glances if one.channels)
+        for one in self.glances if bands else ():
+            if one.is_tiff and one.opacity is not None:
+                channels[one.channels] -= one.channels > 0
+                channels[one.opacity.shape[2]] += 1
+        plain = 3 if self.colour else 1
+        channels[plain] += self.sizes.total() - channels.total()
+        most = channels.most_common(1)[0][0]
+        low, high = self._levels()
+        ground = choose_ground(
+            one.opacity
+            for one in self.glances
+            if one.opacity is not None and not (bands and one.is_tiff)
+        )
+        return Reading(most, low, high, ground, bands), plain if most in (1, 3) else most
+
+    def _levels(self) -> tuple[float | None, float | None]:
+        """Choose what becomes black and white of images of more than 8 bits, of one type."""
+        ends = [one.ends for one in self.glances if one.ends is not None and one.ends.size]
+        if not ends or len({end.dtype for end in ends}) > 1:
+            return None, None
+        return value_range(np.concatenate(ends))
+
+    def remarks(self, reading: Reading) -> tuple[str, ...]:
+        """Say what is done to images that people may not expect."""
+        said = []
+        moving = sum(one.moves for one in self.glances)
+        if moving:
+            some = f"{moving:,} of " if moving < self.sizes.total() else ""
+            said.append(
+                f"{some}the {self.sizes.total():,} images looked at move (animated GIF, WebP, "
+                "PNG): the first frame of each is used; to have all as rows, save them as files."
+            )
+        if reading.low is not None and (reading.low, reading.high) != _FULL_16_BITS:
+            said.append(
+                f"Of images of more than 8 bits, {reading.low:g} is read as black and "
+                f"{reading.high:g} as white, as those looked at need."
+            )
+        if reading.bands:
+            said.append(
+                "What TIFF files here note as opacity does not look like it, and is taken for a "
+                "channel like the others."
+            )
+        if reading.ground != WHITE:
+            name = "black" if reading.ground == BLACK else "grey"
+            said.append(f"Transparent images are laid on {name}, as some would vanish on white.")
+        return tuple(said)
+
+
+def _is_deep(one: Glance) -> bool:
+    """Return whether the pixels of an image were looked at."""
+    return one.ends is not None or one.opacity is not None
+
+
+def make_encoded_source(
+    store: EncodedStore, label: str, image_size: tuple[int, int] | None = None
+) -> EncodedSource:
+    """Look at some of the images to choose one shape for all.
+
+    If nearly all have one size of at most 64 pixels a side, that; else `image_size`, or
+    64×64. Grey if all that are looked at are grey; other channels if most have them.
+
+    Raises
+    ------
+    SourceError
+        When none of the images looked at can be read.
+    """
+    seen, first = _Seen(), store.some(_FIRST)
+    seen.look(store, first)
+    count = min(_LOOKED, _LOOKED_BYTES * _FIRST // max(seen.n_bytes, 1))
+    if min(count, store.n_rows) > _FIRST:
+        seen.look(store, np.setdiff1d(store.some(count), first))
+    sizes = seen.sizes
+    if not sizes:
+        raise SourceError(
+            f"none of the {min(seen.looked, store.n_rows):,} images looked at in {label} can be "
+            f"read (the first is {seen.first_reason})"
+        )
+    (common, often), several = sizes.most_common(1)[0], len(sizes) > 1
+    small = max(common) <= LARGEST_NATIVE and often >= _NEARLY_ALL * sizes.total()
+    size = image_size or (common if small else (LARGEST_NATIVE, LARGEST_NATIVE))
+    said = show(common) if small or not several else "mixed sizes"
+    scaled = size != common or not (small or not several)
+    reading, channels = seen.choose()
+    heights, widths = zip(*sizes.elements(), strict=True)
+    return EncodedSource(
+        store,
+        (*size, channels),
+        scaled,
+        said,
+        label,
+        typical_size=(int(np.median(heights)), int(np.median(widths))),
+        extension=seen.extensions.most_common(1)[0][0],
+        reading=reading,
+        remarks=seen.remarks(reading),
+    )
+
+
+def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | SourceError]]:
+    """Go through rows that are in order, those that follow each other in one go."""
+    ends = [at for at in range(1, len(rows)) if rows[at] != rows[at - 1] + 1]
+    spans = [rows[a:b] for a, b in pairwise([0, *ends, len(rows)])] if rows else []
+    if store.is_far:  # each span is a request: many at a time
+
+        def fetch(span: list[int]) -> list[bytes | SourceError]:
+            return list(store.blobs(span[0], span[-1] + 1))
+
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            for span, blobs in zip(spans, pool.map(fetch, spans), strict=True):
+                yield from zip(span, blobs, strict=True)
+        return
+    for span in spans:
+        found = iter(store.blobs(span[0], span[-1] + 1))
+        for row in span:  # not by zip, which keeps a file while the next one is read
+            yield row, next(found)
+
+
+def _name(store: EncodedStore, row: int) -> str:
+    """Name a row for people."""
+    names = store.names(row, row + 1)
+    return names[0] if names and names[0] else f"row {row}"
+
+
+def is_grey(image: NDArray[np.uint8]) -> bool:
+    """Tell an image without colours from one whose three channels differ by more than rounding."""
+    if image.shape[-1] != 3:
+        return True
+    wide = image.astype(np.int16)
+    return bool((wide.max(axis=-1) - wide.min(axis=-1)).max() <= _GREY_TOLERANCE)

@@ -1,0 +1,210 @@
+"""The headers of a tar archive: where each member's bytes lie, without reading them.
+
+Formats: POSIX ustar and pax (IEEE Std 1003.1, pax, "ustar Interchange Format"), GNU tar
+(https://www.gnu.org/software/tar/manual/html_node/Standard.html).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from shoal.rows.handles import Headers
+
+BLOCK = 512
+DAMAGED, CUT_OFF = b"(damaged)", b"(cut off)"
+"""Names of members in whose place there is damage, or the end of an archive cut off."""
+
+_FILES, _LINK, _SYMLINK, _FOLDER, _SPARSE = b"0\0007", b"1", b"2", b"5", b"S"
+_MOST_PAX = 1 << 20
+_SEARCHED = 1 << 20
+
+
+@dataclass(frozen=True)
+class Found:
+    """One member: its name, where its bytes lie, or why they cannot be had.
+
+    Attributes
+    ----------
+    name : bytes
+        As the archive has it.
+    offset, size : int
+        Where its bytes lie in the archive, and how many there are.
+    target : bytes
+        For a link: the name of the member that it stands for.
+    reason : str
+        Why it has no bytes; empty when it has.
+    """
+
+    name: bytes
+    offset: int
+    size: int
+    target: bytes = b""
+    reason: str = ""
+
+
+@dataclass
+class _Notes:
+    """What extended headers say of the member that follows, and of all that follow."""
+
+    own: dict[bytes, bytes] = field(default_factory=dict)
+    common: dict[bytes, bytes] = field(default_factory=dict)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value for the member that follows."""
+        return self.own.get(key, self.common.get(key))
+
+    def is_sparse(self) -> bool:
+        """Return whether the member is stored with holes left out."""
+        return any(key.startswith(b"GNU.sparse.") for key in self.own)
+
+
+def is_tar(head: bytes) -> bool:
+    """Return whether a file that begins so is a tar archive."""
+    return len(head) >= BLOCK and _is_header(head[:BLOCK])
+
+
+def scan(headers: Headers, size: int) -> Iterator[Found]:
+    """Go through the members of an archive of `size` bytes, folders left out.
+
+    Only headers are read. What is damaged or cut off is a member with a reason; behind
+    damage the search goes on at the next header.
+    """
+    at, notes = 0, _Notes()
+    while at + BLOCK <= size:
+        block = headers.read(at, BLOCK)
+        if not block.strip(b"\0"):
+            return
+        if not _is_header(block):
+            found = _next_header(headers, at + BLOCK, size)
+            said = f"the archive is damaged from byte {at:,} "
+            said += "to its end" if found is None else f"to {found:,}"
+            yield Found(DAMAGED, at, 0, reason=said)
+            if found is None:
+                return
+            at, notes = found, _Notes()
+            continue
+        length, kind = _number(block[124:136]), block[156:157]
+        if kind in b"xgLK" and kind:
+            _note(notes, kind, headers, at + BLOCK, min(length, size - at - BLOCK))
+            at += BLOCK + _padded(length)
+            continue
+        length = int(notes.get(b"size") or length)
+        at += BLOCK
+        if kind == _SPARSE and block[482]:
+            at = _behind_extensions(headers, at)
+        yield from _member(block, kind, at, length, size, notes)
+        at += 0 if kind in (_LINK, _SYMLINK, _FOLDER) else length
+        notes.own.clear()
+        if at > size:
+            return  # the member said so
+        at = _padded(at)
+    if at != size:
+        yield Found(CUT_OFF, size, 0, reason=f"the archive is cut off at byte {size:,}")
+
+
+def _member(
+    block: bytes, kind: bytes, at: int, length: int, size: int, notes: _Notes
+) -> Iterator[Found]:
+    """Return the member of a header, unless it is a folder."""
+    name = notes.get(b"GNU.sparse.name") or notes.get(b"path") or _name(block)
+    if kind == _FOLDER or name.endswith(b"/"):
+        return
+    target = notes.get(b"linkpath") or block[157:257].split(b"\0")[0]
+    if kind == _LINK:
+        yield Found(name, at, 0, target=target)
+    elif kind == _SYMLINK:
+        # relative to the folder of the link
+        joined = os.path.normpath(os.path.join(os.path.dirname(name), target))
+        yield Found(name, at, 0, target=joined)
+    elif kind == _SPARSE or notes.is_sparse():
+        yield Found(name, at, 0, reason="the member is stored as a sparse file")
+    elif kind not in _FILES:
+        yield Found(name, at, 0, reason="the member is a device or pipe, not a file")
+    elif at + length > size:
+        said = f"the archive is cut off within this member ({size - at:,} of {length:,} bytes)"
+        yield Found(name, at, 0, reason=said)
+    else:
+        yield Found(name, at, length)
+
+
+def _is_header(block: bytes) -> bool:
+    """Tell a header by its checksum: the sum of its bytes, those of the sum taken for blanks."""
+    try:
+        stored = int(block[148:156].strip(b"\0 ") or b"x", 8)
+    except ValueError:
+        return False
+    total = sum(block) - sum(block[148:156]) + 8 * 32
+    if stored == total:
+        return True
+    high = sum(byte > 127 for byte in block) - sum(byte > 127 for byte in block[148:156])
+    return stored == total - 256 * high  # some old programs added signed bytes
+
+
+def _number(raw: bytes) -> int:
+    """Read a number: octal digits, or base 256 when the first bit is set."""
+    if raw[0] & 0x80:
+        return int.from_bytes(raw, "big") & ((1 << (8 * len(raw) - 1)) - 1)
+    try:
+        return int(raw.strip(b"\0 ") or b"0", 8)
+    except ValueError:
+        return 0
+
+
+def _name(block: bytes) -> bytes:
+    """Put a member's name together."""
+    name = block[:100].split(b"\0")[0]
+    prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+    return prefix + b"/" + name if prefix else name
+
+
+def _padded(length: int) -> int:
+    """Count the bytes that `length` bytes take in whole blocks."""
+    return -(-length // BLOCK) * BLOCK
+
+
+def _note(notes: _Notes, kind: bytes, headers: Headers, at: int, length: int) -> None:
+    """Note what an extended header says: a long name (L), a long target (K), or pax (x, g)."""
+    data = headers.read(at, min(length, _MOST_PAX))
+    if kind == b"L":
+        notes.own[b"path"] = data.split(b"\0")[0]
+    elif kind == b"K":
+        notes.own[b"linkpath"] = data.split(b"\0")[0]
+    else:
+        (notes.own if kind == b"x" else notes.common).update(_pax(data))
+
+
+def _pax(data: bytes) -> dict[bytes, bytes]:
+    """Read pax records: ``length key=value`` and a line feed."""
+    records: dict[bytes, bytes] = {}
+    while data:
+        digits, _, _ = data.partition(b" ")
+        if not digits.isdigit() or not 0 < int(digits) <= len(data):
+            break
+        key, _, value = data[len(digits) + 1 : int(digits) - 1].partition(b"=")
+        if key != b"size" or value.isdigit():
+            records[key] = value
+        data = data[int(digits) :]
+    return records
+
+
+def _behind_extensions(headers: Headers, at: int) -> int:
+    """Return the place behind the further headers of a sparse file."""
+    while True:
+        block = headers.read(at, BLOCK)
+        at += BLOCK
+        if len(block) < BLOCK or not block[504]:
+            return at
+
+
+def _next_header(headers: Headers, at: int, size: int) -> int | None:
+    """Search the next header from `at` on; None when there is none."""
+    while at < size:
+        data = headers.read(at, _SEARCHED)
+        for start in range(0, len(data) - BLOCK + 1, BLOCK):
+            block = data[start : start + BLOCK]
+            if block[257:262] == b"ustar" and _is_header(block):
+                return at + start
+        at += max(len(data) // BLOCK * BLOCK, BLOCK)
+    return None

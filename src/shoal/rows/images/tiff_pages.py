@@ -1,0 +1,172 @@
+"""A page of a TIFF file as a file of its own, whole or as the bytes of its samples."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shoal.errors import SourceError
+from shoal.rows.images import tiff
+from shoal.rows.images.tiff import Directory
+
+MOST_BYTES = 1 << 28
+_SHORT, _LONG = 3, 4
+_OLD_JPEG = 6
+_STORED = {1: "B", _SHORT: "H", _LONG: "I"}
+_BLACK_IS_ZERO = 1
+# Tags that lead elsewhere in the file, or describe all of it: sub-directories, EXIF, GPS,
+# interoperability, ImageJ's and OME's descriptions.
+_LEFT = (tiff.SUB_DIRECTORIES, 34665, 34853, 40965, 50838, 50839, tiff.DESCRIPTION)
+_PIXELS = (tiff.STRIP_OFFSETS, tiff.STRIP_BYTES, tiff.TILE_OFFSETS, tiff.TILE_BYTES)
+# Tags of colours and of their order, which bytes have not.
+_COLOURED = (tiff.EXTRA_SAMPLES, tiff.PREDICTOR, tiff.ORIENTATION, 320, 34675, 301, 339, 347)
+
+
+@dataclass
+class _Page:
+    """Tags by number, as type, count and bytes; and the pieces of the file that hold pixels."""
+
+    tags: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
+    pieces: list[tuple[int, int]] = field(default_factory=list)
+    is_tiled: bool = False
+
+
+def extract(pages: Sequence[Directory], description: str = "") -> bytes:
+    """Return some pages of a file as a file of their own.
+
+    Raises
+    ------
+    SourceError
+        When they are damaged, too large, or stored so that they cannot be taken out.
+    """
+    file = pages[0].file
+    found = []
+    for page in pages:
+        if page.layout.compression == _OLD_JPEG:
+            raise SourceError(
+                "the page is stored as JPEG of the old kind, which is bound to its file: save it "
+                "anew, for example by tiffcp -c lzw"
+            )
+        one = _Page(*_pieces(page))
+        for tag, entry in page.entries.items():
+            if tag not in _LEFT and tag not in _PIXELS and entry.type < 16:
+                one.tags[tag] = (entry.type, entry.number, page.value(tag))
+        found.append(one)
+    if description:
+        text = description.encode() + b"\0"
+        found[0].tags[tiff.DESCRIPTION] = (2, len(text), text)
+    return _write(file, found)
+
+
+def page_bytes(page: Directory) -> int:
+    """Return how many bytes the pixels of a page take in its file."""
+    return sum(length for _, length in _pieces(page)[1])
+
+
+def samples_as_bytes(page: Directory, sample: int | None = None) -> bytes:
+    """Return a grey picture of 8 bits whose rows are the bytes of a page's rows.
+
+    So a decoder of grey pictures unpacks numbers of any kind, of which `layout` tells what they
+    are. Differences (the predictor) are left for the caller to add up.
+
+    Parameters
+    ----------
+    page : Directory
+        Of a compression in `BYTE_CODECS`.
+    sample : int, optional
+        Which one, of those with a picture of their own.
+    """
+    layout = page.layout
+    beside = 1 if layout.separate else layout.samples
+    one = _Page(*_pieces(page, sample))
+    order = page.file.order
+    for tag, entry in page.entries.items():
+        if tag not in (*_LEFT, *_PIXELS, *_COLOURED) and entry.type < 16:
+            one.tags[tag] = (entry.type, entry.number, page.value(tag))
+    plain = {
+        tiff.WIDTH: row_bytes(layout.stored_width, beside, layout.bits),
+        tiff.BITS: 8,
+        tiff.PHOTOMETRIC: _BLACK_IS_ZERO,
+        tiff.SAMPLES: 1,
+        tiff.PLANAR: 1,
+    }
+    if one.is_tiled:
+        plain[tiff.TILE_WIDTH] = row_bytes(layout.tile, beside, layout.bits)
+    for tag, value in plain.items():
+        one.tags[tag] = (_LONG, 1, struct.pack(order + "I", value))
+    for tag in (tiff.BITS, tiff.PHOTOMETRIC, tiff.SAMPLES, tiff.PLANAR):
+        one.tags[tag] = (_SHORT, 1, struct.pack(order + "H", plain[tag]))
+    return _write(page.file, [one])
+
+
+def row_bytes(width: int, samples: int, bits: int) -> int:
+    """Return the bytes of a row: it begins at a byte of its own."""
+    return -(-width * samples * bits // 8)
+
+
+def _pieces(
+    page: Directory, sample: int | None = None
+) -> tuple[dict[int, tuple[int, int, bytes]], list[tuple[int, int]], bool]:
+    """Return no tags yet, where the strips or tiles lie, and whether they are tiles."""
+    is_tiled = tiff.TILE_OFFSETS in page.entries
+    where, sized = _PIXELS[2 * is_tiled : 2 * is_tiled + 2]
+    offsets, lengths = page.numbers(where), page.numbers(sized)
+    layout = page.layout
+    if not lengths and len(offsets) == 1 and layout.compression == 1:
+        bits = layout.samples * layout.bits
+        lengths = (row_bytes(layout.width, 1, bits) * layout.height,)
+    if not offsets or len(lengths) != len(offsets):
+        raise SourceError("the image is damaged: its page does not say where its pixels are")
+    if sample is not None:
+        each = len(offsets) // layout.samples
+        part = slice(sample * each, (sample + 1) * each)
+        offsets, lengths = offsets[part], lengths[part]
+    total = sum(lengths)
+    if total > MOST_BYTES:
+        raise SourceError(f"the page has {total:,} bytes, more than {MOST_BYTES:,}")
+    places = (offset + page.shift for offset in offsets)
+    return {}, list(zip(places, lengths, strict=True)), is_tiled
+
+
+def _write(file: tiff.Tiff, pages: Sequence[_Page]) -> bytes:
+    """Write a TIFF file: each directory, its values, its pixels."""
+    order = file.order
+    out = bytearray((b"II*\0" if order == "<" else b"MM\0*") + bytes(4))
+    link = 4  # where the place of the next directory is written
+    for page in pages:
+        places, at = [], 0
+        for _, length in page.pieces:
+            places.append(at)
+            at += length + length % 2
+        count = len(page.pieces)
+        where, sized = _PIXELS[2 * page.is_tiled : 2 * page.is_tiled + 2]
+        lengths = struct.pack(f"{order}{count}I", *(length for _, length in page.pieces))
+        tags = {
+            **page.tags,
+            where: (_LONG, count, b"\0" * 4 * count),
+            sized: (_LONG, count, lengths),
+        }
+        start = len(out)
+        out[link : link + 4] = struct.pack(order + "I", start)
+        values = start + 2 + 12 * len(tags) + 4
+        first = values + sum(len(v) + len(v) % 2 for _, _, v in tags.values() if len(v) > 4)
+        tags[where] = (_LONG, count, struct.pack(f"{order}{count}I", *(first + p for p in places)))
+        out += struct.pack(order + "H", len(tags))
+        behind = bytearray()
+        for tag in sorted(tags):
+            kind, number, value = tags[tag]
+            out += struct.pack(order + "HHI", tag, kind, number)
+            if len(value) > 4:
+                out += struct.pack(order + "I", values + len(behind))
+                behind += value + b"\0" * (len(value) % 2)
+            else:
+                out += value.ljust(4, b"\0")
+        link = len(out)
+        out += bytes(4) + behind
+        for place, length in page.pieces:
+            data = file.read(place, length)
+            if len(data) < length:
+                raise SourceError("the image is cut off within its pixels")
+            out += data + b"\0" * (length % 2)
+    return bytes(out)

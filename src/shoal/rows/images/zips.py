@@ -1,0 +1,92 @@
+"""Zip archives: where each member lies, and its bytes.
+
+Format: APPNOTE.TXT 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+from shoal.errors import SourceError
+from shoal.rows.handles import Opened
+from shoal.rows.store import because
+
+_STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+_METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "PPMd"}
+_LOCAL_HEADER = 30
+_ENCRYPTED = 1
+_PIECE = 4 << 20  # bytes: most images are read and unpacked at once
+
+
+def list_zip(path: Path) -> list[zipfile.ZipInfo]:
+    """List the members of a zip archive in the order in which they lie, folders left out.
+
+    Raises
+    ------
+    SourceError
+        When its directory cannot be read.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise SourceError(
+            f"{path} cannot be read as a zip archive: {because(error)}: is it cut off?"
+        ) from None
+    return sorted(members, key=lambda info: info.header_offset)
+
+
+def why_not(info: zipfile.ZipInfo) -> str:
+    """Say why a member cannot be read; nothing when it can."""
+    if info.flag_bits & _ENCRYPTED:
+        return "the member is encrypted"
+    if info.compress_type not in (_STORED, _DEFLATED):
+        method = _METHODS.get(info.compress_type, f"method {info.compress_type}")
+        return f"the member is packed by {method}, which is not read: pack it by deflate"
+    return ""
+
+
+def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
+    """Return the bytes of the member whose header is at `offset`, checked by their sum.
+
+    Raises
+    ------
+    SourceError
+        When they are not what the archive's directory says.
+    """
+    header = opened.read(offset, _LOCAL_HEADER)
+    if len(header) < _LOCAL_HEADER or header[:4] != b"PK\3\4":
+        raise SourceError("the archive is damaged where this member should begin")
+    at = offset + _LOCAL_HEADER + int.from_bytes(header[26:28], "little")
+    at += int.from_bytes(header[28:30], "little")
+    is_packed = header[8:10] != b"\0\0"
+    data = _inflated(opened, at, packed, size) if is_packed else opened.read(at, packed)
+    if len(data) != size:
+        found = f"more than {size:,}" if len(data) > size else f"only {len(data):,} of {size:,}"
+        raise SourceError(f"the member has {found} bytes")
+    if zlib.crc32(data) != crc:
+        raise SourceError("the member is damaged: its checksum is wrong")
+    return data
+
+
+def _inflated(opened: Opened, at: int, packed: int, size: int) -> bytes:
+    """Unpack a member piece by piece, so that its packed bytes take no memory beside it.
+
+    It ends a byte after `size`, if there are more.
+    """
+    inflate, out, end = zlib.decompressobj(-15), io.BytesIO(), at + packed
+    try:
+        while at < end and not inflate.eof and out.tell() <= size:
+            piece = opened.read(at, min(_PIECE, end - at))
+            if not piece:
+                break
+            at += len(piece)
+            while piece and out.tell() <= size:
+                out.write(inflate.decompress(piece, min(_PIECE, size + 1 - out.tell())))
+                piece = inflate.unconsumed_tail
+    except zlib.error as error:
+        raise SourceError(f"the member cannot be unpacked: {because(error)}") from None
+    return out.getvalue()

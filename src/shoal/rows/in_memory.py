@@ -1,0 +1,200 @@
+"""What Python programs hold, made into what sources are opened from.
+
+Lists of pictures (PIL, arrays of several sizes, bytes of image files), data sets that give one item
+after the other (torch, Hugging Face), and iterators. Equal arrays of an iterator are spooled to a
+temporary file; pictures of several sizes are kept as PNG, which loses nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.errors import InputError, StorageFullError
+from shoal.rows.base import Source
+
+PICTURES = "image"
+"""The column of the Arrow table in which pictures are returned."""
+
+# What Hugging Face's and torchvision's data sets call the picture of an item.
+_PICTURE_KEYS = ("image", "img", "pixel_values", "jpg", "png")
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+
+
+def as_openable(where: Any) -> Any:
+    """Return paths, an array or an Arrow table for what a program holds; other things as they are.
+
+    Parameters
+    ----------
+    where
+        Anything. A data set's item may be a pair of picture and label: the picture is taken.
+
+    Raises
+    ------
+    InputError
+        When there are no items, or some are of another kind than the first.
+    """
+    if isinstance(where, str | os.PathLike | Source | Mapping):
+        return where
+    if isinstance(where, Image.Image):
+        where = [where]
+    if hasattr(where, "dataset") and hasattr(where, "batch_size"):  # torch's DataLoader
+        where = where.dataset  # one by one, in the order that labels are known in
+    is_stored = hasattr(where, "__getitem__")  # not one that streams
+    if is_stored and hasattr(where, "with_format") and hasattr(where, "features"):  # Hugging Face
+        return where.with_format("arrow")[:]
+    if hasattr(where, "detach"):  # torch
+        return _numbers(where)
+    if isinstance(where, np.ndarray) or hasattr(where, "__array__") or _has_columns(where):
+        return _texts(where)
+    if isinstance(where, list | tuple):
+        return _of_list(where)
+    if hasattr(where, "__getitem__") and hasattr(where, "__len__"):
+        return _of_items(where[at] for at in range(len(where)))
+    return _of_items(iter(where)) if isinstance(where, Iterable) else where
+
+
+def _has_columns(where: Any) -> bool:
+    """Return what is a table, or an array of another library."""
+    return any(hasattr(where, name) for name in ("__arrow_c_stream__", "__dataframe__", "columns"))
+
+
+def _texts(where: Any) -> Any:
+    """Return arrays and columns of paths as a list of them."""
+    if isinstance(where, pa.Array | pa.ChunkedArray):
+        is_text = pa.types.is_string(where.type) or pa.types.is_large_string(where.type)
+        return where.to_pylist() if is_text else where
+    if len(getattr(where, "shape", ())) != 1 or not len(where) or hasattr(where, "columns"):
+        return where
+    first = np.asarray(where[:1])
+    is_text = first.dtype.kind in "UO" and isinstance(first[0], str | os.PathLike)
+    return [p if isinstance(p, os.PathLike) else str(p) for p in where] if is_text else where
+
+
+def _of_list(items: Sequence[Any]) -> Any:
+    """Return a list as it is, unless it holds pictures or tensors."""
+    if items and isinstance(items[0], tuple):
+        items = [_picture_of(item) for item in items]
+    first = items[0] if items else None
+    if isinstance(first, Image.Image | bytes | bytearray):
+        return _pictures(items)
+    if hasattr(first, "detach"):
+        items = [_numbers(item) for item in items]
+    are_pictures = len(getattr(first, "shape", ())) >= 2
+    shapes = {getattr(item, "shape", ()) for item in items} if are_pictures else set()
+    return _pictures(items) if len(shapes) > 1 else items
+
+
+def _of_items(items: Iterator[Any]) -> Any:
+    """Return what a data set or an iterator gives, by the kind of its first item."""
+    found = next(items, None)
+    if found is None:
+        raise InputError("there are no items: nothing to cluster")
+    first, rest = _picture_of(found), map(_picture_of, items)
+    every = chain([first], rest)
+    if isinstance(first, str | os.PathLike | Mapping):
+        return list(every)
+    if isinstance(first, Image.Image | bytes | bytearray):
+        return _pictures(every)
+    return _spooled(every)
+
+
+def _picture_of(item: Any) -> Any:
+    """Return the picture, or the vector, of an item that has a label beside it."""
+    if isinstance(item, Mapping):
+        key = next((name for name in _PICTURE_KEYS if name in item), None)
+        return item if key is None else item[key]
+    is_pair = isinstance(item, tuple | list) and len(item) > 1
+    if not is_pair:
+        return item
+    is_labelled = isinstance(item[0], Image.Image | bytes) or len(getattr(item[0], "shape", ())) > 0
+    return item[0] if is_labelled else item
+
+
+def _numbers(item: Any) -> NDArray[Any]:
+    """Return an array, also of a tensor that lies on another device or has a gradient."""
+    return np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
+
+
+def _spooled(items: Iterator[Any]) -> Any:
+    """Write arrays to a temporary file, and return all of them as one array that maps it.
+
+    The file has no name, so it is gone when the array is. Arrays of several sizes are pictures.
+    """
+    first = _numbers(next(items))
+    if first.ndim == 0 or first.dtype.kind not in "buif":
+        raise InputError(
+            f"{first!r:.60} is not a row: the items must be arrays, pictures, paths or records"
+        )
+    with tempfile.TemporaryFile() as file:
+        n = 0
+        for array in chain([first], map(_numbers, items)):
+            if array.shape != first.shape:
+                if first.ndim < 2:
+                    raise InputError(
+                        f"item {n:,} has {array.size} numbers, and those before it {first.size}"
+                    )
+                before = iter(_mapped(file, first, n))
+                return _pictures(chain(before, [array], map(_numbers, items)))
+            try:
+                file.write(np.ascontiguousarray(array, first.dtype).tobytes())
+            except OSError as error:
+                raise StorageFullError(
+                    f"{tempfile.gettempdir()} has no room for the items ({error.strerror}): set "
+                    "TMPDIR to a folder on a larger disk"
+                ) from error
+            n += 1
+        return _mapped(file, first, n)
+
+
+def _mapped(file: Any, first: NDArray[Any], n: int) -> NDArray[Any]:
+    """Map the arrays written to a file."""
+    file.flush()
+    if not first.size:
+        raise InputError("the items are empty arrays: nothing to cluster")
+    return np.memmap(file, first.dtype, "r", shape=(n, *first.shape))
+
+
+def _pictures(items: Iterable[Any]) -> Any:
+    """Return pictures as the bytes of image files, in a column of an Arrow table."""
+    cells = [encoded_picture(item, number) for number, item in enumerate(items)]
+    return pa.table({PICTURES: pa.array(cells, pa.large_binary())})
+
+
+def encoded_picture(item: Any, number: int) -> bytes:
+    """Return a picture as the bytes of an image file."""
+    if isinstance(item, bytes | bytearray):
+        return bytes(item)
+    if not isinstance(item, Image.Image):
+        item = Image.fromarray(_pixels(_numbers(item), number))
+    file = io.BytesIO()
+    picture = item if item.mode in _MODES else item.convert("RGB")
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _pixels(array: NDArray[Any], number: int) -> NDArray[np.uint8]:
+    """Return a picture as bytes, with its channels last."""
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
+        array = np.rint(array * 255).astype(np.uint8)
+    channels = array.shape[2:] in ((), (3,), (4,)) and array.ndim in (2, 3)
+    if array.dtype not in (np.uint8, np.bool_) or not channels or not array.size:
+        shape = "×".join(map(str, array.shape))
+        raise InputError(
+            f"item {number:,} is {array.dtype} of {shape}: pictures of several sizes must be "
+            "uint8, or floats from 0 to 1, in grey or colour"
+        )
+    return np.ascontiguousarray(array, np.uint8)

@@ -1,0 +1,293 @@
+"""Files of labels: one label a row, in the order of the rows or by their names."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import tempfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.rows.arrays.array_choice import choose_array
+from shoal.rows.arrays.hdf5 import MAGIC, list_datasets
+from shoal.rows.arrays.hdf5_handles import open_hdf5
+from shoal.rows.base import LabelValues, Source
+from shoal.rows.images.encoded import PAGE
+from shoal.rows.label_names import names_labels
+from shoal.rows.tables.encoding import open_text
+from shoal.rows.taken import taken_of
+from shoal.storage import UrlPath
+
+_KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
+_PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A file that lies beside the rows and labels them.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    key : str or None
+        Its column or array; None where there is only one.
+    """
+
+    path: Path
+    key: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """What people call it: ``truth.parquet, source``."""
+        return self.path.name + (f", {self.key}" if self.key else "")
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file alone."""
+        return (self.path,)
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        """Read the labels of the rows of `source`."""
+        return read_label_file(self.path, source, key or self.key)
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """Files of labels in the order of the rows, one after the other."""
+
+    files: tuple[LabelFile, ...]
+
+    @property
+    def origin(self) -> str:
+        """What people call them."""
+        first = self.files[0].origin
+        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files."""
+        return tuple(file.path for file in self.files)
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues:
+        """Read the labels of all rows."""
+        found = [file.read(source, key) for file in self.files]
+        if all(isinstance(values, np.ndarray) for values in found):
+            return np.concatenate([np.ravel(values) for values in found])
+        return [label for values in found for label in values]
+
+
+def read_label_file(path: Path, source: Source, key: str | None = None) -> LabelValues:
+    """Read one label a row.
+
+    Parameters
+    ----------
+    path : Path
+        CSV (by name where its cells are the rows' names, else in row order), ``.npy``, ``.npz``,
+        Parquet, HDF5, ``.mat``, or IDX (also ``.gz``).
+    source : Source
+        The rows.
+    key : str, optional
+        The column of a CSV file (by default the last one) or of a Parquet file, or the array of
+        an ``.npz``, HDF5 or ``.mat`` file.
+
+    Returns
+    -------
+    list of str, None where a label is missing, or ndarray
+        As many as the file has; whoever asks checks that these are those of the rows.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    if isinstance(path, UrlPath):
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path(folder) / path.name
+            here.write_bytes(path.read_bytes())
+            return read_label_file(here, source, key)
+    try:
+        if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+            return _from_table(path, source, key)
+        if path.suffix.lower() == ".npz":
+            return _from_npz(path, key, all_rows(source))
+        if path.suffix.lower() == ".npy":
+            return np.load(path, allow_pickle=False)
+        if path.suffix.lower() in _PARQUET:
+            return _from_parquet(path, key)
+        if path.suffix.lower() == ".mat":
+            from shoal.rows.arrays.matlab import load_labels  # which imports this module
+
+            return load_labels(path, key)
+        with path.open("rb") as file:
+            is_hdf5 = file.read(len(MAGIC)) == MAGIC
+        return _from_hdf5(path, key) if is_hdf5 else _from_idx(path)
+    except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read as labels: {error}") from error
+
+
+def all_rows(source: Source) -> int:
+    """Count the rows that a sample was drawn from; else those that there are."""
+    taken = taken_of(source)
+    return source.n_rows if taken is None else taken.of
+
+
+def of_taken(values: LabelValues, source: Source) -> LabelValues:
+    """Return the labels of the rows that were drawn, out of those of all rows."""
+    taken = taken_of(source)
+    if taken is None or len(values) != taken.of:
+        return values
+    if isinstance(values, np.ndarray):
+        return values[taken.rows]
+    return [values[row] for row in taken.rows.tolist()]
+
+
+def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
+    """Read one array of an ``.npz`` file: that of the key, or the one that can be labels."""
+    with np.load(path, allow_pickle=False) as file:
+        held = ", ".join(file.files)
+        if key is not None:
+            if key not in file.files:
+                raise InputError(f"{path} has no key {key}: it holds {held}")
+            return np.asarray(file[key])
+        likely = [name for name in _KEYS if name in file.files]
+        likely = likely or [name for name in file.files if file[name].shape == (n_rows,)]
+        if len(likely) != 1:
+            raise InputError(f"{path} holds {held}: say with --key which are the labels")
+        return np.asarray(file[likely[0]])
+
+
+def _from_parquet(path: Path, key: str | None) -> LabelValues:
+    """Read one column of a Parquet file: that of the key, or the only one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        if key is not None and key not in names:
+            raise InputError(f"{path} has no column {key}: it has {', '.join(names)}")
+        likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
+        if len(likely) != 1:
+            raise InputError(
+                f"{path} has the columns {', '.join(names)}: say with --key which it is"
+            )
+        column = parquet.read(columns=likely, use_threads=False).column(0)
+    if column.null_count or not pa.types.is_integer(column.type):
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    return np.asarray(column)
+
+
+def _from_hdf5(path: Path, key: str | None) -> LabelValues:
+    """Read one dataset of an HDF5 file: that of the key, or the only one named like labels."""
+    datasets = list_datasets(path)
+    chosen = choose_array(
+        datasets,
+        path.name,
+        None if key is None else key.strip("/"),
+        lambda one: len(one.shape) <= 2 and names_labels(one.key),
+        one="dataset",
+        many="datasets",
+        what="labels",
+    )
+    file, _ = open_hdf5(path)
+    with file:
+        found = np.asarray(file[chosen.key][()])
+    if found.dtype.kind not in "OS":
+        return found
+    return [c.decode("utf-8", "replace") if isinstance(c, bytes) else str(c) for c in found.ravel()]
+
+
+def _from_idx(path: Path) -> NDArray:
+    """Read an IDX file of bytes, one a row."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        data = file.read()
+    # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
+    if data[:3] != b"\0\0\x08" or len(data) < 8:
+        raise SourceError(f"{path} is not a CSV, .npy, .npz, Parquet or IDX file of labels")
+    if data[3] != 1:
+        raise SourceError(f"{path} is an IDX file of {data[3]} axes, not of labels")
+    count = int.from_bytes(data[4:8], "big")
+    if len(data) != 8 + count:
+        raise SourceError(f"{path} is damaged: it promises {count:,} labels")
+    return np.frombuffer(data, np.uint8, offset=8)
+
+
+def table_rows(path: Path, most: int | None = None) -> list[list[str]]:
+    """Read the rows of a CSV or TSV file that are not empty, at most so many."""
+    with open_text(path) as file:
+        first = file.readline()
+        delimiter = max(",;\t|", key=first.count)
+        rows = (row for row in csv.reader(chain([first], file), delimiter=delimiter) if row)
+        return list(islice(rows, most))
+
+
+def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:
+    """Read a column of a CSV file: by name where the rows' names are in it, else in order."""
+    cells = table_rows(path)
+    if not cells:
+        raise InputError(f"{path} is empty")
+    header = [cell.strip() for cell in cells[0]]
+    column = len(header) - 1
+    if key is not None:
+        if key not in header:
+            raise InputError(f"{path} has no column {key}: it has {', '.join(header)}")
+        column = header.index(key)
+    names = source.names(0, source.n_rows)
+    found = name_column(cells, names) if names else None
+    if found is None and names:  # a label of a file is that of all its pages
+        files = [name.partition(PAGE)[0] for name in names]
+        each = list(dict.fromkeys(files))
+        found = name_column(cells, each) if len(each) < len(names) else None
+        if found is not None:
+            written = dict(zip(each, found[1], strict=True))
+            found = found[0], [written[file] for file in files]
+    if found is not None and found[0] != column:
+        labels = {row[found[0]].strip(): _cell(row, column) for row in cells if row[found[0] :]}
+        return [labels.get(name, labels.get(name.partition(PAGE)[0])) for name in found[1]]
+    has_header = key is not None or len(cells) - 1 in (source.n_rows, all_rows(source))
+    return [_cell(row, column) for row in cells[has_header:]]
+
+
+def name_column(
+    cells: Sequence[Sequence[str]], names: Sequence[str]
+) -> tuple[int, Sequence[str]] | None:
+    """Find the column of a table that holds the names of rows.
+
+    Parameters
+    ----------
+    cells : sequence of sequence of str
+        The table's rows, or the first of them.
+    names : sequence of str
+        The names.
+
+    Returns
+    -------
+    (int, sequence of str) or None
+        The column, and the names as they are there: as given, without folders, or also without
+        extensions, if these still differ from each other.
+    """
+    tried = cells[1:1001] or cells
+    width = min(len(row) for row in tried)
+    for form in (str, os.path.basename, lambda name: os.path.splitext(os.path.basename(name))[0]):
+        written = [form(name) for name in names]
+        there = set(written)
+        hits = [sum(row[at].strip() in there for row in tried) for at in range(width)]
+        best = int(np.argmax(hits)) if hits else 0
+        if hits and hits[best] * 2 > len(tried) and len(there) == len(written):
+            return best, written
+    return None
+
+
+def _cell(row: Sequence[str], column: int) -> str | None:
+    """Return a cell, None where it is missing."""
+    return row[column].strip() if column < len(row) else None

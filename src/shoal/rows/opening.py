@@ -1,0 +1,338 @@
+"""Opening a source: what lies at a path, or in memory, found by looking."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shoal.errors import InputError, SourceError
+from shoal.rows.arrays.array import ArraySource, memory_store, npy_store
+from shoal.rows.arrays.hdf5 import MAGIC
+from shoal.rows.arrays.idx import idx_store, is_idx
+from shoal.rows.arrays.matlab import is_matlab, open_matlab
+from shoal.rows.arrays.npz import choose_member, list_members, member_store
+from shoal.rows.arrays.raw import parse_dtype
+from shoal.rows.arrays.raw_files import open_raw
+from shoal.rows.base import Kind, Source
+from shoal.rows.folders import open_folder
+from shoal.rows.images import tar
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.images.formats import EXTENSIONS, is_image_name
+from shoal.rows.images.listing import read_list, under
+from shoal.rows.images.tfrecord import is_tfrecord
+from shoal.rows.images.tiff_pictures import Pages
+from shoal.rows.in_memory import as_openable
+from shoal.rows.kinds import OPTIONAL, kind_of_file
+from shoal.rows.label_files import LabelFile
+from shoal.rows.label_names import find_labels
+from shoal.rows.options import SourceOptions
+from shoal.rows.patterns import expand, has_wildcard, is_pattern
+from shoal.rows.pickles import is_pickle, refuse_pickle
+from shoal.rows.pictured import rows_of
+from shoal.rows.several import (
+    kind_of,
+    open_images,
+    open_matching,
+    open_paths,
+    open_shards,
+)
+from shoal.rows.sibling_labels import labels_beside, with_labels_beside
+from shoal.rows.store import InflatedStore, Store, because
+from shoal.rows.tables.delimited import CsvSource, make_csv_source
+from shoal.rows.tables.frame_pictures import open_table_in_memory
+from shoal.rows.tables.frames import FRAME, is_frame, to_frame
+from shoal.rows.tables.mixed import TableSource
+from shoal.rows.tables.parquet import ParquetSource
+from shoal.rows.tables.schema import Schema
+from shoal.rows.tables.selection import NOTHING, Picked
+from shoal.settings import parse_shape
+from shoal.storage import UrlPath, as_place, nearest_name
+
+_TABLES = (".csv", ".tsv", ".txt")
+_MENTIONED_BYTES = 1 << 28
+# A list may name pictures that an extra reads: they become rows with a reason without it.
+_LISTED = EXTENSIONS.union((".tar", ".zip"), *(kind.extensions for kind in OPTIONAL))
+_TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
+_FOREIGN = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
+
+
+def open_source(
+    where: Any,
+    *,
+    as_: Kind | None = None,
+    key: str | None = None,
+    shape: str | Sequence[int] | None = None,
+    dtype: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    columns: Sequence[str] | None = None,
+    leave_out: Sequence[str] | None = None,
+    categories: Sequence[str] | None = None,
+    schema: Schema | None = None,
+    fitted: Sequence[str] | None = None,
+    pages: Pages = "auto",
+) -> Source:
+    """Open images, vectors or a table, wherever they are.
+
+    Parameters
+    ----------
+    where : str, Path or array
+        A folder of images, a list of their paths (text, CSV), a tar or zip archive of images,
+        ``.npy``, ``.npz``, IDX, ``.mat``, raw binary, Parquet, HDF5, TFRecord or CSV; a folder,
+        list or pattern (``shard-{000..010}.tar``) of such files; or an array or tensor, a list
+        of arrays, pictures (PIL) or paths, a data set of torch or Hugging Face, an iterator of
+        such items, a data frame, an Arrow table or records (dictionaries) in memory.
+    as_ : {"images", "vectors", "table"}, optional
+        What to take it for; by default found by looking.
+    key : str, optional
+        The array of an ``.npz`` file, the column of a Parquet file, the dataset of an HDF5
+        file, or the feature of a TFRecord.
+    shape : tuple of int or str, optional
+        Shape of one row: needed for raw binary; gives flat rows of an array a shape.
+    dtype : str, optional
+        Type of raw numbers; ``uint8`` by default.
+    image_size : int or (int, int), optional
+        Height and width that images are scaled to; by default their own if that is at most
+        64 and common to nearly all, else 64.
+    columns, leave_out, categories : sequence of str, optional
+        Of a table: the columns to use, those not to use, those whose numbers are codes.
+    schema : Schema, optional
+        That of an earlier table: the same columns, found by their names, are read in the same way.
+    fitted : sequence of str, optional
+        The columns that earlier vectors were made of, empty where they have no names: other
+        columns are left out where all of these are there.
+
+    pages : {"auto", "rows", "channels"}
+        What the pages of a TIFF file are: rows of their own, or channels of one picture; by
+        default as the file's metadata say (OME, ImageJ, tifffile), else rows.
+
+    Raises
+    ------
+    SourceError
+        When it is missing, damaged or empty.
+    InputError
+        When what was asked for does not go with what was found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> open_source(np.zeros((5, 28, 28), np.uint8)).description
+    '5 grey images of 28×28 (array in memory)'
+    """
+    if as_ not in (None, "images", "vectors", "table"):
+        raise InputError(f"--as {as_} is unknown: give images, vectors or table")
+    picked = Picked(
+        None if columns is None else tuple(columns), tuple(leave_out or ()), tuple(categories or ())
+    )
+    size = _checked_size(image_size)
+    found = None if fitted is None else tuple(fitted)
+    options = SourceOptions(
+        as_,
+        key,
+        None if shape is None else parse_shape(shape),
+        dtype,
+        size,
+        picked,
+        schema,
+        found,
+        pages,
+    )
+    source = _open(as_openable(where), options)
+    if picked != Picked() and not _has_columns(source):
+        raise InputError(f"--columns and the like mean nothing for {source.description}")
+    return source
+
+
+def _open(where: Any, options: SourceOptions) -> Source:
+    """Open what lies at a path, at several, or in memory."""
+    if isinstance(where, (str, os.PathLike, UrlPath)):
+        path = _place(where)
+        if is_pattern(str(path)):
+            opens = open_matching if has_wildcard(str(path)) else open_paths
+            return opens(expand(str(path)), path.name, options)
+        _check_there(path)
+        return open_folder(path, options) if path.is_dir() else _open_file(path, options)
+    if _are_paths(where):
+        paths = [_place(name).absolute() for name in where]
+        return open_paths(paths, f"{len(paths):,} paths", options)
+    what = f"a {FRAME}" if is_frame(where) else "an array in memory"
+    options.refuse(what, key=None if is_frame(where) else options.key, dtype=options.dtype)
+    if is_frame(where):
+        return open_table_in_memory(to_frame(where), options)
+    if options.schema is not None:
+        raise InputError(
+            f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "
+            "or records (dictionaries) with the columns that were fitted"
+        )
+    return options.array(memory_store(where), "array in memory")
+
+
+def _place(where: Any) -> Path:
+    """Return an address, or a path of this machine."""
+    path = as_place(where)
+    return path if isinstance(path, UrlPath) else path.expanduser()
+
+
+def _has_columns(source: Source) -> bool:
+    """Return whether a source was made of columns with names."""
+    source = rows_of(source)
+    if isinstance(source, ArraySource):
+        return source.label == FRAME or source.column_names != () or source.chosen != NOTHING
+    is_list = isinstance(source, ParquetSource) and source.is_list
+    return isinstance(source, CsvSource | ParquetSource | TableSource) and not is_list
+
+
+def _are_paths(where: Any) -> bool:
+    """Tell a list of paths."""
+    is_list = isinstance(where, (list, tuple)) and len(where) > 0
+    return is_list and all(isinstance(item, (str, os.PathLike, UrlPath)) for item in where)
+
+
+def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """Refuse sizes that are not sizes; one number is a square."""
+    if size is None:
+        return None
+    sides = (size, size) if isinstance(size, int) else tuple(int(side) for side in size)
+    if len(sides) != 2 or not all(1 <= side <= 4096 for side in sides):
+        raise InputError(f"--image-size must be one or two numbers from 1 to 4,096; got {size}")
+    return sides[0], sides[1]
+
+
+def _check_there(path: Path) -> None:
+    """Raise for a missing path, naming a near one."""
+    if isinstance(path, UrlPath):
+        if not (path.is_dir() or path.exists()):
+            raise SourceError(f"{path} does not exist, or holds no files")
+        return
+    try:
+        if path.is_file() or path.is_dir():
+            return
+        if path.exists():
+            raise SourceError(f"{path} is neither a file nor a folder")
+        nearby = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    if not path.parent.is_dir():
+        raise SourceError(f"{path} does not exist, and neither does the folder {path.parent}")
+    near = nearest_name(path.name, nearby)
+    hint = f": did you mean {path.with_name(near)}?" if near else ""
+    raise SourceError(f"{path} does not exist{hint}")
+
+
+def _open_file(path: Path, options: SourceOptions) -> Source:
+    """Open one file by its extension, or by its first bytes."""
+    extension, magic = path.suffix.lower(), _magic(path)
+    if is_image_name(path.name):
+        return open_images(path.parent, [path.name], path.name, options)
+    if magic.startswith(b"\x93NUMPY"):
+        options.refuse(f"{path.name}, an .npy file", key=options.key, dtype=options.dtype)
+        return with_labels_beside(options.array(npy_store([path]), path.name), path)
+    if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
+        return _open_npz(path, options)
+    if magic[:4] == b"PK\3\4" or tar.is_tar(magic):
+        return open_shards("archive", [path], path.name, options)
+    if magic.startswith(MAGIC) or kind_of(path.name) == "hdf5":
+        return open_shards("hdf5", [path], path.name, options)
+    if is_tfrecord(magic) or (kind_of(path.name) == "tfrecord" and options.shape is None):
+        return open_shards("tfrecord", [path], path.name, options)
+    if is_matlab(path, magic):
+        return open_matlab(path, options, magic)
+    is_table = magic[:4] == b"PAR1" or extension in _TABLES
+    options.refuse(path.name, key=None if is_table else options.key)
+    if magic[:4] == b"PAR1":
+        return open_shards("parquet", [path], path.name, options)
+    if extension in _TABLES:
+        return _open_text(path, options)
+    if options.shape is None:
+        _refuse_foreign(path, magic)
+    _refuse(path, extension)
+    return _open_binary(path, options)
+
+
+def _open_npz(path: Path, options: SourceOptions) -> Source:
+    """Open one array of an ``.npz`` file."""
+    options.refuse(f"{path.name}, an .npz file", dtype=options.dtype)
+    member = choose_member(path, options.key, None if options.shape else options.as_)
+    store = member_store(path, member)
+    members = {one.key: one.shape[0] for one in list_members(path) if len(one.shape) == 1}
+    key = find_labels(member.key, store.n_rows, members)
+    labels = None if key is None else LabelFile(path, key)
+    return options.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
+
+
+def _refuse(path: Path, extension: str) -> None:
+    """Raise for files that are known and not read."""
+    if extension in _TAR_PACKED or os.path.splitext(path.stem)[1].lower() == ".tar":
+        raise SourceError(
+            f"{path} is a compressed archive, which can only be read from its beginning: "
+            "unpack it to a plain .tar once (images are compressed already) and give that"
+        )
+    if kind_of(path.name) == "archive":
+        raise SourceError(f"{path} is not a {extension} archive, or damaged where it begins")
+    if extension in _FOREIGN and not path.name.lower().endswith("ubyte.gz"):
+        raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
+
+
+def _refuse_foreign(path: Path, magic: bytes) -> None:
+    """Raise for files of kinds that are known by name, saying the way to have them read."""
+    if is_pickle(path, magic):
+        raise refuse_pickle(path)
+    kind = kind_of_file(path.name, magic)
+    if kind is not None:
+        raise SourceError(f"{path} is {kind.what}, which is not read: {kind.way}")
+
+
+def _memory(store: Store) -> str:
+    """Say how much memory a compressed array takes, when that is much."""
+    size = store.n_rows * math.prod(store.row_shape) * store.dtype.itemsize
+    much = isinstance(store, InflatedStore) and size >= _MENTIONED_BYTES
+    return f", {size / 1e9:.1f} GB unpacked in memory" if much else ""
+
+
+def _magic(path: Path) -> bytes:
+    """Read the first bytes of a file; raises when it cannot be read or is empty."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(tar.BLOCK)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    if not magic:
+        raise SourceError(f"{path} is empty")
+    return magic
+
+
+def _has_arrays(path: Path) -> bool:
+    """Return whether a zip file holds arrays."""
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _open_text(path: Path, options: SourceOptions) -> Source:
+    """Open a text file: a list of images' paths, or a table of numbers."""
+    if options.as_ in (None, "images") and options.schema is None:
+        names = read_list(path, _LISTED)
+        if names and not all(kind_of(name) == "image" for name in names):
+            return open_paths([under(path.parent, name) for name in names], path.name, options)
+        if names:
+            images = open_images(path.parent, names, path.name, options)
+            if isinstance(images, EncodedSource) and not isinstance(path, UrlPath):
+                return replace(images, beside=labels_beside(images, {path.name: path}))
+            return images
+    options.refuse(f"{path.name}, a table", dtype=options.dtype)
+    return make_csv_source(path, path.name, options)
+
+
+def _open_binary(path: Path, options: SourceOptions) -> Source:
+    """Open IDX or raw binary."""
+    if (options.shape is None or options.dtype is None) and is_idx(path):
+        store = idx_store(path)
+        return with_labels_beside(options.array(store, f"{path.name}{_memory(store)}"), path)
+    parse_dtype(options.dtype)
+    return open_raw([path], path.name, options)

@@ -1,0 +1,59 @@
+"""What a caller said about a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shoal.errors import InputError
+from shoal.rows.arrays.array import ArraySource, make_array_source
+from shoal.rows.base import Kind, Labels, Source
+from shoal.rows.images.encoded import EncodedStore
+from shoal.rows.images.paged import Files, page_by_page
+from shoal.rows.images.survey import make_encoded_source
+from shoal.rows.images.tiff_pictures import Pages
+from shoal.rows.store import Store
+from shoal.rows.tables.schema import Schema
+from shoal.rows.tables.selection import Picked
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the caller said about a source; None where nothing was said."""
+
+    as_: Kind | None
+    key: str | None
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    image_size: tuple[int, int] | None
+    picked: Picked = field(default_factory=Picked)
+    schema: Schema | None = None
+    fitted: tuple[str, ...] | None = None
+    pages: Pages = "auto"
+
+    def array(self, store: Store, label: str, beside: Labels | None = None) -> ArraySource:
+        """Take stored numbers for what was asked; `beside` labels them."""
+        source = make_array_source(
+            store, label, as_=self.as_, shape=self.shape, image_size=self.image_size
+        )
+        return replace(source, beside=beside) if beside else source
+
+    def encoded(self, store: EncodedStore, label: str, *, keyed: bool = False) -> Source:
+        """Take encoded images; `keyed` where a key was heeded already."""
+        if self.as_ not in (None, "images"):
+            raise InputError(f"{label} holds image files: they cannot be read --as {self.as_}")
+        key = None if keyed else self.key
+        self.refuse("image files", key=key, shape=self.shape, dtype=self.dtype)
+        return make_encoded_source(store, label, self.image_size)
+
+    def files(self, store: Files, label: str) -> Source:
+        """Take files of images, those of several pages page by page."""
+        paged, said = page_by_page(store, self.pages)
+        source: Any = self.encoded(paged, label)
+        return replace(source, remarks=(*said, *source.remarks))
+
+    def refuse(self, label: str, **given: object) -> None:
+        """Raise for options that mean nothing for this kind of source."""
+        for name, value in given.items():
+            if value is not None:
+                raise InputError(f"--{name.rstrip('_')} {value} means nothing for {label}")

@@ -1,0 +1,54 @@
+"""The files that a source of few, large files reads: archives, tables, arrays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from shoal.rows.base import Source
+from shoal.rows.images.folder import FolderStore
+from shoal.storage import UrlPath
+
+Origin = tuple[str, int, int, str | None]
+"""Name, bytes, time in nanoseconds, and where it really lies if a link leads there."""
+
+
+def origins(source: Source) -> list[Origin]:
+    """Return what the files of a source are now, in its order; none for a folder of images.
+
+    Those that are gone have size -1. Files of stores are left out: there are no links.
+    """
+    paths = [Path(os.path.abspath(path)) for path in dict.fromkeys(_paths(source))]
+    if not paths:
+        return []
+    # How their common folder is reached is the user's own choice.
+    above = os.path.commonpath([path.parent for path in paths])
+    return [_origin(path, above, os.path.realpath(above)) for path in paths]
+
+
+def _paths(part: Any) -> Iterator[Path]:
+    """Go through the files that a source's stores hold, however they are nested."""
+    if isinstance(part, tuple | list):
+        for inner in part:
+            yield from _paths(inner)
+    elif is_dataclass(part) and not isinstance(part, FolderStore | UrlPath | type):
+        for field in fields(part):
+            value = getattr(part, field.name)
+            if field.name == "path" and isinstance(value, Path) and not isinstance(value, UrlPath):
+                yield value
+            elif field.name != "beside":  # labels are not what was fitted
+                yield from _paths(value)
+
+
+def _origin(path: Path, above: str, really: str) -> Origin:
+    """Return what a file is now; `really` is where the folder `above` it lies."""
+    name, real = os.path.relpath(path, above), os.path.realpath(path)
+    link = None if real == os.path.join(really, name) else real
+    try:
+        found = os.stat(path)
+    except OSError:
+        return name, -1, 0, link
+    return name, found.st_size, found.st_mtime_ns, link

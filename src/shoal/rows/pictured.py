@@ -1,0 +1,186 @@
+"""Vectors with an image beside each: the vectors are compared, the images are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from shoal.errors import InputError
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.base import Batch, ImageSource, Kind, Labelled, LabelValues, Source
+from shoal.rows.images.encoded import EncodedSource
+
+
+@dataclass(frozen=True, eq=False)
+class PicturedSource:
+    """Vectors, and the images that they were made of, in the same order.
+
+    Build it with `with_pictures`.
+
+    Attributes
+    ----------
+    rows : Source
+        The vectors.
+    pictures : ImageSource
+        The images, which name the rows.
+    remark : str
+        What people should know of the order of the images.
+    """
+
+    rows: Source
+    pictures: ImageSource
+    remark: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """``"vectors"``."""
+        return self.rows.kind
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.rows.n_rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(D,)``."""
+        return self.rows.shape
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """Vectors have no sizes."""
+        return False
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        return f"{self.rows.description}, shown by {self.pictures.description}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Those on the vectors, on the images, and on their order."""
+        both = (*getattr(self.rows, "remarks", ()), *getattr(self.pictures, "remarks", ()))
+        return (*both, self.remark) if self.remark else both
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many files beside the images are left out, by their extensions."""
+        return dict(getattr(self.pictures, "left_out", {}))
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns that make the vectors, where these have names."""
+        return getattr(self.rows, "column_names", ())
+
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels of the vectors come from, or else those of the images."""
+        return next((o for one in self._labelled() if (o := one.label_origin)), None)
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Read the label of each row; see `label_origin`."""
+        found = (one.labels(key) for one in self._labelled() if one.label_origin or key)
+        return next((labels for labels in found if labels is not None), None)
+
+    def _labelled(self) -> list[Labelled]:
+        """List what can have labels."""
+        return [one for one in (self.rows, self.pictures) if isinstance(one, Labelled)]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Facts that change when the vectors or the files of the images do."""
+        return {**self.rows.fingerprint(), "pictures": self.pictures.fingerprint()}
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of the images, else of the vectors."""
+        named = self.pictures.names(start, stop)
+        return self.rows.names(start, stop) if named is None else named
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Read the vectors ``start..stop``."""
+        return self.rows.read(start, stop)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelsOfRows:
+    """The labels of vectors, beside their images."""
+
+    rows: Labelled
+
+    @property
+    def origin(self) -> str | None:
+        """Where they come from."""
+        return self.rows.label_origin
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues | None:
+        """Read them; the images are in the order of the vectors."""
+        return self.rows.labels(key)
+
+
+def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> PicturedSource:
+    """Put images beside vectors: row i is shown by image i.
+
+    Parameters
+    ----------
+    rows, pictures
+        The vectors, and the images in their order.
+    sorted_here
+        Whether the order of the images is that of a folder, rather than one that was given.
+
+    Raises
+    ------
+    InputError
+        When there is not one image a row, or one is not of the kind that it must be.
+    """
+    if rows.kind != "vectors":
+        what = "images already" if rows.kind == "images" else "columns of a table"
+        raise InputError(
+            f"images are shown beside vectors, but the rows of {rows.description} are {what}: "
+            "leave --images out, or read the rows --as vectors"
+        )
+    check_pictures(pictures, rows.n_rows, rows.description)
+    remark = _order_remark(pictures) if sorted_here else ""
+    return PicturedSource(rows, cast(ImageSource, pictures), remark)
+
+
+def check_pictures(pictures: Source, n_rows: int, rows: str) -> None:
+    """Refuse pictures of another count than rows, and what is none.
+
+    Raises
+    ------
+    InputError
+        With both counts.
+    """
+    if pictures.kind != "images" or not isinstance(pictures, ImageSource):
+        raise InputError(f"--images {pictures.description}: give images")
+    if pictures.n_rows != n_rows:
+        raise InputError(
+            f"{rows}, but {pictures.description}: give one image for each of the {n_rows:,} rows, "
+            "in the same order, such as by a text file of their paths"
+        )
+
+
+def rows_of(source: Source) -> Source:
+    """Return the vectors of a source with pictures; others as they are."""
+    return source.rows if isinstance(source, PicturedSource) else source
+
+
+def pictures_of(source: Source) -> Source:
+    """Return the images of a source with pictures, with the labels of its vectors; others as is."""
+    if not isinstance(source, PicturedSource):
+        return source
+    rows, pictures = source.rows, source.pictures
+    is_labelled = isinstance(rows, Labelled) and rows.label_origin
+    if is_labelled and isinstance(pictures, ArraySource | EncodedSource):
+        return replace(pictures, beside=LabelsOfRows(cast(Labelled, rows)))
+    return pictures
+
+
+def _order_remark(pictures: Source) -> str:
+    """Say in which order images are, where that of a plain sort of their names is another."""
+    names = pictures.names(0, pictures.n_rows) or []
+    if names == sorted(names):
+        return ""
+    return (
+        "The images are in natural order (2 before 10): where the vectors were made in another, "
+        "such as that of a plain sort, give --images a text file of the paths."
+    )

@@ -1,0 +1,217 @@
+"""Several files as one source: a list or a pattern of images or of shards."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from shoal.errors import InputError
+from shoal.rows.arrays.array import npy_store
+from shoal.rows.arrays.hdf5 import Hdf5Images, list_datasets, open_datasets
+from shoal.rows.arrays.idx_files import open_idx
+from shoal.rows.arrays.raw_files import open_raw
+from shoal.rows.base import Source
+from shoal.rows.images.archive import make_archive_store
+from shoal.rows.images.folder import FolderStore
+from shoal.rows.images.formats import EXTENSIONS
+from shoal.rows.images.listing import make_listing
+from shoal.rows.images.tfrecord import make_record_store
+from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
+from shoal.rows.label_files import LabelFile, LabelFiles
+from shoal.rows.label_names import find_labels
+from shoal.rows.options import SourceOptions
+from shoal.rows.pictured import with_pictures
+from shoal.rows.tables.parquet import ParquetSource, find_embedding, make_parquet_source
+from shoal.rows.tables.parquet_images import find_images, make_parquet_images
+from shoal.rows.tables.parquet_paths import find_paths, read_paths
+from shoal.storage import UrlPath
+
+FileKind = Literal["image", "archive", "npy", "parquet", "hdf5", "tfrecord", "idx", "raw", "other"]
+
+_EXTENSIONS: dict[str, FileKind] = {
+    **dict.fromkeys(EXTENSIONS, "image"),
+    **dict.fromkeys((".tar", ".zip"), "archive"),
+    ".npy": "npy",
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "hdf5"),
+    **dict.fromkeys((".bin", ".raw", ".dat", ".u8", ".uint8"), "raw"),
+}
+SHARDS: dict[FileKind, str] = {
+    "archive": "archives",
+    "parquet": "Parquet files",
+    "hdf5": "HDF5 files",
+    "tfrecord": "TFRecord files",
+    "npy": ".npy files",
+    "idx": "IDX files",
+}
+_RECORDS = re.compile(r"\.tfrec(ord)?s?\b|-\d+-of-\d+$", re.IGNORECASE)
+_IDX = re.compile(r"[-.]idx\d*([-.]?u?byte)?(\.gz)?$", re.IGNORECASE)
+
+
+def kind_of(name: str) -> FileKind:
+    """Return what a file can be by its name.
+
+    >>> kind_of("a/b.JPG"), kind_of("shard-000.tar"), kind_of("notes.md")
+    ('image', 'archive', 'other')
+    >>> kind_of("x.tfrecord-00000-of-00010"), kind_of("train-00000-of-01024")
+    ('tfrecord', 'tfrecord')
+    >>> kind_of("train-images-idx3-ubyte"), kind_of("x.idx3-ubyte.gz"), kind_of("a.idx")
+    ('idx', 'idx', 'idx')
+    """
+    ending = os.path.splitext(name)[1].lower()
+    known = _EXTENSIONS.get(ending)
+    if known is None and reads_by_extra(ending):
+        return "image"
+    if _IDX.search(name):
+        return "idx"
+    return known or ("tfrecord" if _RECORDS.search(os.path.basename(name)) else "other")
+
+
+def images_of(extensions: Counter[str]) -> Counter[str]:
+    """Return the counts of those extensions that are images'."""
+    return Counter({e: count for e, count in extensions.items() if kind_of(f"x{e}") == "image"})
+
+
+def without(source: Source, names: Sequence[str], taken: Sequence[str]) -> Source:
+    """Return a source that says which files of all `names`, but for its own, it leaves out."""
+    return leaving_out(source, count_kinds(names) - count_kinds(taken))
+
+
+def leaving_out(source: Any, counts: Counter[str]) -> Source:
+    """Return a source that says how many files of which extensions were left out."""
+    if not counts:
+        return source
+    label = source.label + left_out(counts)
+    return dataclasses.replace(source, label=label, left_out=counts + Counter(source.left_out))
+
+
+def open_matching(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
+    """Open what a pattern with ``*`` matches: images leave out what is none, as a folder does."""
+    images = [path for path in paths if kind_of(path.name) == "image"]
+    others = Counter(kind_of(path.name) for path in paths if kind_of(path.name) != "image")
+    if options.shape is not None or not images or any(others[kind] for kind in SHARDS):
+        return open_paths(paths, label, options)
+    names = [path.name for path in paths if not path.is_dir()]
+    return without(open_paths(images, label, options), names, [path.name for path in images])
+
+
+def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
+    """Open a list of files: of images, or of shards of one kind.
+
+    Raises
+    ------
+    InputError
+        When they are of several kinds, or of none that is read.
+    """
+    kinds = Counter(kind_of(path.name) for path in paths)
+    kind, count = kinds.most_common(1)[0]
+    if kind == "raw" or (options.shape is not None and kind == "other"):
+        return open_raw(paths, label, options)
+    if kind in ("image", "other") or count < len(paths):
+        # a list may name what is missing or damaged, but a shard may not be left out unsaid
+        if any(kinds[other] for other in SHARDS):
+            odd = next(path for path in paths if kind_of(path.name) != kind)
+            like = next(path for path in paths if kind_of(path.name) == kind)
+            raise InputError(
+                f"{label}: {odd.name} is of another kind than {like.name}: give files of one kind"
+            )
+        names = [
+            str(path) if isinstance(path, UrlPath) else os.path.abspath(path) for path in paths
+        ]
+        return open_images(Path("/"), names, label + of_kinds(count_kinds(names)), options)
+    return open_shards(kind, paths, label, options)
+
+
+def open_images(
+    root: Path,
+    names: Sequence[str],
+    label: str,
+    options: SourceOptions,
+    paths: Mapping[str, Path] | None = None,
+) -> Source:
+    """Open image files by their names relative to `root`, or by their addresses."""
+    if options.as_ not in (None, "images"):
+        raise InputError(f"{label} holds image files: they cannot be read --as {options.as_}")
+    options.refuse("image files", key=options.key, shape=options.shape, dtype=options.dtype)
+    return options.files(FolderStore(root, make_listing(root, names, paths)), label)
+
+
+def open_shards(
+    kind: FileKind, paths: Sequence[Path], label: str, options: SourceOptions
+) -> Source:
+    """Open files that hold many rows each, one after the other."""
+    many = f"{label}, {len(paths):,} {SHARDS[kind]}" if len(paths) > 1 else label
+    if kind == "archive":
+        store, kinds = make_archive_store(paths)
+        taken = images_of(kinds)
+        return leaving_out(options.files(store, many + of_kinds(taken)), kinds - taken)
+    if kind == "npy":
+        options.refuse(".npy files", key=options.key, dtype=options.dtype)
+        return options.array(npy_store(paths, named=len(paths) > 1), label)
+    if kind == "idx":
+        options.refuse("IDX files", key=options.key, dtype=options.dtype)
+        return open_idx(paths, label, options)
+    if kind == "tfrecord":
+        records = make_record_store(paths, label, options.key)
+        return options.encoded(records, f"{many}, feature {records.key}", keyed=True)
+    if kind == "hdf5":
+        return _open_hdf5(paths, label, many, options)
+    options.refuse("Parquet files", dtype=options.dtype)
+    return _open_parquet(paths, label, many, options)
+
+
+def _open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
+    """Open images, vectors or a table; of files with both, vectors that are shown by images."""
+    looked = options.as_ in (None, "images") and options.schema is None
+    images = _parquet_images(paths, label, many, options) if looked else None
+    free = options.as_ is None and options.key is None
+    embedding = find_embedding(paths) if free and images is not None else None
+    if embedding is not None:
+        options = dataclasses.replace(options, as_="vectors", key=embedding)
+    elif images is not None:
+        return images
+    source = make_parquet_source(paths, label, options)
+    if not (isinstance(source, ParquetSource) and source.is_list):
+        return source
+    if images is None:
+        images = _parquet_images(
+            paths, label, many, dataclasses.replace(options, as_=None, key=None)
+        )
+    fits = images is not None and images.n_rows == source.n_rows
+    return with_pictures(source, images) if images is not None and fits else source
+
+
+def _parquet_images(
+    paths: Sequence[Path], label: str, many: str, options: SourceOptions
+) -> Source | None:
+    """Open a column of images, or of their paths; None without one."""
+    column = find_images(paths, label, options.key)
+    if column is not None:
+        store = make_parquet_images(paths, column)
+        return options.encoded(store, f"{many}, column {column.name}", keyed=True)
+    listing = find_paths(paths, options.key)
+    if listing is None:
+        return None
+    root, names, labels = read_paths(paths, listing, label)
+    keyless = dataclasses.replace(options, key=None)
+    source: Any = open_images(root, names, f"{many}, column {listing.name}", keyless)
+    return dataclasses.replace(source, beside=labels) if source.n_rows == len(names) else source
+
+
+def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
+    """Open a dataset of HDF5 files: numbers, or encoded images."""
+    options.refuse("HDF5 files", dtype=options.dtype)
+    as_ = None if options.shape else options.as_
+    found, key = open_datasets(paths, label, options.key, as_)
+    if isinstance(found, Hdf5Images):
+        return options.encoded(found, f"{many}, dataset {key}", keyed=True)
+    first = found.parts[0]
+    datasets = {one.key: one.shape[0] for one in list_datasets(paths[0]) if len(one.shape) == 1}
+    labels = find_labels(key, first.n_rows, datasets)
+    beside = None if labels is None else LabelFiles(tuple(LabelFile(p, labels) for p in paths))
+    return options.array(found, f"{many}, dataset {key}", beside)

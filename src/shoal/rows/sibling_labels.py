@@ -1,0 +1,147 @@
+"""Labels that lie in a folder beside the data: arrays of one axis, and tables of file names."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+from shoal.errors import SourceError
+from shoal.rows.arrays.array import ArraySource, npy_header
+from shoal.rows.arrays.concatenated import JoinedStore
+from shoal.rows.arrays.idx import idx_header
+from shoal.rows.base import Source
+from shoal.rows.label_files import LabelFile, LabelFiles, name_column, table_rows
+from shoal.rows.label_names import LABEL_WORDS, find_labels, names_data, names_labels, words_of
+from shoal.rows.store import FileStore, InflatedStore, Store
+from shoal.storage import UrlPath
+
+_ABOUT_WORDS = frozenset(("metadata", "meta", "split", "splits", "annotations", "info"))
+_MOST_FILES = 100
+_MOST_SEEN = 10_000
+_TRIED_ROWS = 50
+_MOST_COUNTED_BYTES = 1 << 26
+
+
+def is_beside(name: str) -> bool:
+    """Whether a file is named as what lies beside data: labels, or facts about it.
+
+    >>> is_beside("a/truth.parquet"), is_beside("metadata.csv"), is_beside("x_train.npy")
+    (True, True, False)
+    """
+    stem = _stem(name)
+    labels = names_labels(stem) and not names_data(stem)
+    return labels or not _ABOUT_WORDS.isdisjoint(words_of(stem))
+
+
+def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFile | LabelFiles | None:
+    """Find what labels the rows of a source among the files of its folder.
+
+    Parameters
+    ----------
+    source : Source
+        The rows.
+    files : mapping of str to Path
+        Arrays and tables of the folder, by their names in it.
+
+    Returns
+    -------
+    LabelFile, LabelFiles or None
+        A file for each of the source's own files (``y_train.npy`` for ``x_train.npy``), or one
+        for all rows: an array of as many entries that is named like labels, or a table in which
+        the rows' names stand beside such a column.
+    """
+    arrays = [path for name, path in files.items() if name.endswith(".npy") or "idx" in name]
+    paths = {_stem(p.name): p for p in arrays if names_labels(p.name) and not _is_far(p)}
+    lengths = {
+        stem: length
+        for stem, path in islice(paths.items(), _MOST_FILES)
+        if (length := array_length(path)) is not None
+    }
+    paired = [find_labels(_stem(name), rows, lengths) for name, rows in _parts(source)]
+    if paired and None not in paired and len(set(paired)) == len(paired):
+        return LabelFiles(tuple(LabelFile(paths[stem]) for stem in paired if stem))
+    whole = [stem for stem, length in lengths.items() if length == source.n_rows]
+    if len(whole) == 1:
+        return LabelFile(paths[whole[0]])
+    tables = [p for n, p in files.items() if n.lower().endswith((".csv", ".tsv"))]
+    found = (_in_table(path, source) for path in tables[:_MOST_FILES] if not _is_far(path))
+    return next((labels for labels in found if labels), None)
+
+
+def with_labels_beside(source: ArraySource, path: Path) -> ArraySource:
+    """Return the rows of one file with the labels in an array of its folder, if there are any."""
+    if _is_far(path):
+        return source
+    try:
+        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_SEEN)]
+    except OSError:
+        return source
+    arrays = [name for name in names if name.endswith(".npy") or "idx" in name]
+    beside = labels_beside(source, {name: path.parent / name for name in arrays})
+    return dataclasses.replace(source, beside=beside) if beside else source
+
+
+def _is_far(path: Path) -> bool:
+    """Whether a file is not on this machine: labels are read from here."""
+    return isinstance(path, UrlPath)
+
+
+def _stem(name: str) -> str:
+    """Name of a file without its folder and extension."""
+    return os.path.splitext(os.path.basename(name).removesuffix(".gz"))[0]
+
+
+def array_length(path: Path) -> int | None:
+    """How many entries an array of one axis has; None for others, and for what is damaged."""
+    try:
+        is_npy = path.suffix.lower() == ".npy"
+        dtype, shape = npy_header(path) if is_npy else idx_header(path)
+    except SourceError:
+        return None
+    return shape[0] if dtype.kind != "O" and shape[1:] in ((), (1,)) and shape else None
+
+
+def _parts(source: Source) -> list[tuple[str, int]]:
+    """Names and rows of the files of an array."""
+    if not isinstance(source, ArraySource):
+        return []
+    stores = source.store.stores if isinstance(source.store, JoinedStore) else (source.store,)
+    return [part for store in stores for part in _files(store)]
+
+
+def _files(store: Store) -> list[tuple[str, int]]:
+    """Names and rows of the files of a store."""
+    if isinstance(store, FileStore):
+        return [(part.path.name, part.n_rows) for part in store.parts]
+    return [(store.path.name, store.n_rows)] if isinstance(store, InflatedStore) else []
+
+
+def _in_table(path: Path, source: Source) -> LabelFile | None:
+    """Find the column of a table that labels rows, by their names or in their order."""
+    try:
+        cells = table_rows(path, _TRIED_ROWS)
+    except (OSError, ValueError, csv.Error):
+        return None
+    header = [cell.strip() for cell in cells[0]] if cells else []
+    named = [name for name in header if not LABEL_WORDS.isdisjoint(words_of(name))]
+    if isinstance(source, ArraySource):
+        in_order = is_beside(path.name) and _count_rows(path) == source.n_rows
+        return LabelFile(path, named[0]) if named and in_order else None
+    # labels.csv with the columns id and breed says it by its own name
+    is_pair = len(header) == 2 and names_labels(_stem(path.name))
+    names = source.names(0, source.n_rows) if named or is_pair else None
+    found = name_column(cells, names) if names else None
+    if found is None:
+        return None
+    return LabelFile(path, named[0] if named else header[1 - found[0]])
+
+
+def _count_rows(path: Path) -> int:
+    """Count the rows of a small table below its header; -1 for a large one."""
+    if path.stat().st_size > _MOST_COUNTED_BYTES:
+        return -1
+    return len(table_rows(path)) - 1

@@ -1,0 +1,335 @@
+"""Stored numbers: rows of one dtype and shape, in memory or at an offset of files."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.per_process import PerProcess as PerProcess
+from shoal.errors import InputError
+from shoal.rows.base import Batch
+from shoal.rows.direct import LEAST, outgrows_cache, read_direct
+from shoal.rows.room import Holds, Kept
+from shoal.storage import Ranges, Streams, UrlPath
+
+NAMED_ROWS = 1_000_000
+"""Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
+
+_AHEAD = 3  # times what was read is fetched ahead
+READ_ERRORS = (OSError, EOFError, ValueError, MemoryError)
+
+
+class Store(Protocol):
+    """Rows as they lie, before they are taken for images or vectors."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers as stored."""
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row as stored."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as stored, a copy; what cannot be read is zero with a reason."""
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of rows, or None."""
+
+    def facts(self) -> dict[str, Any]:
+        """JSON-able facts that change when the data change."""
+
+
+@dataclass(frozen=True)
+class MemoryStore:
+    """An array in memory (pickling it copies the array)."""
+
+    array: NDArray
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers."""
+        return self.array.dtype
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self.array.shape[1:]
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.array)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``, copied: who reads them may write into them."""
+        check_range(start, stop, self.n_rows)
+        return Batch(np.array(self.array[start:stop], order="C"))
+
+    def names(self, start: int, stop: int) -> None:
+        """Rows of an array have no names."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return a hash of all the numbers."""
+        digest = hashlib.blake2b(digest_size=16)
+        step = max(1, (1 << 24) // max(1, self.array[:1].nbytes))
+        for start in range(0, self.n_rows, step):
+            digest.update(np.ascontiguousarray(self.array[start : start + step]).data)
+        return {"content": digest.hexdigest()}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file's rows: `n_rows` of them from byte `offset` on, as they were when looked at."""
+
+    path: Path
+    n_rows: int
+    offset: int
+    size: int
+    mtime_ns: int
+    fortran: bool = False
+
+
+@dataclass(frozen=True)
+class FileStore:
+    """Rows at an offset of one file, or of many in order: read without loading the rest."""
+
+    parts: tuple[Part, ...]
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    named: bool = False
+    streams: Streams[Ranges] = field(default_factory=Streams, compare=False, repr=False)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """First row of each part, and the end."""
+        return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are in all parts."""
+        return int(self.starts[-1])
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.parts[0].path, UrlPath)
+
+    @cached_property
+    def past_cache(self) -> bool:
+        """Whether the files are gone from the system's cache when they are read again."""
+        return outgrows_cache(sum(part.size for part in self.parts))
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``; a part that changed or vanished gives zeros and a reason."""
+        check_range(start, stop, self.n_rows)
+        direct = self._direct(start, stop)
+        if direct is not None:
+            return Batch(direct)
+        data = np.zeros((stop - start, *self.row_shape), self.dtype)
+        bad: dict[int, str] = {}
+        for part, low, high, at in self._spans(start, stop):
+            out = data[at : at + high - low]
+            reason = (
+                _fetch_part(part, part.path, out, low, self.streams)
+                if isinstance(part.path, UrlPath)
+                else read_part(part, out, low, self.row_shape)
+            )
+            if reason:
+                bad.update(dict.fromkeys(range(at, at + high - low), reason))
+        return Batch(data, bad)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """``file:position`` for raw files and shards of up to a million rows, else None."""
+        check_range(start, stop, self.n_rows)
+        if not self.named or self.n_rows > NAMED_ROWS:
+            return None
+        return [
+            f"{part.path.name}:{row}"
+            for part, low, high, _ in self._spans(start, stop)
+            for row in range(low, high)
+        ]
+
+    def facts(self) -> dict[str, Any]:
+        """Count, size and time of the files, and a hash over all of them."""
+        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+
+    def _direct(self, start: int, stop: int) -> NDArray | None:
+        """Read rows of one part past the cache; None where they are better read through it."""
+        shape = (stop - start, *self.row_shape)
+        length = int(np.prod(shape)) * self.dtype.itemsize
+        if length < LEAST or not self.past_cache:
+            return None
+        part, low, high, _ = self._spans(start, stop)[0]
+        first = part.offset + low * length // (stop - start)
+        plain = not (part.fortran or isinstance(part.path, UrlPath)) and first % self._step == 0
+        if not plain or high - low < stop - start:
+            return None
+        try:
+            if part.path.stat().st_size != part.size:
+                return None
+            got = read_direct(part.path, first, length)
+        except READ_ERRORS:
+            return None  # what is wrong is said by reading it through the cache
+        return None if got is None or got.nbytes < length else got.view(self.dtype).reshape(shape)
+
+    @property
+    def _step(self) -> int:
+        """Bytes of which a place must be a multiple, for numbers to lie where they may."""
+        return max(1, self.dtype.alignment)
+
+    def _spans(self, start: int, stop: int) -> list[tuple[Part, int, int, int]]:
+        """Which rows of which parts make up a range: part, low, high, place in the range."""
+        spans = []
+        index = int(np.searchsorted(self.starts, start, side="right")) - 1
+        row = start
+        while row < stop:
+            part, first = self.parts[index], int(self.starts[index])
+            high = min(stop - first, part.n_rows)
+            if high > row - first:
+                spans.append((part, row - first, high, row - start))
+            row, index = first + part.n_rows, index + 1
+        return spans
+
+
+def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
+    """Fill `out` with a part's rows from `low` on; give the reason when that fails."""
+    try:
+        if part.path.stat().st_size != part.size:
+            return f"{part.path.name} changed its size since it was looked at"
+        if part.fortran:
+            whole = (part.n_rows, *row_shape)
+            mapped = np.memmap(part.path, out.dtype, "r", part.offset, whole, "F")
+            out[...] = mapped[low : low + len(out)]
+            return ""
+        with part.path.open("rb") as file:
+            file.seek(part.offset + low * out[:1].nbytes)
+            got = file.readinto(byte_view(out))
+            _read_ahead(file.fileno(), file.tell(), _AHEAD * out.nbytes)
+        return "" if got == out.nbytes else f"{part.path.name} ended early"
+    except READ_ERRORS as error:
+        return f"{part.path.name} cannot be read: {because(error)}"
+
+
+def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int, streams: Streams[Ranges]) -> str:
+    """Fill `out` from a store; give the reason when that fails."""
+
+    def opened() -> Ranges:
+        found = path.stat()
+        if (found.st_size, found.st_mtime_ns) != (part.size, part.mtime_ns):
+            raise EOFError("it changed after it was looked at")
+        return Ranges(path, part.size)
+
+    try:
+        at = part.offset + low * out[:1].nbytes
+        stream = streams.take(opened, path, at)
+        data = stream.read(at, out.nbytes)
+        streams.leave(stream)
+    except (OSError, EOFError) as error:
+        return f"{path.name} cannot be read: {because(error)}"
+    if len(data) != out.nbytes:
+        return f"{path.name} ended early"
+    byte_view(out)[:] = data
+    return ""
+
+
+def _read_ahead(file: int, start: int, length: int) -> None:
+    """Let the system fetch what will be asked for next, while this is worked on."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, start, length, os.POSIX_FADV_WILLNEED)
+
+
+def byte_view(array: NDArray) -> memoryview:
+    """Return the bytes of a contiguous array, to be read into."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+@dataclass(frozen=True)
+class InflatedStore:
+    """Rows of a compressed file: unpacked into memory on first use, once a process.
+
+    Loading takes `copies` times the memory of the rows.
+    """
+
+    path: Path
+    load: Callable[[], NDArray]
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    n_rows: int
+    size: int
+    mtime_ns: int
+    copies: int = 1
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+
+    @property
+    def holds(self) -> Holds:
+        """All rows."""
+        size = self.copies * self.n_rows * math.prod(self.row_shape) * self.dtype.itemsize
+        return Holds(size, size)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``, copied from the unpacked array."""
+        check_range(start, stop, self.n_rows)
+        try:
+            return Batch(np.array(self._rows()[start:stop], order="C"))
+        except Exception as error:  # zipfile and zlib raise a dozen kinds on damaged files
+            reason = f"{self.path.name} cannot be unpacked: {because(error)}"
+            data = np.zeros((stop - start, *self.row_shape), self.dtype)
+            return Batch(data, dict.fromkeys(range(stop - start), reason))
+
+    def _rows(self) -> NDArray:
+        """Return all rows, unpacked if need be."""
+        with self.kept.lock:
+            rows: NDArray | None = self.kept.take(self.path)
+            if rows is None:
+                self.kept.make_room(self.holds.least, f"unpacking {self.path.name}")
+                rows = self.load()
+            self.kept.keep(self.path, rows, rows.nbytes)
+            return rows
+
+    def names(self, start: int, stop: int) -> None:
+        """Rows of an array have no names."""
+
+    def facts(self) -> dict[str, Any]:
+        """Size and time of the compressed file."""
+        return file_facts([(self.path.name, self.size, self.mtime_ns)])
+
+
+def check_range(start: int, stop: int, n_rows: int) -> None:
+    """Raise when a range of rows is not within a source."""
+    if not 0 <= start <= stop <= n_rows:
+        raise InputError(f"rows {start}..{stop} were asked for, but there are {n_rows:,}")
+
+
+def file_facts(files: list[tuple[str, int, int]]) -> dict[str, Any]:
+    """Facts about files given as name, size and time: JSON-able, short for any number."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        digest.update(repr(file).encode("utf-8", "surrogateescape"))
+    total = sum(size for _, size, _ in files)
+    latest = max((mtime for *_, mtime in files), default=0)
+    return {
+        "files": len(files),
+        "bytes": total,
+        "latest_ns": latest,
+        "hash": digest.hexdigest(),
+    }
+
+
+def because(error: BaseException) -> str:
+    """Return what an exception says, without the path and number that an OSError adds."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text or type(error).__name__).strip().rstrip(".")

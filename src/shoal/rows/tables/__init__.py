@@ -1,0 +1,1 @@
+"""Tables: what their columns are, and the vectors, images and labels in them."""

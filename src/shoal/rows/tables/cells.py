@@ -1,0 +1,221 @@
+"""Cells of a table's columns as numbers, days and texts, whatever they are stored as."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shoal.rows.tables.sniff import MISSING
+
+ISO = "ISO 8601"
+DATE_FORMATS = (
+    *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d"),
+    *("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%y"),
+    *("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m/%d/%y"),
+    *("%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", ISO),
+)
+"""How dates are written, the likelier first; where two fit all cells, the day comes first."""
+
+_LONG, _KEPT = 1 << 10, 1 << 6  # bytes of a text that is cut, and how many of it are left
+_DAY = 86_400.0
+_LARGEST = 1e100
+_AMOUNT = re.compile(r"([+-]?)[$€£¥]?\s*([+-]?[\d.,\s'’\u00a0\u202f]*\d[.,]?)\s*[%$€£¥]?")
+_GROUPED = r"\d{{1,3}}([{marks}]\d{{3}})+({decimal}\d*)?"
+
+
+def is_number_type(kind: Any) -> bool:
+    """Return whether an Arrow type is one of numbers (yes and no are none)."""
+    types = pa.types
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+
+
+def is_date_type(kind: Any) -> bool:
+    """Return whether an Arrow type is one of dates or of times of a certain day."""
+    return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+
+
+def is_plain_type(kind: Any) -> bool:
+    """Return whether an Arrow type is one of single values that people read: no lists, no bytes."""
+    types = pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return is_plain_type(kind.storage_type)
+    blobs = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return not (types.is_nested(kind) or types.is_binary_view(kind) or any(b(kind) for b in blobs))
+
+
+def plain(column: Any) -> Any:
+    """Return a column as one Arrow array, without a dictionary or an extension."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # what no single array can hold
+        array = pa.concat_arrays(array.chunks)
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = array.storage
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array
+
+
+def shortened(table: Any) -> Any:
+    """Return a table with its long texts cut, a hash telling apart those that begin alike.
+
+    Such are neither numbers, dates nor categories, but could fill the memory.
+    """
+    for at, field in enumerate(table.schema):
+        if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
+            continue
+        is_long = pc.greater(pc.binary_length(table.column(at)), _LONG).fill_null(False)
+        if pc.any(is_long).as_py():
+            column, mask = plain(table.column(at)), plain(is_long)
+            long = np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
+            cut = [_cut(column[row]) for row in long]  # which copies none of them
+            short = pc.replace_with_mask(column, mask, pa.array(cut, field.type))
+            table = table.set_column(at, field, short)
+    return table
+
+
+def _cut(cell: Any) -> str:
+    """Return the beginning of a long text, and a hash of all of it."""
+    data = memoryview(cell.as_buffer())
+    start = bytes(data[:_KEPT]).decode("utf-8", "ignore")
+    return f"{start}… {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+
+
+def to_text(column: Any) -> Any:
+    """Return cells as trimmed Arrow text, null where they are missing; ``1.0`` is ``1``."""
+    return _by_value(column, _trimmed)
+
+
+def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
+    """Return cells as float64, NaN where they are missing or no numbers, infinite beyond 10¹⁰⁰.
+
+    Amounts (``€ 1,200.50``, ``12 %``) are numbers, too.
+    """
+    numbers = _parsed(plain(column), decimal)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(numbers) > _LARGEST, np.copysign(np.inf, numbers), numbers)
+
+
+def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
+    """Parse what is not a number yet."""
+    if is_number_type(array.type) or pa.types.is_boolean(array.type):
+        return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+    if is_date_type(array.type):
+        return to_days(array, None)
+
+    def parsed(values: Any) -> Any:
+        text = _trimmed(values)
+        swapped = text if decimal == "." else pc.replace_substring(text, decimal, ".")
+        try:
+            return swapped.cast(pa.float64())
+        except pa.ArrowException:
+            return pa.array([_amount(cell, decimal) for cell in text.to_pylist()], pa.float64())
+
+    return np.asarray(_by_value(array, parsed).to_numpy(zero_copy_only=False), np.float64)
+
+
+def to_days(column: Any, form: str | None) -> NDArray[np.float64]:
+    """Return dates as days since 1970, float64, NaN where they are missing or no dates.
+
+    Parameters
+    ----------
+    column : Arrow array
+        Of dates, times or text.
+    form : str or None
+        How text is written: one of `DATE_FORMATS`; None for what is stored as dates.
+    """
+    array = plain(column)
+    if is_date_type(array.type):
+        stamps = array.cast(pa.timestamp("us"), safe=False)
+    elif form is None:
+        return np.full(len(array), np.nan)
+    else:
+        stamps = _by_value(array, lambda values: _stamps(_trimmed(values), form))
+    days = stamps.cast(pa.int64()).cast(pa.float64(), safe=False)
+    return np.asarray(days.to_numpy(zero_copy_only=False), np.float64) / (_DAY * 1e6)
+
+
+def to_codes(column: Any, values: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the place of each cell's text in `values`, −1 for others; and which are missing."""
+    text = to_text(column)
+    found = pc.index_in(text, value_set=pa.array(list(values), pa.string()))
+    missing = np.asarray(text.is_null().to_numpy(zero_copy_only=False), bool)
+    codes = np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    return codes, missing
+
+
+def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
+    """Change each distinct value of a column once."""
+    array = plain(column)
+    if not is_plain_type(array.type):
+        return pa.nulls(len(array), pa.string())
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        array = array.cast(pa.string())
+    coded = pc.dictionary_encode(array)
+    return change(coded.dictionary.cast(pa.string())).take(coded.indices)
+
+
+@cache
+def _missing() -> pa.Array:
+    """Words for a missing cell; made when needed, as pyarrow then imports pandas if it is there."""
+    return pa.array([cell for cell in MISSING if cell != "none"])  # which is a value of many
+
+
+def _trimmed(values: Any) -> Any:
+    """Trim text, and make null of what stands for a missing cell."""
+    text = pc.utf8_trim_whitespace(values)
+    missing = pc.is_in(pc.utf8_lower(text), value_set=_missing())
+    text = pc.replace_substring_regex(text, r"^([+-]?[0-9]+)\.0+$", r"\1")
+    return pc.if_else(missing, None, text)
+
+
+def _stamps(text: Any, form: str) -> Any:
+    """Parse text as points of time."""
+    if form != ISO:
+        return pc.strptime(text, format=form, unit="us", error_is_null=True)
+    return pa.array([_iso(cell) for cell in text.to_pylist()], pa.timestamp("us"))
+
+
+def _iso(cell: str | None) -> datetime | None:
+    """Parse a date or a time as the standard writes it, in UTC; None for what is none."""
+    try:
+        found = datetime.fromisoformat(cell or "")
+    except ValueError:
+        return None
+    if found.tzinfo is not None:
+        found = found.astimezone(UTC).replace(tzinfo=None)
+    return found if not (cell or "").isdigit() else None
+
+
+def _amount(cell: str | None, decimal: str) -> float | None:
+    """Parse a number, with thousands apart, a currency or a percent sign; None for none."""
+    match = _AMOUNT.fullmatch(cell or "")
+    if not match:
+        return _named(cell)
+    text = match[1] + match[2].strip()
+    marks = (".’'" if decimal == "," else ",’'") + r"\s"
+    point = re.escape(decimal)
+    if re.fullmatch(r"[+-]?" + _GROUPED.format(marks=marks, decimal=point), text):
+        text = re.sub(f"[{marks}]", "", text)
+    try:
+        return float(text.replace(decimal, "."))
+    except ValueError:
+        return None
+
+
+def _named(cell: str | None) -> float | None:
+    """Parse what else Python takes for a number: exponents, infinity."""
+    try:
+        found = float(cell or "") if "_" not in (cell or "") else math.nan
+    except ValueError:
+        return None
+    return None if math.isnan(found) else found

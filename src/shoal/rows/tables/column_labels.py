@@ -1,0 +1,73 @@
+"""Labels in a column of the table that the rows are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from shoal.errors import InputError
+from shoal.rows.base import LabelValues, Source
+from shoal.rows.tables.cells import plain, to_text
+from shoal.rows.tables.described import Cells
+from shoal.rows.tables.label_columns import answers_in
+from shoal.rows.tables.selection import listed
+
+_CELLS_AT_ONCE = 1 << 18
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnLabels:
+    """Labels in a column of a table.
+
+    Attributes
+    ----------
+    table : Cells
+        The table, with the columns that are not used.
+    left_out : tuple of (str, str)
+        Columns that are not used, and why.
+    """
+
+    table: Cells
+    left_out: tuple[tuple[str, str], ...]
+
+    @property
+    def origin(self) -> str | None:
+        """The column that looks like the answer; None without one."""
+        found = answers_in(self.left_out)
+        return f"column {found[0]}" if found else None
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues | None:
+        """Read a column of all rows of the table, by default the one that looks like the answer.
+
+        Returns
+        -------
+        list of str, None where a cell is missing, or ndarray
+            None where no column is asked for and none looks like the answer.
+
+        Raises
+        ------
+        InputError
+            When there is no such column.
+        """
+        name = key or next(iter(answers_in(self.left_out)), None)
+        if name is None:
+            return None
+        if name not in self.table.names:
+            raise InputError(
+                f"there is no column {name} beside the rows of {source.description}: there are "
+                f"{listed(self.table.names)}"
+            )
+        place = [self.table.names.index(name)]
+        found = [
+            plain(self.table.cells(low, min(low + _CELLS_AT_ONCE, self.table.n_rows), place)[0][0])
+            for low in range(0, self.table.n_rows, _CELLS_AT_ONCE)
+        ]
+        if all(pa.types.is_integer(cells.type) and not cells.null_count for cells in found):
+            return np.concatenate([np.asarray(cells) for cells in found])
+        texts: list[Any] = []
+        for cells in found:
+            texts += to_text(cells).to_pylist()
+        return texts

@@ -1,0 +1,294 @@
+"""A CSV file as rows of cells, read by byte ranges."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.rows.handles import bare
+from shoal.rows.store import READ_ERRORS, because, check_range, file_facts
+from shoal.rows.tables.cells import shortened
+from shoal.rows.tables.sniff import Dialect
+
+PIECE_ROWS = 1024
+PIECE_BYTES = 1 << 20
+MOST_ROW_BYTES = 1 << 24
+_READ_BYTES, _COLUMN_BYTES = 4 << 20, 1 << 10  # at a time, more where there are many columns
+_CHUNK = 1 << 20
+_NONE = np.zeros(0, np.int64)
+_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
+
+
+@dataclass(frozen=True, eq=False)
+class CsvFile:
+    """Rows of cells, as text.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    dialect : Dialect
+        How it is written.
+    n_rows : int
+        How many rows there are below the header.
+    starts, firsts : int64 array
+        Byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
+        about a MiB, or one row that is longer.
+    quoted : bool
+        False where quotes do not pair off, and so are characters like others.
+    size, mtime_ns : int
+        Size and time of the file when it was looked at.
+    """
+
+    path: Path
+    dialect: Dialect
+    n_rows: int
+    starts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    quoted: bool
+    size: int
+    mtime_ns: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.dialect.names
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """None: all cells are plain."""
+        return ()
+
+    @property
+    def decimal(self) -> str:
+        """Decimal sign of numbers."""
+        return self.dialect.decimal
+
+    def facts(self) -> dict[str, Any]:
+        """Return the file's name, size and time."""
+        return file_facts([(self.path.name, self.size, self.mtime_ns)])
+
+    def cells(
+        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
+    ) -> tuple[Any, dict[int, str]]:
+        """Return columns of rows ``start..stop``, by position, as an Arrow table of text.
+
+        Cells of a row that cannot be used are empty, and its place in the range has a reason; long
+        texts are cut (see `shortened`) unless they are asked for as a whole.
+        """
+        found, bad, at = [_blank([self._keys[at] for at in columns], 0)], dict[int, str](), 0
+        for table, reasons in self.pieces(start, stop, columns):
+            found.append(table if whole else shortened(table))
+            bad |= {at + row: reason for row, reason in reasons.items()}
+            at += len(table)
+        return pa.concat_tables(found), bad
+
+    def pieces(
+        self, start: int, stop: int, columns: Sequence[int]
+    ) -> Iterator[tuple[Any, dict[int, str]]]:
+        """Go through a range some megabytes at a time, as `cells` gives it."""
+        check_range(start, stop, self.n_rows)
+        keys = [self._keys[at] for at in columns]
+        try:
+            stat = self.path.stat()
+            if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
+                raise SourceError("the file changed after it was looked at")
+            with self.path.open("rb") as file:
+                while start < stop:
+                    first, end = self._run(start, stop)
+                    high = min(stop, int(self.firsts[end]))
+                    yield self._rows_of(file, first, end, start, high, keys)
+                    start = high
+        except READ_ERRORS as error:
+            reason = f"{self.path.name} cannot be read: {because(error)}"
+            yield _blank(keys, stop - start), dict.fromkeys(range(stop - start), reason)
+
+    def _run(self, start: int, stop: int) -> tuple[int, int]:
+        """Choose pieces from that of a row on: some megabytes, or one that is larger."""
+        first = int(np.searchsorted(self.firsts, start, side="right")) - 1
+        last = int(np.searchsorted(self.firsts, stop, side="left"))
+        size = min(max(_READ_BYTES, _COLUMN_BYTES * len(self._keys)), MOST_ROW_BYTES)
+        most = int(np.searchsorted(self.starts, self.starts[first] + size, "right")) - 1
+        return first, max(first + 1, min(last, most))
+
+    def _rows_of(
+        self, file: BinaryIO, first: int, end: int, start: int, stop: int, keys: list[str]
+    ) -> tuple[Any, dict[int, str]]:
+        """Return rows of some pieces as a table of text, and reasons for those that are bad."""
+        count, skip = stop - start, start - int(self.firsts[first])
+        length = int(self.starts[end] - self.starts[first])
+        if length > MOST_ROW_BYTES:
+            reason = f"the row has {length:,} bytes, more than {MOST_ROW_BYTES:,}"
+            return _blank(keys, count), dict.fromkeys(range(count), reason)
+        file.seek(int(self.starts[first]))
+        table, found = self._table(file.read(length), keys)
+        bad = {row - skip: reason for row, reason in found.items() if skip <= row < skip + count}
+        table = table.slice(skip, count)
+        if len(table) < count:
+            bad |= dict.fromkeys(range(len(table), count), "the row is missing")
+            table = pa.concat_tables([table, _blank(keys, count - len(table))])
+        return table, bad
+
+    def said(self, column: int) -> str:
+        """Name a column in a sentence."""
+        name = self.dialect.names[column]
+        return name if not self.dialect.header else f"column {name}"
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        """Names that no two columns share."""
+        return [str(at) for at in range(len(self.dialect.names))]
+
+    def _table(self, data: bytes, keys: list[str]) -> tuple[Any, dict[int, str]]:
+        """Split rows into cells: all at once, or one by one when some are not as they should be."""
+        try:
+            table = pa.csv.read_csv(
+                pa.BufferReader(data),
+                pa.csv.ReadOptions(
+                    column_names=self._keys,
+                    use_threads=False,
+                    block_size=2 * len(data) + 1,  # in UTF-8, where two bytes can be three
+                    encoding=self.dialect.encoding.name,
+                ),
+                pa.csv.ParseOptions(
+                    delimiter=self.dialect.delimiter,
+                    quote_char='"' if self.quoted else False,
+                    newlines_in_values=True,
+                ),
+                pa.csv.ConvertOptions(
+                    column_types=dict.fromkeys(keys, pa.string()), include_columns=keys
+                ),
+            )
+        except (pa.ArrowException, UnicodeError):
+            return self._table_by_rows(data, keys)
+        return table, {}
+
+    def _table_by_rows(self, data: bytes, keys: list[str]) -> tuple[Any, dict[int, str]]:
+        """Split row by row, with a reason for each that is not as it should be."""
+        rows, bad = self._rows(data), dict[int, str]()
+        width = len(self._keys)
+        for at, row in enumerate(rows):
+            if len(row) != width:
+                bad[at] = f"the row has {len(row)} cells, not {width}"
+                rows[at] = [""] * width
+        columns = [pa.array([row[int(key)] for row in rows], pa.string()) for key in keys]
+        return pa.table(columns, names=keys), bad
+
+    def _rows(self, data: bytes) -> list[list[str]]:
+        """Split bytes into rows of cells."""
+        text = io.StringIO(data.decode(self.dialect.encoding.name, "replace"), newline="")
+        try:
+            reader = csv.reader(
+                text,
+                delimiter=self.dialect.delimiter,
+                quoting=csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE,
+            )
+            return [row for row in reader if row]
+        except csv.Error as error:
+            raise SourceError(str(error)) from None
+
+
+def make_csv_file(path: Path, dialect: Dialect) -> CsvFile:
+    """Find the rows of a CSV file, in one pass over its bytes.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read, or has no rows.
+    """
+    try:
+        stat, quoted = path.stat(), True
+        starts, firsts = index_rows(path, dialect, quoted=True)
+        if not len(starts):
+            quoted = False
+            starts, firsts = index_rows(path, dialect, quoted=False)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    n_rows = int(firsts[-1])
+    if n_rows == 0:
+        raise SourceError(f"{path} has a header, but no rows")
+    facts = stat.st_size, stat.st_mtime_ns
+    return CsvFile(bare(path), dialect, n_rows, starts, firsts, quoted, *facts)
+
+
+def _blank(keys: Sequence[str], count: int) -> Any:
+    """Return empty cells."""
+    return pa.table([pa.array([""] * count, pa.string()) for _ in keys], names=list(keys))
+
+
+def index_rows(
+    path: Path, dialect: Dialect, *, quoted: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find where the pieces of a file begin, and their first rows, in one pass over the bytes.
+
+    Empty lines are not rows. With `quoted`, line ends within quotes are none; nothing is found
+    when the quotes do not pair off.
+
+    Returns
+    -------
+    starts, firsts : int64 arrays, shape (pieces + 1,)
+        See `CsvFile`; the last ones are the end of the file and the number of its rows.
+    """
+    encoding = dialect.encoding
+    unit = np.dtype(encoding.unit)
+    pieces, parity, base, at_start = _Pieces(dialect.header), 0, encoding.bom_bytes, True
+    with path.open("rb") as file:
+        file.seek(base)
+        while chunk := file.read(_CHUNK):
+            codes = np.frombuffer(chunk, unit, len(chunk) // unit.itemsize)
+            ends = np.flatnonzero(codes == _NEWLINE)
+            if quoted and (parity or b'"' in chunk):
+                quotes = np.cumsum(codes == _QUOTE, dtype=np.int32) + parity
+                ends = ends[quotes[ends] % 2 == 0]
+                parity = int(quotes[-1]) % 2
+            starts = ends + 1
+            if at_start:
+                starts = np.concatenate([[0], starts])
+            at_start = bool(len(ends)) and int(ends[-1]) == len(codes) - 1
+            starts = starts[starts < len(codes)]
+            first = codes[starts]
+            starts = starts[(first != _NEWLINE) & (first != _RETURN)]
+            pieces.add(base + unit.itemsize * starts)
+            base += len(chunk)
+    return (_NONE, _NONE) if parity else pieces.finish(base)
+
+
+class _Pieces:
+    """Parts rows into pieces, each row once it is known where the next one begins."""
+
+    def __init__(self, header: int) -> None:
+        self._found: list[NDArray[np.int64]] = []
+        self._next, self._last, self._bucket = -header, _NONE, -1
+
+    def add(self, starts: NDArray[np.int64]) -> None:
+        """Take in where rows begin."""
+        rows = np.concatenate([self._last, starts]).astype(np.int64)
+        if not len(rows):
+            return
+        self._last, rows, length = rows[-1:], rows[:-1], np.diff(rows)
+        numbers = self._next + np.arange(len(rows))
+        buckets = rows // PIECE_BYTES
+        is_new = np.diff(buckets, prepend=self._bucket) != 0
+        is_new |= (numbers % PIECE_ROWS == 0) | (length > PIECE_BYTES)
+        is_new &= numbers >= 0
+        self._found.append(np.stack([rows[is_new], numbers[is_new]]))
+        self._next += len(rows)
+        self._bucket = int(buckets[-1]) if len(rows) else self._bucket
+
+    def finish(self, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where pieces begin, and their first rows, and the end of both."""
+        self.add(np.array([end]))
+        last = [[end], [max(self._next, 0)]]
+        starts, firsts = np.concatenate([*self._found, last], axis=1).astype(np.int64)
+        return starts, firsts

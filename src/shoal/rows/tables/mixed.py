@@ -1,0 +1,347 @@
+"""A table of mixed columns: numbers, dates and categories, as rows of float64."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shoal.core.plural import plural
+from shoal.errors import InputError
+from shoal.rows.base import Batch, Kind, LabelValues, Source
+from shoal.rows.store import check_range
+from shoal.rows.tables.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
+from shoal.rows.tables.column_labels import ColumnLabels
+from shoal.rows.tables.described import Cells, sample_cells
+from shoal.rows.tables.roles import decide, may_name
+from shoal.rows.tables.schema import Schema, TableColumn
+from shoal.rows.tables.selection import NOTHING, Chosen, Picked, listed
+
+_MOST_LOOKED = 1 << 18
+_MOST_CELLS = 1 << 22
+_RUNS = 64
+_DONORS = 1024
+_DONOR_CELLS = 1 << 17
+_ASKED = "as you asked"
+
+
+@dataclass(frozen=True, eq=False)
+class TableSource:
+    """Rows of a table, as a schema says.
+
+    `read` gives float64 ``(n, columns)``: numbers as they are, dates as days since 1970,
+    categories as codes (a place in the column's `labels`); −1 for a value that is not a category,
+    NaN for a missing cell or one that is not a number.
+
+    Attributes
+    ----------
+    table : Cells
+        Where the cells lie.
+    schema : Schema
+        What the columns are.
+    label : str
+        What people call it.
+    left_out : mapping
+        How many files beside its own are left out, by their extensions.
+    remarks : tuple of str
+        Why it is read as a table.
+    """
+
+    table: Cells
+    schema: Schema
+    label: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """``"table"``."""
+        return "table"
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.table.n_rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(columns,)``: those that are used."""
+        return (len(self.schema.columns),)
+
+    @property
+    def mixed_sizes(self) -> bool:
+        """Rows of a table have one size."""
+        return False
+
+    @property
+    def description(self) -> str:
+        """One line for people."""
+        columns = plural(len(self.schema.columns), "column")
+        names = f", named by {self.schema.name}" if self._name_place is not None else ""
+        seen = self.schema.looked
+        looked = f", learned from {plural(seen, 'row')}" if seen < self.n_rows else ""
+        return f"{plural(self.n_rows, 'row')} of {columns} ({self.label}{names}{looked})"
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Names of columns that the schema has, but not this table."""
+        have = set(self.table.names)
+        return tuple(c.name for c in self.schema.columns if c.name not in have)
+
+    @property
+    def _name_place(self) -> int | None:
+        """Position of the column that names the rows."""
+        name = self.schema.name
+        return self.table.names.index(name) if name in self.table.names else None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the schema, and facts about where the cells lie."""
+        return {
+            "kind": "table",
+            "n_rows": self.n_rows,
+            "shape": list(self.shape),
+            "schema": self.schema.digest,
+            **self.table.facts(),
+        }
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Cells of the column that names the rows, if there is one."""
+        check_range(start, stop, self.n_rows)
+        if self._name_place is None:
+            return None
+        table, _ = self.table.cells(start, stop, [self._name_place])
+        return [name or "" for name in to_text(table.column(0)).to_pylist()]
+
+    @property
+    def label_origin(self) -> str | None:
+        """The column that looks like the answer; None without one."""
+        return ColumnLabels(self.table, self.schema.left_out).origin
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Cells of a column, by default of the one that looks like the answer; None without."""
+        return ColumnLabels(self.table, self.schema.left_out).read(self, key)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop`` as float64; a row without any cell has a reason."""
+        check_range(start, stop, self.n_rows)
+        have = [c for c in self.schema.columns if c.name in self.table.names]
+        places = [self.table.names.index(column.name) for column in have]
+        table, bad = self.table.cells(start, stop, places)
+        found = dict(zip(have, table.columns, strict=True))
+        data = coded(self.schema.columns, found, stop - start, self.table.decimal)
+        empty = np.flatnonzero(~np.isfinite(data).any(axis=1)).tolist()
+        bad = dict.fromkeys(empty, "all of its cells are empty") | bad
+        data[list(bad)] = 0
+        return Batch(data, bad)
+
+    def original(self, start: int, stop: int) -> Any:
+        """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
+        table, _ = self.table.cells(start, stop, range(len(self.table.names)), whole=True)
+        table = table.rename_columns(list(self.table.names))
+        return table.select([f.name for f in table.schema if is_plain_type(f.type)])
+
+
+class Notes:
+    """Counts what is amiss with the cells of new rows, by a schema that they were not made for.
+
+    Parameters
+    ----------
+    source
+        The new rows.
+    remarks
+        Sentences that hold for all of them.
+    """
+
+    def __init__(self, source: Source, remarks: Sequence[str] = ()) -> None:
+        self._source = source
+        self._remarks = tuple(remarks)
+        self._lock = threading.Lock()
+        self._gaps: Counter[str] = Counter()
+        self._new: Counter[str] = Counter()
+
+    def add(self, batch: Batch) -> None:
+        """Count the cells of some rows; may be called from many threads."""
+        if not isinstance(self._source, TableSource):
+            return
+        with self._lock:
+            self._count(self._source, batch)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What is amiss so far, as JSON holds it; empty where nothing is counted."""
+        if not isinstance(self._source, TableSource):
+            return {}
+        return {"gaps": dict(self._gaps), "new": dict(self._new)}
+
+    def take_in(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Add the `counts` of other rows."""
+        with self._lock:
+            self._gaps.update(counts.get("gaps", {}))
+            self._new.update(counts.get("new", {}))
+
+    def _count(self, source: TableSource, batch: Batch) -> None:
+        """Count cells by column."""
+        for at, column in enumerate(source.schema.columns):
+            cells = np.delete(batch.data[:, at], list(batch.bad))
+            if column.name not in source.lacking:
+                self._gaps[column.name] += int((~np.isfinite(cells)).sum())
+            if column.role == "category":
+                self._new[column.name] += int((cells < 0).sum())
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Say it in sentences."""
+        if not isinstance(self._source, TableSource):
+            return self._remarks
+        found, label, lacking = [], self._source.label, self._source.lacking
+        if lacking:
+            found.append(
+                f"{label} lacks {len(lacking)} of {len(self._source.schema.columns)} columns "
+                f"({listed(lacking)}): filled from the most similar rows of the fit"
+            )
+        for what, counts in (
+            ("missing or unreadable cells", self._gaps),
+            ("cells with values that the fit did not know, or only in few rows", self._new),
+        ):
+            where = [f"{count:,} of {name}" for name, count in counts.items() if count]
+            if where:
+                found.append(
+                    f"{what}: {listed(where)}, filled from the most similar rows of the fit"
+                )
+        return (*found, *self._remarks)
+
+
+def make_table_source(
+    table: Cells, label: str, picked: Picked, chosen: Chosen = NOTHING
+) -> TableSource:
+    """Learn what the columns of a table are, from its rows or from a sample from all over.
+
+    Parameters
+    ----------
+    table : Cells
+    label : str
+        What people call it.
+    picked : Picked
+        Which columns to use.
+    chosen : Chosen
+        Which columns are left out, and why it is a table.
+
+    Raises
+    ------
+    InputError
+        When no column can be used.
+    """
+    if table.n_rows < 2:
+        raise InputError(f"{label} has one row: give at least 2 to cluster")
+    places = [at for at, name in enumerate(table.names) if name not in picked.leave_out]
+    if not places:
+        raise InputError(f"{label} has no column of plain values (it has {listed(table.skipped)})")
+    most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // len(places)))
+    sample, _ = sample_cells(table, places, label, most, _RUNS)
+    looked = table.n_rows if table.n_rows <= most else most // _RUNS * _RUNS
+    found = dict(zip((table.names[at] for at in places), sample.columns, strict=True))
+    name = _name_column(found, table.decimal, picked)
+    given = [pair for pair in chosen.left_out if pair[0] != name and picked.takes(pair[0])]
+    left_out = [*((column, _ASKED) for column in picked.leave_out), *given]
+    unused = {name, *(column for column, _ in left_out)}
+    decided = {
+        column: decide(
+            column,
+            cells,
+            table.decimal,
+            coded=column in picked.categories,
+            asked=column in (picked.columns or ()),
+        )
+        for column, cells in found.items()
+        if column not in unused and picked.takes(column)
+    }
+    left_out += [(column, role) for column, role in decided.items() if isinstance(role, str)]
+    columns = [role for role in decided.values() if not isinstance(role, str)]
+    if not columns and chosen.left_out:
+        return make_table_source(table, label, picked, replace(chosen, left_out=()))
+    if not columns:
+        named = [f"{name}: it names the rows"] if name else []
+        why = listed([*(f"{column}: {reason}" for column, reason in left_out), *named])
+        raise InputError(f"{label} has no column to cluster by ({why})")
+    known = {column: found[column.name] for column in columns}
+    left_out += [(column, "no plain values") for column in table.skipped]
+    donors = _donors(columns, coded(columns, known, len(sample), table.decimal))
+    schema = Schema(tuple(columns), name, tuple(left_out), looked, donors)
+    return TableSource(table, schema, label, remarks=chosen.remarks)
+
+
+def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
+    """Read a table by the schema of another, whose columns are found by their names.
+
+    Raises
+    ------
+    InputError
+        When it has none of these columns.
+    """
+    source = TableSource(table, schema, label)
+    if len(source.lacking) == len(schema.columns):
+        raise InputError(
+            f"{label} has none of the columns that the run was fitted to "
+            f"({listed(source.lacking)}): it has {listed(table.names)}"
+        )
+    return source
+
+
+def coded(
+    columns: Sequence[TableColumn], found: dict[TableColumn, Any], count: int, decimal: str
+) -> NDArray[np.float64]:
+    """Return the cells of `count` rows as float64, one column each; NaN for those not found."""
+    data = np.full((count, len(columns)), np.nan)
+    for at, column in enumerate(columns):
+        if column not in found:
+            continue
+        cells = found[column]
+        if column.role == "category":
+            data[:, at] = _codes(cells, column, decimal)
+            continue
+        is_date = column.role == "date"
+        numbers = to_days(cells, column.form) if is_date else to_numbers(cells, decimal)
+        data[:, at] = np.where(np.isin(numbers, column.absent), np.nan, numbers)
+    return data
+
+
+def _codes(cells: Any, column: TableColumn, decimal: str) -> NDArray[np.float64]:
+    """Return categories as codes."""
+    if column.absent:
+        gone = np.isin(to_numbers(cells, decimal), column.absent)
+        cells = pc.if_else(gone, None, to_text(cells))
+    codes, missing = to_codes(cells, column.values)
+    found = codes.astype(np.float64)
+    if column.other:
+        found[codes < 0] = len(column.values)
+    found[missing] = len(column.labels) - 1 if column.blank else np.nan
+    return found
+
+
+def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | None:
+    """Find the column that names the rows."""
+    fit = {
+        name: may_name(name, cells, decimal)
+        for name, cells in found.items()
+        if picked.names_row(name)
+    }
+    best = max(fit.values(), default=0)
+    return next((name for name, how in fit.items() if how == best), None) if best else None
+
+
+def _donors(columns: Sequence[TableColumn], data: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take the fullest rows, from all over."""
+    is_code = np.array([column.role == "category" for column in columns])
+    count = min(len(data), _DONORS, max(1, _DONOR_CELLS // data.shape[1]))
+    lacking = (~np.isfinite(data) | (is_code & (data < 0))).sum(axis=1)
+    most = np.sort(lacking)[count - 1]
+    full = np.flatnonzero(lacking <= most)
+    if most > lacking.min():  # some rows are fuller than the last ones that are needed
+        full = np.argsort(lacking, kind="stable")[:count]
+    return data[np.sort(full[np.linspace(0, len(full) - 1, count).astype(int)])]

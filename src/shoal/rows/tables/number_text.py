@@ -1,0 +1,251 @@
+"""Numbers in one cell of text a row: pixels (``70 80 82``), or a vector (``[0.1, 0.2]``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.base import Batch
+from shoal.rows.options import SourceOptions
+from shoal.rows.store import check_range
+from shoal.rows.tables.cells import plain
+from shoal.rows.tables.column import Column
+from shoal.rows.tables.column_labels import ColumnLabels
+from shoal.rows.tables.described import Cells
+from shoal.rows.tables.pixel_columns import label_among, square
+from shoal.rows.tables.selection import Chosen, listed, name_column
+
+_CELL = b"\x1e"  # sets cells apart; within one it is blank
+_SIGNS = b",;|[](){}\t\n\r\x0b\x0c"
+_APART = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
+_FEWEST = 16
+_TRIED_ROWS = 32
+_MOSTLY = 0.9
+_NAMES = re.compile(r".*(pixel|image|img|picture|face|bitmap).*", re.IGNORECASE)
+_READ_CELLS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class TextStore:
+    """Rows of numbers, each in one cell of text.
+
+    Attributes
+    ----------
+    cells : Cells
+        The table.
+    column, name : int, int or None
+        Positions of the column of numbers, and of that which names the rows.
+    length : int
+        How many numbers a cell has.
+    """
+
+    cells: Cells
+    column: int
+    name: int | None
+    length: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """``(length,)``."""
+        return (self.length,)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.cells.n_rows
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``; a cell of other than `length` numbers has a reason."""
+        check_range(start, stop, self.n_rows)
+        data = np.zeros((stop - start, self.length), np.float32)
+        table, bad = self.cells.cells(start, stop, [self.column], whole=True)
+        texts = plain(table.column(0))
+        for low in range(0, len(texts), _READ_CELLS):  # each number is a text of its own meanwhile
+            part = texts.slice(low, _READ_CELLS)
+            data[low : low + len(part)], reasons = parse(part, self.length)
+            bad = {low + row: reason for row, reason in reasons.items()} | bad
+        data[list(bad)] = 0
+        return Batch(data, bad)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Cells of the column that names the rows."""
+        if self.name is None:
+            return None
+        table, _ = self.cells.cells(start, stop, [self.name])
+        return ["" if value is None else str(value) for value in table.column(0).to_pylist()]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the column, and facts of the table."""
+        return {"column": self.cells.names[self.column], **self.cells.facts()}
+
+
+def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """Parse cells of text as rows of `length` numbers, with reasons for those that are none."""
+    data = np.zeros((len(texts), length), np.float32)
+    lists = _split(texts)
+    lengths = np.asarray(pc.list_value_length(lists))
+    fits = lengths == length
+    bad = {
+        int(row): f"the cell has {lengths[row]:,} numbers, not {length:,}"
+        for row in np.flatnonzero(~fits)
+    }
+    try:
+        flat = lists.filter(pa.array(fits)).flatten().cast(pa.float32())
+        data[fits] = np.asarray(flat).reshape(-1, length)
+    except pa.ArrowException:
+        for row in np.flatnonzero(fits).tolist():
+            try:
+                data[row] = np.asarray(lists[row].values.cast(pa.float32()))
+            except pa.ArrowException:
+                bad[row] = f"the cell holds {_odd(lists[row].as_py())!r:.40}, not a number"
+    return data, bad
+
+
+def _split(texts: Any) -> Any:
+    """Split cells into texts of one number each."""
+    cells = [
+        b"" if text is None else text.encode().replace(_CELL, b" ") for text in texts.to_pylist()
+    ]
+    whole = _CELL.join(cells).translate(_APART)
+    while b"  " in whole:
+        whole = whole.replace(b"  ", b" ")
+    words = pa.array([cell.strip(b" ") for cell in whole.split(_CELL)][: len(cells)], pa.string())
+    lists = pc.split_pattern(words, " ")
+    return pc.if_else(pc.equal(words, ""), pa.scalar([], pa.list_(pa.string())), lists)
+
+
+def _odd(words: Sequence[str]) -> str:
+    """Find the first of some texts that is not a number."""
+    for word in words:
+        try:
+            float(word)
+        except ValueError:
+            return word
+    return ""
+
+
+def open_number_text(
+    cells: Cells, columns: Sequence[Column], label: str, options: SourceOptions, head: Any = None
+) -> ArraySource | None:
+    """Open a column of text that holds as many numbers in each cell; None without one.
+
+    Bytes that make a square are pictures, grey or of three channels; other numbers are vectors,
+    unless a shape is given. What else is in the table names and labels the rows.
+
+    Parameters
+    ----------
+    cells : Cells
+        The table.
+    columns : sequence of Column
+        Its columns, as some rows show them.
+    label : str
+        What people call it.
+    options : Asked
+        Its key names the column; columns that are asked for make a table of them.
+    head : Arrow table, optional
+        The first rows, where reading them by `cells` would read many more.
+
+    Raises
+    ------
+    InputError
+        When several columns are meant, the key names none, or the numbers make no square.
+    """
+    if options.key is None and (options.as_ == "table" or options.picked.columns is not None):
+        return None
+    found = _find(cells, columns, options, head)
+    if options.key is not None and options.key not in found:
+        raise InputError(
+            f"{label} has no column of numbers in text called {options.key}: it has "
+            f"{listed(cells.names)}"
+        )
+    if len(found) > 1 and options.key is None:
+        raise InputError(
+            f"{label} has {len(found)} columns of numbers in text: give --key {next(iter(found))} "
+            f"or another ({listed(list(found))})"
+        )
+    if not found:
+        return None
+    column = options.key or next(iter(found))
+    shape = options.shape or _shape(column, found[column], label, options)
+    return _open(cells, columns, column, found[column].shape[1], shape, label, options)
+
+
+def _open(
+    cells: Cells,
+    columns: Sequence[Column],
+    column: str,
+    length: int,
+    shape: tuple[int, ...] | None,
+    label: str,
+    options: SourceOptions,
+) -> ArraySource:
+    """Take a column for rows; of the others, one may name and one may label them."""
+    place = cells.names.index(column)
+    others = [c for c in columns if c.name != column and c.name in cells.names]
+    name = name_column(others)
+    named = None if name is None else others[name].name
+    left_out = label_among([c for c in others if c.name != named])
+    at = None if named is None else cells.names.index(named)
+    store = TextStore(cells, place, at, length)
+    wanted = replace(options, shape=shape, as_=None if shape else "vectors")
+    source = wanted.array(store, f"{label}, column {column}")
+    chosen = Chosen((), None, left_out)
+    return replace(source, beside=ColumnLabels(cells, left_out), chosen=chosen)
+
+
+def _find(
+    cells: Cells, columns: Sequence[Column], options: SourceOptions, head: Any
+) -> dict[str, NDArray[np.float32]]:
+    """Find the columns of numbers in text, with those of some rows."""
+    wanted = [c.name for c in columns if not c.numeric and c.name in cells.names]
+    wanted = [name for name in wanted if options.picked.takes(name) and options.key in (None, name)]
+    if not wanted:
+        return {}
+    if head is None:
+        places = [cells.names.index(name) for name in wanted]
+        count = min(_TRIED_ROWS, cells.n_rows)
+        head = cells.cells(0, count, places, whole=True)[0].rename_columns(wanted)
+    found = {}
+    for name in wanted:
+        texts = plain(head.column(name).slice(0, _TRIED_ROWS))
+        if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+            continue
+        lengths = np.asarray(pc.list_value_length(_split(texts)))
+        length = int(np.median(lengths)) if len(lengths) else 0
+        if length < _FEWEST:
+            continue
+        rows, bad = parse(texts, length)
+        if len(bad) <= (1 - _MOSTLY) * len(rows):
+            found[name] = np.delete(rows, list(bad), 0)
+    return found
+
+
+def _shape(
+    column: str, rows: NDArray[np.float32], label: str, options: SourceOptions
+) -> tuple[int, ...] | None:
+    """Shape of a picture by its numbers and the column's name; None for vectors."""
+    if options.as_ == "vectors" or options.fitted is not None:
+        return None
+    whole = bool((rows == np.rint(rows)).all()) and rows.min() >= 0 and rows.max() <= 255
+    is_picture = whole or _NAMES.fullmatch(column) is not None or options.as_ == "images"
+    found = square(rows.shape[1]) if is_picture else None
+    if is_picture and found is None:
+        raise InputError(
+            f"column {column} of {label} holds {rows.shape[1]:,} numbers a cell, which make no "
+            "square: give the shape of an image, as in --shape 28,28, or --as vectors"
+        )
+    return found

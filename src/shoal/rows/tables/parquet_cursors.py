@@ -1,0 +1,301 @@
+"""Places in row groups from which rows are read on: never a whole row group at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shoal.errors import SourceError
+from shoal.rows.handles import LocalFile
+from shoal.rows.room import Kept
+from shoal.rows.tables.parquet_pages import (
+    decoded_bytes,
+    largest_entry,
+    leaves,
+    look_at_pages,
+    reading_bytes,
+    rows_within,
+)
+from shoal.storage import UrlPath
+
+_BATCH_BYTES = 4 << 20
+_WINDOW_BYTES = 16 << 20
+_PAGE_ROWS = 1024  # writers end a page after so many rows at the latest, however large they are
+_MOST_ROWS = 1 << 14
+_LEAST_ROWS, _REPEATED_BYTES = 16, 64 << 20  # of texts as they are in a dictionary
+_USUAL_PAGE = 1 << 20
+_BUFFERS = 4 << 20  # bytes that are read ahead, for all columns
+_LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
+
+
+@dataclass(frozen=True)
+class TextForms:
+    """How columns of text are stored in a row group.
+
+    Attributes
+    ----------
+    coded : tuple of str
+        Those that are read into a dictionary, as they are stored in one: each value once. Arrow
+        would put others into one, too, and keep all values of the row group.
+    most_rows : int
+        So many rows at once, whatever entry of a dictionary is repeated in them.
+    mixed : bool
+        Whether some are stored partly in a dictionary.
+    """
+
+    coded: tuple[str, ...] = ()
+    most_rows: int = _MOST_ROWS
+    mixed: bool = False
+
+
+@lru_cache(1024)
+def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) -> TextForms:
+    """Look at how columns of text are stored in a row group, by the headers of their pages."""
+    coded, largest = [], 1
+    with parquet_file(path) as file:
+        chunks = [c for c in leaves(file.metadata, group, columns) if c.has_dictionary_page]
+    if isinstance(path, UrlPath):  # where each header would be a request
+        coded = [chunk.path_in_schema for chunk in chunks]
+        largest = max((min(_USUAL_PAGE, c.total_uncompressed_size) for c in chunks), default=1)
+    elif chunks:
+        with closing(LocalFile(path)) as opened:
+            for chunk in chunks:
+                largest = max(largest, largest_entry(chunk, opened.read))
+                if look_at_pages(chunk, opened.read).coded:
+                    coded.append(chunk.path_in_schema)
+    most = max(_LEAST_ROWS, min(_MOST_ROWS, _REPEATED_BYTES // largest))
+    return TextForms(tuple(coded), most, len(coded) < len(chunks))
+
+
+@dataclass(frozen=True)
+class ParquetPart:
+    """One file: how many rows and bytes its row groups have, and what it was when looked at.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    groups, sizes : tuple of int
+        Rows of each row group, and the most bytes that it takes in memory.
+    size, mtime_ns : int
+        Of the file.
+    texts : tuple of str
+        The columns of text.
+    """
+
+    path: Path
+    groups: tuple[int, ...]
+    sizes: tuple[int, ...]
+    size: int
+    mtime_ns: int
+    texts: tuple[str, ...] = ()
+
+    def open(self, columns: Sequence[str], group: int | None = None) -> Any:
+        """Open the file to read some columns a little at a time, by one thread at a time.
+
+        `group` is the row group that is read: texts that repeat in it come in a dictionary.
+
+        Raises
+        ------
+        SourceError
+            When it is no more the one that was looked at.
+        """
+        stat = self.path.stat()
+        if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise SourceError("the file changed after it was looked at")
+        texts = () if group is None else self.forms(columns, group).coded
+        return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
+
+    def forms(self, columns: Sequence[str], group: int) -> TextForms:
+        """Return how the texts among some columns of a row group are stored."""
+        texts = tuple(name for name in self.texts if name in columns)
+        return text_forms(self.path, self.mtime_ns, group, texts) if texts else TextForms()
+
+    def plain(self, table: Any) -> Any:
+        """Return a table with texts as such that were read into a dictionary."""
+        for at, field in enumerate(table.schema):
+            if field.name in self.texts and pa.types.is_dictionary(field.type):
+                text = table.column(at).cast(field.type.value_type)
+                table = table.set_column(at, field.name, text)
+        return table
+
+
+def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFFER) -> Any:
+    """Open a Parquet file, wherever it lies, to be read by one thread at a time."""
+    # nothing ahead: that would be a whole row group, and Arrow's threads that hold a Python file
+    # can outlive the interpreter
+    return pq.ParquetFile(
+        path.open("rb") if isinstance(path, UrlPath) else path,
+        read_dictionary=list(texts) or None,
+        buffer_size=buffer,
+        pre_buffer=False,
+    )
+
+
+def cursor_bytes(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
+    """Count the bytes that reading a row group on takes, by the headers of its pages."""
+    chunks = leaves(file.metadata, group, columns)
+    kept = min(decoded_bytes(chunks), _WINDOW_BYTES + 2 * _BATCH_BYTES)
+    buffer = buffer_bytes(part.path, len(chunks))
+    if isinstance(part.path, UrlPath):
+        return kept + reading_bytes(chunks, None, buffer)
+    with closing(LocalFile(part.path)) as opened:
+        return kept + reading_bytes(chunks, opened.read, buffer)
+
+
+def _batch_rows(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
+    """Count the rows that make no more than a batch, though large cells may lie together."""
+    if isinstance(part.path, UrlPath):  # where each header would be a request
+        return _MOST_ROWS
+    with closing(LocalFile(part.path)) as opened:
+        return rows_within(_BATCH_BYTES, leaves(file.metadata, group, columns), opened.read)
+
+
+def buffer_bytes(path: Path, columns: int) -> int:
+    """Choose how many bytes of each column are read ahead: many where each read is a request."""
+    if isinstance(path, UrlPath):
+        return _MOST_BUFFER
+    return max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS // max(1, columns)))
+
+
+class Cursor:
+    """Reads columns of one row group on from its beginning, and keeps what it read last.
+
+    Memory is that of a page of each column, of the batches kept, and no more.
+    """
+
+    def __init__(
+        self, file: Any, group: int, columns: Sequence[str], size: int, most_rows: int
+    ) -> None:
+        self.size, self._file = size, file
+        chunks = leaves(file.metadata, group, columns)
+        mean = max(1, decoded_bytes(chunks)) / max(file.metadata.row_group(group).num_rows, 1)
+        self._batches: Iterator[Any] = file.iter_batches(
+            max(1, min(int(_BATCH_BYTES / mean), most_rows)),
+            [group],
+            columns=list(columns),
+            use_threads=False,
+        )
+        self._window: deque[tuple[int, Any]] = deque()
+        self._held = 0
+        self._next = 0
+
+    @property
+    def first(self) -> int:
+        """The first row that can be had."""
+        return self._window[0][0] if self._window else self._next
+
+    def batch(self, row: int) -> tuple[int, Any]:
+        """Return the batch with a row, and its first row; reads on until there."""
+        for at, batch in self._window:
+            if at <= row < at + len(batch):
+                return at, batch
+        while True:
+            at, batch = self._next, next(self._batches, None)
+            if batch is None:
+                raise SourceError("a row group has fewer rows than the file's footer says")
+            self._next += len(batch)
+            self._keep(at, batch)
+            if row < self._next:
+                return at, batch
+
+    def _keep(self, at: int, batch: Any) -> None:
+        """Keep a batch, and let go of the oldest ones that are too many."""
+        self._window.append((at, batch))
+        self._held += batch.nbytes
+        while self._held > _WINDOW_BYTES and len(self._window) > 1:
+            self._held -= self._window.popleft()[1].nbytes
+
+    def close(self) -> None:
+        """Close the file."""
+        self._batches = iter(())
+        self._window.clear()
+        self._file.close()
+
+
+def batch_at(kept: Kept, part: ParquetPart, group: int, column: str, row: int) -> tuple[int, Any]:
+    """Return the batch with a row of a row group, and the batch's first row.
+
+    Raises
+    ------
+    SourceError, OSError, pyarrow.ArrowException
+        When the file changed, cannot be read, or takes more memory than there is.
+    """
+    with _cursor_before(kept, part, group, (column,), row, _PAGE_ROWS) as cursor:
+        return cursor.batch(row)
+
+
+def batches(
+    kept: Kept,
+    part: ParquetPart,
+    group: int,
+    columns: tuple[str, ...],
+    low: int,
+    high: int,
+) -> Iterator[Any]:
+    """Go through rows of a row group in batches; others who read it wait until this has ended.
+
+    So one place in it is enough for all threads: each goes on where another ended.
+
+    Raises
+    ------
+    SourceError, OSError, pyarrow.ArrowException
+        As `batch_at`.
+    """
+    with _cursor_before(kept, part, group, columns, low, _MOST_ROWS) as cursor:
+        while low < high:
+            at, batch = cursor.batch(low)
+            end = min(high, at + len(batch))
+            yield batch.slice(low - at, end - low)
+            low = end
+
+
+@contextmanager
+def _cursor_before(
+    kept: Kept,
+    part: ParquetPart,
+    group: int,
+    columns: tuple[str, ...],
+    row: int,
+    most_rows: int,
+) -> Iterator[Cursor]:
+    """Take the place that can reach a row soonest, or begin a new one; keep it for the next."""
+    key = (part.path, group, columns)
+    with kept.lock:
+        cursor = kept.take(key, lambda one: one.first if one.first <= row else -1)
+        if cursor is None:
+            cursor = _begin(kept, part, group, columns, most_rows)
+        try:
+            yield cursor
+        except BaseException:
+            cursor.close()
+            raise
+        kept.keep(key, cursor, cursor.size)
+
+
+def _begin(
+    kept: Kept,
+    part: ParquetPart,
+    group: int,
+    columns: tuple[str, ...],
+    most_rows: int,
+) -> Cursor:
+    """Open a row group at its beginning, once there is room for what reading it takes."""
+    file = part.open(columns, group)
+    try:
+        size = cursor_bytes(part, file, group, columns)
+        forms = part.forms(columns, group)
+        most_rows = min(most_rows, forms.most_rows, _batch_rows(part, file, group, columns))
+        kept.make_room(size, f"reading a row group of {part.path.name} page by page")
+        return Cursor(file, group, columns, size, most_rows)
+    except BaseException:
+        file.close()
+        raise

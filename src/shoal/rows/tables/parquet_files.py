@@ -1,0 +1,240 @@
+"""Parquet files as one run of rows, read by row groups."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError, UnlikeError
+from shoal.rows.handles import bare
+from shoal.rows.room import Holds, Kept
+from shoal.rows.store import because, check_range, file_facts
+from shoal.rows.tables.cells import shortened
+from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
+from shoal.rows.tables.parquet_cursors import batches, cursor_bytes, parquet_file
+from shoal.rows.tables.parquet_pages import group_bytes
+from shoal.storage import many
+
+_TRIED_ROWS = 1000
+_TRIED_BYTES = 16 << 20
+_HELD_GROUPS = 2  # kept whole, and the one that is read
+_SHARE = 4  # of what may be kept, so much is one row group's, if it is kept whole
+_SMALL = 16 << 20
+_PIECE_BYTES = 4 << 20
+_LOOKED_GROUPS = 4  # of the largest, whose pages are looked at: writers make all alike
+
+
+@dataclass(frozen=True)
+class ParquetFiles:
+    """Some columns of one or several files whose columns are alike, in order.
+
+    Attributes
+    ----------
+    parts : tuple of ParquetPart
+        The files.
+    columns : tuple of str
+        The columns that are read.
+    width : int
+        How many numbers a row is at most.
+    """
+
+    parts: tuple[ParquetPart, ...]
+    columns: tuple[str, ...]
+    width: int
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+
+    @cached_property
+    def _groups(self) -> list[tuple[int, int]]:
+        """All row groups: part and number within it."""
+        return [(p, g) for p, part in enumerate(self.parts) for g in range(len(part.groups))]
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """First row of each row group, and the end."""
+        return np.cumsum([0, *(n for part in self.parts for n in part.groups)], dtype=np.int64)
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows all files have."""
+        return int(self._starts[-1])
+
+    def facts(self) -> dict[str, Any]:
+        """Return the files' names, sizes and times."""
+        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+
+    def tables(
+        self, start: int, stop: int, columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Go through a range in pieces: how many rows, and a table or why there is none.
+
+        `columns` are some of those that are read, by default all.
+        """
+        check_range(start, stop, self.n_rows)
+        wanted = self.columns if columns is None else tuple(columns)
+        for group, low, high in self._spans(start, stop):
+            try:
+                for table in self._pieces(group, low, high, wanted):
+                    yield len(table), table
+                    low += len(table)
+            except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
+                part = self.parts[self._groups[group][0]]
+                yield high - low, f"{part.path.name} cannot be read: {because(error)}"
+
+    def names(self, start: int, stop: int, column: str | None) -> list[str] | None:
+        """Return a column as text, empty where a cell is; None without a column."""
+        if column is None:
+            return None
+        names: list[str] = []
+        for count, table in self.tables(start, stop, [column]):
+            values = [None] * count
+            if not isinstance(table, str):
+                values = shortened(table.select([column])).column(0).to_pylist()
+            names.extend("" if value is None else str(value) for value in values)
+        return names
+
+    @cached_property
+    def holds(self) -> Holds:
+        """What is kept for the next reads: some small row groups, or a place in a large one."""
+        return holds_of(self.parts, self.columns)
+
+    def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Which rows of which row groups make up a range: group, low, high."""
+        starts = self._starts
+        first = int(np.searchsorted(starts, start, side="right")) - 1
+        last = int(np.searchsorted(starts, stop, side="left"))
+        spans = [
+            (g, max(start - int(starts[g]), 0), min(stop, int(starts[g + 1])) - int(starts[g]))
+            for g in range(first, min(last, len(starts) - 1))
+        ]
+        return [span for span in spans if span[1] < span[2]]
+
+    def _pieces(self, group: int, low: int, high: int, columns: tuple[str, ...]) -> Iterator[Any]:
+        """Go through rows of one row group: of one that is kept, or of one too large for that."""
+        number, within = self._groups[group]
+        part, size = self.parts[number], self.parts[number].sizes[within]
+        forms = part.forms(columns, within)
+        if size <= self.kept.most // _SHARE and not forms.mixed:
+            whole = self._whole(part, within, columns, size)
+            step = max(1, _PIECE_BYTES * part.groups[within] // max(1, size))
+            step = min(step, forms.most_rows) if forms.coded else step
+            for at in range(low, high, step):
+                yield part.plain(whole.slice(at, min(step, high - at)))
+            return
+        for batch in batches(self.kept, part, within, columns, low, high):
+            yield part.plain(pa.Table.from_batches([batch]))
+
+    def _whole(self, part: ParquetPart, group: int, columns: tuple[str, ...], size: int) -> Any:
+        """Return a row group as an Arrow table, read if need be."""
+        key = (part.path, group, columns)
+        with self.kept.lock:
+            found = self.kept.take(key)
+            if found is None:
+                what = f"reading a row group of {part.path.name}"
+                self.kept.make_room(2 * size, what, _HELD_GROUPS)
+                with part.open(columns, group) as file:
+                    found = file.read_row_group(group, columns=list(columns), use_threads=False)
+            self.kept.keep(key, found, size)
+            return found
+
+
+def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
+    """Count what reading columns on takes: at least for the row groups that are the largest."""
+    sizes = [(size, p, g) for p, part in enumerate(parts) for g, size in enumerate(part.sizes)]
+    largest = heapq.nlargest(_LOOKED_GROUPS, sizes)
+    best = _SHARE * largest[0][0] if largest else 0
+    if best <= _SMALL:
+        return Holds(best, best)
+    least = 0
+    for _, number, group in largest:
+        with parts[number].open(columns) as file:
+            least = max(least, cursor_bytes(parts[number], file, group, columns))
+    return Holds(min(least, best), best)
+
+
+def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
+    """Read the footers of files, and check that they have the same columns.
+
+    Raises
+    ------
+    SourceError
+        When one is damaged or unlike the first.
+    """
+    looked = many(paths[0], _look, paths)
+    for path, (_, schema) in zip(paths, looked, strict=True):
+        if not schema.equals(looked[0][1]):
+            raise UnlikeError(f"{path.name} has other columns than {paths[0].name}")
+    return tuple(part for part, _ in looked)
+
+
+def look_at(path: Path) -> ParquetPart:
+    """Read the footer of one file.
+
+    Raises
+    ------
+    SourceError
+        When it is damaged.
+    """
+    return _look(path)[0]
+
+
+def _look(path: Path) -> tuple[ParquetPart, Any]:
+    """Read a file's footer."""
+    try:
+        stat = path.stat()
+        with parquet_file(path) as file:
+            groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
+            rows = tuple(group.num_rows for group in groups)
+            sizes = group_bytes(file.metadata)
+            schema, facts = file.schema_arrow, (stat.st_size, stat.st_mtime_ns)
+            texts = tuple(field.name for field in schema if _is_text(field.type))
+            return ParquetPart(bare(path), rows, sizes, *facts, texts), schema
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+
+
+def parquet_schema(path: Path) -> Any:
+    """Read a file's Arrow schema, without what is noted in it.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    """
+    return _look(path)[1].remove_metadata()
+
+
+def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Read the first rows of a file, as many as are not large.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read.
+    """
+    part, schema = _look(path)
+    names = tuple(schema.names if columns is None else columns)
+    found, left, size = list[Any](), _TRIED_ROWS, 0
+    try:
+        for group, rows in enumerate(part.groups):
+            for batch in batches(Kept(), part, group, names, 0, min(rows, left)):
+                table = part.plain(pa.Table.from_batches([batch]))
+                found.append(shortened(table) if table.nbytes > _TRIED_BYTES else table)
+                left, size = left - len(batch), size + table.nbytes
+                if size > _TRIED_BYTES:
+                    return pa.concat_tables(found)
+        return pa.concat_tables(found) if found else schema.empty_table()
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether an Arrow type is one of text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -1,0 +1,248 @@
+"""Pictures in the columns of a table: one pixel a column (``label,pixel0,pixel1``)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import InputError
+from shoal.rows.arrays.array import ArraySource
+from shoal.rows.arrays.pixels import show
+from shoal.rows.base import Batch, Source
+from shoal.rows.options import SourceOptions
+from shoal.rows.tables.column import Column
+from shoal.rows.tables.column_labels import ColumnLabels
+from shoal.rows.tables.described import Cells
+from shoal.rows.tables.label_columns import LOOKS, find_answers
+from shoal.rows.tables.selection import Chosen, Picked, choose_columns, listed
+
+Shape = tuple[int, ...]
+
+_PIXEL = re.compile(r"(?:pixels?|pix|px)[ _.-]*(\d+)", re.IGNORECASE)
+_PLACE = re.compile(r"(?:pixels?|pix|px)[ _.-]*(\d+)[x_,.-](\d+)(?:[x_,.-](\d+))?", re.IGNORECASE)
+_PLACE_ALONE = re.compile(r"(\d+)x(\d+)(?:x(\d+))?", re.IGNORECASE)
+_UNNAMED = re.compile(r"(?:column )?\d+")
+# Sets of pictures of 4×4 pixels are not known; without names, of 8×8 they are.
+_FEWEST, _FEWEST_UNNAMED = 16, 64
+_MOST_CLASSES, _MOST_OTHERS = 100, 3
+_PARTS = frozenset(("usage", "split", "set", "fold", "subset", "partition"))
+
+
+@dataclass(frozen=True, eq=False)
+class VectorStore:
+    """Vectors of a table as stored numbers, to be given the shape of pictures."""
+
+    source: Source
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    @property
+    def row_shape(self) -> Shape:
+        """``(D,)``."""
+        return self.source.shape
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.source.n_rows
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Rows ``start..stop``."""
+        return self.source.read(start, stop)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Names of the rows."""
+        return self.source.names(start, stop)
+
+    def facts(self) -> dict[str, Any]:
+        """Facts of the table."""
+        return self.source.fingerprint()
+
+
+def choose_pixels(
+    columns: Sequence[Column],
+    label: str,
+    options: SourceOptions,
+    picked: Picked,
+    **more: Any,
+) -> tuple[Chosen, Shape | None]:
+    """Choose what columns are read as, as `choose_columns` does, or as the pixels of pictures.
+
+    They are pixels where a shape is given, and where their names say so and make a square, grey
+    or of three channels: ``pixel0 … pixel783``, ``1x1 … 28x28``, or no names at all beside one
+    column of classes.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        All columns, as some rows show them.
+    label : str
+        What people call the file.
+    options : Asked
+        The shape, and what the file is to be taken for.
+    picked : Picked
+        Which columns the caller wants, by their names.
+    **more
+        See `choose_columns`.
+
+    Returns
+    -------
+    chosen : Chosen
+        The columns, in the order of the pixels.
+    shape : tuple of int or None
+        Of a picture; None for vectors and tables.
+
+    Raises
+    ------
+    InputError
+        When a shape is given that no columns make up.
+    """
+    inferred = options.as_ in (None, "images") and options.fitted is None and picked.columns is None
+    found = _by_name(columns, picked) if inferred or options.shape else None
+    if found is not None and options.shape in (None, found[1]):
+        return _chosen(columns, *found), found[1]
+    if options.shape is None:
+        if options.as_ == "images":
+            raise InputError(
+                f"{label} lists no images in a column called path, and its numbers cannot be read "
+                "--as images without their shape, as in --shape 28,28"
+            )
+        return choose_columns(columns, label, options.as_, picked, **more), None
+    if found is not None and math.prod(options.shape) == len(found[0]):
+        return _chosen(columns, found[0], options.shape), options.shape
+    chosen = choose_columns(columns, label, "vectors", picked, **more)
+    return _of_shape(columns, chosen, options.shape, label), options.shape
+
+
+def as_pictures(
+    source: Any, cells: Cells, chosen: Chosen, shape: Shape, options: SourceOptions
+) -> Source:
+    """Take vectors of a table for pictures, labelled by its other columns."""
+    pictures: ArraySource = replace(options, shape=shape).array(VectorStore(source), source.label)
+    beside = ColumnLabels(cells, chosen.left_out)
+    names = tuple(cells.names[at] for at in chosen.vectors or ())
+    return replace(pictures, beside=beside, chosen=chosen, column_names=names)
+
+
+def label_among(others: Sequence[Column]) -> tuple[tuple[str, str], ...]:
+    """Say why columns beside pictures are not used, which of them labels the rows first.
+
+    That is one that is named so, else the first of few values that parts no set.
+    """
+    answers = find_answers(others, aside=True)
+    if not any("--truth" in why for why in answers.values()):
+        codes = [c for c in others if c.is_code and c.name.lower() not in _PARTS]
+        answers |= {c.name: f"{LOOKS}: --truth {c.name} compares with it" for c in codes[:1]}
+    rest = [c.name for c in others if c.name not in answers]
+    return (*answers.items(), *((name, "beside the pixels") for name in rest))
+
+
+def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shape] | None:
+    """Find the columns that are pixels by their names, in order, and the shape they make."""
+    taken = [
+        at for at, column in enumerate(columns) if column.numeric and picked.takes(column.name)
+    ]
+    numbered = [(int(m[1]), at) for at in taken if (m := _PIXEL.fullmatch(columns[at].name))]
+    if len(numbered) >= _FEWEST:
+        shape = square(len(numbered))
+        return None if shape is None else ([at for _, at in sorted(numbered)], shape)
+    names = ((columns[at].name, at) for at in taken)
+    matches = ((_PLACE.fullmatch(name) or _PLACE_ALONE.fullmatch(name), at) for name, at in names)
+    placed = [(match, at) for match, at in matches if match]
+    if len(placed) >= _FEWEST:
+        places = [(tuple(int(g) for g in m.groups(default="0")), at) for m, at in placed]
+        sides = [len({place[axis] for place, _ in places}) for axis in range(3)]
+        shape = (sides[0], sides[1], *([sides[2]] if sides[2] > 1 else []))
+        whole = math.prod(sides) == len(places) and sides[2] in (1, 3, 4)
+        return ([at for _, at in sorted(places)], shape) if whole else None
+    return _without_names(columns, taken)
+
+
+def _without_names(
+    columns: Sequence[Column], taken: Sequence[int]
+) -> tuple[list[int], Shape] | None:
+    """Find pixels that are only numbered: bytes that make a square, beside a column of classes.
+
+    Numbers without a class beside them may be anything.
+    """
+    pixels = [at for at in taken if _UNNAMED.fullmatch(columns[at].name)]
+    found = set(pixels)
+    others = [column for at, column in enumerate(columns) if at not in found]
+    if not others:
+        end = _class_at_end(columns, pixels)
+        pixels = [at for at in pixels if at != end]
+        others = [] if end is None else [columns[end]]
+    beside = 0 < len(others) <= _MOST_OTHERS and any(column.is_code for column in others)
+    shape = square(len(pixels)) if beside and len(pixels) >= _FEWEST_UNNAMED else None
+    return None if shape is None or not _are_bytes(columns, pixels) else (pixels, shape)
+
+
+def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | None:
+    """Find the first or last of some columns that numbers a few classes; None for neither or both.
+
+    The pixel in a corner can have few values, too, but nearly all are one of them.
+    """
+    ends = [at for at in (places[0], places[-1]) if _is_class(columns[at])] if places else []
+    ends.sort(key=lambda at: columns[at].common)
+    is_sure = len(ends) == 1 or (ends and columns[ends[1]].common > 2 * columns[ends[0]].common)
+    return ends[0] if is_sure else None
+
+
+def _is_class(column: Column) -> bool:
+    """Whether a column numbers a few classes."""
+    return column.counts and column.is_code and column.values <= _MOST_CLASSES
+
+
+def _are_bytes(columns: Sequence[Column], places: Sequence[int]) -> bool:
+    """Whether columns hold whole numbers of 0 to 255."""
+    return all(
+        columns[at].whole and columns[at].ends[0] >= 0 and columns[at].ends[-1] <= 255
+        for at in places
+    )
+
+
+def square(count: int) -> Shape | None:
+    """Shape of a square picture of so many numbers, grey or of three channels; None for none.
+
+    >>> square(784), square(2352), square(785)
+    ((28, 28), (28, 28, 3), None)
+    """
+    for channels in (1, 3):
+        side = math.isqrt(count // channels)
+        if count == side * side * channels and side > 1:
+            return (side, side) if channels == 1 else (side, side, channels)
+    return None
+
+
+def _chosen(columns: Sequence[Column], places: Sequence[int], shape: Shape) -> Chosen:
+    """Take columns for pixels; of the others one may label the rows."""
+    used = set(places)
+    left_out = label_among([c for at, c in enumerate(columns) if at not in used])
+    why = f"their names make pictures of {show(shape)}"
+    return Chosen(tuple(places), None, left_out, why)
+
+
+def _of_shape(columns: Sequence[Column], chosen: Chosen, shape: Shape, label: str) -> Chosen:
+    """Check that vectors have as many numbers as a picture; a class may be left out of them."""
+    places, needed = chosen.vectors or (), math.prod(shape)
+    end = _class_at_end(columns, places) if len(places) == needed + 1 else None
+    if end is not None:
+        rest = tuple(at for at in places if at != end)
+        why = label_among([columns[end]])
+        return replace(chosen, vectors=rest, left_out=(*chosen.left_out, *why))
+    if len(places) != needed:
+        names = listed([columns[at].name for at in places])
+        raise InputError(
+            f"--shape {','.join(map(str, shape))} has {needed:,} numbers, but rows of {label} have "
+            f"{len(places):,} ({names}): name those that are pixels with --columns, or the others "
+            "with --leave-out"
+        )
+    return chosen

@@ -1,0 +1,244 @@
+"""What a column is used as, by its cells: numbers, dates, categories, or nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shoal.rows.tables.cells import (
+    DATE_FORMATS,
+    is_date_type,
+    is_number_type,
+    is_plain_type,
+    plain,
+    to_days,
+    to_numbers,
+    to_text,
+)
+from shoal.rows.tables.schema import PROBABILITIES, TableColumn
+from shoal.rows.tables.selection import NAMES, is_id
+
+_MOSTLY = 0.9
+_RARE = 0.01
+_MOST_VALUES = 40
+_SHORT = 20
+_FEWEST_FILLS = 3
+_ATOM, _WHOLE_ATOM = 0.05, 0.5
+# 0001-01-01, 1900-01-01, 1970-01-01, 2262-04-11 (the last of 64 bits), 9999-12-31
+_FILL_DAYS = (-719162.0, -25567.0, 0.0, 106751.0, 2932896.0)
+_TYPE_ENDS = (2**15 - 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1)
+_LONGEST_NAME = 80
+_TRIED = 2000
+# Numbers under such a header are never amounts.
+_CODE = re.compile(
+    r"(.*[_\s.-])?(id|uuid|guid|zip|zip[_\s]?code|post[_\s]?code|postal[_\s]?code|plz|phone)",
+    re.IGNORECASE,
+)
+
+
+def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) -> TableColumn | str:
+    """Decide what a column is used as, or give the reason why it is left out.
+
+    Parameters
+    ----------
+    name : str
+        Its header.
+    column : Arrow array
+        Its cells, all or a sample of them.
+    decimal : str
+        Decimal sign of numbers in text.
+    coded : bool
+        Its numbers are known to be codes.
+    asked : bool
+        It was asked for by name, so it is not an id.
+    """
+    array = plain(column)
+    kind = array.type
+    if not is_plain_type(kind):
+        return "no plain values"
+    if is_date_type(kind):
+        return _dates(name, to_days(array, None), None)
+    fixed = coded or pa.types.is_dictionary(column.type) or pa.types.is_boolean(kind)
+    text = to_text(array)
+    known = len(text) - text.null_count
+    if not known:
+        return "empty"
+    if known < _RARE * len(text):
+        return "nearly always missing"
+    if fixed:
+        return _category(name, text)
+    numbers = to_numbers(array, decimal)
+    if is_number_type(kind) or (~np.isnan(numbers)).sum() >= _MOSTLY * known:
+        absent = fill_values(numbers, _is_fill)
+        gone = np.isin(numbers, absent)
+        text = pc.if_else(gone, None, text) if absent else text
+        found = _number_or_code(name, np.where(gone, np.nan, numbers), text, asked)
+        return found if isinstance(found, str) else replace(found, absent=absent)
+    form = date_form(text)
+    if form is not None:
+        return _dates(name, to_days(text, form), form)
+    found = _category(name, text)
+    is_code = isinstance(found, str) and _CODE.fullmatch(name) and not asked
+    return "an id" if is_code else found
+
+
+def _number_or_code(
+    name: str, numbers: NDArray[np.float64], text: Any, asked: bool
+) -> TableColumn | str:
+    """Decide what numbers are: amounts, yes and no, codes or ids.
+
+    Where all but one or two values are rare, or there is one beside missing cells, they are what
+    they would be as words: a rare flag tells nothing, whatever it is written as.
+    """
+    why = "" if asked else _identity(name, numbers)
+    values, counts = np.unique(numbers[np.isfinite(numbers)], return_counts=True)
+    n = counts.sum()
+    usual = counts[counts >= max(2, math.ceil(_RARE * n))]
+    flag = len(values) > 1 and len(usual) in (1, 2) and n - usual.sum() < _RARE * n
+    flag |= len(values) == 2 or (len(values) == 1 and bool(text.null_count))
+    found = _category(name, text) if flag or why == "code" else ""
+    if isinstance(found, TableColumn):
+        return found
+    if len(values) > 1 and found.startswith("nearly"):
+        return found
+    return "an id" if why == "code" else why or _numbers(name, numbers, None, "number")
+
+
+def _dates(name: str, days: NDArray[np.float64], form: str | None) -> TableColumn | str:
+    """Describe dates."""
+    absent = fill_values(days, lambda values: np.isin(values, _FILL_DAYS))
+    known = np.where(np.isin(days, absent), np.nan, days)
+    found = _numbers(name, known, form, "date")
+    return found if isinstance(found, str) else replace(found, absent=absent)
+
+
+def fill_values(
+    numbers: NDArray[np.float64],
+    likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
+) -> tuple[float, ...]:
+    """Find numbers that stand for a missing one, such as -999 among temperatures.
+
+    They are written like one (`likely`), come again, but in less than half of the rows, and lie
+    farther from all others than these do from each other.
+    """
+    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
+    fills = likely(values) & (counts >= _FEWEST_FILLS) & (2 * counts < counts.sum())
+    others = values[~fills & np.isfinite(values)]
+    if len(others) < 2:
+        return ()
+    low, high = others[0], others[-1]
+    away = np.maximum(low - values, values - high) > high - low
+    return tuple(values[fills & away].tolist())
+
+
+def _is_fill(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell numbers that end in 97 to 99 after nines only, ends of types, and huge ones."""
+    size = np.abs(values)
+    above = 10 ** (np.floor(np.log10(np.clip(size, 1, 1e19))) + 1)
+    nines = (size >= 97) & (above - size <= 3) & (size == np.rint(size))
+    return nines | np.isin(size, _TYPE_ENDS) | (size >= 1e19)
+
+
+def date_form(text: Any) -> str | None:
+    """Return the way in which nearly all cells are written as dates, None for none."""
+    known = pc.drop_null(text).slice(0, _TRIED)
+    if not len(known) or not pc.any(pc.match_substring_regex(known, r"\d")).as_py():
+        return None
+    counts = [int(np.isfinite(to_days(known, form)).sum()) for form in DATE_FORMATS]
+    best = int(np.argmax(counts))
+    return DATE_FORMATS[best] if counts[best] >= _MOSTLY * len(known) else None
+
+
+def may_name(name: str, column: Any, decimal: str) -> int:
+    """Return how well a column names the rows, 0 for not at all: its cells must all differ."""
+    array = plain(column)
+    if is_date_type(array.type) or pa.types.is_floating(array.type):
+        return 0
+    text = to_text(array)
+    if len(text) < 2 or text.null_count or len(pc.unique(text)) < len(text):
+        return 0
+    if np.isfinite(to_numbers(array, decimal)).all():
+        return 4 if is_id(name) else 0
+    if date_form(text) is not None or pc.max(pc.utf8_length(text)).as_py() > _LONGEST_NAME:
+        return 0
+    if pc.any(pc.match_substring(text, "\n")).as_py():
+        return 0
+    if is_id(name):
+        return 3
+    return 2 if name.lower() in NAMES else 1
+
+
+def _identity(name: str, numbers: NDArray[np.float64]) -> str:
+    """Return whether numbers are ids: the reason, or ``code`` where they come again."""
+    known = numbers[np.isfinite(numbers)]
+    if not len(known) or not np.array_equal(known, np.rint(known)):
+        return ""
+    distinct = len(np.unique(known)) == len(known) > 1
+    if distinct and (is_id(name) or _CODE.fullmatch(name)):
+        return "an id"
+    if distinct and len(known) >= _SHORT and (np.diff(known) == 1).all():
+        return "it counts the rows"
+    return "code" if _CODE.fullmatch(name) or re.fullmatch(r".*[a-z](ID|Id)", name) else ""
+
+
+def _numbers(
+    name: str, numbers: NDArray[np.float64], form: str | None, role: Any
+) -> TableColumn | str:
+    """Describe numbers or days."""
+    known = numbers[np.isfinite(numbers)]
+    values, counts = np.unique(known, return_counts=True)
+    if not len(values):
+        return "empty"
+    if len(values) == 1:
+        return "always the same"
+    gaps = np.diff(values)
+    step = float(gaps[gaps > 1e-9 * (values[-1] - values[0])].min())
+    atom = _atom(values, counts) if role == "number" else None
+    others = known if atom is None else known[known != atom[0]]
+    quantiles = tuple(float(q) for q in np.quantile(others, PROBABILITIES))
+    return TableColumn(name, role, form, quantiles, step, atom=atom)
+
+
+def _atom(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float] | None:
+    """Find the number that far more rows have than any other, and their share.
+
+    Of whole numbers only where it is half of all: small counts have many zeros as they are.
+    """
+    share = float(counts.max() / counts.sum())
+    whole = np.array_equal(values, np.rint(values))
+    if len(values) < 3 or share < (_WHOLE_ATOM if whole else _ATOM):
+        return None
+    return float(values[counts.argmax()]), share
+
+
+def _category(name: str, text: Any) -> TableColumn | str:
+    """Describe categories: those of at least a hundredth of the rows, the others pooled."""
+    counts = pc.value_counts(pc.drop_null(text))
+    pairs = [(pair["values"], pair["counts"]) for pair in counts.to_pylist()]
+    known, blank = len(text) - text.null_count, text.null_count
+    if len(pairs) == known:
+        return "every value differs" if known > 1 else "only one value"
+    least = max(2, math.ceil(_RARE * len(text)))
+    common = sorted((-count, value) for value, count in pairs if count >= least)[:_MOST_VALUES]
+    rest = known + sum(count for count, _ in common)
+    if rest > known / 2:
+        words = np.mean([len(value.split()) for value, _ in pairs[:_TRIED]])
+        return "free text" if words >= 4 else f"{len(pairs):,} values, most of them rare"
+    found = TableColumn(
+        name,
+        "category",
+        values=tuple(value for _, value in common),
+        other=rest >= least,
+        blank=blank >= least,
+    )
+    if len(found.labels) < 2:
+        return f"{'nearly ' if len(pairs) > 1 or blank else ''}always {common[0][1]!r:.30}"
+    return found

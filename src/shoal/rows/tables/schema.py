@@ -1,0 +1,165 @@
+"""What the columns of a table are, as learned from its rows: kept with a run, for new rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.rows.tables.selection import listed, reasons
+
+Role = Literal["number", "date", "category"]
+
+PROBABILITIES = (
+    *(0.0, 0.001, 0.005, 0.01, 0.02),
+    *(round(0.05 * step, 2) for step in range(1, 20)),
+    *(0.98, 0.99, 0.995, 0.999, 1.0),
+)
+"""At which the quantiles of a column of numbers are kept."""
+
+OTHER, BLANK = "other", "missing"
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column that is used.
+
+    Attributes
+    ----------
+    name : str
+        Its header.
+    role : {"number", "date", "category"}
+        What it is used as.
+    form : str or None
+        How dates are written; None where they are stored as such.
+    quantiles : tuple of float
+        Of numbers, and of dates in days since 1970, at `PROBABILITIES`.
+    step : float
+        The smallest difference between two of them, 1 for whole numbers.
+    values : tuple of str
+        The categories, the most common first.
+    other, blank : bool
+        Whether rarer values together, and missing cells, are a category more.
+    absent : tuple of float
+        Numbers that stand for a missing one.
+    atom : (float, float) or None
+        A number that many rows have, and their share; `quantiles` are then those of the others.
+    """
+
+    name: str
+    role: Role
+    form: str | None = None
+    quantiles: tuple[float, ...] = ()
+    step: float = 0.0
+    values: tuple[str, ...] = ()
+    other: bool = False
+    blank: bool = False
+    absent: tuple[float, ...] = ()
+    atom: tuple[float, float] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The categories with those that are not values: what code 0, 1, 2 … of a cell means."""
+        return (*self.values, *([OTHER] * self.other), *([BLANK] * self.blank))
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """What all columns of a table are.
+
+    Attributes
+    ----------
+    columns : tuple of TableColumn
+        Those that are used, in order.
+    name : str or None
+        The column that names the rows.
+    left_out : tuple of (str, str)
+        The others, and why they are not used.
+    looked : int
+        How many rows this was learned from.
+    donors : ndarray, shape (n, columns), float64
+        Rows from all over the table as `TableSource.read` gives them, the fullest ones: missing
+        cells are filled from the most similar of them.
+    """
+
+    columns: tuple[TableColumn, ...]
+    name: str | None
+    left_out: tuple[tuple[str, str], ...]
+    looked: int
+    donors: NDArray[np.float64]
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """At which the quantiles of the columns are given."""
+        return PROBABILITIES
+
+    @property
+    def said(self) -> str:
+        """Say in one sentence what is done with each column."""
+        parts = [
+            _said([c for c in self.columns if c.role == role], words)
+            for role, words in (("number", "as numbers"), ("date", "as dates"))
+        ]
+        parts.append(_said([c for c in self.columns if c.role == "category"], "as categories"))
+        absent = [f"{_shown(value, c)} in {c.name}" for c in self.columns for value in c.absent]
+        parts += [f"taken for missing: {listed(absent)}"] if absent else []
+        if self.left_out:
+            parts.append(f"left out {reasons(self.left_out)}")
+        return "; ".join(part for part in parts if part) + "."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values without the donors, for a file."""
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "name": self.name,
+            "left_out": [list(pair) for pair in self.left_out],
+            "looked": self.looked,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any], donors: NDArray[np.float64]) -> Schema:
+        """Take back what `as_dict` gave."""
+        columns = [
+            TableColumn(
+                **{
+                    **column,
+                    "quantiles": tuple(column["quantiles"]),
+                    "values": tuple(column["values"]),
+                    "absent": tuple(column.get("absent", ())),
+                    "atom": tuple(column["atom"]) if column.get("atom") else None,
+                }
+            )
+            for column in plain["columns"]
+        ]
+        left_out = tuple((name, why) for name, why in plain["left_out"])
+        return cls(tuple(columns), plain["name"], left_out, plain["looked"], donors)
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything in it."""
+        text = json.dumps(self.as_dict(), sort_keys=True).encode()
+        donors = np.ascontiguousarray(self.donors).tobytes()
+        return hashlib.blake2b(text + donors, digest_size=16).hexdigest()
+
+
+def _said(columns: Sequence[TableColumn], words: str) -> str:
+    """Say how some columns are used."""
+    names = [
+        f"{c.name} ({len(c.labels)} values)" if c.role == "category" else c.name for c in columns
+    ]
+    if not names:
+        return ""
+    count = f"{len(names)} columns " if len(names) > 1 else ""
+    return f"{count}{words}: {listed(names)}"
+
+
+def _shown(value: float, column: TableColumn) -> str:
+    """Write a number, or a day, that stands for a missing cell."""
+    if column.role != "date":
+        return f"{value:.15g}"
+    return str(np.datetime64(0, "D") + np.timedelta64(int(value), "D"))

@@ -1,0 +1,251 @@
+"""Which columns of a table make the vectors, and which one names the rows."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import InputError
+from shoal.rows.base import Kind
+from shoal.rows.tables.column import Column
+from shoal.rows.tables.label_columns import find_answers
+from shoal.rows.tables.vector_columns import are_vectors
+
+_ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
+_CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
+NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What the caller said about columns, by name.
+
+    Attributes
+    ----------
+    columns : tuple of str or None
+        The only ones to use; None for all that can be.
+    leave_out : tuple of str
+        Those not to use.
+    categories : tuple of str
+        Those whose numbers are codes: to be used as categories.
+    """
+
+    columns: tuple[str, ...] | None = None
+    leave_out: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    def check(self, names: Sequence[str], label: str) -> None:
+        """Raise for names of no column."""
+        options = ("--columns", "--leave-out", "--categories")
+        given = (self.columns or (), self.leave_out, self.categories)
+        for option, wanted in zip(options, given, strict=True):
+            for name in wanted:
+                if name not in names:
+                    near = get_close_matches(name, names, 1)
+                    hint = f"did you mean {near[0]}?" if near else f"it has {listed(names)}"
+                    raise InputError(f"{option} {name}: {label} has no such column: {hint}")
+
+    def among(self, names: Sequence[str], label: str) -> Picked:
+        """Put the names of columns for patterns such as ``e*``; raise for names of no column."""
+        columns = None if self.columns is None else _expanded(self.columns, names)
+        leave_out, categories = (_expanded(g, names) for g in (self.leave_out, self.categories))
+        found = Picked(columns, leave_out, categories)
+        found.check(names, label)
+        return found
+
+    def asked(self, name: str) -> bool:
+        """Return whether a column is asked for by its name."""
+        return name in (self.columns or ()) or name in self.categories
+
+    def takes(self, name: str) -> bool:
+        """Return whether a column may be used."""
+        return name not in self.leave_out and (self.columns is None or name in self.columns)
+
+    def names_row(self, name: str) -> bool:
+        """Return whether a column may name the rows: those asked for by name are used instead."""
+        return not self.asked(name)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the columns of a file are read as.
+
+    Attributes
+    ----------
+    vectors : tuple of int or None
+        Positions of the columns that make the vectors; None for a table.
+    name : int or None
+        Position of the column that names the rows of vectors.
+    left_out : tuple of (str, str)
+        Columns that are not used, each with the reason: ids, answers and, of vectors, words.
+    why : str
+        Why it is read so; empty where that was asked for.
+    """
+
+    vectors: tuple[int, ...] | None
+    name: int | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+
+    @property
+    def briefly(self) -> str:
+        """The columns that are left out, for a line about the source."""
+        return f", left out {listed([name for name, _ in self.left_out])}" * bool(self.left_out)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences for people: why it is read so, and which columns vectors leave out."""
+        if self.vectors is None:
+            other = "(--as vectors takes the numbers as they are)"
+            return (f"Read as a table, because {self.why} {other}.",) if self.why else ()
+        other = "(--as table gives each column the same weight)"
+        why = [f"Read as vectors, because {self.why} {other}."] if self.why else []
+        return (*why, *([f"Left out: {reasons(self.left_out)}."] if self.left_out else []))
+
+
+NOTHING = Chosen(None)
+"""A table of which nothing is left out."""
+
+
+def choose_columns(
+    columns: Sequence[Column],
+    label: str,
+    as_: Kind | None,
+    picked: Picked,
+    fixed: Mapping[str, str] | None = None,
+    fitted: Sequence[str] | None = None,
+) -> Chosen:
+    """Choose what columns are read as: by the whole file, whatever columns are picked of it.
+
+    Vectors are numbers on one scale, whose columns are numbered (``e0``, ``e1``) or about as
+    wide as each other. Words, missing cells and scales of their own make a table.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        All columns, as some rows show them.
+    label : str
+        What people call the file.
+    as_ : {"vectors", "table", "images"} or None
+        What it was asked to be read as.
+    picked : Picked
+        Which columns the caller wants, by their names.
+    fixed : mapping of str to str, optional
+        Columns that tell nothing of single rows, and why.
+    fitted : sequence of str, optional
+        The columns that the vectors of a run were made of: taken where all are there.
+
+    Raises
+    ------
+    InputError
+        When there are no numbers in what was asked for as vectors, or it was asked for as images.
+    """
+    _check(label, as_, picked)
+    place = {column.name: at for at, column in enumerate(columns)}
+    name = name_column([c if picked.names_row(c.name) else None for c in columns])
+    rest = [c for at, c in enumerate(columns) if at != name]
+    found = _left_out(rest, fixed or {})
+    if fitted and all(one in place for one in fitted):
+        others = tuple(pair for pair in found.items() if pair[0] not in fitted)
+        return Chosen(tuple(place[one] for one in fitted), name, others)
+    left_out = {one: why for one, why in found.items() if not picked.asked(one)}
+    taken = [c for c in rest if picked.takes(c.name)]
+    used = [c for c in taken if c.name not in left_out]
+    numbers = [c for c in used if c.numeric]
+    whole = [c for c in rest if c.name not in found]
+    words = any(not c.numeric for c in whole)
+    alike, why = are_vectors(whole)
+    if as_ is not None or fitted is not None:
+        alike, why = as_ == "vectors" or (as_ is None and not words), ""
+    elif picked.categories or not numbers or any(not c.numeric for c in used):
+        alike = False
+    if not alike:
+        return Chosen(None, name, tuple(left_out.items()), why)
+    numbers = numbers or [c for c in taken if c.numeric]
+    if not numbers:
+        names = listed([column.name for column in columns])
+        raise InputError(f"{label} has no numeric columns (it has {names})")
+    kept = {c.name for c in numbers}
+    gone = [(c.name, left_out.get(c.name, "no number")) for c in taken if c.name not in kept]
+    return Chosen(tuple(place[c.name] for c in numbers), name, tuple(gone), why)
+
+
+def _check(label: str, as_: Kind | None, picked: Picked) -> None:
+    """Raise for what a file of columns cannot be read as."""
+    if as_ == "images":
+        raise InputError(f"{label} is a table: it cannot be read --as images")
+    if as_ == "vectors" and picked.categories:
+        raise InputError(
+            f"--categories {listed(picked.categories)} means nothing with --as vectors"
+        )
+
+
+def _left_out(columns: Sequence[Column], fixed: Mapping[str, str]) -> dict[str, str]:
+    """Find the columns that nothing can be clustered by, and why; none where no other is left."""
+    found = {c.name: c.identity for c in columns if c.identity}
+    found |= {c.name: "an id" for c in columns if c.whole and c.distinct and is_id(c.name)}
+    found |= fixed
+    found = find_answers([c for c in columns if c.name not in found]) | found
+    left = (c for c in columns if c.name not in found)
+    return found if any(c.numeric or c.is_code for c in left) else {}
+
+
+def reasons(left_out: Sequence[tuple[str, str]]) -> str:
+    """Write columns that are left out, and why."""
+    return listed([f"{name} ({why})" for name, why in left_out])
+
+
+def _expanded(wanted: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Put names of columns for patterns of them."""
+    found = ([name] if name in names else fnmatch.filter(names, name) or [name] for name in wanted)
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write the first of some names."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def name_column(columns: Sequence[Column | None]) -> int | None:
+    """Find the column that names the rows: distinct text, or whole numbers under an id header."""
+    known = [(at, column) for at, column in enumerate(columns) if column is not None]
+    for at, column in known:
+        if column.numeric and column.whole and column.distinct and is_id(column.name):
+            return at
+    text = [at for at, column in known if not column.numeric and column.distinct]
+    usual = [at for at, column in known if at in text and column.name.lower() in NAMES]
+    return next(iter(usual or text), None)
+
+
+def is_id(name: str) -> bool:
+    """Return whether a header is one of those that ids have."""
+    return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
+
+
+def clean(
+    matrix: NDArray[Any], names: Sequence[str] | None = None
+) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """Return float32 rows, and reasons for those with a cell that is empty or not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        vectors = np.ascontiguousarray(matrix, np.float32)
+    finite = np.isfinite(vectors)
+    bad: dict[int, str] = {}
+    for row in np.flatnonzero(~finite.all(axis=1)):
+        at = int(np.argmin(finite[row]))
+        value = matrix[row, at]
+        said = "empty or not a number" if np.isnan(value) else f"{value:g}, which is too large"
+        bad[int(row)] = f"{names[at] if names else f'position {at}'} is {said}"
+    if bad:
+        vectors = vectors.copy() if vectors is matrix else vectors
+        vectors[list(bad)] = 0
+    return vectors, bad

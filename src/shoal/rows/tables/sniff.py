@@ -1,0 +1,280 @@
+"""How a CSV file is written: delimiter, header, decimal sign, kinds of columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shoal.errors import SourceError
+from shoal.rows.tables.column import Column
+from shoal.rows.tables.encoding import Encoding, find_encoding
+
+# The pixels of an image in one cell are longer than the 128 KiB that csv takes by itself. The limit
+# is one for the whole process, and there is no other way to read such a cell.
+csv.field_size_limit(max(csv.field_size_limit(), 1 << 26))
+
+_HEAD_BYTES = 1 << 20
+_HEAD_ROWS = 1000
+_TOLD = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # what Excel says of the delimiter
+_DELIMITERS = ",;\t| "
+MISSING = (
+    *("", "?", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "nat"),
+    *("null", "none", "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+)
+"""Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
+
+_MOSTLY = 0.9
+_NAME = re.compile(r"[^\W\d_]|[%°$€£]")  # in a name or a unit
+_APART = re.compile(r"[\s,;|]+")
+_WORD = re.compile(r"[^\W\d_eE]")  # a letter that is in no number
+_COUNTED_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    delimiter, decimal : str
+        Between cells, and within numbers.
+    header : int
+        How many rows at the beginning are not data: they hold the columns' names, or Excel's word
+        on the delimiter.
+    names : tuple of str
+        Of the columns; ``column 1`` and so on without a header.
+    encoding : Encoding
+        How its letters are encoded.
+    units : str
+        The row below the names that is taken for units, if there is one.
+    """
+
+    delimiter: str
+    decimal: str
+    header: int
+    names: tuple[str, ...]
+    encoding: Encoding = field(default_factory=Encoding)
+    units: str = ""
+
+
+def is_missing(cell: str) -> bool:
+    """Return whether a cell, or a label, stands for a missing one.
+
+    >>> is_missing(" N/A"), is_missing("Namibia")
+    (True, False)
+    """
+    return cell.strip().lower() in MISSING
+
+
+def is_number(cell: str, dialect: Dialect | None = None) -> bool:
+    """Return whether a cell is a number, or a usual sign for a missing one."""
+    return is_missing(cell) or not math.isnan(_parse(cell, dialect))
+
+
+def to_number(cell: str, dialect: Dialect | None = None) -> float:
+    """Return a cell's number; NaN for what is none."""
+    return _parse(cell, dialect)
+
+
+def _parse(cell: str, dialect: Dialect | None) -> float:
+    """Parse a number; NaN for what is none."""
+    if dialect and dialect.decimal != ".":
+        cell = cell.replace(dialect.decimal, ".")
+    try:
+        return float(cell) if "_" not in cell else math.nan
+    except ValueError:
+        return math.nan
+
+
+def sniff(path: Path) -> tuple[Dialect, list[Column]]:
+    """Find out how a CSV file is written, from its first rows.
+
+    Raises
+    ------
+    SourceError
+        When it is not text or has no rows.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        more = bool(file.read(1))
+    encoding = find_encoding(head)
+    text = head[encoding.bom_bytes :].decode(encoding.name, "replace")
+    if "\0" in text:
+        raise SourceError(
+            f"{path} is not a text table: it holds zero bytes (a spreadsheet? save it as CSV)"
+        )
+    if more and "\n" in text:
+        text = text[: text.rindex("\n") + 1]
+    told = _TOLD.match(text)
+    text = text[told.end() :] if told else text
+    delimiter, decimal, rows = _best_split(path, text, told[1] if told else None)
+    second = has_second_header(rows, decimal)
+    body = rows[2:] if second else rows[1:]
+    header = _has_header([rows[0], *body], decimal)
+    titles = _titles(rows, second) if header else [""] * len(rows[0])
+    if header and _trailing(rows):
+        titles = [*titles, ""]
+    # pandas writes its row numbers first, under an empty name
+    unnamed = ["index" if header and at == 0 else f"column {at + 1}" for at in range(len(titles))]
+    names = unique([title.strip() or unnamed[at] for at, title in enumerate(titles)])
+    columns = [
+        _describe(at, name, body if header else rows, decimal) for at, name in enumerate(names)
+    ]
+    above = bool(told) + header + (header and second)
+    are_units = header and second and titles[: len(rows[0])] == list(rows[0])
+    units = delimiter.join(rows[1]) if are_units else ""
+    return Dialect(delimiter, decimal, above, names, encoding, units), columns
+
+
+def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Return whether the second row belongs to the header: texts above columns of numbers.
+
+    CellProfiler writes objects over their measurements, others units under names.
+    """
+    if len(rows) < 4 or len(rows[0]) != len(rows[1]):
+        return False
+    body = rows[2:102]
+    numeric = [
+        at
+        for at in range(len(rows[0]))
+        if _numeric([row[at] for row in body if at < len(row)], decimal)
+    ]
+    above = [cell for at in numeric if (cell := rows[0][at].strip())]
+    below = [cell for at in numeric if not is_missing(cell := rows[1][at].strip())]
+    # a gap or two among numbers are not a header
+    texts = not any(_number(cell, decimal) for cell in (*above, *below))
+    return texts and all(map(_NAME.search, below)) and len(above) > 1 and len(below) > 1
+
+
+def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
+    """Name columns by one row, or by two where the first has the same names again and again."""
+    first = list(rows[0])
+    if not second:
+        return first
+    for at in range(1, len(first)):  # a name above several columns may stand over the first alone
+        first[at] = first[at].strip() or first[at - 1]
+    if len(set(first)) == len(first):
+        return list(rows[0])  # what stands below are units
+    pairs = zip(first, rows[1], strict=True)
+    return ["_".join(filter(None, (above.strip(), below.strip()))) for above, below in pairs]
+
+
+def _trailing(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether all rows but the header end with a delimiter."""
+    width = len(rows[0]) + 1
+    return len(rows) > 1 and all(len(row) == width and not row[-1].strip() for row in rows[1:])
+
+
+def unique(names: Sequence[str]) -> tuple[str, ...]:
+    """Tell columns of one name apart.
+
+    >>> unique(["a", "b", "a", "a (2)", "a"])
+    ('a', 'b', 'a (3)', 'a (2)', 'a (4)')
+    """
+    taken, found = set(names), list[str]()
+    for name in names:
+        number = 1
+        while name in found or (number > 1 and name in taken):
+            number += 1
+            name = f"{name if number == 2 else name[: name.rindex(' (')]} ({number})"
+        found.append(name)
+    return tuple(found)
+
+
+def _best_split(path: Path, text: str, told: str | None = None) -> tuple[str, str, list[list[str]]]:
+    """Try delimiters and decimal signs; the one that gives the most numbers is right."""
+    best: tuple[tuple[bool, bool, float, int, bool, int], str, str, list[list[str]]] | None = None
+    for delimiter in told or _DELIMITERS:
+        rows = _split(text, delimiter)
+        if not rows:
+            raise SourceError(f"{path} has no rows")
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        if len(rows[0]) == 1 < width and not _number(rows[0][0], "."):
+            continue  # one name above many cells: the delimiter is within one column of text
+        even = count >= _MOSTLY * len(rows)
+        headed = len(rows[0]) == width > 1
+        sure = width > 1 and delimiter != " "  # words of a text are set apart by spaces too
+        for decimal in ".," if delimiter != "," else ".":
+            cells = [cell for row in rows[:100] for cell in row]
+            numbers = sum(_number(cell, decimal) for cell in cells)
+            score = (even, headed, numbers / len(cells), numbers, sure, width)
+            if best is None or score > best[0]:
+                best = (score, delimiter, decimal, rows)
+    if best is None:
+        raise SourceError(f"{path} has no rows")
+    return best[1:]
+
+
+def _split(text: str, delimiter: str) -> list[list[str]]:
+    """Split the first rows into cells."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            if row:
+                rows.append(row)
+            if len(rows) > _HEAD_ROWS:
+                break
+    except csv.Error:
+        return rows or [[text[:40]]]
+    return rows
+
+
+def _number(cell: str, decimal: str) -> bool:
+    """Return whether a cell is a finite or infinite number."""
+    return not math.isnan(_parse(cell, Dialect("", decimal, 0, ())))
+
+
+def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Return whether the first row names the columns."""
+    first, body = [cell.strip() for cell in rows[0]], rows[1:101]
+    texts = [bool(cell) and not _number(cell, decimal) for cell in first]
+    if not body:
+        return all(texts)
+    for at, is_text in enumerate(texts):
+        cells = [row[at] for row in body if at < len(row)]
+        if is_text and (_numeric(cells, decimal) or _hold_numbers(cells, first[at])):
+            return True
+    if all(texts) and _unlike(first, body):
+        return True
+    # What pandas writes for columns without names: 0,1,2,3 or ,0,1
+    numbers = first[1:] if first[0] == "" else first
+    counted = numbers == [str(number) for number in range(len(numbers))]
+    return counted and (first[0] == "" or len(numbers) >= _COUNTED_COLUMNS)
+
+
+def _hold_numbers(cells: Sequence[str], title: str) -> bool:
+    """Return whether cells hold several numbers each, below a title of letters."""
+    several = [len(_APART.split(cell)) > 1 and not _WORD.search(cell) for cell in cells]
+    return bool(several) and sum(several) >= _MOSTLY * len(several) and bool(_WORD.search(title))
+
+
+def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Return whether a row of text is none of those below, where values come again and again."""
+    columns = [[row[at].strip() for row in body if at < len(row)] for at in range(len(first))]
+    again = any(len(set(cells)) <= len(cells) / 2 for cells in columns)
+    apart = all(cell not in cells for cell, cells in zip(first, columns, strict=True))
+    return again and apart and len(set(first)) == len(first)
+
+
+def _numeric(cells: Sequence[str], decimal: str) -> bool:
+    """Return whether most of the cells that are not missing are numbers, and there are some."""
+    try:  # the usual case, in a quarter of the time
+        plain = decimal == "." and not any("_" in cell for cell in cells)
+        if plain and any(number == number for number in [float(cell) for cell in cells]):
+            return True
+    except ValueError:
+        pass
+    there = [cell for cell in cells if not is_missing(cell)]
+    numbers = sum(_number(cell, decimal) for cell in there)
+    return bool(there) and numbers >= _MOSTLY * len(there)
+
+
+def _describe(at: int, name: str, rows: Sequence[Sequence[str]], decimal: str) -> Column:
+    """Return whether a column is one of numbers, by its first rows."""
+    return Column(name, _numeric([row[at] for row in rows if at < len(row)], decimal), False)

@@ -1,0 +1,104 @@
+"""Small pictures of some rows, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.wanted import Wanted
+from shoal.errors import InputError
+from shoal.rows.arrays.pixels import shaped
+from shoal.rows.base import ImageSource, Source
+from shoal.settings import available_cores
+
+_SPAN = 16
+
+
+def thumbnails(
+    source: Source,
+    rows: Sequence[int] | NDArray[Any],
+    side: int = 96,
+    *,
+    keep: Literal["centre", "all"] = "centre",
+) -> NDArray[np.uint8]:
+    """Return small square pictures of some rows, in the order given.
+
+    Parameters
+    ----------
+    source : Source
+        One of images.
+    rows : sequence of int, shape (n,)
+        Which; in any order, repeated or not.
+    side : int
+        Height and width in pixels.
+    keep : {"centre", "all"}
+        Cut to the square in the middle, or pad with white to show all.
+
+    Returns
+    -------
+    uint8 array, shape (n, side, side, C)
+        C of 1 for grey, else 3: see `to_channels`. A row that cannot be read is mid-grey.
+
+    Raises
+    ------
+    InputError
+        When the source is one of vectors.
+    """
+    seen = as_squares(source, side, keep)
+    pictures = np.full((len(rows), side, side, seen.shape[2]), 128, np.uint8)
+    if not len(rows):
+        return pictures
+    # in the order in which they lie, each once: tables and archives are read on
+    once, at = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+    spans = np.split(once, np.flatnonzero(np.diff(once) > 1) + 1)
+    pieces = [span[low : low + _SPAN] for span in spans for low in range(0, len(span), _SPAN)]
+    found = np.concatenate(_each(lambda p: read_span(seen, int(p[0]), int(p[-1]) + 1), pieces))
+    pictures[...] = found[at.ravel()]
+    return pictures
+
+
+def _each(
+    task: Callable[[NDArray[np.int64]], NDArray[np.uint8]], pieces: list[NDArray[np.int64]]
+) -> list[NDArray[np.uint8]]:
+    """Do a task on all pieces, with all cores when there are several."""
+    if len(pieces) == 1:
+        return [task(pieces[0])]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return list(pool.map(task, pieces))
+
+
+def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
+    """Return the same rows as small squares, for those who read them one by one.
+
+    Raises
+    ------
+    InputError
+        When the source is one of vectors.
+    """
+    if source.kind != "images" or not isinstance(source, ImageSource):
+        raise InputError(f"rows of {source.description} have no pictures")
+    return source.wanting(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
+
+
+def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
+    """Read rows ``start..stop``; mid-grey what cannot be read."""
+    batch = source.read(start, stop)
+    pictures: NDArray[np.uint8] = batch.data
+    pictures[list(batch.bad)] = 128
+    return pictures
+
+
+def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> Wanted:
+    """Say what is wanted of an image to make it square."""
+    return Wanted((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
+
+
+def square(
+    image: NDArray[np.uint8], side: int, keep: Literal["centre", "all"], channels: int | None = None
+) -> NDArray[np.uint8]:
+    """Make an image square by cutting or by padding with white."""
+    return shaped(image, _wanted(side, keep, channels))

@@ -1,0 +1,70 @@
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoal.errors import InputError, SourceError
+from shoal.rows import open_source
+from shoal.rows.arrays.raw import fitting_shapes
+
+IMAGES = np.random.default_rng(5).integers(0, 256, (30, 4, 5, 3), dtype=np.uint8)
+
+
+def test_one_file(tmp_path):
+    IMAGES.tofile(tmp_path / "x.bin")
+    source = pickle.loads(pickle.dumps(open_source(tmp_path / "x.bin", shape=(4, 5, 3))))
+    assert source.description == "30 colour images of 4×5 (x.bin)"
+    np.testing.assert_array_equal(source.read(7, 30).data, IMAGES[7:])
+    assert source.names(7, 9) == ["x.bin:7", "x.bin:8"]
+
+
+def test_many_shards_in_natural_order_one_of_them_empty(tmp_path):
+    for number in range(15):
+        IMAGES[2 * number : 2 * number + 2].tofile(tmp_path / f"s{number}.raw")
+    (tmp_path / "s7a.raw").touch()
+    (tmp_path / "readme.txt").write_text("not raw")
+    source = open_source(tmp_path, shape=(4, 5, 3), dtype="uint8")
+    np.testing.assert_array_equal(source.read(0, 30).data, IMAGES)
+    np.testing.assert_array_equal(source.read(3, 28).data, IMAGES[3:28])
+    assert source.names(3, 5) == ["s1.raw:1", "s2.raw:0"]
+    assert source.fingerprint()["files"] == 16
+
+
+def test_raw_vectors_of_any_byte_order(tmp_path):
+    values = np.arange(12, dtype=">f4").reshape(4, 3)
+    values.tofile(tmp_path / "v.dat")
+    source = open_source(tmp_path / "v.dat", shape=(3,), dtype=">f4")
+    assert source.kind == "vectors"
+    np.testing.assert_array_equal(source.read(0, 4).data, values)
+
+
+def test_a_wrong_shape_names_shapes_that_fit(tmp_path):
+    (tmp_path / "x.bin").write_bytes(bytes(28 * 28 * 10))
+    message = r"7,840 bytes, which 16×16×3 uint8 rows of 768 .*: 10 rows and 160 bytes over.*28,28"
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path / "x.bin", shape=(16, 16, 3), dtype="uint8")
+    (tmp_path / "x.bin").write_bytes(bytes(7))
+    with pytest.raises(SourceError, match="no usual shape fits"):
+        open_source(tmp_path / "x.bin", shape=(16, 16, 3))
+
+
+def test_what_is_not_said_or_wrong_is_asked_for(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"\1" * 768)
+    with pytest.raises(SourceError, match=r"give --shape and --dtype, as in --shape 16,16,3"):
+        open_source(path)
+    with pytest.raises(InputError, match="--dtype complex64 is not a number"):
+        open_source(path, shape=(16, 16, 3), dtype="complex64")
+    with pytest.raises(InputError, match="--dtype nonsense is not a number type"):
+        open_source(path, shape=(16, 16, 3), dtype="nonsense")
+    path.write_bytes(b"")
+    with pytest.raises(SourceError, match=r"x.bin is empty"):
+        open_source(path, shape=(16, 16, 3))
+
+
+@given(st.integers(1, 10**7), st.sampled_from([1, 2, 4]))
+def test_suggested_shapes_do_fit(size, itemsize):
+    for shape in fitting_shapes(size, (16, 16, 3), itemsize):
+        assert size % (np.prod(shape) * itemsize) == 0

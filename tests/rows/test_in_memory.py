@@ -1,0 +1,212 @@
+"""What Python programs hold, each read as the same images in a folder are."""
+
+import io
+import pickle
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+import shoal
+from shoal.errors import InputError
+from shoal.rows import open_source
+
+DRAW = np.random.default_rng(0)
+MIXED = [DRAW.integers(0, 255, (20 + 3 * at, 30 + at, 3), dtype=np.uint8) for at in range(12)]
+EQUAL = DRAW.integers(0, 255, (12, 16, 16, 3), dtype=np.uint8)
+VECTORS = DRAW.normal(size=(12, 5)).astype(np.float32)
+
+
+class Tensor:
+    """As torch's: it must leave its device and its gradient before it is an array."""
+
+    def __init__(self, array, here=False):
+        self.array, self.here, self.shape = array, here, array.shape
+
+    def __array__(self, dtype=None, copy=None):
+        if not self.here:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        return np.asarray(self.array, dtype)
+
+    def __len__(self):
+        return len(self.array)
+
+    def detach(self):
+        return Tensor(self.array, True)
+
+    def cpu(self):
+        return self
+
+
+class Items:
+    """As torch's and Hugging Face's data sets: a length, and items."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, at):
+        return self.items[at]
+
+
+class Arrow(Items):
+    """As `datasets.Dataset`, which gives its rows as an Arrow table."""
+
+    features = ()
+
+    def with_format(self, name):
+        assert name == "arrow"
+        return Items(self.items)
+
+
+class Stream:
+    """As `datasets.IterableDataset`, which has no items by number."""
+
+    features = ()
+
+    def __init__(self, items):
+        self.items = items
+
+    def with_format(self, name):
+        return self
+
+    def __iter__(self):
+        return iter(self.items)
+
+
+def png(array):
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    return file.getvalue()
+
+
+PIL = [Image.fromarray(array) for array in MIXED]
+HF = [{"bytes": png(array), "path": None} for array in MIXED]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures")
+    for at, picture in enumerate(PIL):
+        picture.save(path / f"{at:02}.png")
+    return path
+
+
+def same(source, other):
+    assert source.kind == other.kind
+    assert source.n_rows == other.n_rows
+    assert np.array_equal(source.read(0, source.n_rows).data, other.read(0, other.n_rows).data)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: PIL,
+        lambda: tuple(PIL),
+        lambda: [(picture, 3) for picture in PIL],
+        lambda: MIXED,
+        lambda: [np.float32(array) / 255 for array in MIXED],
+        lambda: [Tensor(array.transpose(2, 0, 1)) for array in MIXED],
+        lambda: [png(array) for array in MIXED],
+        lambda: Items(PIL),
+        lambda: Items([(picture, 1) for picture in PIL]),
+        lambda: Items([{"image": picture, "label": 1} for picture in PIL]),
+        lambda: iter(PIL),
+        lambda: map(np.asarray, PIL),
+        lambda: pd.DataFrame({"image": PIL, "age": range(12)}),
+        lambda: [{"image": picture, "label": 1} for picture in PIL],
+        lambda: pa.table({"image": HF}),
+        lambda: pd.DataFrame({"image": HF, "age": range(12), "city": list("abc") * 4}),
+        lambda: Stream([{"image": picture, "label": 1} for picture in PIL]),
+        lambda: Arrow(pa.table({"image": HF, "label": [1] * 12})),
+    ],
+)
+def test_pictures_of_several_sizes(make, folder):
+    same(open_source(make()), open_source(folder))
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda paths: iter(paths),
+        lambda paths: np.array([str(path) for path in paths]),
+        lambda paths: pd.Series(paths),
+        lambda paths: pa.array([str(path) for path in paths]),
+        lambda paths: pa.table({"path": [str(path) for path in paths]}),
+        lambda paths: pd.DataFrame({"path": paths, "label": list("abc") * 4}),
+    ],
+)
+def test_paths(of, folder):
+    same(open_source(of(sorted(folder.iterdir()))), open_source(folder))
+
+
+@pytest.mark.parametrize(
+    ("make", "array"),
+    [
+        (lambda: (array for array in EQUAL), EQUAL),
+        (lambda: Items([(Tensor(array), 1) for array in EQUAL]), EQUAL),
+        (lambda: Tensor(EQUAL), EQUAL),
+        (lambda: [Tensor(array) for array in EQUAL], EQUAL),
+        (lambda: iter(VECTORS), VECTORS),
+        (lambda: (list(map(float, row)) for row in VECTORS), VECTORS.astype(float)),
+        (lambda: ([list(map(float, row))] * 2 for row in VECTORS), np.stack([VECTORS] * 2, 1)),
+    ],
+)
+def test_equal_arrays(make, array):
+    same(open_source(make(), as_="vectors"), open_source(array, as_="vectors"))
+
+
+def test_an_iterator_is_spooled_to_a_file():
+    source = open_source(array for array in EQUAL)
+    base = source.store.array
+    while base is not None and not isinstance(base, np.memmap):
+        base = base.base
+    assert isinstance(base, np.memmap)
+    same(pickle.loads(pickle.dumps(source)), source)
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        (iter([]), "no items"),
+        ((object() for _ in range(3)), "is not a row"),
+        (iter([np.zeros(3), np.zeros(4)]), "item 1 has 4 numbers, and those before it 3"),
+        ([np.zeros((3, 4)) - 5, np.zeros((4, 4))], "item 0 is float64 of 3×4"),
+    ],
+)
+def test_what_cannot_be_taken_is_said(items, words):
+    with pytest.raises(InputError, match=words):
+        open_source(items)
+
+
+def test_a_table_is_read_as_what_is_asked_for():
+    frame = pd.DataFrame({"image": HF, "age": range(12), "city": list("abc") * 4})
+    assert open_source(frame).kind == "images"
+    assert open_source(frame, as_="table").kind == "table"
+    assert open_source(frame, columns=["age", "city"]).kind == "table"
+    both = pa.table({"image": HF, "embedding": VECTORS.tolist()})
+    assert open_source(both).kind == "vectors"
+    assert open_source(both, as_="images").kind == "images"
+
+
+def test_pictures_are_fitted_and_predicted():
+    tiles = [DRAW.integers(0, 60, (20 + at % 5, 24, 3), dtype=np.uint8) for at in range(40)]
+    tiles += [255 - tile for tile in tiles]
+    run = shoal.fit([Image.fromarray(tile) for tile in tiles], workers=1, features="colours", k=2)
+    assert sorted(np.bincount(run.labels())) == [40, 40]
+    assert run.predict(Image.fromarray(tiles[0])).cluster.tolist() == [run.labels()[0]]
+    assert run.show(0, 3)._repr_html_().count("<img") == 1
+
+
+def test_a_loader_of_batches_gives_the_items_of_its_data_set():
+    class Loader:
+        dataset, batch_size = [(Tensor(image), 1) for image in EQUAL], 4
+
+        def __iter__(self):
+            return iter([Tensor(EQUAL[:4])])
+
+    assert np.array_equal(open_source(Loader()).read(0, 12).data, EQUAL)
