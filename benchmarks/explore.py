@@ -1,7 +1,8 @@
 """The explorer: MNIST in a real browser, and millions of tiles asked for one by one.
 
-``python -m benchmarks explore --mnist FILE`` measures the page, and with ``--n=48000000`` the run
-that ``python -m benchmarks tiles --n=48000000`` left; ``--only PART`` one part of it.
+``python -m benchmarks explore --mnist FILE`` measures the page, with ``--photos FILE`` how soon
+4,000 photos have their map, and with ``--n=48000000`` the run that ``python -m benchmarks tiles
+--n=48000000`` left; ``--only PART`` one part of it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_most, of_case
-from benchmarks.explore_page import clicks, first_paint
+from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, at_most, of_case
+from benchmarks.explore_page import clicks, drags, first_paint
 from benchmarks.explore_server import Server
 from benchmarks.fits import fit_command
 from benchmarks.measure import measure
@@ -28,6 +29,7 @@ _PAINTS = 7
 _ROUNDS = 8
 _TILES = 120
 _MERGES = 5
+_MAPS = 5
 
 
 def run(inputs: Inputs) -> Iterator[Measurement]:
@@ -53,12 +55,37 @@ def page(inputs: Inputs) -> Iterator[Measurement]:
             yield Measurement("first useful paint", n, middle / 1000, None, None, facts)
             waits = clicks(server.url, _ROUNDS)
             peak = server.peak_mib()
+            frames = drags(server.url)
+    for name, found in frames.items():
+        facts = {"p95_ms": _p95(found), "times_measured": len(found)}
+        facts["frames_per_second"] = 1000 * len(found) / sum(found)
+        yield Measurement(f"dragging {name}", n, sum(found) / 1000, None, None, facts)
     for name, found in waits.items():
         facts = {"p95_ms": _p95(found), "times_measured": len(found)}
         yield Measurement(f"click: {name}", n, float(np.median(found)) / 1000, None, None, facts)
     every = [wait for found in waits.values() for wait in found]
     facts = {"p95_ms": _p95(every), "times_measured": len(every)}
     yield Measurement("any click", n, float(np.median(every)) / 1000, peak, None, facts)
+
+
+def photos(inputs: Inputs) -> Iterator[Measurement]:
+    """Open the page of a new run of photos, again and again, until its map is drawn."""
+    if inputs.photos is None:
+        return
+    waits, listening, n = [], [], 0
+    with tempfile.TemporaryDirectory(dir=inputs.scratch) as folder:
+        out = Path(folder) / "photos.shoal"
+        measure(fit_command(inputs.photos, out, 0))
+        for _ in range(_MAPS):
+            for made in ("leaves", "map"):
+                shutil.rmtree(out / made, ignore_errors=True)
+            with Server(out) as server:
+                listening.append(server.listening)
+                waits.append(first_paint(server.url, "firstMap"))
+                n = int(server.ask("/api/run")["rows"])
+    facts = {"p95_ms": _p95(waits), "times_measured": _MAPS}
+    facts["listening_seconds"] = float(np.median(listening))
+    yield Measurement("first map", n, float(np.median(waits)) / 1000, None, None, facts)
 
 
 def tiles(inputs: Inputs) -> Iterator[Measurement]:
@@ -115,7 +142,13 @@ def musts(rows: Sequence[Row]) -> list[Must]:
         found.append(at_most("MNIST: first useful paint, seconds", paint[0]["seconds"], 1.5))
     if click := of_case(small, "any click"):
         what = "MNIST: any click to its result, ms, p95"
-        found.append(at_most(what, click[0]["quality"]["p95_ms"], 150))
+        found.append(at_most(what, click[0]["quality"]["p95_ms"], 120))
+    for name in ("the map", "its pictures"):
+        for row in of_case(small, f"dragging {name}"):
+            what = f"MNIST: frames a second, dragging {name}, software rendering"
+            found.append(at_least(what, row["quality"]["frames_per_second"], 30))
+    for row in of_case(rows, "first map"):
+        found.append(at_most("4,000 photos: page open to map, seconds", row["seconds"], 5))
     for case, what, field, bound in _FULL:
         for row in of_case(full, case)[:1]:
             value = row["quality"].get(field, row.get(field))
@@ -131,7 +164,7 @@ _FULL: tuple[tuple[str, str, str, float], ...] = (
     ("building the map", "building the map, seconds", "seconds", 300),
 )
 
-PARTS: dict[str, Any] = {"page": page, "tiles": tiles}
+PARTS: dict[str, Any] = {"page": page, "photos": photos, "tiles": tiles}
 
 BENCHMARK = Benchmark(
     "explore",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,19 @@ from typing import Any
 
 _WAIT = 120_000
 _PAUSE = 700  # ms: a person looks before the next click
+_MOVES = 240  # of the mouse in a drag: some four seconds
+_COUNT_FRAMES = """() => {
+    const frames = [];
+    let last = performance.now();
+    let on = true;
+    const next = (now) => {
+        frames.push(now - last);
+        last = now;
+        if (on) requestAnimationFrame(next);
+    };
+    requestAnimationFrame((now) => { last = now; requestAnimationFrame(next); });
+    window.stopped = () => { on = false; return frames; };
+}"""
 _SCRIPT = """
 performance.setResourceTimingBufferSize(1e6);
 const here = (box) => box.width > 0 && box.bottom > 0 && box.right > 0
@@ -34,6 +48,11 @@ window.timed = async (act, holds) => {
     while (!shown(false) || !document.querySelector(".gallery .thumb")) await frame();
     window.firstPaint = performance.now();
 })();
+(async () => {
+    while (!document.querySelector(".tiles-drawn .leaflet-tile-loaded")) await frame();
+    await frame();
+    window.firstMap = performance.now();
+})();
 """
 
 _KEY = """(key) => (document.activeElement ?? document.body).dispatchEvent(
@@ -47,7 +66,7 @@ _ACTIONS = {
         """() => target.classList.contains("on") && document.querySelector(".gallery h2").innerText
             === target.querySelector(".name").innerText && document.querySelector(".mean")""",
     ),
-    "order by confidence": ("() => tab('Boundary').click()", "() => chosen('Boundary')"),
+    "order by confidence": ("() => tab('Unsure').click()", "() => chosen('Unsure')"),
     "order by chance": ("() => tab('Random').click()", "() => chosen('Random')"),
     "open an image": (
         "() => document.querySelectorAll('.grid .cell')[at].click()",
@@ -80,7 +99,7 @@ _ACTIONS = {
     "undo": ("() => { before = told(); button('Undo').click(); }", "() => told() > before"),
     "open the review queue": (
         "() => key('w')",
-        "() => document.querySelector('.review .question, .review .empty')",
+        "() => document.querySelector('.review .question, .review div.empty')",
     ),
     "close all, show all": (
         "() => { key('Escape'); key('Escape'); key('Escape'); }",
@@ -127,15 +146,18 @@ def _page(url: str) -> Iterator[Any]:
         context.close()
 
 
-def first_paint(url: str) -> float:
-    """Return the ms from the address to clusters and pictures on the screen, in a new browser."""
+def first_paint(url: str, what: str = "firstPaint") -> float:
+    """Return the ms from the address to clusters and pictures on the screen, in a new browser.
+
+    With ``what="firstMap"``, to the map's first tile.
+    """
     with _page(url) as page:
-        return _painted(page)
+        return _painted(page, what)
 
 
-def _painted(page: Any) -> float:
-    """Wait for the first useful paint."""
-    while not (found := page.evaluate("window.firstPaint ?? 0")):
+def _painted(page: Any, what: str = "firstPaint") -> float:
+    """Wait for the first useful paint, or for the map."""
+    while not (found := page.evaluate(f"window.{what} ?? 0")):
         page.wait_for_timeout(20)
     return float(found)
 
@@ -150,6 +172,30 @@ def clicks(url: str, rounds: int) -> dict[str, list[float]]:
             for name in _ACTIONS:
                 found[name].append(_timed(page, name, at))
                 page.wait_for_timeout(_PAUSE)
+    return found
+
+
+def drags(url: str) -> dict[str, list[float]]:
+    """Drag the map about, as a whole and among pictures; give the ms of each frame meanwhile."""
+    found = {}
+    with _page(url) as page:
+        _painted(page, "firstMap")
+        box = page.locator(".map-box").bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        for what, closer in (("the map", 0), ("its pictures", 4)):
+            page.mouse.move(x, y)
+            for _ in range(closer):
+                page.get_by_role("button", name="Zoom in").click()
+                page.wait_for_timeout(_PAUSE)
+            page.wait_for_timeout(2 * _PAUSE)
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.evaluate(_COUNT_FRAMES)
+            for at in range(_MOVES):
+                turn = at * math.tau / _MOVES * 3
+                page.mouse.move(x + 150 * math.sin(turn), y + 100 * math.sin(turn / 2))
+            found[what] = page.evaluate("stopped()")
+            page.mouse.up()
     return found
 
 
