@@ -782,6 +782,7 @@ class Run:
             When there is no such form, or rows or a place that it does not go with.
         """
         from shoal.export import export
+        from shoal.plots.report import report_pictures
 
         progress = progress or default_progress()
         progress.stage("export", self.n_rows, "rows")
@@ -791,6 +792,7 @@ class Run:
             as_place(to),
             form,
             lambda **cut: made.map_tables(self, **cut),
+            lambda **cut: report_pictures(self, **cut),
             layer=layer,
             k=k,
             raw=raw,

@@ -28,6 +28,12 @@ def test_leaves_lie_in_rows_from_top_to_bottom():
     assert [float(y) for y in ends[:2]] == rows[1::2]
 
 
+def test_splits_fainter_than_chance_are_drawn_apart_from_the_leaves():
+    path = branch(draw_tree([(0, 1, -2.0), (2, 3, -1.0)], [], "said").svg)
+    joins = [float(x) for x in re.findall(r"H([\d.]+)V", path)]
+    assert joins[1] < joins[0] < WIDTH - 8
+
+
 def test_what_is_not_finite_is_drawn_at_the_edge():
     for svg in (
         draw_tree([(0, 1, -np.inf)], [], "said").svg,

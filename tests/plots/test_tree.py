@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+import shoal
 from shoal.errors import InputError
+from shoal.stages.found import Found
 
 
 def cut_line(ax):
@@ -47,3 +49,25 @@ def test_one_cluster_has_no_tree(digits):
     for options in ({"k": 1, "leaves": 1}, {"leaves": 61}):
         with pytest.raises(InputError, match="--leaves must be"):
             digits.plot.dendrogram(**options)
+
+
+def test_a_dendrogram_is_drawn_by_the_heights_of_its_method(digits, tmp_path):
+    rows = digits.representatives.vectors[:90]
+    run = shoal.fit(rows, tmp_path / "run", method="agglomerative", k=4, workers=1)
+    ax = run.plot.dendrogram(leaves=9)
+    assert "distance" in ax.get_xlabel()
+    branches = [line for line in ax.lines if len(line.get_xdata()) == 4]
+    drawn = sorted(max(branch.get_xdata()) for branch in branches)
+    assert drawn == pytest.approx(Found(run._result).heights[-8:])
+    (at,) = cut_line(ax)
+    assert sum(height > at for height in drawn) == 3
+
+
+def test_splits_less_than_chance_are_drawn_apart_from_the_leaves(table, tmp_path):
+    draw = np.random.default_rng(0).normal(size=(200, 2))
+    run = shoal.fit(draw, tmp_path / "run", method="kmeans", k=5, workers=1)
+    assert run.tree.excess[:4].min() < 0
+    ax = run.plot.dendrogram()
+    branches = [line for line in ax.lines if len(line.get_xdata()) == 4]
+    assert all(max(branch.get_xdata()) > ax.get_xlim()[1] for branch in branches)
+    assert not cut_line(ax)

@@ -65,7 +65,6 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
     import numpy as np
 
     from shoal import api
-    from shoal.export import write_report
     from shoal.progress import RichProgress
     from shoal.storage import write_bytes
 
@@ -79,7 +78,7 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
     score = next(s for s in run.evaluate(labels) if s["k"] == run.primary.k)
     say(f"Against the truth, layer K = {run.primary.k}: {_said(score)}")
     report = path.with_name(f"{path.stem}-report.html")
-    write_report(run, report, force=True)
+    run.export(report, "html", force=True)
     return report.absolute()
 
 

@@ -38,8 +38,8 @@ def plot(
         str,
         argument(
             "KIND",
-            "centroids, examples, dendrogram, silhouette, elbow, k-distance, confusion, map, "
-            "sizes, profile, scatter or distributions.",
+            "centroids, examples, dendrogram, silhouette, elbow, k-distance, reachability, som, "
+            "confusion, map, sizes, profile, scatter or distributions.",
         ),
     ],
     out: Annotated[
@@ -58,7 +58,7 @@ def plot(
     ] = None,
     leaves: Annotated[int | None, option("--leaves K", "dendrogram: 2 to 60.")] = None,
     neighbour: Annotated[
-        int | None, option("--neighbour N", "k-distance: which. [default: 4]")
+        int | None, option("--neighbour N", "k-distance, reachability: which. [default: 4]")
     ] = None,
     way: Annotated[
         str | None,

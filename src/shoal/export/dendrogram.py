@@ -41,12 +41,14 @@ def draw_tree(
     row = 32 if k <= 40 else 22 if k <= 120 else 14
     height = _TOP + row * k + _BOTTOM
     finite = [e for *_, e in merges if np.isfinite(e)]
-    most = max([*finite, 1.0])
+    least = min([*finite, 0.0])
+    most = max([*finite, 1.0 if least == 0 else least])
+    end = 1.1 * least  # behind the faintest split of all, where it is below 0
     inner = WIDTH - _LEFT - _RIGHT
 
     def across(excess: float) -> float:
-        clipped = min(max(excess if np.isfinite(excess) else 0.0, 0.0), most)
-        return _LEFT + (1 - clipped / most) * inner
+        clipped = min(max(excess if np.isfinite(excess) else least, least), most)
+        return _LEFT + (most - clipped) / (most - end) * inner
 
     x = [float(WIDTH - _RIGHT)] * k
     y = [_TOP + row * (leaf + 0.5) for leaf in range(k)]
@@ -59,17 +61,17 @@ def draw_tree(
     lines.append(f"M{x[-1]:.1f} {y[-1]:.1f}H2")
     svg = (
         f'<svg class="tree" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-        f'role="img" aria-label="{said}">{_axis(most, across, height)}'
+        f'role="img" aria-label="{said}">{_axis(least, most, across, height)}'
         f'{_marks(marks, across, height)}<path class="branch" d="{"".join(lines)}"/></svg>'
     )
     return Drawing(svg, row, _TOP)
 
 
-def _axis(most: float, across: Callable[[float], float], height: int) -> str:
+def _axis(least: float, most: float, across: Callable[[float], float], height: int) -> str:
     """Draw the ticks of excess along the top."""
-    step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50, 1e9) if most / s <= 8)
+    step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50, 1e9) if (most - least) / s <= 8)
     parts = []
-    for tick in np.arange(0, most + 1e-9, step):
+    for tick in step * np.arange(np.ceil(least / step), most / step + 1e-9):
         at = across(float(tick))
         parts.append(
             f'<path class="grid" d="M{at:.1f} {_TOP - 6}V{height}"/>'

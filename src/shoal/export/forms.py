@@ -15,7 +15,7 @@ from shoal.export.datasets import DATASETS
 from shoal.export.folders import Outcome, lay_out
 from shoal.export.pictures import picture_column
 from shoal.export.plan import Mode
-from shoal.export.report import write_report
+from shoal.export.report import NO_PICTURES, Pictures, write_report
 from shoal.export.tables import write_labels
 from shoal.rows import Source
 from shoal.rows.tables.mixed import TableSource
@@ -43,6 +43,7 @@ def export(
     to: Path,
     form: str,
     places: Callable[..., Iterable[Any]],
+    pictures: Callable[..., Pictures] = lambda **cut: NO_PICTURES,
     *,
     layer: int | None = None,
     k: int | None = None,
@@ -63,6 +64,8 @@ def export(
     form : str
     places : callable
         Returns the tables of the map for a `layer`, `k` and `raw`.
+    pictures : callable, optional
+        Returns those of the report likewise, see `write_report`.
     layer, k, raw : optional
         Which clusters, as in `Run.labels`.
     mode, changed, on_done : optional
@@ -90,7 +93,8 @@ def export(
     stem = {"html": "report", "atlas": "atlas"}.get(form, "labels")
     path = to if to.suffix.lower() == ending and not to.is_dir() else to / f"{stem}{ending}"
     if form == "html":
-        write_report(run, path, **cut, force=force)
+        refuse_existing(path, force)  # before pictures are drawn
+        write_report(run, path, **cut, force=force, pictures=pictures(**cut))
         return Exported(path)
     remarks: list[str] = []
     if form == "atlas":

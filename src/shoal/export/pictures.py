@@ -73,12 +73,12 @@ def make_sprite(tiles: NDArray[np.uint8], budget: int) -> Sprite:
     if side <= _LOSSLESS:
         data = _encode(image, "PNG", optimize=True)
         if len(data) <= budget:
-            return Sprite(_address(data, "png"), n, side, True)
+            return Sprite(data_address(data, "png"), n, side, True)
     while True:
         for quality in _QUALITIES:
             data = _encode(image, "WEBP", quality=quality, method=4)
             if len(data) <= budget or (side <= 8 and quality == _QUALITIES[-1]):
-                return Sprite(_address(data, "webp"), n, side, side <= _LOSSLESS)
+                return Sprite(data_address(data, "webp"), n, side, side <= _LOSSLESS)
         side //= 2
         image = image.resize((n * side, side), Image.Resampling.BOX)
 
@@ -90,7 +90,7 @@ def _encode(image: Image.Image, form: str, **options: int | bool) -> bytes:
     return buffer.getvalue()
 
 
-def _address(data: bytes, kind: str) -> str:
+def data_address(data: bytes, kind: str) -> str:
     """Write bytes as an address that holds them."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -15,10 +15,13 @@ from shoal.export.base import RunLike, cluster_title, number, refuse_existing, r
 from shoal.export.cards import Deck, Pictured, Profiled, card
 from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
+from shoal.export.pictures import data_address
 from shoal.export.tabled import Tabled
 from shoal.rows.tables.mixed import TableSource
 from shoal.storage import write_bytes
 
+Pictures = tuple[Sequence[tuple[str, bytes]], str]
+NO_PICTURES: Pictures = ((), "")
 _MOST_QUARANTINED = 200
 _MOST_SPARKS = 60
 
@@ -31,12 +34,13 @@ def write_report(
     k: int | None = None,
     raw: bool = False,
     force: bool = False,
+    pictures: Pictures = NO_PICTURES,
 ) -> None:
     """Write what a fit found as one HTML file.
 
-    It shows the layers, the tree above the chosen one, and every cluster of it: the medoid,
-    the mean, typical, unsure and outlying images (for vectors, the mean profile; for tables,
-    medians and shares). It loads nothing from elsewhere and stays under 5 MB.
+    It shows the layers, the tree above the chosen one, pictures of the whole, and every cluster:
+    the medoid, the mean, typical, unsure and outlying images (for vectors, the mean profile; for
+    tables, medians and shares). It loads nothing from elsewhere and stays under 5 MB.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ def write_report(
         Which clusters, as in `Run.labels`.
     force : bool, default False
         Replace a file that is there.
+    pictures : optional
+        Pictures of the whole, each with what it shows, and a sentence on what is missing.
 
     Raises
     ------
@@ -56,11 +62,17 @@ def write_report(
         When it cannot be written.
     """
     refuse_existing(path, force)
-    write_bytes(path, report_html(run, layer=layer, k=k, raw=raw).encode())
+    text = report_html(run, layer=layer, k=k, raw=raw, pictures=pictures)
+    write_bytes(path, text.encode())
 
 
 def report_html(
-    run: RunLike, *, layer: int | None = None, k: int | None = None, raw: bool = False
+    run: RunLike,
+    *,
+    layer: int | None = None,
+    k: int | None = None,
+    raw: bool = False,
+    pictures: Pictures = NO_PICTURES,
 ) -> str:
     """Return the report's text; see `write_report`."""
     found = gather(run, layer, k, raw)
@@ -89,6 +101,7 @@ def report_html(
 layer is than chance would make it; stability, how well random parts of the data agree on it.</p>
 {_layers(run)}
 {_tree(run, found, deck)}
+{_pictures(*pictures)}
 {deck.before()}
 <h2 id="clusters">Clusters</h2>
 <p class="soft">{deck.explained}</p>
@@ -197,6 +210,17 @@ excess.{" Dotted lines are the coarser layers." if coarser else ""}{by_hand * fo
 <div class="panel scroll forestbox" tabindex="0" role="region" aria-label="Tree of clusters">
 <div class="forest{tight}" style="--row:{drawing.row}px;--top:{drawing.top}px">
 {drawing.svg}<ol>{lines}</ol></div></div>"""
+
+
+def _pictures(pictures: Sequence[tuple[str, bytes]], missing: str) -> str:
+    if not pictures and not missing:
+        return ""
+    figures = "".join(
+        f'<img class="panel" alt="{escape(shows)}" src="{data_address(data, "webp")}">'
+        for shows, data in pictures
+    )
+    below = f"<p class=soft>{escape(missing)}</p>" if missing else ""
+    return f'<h2>Pictures</h2>{below}<div class="figures">{figures}</div>'
 
 
 def _quarantine(run: RunLike) -> str:

@@ -52,14 +52,14 @@ class Plots:
         When a run has nothing to show in a picture: images of a table, columns of images.
     """
 
-    def __init__(self, run: RunLike) -> None:
-        self._run = run
+    def __init__(self, run: RunLike, raw: bool = False) -> None:
+        self._run, self._raw = run, raw
 
     def __repr__(self) -> str:
         return f"<pictures of a run: {', '.join(KINDS)}>"
 
     def _scene(self, layer: int | None, k: int | None) -> Scene:
-        return Scene(self._run, self._run.clustering(layer, k))
+        return Scene(self._run, self._run.clustering(layer, k, self._raw))
 
     def centroids(
         self,

@@ -63,17 +63,22 @@ def check_form(path: Path) -> None:
 
 def save(ax: Axes, path: Path) -> None:
     """Write the figure of axes as a file: the same bytes each time."""
+    check_form(path)
+    write_bytes(path, encoded(ax, path.suffix.lower()[1:]))
+
+
+def encoded(ax: Axes, form: str) -> bytes:
+    """Return the figure of axes as the bytes of a file: ``png``, ``svg``, ``pdf`` or ``webp``."""
     import matplotlib as mpl
 
-    check_form(path)
-    out, form = io.BytesIO(), path.suffix.lower()[1:]
+    out = io.BytesIO()
     dateless = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
     with mpl.rc_context({"svg.hashsalt": "shoal"}):
         figure: Any = ax.figure
         figure.savefig(
             out, format=form, dpi=_DOTS, metadata=dateless, bbox_inches="tight", pad_inches=0.12
         )
-    write_bytes(path, out.getvalue())
+    return out.getvalue()
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:

@@ -14,6 +14,7 @@ from shoal.plots.pictures import thumbnail, typical_tiles
 from shoal.plots.scene import Scene
 from shoal.stages.leaves import leaves_fingerprint
 from shoal.stages.map import NAME, map_fingerprint
+from shoal.stages.result import Result
 from shoal.storage import read_npy
 
 if TYPE_CHECKING:
@@ -74,14 +75,20 @@ def _coordinates(
     return np.asarray(model.fit(vectors)), []
 
 
+def has_own_map(result: Result, seed: int | None = None) -> bool:
+    """Return whether the map that the explorer draws is stored; by default for the fit's seed."""
+    seed = int(result.run.settings.get("seed", 0)) if seed is None else seed
+    made_from = map_fingerprint(leaves_fingerprint(result.run), seed)
+    return result.run.stage(NAME).is_done(made_from)
+
+
 def _own_map(scene: Scene, seed: int) -> NDArray[np.float64]:
     """Return the map that the explorer draws, stored or made now, a place a representative."""
     result = scene.result
-    order, stored = result.tree.order, result.run.stage(NAME)
-    made_from = map_fingerprint(leaves_fingerprint(result.run), seed)
-    if stored.is_done(made_from):
+    order = result.tree.order
+    if has_own_map(result, seed):
         flat = np.empty((len(order), 2))
-        flat[order] = read_npy(stored.whole("layout"))
+        flat[order] = read_npy(result.run.stage(NAME).whole("layout"))
         return flat
     tree = result.run.stage("tree")
     near = (read_npy(tree.whole(name)) for name in ("neighbours", "distances"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.edits import Clustering
 from shoal.errors import InputError
 from shoal.plots.canvas import ACCENT, INK, MUTED, clean, headline, new_axes, plain, write
 from shoal.plots.pictures import has_pictures, thumbnail, typical_tiles
 from shoal.plots.scene import Scene
+from shoal.stages.found import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +22,10 @@ _THUMBS = 3
 
 
 def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
-    """Draw the splits from the root down, the clearer the further left, and where it is cut."""
+    """Draw the splits from the root down, the clearer the further left, and where it is cut.
+
+    The axis is the method's own height where it has a dendrogram, and excess elsewhere.
+    """
     if leaves is not None and not 2 <= leaves <= _MOST_LEAVES:
         raise InputError(f"--leaves must be 2 to {_MOST_LEAVES}; got {leaves}")
     clustering = _leaves(scene, leaves)
@@ -31,12 +36,18 @@ def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
     with_pictures = has_pictures(drawn)
     height = 0.36 if with_pictures else 0.27
     ax = new_axes(ax, 8.2, 1.3 + height * len(ids))
-    excess = np.array([e if np.isfinite(e) else 0.0 for *_, e in merges]).clip(min=0)
-    edge = -0.02 * max(float(excess.max()), 1.0)
+    scale, means = _scale(scene)
+    if not clustering.edited:  # the merges are those of a cut, lowest first
+        merges = [(a, b, scale[len(merges) - 1 - t]) for t, (a, b, _) in enumerate(merges)]
+    finite = [e for *_, e in merges if np.isfinite(e)]
+    base = min([*finite, 0.0])
+    depths = np.array([e if np.isfinite(e) else base for *_, e in merges])
+    # A negative excess is drawn as such: all splits of a flat method may be less than chance.
+    edge = base - (0.02 if base == 0 else 0.1) * max(float(depths.max()) - base, 1e-9)
     x, y = [edge] * len(ids), [float(at) for at in range(len(ids))]
     own = _cluster_of_leaves(scene, clustering, ids)
     side = list(own)
-    for (left, right, _), depth in zip(merges, excess, strict=True):
+    for (left, right, _), depth in zip(merges, depths, strict=True):
         at = max(float(depth), x[left], x[right])
         same = side[left] == side[right] and side[left] >= 0
         colour = scene.colours[side[left]] if same else MUTED
@@ -44,14 +55,15 @@ def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
         x.append(at)
         y.append((y[left] + y[right]) / 2)
         side.append(side[left] if same else -1)
-    ax.plot([x[-1], x[-1] * 1.03], [y[-1], y[-1]], color=MUTED)
-    _cut_line(ax, scene)
+    wide = x[-1] - edge
+    ax.plot([x[-1], x[-1] + 0.03 * wide], [y[-1], y[-1]], color=MUTED)
+    _cut_line(ax, scene, scale)
     ax.set_ylim(len(ids) - 0.4, -0.6)
-    ax.set_xlim(x[-1] * 1.04, edge)
+    ax.set_xlim(x[-1] + 0.04 * wide, edge)
     clean(ax, "x")
     ax.spines["left"].set_visible(False)
     ax.set_yticks([])
-    ax.set_xlabel("excess of the split: how much clearer than in structureless data", color=INK)
+    ax.set_xlabel(means, color=INK)
     for at, cluster in enumerate(ids):
         # The name of the cluster that is drawn, though the leaf be one of several of it.
         title = scene.title(scene.clusters[own[at]] if own[at] >= 0 else cluster, 20)
@@ -84,13 +96,23 @@ def _cluster_of_leaves(scene: Scene, clustering: Clustering, ids: list[int]) -> 
     return found
 
 
-def _cut_line(ax: Axes, scene: Scene) -> None:
+def _scale(scene: Scene) -> tuple[NDArray[np.float64], str]:
+    """Return how high each split of the tree is, the root first, and what that is."""
+    excess, heights = scene.result.tree.excess.astype(float), Found(scene.result).heights
+    if heights is not None and len(heights) == len(excess):
+        return heights[::-1], "distance at which the method joins or parts two clusters"
+    return excess, "excess of the split: how much clearer than in structureless data"
+
+
+def _cut_line(ax: Axes, scene: Scene, scale: NDArray[np.float64]) -> None:
     """Draw a line between the last split that the cut takes and the next one."""
-    k, excess = len(scene.clusters), scene.result.tree.excess
-    if k != scene.clustering.cut or not 2 <= k <= len(excess):
+    k = len(scene.clusters)
+    if k != scene.clustering.cut or not 2 <= k <= len(scale):
         return  # edits made other clusters than a cut has
-    ends = np.nan_to_num(excess[k - 2 : k].astype(float), neginf=0.0).clip(min=0)
-    at = float(ends.mean())
+    taken, after = float(scale[: k - 1].min()), max(float(scale[k - 1]), 0.0)
+    if taken <= after:
+        return  # the cut is a flat method's, and no line parts its splits from those within
+    at = (taken + after) / 2
     ax.axvline(at, color=ACCENT, linestyle=(0, (4, 3)), linewidth=1.2)
     where = ("data", "axes fraction")
     write(ax, f"K = {k}", (at, 1), (4, -2), where, color=ACCENT, fontsize=9, va="top")
@@ -100,4 +122,5 @@ def _leaf(ax: Axes, text: str, at: int, colour: Any, with_pictures: bool) -> Non
     """Write the name and size of a leaf behind it."""
     shift = 6 + (24 * _THUMBS + 4 if with_pictures else 0)
     write(ax, text, (1, at), (shift, 0), ("axes fraction", "data"), va="center", fontsize=9)
-    ax.plot([0], [at], "o", color=colour, markersize=4, clip_on=False, zorder=3)
+    edge = ax.get_xlim()[1]
+    ax.plot([edge], [at], "o", color=colour, markersize=4, clip_on=False, zorder=3)

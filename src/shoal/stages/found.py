@@ -157,13 +157,20 @@ class Found:
     @cached_property
     def memberships(self) -> NDArray[np.float32] | None:
         """How much each representative belongs to each of `clusters`, (m, K)."""
-        path = self._folder.whole("memberships")
-        return read_npy(path) if path.exists() else None
+        return self._optional("memberships")
 
     @cached_property
     def grid(self) -> NDArray[np.int64] | None:
         """Row and column of each of `clusters` on the method's grid, (K, 2)."""
-        path = self._folder.whole("grid")
+        return self._optional("grid")
+
+    @cached_property
+    def heights(self) -> NDArray[np.float64] | None:
+        """Heights of the method's dendrogram, the lowest first, (m − 1,)."""
+        return self._optional("heights")
+
+    def _optional(self, name: str) -> NDArray | None:
+        path = self._folder.whole(name)
         return read_npy(path) if path.exists() else None
 
     @cached_property
