@@ -24,8 +24,8 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 def commands(group: object, before: str = "shoal") -> str:
     """Describe every command of a group: what it does, arguments, options."""
     parts = []
-    for word, command in group.commands.items():  # type: ignore[attr-defined]
-        name = f"{before} {word}"
+    for word in group.list_commands(None):  # type: ignore[attr-defined]
+        command, name = group.get_command(None, word), f"{before} {word}"  # type: ignore[attr-defined]
         if hasattr(command, "commands"):
             parts.append(f"### {name}\n\n{command.help}")
             parts.append(commands(command, name))

@@ -18,7 +18,7 @@ from shoal.cli.app import app
 from shoal.edits.rows import pack
 from shoal.errors import RunError
 
-COMMANDS = ("info", "layers", "labels", "edits")
+COMMANDS = ("info", "layers", "labels", "edits list")
 
 
 def numpy_file(array):
@@ -118,7 +118,7 @@ def files_of(path):
 
 def said(path, command):
     """Run a command; give what was said, and see that nothing was our fault."""
-    result = CliRunner().invoke(app, [command, str(path)])
+    result = CliRunner().invoke(app, [*command.split(), str(path)])
     assert result.exit_code in (0, 2), (command, result.stderr)
     lines = result.stderr.splitlines()
     assert result.exit_code == 0 or (len(lines) == 1 and lines[0].startswith("shoal: "))

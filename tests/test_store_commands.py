@@ -70,7 +70,7 @@ def done(*words, code=0):
         ("eval", "RUN", "--truth", "HERE/truth.npy"),
         ("info", "RUN"),
         ("compare", "RUN"),
-        ("edits", "RUN"),
+        ("edits", "list", "RUN"),
     ],
     ids=lambda words: words[0],
 )
@@ -119,7 +119,7 @@ def test_edits_made_on_a_disk_are_read_and_none_are_made_there(here, there):
     assert len(run.edits.entries()) == 2
     assert np.array_equal(run.labels(), local.labels())
     assert not np.array_equal(run.labels(), run.labels(raw=True))
-    said = done("edits", f"{there}/run", "--undo", code=2)
+    said = done("edits", "undo", f"{there}/run", code=2)
     assert f"shoal: {there}/run does not lie on a disk, where edits are kept: copy the run" in said
     assert len(shoal.open(f"{there}/run").edits.entries()) == 2
 

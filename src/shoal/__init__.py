@@ -73,7 +73,7 @@ _HOMES = {
     "compare_methods": "method_comparison",
     "Model": "model",
     "Prediction": "model",
-    "open_source": "sources",
+    "open_source": "rows",
     "Duplicates": "duplicates",
     "encoders": "features.encoder_files",
     "find_duplicates": "duplicates",

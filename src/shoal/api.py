@@ -30,7 +30,6 @@ from shoal.core.shown import RecordList
 from shoal.core.tree import Tree
 from shoal.core.validity import DensitySample, dbcv, density_sample, validity
 from shoal.edits import Clustering, Curation, Entry
-from shoal.edits.plans import existing
 from shoal.engines.options import EngineOptions
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
@@ -506,7 +505,7 @@ class Run:
         RunError
             When the rows of the fit cannot be opened again.
         """
-        rows = self.edits.rows_of(existing(self.edits.state, cluster))
+        rows = self.edits.rows_of(self.edits.state.existing(cluster))
         if self._given is None:
             self._given = self._reopened()
         return take_within(self._given, rows, f", cluster {cluster} of {self.path.name}")

@@ -265,9 +265,7 @@ def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
     if not carried.skipped:
         said.note(f"Carried over: {edits}.")
         return
-    said.note(
-        f"Carried over: {edits}, but for what follows (shoal edits {run.path} lists all of it)."
-    )
+    said.note(f"Carried over: {edits}, but for what follows (shoal edits list {run.path} has all).")
     for what, why in carried.skipped[:_MOST_SAID]:
         said.note(f"  {what}: {why}")
 

@@ -53,7 +53,7 @@ def test_a_new_group_is_proposed_and_taken_and_given_back(grown, first, shoal, t
     found = told(*words, "--accept-new")
     assert found["accepted"] == [3]
     assert found["drift"]["proposals"][0]["rows"] == 25
-    assert shoal("edits", run, "--undo", 1).exit_code == 0
+    assert shoal("edits", "undo", run, 1).exit_code == 0
 
 
 def test_a_dry_run_counts_the_new_rows_only(grown, first, told):

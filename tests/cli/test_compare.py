@@ -12,8 +12,8 @@ def test_one_run_says_what_the_edits_changed(shoal, told, mine):
     same = told("compare", mine)
     assert same["moved"] == 0
     assert [m["before"] for m in same["matched"]] == [m["after"] for m in same["matched"]]
-    shoal("edits", mine, "--merge", "0,1=0")
-    shoal("edits", mine, "--rename", "0=both")
+    shoal("edits", "merge", mine, 0, 1, "--into", 0)
+    shoal("edits", "name", mine, 0, "both")
     facts = told("compare", mine)
     assert [(c["cluster"], c["parts"]) for c in facts["merged"]] == [(0, [0, 1])]
     assert (facts["before"]["edited"], facts["after"]["edited"]) == (False, True)

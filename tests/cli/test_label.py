@@ -15,10 +15,12 @@ def test_clusters_are_named_measured_and_undone(shoal, told, named):
     result = shoal("label", named)
     assert result.exit_code == 0, result.stderr
     assert "Accuracy by majority label: 0.9" in result.stdout
-    undo = next(line for line in result.stdout.splitlines() if "--undo" in line)
-    assert {line["name"][0] for line in told("edits", named)["clusters"]} == set("0123456789")
+    undo = next(line for line in result.stdout.splitlines() if "edits undo" in line)
+    assert {line["name"][0] for line in told("edits", "list", named)["clusters"]} == set(
+        "0123456789"
+    )
     assert shoal(*undo.split("#")[0].split()[1:]).exit_code == 0
-    assert told("edits", named)["clusters"][0]["name"] is None
+    assert told("edits", "list", named)["clusters"][0]["name"] is None
 
 
 def test_held_out_and_new_rows(shoal, told, named, digits, tmp_path):

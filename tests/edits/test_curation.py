@@ -153,7 +153,8 @@ def test_a_merge_is_the_union_and_keeps_other_ids(edits):
 
 def test_a_split_keeps_the_id_with_its_largest_part(edits):
     labels = edits.labels()
-    told = edits.preview_split(0, 3)
+    facts, after = edits.preview("split", cluster=0, parts=3)
+    told = {c: after.sizes[c] for c in facts["ids"]}
     entry = edits.split(0, 3)
     new = edits.labels()
     assert np.array_equal(new[labels != 0], labels[labels != 0])

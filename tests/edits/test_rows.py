@@ -12,7 +12,7 @@ ROWS = st.sets(st.integers(0, 2**40), max_size=60).map(sorted)
 FAR = 2**32  # what a run has rows for
 
 
-@given(st.sets(st.integers(0, FAR - 1) | st.integers(0, 9), max_size=60).map(sorted))
+@given(st.sets(st.integers(0, FAR - 2) | st.integers(0, 9), max_size=60).map(sorted))
 @example([0, FAR - 1])
 def test_packed_rows_come_back(rows):
     assert unpack(pack(np.array(rows, np.int64))).tolist() == rows

@@ -113,9 +113,9 @@ def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[i
         title = f"{len(proposals):,} new cluster{'s' if len(proposals) > 1 else ''}, by edits"
     print_table(title, ("", "rows", "now in cluster", "such as"), lines, texts=("such as",))
     if accepted is None:
-        say("--accept-new makes clusters of them; shoal edits undoes it.")
+        say("--accept-new makes clusters of them; shoal edits undo takes them back.")
     else:
-        say(f"To undo it: {command('shoal', 'edits', run.path, '--undo', len(accepted))}")
+        say(f"To undo it: {command('shoal', 'edits', 'undo', run.path, len(accepted))}")
 
 
 def _called(run: Run, row: int) -> str:

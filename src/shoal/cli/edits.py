@@ -1,16 +1,26 @@
-"""``shoal edits``."""
+"""``shoal edits``: the log, and a subcommand for each edit there is."""
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from numpy.typing import ArrayLike
 
-from shoal.cli.options import ForceOption, JsonOption, RunArgument
+from shoal.cli.options import (
+    ForceOption,
+    JsonOption,
+    RunArgument,
+    WholeHelp,
+    argument,
+    option,
+    with_parameters,
+)
 from shoal.cli.output import command, number, print_json, print_table, say
 from shoal.cli.runs import open_run
 from shoal.core.plural import plural
@@ -18,143 +28,83 @@ from shoal.errors import InputError
 
 if TYPE_CHECKING:
     from shoal.edits import Curation, Entry
+    from shoal.edits.operations.base import Command, Operation, Parameter
 
-_BARE = ("--undo", "--redo")
 _ALL = "all"
+CountArgument = Annotated[str, argument("[N]", "How many, or all; by default one.")]
+FileArgument = Annotated[Path, argument("FILE", "A JSON file.")]
 
 
-class BareNumbers(TyperCommand):
-    """Lets ``--undo`` and ``--redo`` stand without a number, for 1."""
+class Operations(WholeHelp):
+    """The commands below, and those of the operations, which are loaded when one is needed."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the number in where there is none."""
-        filled: list[str] = []
-        for word, following in zip(args, [*args[1:], ""], strict=True):
-            filled.append(word)
-            if word in _BARE and not (following.isdigit() or following == _ALL):
-                filled.append("1")
-        return super().parse_args(ctx, filled)
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands."""
+        return [*super().list_commands(ctx), *_operation_commands()]
 
-
-def _option(name: str, metavar: str, text: str) -> Any:
-    """Return an option that can be repeated."""
-    return typer.Option(name, metavar=metavar, help=text, show_default=False)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, None if there is none of that name."""
+        return super().get_command(ctx, cmd_name) or _operation_commands().get(cmd_name)
 
 
-def _text(name: str, metavar: str, text: str) -> Any:
-    """Return an option that is given once."""
-    return typer.Option(name, metavar=metavar, help=text, show_default=False)
+edits = typer.Typer(
+    cls=Operations,
+    help="List the edits of a run, or edit its clusters.\n\nEdits are in what labels, export and "
+    "predict give; nothing is ever lost: undo goes back to the beginning.",
+)
 
 
-def edits(
-    run: RunArgument,
-    merge: Annotated[
-        list[str] | None,
-        _option("--merge", "A,B[,C][=INTO]", "Merge clusters, into INTO or the largest of them."),
-    ] = None,
-    split: Annotated[
-        list[str] | None,
-        _option("--split", "A[=N]", "Split a cluster by the tree, into N or as many as it marks."),
-    ] = None,
-    move: Annotated[
-        list[str] | None,
-        _option(
-            "--move",
-            "ROWS[=C]",
-            "Move rows such as 17,20-29 to cluster C, or take them out into a new one, which "
-            "may be named: 17,20-29=odd.",
-        ),
-    ] = None,
-    rename: Annotated[
-        list[str] | None, _option("--rename", "A=NAME", "Name a cluster; A= takes it away.")
-    ] = None,
-    note: Annotated[
-        list[str] | None, _option("--note", "A=TEXT", "Put a note on a cluster.")
-    ] = None,
-    mark: Annotated[
-        list[str] | None, _option("--mark", "A=good|junk|none", "Judge a cluster.")
-    ] = None,
-    lock: Annotated[
-        list[int] | None, _option("--lock", "A", "Lock a cluster: it refuses edits.")
-    ] = None,
-    unlock: Annotated[list[int] | None, _option("--unlock", "A", "Unlock a cluster.")] = None,
-    apart: Annotated[
-        list[str] | None, _option("--apart", "A,B", "Say that two clusters are not the same.")
-    ] = None,
-    base: Annotated[
-        int | None, _text("--base", "K", "Start anew from the cut into K clusters.")
-    ] = None,
-    undo: Annotated[
-        str | None, _text("--undo", "[N|all]", "Undo the last edit, the last N, or all.")
-    ] = None,
-    redo: Annotated[
-        str | None, _text("--redo", "[N|all]", "Do edits again that were undone.")
-    ] = None,
-    export: Annotated[
-        Path | None, _text("--export", "FILE", "Write the log as a JSON file.")
-    ] = None,
-    import_: Annotated[
-        Path | None,
-        _text(
-            "--import",
-            "FILE",
-            "Do the edits of a JSON file, on the same fit; or take in clusters and names from a "
-            "CSV or Parquet file, by row or name.",
-        ),
-    ] = None,
-    force: ForceOption = False,
-    json: JsonOption = False,
-) -> None:
-    """List the edits of a run, or edit its clusters.
+def _operation_commands() -> dict[str, Any]:
+    """Return the commands of all operations by name."""
+    from shoal.edits.operations import OPERATIONS
 
-    One kind of edit a call; an option that is repeated is done in order. Edits are in what
-    labels, export and predict give; nothing is ever lost: undo goes back to the beginning.
-    """
-    edits = open_run(run).edits
-    edits.author = author_name()
-    given = {
-        "--merge": merge,
-        "--split": split,
-        "--move": move,
-        "--rename": rename,
-        "--note": note,
-        "--mark": mark,
-        "--lock": lock,
-        "--unlock": unlock,
-        "--apart": apart,
-        "--base": None if base is None else [base],
-        "--undo": undo and [undo],
-        "--redo": redo and [redo],
-        "--export": export and [export],
-        "--import": import_ and [import_],
-    }
-    asked = [name for name, values in given.items() if values]
-    if len(asked) > 1:
-        raise InputError(f"{asked[0]} and {asked[1]}: give one kind of edit a call")
-    if not asked:
-        _list(run, edits, json)
-    elif asked[0] == "--export":
-        _export(edits, Path(str(export)), force, json)
+    group = typer.Typer(rich_markup_mode=None)
+    group.callback()(lambda: None)
+    for operation in OPERATIONS.values():
+        for one in operation.commands:
+            group.command(one.name, help=one.help)(_edit(operation, one))
+    return dict(typer.main.get_group(group).commands)
+
+
+def _edit(operation: Operation, one: Command) -> Any:
+    """Return the function of a command that does an operation, with the arguments of its plan."""
+    from shoal.edits.rows import parse_rows
+
+    asked = {p.name: p for p in operation.parameters if p.name not in one.sets}
+    rows = {name for name, p in asked.items() if p.kind == ArrayLike}
+
+    def edit(run: RunArgument, json: JsonOption = False, **given: Any) -> None:
+        with _editing(run, json) as edits:
+            request = {name: value for name, value in given.items() if value is not None}
+            for name in rows & request.keys():
+                request[name] = parse_rows(request[name], edits.ground.n_rows)
+            edits.do(operation.name, **request, **one.sets)
+
+    return with_parameters(edit, map(_taken, asked.values()))
+
+
+def _taken(one: Parameter) -> inspect.Parameter:
+    """Return the argument or the option of a parameter."""
+    kind: Any = str if one.kind == ArrayLike else one.kind
+    word = one.name.upper()
+    if one.required:
+        shown, default = argument(word, one.help), inspect.Parameter.empty
     else:
-        before = edits.refresh()
-        _do(edits, asked[0], given[asked[0]] or [])
-        _tell(run, edits, before, json)
+        kind, shown, default = kind | None, option(f"--{one.name} {word}", one.help), None
+    return inspect.Parameter(
+        one.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        annotation=Annotated[kind, shown],
+        default=default,
+    )
 
 
-def _do(edits: Curation, option: str, values: Sequence[Any]) -> None:
-    """Do the edits of one option: all of them, or none."""
-    if option == "--import":
-        _import(edits, values[0])
-        return
-    with edits.together():
-        for value in values:
-            _DO[option](edits, value)
-
-
-def _list(run: Path, edits: Curation, json: bool) -> None:
-    """List the log."""
+@edits.command("list")
+def list_edits(run: RunArgument, json: JsonOption = False) -> None:
+    """List the edits of a run: what was done, by whom and when."""
     from shoal.edits.exchange import plain
 
+    edits = open_run(run).edits
     edits.refresh()
     entries, done = edits.entries(), {entry.seq for entry in edits.done}
     if json:
@@ -163,7 +113,7 @@ def _list(run: Path, edits: Curation, json: bool) -> None:
         return
     if not entries:
         say("No edits. Merge two clusters, for instance, with:")
-        say(f"  {command('shoal', 'edits', run, '--merge', '0,1')}")
+        say(f"  {command('shoal', 'edits', 'merge', run, 0, 1)}")
         return
     lines = [
         [str(e.seq), e.time[:16].replace("T", " "), e.author, e.describe(), _effect(e, done)]
@@ -174,6 +124,66 @@ def _list(run: Path, edits: Curation, json: bool) -> None:
     undone = len(edits.undone)
     more = f", {undone} to redo" if undone else ""
     say(f"{len(done)} in effect{more}. {_counted(edits)}.")
+
+
+@edits.command()
+def undo(run: RunArgument, n: CountArgument = "1", json: JsonOption = False) -> None:
+    """Undo the last edit, the last N, or all."""
+    with _editing(run, json) as edits:
+        edits.undo(_count(n, len(edits.done)))
+
+
+@edits.command()
+def redo(run: RunArgument, n: CountArgument = "1", json: JsonOption = False) -> None:
+    """Do edits again that were undone."""
+    with _editing(run, json) as edits:
+        edits.redo(_count(n, len(edits.undone)))
+
+
+@edits.command("export")
+def export_log(
+    run: RunArgument, file: FileArgument, force: ForceOption = False, json: JsonOption = False
+) -> None:
+    """Write the log as a JSON file."""
+    from shoal.edits.exchange import write_edits
+    from shoal.export.base import refuse_existing
+
+    edits = open_run(run).edits
+    refuse_existing(file, force)
+    count = write_edits(edits, file)
+    if json:
+        print_json({"out": file, "edits": count})
+    else:
+        say(f"{file}: {plural(count, 'edit')}")
+
+
+@edits.command("import")
+def import_log(
+    run: RunArgument,
+    file: Annotated[Path, argument("FILE", "A JSON file, or a CSV or Parquet file.")],
+    json: JsonOption = False,
+) -> None:
+    """Do the edits of a JSON file, on the same fit, or take in the clusters of a table.
+
+    A CSV or Parquet file says of rows, or of their names, in which clusters they are and what
+    these are called.
+    """
+    from shoal.edits.exchange import read_edits
+    from shoal.export.corrections import import_corrections
+
+    table = file.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
+    with _editing(run, json) as edits:
+        (import_corrections if table else read_edits)(edits, file)
+
+
+@contextmanager
+def _editing(run: Path, json: bool) -> Iterator[Curation]:
+    """Open the edits of a run, then say what was done, and what became of the clusters."""
+    edits = open_run(run).edits
+    edits.author = author_name()
+    before = edits.refresh()
+    yield edits
+    _tell(run, edits, before, json)
 
 
 def _effect(entry: Entry, done: set[int]) -> str:
@@ -217,134 +227,17 @@ def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
     if changes.gone:
         say(f"Gone: {', '.join(map(str, changes.gone))}.")
     undone = changes.entries and changes.entries[-1].op == "undo"
-    back = command("shoal", "edits", run, "--redo" if undone else "--undo")
+    back = command("shoal", "edits", "redo" if undone else "undo", run)
     say(f"{_counted(edits)}. {'Redo' if undone else 'Undo'} it with: {back}")
 
 
-def _export(edits: Curation, path: Path, force: bool, json: bool) -> None:
-    """Write the log as a file."""
-    from shoal.edits.exchange import write_edits
-    from shoal.export.base import refuse_existing
-
-    refuse_existing(path, force)
-    count = write_edits(edits, path)
-    if json:
-        print_json({"out": path, "edits": count})
-    else:
-        say(f"{path}: {plural(count, 'edit')}")
-
-
-def _import(edits: Curation, path: Path) -> None:
-    """Do the edits of a file, or what a table says of rows and clusters."""
-    from shoal.edits.exchange import read_edits
-    from shoal.export.corrections import import_corrections
-
-    table = path.suffix.lower() in (".csv", ".tsv", ".parquet", ".pq")
-    (import_corrections if table else read_edits)(edits, path)
-
-
-def _merge(edits: Curation, text: str) -> None:
-    """``3,7`` or ``3,7=3``."""
-    ids, into = _parted("--merge", text)
-    edits.merge(_ids("--merge", ids), None if into is None else _id("--merge", into))
-
-
-def _split(edits: Curation, text: str) -> None:
-    """``5`` or ``5=3``."""
-    cluster, parts = _parted("--split", text)
-    edits.split(_id("--split", cluster), None if parts is None else _id("--split", parts))
-
-
-def _move(edits: Curation, text: str) -> None:
-    """``17,20-29``, ``17,20-29=3`` or ``17,20-29=odd``."""
-    from shoal.edits.rows import parse_rows
-
-    rows, to = _parted("--move", text)
-    named = to is not None and not to.strip().isdigit()
-    edits.move(
-        parse_rows(rows, edits.ground.n_rows),
-        None if to is None or named else _id("--move", to),
-        to if named else None,
-    )
-
-
-def _rename(edits: Curation, text: str) -> None:
-    """``3=cats``; ``3=`` for no name."""
-    cluster, name = _both("--rename", text)
-    edits.rename(cluster, name or None)
-
-
-def _note(edits: Curation, text: str) -> None:
-    """``3=some words``."""
-    edits.note(*_both("--note", text))
-
-
-def _mark(edits: Curation, text: str) -> None:
-    """``3=junk``."""
-    cluster, mark = _both("--mark", text)
-    edits.mark(cluster, None if mark == "none" else mark)
-
-
-def _apart(edits: Curation, text: str) -> None:
-    """``3,7``."""
-    ids = _ids("--apart", text)
-    if len(ids) != 2:
-        raise InputError(f"--apart {text}: give two clusters, such as 3,7")
-    edits.keep_apart(*ids)
-
-
-def _undo(edits: Curation, count: str) -> None:
-    """Undo some or all."""
-    edits.undo(len(edits.done) if count == _ALL else _id("--undo", count))
-
-
-def _redo(edits: Curation, count: str) -> None:
-    """Redo some or all."""
-    edits.redo(len(edits.undone) if count == _ALL else _id("--redo", count))
-
-
-_DO: dict[str, Callable[[Curation, Any], object]] = {
-    "--merge": _merge,
-    "--split": _split,
-    "--move": _move,
-    "--rename": _rename,
-    "--note": _note,
-    "--mark": _mark,
-    "--lock": lambda edits, cluster: edits.lock(cluster),
-    "--unlock": lambda edits, cluster: edits.lock(cluster, False),
-    "--apart": _apart,
-    "--base": lambda edits, k: edits.start_from(k=k),
-    "--undo": _undo,
-    "--redo": _redo,
-}
-
-
-def _parted(option: str, text: str) -> tuple[str, str | None]:
-    """Part a text at its first ``=``."""
-    left, sign, right = text.partition("=")
-    if sign and not right.strip():
-        raise InputError(f"{option} {text}: nothing follows the =")
-    return left, right if sign else None
-
-
-def _both(option: str, text: str) -> tuple[int, str]:
-    """Part ``3=text``."""
-    left, sign, right = text.partition("=")
-    if not sign:
-        raise InputError(f"{option} {text}: give a cluster, =, and a text, such as 3=text")
-    return _id(option, left), right.strip()
-
-
-def _id(option: str, text: str) -> int:
-    """Read a whole number."""
-    if not text.strip().isdecimal():
-        raise InputError(f"{option}: {text!r} is not a whole number")
+def _count(text: str, every: int) -> int:
+    """Read a number of edits."""
+    if text == _ALL:
+        return every
+    if not text.isdecimal():
+        raise InputError(f"N must be a whole number or all; got {text!r}")
     return int(text)
-
-
-def _ids(option: str, text: str) -> list[int]:
-    """Read whole numbers."""
-    return [_id(option, word) for word in text.split(",")]
 
 
 def author_name() -> str:

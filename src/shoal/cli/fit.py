@@ -165,7 +165,7 @@ def print_outcome(run: Run) -> None:
         say(f"{bad:,} of {run.n_rows:,} rows could not be read ({reason}): see {see}")
     lost = sum(entry.op == "skipped" for entry in run.edits.entries())
     if lost:
-        see = command("shoal", "edits", run.path)
+        see = command("shoal", "edits", "list", run.path)
         say(f"{lost:,} things of the earlier edits could not be carried over: see {see}")
     gaps = run.info().get("gaps", {})
     if gaps:

@@ -54,7 +54,7 @@ def label(
 ) -> None:
     """Name each cluster by the class that most of its labelled rows have, and measure it.
 
-    The names are edits: shoal edits RUN --undo takes them back.
+    The names are edits: shoal edits undo takes them back.
     """
     import numpy as np
 
@@ -132,5 +132,5 @@ def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
         say(f"New: {new['new_accuracy']:.4f} of {plural(new['new_rows'], 'row')}.")
     if found.edits:
         print_next(
-            [(command("shoal", "edits", run.path, "--undo", found.edits), "take the names back")]
+            [(command("shoal", "edits", "undo", run.path, found.edits), "take the names back")]
         )

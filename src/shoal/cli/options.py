@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -183,17 +183,20 @@ def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
 
     The command takes them as ``**settings``, None where nothing was given.
     """
+    added = [_parameter(name) for name in only or SETTINGS]
+    return lambda function: with_parameters(function, added)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(function, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [_parameter(name) for name in only or SETTINGS]
-        kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *added]]
-        function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-        function.__annotations__ = {p.name: p.annotation for p in kept}
-        return function
 
-    return decorate
+def with_parameters(
+    function: Callable[..., Any], added: Iterable[inspect.Parameter]
+) -> Callable[..., Any]:
+    """Replace ``**name`` of a command by parameters."""
+    signature = inspect.signature(function, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *added]]
+    function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    function.__annotations__ = {p.name: p.annotation for p in kept}
+    return function
 
 
 def with_source_settings(*more: str) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ How to use it (`run.edits`, or `Curation(result)` on a `stages.result.Result`):
 >>> edits = run.edits
 >>> _ = edits.rename(2, "far away", author="ada")
 >>> edits.merge([0, 1]).describe()
-'merge 0, 1 into 0'
+'Merged Cluster 1 into Cluster 0'
 >>> [(line["cluster"], line["name"], line["rows"]) for line in edits.listing()]
 [(0, None, 200), (2, 'far away', 100)]
 >>> edits.undo().seq, edits.sizes()
@@ -35,7 +35,7 @@ What a server needs to know:
   then, `entries(seq)` the log itself. `state.of_representative` is the cluster of each
   representative, `state.rows` and `state.row_cluster` the moved rows; `labels(start, stop)` and
   `labels_of(rows)` give clusters of rows, `sizes()` and `listing()` the clusters.
-- **Before a merge or a split**: `preview_merge` and `preview_split` say what would come of it.
+- **Before an edit**: `preview` says what would come of it, `preview_merge` under which name.
 - Objects may be shared by threads: a lock makes calls wait for each other.
 
 - **Review**: `review.Reviewer(edits).queue()` gives questions, ordered by what an answer would
@@ -44,8 +44,8 @@ What a server needs to know:
   became of clusters between two labellings of the same rows.
 
 The parts: `rows` (sets of rows as bytes), `log` (SQLite), `ground` (what a fit gives to stand
-on), `state` (pure: a state and an edit give a state), `plans` (pure: checks what is asked and
-resolves it), `history` (undo and redo), `curation` (all of it together), `clustering` (what
+on), `state` (what edits lead to), `operations` (the edits that there are: checked, applied, carried
+over), `history` (undo and redo), `curation` (all of it together), `clustering` (what
 leaves the run).
 """
 

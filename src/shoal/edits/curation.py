@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal.core.shown import Tabular
-from shoal.edits import plans
 from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.ground import Ground
 from shoal.edits.history import History
 from shoal.edits.keywords import EditKeywords, explicit_edits
 from shoal.edits.log import Draft, Entry, Log, Writer
+from shoal.edits.names import proposed
+from shoal.edits.operations import OPERATIONS, Site
 from shoal.edits.rows import row_set, unpack
 from shoal.edits.state import State, first_state
 from shoal.errors import InputError, RunError
@@ -205,17 +206,54 @@ class Curation(Tabular):
     # Before an edit.
 
     def preview_merge(self, clusters: Iterable[int], into: int | None = None) -> Proposal:
-        """Say who would go into whom, and under which name."""
-        return plans.proposed(self.state, clusters, into)
+        """Return which clusters would go into which, and under which name."""
+        return proposed(self.state, clusters, into)
 
-    def preview_split(self, cluster: int, parts: int | None = None) -> dict[int, int]:
-        """Return the rows of each part of a split by its id; the largest keeps the cluster's."""
+    def preview(self, op: str, **request: Any) -> tuple[dict[str, Any], State]:
+        """Return the facts of an edit that is not done, and the state that it would lead to."""
         with self._lock:
-            draft = plans.plan_split(self.state, self.ground, self.fresh, cluster, parts)
-            after = plans.after(self.state, draft, self.ground)
-            return {c: after.sizes[c] for c in draft.facts["ids"]}
+            draft = OPERATIONS[op].plan(self._site(), **request)
+            after = OPERATIONS[op].apply(self.state, draft.facts, draft.rows, self.ground)
+            return draft.facts, after
 
     # Edits.
+
+    def do(
+        self,
+        op: str,
+        *,
+        wanted: int = 0,
+        author: str | None = None,
+        seen: int | None = None,
+        token: str | None = None,
+        **request: Any,
+    ) -> Entry:
+        """Do an edit of any kind; the methods below do it by name.
+
+        Parameters
+        ----------
+        op
+            One of `edits.operations.OPERATIONS`.
+        wanted
+            The id for a new cluster, where no id so high was ever given out.
+        author, seen, token
+            See the package.
+        **request
+            What its `plan` takes.
+        """
+        with self._lock:
+            known = self._history
+            with self._writing() as writer:
+                self._take_in(writer.since(known.seq))
+                before = writer.find(token) if token is not None else None
+                if before is not None:
+                    return before
+                draft = self._planned(op, seen, wanted, request)
+                take = known.checked(draft)
+                entry = writer.add(draft, self.author if author is None else author, token)
+            take(entry)
+            self._entries.append(entry)
+            return entry
 
     def merge(
         self,
@@ -237,8 +275,7 @@ class Curation(Tabular):
         name
             A name for the whole.
         """
-        ids = list(clusters)
-        return self._edit(lambda s: plans.plan_merge(s, ids, into, name), **how)
+        return self.do("merge", clusters=list(clusters), into=into, name=name, **how)
 
     def split(self, cluster: int, parts: int | None = None, **how: Unpack[EditKeywords]) -> Entry:
         """Split a cluster by the tree under it; the largest part keeps the id.
@@ -250,44 +287,23 @@ class Curation(Tabular):
         parts
             How many; by default as many as the tree itself marks.
         """
-        return self._edit(
-            lambda s: plans.plan_split(s, self.ground, self.fresh, cluster, parts), **how
-        )
+        return self.do("split", cluster=cluster, parts=parts, **how)
 
     def divide(
-        self,
-        cluster: int,
-        representatives: ArrayLike,
-        *,
-        wanted: int = 0,
-        **how: Unpack[EditKeywords],
+        self, cluster: int, representatives: ArrayLike, **how: Unpack[EditKeywords]
     ) -> Entry:
-        """Take some representatives of a cluster, with the rows they hold in it, into a new one.
-
-        The new id is `wanted` where no id so high was ever given out.
-        """
-        return self._edit(
-            lambda s: plans.plan_divide(s, max(self.fresh, wanted), cluster, representatives),
-            **how,
-        )
+        """Take some representatives of a cluster, with the rows they hold in it, into a new one."""
+        return self.do("divide", cluster=cluster, representatives=representatives, **how)
 
     def move(
         self,
         rows: ArrayLike,
         to: int | None = None,
         name: str | None = None,
-        *,
-        wanted: int = 0,
         **how: Unpack[EditKeywords],
     ) -> Entry:
-        """Move rows to a cluster; without `to` take them out into a new one, perhaps named.
-
-        The new id is `wanted` where no id so high was ever given out.
-        """
-        return self._edit(
-            lambda s: plans.plan_move(s, self.ground, max(self.fresh, wanted), rows, to, name),
-            **how,
-        )
+        """Move rows to a cluster; without `to` take them out into a new one, perhaps named."""
+        return self.do("move", rows=rows, to=to, name=name, **how)
 
     def rename(self, cluster: int, name: str | None, **how: Unpack[EditKeywords]) -> Entry:
         """Name a cluster; None takes its name away.
@@ -297,55 +313,51 @@ class Curation(Tabular):
         NameTakenError
             When another cluster has the name: they are never merged without a word.
         """
-        return self._edit(lambda s: plans.plan_rename(s, cluster, name), **how)
+        return self.do("rename", cluster=cluster, name=name, **how)
 
     def note(self, cluster: int, note: str, **how: Unpack[EditKeywords]) -> Entry:
         """Put a note on a cluster; an empty one takes it away."""
-        return self._edit(lambda s: plans.plan_note(s, cluster, note), **how)
+        return self.do("note", cluster=cluster, note=note, **how)
 
     def mark(self, cluster: int, mark: str | None, **how: Unpack[EditKeywords]) -> Entry:
         """Mark a cluster as ``"good"``, as ``"junk"``, or with None as neither."""
-        return self._edit(lambda s: plans.plan_mark(s, cluster, mark), **how)
+        return self.do("mark", cluster=cluster, mark=mark, **how)
 
     def lock(self, cluster: int, locked: bool = True, **how: Unpack[EditKeywords]) -> Entry:
         """Lock a cluster against edits, or unlock it."""
-        return self._edit(lambda s: plans.plan_lock(s, cluster, locked), **how)
+        return self.do("lock", cluster=cluster, locked=locked, **how)
 
     def keep_apart(self, a: int, b: int, **how: Unpack[EditKeywords]) -> Entry:
         """Say that two clusters are not the same: the review does not ask again."""
-        return self._edit(lambda s: plans.plan_apart(s, a, b), **how)
+        return self.do("apart", a=a, b=b, **how)
 
     def keep_whole(self, cluster: int, **how: Unpack[EditKeywords]) -> Entry:
         """Say that a cluster is one thing: the review does not ask to split it."""
-        return self._edit(lambda s: plans.plan_whole(s, cluster), **how)
+        return self.do("whole", cluster=cluster, **how)
 
     def confirm(self, rows: ArrayLike, cluster: int, **how: Unpack[EditKeywords]) -> Entry:
         """Say that rows of a cluster belong to it: they count as moved there by hand."""
-        return self._edit(lambda s: plans.plan_confirm(s, self.ground, rows, cluster), **how)
+        return self.do("confirm", rows=rows, cluster=cluster, **how)
 
     def answer_quiz(
         self, cluster: int, right: ArrayLike, wrong: ArrayLike = (), **how: Unpack[EditKeywords]
     ) -> Entry:
         """Keep the answers of a quiz: rows that belong to the cluster, and rows that do not."""
-        return self._edit(lambda s: plans.plan_quiz(s, self.ground, cluster, right, wrong), **how)
-
-    def skip(self, what: str, why: str, **how: Unpack[EditKeywords]) -> Entry:
-        """Note an edit of another run that could not be done here."""
-        return self._edit(lambda _: Draft("skipped", {"what": what, "why": why}), **how)
+        return self.do("quiz", cluster=cluster, right=right, wrong=wrong, **how)
 
     def start_from(
         self, layer: int | None = None, k: int | None = None, **how: Unpack[EditKeywords]
     ) -> Entry:
         """Start anew from another cut; undo brings the edits back."""
-        return self._edit(lambda s: plans.plan_base(s, self.ground, layer, k), **how)
+        return self.do("base", layer=layer, k=k, **how)
 
     def undo(self, n: int = 1, **how: Unpack[EditKeywords]) -> Entry:
         """Undo the last n edits in effect."""
-        return self._edit(lambda _: Draft("undo", {"n": n}), **how)
+        return self.do("undo", n=n, **how)
 
     def redo(self, n: int = 1, **how: Unpack[EditKeywords]) -> Entry:
         """Do n undone edits again; a new edit puts them out of reach."""
-        return self._edit(lambda _: Draft("redo", {"n": n}), **how)
+        return self.do("redo", n=n, **how)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -397,37 +409,17 @@ class Curation(Tabular):
                 ) from error
             self._entries.append(entry)
 
-    def _edit(
-        self,
-        plan: Callable[[State], Draft],
-        *,
-        author: str | None = None,
-        seen: int | None = None,
-        token: str | None = None,
-    ) -> Entry:
-        """Do one edit: hold the log, take in what is new, check, write."""
-        with self._lock:
-            known = self._history
-            with self._writing() as writer:
-                self._take_in(writer.since(known.seq))
-                before = writer.find(token) if token is not None else None
-                if before is not None:
-                    return before
-                draft = self._planned(plan, seen)
-                take = known.checked(draft)
-                entry = writer.add(draft, self.author if author is None else author, token)
-            take(entry)
-            self._entries.append(entry)
-            return entry
-
     def _writing(self) -> AbstractContextManager[Writer]:
         """Hold the log alone, unless `together` does already."""
         return self._log.writing() if self._writer is None else nullcontext(self._writer)
 
-    def _planned(self, plan: Callable[[State], Draft], seen: int | None) -> Draft:
+    def _site(self, wanted: int = 0) -> Site:
+        return Site(self.state, self.ground, max(self.fresh, wanted))
+
+    def _planned(self, op: str, seen: int | None, wanted: int, request: dict[str, Any]) -> Draft:
         """Check what is asked against the state, and against what its maker had seen."""
         try:
-            draft = plan(self.state)
+            draft = OPERATIONS[op].plan(self._site(wanted), **request)
         except InputError as error:
             if type(error) is InputError and seen is not None and self.entries(seen):
                 last = self.entries(seen)[-1]
@@ -439,9 +431,10 @@ class Curation(Tabular):
 
     def _refuse_conflict(self, draft: Draft, seen: int) -> None:
         """Raise when a cluster of the draft was changed after what its maker had seen."""
+        touches = OPERATIONS[draft.op].touches
         for entry in self.entries(seen):
             ids = self._history.touched[entry.seq]
-            mine = plans.about(draft, self.state, self.ground)
+            mine = touches(self.state, draft.facts, draft.rows, self.ground)
             both = mine if ids is None else ids if mine is None else mine & ids
             if both or (mine is None and ids is None):
                 who = entry.author or "someone else"

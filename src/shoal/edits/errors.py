@@ -52,3 +52,7 @@ class NameTakenError(InputError):
     def __init__(self, message: str, proposal: Proposal) -> None:
         super().__init__(message)
         self.proposal = proposal
+
+
+class NotNowError(InputError):
+    """An edit of an earlier run makes no sense on the new fit."""

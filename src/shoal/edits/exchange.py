@@ -9,6 +9,7 @@ import numpy as np
 
 from shoal.edits.curation import Curation
 from shoal.edits.log import Entry
+from shoal.edits.operations import OPERATIONS
 from shoal.edits.rows import parse_rows, rows_text
 from shoal.errors import InputError, RunError
 from shoal.storage import read_json, write_json
@@ -59,8 +60,8 @@ def read_edits(edits: Curation, path: Path) -> int:
     edits.refresh()
     if edits.edited:
         raise InputError(
-            f"there are {len(edits.done)} edits in effect: undo them first (--undo all), the "
-            "edits of a file start from the clusters as they were found"
+            f"there are {len(edits.done)} edits in effect: undo them first (shoal edits undo RUN "
+            "all), the edits of a file start from the clusters as they were found"
         )
     ids = {cluster: cluster for cluster in edits.state.clusters}
     with edits.together():
@@ -74,7 +75,7 @@ def read_edits(edits: Curation, path: Path) -> int:
     return len(entries)
 
 
-def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> Entry:
+def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> None:
     """Do an edit of another log on the same fit.
 
     Parameters
@@ -82,52 +83,14 @@ def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> Entry:
     ids
         What the clusters of that log are called here; new ones are added.
     """
-    facts = entry.facts
-    who: dict[str, Any] = {"author": entry.author}
-    cluster = ids[facts["cluster"]] if "cluster" in facts else -1
-    match entry.op:
-        case "merge":
-            clusters = [ids[c] for c in facts["clusters"]]
-            return edits.merge(clusters, ids[facts["into"]], facts["name"], **who)
-        case "split":
-            done = edits.split(cluster, len(facts["ids"]), **who)
-            ids.update(zip(facts["ids"], done.facts["ids"], strict=True))
-            return done
-        case "divide":
-            done = edits.divide(cluster, entry.rows, **who)
-            ids[facts["id"]] = done.facts["id"]
-            return done
-        case "move":
-            to = None if facts["new"] else ids[facts["to"]]
-            done = edits.move(entry.rows, to, facts["name"], **who)
-            ids[facts["to"]] = done.facts["to"]
-            return done
-        case "rename" | "note" | "mark":
-            return getattr(edits, entry.op)(cluster, facts[_SAID[entry.op]], **who)
-        case "lock":
-            return edits.lock(cluster, facts["locked"], **who)
-        case "apart":
-            a, b = (ids[c] for c in facts["clusters"])
-            return edits.keep_apart(a, b, **who)
-        case "whole":
-            return edits.keep_whole(cluster, **who)
-        case "confirm":
-            return edits.confirm(entry.rows, ids[facts["to"]], **who)
-        case "quiz":
-            return edits.answer_quiz(cluster, facts["right"], facts["wrong"], **who)
-        case "base":
-            done = edits.start_from(k=facts["k"], **who)
-            ids.update({c: c for c in edits.state.clusters})
-            return done
-        case "undo" | "redo":
-            return getattr(edits, entry.op)(facts["n"], **who)
-        case "skipped":
-            return edits.skip(facts["what"], facts["why"], **who)
-        case _:
-            raise InputError(f"{entry.op!r} is not an edit that this version knows")
-
-
-_SAID = {"rename": "name", "note": "note", "mark": "mark"}
+    operation = OPERATIONS.get(entry.op)
+    if operation is None:
+        raise InputError(f"{entry.op!r} is not an edit that this version knows")
+    request = operation.request(entry.facts, entry.rows, ids.__getitem__)
+    done = edits.do(entry.op, author=entry.author, **request)
+    ids.update(zip(operation.made(entry.facts), operation.made(done.facts), strict=True))
+    if operation.restarts:
+        ids.update({c: c for c in edits.state.clusters})
 
 
 def _checked(edits: Curation, path: Path) -> list[Entry]:

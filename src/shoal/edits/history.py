@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from shoal.edits.ground import Ground
 from shoal.edits.log import Draft, Entry
-from shoal.edits.state import GroundLike, State, Touched, applied
+from shoal.edits.operations import OPERATIONS
+from shoal.edits.state import State, Touched
 from shoal.errors import InputError
 
 _LATEST = 64
@@ -33,7 +35,7 @@ class History:
         What a replay needs of the fit.
     """
 
-    def __init__(self, first: Callable[[], State], ground: GroundLike) -> None:
+    def __init__(self, first: Callable[[], State], ground: Ground) -> None:
         self._ground = ground
         self._first = first()
         self._done: list[_Step] = []
@@ -84,7 +86,9 @@ class History:
             return lambda entry: self._shift(entry, n)
         if draft.op == "skipped":  # nothing was done, so there is nothing to undo
             return lambda entry: self.touched.update({entry.seq: frozenset()})
-        state, touched = applied(self.state, draft.op, draft.facts, draft.rows, self._ground)
+        operation = OPERATIONS[draft.op]
+        asked = (self.state, draft.facts, draft.rows, self._ground)
+        state, touched = operation.apply(*asked), operation.touches(*asked)
         return lambda entry: self._add(entry, state, touched)
 
     def take(self, entry: Entry) -> None:
@@ -129,6 +133,6 @@ class History:
         for step in self._done[start:count]:
             entry = step.entry
             rows = entry.rows if entry.packed is not None else None
-            state, _ = applied(state, entry.op, entry.facts, rows, self._ground)
+            state = OPERATIONS[entry.op].apply(state, entry.facts, rows, self._ground)
             step.state = state
         return state

@@ -37,6 +37,6 @@ def explicit_edits(kind: Edited) -> Edited:
         if not inspect.isfunction(method):
             continue
         last = list(inspect.signature(method).parameters.values())[-1:]
-        if last and last[0].kind is last[0].VAR_KEYWORD:
+        if last and last[0].kind is last[0].VAR_KEYWORD and last[0].name == "how":
             spell_out(method, added, _ENTRIES)
     return kind

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,8 +80,7 @@ class Entry:
     author
         Who, as the client said.
     op
-        merge, split, divide, move, confirm, rename, note, mark, lock, apart, whole, quiz,
-        base, undo, redo, or skipped.
+        The name of an operation; see `edits.operations`.
     facts
         What exactly; see docs/run-folder.md.
     packed
@@ -100,11 +99,30 @@ class Entry:
         """The rows that it is about, sorted."""
         return np.empty(0, np.int64) if self.packed is None else unpack(self.packed)
 
-    def describe(self) -> str:
-        """Say it in words."""
-        from shoal.edits.words import describe
+    def describe(self, names: Mapping[int, str | None] | None = None, noun: str = "row") -> str:
+        """Say what it did.
 
-        return describe(self)
+        Parameters
+        ----------
+        names
+            What clusters were called before it; those without a name go by their number.
+        noun
+            What the rows are.
+
+        Examples
+        --------
+        >>> entry = Entry(1, "", "", "rename", {"cluster": 0, "name": "petrol pumps"})
+        >>> entry.describe()
+        'Renamed Cluster 0 to “petrol pumps”'
+        """
+        from shoal.edits.operations import OPERATIONS  # which import this module
+        from shoal.edits.operations.base import shortened
+
+        def called(cluster: int) -> str:
+            name = (names or {}).get(cluster)
+            return f"Cluster {cluster}" if name is None else f"“{shortened(name)}”"
+
+        return OPERATIONS[self.op].describe(self.facts, called, noun)
 
 
 class Log:

@@ -23,8 +23,8 @@ from shoal.core.review import (
     uncertainty,
 )
 from shoal.edits.curation import Curation
-from shoal.edits.plans import existing, splits_under
-from shoal.edits.state import State, same_rows, splitting
+from shoal.edits.operations.split import splits_under, splitting
+from shoal.edits.state import State, same_rows
 from shoal.storage import read_npy, read_table
 
 QUIZ_ROWS = 20
@@ -240,7 +240,7 @@ def quiz_rows(
         The same seed draws the same rows.
     """
     state = curation.state
-    size = state.sizes[existing(state, cluster)]
+    size = state.sizes[state.existing(cluster)]
     if size <= 50 * n:
         rows = curation.rows_of(cluster)
         return np.random.default_rng(seed).permutation(rows)[:n]
@@ -258,7 +258,7 @@ def quiz_rows(
 
 def quiz_result(state: State, cluster: int) -> Quiz | None:
     """Return what the last quiz on a cluster found, None where there was none."""
-    answers = state.answers.get(existing(state, cluster))
+    answers = state.answers.get(state.existing(cluster))
     if answers is None:
         return None
     right, wrong = len(answers.right), len(answers.wrong)

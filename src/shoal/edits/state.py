@@ -6,15 +6,18 @@ can be kept, and undoing is going back to an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from operator import index
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.edits.errors import LockedError
 from shoal.edits.ground import Base
+from shoal.errors import InputError
 
 Touched = frozenset[int] | None
 """The clusters that an edit changed, made or took away; None for all of them."""
@@ -149,6 +152,59 @@ class State:
             labels[at[there]] = self.row_cluster[low:high][there]
         return labels
 
+    def changed(
+        self,
+        *clusters: Cluster,
+        gone: tuple[int, ...] = (),
+        stale: tuple[int, ...] = (),
+        **more: Any,
+    ) -> State:
+        """Return a state with some clusters new or changed, and some gone.
+
+        Answers on the clusters of `stale` are marked as out of date; `more` are other fields.
+        """
+        kept = {c: cluster for c, cluster in self.clusters.items() if c not in gone}
+        kept.update((c.id, c) for c in clusters)
+        answers = {
+            c: replace(found, stale=True) if c in stale else found
+            for c, found in self.answers.items()
+            if c not in gone
+        }
+        return replace(self, clusters=dict(sorted(kept.items())), answers=answers, **more)
+
+    def existing(self, cluster: Any) -> int:
+        """Check that a cluster is there, and return its id."""
+        found = whole_number(cluster, "cluster")
+        if found not in self.clusters:
+            near = ", ".join(map(str, list(self.clusters)[:8]))
+            more = ", …" if len(self.clusters) > 8 else ""
+            raise InputError(f"there is no cluster {found}: there are {near}{more}")
+        return found
+
+    def refuse_locked(self, *clusters: int) -> None:
+        """Raise for a locked cluster."""
+        for cluster in clusters:
+            if self.clusters[cluster].locked:
+                raise LockedError(f"cluster {cluster} is locked: unlock it first")
+
+    def refuse_elsewhere(
+        self, rows: NDArray[np.int64], places: NDArray[np.int32], cluster: int
+    ) -> None:
+        """Raise for a row that is not in a cluster; rows and places as for `labels_of`."""
+        elsewhere = rows[self.labels_of(rows, places) != cluster]
+        if len(elsewhere):
+            raise InputError(f"row {elsewhere[0]} is not in cluster {cluster}")
+
+
+def whole_number(value: Any, what: str) -> int:
+    """Return a whole number, or raise."""
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return index(value)
+    except TypeError:
+        raise InputError(f"{what} {value!r}: give a whole number") from None
+
 
 def same_rows(one: State, other: State) -> bool:
     """Return whether all rows are in the same clusters, whatever these are called or marked."""
@@ -158,210 +214,7 @@ def same_rows(one: State, other: State) -> bool:
     )
 
 
-class GroundLike(Protocol):
-    """What a replay needs of a fit."""
-
-    @property
-    def position(self) -> NDArray[np.int64]:
-        """Place of each representative in leaf order."""
-
-    def base(self, k: int | None = None) -> Base:
-        """Return a base cut."""
-
-    def deciding(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return the representative that decides each row."""
-
-
 def first_state(base: Base) -> State:
     """Return the state before any edit."""
     ids = np.unique(base.labels).tolist()
     return State(base, {cluster: Cluster(cluster) for cluster in ids}, base.labels)
-
-
-def applied(
-    state: State,
-    op: str,
-    facts: Mapping[str, Any],
-    rows: NDArray[np.int64] | None,
-    ground: GroundLike,
-) -> tuple[State, Touched]:
-    """Return the state after an edit that was checked, and the clusters that it touched."""
-    return _OPERATIONS[op](state, facts, rows, ground)
-
-
-def splitting(
-    state: State, cluster: int, position: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return what a split by the tree goes by: positions in leaf order, and rows at each.
-
-    They are those of the cluster's representatives that hold rows in it; where it has none, being
-    made of moved rows only, those of the rows' own representatives.
-    """
-    mine = np.flatnonzero((state.of_representative == cluster) & (state.held > 0))
-    if len(mine):
-        return position[mine], state.held[mine]
-    places, counts = np.unique(state.row_place[state.row_cluster == cluster], return_counts=True)
-    return position[places], counts
-
-
-def _with(state: State, *changed: Cluster, gone: tuple[int, ...] = (), **more: Any) -> State:
-    """Return a state with some clusters new or changed, and some gone."""
-    clusters = {c: kept for c, kept in state.clusters.items() if c not in gone}
-    clusters.update((c.id, c) for c in changed)
-    return replace(state, clusters=dict(sorted(clusters.items())), **more)
-
-
-def _staled(state: State, *clusters: int) -> dict[int, Answers]:
-    """Return the answers, those on some clusters marked as out of date."""
-    return {
-        c: replace(found, stale=True) if c in clusters else found
-        for c, found in state.answers.items()
-    }
-
-
-def _merge(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Put all rows of several clusters into one of them."""
-    into, clusters = int(facts["into"]), tuple(facts["clusters"])
-    gone = tuple(c for c in clusters if c != into)
-    whole = replace(state.clusters[into], name=facts["name"], note=facts["note"])
-    renamed = np.arange(max(state.clusters) + 1, dtype=np.int32)
-    renamed[list(gone)] = into
-    merged = _with(
-        state,
-        whole,
-        gone=gone,
-        of_representative=renamed[state.of_representative],
-        row_cluster=renamed[state.row_cluster] if len(state.rows) else state.row_cluster,
-        apart=_renamed_pairs(state.apart, gone, into),
-        whole=state.whole - set(clusters),
-        answers={c: a for c, a in _staled(state, into).items() if c not in gone},
-    )
-    return merged, frozenset(clusters)
-
-
-def _renamed_pairs(
-    pairs: frozenset[tuple[int, int]], gone: tuple[int, ...], into: int
-) -> frozenset[tuple[int, int]]:
-    """Return pairs with merged clusters under their new id; none with itself."""
-    new = [tuple(sorted(into if c in gone else c for c in pair)) for pair in pairs]
-    return frozenset((a, b) for a, b in new if a != b)
-
-
-def _split(state: State, facts: Any, _rows: Any, ground: GroundLike) -> tuple[State, Touched]:
-    """Cut one cluster into pieces of the leaf order."""
-    cluster, ids = int(facts["cluster"]), np.asarray(facts["ids"], np.int32)
-    cuts = np.asarray(facts["cuts"], np.int64)
-    part = ids[np.searchsorted(cuts, ground.position, side="right")]
-    labels = np.where(state.of_representative == cluster, part, state.of_representative)
-    anchored = bool(((state.of_representative == cluster) & (state.held > 0)).any())
-    moved = state.row_cluster == cluster
-    # Rows that were moved in from elsewhere have no place among the pieces: they stay.
-    goes = moved & ~state.foreign if anchored else moved
-    row_cluster = np.where(goes, part[state.row_place], state.row_cluster)
-    new = (Cluster(int(c)) for c in ids if c != cluster)
-    split = _with(
-        state,
-        *new,
-        of_representative=labels,
-        row_cluster=row_cluster,
-        whole=state.whole - {cluster},
-        answers=_staled(state, cluster),
-    )
-    return split, frozenset({cluster, *ids.tolist()})
-
-
-def _divide(state: State, facts: Any, rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Take some representatives of a cluster, with the rows they hold in it, into a new one."""
-    cluster, new = int(facts["cluster"]), int(facts["id"])
-    labels = state.of_representative.copy()
-    labels[rows] = new
-    goes = (state.row_cluster == cluster) & ~state.foreign & np.isin(state.row_place, rows)
-    row_cluster = np.where(goes, np.int32(new), state.row_cluster)
-    divided = _with(
-        state,
-        Cluster(new),
-        of_representative=labels,
-        row_cluster=row_cluster,
-        whole=state.whole - {cluster},
-        answers=_staled(state, cluster),
-    )
-    return divided, frozenset({cluster, new})
-
-
-def _move(
-    state: State, facts: Any, rows: NDArray[np.int64], ground: GroundLike
-) -> tuple[State, Touched]:
-    """Put rows into a cluster that is there, or a new one."""
-    to = int(facts["to"])
-    places = ground.deciding(rows)
-    origins = {int(c) for c in np.unique(state.labels_of(rows, places))}
-    stays = ~np.isin(state.rows, rows, assume_unique=True)
-    all_rows = np.concatenate([state.rows[stays], rows])
-    order = np.argsort(all_rows, kind="stable")
-    to_all = np.full(len(rows), to, np.int32)
-    new = (Cluster(to, facts["name"]),) if facts["new"] else ()
-    moved = _with(
-        state,
-        *new,
-        rows=all_rows[order],
-        row_cluster=np.concatenate([state.row_cluster[stays], to_all])[order],
-        row_place=np.concatenate([state.row_place[stays], places])[order],
-        whole=state.whole - {to},
-        answers=_staled(state, to, *origins),
-    )
-    return moved, frozenset({to, *origins})
-
-
-def _said(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Set name, note, mark or lock of one cluster."""
-    cluster = int(facts["cluster"])
-    said = {name: value for name, value in facts.items() if name != "cluster"}
-    return _with(state, replace(state.clusters[cluster], **said)), frozenset({cluster})
-
-
-def _apart(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Note that two clusters are not the same."""
-    a, b = sorted(facts["clusters"])
-    return replace(state, apart=state.apart | {(a, b)}), frozenset({a, b})
-
-
-def _whole(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Note that a cluster is one thing."""
-    cluster = int(facts["cluster"])
-    return replace(state, whole=state.whole | {cluster}), frozenset({cluster})
-
-
-def _confirm(state: State, facts: Any, rows: Any, ground: GroundLike) -> tuple[State, Touched]:
-    """Hold rows where they are."""
-    held, touched = _move(state, facts, rows, ground)
-    return replace(held, answers=state.answers, whole=state.whole), touched
-
-
-def _quiz(state: State, facts: Any, _rows: Any, _ground: Any) -> tuple[State, Touched]:
-    """Keep the answers of a quiz."""
-    cluster = int(facts["cluster"])
-    right, wrong = tuple(facts["right"]), tuple(facts["wrong"])
-    answers = Answers(right, wrong, state.sizes[cluster])
-    return replace(state, answers={**state.answers, cluster: answers}), frozenset({cluster})
-
-
-def _base(_state: State, facts: Any, _rows: Any, ground: GroundLike) -> tuple[State, Touched]:
-    """Start from another cut."""
-    return first_state(ground.base(int(facts["k"]))), None
-
-
-_OPERATIONS: dict[str, Callable[..., tuple[State, Touched]]] = {
-    "merge": _merge,
-    "split": _split,
-    "divide": _divide,
-    "move": _move,
-    "rename": _said,
-    "note": _said,
-    "mark": _said,
-    "lock": _said,
-    "apart": _apart,
-    "whole": _whole,
-    "confirm": _confirm,
-    "quiz": _quiz,
-    "base": _base,
-}

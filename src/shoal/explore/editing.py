@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from shoal.core.plural import plural
 from shoal.edits import Entry
-from shoal.edits.plans import existing
+from shoal.edits.operations import OPERATIONS as EDITS
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
-from shoal.explore.messages import message
 from shoal.explore.params import GoneError, Params
 from shoal.explore.parts import OwnFit, split_parts
 
 _MOST_MOVED = 5_000_000
 _LISTED = 500
 _MOST_NAMED = 1000
+_LONGEST = 20_000
 
 
 class ReadOnlyError(InputError):
@@ -48,7 +52,7 @@ def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
     if what:
         told = f"{'Undone' if op == 'undo' else 'Redone'}: {what[0].lower()}{what[1:]}"
     else:
-        told = message(entry, names, _noun(explorer))
+        told = entry.describe(names, _noun(explorer))
         if op == "recluster":
             parts = len(explorer.own_fit.members) if explorer.own_fit else 0
             told = f"Split Cluster {given['cluster']} into {parts} by features of its own"
@@ -98,7 +102,7 @@ def recluster(explorer: Explorer, params: Params) -> dict[str, Any]:
     """
     if explorer.read_only:
         raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
-    cluster = existing(explorer.curation.state, _needed(params.json(), "cluster"))
+    cluster = explorer.curation.state.existing(_needed(params.json(), "cluster"))
     with explorer.own_lock:
         fit = explorer.own_fit
         if fit is None or fit.cluster != cluster or fit.stale:
@@ -151,7 +155,7 @@ def history(explorer: Explorer, params: Params) -> dict[str, Any]:
             "time": entry.time,
             "author": entry.author,
             "op": entry.op,
-            "said": message(entry, {}, noun),
+            "said": entry.describe(noun=noun),
             "in_effect": entry.seq in in_effect,
         }
         for entry in entries[: -_LISTED - 1 : -1]
@@ -166,70 +170,31 @@ def _counts(explorer: Explorer) -> dict[str, Any]:
     return {
         "seq": curation.seq,
         "done": len(done),
-        "undo": message(done[-1], {}, noun) if done else None,
-        "redo": message(undone[0], {}, noun) if undone else None,
+        "undo": done[-1].describe(noun=noun) if done else None,
+        "redo": undone[0].describe(noun=noun) if undone else None,
     }
 
 
-def _move(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Move a set of rows to a cluster, or out into a new one."""
+def _rows(explorer: Explorer, given: dict[str, Any]) -> NDArray[np.int64]:
+    """Return the rows of the set that a body names."""
     name = given.get("set")
     if not isinstance(name, str) or name not in explorer.specs:
         raise GoneError(str(name)[:40])
     positions = explorer.chosen(name).positions
     if len(positions) > _MOST_MOVED:
         raise InputError(f"{len(positions):,} rows: at most {_MOST_MOVED:,} can be moved at once")
-    rows = explorer.atlas.rows[positions.all()]
-    to, called = _whole(given, "to", None), _text(given, "name", 1000)
-    return explorer.curation.move(rows, to, called, **how)
+    return explorer.atlas.rows[positions.all()]
 
 
-def _merge(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Merge clusters."""
-    into, name = _whole(given, "into", None), _text(given, "name", 1000)
-    return explorer.curation.merge(_ids(given, "clusters"), into, name, **how)
-
-
-def _split(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Split a cluster."""
-    parts = _whole(given, "parts", None)
-    return explorer.curation.split(_needed(given, "cluster"), parts, **how)
-
-
-def _quiz(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Keep the answers of a quiz."""
-    right, wrong = _ids(given, "right"), _ids(given, "wrong")
-    return explorer.curation.answer_quiz(_needed(given, "cluster"), right, wrong, **how)
-
-
-def _start(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
-    """Start anew from another cut."""
-    return explorer.curation.start_from(k=_needed(given, "k"), **how)
-
-
-OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entry]] = {
-    "merge": _merge,
-    "split": _split,
-    "move": _move,
-    "rename": lambda e, g, how: e.curation.rename(
-        _needed(g, "cluster"), _text(g, "name", 1000), **how
-    ),
-    "note": lambda e, g, how: e.curation.note(
-        _needed(g, "cluster"), _text(g, "note", 20_000) or "", **how
-    ),
-    "mark": lambda e, g, how: e.curation.mark(_needed(g, "cluster"), _text(g, "mark", 40), **how),
-    "lock": lambda e, g, how: e.curation.lock(
-        _needed(g, "cluster"), bool(g.get("locked", True)), **how
-    ),
-    "apart": lambda e, g, how: e.curation.keep_apart(_needed(g, "a"), _needed(g, "b"), **how),
-    "whole": lambda e, g, how: e.curation.keep_whole(_needed(g, "cluster"), **how),
-    "quiz": _quiz,
-    "recluster": _divide,
-    "names": _name_all,
-    "start": _start,
-    "undo": lambda e, g, how: e.curation.undo(_whole(g, "n", 1) or 1, **how),
-    "redo": lambda e, g, how: e.curation.redo(_whole(g, "n", 1) or 1, **how),
-}
+def _plain(op: str, explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> Entry:
+    """Do an edit that says what its plan takes."""
+    request: dict[str, Any] = {}
+    for one in EDITS[op].parameters:
+        if one.name == "rows":
+            request["rows"] = _rows(explorer, given)
+        elif one.required or given.get(one.name) is not None:
+            request[one.name] = _READS[one.kind](given, one.name)
+    return explorer.curation.do(op, **request, **how)
 
 
 def _text(given: dict[str, Any], name: str, most: int) -> str | None:
@@ -267,3 +232,23 @@ def _ids(given: dict[str, Any], name: str) -> list[int]:
     if not good or not all(type(v) is int and 0 <= v < 1 << 40 for v in value):
         raise InputError(f"{name}: give a list of whole numbers")
     return value
+
+
+_READS: dict[Any, Callable[[dict[str, Any], str], Any]] = {
+    int: _needed,
+    str: lambda given, name: _text(given, name, _LONGEST),
+    bool: lambda given, name: bool(given[name]),
+    list[int]: _ids,
+    ArrayLike: _ids,
+}
+OPERATIONS: dict[str, Callable[[Explorer, dict[str, Any], dict[str, Any]], Entry]] = {
+    **{
+        op: functools.partial(_plain, op)
+        for op, operation in EDITS.items()
+        if operation.commands or op in ("undo", "redo")
+    },
+    "start": lambda e, given, how: e.curation.start_from(k=_needed(given, "k"), **how),
+    "recluster": _divide,
+    "names": _name_all,
+}
+"""By what the page calls them."""

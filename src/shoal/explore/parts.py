@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.edits import plans
 from shoal.errors import InputError
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
@@ -32,18 +31,16 @@ _MOST_PARTS = 24  # with pictures: more would be a contact sheet of the whole cl
 
 def split_parts(explorer: Explorer, cluster: int, parts: int | None) -> list[dict[str, Any]]:
     """Return what a split by the tree would make: ids, rows, and typical rows to look at."""
-    curation = explorer.curation
-    state, ground = curation.state, curation.ground
-    draft = plans.plan_split(state, ground, curation.fresh, cluster, parts)
-    cut = Cut(explorer.atlas, plans.after(state, draft, ground), "preview")
+    facts, after = explorer.curation.preview("split", cluster=cluster, parts=parts)
+    cut = Cut(explorer.atlas, after, "preview")
     cut.learn(explorer.cut(None))
     found: list[dict[str, Any]] = []
-    for number in map(cut.number, draft.facts["ids"]):
-        facts: dict[str, Any] = {"cluster": int(cut.ids[number]), "rows": int(cut.sizes[number])}
+    for number in map(cut.number, facts["ids"]):
+        part: dict[str, Any] = {"cluster": int(cut.ids[number]), "rows": int(cut.sizes[number])}
         if len(found) < _MOST_PARTS:
             positions = ordered(cut.positions_of(number), cut, "typical").take(0, SHOWN)
-            facts["shown"] = _shown(explorer, positions)
-        found.append(facts)
+            part["shown"] = _shown(explorer, positions)
+        found.append(part)
     return found
 
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.edits import Curation
-from shoal.edits.plans import existing
 from shoal.errors import InputError
 from shoal.export.formulas import unquote_formulas
 from shoal.export.metadata import MOST_ROWS, find_names, read_table_file, row_names
@@ -92,7 +91,7 @@ class _Places:
         if number == -1:  # a row that could not be read
             return None
         try:
-            return existing(self._edits.state, int(number))
+            return self._edits.state.existing(int(number))
         except InputError as error:
             raise InputError(f"{self._what}: {error}") from error
 

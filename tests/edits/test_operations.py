@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from shoal.edits import Entry
-from shoal.explore.messages import message
 
 MOVE = {"count": 1, "to": 0, "new": False, "name": None}
 NAMES = {0: "zeros", 3: None, 7: "x" * 100}
@@ -33,17 +32,16 @@ NAMES = {0: "zeros", 3: None, 7: "x" * 100}
     ],
 )  # fmt: skip
 def test_edits_are_told_as_people_would(op, facts, told):
-    assert message(Entry(1, "", "", op, facts), NAMES) == told
+    assert Entry(1, "", "", op, facts).describe(NAMES, "image") == told
 
 
 def test_long_names_are_shortened():
-    told = message(Entry(1, "", "", "lock", {"cluster": 7, "locked": True}), NAMES)
+    told = Entry(1, "", "", "lock", {"cluster": 7, "locked": True}).describe(NAMES)
     assert len(told) < 80
     assert told.endswith("…”")
 
 
-def test_every_edit_of_a_run_has_its_message(digits):
-    edits = digits.curation
+def test_every_edit_of_a_run_has_its_message(edits):
     edits.merge([0, 1])
     edits.split(0, 3)
     edits.move(np.arange(5))
@@ -60,6 +58,6 @@ def test_every_edit_of_a_run_has_its_message(digits):
     edits.start_from(k=3)
     edits.undo(2)
     edits.redo()
-    told = [message(entry, {}) for entry in edits.entries()]
+    told = [entry.describe() for entry in edits.entries()]
     assert len(told) == 16
     assert all(line[0].isupper() and len(line.split()) > 1 for line in told)

@@ -1,0 +1,95 @@
+"""Names of clusters: which are free, and what a merge would be called."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from shoal.core.text import encodable
+from shoal.edits.errors import NameTakenError, Proposal
+from shoal.edits.state import State
+from shoal.errors import InputError
+
+LONGEST_NOTE = 10_000
+_LONGEST_NAME = 200
+
+
+def clean_name(name: str) -> str:
+    """Return a name as it is kept: composed characters, no control characters, single spaces.
+
+    Raises
+    ------
+    InputError
+        When nothing is left, or it is too long.
+
+    >>> clean_name("  tabby  cats ")
+    'tabby cats'
+    """
+    text = " ".join(stored(name).split())
+    if not text:
+        raise InputError(f"{name!r} is not a name: give some letters")
+    if len(text) > _LONGEST_NAME:
+        raise InputError(f"a name of {len(text)} characters: give at most {_LONGEST_NAME}")
+    return text
+
+
+def stored(text: str) -> str:
+    """Return text that can be stored and shown: composed, without control characters."""
+    plain = unicodedata.normalize("NFC", encodable(text))
+    return "".join(c for c in plain if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def proposed(state: State, clusters: Iterable[int], into: int | None = None) -> Proposal:
+    """Work out a merge: the id that stays, the name, the rows.
+
+    The cluster `into` keeps its id, by default the largest. Its name stays, or the largest
+    named one's where it has none; notes are put one under the other.
+
+    Raises
+    ------
+    InputError
+        For fewer than two clusters, or one that is not there.
+    """
+    ids = tuple(dict.fromkeys(state.existing(c) for c in clusters))
+    sizes = state.sizes
+    if into is not None and state.existing(into) not in ids:
+        ids = (*ids, into)
+    if len(ids) < 2:
+        raise InputError(f"a merge takes two clusters at least, but {len(ids)} was given")
+    stays = max(ids, key=lambda c: (sizes[c], -c)) if into is None else into
+    order = sorted(ids, key=lambda c: (c != stays, -sizes[c], c))
+    kept = [state.clusters[c] for c in order]
+    name = next((c.name for c in kept if c.name is not None), None)
+    note = "\n".join(dict.fromkeys(c.note for c in kept if c.note))[:LONGEST_NOTE]
+    names = tuple(state.clusters[c].name for c in ids)
+    return Proposal(ids, stays, tuple(sizes[c] for c in ids), names, name, note)
+
+
+def refuse_taken(state: State, name: str | None, own: tuple[int, ...] = ()) -> None:
+    """Raise when a cluster but those of `own` has the name, whatever the case of its letters."""
+    if name is None:
+        return
+    for other in state.clusters.values():
+        if other.id in own or other.name is None or _folded(other.name) != _folded(name):
+            continue
+        rows = state.sizes[other.id]
+        taken = f"cluster {other.id} ({rows:,} rows) is called “{other.name}” already"
+        if not own:
+            raise NameTakenError(
+                f"{taken}: move the rows there, or give another name",
+                Proposal((other.id,), other.id, (rows,), (other.name,), other.name, other.note),
+            )
+        merge = proposed(state, own, other.id)
+        goes = " and ".join(
+            f"cluster {c} ({n:,} rows)"
+            for c, n in zip(merge.clusters, merge.rows, strict=True)
+            if c != other.id
+        )
+        raise NameTakenError(
+            f"{taken}: merge them ({goes} would go into {other.id}), or give another name", merge
+        )
+
+
+def _folded(name: str) -> str:
+    """Return a name for comparing."""
+    return unicodedata.normalize("NFKC", name).casefold()

@@ -1,0 +1,37 @@
+"""A cluster refuses edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from shoal.edits.log import Draft
+from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.state import State
+from shoal.errors import InputError
+
+
+class Lock(Operation):
+    name = "lock"
+    commands = (
+        Command("lock", "Lock a cluster: it refuses edits.", {"locked": True}),
+        Command("unlock", "Unlock a cluster.", {"locked": False}),
+    )
+
+    def plan(
+        self,
+        site: Site,
+        cluster: ClusterId,
+        locked: Annotated[bool, "Whether it refuses edits."] = True,
+    ) -> Draft:
+        cluster = site.state.existing(cluster)
+        if site.state.clusters[cluster].locked == locked:
+            raise InputError(f"cluster {cluster} is {'' if locked else 'not '}locked already")
+        return Draft(self.name, {"cluster": cluster, "locked": locked})
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
+        return state.changed(replace(state.clusters[facts["cluster"]], locked=facts["locked"]))
+
+    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+        return f"{'Locked' if facts['locked'] else 'Unlocked'} {called(facts['cluster'])}"

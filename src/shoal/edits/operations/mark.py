@@ -1,0 +1,42 @@
+"""A cluster is judged as good or as junk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from shoal.edits.log import Draft
+from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.state import State
+from shoal.errors import InputError
+
+MARKS = ("good", "junk")
+
+
+class Mark(Operation):
+    name = "mark"
+    commands = (
+        Command("good", "Mark a cluster as good.", {"mark": "good"}),
+        Command("junk", "Mark a cluster as junk.", {"mark": "junk"}),
+        Command("unmark", "Mark a cluster as neither good nor junk.", {"mark": None}),
+    )
+
+    def plan(
+        self,
+        site: Site,
+        cluster: ClusterId,
+        mark: Annotated[str | None, "good or junk."],
+    ) -> Draft:
+        cluster = site.state.existing(cluster)
+        site.state.refuse_locked(cluster)
+        if mark is not None and mark not in MARKS:
+            raise InputError(f"mark {mark!r:.60}: give one of {', '.join(MARKS)}, or none")
+        return Draft(self.name, {"cluster": cluster, "mark": mark})
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
+        return state.changed(replace(state.clusters[facts["cluster"]], mark=facts["mark"]))
+
+    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+        mark, cluster = facts["mark"], called(facts["cluster"])
+        return f"Marked {cluster} as {mark}" if mark else f"Took the mark off {cluster}"

@@ -1,0 +1,38 @@
+"""A cluster gets a note."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from shoal.edits.log import Draft
+from shoal.edits.names import LONGEST_NOTE, stored
+from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.state import State
+from shoal.errors import InputError
+
+
+class Note(Operation):
+    name = "note"
+    commands = (Command("note", "Put a note on a cluster."),)
+
+    def plan(
+        self,
+        site: Site,
+        cluster: ClusterId,
+        note: Annotated[str | None, "Some words; an empty text takes the note away."],
+    ) -> Draft:
+        cluster = site.state.existing(cluster)
+        site.state.refuse_locked(cluster)
+        note = note or ""
+        if len(note) > LONGEST_NOTE:
+            raise InputError(f"a note of {len(note):,} characters: give at most {LONGEST_NOTE:,}")
+        return Draft(self.name, {"cluster": cluster, "note": stored(note)})
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
+        return state.changed(replace(state.clusters[facts["cluster"]], note=facts["note"]))
+
+    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+        verb = "Wrote a" if facts["note"] else "Removed the"
+        return f"{verb} note on {called(facts['cluster'])}"

@@ -1,0 +1,57 @@
+"""Rows of a cluster were judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shoal.edits.errors import NotNowError
+from shoal.edits.log import Draft, Entry
+from shoal.edits.operations.base import ClusterId, Command, Operation, Rows, Site
+from shoal.edits.rows import row_set
+from shoal.edits.state import Answers, State
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.edits.carry import Carrier
+
+
+class Quiz(Operation):
+    name = "quiz"
+    commands = (Command("quiz", "Say which rows of a sample belong to their cluster."),)
+
+    def plan(self, site: Site, cluster: ClusterId, right: Rows, wrong: Rows = ()) -> Draft:
+        cluster, n_rows = site.state.existing(cluster), site.ground.n_rows
+        answers = {
+            answer: row_set(rows, n_rows) if np.size(rows) else np.empty(0, np.int64)
+            for answer, rows in (("right", right), ("wrong", wrong))
+        }
+        both = np.concatenate([*answers.values()])
+        judged = row_set(both, n_rows)
+        if len(judged) < len(both):
+            raise InputError("a row cannot be both right and wrong")
+        site.state.refuse_elsewhere(judged, site.ground.deciding(judged), cluster)
+        return Draft(self.name, {"cluster": cluster, **{k: v.tolist() for k, v in answers.items()}})
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
+        cluster = int(facts["cluster"])
+        answers = Answers(tuple(facts["right"]), tuple(facts["wrong"]), state.sizes[cluster])
+        return replace(state, answers={**state.answers, cluster: answers})
+
+    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+        right, wrong = len(facts["right"]), len(facts["wrong"])
+        return f"Quiz on {called(facts['cluster'])}: {right} right, {wrong} wrong"
+
+    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
+        target = to.found(entry.facts["cluster"], was)
+        answers = {}
+        for answer in ("right", "wrong"):
+            rows = to.bridge.rows(np.asarray(entry.facts[answer], np.int64))
+            there = to.after.labels_of(rows) == target if len(rows) else slice(0)
+            answers[answer] = rows[there]
+        if not any(map(len, answers.values())):
+            raise NotNowError(f"none of the rows is in cluster {target} now")
+        to.do(self.name, cluster=target, **answers)

@@ -1,0 +1,38 @@
+"""A cluster gets a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from shoal.edits.log import Draft
+from shoal.edits.names import clean_name, refuse_taken
+from shoal.edits.operations.base import ClusterId, Command, Operation, Site, shortened
+from shoal.edits.state import State
+
+
+class Rename(Operation):
+    name = "rename"
+    commands = (Command("name", "Name a cluster."),)
+
+    def plan(
+        self,
+        site: Site,
+        cluster: ClusterId,
+        name: Annotated[str | None, "Its name; an empty text takes it away."],
+    ) -> Draft:
+        cluster = site.state.existing(cluster)
+        site.state.refuse_locked(cluster)
+        called = clean_name(name) if name is not None and name.strip() else None
+        refuse_taken(site.state, called, (cluster,))
+        return Draft(self.name, {"cluster": cluster, "name": called})
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
+        return state.changed(replace(state.clusters[facts["cluster"]], name=facts["name"]))
+
+    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+        name, cluster = facts["name"], called(facts["cluster"])
+        if name is None:
+            return f"Took the name off {cluster}"
+        return f"Renamed {cluster} to “{shortened(name)}”"

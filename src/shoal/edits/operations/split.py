@@ -1,0 +1,165 @@
+"""One cluster falls into pieces of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.null import REAL
+from shoal.core.tree import Tree
+from shoal.edits.errors import NotNowError
+from shoal.edits.ground import Ground
+from shoal.edits.log import Draft, Entry
+from shoal.edits.operations.base import ClusterId, Command, Operation, Site
+from shoal.edits.state import Cluster, State, whole_number
+from shoal.errors import InputError
+
+if TYPE_CHECKING:
+    from shoal.edits.carry import Carrier
+
+# Parts that a split without a number makes at most: what a person can look through at once.
+_MOST_OWN = 12
+
+
+class Split(Operation):
+    name = "split"
+    commands = (Command("split", "Split a cluster by the tree; the largest part keeps the id."),)
+
+    def plan(
+        self,
+        site: Site,
+        cluster: ClusterId,
+        parts: Annotated[int | None, "Into how many; by default as many as the tree marks."] = None,
+    ) -> Draft:
+        state, ground = site.state, site.ground
+        cluster = state.existing(cluster)
+        state.refuse_locked(cluster)
+        positions, counts = splitting(state, cluster, ground.position)
+        ranks = splits_under(ground, positions)
+        if parts is None:
+            wanted = own_parts(ground.tree, ranks, cluster)
+        else:
+            wanted = whole_number(parts, "parts")
+        if not 2 <= wanted <= len(ranks) + 1:
+            at_most = f"it has {len(ranks) + 1} pieces in the tree"
+            rule = f"give 2 to {len(ranks) + 1}" if len(ranks) else "take rows out of it instead"
+            raise InputError(f"cluster {cluster} into {wanted} parts, but {at_most}: {rule}")
+        cuts = np.sort(ground.tree.splits[ranks[: wanted - 1]])
+        at = np.searchsorted(cuts, positions, side="right")
+        sizes = np.zeros(wanted, np.int64)
+        np.add.at(sizes, at, counts)
+        ids = np.empty(wanted, np.int64)
+        largest_first = np.argsort(-sizes, kind="stable")
+        ids[largest_first] = [cluster, *range(site.fresh, site.fresh + wanted - 1)]
+        return Draft(self.name, {"cluster": cluster, "cuts": cuts.tolist(), "ids": ids.tolist()})
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
+        cluster, ids = int(facts["cluster"]), np.asarray(facts["ids"], np.int32)
+        cuts = np.asarray(facts["cuts"], np.int64)
+        part = ids[np.searchsorted(cuts, ground.position, side="right")]
+        labels = np.where(state.of_representative == cluster, part, state.of_representative)
+        anchored = bool(((state.of_representative == cluster) & (state.held > 0)).any())
+        moved = state.row_cluster == cluster
+        # Rows that were moved in from elsewhere have no place among the pieces: they stay.
+        goes = moved & ~state.foreign if anchored else moved
+        return state.changed(
+            *(Cluster(int(c)) for c in ids if c != cluster),
+            stale=(cluster,),
+            of_representative=labels,
+            row_cluster=np.where(goes, part[state.row_place], state.row_cluster),
+            whole=state.whole - {cluster},
+        )
+
+    def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
+        return f"Split {called(facts['cluster'])} into {len(facts['ids'])} clusters"
+
+    def request(self, facts: Any, rows: Any, called: Callable[[int], int]) -> dict[str, Any]:
+        return {"cluster": called(facts["cluster"]), "parts": len(facts["ids"])}
+
+    def made(self, facts: Any) -> list[int]:
+        return list(facts["ids"])
+
+    def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
+        carry_parts(to, entry, was, now, self.made(entry.facts))
+
+
+def carry_parts(to: Carrier, entry: Entry, was: State, now: State, ids: list[int]) -> None:
+    """Take the parts of a cluster apart, one by one, where they are in one cluster."""
+    cluster = entry.facts["cluster"]
+    if cluster not in to.ids:
+        raise NotNowError(to.why_gone(cluster, was))
+    mine = was.of_representative == cluster
+    for part in sorted(ids):  # a number that is less than one given before is not free
+        if part == cluster:
+            continue
+        try:
+            _carry_part(to, part, mine & (now.of_representative == part))
+        except InputError as error:
+            to.skip(f"{entry.describe()}: the part {part}", str(error))
+
+
+def _carry_part(to: Carrier, part: int, old: NDArray[np.bool_]) -> None:
+    """Take one part of an earlier cluster out of the new one that it is in."""
+    there, total, own = to.spread(old)
+    best = max(there, key=lambda c: there[c], default=-1)
+    if best < 0 or 2 * there[best] <= total:
+        raise NotNowError("its rows are spread over several clusters of the new fit")
+    if 2 * there[best] > own[best]:
+        to.ids[part] = best
+        raise NotNowError(f"it is cluster {best} of the new fit already")
+    shared = to.bridge.shared(old)
+    labels = to.after.state.of_representative
+    chosen = np.flatnonzero((labels == best) & (2 * shared > to.common))
+    if not len(chosen):
+        raise NotNowError("no representative of the new fit stands for its rows")
+    done = to.do("divide", cluster=best, representatives=chosen, wanted=part)
+    to.ids[part] = done.facts["id"]
+
+
+def splitting(
+    state: State, cluster: int, position: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what a split by the tree goes by: positions in leaf order, and rows at each.
+
+    They are those of the cluster's representatives that hold rows in it; where it has none, being
+    made of moved rows only, those of the rows' own representatives.
+    """
+    mine = np.flatnonzero((state.of_representative == cluster) & (state.held > 0))
+    if len(mine):
+        return position[mine], state.held[mine]
+    places, counts = np.unique(state.row_place[state.row_cluster == cluster], return_counts=True)
+    return position[places], counts
+
+
+def splits_under(ground: Ground, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ranks of the splits that tell some leaves of the tree apart, ascending.
+
+    Between two leaves that follow each other, of those given, the most telling split in between
+    counts; so the first one parts what the tree parts first, and so on.
+    """
+    at = np.sort(positions)
+    if len(at) < 2:
+        return np.empty(0, np.int64)
+    between = np.minimum.reduceat(ground.rank[: at[-1] + 1], at[:-1] + 1)
+    return np.sort(between)
+
+
+def own_parts(tree: Tree, ranks: NDArray[np.int64], cluster: int) -> int:
+    """Choose how many parts the tree itself marks in a cluster: up to the widest gap.
+
+    Raises
+    ------
+    InputError
+        When no split under it is marked.
+    """
+    excess = tree.excess[ranks[: _MOST_OWN - 1]].astype(np.float64)
+    excess = excess[np.isfinite(excess)]
+    if not len(excess):
+        raise InputError(
+            f"the tree marks no split under cluster {cluster}: say into how many parts"
+        )
+    ends = np.append(excess[1:], min(REAL, float(excess[-1])))
+    return 2 + int((excess - ends).argmax())
