@@ -34,7 +34,7 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
     tiles, first = Place(inputs, inputs.n).tiles, None
     for case, options in _OPTIONS.items():
         out = inputs.scratch / f"{case}.shoal"
-        command = [sys.executable, "-m", "shoal.cli", "fit", os.fspath(tiles), "-o", os.fspath(out)]
+        command = [sys.executable, "-m", "shoal", "fit", os.fspath(tiles), "-o", os.fspath(out)]
         usage = measure([*command, "--shape", "16,16,3", "--workers", "2", "--quiet", *options])
         sums = _sums(out)
         first = sums if first is None else first

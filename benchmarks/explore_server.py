@@ -25,7 +25,7 @@ class Server:
     """``shoal explore`` on a run; its clocks begin with the process."""
 
     def __init__(self, run: Path, *words: str) -> None:
-        command = [sys.executable, "-m", "shoal.cli", "explore", str(run), "--no-open", *words]
+        command = [sys.executable, "-m", "shoal", "explore", str(run), "--no-open", *words]
         self._command = command
         self._stack = ExitStack()
 

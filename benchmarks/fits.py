@@ -40,7 +40,7 @@ class Found:
 
 def fit_command(source: Path, out: Path, seed: int, *options: Any) -> list[str]:
     """Return the command that fits; without progress bars, since nobody looks."""
-    words = [sys.executable, "-m", "shoal.cli", "fit", source, "-o", out, "--seed", seed, "--quiet"]
+    words = [sys.executable, "-m", "shoal", "fit", source, "-o", out, "--seed", seed, "--quiet"]
     return [str(word) for word in (*words, *options)]
 
 

@@ -23,7 +23,7 @@ def run(inputs: Inputs) -> Iterator[Measurement]:
     """Ask for a forecast and then fit, within little memory and within much."""
     with tempfile.TemporaryDirectory(dir=inputs.scratch) as folder:
         tiles = Path(folder) / "tiles"
-        made = [sys.executable, "-m", "shoal.cli", "make-tiles", "--n", str(_ROWS), "-o", tiles]
+        made = [sys.executable, "-m", "shoal", "make-tiles", "--n", str(_ROWS), "-o", tiles]
         measure([*made, "--quiet"])
         for case, memory in _MEMORY.items():
             out = Path(folder) / f"{memory}.shoal"

@@ -330,7 +330,7 @@ def _warm(place: Place) -> None:
 
 def _shoal(*words: object) -> list[str]:
     """Return a command of Shoal's."""
-    return [sys.executable, "-m", "shoal.cli", *map(str, words)]
+    return [sys.executable, "-m", "shoal", *map(str, words)]
 
 
 PARTS: dict[str, Callable[[Place], Iterator[Measurement]]] = {

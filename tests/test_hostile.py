@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
 
 def test_good_photos_are_clustered_and_every_other_file_is_or_has_a_reason(folder, tmp_path):
     root, names = folder
-    command = [sys.executable, "-m", "shoal.cli", "fit", root, "-o", tmp_path / "run.shoal"]
+    command = [sys.executable, "-m", "shoal", "fit", root, "-o", tmp_path / "run.shoal"]
     command += ["--features", "gradients", "--memory", "1GiB", "--workers", "2"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         said = process.stderr.read().decode()

@@ -205,7 +205,7 @@ def csv_line(folder):
 def test_a_source_with_an_oversized_member_takes_what_was_promised(tmp_path, name):
     (tmp_path / "source").mkdir()
     source = CASES[name](tmp_path / "source")
-    command = [sys.executable, "-m", "shoal.cli", "fit", source, "-o", tmp_path / "run"]
+    command = [sys.executable, "-m", "shoal", "fit", source, "-o", tmp_path / "run"]
     process = subprocess.Popen(
         [*command, "--memory", f"{PROMISED}MiB", "--workers", "2"],
         stdout=subprocess.DEVNULL,

@@ -186,7 +186,7 @@ def test_a_full_disk_stops_a_fit_at_once_but_not_a_run_that_is_done(monkeypatch,
 def many_tiles(tmp_path_factory):
     """A folder of 300,000 tiles."""
     folder = tmp_path_factory.mktemp("many") / "tiles"
-    measure([sys.executable, "-m", "shoal.cli", "make-tiles", "--n", "300000", "-o", folder])
+    measure([sys.executable, "-m", "shoal", "make-tiles", "--n", "300000", "-o", folder])
     return folder
 
 
@@ -196,7 +196,7 @@ def test_all_processes_stay_within_the_memory_and_the_disk_that_were_said(
     many_tiles, tmp_path, memory
 ):
     run = tmp_path / "run"
-    shoal_ = [sys.executable, "-m", "shoal.cli"]
+    shoal_ = [sys.executable, "-m", "shoal"]
     given = [many_tiles, "--shape", "16,16,3", "--memory", memory]
     used = measure([*shoal_, "fit", *given, "-o", run, "--quiet"])
     assert used.peak_mib <= fit_settings(memory=memory).memory / 2**20

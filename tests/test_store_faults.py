@@ -123,7 +123,7 @@ def test_a_server_killed_amid_a_pass(tmp_path):
     url = f"http://127.0.0.1:{port}/x.npy"
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        fit = [sys.executable, "-m", "shoal.cli", "fit", url, "-o", str(tmp_path / "run"), "-q"]
+        fit = [sys.executable, "-m", "shoal", "fit", url, "-o", str(tmp_path / "run"), "-q"]
         with subprocess.Popen(fit, stderr=subprocess.PIPE, text=True) as running:
             while not list(tmp_path.glob("run/features/*")) and running.poll() is None:
                 time.sleep(0.02)

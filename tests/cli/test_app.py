@@ -13,7 +13,7 @@ from shoal import api
 from shoal.cli import output
 from shoal.cli.app import app
 
-COMMAND = [sys.executable, "-m", "shoal.cli"]
+COMMAND = [sys.executable, "-m", "shoal"]
 SLOW = "numba numpy.ma scipy sklearn pyarrow PIL faiss rich.progress shoal.api"
 
 

@@ -20,7 +20,7 @@ def test_the_demo_runs_by_itself(shoal, tmp_path):
 
 
 def test_the_demo_ends_with_the_explorer_open_until_it_is_stopped(tmp_path):
-    words = [sys.executable, "-m", "shoal.cli", "demo", "--to", str(tmp_path)]
+    words = [sys.executable, "-m", "shoal", "demo", "--to", str(tmp_path)]
     environment = {**os.environ, "BROWSER": "/bin/true", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         lines = []

@@ -20,7 +20,7 @@ from shoal.cli.explore import open_page
 @contextmanager
 def exploring(run, *words):
     """The explorer as a process, and the address that it prints."""
-    command = [sys.executable, "-m", "shoal.cli", "explore", str(run), "--no-open", *words]
+    command = [sys.executable, "-m", "shoal", "explore", str(run), "--no-open", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:

@@ -64,7 +64,7 @@ def test_bad_input_is_one_sentence(shoal, tmp_path):
 
 @pytest.mark.slow
 def test_ctrl_c_is_said_and_the_same_command_goes_on(tmp_path):
-    words = [sys.executable, "-m", "shoal.cli", "make-tiles", "-o", str(tmp_path / "t")]
+    words = [sys.executable, "-m", "shoal", "make-tiles", "-o", str(tmp_path / "t")]
     words += ["--n", "3000000", "--workers", "1", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None and not (tmp_path / "t" / "tiles-00000.bin").exists():

@@ -20,7 +20,8 @@ def test_even_groups_are_said_not_to_be_mixed():
     tree = made([5, 4, 3.9, 0, 0, 0, 0])
     found = advise(tree, layers(2, 4, primary=4), WEIGHTS)
     assert found.sentences[0] == "4 groups, none of them large and mixed."
-    assert found.choices == ()
+    assert found.sentences[1] == "The next layers: K = 2 (coarser)."
+    assert [(choice.k, choice.why) for choice in found.choices] == [(2, "the next coarser layer")]
 
 
 def test_a_large_cluster_that_the_finest_layer_splits_is_named_with_its_k():
@@ -42,16 +43,18 @@ def test_a_small_mixed_cluster_is_left_to_its_badge():
 def test_another_layer_is_nearly_as_clear_when_its_gap_is_as_wide(last, near):
     tree = made([5, 5, last, 1.5, 0, 0, 0])
     found = advise(tree, layers(4, 5, primary=5), WEIGHTS)
-    assert ([choice.k for choice in found.choices] == [4]) == near
+    assert ([choice.why for choice in found.choices] == ["nearly as clear"]) == near
     assert ("K = 4 is nearly as clear" in found.sentences[1]) == near
 
 
 def test_an_unstable_and_a_weak_layer_are_not_as_clear():
     tree = made([5, 5, 4, 1.5, 0, 0, 0])
     unstable = [Layer(4, 2.0, 0.3), Layer(5, 2.0, 0.9, True)]
-    assert advise(tree, unstable, WEIGHTS).choices == ()
+    assert advise(tree, unstable, WEIGHTS).choices[0].why == "the next coarser layer"
     weak = [Layer(4, 1.0, 0.9), Layer(5, 2.0, 0.9, True)]
-    assert advise(tree, weak, WEIGHTS).choices == ()
+    found = advise(tree, weak, WEIGHTS)
+    assert found.choices == ()
+    assert found.sentences[1] == "No other layer is as clear."
 
 
 def test_one_group_says_that_nothing_is_certain_and_guesses():

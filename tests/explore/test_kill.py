@@ -32,7 +32,7 @@ class Server:
         self.start()
 
     def start(self):
-        words = [sys.executable, "-m", "shoal.cli", "explore", str(self._run), "--no-open"]
+        words = [sys.executable, "-m", "shoal", "explore", str(self._run), "--no-open"]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             [*words, "--port", str(self.port)],

@@ -83,10 +83,22 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     near = [k for k, score in scores.items() if score > 0 and score >= _NEARLY * scores[primary.k]]
     near = sorted(set(near) - {primary.k}, key=lambda k: -scores[k])[:_OTHERS]
     choices += [Choice(k, "nearly as clear") for k in near if mixed is None or k != mixed[2]]
-    said = " and ".join(f"K = {k:,}" for k in near)
-    verb = "is" if len(near) == 1 else "are"
-    second = f"{said} {verb} nearly as clear." if near else "No other K is nearly as clear."
+    if near:
+        verb = "is" if len(near) == 1 else "are"
+        named = " and ".join(f"K = {k:,}" for k in near)
+        return Advice((first, f"{named} {verb} nearly as clear."), tuple(choices))
+    beside = _neighbours(primary.k, list(scores))
+    choices += [Choice(k, f"the next {way} layer") for k, way in beside]
+    named = " and ".join(f"K = {k:,} ({way})" for k, way in beside)
+    second = f"The next layers: {named}." if beside else "No other layer is as clear."
     return Advice((first, second), tuple(choices))
+
+
+def _neighbours(k: int, others: list[int]) -> list[tuple[int, str]]:
+    """Return the layers beside one, and which way they lie."""
+    coarser = [(o, "coarser") for o in others if o < k]
+    finer = [(o, "finer") for o in others if o > k]
+    return coarser[-1:] + finer[:1]
 
 
 def advise_method(method: str, k: int) -> Advice:

@@ -74,7 +74,7 @@ class OwnFit:
         out = Path(self._folder.name) / "own.shoal"
         self._out, self._errors = out, ""
         words = ["fit", str(self.explorer.run.path), "--cluster", str(self.cluster)]
-        command = [sys.executable, "-m", "shoal.cli", *words, "-o", str(out), "-q", "--json"]
+        command = [sys.executable, "-m", "shoal", *words, "-o", str(out), "-q", "--json"]
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
