@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from shoal.core.coded import LISTED
 from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import compared
@@ -26,7 +25,6 @@ _COARSE_ROUNDS, _FINE_ROUNDS, _SEARCHES = 8, 6, 5  # of the codebook's sample
 _PARTS, _PART_ROWS = 8, 8_000  # random parts that vote on the tree
 _EXACT = 0.5  # of the time a distance that the search by shortlists takes: larger products
 _REST = 7_200  # distances: the time a representative for communities, splits, layers
-_ALONE = 5.0  # times that of a distance, the time of one outside a matrix product
 _SMALL = 2e-6  # seconds a row: accumulating, packing, writing
 _SHARED = 0.9  # of a core that a worker gets where there are several
 
@@ -126,7 +124,7 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
         "project": n * ((0 if kept else encoding) + 2 / rates.project + _SMALL),
         "summarise": n * _SMALL if m == n else _summarising(n, m, rates),
         "tree": _tree(m, rates),
-        "assign": n * ((m < n) * _ALONE * min(m, LISTED) / rates.search + _SMALL),
+        "assign": n * _SMALL,
     }
     if plan.added is not None:  # to an earlier run, whose tree is kept
         looked = min(LOOKED_AT_MOST, n + m)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from shoal.core.coded import LISTED
 from shoal.core.graph import MOST_NEIGHBOURS
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH, cell_count
@@ -31,6 +30,7 @@ from shoal.stages.base import (
     keeps_numbers,
     row_bytes,
 )
+from shoal.stages.codes import near_type
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
 from shoal.stages.rows import is_waited_for
@@ -436,9 +436,7 @@ def stage_needs(
         ),
         _summarising(n, m, c, s, every, shards),
         Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
-        Need(
-            "assign", _searching(m, c) + 4 * LISTED * m + every * 4 * n, s * (20 * c + 64), 13 * n
-        ),
+        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 13 * n),
     )
     held = min(holds(source).best, kept_bytes(source, memory))
     least = _LEAST_MEMBERS * is_encoded(source)
@@ -457,7 +455,7 @@ def stage_needs(
 
 def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
     """Count what the representatives take: all rows in one piece, or a sample and its codes."""
-    left = m * (4 * c + 24) + (4 if every else np.min_scalar_type(m).itemsize) * n
+    left = m * (4 * c + 24) + (4 if every else near_type(m).itemsize) * n
     if every:
         return Need("summarise", n * (8 * c + 80), 0, left)
     sample = min(n, SAMPLE_PER_CODE * m)

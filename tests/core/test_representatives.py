@@ -247,7 +247,9 @@ def test_unusable_samples_are_refused(sample, m, message):
 
 
 def test_radius_is_the_root_of_the_mean_square():
-    summary = Summary(np.zeros((1, 2)), np.array([4]), np.array([36.0]), np.array([0]), 0)
+    summary = Summary(
+        np.zeros((1, 2)), np.array([4]), np.array([36.0]), np.array([0]), 0, np.array([0])
+    )
     assert summary.radius.tolist() == [3.0]
 
 

@@ -148,7 +148,7 @@ def test_a_network_of_torchvision_without_its_top(tmp_path):
     torch.manual_seed(0)
     module = torchvision.models.mobilenet_v3_small(weights=None)
     torch.save(module.state_dict(), tmp_path / "own.pth")
-    spec = f"torchvision:mobilenet_v3_small?weights={tmp_path / 'own.pth'}&size=64"
+    spec = f"torchvision:mobilenet_v3_small?weights={tmp_path / 'own.pth'}&size=64&device=cpu"
     encoder, _ = opened(spec)
     assert encoder.n_features == 576
     assert encoder.given.kept == 0.875
@@ -174,7 +174,7 @@ def test_the_classic_vgg16(tmp_path):
     import torch
 
     torch.save(torchvision.models.vgg16(weights=None).state_dict(), tmp_path / "own.pth")
-    encoder, _ = opened(f"torchvision:vgg16?weights={tmp_path / 'own.pth'}&size=64")
+    encoder, _ = opened(f"torchvision:vgg16?weights={tmp_path / 'own.pth'}&size=64&device=cpu")
     assert encoder.n_features == 512
     assert encoder.encode(IMAGES[:2]).shape == (2, 512)
 
@@ -251,3 +251,18 @@ def test_a_file_that_would_run_code_is_refused(timm, tmp_path):
     path.write_bytes(pickle.dumps({"a": Evil()}))
     with pytest.raises(InputError, match=r"evil\.pth cannot be loaded"):
         opened(f"timm:resnet10t?weights={path}")
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small"])
+def test_a_gpu_gives_what_the_cpu_gives(name, tmp_path):
+    torchvision = pytest.importorskip("torchvision")
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    torch.manual_seed(0)
+    module = torchvision.models.get_model(name, weights=None)  # random: mobilenet's underflow
+    torch.save(module.state_dict(), tmp_path / "own.pth")
+    spec = f"torchvision:{name}?weights={tmp_path / 'own.pth'}&size=64"
+    on_cpu, on_gpu = (opened(f"{spec}&device={d}")[0].encode(IMAGES) for d in ("cpu", "cuda"))
+    assert ((on_cpu * on_gpu).sum(axis=1) > 0.98).all()

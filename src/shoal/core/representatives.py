@@ -27,6 +27,7 @@ __all__ = [
     "Summary",
     "distinct_rows",
     "find_codes",
+    "find_near",
     "merge_partials",
     "merge_summaries",
     "represent",
@@ -136,6 +137,8 @@ class Summary:
         (m,) int64 a real row near the mean.
     far
         Number of rows that were far from every code of the codebook.
+    code
+        (u,) int64 the codes of the first u representatives; the others were opened by far rows.
     """
 
     mean: NDArray[np.float64]
@@ -143,6 +146,7 @@ class Summary:
     within: NDArray[np.float64]
     medoid: NDArray[np.int64]
     far: int
+    code: NDArray[np.int64]
 
     @property
     def radius(self) -> NDArray[np.float64]:
@@ -326,10 +330,20 @@ def find_codes(
     block: NDArray[np.float32], codebook: Codebook, workers: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return the nearest code of each row, and whether the row is far from it and all others."""
-    centres = codebook.centres
-    found, distance = nearest_of(block, centres, 1, workers, shortlists=codebook.shortlists)
-    code = found[:, 0]
-    return code, distance[:, 0].astype(np.float64) ** 2 > codebook.reach[code]
+    near, _, far = find_near(block, codebook, 1, workers)
+    return near[:, 0], far
+
+
+def find_near(
+    block: NDArray[np.float32], codebook: Codebook, most: int, workers: int = 1
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the nearest codes of each row, at most `most`, their distances, and which are far.
+
+    Codes and distances (b, k) are sorted by distance; a row is far, (b,), as in `find_codes`.
+    """
+    most = min(most, len(codebook.centres))
+    near, away = nearest_of(block, codebook.centres, most, workers, shortlists=codebook.shortlists)
+    return near, away, away[:, 0].astype(np.float64) ** 2 > codebook.reach[near[:, 0]]
 
 
 def summarise_coded(
@@ -446,4 +460,5 @@ def merge_summaries(parts: Iterable[PartialSummary], codebook: Codebook) -> Summ
         np.concatenate([within, opened.within]),
         np.concatenate([part.medoid[used], opened.medoid]),
         part.far,
+        used,
     )

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.coded import centres_near, nearest_listed
 from shoal.core.metrics import Contingency, added, contingency, matched_ids
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.shortlists import Shortlists
@@ -20,6 +19,7 @@ from shoal.rows import taken_of
 from shoal.rows.store import PerProcess
 from shoal.settings import available_cores
 from shoal.stages.base import Context, Shards, Stage, read_vectors
+from shoal.stages.codes import distances_of
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.found import Found
@@ -39,6 +39,7 @@ from shoal.storage import (
 
 _KEPT = ("ids", "held_out_place", "held_out_scores")  # wholes, where rows are added
 
+Searched = tuple[NDArray[np.int32], NDArray[np.float32]]
 Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
 
 
@@ -62,15 +63,12 @@ class _Known:
 
 @dataclass(frozen=True)
 class _Near:
-    """What rows are searched among.
-
-    `lists` has the representatives near each code, for the rows' codes; None where these have none.
-    """
+    """What rows are searched among; `of_code` is the representative at each code."""
 
     vectors: NDArray[np.float32]
     tree: Tree
     shortlists: Shortlists | None
-    lists: NDArray[np.int32] | None
+    of_code: NDArray[np.int32] | None
     found: Found
 
     @classmethod
@@ -78,27 +76,14 @@ class _Near:
         """Read the representatives and their tree, and make the lists."""
         summary = run.stage("summarise")
         vectors = read_npy(summary.whole("vectors"))
-        shortlists, lists = shortlists_for(vectors, workers), None
-        if coded:
-            lists = centres_near(read_npy(summary.whole("centres")), vectors, shortlists, workers)
-        return cls(vectors, Result(run).tree, shortlists, lists, Found(Result(run)))
+        of_code = read_npy(summary.whole("of_code")) if coded else None
+        shortlists = shortlists_for(vectors, workers)
+        return cls(vectors, Result(run).tree, shortlists, of_code, Found(Result(run)))
 
-    def search(
-        self, rows: NDArray[np.float32], code: NDArray[np.integer] | None
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the three nearest representatives: near a row's code, or anywhere without one."""
-        near = min(3, len(self.vectors))
-        if self.lists is None or code is None:
-            return nearest_of(rows, self.vectors, near, shortlists=self.shortlists)
-        found, away = np.empty((len(rows), near), np.int32), np.empty((len(rows), near), np.float32)
-        coded = code < len(self.lists)
-        found[coded], away[coded] = nearest_listed(
-            rows[coded], code[coded], self.lists, self.vectors, near
-        )
-        found[~coded], away[~coded] = nearest_of(
-            rows[~coded], self.vectors, near, shortlists=self.shortlists
-        )
-        return found, away
+    def search(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the three nearest representatives of rows, and their distances."""
+        most = min(3, len(self.vectors))
+        return nearest_of(rows, self.vectors, most, shortlists=self.shortlists)
 
 
 def _follow(
@@ -135,25 +120,47 @@ class _Nearest:
         return self.held.get(lambda: _Near.of(self.run, self.workers, self.coded))
 
     def __call__(self, number: int) -> Places:
-        project, summary = self.run.stage("project"), self.run.stage("summarise")
-        good = np.flatnonzero(read_npy(project.part("ok", number)))
-        rows = read_vectors(project, number)
-        code = read_npy(summary.part("code", number))[good] if self.coded else None
-        found, away = self.near.search(rows[good], code)
-        n, near = len(rows), found.shape[1]
+        ok = read_npy(self.run.stage("project").part("ok", number))
+        n, good = len(ok), np.flatnonzero(ok)
+        found, away = self._by_code(number, good) if self.coded else self._searched(number, good)
         first, second = (np.full(n, -1, np.int32) for _ in range(2))
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
         ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
         margin[good] = np.rint(255 * (1 - np.minimum(ratio, 1)))
-        own = self.near.found.assign(rows[good])
+        own = None
+        if self.near.found.rule is not None:
+            own = self.near.found.assign(self._vectors(number, good))
         if own is not None:
             _follow(own, self.near.found.clusters, found, away)
-        elif near == 3:
+        elif found.shape[1] == 3:
             torn = swayed(self.near.tree, found, away)
             found[torn, :2], away[torn, :2] = found[torn, 1::-1], away[torn, 1::-1]
         first[good], second[good] = found[:, :2].T
         distance[good] = away[:, 0]
         return first, second, margin, distance
+
+    def _vectors(self, number: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read the projected rows at some places of a shard."""
+        return read_vectors(self.run.stage("project"), number, at)
+
+    def _searched(self, number: int, good: NDArray[np.int64]) -> Searched:
+        """Search the nearest representatives of rows that have no codes."""
+        return self.near.search(self._vectors(number, good))
+
+    def _by_code(self, number: int, good: NDArray[np.int64]) -> Searched:
+        """Return the representatives at the codes of rows; search those of rows far from all."""
+        of_code = self.near.of_code
+        assert of_code is not None
+        near = read_npy(self.run.stage("summarise").part("near", number))[good]
+        codes, away = near["codes"].astype(np.int64), distances_of(near)
+        codes = np.where(codes < len(of_code), codes, codes[:, :1])  # there are not three codes
+        far = np.flatnonzero(codes[:, 0] == len(of_code))
+        found = np.append(of_code, np.int32(-1))[codes]
+        if len(far):
+            width = min(3, len(self.near.vectors))
+            found, away = found[:, :width], away[:, :width]
+            found[far], away[far] = self.near.search(self._vectors(number, good[far]))
+        return found, away
 
 
 @dataclass(frozen=True)
@@ -213,7 +220,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Return what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
-    return {"version": 5, "previous": kept}
+    return {"version": 6, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:

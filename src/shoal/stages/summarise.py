@@ -2,92 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
-from shoal.core.representatives import (
-    SAMPLE_PER_CODE,
-    Codebook,
-    PartialSummary,
-    distinct_rows,
-    find_codes,
-    merge_partials,
-    merge_summaries,
-    seed_codebook,
-    summarise_coded,
-)
-from shoal.errors import InputError
-from shoal.rows.store import PerProcess
+from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
+from shoal.stages.codes import SUMMARY, Coding, code_rows, drop_parts, refuse_one, write_summary
 from shoal.stages.copies import aside
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
 from shoal.stages.heldout import not_held_out
-from shoal.storage import StageFolder, delete, read_npy, write_npy
+from shoal.storage import StageFolder, read_npy, write_npy
 
 _MOST = 32_768
 _ROWS_EACH = 4
-_FIELDS = ("weights", "vectors", "rows", "radius")
-_CODES = ("reach", "size", "centres")
 
 
 @dataclass(frozen=True)
 class _SummariseGroup:
     """Summarises the good rows of a group of shards."""
 
-    shards: Shards
-    groups: list[tuple[int, ...]]
+    coding: Coding
     project: StageFolder
-    folder: StageFolder
-    copies: bool
-    held: PerProcess[Codebook] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Load the codes, which are too large to travel with the task."""
-        _ = self.codebook
-
-    @property
-    def codebook(self) -> Codebook:
-        """The codes by which rows are summarised."""
-        return self.held.get(lambda: _read_codebook(self.folder))
+        """Load the codes."""
+        _ = self.coding.codebook
 
     def __call__(self, item: int) -> None:
-        partial = merge_partials(map(self._shard, self.groups[item]), self.codebook)
-        arrays = {f"partial_{name}": array for name, array in partial.to_arrays().items()}
-        for name in sorted(arrays):  # partial_weight comes last: it shows that all are there
-            write_npy(self.folder.part(name, item), np.asarray(arrays[name]))
+        self.coding.write_group(item, self._shard)
 
     def _shard(self, number: int) -> PartialSummary:
-        """Summarise one shard; a quarantined row and a copy count as none.
-
-        The codes of its rows are written too: near them `assign` looks for representatives.
-        """
-        ok = read_npy(self.project.part("ok", number))
-        vectors, good = read_vectors(self.project, number), np.flatnonzero(ok)
-        first, none = self.shards.bounds(number)[0], len(self.codebook.centres)
-        vectors = vectors if ok.all() else vectors[good]
-        code, far = find_codes(vectors, self.codebook)
-        codes = np.full(len(ok), none, np.min_scalar_type(none))
-        codes[good] = np.where(far, none, code)
-        write_npy(self.folder.part("code", number), codes)
-        own = ~aside(self.folder, good, first, self.copies)
-        if not own.all():
-            vectors, code, far, good = vectors[own], code[own], far[own], good[own]
-        partial = summarise_coded(vectors, code, far, self.codebook)
-        return _renumbered(partial, good + first)
-
-
-def _renumbered(partial: PartialSummary, rows: NDArray[np.int64]) -> PartialSummary:
-    """Turn the medoids' positions within a block into row numbers."""
-    arrays = partial.to_arrays()
-    for name in ("medoid", "open_medoid"):
-        at = arrays[name]
-        arrays[name] = np.where(at >= 0, rows[np.maximum(at, 0)], -1) if len(rows) else at
-    return PartialSummary.from_arrays(arrays)
+        """Summarise one shard."""
+        ok, vectors = read_npy(self.project.part("ok", number)), read_vectors(self.project, number)
+        return self.coding.code(number, vectors if ok.all() else vectors[ok], ok)[0]
 
 
 def representatives_for(n_rows: int, asked: int | None) -> int:
@@ -105,7 +57,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Return what the representatives depend on besides the vectors."""
     settings = context.settings
     return {
-        "version": 4,
+        "version": 5,
         "representatives": settings.representatives,
         "seed": settings.seed,
         **context.copies.facts,
@@ -118,7 +70,7 @@ def _work(context: Context) -> dict[str, Any]:
     folder = context.stage("summarise")
     if context.grown is not None:
         return _keep(context.grown, folder)
-    if not folder.whole(_FIELDS[-1]).exists():
+    if not folder.whole(SUMMARY[-1]).exists():
         context.copies.write(folder)
         n = context.stage("project").receipt.counts["rows"]
         m = representatives_for(n, context.settings.representatives)
@@ -126,10 +78,7 @@ def _work(context: Context) -> dict[str, Any]:
             _keep_distinct(context, folder)
         else:
             _stream(context, folder, m)
-    for kind in folder.kinds():
-        if kind.startswith(("partial_", "sample_")):
-            for path in folder.parts(kind):  # merged: they are large and are not needed again
-                delete(path)
+    drop_parts(folder)
     weights = read_npy(folder.whole("weights"))
     return {"representatives": len(weights), "every_row": folder.whole("place").exists()}
 
@@ -137,7 +86,7 @@ def _work(context: Context) -> dict[str, Any]:
 def _keep(grown: Grown, folder: StageFolder) -> dict[str, Any]:
     """Take over the representatives, and how far from them the rows were that they stand for."""
     before, sampled = grown.before, grown.kept == 0
-    left = {"place", "code", "rows"} if sampled else {"place", "code"}
+    left = {"place", "near", "rows"} if sampled else {"place", "near"}
     grown.take_over(folder, lambda kind, _: kind not in left)
     if sampled and before.taken is not None:
         write_npy(folder.whole("rows"), before.taken[before.representatives.rows])
@@ -146,12 +95,6 @@ def _keep(grown: Grown, folder: StageFolder) -> dict[str, Any]:
         write_npy(folder.whole("own_place"), place)
         write_npy(folder.whole("own_distance"), distance)
     return grown.stage("summarise").receipt.counts
-
-
-def _write(folder: StageFolder, **arrays: NDArray) -> None:
-    """Write the result, the radius last: it shows that all are there."""
-    for name in _FIELDS:
-        write_npy(folder.whole(name), arrays[name])
 
 
 def _keep_distinct(context: Context, folder: StageFolder) -> None:
@@ -178,60 +121,26 @@ def _keep_distinct(context: Context, folder: StageFolder) -> None:
     _, first, inverse, counts = np.unique(
         np.concatenate(hashes)[own], return_index=True, return_inverse=True, return_counts=True
     )
-    _refuse_one(len(first), len(good))
+    refuse_one(len(first), len(good))
     place = np.full(shards.n_rows, -1, np.int32)
     place[good[own]] = inverse
     place[copy] = place[kept]
     good = good[own]
     write_npy(folder.whole("place"), place)
     radius = np.zeros(len(first), np.float32)
-    _write(folder, vectors=vectors[first], weights=counts, rows=good[first], radius=radius)
+    write_summary(folder, vectors=vectors[first], weights=counts, rows=good[first], radius=radius)
 
 
 def _stream(context: Context, folder: StageFolder, m: int) -> None:
     """Choose codes from a sample, summarise the shards by them, merge in order."""
-    codebook = _codebook(context, folder, m)
-    groups = context.shards.groups(8 * codebook.centres.size)
-    copies = len(context.copies.rows) > 0
-    task = _SummariseGroup(context.shards, groups, context.stage("project"), folder, copies)
-    task.held.get(lambda: codebook)
-    context.each_group(task, groups, lambda: folder.numbers("partial_weight"))
-    names = [kind for kind in folder.kinds() if kind.startswith("partial_")]
-    parts = (
-        PartialSummary.from_arrays(
-            {name.removeprefix("partial_"): read_npy(folder.part(name, g)) for name in names}
-        )
-        for g in range(len(groups))
-    )
-    found = merge_summaries(parts, codebook)
-    vectors = found.mean.astype(np.float32)
-    first, inverse, _ = distinct_rows(vectors)  # means may meet when they become float32
-    _refuse_one(len(first), int(found.weight.sum()))
-    weights = np.zeros(len(first), np.int64)
-    np.add.at(weights, inverse, found.weight)
-    _write(
+    project = context.stage("project")
+    code_rows(
+        context,
         folder,
-        vectors=vectors[first],
-        weights=weights,
-        rows=found.medoid[first],
-        radius=found.radius[first].astype(np.float32),
+        m,
+        lambda: _sample(context, SAMPLE_PER_CODE * m),
+        lambda coding: _SummariseGroup(coding, project),
     )
-
-
-def _codebook(context: Context, folder: StageFolder, m: int) -> Codebook:
-    """Choose the codes, or take those that are there from before."""
-    if not folder.whole(_CODES[-1]).exists():
-        sample = _sample(context, SAMPLE_PER_CODE * m)
-        chosen = seed_codebook(sample, m, context.settings.seed, context.settings.workers or 1)
-        arrays = chosen.to_arrays()
-        for name in _CODES:
-            write_npy(folder.whole(name), np.asarray(arrays[name]))
-    return _read_codebook(folder)
-
-
-def _read_codebook(folder: StageFolder) -> Codebook:
-    """Read the codes that were chosen."""
-    return Codebook.from_arrays({name: read_npy(folder.whole(name)) for name in _CODES})
 
 
 @dataclass(frozen=True)
@@ -281,12 +190,6 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
         drawn[done : done + length] = read_vectors(folder, group, kind="sample_vectors")
         done += length
     return drawn
-
-
-def _refuse_one(distinct: int, rows: int) -> None:
-    """Refuse rows that are all the same."""
-    if distinct < 2:
-        raise InputError(f"all rows are identical ({rows:,} of them): there is nothing to cluster")
 
 
 STAGE = Stage("summarise", ("project",), _facts, _work, once=True)

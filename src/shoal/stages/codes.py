@@ -1,0 +1,223 @@
+"""Codes: means of a sample that many rows are summarised by, and the codes that each row is near.
+
+A row's codes and its distance to the first are all that its labels need: ten bytes a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.core.distinct import distinct_rows
+from shoal.core.nearest import nearest_of
+from shoal.core.per_process import PerProcess
+from shoal.core.representatives import (
+    Codebook,
+    PartialSummary,
+    find_near,
+    merge_partials,
+    merge_summaries,
+    seed_codebook,
+    summarise_coded,
+)
+from shoal.engines.base import Task
+from shoal.errors import InputError
+from shoal.stages.base import Context, Shards
+from shoal.stages.copies import aside
+from shoal.storage import StageFolder, delete, read_npy, write_npy
+
+SUMMARY = ("weights", "vectors", "rows", "radius")
+"""What a summary is, by kind; the last one shows that all are there."""
+
+_CODES = ("reach", "size", "centres")
+_NEAR = 3  # codes of a row: as many representatives vote on its place
+_LEAST_RATIO = 1e-3  # of two distances, less than half a step: none is divided by 0
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Finds the codes of the rows of shards, and sums up groups of shards by code."""
+
+    shards: Shards
+    groups: list[tuple[int, ...]]
+    folder: StageFolder
+    copies: bool
+    loaded: PerProcess[Codebook] = field(default_factory=PerProcess, compare=False, repr=False)
+
+    @property
+    def codebook(self) -> Codebook:
+        """The codes, which are too large to travel with a task."""
+        return self.loaded.get(lambda: _read_codebook(self.folder))
+
+    def write_group(self, group: int, shard: Callable[[int], PartialSummary]) -> None:
+        """Sum up the shards of a group, each by `shard`."""
+        partial = merge_partials(map(shard, self.groups[group]), self.codebook)
+        arrays = {f"partial_{name}": array for name, array in partial.to_arrays().items()}
+        for name in sorted(arrays):  # partial_weight comes last: it shows that all are there
+            write_npy(self.folder.part(name, group), np.asarray(arrays[name]))
+
+    def code(
+        self, number: int, vectors: NDArray[np.float32], ok: NDArray[np.bool_]
+    ) -> tuple[PartialSummary, NDArray[np.bool_]]:
+        """Write the codes near the rows of a shard; return their sums, and which rows are far.
+
+        Copies are no part of the sums.
+
+        Parameters
+        ----------
+        number
+            The shard.
+        vectors
+            (g, d), its good rows.
+        ok
+            (n,) which rows are good.
+        """
+        good, first = np.flatnonzero(ok), self.shards.bounds(number)[0]
+        near, away, far = find_near(vectors, self.codebook, _NEAR)
+        none, code = len(self.codebook.centres), near[:, 0]
+        stored = np.zeros(len(ok), near_type(none))
+        stored["codes"] = none
+        stored["codes"][good[~far], : near.shape[1]] = near[~far]
+        stored["distance"][good] = shortened(away[:, 0])
+        ratios = away[:, :1] / np.maximum(away[:, 1:], np.finfo(np.float32).tiny)
+        stored["ratios"][good, : ratios.shape[1]] = np.rint(255 * np.minimum(ratios, 1))
+        write_npy(self.folder.part("near", number), stored)
+        own = ~aside(self.folder, good, first, self.copies)
+        partial = summarise_coded(vectors[own], code[own], far[own], self.codebook)
+        return _renumbered(partial, good[own] + first), far
+
+
+def near_type(none: int) -> np.dtype:
+    """Return the type of what is stored of a row: codes, distance to the first, ratios to others.
+
+    Parameters
+    ----------
+    none
+        The number that stands for no code: that of a row that is far from all, or is not good.
+    """
+    codes = np.min_scalar_type(none)
+    return np.dtype([("codes", codes, _NEAR), ("distance", np.uint16), ("ratios", np.uint8, 2)])
+
+
+def shortened(distance: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Keep the upper half of the bits of floats, rounded: they are right to 0.4 %."""
+    bits = np.ascontiguousarray(distance, np.float32).view(np.uint32)
+    return ((bits + 0x8000) >> 16).astype(np.uint16)
+
+
+def lengthened(distance: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Return the floats that `shortened` kept."""
+    return (distance.astype(np.uint32) << 16).view(np.float32)
+
+
+def distances_of(near: NDArray) -> NDArray[np.float32]:
+    """Return the distances of rows to their three codes, (n, 3), from what is stored of them."""
+    ratios = np.maximum(near["ratios"] / np.float32(255), np.float32(_LEAST_RATIO))
+    first = lengthened(near["distance"])[:, None]
+    return np.concatenate([first, first / ratios], axis=1)
+
+
+def code_rows(
+    context: Context,
+    folder: StageFolder,
+    m: int,
+    sample: Callable[[], NDArray[np.float32]],
+    task: Callable[[Coding], Task[int]],
+) -> None:
+    """Choose codes, code all rows by a task for each group of shards, and write the summary.
+
+    Parameters
+    ----------
+    context, folder
+        Where codes, parts and the summary are written.
+    m
+        The most representatives.
+    sample
+        Returns the rows that the codes are chosen by.
+    task
+        Returns what codes a group, which calls `Coding.write_group`.
+    """
+    if folder.whole(SUMMARY[-1]).exists():
+        return
+    if not folder.whole(_CODES[-1]).exists():
+        chosen = seed_codebook(sample(), m, context.settings.seed, context.settings.workers or 1)
+        arrays = chosen.to_arrays()
+        for name in _CODES:
+            write_npy(folder.whole(name), np.asarray(arrays[name]))
+    codebook = _read_codebook(folder)
+    groups = context.shards.groups(8 * codebook.centres.size)
+    coding = Coding(context.shards, groups, folder, len(context.copies.rows) > 0)
+    coding.loaded.get(lambda: codebook)
+    context.each_group(task(coding), groups, lambda: folder.numbers("partial_weight"))
+    names = [kind for kind in folder.kinds() if kind.startswith("partial_")]
+    _write_summary(
+        folder,
+        codebook,
+        (
+            PartialSummary.from_arrays(
+                {name.removeprefix("partial_"): read_npy(folder.part(name, g)) for name in names}
+            )
+            for g in range(len(groups))
+        ),
+    )
+
+
+def drop_parts(folder: StageFolder) -> None:
+    """Delete what was merged: it is large and is not needed again."""
+    for kind in folder.kinds():
+        if kind.startswith(("partial_", "sample_")):
+            for path in folder.parts(kind):
+                delete(path)
+
+
+def write_summary(folder: StageFolder, **arrays: NDArray) -> None:
+    """Write a summary."""
+    for name in SUMMARY:
+        write_npy(folder.whole(name), arrays[name])
+
+
+def refuse_one(distinct: int, rows: int) -> None:
+    """Refuse rows that are all the same."""
+    if distinct < 2:
+        raise InputError(f"all rows are identical ({rows:,} of them): there is nothing to cluster")
+
+
+def _read_codebook(folder: StageFolder) -> Codebook:
+    """Read the codes that were chosen."""
+    return Codebook.from_arrays({name: read_npy(folder.whole(name)) for name in _CODES})
+
+
+def _write_summary(
+    folder: StageFolder, codebook: Codebook, parts: Iterable[PartialSummary]
+) -> None:
+    """Merge sums into representatives, and write which of them is nearest to each code."""
+    found = merge_summaries(parts, codebook)
+    means = found.mean.astype(np.float32)
+    first, inverse, _ = distinct_rows(means)  # means may meet when they become float32
+    refuse_one(len(first), int(found.weight.sum()))
+    weights = np.zeros(len(first), np.int64)
+    np.add.at(weights, inverse, found.weight)
+    of_code = np.full(len(codebook.centres), -1, np.int32)
+    of_code[found.code] = inverse[: len(found.code)]
+    unused = np.flatnonzero(of_code < 0)
+    of_code[unused] = nearest_of(codebook.centres[unused], means[first])[0][:, 0]
+    write_npy(folder.whole("of_code"), of_code)
+    write_summary(
+        folder,
+        vectors=means[first],
+        weights=weights,
+        rows=found.medoid[first],
+        radius=found.radius[first].astype(np.float32),
+    )
+
+
+def _renumbered(partial: PartialSummary, rows: NDArray[np.int64]) -> PartialSummary:
+    """Turn the medoids' positions within a block into row numbers."""
+    arrays = partial.to_arrays()
+    for name in ("medoid", "open_medoid"):
+        at = arrays[name]
+        arrays[name] = np.where(at >= 0, rows[np.maximum(at, 0)], -1) if len(rows) else at
+    return PartialSummary.from_arrays(arrays)

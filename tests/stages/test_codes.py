@@ -1,0 +1,43 @@
+import numpy as np
+
+from shoal.stages.codes import distances_of, lengthened, near_type, shortened
+from shoal.stages.result import Result
+from shoal.storage import read_npy
+
+
+def test_a_shortened_distance_is_right_to_half_a_percent():
+    distance = np.geomspace(1e-30, 1e30, 5000).astype(np.float32)
+    found = lengthened(shortened(distance))
+    assert np.abs(found / distance - 1).max() < 0.004
+    assert lengthened(shortened(np.zeros(1, np.float32)))[0] == 0
+
+
+def test_three_distances_come_back_from_one_and_two_ratios():
+    near = np.zeros(2, near_type(300))
+    near["distance"] = shortened(np.array([2, 0], np.float32))
+    near["ratios"] = [[255, 51], [0, 0]]
+    assert near_type(300).itemsize == 10
+    assert np.allclose(distances_of(near)[0], [2, 2, 10])
+    assert (distances_of(near)[1] == 0).all()
+
+
+def test_every_code_has_a_representative_and_used_ones_their_own(fitted):
+    rows = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
+    rows[17] = np.nan
+    run = fitted(rows, representatives=150)
+    summary, m = run.stage("summarise"), Result(run).tree.n_leaves
+    of_code, centres = (read_npy(summary.whole(name)) for name in ("of_code", "centres"))
+    near = read_npy(summary.part("near", 0))
+    assert ((of_code >= 0) & (of_code < m)).all()
+    used = np.unique(near["codes"][near["codes"][:, 0] < len(centres), 0])
+    assert len(np.unique(of_code[used])) == len(used)
+    assert (near["codes"][17] == len(centres)).all()
+
+
+def test_two_representatives_and_a_far_row(fitted):
+    rows = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
+    rows[200:] += 50
+    result = Result(fitted(rows, representatives=2))
+    assert result.tree.n_leaves == 2
+    assert np.array_equal(result.labels(2)[:200], np.repeat(result.labels(2)[0], 200))
+    assert len(np.unique(result.labels(2))) == 2
