@@ -99,6 +99,10 @@ def test_nothing_is_named_without_a_say(run):
     for truth, test in ((np.full(300, -1), None), (np.zeros(300, int), np.zeros(300, int))):
         with pytest.raises(InputError, match="a say"):
             run.label(truth, test)
+    with pytest.raises(InputError, match="a say"):
+        run.label(np.full(300, np.nan))
+    with pytest.raises(InputError, match="2 names of classes"):
+        run.label(np.arange(300) % 3, names=["a", "b"])
     with pytest.raises(InputError, match="the test has shape"):
         run.label(TRUTH, TRUTH[:5])
     assert not run.edits.edited

@@ -70,6 +70,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path, monkeypatch):
     names = ["diana", "kmeans", "shoal"]
     found = shoal.compare_methods(rows, names, tmp_path / "out", k=4, workers=1)
     assert list(found.runs) == ["shoal"]
+    assert "declined" in repr(found)  # records have unlike keys
     assert "declined" in found.table[0]
     assert "was left out" in found.page.read_text(encoding="utf-8")
     with pytest.raises(InputError, match="k 4, but 2 representatives"):
@@ -82,7 +83,7 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path, monkeypatch):
         ([], (), "no methods are given"),
         (["kmeens"], (), "did you mean kmeans"),
         (["kmeans"], ["eps=1"], "say of which method, such as kmeans.eps"),
-        (["kmeans"], ["dbscan.eps=1"], "say of which method"),
+        (["kmeans"], ["dbscan.eps=1"], "dbscan is not one of the methods"),
         (["kmeans"], ["kmeans.eps=1"], "method kmeans has no parameter eps"),
     ],
 )

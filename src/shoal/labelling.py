@@ -84,10 +84,24 @@ class Labelling(Tabular):
 
 
 def known_rows(truth: NDArray) -> NDArray[np.bool_]:
-    """Return which rows have a known class: whole numbers below 0 are none."""
+    """Return which rows have a known class: whole numbers below 0 and NaN are none."""
     if np.issubdtype(truth.dtype, np.signedinteger):
         return truth >= 0
-    return np.ones(len(truth), bool)
+    known: NDArray[np.bool_] = truth == truth  # NaN, also among objects, is not itself
+    return known
+
+
+def check_names(truth: NDArray, names: Sequence[str] | None) -> None:
+    """Raise unless classes are whole numbers that have a name each, if there are names."""
+    if names is None:
+        return
+    whole = np.issubdtype(truth.dtype, np.integer)
+    if not whole or int(truth.max(initial=-1)) >= len(names):
+        got = f"up to {truth.max(initial=-1)}" if whole else f"of type {truth.dtype}"
+        raise InputError(
+            f"with {len(names):,} names of classes, classes must be whole numbers below "
+            f"{len(names):,}; got {got}"
+        )
 
 
 def label_clusters(
@@ -114,6 +128,7 @@ def label_clusters(
     replace
         Whether names that are there already give way.
     """
+    check_names(truth, names)
     tested = known_rows(test) if test is not None else np.zeros(len(truth), bool)
     known = known_rows(truth) & ~tested
     if not known.any():

@@ -161,6 +161,8 @@ def _parameters_of(
     for key, value in parse_assignments(given).items():
         before, dot, name = key.rpartition(".")
         method = method_name(before) if dot else ""
+        if dot and method not in found:
+            raise SettingError(f"--set {key}: {method} is not one of the methods to compare")
         if method not in found:
             raise SettingError(
                 f"--set {key}: say of which method, such as {names[0]}.{name}=…, one of "

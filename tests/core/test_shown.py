@@ -24,6 +24,16 @@ def test_records_read_as_a_table():
     assert repr(RecordList()) == "[]"
 
 
+def test_records_may_lack_what_others_have():
+    found = RecordList([{"name": "a", "k": 2}, {"name": "b", "declined": "too many"}])
+    assert [line.split() for line in repr(found).splitlines()] == [
+        ["name", "k", "declined"],
+        ["a", "2", "–"],
+        ["b", "–", "too", "many"],
+    ]
+    assert found.to_arrow().column_names == ["name", "k", "declined"]
+
+
 def test_html_is_escaped_and_bounded():
     html = html_table(RECORDS * 100)
     assert "<b>" not in html

@@ -5,7 +5,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score as agreement
 
-from shoal.errors import SettingError
+from shoal.errors import InputError, SettingError
 from shoal.methods import METHODS
 from shoal.methods.choosing import _kept_together, choice_of_k, elbow, labels_for, warm_kmeans
 
@@ -102,6 +102,14 @@ def test_elbow_without_a_curve():
 
 def test_wrong_ranges_and_methods():
     with pytest.raises(SettingError, match="no K from 2 to 119 is in the range"):
-        choice_of_k(ROWS, ks=[1, 200])
+        choice_of_k(ROWS, ks=[200])
+    with pytest.raises(InputError, match="3 distinct rows or more; got 2"):
+        choice_of_k(ROWS[:2])
+    for ks in ([1, 3], [2.5], ["a"], [None], "2:5", 1, [True]):
+        with pytest.raises(InputError, match="must be a whole number of at least 2"):
+            choice_of_k(ROWS, ks=ks)
+    for references in (-1, "a"):
+        with pytest.raises(InputError, match="references must be"):
+            choice_of_k(ROWS, ks=[2], references=references)
     with pytest.raises(SettingError, match="dbscan finds the number of clusters itself"):
         choice_of_k(ROWS, method="dbscan")

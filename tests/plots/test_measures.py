@@ -43,8 +43,9 @@ def test_distances_to_neighbours_are_exact(digits):
     slow = NearestNeighbors(n_neighbors=4).fit(vectors).kneighbors()[0][:, -1]
     drawn = digits.plot.k_distance().lines[0].get_ydata()
     assert drawn == pytest.approx(np.sort(slow)[::-1], rel=1e-4)
-    with pytest.raises(InputError, match="--neighbour"):
-        digits.plot.k_distance(neighbour=0)
+    for wrong in (0, 1.5, 300):
+        with pytest.raises(InputError, match="--neighbour"):
+            digits.plot.k_distance(neighbour=wrong)
 
 
 def test_confusion_counts_rows(digits, texts):
@@ -55,9 +56,16 @@ def test_confusion_counts_rows(digits, texts):
     assert {f"digit {d}" for d in range(10)} <= set(named)
     some = np.where(np.arange(300) < 50, truth, -1)
     assert "50 rows; shade: share of the class" in texts(digits.plot.confusion(some))
-    for wrong in (truth[:5], np.full(300, -1)):
+    unknown = np.where(truth < 9, truth, np.nan)
+    assert f"{(truth < 9).sum()} rows; shade: share of the class" in texts(
+        digits.plot.confusion(unknown)
+    )
+    for wrong in (truth[:5], np.full(300, -1), np.full(300, np.nan)):
         with pytest.raises(InputError):
             digits.plot.confusion(wrong)
+    for classes in (truth, truth / 2):
+        with pytest.raises(InputError, match="names of classes"):
+            digits.plot.confusion(classes, names=["zero", "one"])
 
 
 def test_reachability_is_that_of_scikit_learn(digits):
@@ -67,5 +75,5 @@ def test_reachability_is_that_of_scikit_learn(digits):
     expected = model.reachability_[model.ordering_]
     np.testing.assert_allclose(heights[1:], expected[1:])
     assert heights[0] == heights[1:].max()  # the first has none before it
-    with pytest.raises(InputError, match="must be 1 to 299; got 300"):
+    with pytest.raises(InputError, match="from 1 to 299; got 300"):
         digits.plot.reachability(neighbour=300)

@@ -46,6 +46,10 @@ def test_tables_and_wrong_values_are_refused(digits, table):
         lambda: table.plot.examples(),
         lambda: digits.plot.centroids(of="sum"),
         lambda: digits.plot.examples(0, count=0),
+        lambda: digits.plot.examples(count=10**6),
+        lambda: digits.plot.examples(0, count=10**6),
+        lambda: digits.plot.examples(count=2.5),
+        lambda: digits.plot.centroids(k=2.5),
         lambda: digits.plot.examples(-4),
     ):
         with pytest.raises(InputError):

@@ -55,6 +55,12 @@ def test_named_clusters_show_a_typical_image(digits, table, texts):
     assert not [one for one in table.plot.map().artists if isinstance(one, AnnotationBbox)]
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, "a"])
+def test_seeds_are_checked(digits, seed):
+    with pytest.raises(InputError, match="--seed must be"):
+        digits.plot.map(seed=seed)
+
+
 def test_other_ways_are_refused(digits):
     with pytest.raises(InputError, match="got umap"):
         digits.plot.map(way="umap")

@@ -46,7 +46,7 @@ def test_tables_have_no_pictures_and_finer_leaves_the_clusters_names(table, text
 
 
 def test_one_cluster_has_no_tree(digits):
-    for options in ({"k": 1, "leaves": 1}, {"leaves": 61}):
+    for options in ({"k": 1, "leaves": 1}, {"leaves": 61}, {"leaves": 2.5}):
         with pytest.raises(InputError, match="--leaves must be"):
             digits.plot.dendrogram(**options)
 

@@ -103,6 +103,10 @@ def choose_k(
     ]
     heads = ["K", *(_NAMES.get(name, name).removesuffix(" statistic") for name in shown)]
     print_table(f"{found.method} by K", heads, lines)
+    left_out = [k for k in ks if k > found.table[-1]["k"]]
+    if left_out:
+        most = found.table[-1]["k"]
+        say(f"K above {most} in --range was not tried: fewer clusters than rows are needed.")
     _say_picks(found.picks, found.agreed, layers)
     if out is not None:
         say(f"{out}: all criteria")

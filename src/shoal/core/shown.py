@@ -32,7 +32,7 @@ def text_table(records: Sequence[Mapping[str, Any]]) -> str:
     """Write records as columns of text, aligned to the right where they are numbers."""
     names, lines = _cells(records)
     widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
-    left = [all(isinstance(record[name], str) for record in records) for name in names]
+    left = [all(isinstance(record.get(name), str) for record in records) for name in names]
     return "\n".join(
         "  ".join(
             word.ljust(width) if at_left else word.rjust(width)
@@ -55,12 +55,17 @@ def html_table(records: Sequence[Mapping[str, Any]], title: str = "") -> str:
 
 def _cells(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Return the names of the columns, and the lines, the last of which says what is left out."""
-    names = list(records[0]) if records else []
-    lines = [[cell(record[name]) for name in names] for record in records[:_MOST_LINES]]
+    names = _names(records)
+    lines = [[cell(record.get(name)) for name in names] for record in records[:_MOST_LINES]]
     if len(records) > _MOST_LINES:
         rest = f"and {len(records) - _MOST_LINES:,} more"
         lines.append([rest, *[""] * (len(names) - 1)])
     return names, lines
+
+
+def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names that any of the records has."""
+    return list(dict.fromkeys(name for record in records for name in record))
 
 
 class Tabular:
@@ -74,7 +79,9 @@ class Tabular:
         """Return a `pyarrow.Table`."""
         import pyarrow as pa
 
-        return pa.Table.from_pylist(self.records())
+        lines = self.records()
+        names = _names(lines)
+        return pa.Table.from_pylist([{n: line.get(n) for n in names} for line in lines])
 
     def to_pandas(self) -> Any:
         """Return a data frame of pandas.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.core.validity import validity
-from shoal.errors import SettingError
+from shoal.errors import InputError, SettingError
 from shoal.methods import METHODS, Method
 from shoal.methods.dendrograms import cut
 from shoal.methods.run import checked_rows, fit_method
@@ -96,6 +97,7 @@ def choice_of_k(
     kept = _checked_ks(chosen, ks, len(rows))
     quick = method in _WARM or chosen.hierarchical
     twins = (_REFERENCES if quick else 0) if references is None else references
+    checked_whole("references", twins, 0)
     draw = np.random.default_rng(seed)
 
     def fit(some: NDArray[np.float32], times: NDArray[np.float64]) -> Labels:
@@ -119,8 +121,15 @@ def choice_of_k(
 def _checked_ks(method: Method, ks: Sequence[int], m: int) -> list[int]:
     """Return the K that can be tried, rising."""
     if not method.takes_k:
-        method.check_k(int(ks[0]) if len(ks) else 2)
-    kept = sorted({int(k) for k in ks if 2 <= k < m})
+        raise SettingError(
+            f"{method.name} finds the number of clusters itself: give a method that is told K, "
+            "such as kmeans"
+        )
+    if m < 3:
+        raise InputError(f"a number of clusters is chosen for 3 distinct rows or more; got {m}")
+    given = [ks] if isinstance(ks, str | bytes) or not isinstance(ks, Iterable) else ks
+    kept = sorted({checked_whole("a number of clusters to try", k, 2) for k in given})
+    kept = [k for k in kept if k < m]
     if not kept:
         raise SettingError(f"no K from 2 to {m - 1} is in the range: give one such as 2:{m - 1}")
     return kept

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
+from shoal.labelling import check_names, known_rows
 from shoal.plots import measures, pictures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
 from shoal.plots.scene import RunLike, Scene
@@ -192,10 +193,10 @@ class Plots:
                 f"the truth has shape {given.shape}, but the run has {scene.result.n_rows:,} "
                 "rows: one label a row is needed"
             )
+        check_names(given, names)
         if names is not None:
             return measures.confusion(scene, ax, given.astype(np.int64), names)
-        whole = np.issubdtype(given.dtype, np.signedinteger)
-        known = given >= 0 if whole else np.ones(len(given), bool)
+        known = known_rows(given)
         if not known.any():
             raise InputError("no row has a known class: there is nothing to compare with")
         found, codes = np.unique(given[known], return_inverse=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.validity import validity
 from shoal.errors import InputError
@@ -147,8 +148,7 @@ def knee_of(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
 def k_distance(scene: Scene, ax: Axes | None, neighbour: int) -> Axes:
     """Draw the distance of each representative to its k-th neighbour, sorted, for DBSCAN's eps."""
     vectors = np.ascontiguousarray(scene.vectors(scene.sample(_POINTS)), np.float32)
-    if not 1 <= neighbour < len(vectors):
-        raise InputError(f"--neighbour must be 1 to {len(vectors) - 1}; got {neighbour}")
+    checked_whole("--neighbour", neighbour, 1, len(vectors) - 1)
     distance = np.sort(np.asarray(nearest_neighbours(vectors, neighbour)[1])[:, -1])[::-1]
     knee = knee_of(np.arange(len(distance), dtype=float), distance.astype(float))
     ax = new_axes(ax, 7.2, 4.4)
@@ -176,8 +176,7 @@ def reachability(scene: Scene, ax: Axes | None, neighbour: int) -> Axes:
     from sklearn.cluster import OPTICS
 
     chosen = scene.sample(_SILHOUETTES)
-    if not 1 <= neighbour < len(chosen):
-        raise InputError(f"--neighbour must be 1 to {len(chosen) - 1}; got {neighbour}")
+    checked_whole("--neighbour", neighbour, 1, len(chosen) - 1)
     model = OPTICS(min_samples=neighbour + 1).fit(scene.vectors(chosen))  # a row is its own first
     away, order = model.reachability_, model.ordering_
     finite = np.isfinite(away)

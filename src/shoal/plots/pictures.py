@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.errors import InputError
 from shoal.export.pictures import make_tiles, mean_picture, tile_side
 from shoal.plots.canvas import INK, LINE, MUTED, headline, mosaic, new_axes, show_image, write
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_CLUSTERS, _MOST_LINES = 144, 40
+_MOST_ACROSS, _MOST_TILES = 60, 2_500  # examples in a line, and of one cluster
 _AVERAGED = 200  # rows of a cluster whose pictures are averaged
 _THUMB = 21  # points
 _SHARP = 40  # sides up to this are enlarged without blurring
@@ -125,8 +127,7 @@ def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def examples(scene: Scene, ax: Axes | None, cluster: int | None, count: int) -> Axes:
     """Draw the most typical images of one cluster as a grid, or of each one in a line."""
-    if count < 1:
-        raise InputError(f"--count must be at least 1; got {count}")
+    checked_whole("--count", count, 1, _MOST_ACROSS if cluster is None else _MOST_TILES)
     source = scene.pictures
     if cluster is not None:
         return _grid(scene, ax, scene.checked(cluster), count)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.core.layout import LANDMARKS, lay_out
 from shoal.errors import InputError
 from shoal.plots.canvas import INK, MUTED, bare, clean, headline, new_axes, write
@@ -35,6 +36,7 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
     places = scene.places(chosen)
     if seed is None:
         seed = int(scene.result.run.settings.get("seed", 0))
+    checked_whole("--seed", seed, 0, 2**32 - 1)
     xy, axis_names = _coordinates(scene, chosen, way, seed)
     weights = scene.result.counts[chosen]
     ax = new_axes(ax, 8.0, 7.2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.edits import Clustering
 from shoal.errors import InputError
 from shoal.plots.canvas import ACCENT, INK, MUTED, clean, headline, new_axes, plain, write
@@ -26,8 +27,8 @@ def dendrogram(scene: Scene, ax: Axes | None, leaves: int | None) -> Axes:
 
     The axis is the method's own height where it has a dendrogram, and excess elsewhere.
     """
-    if leaves is not None and not 2 <= leaves <= _MOST_LEAVES:
-        raise InputError(f"--leaves must be 2 to {_MOST_LEAVES}; got {leaves}")
+    if leaves is not None:
+        checked_whole("--leaves", leaves, 2, _MOST_LEAVES)
     clustering = _leaves(scene, leaves)
     if clustering.k < 2:
         raise InputError("there is one cluster, and so no tree above it: give --k or --leaves")

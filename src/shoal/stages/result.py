@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.checked import checked_whole
 from shoal.core.layers import Layer, Layers
 from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
@@ -234,12 +235,12 @@ class Result:
         if layer is not None and k is not None:
             raise InputError(f"layer {layer} and k {k} exclude each other: give one of them")
         if layer is not None:
-            if not 0 <= layer < len(self.layers):
+            if not 0 <= checked_whole("layer", layer, 0) < len(self.layers):
                 raise InputError(
                     f"layer {layer}, but the layers are numbered 0 to {len(self.layers) - 1}"
                 )
             return self.layers[layer].k
-        return self.primary.k if k is None else k
+        return self.primary.k if k is None else checked_whole("k", k, 1)
 
     def cut(self, k: int) -> NDArray[np.int32]:
         """Cluster id of each representative at the cut into k, (m,) int32.
