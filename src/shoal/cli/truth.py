@@ -74,7 +74,7 @@ def _column(name: str, source: Source) -> LabelValues:
     from shoal.rows.tables.selection import listed
 
     # of vectors and tables, or of what labels the rows of an array
-    table = getattr(source, "table", None) or getattr(getattr(source, "beside", 0), "table", None)
+    table = getattr(source, "table", None)
     columns = () if table is None else table.names
     values = source.labels(name) if name in columns and isinstance(source, Labelled) else None
     if values is None:
@@ -124,7 +124,7 @@ def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
 
     Unless `words` is false, those that stand for a missing value (``NA``) are not a class.
     """
-    from shoal.rows.tables.sniff import is_missing
+    from shoal.rows.tables.cells import is_missing
 
     labels = [label if label is None else label.strip() for label in labels]
     known = {label for label in set(labels) if label and not (words and is_missing(label))}

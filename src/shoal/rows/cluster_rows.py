@@ -19,7 +19,6 @@ from shoal.rows.taken import (
     Taken,
     TakenCells,
     TakenImages,
-    TakenSource,
     TakenStore,
     take,
     taken_of,
@@ -71,7 +70,7 @@ def _untaken(source: Source) -> Source:
         return dataclasses.replace(source, store=source.store.inner)
     if isinstance(source, TableSource) and isinstance(source.table, TakenCells):
         return dataclasses.replace(source, table=source.table.inner)
-    return source.inner if isinstance(source, TakenSource) else source
+    return source
 
 
 def cluster_settings(run: Any, stored: Mapping[str, Any], given: Mapping[str, Any]) -> FitSettings:

@@ -205,6 +205,8 @@ def _with_labels(
     """Return a source with the labels that lie beside its files, and the names of theirs."""
     if not isinstance(source, ArraySource | EncodedSource) or source.label_origin:
         return source, ()
+    if isinstance(source, ArraySource) and source.is_parsed:
+        return source, ()
     tables = [name for name in kinds["other"] if name.lower().endswith((".csv", ".tsv"))]
     names = [*kinds["npy"], *kinds["idx"], *tables]
     files = dict(zip(names, _under(root, names, found), strict=True))

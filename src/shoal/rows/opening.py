@@ -43,11 +43,10 @@ from shoal.rows.several import (
 )
 from shoal.rows.sibling_labels import labels_beside, with_labels_beside
 from shoal.rows.store import InflatedStore, Store, because
-from shoal.rows.tables.delimited import CsvSource, make_csv_source
+from shoal.rows.tables.csv_file import open_csv
 from shoal.rows.tables.frame_pictures import open_table_in_memory
 from shoal.rows.tables.frames import FRAME, is_frame, to_frame
 from shoal.rows.tables.mixed import TableSource
-from shoal.rows.tables.parquet import ParquetSource
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import NOTHING, Picked
 from shoal.settings import parse_shape
@@ -181,9 +180,8 @@ def _has_columns(source: Source) -> bool:
     """Return whether a source was made of columns with names."""
     source = rows_of(source)
     if isinstance(source, ArraySource):
-        return source.label == FRAME or source.column_names != () or source.chosen != NOTHING
-    is_list = isinstance(source, ParquetSource) and source.is_list
-    return isinstance(source, CsvSource | ParquetSource | TableSource) and not is_list
+        return source.column_names != () or source.chosen != NOTHING
+    return isinstance(source, TableSource)
 
 
 def _are_paths(where: Any) -> bool:
@@ -326,7 +324,7 @@ def _open_text(path: Path, options: SourceOptions) -> Source:
                 return replace(images, beside=labels_beside(images, {path.name: path}))
             return images
     options.refuse(f"{path.name}, a table", dtype=options.dtype)
-    return make_csv_source(path, path.name, options)
+    return open_csv(path, path.name, options)
 
 
 def _open_binary(path: Path, options: SourceOptions) -> Source:

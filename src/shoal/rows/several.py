@@ -26,7 +26,7 @@ from shoal.rows.label_files import LabelFile, LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.pictured import with_pictures
-from shoal.rows.tables.parquet import ParquetSource, find_embedding, make_parquet_source
+from shoal.rows.tables.parquet import find_embedding, open_parquet
 from shoal.rows.tables.parquet_images import find_images, make_parquet_images
 from shoal.rows.tables.parquet_paths import find_paths, read_paths
 from shoal.storage import UrlPath
@@ -175,8 +175,8 @@ def _open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceO
         options = dataclasses.replace(options, as_="vectors", key=embedding)
     elif images is not None:
         return images
-    source = make_parquet_source(paths, label, options)
-    if not (isinstance(source, ParquetSource) and source.is_list):
+    source = open_parquet(paths, label, options)
+    if source.kind != "vectors" or getattr(source, "column_names", None):
         return source
     if images is None:
         images = _parquet_images(

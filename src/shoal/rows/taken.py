@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.plural import plural
 from shoal.errors import SourceError
 from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.row_view import RowView
-from shoal.rows.base import Batch, Kind, Labelled, LabelValues, Source
+from shoal.rows.base import Batch, Source
 from shoal.rows.images.archive import ArchiveStore
 from shoal.rows.images.encoded import EncodedSource, EncodedStore, spread
 from shoal.rows.images.folder import FolderStore
@@ -24,8 +23,8 @@ from shoal.rows.images.paged import PagedStore
 from shoal.rows.images.tfrecord import RecordStore
 from shoal.rows.pictured import PicturedSource, rows_of
 from shoal.rows.store import FileStore, InflatedStore, MemoryStore, Store, check_range
-from shoal.rows.tables.described import Cells
 from shoal.rows.tables.mixed import TableSource
+from shoal.rows.tables.table import Cells, Piece
 
 _PAGE = 4096  # bytes: less than a page costs as much to read
 _BLOCKS = 4096  # are drawn at least, so that the order of the rows may carry structure
@@ -123,14 +122,14 @@ def take(source: Source, taken: Taken, label: str = "") -> Source:
     if isinstance(source, TableSource):
         cells = TakenCells(source.table, taken)
         return dataclasses.replace(source, table=cells, label=source.label + label)
-    return TakenSource(source, taken, label)
+    raise TypeError(f"rows of {type(source).__name__} cannot be taken")
 
 
 def taken_of(source: Source) -> Taken | None:
     """Return which rows of another source these are; None for a source as it lies."""
     source = rows_of(source)
     for part in (source, getattr(source, "store", None), getattr(source, "table", None)):
-        if isinstance(part, TakenStore | TakenImages | TakenCells | TakenSource):
+        if isinstance(part, TakenStore | TakenImages | TakenCells):
             return part.taken
     return None
 
@@ -276,7 +275,7 @@ class TakenImages:
 
 
 @dataclass(frozen=True)
-class TakenCells:
+class TakenCells(Cells):
     """Some rows of a table of mixed columns."""
 
     inner: Cells
@@ -302,99 +301,17 @@ class TakenCells:
         """Names of columns besides, which hold lists or bytes."""
         return self.inner.skipped
 
-    def cells(
-        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
-    ) -> tuple[Any, dict[int, str]]:
-        """Return columns by position as an Arrow table, and why rows cannot be read."""
-        import pyarrow as pa
-
+    def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Go through columns of some rows."""
         most = max(1, _SPAN // (16 * max(1, len(columns))))
-        tables, bad = [self.inner.cells(0, 0, columns, whole=whole)[0]], {}
         for a, b in self.taken.spans(start, stop, most, most):
             rows = self.taken.rows[a:b]
-            table, reasons = self.inner.cells(int(rows[0]), int(rows[-1]) + 1, columns, whole=whole)
-            at = rows - rows[0]
-            tables.append(table.take(pa.array(at)))
-            bad.update(_moved(reasons, at, a - start))
-        return pa.concat_tables(tables, promote_options="permissive"), bad
+            table, reasons = self.inner.cells(int(rows[0]), int(rows[-1]) + 1, columns, whole=True)
+            yield table.take(rows - rows[0]), _moved(reasons, rows - rows[0], 0)
 
     def facts(self) -> dict[str, Any]:
         """JSON-able facts that change when the data do, or other rows are taken."""
         return {**self.inner.facts(), **self.taken.facts()}
-
-
-@dataclass(frozen=True)
-class TakenSource:
-    """Some rows of a source of vectors that is not an array: CSV, Parquet."""
-
-    inner: Source
-    taken: Taken
-    label: str
-
-    @property
-    def kind(self) -> Kind:
-        """What the source holds."""
-        return self.inner.kind
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows are taken."""
-        return len(self.taken.rows)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one row."""
-        return self.inner.shape
-
-    @property
-    def mixed_sizes(self) -> bool:
-        """As the source says."""
-        return self.inner.mixed_sizes
-
-    @property
-    def description(self) -> str:
-        """One line for people."""
-        if self.taken.sample:
-            return f"{plural(self.n_rows, 'row')}, a sample of the {self.inner.description}"
-        return self.inner.description
-
-    @property
-    def label_origin(self) -> str | None:
-        """As the source says."""
-        return self.inner.label_origin if isinstance(self.inner, Labelled) else None
-
-    def labels(self, key: str | None = None) -> LabelValues | None:
-        """Labels of all rows of the source."""
-        return self.inner.labels(key) if isinstance(self.inner, Labelled) else None
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """As the source says."""
-        return getattr(self.inner, "remarks", ())
-
-    @property
-    def table(self) -> Cells | None:
-        """The cells of all columns of the source, where it has any."""
-        return getattr(self.inner, "table", None)
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """The columns that make the vectors, where these have names."""
-        return getattr(self.inner, "column_names", ())
-
-    def fingerprint(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data do, or other rows are taken."""
-        return {**self.inner.fingerprint(), **self.taken.facts(), "n_rows": self.n_rows}
-
-    def names(self, start: int, stop: int) -> list[str]:
-        """Names of rows, or their numbers in the source."""
-        return _names(self.inner, self.taken, start, stop)
-
-    def read(self, start: int, stop: int) -> Batch:
-        """Decode rows ``start..stop``."""
-        most = max(1, _SPAN // (4 * int(np.prod(self.shape))))
-        data = np.zeros((stop - start, *self.shape), np.float32)
-        return _gathered(self.inner, self.taken, start, data, most, most)
 
 
 def _gathered(

@@ -275,7 +275,8 @@ def is_read(source: Source) -> bool:
 def keeps_numbers(source: Source) -> bool:
     """Return whether rows are kept: where reading is dear (text, Parquet) and they are small."""
     small = source.n_rows * row_bytes(source) <= KEPT_BYTES
-    return small and is_read(source) and not isinstance(rows_of(source), ArraySource)
+    rows = rows_of(source)
+    return small and is_read(source) and (not isinstance(rows, ArraySource) or rows.is_parsed)
 
 
 def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[str] | None) -> None:

@@ -20,9 +20,7 @@ from shoal.rows.arrays.scale import Values, on_scale_of
 from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.reading import Reading
 from shoal.rows.pictured import PicturedSource
-from shoal.rows.tables.delimited import CsvSource
-from shoal.rows.tables.mixed import TableSource, make_fitted_source
-from shoal.rows.tables.parquet import ParquetSource
+from shoal.rows.tables.mixed import cells_of, make_fitted_source
 from shoal.rows.tables.schema import Schema
 from shoal.stages.heldout import read_novelty
 from shoal.stages.learning import placed
@@ -35,7 +33,6 @@ USUAL = 0.95
 CALIBRATED = 1_000_000
 """Fitted rows, at most, whose distances new ones are compared with."""
 
-_OF_COLUMNS = (TableSource, CsvSource, ParquetSource)
 _BEYOND = 0.999  # of a cluster's own rows
 _SLACK = 1.25
 
@@ -239,8 +236,10 @@ class Fitted:
             if kind == "images":
                 return self.as_fitted(source.pictures)
             return replace(source, rows=self.as_fitted(source.rows))
-        if isinstance(source, _OF_COLUMNS) and self.result.schema is not None:
-            return make_fitted_source(source.table, source.label, self.result.schema)
+        cells = cells_of(source)
+        if cells is not None and self.result.schema is not None:
+            label = getattr(source, "label", "the new rows")
+            return make_fitted_source(cells, label, self.result.schema)
         if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")
         if isinstance(source, ArraySource) and source.rule:

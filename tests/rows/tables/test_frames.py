@@ -78,7 +78,7 @@ def test_facts_follow_the_cells():
 def test_nothing_in_memory():
     with pytest.raises(InputError, match="table in memory has no rows"):
         open_source(pa.table({"a": pa.array([], pa.int64())}))
-    with pytest.raises(InputError, match="--shape 2 has 2 numbers, but rows of the"):
+    with pytest.raises(InputError, match="--shape 2 has 2 numbers, but rows of table in memory"):
         open_source(pa.table({"a": [1]}), shape=(2,))
 
 

@@ -2,9 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shoal.rows.tables.column import Column
-from shoal.rows.tables.described import describe
-from shoal.rows.tables.frames import kind_of_column
+from shoal.rows.tables.columns import Column, by_type, describe
 from shoal.rows.tables.label_columns import answers_in, find_answers
 
 DRAW = np.random.default_rng(0)
@@ -16,7 +14,7 @@ WORDS = np.array(["ant", "bee", "cat"])[CODES]
 def described(columns):
     table = pa.table(columns)
     rows = np.arange(len(table))
-    return [describe(kind_of_column(f), table[f.name], rows, ".") for f in table.schema]
+    return [describe(by_type(f), table[f.name], rows, ".") for f in table.schema]
 
 
 def floats(count, stem="e"):

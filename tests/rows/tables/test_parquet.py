@@ -38,7 +38,7 @@ def test_numeric_columns_across_row_groups(tmp_path, monkeypatch, large):
         monkeypatch.setattr(parquet_cursors, "_MOST_ROWS", 7)
     source = open_source(write(tmp_path / "x.parquet", columns(), row_group_size=30))
     source = pickle.loads(pickle.dumps(source))
-    assert source.description == "100 vectors of 4 numbers (x.parquet, 4 columns, named by id)"
+    assert source.description == "100 vectors of 4 numbers (x.parquet, named by id)"
     for start, stop in ((0, 100), (29, 31), (30, 60), (95, 100), (100, 100), (0, 0)):
         np.testing.assert_array_equal(source.read(start, stop).data, VECTORS[start:stop])
         assert source.names(start, stop) == NAMES[start:stop]
@@ -74,7 +74,7 @@ def test_bad_cells_and_lists_are_rows_with_a_reason(tmp_path):
     assert batch.bad == {
         1: "the list has 1 numbers, not 2",
         2: "the list is empty, not 2",
-        3: "position 1 is empty or not a number",
+        3: "the cell holds no 2 numbers",
     }
     np.testing.assert_array_equal(batch.data[[0, 4]], [[1, 2], [5, 6]])
 

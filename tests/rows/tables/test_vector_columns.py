@@ -2,8 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shoal.rows.tables.described import describe
-from shoal.rows.tables.frames import kind_of_column
+from shoal.rows.tables.columns import by_type, describe
 from shoal.rows.tables.vector_columns import are_vectors
 
 DRAW = np.random.default_rng(0)
@@ -24,9 +23,7 @@ def normal(*spreads, middle=0.0, names=None):
 def alike(columns):
     table = pa.table({key: pa.array(value, from_pandas=True) for key, value in columns.items()})
     rows = np.arange(len(table))
-    return are_vectors(
-        [describe(kind_of_column(f), table[f.name], rows, ".") for f in table.schema]
-    )
+    return are_vectors([describe(by_type(f), table[f.name], rows, ".") for f in table.schema])
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,17 @@ class ArraySource:
         return self.rule.shape if self.rule else (int(np.prod(self.row_shape)),)
 
     @property
+    def table(self) -> Any:
+        """The cells of the table that the rows lie in; None where there is none."""
+        return getattr(self.beside, "table", None)
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether vectors are made of a table's cells whenever they are read."""
+        store = getattr(self.store, "inner", self.store)
+        return self.rule is None and getattr(store, "is_parsed", False)
+
+    @property
     def mixed_sizes(self) -> bool:
         """True when images are scaled by `read`."""
         return self.rule is not None and self.rule.scaled

@@ -76,7 +76,7 @@ class Values:
 def look_at_values(source: Source) -> Values | None:
     """Look at the stored numbers of vectors, or of images in an array; None for other rows."""
     source = rows_of(source)
-    if isinstance(source, ArraySource):
+    if isinstance(source, ArraySource) and not source.is_parsed:
         return Values.of(sample_rows(source.store))
     if source.kind != "vectors":
         return None

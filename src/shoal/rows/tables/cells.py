@@ -15,7 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shoal.rows.tables.sniff import MISSING
+MISSING = (
+    *("", "?", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "nat"),
+    *("null", "none", "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
+)
+"""Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
 
 ISO = "ISO 8601"
 DATE_FORMATS = (
@@ -33,10 +37,25 @@ _AMOUNT = re.compile(r"([+-]?)[$€£¥]?\s*([+-]?[\d.,\s'’\u00a0\u202f]*\d[.,
 _GROUPED = r"\d{{1,3}}([{marks}]\d{{3}})+({decimal}\d*)?"
 
 
-def is_number_type(kind: Any) -> bool:
-    """Return whether an Arrow type is one of numbers (yes and no are none)."""
+def is_missing(cell: str) -> bool:
+    """Return whether a cell, or a label, stands for a missing one.
+
+    >>> is_missing(" N/A"), is_missing("Namibia")
+    (True, False)
+    """
+    return cell.strip().lower() in MISSING
+
+
+def is_number_type(kind: Any, *, flags: bool = False) -> bool:
+    """Return whether an Arrow type is one of numbers; with `flags`, yes and no are numbers, too."""
     types = pa.types
-    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    return bool(numbers or (flags and types.is_boolean(kind)))
+
+
+def is_text_type(kind: Any) -> bool:
+    """Return whether an Arrow type is one of text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def is_date_type(kind: Any) -> bool:
@@ -53,11 +72,20 @@ def is_plain_type(kind: Any) -> bool:
     return not (types.is_nested(kind) or types.is_binary_view(kind) or any(b(kind) for b in blobs))
 
 
+def plain_names(schema: Any) -> tuple[str, ...]:
+    """Return the names of the columns of plain values."""
+    return tuple(field.name for field in schema if is_plain_type(field.type))
+
+
+def one_array(column: Any) -> Any:
+    """Return the chunks of a column as one array."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+
+
 def plain(column: Any) -> Any:
     """Return a column as one Arrow array, without a dictionary or an extension."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):  # what no single array can hold
-        array = pa.concat_arrays(array.chunks)
+    array = one_array(column)
     if isinstance(array.type, pa.BaseExtensionType):
         array = array.storage
     if pa.types.is_dictionary(array.type):
@@ -71,7 +99,7 @@ def shortened(table: Any) -> Any:
     Such are neither numbers, dates nor categories, but could fill the memory.
     """
     for at, field in enumerate(table.schema):
-        if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
+        if not is_text_type(field.type):
             continue
         is_long = pc.greater(pc.binary_length(table.column(at)), _LONG).fill_null(False)
         if pc.any(is_long).as_py():
@@ -107,7 +135,7 @@ def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
 
 def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
     """Parse what is not a number yet."""
-    if is_number_type(array.type) or pa.types.is_boolean(array.type):
+    if is_number_type(array.type, flags=True):
         return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if is_date_type(array.type):
         return to_days(array, None)
@@ -158,7 +186,7 @@ def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
     array = plain(column)
     if not is_plain_type(array.type):
         return pa.nulls(len(array), pa.string())
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+    if not is_text_type(array.type):
         array = array.cast(pa.string())
     coded = pc.dictionary_encode(array)
     return change(coded.dictionary.cast(pa.string())).take(coded.indices)

@@ -11,9 +11,9 @@ import pyarrow as pa
 from shoal.errors import InputError
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.tables.cells import plain, to_text
-from shoal.rows.tables.described import Cells
 from shoal.rows.tables.label_columns import answers_in
 from shoal.rows.tables.selection import listed
+from shoal.rows.tables.table import Cells
 
 _CELLS_AT_ONCE = 1 << 18
 
@@ -60,9 +60,8 @@ class ColumnLabels:
                 f"there is no column {name} beside the rows of {source.description}: there are "
                 f"{listed(self.table.names)}"
             )
-        place = [self.table.names.index(name)]
         found = [
-            plain(self.table.cells(low, min(low + _CELLS_AT_ONCE, self.table.n_rows), place)[0][0])
+            plain(self.table.cells(low, min(low + _CELLS_AT_ONCE, self.table.n_rows), [name])[0][0])
             for low in range(0, self.table.n_rows, _CELLS_AT_ONCE)
         ]
         if all(pa.types.is_integer(cells.type) and not cells.null_count for cells in found):

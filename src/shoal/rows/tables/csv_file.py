@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,10 +15,14 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.rows.base import Source
 from shoal.rows.handles import bare
+from shoal.rows.options import SourceOptions
 from shoal.rows.store import READ_ERRORS, because, check_range, file_facts
-from shoal.rows.tables.cells import shortened
-from shoal.rows.tables.sniff import Dialect
+from shoal.rows.tables.columns import describe_columns
+from shoal.rows.tables.opened import open_cells
+from shoal.rows.tables.sniff import Dialect, sniff
+from shoal.rows.tables.table import Cells, Piece
 
 PIECE_ROWS = 1024
 PIECE_BYTES = 1 << 20
@@ -31,7 +34,7 @@ _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
 @dataclass(frozen=True, eq=False)
-class CsvFile:
+class CsvCells(Cells):
     """Rows of cells, as text.
 
     Attributes
@@ -40,8 +43,6 @@ class CsvFile:
         The file.
     dialect : Dialect
         How it is written.
-    n_rows : int
-        How many rows there are below the header.
     starts, firsts : int64 array
         Byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
         about a MiB, or one row that is longer.
@@ -53,7 +54,6 @@ class CsvFile:
 
     path: Path
     dialect: Dialect
-    n_rows: int
     starts: NDArray[np.int64]
     firsts: NDArray[np.int64]
     quoted: bool
@@ -61,14 +61,14 @@ class CsvFile:
     mtime_ns: int
 
     @property
+    def n_rows(self) -> int:
+        """How many rows there are below the header."""
+        return int(self.firsts[-1])
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns."""
         return self.dialect.names
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """None: all cells are plain."""
-        return ()
 
     @property
     def decimal(self) -> str:
@@ -79,27 +79,10 @@ class CsvFile:
         """Return the file's name, size and time."""
         return file_facts([(self.path.name, self.size, self.mtime_ns)])
 
-    def cells(
-        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
-    ) -> tuple[Any, dict[int, str]]:
-        """Return columns of rows ``start..stop``, by position, as an Arrow table of text.
-
-        Cells of a row that cannot be used are empty, and its place in the range has a reason; long
-        texts are cut (see `shortened`) unless they are asked for as a whole.
-        """
-        found, bad, at = [_blank([self._keys[at] for at in columns], 0)], dict[int, str](), 0
-        for table, reasons in self.pieces(start, stop, columns):
-            found.append(table if whole else shortened(table))
-            bad |= {at + row: reason for row, reason in reasons.items()}
-            at += len(table)
-        return pa.concat_tables(found), bad
-
-    def pieces(
-        self, start: int, stop: int, columns: Sequence[int]
-    ) -> Iterator[tuple[Any, dict[int, str]]]:
-        """Go through a range some megabytes at a time, as `cells` gives it."""
+    def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Go through columns of a range some megabytes at a time, all of text."""
         check_range(start, stop, self.n_rows)
-        keys = [self._keys[at] for at in columns]
+        names = list(columns)
         try:
             stat = self.path.stat()
             if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
@@ -108,55 +91,45 @@ class CsvFile:
                 while start < stop:
                     first, end = self._run(start, stop)
                     high = min(stop, int(self.firsts[end]))
-                    yield self._rows_of(file, first, end, start, high, keys)
+                    yield self._rows_of(file, first, end, start, high, names)
                     start = high
         except READ_ERRORS as error:
             reason = f"{self.path.name} cannot be read: {because(error)}"
-            yield _blank(keys, stop - start), dict.fromkeys(range(stop - start), reason)
+            yield _blank(names, stop - start), dict.fromkeys(range(stop - start), reason)
 
     def _run(self, start: int, stop: int) -> tuple[int, int]:
         """Choose pieces from that of a row on: some megabytes, or one that is larger."""
         first = int(np.searchsorted(self.firsts, start, side="right")) - 1
         last = int(np.searchsorted(self.firsts, stop, side="left"))
-        size = min(max(_READ_BYTES, _COLUMN_BYTES * len(self._keys)), MOST_ROW_BYTES)
+        size = min(max(_READ_BYTES, _COLUMN_BYTES * len(self.names)), MOST_ROW_BYTES)
         most = int(np.searchsorted(self.starts, self.starts[first] + size, "right")) - 1
         return first, max(first + 1, min(last, most))
 
     def _rows_of(
-        self, file: BinaryIO, first: int, end: int, start: int, stop: int, keys: list[str]
-    ) -> tuple[Any, dict[int, str]]:
+        self, file: BinaryIO, first: int, end: int, start: int, stop: int, names: list[str]
+    ) -> Piece:
         """Return rows of some pieces as a table of text, and reasons for those that are bad."""
         count, skip = stop - start, start - int(self.firsts[first])
         length = int(self.starts[end] - self.starts[first])
         if length > MOST_ROW_BYTES:
             reason = f"the row has {length:,} bytes, more than {MOST_ROW_BYTES:,}"
-            return _blank(keys, count), dict.fromkeys(range(count), reason)
+            return _blank(names, count), dict.fromkeys(range(count), reason)
         file.seek(int(self.starts[first]))
-        table, found = self._table(file.read(length), keys)
+        table, found = self._table(file.read(length), names)
         bad = {row - skip: reason for row, reason in found.items() if skip <= row < skip + count}
         table = table.slice(skip, count)
         if len(table) < count:
             bad |= dict.fromkeys(range(len(table), count), "the row is missing")
-            table = pa.concat_tables([table, _blank(keys, count - len(table))])
+            table = pa.concat_tables([table, _blank(names, count - len(table))])
         return table, bad
 
-    def said(self, column: int) -> str:
-        """Name a column in a sentence."""
-        name = self.dialect.names[column]
-        return name if not self.dialect.header else f"column {name}"
-
-    @cached_property
-    def _keys(self) -> list[str]:
-        """Names that no two columns share."""
-        return [str(at) for at in range(len(self.dialect.names))]
-
-    def _table(self, data: bytes, keys: list[str]) -> tuple[Any, dict[int, str]]:
+    def _table(self, data: bytes, names: list[str]) -> Piece:
         """Split rows into cells: all at once, or one by one when some are not as they should be."""
         try:
             table = pa.csv.read_csv(
                 pa.BufferReader(data),
                 pa.csv.ReadOptions(
-                    column_names=self._keys,
+                    column_names=self.names,
                     use_threads=False,
                     block_size=2 * len(data) + 1,  # in UTF-8, where two bytes can be three
                     encoding=self.dialect.encoding.name,
@@ -167,23 +140,23 @@ class CsvFile:
                     newlines_in_values=True,
                 ),
                 pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(keys, pa.string()), include_columns=keys
+                    column_types=dict.fromkeys(names, pa.string()), include_columns=names
                 ),
             )
         except (pa.ArrowException, UnicodeError):
-            return self._table_by_rows(data, keys)
+            return self._table_by_rows(data, names)
         return table, {}
 
-    def _table_by_rows(self, data: bytes, keys: list[str]) -> tuple[Any, dict[int, str]]:
+    def _table_by_rows(self, data: bytes, names: list[str]) -> Piece:
         """Split row by row, with a reason for each that is not as it should be."""
         rows, bad = self._rows(data), dict[int, str]()
-        width = len(self._keys)
+        width, place = len(self.names), {name: at for at, name in enumerate(self.names)}
         for at, row in enumerate(rows):
             if len(row) != width:
                 bad[at] = f"the row has {len(row)} cells, not {width}"
                 rows[at] = [""] * width
-        columns = [pa.array([row[int(key)] for row in rows], pa.string()) for key in keys]
-        return pa.table(columns, names=keys), bad
+        columns = [pa.array([row[place[name]] for row in rows], pa.string()) for name in names]
+        return pa.table(columns, names=names), bad
 
     def _rows(self, data: bytes) -> list[list[str]]:
         """Split bytes into rows of cells."""
@@ -199,32 +172,33 @@ class CsvFile:
             raise SourceError(str(error)) from None
 
 
-def make_csv_file(path: Path, dialect: Dialect) -> CsvFile:
-    """Find the rows of a CSV file, in one pass over its bytes.
+def open_csv(path: Path, label: str, options: SourceOptions) -> Source:
+    """Open a CSV file: delimiter, header and kinds of columns are found by looking.
 
     Raises
     ------
     SourceError
         When it cannot be read, or has no rows.
+    InputError
+        When the columns cannot be used.
     """
     try:
-        stat, quoted = path.stat(), True
-        starts, firsts = index_rows(path, dialect, quoted=True)
-        if not len(starts):
-            quoted = False
-            starts, firsts = index_rows(path, dialect, quoted=False)
+        dialect, columns = sniff(path)
+        stat = path.stat()
+        index = index_rows(path, dialect, quoted=True)
+        quoted = len(index[0]) > 0
+        starts, firsts = index if quoted else index_rows(path, dialect, quoted=False)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
-    n_rows = int(firsts[-1])
-    if n_rows == 0:
+    if not firsts[-1]:
         raise SourceError(f"{path} has a header, but no rows")
     facts = stat.st_size, stat.st_mtime_ns
-    return CsvFile(bare(path), dialect, n_rows, starts, firsts, quoted, *facts)
+    cells = CsvCells(bare(path), dialect, starts, firsts, quoted, *facts)
+    return open_cells(cells, label, options, lambda: describe_columns(cells, columns, label))
 
 
-def _blank(keys: Sequence[str], count: int) -> Any:
-    """Return empty cells."""
-    return pa.table([pa.array([""] * count, pa.string()) for _ in keys], names=list(keys))
+def _blank(names: Sequence[str], count: int) -> Any:
+    return pa.table([pa.array([""] * count, pa.string()) for _ in names], names=list(names))
 
 
 def index_rows(

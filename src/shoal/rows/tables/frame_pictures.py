@@ -22,7 +22,7 @@ from shoal.rows.options import SourceOptions
 from shoal.rows.pictured import with_pictures
 from shoal.rows.several import open_images
 from shoal.rows.tables.frames import FRAME, open_frame
-from shoal.rows.tables.nested import array_type
+from shoal.rows.tables.lists import array_type
 from shoal.rows.tables.parquet_images import EMPTY, ImageColumn, cell_blobs, image_candidate
 from shoal.rows.tables.parquet_paths import IMAGES, path_candidate, path_texts
 from shoal.rows.tables.selection import Picked

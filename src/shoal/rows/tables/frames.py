@@ -1,10 +1,10 @@
-"""Tables in memory and in Parquet files, as cells of mixed columns."""
+"""Tables in memory: of Arrow, pandas and others that speak with Arrow; columns; records."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,60 +12,49 @@ import pyarrow as pa
 from PIL import Image
 
 from shoal.errors import InputError
-from shoal.rows.arrays.array import make_array_source, memory_store
-from shoal.rows.base import Kind, Source
+from shoal.rows.base import Source
 from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import because, check_range
-from shoal.rows.tables.cells import is_plain_type, shortened, to_numbers
-from shoal.rows.tables.column import Column
-from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.described import describe_columns
-from shoal.rows.tables.label_columns import find_answers
-from shoal.rows.tables.mixed import make_fitted_source, make_table_source
-from shoal.rows.tables.nested import array_store, array_type, find_arrays
-from shoal.rows.tables.number_text import open_number_text
-from shoal.rows.tables.parquet_files import ParquetFiles
-from shoal.rows.tables.pixel_columns import choose_pixels
+from shoal.rows.tables.cells import plain_names
+from shoal.rows.tables.columns import by_type, describe_columns
+from shoal.rows.tables.opened import open_cells
 from shoal.rows.tables.sniff import unique
+from shoal.rows.tables.table import Cells, Piece
 
 FRAME = "table in memory"
 """What people are told that a table in memory is."""
 
 
 @dataclass(frozen=True, eq=False)
-class FrameCells:
+class FrameCells(Cells):
     """An Arrow table in memory (pickling it copies the table)."""
 
     table: Any
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return tuple(self.table.column_names)
+        """Names of the columns of plain values."""
+        return plain_names(self.table.schema)
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """None: what holds lists is told by its cells."""
-        return ()
-
-    @property
-    def decimal(self) -> str:
-        """Return the point."""
-        return "."
+        """Names of the other columns."""
+        return tuple(name for name in self.table.column_names if name not in self.names)
 
     @property
     def n_rows(self) -> int:
         """How many rows there are."""
         return int(self.table.num_rows)
 
-    def cells(
-        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
-    ) -> tuple[Any, dict[int, str]]:
-        """Return columns of rows ``start..stop``, by position."""
+    def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Return columns of rows ``start..stop``, without copying them."""
         check_range(start, stop, self.n_rows)
-        table = self.table.select(list(columns)).slice(start, stop - start)
-        return table if whole else shortened(table), {}
+        yield self.table.select(list(columns)).slice(start, stop - start), {}
+
+    def only(self, columns: Sequence[str]) -> FrameCells:
+        """Return the table without its other columns."""
+        return FrameCells(self.table.select(list(columns)))
 
     def facts(self) -> dict[str, Any]:
         """Return a hash of all cells."""
@@ -95,52 +84,8 @@ class _Digest:
         self.closed = True
 
 
-@dataclass(frozen=True)
-class ParquetCells:
-    """The plain columns of Parquet files."""
-
-    files: ParquetFiles
-    skipped: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
-        return self.files.columns
-
-    @property
-    def decimal(self) -> str:
-        """Return the point."""
-        return "."
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows all files have."""
-        return self.files.n_rows
-
-    def cells(
-        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
-    ) -> tuple[Any, dict[int, str]]:
-        """Return columns by position, nulls where a row group cannot be read, and then a reason."""
-        names = [self.names[at] for at in columns]
-        found, bad, at = [], dict[int, str](), 0
-        for count, table in self.files.tables(start, stop, names):
-            if isinstance(table, str):
-                bad.update(dict.fromkeys(range(at, at + count), table))
-                table = pa.table([pa.nulls(count)] * len(names), names=names)
-            table = table.select(names)
-            found.append(table if whole else shortened(table))
-            at += count
-        if not found:
-            return pa.table([pa.nulls(0)] * len(names), names=names), {}
-        return pa.concat_tables(found, promote_options="permissive"), bad
-
-    def facts(self) -> dict[str, Any]:
-        """Return the files' names, sizes and times."""
-        return self.files.facts()
-
-
 def open_frame(where: Any, options: SourceOptions) -> Source:
-    """Open a table in memory: as vectors if its columns are numbers on one scale, else as a table.
+    """Open a table in memory as vectors, pictures or a table, by what its columns are.
 
     Raises
     ------
@@ -150,33 +95,9 @@ def open_frame(where: Any, options: SourceOptions) -> Source:
     table = to_frame(where)
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
-    if options.schema is not None:
-        return make_fitted_source(FrameCells(table), FRAME, options.schema)
     cells = FrameCells(table)
-    picked = options.picked.among(cells.names, f"the {FRAME}")
-    kinds = [kind_of_column(table.schema.field(name)) for name in cells.names]
-    columns = describe_columns(cells, kinds, FRAME)
-    of_arrays = (
-        options.key not in cells.names or array_type(table.schema.field(options.key).type)[0]
-    )
-    is_table = options.as_ == "table" or not of_arrays
-    arrays = None if is_table else find_arrays(table, f"the {FRAME}", options.key, picked)
-    if arrays is not None:
-        answers = tuple(find_answers(columns, aside=True).items())
-        store = array_store(cells, table, arrays, None, f"the {FRAME}")
-        return options.array(store, f"{FRAME}, column {arrays}", ColumnLabels(cells, answers))
-    text = open_number_text(cells, columns, FRAME, options, table)
-    if text is not None:
-        return text
-    chosen, shape = choose_pixels(columns, f"the {FRAME}", options, picked, fitted=options.fitted)
-    if chosen.vectors is None:
-        return make_table_source(cells, FRAME, picked, chosen)
-    numbers = np.stack([to_numbers(table.column(at)) for at in chosen.vectors], 1)
-    kind: Kind = "images" if shape and len(shape) > 1 else "vectors"
-    source = make_array_source(memory_store(numbers), FRAME, as_=kind, shape=shape)
-    names = tuple(cells.names[at] for at in chosen.vectors)
-    beside = ColumnLabels(cells, chosen.left_out)
-    return replace(source, beside=beside, chosen=chosen, column_names=names)
+    kinds = [by_type(field) for field in table.schema]
+    return open_cells(cells, FRAME, options, lambda: describe_columns(cells, kinds, FRAME), table)
 
 
 def is_frame(where: Any) -> bool:
@@ -259,17 +180,3 @@ def _is_none(value: Any) -> bool:
 def _is_column(value: Any) -> bool:
     """Return what holds many cells."""
     return isinstance(value, list | tuple | np.ndarray | pa.Array | pa.ChunkedArray)
-
-
-def is_number(kind: Any) -> bool:
-    """Return whether an Arrow type is one of numbers."""
-    types = pa.types
-    return any(
-        test(kind)
-        for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
-    )
-
-
-def kind_of_column(field: Any) -> Column:
-    """Tell by its type whether a column can be numbers."""
-    return Column(field.name, is_plain_type(field.type) and is_number(field.type), False)

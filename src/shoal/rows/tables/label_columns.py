@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from shoal.rows.tables.column import Column
+from shoal.rows.tables.columns import Column
 from shoal.rows.tables.vector_columns import numbered
 
 LOOKS = "looks like the answer"

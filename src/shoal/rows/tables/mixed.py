@@ -18,10 +18,11 @@ from shoal.rows.base import Batch, Kind, LabelValues, Source
 from shoal.rows.store import check_range
 from shoal.rows.tables.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
 from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.described import Cells, sample_cells
 from shoal.rows.tables.roles import decide, may_name
 from shoal.rows.tables.schema import Schema, TableColumn
 from shoal.rows.tables.selection import NOTHING, Chosen, Picked, listed
+from shoal.rows.tables.stores import CellStore
+from shoal.rows.tables.table import Cells, sample_cells
 
 _MOST_LOOKED = 1 << 18
 _MOST_CELLS = 1 << 22
@@ -83,7 +84,7 @@ class TableSource:
     def description(self) -> str:
         """One line for people."""
         columns = plural(len(self.schema.columns), "column")
-        names = f", named by {self.schema.name}" if self._name_place is not None else ""
+        names = f", named by {self._name}" if self._name else ""
         seen = self.schema.looked
         looked = f", learned from {plural(seen, 'row')}" if seen < self.n_rows else ""
         return f"{plural(self.n_rows, 'row')} of {columns} ({self.label}{names}{looked})"
@@ -95,10 +96,9 @@ class TableSource:
         return tuple(c.name for c in self.schema.columns if c.name not in have)
 
     @property
-    def _name_place(self) -> int | None:
-        """Position of the column that names the rows."""
-        name = self.schema.name
-        return self.table.names.index(name) if name in self.table.names else None
+    def _name(self) -> str | None:
+        """The column that names the rows, where this table has it."""
+        return self.schema.name if self.schema.name in self.table.names else None
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the schema, and facts about where the cells lie."""
@@ -113,9 +113,9 @@ class TableSource:
     def names(self, start: int, stop: int) -> list[str] | None:
         """Cells of the column that names the rows, if there is one."""
         check_range(start, stop, self.n_rows)
-        if self._name_place is None:
+        if self._name is None:
             return None
-        table, _ = self.table.cells(start, stop, [self._name_place])
+        table, _ = self.table.cells(start, stop, [self._name])
         return [name or "" for name in to_text(table.column(0)).to_pylist()]
 
     @property
@@ -131,8 +131,7 @@ class TableSource:
         """Rows ``start..stop`` as float64; a row without any cell has a reason."""
         check_range(start, stop, self.n_rows)
         have = [c for c in self.schema.columns if c.name in self.table.names]
-        places = [self.table.names.index(column.name) for column in have]
-        table, bad = self.table.cells(start, stop, places)
+        table, bad = self.table.cells(start, stop, [column.name for column in have])
         found = dict(zip(have, table.columns, strict=True))
         data = coded(self.schema.columns, found, stop - start, self.table.decimal)
         empty = np.flatnonzero(~np.isfinite(data).any(axis=1)).tolist()
@@ -142,9 +141,16 @@ class TableSource:
 
     def original(self, start: int, stop: int) -> Any:
         """Rows ``start..stop`` of all columns as they are stored, an Arrow table."""
-        table, _ = self.table.cells(start, stop, range(len(self.table.names)), whole=True)
-        table = table.rename_columns(list(self.table.names))
+        table, _ = self.table.cells(start, stop, self.table.names, whole=True)
         return table.select([f.name for f in table.schema if is_plain_type(f.type)])
+
+
+def cells_of(source: Source) -> Cells | None:
+    """Return the cells of a table, or of the table that vectors are made of; None without any."""
+    if isinstance(source, TableSource):
+        return source.table
+    is_taken = not isinstance(getattr(source, "store", None), CellStore)
+    return None if is_taken else getattr(source, "table", None)
 
 
 class Notes:
@@ -239,13 +245,13 @@ def make_table_source(
     """
     if table.n_rows < 2:
         raise InputError(f"{label} has one row: give at least 2 to cluster")
-    places = [at for at, name in enumerate(table.names) if name not in picked.leave_out]
-    if not places:
+    names = [name for name in table.names if name not in picked.leave_out]
+    if not names:
         raise InputError(f"{label} has no column of plain values (it has {listed(table.skipped)})")
-    most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // len(places)))
-    sample, _ = sample_cells(table, places, label, most, _RUNS)
+    most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // len(names)))
+    sample, _ = sample_cells(table, names, label, most, _RUNS)
     looked = table.n_rows if table.n_rows <= most else most // _RUNS * _RUNS
-    found = dict(zip((table.names[at] for at in places), sample.columns, strict=True))
+    found = dict(zip(names, sample.columns, strict=True))
     name = _name_column(found, table.decimal, picked)
     given = [pair for pair in chosen.left_out if pair[0] != name and picked.takes(pair[0])]
     left_out = [*((column, _ASKED) for column in picked.leave_out), *given]

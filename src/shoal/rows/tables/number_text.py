@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,14 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
-from shoal.rows.base import Batch
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import check_range
-from shoal.rows.tables.cells import plain
-from shoal.rows.tables.column import Column
+from shoal.rows.tables.cells import is_text_type, plain
 from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.described import Cells
+from shoal.rows.tables.columns import Column
 from shoal.rows.tables.pixel_columns import label_among, square
 from shoal.rows.tables.selection import Chosen, listed, name_column
+from shoal.rows.tables.stores import CellStore
+from shoal.rows.tables.table import Cells
 
 _CELL = b"\x1e"  # sets cells apart; within one it is blank
 _SIGNS = b",;|[](){}\t\n\r\x0b\x0c"
@@ -34,63 +34,16 @@ _NAMES = re.compile(r".*(pixel|image|img|picture|face|bitmap).*", re.IGNORECASE)
 _READ_CELLS = 256
 
 
-@dataclass(frozen=True, eq=False)
-class TextStore:
-    """Rows of numbers, each in one cell of text.
-
-    Attributes
-    ----------
-    cells : Cells
-        The table.
-    column, name : int, int or None
-        Positions of the column of numbers, and of that which names the rows.
-    length : int
-        How many numbers a cell has.
-    """
-
-    cells: Cells
-    column: int
-    name: int | None
-    length: int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """``(length,)``."""
-        return (self.length,)
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        return self.cells.n_rows
-
-    def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``; a cell of other than `length` numbers has a reason."""
-        check_range(start, stop, self.n_rows)
-        data = np.zeros((stop - start, self.length), np.float32)
-        table, bad = self.cells.cells(start, stop, [self.column], whole=True)
-        texts = plain(table.column(0))
-        for low in range(0, len(texts), _READ_CELLS):  # each number is a text of its own meanwhile
-            part = texts.slice(low, _READ_CELLS)
-            data[low : low + len(part)], reasons = parse(part, self.length)
-            bad = {low + row: reason for row, reason in reasons.items()} | bad
-        data[list(bad)] = 0
-        return Batch(data, bad)
-
-    def names(self, start: int, stop: int) -> list[str] | None:
-        """Cells of the column that names the rows."""
-        if self.name is None:
-            return None
-        table, _ = self.cells.cells(start, stop, [self.name])
-        return ["" if value is None else str(value) for value in table.column(0).to_pylist()]
-
-    def facts(self) -> dict[str, Any]:
-        """Return the column, and facts of the table."""
-        return {"column": self.cells.names[self.column], **self.cells.facts()}
+def _parse_texts(
+    table: Any, decimal: str, length: int
+) -> tuple[NDArray[np.float32], dict[int, str]]:
+    data, bad = np.zeros((len(table), length), np.float32), dict[int, str]()
+    texts = plain(table.column(0))
+    for low in range(0, len(texts), _READ_CELLS):  # each number is a text of its own meanwhile
+        part = texts.slice(low, _READ_CELLS)
+        data[low : low + len(part)], reasons = parse(part, length)
+        bad |= {low + row: reason for row, reason in reasons.items()}
+    return data, bad
 
 
 def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]:
@@ -194,13 +147,13 @@ def _open(
     options: SourceOptions,
 ) -> ArraySource:
     """Take a column for rows; of the others, one may name and one may label them."""
-    place = cells.names.index(column)
     others = [c for c in columns if c.name != column and c.name in cells.names]
     name = name_column(others)
     named = None if name is None else others[name].name
     left_out = label_among([c for c in others if c.name != named])
-    at = None if named is None else cells.names.index(named)
-    store = TextStore(cells, place, at, length)
+    read = cells.only((column, *([named] if named else [])))
+    parse_ = partial(_parse_texts, length=length)
+    store = CellStore(read, (column,), named, (length,), np.dtype(np.float32), parse_)
     wanted = replace(options, shape=shape, as_=None if shape else "vectors")
     source = wanted.array(store, f"{label}, column {column}")
     chosen = Chosen((), None, left_out)
@@ -216,13 +169,11 @@ def _find(
     if not wanted:
         return {}
     if head is None:
-        places = [cells.names.index(name) for name in wanted]
-        count = min(_TRIED_ROWS, cells.n_rows)
-        head = cells.cells(0, count, places, whole=True)[0].rename_columns(wanted)
+        head, _ = cells.cells(0, min(_TRIED_ROWS, cells.n_rows), wanted, whole=True)
     found = {}
     for name in wanted:
         texts = plain(head.column(name).slice(0, _TRIED_ROWS))
-        if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        if not is_text_type(texts.type):
             continue
         lengths = np.asarray(pc.list_value_length(_split(texts)))
         length = int(np.median(lengths)) if len(lengths) else 0

@@ -17,10 +17,11 @@ from shoal.errors import SourceError, UnlikeError
 from shoal.rows.handles import bare
 from shoal.rows.room import Holds, Kept
 from shoal.rows.store import because, check_range, file_facts
-from shoal.rows.tables.cells import shortened
+from shoal.rows.tables.cells import is_text_type, shortened
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import batches, cursor_bytes, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes
+from shoal.rows.tables.table import Cells, Piece, unread
 from shoal.storage import many
 
 _TRIED_ROWS = 1000
@@ -33,8 +34,8 @@ _LOOKED_GROUPS = 4  # of the largest, whose pages are looked at: writers make al
 
 
 @dataclass(frozen=True)
-class ParquetFiles:
-    """Some columns of one or several files whose columns are alike, in order.
+class ParquetCells(Cells):
+    """Some columns of one or several files whose columns are alike, in order, by row groups.
 
     Attributes
     ----------
@@ -42,14 +43,33 @@ class ParquetFiles:
         The files.
     columns : tuple of str
         The columns that are read.
-    width : int
-        How many numbers a row is at most.
+    others : tuple of str
+        The columns that hold lists or bytes.
     """
 
     parts: tuple[ParquetPart, ...]
     columns: tuple[str, ...]
-    width: int
+    others: tuple[str, ...] = ()
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        return self.columns
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The columns that hold lists or bytes."""
+        return self.others
+
+    @cached_property
+    def file_ends(self) -> tuple[int, ...]:
+        """The row after the last of each file."""
+        return tuple(np.cumsum([sum(part.groups) for part in self.parts]).tolist())
+
+    def only(self, columns: Sequence[str]) -> ParquetCells:
+        """Return the same files, of which these columns are read, whatever they hold."""
+        return ParquetCells(self.parts, tuple(columns))
 
     @cached_property
     def _groups(self) -> list[tuple[int, int]]:
@@ -70,35 +90,21 @@ class ParquetFiles:
         """Return the files' names, sizes and times."""
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
 
-    def tables(
-        self, start: int, stop: int, columns: Sequence[str] | None = None
-    ) -> Iterator[tuple[int, Any]]:
-        """Go through a range in pieces: how many rows, and a table or why there is none.
-
-        `columns` are some of those that are read, by default all.
-        """
+    def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Go through columns of a range, some megabytes of a row group at a time."""
         check_range(start, stop, self.n_rows)
-        wanted = self.columns if columns is None else tuple(columns)
+        names = tuple(columns)
         for group, low, high in self._spans(start, stop):
             try:
-                for table in self._pieces(group, low, high, wanted):
-                    yield len(table), table
+                for table in self._pieces(group, low, high, names):
+                    have = table.column_names
+                    tops = [n if n in have else n.partition(".")[0] for n in names]
+                    yield table.select(tops).rename_columns(names), {}
                     low += len(table)
             except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
                 part = self.parts[self._groups[group][0]]
-                yield high - low, f"{part.path.name} cannot be read: {because(error)}"
-
-    def names(self, start: int, stop: int, column: str | None) -> list[str] | None:
-        """Return a column as text, empty where a cell is; None without a column."""
-        if column is None:
-            return None
-        names: list[str] = []
-        for count, table in self.tables(start, stop, [column]):
-            values = [None] * count
-            if not isinstance(table, str):
-                values = shortened(table.select([column])).column(0).to_pylist()
-            names.extend("" if value is None else str(value) for value in values)
-        return names
+                reason = f"{part.path.name} cannot be read: {because(error)}"
+                yield unread(names, high - low), dict.fromkeys(range(high - low), reason)
 
     @cached_property
     def holds(self) -> Holds:
@@ -194,7 +200,7 @@ def _look(path: Path) -> tuple[ParquetPart, Any]:
             rows = tuple(group.num_rows for group in groups)
             sizes = group_bytes(file.metadata)
             schema, facts = file.schema_arrow, (stat.st_size, stat.st_mtime_ns)
-            texts = tuple(field.name for field in schema if _is_text(field.type))
+            texts = tuple(field.name for field in schema if is_text_type(field.type))
             return ParquetPart(bare(path), rows, sizes, *facts, texts), schema
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
@@ -233,8 +239,3 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
         return pa.concat_tables(found) if found else schema.empty_table()
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
-
-
-def _is_text(kind: Any) -> bool:
-    """Whether an Arrow type is one of text."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

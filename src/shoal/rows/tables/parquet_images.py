@@ -19,11 +19,11 @@ from shoal.rows.images.folder import MAX_FILE_BYTES
 from shoal.rows.images.formats import extension_of
 from shoal.rows.room import FILES, Holds, Kept
 from shoal.rows.store import because
-from shoal.rows.tables.cells import shortened
-from shoal.rows.tables.nested import is_list
+from shoal.rows.tables.cells import is_text_type
+from shoal.rows.tables.lists import is_list
 from shoal.rows.tables.parquet_cursors import ParquetPart, batch_at
 from shoal.rows.tables.parquet_files import (
-    ParquetFiles,
+    ParquetCells,
     holds_of,
     look_at,
     look_at_all,
@@ -132,11 +132,11 @@ class ParquetImages:
             row += count
 
     @cached_property
-    def _beside(self) -> dict[str, ParquetFiles]:
+    def _beside(self) -> dict[str, ParquetCells]:
         """The columns of names and labels, each read on from where it was read last."""
         columns = (self.name_column, self.label_column, self.column.path)
         names = {name for name in columns if name is not None}
-        return {name: ParquetFiles(self.parts, (name,), 1) for name in names}
+        return {name: ParquetCells(self.parts, (name,)) for name in names}
 
     @cached_property
     def holds(self) -> Holds:
@@ -178,13 +178,8 @@ class ParquetImages:
 
     def _texts(self, column: str, start: int, stop: int) -> list[str | None]:
         """Read a column as text; None where a cell is empty or cannot be read."""
-        texts: list[str | None] = []
-        for count, table in self._beside[column].tables(start, stop):
-            values = [None] * count
-            if not isinstance(table, str):
-                values = shortened(table).column(0).to_pylist()
-            texts += map(_text, values)
-        return texts
+        cells, _ = self._beside[column].cells(start, stop, [column])
+        return list(map(_text, cells.column(0).to_pylist()))
 
     def path(self, row: int) -> None:
         """Rows are not files."""
@@ -203,7 +198,7 @@ class ParquetImages:
 
     def facts(self) -> dict[str, Any]:
         """Return the column, and the files' names, sizes and times."""
-        return {"column": self.column.name, **ParquetFiles(self.parts, (), 1).facts()}
+        return {"column": self.column.name, **ParquetCells(self.parts, ()).facts()}
 
 
 def _text(cell: Any) -> str | None:
@@ -329,23 +324,15 @@ def make_parquet_images(paths: Sequence[Path], column: ImageColumn) -> ParquetIm
     first = next(part for part in parts if sum(part.groups))
     with first.open(()) as file:
         schema = file.schema_arrow
-        light = [one.name for one in schema if _is_text(one.type) or _is_whole(one.type)]
+        light = [
+            one.name for one in schema if is_text_type(one.type) or pa.types.is_integer(one.type)
+        ]
         light += [column.path] if column.path else []
     head = read_head(first.path, light)
     label = next((name for name in _LABELS if name in light), None)
     return ParquetImages(
         parts, column, _name_column(head, column, light), label, _classes(schema, label)
     )
-
-
-def _is_text(kind: Any) -> bool:
-    """Return whether an Arrow type is one of text."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def _is_whole(kind: Any) -> bool:
-    """Return whether an Arrow type is one of whole numbers."""
-    return bool(pa.types.is_integer(kind))
 
 
 def _refuse_several(parts: Sequence[ParquetPart], column: ImageColumn) -> None:

@@ -14,9 +14,11 @@ from shoal.rows.images.formats import EXTENSIONS
 from shoal.rows.images.listing import are_images, path_column, under
 from shoal.rows.kinds import OPTIONAL
 from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.nested import is_list
-from shoal.rows.tables.parquet import names_and_answers, plain_cells
-from shoal.rows.tables.parquet_files import ParquetFiles, look_at, look_at_all, read_head
+from shoal.rows.tables.columns import by_type, describe_columns
+from shoal.rows.tables.lists import is_list
+from shoal.rows.tables.opened import names_and_answers
+from shoal.rows.tables.parquet import plain_cells
+from shoal.rows.tables.parquet_files import ParquetCells, look_at, look_at_all, read_head
 
 _TRIED = 50
 IMAGES = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
@@ -66,13 +68,13 @@ def read_paths(
     root = paths[0].parent
     is_one = all(path.parent == root for path in paths)
     for path, part in zip(paths, parts, strict=True):
-        files = ParquetFiles((part,), (column.leaf,), 1)
-        for count, table in files.tables(0, files.n_rows):
-            texts = [""] * count if isinstance(table, str) else path_texts(table.column(0))
+        files = ParquetCells((part,), (column.leaf,))
+        for table, _ in files.pieces(0, files.n_rows, files.columns):
+            texts = path_texts(table.column(0))
             names += texts if is_one else [_absolute(path.parent, text) for text in texts]
     head = read_head(paths[0])
-    cells = plain_cells(parts, head)
-    _, answers = names_and_answers(cells, head, label)
+    cells, kinds = plain_cells(parts, head), [by_type(field) for field in head.schema]
+    _, answers = names_and_answers(describe_columns(cells, kinds, label, head), head)
     return (root if is_one else Path("/")), names, ColumnLabels(cells, answers)
 
 

@@ -5,19 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from shoal.errors import InputError
-from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.pixels import show
-from shoal.rows.base import Batch, Source
 from shoal.rows.options import SourceOptions
-from shoal.rows.tables.column import Column
-from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.described import Cells
+from shoal.rows.tables.columns import Column
 from shoal.rows.tables.label_columns import LOOKS, find_answers
 from shoal.rows.tables.selection import Chosen, Picked, choose_columns, listed
 
@@ -31,40 +25,6 @@ _UNNAMED = re.compile(r"(?:column )?\d+")
 _FEWEST, _FEWEST_UNNAMED = 16, 64
 _MOST_CLASSES, _MOST_OTHERS = 100, 3
 _PARTS = frozenset(("usage", "split", "set", "fold", "subset", "partition"))
-
-
-@dataclass(frozen=True, eq=False)
-class VectorStore:
-    """Vectors of a table as stored numbers, to be given the shape of pictures."""
-
-    source: Source
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32."""
-        return np.dtype(np.float32)
-
-    @property
-    def row_shape(self) -> Shape:
-        """``(D,)``."""
-        return self.source.shape
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        return self.source.n_rows
-
-    def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``."""
-        return self.source.read(start, stop)
-
-    def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of the rows."""
-        return self.source.names(start, stop)
-
-    def facts(self) -> dict[str, Any]:
-        """Facts of the table."""
-        return self.source.fingerprint()
 
 
 def choose_pixels(
@@ -120,16 +80,6 @@ def choose_pixels(
         return _chosen(columns, found[0], options.shape), options.shape
     chosen = choose_columns(columns, label, "vectors", picked, **more)
     return _of_shape(columns, chosen, options.shape, label), options.shape
-
-
-def as_pictures(
-    source: Any, cells: Cells, chosen: Chosen, shape: Shape, options: SourceOptions
-) -> Source:
-    """Take vectors of a table for pictures, labelled by its other columns."""
-    pictures: ArraySource = replace(options, shape=shape).array(VectorStore(source), source.label)
-    beside = ColumnLabels(cells, chosen.left_out)
-    names = tuple(cells.names[at] for at in chosen.vectors or ())
-    return replace(pictures, beside=beside, chosen=chosen, column_names=names)
 
 
 def label_among(others: Sequence[Column]) -> tuple[tuple[str, str], ...]:

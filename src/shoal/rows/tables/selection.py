@@ -8,14 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.rows.base import Kind
-from shoal.rows.tables.column import Column
+from shoal.rows.tables.columns import Column
 from shoal.rows.tables.label_columns import find_answers
 from shoal.rows.tables.vector_columns import are_vectors
 
@@ -230,22 +226,3 @@ def name_column(columns: Sequence[Column | None]) -> int | None:
 def is_id(name: str) -> bool:
     """Return whether a header is one of those that ids have."""
     return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
-
-
-def clean(
-    matrix: NDArray[Any], names: Sequence[str] | None = None
-) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Return float32 rows, and reasons for those with a cell that is empty or not finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        vectors = np.ascontiguousarray(matrix, np.float32)
-    finite = np.isfinite(vectors)
-    bad: dict[int, str] = {}
-    for row in np.flatnonzero(~finite.all(axis=1)):
-        at = int(np.argmin(finite[row]))
-        value = matrix[row, at]
-        said = "empty or not a number" if np.isnan(value) else f"{value:g}, which is too large"
-        bad[int(row)] = f"{names[at] if names else f'position {at}'} is {said}"
-    if bad:
-        vectors = vectors.copy() if vectors is matrix else vectors
-        vectors[list(bad)] = 0
-    return vectors, bad

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shoal.errors import SourceError
-from shoal.rows.tables.column import Column
+from shoal.rows.tables.cells import is_missing
+from shoal.rows.tables.columns import Column
 from shoal.rows.tables.encoding import Encoding, find_encoding
 
 # The pixels of an image in one cell are longer than the 128 KiB that csv takes by itself. The limit
@@ -23,12 +24,6 @@ _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
 _TOLD = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # what Excel says of the delimiter
 _DELIMITERS = ",;\t| "
-MISSING = (
-    *("", "?", "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "nat"),
-    *("null", "none", "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
-)
-"""Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
-
 _MOSTLY = 0.9
 _NAME = re.compile(r"[^\W\d_]|[%°$€£]")  # in a name or a unit
 _APART = re.compile(r"[\s,;|]+")
@@ -61,25 +56,6 @@ class Dialect:
     names: tuple[str, ...]
     encoding: Encoding = field(default_factory=Encoding)
     units: str = ""
-
-
-def is_missing(cell: str) -> bool:
-    """Return whether a cell, or a label, stands for a missing one.
-
-    >>> is_missing(" N/A"), is_missing("Namibia")
-    (True, False)
-    """
-    return cell.strip().lower() in MISSING
-
-
-def is_number(cell: str, dialect: Dialect | None = None) -> bool:
-    """Return whether a cell is a number, or a usual sign for a missing one."""
-    return is_missing(cell) or not math.isnan(_parse(cell, dialect))
-
-
-def to_number(cell: str, dialect: Dialect | None = None) -> float:
-    """Return a cell's number; NaN for what is none."""
-    return _parse(cell, dialect)
 
 
 def _parse(cell: str, dialect: Dialect | None) -> float:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from shoal.rows.tables.column import Column
+from shoal.rows.tables.columns import Column
 
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
 _FEWEST_ROWS = 20

@@ -150,14 +150,14 @@ def test_a_huge_row_is_refused_alone(write, monkeypatch, chunk):
     }
     assert batch.bad[60] == "the row has 5,005 bytes, more than 1,000"
     assert batch.data[[39, 41, 61, 88], 1].tolist() == [n * n + 0.5 for n in (39, 41, 61, 88)]
-    assert [len(t) for t, _ in source.file.pieces(38, 44, [0])] == [2, 1, 1, 2]
+    assert [len(t) for t, _ in source.store.cells.pieces(38, 44, ["a"])] == [2, 1, 1, 2]
 
 
 def test_long_texts_are_cut_but_not_in_what_is_exported(write):
     notes = ["much " * 1000 + str(n % 2) for n in range(40)]
     text = "".join(f"{n % 7},{'ab'[n % 2]},{note}\n" for n, note in enumerate(notes))
     source = open_source(write("a,b,note\n" + text), as_="table")
-    cells, _ = source.table.cells(0, 40, [2])
+    cells, _ = source.table.cells(0, 40, ["note"])
     found = cells.column(0).to_pylist()
     assert max(map(len, found)) < 120
     assert found[0] == found[2] != found[1] == found[3]

@@ -3,9 +3,9 @@ import pyarrow as pa
 import pytest
 
 from shoal.errors import SourceError
-from shoal.rows.tables.column import Column
-from shoal.rows.tables.described import describe, describe_columns, names_rows, sample_cells
+from shoal.rows.tables.columns import Column, describe, describe_columns, names_rows
 from shoal.rows.tables.frames import FrameCells
+from shoal.rows.tables.table import sample_cells
 
 DRAW = np.random.default_rng(0)
 
@@ -45,7 +45,7 @@ def test_rows_are_looked_at_from_all_over():
     a, kind = describe_columns(table, columns, "here")
     assert a.identity == "it counts the rows"
     assert kind.values == 8
-    _, rows = sample_cells(table, [0], "here", 800, 8)
+    _, rows = sample_cells(table, ["a"], "here", 800, 8)
     assert (len(rows), rows[0], rows[-1]) == (800, 0, 99_999)
 
 
@@ -60,7 +60,7 @@ def test_only_what_may_be_codes_is_looked_at_again_after_the_first_rows():
     table = pa.table({"e": DRAW.normal(size=50), "kind": [0] * 20 + [1] * 30})
     kinds = [Column("e", True, False), Column("kind", True, False)]
     found = describe_columns(Counting(table), kinds, "here", table.slice(0, 20))
-    assert seen == [(1,)]
+    assert seen == [("kind",)]
     assert [column.known for column in found] == [20, 50]
 
 
@@ -70,4 +70,4 @@ def test_no_row_can_be_read():
             return super().cells(start, stop, columns)[0], dict.fromkeys(range(stop - start), "no")
 
     with pytest.raises(SourceError, match=r"here: no row can be read \(no\)"):
-        sample_cells(Broken(pa.table({"a": [1, 2]})), [0], "here", 10, 1)
+        sample_cells(Broken(pa.table({"a": [1, 2]})), ["a"], "here", 10, 1)

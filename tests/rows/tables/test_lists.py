@@ -5,7 +5,7 @@ import pytest
 
 from shoal.errors import InputError
 from shoal.rows import open_source
-from shoal.rows.tables.nested import array_shape, array_type, to_arrays
+from shoal.rows.tables.lists import array_shape, array_type, to_arrays
 
 N = 30
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 6, 5)).astype(np.uint8)

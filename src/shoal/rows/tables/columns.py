@@ -1,81 +1,89 @@
-"""What the columns of a table look like, by rows from all over it."""
+"""What a column of a table is, as some of its rows show it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
-from shoal.rows.tables.cells import to_numbers, to_text
-from shoal.rows.tables.column import Column
+from shoal.rows.tables.cells import is_number_type, is_plain_type, to_numbers, to_text
+from shoal.rows.tables.table import Cells, sample_cells
 
-_RUNS, _ROWS, _CELLS = 8, 4096, 1 << 18
+_CHANCE = 0.01  # of leaving out the first numbers of a column that is said to count
+_RUNS, _ROWS, _CELLS = 8, 4096, 1 << 18  # runs of rows that are read, rows, cells at most
 _FEWEST = 20
 _REPEATS = 10
+_UNNAMED = re.compile(r"column \d+")
 
 
-class Cells(Protocol):
-    """Where a table's cells lie: picklable, readable from any thread or process."""
+@dataclass(frozen=True)
+class Column:
+    """One column as some of its rows show it.
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all columns, all different."""
-
-    @property
-    def decimal(self) -> str:
-        """Decimal sign of numbers in text."""
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """Columns besides, which hold lists or bytes: their names and types."""
-
-    def cells(
-        self, start: int, stop: int, columns: Sequence[int], *, whole: bool = False
-    ) -> tuple[Any, dict[int, str]]:
-        """Return columns by position as an Arrow table, and reasons for rows that cannot be read.
-
-        Long texts are cut (see `shortened`) unless they are asked for as a whole.
-        """
-
-    def facts(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data change."""
-
-
-def sample_cells(
-    table: Cells, places: Sequence[int], label: str, most: int, runs: int
-) -> tuple[Any, NDArray[np.int64]]:
-    """Read all rows of some columns, or runs of rows from all over; also give their numbers.
-
-    Rows that cannot be read are left out.
-
-    Raises
-    ------
-    SourceError
-        When no row can be read.
+    Attributes
+    ----------
+    name : str
+        Its header, or ``column 3``.
+    numeric : bool
+        True for numbers, and for yes and no.
+    distinct : bool
+        True when no value comes twice and none is missing.
+    whole : bool
+        True for whole numbers.
+    known, values : int
+        How many cells there are, and how many different ones.
+    missing, common : float
+        Share of cells that are missing; of those there, share of the commonest value.
+    ends : tuple of float
+        Of numbers: the least, the quantiles at 5 %, 50 % and 95 %, the greatest.
+    identity : str
+        Why its numbers name rows instead of measuring them; empty where they do not.
     """
-    runs = 1 if table.n_rows <= most else runs
-    length = min(table.n_rows, most) // runs
-    kept, rows = [], []
-    for start in np.linspace(0, table.n_rows - length, runs).astype(int).tolist():
-        cells, bad = table.cells(start, start + length, places)
-        good = np.ones(length, bool)
-        good[list(bad)] = False
-        kept.append(cells if good.all() else cells.filter(pa.array(good)))
-        rows.append(start + np.flatnonzero(good))
-    sample = pa.concat_tables(kept, promote_options="permissive")
-    if not len(sample):
-        raise SourceError(f"{label}: no row can be read ({bad[0]})")
-    return sample, np.concatenate(rows)
+
+    name: str
+    numeric: bool
+    distinct: bool
+    whole: bool = False
+    known: int = 0
+    values: int = 0
+    missing: float = 0.0
+    common: float = 1.0
+    ends: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    identity: str = ""
+
+    @property
+    def is_code(self) -> bool:
+        """Texts or whole numbers, the same ones again and again."""
+        return (self.whole or not self.numeric) and 2 <= self.values <= self.known / 2
+
+    @property
+    def is_category(self) -> bool:
+        """Codes that are not amounts: texts, and two values only."""
+        return self.is_code and (not self.numeric or self.values == 2)
+
+    @property
+    def counts(self) -> bool:
+        """Whole numbers from -1, 0 or 1 on with few left out, as classes are numbered.
+
+        The first ones may be left out where as many others are that it is chance.
+        """
+        least, most = self.ends[0], self.ends[-1]
+        if not self.whole or least < -1:
+            return False
+        first = max(least - 1, 0)
+        left_out = 1 - self.values / (most + 1 - min(least, 1))
+        return left_out <= 0.5 and left_out**first >= _CHANCE
+
+    @property
+    def spread(self) -> float:
+        """How far numbers lie apart: nine tenths of them, or all where these are equal."""
+        least, low, _, high, most = self.ends
+        return high - low or most - least
 
 
 def describe_columns(
@@ -108,9 +116,8 @@ def describe_columns(
     ]
     if not wanted:
         return list(found.values())
-    places = [table.names.index(column.name) for column in wanted]
-    most = max(_RUNS, min(_ROWS, _CELLS // len(places)))
-    sample, rows = sample_cells(table, places, label, most, _RUNS)
+    most = max(_RUNS, min(_ROWS, _CELLS // len(wanted)))
+    sample, rows = sample_cells(table, [column.name for column in wanted], label, most, _RUNS)
     for column, cells in zip(wanted, sample.columns, strict=True):
         found[column.name] = describe(column, cells, rows, table.decimal)
     return list(found.values())
@@ -142,7 +149,6 @@ def describe(column: Column, cells: Any, rows: NDArray[np.int64], decimal: str) 
 
 
 def _describe_text(column: Column, text: Any) -> Column:
-    """Describe a column of words."""
     counts = pc.value_counts(pc.drop_null(text)).field("counts").to_numpy()
     known = int(counts.sum())
     return replace(
@@ -168,3 +174,14 @@ def names_rows(numbers: NDArray[np.float64], rows: NDArray[np.int64]) -> str:
         return "it counts the rows"
     width = float(np.ptp(numbers)) + 1
     return "it numbers the rows" if n * (n - 1) / 2 / width >= _REPEATS else ""
+
+
+def by_type(field: Any) -> Column:
+    """Return what the type of an Arrow column tells: whether it can be numbers."""
+    numeric = is_plain_type(field.type) and is_number_type(field.type, flags=True)
+    return Column(field.name, numeric, False)
+
+
+def spoken(name: str) -> str:
+    """Name a column in a sentence."""
+    return name if _UNNAMED.fullmatch(name) else f"column {name}"

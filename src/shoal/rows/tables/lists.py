@@ -3,68 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shoal.errors import InputError
+from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import show
-from shoal.rows.base import Batch
-from shoal.rows.store import check_range
-from shoal.rows.tables.described import Cells
+from shoal.rows.tables.cells import one_array
 from shoal.rows.tables.selection import Picked, listed
+from shoal.rows.tables.stores import CellStore
+from shoal.rows.tables.table import Cells
 
 _TRIED = 100
 _LEAST_SIDE = 5  # of pictures; less is a box, a pose or another small matrix
-
-
-@dataclass(frozen=True, eq=False)
-class CellArrays:
-    """Rows of a column of lists of numbers, all of one shape.
-
-    Attributes
-    ----------
-    table : Cells
-        Where they lie.
-    column, name : int, int or None
-        Positions of the column, and of that which names the rows.
-    row_shape, dtype : tuple of int, dtype
-        Of one row.
-    """
-
-    table: Cells
-    column: int
-    name: int | None
-    row_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
-        return self.table.n_rows
-
-    def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``; one of another shape is zero, with a reason."""
-        check_range(start, stop, self.n_rows)
-        cells, bad = self.table.cells(start, stop, [self.column], whole=True)
-        if pa.types.is_null(cells.column(0).type):  # of rows that cannot be read
-            return Batch(np.zeros((stop - start, *self.row_shape), self.dtype), bad)
-        data, reasons = to_arrays(cells.column(0), self.row_shape)
-        return Batch(data, reasons | bad)
-
-    def names(self, start: int, stop: int) -> list[str] | None:
-        """Cells of the column of names, if there is one."""
-        if self.name is None:
-            return None
-        cells, _ = self.table.cells(start, stop, [self.name], whole=True)
-        return ["" if cell is None else str(cell) for cell in cells.column(0).to_pylist()]
-
-    def facts(self) -> dict[str, Any]:
-        """Return the column, and facts of the table."""
-        return {"column": self.table.names[self.column], **self.table.facts()}
 
 
 def find_arrays(head: Any, label: str, key: str | None, picked: Picked) -> str | None:
@@ -95,23 +49,36 @@ def find_arrays(head: Any, label: str, key: str | None, picked: Picked) -> str |
     return key or next(iter(found), None)
 
 
-def array_store(table: Cells, head: Any, column: str, name: str | None, label: str) -> CellArrays:
-    """Take a column of lists, the first of which say their shape.
+def list_store(cells: Cells, head: Any, column: str, name: str | None, label: str) -> CellStore:
+    """Take a column of lists, the first of which say their shape; `name` names the rows.
 
     Raises
     ------
+    SourceError
+        When all lists are empty.
     InputError
         When they differ in shape.
     """
     shape = array_shape(head.column(column))
+    depth, leaf = array_type(head.schema.field(column).type)
+    if shape is None and depth == 1:
+        first = next((cell for cell in head.column(column).to_pylist() if cell), None)
+        if first is None:
+            raise SourceError(f"{label}: the lists of column {column} are empty")
+        shape = (len(first),)
     if shape is None:
         raise InputError(
             f"{label}: the arrays of column {column} differ in shape: scale them to one, or store "
             "them as encoded images"
         )
-    dtype = np.dtype(array_type(head.schema.field(column).type)[1].to_pandas_dtype())
-    place = None if name is None else table.names.index(name)
-    return CellArrays(table, table.names.index(column), place, shape, dtype)
+    parse = partial(_parse_lists, shape=shape)
+    return CellStore(cells, (column,), name, shape, np.dtype(leaf.to_pandas_dtype()), parse)
+
+
+def _parse_lists(
+    table: Any, decimal: str, shape: tuple[int, ...]
+) -> tuple[NDArray, dict[int, str]]:
+    return to_arrays(table.column(0), shape)
 
 
 def _is_array(kind: Any) -> bool:
@@ -182,12 +149,9 @@ def to_arrays(column: Any, shape: tuple[int, ...]) -> tuple[NDArray, dict[int, s
         Zero for rows that have a reason.
     dict of int to str
     """
-    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(values, pa.ChunkedArray):  # what no single array can hold
-        values = pa.concat_arrays(values.chunks)
+    values = one_array(column)
     n, leaf = len(values), array_type(values.type)[1]
-    out = np.zeros((n, *shape), leaf.to_pandas_dtype())
-    at, sides = np.arange(n), list(shape)
+    whole, at, sides = values, np.arange(n), list(shape)
     if isinstance(values.type, pa.FixedShapeTensorType):
         values, sides = values.storage, [math.prod(shape)]
     each = 1  # entries of a cell at this depth
@@ -198,9 +162,21 @@ def to_arrays(column: Any, shape: tuple[int, ...]) -> tuple[NDArray, dict[int, s
         if not good.all():
             values, at = values.filter(pa.array(np.repeat(good, each))), at[good]
         values, each = values.flatten(), each * side
-    missing = np.asarray(values.is_null()).reshape(len(at), each).any(axis=1)
-    numbers = values.fill_null(False if pa.types.is_boolean(leaf) else 0)
-    out[at] = numbers.to_numpy(zero_copy_only=False).reshape(len(at), *shape)
-    out[at[missing]] = 0
-    bad = np.setdiff1d(np.arange(n), at[~missing])
-    return out, dict.fromkeys(bad.tolist(), f"the cell holds no {show(shape)} numbers")
+    missing: Any = np.zeros(len(at), bool)
+    if values.null_count:
+        missing = np.asarray(values.is_null()).reshape(len(at), each).any(axis=1)
+        values = values.fill_null(False if pa.types.is_boolean(leaf) else 0)
+    numbers = values.to_numpy(zero_copy_only=False).reshape(len(at), *shape)
+    if len(at) == n and not missing.any():
+        return numbers, {}
+    out = np.zeros((n, *shape), leaf.to_pandas_dtype())
+    out[at[~missing]] = numbers[~missing]
+    bad = np.setdiff1d(np.arange(n), at[~missing]).tolist()
+    return out, {row: _why(whole[row].as_py(), shape) for row in bad}
+
+
+def _why(cell: Any, shape: tuple[int, ...]) -> str:
+    if len(shape) > 1 or (cell is not None and len(cell) == shape[0]):
+        return f"the cell holds no {show(shape)} numbers"
+    had = "is empty" if cell is None else f"has {len(cell)} numbers"
+    return f"the list {had}, not {shape[0]}"

@@ -1,0 +1,111 @@
+"""Cells of a table as Arrow tables, a few rows at a time: one base for CSV, Parquet and memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.rows.tables.cells import shortened
+
+Piece = tuple[Any, dict[int, str]]
+"""An Arrow table, and reasons for those of its rows that cannot be read."""
+
+
+class Cells(ABC):
+    """Where a table's cells lie: picklable, readable from any thread or process."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of plain values, all different."""
+
+    @property
+    @abstractmethod
+    def n_rows(self) -> int:
+        """How many rows there are."""
+
+    @property
+    def decimal(self) -> str:
+        """Decimal sign of numbers in text."""
+        return "."
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Names of the columns that hold lists or bytes."""
+        return ()
+
+    @property
+    def file_ends(self) -> tuple[int, ...]:
+        """The row after the last of each file."""
+        return (self.n_rows,)
+
+    @abstractmethod
+    def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
+        """Go through columns of rows ``start..stop``, some megabytes at a time.
+
+        Rows that cannot be read are null or empty, and their place in the piece has a reason.
+        """
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Return JSON-able facts that change when the data change."""
+
+    def only(self, columns: Sequence[str]) -> Cells:
+        """Return the same rows, of which no more than these columns will be read."""
+        return self
+
+    def cells(self, start: int, stop: int, columns: Sequence[str], *, whole: bool = False) -> Piece:
+        """Return columns of rows ``start..stop``, and reasons for rows that cannot be read.
+
+        Long texts are cut (see `shortened`) unless they are asked for as a whole.
+        """
+        found, bad, at = list[Any](), dict[int, str](), 0
+        for table, reasons in self.pieces(start, stop, columns):
+            found.append(table if whole else shortened(table))
+            bad |= {at + row: reason for row, reason in reasons.items()}
+            at += len(table)
+        found = found or [unread(columns, 0)]
+        return pa.concat_tables(found, promote_options="permissive"), bad
+
+    def texts(self, start: int, stop: int, column: str) -> list[str]:
+        """Return a column as text, empty where a cell is."""
+        values = self.cells(start, stop, [column])[0].column(0).to_pylist()
+        return ["" if value is None else str(value).strip() for value in values]
+
+
+def unread(columns: Sequence[str], count: int) -> Any:
+    """Return a table of so many rows of null cells."""
+    return pa.table([pa.nulls(count)] * len(columns), names=list(columns))
+
+
+def sample_cells(
+    table: Cells, columns: Sequence[str], label: str, most: int, runs: int
+) -> tuple[Any, NDArray[np.int64]]:
+    """Read some columns of all rows, or of runs of rows from all over; also give their numbers.
+
+    Rows that cannot be read are left out.
+
+    Raises
+    ------
+    SourceError
+        When no row can be read.
+    """
+    runs = 1 if table.n_rows <= most else runs
+    length = min(table.n_rows, most) // runs
+    kept, rows = [], []
+    for start in np.linspace(0, table.n_rows - length, runs).astype(int).tolist():
+        cells, bad = table.cells(start, start + length, columns)
+        good = np.ones(length, bool)
+        good[list(bad)] = False
+        kept.append(cells if good.all() else cells.filter(pa.array(good)))
+        rows.append(start + np.flatnonzero(good))
+    sample = pa.concat_tables(kept, promote_options="permissive")
+    if not len(sample):
+        raise SourceError(f"{label}: no row can be read ({bad[0]})")
+    return sample, np.concatenate(rows)
