@@ -1,4 +1,4 @@
-"""What Beam costs: the same fit on threads, and on Beam with two processes, of this machine."""
+"""What Beam costs: the same fit on threads, and on Beam with two threads, of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shoal.storage import RunFolder
 _STAGES = ("index", "features", "project", "summarise", "tree", "assign")
 _BEAM = (
     *("--engine", "beam", "--", "--runner=DirectRunner"),
-    *("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+    *("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
 )
 _PROMISED = 1024
 _OPTIONS = {

@@ -153,9 +153,9 @@ def test_a_cluster_that_edits_left_empty_is_none(run):
 
 def test_beam_says_what_threads_say(run, tmp_path):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.tasks import PROCESSES
+    from tests.engines.tasks import THREADS
 
-    on_beam = {"engine": "beam", "engine_options": PROCESSES}
+    on_beam = {"engine": "beam", "engine_options": THREADS}
     found, other = run.predict(IMAGES[1400:], **on_beam), run.predict(IMAGES[1400:])
     assert same(found, other)
     truth = DIGITS.target[:1400]

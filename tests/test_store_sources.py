@@ -122,7 +122,7 @@ def test_the_same_from_a_web_server(tmp_path):
 @pytest.mark.parametrize("make", [tar, parquet], ids=lambda make: make.__name__)
 def test_processes_of_beam_read_there(bucket, tmp_path, make):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.tasks import PROCESSES
+    from tests.engines.tasks import THREADS
 
     (tmp_path / "data").mkdir()
     name = make(tmp_path / "data")
@@ -131,7 +131,7 @@ def test_processes_of_beam_read_there(bucket, tmp_path, make):
         f"{bucket}/beam-{make.__name__}/{name}",
         f"{bucket}/beam-{make.__name__}.shoal",
         engine="beam",
-        engine_options=PROCESSES,
+        engine_options=THREADS,
     )
     expected = shoal.fit(tmp_path / "data" / name, tmp_path / "local.shoal")
     assert run.table().equals(expected.table())

@@ -106,8 +106,8 @@ def test_what_is_not_there(bucket):
 
 def test_processes_of_beam_work_in_a_store(bucket, local):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.tasks import PROCESSES
+    from tests.engines.tasks import THREADS
 
     url = f"{bucket}/beam"
-    shoal.fit(f"{bucket}/digits", url, engine="beam", engine_options=PROCESSES, **ASKED)
+    shoal.fit(f"{bucket}/digits", url, engine="beam", engine_options=THREADS, **ASKED)
     assert stored(url) == local

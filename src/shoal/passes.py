@@ -58,7 +58,6 @@ def engine_for(run: RunFolder, name: str, options: EngineOptions) -> AbstractCon
         options,
         notes=run.path / NOTES,
         prepare=partial(share, SETTINGS["memory"].default),
-        modules=(__name__,),
         split=lambda: (min(available_cores(), _MOST_PROCESSES), 1),
     )
 

@@ -142,7 +142,6 @@ def run_pipeline(
         engine_options,
         notes=as_place(path) / NOTES,
         prepare=partial(share, settings.memory, plan.kept, plan.members),
-        modules=(__name__,),  # which have all that a task needs
         split=partial(
             split_workers,
             plan.needs,

@@ -10,9 +10,9 @@ from shoal.errors import SourceError
 from shoal.storage import write_json
 
 HERE = ("--runner=FnApiRunner",)
-PROCESSES = (
+THREADS = (
     "--runner=DirectRunner",
-    "--direct_running_mode=multi_processing",
+    "--direct_running_mode=multi_threading",
     "--direct_num_workers=2",
 )
 

@@ -1,18 +1,13 @@
-import importlib
 import json
-import os
-import socket
-import sys
-import threading
 from contextlib import closing
 
 import pytest
 
-from shoal.errors import MissingExtraError, SettingError, WorkError
+from shoal.errors import SettingError, WorkError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
-from tests.engines.tasks import HERE, PROCESSES, Noting
+from tests.engines.tasks import HERE, THREADS, Noting
 
 from shoal.engines import seen
 from shoal.engines.beam import TRIES, BeamEngine
@@ -80,52 +75,13 @@ def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
     assert sorted(told) == ITEMS
 
 
-def test_processes_are_of_one_that_has_loaded_all_and_gone_at_the_end(tmp_path):
-    engine = BeamEngine(PROCESSES, tmp_path / "notes", None, (Noting.__module__,))
-    for name in ("a", "b"):
-        task = Noting(tmp_path / name)
-        engine.run(task, ITEMS, there=task.there)
-        assert task.there() == set(ITEMS)
-    engine.close()
-    assert engine._starter._process.returncode == 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(engine._starter._process.pid, 0)
+def test_threads_of_beam_make_what_one_makes(tmp_path):
+    one = run(tmp_path / "one")
+    assert results(run(tmp_path / "two", THREADS).folder) == results(one.folder)
 
 
-def test_a_starter_that_was_killed_is_started_again(tmp_path):
-    with closing(BeamEngine(PROCESSES, tmp_path / "notes")) as engine:
-        engine._starter._process.kill()
-        engine._starter._process.wait()
-        task = Noting(tmp_path / "out")
-        engine.run(task, ITEMS, there=task.there)
-    assert task.there() == set(ITEMS)
-
-
-def test_a_process_that_never_hears_that_all_is_done_is_ended():
-    from shoal.engines.beam_processes import Starter
-
-    starter, told, ended = Starter(("tests.engines.tasks",)), [], threading.Event()
-
-    def note(status):
-        told.append(status)
-        ended.set()
-
-    silent = socket.create_server(("localhost", 0))  # never answers
-    starter.start("worker_0", f"localhost:{silent.getsockname()[1]}", note)
-    assert not ended.wait(0.2)
-    starter.kill("worker_0")
-    assert ended.wait(60)
-    starter.close()
-    silent.close()
-    assert told == [-9]
-
-
-def test_a_beam_that_starts_workers_in_another_way_is_said(monkeypatch):
-    from apache_beam.runners.portability.fn_api_runner.worker_handlers import WorkerHandler
-
-    monkeypatch.delattr(WorkerHandler, "register_environment")
-    monkeypatch.delitem(sys.modules, "shoal.engines.beam_processes")
-    with pytest.raises(
-        MissingExtraError, match=r"Apache Beam 2\.\S+ starts .* 'apache-beam==2\.77"
-    ):
-        importlib.import_module("shoal.engines.beam_processes")
+@pytest.mark.parametrize("runner", ["DirectRunner", "FnApiRunner"])
+def test_processes_whose_death_beam_does_not_detect_are_refused(tmp_path, runner):
+    options = [f"--runner={runner}", "--direct_running_mode=multi_processing"]
+    with pytest.raises(SettingError, match="--engine local"):
+        BeamEngine(options, tmp_path)

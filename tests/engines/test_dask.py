@@ -181,6 +181,6 @@ def test_a_missing_package_is_named(monkeypatch, tmp_path):
 
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "shoal.engines.dask")
-    one = opened_engine("dask", 1, notes=tmp_path, prepare=nothing, modules=(), split=no_split)
+    one = opened_engine("dask", 1, notes=tmp_path, prepare=nothing, split=no_split)
     with pytest.raises(MissingExtraError, match=r"pip install 'shoal\[dask\]'"), one:
         pass

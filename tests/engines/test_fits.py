@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from tests.engines.conftest import needs_spark
-from tests.engines.tasks import HERE, PROCESSES
+from tests.engines.tasks import HERE
 from tests.test_pipeline import contents
 
 import shoal
@@ -112,8 +112,7 @@ def fit(engine):
 def command(source, out, engine):
     shoal_fit = [sys.executable, "-c", FIT, "fit", str(source), "-o", str(out)]
     more = ["--representatives", str(M), "--workers", "2", "--engine", engine]
-    options = ["--", *PROCESSES] if engine == "beam" else []
-    return subprocess.Popen([*shoal_fit, *more, *options], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*shoal_fit, *more], stderr=subprocess.PIPE, text=True)
 
 
 def children_of(pid):
@@ -125,8 +124,6 @@ def workers_of(process, engine):
     """The worker processes that a launcher has: some are forked from one that it started."""
     try:
         children = children_of(process.pid)
-        if engine == "beam":
-            return [worker for starter in children for worker in children_of(starter)]
         if engine == "spark":  # Java, which starts a Python, which the workers are forked from
             starters = [starter for java in children for starter in children_of(java)]
             return [worker for starter in starters for worker in children_of(starter)]
@@ -136,12 +133,12 @@ def workers_of(process, engine):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="worker processes are looked up in /proc")
-@pytest.mark.parametrize("name", ["beam", "dask", "spark"])
+@pytest.mark.parametrize("name", ["dask", "spark"])
 def test_processes_give_the_same_bytes_though_one_is_killed(tmp_path, digits, local, name):
     if name == "spark":
         needs_spark()
     else:
-        pytest.importorskip({"beam": "apache_beam", "dask": "distributed"}[name])
+        pytest.importorskip("distributed")
     with command(digits, tmp_path / "run.shoal", name) as process:
         killed = None
         while process.poll() is None and killed is None:

@@ -76,7 +76,7 @@ def test_java_that_is_missing(monkeypatch, tmp_path):
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "shoal.engines.spark", None)
-    one = opened_engine("spark", 1, notes=tmp_path, prepare=nothing, modules=(), split=no_split)
+    one = opened_engine("spark", 1, notes=tmp_path, prepare=nothing, split=no_split)
     with pytest.raises(MissingExtraError, match=r"pip install 'shoal\[spark\]'"), one:
         pass
 

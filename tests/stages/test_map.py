@@ -94,10 +94,10 @@ def test_rows_are_placed_by_an_engine_as_here(run, monkeypatch):
 
 def test_rows_are_placed_by_beam_as_here(run):
     pytest.importorskip("apache_beam", reason="Apache Beam is not installed")
-    from tests.engines.tasks import PROCESSES
+    from tests.engines.tasks import THREADS
 
     _, folder, here = made(run)
     folder.clear()
-    with passes.engine_for(run, "beam", PROCESSES) as engine:
+    with passes.engine_for(run, "beam", THREADS) as engine:
         _, _, there = made(run, engine)
     assert all(np.array_equal(here[name], there[name]) for name in here)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import apache_beam as beam
 import grpc
@@ -36,9 +36,6 @@ from shoal.engines.retries import (
 from shoal.engines.seen import Seen
 from shoal.storage import delete, read_json, write_json
 
-if TYPE_CHECKING:
-    from shoal.engines.beam_processes import Starter
-
 
 class BeamEngine:
     """Runs each pass as a pipeline on the runner that the options name.
@@ -51,8 +48,6 @@ class BeamEngine:
         A folder that workers and launcher reach: what goes wrong is said there.
     prepare
         Called once a worker, before the task's `setup`; picklable.
-    modules
-        What worker processes of this machine load before they are asked to work.
     """
 
     def __init__(
@@ -60,16 +55,9 @@ class BeamEngine:
         options: Sequence[str],
         notes: Path,
         prepare: Callable[[], None] | None = None,
-        modules: Sequence[str] = (),
     ) -> None:
         self._options, self._notes, self._prepare = tuple(options), notes, prepare
-        has_processes = _has_processes(_checked(self._options))
-        self._starter: Starter | None = None
         _ = self._pipeline()
-        if has_processes:
-            from shoal.engines.beam_processes import Starter
-
-            self._starter = Starter((__name__, *modules))
 
     def run(
         self,
@@ -92,9 +80,7 @@ class BeamEngine:
             raise incomplete(list(map(name, seen.left)), why)
 
     def close(self) -> None:
-        """End the process that workers are started from."""
-        if self._starter is not None:
-            self._starter.close()
+        """Nothing is kept between passes."""
 
     def _pass(self, task: Task[Item], items: list[Item], name: Callable[[Item], str]) -> str:
         """Run one pipeline; give why it stopped before its end, empty where it did not."""
@@ -120,12 +106,12 @@ class BeamEngine:
             When Beam has no such runner.
         """
         options = _checked(self._options)
+        named = options.view_as(StandardOptions).runner
         # By the name DirectRunner, Beam would try Prism, a program that it downloads.
-        runner = None if self._starter is None else self._starter.as_runner()
+        runner = "FnApiRunner" if named in (None, "DirectRunner") else named
         try:
             return beam.Pipeline(runner, options)
         except (ImportError, AttributeError, ValueError) as error:
-            named = options.view_as(StandardOptions).runner
             raise errors.SettingError(f"Beam has no --runner={named}: {error}") from error
 
     def _raise_noted(self, items: list[Item], name: Callable[[Item], str]) -> None:
@@ -173,7 +159,7 @@ def _checked(options: Sequence[str]) -> PipelineOptions:
     Raises
     ------
     SettingError
-        When Beam refuses them; it has said why.
+        When Beam refuses them, having said why, or would wait for ever for a lost worker.
     """
     try:
         made = PipelineOptions(list(options))
@@ -181,18 +167,17 @@ def _checked(options: Sequence[str]) -> PipelineOptions:
     except SystemExit:
         given = " ".join(options)
         raise errors.SettingError(f"Beam does not take {given}: see the line above") from None
+    if made.view_as(DirectOptions).direct_running_mode == "multi_processing":
+        raise errors.SettingError(
+            "--direct_running_mode=multi_processing: Beam's direct runner waits for ever for a "
+            "worker that was killed; use all cores of this machine with --engine local, or give "
+            "multi_threading"
+        )
     logs = made.view_as(WorkerOptions)
     if logs.default_sdk_harness_log_level is None:
         logs.default_sdk_harness_log_level = "ERROR"
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
     return made
-
-
-def _has_processes(options: PipelineOptions) -> bool:
-    """Return whether workers are processes of this machine, started by Beam's direct runner."""
-    named = options.view_as(StandardOptions).runner
-    mode = options.view_as(DirectOptions).direct_running_mode
-    return mode == "multi_processing" and named in (None, "DirectRunner", "FnApiRunner")
 
 
 @contextmanager

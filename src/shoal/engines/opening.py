@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,6 @@ def opened_engine(
     *,
     notes: Path,
     prepare: Callable[[], None],
-    modules: Sequence[str],
     split: Callable[[], tuple[int, int]],
 ) -> Iterator[Engine]:
     """Return the engine of a name; it is closed at the end of the block.
@@ -40,7 +39,7 @@ def opened_engine(
         Threads, of one process.
     options
         For the others, as they take them.
-    notes, prepare, modules
+    notes, prepare
         See `BeamEngine`.
     split
         See `DaskEngine`.
@@ -67,7 +66,7 @@ def opened_engine(
     elif name == "spark":
         opened = _spark(words, split, prepare)
     else:
-        opened = _beam(words, notes, prepare, modules)
+        opened = _beam(words, notes, prepare)
     with closing(opened) as engine:
         yield engine
 
@@ -99,9 +98,7 @@ def _spark(
     return SparkEngine(words, split, prepare)
 
 
-def _beam(
-    words: list[str], notes: Path, prepare: Callable[[], None], modules: Sequence[str]
-) -> BeamEngine:
+def _beam(words: list[str], notes: Path, prepare: Callable[[], None]) -> BeamEngine:
     logging.disable(logging.WARNING)  # Beam complains of parts of it that nobody asked for
     try:
         from shoal.engines.beam import BeamEngine
@@ -111,4 +108,4 @@ def _beam(
         ) from None
     finally:
         logging.disable(logging.NOTSET)
-    return BeamEngine(words, notes, prepare, modules)
+    return BeamEngine(words, notes, prepare)
