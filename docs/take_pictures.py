@@ -82,6 +82,8 @@ STATES = {
     "09-split": ("digits", "c=0", "light", DESK, press("k", wait=".parts .thumb")),
     "10-merge-dark": ("digits", "c=0.2", "dark", DESK, press("g", wait="dialog")),
     "11-map-selected-dark": ("digits", "c=0.4", "dark", DESK, click("Selection")),
+    "24-tray": ("digits", "c=1", "light", DESK, press("t", wait=".tray .thumb")),
+    "25-duplicates": ("photos", "", "light", DESK, press("u", wait="aside .field")),
     "12-export": ("digits", "c=1", "light", DESK, export),
     "13-photos": ("photos", "", "light", DESK, nothing),
     "14-photos-map-dark": ("photos", "m=2_0.5_0.5", "dark", DESK, nothing),

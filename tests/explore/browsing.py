@@ -80,7 +80,8 @@ def told(page):
         """(() => {
             const log = document.querySelector("[role=log]");
             const read = Number(log?.dataset.read ?? 0);
-            const next = [...(log?.children ?? [])].find((m) => Number(m.dataset.n) > read);
+            const all = [...(log?.querySelectorAll("li") ?? [])];
+            const next = all.find((m) => Number(m.dataset.n) > read);
             if (next) log.dataset.read = next.dataset.n;
             return next?.textContent;
         })()""",

@@ -113,3 +113,74 @@ def test_a_cluster_is_dragged_onto_another_and_an_image_onto_a_cluster(address, 
     page.keyboard.press("Control+z")
     told(page)
     assert sizes(page) == before
+
+
+def test_clusters_and_images_are_dragged_into_a_tray_and_dealt_with_together(address, open_page):
+    page = open_page(address)
+    before = sizes(page)
+    page.locator("#cluster-1").click()
+    page.keyboard.press("t")
+    page.locator("#cluster-2").drag_to(page.locator(".tray"))
+    until(page, "document.querySelectorAll('.tray .tile-button').length === 2")
+    page.get_by_role("button", name="Merge …").click()
+    page.locator("dialog button.main").click()
+    assert "Merged" in told(page)
+    assert sizes(page)["1"] == before["1"] + before["2"]
+    until(page, "document.querySelector('.tray') === null")
+    page.locator("#cluster-0").click()
+    page.locator(".grid .cell").first.drag_to(page.locator("#cluster-1"), trial=True)
+    page.locator(".grid .cell").first.click()
+    page.keyboard.press("t")
+    page.locator("#cluster-3").drag_to(page.locator(".tray"))
+    until(page, "document.querySelectorAll('.tray .tile-button').length === 2")
+    assert faults_of(page) == []
+    shot(page, "tray")
+    page.get_by_role("button", name="Move all …").click()
+    title = page.locator("dialog h2").inner_text()
+    assert title == f"Move {before['3'] + 1} images"
+    page.get_by_label("To", exact=True).fill("both")
+    page.keyboard.press("Enter")
+    told(page)
+    assert before["3"] + 1 in sizes(page).values()
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+        told(page)
+    assert sizes(page) == before
+
+
+def test_clusters_have_tags_that_are_found_again(address, open_page):
+    page = open_page(f"{address}#c=0.1")
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_label("New tags").fill("blurred, #ask-anna")
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        told(page)
+    page.get_by_label("Find a cluster").fill("#ask-anna")
+    until(page, "document.querySelectorAll('.card').length === 2")
+    assert page.locator(".card .tag").all_inner_texts() == ["#blurred", "#ask-anna"] * 2
+    page.locator("#cluster-0").click()
+    page.keyboard.press("#")
+    page.locator("dialog .chip", has_text="#blurred").click()
+    page.locator("dialog button.main").click()
+    told(page)
+    assert page.locator("#cluster-0 .tag").all_inner_texts() == ["#ask-anna"]
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+        told(page)
+    assert page.get_by_text("No cluster is called so.").is_visible()
+
+
+def test_a_saved_view_is_returned_to_from_another_page(address, open_page):
+    page = open_page(f"{address}#c=2&o=boundary&k=6")
+    page.keyboard.press("v")
+    page.get_by_label("Name", exact=True).fill("six")
+    page.keyboard.press("Enter")
+    page.locator("aside .link", has_text="six").wait_for()
+    other = open_page(address)
+    other.keyboard.press("v")
+    other.locator("aside .link", has_text="six").click()
+    until(other, "document.querySelector('.k-field input').value === '6'")
+    until(other, "location.hash.includes('o=boundary')")
+    assert other.locator(".gallery h2").inner_text() == page.locator(".gallery h2").inner_text()
+    other.get_by_role("button", name="Delete the view six").click()
+    other.get_by_text("No views yet.").wait_for()

@@ -3,11 +3,11 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 import shoal
 from shoal.explore.explorer import Explorer
-from shoal.explore.facets import header
+from shoal.explore.facets import header, seen
 from shoal.explore.prepare import prepare_leaves
 from shoal.storage import RunFolder
 
@@ -40,6 +40,15 @@ def test_a_header_says_format_size_date_and_camera():
         "camera": "Kodak",
     }
     assert set(header(written(9, "PNG"))) == {"file size, KB", "longest side", "format"}
+
+
+def test_a_blurred_picture_is_less_sharp_and_as_bright():
+    draw = np.random.default_rng(0)
+    sharp = np.repeat(draw.integers(0, 256, (24, 24, 1)), 3, axis=2).astype(np.uint8)
+    blurred = np.asarray(Image.fromarray(sharp).filter(ImageFilter.GaussianBlur(2)))
+    assert seen(blurred)["sharpness"] < seen(sharp)["sharpness"] / 5
+    assert abs(seen(blurred)["brightness, %"] - seen(sharp)["brightness, %"]) < 2
+    assert seen(np.full((8, 8, 1), 51, np.uint8)) == {"brightness, %": 20.0, "sharpness": 0.0}
 
 
 @pytest.mark.parametrize("taken", ["0000:00:00 00:00:00", "soon", " ", "\0\0"])

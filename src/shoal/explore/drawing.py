@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from shoal.errors import ShoalError
@@ -16,7 +17,7 @@ from shoal.storage import RunFolder
 _NICER = 10  # the page comes first
 
 
-class _Lines(Silent):
+class Lines(Silent):
     """Writes a line whenever one more of a hundred is done."""
 
     def __init__(self) -> None:
@@ -24,7 +25,7 @@ class _Lines(Silent):
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         """Begin a stage."""
-        self._total = total or 1
+        self._total, self._done, self._said = total or 1, 0, -1
 
     def advance(self, n: int = 1) -> None:
         """Count `n` more units done."""
@@ -32,17 +33,23 @@ class _Lines(Silent):
         hundredth = 100 * self._done // self._total
         if hundredth > self._said:
             self._said = hundredth
-            print(json.dumps({"share": self._done / self._total}), flush=True)
+            # In one piece: threads tell, too.
+            sys.stdout.write(json.dumps({"share": self._done / self._total}) + "\n")
+            sys.stdout.flush()
 
 
-def main() -> int:
-    """Draw; give the exit code."""
+def _draw() -> None:
     where, home, engine, *options = sys.argv[1:]
+    run = RunFolder.open(where)
+    with engine_for(run, engine, options) as opened:
+        prepare_map(run, Path(home), Lines(), None if engine == "local" else opened)
+
+
+def told_by(work: Callable[[], None]) -> int:
+    """Do work beside the page, which comes first; return the exit code."""
     os.nice(_NICER)
     try:
-        run = RunFolder.open(where)
-        with engine_for(run, engine, options) as opened:
-            prepare_map(run, Path(home), _Lines(), None if engine == "local" else opened)
+        work()
     except ShoalError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -53,4 +60,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told_by(_draw))

@@ -16,11 +16,13 @@ from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
 from shoal.explore.params import GoneError, Params
 from shoal.explore.parts import OwnFit, split_parts
+from shoal.storage import read_json, write_json
 
 _MOST_MOVED = 5_000_000
 _LISTED = 500
 _MOST_NAMED = 1000
 _LONGEST = 20_000
+_VIEWS = "views.json"
 
 
 class ReadOnlyError(InputError):
@@ -141,6 +143,31 @@ def _divide(explorer: Explorer, given: dict[str, Any], how: dict[str, Any]) -> E
             entry = explorer.curation.move(rows, None, None, token=each, **how)
             how["seen"] = None  # held against the first one, which the others follow
     return entry
+
+
+def views(explorer: Explorer, params: Params) -> dict[str, Any]:
+    """List the saved views: the part of the page's address after #, by name."""
+    path = explorer.home / _VIEWS
+    return {"views": read_json(path) if path.exists() else {}}
+
+
+def save_view(explorer: Explorer, params: Params) -> dict[str, Any]:
+    """Save a view under a name, in the place of one that has it; without a view, delete that."""
+    if explorer.read_only:
+        raise ReadOnlyError(
+            "this explorer is read-only: start it without --read-only to save views"
+        )
+    given = params.json()
+    name, view = _text(given, "name", 80), _text(given, "view", 4000)
+    if not name:
+        raise InputError("name is missing: give a text")
+    with explorer.own_lock:
+        found = {**views(explorer, params)["views"], name: view}
+        found = {each: at for each, at in sorted(found.items()) if at is not None}
+        if len(found) > _MOST_NAMED:
+            raise InputError(f"{len(found):,} views: at most {_MOST_NAMED:,} can be saved")
+        write_json(explorer.home / _VIEWS, found)
+    return {"views": found}
 
 
 def history(explorer: Explorer, params: Params) -> dict[str, Any]:

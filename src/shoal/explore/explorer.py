@@ -25,6 +25,7 @@ from shoal.explore.area import positions_within
 from shoal.explore.atlas import Atlas, Kept, Value
 from shoal.explore.closest import closest, passing
 from shoal.explore.colours import cut_colours, palette, piece_colours
+from shoal.explore.copies import Copies
 from shoal.explore.cuts import Cut
 from shoal.explore.facets import Facets, beside_cut
 from shoal.explore.metadata import Metadata
@@ -146,6 +147,11 @@ class Explorer:
     def facets(self) -> Facets:
         """What the images themselves say, read when it is first asked for."""
         return Facets(self)
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Near duplicates, looked for when they are first asked for."""
+        return Copies(self)
 
     @cached_property
     def _sides(self) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""What images say of themselves, to filter by: folder, size, format, date, camera, brightness.
+"""What images say of themselves, to filter by: folder, size, format, date, camera, look.
 
 Headers are read in a thread of their own, when somebody first asks for the filters.
 """
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.ndimage import laplace
 
 from shoal.errors import InputError, ShoalError
 from shoal.explore.cuts import Cut
@@ -90,13 +92,26 @@ class Facets:
                 if isinstance(source, Encoded):
                     facts = header(source.encoded(row))
                 tile = pictures.tiles([row], pictures.side)
-                facts["brightness, %"] = round(float(tile.mean()) / 2.55, 1)
+                facts |= seen(tile[0])
             except (ShoalError, OSError):
                 pass  # its other facts, if any, are all there is
             yield row, facts
             if row % _AT_ONCE == 0:
                 self.share = row / n_rows
                 time.sleep(_PAUSE)
+
+
+def seen(tile: NDArray[np.uint8]) -> dict[str, float]:
+    """Return what a small picture, (H, W, C), shows: how bright and how sharp it is.
+
+    Sharpness is the standard deviation of the Laplacian, which blur takes off first; sources:
+    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (2000).
+    """
+    grey = tile.mean(axis=2)
+    return {
+        "brightness, %": round(float(grey.mean()) / 2.55, 1),
+        "sharpness": round(float(laplace(grey).std()), 1),
+    }
 
 
 def header(data: bytes) -> dict[str, Any]:
@@ -142,7 +157,8 @@ def beside_cut(explorer: Explorer, cut: Cut) -> Metadata:
     own, given = explorer.facets, explorer.metadata
     columns = [*(given.columns if given is not None else ())]
     taken = {column.name for column in columns}
-    columns += [column for column in own.columns if column.name not in taken]
+    more = explorer.copies.columns if explorer.copies.ready else ()
+    columns += [column for column in (*own.columns, *more) if column.name not in taken]
     if "confidence" not in taken and explorer.atlas.n_positions <= _MOST_ROWS:
         columns.append(explorer.kept(("confidence", cut.name), lambda: _confidence(explorer, cut)))
     return Metadata(tuple(columns), _OWN if given is None else given.joined)

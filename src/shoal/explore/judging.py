@@ -12,6 +12,7 @@ from shoal.core.compare import shared_rows as in_common
 from shoal.core.metrics import Contingency
 from shoal.edits.review import QUIZ_ROWS, quiz_result, quiz_rows
 from shoal.errors import InputError
+from shoal.explore.copies import LEAST
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.names import shared_rows
@@ -78,6 +79,16 @@ def _typical(explorer: Explorer, clusters: Sequence[int]) -> dict[int, list[dict
 def _row(explorer: Explorer, row: int) -> dict[str, Any]:
     """Say of a row what the page needs to show it."""
     return {"row": int(row), "name": explorer.atlas.names(np.array([row]))[0]}
+
+
+def copies(explorer: Explorer, params: Params) -> dict[str, Any]:
+    """Return groups of near duplicates, at least so alike; ``share`` says how far the search is.
+
+    The search begins with the first request. The image of a group that is kept comes first.
+    """
+    if explorer.pictures is None:
+        raise InputError("near duplicates are looked for among images, and these rows have none")
+    return explorer.copies.groups(params.real("least", LEAST, 1), params.k(explorer))
 
 
 def suggestions(explorer: Explorer, params: Params) -> dict[str, Any]:

@@ -75,7 +75,8 @@ class Metadata:
         """Return which rows fit all conditions, (N,).
 
         A condition names a ``column`` and has ``in`` (a list of values, None for missing), or
-        ``from`` and ``to``, or ``has`` (a part of a text, whatever the case).
+        ``from`` and ``to``, or ``has`` (a part of a text, whatever the case); with ``not`` true the
+        others fit, those that lack the value among them.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class Metadata:
         """
         fits: NDArray[np.bool_] | None = None
         for condition in where:
-            found = self._fits(condition)
+            found = self._fits(condition) ^ (condition.get("not") is True)
             fits = found if fits is None else fits & found
         if fits is None:
             raise InputError("where: give a list of conditions")

@@ -25,6 +25,7 @@ from shoal.storage import RunFolder, StageFolder, UrlPath
 from shoal.storage.nofollow import open_file
 
 _LOCK = ".explore.lock"
+_TROUBLE = "the map could not be drawn"
 
 
 def home_of(run: RunFolder) -> Path:
@@ -44,7 +45,7 @@ def prepare_leaves(run: RunFolder, home: Path, progress: Progress | None = None)
         told.finish()
         return counts
 
-    _made(home, leaves.NAME, leaves.leaves_fingerprint(run), make)
+    made(home, leaves.NAME, leaves.leaves_fingerprint(run), make)
 
 
 def prepare_map(
@@ -64,12 +65,10 @@ def prepare_map(
         told.finish()
         return counts
 
-    _made(home, map.NAME, map.map_fingerprint(made_from, seed), make)
+    made(home, map.NAME, map.map_fingerprint(made_from, seed), make)
 
 
-def _made(
-    home: Path, name: str, print_: str, make: Callable[[StageFolder], dict[str, Any]]
-) -> None:
+def made(home: Path, name: str, print_: str, make: Callable[[StageFolder], dict[str, Any]]) -> None:
     """Make a stage in `home` unless it is done; one process at a time."""
     folder = StageFolder(home / name)
     if folder.is_done(print_):
@@ -116,7 +115,7 @@ class QuickDrawing:
         try:
             prepare_map(*self._where, _Shares(self._told))
         except ShoalError as error:
-            self._told({"share": 0.0, "trouble": f"the map could not be drawn: {error}"})
+            self._told({"share": 0.0, "trouble": f"{_TROUBLE}: {error}"})
 
 
 class _Shares(Silent):
@@ -148,6 +147,10 @@ class Drawing:
         Is told ``{"share": 0..1, "trouble": sentence or None}``.
     engine
         The name of the engine that places rows, and its options.
+    module
+        What is run: it writes lines of JSON that tell its ``share``.
+    trouble
+        What is said where that fails.
     """
 
     def __init__(
@@ -156,9 +159,11 @@ class Drawing:
         home: Path,
         told: Callable[[dict[str, Any]], None],
         engine: Sequence[str] = ("local",),
+        module: str = "shoal.explore.drawing",
+        trouble: str = _TROUBLE,
     ) -> None:
-        words = [sys.executable, "-m", "shoal.explore.drawing", str(run), str(home), *engine]
-        self._told = told
+        words = [sys.executable, "-m", module, str(run), str(home), *engine]
+        self._told, self._trouble = told, trouble
         # Threads that wait for each other busily stand still on a machine with other work.
         environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
         self._process = subprocess.Popen(
@@ -202,4 +207,4 @@ class Drawing:
         code = self._process.wait()
         if code > 0:
             said = self._errors[-1] if self._errors else f"it ended with {code}"
-            self._told({"share": 0.0, "trouble": f"the map could not be drawn: {said}"})
+            self._told({"share": 0.0, "trouble": f"{self._trouble}: {said}"})

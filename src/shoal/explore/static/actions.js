@@ -1,6 +1,7 @@
 // What can be done with the clusters and the images that are selected.
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
+import { post } from "./api.js";
 import { Icon } from "./icons.js";
 import { accept, suggestion } from "./suggestions.js";
 import { count, edit, images, pickedCount, say, set, stand, state, complain, useStore } from "./store.js";
@@ -25,6 +26,7 @@ export const act = {
   note: () => chosen().length === 1 && ask({ kind: "note", cluster: chosen()[0] }),
   quiz: () => chosen().length === 1 && ask({ kind: "quiz", cluster: chosen()[0] }),
   mark: (/** @type {string} */ mark) => each((id) => ["mark", { cluster: id, mark: state.byId.get(id)?.mark === mark ? null : mark }]),
+  tag: () => (chosen().length ? ask({ kind: "tag", clusters: [...chosen()] }) : say("Select clusters to tag.", true)),
   lock: () => each((id) => ["lock", { cluster: id, locked: !state.byId.get(id)?.locked }]),
   undo: (/** @type {any} */ n = 1) => edit("undo", typeof n === "number" && n > 1 ? { n } : {}),
   redo: () => edit("redo"),
@@ -37,19 +39,16 @@ export const act = {
 /** Pick one image, so that what comes next is about it. @param {number} row */
 export const take = (row) => set({ picked: new Set([row]), pickedAll: false });
 
-/** Move one image to the cluster that is marked as junk, or out into a new one that will be. @param {number} row */
-export async function junk(row) {
-  try {
-    if (!(await stand())) return;
-    const { post } = await import("./api.js");
-    const found = await post("sets", { rows: [row] }, { k: state.k });
-    const there = [...state.byId.values()].find((c) => c.mark === "junk" && !c.locked);
-    if (!(await edit("move", { set: found.set, ...(there ? { to: there.id } : { name: "junk" }) })) || there) return;
-    const made = [...state.byId.values()].find((c) => c.name === "junk");
-    if (made) await edit("mark", { cluster: made.id, mark: "junk" });
-  } catch (error) {
-    complain(error);
-  }
+/** Move one image to junk. @param {number} row */
+export const junk = (row) => stand().then(async (ok) => ok && junkSet((await post("sets", { rows: [row] }, { k: state.k })).set)).catch(complain);
+
+/** Move images to the cluster that is marked as junk, or out into a new one that will be. @param {string} name of the set */
+export async function junkSet(name) {
+  if (!(await stand())) return false;
+  const there = [...state.byId.values()].find((c) => c.mark === "junk" && !c.locked);
+  if (!(await edit("move", { set: name, ...(there ? { to: there.id } : { name: "junk" }) }))) return false;
+  const made = there ? null : [...state.byId.values()].find((c) => c.name === "junk");
+  return !made || edit("mark", { cluster: made.id, mark: "junk" });
 }
 
 /** @param {(id: number) => [string, any]} of */
@@ -72,6 +71,7 @@ export function Actions() {
       ${button(one.mark === "junk" ? "Not junk" : "Junk", "", "Mark as junk", () => act.mark("junk"), !one.locked)}
       ${button(one.locked ? "Unlock" : "Lock", "", one.locked ? "Let it be edited again" : "Keep it from being edited", act.lock)}
       ${button("Quiz", "q", "Look at 20 images of it, and say which do not belong", act.quiz)}`}
+    ${selected.length > 0 && button("Tag", "#", "Tag these clusters", act.tag)}
     ${selected.length > 1 && button(`Merge ${selected.length}`, "g", "Merge these clusters", act.merge)}
     ${area && button("Take out …", "m", "Take these images out, or move them", act.move)}
   </div>`;

@@ -1,7 +1,7 @@
 // The clusters of the cut: as cards, or as the tree that they hang in.
 
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { colour, complain, count, label, loadGains, plural, select, set, state, useStore, wanted } from "./store.js";
+import { colour, complain, count, label, loadGains, plural, select, set, state, tagsOf, untagged, useStore, wanted } from "./store.js";
 import { draggedCluster, dropTarget } from "./drag.js";
 import { Slider } from "./slider.js";
 import { AcceptAll, Suggested } from "./suggestions.js";
@@ -48,7 +48,7 @@ export function Clusters() {
           onClick=${() => set({ listing: name })}>${name[0].toUpperCase()}${name.slice(1)}</button>`)}
       </div>
     </div>
-    ${listing === "tree" && !filter ? html`<${Tree} />` : html`<${Cards} clusters=${shown} />`}
+    ${listing === "tree" && !filter ? html`<${Tree} />` : shown.length ? html`<${Cards} clusters=${shown} />` : html`<p class="empty scroll">No cluster is called so.</p>`}
     <footer class="foot">
       <span>${shown.length === data?.clusters.length ? plural(shown.length, "cluster") : `${count(shown.length)} of ${plural(data?.clusters.length ?? 0, "cluster")}`}</span>
       <span>${count(run.rows - run.quarantined)} in all</span>
@@ -117,7 +117,6 @@ function Cards({ clusters }) {
       choose(focus, { ctrlKey: event.ctrlKey });
     }
   };
-  if (!clusters.length) return html`<p class="empty">No cluster is called so.</p>`;
   const from = Math.max(0, range[0]);
   const to = Math.min(clusters.length, range[1]);
   return html`<div class="scroll cards" ref=${box} onScroll=${look} onKeyDown=${step} tabindex="0" role="listbox"
@@ -140,12 +139,15 @@ function Card({ cluster: c, at, of, most, within, on, focused, style, onChoose }
       <span class="name" title=${label(c.id)}>${label(c.id)}<${Suggested} id=${c.id} /></span>
       <span class="facts">${within !== null ? html`<b>${count(within)}</b> of ${count(c.rows)}` : html`${count(c.rows)} · ${share < 0.1 ? "< 0.1" : share.toFixed(1)} %`}
         ${c.mark === "junk" && html`<span class="tag">junk</span>`}${c.mark === "good" && html`<span class="tag good">good</span>`}
-        ${c.locked && html`<span class="tag">locked</span>`}${c.note && html`<span class="tag" title=${c.note}>note</span>`}</span>
+        ${c.locked && html`<span class="tag">locked</span>`}<${Tags} note=${c.note} />${untagged(c.note) && html`<span class="tag" title=${c.note}>note</span>`}</span>
       <span class="size" aria-hidden="true"><i style=${{ width: `${Math.max(1, (100 * c.rows) / most)}%` }} /></span>
     </span>
     ${c.held !== null && html`<${Badge} cluster=${c} />`}
   </div>`;
 }
+
+/** The tags in a note. */
+export const Tags = ({ note }) => tagsOf(note).map((tag) => html`<span key=${tag} class="tag">#${tag}</span>`);
 
 /**
  * Two things about a cluster: how separate it is from the others, and whether it is one kind. Only

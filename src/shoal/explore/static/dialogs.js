@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
-import { colour, complain, count, edit, editedCount, images, label, pickedSet, plural, set, state, useStore } from "./store.js";
+import { colour, complain, count, edit, editedCount, images, label, pickedSet, plural, set, state, tagsOf, untagged, useStore } from "./store.js";
 import { Tiles, inStrips } from "./thumbs.js";
 import { ExportDialog } from "./exports.js";
 import { Split } from "./split.js";
@@ -14,7 +14,7 @@ export const close = () => set({ dialog: null });
 export function Dialogs() {
   const dialog = useStore((s) => s.dialog);
   if (!dialog) return null;
-  const kinds = { merge: Merge, split: Split, rename: Rename, note: Note, move: Move, start: Start, conflict: Conflict, quiz: Quiz, export: ExportDialog };
+  const kinds = { merge: Merge, split: Split, rename: Rename, note: Note, tag: Tag, move: Move, start: Start, conflict: Conflict, quiz: Quiz, export: ExportDialog };
   const Shown = kinds[dialog.kind];
   return html`<${Shown} key=${JSON.stringify(dialog)} ...${dialog} />`;
 }
@@ -106,17 +106,19 @@ function Note({ cluster }) {
 }
 
 /** Move images to another cluster, or out into a new one. */
-function Move() {
+/** Where images go: those picked or shown, or those of a set. */
+function Move({ of = pickedSet, count: given = null, then = null }) {
   const [name, setName] = useState("");
   const all = [...state.byId.values()];
   const words = name.trim().toLowerCase();
   const fits = words ? all.filter((c) => label(c.id).toLowerCase().includes(words)) : all;
-  const n = useStore(editedCount);
+  const edited = useStore(editedCount);
+  const n = given ?? edited;
   const send = async (facts) => {
     close();
     try {
-      const found = await pickedSet();
-      if (await edit("move", { set: found.set, ...facts })) set({ picked: new Set(), pickedAll: false });
+      const found = await of();
+      if (await edit("move", { set: found.set, ...facts })) then ? then() : set({ picked: new Set(), pickedAll: false });
     } catch (error) {
       complain(error);
     }
@@ -131,6 +133,29 @@ function Move() {
       ${style ? html`<span class="thumb" style=${{ ...style(at), width: "40px", height: "40px" }} aria-hidden="true" />` : html`<span class="dot" />`}
       <span>${label(c.id)}</span><span class="soft">${count(c.rows)}</span></button></li>`)}</ul>
     <${Buttons} main=${exact ? `Move to ${label(exact.id)}` : name.trim() ? `Take out as “${name.trim().slice(0, 30)}”` : "Take out into a new cluster"} />
+  </${Window}>`;
+}
+
+/** Words by which clusters are found again; they stand in their notes. */
+function Tag({ clusters }) {
+  const notes = (/** @type {number} */ id) => state.byId.get(id)?.note ?? "";
+  const known = [...new Set([...state.byId.values()].flatMap((c) => tagsOf(c.note)))].sort();
+  const [chosen, setChosen] = useState(known.filter((tag) => clusters.every((/** @type {number} */ id) => tagsOf(notes(id)).includes(tag))));
+  const [added, setAdded] = useState("");
+  const flip = (/** @type {string} */ tag) => setChosen(chosen.includes(tag) ? chosen.filter((t) => t !== tag) : [...chosen, tag]);
+  const submit = async () => {
+    close();
+    const tags = [...new Set([...chosen, ...tagsOf(added.split(/[\s,]+/).filter(Boolean).map((word) => `#${word.replace(/^#+/, "")}`).join(" "))])];
+    for (const cluster of clusters) {
+      const note = [untagged(notes(cluster)), ...tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ");
+      if (note !== notes(cluster) && !(await edit("note", { cluster, note }))) return;
+    }
+  };
+  return html`<${Window} title=${clusters.length === 1 ? `Tag ${label(clusters[0])}` : `Tag ${plural(clusters.length, "cluster")}`} onSubmit=${submit}>
+    <label class="field"><span>New tags</span><input value=${added} placeholder="blurred, ask-anna" maxlength="200" autofocus onInput=${(e) => setAdded(e.target.value)} /></label>
+    ${known.length > 0 && html`<div class="chips" role="group" aria-label="Tags">${known.map((tag) => html`<button type="button" key=${tag} class=${`chip ${chosen.includes(tag) ? "on" : ""}`} aria-pressed=${chosen.includes(tag)} onClick=${() => flip(tag)}>#${tag}</button>`)}</div>`}
+    <p class="hint">Tags stand in the note of a cluster; “Find a cluster” finds them.</p>
+    <${Buttons} main="Tag" />
   </${Window}>`;
 }
 

@@ -1,8 +1,8 @@
-// Dragging an image or a cluster onto a cluster: move, or merge.
+// Dragging an image or a cluster onto a cluster: move, or merge; or into the tray.
 
 import { ask } from "./actions.js";
 import { post } from "./api.js";
-import { complain, edit, pickedSet, stand, state } from "./store.js";
+import { complain, edit, pickedSet, set, stand, state } from "./store.js";
 
 const ROW = "application/x-shoal-row";
 const CLUSTER = "application/x-shoal-cluster";
@@ -13,7 +13,9 @@ const source = (kind, number) => (state.run.read_only ? {} : {
   onDragStart: (/** @type {DragEvent} */ event) => {
     event.dataTransfer?.setData(kind, String(number));
     if (event.dataTransfer) event.dataTransfer.effectAllowed = "move";
+    setTimeout(() => set({ dragging: true })); // a page that changes at once ends the drag
   },
+  onDragEnd: () => set({ dragging: false }),
 });
 
 /** What lets an image be dragged. @param {number} row */
@@ -23,7 +25,13 @@ export const draggedRow = (row) => source(ROW, row);
 export const draggedCluster = (id) => source(CLUSTER, id);
 
 /** What lets images and clusters be dropped on a cluster. @param {number} id */
-export const dropTarget = (id) => (state.run.read_only ? {} : {
+export const dropTarget = (id) => dropped((row, cluster) => {
+  if (row !== null) move(row, id).catch(complain);
+  else if (cluster !== id) ask({ kind: "merge", clusters: [cluster, id], into: id });
+});
+
+/** What lets images and clusters be dropped somewhere. @param {(row: number|null, cluster: number|null) => void} then */
+export const dropped = (then) => (state.run.read_only ? {} : {
   onDragOver: (/** @type {DragEvent} */ event) => {
     if (!event.dataTransfer?.types.some((type) => type === ROW || type === CLUSTER)) return;
     event.preventDefault();
@@ -37,8 +45,8 @@ export const dropTarget = (id) => (state.run.read_only ? {} : {
     if (!row && !cluster) return;
     event.preventDefault();
     event.stopPropagation();
-    if (row) move(Number(row), id).catch(complain);
-    else if (Number(cluster) !== id) ask({ kind: "merge", clusters: [Number(cluster), id], into: id });
+    set({ dragging: false });
+    then(row ? Number(row) : null, cluster ? Number(cluster) : null);
   },
 });
 

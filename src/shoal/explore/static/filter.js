@@ -6,6 +6,7 @@ import { complain, count, filterBy, state, useStore } from "./store.js";
 
 /** A condition in words. @param {any} w */
 export function saidFilter(w) {
+  if (w.not) return `not ${saidFilter({ ...w, not: false })}`;
   if (w.in) return `${w.column}: ${w.in.map((/** @type {any} */ v) => v ?? "missing").join(", ")}`;
   if (w.has) return `${w.column} has “${w.has}”`;
   return `${w.column} ${w.from ?? "…"} to ${w.to ?? "…"}`;

@@ -4,6 +4,7 @@ import { act, take } from "./actions.js";
 import { full } from "./detail.js";
 import { pickAll } from "./gallery.js";
 import { answer } from "./review.js";
+import { stage } from "./tray.js";
 import { accept } from "./suggestions.js";
 import { clear, complain, loadClusters, orders, pickedCount, select, set, state } from "./store.js";
 
@@ -32,6 +33,10 @@ const PLAIN = {
   d: () => state.run.columns && set({ panel: state.panel === "columns" ? null : "columns" }),
   i: () => set({ panel: state.panel === "filter" ? null : "filter" }),
   s: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "search" ? null : "search" }),
+  u: () => state.run.thumb && state.run.kind === "images" && set({ panel: state.panel === "copies" ? null : "copies" }),
+  v: () => set({ panel: state.panel === "views" ? null : "views" }),
+  t: stage,
+  "#": act.tag,
   e: () => {
     if (state.open !== null && !pickedCount()) take(state.open);
     set({ dialog: { kind: "export" } });
@@ -42,7 +47,7 @@ const PLAIN = {
   "]": () => coarser(1),
   "/": () => /** @type {HTMLElement|null} */ (document.querySelector(".clusters input[type=search]"))?.focus(),
 };
-const EDITS = new Set(["a", "g", "k", "l", "n", "q", "m"]);
+const EDITS = new Set(["#", "a", "t", "g", "k", "l", "n", "q", "m"]);
 
 /** @param {KeyboardEvent} event */
 export function onKey(event) {

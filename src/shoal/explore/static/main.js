@@ -12,6 +12,7 @@ import { onKey } from "./keys.js";
 import { MapPanel } from "./map.js";
 import { Panels } from "./panels.js";
 import { Review } from "./review.js";
+import { Tray } from "./tray.js";
 import { Drop } from "./search.js";
 import { act } from "./actions.js";
 import { complain, count, listen, loadClusters, loadLog, say, selectArea, set, state, useStore } from "./store.js";
@@ -29,8 +30,9 @@ function App() {
       <${Clusters} />
       <div class="middle"><${Gallery} /><${Detail} /></div>
       <${MapPanel} />
-      ${panel === "review" ? html`<${Review} />` : html`<${Panels} />`}
+      ${panel === "review" ? html`<${Review} />` : html`<${Panels} written=${written} go=${go} />`}
     </main>
+    <${Tray} />
     <${Dialogs} /><${Toast} /><${Drop} />`;
 }
 
@@ -51,6 +53,8 @@ function Top() {
     <button class="part" onClick=${() => set({ panel: "compare" })} title="What became of the clusters (c)">Compare</button>
     ${run.columns && html`<button class="part" onClick=${() => set({ panel: "columns" })} title="Two columns against each other, and one by cluster (d)">Columns</button>`}
     ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "search" })} title=${`Find images like one of yours${run.words ? ", or by words" : ""} (s)`}>Find</button>`}
+    ${run.thumb && run.kind === "images" && html`<button class="part" onClick=${() => set({ panel: "copies" })} title="Near duplicates: keep one of each group (u)">Duplicates</button>`}
+    <button class="part" onClick=${() => set({ panel: "views" })} title="Save what is shown under a name, and return to it (v)">Views</button>
     <button class="part" onClick=${() => set({ dialog: { kind: "export" } })} title="Take out tables, folders, contact sheets (e)">Export</button>
     <button class="icon" title="Light or dark" aria-label="Light or dark" onClick=${turnTheme}><${Icon} name="theme" /></button>
     <button class="icon" title="Help (?)" aria-label="Help" onClick=${() => set({ panel: state.panel === "help" ? null : "help" })}><${Icon} name="help" /></button>
@@ -67,7 +71,7 @@ function Toast() {
     return () => clearTimeout(timer);
   }, [toast, held]);
   useEffect(() => { if (!toast) setHeld(false); }, [toast]);
-  return html`<ol class="sr" role="log" aria-label="Messages">${messages.map((m) => html`<li key=${m.n} data-n=${m.n}>${m.text}</li>`)}</ol>
+  return html`<div class="sr" role="log" aria-label="Messages"><ol>${messages.map((m) => html`<li key=${m.n} data-n=${m.n}>${m.text}</li>`)}</ol></div>
     <div class="toasts">${toast && html`<div class=${toast.bad ? "toast bad" : "toast"} onMouseEnter=${() => setHeld(true)} onMouseLeave=${() => setHeld(false)}
         onFocusIn=${() => setHeld(true)} onFocusOut=${() => setHeld(false)}>
     <span>${toast.text}</span>
@@ -95,9 +99,9 @@ function written() {
   return Object.entries(parts).filter(([, v]) => v !== "").map(([n, v]) => `${n}=${v}`).join("&");
 }
 
-/** Read the view out of the address; what does not fit is left out. */
-function read() {
-  const found = new URLSearchParams(location.hash.slice(1));
+/** Read the view out of an address; what does not fit is left out. @param {string} hash */
+function read(hash) {
+  const found = new URLSearchParams(hash);
   const numbers = (name, by) => (found.get(name) ?? "").split(by).filter((v) => v !== "").map(Number).filter(Number.isFinite);
   const k = Number(found.get("k")) || null;
   const view = numbers("m", "_");
@@ -163,6 +167,15 @@ async function heard(news) {
   }
 }
 
+/** Show a view. @param {string} hash */
+async function go(hash) {
+  const { k, selected, order, open, view, size, tab, area, where } = read(hash);
+  set({ order, size, view, tab, where, area: null });
+  await loadClusters(k, selected).catch(() => loadClusters(null, []));
+  if (area && state.map.ready) await selectArea(/** @type {any} */ (area));
+  set({ open, tab });
+}
+
 async function begin() {
   const theme = localStorage.getItem("shoal-theme");
   if (theme) document.documentElement.dataset.theme = theme;
@@ -171,11 +184,7 @@ async function begin() {
     const [run, map] = await Promise.all([get("run"), get("map")]);
     set({ run, map });
     document.title = `${run.name} – Shoal`;
-    const { k, selected, order, open, view, size, tab, area, where } = read();
-    set({ order, size, view, tab, where });
-    await loadClusters(k, selected).catch(() => loadClusters(null, []));
-    if (area && map.ready) await selectArea(/** @type {any} */ (area));
-    set({ open, tab });
+    await go(location.hash.slice(1));
     loadLog().catch(complain);
     keepAddress();
     hear();

@@ -107,7 +107,8 @@ class Drawn {
       this.map.createPane(name).style.zIndex = String(z);
       if (name === "names" || name === "marks") this.map.getPane(name).style.pointerEvents = "none";
     }
-    const view = state.view;
+    const { view } = state;
+    this.view = view;
     if (view) this.map.setView([view.y, view.x], view.z);
     else this.whole(false);
     this.names = L.layerGroup().addTo(this.map);
@@ -119,7 +120,8 @@ class Drawn {
     this.stop = listen(() => this.update());
     this.map.on("moveend", () => {
       const { lat, lng } = this.map.getCenter();
-      set({ view: { z: this.map.getZoom(), x: lng, y: lat } });
+      this.view = { z: this.map.getZoom(), x: lng, y: lat };
+      set({ view: this.view });
       drawLabels(this.map, this.names);
       this.lookSoon();
     });
@@ -189,7 +191,8 @@ class Drawn {
 
   /** Draw again what no longer fits the state. */
   update() {
-    const { data, scope, picked, pickedAll, open, area, only } = state;
+    const { data, scope, picked, pickedAll, open, area, only, view } = state;
+    if (view && view !== this.view) this.map.setView([view.y, view.x], view.z);
     const now = [data, scope, picked, pickedAll, open, area, only];
     const before = this.seen;
     this.seen = now;

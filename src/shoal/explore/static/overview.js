@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get } from "./api.js";
-import { Badge } from "./clusters.js";
+import { Badge, Tags } from "./clusters.js";
 import { draggedRow, dropTarget } from "./drag.js";
 import { colour, complain, count, label, select, set, state, useStore } from "./store.js";
 import { Suggested } from "./suggestions.js";
@@ -57,7 +57,7 @@ export function Overview({ clusters }) {
       <section key=${c.id} ...${dropTarget(c.id)} class=${`line ${selected.includes(c.id) ? "on" : ""}`} style=${{ top: `${(from + at) * height}px`, height: `${height}px`, "--c": colour(c.id) }} aria-label=${label(c.id)}>
         <header><button class="line-name" onClick=${(e) => pick(c.id, e)} title="Show this cluster; with Ctrl select several"><span class="dot big" aria-hidden="true" /><b>${label(c.id)}</b><${Suggested} id=${c.id} /></button>
           <span class="soft">${count(c.rows)}</span>${c.held !== null && html`<${Badge} cluster=${c} full=${true} />`}
-          ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}</header>
+          ${c.mark && html`<span class=${`tag ${c.mark}`}>${c.mark}</span>`}${c.locked && html`<span class="tag">locked</span>`}<${Tags} note=${c.note} /></header>
         <${Strip} rows=${held.current.lines.get(c.id)} most=${each} wide=${wide} tall=${tall} />
       </section>`)}</div>
   </div>`;

@@ -5,19 +5,22 @@ import { get } from "./api.js";
 import { act } from "./actions.js";
 import { Columns } from "./columns.js";
 import { Compare } from "./compare.js";
+import { Copies } from "./copies.js";
 import { Filter } from "./filter.js";
 import { Search } from "./search.js";
 import { Icon } from "./icons.js";
+import { Views } from "./views.js";
 import { complain, count, loadLog, set, state, useStore } from "./store.js";
 
-export function Panels() {
+/** @param {{written: () => string, go: (hash: string) => Promise<void>}} address of the view */
+export function Panels(address) {
   const panel = useStore((s) => s.panel);
-  const kinds = { history: ["Edits", History], compare: ["Compare", Compare], columns: ["Columns", Columns], filter: ["Filter", Filter], search: ["Find images", Search], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
+  const kinds = { history: ["Edits", History], compare: ["Compare", Compare], columns: ["Columns", Columns], filter: ["Filter", Filter], copies: ["Near duplicates", Copies], views: ["Views", Views], search: ["Find images", Search], help: ["Help", Help], quarantine: ["Unreadable", Quarantine] };
   if (!panel || !(panel in kinds)) return null;
   const [title, Shown] = kinds[panel];
   return html`<aside class="side" aria-label=${title}>
     <header><h2>${title}</h2><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${() => set({ panel: null })}><${Icon} name="close" /></button></header>
-    <div class="side-body"><${Shown} /></div>
+    <div class="side-body"><${Shown} ...${address} /></div>
   </aside>`;
 }
 
@@ -36,8 +39,8 @@ function History() {
 /** @type {[string, [string, string][]][]} */
 export const KEYS = [
   ["Anywhere", [["?", "this help"], ["Esc", "close, or select nothing"], ["Ctrl+Z, Ctrl+Y", "undo, redo"], ["/", "find a cluster"],
-    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["d", "columns of a table"], ["s", "find images"]]],
-  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click, Shift+↑ ↓", "select several"], ["l", "name"], ["a", "accept the suggested name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"],
+    ["[ and ]", "fewer, more clusters"], ["Space", "next cluster"], ["1 to 7", "order of the images"], ["h", "log of edits"], ["c", "compare"], ["i", "filter"], ["d", "columns of a table"], ["s", "find images"], ["u", "near duplicates"], ["v", "saved views"], ["t", "put into the tray"]]],
+  ["Clusters", [["↑ ↓", "step"], ["Ctrl+click, Shift+↑ ↓", "select several"], ["l", "name"], ["a", "accept the suggested name"], ["g", "merge those selected"], ["k", "split"], ["n", "note"], ["#", "tag"],
     ["q", "quiz of 20 images"], ["w", "review queue"]]],
   ["Images", [["Arrows", "step"], ["Enter", "open"], ["x", "select"], ["Shift+click, Shift+arrows", "select a range"], ["Ctrl+A", "select all that are shown"],
     ["m", "move those selected"], ["e", "export"], ["f", "full screen"]]],

@@ -35,6 +35,8 @@ export const state = {
   /** @type {any} */ log: { done: 0, undo: null, redo: null },
   /** @type {{text: string, bad: boolean, undo?: number}|null} */ toast: null,
   /** @type {string|null} */ fatal: null,
+  /** Whether something of the page is being dragged. */ dragging: false,
+  /** @type {{clusters: number[], rows: number[]}} */ tray: { clusters: [], rows: [] },
   tab: "images",
   sort: "size",
   /** @type {{of: any, gains: Map<number, number>}} */ gains: { of: null, gains: new Map() },
@@ -114,6 +116,14 @@ export const images = (n) => plural(n, state.run?.kind === "images" ? "image" : 
 
 /** @param {number} id */
 export const label = (id) => state.byId.get(id)?.called ?? `Cluster ${id}`;
+
+const TAG = /(^|\s)#([\p{L}\p{N}_-]+)/gu;
+
+/** The tags in a note: its words that begin with #. @param {string} note */
+export const tagsOf = (note) => [...note.matchAll(TAG)].map((found) => found[2]);
+
+/** A note without its tags. @param {string} note */
+export const untagged = (note) => note.replace(TAG, "").trim();
 
 /** A confidence in words: the share of an image's ties that lead to its cluster. @param {number} confidence */
 export const sureness = (confidence) => (confidence >= 0.9 ? "sure" : confidence >= 0.6 ? "fairly sure" : "unsure");
