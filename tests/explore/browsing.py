@@ -15,7 +15,7 @@ SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 
 @contextmanager
-def serving(run, *words, program="shoal.cli"):
+def serving(run, *words, program="shoal"):
     """The explorer as a process; its address."""
     command = [sys.executable, "-m", program, "explore", str(run), "--no-open", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
