@@ -21,7 +21,7 @@ from sklearn.datasets import load_sample_images
 
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, middle, of_case
 from shoal.rows import Source, Wanted, as_wanted, open_source
-from shoal.rows.images.crc32c import masked_crc
+from shoal.rows.images.tfrecord import masked_crc
 
 SMALL, SMALL_SIZE = 2000, (224, 224)
 LARGE, LARGE_SIZE = 24, (3000, 4000)

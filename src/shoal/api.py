@@ -38,8 +38,8 @@ from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model, Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
-from shoal.rows import Source, Taken, draw_sample, open_source, take
-from shoal.rows.cluster_rows import READING, cluster_settings, take_within
+from shoal.rows import Source, Taken, draw_sample, open_source
+from shoal.rows.cluster_rows import READING, cluster_settings
 from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.pictured import (
     PicturedSource,
@@ -508,7 +508,8 @@ class Run:
         rows = self.edits.rows_of(self.edits.state.existing(cluster))
         if self._given is None:
             self._given = self._reopened()
-        return take_within(self._given, rows, f", cluster {cluster} of {self.path.name}")
+        taken = Taken(rows, self._given.n_rows)
+        return self._given.take(taken, f", cluster {cluster} of {self.path.name}")
 
     @explicit(ClusterKeywords, features=None)
     def fit_cluster(
@@ -710,7 +711,7 @@ class Run:
         if rows is None or source.n_rows <= int(rows.max()) or source.n_rows < (of or 0):
             return source
         label = f", a sample of {of:,}" if of else ""
-        return take(source, Taken(rows, source.n_rows, of is not None), label)
+        return source.take(Taken(rows, source.n_rows, of is not None), label)
 
     def show(
         self, cluster: int, count: int = 24, *, layer: int | None = None, k: int | None = None

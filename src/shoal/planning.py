@@ -33,7 +33,6 @@ from shoal.stages.base import (
 from shoal.stages.codes import near_type
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
-from shoal.stages.rows import is_waited_for
 from shoal.stages.some_features import encodes_some
 from shoal.storage import UrlPath
 
@@ -415,7 +414,7 @@ def stage_needs(
     c = min(encoder.needs.components, d)
     shards = Shards.of(source)
     s, every = shards.size, m == n
-    reading = shards.block(rows) * _read_bytes(rows) * (1 + is_waited_for(rows))
+    reading = shards.block(rows) * _read_bytes(rows) * (1 + rows.waits)
     encoding = reading + 6 * s * d + encoder.needs.scratch
     weights = encoder.needs.shared
     encoded, names = features.is_kept(source, encoder), 40 * n * is_encoded(source)

@@ -14,7 +14,7 @@ import scipy.io
 from PIL import Image
 from tfrecord.writer import TFRecordWriter
 
-from shoal.rows import Taken, open_source, take
+from shoal.rows import Taken, open_source
 from shoal.rows.origins import origins
 
 N = 60
@@ -89,7 +89,7 @@ def test_the_file_is_known_and_a_link_to_another(tmp_path, name, taken):
     path = tmp_path / name
     KINDS[name](path)
     source = open_source(path)
-    source = take(source, Taken(np.arange(40), N)) if taken else source
+    source = source.take(Taken(np.arange(40), N)) if taken else source
     found = path.stat()
     assert origins(source) == [(name, found.st_size, found.st_mtime_ns, None)]
     path.rename(tmp_path / "other")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from shoal.duplicates import find_duplicates
 from shoal.errors import InputError
-from shoal.rows import ImageSource, Taken, draw_sample, open_source, take, taken_of
+from shoal.rows import ImageSource, Taken, draw_sample, open_source
 from shoal.rows.pictured import PicturedSource, pictures_of, rows_of, with_pictures
 
 N = 12
@@ -74,13 +74,13 @@ def test_an_image_that_changed_changes_the_facts(folder):
 
 def test_rows_and_images_are_taken_together(folder):
     rows = np.array([7, 2, 9])
-    source = take(pictured(folder), Taken(rows, N))
+    source = pictured(folder).take(Taken(rows, N))
     assert np.array_equal(source.read(0, 3).data, VECTORS[rows])
     assert shown(source) == rows.tolist()
-    assert taken_of(source).rows.tolist() == rows.tolist()
+    assert source.taken.rows.tolist() == rows.tolist()
     sample = draw_sample(pictured(folder), 5, 0)
     assert isinstance(sample, PicturedSource)
-    assert shown(sample) == taken_of(sample).rows.tolist()
+    assert shown(sample) == sample.taken.rows.tolist()
 
 
 def test_counts_must_match(folder):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import shoal.rows.taken as taken_module
-from shoal.rows import Taken, draw_sample, open_source, take, taken_of
+from shoal.rows import Taken, draw_sample, open_source
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (300, 6, 5, 3), np.uint8)
 ROWS = [7, 8, 9, 120, 3, 299, 0, 1]
@@ -80,7 +80,7 @@ KINDS = [raw_shards, npy, files, archive, images_in_parquet, vectors_in_parquet,
 @pytest.mark.parametrize("make", KINDS)
 def test_taken_rows_are_those_of_the_source_in_any_order_and_range(make, tmp_path):
     source = make(tmp_path / "data")
-    part = take(source, Taken(np.array(ROWS), source.n_rows))
+    part = source.take(Taken(np.array(ROWS), source.n_rows))
     whole = source.read(0, source.n_rows).data
     np.testing.assert_array_equal(part.read(0, len(ROWS)).data, whole[ROWS])
     np.testing.assert_array_equal(part.read(2, 6).data, whole[ROWS[2:6]])
@@ -91,14 +91,14 @@ def test_taken_rows_are_those_of_the_source_in_any_order_and_range(make, tmp_pat
     again = pickle.loads(pickle.dumps(part))
     assert again.fingerprint() == part.fingerprint() != source.fingerprint()
     assert (part.kind, part.shape, part.n_rows) == (source.kind, source.shape, len(ROWS))
-    assert taken_of(part).rows.tolist() == ROWS
-    assert taken_of(source) is None
+    assert part.taken.rows.tolist() == ROWS
+    assert source.taken is None
 
 
 def test_pictures_and_labels_are_those_of_the_taken_rows(tmp_path):
     folder = tmp_path / "data"
     source = files(folder)
-    part = take(source, Taken(np.array(ROWS), 300))
+    part = source.take(Taken(np.array(ROWS), 300))
     assert np.array_equal(part.read_original(3), IMAGES[120])
     assert part.path(3) == folder / "120.png"
     assert part.encoded(4) == (folder / "003.png").read_bytes()
@@ -106,14 +106,14 @@ def test_pictures_and_labels_are_those_of_the_taken_rows(tmp_path):
     blobs = [path.read_bytes() for path in sorted(folder.iterdir())]
     table = pa.table({"image": blobs, "label": np.arange(300)})
     pq.write_table(table, tmp_path / "labelled.parquet")
-    labelled = take(open_source(tmp_path / "labelled.parquet"), Taken(np.array(ROWS), 300))
+    labelled = open_source(tmp_path / "labelled.parquet").take(Taken(np.array(ROWS), 300))
     assert labelled.labels() == list(map(str, ROWS))
 
 
 def test_a_row_that_is_bad_is_bad_where_it_was_taken_to():
     rows = np.ones((50, 4), np.float32)
     rows[[3, 20]] = np.nan
-    part = take(open_source(rows), Taken(np.array([20, 4, 3]), 50))
+    part = open_source(rows).take(Taken(np.array([20, 4, 3]), 50))
     assert sorted(part.read(0, 3).bad) == [0, 2]
     assert "position 0 is nan" in part.read(0, 3).bad[2]
 
@@ -135,7 +135,7 @@ def test_every_row_has_the_same_chance(monkeypatch):
     source = open_source(np.zeros((103, 1500), np.uint8), as_="vectors")
     counts = np.zeros(103)
     for seed in range(3000):
-        counts[taken_of(draw_sample(source, 20, seed)).rows] += 1
+        counts[draw_sample(source, 20, seed).taken.rows] += 1
     chance = counts / 3000
     assert chance[:2].tolist() == [chance[0]] * 2  # rows of one page are drawn together
     deviation = np.sqrt(0.19 * 0.81 / 3000)
@@ -147,7 +147,7 @@ def test_a_sample_is_the_same_for_the_same_seed_and_has_as_many_rows_as_asked(ma
     source = make(tmp_path / "data")
     one, same, other = (draw_sample(source, 90, seed) for seed in (1, 1, 2))
     assert one.fingerprint() == same.fingerprint() != other.fingerprint()
-    rows = taken_of(one).rows
+    rows = one.taken.rows
     assert len(rows) == 90
     assert (np.diff(rows) > 0).all()
     assert "a sample of" in one.description
@@ -156,10 +156,10 @@ def test_a_sample_is_the_same_for_the_same_seed_and_has_as_many_rows_as_asked(ma
 
 def test_small_rows_are_drawn_in_many_blocks_of_no_more_than_a_page():
     tiles = open_source(np.broadcast_to(np.uint8(0), (1_000_000, 16, 16, 3)))
-    rows = taken_of(draw_sample(tiles, 50_000, 0)).rows
+    rows = draw_sample(tiles, 50_000, 0).taken.rows
     assert len(rows) == 50_000
     assert np.array_equal(rows[::5] % 5, np.zeros(10_000))
     numbers = open_source(np.broadcast_to(np.float32(0), (1_000_000, 2)))
-    rows = taken_of(draw_sample(numbers, 50_000, 0)).rows
+    rows = draw_sample(numbers, 50_000, 0).taken.rows
     assert abs(len(rows) - 50_000) < 13  # a block more or less
     assert (np.diff(rows) > 1).sum() > 3_900

@@ -7,7 +7,7 @@ from shoal.errors import SourceError
 from shoal.rows import Wanted, as_wanted, open_source
 from shoal.rows import store as stores
 from shoal.stages.base import Shards
-from shoal.stages.rows import Rows, is_waited_for
+from shoal.stages.rows import Rows
 from shoal.storage import StageFolder
 
 
@@ -75,6 +75,6 @@ def test_what_goes_wrong_in_fetching_is_raised_where_the_rows_are_read(large, mo
 def test_only_what_is_waited_for_is_fetched(tmp_path):
     source = open_source(np.zeros((1000, 8, 8), np.uint8))
     rows = Rows(source, Shards(1000, 300), StageFolder(tmp_path))
-    assert not is_waited_for(source)
+    assert not source.waits
     rows.fetch(0)
     assert rows.fetched._batches == {}

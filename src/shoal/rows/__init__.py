@@ -15,7 +15,7 @@ from shoal.rows.base import (
 from shoal.rows.label_files import of_taken, read_label_file
 from shoal.rows.opening import open_source
 from shoal.rows.sample_images import some_images
-from shoal.rows.taken import Taken, draw_sample, take, taken_of
+from shoal.rows.taken import Taken, draw_sample
 from shoal.rows.thumbnails import thumbnails
 
 __all__ = [
@@ -35,7 +35,5 @@ __all__ = [
     "read_label_file",
     "remarks_of",
     "some_images",
-    "take",
-    "taken_of",
     "thumbnails",
 ]

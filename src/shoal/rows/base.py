@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from shoal.core.wanted import Wanted
 from shoal.errors import InputError
 from shoal.rows.kinds import ways
+
+if TYPE_CHECKING:
+    from shoal.rows.taken import Taken
 
 Kind = Literal["images", "vectors", "table"]
 LabelValues = Sequence[Any] | NDArray
@@ -33,11 +36,79 @@ class Batch:
     bad: dict[int, str] = field(default_factory=dict)
 
 
+class Rows(Protocol):
+    """What a source answers unless it knows better: its rows lie in no files that are known."""
+
+    @property
+    def taken(self) -> Taken | None:
+        """Which rows of another source these are; None for a source as it lies."""
+        return None
+
+    def take(self, taken: Taken, label: str = "") -> Source:
+        """Return some rows, in any order; `label` says so to people.
+
+        Each has the name that it has here, or else its number.
+        """
+        raise NotImplementedError
+
+    @property
+    def waits(self) -> bool:
+        """Whether reading waits: for a network, or for a disk past the system's cache."""
+        return False
+
+    def together(self, page: int) -> int:
+        """Count the rows that are read as fast as one: those in a page of so many bytes."""
+        return 1
+
+    def some(self: Any, count: int) -> NDArray[np.int64]:
+        """Up to `count` rows from all over, in order, that can be read without all others."""
+        return spread(self.n_rows, count)
+
+    def first_facts(self, n: int) -> dict[str, Any] | None:
+        """Return the facts (sizes, times, names) of the first n rows, as if there were no others.
+
+        None where they cannot be told: within a file, or in formats without such facts.
+        """
+        return None
+
+    def stamps(self, start: int, stop: int) -> NDArray[np.uint64] | None:
+        """Return numbers that change with the sizes or times of the files of rows, (rows,).
+
+        None where rows are not files of a folder.
+        """
+        return None
+
+    def links(self, start: int, stop: int) -> NDArray[np.uint64] | None:
+        """Return hashes of where rows' files really lie, 0 where no link leads there, (rows,).
+
+        None where no row of the source is reached by a link.
+        """
+        return None
+
+    def led_away(self, rows: NDArray[np.int64]) -> Self:
+        """Return the source with the files of some rows not to be read: links lead elsewhere."""
+        return self
+
+    def file_stamps(self) -> list[list[Any]] | None:
+        """Return name, size, time and rows of each file of arrays; None for other sources."""
+        return None
+
+
+def spread(n_rows: int, count: int) -> NDArray[np.int64]:
+    """Return up to `count` rows from all over `n_rows`, in order, each once.
+
+    >>> spread(9, 3).tolist(), spread(2, 5).tolist()
+    ([0, 4, 8], [0, 1])
+    """
+    return np.linspace(0, max(n_rows - 1, 0), min(n_rows, count)).astype(np.int64)
+
+
 @runtime_checkable
-class Source(Protocol):
+class Source(Rows, Protocol):
     """Rows of images or vectors, readable in any range from any thread or process.
 
-    Sources are picklable and small: they hold paths and shapes, open files when read.
+    Sources are picklable and small: they hold paths and shapes, open files when read. Subclass
+    `Rows` for what most of them answer alike.
     """
 
     @property

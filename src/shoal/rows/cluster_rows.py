@@ -1,28 +1,11 @@
-"""One cluster's rows as a source of their own, and the settings of its fit."""
+"""The settings of a fit of one cluster of a run."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shoal.errors import InputError
-from shoal.rows.arrays.array import ArraySource
-from shoal.rows.base import Source
-from shoal.rows.images.encoded import EncodedSource
-from shoal.rows.pictured import PicturedSource
-from shoal.rows.tables.mixed import TableSource
-from shoal.rows.taken import (
-    Taken,
-    TakenCells,
-    TakenImages,
-    TakenStore,
-    take,
-    taken_of,
-)
 from shoal.settings import FitSettings, fit_settings
 
 READING = (
@@ -39,38 +22,6 @@ READING = (
 """Settings that say how rows are read."""
 
 _OF_OTHERS = ("sample", "previous", "added", "constraints")
-
-
-def take_within(source: Source, rows: NDArray[np.int64], label: str = "") -> Source:
-    """Return some rows of a source, by their numbers in the one that lies on the disk.
-
-    Parameters
-    ----------
-    source : Source
-        The rows, or some rows of another source, such as a sample.
-    rows : ndarray, shape (n,), int64
-        Positions in `source`.
-    label : str
-        What people are told of them.
-    """
-    taken = taken_of(source)
-    if taken is None:
-        return take(source, Taken(rows, source.n_rows), label)
-    return take(_untaken(source), Taken(taken.rows[rows], taken.of), label)
-
-
-def _untaken(source: Source) -> Source:
-    """Return the source that rows were taken of."""
-    if isinstance(source, PicturedSource):
-        pictures: Any = _untaken(source.pictures)
-        return dataclasses.replace(source, rows=_untaken(source.rows), pictures=pictures)
-    if isinstance(source, ArraySource) and isinstance(source.store, TakenStore):
-        return dataclasses.replace(source, store=source.store.inner)
-    if isinstance(source, EncodedSource) and isinstance(source.store, TakenImages):
-        return dataclasses.replace(source, store=source.store.inner)
-    if isinstance(source, TableSource) and isinstance(source.table, TakenCells):
-        return dataclasses.replace(source, table=source.table.inner)
-    return source
 
 
 def cluster_settings(run: Any, stored: Mapping[str, Any], given: Mapping[str, Any]) -> FitSettings:

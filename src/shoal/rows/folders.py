@@ -22,20 +22,19 @@ from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_k
 from shoal.rows.options import SourceOptions
 from shoal.rows.pickles import convert_pickles
 from shoal.rows.several import (
-    SHARDS,
-    FileKind,
     images_of,
     kind_of,
     leaving_out,
     open_images,
     open_shards,
+    shards,
     without,
 )
 from shoal.rows.sibling_labels import is_beside, labels_beside
 from shoal.rows.signatures import alike
 from shoal.rows.tables.selection import listed
 
-Kinds = dict[FileKind, list[str]]
+Kinds = dict[str, list[str]]
 
 _READ = (
     f"Shoal reads {READ} (also in tar, zip, Parquet, HDF5 and TFRecord files), .npy, IDX, and raw "
@@ -92,13 +91,13 @@ def open_folder(root: Path, options: SourceOptions) -> Source:
     return leaving_out(source, count_kinds(n for inner in rest for n in inner if n not in own))
 
 
-def _choose(root: Path, found: Found, kinds: Kinds, options: SourceOptions) -> tuple[FileKind, str]:
+def _choose(root: Path, found: Found, kinds: Kinds, options: SourceOptions) -> tuple[str, str]:
     """Choose the kind of files that are the data; also say why, where it is not the first one.
 
     Images come first, then shards in the order of `SHARDS`. A kind of few files gives way to one
     that has many times its bytes; files that are named as labels are give way to all others.
     """
-    order: list[FileKind] = [kind for kind in ("image", *SHARDS, "raw") if kinds[kind]]
+    order: list[str] = [kind for kind in ("image", *shards(), "raw") if kinds[kind]]
     if options.as_ in ("vectors", "table") and order != ["image"]:
         order = [kind for kind in order if kind != "image"]
     data = [kind for kind in order if kind == "image" or not all(map(is_beside, kinds[kind]))]
@@ -123,7 +122,7 @@ def _choose(root: Path, found: Found, kinds: Kinds, options: SourceOptions) -> t
     return kind, "" if kind == first else ", by far the most of its bytes"
 
 
-def _data(kind: FileKind, kinds: Kinds) -> list[str]:
+def _data(kind: str, kinds: Kinds) -> list[str]:
     """Files of a kind that can be data: raw ones not, where a picture has the same name."""
     if kind != "raw" or not kinds["image"]:
         return kinds[kind]
@@ -153,7 +152,7 @@ def _open_images(
 def _open_shards(
     root: Path,
     found: Found,
-    kind: FileKind,
+    kind: str,
     names: Sequence[str],
     label: str,
     options: SourceOptions,
@@ -174,7 +173,7 @@ def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, options: Sourc
     try:
         return open_raw(_under(root, _data("raw", kinds), found), label, options)
     except SourceError as error:
-        others = [name for kind in SHARDS for name in kinds[kind]]
+        others = [name for kind in shards() for name in kinds[kind]]
         pictures = [root / f"*{os.path.splitext(name)[1]}" for name in kinds["image"]]
         if not others and not pictures:
             raise
@@ -220,7 +219,7 @@ def _with_labels(
 
 def _by_kind(names: Sequence[str]) -> Kinds:
     """Sort the files of a folder by what they can be."""
-    kinds: Kinds = {kind: [] for kind in ("image", *SHARDS, "raw", "other")}
+    kinds: Kinds = {kind: [] for kind in ("image", *shards(), "raw", "other")}
     for name in names:
         kinds[kind_of(name)].append(name)
     return kinds

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
-
-import numpy as np
-from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.rows.store import because
 from shoal.storage import Ranges, Stat, Streams, UrlPath
 
 _AHEAD = 1 << 17
-_BESIDE = 1 << 10  # bytes around a row that are read with it: a header, a checksum
 
 
 class Opened(Protocol):
@@ -36,22 +34,21 @@ class Opened(Protocol):
 class LocalFile:
     """An open file of this machine."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    def __init__(self, path: Path, followed: bool = True) -> None:
+        # O_NONBLOCK: opening a pipe to which nobody writes must not wait
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        self._descriptor = os.open(path, flags if followed else flags | os.O_NOFOLLOW)
 
     def read(self, at: int, length: int) -> bytes:
-        """Return `length` bytes from `at` on, fewer at the file's end."""
         return os.pread(self._descriptor, length, at)
 
     def expect(self, low: int, high: int) -> None:
         """Leave it to the system, which reads ahead by itself."""
 
     def stat(self) -> os.stat_result:
-        """Return what the system knows of it."""
         return os.fstat(self._descriptor)
 
     def close(self) -> None:
-        """Close it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -65,25 +62,33 @@ class RemoteFile(Ranges):
         super().__init__(path, self._stat.st_size)
 
     def stat(self) -> Stat:
-        """Return what the store said of it."""
         return self._stat
 
 
 _STREAMS: Streams[RemoteFile] = Streams()
 
 
-def _opened(path: Path) -> LocalFile | RemoteFile:
-    """Open a file, wherever it lies."""
-    return RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file as it was when listed.
 
-
-@dataclass(frozen=True)
-class LargeFile:
-    """A file as it was when looked at."""
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+    size, mtime_ns : int
+        Its bytes and time; a size below 0 where there was no file.
+    called : str
+        What people are told of it; by default its name.
+    followed : bool
+        Whether it may be a link.
+    """
 
     path: Path
     size: int
     mtime_ns: int
+    called: str = ""
+    followed: bool = True
 
     def open(self, at: int = 0) -> LocalFile | RemoteFile:
         """Return it open, to be read from a place on, and to be left by the caller.
@@ -98,17 +103,42 @@ class LargeFile:
         return self._opened()
 
     def _opened(self) -> Any:
-        """Open it anew."""
-        name = self.path.name
+        name, path = self.called or self.path.name, self.path
         try:
-            opened = _opened(self.path)
-        except OSError as error:
+            opened = (
+                RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path, self.followed)
+            )
+        except FileNotFoundError:
+            raise SourceError(f"{name} is missing") from None
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ELOOP and not self.followed:
+                raise SourceError(f"{name} became a symbolic link after it was listed") from None
             raise SourceError(f"{name} cannot be read: {because(error)}") from None
-        found = opened.stat()
-        if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
+        try:
+            self._check(opened.stat(), name)
+        except BaseException:
             opened.close()
-            raise SourceError(f"{name} changed after it was looked at")
+            raise
         return opened
+
+    def _check(self, found: Any, name: str) -> None:
+        mode = getattr(found, "st_mode", stat.S_IFREG)
+        if not stat.S_ISREG(mode):
+            what = "a folder, not a file" if stat.S_ISDIR(mode) else "not a file"
+            raise SourceError(f"{name} is {what}")
+        if self.size < 0:
+            raise SourceError(f"{name} was missing when the images were listed")
+        if (found.st_size, wrapped(found.st_mtime_ns)) != (self.size, wrapped(self.mtime_ns)):
+            raise SourceError(f"{name} changed after it was looked at")
+
+
+def wrapped(time: int) -> int:
+    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262.
+
+    >>> wrapped(5), wrapped(-5), wrapped(2**63) == -(2**63)
+    (5, -5, True)
+    """
+    return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def leave(opened: LocalFile | RemoteFile) -> None:
@@ -139,7 +169,7 @@ class Headers:
 
 
 @contextmanager
-def looking(path: Path) -> Iterator[tuple[Opened, LargeFile]]:
+def looking(path: Path) -> Iterator[tuple[Opened, KnownFile]]:
     """Open a file for the first time, and note what it is.
 
     Raises
@@ -149,9 +179,9 @@ def looking(path: Path) -> Iterator[tuple[Opened, LargeFile]]:
     """
     opened = None
     try:
-        opened = _opened(path)
+        opened = RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)
         found = opened.stat()
-        yield opened, LargeFile(bare(path), found.st_size, found.st_mtime_ns)
+        yield opened, KnownFile(bare(path), found.st_size, found.st_mtime_ns)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     finally:
@@ -162,41 +192,3 @@ def looking(path: Path) -> Iterator[tuple[Opened, LargeFile]]:
 def bare(path: Path) -> Path:
     """Return a path without what a list said of it, which may be true no more."""
     return cast(Path, path.fresh()) if isinstance(path, UrlPath) else path
-
-
-def with_files(
-    files: Sequence[LargeFile],
-    owner: NDArray[np.int32],
-    places: NDArray[np.int64],
-    start: int,
-    stop: int,
-) -> Iterator[tuple[int, Opened | SourceError]]:
-    """Go through rows in order, each with its file open, or with why that cannot be.
-
-    Parameters
-    ----------
-    files : sequence of LargeFile
-        In order.
-    owner : int32 array, shape (n,), not falling
-        The number of each row's file.
-    places : int64 array, shape (n, 2)
-        Where the bytes of each row begin, and how many there are.
-    start, stop : int
-        Which rows.
-    """
-    while start < stop:
-        number = int(owner[start])
-        end = min(stop, int(np.searchsorted(owner, number, "right")))
-        low, length = places[start:end].T
-        first, last = int(low.min()), int((low + length).max())
-        try:
-            opened = files[number].open(first)
-        except SourceError as error:
-            yield from ((row, error) for row in range(start, end))
-        else:
-            opened.expect(first, last + _BESIDE)
-            try:
-                yield from ((row, opened) for row in range(start, end))
-            finally:
-                leave(opened)
-        start = end

@@ -23,7 +23,6 @@ from shoal.rows.base import LabelValues, Source
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels
 from shoal.rows.tables.encoding import open_text
-from shoal.rows.taken import taken_of
 from shoal.storage import UrlPath
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
@@ -138,13 +137,13 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
 
 def all_rows(source: Source) -> int:
     """Count the rows that a sample was drawn from; else those that there are."""
-    taken = taken_of(source)
+    taken = source.taken
     return source.n_rows if taken is None else taken.of
 
 
 def of_taken(values: LabelValues, source: Source) -> LabelValues:
     """Return the labels of the rows that were drawn, out of those of all rows."""
-    taken = taken_of(source)
+    taken = source.taken
     if taken is None or len(values) != taken.of:
         return values
     if isinstance(values, np.ndarray):

@@ -20,11 +20,11 @@ from shoal.rows.arrays.raw import parse_dtype
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Kind, Source
 from shoal.rows.folders import open_folder
-from shoal.rows.images import tar
+from shoal.rows.images.containers import container_that_begins
 from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
-from shoal.rows.images.listing import read_list, under
-from shoal.rows.images.tfrecord import is_tfrecord
+from shoal.rows.images.listed import under
+from shoal.rows.images.listing import read_list
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.in_memory import as_openable
 from shoal.rows.kinds import OPTIONAL, kind_of_file
@@ -54,6 +54,7 @@ from shoal.storage import UrlPath, as_place, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
+_HEAD = 512  # bytes that tell the kind of a file
 # A list may name pictures that an extra reads: they become rows with a reason without it.
 _LISTED = EXTENSIONS.union((".tar", ".zip"), *(kind.extensions for kind in OPTIONAL))
 _TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
@@ -231,11 +232,12 @@ def _open_file(path: Path, options: SourceOptions) -> Source:
         return with_labels_beside(options.array(npy_store([path]), path.name), path)
     if extension == ".npz" or (magic[:2] == b"PK" and _has_arrays(path)):
         return _open_npz(path, options)
-    if magic[:4] == b"PK\3\4" or tar.is_tar(magic):
-        return open_shards("archive", [path], path.name, options)
+    container = container_that_begins(magic)
+    if container is not None:
+        return open_shards(container.kind, [path], path.name, options)
     if magic.startswith(MAGIC) or kind_of(path.name) == "hdf5":
         return open_shards("hdf5", [path], path.name, options)
-    if is_tfrecord(magic) or (kind_of(path.name) == "tfrecord" and options.shape is None):
+    if kind_of(path.name) == "tfrecord" and options.shape is None:
         return open_shards("tfrecord", [path], path.name, options)
     if is_matlab(path, magic):
         return open_matlab(path, options, magic)
@@ -295,7 +297,7 @@ def _magic(path: Path) -> bytes:
     """Read the first bytes of a file; raises when it cannot be read or is empty."""
     try:
         with path.open("rb") as file:
-            magic = file.read(tar.BLOCK)
+            magic = file.read(_HEAD)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {because(error)}") from None
     if not magic:

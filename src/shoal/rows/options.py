@@ -9,7 +9,8 @@ from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource, make_array_source
 from shoal.rows.base import Kind, Labels, Source
 from shoal.rows.images.encoded import EncodedStore
-from shoal.rows.images.paged import Files, page_by_page
+from shoal.rows.images.listed import ListedStore
+from shoal.rows.images.paged import page_by_page
 from shoal.rows.images.survey import make_encoded_source
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.store import Store
@@ -46,10 +47,10 @@ class SourceOptions:
         self.refuse("image files", key=key, shape=self.shape, dtype=self.dtype)
         return make_encoded_source(store, label, self.image_size)
 
-    def files(self, store: Files, label: str) -> Source:
+    def files(self, store: ListedStore, label: str, *, keyed: bool = False) -> Source:
         """Take files of images, those of several pages page by page."""
         paged, said = page_by_page(store, self.pages)
-        source: Any = self.encoded(paged, label)
+        source: Any = self.encoded(paged, label, keyed=keyed)
         return replace(source, remarks=(*said, *source.remarks))
 
     def refuse(self, label: str, **given: object) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from shoal.rows.base import Source
-from shoal.rows.images.folder import FolderStore
 from shoal.storage import UrlPath
 
 Origin = tuple[str, int, int, str | None]
@@ -34,7 +33,9 @@ def _paths(part: Any) -> Iterator[Path]:
     if isinstance(part, tuple | list):
         for inner in part:
             yield from _paths(inner)
-    elif is_dataclass(part) and not isinstance(part, FolderStore | UrlPath | type):
+    elif hasattr(part, "large_files"):
+        yield from (path for path in part.large_files if not isinstance(path, UrlPath))
+    elif is_dataclass(part) and not isinstance(part, UrlPath | type):
         for field in fields(part):
             value = getattr(part, field.name)
             if field.name == "path" and isinstance(value, Path) and not isinstance(value, UrlPath):

@@ -7,12 +7,13 @@ from typing import Any, cast
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
-from shoal.rows.base import Batch, ImageSource, Kind, Labelled, LabelValues, Source
+from shoal.rows.base import Batch, ImageSource, Kind, Labelled, LabelValues, Rows, Source
 from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.taken import Taken
 
 
 @dataclass(frozen=True, eq=False)
-class PicturedSource:
+class PicturedSource(Rows):
     """Vectors, and the images that they were made of, in the same order.
 
     Build it with `with_pictures`.
@@ -30,6 +31,27 @@ class PicturedSource:
     rows: Source
     pictures: ImageSource
     remark: str = ""
+
+    @property
+    def taken(self) -> Taken | None:
+        return self.rows.taken
+
+    def take(self, taken: Taken, label: str = "") -> Source:
+        pictures: Any = self.pictures.take(taken)
+        return replace(self, rows=self.rows.take(taken, label), pictures=pictures)
+
+    @property
+    def waits(self) -> bool:
+        return self.rows.waits
+
+    def together(self, page: int) -> int:
+        return self.rows.together(page)
+
+    def first_facts(self, n: int) -> dict[str, Any] | None:
+        return self.rows.first_facts(n)
+
+    def file_stamps(self) -> list[list[Any]] | None:
+        return self.rows.file_stamps()
 
     @property
     def kind(self) -> Kind:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError
 from shoal.rows.base import ImageSource, Source
-from shoal.rows.images.encoded import EncodedSource, spread
 
 
 def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.uint8]]:
@@ -28,12 +27,8 @@ def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.ui
     """
     if source.kind != "images" or not isinstance(source, ImageSource):
         return []
-    if isinstance(source, EncodedSource):
-        rows = source.store.some(count)
-    else:
-        rows = spread(source.n_rows, count)
     found = []
-    for row in rows.tolist():
+    for row in source.some(count).tolist():
         try:
             found.append(source.read_original(row, max_side))
         except SourceError:

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import npy_store
@@ -16,11 +16,10 @@ from shoal.rows.arrays.hdf5 import Hdf5Images, list_datasets, open_datasets
 from shoal.rows.arrays.idx_files import open_idx
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Source
-from shoal.rows.images.archive import make_archive_store
-from shoal.rows.images.folder import FolderStore
+from shoal.rows.images.containers import CONTAINERS, container_of, list_containers
 from shoal.rows.images.formats import EXTENSIONS
-from shoal.rows.images.listing import make_listing
-from shoal.rows.images.tfrecord import make_record_store
+from shoal.rows.images.listed import ListedStore
+from shoal.rows.images.listing import list_files
 from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFile, LabelFiles
 from shoal.rows.label_names import find_labels
@@ -31,29 +30,29 @@ from shoal.rows.tables.parquet_images import find_images, make_parquet_images
 from shoal.rows.tables.parquet_paths import find_paths, read_paths
 from shoal.storage import UrlPath
 
-FileKind = Literal["image", "archive", "npy", "parquet", "hdf5", "tfrecord", "idx", "raw", "other"]
-
-_EXTENSIONS: dict[str, FileKind] = {
+_EXTENSIONS: dict[str, str] = {
     **dict.fromkeys(EXTENSIONS, "image"),
-    **dict.fromkeys((".tar", ".zip"), "archive"),
     ".npy": "npy",
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
     **dict.fromkeys((".h5", ".hdf5", ".hdf", ".he5"), "hdf5"),
     **dict.fromkeys((".bin", ".raw", ".dat", ".u8", ".uint8"), "raw"),
 }
-SHARDS: dict[FileKind, str] = {
-    "archive": "archives",
-    "parquet": "Parquet files",
-    "hdf5": "HDF5 files",
-    "tfrecord": "TFRecord files",
-    "npy": ".npy files",
-    "idx": "IDX files",
-}
-_RECORDS = re.compile(r"\.tfrec(ord)?s?\b|-\d+-of-\d+$", re.IGNORECASE)
 _IDX = re.compile(r"[-.]idx\d*([-.]?u?byte)?(\.gz)?$", re.IGNORECASE)
 
 
-def kind_of(name: str) -> FileKind:
+def shards() -> dict[str, str]:
+    """Return the kinds of files that hold many rows each, those first that are taken first."""
+    return {
+        "archive": "archives",
+        "parquet": "Parquet files",
+        "hdf5": "HDF5 files",
+        **{one.kind: one.many for one in CONTAINERS},
+        "npy": ".npy files",
+        "idx": "IDX files",
+    }
+
+
+def kind_of(name: str) -> str:
     """Return what a file can be by its name.
 
     >>> kind_of("a/b.JPG"), kind_of("shard-000.tar"), kind_of("notes.md")
@@ -69,7 +68,8 @@ def kind_of(name: str) -> FileKind:
         return "image"
     if _IDX.search(name):
         return "idx"
-    return known or ("tfrecord" if _RECORDS.search(os.path.basename(name)) else "other")
+    container = None if known else container_of(name)
+    return known or (container.kind if container else "other")
 
 
 def images_of(extensions: Counter[str]) -> Counter[str]:
@@ -94,7 +94,7 @@ def open_matching(paths: Sequence[Path], label: str, options: SourceOptions) -> 
     """Open what a pattern with ``*`` matches: images leave out what is none, as a folder does."""
     images = [path for path in paths if kind_of(path.name) == "image"]
     others = Counter(kind_of(path.name) for path in paths if kind_of(path.name) != "image")
-    if options.shape is not None or not images or any(others[kind] for kind in SHARDS):
+    if options.shape is not None or not images or any(others[kind] for kind in shards()):
         return open_paths(paths, label, options)
     names = [path.name for path in paths if not path.is_dir()]
     return without(open_paths(images, label, options), names, [path.name for path in images])
@@ -114,7 +114,7 @@ def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Sou
         return open_raw(paths, label, options)
     if kind in ("image", "other") or count < len(paths):
         # a list may name what is missing or damaged, but a shard may not be left out unsaid
-        if any(kinds[other] for other in SHARDS):
+        if any(kinds[other] for other in shards()):
             odd = next(path for path in paths if kind_of(path.name) != kind)
             like = next(path for path in paths if kind_of(path.name) == kind)
             raise InputError(
@@ -138,27 +138,26 @@ def open_images(
     if options.as_ not in (None, "images"):
         raise InputError(f"{label} holds image files: they cannot be read --as {options.as_}")
     options.refuse("image files", key=options.key, shape=options.shape, dtype=options.dtype)
-    return options.files(FolderStore(root, make_listing(root, names, paths)), label)
+    return options.files(ListedStore(list_files(root, names, paths)), label)
 
 
-def open_shards(
-    kind: FileKind, paths: Sequence[Path], label: str, options: SourceOptions
-) -> Source:
+def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
     """Open files that hold many rows each, one after the other."""
-    many = f"{label}, {len(paths):,} {SHARDS[kind]}" if len(paths) > 1 else label
-    if kind == "archive":
-        store, kinds = make_archive_store(paths)
+    many = f"{label}, {len(paths):,} {shards()[kind]}" if len(paths) > 1 else label
+    container = next((one for one in CONTAINERS if one.kind == kind), None)
+    if container is not None:
+        store, kinds = list_containers(paths, label, options.key if container.has_keys else None)
+        assert store.members is not None
+        many += store.members.containers[0].about()
         taken = images_of(kinds)
-        return leaving_out(options.files(store, many + of_kinds(taken)), kinds - taken)
+        source = options.files(store, many + of_kinds(taken), keyed=container.has_keys)
+        return leaving_out(source, kinds - taken)
     if kind == "npy":
         options.refuse(".npy files", key=options.key, dtype=options.dtype)
         return options.array(npy_store(paths, named=len(paths) > 1), label)
     if kind == "idx":
         options.refuse("IDX files", key=options.key, dtype=options.dtype)
         return open_idx(paths, label, options)
-    if kind == "tfrecord":
-        records = make_record_store(paths, label, options.key)
-        return options.encoded(records, f"{many}, feature {records.key}", keyed=True)
     if kind == "hdf5":
         return _open_hdf5(paths, label, many, options)
     options.refuse("Parquet files", dtype=options.dtype)

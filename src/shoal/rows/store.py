@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,6 +58,7 @@ class MemoryStore:
     """An array in memory (pickling it copies the array)."""
 
     array: NDArray
+    by_range = True
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -81,6 +82,10 @@ class MemoryStore:
 
     def names(self, start: int, stop: int) -> None:
         """Rows of an array have no names."""
+
+    def first(self, n: int) -> MemoryStore:
+        """Return the first n rows."""
+        return MemoryStore(self.array[:n])
 
     def facts(self) -> dict[str, Any]:
         """Return a hash of all the numbers."""
@@ -112,6 +117,7 @@ class FileStore:
     row_shape: tuple[int, ...]
     named: bool = False
     streams: Streams[Ranges] = field(default_factory=Streams, compare=False, repr=False)
+    by_range = True
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
@@ -162,6 +168,11 @@ class FileStore:
             for part, low, high, _ in self._spans(start, stop)
             for row in range(low, high)
         ]
+
+    def first(self, n: int) -> FileStore | None:
+        """Return the first files, when they have n rows together."""
+        count = int(np.searchsorted(self.starts, n))
+        return replace(self, parts=self.parts[:count]) if self.starts[count] == n else None
 
     def facts(self) -> dict[str, Any]:
         """Count, size and time of the files, and a hash over all of them."""
@@ -273,6 +284,7 @@ class InflatedStore:
     mtime_ns: int
     copies: int = 1
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+    by_range = True
 
     @property
     def holds(self) -> Holds:

@@ -6,44 +6,19 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
-from shoal.rows.arrays.array import ArraySource
-from shoal.rows.arrays.row_view import RowView
 from shoal.rows.base import Batch, Source
-from shoal.rows.images.archive import ArchiveStore
-from shoal.rows.images.encoded import EncodedSource, EncodedStore, spread
-from shoal.rows.images.folder import FolderStore
-from shoal.rows.images.paged import PagedStore
-from shoal.rows.images.tfrecord import RecordStore
-from shoal.rows.pictured import PicturedSource, rows_of
-from shoal.rows.store import FileStore, InflatedStore, MemoryStore, Store, check_range
-from shoal.rows.tables.mixed import TableSource
+from shoal.rows.store import Store, check_range
 from shoal.rows.tables.table import Cells, Piece
 
 _PAGE = 4096  # bytes: less than a page costs as much to read
 _BLOCKS = 4096  # are drawn at least, so that the order of the rows may carry structure
 _GAP = 1 << 14  # bytes that are read and thrown away rather than asked for anew
 _SPAN = 1 << 24
-_BY_RANGE = (
-    FileStore,
-    MemoryStore,
-    InflatedStore,
-    FolderStore,
-    ArchiveStore,
-    PagedStore,
-    RecordStore,
-)
-
-
-def _by_range(store: Store | EncodedStore) -> bool:
-    """Return whether any range costs what its own bytes do: not so in blocks that are unpacked."""
-    return isinstance(store.inner if isinstance(store, RowView) else store, _BY_RANGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +38,10 @@ class Taken:
     rows: NDArray[np.int64]
     of: int
     sample: bool = False
+
+    def within(self, outer: Taken | None) -> Taken:
+        """Return the same rows by their numbers in the source that `outer` was taken of."""
+        return self if outer is None else Taken(outer.rows[self.rows], outer.of, self.sample)
 
     def facts(self) -> dict[str, Any]:
         """Return what changes when other rows are taken."""
@@ -91,47 +70,29 @@ class Taken:
                 yield start + a, start + end
                 a = end
 
+    def names(self, inner: Any, start: int, stop: int) -> list[str]:
+        """Return the names that rows have in `inner`, or else their numbers there."""
+        found: list[str] = []
+        for a, b in self.spans(start, stop, 0, self.of):
+            first, last = int(self.rows[a]), int(self.rows[b - 1])
+            named = inner.names(first, last + 1)
+            found += map(str, range(first, last + 1)) if named is None else named
+        return found
 
-def take(source: Source, taken: Taken, label: str = "") -> Source:
-    """Return some rows of a source as a source of the same kind.
-
-    Parameters
-    ----------
-    source : Source
-        The rows.
-    taken : Taken
-        Which of them.
-    label : str
-        What people are told of it.
-
-    Returns
-    -------
-    Source
-        Each row has its name in `source`, or else its number there.
-    """
-    if isinstance(source, PicturedSource):
-        pictures: Any = take(source.pictures, taken)
-        rows = take(source.rows, taken, label)
-        return dataclasses.replace(source, rows=rows, pictures=pictures)
-    if isinstance(source, ArraySource):
-        store = TakenStore(source.store, taken)
-        return dataclasses.replace(source, store=store, label=source.label + label)
-    if isinstance(source, EncodedSource):
-        encoded = TakenImages(source.store, taken)
-        return dataclasses.replace(source, store=encoded, label=source.label + label)
-    if isinstance(source, TableSource):
-        cells = TakenCells(source.table, taken)
-        return dataclasses.replace(source, table=cells, label=source.label + label)
-    raise TypeError(f"rows of {type(source).__name__} cannot be taken")
+    def read(self, inner: Any, start: int, data: NDArray, gap: int, most: int) -> Batch:
+        """Fill `data` with the rows from position `start` on, read piece by piece; see `spans`."""
+        bad: dict[int, str] = {}
+        for a, b in self.spans(start, start + len(data), gap, most):
+            batch = inner.read(int(self.rows[a]), int(self.rows[b - 1]) + 1)
+            at = self.rows[a:b] - self.rows[a]
+            data[a - start : b - start] = batch.data[at]
+            bad.update(_moved(batch.bad, at, a - start))
+        return Batch(data, bad)
 
 
-def taken_of(source: Source) -> Taken | None:
-    """Return which rows of another source these are; None for a source as it lies."""
-    source = rows_of(source)
-    for part in (source, getattr(source, "store", None), getattr(source, "table", None)):
-        if isinstance(part, TakenStore | TakenImages | TakenCells):
-            return part.taken
-    return None
+def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, str]:
+    """Move reasons from positions `at` to `first` and after."""
+    return {first + i: bad[row] for i, row in enumerate(at.tolist()) if row in bad} if bad else {}
 
 
 def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Source:
@@ -157,25 +118,12 @@ def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Sou
     n = source.n_rows
     if count >= n:
         return source
-    length = _block(source, count, page)
+    length = max(1, min(source.together(page), count // _BLOCKS))
     blocks = -(-n // length)
     generator = np.random.default_rng([seed, n, length])
     drawn = np.sort(generator.choice(blocks, max(1, round(count / length)), replace=False))
     rows = (drawn[:, None] * length + np.arange(length)).ravel()
-    return take(source, Taken(rows[rows < n], n, True), f", a sample of {n:,}")
-
-
-def _block(source: Source, count: int, page: int) -> int:
-    """Count the rows that are drawn together: few enough that thousands of blocks are drawn."""
-    source = rows_of(source)
-    if not isinstance(source, ArraySource) or not _by_range(source.store):
-        return 1
-    return max(1, min(page // _row_bytes(source.store), count // _BLOCKS))
-
-
-def _row_bytes(store: Store) -> int:
-    """Count the bytes of a row as it is stored."""
-    return max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
+    return source.take(Taken(rows[rows < n], n, True), f", a sample of {n:,}")
 
 
 @dataclass(frozen=True)
@@ -187,91 +135,44 @@ class TakenStore:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers as stored."""
         return self.inner.dtype
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row as stored."""
         return self.inner.row_shape
 
     @property
     def n_rows(self) -> int:
-        """How many rows are taken."""
         return len(self.taken.rows)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop`` as stored; what cannot be read is zero with a reason."""
-        most = max(1, _SPAN // _row_bytes(self.inner))
-        gap = _GAP // _row_bytes(self.inner) if _by_range(self.inner) else most
+        most = max(1, _SPAN // row_bytes(self.inner))
+        gap = _GAP // row_bytes(self.inner) if by_range(self.inner) else most
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
-        return _gathered(self.inner, self.taken, start, data, gap, most)
+        return self.taken.read(self.inner, start, data, gap, most)
 
     def names(self, start: int, stop: int) -> list[str]:
-        """Names of rows, or their numbers in the source."""
-        return _names(self.inner, self.taken, start, stop)
+        return self.taken.names(self.inner, start, stop)
 
     def facts(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data do, or other rows are taken."""
         return {**self.inner.facts(), **self.taken.facts()}
 
 
-@dataclass(frozen=True)
-class TakenImages:
-    """Some of the images that lie encoded in files."""
+def taken_part(part: Any, taken: Taken, kind: Any) -> Any:
+    """Return some rows of a store or of cells as a `kind`; those of some rows without nesting."""
+    if isinstance(part, kind):
+        return dataclasses.replace(part, taken=taken.within(part.taken))
+    return kind(part, taken)
 
-    inner: EncodedStore
-    taken: Taken
 
-    @property
-    def n_rows(self) -> int:
-        """How many images are taken."""
-        return len(self.taken.rows)
+def row_bytes(store: Store) -> int:
+    """Count the bytes of a row as it is stored, 1 at least."""
+    return max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
 
-    @property
-    def is_far(self) -> bool:
-        """Whether each read asks a network."""
-        return self.inner.is_far
 
-    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
-        gap = 0 if _by_range(self.inner) else self.taken.of
-        for a, b in self.taken.spans(start, stop, gap, self.taken.of):
-            rows = self.taken.rows[a:b]
-            wanted = np.zeros(rows[-1] + 1 - rows[0], bool)
-            wanted[rows - rows[0]] = True
-            blobs = iter(self.inner.blobs(int(rows[0]), int(rows[-1]) + 1))
-            for is_wanted in wanted.tolist():  # zip would keep a file beside the next
-                blob = next(blobs)
-                if is_wanted:
-                    yield blob
-                del blob
-
-    def names(self, start: int, stop: int) -> list[str]:
-        """Names of rows, or their numbers in the source."""
-        return _names(self.inner, self.taken, start, stop)
-
-    @property
-    def label_origin(self) -> str | None:
-        """As the source says."""
-        return self.inner.label_origin
-
-    def labels(self) -> list[str | None] | None:
-        """Labels that lie with the images."""
-        labels = self.inner.labels()
-        return None if labels is None else [labels[row] for row in self.taken.rows.tolist()]
-
-    def path(self, row: int) -> Path | None:
-        """Return the file that holds one image and nothing else."""
-        return self.inner.path(int(self.taken.rows[row]))
-
-    def some(self, count: int) -> NDArray[np.int64]:
-        """Up to `count` rows from all over."""
-        return spread(self.n_rows, count)
-
-    def facts(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data do, or other images are taken."""
-        return {**self.inner.facts(), **self.taken.facts()}
+def by_range(store: Any) -> bool:
+    """Return whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+    return getattr(store, "by_range", False)
 
 
 @dataclass(frozen=True)
@@ -283,26 +184,21 @@ class TakenCells(Cells):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all columns."""
         return self.inner.names
 
     @property
     def decimal(self) -> str:
-        """Decimal sign of numbers in text."""
         return self.inner.decimal
 
     @property
     def n_rows(self) -> int:
-        """How many rows are taken."""
         return len(self.taken.rows)
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """Names of columns besides, which hold lists or bytes."""
         return self.inner.skipped
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
-        """Go through columns of some rows."""
         most = max(1, _SPAN // (16 * max(1, len(columns))))
         for a, b in self.taken.spans(start, stop, most, most):
             rows = self.taken.rows[a:b]
@@ -310,37 +206,4 @@ class TakenCells(Cells):
             yield table.take(rows - rows[0]), _moved(reasons, rows - rows[0], 0)
 
     def facts(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data do, or other rows are taken."""
         return {**self.inner.facts(), **self.taken.facts()}
-
-
-def _gathered(
-    inner: Store | Source, taken: Taken, start: int, data: NDArray, gap: int, most: int
-) -> Batch:
-    """Fill `data` with the rows from position `start` on, read piece by piece."""
-    bad: dict[int, str] = {}
-    for a, b in taken.spans(start, start + len(data), gap, most):
-        rows = taken.rows[a:b]
-        batch = inner.read(int(rows[0]), int(rows[-1]) + 1)
-        at = rows - rows[0]
-        data[a - start : b - start] = batch.data[at]
-        bad.update(_moved(batch.bad, at, a - start))
-    return Batch(data, bad)
-
-
-def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, str]:
-    """Move reasons from positions `at` to `first` and after."""
-    if not bad:
-        return {}
-    reasons = ((first + i, bad.get(row)) for i, row in enumerate(at.tolist()))
-    return {i: reason for i, reason in reasons if reason is not None}
-
-
-def _names(inner: Store | EncodedStore | Source, taken: Taken, start: int, stop: int) -> list[str]:
-    """Return the names that rows have in the source, or else their numbers there."""
-    found: list[str] = []
-    for a, b in taken.spans(start, stop, 0, taken.of):
-        first, last = int(taken.rows[a]), int(taken.rows[b - 1])
-        named = inner.names(first, last + 1)
-        found += map(str, range(first, last + 1)) if named is None else named
-    return found

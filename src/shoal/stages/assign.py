@@ -15,7 +15,6 @@ from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
 from shoal.errors import InputError
-from shoal.rows import taken_of
 from shoal.rows.store import PerProcess
 from shoal.settings import available_cores
 from shoal.stages.base import Context, Shards, Stage, read_vectors
@@ -230,7 +229,7 @@ def _previous(context: Context) -> Result | None:
         return None
     result = Result(RunFolder.open(path))
     named = result.summary["named"] and context.source.names(0, 1) is not None
-    sampled = result.taken is not None or taken_of(context.source) is not None
+    sampled = result.taken is not None or context.source.taken is not None
     if not (named or sampled) and result.n_rows > context.shards.n_rows:
         raise InputError(
             f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "

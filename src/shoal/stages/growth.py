@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from shoal.core.packing import pack, unpack
 from shoal.errors import InputError, SettingError
 from shoal.methods import DEFAULT
-from shoal.rows import Source, Taken, as_wanted, take, taken_of
-from shoal.rows.firsts import file_stamps, first_facts
+from shoal.rows import Source, Taken, as_wanted
 from shoal.rows.pictured import rows_of
 from shoal.settings import FitSettings
 from shoal.stages.base import Shards, read_vectors
@@ -100,7 +99,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
     RunError
         When there is no such run, or it is not finished.
     """
-    if settings.previous is None or taken_of(source) is not None:
+    if settings.previous is None or source.taken is not None:
         return ""
     before = Result(RunFolder.open(settings.previous))
     before.check()
@@ -121,7 +120,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
     if isinstance(rows, str):
         return rows
     _check_settings(settings, before, fitted)
-    taken = source if rows is None else take(source, Taken(rows, source.n_rows))
+    taken = source if rows is None else source.take(Taken(rows, source.n_rows))
     growth = _checked(_growth(fitted, taken, kept))
     if 2 * growth.changed > max(kept, 1):
         return (
@@ -142,7 +141,7 @@ def _growth(fitted: Fitted, source: Source, kept: int) -> Growth:
 def _checked(growth: Growth) -> Growth:
     """See what changed of the rows of the earlier run, and raise where they are other ones."""
     grown = growth.grown
-    facts = first_facts(growth.opened, grown.kept)
+    facts = growth.opened.first_facts(grown.kept)
     if not grown.kept or _is_known(facts, grown.before.summary["source"]):
         return growth
     changed = _changed(growth)
@@ -175,7 +174,7 @@ def _changed_files(growth: Growth, before: list[list[Any]]) -> NDArray[np.int64]
 
     None when there are others: then the rows may have moved.
     """
-    now = file_stamps(growth.opened)
+    now = growth.opened.file_stamps()
     if now is None or len(now) < len(before):
         return None
     found, start = [np.empty(0, np.int64)], 0
@@ -226,7 +225,7 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
     import pyarrow.compute
 
     paths = before.run.stage("index").parts("names")
-    known = _is_known(first_facts(source, before.n_rows), before.summary["source"])
+    known = _is_known(source.first_facts(before.n_rows), before.summary["source"])
     if known or source.names(0, 1) is None or not paths or _begins_with(source, paths):
         return None
     old = pa.concat_tables([read_table(path) for path in paths])["name"]
@@ -305,7 +304,7 @@ def _stored(
 
 def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], dict[int, str]]:
     """Read, encode and project rows; give what is wrong with them too."""
-    batch = take(growth.rows, Taken(rows, growth.rows.n_rows)).read(0, len(rows))
+    batch = growth.rows.take(Taken(rows, growth.rows.n_rows)).read(0, len(rows))
     features, good = encode_good(growth.fitted.encoder, batch.data, batch.bad)
     vectors = growth.fitted.projection.apply(features)
     vectors[~good] = 0

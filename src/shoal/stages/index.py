@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.rows import Batch, Source, remarks_of, taken_of
+from shoal.rows import Batch, Source, remarks_of
 from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.scale import look_at_values
-from shoal.rows.firsts import file_stamps, row_links, row_stamps
 from shoal.rows.images.encoded import EncodedSource
-from shoal.rows.images.paged import PagedStore
 from shoal.rows.origins import origins
 from shoal.rows.pictured import pictures_of, rows_of
 from shoal.rows.tables.mixed import TableSource
-from shoal.rows.taken import TakenImages
 from shoal.stages.base import (
     Context,
     Shards,
@@ -54,10 +51,10 @@ class _IndexShard:
             table = pa.table({"name": pa.array(names, pa.string())})
             write_table(self.folder.part("names", item, "parquet"), table)
         pictures = pictures_of(self.source)
-        stamps = row_stamps(pictures, start, stop)
+        stamps = pictures.stamps(start, stop)
         if stamps is not None:
             write_npy(self.folder.part("stamps", item), stamps)
-        links = row_links(pictures, start, stop)
+        links = pictures.links(start, stop)
         if links is not None and links.any():
             write_npy(self.folder.part("links", item), links)
         bad: dict[int, str] = {}
@@ -72,7 +69,7 @@ class _IndexShard:
 
     def _names(self, start: int, stop: int) -> list[str] | None:
         """Return the names of rows; of rows that were taken at least their numbers."""
-        names, taken = self.source.names(start, stop), taken_of(self.source)
+        names, taken = self.source.names(start, stop), self.source.taken
         if names is None and taken is not None:
             return list(map(str, taken.rows[start:stop].tolist()))
         return names
@@ -128,10 +125,10 @@ def _work(context: Context) -> dict[str, Any]:
         summary["gaps"] = dict(zip(names, np.asarray(counts).tolist(), strict=True))
         write_npy(folder.whole("donors"), source.schema.donors)
         write_json(folder.whole("schema", "json"), source.schema.as_dict())
-    taken = taken_of(source)
+    taken = source.taken
     if taken is not None:
         write_npy(folder.whole("taken"), taken.rows)
-    files = file_stamps(source)
+    files = source.file_stamps()
     if files is not None:
         write_json(folder.whole("files", "json"), files)
     found = origins(pictures_of(source))
@@ -144,7 +141,7 @@ def _work(context: Context) -> dict[str, Any]:
 def _take_over(grown: Grown, source: Source, folder: StageFolder) -> bool:
     """Link what the earlier run knows of its rows; tell whether rows have names here too."""
     named = not grown.kept or bool(grown.before.summary["named"])
-    named &= source.names(0, 1) is not None or taken_of(source) is not None
+    named &= source.names(0, 1) is not None or source.taken is not None
     grown.take_over(
         folder,
         lambda kind, number: (
@@ -170,15 +167,13 @@ def _notes_links(grown: Grown | None) -> bool | None:
 
 def sample_of(source: Source) -> int | None:
     """Count the rows that a source was drawn from at random; None when it is not a sample."""
-    taken = taken_of(source)
+    taken = source.taken
     return taken.of if taken is not None and taken.sample else None
 
 
 def _pages(source: Source) -> str | None:
     """Return how the pages of TIFF files were taken, for new ones."""
-    store = source.store if isinstance(source, EncodedSource) else None
-    store = store.inner if isinstance(store, TakenImages) else store
-    return store.pages_are if isinstance(store, PagedStore) else None
+    return source.store.pages_are if isinstance(source, EncodedSource) else None
 
 
 def _rule(source: Source) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from shoal.errors import SourceError
 from shoal.features import Encoder, Learned, Reduced
 from shoal.features.learned.network import onnx_graph
 from shoal.features.learned.training import EVERY, STEPS, State, import_torch, train
-from shoal.rows import Source, Taken, take
-from shoal.rows.images.encoded import spread
+from shoal.rows import Source, Taken
+from shoal.rows.base import spread
 from shoal.stages.base import Context
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 
@@ -70,7 +70,7 @@ def learn(context: Context, folder: StageFolder, encoder: Learned) -> None:
 def _some_images(source: Source) -> NDArray[np.uint8]:
     """Read images from all over a source, uint8 (n, 32, 32, C)."""
     rows = spread(source.n_rows, MOST_IMAGES)
-    some = take(source, Taken(rows, source.n_rows))
+    some = source.take(Taken(rows, source.n_rows))
     blocks = []
     for start in range(0, len(rows), _AT_ONCE):
         batch = some.read(start, min(start + _AT_ONCE, len(rows)))

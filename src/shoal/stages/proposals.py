@@ -21,7 +21,7 @@ from shoal.core.structure import fit_structure
 from shoal.core.tree import Tree
 from shoal.engines.local import LocalEngine
 from shoal.features import Moments, fit_projection
-from shoal.rows import Taken, take
+from shoal.rows import Taken
 from shoal.stages.base import Context
 from shoal.stages.encoding import encode_good
 from shoal.stages.judging import Gauge, added_rows, home_of, judged
@@ -259,7 +259,7 @@ def _features(
     for a in range(0, len(rows), _AT_ONCE):
         piece = rows[a : a + _AT_ONCE]
         order = np.argsort(piece, kind="stable")
-        batch = take(context.source, Taken(piece[order], context.source.n_rows)).read(0, len(piece))
+        batch = context.source.take(Taken(piece[order], context.source.n_rows)).read(0, len(piece))
         features, good = encode_good(context.encoder, batch.data, batch.bad)
         back = np.argsort(order, kind="stable")
         found.append((features[back], good[back]))

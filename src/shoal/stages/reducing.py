@@ -13,8 +13,8 @@ from shoal.errors import InputError
 from shoal.features import Reduced
 from shoal.features.reduced import STEPS, array_path
 from shoal.features.steps import Arrays, Sums
-from shoal.rows import Taken, take
-from shoal.rows.images.encoded import spread
+from shoal.rows import Taken
+from shoal.rows.base import spread
 from shoal.stages.base import Context
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.rows import Rows
@@ -108,7 +108,7 @@ class _StageFeed:
 
     def sample(self, count: int) -> NDArray[np.float32]:
         source, n = self.context.source, self.context.source.n_rows
-        some = take(source, Taken(spread(n, count), n))
+        some = source.take(Taken(spread(n, count), n))
         self.from_source.setup()
         found = []
         for start in range(0, some.n_rows, _AT_ONCE):

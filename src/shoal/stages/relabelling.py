@@ -11,7 +11,7 @@ from shoal.core.constraints import Constraints
 from shoal.core.relabelling import ENOUGH, View, relabelled, with_labels
 from shoal.core.structure import Structure
 from shoal.features.altered import altered
-from shoal.rows import Taken, take
+from shoal.rows import Taken
 from shoal.stages.base import Context
 from shoal.stages.found import read_projection
 from shoal.storage import read_npy
@@ -80,7 +80,7 @@ def _views(context: Context, vectors: NDArray[np.float32]) -> tuple[View, int]:
             return vectors[rows]
         order = np.argsort(first[rows], kind="stable")
         chosen = first[rows][order]
-        images = take(source, Taken(chosen, source.n_rows))
+        images = source.take(Taken(chosen, source.n_rows))
         found = np.empty((len(rows), vectors.shape[1]), np.float32)
         for start in range(0, len(rows), _AT_ONCE):
             stop = min(start + _AT_ONCE, len(rows))

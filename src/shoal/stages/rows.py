@@ -9,10 +9,6 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from shoal.rows import Batch, Source
-from shoal.rows.arrays.array import ArraySource
-from shoal.rows.images.encoded import EncodedSource
-from shoal.rows.pictured import rows_of
-from shoal.rows.store import FileStore
 from shoal.storage import StageFolder, read_json, read_npy, read_table
 
 if TYPE_CHECKING:
@@ -80,7 +76,7 @@ class Rows:
 
     def fetch(self, number: int) -> None:
         """Begin to read a shard that `read` is asked for soon, where reading means waiting."""
-        far = self.base is None and is_waited_for(self.source)
+        far = self.base is None and self.source.waits
         if far and not self.index.has("numbers", number):
             self.fetched.begin(self.source, *next(self._blocks(number)))
 
@@ -97,12 +93,3 @@ class Rows:
         table = read_table(self.index.part("quarantine", number, "parquet"))
         at = (row - start for row in table["row"].to_pylist())
         return dict(zip(at, table["reason"].to_pylist(), strict=True))
-
-
-def is_waited_for(source: Source) -> bool:
-    """Return whether reading waits: for a network, or for a disk past the system's cache."""
-    source = rows_of(source)
-    if isinstance(source, EncodedSource):
-        return source.store.is_far
-    store = source.store if isinstance(source, ArraySource) else None
-    return isinstance(store, FileStore) and (store.past_cache or store.is_far)

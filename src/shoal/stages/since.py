@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from shoal.errors import RunError
 from shoal.rows import Source
-from shoal.rows.firsts import led_away, row_links, row_stamps
 from shoal.rows.origins import origins
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
@@ -54,7 +53,7 @@ def changed_files(
     shards = Shards(n_rows, size)
     for number in range(len(shards)):
         start, stop = shards.bounds(number)
-        now = row_stamps(source, start, stop)
+        now = source.stamps(start, stop)
         if now is None or not index.has("stamps", number):
             return None
         other = now != read_npy(index.part("stamps", number))
@@ -82,11 +81,11 @@ def without_new_links(result: Result, source: Source) -> Source:
                     f"was not there for the fit (it leads to {link}): put the file back, or fit it "
                     "as it is now"
                 )
-    if row_links(source, 0, 0) is None:
+    if source.links(0, 0) is None:
         return source
     shards = Shards(result.n_rows, int(result.summary["shard_rows"]))
     away = [_led_elsewhere(index, source, number, shards) for number in range(len(shards))]
-    return led_away(source, np.flatnonzero(np.concatenate(away)))
+    return source.led_away(np.flatnonzero(np.concatenate(away)))
 
 
 def _led_elsewhere(
@@ -94,13 +93,13 @@ def _led_elsewhere(
 ) -> NDArray[np.bool_]:
     """Return which rows of a shard are reached by links that were not there, or led elsewhere."""
     start, stop = shards.bounds(number)
-    now = row_links(source, start, stop)
+    now = source.links(start, stop)
     if now is None or not now.any():
         return np.zeros(stop - start, bool)
     if index.has("links", number):
         return (now != 0) & (now != read_npy(index.part("links", number)))
     if read_json(index.whole("summary", "json")).get("links") is None:  # an earlier version's run
-        stamps = row_stamps(source, start, stop)
+        stamps = source.stamps(start, stop)
         return (now != 0) & (stamps != read_npy(index.part("stamps", number)))
     return now != 0
 

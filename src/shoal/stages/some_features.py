@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from shoal.features import Encoder
 from shoal.features.shown import COMPARED
-from shoal.rows import Source, Taken, as_wanted, take
-from shoal.rows.images.encoded import spread
+from shoal.rows import Source, Taken, as_wanted
+from shoal.rows.base import spread
 from shoal.stages.encoding import encode_good
 
 MOST_ROWS = 100_000
@@ -37,7 +37,7 @@ def encodes_some(
     rows = spread(source.n_rows, COMPARED)
 
     def encode(encoder: Encoder) -> NDArray[np.float32]:
-        some = take(as_wanted(source, encoder.needs.wanted), Taken(rows, source.n_rows))
+        some = as_wanted(source, encoder.needs.wanted).take(Taken(rows, source.n_rows))
 
         def block(start: int) -> NDArray[np.float32]:
             batch = some.read(start, min(start + _AT_ONCE, len(rows)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tfrecord import example_pb2
 
 from shoal.errors import SourceError
-from shoal.rows.images.examples import first_values
+from shoal.rows.images.tfrecord import first_values
 
 
 def message(values):

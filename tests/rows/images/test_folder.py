@@ -99,7 +99,7 @@ def test_files_that_change_later_are_rows_with_a_reason(folder):
     save(folder / "a" / "img2.png", 3, (30, 30))
     assert source.read(0, 3).bad == {
         0: "the file is missing",
-        1: "the file changed after the images were listed",
+        1: "the file changed after it was looked at",
     }
 
 

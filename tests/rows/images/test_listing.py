@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from shoal.errors import SourceError
 from shoal.rows.images import listing
-from shoal.rows.images.folder import FolderStore
-from shoal.rows.images.listing import make_listing, natural_key, read_list
+from shoal.rows.images.listed import ListedStore
+from shoal.rows.images.listing import list_files, natural_key, read_list
 
 
 def test_numbers_sort_as_numbers():
@@ -28,15 +28,15 @@ def test_the_order_is_total_and_keeps_every_name(names):
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)))
 def test_names_come_back(tmp_path_factory, names):
-    listing = pickle.loads(pickle.dumps(make_listing(tmp_path_factory.getbasetemp() / "no", names)))
+    listing = pickle.loads(pickle.dumps(list_files(tmp_path_factory.getbasetemp() / "no", names)))
     assert [listing[row] for row in range(len(listing))] == names
     assert (listing.sizes == -1).all() or not names or "" in names
 
 
 def test_a_million_names_stay_small(tmp_path):
-    listing = make_listing(tmp_path, [f"{n}.png" for n in range(1000)])
+    listing = list_files(tmp_path, [f"{n}.png" for n in range(1000)])
     assert len(pickle.dumps(listing)) < 1000 * 40
-    assert listing.ends.dtype == np.int64
+    assert listing.names.ends.dtype == np.int64
 
 
 def test_links_are_noted_and_folders_that_are_links(tmp_path):
@@ -48,13 +48,13 @@ def test_links_are_noted_and_folders_that_are_links(tmp_path):
     (tmp_path / "set" / "away").symlink_to(tmp_path / "real")
     (tmp_path / "set" / "gone.png").symlink_to(tmp_path / "nowhere")
     names = ["plain/c.png", "d.png", "away/a.png", "away/inner/b.png", "gone.png"]
-    listing = make_listing(tmp_path / "set", names)
+    listing = list_files(tmp_path / "set", names)
     assert (listing.links != 0).tolist() == [False, True, True, True, True]
     assert listing.links[1] == listing.links[2]  # both lead to one file
     assert listing.sizes.tolist() == [1, 1, 1, 1, -1]
-    assert make_listing(tmp_path / "set", names[:1]).links is None
+    assert list_files(tmp_path / "set", names[:1]).links is None
     (tmp_path / "linked").symlink_to(tmp_path / "set")  # the folder itself may be a link
-    assert make_listing(tmp_path / "linked", names[:1]).links is None
+    assert list_files(tmp_path / "linked", names[:1]).links is None
 
 
 @pytest.mark.parametrize("year", [1, 1900, 1969, 1970, 2263, 2300, 2400, 9999])
@@ -65,13 +65,13 @@ def test_files_of_any_year_are_listed_and_read(tmp_path, year):
     os.utime(path, ns=(0, seconds * 10**9 + 7))
     if path.stat().st_mtime_ns != seconds * 10**9 + 7:
         pytest.skip("this file system does not hold such a time")
-    listing = make_listing(tmp_path, ["a.png"])
-    store = FolderStore(tmp_path, listing)
+    listing = list_files(tmp_path, ["a.png"])
+    store = ListedStore(listing)
     assert list(store.blobs(0, 1)) == [b"x"]
     facts = store.facts()
     os.utime(path, ns=(0, seconds * 10**9 + 8))
     assert isinstance(next(store.blobs(0, 1)), SourceError)  # it changed
-    assert FolderStore(tmp_path, make_listing(tmp_path, ["a.png"])).facts() != facts
+    assert ListedStore(list_files(tmp_path, ["a.png"])).facts() != facts
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x.csv"])

@@ -13,9 +13,7 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SourceError
-from shoal.rows import open_source, read_label_file, remarks_of, room
-from shoal.rows.firsts import first_facts, led_away, row_stamps
-from shoal.rows.taken import Taken, take
+from shoal.rows import Taken, open_source, read_label_file, remarks_of, room
 
 SIDE = 12
 
@@ -187,14 +185,14 @@ def test_files_that_change_later_are_rows_with_a_reason(tmp_path):
     (tmp_path / "d.TIFF").unlink()
     bad = source.read(0, 8).bad
     assert list(bad) == [1, 2, 3, 5, 6]
-    assert bad[1] == "the file changed after the images were listed"
+    assert bad[1] == "the file changed after it was looked at"
     (tmp_path / "b.tif").rename(tmp_path / "other")
     (tmp_path / "b.tif").symlink_to(tmp_path / "other")
     assert source.read(1, 2).bad == {0: "the file became a symbolic link after it was listed"}
 
 
 def test_a_link_that_leads_elsewhere_costs_all_pages_of_its_file(tmp_path):
-    source = led_away(open_source(folder(tmp_path)), np.array([2]))
+    source = open_source(folder(tmp_path)).led_away(np.array([2]))
     bad = source.read(0, 8).bad
     assert list(bad) == [1, 2, 3]
     assert "leads elsewhere" in bad[3]
@@ -218,15 +216,15 @@ def test_pages_take_their_bytes_from_the_room(tmp_path, monkeypatch):
 
 def test_rows_are_known_again_by_their_files_and_pages(tmp_path):
     source = open_source(folder(tmp_path))
-    before, stamps = first_facts(source, 5), row_stamps(source, 0, 8)
+    before, stamps = source.first_facts(5), source.stamps(0, 8)
     assert len(set(stamps.tolist())) == 8
-    np.testing.assert_array_equal(row_stamps(source, 2, 4), stamps[2:4])
-    assert first_facts(source, 3) is None  # within a file
+    np.testing.assert_array_equal(source.stamps(2, 4), stamps[2:4])
+    assert source.first_facts(3) is None  # within a file
     (tmp_path / "d.TIFF").unlink()
     (tmp_path / "e.png").unlink()
     assert open_source(tmp_path).store.facts() == before
     (tmp_path / "z.tif").write_bytes(tiff([1, 2]))
-    assert first_facts(open_source(tmp_path), 5) == before
+    assert open_source(tmp_path).first_facts(5) == before
 
 
 def test_a_label_of_a_file_is_that_of_all_its_pages(tmp_path):
@@ -272,14 +270,14 @@ def test_one_new_file_is_read_as_those_of_the_fit(tmp_path):
 
 def test_some_pages_are_taken_in_any_order(tmp_path):
     source = open_source(folder(tmp_path))
-    some = take(source, Taken(np.array([6, 2, 0, 3]), 8))
+    some = source.take(Taken(np.array([6, 2, 0, 3]), 8))
     assert some.read(0, 4).data[:, 0, 0, 0].tolist() == [7, 3, 1, 4]
     assert some.names(0, 2) == ["d.TIFF#page=2", "b.tif#page=2"]
-    assert first_facts(take(source, Taken(np.arange(8), 8)), 4) == first_facts(source, 4)
+    assert source.take(Taken(np.arange(8), 8)).first_facts(4) == source.first_facts(4)
 
 
 def test_a_large_stack_is_read_page_by_page(tmp_path, monkeypatch):
-    monkeypatch.setattr("shoal.rows.images.folder.MAX_FILE_BYTES", 5000)
+    monkeypatch.setattr("shoal.rows.images.listed.MAX_FILE_BYTES", 5000)
     monkeypatch.setattr("shoal.rows.images.tiff_pages.MOST_BYTES", 5000)
     (tmp_path / "x.tif").write_bytes(tiff(range(200)))
     source = open_source(tmp_path)

@@ -65,11 +65,11 @@ def test_a_header_by_hand():
         block[at : at + len(value)] = value
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)
-    assert tar.is_tar(bytes(block))
+    assert tar.TarArchive().begins(bytes(block))
     block[0] ^= 1
-    assert not tar.is_tar(bytes(block))
-    assert not tar.is_tar(b"")
-    assert not tar.is_tar(bytes(512))
+    assert not tar.TarArchive().begins(bytes(block))
+    assert not tar.TarArchive().begins(b"")
+    assert not tar.TarArchive().begins(bytes(512))
 
 
 def test_numbers_in_octal_and_base_256():

@@ -10,7 +10,7 @@ from tfrecord.writer import TFRecordWriter
 
 from shoal.errors import InputError, SourceError
 from shoal.rows import Encoded, Labelled, Source, open_source, room, thumbnails
-from shoal.rows.images import tfrecord
+from shoal.rows.images import listed, tfrecord
 from shoal.rows.room import FileRoom, Room
 
 
@@ -71,7 +71,7 @@ def test_damage_costs_a_record_and_a_broken_chain_the_rest(tmp_path):
     path = write(tmp_path / "x.tfrecord")
     data = bytearray(path.read_bytes())
     source = open_source(path)
-    offset = int(source.store.places[4, 0])
+    offset = int(source.store.members.places[4, 0])
     data[offset + 30] ^= 1
     path.write_bytes(data)
     source = open_source(path)
@@ -89,7 +89,7 @@ def test_damage_costs_a_record_and_a_broken_chain_the_rest(tmp_path):
 @pytest.mark.parametrize("cut", [3, 40])
 def test_a_file_cut_off_gives_what_it_has(tmp_path, cut):
     path = write(tmp_path / "x.tfrecord")
-    offset = int(open_source(path).store.places[10, 0])
+    offset = int(open_source(path).store.members.places[10, 0])
     path.write_bytes(path.read_bytes()[: offset - 12 + cut])
     source = open_source(path)
     assert source.n_rows == 11
@@ -138,7 +138,8 @@ def test_a_record_that_there_is_no_room_for_is_not_read(tmp_path, monkeypatch):
             writer.write({"image": (image, "byte"), "label": (row, "int")})
     source = open_source(path)
     monkeypatch.setattr(room, "FILES", FileRoom(1 << 20, Room(4 << 20)))
-    monkeypatch.setattr(tfrecord, "FILES", room.FILES)
+    for module in (listed, tfrecord):
+        monkeypatch.setattr(module, "FILES", room.FILES)
     found = source.read(0, 4)
     assert list(found.bad) == [2]
     assert "reading the record takes 5 MiB of memory" in found.bad[2]

@@ -23,12 +23,13 @@ from shoal.rows.arrays.pixels import (
     show,
     to_vectors,
 )
-from shoal.rows.base import Batch, Kind, Labels, LabelValues
+from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
 from shoal.rows.handles import bare
 from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.room import refuse_opening
 from shoal.rows.store import FileStore, MemoryStore, Part, Store, because, check_range
 from shoal.rows.tables.selection import NOTHING, Chosen
+from shoal.rows.taken import Taken, TakenStore, by_range, row_bytes, taken_part
 from shoal.storage import UrlPath, many
 
 _SAMPLE_ROWS = 256
@@ -38,7 +39,7 @@ _ROW_COPIES = 3  # of a row as it is read, its finite values found, and its pixe
 
 
 @dataclass(frozen=True)
-class ArraySource:
+class ArraySource(Rows):
     """Rows of an array taken for images (by a `PixelRule`) or, without a rule, for vectors.
 
     Attributes
@@ -176,6 +177,33 @@ class ArraySource:
         if self.rule is None:
             raise InputError(f"{self.label} holds vectors: its rows have no {what}")
         return self.rule
+
+    @property
+    def taken(self) -> Taken | None:
+        return getattr(self.store, "taken", None)
+
+    def take(self, taken: Taken, label: str = "") -> Source:
+        store = taken_part(self.store, taken, TakenStore)
+        return replace(self, store=store, label=self.label + label)
+
+    @property
+    def waits(self) -> bool:
+        store = self.store
+        return isinstance(store, FileStore) and (store.past_cache or store.is_far)
+
+    def together(self, page: int) -> int:
+        return page // row_bytes(self.store) if by_range(self.store) else 1
+
+    def first_facts(self, n: int) -> dict[str, Any] | None:
+        part = self.store.first(n) if isinstance(self.store, MemoryStore | FileStore) else None
+        return None if part is None else part.facts()
+
+    def file_stamps(self) -> list[list[Any]] | None:
+        if not isinstance(self.store, FileStore):
+            return None
+        return [
+            [part.path.name, part.size, part.mtime_ns, part.n_rows] for part in self.store.parts
+        ]
 
     def names(self, start: int, stop: int) -> list[str] | None:
         """``file:position`` for shards, else None."""

@@ -26,7 +26,7 @@ from shoal.rows.arrays.hdf5_handles import (
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Batch, Kind
 from shoal.rows.handles import bare
-from shoal.rows.images.encoded import spread
+from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.room import FILES, Holds, Kept, refuse
 from shoal.rows.store import FileStore, Part, because, check_range, file_facts
@@ -153,7 +153,7 @@ class Hdf5Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class Hdf5Images:
+class Hdf5Images(EncodedStore):
     """Encoded images in the cells of a dataset.
 
     Attributes
@@ -214,13 +214,6 @@ class Hdf5Images:
             cells = [None] * count if isinstance(found, str) else found.tolist()
             values += [c.decode("utf-8", "replace") if isinstance(c, bytes) else c for c in cells]
         return [None if value is None else str(value) for value in values]
-
-    def path(self, row: int) -> None:
-        """Return None: cells are not files."""
-
-    def some(self, count: int) -> NDArray[np.int64]:
-        """Rows from all over."""
-        return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:
         """Return the dataset, and the files' names, sizes and times."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from shoal.rows.base import Batch
 from shoal.rows.store import Store
+from shoal.rows.taken import by_range
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class RowView:
     def n_rows(self) -> int:
         """How many rows there are."""
         return self.inner.n_rows
+
+    @property
+    def by_range(self) -> bool:
+        return by_range(self.inner)
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop``, contiguous."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,22 @@ from shoal.core.plural import plural
 from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import colour_word, show
-from shoal.rows.base import Batch, Kind, Labels, LabelValues
+from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source, spread
 from shoal.rows.images.decode import decode
 from shoal.rows.images.formats import is_image_name
 from shoal.rows.images.reading import USUAL, Reading
 from shoal.rows.store import check_range
+from shoal.rows.taken import Taken
 
 PAGE = "#page="
 """Between the name of a file and the number of a picture in it, in the names of rows."""
 
 
 class EncodedStore(Protocol):
-    """Where the bytes of images lie. Picklable and small; opens files when read."""
+    """Where the bytes of images lie. Picklable and small; opens files when read.
+
+    Subclass it for what most answer alike: that rows are not files, and have no labels.
+    """
 
     @property
     def n_rows(self) -> int:
@@ -34,6 +38,16 @@ class EncodedStore(Protocol):
     @property
     def is_far(self) -> bool:
         """Whether each read asks a network."""
+
+    @property
+    def by_range(self) -> bool:
+        """Whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+        return False
+
+    @property
+    def pages_are(self) -> str | None:
+        """How the pages of TIFF files were taken, where any file has several."""
+        return None
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
@@ -44,22 +58,42 @@ class EncodedStore(Protocol):
     @property
     def label_origin(self) -> str | None:
         """What people call the place of the labels: ``column label``; None without any."""
+        return None
 
     def labels(self) -> list[str | None] | None:
         """Labels that lie with the images, None where one is missing; None without any."""
+        return None
 
     def path(self, row: int) -> Path | None:
         """Return the file that holds one image and nothing else, None where there is none."""
+        return None
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Up to `count` rows from all over, in order, that can be read without all others."""
+        return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:
         """JSON-able facts that change when the data change."""
 
+    def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
+        """Return the facts of some rows, as if there were no others; see `Rows.first_facts`."""
+        return None
+
+    def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        """See `Rows.stamps`."""
+        return None
+
+    def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        """See `Rows.links`."""
+        return None
+
+    def led_away(self, rows: NDArray[np.int64]) -> Self:
+        """See `Rows.led_away`."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
-class EncodedSource:
+class EncodedSource(Rows):
     """Encoded images, decoded to one shape when read.
 
     Attributes
@@ -88,6 +122,8 @@ class EncodedSource:
         What is chosen for all of them alike.
     remarks : tuple of str
         What people should know of how they are read.
+    taken : Taken or None
+        Which rows of the store these are; None for all.
     """
 
     store: EncodedStore
@@ -102,6 +138,7 @@ class EncodedSource:
     left_out: Mapping[str, int] = field(default_factory=dict)
     reading: Reading = USUAL
     remarks: tuple[str, ...] = ()
+    taken: Taken | None = None
 
     @property
     def kind(self) -> Kind:
@@ -111,7 +148,34 @@ class EncodedSource:
     @property
     def n_rows(self) -> int:
         """How many images there are."""
-        return self.store.n_rows
+        return self.store.n_rows if self.taken is None else len(self.taken.rows)
+
+    @property
+    def waits(self) -> bool:
+        return self.store.is_far
+
+    def take(self, taken: Taken, label: str = "") -> Source:
+        return replace(self, taken=taken.within(self.taken), label=self.label + label)
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        return self.store.some(count) if self.taken is None else spread(self.n_rows, count)
+
+    def first_facts(self, n: int) -> dict[str, Any] | None:
+        return self.store.first_facts(self._at(0, n))
+
+    def stamps(self, start: int, stop: int) -> NDArray[np.uint64] | None:
+        return self.store.stamps(self._at(start, stop))
+
+    def links(self, start: int, stop: int) -> NDArray[np.uint64] | None:
+        return self.store.links(self._at(start, stop))
+
+    def led_away(self, rows: NDArray[np.int64]) -> EncodedSource:
+        at = rows if self.taken is None else self.taken.rows[rows]
+        return replace(self, store=self.store.led_away(at))
+
+    def _at(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the rows of the store that a range is."""
+        return np.arange(start, stop) if self.taken is None else self.taken.rows[start:stop]
 
     @property
     def description(self) -> str:
@@ -127,6 +191,7 @@ class EncodedSource:
             "n_rows": self.n_rows,
             "shape": list(self.shape),
             **self.store.facts(),
+            **(self.taken.facts() if self.taken else {}),
             **({"wanted": self.wanted.as_dict()} if self.wanted else {}),
             **({"reading": chosen} if chosen else {}),
         }
@@ -148,6 +213,8 @@ class EncodedSource:
     def names(self, start: int, stop: int) -> list[str] | None:
         """Return the names that rows have where they lie, folders parted by ``/``."""
         check_range(start, stop, self.n_rows)
+        if self.taken is not None:
+            return self.taken.names(self.store, start, stop)
         return self.store.names(start, stop)
 
     @property
@@ -157,12 +224,17 @@ class EncodedSource:
 
     def labels(self, key: str | None = None) -> LabelValues | None:
         """Labels that lie with the images (a file, ``.cls`` files, a column); None without any."""
-        return self.beside.read(self, key) if self.beside else self.store.labels()
+        if self.beside:
+            return self.beside.read(self, key)
+        labels = self.store.labels()
+        if labels is None or self.taken is None:
+            return labels
+        return [labels[row] for row in self.taken.rows.tolist()]
 
     def path(self, row: int) -> Path | None:
         """Return the file of a row, None where it is part of a larger one."""
         check_range(row, row + 1, self.n_rows)
-        return self.store.path(row)
+        return self.store.path(int(self._at(row, row + 1)[0]))
 
     def file_name(self, row: int, name: str | None) -> str:
         """Return a row called `name` the name of a file; without an extension, the usual one."""
@@ -181,7 +253,25 @@ class EncodedSource:
         SourceError
             When they cannot be read.
         """
-        return self._blob(row)
+        check_range(row, row + 1, self.n_rows)
+        return checked(next(iter(self.blobs(row, row + 1))))
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
+        if self.taken is None:
+            yield from self.store.blobs(start, stop)
+            return
+        gap = 0 if self.store.by_range else self.taken.of
+        for a, b in self.taken.spans(start, stop, gap, self.taken.of):
+            rows = self.taken.rows[a:b]
+            wanted = np.zeros(rows[-1] + 1 - rows[0], bool)
+            wanted[rows - rows[0]] = True
+            blobs = iter(self.store.blobs(int(rows[0]), int(rows[-1]) + 1))
+            for is_wanted in wanted.tolist():  # zip would keep a file beside the next
+                blob = next(blobs)
+                if is_wanted:
+                    yield blob
+                del blob
 
     def read(self, start: int, stop: int) -> Batch:
         """Decode rows ``start..stop``; an image that cannot be read is black, with a reason."""
@@ -189,7 +279,7 @@ class EncodedSource:
         data = np.zeros((stop - start, *self.shape), np.uint8)
         bad: dict[int, str] = {}
         wanted = self.wanted or Wanted(self.shape[:2], channels=self.shape[2])
-        blobs = iter(self.store.blobs(start, stop))
+        blobs = iter(self.blobs(start, stop))
         for at in range(stop - start):
             try:  # without a name for its bytes, which would keep them while the next are read
                 data[at] = decode(checked(next(blobs)), wanted, self.reading)
@@ -207,16 +297,11 @@ class EncodedSource:
         """
         check_range(row, row + 1, self.n_rows)
         try:
-            blobs = iter(self.store.blobs(row, row + 1))  # holds the room for the bytes meanwhile
+            blobs = iter(self.blobs(row, row + 1))  # holds the room for the bytes meanwhile
             return decode(checked(next(blobs)), Wanted(max_side=max_side), self.reading)
         except SourceError as error:
             name = self.names(row, row + 1)
             raise SourceError(f"{name[0] if name else f'row {row}'}: {error}") from None
-
-    def _blob(self, row: int) -> bytes:
-        """Return the bytes of one image."""
-        check_range(row, row + 1, self.n_rows)
-        return checked(next(iter(self.store.blobs(row, row + 1))))
 
 
 def checked(blob: bytes | SourceError) -> bytes:
@@ -224,12 +309,3 @@ def checked(blob: bytes | SourceError) -> bytes:
     if isinstance(blob, SourceError):
         raise blob
     return blob
-
-
-def spread(n_rows: int, count: int) -> NDArray[np.int64]:
-    """Return up to `count` rows from all over `n_rows`, in order, each once.
-
-    >>> spread(9, 3).tolist(), spread(2, 5).tolist()
-    ([0, 4, 8], [0, 1])
-    """
-    return np.linspace(0, max(n_rows - 1, 0), min(n_rows, count)).astype(np.int64)

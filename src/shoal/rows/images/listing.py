@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.rows.handles import wrapped
+from shoal.rows.images.listed import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
 from shoal.rows.store import because
 from shoal.rows.tables.encoding import open_text
-from shoal.storage import UrlPath, as_place, many
+from shoal.storage import UrlPath, many
 
 _PATH_COLUMNS = (
     *("path", "file", "filename", "file_name", "filepath", "file_path"),
@@ -32,45 +34,9 @@ _DIGITS = re.compile("([0-9]+)")
 _TABLES = (".csv", ".tsv")
 _TRIED_ROWS = 50
 _LONGEST_LINE = 1 << 20
-GONE, LED_AWAY = -1, -2
-"""In the place of a file's size."""
 
 
-@dataclass(frozen=True, eq=False)
-class Listing:
-    """Names, sizes and times of files, kept small: millions fit and pickle fast.
-
-    Attributes
-    ----------
-    blob : bytes
-        All names one after the other.
-    ends : int64 array, shape (n,)
-        Where each name ends.
-    sizes, mtimes : int64 array, shape (n,)
-        Bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must not
-        be read.
-    links : uint64 array, shape (n,), or None
-        0, or a hash of where a file really lies that is reached by a symbolic link; None
-        without any.
-    """
-
-    blob: bytes
-    ends: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    mtimes: NDArray[np.int64]
-    links: NDArray[np.uint64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, row: int) -> str:
-        start = int(self.ends[row - 1]) if row else 0
-        return os.fsdecode(self.blob[start : int(self.ends[row])])
-
-
-def make_listing(
-    root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None
-) -> Listing:
+def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None) -> Files:
     """List files by their names relative to `root`, with the sizes and times they have now.
 
     `paths` are those of which a list of the store said so already.
@@ -80,7 +46,9 @@ def make_listing(
     facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
     ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
     links = None if isinstance(root, UrlPath) else _links(root, names, facts[:, 2] > 0)
-    return Listing(b"".join(encoded), ends, facts[:, 0].copy(), facts[:, 1].copy(), links)
+    return Files(
+        root, Names(b"".join(encoded), ends), facts[:, 0].copy(), facts[:, 1].copy(), links
+    )
 
 
 def _links(
@@ -109,11 +77,6 @@ def link_hash(path: Path) -> int:
     return int.from_bytes(hashlib.blake2b(real, digest_size=8).digest()) | 1
 
 
-def under(root: Path, name: str) -> Path:
-    """Return a file by its name relative to a folder, or by its address."""
-    return as_place(name) if "://" in name else root / name
-
-
 def _facts(path: Path) -> tuple[int, int, bool]:
     """Size and time of a file, or `GONE` and 0; and whether it is a link."""
     linked = False
@@ -129,15 +92,6 @@ def _facts(path: Path) -> tuple[int, int, bool]:
     if not stat.S_ISREG(found.st_mode):
         return GONE, 0, linked
     return found.st_size, wrapped(found.st_mtime_ns), linked
-
-
-def wrapped(time: int) -> int:
-    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262.
-
-    >>> wrapped(5), wrapped(-5), wrapped(2**63) == -(2**63)
-    (5, -5, True)
-    """
-    return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

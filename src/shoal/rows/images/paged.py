@@ -6,16 +6,16 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
-from shoal.rows.images.encoded import PAGE, EncodedStore, spread
+from shoal.rows.images.encoded import PAGE, EncodedStore
+from shoal.rows.images.listed import MIXER, ListedStore
 from shoal.rows.images.tiff import ReadAt, open_tiff
 from shoal.rows.images.tiff_pages import extract, page_bytes
 from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
@@ -27,27 +27,13 @@ _AT_A_TIME = 32
 _READING = "reading the page"
 
 
-class Files(EncodedStore, Protocol):
-    """A store of which pieces of single files can be read."""
-
-    @property
-    def raw_names(self) -> tuple[bytes, NDArray[np.int64]]:
-        """All names one after the other, and where each ends."""
-
-    def opened(self, row: int) -> AbstractContextManager[ReadAt]:
-        """Open a row's file for reading pieces; raises `SourceError`."""
-
-    def held(self, row: int) -> int:
-        """How many bytes it takes while it is open."""
-
-
 @dataclass(frozen=True, eq=False)
-class PagedStore:
+class PagedStore(EncodedStore):
     """Images of which some are pages of TIFF files; a page is read and given by itself.
 
     Attributes
     ----------
-    inner : Files
+    inner : ListedStore
         The files.
     starts : int64 array, shape (files + 1,)
         First row of each file, and the end.
@@ -59,11 +45,12 @@ class PagedStore:
         How new files like these are to be looked at: see `open_source`.
     """
 
-    inner: Files
+    inner: ListedStore
     starts: NDArray[np.int64]
     pages: NDArray[np.int64]
     places: NDArray[np.int64]
     pages_are: Pages = "auto"
+    by_range = True
 
     @property
     def n_rows(self) -> int:
@@ -128,10 +115,6 @@ class PagedStore:
         alone = self.starts[file + 1] - self.starts[file] == 1
         return self.inner.path(file) if alone else None
 
-    def some(self, count: int) -> NDArray[np.int64]:
-        """Rows from all over."""
-        return spread(self.n_rows, count)
-
     def facts(self) -> dict[str, Any]:
         """Facts of the files, and a hash over where their pictures lie."""
         digest = hashlib.blake2b(digest_size=16)
@@ -139,8 +122,34 @@ class PagedStore:
             digest.update(part.astype("<i8").tobytes())
         return {**self.inner.facts(), "pages": digest.hexdigest()}
 
-    def of_files(self, files: NDArray[np.int64], inner: Any) -> PagedStore:
-        """Return the pictures of some files, which `inner` holds in an order of its own."""
+    def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
+        """Return the facts of some pictures, when they are all those of some files, in order."""
+        if self.inner.members is not None:
+            return None
+        files = self.file_of(rows)
+        files = files[np.flatnonzero(np.diff(files, prepend=-1))]
+        whole = [np.arange(self.starts[file], self.starts[file + 1]) for file in files.tolist()]
+        if not np.array_equal(np.concatenate([rows[:0], *whole]), rows):
+            return None
+        return self._of_files(files).facts()
+
+    def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        files = self.file_of(rows)
+        stamps = self.inner.stamps(files)
+        if stamps is None:
+            return None
+        pages = (rows - self.starts[files]).astype(np.uint64)
+        return np.where(pages > 0, stamps * MIXER + pages, stamps)
+
+    def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        return self.inner.links(self.file_of(rows))
+
+    def led_away(self, rows: NDArray[np.int64]) -> PagedStore:
+        return replace(self, inner=self.inner.led_away(self.file_of(rows)))
+
+    def _of_files(self, files: NDArray[np.int64]) -> PagedStore:
+        """Return the pictures of some files, in an order of their own."""
+        inner = self.inner.of_files(files)
         counts, pages = np.diff(self.starts)[files], np.diff(self.pages)[files]
         places = [self.places[self.pages[f] : self.pages[f + 1]] for f in files.tolist()]
         joined = np.concatenate([self.places[:0], *places])
@@ -203,7 +212,7 @@ class _Found:
         return len(self.places) // self.each
 
 
-def page_by_page(store: Files, pages: Pages) -> tuple[EncodedStore, list[str]]:
+def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[str]]:
     """Look into all TIFF files of a store for several pages.
 
     Returns
@@ -236,9 +245,10 @@ def page_by_page(store: Files, pages: Pages) -> tuple[EncodedStore, list[str]]:
     return paged, _remarks(list(several.values()), pages, as_channels)
 
 
-def _tiff_rows(store: Files) -> list[int]:
+def _tiff_rows(store: ListedStore) -> list[int]:
     """Return the rows of files that are called TIFF files."""
-    blob, ends = store.raw_names
+    names = store.files.names if store.members is None else store.members.names
+    blob, ends = names.blob, names.ends
     small = blob.lower()
     if b".tif" not in small:
         return []
@@ -251,7 +261,7 @@ def _tiff_rows(store: Files) -> list[int]:
     return found
 
 
-def _find_all(store: Files, rows: list[int], pages: Pages) -> list[_Found | None]:
+def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found | None]:
     """Find the pages of files; None where there is one, or it is said when the row is read."""
 
     def find(row: int) -> _Found | None:

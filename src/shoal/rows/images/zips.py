@@ -8,17 +8,45 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from shoal.errors import SourceError
-from shoal.rows.handles import Opened
+from shoal.rows.handles import KnownFile, Opened
+from shoal.rows.images.container import Container, Member
 from shoal.rows.store import because
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "PPMd"}
 _LOCAL_HEADER = 30
 _ENCRYPTED = 1
+_ESCAPED = "surrogateescape"
+_MOST = 1 << 62
 _PIECE = 4 << 20  # bytes: most images are read and unpacked at once
+
+
+class ZipArchive(Container):
+    """Zip archives whose members are stored or deflated."""
+
+    endings = (".zip",)
+    is_packed = True
+
+    def begins(self, head: bytes) -> bool:
+        return head[:4] == b"PK\3\4"
+
+    def members(self, opened: Opened, file: KnownFile) -> Iterator[Member]:
+        for info in list_zip(file.path):
+            yield Member(
+                info.filename.replace("\\", "/").removeprefix("./").encode("utf-8", _ESCAPED),
+                min(info.header_offset, _MOST),
+                min(info.compress_size, _MOST),
+                min(info.file_size, _MOST),
+                info.CRC,
+                reason=why_not(info),
+            )
+
+    def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
+        return unpack(opened, offset, packed, size, crc)
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:

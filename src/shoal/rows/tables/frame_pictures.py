@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.base import Source
-from shoal.rows.images.encoded import spread
+from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.images.listing import are_images, path_column
 from shoal.rows.options import SourceOptions
@@ -31,7 +29,7 @@ _TRIED = 50
 
 
 @dataclass(frozen=True, eq=False)
-class FrameImages:
+class FrameImages(EncodedStore):
     """Encoded images in a column of an Arrow table (pickling it copies them)."""
 
     cells: Any
@@ -57,21 +55,6 @@ class FrameImages:
     def names(self, start: int, stop: int) -> list[str] | None:
         """Paths that lie beside the bytes; None without."""
         return list(self.paths[start:stop]) or None
-
-    @property
-    def label_origin(self) -> None:
-        """None: labels are another column of the table."""
-
-    def labels(self) -> None:
-        """Return none; see `label_origin`."""
-
-    def path(self, row: int) -> Path | None:
-        """They have no files."""
-        return None
-
-    def some(self, count: int) -> NDArray[np.int64]:
-        """Up to `count` rows from all over."""
-        return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:
         """Return a hash of all images."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shoal.core.plural import plural
 from shoal.errors import InputError
-from shoal.rows.base import Batch, Kind, LabelValues, Source
+from shoal.rows.base import Batch, Kind, LabelValues, Rows, Source
 from shoal.rows.store import check_range
 from shoal.rows.tables.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
 from shoal.rows.tables.column_labels import ColumnLabels
@@ -23,6 +23,7 @@ from shoal.rows.tables.schema import Schema, TableColumn
 from shoal.rows.tables.selection import NOTHING, Chosen, Picked, listed
 from shoal.rows.tables.stores import CellStore
 from shoal.rows.tables.table import Cells, sample_cells
+from shoal.rows.taken import Taken, TakenCells, taken_part
 
 _MOST_LOOKED = 1 << 18
 _MOST_CELLS = 1 << 22
@@ -33,7 +34,7 @@ _ASKED = "as you asked"
 
 
 @dataclass(frozen=True, eq=False)
-class TableSource:
+class TableSource(Rows):
     """Rows of a table, as a schema says.
 
     `read` gives float64 ``(n, columns)``: numbers as they are, dates as days since 1970,
@@ -88,6 +89,14 @@ class TableSource:
         seen = self.schema.looked
         looked = f", learned from {plural(seen, 'row')}" if seen < self.n_rows else ""
         return f"{plural(self.n_rows, 'row')} of {columns} ({self.label}{names}{looked})"
+
+    @property
+    def taken(self) -> Taken | None:
+        return getattr(self.table, "taken", None)
+
+    def take(self, taken: Taken, label: str = "") -> Source:
+        cells = taken_part(self.table, taken, TakenCells)
+        return replace(self, table=cells, label=self.label + label)
 
     @property
     def lacking(self) -> tuple[str, ...]:

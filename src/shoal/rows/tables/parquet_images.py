@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.rows.images.folder import MAX_FILE_BYTES
+from shoal.rows.images.container import MAX_FILE_BYTES
+from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.room import FILES, Holds, Kept
 from shoal.rows.store import because
@@ -68,7 +69,7 @@ class ImageColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class ParquetImages:
+class ParquetImages(EncodedStore):
     """Encoded images in the rows of Parquet files, read a few at a time.
 
     Attributes
@@ -180,9 +181,6 @@ class ParquetImages:
         """Read a column as text; None where a cell is empty or cannot be read."""
         cells, _ = self._beside[column].cells(start, stop, [column])
         return list(map(_text, cells.column(0).to_pylist()))
-
-    def path(self, row: int) -> None:
-        """Rows are not files."""
 
     def some(self, count: int) -> NDArray[np.int64]:
         """Rows at the beginning of row groups from all over."""

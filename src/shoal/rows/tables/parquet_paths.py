@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from shoal.rows.images.formats import EXTENSIONS
-from shoal.rows.images.listing import are_images, path_column, under
+from shoal.rows.images.listed import under
+from shoal.rows.images.listing import are_images, path_column
 from shoal.rows.kinds import OPTIONAL
 from shoal.rows.tables.column_labels import ColumnLabels
 from shoal.rows.tables.columns import by_type, describe_columns

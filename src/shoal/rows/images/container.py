@@ -1,0 +1,146 @@
+"""What a kind of files that hold many images must say so that it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shoal.errors import SourceError
+from shoal.rows.handles import KnownFile, Opened
+
+if TYPE_CHECKING:
+    from shoal.rows.images.listed import ListedStore
+
+MAX_FILE_BYTES = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One row in a file.
+
+    Attributes
+    ----------
+    name : bytes
+        Folders parted by ``/``; empty where it has none.
+    offset, packed : int
+        Where it lies, and how many bytes it has there.
+    size : int
+        How many bytes it has.
+    crc : int
+        Its checksum, where the file has one.
+    target : bytes
+        For a link: the name of what it stands for.
+    reason : str
+        Why it cannot be read; empty when it can.
+    is_damage : bool
+        True for what stands for a damaged part of the file.
+    """
+
+    name: bytes
+    offset: int
+    packed: int
+    size: int
+    crc: int = 0
+    target: bytes = b""
+    reason: str = ""
+    is_damage: bool = False
+
+
+class Container:
+    """A kind of files that hold many images each; a subclass is listed in `CONTAINERS`.
+
+    Attributes
+    ----------
+    kind, many : str
+        What files of the kind are called, one and several. Files of one `kind` are read together.
+    endings : tuple of str
+        Extensions of their names, in small letters.
+    what : str
+        What people call a row of it.
+    has_names : bool
+        Whether rows have names; others than images and labels are left out by theirs then.
+    has_labels : bool
+        Whether members called ``.cls`` label the images beside them, as WebDataset has them.
+    has_keys : bool
+        Whether a row has several features, of which `chosen` finds that of the image.
+    is_packed : bool
+        Whether the bytes of a row must be unpacked before a piece of them can be had.
+    """
+
+    kind = called = "archive"
+    many = "archives"
+    endings: tuple[str, ...] = ()
+    what = "member"
+    has_names, has_labels, has_keys, is_packed = True, False, False, False
+
+    def matches(self, name: str) -> bool:
+        """Return whether a file called so is of this kind."""
+        return name.lower().endswith(self.endings) if self.endings else False
+
+    def begins(self, head: bytes) -> bool:
+        """Return whether a file whose first 512 bytes are these is of this kind."""
+        raise NotImplementedError
+
+    def members(self, opened: Opened, file: KnownFile) -> Iterator[Member]:
+        """List the rows of a file in the order in which they lie, by its headers alone."""
+        raise NotImplementedError
+
+    @property
+    def reading(self) -> str:
+        """What memory is taken for."""
+        return f"reading the {self.what}"
+
+    def room(self, size: int) -> int:
+        """Count the bytes that reading a row of `size` takes."""
+        return size
+
+    def unpack(self, opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
+        """Return the bytes of a row; raises `SourceError` where they are damaged."""
+        data = opened.read(offset, size)
+        if len(data) != size:
+            raise SourceError(f"the {self.called} ended early")
+        return data
+
+    def chosen(self, store: ListedStore, label: str, key: str | None) -> ListedStore:
+        """Return a store whose rows are of the feature called `key`, where rows have several."""
+        return store
+
+    def about(self) -> str:
+        """Say what of the rows is taken, to go behind the source's name."""
+        return ""
+
+    def names(self, store: ListedStore, start: int, stop: int) -> list[str] | None:
+        """Paths within the file; with several, behind the file's name and ``/``."""
+        assert store.members is not None
+        names, many = [], len(store.files) > 1
+        for row in range(start, stop):
+            name = store.members.names[row].decode("utf-8", "replace")
+            folder = f"{store.files.path(store.members.file[row]).name}/" if many else ""
+            names.append(folder + name)
+        return names
+
+    def label_origin(self, store: ListedStore) -> str | None:
+        """Return what people call the place of the labels."""
+        within = store.members
+        return None if within is None or within.labels is None else ".cls files"
+
+    def labels(self, store: ListedStore) -> list[str | None] | None:
+        """Texts of the ``.cls`` members beside the images."""
+        if store.members is None or store.members.labels is None:
+            return None
+        places = store.members.labels
+        labels: list[str | None] = [None] * store.n_rows
+        for row, opened in store.with_files(0, store.n_rows, places.clip(0)):
+            offset, size = places[row].tolist()
+            if size >= 0 and not isinstance(opened, SourceError):
+                labels[row] = opened.read(offset, size).decode("utf-8", "replace").strip() or None
+        return labels
+
+    def facts(self, store: ListedStore) -> dict[str, Any]:
+        """Count, size and time of the files, and a hash over them and the members' places."""
+        assert store.members is not None
+        digest = hashlib.blake2b(store.members.names.blob, digest_size=16)
+        digest.update(store.members.places.tobytes())
+        return {**store.file_facts(), "members": digest.hexdigest()}

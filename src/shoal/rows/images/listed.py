@@ -1,0 +1,357 @@
+"""Encoded images as one table, ``file, offset, size, crc, name, label, reason``, and its reading.
+
+A folder or a list has a row a file; archives and records have many rows a file. What a kind
+of files is, and how the bytes of its rows are unpacked, is its `Container`: one small module each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import SourceError
+from shoal.rows.handles import KnownFile, Opened, leave
+from shoal.rows.images.container import MAX_FILE_BYTES, Container
+from shoal.rows.images.encoded import EncodedStore
+from shoal.rows.images.tiff import ReadAt, reader
+from shoal.rows.room import FILES
+from shoal.rows.store import because, file_facts
+from shoal.storage import UrlPath, as_place, fetched_ahead
+
+GONE, LED_AWAY = -1, -2
+"""In the place of a file's size: there was none; it must not be read."""
+
+_BESIDE = 1 << 10  # bytes around a row that are read with it: a header, a checksum
+MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no two times become one
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """Many names one after the other, and where each ends: millions fit and pickle fast."""
+
+    blob: bytes
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> bytes:
+        return self.blob[int(self.ends[row - 1]) if row else 0 : int(self.ends[row])]
+
+    def of(self, rows: NDArray[np.int64]) -> Names:
+        found = [self[row] for row in rows.tolist()]
+        return Names(b"".join(found), np.cumsum([len(one) for one in found], dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class Files:
+    """Files as they were when listed.
+
+    Attributes
+    ----------
+    root : Path
+        What the names are relative to.
+    names : Names
+        Paths below `root`, or addresses.
+    sizes, mtimes : int64 array, shape (n,)
+        Bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must not
+        be read.
+    links : uint64 array, shape (n,), or None
+        0, or a hash of where a file really lies that is reached by a symbolic link; None
+        without any.
+    """
+
+    root: Path
+    names: Names
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    links: NDArray[np.uint64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, row: int) -> str:
+        return os.fsdecode(self.names[row])
+
+    def path(self, row: int) -> Path:
+        return under(self.root, self[row])
+
+    @property
+    def are_far(self) -> bool:
+        return len(self) > 0 and isinstance(self.path(0), UrlPath)
+
+    def known(self, row: int, called: str = "") -> KnownFile:
+        """Return a file as it was; raises `SourceError` where it must not be read."""
+        size = int(self.sizes[row])
+        if size == LED_AWAY:
+            raise SourceError("a symbolic link leads elsewhere than it did for the fit")
+        followed = bool(called == "" or (self.links is not None and self.links[row]))
+        return KnownFile(self.path(row), size, int(self.mtimes[row]), called, followed)
+
+    def facts(self) -> dict[str, Any]:
+        """Bytes of the files, and a hash over all names, sizes and times."""
+        digest = hashlib.blake2b(self.names.blob, digest_size=16)
+        for column in (self.names.ends, self.sizes, self.mtimes):
+            digest.update(column.tobytes())
+        return {"bytes": int(self.sizes.clip(0).sum()), "hash": digest.hexdigest()}
+
+
+def under(root: Path, name: str) -> Path:
+    """Return a file by its name relative to a folder, or by its address."""
+    return as_place(name) if "://" in name else root / name
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Rows that lie within files, in order.
+
+    Attributes
+    ----------
+    containers : tuple of Container
+        That of each file.
+    file : int32 array, shape (n,), not falling
+        Which file each row is in.
+    places : int64 array, shape (n, 4)
+        Offset, packed size, size and checksum.
+    names : Names
+        As the file calls them; empty where it does not.
+    labels : int64 array, shape (n, 2), or None
+        Where each row's label lies, and its size, -1 where there is none; None without any.
+    reasons : dict
+        Why some rows cannot be read.
+    """
+
+    containers: tuple[Container, ...]
+    file: NDArray[np.int32]
+    places: NDArray[np.int64]
+    names: Names
+    labels: NDArray[np.int64] | None
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ListedStore(EncodedStore):
+    """Images in files or within files, read from where they lie: nothing is unpacked.
+
+    Attributes
+    ----------
+    files : Files
+        The files.
+    members : Members or None
+        The rows within them; None where each file is a row.
+    """
+
+    files: Files
+    members: Members | None = None
+    by_range = True
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.files) if self.members is None else len(self.members.file)
+
+    @property
+    def is_far(self) -> bool:
+        return self.files.are_far
+
+    @property
+    def large_files(self) -> list[Path]:
+        """The files that hold many rows each."""
+        return [] if self.members is None else [*map(self.files.path, range(len(self.files)))]
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        if self.members is None and self.is_far:
+            yield from fetched_ahead(
+                self._file, range(start, stop), lambda row: int(self.files.sizes[row])
+            )
+        elif self.members is None:
+            for row in range(start, stop):
+                size = int(self.files.sizes[row])
+                yield from FILES.granted(size, "reading the file", partial(self._file, row))
+        else:
+            sizes = self.members.places[start:stop, 2].tolist()
+            for (row, opened), size in zip(self.with_files(start, stop), sizes, strict=True):
+                one = self.members.containers[self.members.file[row]]
+                make = partial(self._member, one, opened, row)
+                yield from FILES.granted(one.room(size), one.reading, make)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        if self.members is not None:
+            return self.members.containers[0].names(self, start, stop)
+        return [self.files.names[row].decode("utf-8", "replace") for row in range(start, stop)]
+
+    @property
+    def label_origin(self) -> str | None:
+        return None if self.members is None else self.members.containers[0].label_origin(self)
+
+    def labels(self) -> list[str | None] | None:
+        return None if self.members is None else self.members.containers[0].labels(self)
+
+    def path(self, row: int) -> Path | None:
+        return self.files.path(row) if self.members is None else None
+
+    def facts(self) -> dict[str, Any]:
+        if self.members is None:
+            return self.files.facts()
+        return self.members.containers[0].facts(self)
+
+    def file_facts(self) -> dict[str, Any]:
+        """Count, size and time of files that hold many rows, and a hash over them."""
+        files = self.files
+        listed = [
+            (files.path(row).name, int(files.sizes[row]), int(files.mtimes[row]))
+            for row in range(len(files))
+        ]
+        return file_facts(listed)
+
+    def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
+        return None if self.members is not None else self.of_files(rows).facts()
+
+    def of_files(self, rows: NDArray[np.int64]) -> ListedStore:
+        """Return some files, in an order of their own."""
+        old = self.files
+        files = Files(old.root, old.names.of(rows), old.sizes[rows], old.mtimes[rows])
+        return ListedStore(files)
+
+    def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        if self.members is not None:
+            return None
+        sizes, times = (c[rows].astype(np.uint64) for c in (self.files.sizes, self.files.mtimes))
+        return times * MIXER + sizes
+
+    def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        links = None if self.members is not None else self.files.links
+        return None if links is None else links[rows]
+
+    def led_away(self, rows: NDArray[np.int64]) -> ListedStore:
+        if self.members is not None:
+            return self
+        sizes = self.files.sizes.copy()
+        sizes[rows] = LED_AWAY
+        return replace(self, files=replace(self.files, sizes=sizes))
+
+    def with_files(
+        self, start: int, stop: int, places: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[int, Opened | SourceError]]:
+        """Go through rows in order, each with its file open, or with why that cannot be.
+
+        `places` are where the bytes lie that will be read, and their number, (n, 2).
+        """
+        assert self.members is not None
+        places = self.members.places[:, :2] if places is None else places
+        owner = self.members.file
+        while start < stop:
+            number = int(owner[start])
+            end = min(stop, int(np.searchsorted(owner, number, "right")))
+            low, length = places[start:end].T
+            first, last = int(low.min()), int((low + length).max())
+            try:
+                opened = self.files.known(number).open(first)
+            except SourceError as error:
+                yield from ((row, error) for row in range(start, end))
+            else:
+                opened.expect(first, last + _BESIDE)
+                try:
+                    yield from ((row, opened) for row in range(start, end))
+                finally:
+                    leave(opened)
+            start = end
+
+    def held(self, row: int) -> int:
+        """How many bytes a row takes while pieces of it are read: those of one that is packed."""
+        if self.members is None or not self._container(row).is_packed:
+            return 0
+        return int(self.members.places[row, 2])
+
+    @contextmanager
+    def opened(self, row: int) -> Iterator[ReadAt]:
+        """Open a row for reading pieces of it.
+
+        Raises
+        ------
+        SourceError
+            When it cannot be read.
+        """
+        within = self.members
+        number = row if within is None else int(within.file[row])
+        known = self.files.known(number, "the file" if within is None else "")
+        file = known.open(0 if within is None else int(within.places[row, 0]))
+        try:
+            if within is None:
+                yield file.read
+            elif self._container(row).is_packed or row in within.reasons:
+                blob = self._member(self._container(row), file, row)
+                if isinstance(blob, SourceError):
+                    raise blob
+                yield reader(blob)
+            else:
+                offset, size = int(within.places[row, 0]), int(within.places[row, 2])
+                yield lambda at, length: file.read(offset + at, max(0, min(length, size - at)))
+        finally:
+            leave(file)
+
+    def _container(self, row: int) -> Container:
+        assert self.members is not None
+        return self.members.containers[self.members.file[row]]
+
+    def _file(self, row: int) -> bytes | SourceError:
+        """Read a row that is a file, or give the reason why not."""
+        try:
+            known = self.files.known(row, "the file")
+            return _fetched(known) if isinstance(known.path, UrlPath) else _read(known)
+        except SourceError as error:
+            return error
+        except (OSError, ValueError, MemoryError) as error:
+            return SourceError(f"the file cannot be read: {because(error)}")
+
+    def _member(
+        self, one: Container, opened: Opened | SourceError, row: int
+    ) -> bytes | SourceError:
+        """Read a row within an open file by its container, or give the reason why not."""
+        assert self.members is not None
+        if isinstance(opened, SourceError):
+            return opened
+        if row in self.members.reasons:
+            return SourceError(self.members.reasons[row])
+        offset, packed, size, crc = self.members.places[row].tolist()
+        if size > MAX_FILE_BYTES:
+            return SourceError(f"the {one.what} has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+        try:
+            return one.unpack(opened, offset, packed, size, crc)
+        except SourceError as error:
+            return error
+        except (OSError, EOFError, MemoryError) as error:
+            return SourceError(f"the {one.called} cannot be read: {because(error)}")
+
+
+def _read(known: KnownFile) -> bytes:
+    opened = known.open()
+    try:
+        _check_size(known)
+        return opened.read(0, known.size)
+    finally:
+        leave(opened)
+
+
+def _fetched(known: KnownFile) -> bytes:
+    """Read a whole file from a store."""
+    if known.size < 0:
+        raise SourceError("the file was missing when the images were listed")
+    _check_size(known)
+    data = known.path.read_bytes()
+    if len(data) != known.size:
+        raise SourceError("the file changed after it was looked at")
+    return data
+
+
+def _check_size(known: KnownFile) -> None:
+    if known.size > MAX_FILE_BYTES:
+        raise SourceError(f"the file has {known.size:,} bytes, more than {MAX_FILE_BYTES:,}")
