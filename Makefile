@@ -8,7 +8,7 @@ BIN := .venv/bin
 TSC := $(shell tsc --version 2>/dev/null | grep -q 'Version [5-9]' && echo tsc)
 ARGS :=
 
-.PHONY: demo test test-slow test-spark lint types-js format bench docs docs-pictures clean venv dev
+.PHONY: demo test test-slow test-spark lint types-js format bench docs docs-pictures site licences clean venv dev
 
 demo: venv
 	@$(BIN)/shoal demo $(ARGS)
@@ -56,8 +56,17 @@ bench-%: dev
 docs: dev
 	@$(BIN)/python docs/build.py $(ARGS)
 
-# Pictures of the explorer's most telling states, in build/states; axe-core looks at each.
+# The pages as a site, in build/site; a link that leads nowhere is an error.
+site: dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+
+# The licence of each package that Shoal needs; an error where one binds its users.
+licences: dev
+	@$(BIN)/python docs/licences.py
+
+# Pictures of how it works, and of the explorer's most telling states (in build/states).
 docs-pictures: dev
+	@$(BIN)/python docs/draw_how_it_works.py
 	@$(BIN)/python docs/take_pictures.py $(ARGS)
 
 clean:
