@@ -77,7 +77,10 @@ def _members(thing: type) -> list[str]:
     if issubclass(thing, Exception):
         return []
     found = []
-    for name, member in vars(thing).items():
+    # Of `Run` also what it has from the run that exports read.
+    kinds = [kind for kind in thing.__mro__ if kind.__module__ in (thing.__module__, "shoal.run")]
+    members = {name: member for kind in reversed(kinds) for name, member in vars(kind).items()}
+    for name, member in members.items():
         if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property)):
             continue
         found.append(_described(f"{thing.__name__}.{name}", member, "####"))

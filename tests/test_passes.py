@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import shoal
 from shoal import passes
 from shoal.cli.app import app
+from shoal.core.metrics import contingency
 from shoal.engines.local import LocalEngine
 from shoal.errors import SettingError
 from shoal.model import Model
@@ -19,6 +20,16 @@ from shoal.progress import Silent
 DIGITS = load_digits()
 IMAGES = (DIGITS.images * 15).astype(np.uint8)
 COLUMNS = ("cluster", "confidence", "unknown")
+
+
+class Elsewhere:
+    """An engine whose workers, for all that passes know, are not threads of this process."""
+
+    def __init__(self, workers):
+        self.local = LocalEngine(workers)
+
+    def run(self, *given, **more):
+        self.local.run(*given, **more)
 
 
 @pytest.fixture(autouse=True)
@@ -45,11 +56,17 @@ def predicted(run, rows, engine, **asked):
     return list(passes.predict_blocks(model, model.open(rows), engine, **asked))
 
 
-def scored(run, truth, cut=None):
+def scored(run, truth, cut=None, engine=Elsewhere):
     """Scores by rows that are counted by an engine."""
     known = truth >= 0
-    classes, pairs = passes.count_rows(run.model.result, truth, known, LocalEngine(2))
+    classes, pairs = passes.count_rows(run.model.result, truth, known, engine(2))
     return passes.contingency_of(classes, pairs, truth, cut or run.clustering())
+
+
+def counted(truth, cut):
+    """The same by the label of every row."""
+    known = truth >= 0
+    return contingency(truth[known], cut.labels()[known])
 
 
 def same(one, other):
@@ -58,7 +75,7 @@ def same(one, other):
 
 def test_new_rows_get_what_they_get_in_memory(run):
     run.edits.rename(int(run.labels()[0]), "of the first")
-    found = predicted(run, IMAGES[1400:], LocalEngine(2))
+    found = predicted(run, IMAGES[1400:], Elsewhere(2))
     whole = run.predict(IMAGES[1400:])
     assert len(found) == 4
     assert np.array_equal(np.concatenate([one.cluster for one in found]), whole.cluster)
@@ -69,19 +86,19 @@ def test_new_rows_get_what_they_get_in_memory(run):
 
 def test_rows_are_placed_by_the_rule_of_a_method(tmp_path):
     run = shoal.fit(IMAGES[:300], tmp_path / "run", method="kmeans", k=5)
-    found, whole = predicted(run, IMAGES[1400:], LocalEngine(2)), run.predict(IMAGES[1400:])
+    found, whole = predicted(run, IMAGES[1400:], Elsewhere(2)), run.predict(IMAGES[1400:])
     assert np.array_equal(np.concatenate([one.cluster for one in found]), whole.cluster)
 
 
 def test_what_is_there_is_not_predicted_again_and_all_is_told(run, monkeypatch):
     done = []
 
-    class Stopping(LocalEngine):
+    class Stopping(Elsewhere):
         def run(self, task, items, *given, **more):
             super().run(task, items[:3], *given, **more)
             raise KeyboardInterrupt
 
-    class Counting(LocalEngine):
+    class Counting(Elsewhere):
         def run(self, task, items, *given, **more):
             done.extend(items)
             super().run(task, items, *given, **more)
@@ -111,7 +128,7 @@ def test_cells_that_are_amiss_are_counted_over_all_parts(tmp_path):
     table.loc[::7, "a"] = np.nan
     source = run.model.open(table)
     notes, other = passes.Notes(source), run.predict(table)
-    found = list(passes.predict_blocks(run.model, source, LocalEngine(2), notes=notes))
+    found = list(passes.predict_blocks(run.model, source, Elsewhere(2), notes=notes))
     assert len(found) > 1
     assert notes.said == other.remarks
     assert "86 of a" in notes.said[0]
@@ -122,7 +139,9 @@ def test_rows_are_counted_as_shard_by_shard_in_memory(run):
     truth[::9] = -1
     for layer in range(len(run.layers)):
         cut = run.clustering(layer=layer)
-        one, other = scored(run, truth, cut), shoal.api._counted(truth, truth >= 0, cut)
+        one, other = scored(run, truth, cut), counted(truth, cut)
+        here = scored(run, truth, cut, LocalEngine)
+        assert np.array_equal(one.table.toarray(), here.table.toarray())
         assert np.array_equal(one.table.toarray(), other.table.toarray())
         assert np.array_equal(one.classes, other.classes)
         assert np.array_equal(one.clusters, other.clusters)
@@ -139,7 +158,7 @@ def test_rows_that_people_moved_are_counted_where_they_are(run):
     found = run.clustering()
     assert found.state is not None
     assert len(found.state.rows)
-    one, other = scored(run, truth, found), shoal.api._counted(truth, truth >= 0, found)
+    one, other = scored(run, truth, found), counted(truth, found)
     assert np.array_equal(one.table.toarray(), other.table.toarray())
     assert np.array_equal(one.clusters, other.clusters)
 
@@ -147,7 +166,7 @@ def test_rows_that_people_moved_are_counted_where_they_are(run):
 def test_a_cluster_that_edits_left_empty_is_none(run):
     truth, labels = DIGITS.target[:1400], run.labels()
     run.edits.move(np.flatnonzero(labels == labels[0]), author="test")
-    one, other = scored(run, truth), shoal.api._counted(truth, truth >= 0, run.clustering())
+    one, other = scored(run, truth), counted(truth, run.clustering())
     assert np.array_equal(one.clusters, other.clusters)
 
 

@@ -7,8 +7,6 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
@@ -17,47 +15,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal import forecast, passes, pipeline
-from shoal.core.advice import Advice, advise, advise_method
-from shoal.core.layers import Layer, Layers
-from shoal.core.metrics import (
-    Contingency,
-    added,
-    contingency,
-    score_table,
-    simplified_silhouette,
-)
 from shoal.core.shown import RecordList
-from shoal.core.tree import Tree
-from shoal.core.validity import DensitySample, dbcv, density_sample, validity
-from shoal.edits import Clustering, Curation, Entry
+from shoal.edits import Entry
 from shoal.engines.options import EngineOptions
-from shoal.errors import InputError, RunError, ShoalError
+from shoal.errors import InputError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
-from shoal.labelling import Labelling, known_rows, label_clusters
-from shoal.methods import DEFAULT, METHODS
-from shoal.model import Model, Prediction, joined
+from shoal.labelling import Labelling, label_clusters
+from shoal.model import Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
-from shoal.rows import Source, Taken, draw_sample, open_source
-from shoal.rows.cluster_rows import READING, cluster_settings
-from shoal.rows.images.encoded import EncodedSource
+from shoal.rows import Source, Taken, draw_sample
+from shoal.rows.cluster_rows import cluster_settings
 from shoal.rows.pictured import (
-    PicturedSource,
-    check_pictures,
-    pictures_of,
     rows_of,
-    with_pictures,
 )
 from shoal.rows.room import promised
-from shoal.rows.tables.schema import Schema
+from shoal.run import FittedRun
+from shoal.run_source import open_by, with_images
 from shoal.settings import FitSettings, fit_settings
-from shoal.stages.base import quarantined
-from shoal.stages.drift import Drift, read_drift
-from shoal.stages.fitted import Fitted
-from shoal.stages.found import Found
-from shoal.stages.result import Representatives, Result
-from shoal.stages.since import changed_rows, without_new_links
-from shoal.storage import RunFolder, as_place, odd_entries
+from shoal.stages.result import Representatives
+from shoal.storage import RunFolder, as_place
 
 if TYPE_CHECKING:
     from shoal.export import Exported
@@ -69,7 +46,7 @@ __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 _NOTED = ("left_out", "remarks")
 
 
-class Run:
+class Run(FittedRun):
     """A finished fit: clusters at every level of detail, and what they rest on.
 
     Build it with `fit` or `open`.
@@ -87,59 +64,11 @@ class Run:
     def __init__(
         self, folder: RunFolder, source: Source | None = None, temporary: bool = False
     ) -> None:
-        self._folder = folder
-        self._given = source
-        self._result = Result(folder)
-        self._result.check()
+        super().__init__(folder, source)
         self._temporary = temporary
         self._page: Page | None = None
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self._folder.path
-
-    @property
-    def layers(self) -> Layers:
-        """The cuts that the data mark, coarse to fine; one is primary."""
-        return self._result.layers
-
-    @property
-    def primary(self) -> Layer:
-        """The layer that is shown first."""
-        return self._result.primary
-
-    @property
-    def tree(self) -> Tree:
-        """The tree over the representatives, from which any K is a cut."""
-        return self._result.tree
-
-    @property
-    def representatives(self) -> Representatives:
-        """The rows that stand for all others: `vectors`, `weights`, `rows`."""
-        return self._result.representatives
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the source, quarantined ones counted."""
-        return self._result.n_rows
-
-    @property
-    def sample_of(self) -> int | None:
-        """Rows that those of this run were drawn from at random; None when it has all."""
-        return self._result.sample_of
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Rows that each representative decides, (m,)."""
-        return self._result.counts
-
-    @cached_property
-    def drift(self) -> Drift | None:
-        """What became of rows that were added to an earlier run; None where none were."""
-        return read_drift(self._result)
 
     def accept_new(self, author: str = "") -> list[int]:
         """Make a cluster of each proposal of `drift`: edits, which can be undone.
@@ -157,100 +86,6 @@ class Run:
             entry = self.edits.move(self.drift.rows(number), author=author, token=token)
             found.append(int(entry.facts["to"]))
         return found
-
-    def verify(self) -> None:
-        """Read all files of the run, and raise for what is missing or damaged.
-
-        Raises
-        ------
-        RunError
-            Naming the file, with what to do.
-        """
-        self._result.verify()
-
-    def clustering(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> Clustering:
-        """Return the clusters with their names; the parameters are those of `labels`."""
-        return Clustering.chosen(self._result, None if raw else self.edits, layer, k)
-
-    def labels(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> NDArray[np.int32]:
-        """Cluster of each row, −1 for quarantined rows.
-
-        Where people edited the clusters, these are the edited ones, with ids that no edit
-        changes. Where nobody did, clusters are numbered from the largest (0) on.
-
-        Parameters
-        ----------
-        layer
-            Number of a layer, 0 the coarsest; the primary one by default.
-        k
-            Or any number of clusters. Edits are in the clusters only of the layer or K that
-            they started from; others are cuts of the tree as it is.
-        raw
-            Leave the edits out.
-
-        Returns
-        -------
-        ndarray, shape (N,), int32
-
-        Raises
-        ------
-        InputError
-            When both are given, or there is no such layer or cut.
-        """
-        return self.clustering(layer, k, raw).labels()
-
-    def confidence(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> NDArray[np.float32]:
-        """Confidence of each row in its cluster, 0..1; NaN for quarantined rows; see `labels`.
-
-        Rows that people moved have 1.
-        """
-        return self.clustering(layer, k, raw).confidence()
-
-    def memberships(self) -> NDArray[np.float32]:
-        """How much each row belongs to each cluster that the method found, (N, K) float32.
-
-        Only of methods that say so, such as ``gmm``; a row has those of its representative.
-        Clusters are in the order of `labels` without edits. Quarantined rows have NaN.
-
-        Raises
-        ------
-        InputError
-            When the method of the run has no memberships.
-        """
-        found = Found(self._result)
-        shares = found.memberships
-        if shares is None:
-            soft = ", ".join(name for name, method in METHODS.items() if method.soft)
-            raise InputError(
-                f"{self.path} was fitted by {found.facts['name']}, which has no memberships: fit "
-                f"with method {soft}"
-            )
-        order = found.ids(self._result.cut(shares.shape[1]), shares.shape[1])
-        assert order is not None  # methods with memberships have a rule
-        gone = np.full((1, shares.shape[1]), np.nan, np.float32)
-        return np.concatenate([shares[:, np.argsort(order)], gone])[self._result.place]
-
-    @property
-    def outliers(self) -> NDArray[np.bool_]:
-        """Whether each row lies far out from all others, (N,) bool."""
-        return self._result.outliers
-
-    def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
-        """Return a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
-
-        Of edited clusters it also has cluster_name and mark (good or junk), null where none
-        was given.
-        """
-        import pyarrow as pa
-
-        tables = list(self.clustering(layer, k, raw).tables())
-        return pa.concat_tables(tables).unify_dictionaries()
 
     def map_table(self, new: Any = None) -> Any:
         """Return where every row lies on the map, which is drawn unless it is there.
@@ -274,11 +109,6 @@ class Run:
         else:
             tables = list(made.placed_tables(self, self.model.open(new)))
         return pa.concat_tables(tables).unify_dictionaries()
-
-    @cached_property
-    def quarantine(self) -> Any:
-        """Rows that could not be used, a `pyarrow.Table` of row, name, reason."""
-        return quarantined(self._folder)
 
     def evaluate(
         self,
@@ -315,25 +145,11 @@ class Run:
         InputError
             When there is not one label a row.
         """
+        from shoal.evaluation import evaluate
+
         true = self._classes(truth, "truth")
-        known = known_rows(true)
-        if not known.any():
-            raise InputError("no row has a known class: there is nothing to compare with")
-        at = {layer.k: number for number, layer in enumerate(self.layers)}
-        cuts = [layer.k for layer in self.layers] if k is None else [k]
-        asked = [self.clustering(k=cut, raw=True) for cut in cuts]
-        if k is None and self.clustering().edited:
-            asked.append(self.clustering())
         with passes.engine_for(self._folder, engine, engine_options) as opened:
-            if engine == "local":
-                counted = (_counted(true, known, cut) for cut in asked)
-            else:
-                pairs = passes.count_rows(self._result, true, known, opened)
-                counted = (passes.contingency_of(*pairs, true, cut) for cut in asked)
-            return RecordList(
-                self._scores(rows, cut, at.get(cut.cut))
-                for rows, cut in zip(counted, asked, strict=True)
-            )
+            return evaluate(self, true, k, opened)
 
     def _classes(self, given: ArrayLike, name: str) -> NDArray:
         """Return true classes as an array, one a row, of a sample those of its rows."""
@@ -396,32 +212,6 @@ class Run:
             replace=replace,
         )
 
-    def _scores(self, rows: Contingency, found: Clustering, layer: int | None) -> dict[str, Any]:
-        """Return all scores of one cut, or of the edited clusters."""
-        marked = None if layer is None or found.edited else self.layers[layer]
-        vectors, labels = self.representatives.vectors, found.of_representative
-        return {
-            "k": found.k,
-            "layer": None if marked is None else layer,
-            "primary": marked is not None and marked.primary,
-            "edited": found.edited,
-            **score_table(rows).as_dict(),
-            "silhouette": simplified_silhouette(vectors, labels),
-            **validity(vectors, labels, self.counts).as_dict(),
-            "dbcv": dbcv(self._density_sample, labels),
-            "stability": None if marked is None else marked.as_dict()["stability"],
-        }
-
-    @cached_property
-    def _density_sample(self) -> DensitySample:
-        """Representatives, drawn by the rows they decide, on which DBCV is computed."""
-        return density_sample(self.representatives.vectors, self.counts)
-
-    @cached_property
-    def edits(self) -> Curation:
-        """The corrections that people made: merge, split, move, name, undo and so on."""
-        return Curation(self._result)
-
     def import_edits(self, table: Any) -> list[Entry]:
         """Take in clusters and names that people gave in a table, as edits; all or none.
 
@@ -447,11 +237,6 @@ class Run:
         before = self.edits.refresh()
         import_corrections(self.edits, table)
         return self.edits.entries(before)
-
-    @cached_property
-    def model(self) -> Model:
-        """What predicts new rows; needs the run's folder alone."""
-        return Model(self._folder, curation=self.edits)
 
     @property
     def plot(self) -> Plots:
@@ -487,8 +272,6 @@ class Run:
             Where rows are placed; see `fit`.
         """
         with passes.engine_for(self._folder, engine, engine_options) as opened:
-            if engine == "local":
-                return self.model.predict(images, layer=layer, k=k, raw=raw, unknown=unknown)
             source = self.model.open(images)
             notes = self.model.notes(source)
             asked: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
@@ -506,10 +289,8 @@ class Run:
             When the rows of the fit cannot be opened again.
         """
         rows = self.edits.rows_of(self.edits.state.existing(cluster))
-        if self._given is None:
-            self._given = self._reopened()
-        taken = Taken(rows, self._given.n_rows)
-        return self._given.take(taken, f", cluster {cluster} of {self.path.name}")
+        taken = Taken(rows, self._rows.n_rows)
+        return self._rows.take(taken, f", cluster {cluster} of {self.path.name}")
 
     @explicit(ClusterKeywords, features=None)
     def fit_cluster(
@@ -554,164 +335,6 @@ class Run:
             rows = self.cluster_source(cluster)
             where = stored.get("source")
             return _fitted(rows, where, out, checked, progress, engine_options)
-
-    def info(self) -> dict[str, Any]:
-        """Say all that is known about the run: source, settings, counts, time, memory."""
-        summary = self._result.summary
-        stages = {}
-        for stage in pipeline.stages_of(self.drift is not None):
-            receipt = self._folder.stage(stage.name).receipt
-            stages[stage.name] = {
-                **receipt.counts,
-                "seconds": receipt.seconds,
-                "peak_memory_mib": receipt.peak_memory >> 20,
-            }
-        return {
-            "path": str(self.path),
-            "source": summary["description"],
-            "rows": self.n_rows,
-            **{name.replace("_", " "): summary[name] for name in _NOTED if summary.get(name)},
-            "sample of": self.sample_of,
-            "quarantined": self.quarantine.num_rows,
-            **self._table_said(),
-            "features": self._features_said(),
-            "representatives": len(self.representatives),
-            "method": Found(self._result).facts,
-            **({"refined": stages["tree"].pop("refined")} if "refined" in stages["tree"] else {}),
-            "layers": [layer.as_dict() for layer in self.layers],
-            "unknown": self._unknown_said(),
-            **self._added_said(),
-            "edits": self._edits_said(),
-            "settings": self._folder.settings,
-            "stages": stages,
-            "shoal": self._folder.about.get("shoal"),
-            "versions": dict(self._folder.about.get("versions", {})),
-            "odd": odd_entries(self.path),
-        }
-
-    def _features_said(self) -> str:
-        """Name what rows are compared by: the encoder that was chosen, or the network asked for."""
-        asked = str(self._folder.settings.get("features"))
-        return asked if ":" in asked else str(self._result.encoder["name"])
-
-    def _unknown_said(self) -> dict[str, Any]:
-        """Say how often predict calls rows like those fitted unknown, and how that is known."""
-        novelty = self.model.fitted.novelty
-        if novelty is None:  # an earlier version's run
-            return {"false alarms, at most": None, "held-out rows": 0}
-        return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
-
-    def _added_said(self) -> dict[str, Any]:
-        """Say what was added to which run, and whether it fits."""
-        if self.drift is None:
-            return {}
-        report = self.drift.report
-        names = ("previous", "kept", "added", "fitted", "fits")
-        said = {name: report[name] for name in names}
-        misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
-        return {"added": {**said, "misfits": misfits, "proposals": proposals}}
-
-    def _table_said(self) -> dict[str, Any]:
-        """Say what the columns of a table are, and how many cells were missing."""
-        schema = self._result.schema
-        if schema is None:
-            return {}
-        gaps = self._result.summary["gaps"]
-        return {"columns": schema.said, "gaps": {name: n for name, n in gaps.items() if n}}
-
-    @property
-    def advice(self) -> Advice:
-        """What to look at first: how many groups, which is mixed, which other K is as clear."""
-        method = Found(self._result).facts["name"]
-        if method != DEFAULT:
-            return advise_method(method, self.primary.k)
-        return advise(self.tree, self.layers, self.counts)
-
-    @property
-    def is_table(self) -> bool:
-        """Whether the rows are those of a table of mixed columns."""
-        return self._result.schema is not None
-
-    def _edits_said(self) -> dict[str, Any]:
-        """Say what people changed."""
-        try:
-            found = self.clustering()
-        except RunError as error:
-            return {"error": str(error)}
-        return {"in effect": len(self.edits.done), "clusters": found.k if found.edited else None}
-
-    @property
-    def source(self) -> Source:
-        """The rows of the fit, opened again where they were.
-
-        Raises
-        ------
-        RunError
-            When they were given in memory, are gone, or have become others.
-        """
-        if self._given is None:
-            self._given = self._reopened()
-        return pictures_of(self._given)
-
-    def _reopened(self) -> Source:
-        """Open the source where it was."""
-        settings, summary = self._folder.settings, self._result.summary
-        where, images = settings.get("source"), settings.get("images")
-        if where is None and images is not None:
-            return self._pictures(images)
-        if where is None:
-            raise RunError(
-                f"the rows of {self.path} ({summary['description']}) were given in memory: "
-                "save them to a file and fit that, to see them again"
-            )
-        try:
-            source = _opened(
-                where,
-                fit_settings(**_known(settings)),
-                self._result.schema,
-                self._result.vector_columns,
-            )
-        except ShoalError as error:
-            raise RunError(f"the rows of {self.path} are gone: {error}") from error
-        if summary["kind"] == "images":
-            source = pictures_of(source)
-        source = self._taken(source)
-        if summary.get("grown"):
-            source = Fitted(self._result).as_fitted(source)
-        if [source.n_rows, list(source.shape)] != [self.n_rows, summary["shape"]]:
-            raise RunError(
-                f"{where} has changed since the fit: it was {summary['description']}, and is "
-                f"{source.description}; run shoal fit again"
-            )
-        if isinstance(source, PicturedSource):
-            pictures: Any = without_new_links(self._result, source.pictures)
-            return replace(source, pictures=pictures)
-        return without_new_links(self._result, source)
-
-    def _pictures(self, images: str) -> Source:
-        """Open the images of vectors that were given in memory."""
-        try:
-            pictures = self._taken(open_source(images, as_="images"))
-            check_pictures(pictures, self.n_rows, f"{self.n_rows:,} rows")
-        except ShoalError as error:
-            raise RunError(f"the images of {self.path} are gone: {error}") from error
-        return without_new_links(self._result, pictures)
-
-    @cached_property
-    def changed(self) -> NDArray[np.bool_]:
-        """Whether the file of each row is another than was fitted, by size, time or link, (N,).
-
-        Where many rows lie in one file, all of them are another when any file is.
-        """
-        return changed_rows(self._result, self.source)
-
-    def _taken(self, source: Source) -> Source:
-        """Take those rows of the source that are in the run, in its order."""
-        rows, of = self._result.taken, self.sample_of
-        if rows is None or source.n_rows <= int(rows.max()) or source.n_rows < (of or 0):
-            return source
-        label = f", a sample of {of:,}" if of else ""
-        return source.take(Taken(rows, source.n_rows, of is not None), label)
 
     def show(
         self, cluster: int, count: int = 24, *, layer: int | None = None, k: int | None = None
@@ -854,10 +477,6 @@ class Run:
         from shoal.notebook import run_html
 
         return run_html(self, self._temporary)
-
-    def __repr__(self) -> str:
-        ks = ", ".join(f"{layer.k}{'*' if layer.primary else ''}" for layer in self.layers)
-        return f"<Run {str(self.path)!r}: {self._result.summary['description']}; layers K = {ks}>"
 
 
 @explicit(FitKeywords)
@@ -1031,63 +650,9 @@ def _source_and_path(
         place = as_place(source)
         local = isinstance(place, Path)
         where = os.path.abspath(os.path.expanduser(place)) if local else str(place)
-    rows = source if isinstance(source, Source) else _opened(source, settings)
+    rows = source if isinstance(source, Source) else open_by(source, settings)
     if images is not None and (isinstance(source, Source) or settings.images is None):
-        rows = _with_images(rows_of(rows), images)
+        rows = with_images(rows_of(rows), images)
     if settings.sample is not None:
         rows = draw_sample(rows, settings.sample, settings.seed)
     return rows, where
-
-
-def _opened(
-    where: Any,
-    settings: FitSettings,
-    schema: Schema | None = None,
-    fitted: Sequence[str] | None = None,
-) -> Source:
-    """Open a source as the settings say; columns by what a run knows of them already."""
-    kind: Any = settings.as_
-    pages: Any = settings.pages or "auto"
-    opened: Source = open_source(
-        where,
-        as_=kind,
-        key=settings.key,
-        shape=settings.shape,
-        dtype=settings.dtype,
-        columns=settings.columns,
-        leave_out=settings.leave_out,
-        categories=settings.categories,
-        schema=schema,
-        fitted=fitted,
-        pages=pages,
-    )
-    if settings.pages and not isinstance(opened, EncodedSource):
-        raise InputError(f"--pages {settings.pages} means nothing for {opened.description}")
-    if settings.images is not None:
-        return _with_images(rows_of(opened), settings.images)
-    return opened
-
-
-def _with_images(rows: Source, images: Any) -> PicturedSource:
-    """Open the images that vectors are shown by."""
-    pictures = images if isinstance(images, Source) else open_source(images, as_="images")
-    is_path = isinstance(images, str | os.PathLike)
-    return with_pictures(rows, pictures, is_path and as_place(images).is_dir())
-
-
-def _counted(true: NDArray, known: NDArray[np.bool_], found: Clustering) -> Contingency:
-    """Count the rows of known class by class and cluster, shard by shard."""
-    total, start = None, 0
-    for labels in found.label_blocks():
-        part = slice(start, start + len(labels))
-        start += len(labels)
-        if known[part].any():
-            more = contingency(true[part][known[part]], labels[known[part]])
-            total = more if total is None else added(total, more)
-    assert total is not None  # `evaluate` has seen a known class
-    return total
-
-
-def _known(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return those stored settings that say how the source is read."""
-    return {name: settings.get(name) for name in READING}

@@ -15,6 +15,7 @@ from shoal.errors import InputError, RunError
 from shoal.export.findings import middle_rows
 from shoal.export.pictures import make_sprite, make_tiles
 from shoal.rows import Source
+from shoal.run import FittedRun
 
 # A cell of a notebook is kept in its file: at most this many clusters and bytes of pictures
 # (before base64, which adds a third) are put into one.
@@ -22,17 +23,6 @@ _CLUSTERS = 30
 _BYTES = 600_000
 _STRIP, _SIDE = 10, 56
 _SHOWN_SIDE = 96
-
-
-class RunLike(Protocol):
-    """What is shown of a run."""
-
-    @property
-    def source(self) -> Source:
-        """Its rows."""
-
-    def clustering(self, layer: int | None = None, k: int | None = None) -> Clustering:
-        """Return its clusters."""
 
 
 class Page(Protocol):
@@ -57,7 +47,7 @@ class Page(Protocol):
         """End it."""
 
 
-def run_html(run: RunLike, temporary: bool) -> str:
+def run_html(run: FittedRun, temporary: bool) -> str:
     """Return a run as HTML: layers, clusters with pictures where it has some, and next calls.
 
     `temporary` tells that its folder is deleted with it.
@@ -90,7 +80,7 @@ def _next_html(temporary: bool) -> str:
     return text + lost * temporary
 
 
-def _clusters_html(run: RunLike, clustering: Clustering) -> str:
+def _clusters_html(run: FittedRun, clustering: Clustering) -> str:
     """Return a line for each of the largest clusters, with a strip of its most typical rows."""
     sizes = clustering.sizes
     largest = sorted(sizes, key=lambda c: (-sizes[c], c))
@@ -160,7 +150,7 @@ class Shown(Tabular):
         return f"{title}<div>{pictures}</div>"
 
 
-def show(run: RunLike, cluster: int, count: int, layer: int | None, k: int | None) -> Shown:
+def show(run: FittedRun, cluster: int, count: int, layer: int | None, k: int | None) -> Shown:
     """Choose the most typical rows of a cluster.
 
     Raises
@@ -192,7 +182,7 @@ def _typical(clustering: Clustering, cluster: int, count: int) -> tuple[int, ...
     return tuple(int(row) for row in moved[:count])
 
 
-def _source_of(run: RunLike) -> Source | None:
+def _source_of(run: FittedRun) -> Source | None:
     """Return the rows of a run; None where they are not there any more."""
     try:
         return run.source

@@ -1,8 +1,8 @@
 """Passes over all rows after a fit, on an engine: new rows predicted, clusters counted by class.
 
 Each is a list of tasks whose results go through a folder of the run, which is gone at the end; what
-is there after an interruption is not made again. Without an engine nothing is written into a run:
-`Model.blocks` and `Run.evaluate` do the same in memory.
+is there after an interruption is not made again. On threads nothing is written into a run: the same
+is done in memory.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from shoal.core.metrics import Contingency, weighted_contingency
 from shoal.edits import Clustering
 from shoal.engines.base import Engine
+from shoal.engines.local import LocalEngine
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.model import Cut, Model, Prediction, blocks_of
@@ -113,10 +114,16 @@ def predict_blocks(
     notes: Notes | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Prediction]:
-    """Return what `Model.blocks` does, made by tasks of an engine; the parameters are its own.
+    """Predict block by block, in order; the parameters are those of `Model.blocks`.
 
-    `progress` is told the rows that are done.
+    On another engine than threads by tasks. `progress` is told the rows that are done.
     """
+    if isinstance(engine, LocalEngine):
+        for found in model.blocks(source, layer=layer, k=k, raw=raw, unknown=unknown, notes=notes):
+            yield found
+            if progress is not None:
+                progress.advance(len(found))
+        return
     clusters, cut = model.chosen(layer, k, raw, unknown)
     run, blocks = model.result.run, blocks_of(source)
     rate = model.rate if unknown is None else unknown
@@ -138,10 +145,10 @@ def predict_blocks(
         name=lambda number: f"block {number} of the new rows",
     )
     for number in range(len(blocks)):
-        found: dict[str, Any] = {name: read_npy(folder.part(name, number)) for name in _SAID}
+        kept: dict[str, Any] = {name: read_npy(folder.part(name, number)) for name in _SAID}
         if notes is not None and folder.has("notes", number, "json"):
             notes.take_in(read_json(folder.part("notes", number, "json")))
-        yield Prediction(**found, names=clusters.names)
+        yield Prediction(**kept, names=clusters.names)
     folder.remove()
 
 
@@ -156,19 +163,26 @@ class _CountShard:
         """Nothing to load."""
 
     def __call__(self, item: int) -> None:
-        table = read_table(self.assign.part("rows", item, "parquet"), ["representative"])
-        true, place = read_npy(self.folder.part("true", item)), table["representative"].to_numpy()
-        known = true >= 0
-        pairs, rows = np.unique(
-            np.stack([true[known], place[known]]).astype(np.int64), axis=1, return_counts=True
-        )
-        write_npy(self.folder.part("pairs", item), np.concatenate([pairs, rows[None]]))
+        true = read_npy(self.folder.part("true", item))
+        write_npy(self.folder.part("pairs", item), _pairs(self.assign, item, true))
+
+
+def _pairs(assign: StageFolder, shard: int, true: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Count the rows of a shard by class and representative, (3, p): both, and how many."""
+    table = read_table(assign.part("rows", shard, "parquet"), ["representative"])
+    place, known = table["representative"].to_numpy(), true >= 0
+    pairs, rows = np.unique(
+        np.stack([true[known], place[known]]).astype(np.int64), axis=1, return_counts=True
+    )
+    return np.concatenate([pairs, rows[None]])
 
 
 def count_rows(
     result: Result, true: NDArray, known: NDArray[np.bool_], engine: Engine
 ) -> tuple[NDArray, NDArray[np.int64]]:
-    """Count the rows of known class by class and representative, by tasks of an engine.
+    """Count the rows of known class by class and representative.
+
+    On another engine than threads by tasks, else in memory.
 
     Parameters
     ----------
@@ -188,14 +202,18 @@ def count_rows(
     classes, number = np.unique(true[known], return_inverse=True)
     codes = np.full(len(true), -1, np.int32)
     codes[known] = number
+    shards, assign = range(-(-len(true) // size)), run.stage("assign")
+    parts = [codes[shard * size : (shard + 1) * size] for shard in shards]
+    if isinstance(engine, LocalEngine):
+        counted = [_pairs(assign, shard, part) for shard, part in enumerate(parts)]
+        return classes, np.concatenate(counted, axis=1)
     facts = {"eval": classes.tolist(), "codes": hashlib.blake2b(codes.data).hexdigest()}
-    folder = _begun(run, "eval", fingerprint(facts, run.stage("assign").receipt.fingerprint))
-    shards = range(-(-len(true) // size))
-    for shard in shards:
-        write_npy(folder.part("true", shard), codes[shard * size : (shard + 1) * size])
+    folder = _begun(run, "eval", fingerprint(facts, assign.receipt.fingerprint))
+    for shard, part in enumerate(parts):
+        write_npy(folder.part("true", shard), part)
     there = partial(folder.numbers, "pairs")
     engine.run(
-        _CountShard(run.stage("assign"), folder),
+        _CountShard(assign, folder),
         sorted(set(shards) - there()),
         there=there,
         name=lambda number: f"shard {number}",

@@ -30,7 +30,6 @@ from shoal.core.plural import plural
 
 if TYPE_CHECKING:
     from shoal.api import Prediction
-    from shoal.progress import Progress
     from shoal.rows import Source
 
 _PRINTED = 1_000  # rows
@@ -78,10 +77,7 @@ def predict(
     with progress_bars(quiet) as bars:
         bars.stage("predict", rows.n_rows)
         with passes.engine_for(opened.model.result.run, engine, engine_options(context)) as made:
-            if engine == "local":
-                blocks, told.progress = opened.model.blocks(rows, **asked), bars
-            else:
-                blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **asked)
+            blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **asked)
             tables = told.tables(rows, blocks)
             if out is None:
                 found = [row for table in tables for row in table.to_pylist()]
@@ -131,7 +127,6 @@ class _Told:
     rows: int = 0
     unknown: int = 0
     bad: int = 0
-    progress: Progress | None = None
 
     @property
     def facts(self) -> dict[str, int]:
@@ -152,8 +147,6 @@ class _Told:
             self.rows += len(found)
             self.unknown += int(found.unknown.sum())
             self.bad += int((found.cluster < 0).sum())
-            if self.progress is not None:
-                self.progress.advance(len(found))
 
 
 def _table(rows: Source, start: int, found: Prediction) -> Any:

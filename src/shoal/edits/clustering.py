@@ -162,19 +162,11 @@ class Clustering(Tabular):
             return self.result.labels(self.cut)
         found = np.empty(self.result.n_rows, np.int32)
         start = 0
-        for labels in self.label_blocks():
-            found[start : start + len(labels)] = labels
-            start += len(labels)
-        return found
-
-    def label_blocks(self) -> Iterator[NDArray[np.int32]]:
-        """Return what `labels` does, shard by shard."""
-        of_representative, start = np.append(self.of_representative, np.int32(-1)), 0
-        state = self.state
         for (first,) in self.result.blocks("representative"):
-            rows = np.arange(start, start + len(first))
-            yield of_representative[first] if state is None else state.labels_of(rows, first)
-            start += len(first)
+            stop = start + len(first)
+            found[start:stop] = self.state.labels_of(np.arange(start, stop), first)
+            start = stop
+        return found
 
     def confidence(self) -> NDArray[np.float32]:
         """Return the confidence of each row, NaN where quarantined, (N,) float32.

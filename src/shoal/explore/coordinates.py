@@ -5,33 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.morton import SIDE, to_places
-from shoal.edits import Clustering
 from shoal.edits.clustering import said_of
 from shoal.explore.atlas import Atlas
 from shoal.explore.prepare import home_of, prepare_leaves, prepare_map
-from shoal.model import Model, Placed, blocks_of
+from shoal.model import Placed, blocks_of
 from shoal.progress import Progress
 from shoal.rows import Source
+from shoal.run import FittedRun
 from shoal.storage import RunFolder
-
-
-class RunLike(Protocol):
-    """What is placed of a run."""
-
-    @property
-    def model(self) -> Model:
-        """What places new rows."""
-
-    def clustering(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> Clustering:
-        """Return its clusters."""
 
 
 @contextmanager
@@ -48,7 +35,7 @@ def drawn_atlas(run: RunFolder, progress: Progress | None) -> Iterator[Atlas]:
 
 
 def map_tables(
-    run: RunLike,
+    run: FittedRun,
     progress: Progress | None = None,
     *,
     layer: int | None = None,
@@ -92,7 +79,7 @@ def _table(table: Any, places: NDArray[np.float32]) -> Any:
     )
 
 
-def placed_tables(run: RunLike, rows: Source, progress: Progress | None = None) -> Iterator[Any]:
+def placed_tables(run: FittedRun, rows: Source, progress: Progress | None = None) -> Iterator[Any]:
     """Yield the places of new rows on the map of a run; columns are those of `map_tables`.
 
     A row lies among those of its nearest representatives that are of its cluster, by the inverse

@@ -7,11 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
-from shoal.export.base import RunLike, cluster_title, number, rows_word
+from shoal.export.base import cluster_title, number, rows_word
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
 from shoal.rows import Source
+from shoal.run import FittedRun
 
 _BUDGET = 2_600_000
 _MOST_EACH = 100_000
@@ -112,7 +113,7 @@ class Pictured:
 class Profiled:
     """Shows clusters of vectors: which numbers are high or low in them."""
 
-    def __init__(self, run: RunLike, found: Findings) -> None:
+    def __init__(self, run: FittedRun, found: Findings) -> None:
         self._found = found
         self._at = {c.cluster: at for at, c in enumerate(found.clusters)}
         self._profiles = mean_profiles(run.source, found.position, len(found.clusters))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.export.base import RepresentativesLike, RunLike
+from shoal.run import FittedRun
+from shoal.stages.result import Representatives
 
 _MEAN_ROWS = 6000
 
@@ -68,7 +69,7 @@ class Shown:
 
 
 def gather(
-    run: RunLike, layer: int | None = None, k: int | None = None, raw: bool = False
+    run: FittedRun, layer: int | None = None, k: int | None = None, raw: bool = False
 ) -> Findings:
     """Gather what the report shows of the clusters that `Run.labels` would give."""
     table, asked = run.table(layer, k, raw), run.clustering(layer, k, raw)
@@ -132,7 +133,7 @@ def _positions(labels: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.
     return np.where(ids[order][at] == labels, order[at], -1)
 
 
-def middle_rows(kept: RepresentativesLike, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
+def middle_rows(kept: Representatives, mine: NDArray[np.int64], count: int) -> tuple[int, ...]:
     """Return the rows of the representatives nearest to the mean of a cluster, the medoid first.
 
     There are none for a cluster of rows that were moved one by one.

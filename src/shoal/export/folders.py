@@ -15,7 +15,6 @@ from typing import Any, cast
 import numpy as np
 
 from shoal.errors import InputError, SourceError
-from shoal.export.base import RunLike
 from shoal.export.datasets import Described
 from shoal.export.manifest import (
     BESIDE,
@@ -30,6 +29,7 @@ from shoal.export.manifest import (
 from shoal.export.plan import Action, Mode, plan_actions
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.rows.arrays.pixels import to_channels
+from shoal.run import FittedRun
 from shoal.storage import UrlPath, fingerprint, write_bytes
 from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def lay_out(
-    run: RunLike,
+    run: FittedRun,
     folder: Path,
     *,
     mode: Mode = "copy",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError, RunError
-from shoal.export.base import RunLike, refuse_existing
+from shoal.export.base import refuse_existing
 from shoal.export.beside import beside
 from shoal.export.datasets import DATASETS
 from shoal.export.folders import Outcome, lay_out
@@ -19,6 +19,7 @@ from shoal.export.report import NO_PICTURES, Pictures, write_report
 from shoal.export.tables import write_labels
 from shoal.rows import Source
 from shoal.rows.tables.mixed import TableSource
+from shoal.run import FittedRun
 
 FOLDERS = ("folders", *DATASETS)
 """Forms that lay images out in a folder."""
@@ -39,7 +40,7 @@ class Exported:
 
 
 def export(
-    run: RunLike,
+    run: FittedRun,
     to: Path,
     form: str,
     places: Callable[..., Iterable[Any]],
@@ -107,7 +108,7 @@ def export(
     return Exported(path, None, tuple(remarks))
 
 
-def _source(run: RunLike, remarks: list[str], otherwise: str) -> Source | None:
+def _source(run: FittedRun, remarks: list[str], otherwise: str) -> Source | None:
     """Return the rows of a run; where they are gone, None and a remark."""
     try:
         return run.source
@@ -136,7 +137,7 @@ def _for_atlas(source: Source | None, table: Any) -> Any:
 
 
 def _beside(
-    run: RunLike, tables: Iterable[Any], form: str, changed: bool, remarks: list[str]
+    run: FittedRun, tables: Iterable[Any], form: str, changed: bool, remarks: list[str]
 ) -> Iterator[Any] | Iterable[Any]:
     """Put the rows of a table beside their labels, if they are still there."""
     if not run.is_table:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from shoal._version import __version__
 from shoal.core.metrics import match_labels
-from shoal.export.base import RunLike, number, rows_word
+from shoal.export.base import number, rows_word
 from shoal.export.pictures import make_sprite, make_tiles
+from shoal.run import FittedRun
 from shoal.storage import write_bytes
 
 _ROWS = 240  # that are shown, the same ones of every method
@@ -39,7 +40,7 @@ class MethodsPage:
         Cluster and representative of each row, and whether it lies far out.
     """
 
-    runs: Mapping[str, RunLike]
+    runs: Mapping[str, FittedRun]
     table: Sequence[Mapping[str, Any]]
     agreement: NDArray[np.float64]
     labels: Mapping[str, NDArray[np.int32]]
@@ -47,7 +48,7 @@ class MethodsPage:
     outliers: Mapping[str, NDArray[np.bool_]]
 
     @property
-    def first(self) -> RunLike:
+    def first(self) -> FittedRun:
         """The first run."""
         return next(iter(self.runs.values()))
 
@@ -179,7 +180,7 @@ def _matrix(names: Sequence[str], agreement: NDArray[np.float64]) -> str:
 
 def _column(
     name: str,
-    run: RunLike,
+    run: FittedRun,
     own: NDArray,
     rows: NDArray[np.int64],
     places: NDArray[np.int32],

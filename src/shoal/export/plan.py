@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shoal.errors import InputError
-from shoal.export.base import RunLike, cluster_folder
+from shoal.export.base import cluster_folder
 from shoal.rows import Encoded, ImageSource, Source
+from shoal.run import FittedRun
 from shoal.storage import UrlPath
 
 Mode = Literal["copy", "symlink", "hardlink"]
@@ -43,7 +44,7 @@ class Action:
 
 
 def plan_actions(
-    run: RunLike, mode: Mode, layer: int | None, k: int | None, raw: bool = False
+    run: FittedRun, mode: Mode, layer: int | None, k: int | None, raw: bool = False
 ) -> list[Action]:
     """Plan the place of every row that has a cluster.
 
@@ -78,7 +79,7 @@ def plan_actions(
 
 
 def _actions(
-    run: RunLike, source: Source, layer: int | None, k: int | None, raw: bool
+    run: FittedRun, source: Source, layer: int | None, k: int | None, raw: bool
 ) -> Iterator[Action]:
     """Go through the rows in order."""
     table = run.table(layer=layer, k=k, raw=raw)

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from shoal._version import __version__
-from shoal.export.base import RunLike, cluster_title, number, refuse_existing, rows_word
+from shoal.export.base import cluster_title, number, refuse_existing, rows_word
 from shoal.export.cards import Deck, Pictured, Profiled, card
 from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
 from shoal.export.pictures import data_address
 from shoal.export.tabled import Tabled
 from shoal.rows.tables.mixed import TableSource
+from shoal.run import FittedRun
 from shoal.storage import write_bytes
 
 Pictures = tuple[Sequence[tuple[str, bytes]], str]
@@ -27,7 +28,7 @@ _MOST_SPARKS = 60
 
 
 def write_report(
-    run: RunLike,
+    run: FittedRun,
     path: Path,
     *,
     layer: int | None = None,
@@ -67,7 +68,7 @@ def write_report(
 
 
 def report_html(
-    run: RunLike,
+    run: FittedRun,
     *,
     layer: int | None = None,
     k: int | None = None,
@@ -116,14 +117,14 @@ opened without a network.</p></footer>
 """
 
 
-def _deck(run: RunLike, found: Findings) -> Deck:
+def _deck(run: FittedRun, found: Findings) -> Deck:
     """Choose how clusters are shown."""
     if isinstance(run.source, TableSource):
         return Tabled(run, run.source, found)
     return Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
 
 
-def _header(run: RunLike, found: Findings, title: str) -> str:
+def _header(run: FittedRun, found: Findings, title: str) -> str:
     """Write the title, the summary line and the main numbers."""
     k, rows = len(found.clusters), int((found.position >= 0).sum())
     outliers = sum(c.outliers for c in found.clusters)
@@ -148,7 +149,7 @@ def _header(run: RunLike, found: Findings, title: str) -> str:
     )
 
 
-def _layers(run: RunLike) -> str:
+def _layers(run: FittedRun) -> str:
     """Write the table of layers."""
     lines = []
     for at, layer in enumerate(run.layers):
@@ -185,7 +186,7 @@ def _spark(sizes: np.ndarray) -> str:
     return f'<span class="spark" aria-hidden="true">{bars}</span>'
 
 
-def _tree(run: RunLike, found: Findings, deck: Deck) -> str:
+def _tree(run: FittedRun, found: Findings, deck: Deck) -> str:
     """Write the tree with a line for each cluster beside it."""
     k = len(found.clusters)
     if k < 2:
@@ -223,7 +224,7 @@ def _pictures(pictures: Sequence[tuple[str, bytes]], missing: str) -> str:
     return f'<h2>Pictures</h2>{below}<div class="figures">{figures}</div>'
 
 
-def _quarantine(run: RunLike) -> str:
+def _quarantine(run: FittedRun) -> str:
     """List the rows that could not be read."""
     count = run.quarantine.num_rows
     if not count:
@@ -243,7 +244,7 @@ def _quarantine(run: RunLike) -> str:
     )
 
 
-def _settings(run: RunLike) -> str:
+def _settings(run: FittedRun) -> str:
     """List what is known about the run."""
     lines = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'

@@ -6,10 +6,10 @@ from html import escape
 
 import numpy as np
 
-from shoal.export.base import RunLike
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.traits import Traits, gather_traits
 from shoal.rows.tables.mixed import TableSource
+from shoal.run import FittedRun
 
 _LINES = 6000
 _FIRST = 8
@@ -23,7 +23,7 @@ _ROLES = {"number": "number", "date": "date", "category": "category"}
 class Tabled:
     """Shows clusters of a table: each column's median or most common values, telling ones first."""
 
-    def __init__(self, run: RunLike, source: TableSource, found: Findings) -> None:
+    def __init__(self, run: FittedRun, source: TableSource, found: Findings) -> None:
         self._run, self._source, self._found = run, source, found
         k = max(1, len(found.clusters))
         self._at = {c.cluster: at for at, c in enumerate(found.clusters)}

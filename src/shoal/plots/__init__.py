@@ -12,7 +12,8 @@ from shoal.errors import InputError
 from shoal.labelling import check_names, known_rows
 from shoal.plots import measures, pictures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
-from shoal.plots.scene import RunLike, Scene
+from shoal.plots.scene import Scene
+from shoal.run import FittedRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +54,7 @@ class Plots:
         When a run has nothing to show in a picture: images of a table, columns of images.
     """
 
-    def __init__(self, run: RunLike, raw: bool = False) -> None:
+    def __init__(self, run: FittedRun, raw: bool = False) -> None:
         self._run, self._raw = run, raw
 
     def __repr__(self) -> str:

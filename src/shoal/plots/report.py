@@ -9,7 +9,7 @@ from shoal.methods import METHODS
 from shoal.plots import KINDS, Plots
 from shoal.plots.canvas import encoded
 from shoal.plots.plane import has_own_map
-from shoal.plots.scene import RunLike
+from shoal.run import FittedRun
 from shoal.stages.found import Found
 from shoal.stages.result import Result
 
@@ -19,7 +19,7 @@ _OF_METHODS = {"dbscan": "k-distance", "optics": "reachability"}
 
 
 def report_pictures(
-    run: RunLike, layer: int | None = None, k: int | None = None, raw: bool = False
+    run: FittedRun, layer: int | None = None, k: int | None = None, raw: bool = False
 ) -> tuple[list[tuple[str, bytes]], str]:
     """Draw the pictures that suit the rows and the method of a run.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +16,8 @@ from shoal.export.findings import middle_rows
 from shoal.plots.canvas import colours, plain
 from shoal.rows import Source
 from shoal.rows.pictured import pictures_of, rows_of
+from shoal.run import FittedRun
 from shoal.stages.result import Result
-
-
-class RunLike(Protocol):
-    """The part of a run that is drawn."""
-
-    @property
-    def source(self) -> Source:
-        """Its rows."""
-
-    def clustering(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> Clustering:
-        """Return its clusters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +30,7 @@ class Scene:
     clustering
     """
 
-    run: RunLike
+    run: FittedRun
     clustering: Clustering
 
     @property

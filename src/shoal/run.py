@@ -1,0 +1,317 @@
+"""A finished fit as it is read: by exports, plots and pages, and below what `Run` does with it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal import pipeline
+from shoal.core.advice import Advice, advise, advise_method
+from shoal.core.layers import Layer, Layers
+from shoal.core.tree import Tree
+from shoal.edits import Clustering, Curation
+from shoal.errors import InputError, RunError
+from shoal.methods import DEFAULT, METHODS
+from shoal.model import Model
+from shoal.rows import Source
+from shoal.rows.pictured import pictures_of
+from shoal.run_source import reopened
+from shoal.stages.base import quarantined
+from shoal.stages.drift import Drift, read_drift
+from shoal.stages.found import Found
+from shoal.stages.result import Representatives, Result
+from shoal.stages.since import changed_rows
+from shoal.storage import RunFolder, odd_entries
+
+_NOTED = ("left_out", "remarks")
+
+
+class FittedRun:
+    """What `Run` has; it asks for nothing that is made of runs.
+
+    Parameters
+    ----------
+    folder
+        The run's folder, open for reading.
+    source
+        The rows, when they are at hand already.
+    """
+
+    def __init__(self, folder: RunFolder, source: Source | None = None) -> None:
+        self._folder = folder
+        self._given = source
+        self._result = Result(folder)
+        self._result.check()
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._folder.path
+
+    @property
+    def layers(self) -> Layers:
+        """The cuts that the data mark, coarse to fine; one is primary."""
+        return self._result.layers
+
+    @property
+    def primary(self) -> Layer:
+        """The layer that is shown first."""
+        return self._result.primary
+
+    @property
+    def tree(self) -> Tree:
+        """The tree over the representatives, from which any K is a cut."""
+        return self._result.tree
+
+    @property
+    def representatives(self) -> Representatives:
+        """The rows that stand for all others: `vectors`, `weights`, `rows`."""
+        return self._result.representatives
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the source, quarantined ones counted."""
+        return self._result.n_rows
+
+    @property
+    def sample_of(self) -> int | None:
+        """Rows that those of this run were drawn from at random; None when it has all."""
+        return self._result.sample_of
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows that each representative decides, (m,)."""
+        return self._result.counts
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """What became of rows that were added to an earlier run; None where none were."""
+        return read_drift(self._result)
+
+    def verify(self) -> None:
+        """Read all files of the run, and raise for what is missing or damaged.
+
+        Raises
+        ------
+        RunError
+            Naming the file, with what to do.
+        """
+        self._result.verify()
+
+    def clustering(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> Clustering:
+        """Return the clusters with their names; the parameters are those of `labels`."""
+        return Clustering.chosen(self._result, None if raw else self.edits, layer, k)
+
+    def labels(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> NDArray[np.int32]:
+        """Cluster of each row, −1 for quarantined rows.
+
+        Where people edited the clusters, these are the edited ones, with ids that no edit
+        changes. Where nobody did, clusters are numbered from the largest (0) on.
+
+        Parameters
+        ----------
+        layer
+            Number of a layer, 0 the coarsest; the primary one by default.
+        k
+            Or any number of clusters. Edits are in the clusters only of the layer or K that
+            they started from; others are cuts of the tree as it is.
+        raw
+            Leave the edits out.
+
+        Returns
+        -------
+        ndarray, shape (N,), int32
+
+        Raises
+        ------
+        InputError
+            When both are given, or there is no such layer or cut.
+        """
+        return self.clustering(layer, k, raw).labels()
+
+    def confidence(
+        self, layer: int | None = None, k: int | None = None, raw: bool = False
+    ) -> NDArray[np.float32]:
+        """Confidence of each row in its cluster, 0..1; NaN for quarantined rows; see `labels`.
+
+        Rows that people moved have 1.
+        """
+        return self.clustering(layer, k, raw).confidence()
+
+    def memberships(self) -> NDArray[np.float32]:
+        """How much each row belongs to each cluster that the method found, (N, K) float32.
+
+        Only of methods that say so, such as ``gmm``; a row has those of its representative.
+        Clusters are in the order of `labels` without edits. Quarantined rows have NaN.
+
+        Raises
+        ------
+        InputError
+            When the method of the run has no memberships.
+        """
+        found = Found(self._result)
+        shares = found.memberships
+        if shares is None:
+            soft = ", ".join(name for name, method in METHODS.items() if method.soft)
+            raise InputError(
+                f"{self.path} was fitted by {found.facts['name']}, which has no memberships: fit "
+                f"with method {soft}"
+            )
+        order = found.ids(self._result.cut(shares.shape[1]), shares.shape[1])
+        assert order is not None  # methods with memberships have a rule
+        gone = np.full((1, shares.shape[1]), np.nan, np.float32)
+        return np.concatenate([shares[:, np.argsort(order)], gone])[self._result.place]
+
+    @property
+    def outliers(self) -> NDArray[np.bool_]:
+        """Whether each row lies far out from all others, (N,) bool."""
+        return self._result.outliers
+
+    def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
+        """Return a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
+
+        Of edited clusters it also has cluster_name and mark (good or junk), null where none
+        was given.
+        """
+        import pyarrow as pa
+
+        tables = list(self.clustering(layer, k, raw).tables())
+        return pa.concat_tables(tables).unify_dictionaries()
+
+    @cached_property
+    def quarantine(self) -> Any:
+        """Rows that could not be used, a `pyarrow.Table` of row, name, reason."""
+        return quarantined(self._folder)
+
+    @cached_property
+    def edits(self) -> Curation:
+        """The corrections that people made: merge, split, move, name, undo and so on."""
+        return Curation(self._result)
+
+    @cached_property
+    def model(self) -> Model:
+        """What predicts new rows; needs the run's folder alone."""
+        return Model(self._folder, curation=self.edits)
+
+    def info(self) -> dict[str, Any]:
+        """Say all that is known about the run: source, settings, counts, time, memory."""
+        summary = self._result.summary
+        stages = {}
+        for stage in pipeline.stages_of(self.drift is not None):
+            receipt = self._folder.stage(stage.name).receipt
+            stages[stage.name] = {
+                **receipt.counts,
+                "seconds": receipt.seconds,
+                "peak_memory_mib": receipt.peak_memory >> 20,
+            }
+        return {
+            "path": str(self.path),
+            "source": summary["description"],
+            "rows": self.n_rows,
+            **{name.replace("_", " "): summary[name] for name in _NOTED if summary.get(name)},
+            "sample of": self.sample_of,
+            "quarantined": self.quarantine.num_rows,
+            **self._table_said(),
+            "features": self._features_said(),
+            "representatives": len(self.representatives),
+            "method": Found(self._result).facts,
+            **({"refined": stages["tree"].pop("refined")} if "refined" in stages["tree"] else {}),
+            "layers": [layer.as_dict() for layer in self.layers],
+            "unknown": self._unknown_said(),
+            **self._added_said(),
+            "edits": self._edits_said(),
+            "settings": self._folder.settings,
+            "stages": stages,
+            "shoal": self._folder.about.get("shoal"),
+            "versions": dict(self._folder.about.get("versions", {})),
+            "odd": odd_entries(self.path),
+        }
+
+    def _features_said(self) -> str:
+        """Name what rows are compared by: the encoder that was chosen, or the network asked for."""
+        asked = str(self._folder.settings.get("features"))
+        return asked if ":" in asked else str(self._result.encoder["name"])
+
+    def _unknown_said(self) -> dict[str, Any]:
+        """Say how often predict calls rows like those fitted unknown, and how that is known."""
+        novelty = self.model.fitted.novelty
+        if novelty is None:  # an earlier version's run
+            return {"false alarms, at most": None, "held-out rows": 0}
+        return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
+
+    def _added_said(self) -> dict[str, Any]:
+        """Say what was added to which run, and whether it fits."""
+        if self.drift is None:
+            return {}
+        report = self.drift.report
+        names = ("previous", "kept", "added", "fitted", "fits")
+        said = {name: report[name] for name in names}
+        misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
+        return {"added": {**said, "misfits": misfits, "proposals": proposals}}
+
+    def _table_said(self) -> dict[str, Any]:
+        """Say what the columns of a table are, and how many cells were missing."""
+        schema = self._result.schema
+        if schema is None:
+            return {}
+        gaps = self._result.summary["gaps"]
+        return {"columns": schema.said, "gaps": {name: n for name, n in gaps.items() if n}}
+
+    @property
+    def advice(self) -> Advice:
+        """What to look at first: how many groups, which is mixed, which other K is as clear."""
+        method = Found(self._result).facts["name"]
+        if method != DEFAULT:
+            return advise_method(method, self.primary.k)
+        return advise(self.tree, self.layers, self.counts)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the rows are those of a table of mixed columns."""
+        return self._result.schema is not None
+
+    def _edits_said(self) -> dict[str, Any]:
+        """Say what people changed."""
+        try:
+            found = self.clustering()
+        except RunError as error:
+            return {"error": str(error)}
+        return {"in effect": len(self.edits.done), "clusters": found.k if found.edited else None}
+
+    @property
+    def source(self) -> Source:
+        """The rows of the fit, opened again where they were.
+
+        Raises
+        ------
+        RunError
+            When they were given in memory, are gone, or have become others.
+        """
+        return pictures_of(self._rows)
+
+    @property
+    def _rows(self) -> Source:
+        """The rows as they were fitted, which are vectors where `source` has their pictures."""
+        if self._given is None:
+            self._given = reopened(self._result)
+        return self._given
+
+    @cached_property
+    def changed(self) -> NDArray[np.bool_]:
+        """Whether the file of each row is another than was fitted, by size, time or link, (N,).
+
+        Where many rows lie in one file, all of them are another when any file is.
+        """
+        return changed_rows(self._result, self.source)
+
+    def __repr__(self) -> str:
+        ks = ", ".join(f"{layer.k}{'*' if layer.primary else ''}" for layer in self.layers)
+        return f"<Run {str(self.path)!r}: {self._result.summary['description']}; layers K = {ks}>"

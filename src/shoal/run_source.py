@@ -1,0 +1,123 @@
+"""The rows of a run: opened as settings say, and again where they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from shoal.errors import InputError, RunError, ShoalError
+from shoal.rows import Source, Taken, open_source
+from shoal.rows.cluster_rows import READING
+from shoal.rows.images.encoded import EncodedSource
+from shoal.rows.pictured import (
+    PicturedSource,
+    check_pictures,
+    pictures_of,
+    rows_of,
+    with_pictures,
+)
+from shoal.rows.tables.schema import Schema
+from shoal.settings import FitSettings, fit_settings
+from shoal.stages.fitted import Fitted
+from shoal.stages.result import Result
+from shoal.stages.since import without_new_links
+from shoal.storage import as_place
+
+
+def open_by(
+    where: Any,
+    settings: FitSettings,
+    schema: Schema | None = None,
+    fitted: Sequence[str] | None = None,
+) -> Source:
+    """Open a source as the settings say; columns by what a run knows of them already."""
+    kind: Any = settings.as_
+    pages: Any = settings.pages or "auto"
+    opened: Source = open_source(
+        where,
+        as_=kind,
+        key=settings.key,
+        shape=settings.shape,
+        dtype=settings.dtype,
+        columns=settings.columns,
+        leave_out=settings.leave_out,
+        categories=settings.categories,
+        schema=schema,
+        fitted=fitted,
+        pages=pages,
+    )
+    if settings.pages and not isinstance(opened, EncodedSource):
+        raise InputError(f"--pages {settings.pages} means nothing for {opened.description}")
+    if settings.images is not None:
+        return with_images(rows_of(opened), settings.images)
+    return opened
+
+
+def with_images(rows: Source, images: Any) -> PicturedSource:
+    """Open the images that vectors are shown by."""
+    pictures = images if isinstance(images, Source) else open_source(images, as_="images")
+    is_path = isinstance(images, str | os.PathLike)
+    return with_pictures(rows, pictures, is_path and as_place(images).is_dir())
+
+
+def reopened(result: Result) -> Source:
+    """Open the rows of a finished run where they were.
+
+    Raises
+    ------
+    RunError
+        When they were given in memory, are gone, or have become others.
+    """
+    settings, summary, path = result.run.settings, result.summary, result.run.path
+    where, images = settings.get("source"), settings.get("images")
+    if where is None and images is not None:
+        return _pictures(result, images)
+    if where is None:
+        raise RunError(
+            f"the rows of {path} ({summary['description']}) were given in memory: "
+            "save them to a file and fit that, to see them again"
+        )
+    try:
+        source = open_by(
+            where,
+            fit_settings(**{name: settings.get(name) for name in READING}),
+            result.schema,
+            result.vector_columns,
+        )
+    except ShoalError as error:
+        raise RunError(f"the rows of {path} are gone: {error}") from error
+    if summary["kind"] == "images":
+        source = pictures_of(source)
+    source = _taken(result, source)
+    if summary.get("grown"):
+        source = Fitted(result).as_fitted(source)
+    if [source.n_rows, list(source.shape)] != [result.n_rows, summary["shape"]]:
+        raise RunError(
+            f"{where} has changed since the fit: it was {summary['description']}, and is "
+            f"{source.description}; run shoal fit again"
+        )
+    if isinstance(source, PicturedSource):
+        pictures: Any = without_new_links(result, source.pictures)
+        return replace(source, pictures=pictures)
+    return without_new_links(result, source)
+
+
+def _pictures(result: Result, images: str) -> Source:
+    """Open the images of vectors that were given in memory."""
+    try:
+        pictures = _taken(result, open_source(images, as_="images"))
+        check_pictures(pictures, result.n_rows, f"{result.n_rows:,} rows")
+    except ShoalError as error:
+        raise RunError(f"the images of {result.run.path} are gone: {error}") from error
+    return without_new_links(result, pictures)
+
+
+def _taken(result: Result, source: Source) -> Source:
+    """Take those rows of the source that are in the run, in its order."""
+    rows, of = result.taken, result.sample_of
+    if rows is None or source.n_rows <= int(rows.max()) or source.n_rows < (of or 0):
+        return source
+    label = f", a sample of {of:,}" if of else ""
+    return source.take(Taken(rows, source.n_rows, of is not None), label)
