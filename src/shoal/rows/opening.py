@@ -44,8 +44,7 @@ from shoal.rows.several import (
 from shoal.rows.sibling_labels import labels_beside, with_labels_beside
 from shoal.rows.store import InflatedStore, Store, because
 from shoal.rows.tables.csv_file import open_csv
-from shoal.rows.tables.frame_pictures import open_table_in_memory
-from shoal.rows.tables.frames import FRAME, is_frame, to_frame
+from shoal.rows.tables.frames import FRAME, is_frame, open_frame
 from shoal.rows.tables.mixed import TableSource
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import NOTHING, Picked
@@ -162,7 +161,7 @@ def _open(where: Any, options: SourceOptions) -> Source:
     what = f"a {FRAME}" if is_frame(where) else "an array in memory"
     options.refuse(what, key=None if is_frame(where) else options.key, dtype=options.dtype)
     if is_frame(where):
-        return open_table_in_memory(to_frame(where), options)
+        return open_frame(where, options)
     if options.schema is not None:
         raise InputError(
             f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "

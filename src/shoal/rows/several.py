@@ -24,10 +24,7 @@ from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFile, LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
-from shoal.rows.pictured import with_pictures
-from shoal.rows.tables.parquet import find_embedding, open_parquet
-from shoal.rows.tables.parquet_images import find_images, make_parquet_images
-from shoal.rows.tables.parquet_paths import find_paths, read_paths
+from shoal.rows.tables.parquet import open_parquet
 from shoal.storage import UrlPath
 
 _EXTENSIONS: dict[str, str] = {
@@ -160,46 +157,7 @@ def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOpt
         return open_idx(paths, label, options)
     if kind == "hdf5":
         return _open_hdf5(paths, label, many, options)
-    options.refuse("Parquet files", dtype=options.dtype)
-    return _open_parquet(paths, label, many, options)
-
-
-def _open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
-    """Open images, vectors or a table; of files with both, vectors that are shown by images."""
-    looked = options.as_ in (None, "images") and options.schema is None
-    images = _parquet_images(paths, label, many, options) if looked else None
-    free = options.as_ is None and options.key is None
-    embedding = find_embedding(paths) if free and images is not None else None
-    if embedding is not None:
-        options = dataclasses.replace(options, as_="vectors", key=embedding)
-    elif images is not None:
-        return images
-    source = open_parquet(paths, label, options)
-    if source.kind != "vectors" or getattr(source, "column_names", None):
-        return source
-    if images is None:
-        images = _parquet_images(
-            paths, label, many, dataclasses.replace(options, as_=None, key=None)
-        )
-    fits = images is not None and images.n_rows == source.n_rows
-    return with_pictures(source, images) if images is not None and fits else source
-
-
-def _parquet_images(
-    paths: Sequence[Path], label: str, many: str, options: SourceOptions
-) -> Source | None:
-    """Open a column of images, or of their paths; None without one."""
-    column = find_images(paths, label, options.key)
-    if column is not None:
-        store = make_parquet_images(paths, column)
-        return options.encoded(store, f"{many}, column {column.name}", keyed=True)
-    listing = find_paths(paths, options.key)
-    if listing is None:
-        return None
-    root, names, labels = read_paths(paths, listing, label)
-    keyless = dataclasses.replace(options, key=None)
-    source: Any = open_images(root, names, f"{many}, column {listing.name}", keyless)
-    return dataclasses.replace(source, beside=labels) if source.n_rows == len(names) else source
+    return open_parquet(paths, label, many, options)
 
 
 def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:

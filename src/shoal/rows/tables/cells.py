@@ -79,6 +79,8 @@ def plain_names(schema: Any) -> tuple[str, ...]:
 
 def one_array(column: Any) -> Any:
     """Return the chunks of a column as one array."""
+    if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1:
+        return column.chunk(0)
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,10 @@ from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import because, check_range
 from shoal.rows.tables.cells import plain_names
-from shoal.rows.tables.columns import by_type, describe_columns
-from shoal.rows.tables.opened import open_cells
+from shoal.rows.tables.lists import is_list
+from shoal.rows.tables.pictures import Typed, open_typed
 from shoal.rows.tables.sniff import unique
-from shoal.rows.tables.table import Cells, Piece
+from shoal.rows.tables.table import Cells, Piece, selected
 
 FRAME = "table in memory"
 """What people are told that a table in memory is."""
@@ -50,11 +52,13 @@ class FrameCells(Cells):
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
         """Return columns of rows ``start..stop``, without copying them."""
         check_range(start, stop, self.n_rows)
-        yield self.table.select(list(columns)).slice(start, stop - start), {}
+        yield selected(self.table, columns).slice(start, stop - start), {}
 
     def only(self, columns: Sequence[str]) -> FrameCells:
         """Return the table without its other columns."""
-        return FrameCells(self.table.select(list(columns)))
+        have = self.table.column_names
+        tops = (name if name in have else name.partition(".")[0] for name in columns)
+        return FrameCells(self.table.select(list(dict.fromkeys(tops))))
 
     def facts(self) -> dict[str, Any]:
         """Return a hash of all cells."""
@@ -85,7 +89,7 @@ class _Digest:
 
 
 def open_frame(where: Any, options: SourceOptions) -> Source:
-    """Open a table in memory as vectors, pictures or a table, by what its columns are.
+    """Open a table in memory; paths of images in it are relative to the current folder.
 
     Raises
     ------
@@ -95,9 +99,19 @@ def open_frame(where: Any, options: SourceOptions) -> Source:
     table = to_frame(where)
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
-    cells = FrameCells(table)
-    kinds = [by_type(field) for field in table.schema]
-    return open_cells(cells, FRAME, options, lambda: describe_columns(cells, kinds, FRAME), table)
+    leaves = tuple(leaf for field in table.schema for leaf in _leaves(field))
+    folders = (Path(os.getcwd()),)
+    return open_typed(
+        Typed(FrameCells(table), table.schema, leaves, folders, FRAME, FRAME, lambda: table, False),
+        options,
+    )
+
+
+def _leaves(field: Any) -> list[str]:
+    """List what a column is made of, as Parquet files do."""
+    inner = field.type.value_type if is_list(field.type) else field.type
+    parts = inner if pa.types.is_struct(inner) else ()
+    return [field.name, *(f"{field.name}.{part.name}" for part in parts)]
 
 
 def is_frame(where: Any) -> bool:

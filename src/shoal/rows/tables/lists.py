@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import show
+from shoal.rows.label_names import words_of
 from shoal.rows.tables.cells import one_array
 from shoal.rows.tables.selection import Picked, listed
 from shoal.rows.tables.stores import CellStore
 from shoal.rows.tables.table import Cells
 
 _TRIED = 100
+# Words in the names of columns that hold what a network makes of an image.
+_EMBEDDINGS = frozenset(
+    ("embedding", "embeddings", "embed", "emb", "vector", "vectors", "feature", "features")
+)
 _LEAST_SIDE = 5  # of pictures; less is a box, a pose or another small matrix
 
 
@@ -47,6 +52,21 @@ def find_arrays(head: Any, label: str, key: str | None, picked: Picked) -> str |
             f"another ({listed(found)})"
         )
     return key or next(iter(found), None)
+
+
+def find_embedding(schema: Any) -> str | None:
+    """Find the one column of lists of fractions that is called as embeddings are; None without.
+
+    The name decides: boxes, poses and scores are lists too.
+    """
+    found = [
+        field.name
+        for field in schema
+        if is_list(field.type)
+        and pa.types.is_floating(field.type.value_type)
+        and not _EMBEDDINGS.isdisjoint(words_of(field.name))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def list_store(cells: Cells, head: Any, column: str, name: str | None, label: str) -> CellStore:

@@ -19,11 +19,14 @@ from shoal.rows.room import Holds, Kept
 from shoal.rows.store import because, check_range, file_facts
 from shoal.rows.tables.cells import is_text_type, shortened
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
-from shoal.rows.tables.parquet_cursors import batches, cursor_bytes, parquet_file
-from shoal.rows.tables.parquet_pages import group_bytes
-from shoal.rows.tables.table import Cells, Piece, unread
-from shoal.storage import many
+from shoal.rows.tables.parquet_cursors import batch_at, batches, cursor_bytes, parquet_file
+from shoal.rows.tables.parquet_pages import group_bytes, leaves
+from shoal.rows.tables.table import Cells, Piece, selected, unread
+from shoal.storage import UrlPath, many
 
+_ERRORS = (OSError, EOFError, pa.ArrowException, SourceError, MemoryError)
+_RUNS = 16  # of rows that are looked at
+_PARTS_TRIED = 16
 _TRIED_ROWS = 1000
 _TRIED_BYTES = 16 << 20
 _HELD_GROUPS = 2  # kept whole, and the one that is read
@@ -97,14 +100,67 @@ class ParquetCells(Cells):
         for group, low, high in self._spans(start, stop):
             try:
                 for table in self._pieces(group, low, high, names):
-                    have = table.column_names
-                    tops = [n if n in have else n.partition(".")[0] for n in names]
-                    yield table.select(tops).rename_columns(names), {}
+                    yield selected(table, names), {}
                     low += len(table)
-            except (OSError, EOFError, pa.ArrowException, SourceError, MemoryError) as error:
-                part = self.parts[self._groups[group][0]]
-                reason = f"{part.path.name} cannot be read: {because(error)}"
-                yield unread(names, high - low), dict.fromkeys(range(high - low), reason)
+            except _ERRORS as error:
+                yield self._failed(group, high - low, names, error)
+
+    def batches(self, start: int, stop: int, column: str) -> Iterator[Piece]:
+        """Go through one column in batches, while other threads may read others."""
+        check_range(start, stop, self.n_rows)
+        for group, low, high in self._spans(start, stop):
+            number, within = self._groups[group]
+            try:
+                while low < high:
+                    at, batch = batch_at(self.kept, self.parts[number], within, column, low)
+                    part = batch.slice(low - at, high - low)
+                    yield selected(pa.Table.from_batches([part]), (column,)), {}
+                    low += len(part)
+            except _ERRORS as error:
+                yield self._failed(group, high - low, (column,), error)
+
+    def _failed(
+        self, group: int, count: int, columns: Sequence[str], error: BaseException
+    ) -> Piece:
+        name = self.parts[self._groups[group][0]].path.name
+        reason = f"{name} cannot be read: {because(error)}"
+        return unread(columns, count), dict.fromkeys(range(count), reason)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return isinstance(self.parts[0].path, UrlPath)
+
+    def places(self, start: int, stop: int) -> list[str] | None:
+        """Return file and row of rows, where there are many files."""
+        if len(self.parts) == 1:
+            return None
+        rows, ends = np.arange(start, stop), np.array(self.file_ends)
+        files = np.searchsorted(ends, rows, side="right")
+        within = rows - np.concatenate([[0], ends])[files]
+        pairs = zip(files.tolist(), within.tolist(), strict=True)
+        return [f"{self.parts[file].path.name}:{row}" for file, row in pairs]
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Return rows at the beginning of row groups from all over."""
+        filled = np.flatnonzero(np.diff(self._starts))
+        runs = min(_RUNS, len(filled), count)
+        length = max(1, count // max(runs, 1))
+        chosen = filled[np.linspace(0, len(filled) - 1, runs).astype(int)]
+        lows, highs = self._starts[chosen], self._starts[chosen + 1]
+        pairs = zip(lows, np.minimum(lows + length, highs), strict=True)
+        return np.concatenate([np.arange(low, high) for low, high in pairs]).astype(np.int64)
+
+    def count_values(self, column: str) -> int:
+        """Count the entries of a column of lists; of the first files, and rows of the others."""
+        count = self.n_rows
+        for part in self.parts[:_PARTS_TRIED]:
+            with part.open(()) as file:
+                for group, rows in enumerate(part.groups):
+                    count += (
+                        sum(c.num_values for c in leaves(file.metadata, group, [column])) - rows
+                    )
+        return count
 
     @cached_property
     def holds(self) -> Holds:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError
+from shoal.rows.base import spread
 from shoal.rows.tables.cells import shortened
 
 Piece = tuple[Any, dict[int, str]]
@@ -41,6 +42,11 @@ class Cells(ABC):
         return ()
 
     @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return False
+
+    @property
     def file_ends(self) -> tuple[int, ...]:
         """The row after the last of each file."""
         return (self.n_rows,)
@@ -51,6 +57,10 @@ class Cells(ABC):
 
         Rows that cannot be read are null or empty, and their place in the piece has a reason.
         """
+
+    def batches(self, start: int, stop: int, column: str) -> Iterator[Piece]:
+        """Go through one column as `pieces` does, but let others read between."""
+        return self.pieces(start, stop, (column,))
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
@@ -73,10 +83,29 @@ class Cells(ABC):
         found = found or [unread(columns, 0)]
         return pa.concat_tables(found, promote_options="permissive"), bad
 
+    def places(self, start: int, stop: int) -> list[str] | None:
+        """Return file and row of rows, where there are many files."""
+        return None
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Return up to `count` rows from all over that are cheap to read together."""
+        return spread(self.n_rows, count)
+
+    def count_values(self, column: str) -> int:
+        """Count the entries of a column of lists, or the rows where that is not known."""
+        return self.n_rows
+
     def texts(self, start: int, stop: int, column: str) -> list[str]:
         """Return a column as text, empty where a cell is."""
         values = self.cells(start, stop, [column])[0].column(0).to_pylist()
         return ["" if value is None else str(value).strip() for value in values]
+
+
+def selected(table: Any, columns: Sequence[str]) -> Any:
+    """Return columns of an Arrow table; ``a.b`` is what was read of a column ``a``."""
+    have = set(table.column_names)
+    tops = [name if name in have else name.partition(".")[0] for name in columns]
+    return table.select(tops).rename_columns(list(columns))
 
 
 def unread(columns: Sequence[str], count: int) -> Any:

@@ -1,0 +1,400 @@
+"""Images in a column of a table with types: their bytes, or the paths of their files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from shoal.errors import InputError, SourceError
+from shoal.rows.base import Source
+from shoal.rows.images.container import MAX_FILE_BYTES
+from shoal.rows.images.encoded import EncodedStore
+from shoal.rows.images.formats import EXTENSIONS, extension_of
+from shoal.rows.images.listed import under
+from shoal.rows.images.listing import are_images, path_column
+from shoal.rows.kinds import OPTIONAL
+from shoal.rows.options import SourceOptions
+from shoal.rows.pictured import with_pictures
+from shoal.rows.room import FILES, Holds, holds
+from shoal.rows.tables.cells import is_text_type, one_array, plain
+from shoal.rows.tables.column_labels import ColumnLabels
+from shoal.rows.tables.columns import Column, by_type, describe_columns
+from shoal.rows.tables.lists import find_embedding, is_list
+from shoal.rows.tables.opened import names_and_answers, open_cells
+from shoal.rows.tables.selection import Picked, listed
+from shoal.rows.tables.table import Cells
+
+_TRIED = 50  # cells of a column that are looked into
+_HEAD_BYTES = 1 << 12  # of each of them
+_NAMED_ROWS = 1000  # that must have names of their own
+_PLACES = 4  # from which images are read on, by as many threads
+_NAMES = ("path", "name", "file", "filename", "file_name", "file_path", "image_path", "id", "key")
+_LABELS = ("label", "labels", "class", "cls", "target", "category", "fine_label")
+_IMAGES = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
+_EMPTY = "the cell is empty"
+
+
+@dataclass(frozen=True, eq=False)
+class Typed:
+    """A table whose columns have types, before it is known what its rows are.
+
+    Attributes
+    ----------
+    cells : Cells
+        Its columns of plain values.
+    schema : pyarrow.Schema
+        All columns.
+    leaves : tuple of str
+        What they are made of: ``image.bytes``, ``image.path``.
+    folders : tuple of Path
+        What paths in each of its files are relative to.
+    label, many : str
+        What people call it, and its files.
+    read_head : callable
+        Reads its first rows.
+    is_long : bool
+        Whether more than these rows is dear to read.
+    """
+
+    cells: Cells
+    schema: Any
+    leaves: tuple[str, ...]
+    folders: tuple[Path, ...]
+    label: str
+    many: str
+    read_head: Callable[[], Any]
+    is_long: bool = True
+
+    @cached_property
+    def head(self) -> Any:
+        """Its first rows."""
+        return self.read_head()
+
+    def columns(self) -> list[Column]:
+        """Describe its columns by some of the rows."""
+        kinds = [by_type(field) for field in self.schema]
+        head = self.head if self.is_long else None
+        return describe_columns(self.cells, kinds, self.label, head)
+
+    def first(self, leaf: str, count: int = _TRIED) -> Any:
+        """Return the first cells of a column, so many or fewer that are large."""
+        count = min(count, self.cells.n_rows)
+        table, bad = next(self.cells.only((leaf,)).batches(0, count, leaf))
+        if bad:
+            raise SourceError(bad[0])
+        return one_array(table.column(0))
+
+
+def open_typed(table: Typed, options: SourceOptions) -> Source:
+    """Open a table as images, vectors or mixed columns; with both, as vectors shown by images.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be read.
+    InputError
+        When it cannot be read as what was asked for.
+    """
+    is_looked = options.as_ in (None, "images") and options.schema is None
+    is_looked = is_looked and options.picked == Picked()
+    images = _open_images(table, options) if is_looked else None
+    free = options.as_ is None and options.key is None
+    embedding = find_embedding(table.schema) if free and images is not None else None
+    if embedding is not None:
+        options = replace(options, as_="vectors", key=embedding)
+    elif images is not None:
+        return images
+    source = open_cells(table.cells, table.label, options, table.columns, table.head)
+    if source.kind != "vectors" or getattr(source, "column_names", None):
+        return source
+    if images is None:
+        images = _open_images(table, replace(options, as_=None, key=None))
+    fits = images is not None and images.n_rows == source.n_rows
+    return with_pictures(source, images) if images is not None and fits else source
+
+
+def _open_images(table: Typed, options: SourceOptions) -> Source | None:
+    if not table.cells.n_rows:
+        return None
+    fields = [field for field in table.schema if options.key in (None, field.name)]
+    likely = [found for field in fields if (found := _image_column(field, table.leaves))]
+    columns = [column for column in likely if _holds_images(table, column)]
+    if len(columns) > 1:
+        every = listed([column.name for column in columns])
+        raise InputError(
+            f"{table.label} has {len(columns)} columns of images: give --key {columns[0].name} or "
+            f"another ({every})"
+        )
+    if columns:
+        store = _make_images(table, columns[0])
+        return options.encoded(store, f"{table.many}, column {columns[0].name}", keyed=True)
+    paths = {field.name: leaf for field in fields if (leaf := _path_leaf(field, table.leaves))}
+    names, leaves = list(paths), list(paths.values())
+    at = path_column(
+        names, lambda at: are_images(list(map(str, _texts(table.first(leaves[at])))), _IMAGES)
+    )
+    return None if at is None else _open_paths(table, names[at], leaves[at], options)
+
+
+def _open_paths(table: Typed, name: str, leaf: str, options: SourceOptions) -> Source:
+    """Open the image files that a column names; the others label them."""
+    cells, low, paths = table.cells.only((leaf,)), 0, list[str]()
+    is_one = len(set(table.folders)) == 1
+    for folder, high in zip(table.folders, cells.file_ends, strict=True):
+        for piece, _ in cells.pieces(low, high, (leaf,)):
+            found = [(text or "").strip() for text in _texts(one_array(piece.column(0)))]
+            paths += found if is_one else [_absolute(folder, path) for path in found]
+        low = high
+    from shoal.rows.several import open_images  # which opens Parquet files by this module
+
+    root = table.folders[0] if is_one else Path("/")
+    label = f"{table.many}, column {name}"
+    source: Any = open_images(root, paths, label, replace(options, key=None))
+    if source.n_rows != len(paths):
+        return source
+    _, answers = names_and_answers(table.columns(), table.head)
+    return replace(source, beside=ColumnLabels(table.cells, answers))
+
+
+def _absolute(folder: Path, name: str) -> str:
+    return name if not name or "://" in name else os.fspath(under(folder, name))
+
+
+@dataclass(frozen=True)
+class ImageColumn:
+    """The column that holds images.
+
+    Attributes
+    ----------
+    name : str
+        Of the column.
+    bytes : str
+        What is read to get the bytes: the column, or a part of it.
+    nested : bool
+        True for {bytes, path}.
+    listed : bool
+        True for lists, of one image each.
+    path : str or None
+        What is read to get the paths that lie beside the bytes.
+    """
+
+    name: str
+    bytes: str
+    nested: bool = False
+    listed: bool = False
+    path: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CellImages(EncodedStore):
+    """Encoded images in the rows of a table, read a few at a time.
+
+    Attributes
+    ----------
+    cells : Cells
+        The table.
+    column : ImageColumn
+        Where the images are.
+    name_column, label_column : str or None
+        The columns that name and label the rows.
+    classes : tuple of str
+        Names of the labels, where these are numbers that count them.
+    """
+
+    cells: Cells
+    column: ImageColumn
+    name_column: str | None
+    label_column: str | None
+    classes: tuple[str, ...]
+
+    @cached_property
+    def _own(self) -> Cells:
+        return self.cells.only((self.column.bytes,))
+
+    @cached_property
+    def _beside(self) -> dict[str, Cells]:
+        """The other columns, each read on from where it was read last."""
+        columns = (self.name_column, self.label_column, self.column.path)
+        return {name: self.cells.only((name,)) for name in columns if name is not None}
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return self.cells.n_rows
+
+    @property
+    def is_far(self) -> bool:
+        """Whether each read asks a network."""
+        return self.cells.is_far
+
+    @cached_property
+    def holds(self) -> Holds:
+        """Places in row groups from which images are read on."""
+        found = holds(self._own)
+        return Holds(found.least, max(found.best, _PLACES * found.least))
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        """Read rows in order, a few megabytes at a time."""
+        row = start
+        for table, bad in self._own.batches(start, stop, self.column.bytes):
+            yield from map(SourceError, bad.values())
+            for chunk in table.column(0).chunks if not bad else ():
+                for at, cell in enumerate(_blobs(chunk, self.column), row):
+                    yield self._pathless(at) if cell is None else cell
+                row += len(chunk)
+            row += len(bad)
+
+    def _pathless(self, row: int) -> SourceError:
+        path = self._of(self.column.path, row, row + 1)[0] if self.column.path else None
+        return SourceError(f"the cell has no bytes, only the path {path}" if path else _EMPTY)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        """Values of the column of names; without one, file and row where there are many files."""
+        if self.name_column is not None:
+            return [value or "" for value in self._of(self.name_column, start, stop)]
+        return self.cells.places(start, stop)
+
+    @property
+    def label_origin(self) -> str | None:
+        """The column of labels."""
+        return None if self.label_column is None else f"column {self.label_column}"
+
+    def labels(self) -> list[str | None] | None:
+        """Values of the column of labels, by the names of the classes where they are known."""
+        if self.label_column is None:
+            return None
+        texts = self._of(self.label_column, 0, self.n_rows)
+        names = {str(at): name for at, name in enumerate(self.classes)}
+        return [text if text is None else names.get(text, text) for text in texts]
+
+    def _of(self, column: str, start: int, stop: int) -> list[str | None]:
+        return _texts(one_array(self._beside[column].cells(start, stop, [column])[0].column(0)))
+
+    def some(self, count: int) -> NDArray[np.int64]:
+        """Rows from all over that are cheap to read."""
+        return self.cells.some(count)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the column, and facts of the table."""
+        return {"column": self.column.name, **self._own.facts()}
+
+
+def _texts(array: Any) -> list[str | None]:
+    """Return cells as text: values, or the paths in structs or in lists of one."""
+    array = _only(array)[0] if is_list(array.type) else array
+    array = pc.struct_field(array, "path") if pa.types.is_struct(array.type) else plain(array)
+    return [None if value is None else str(value) for value in array.to_pylist()]
+
+
+def _blobs(values: Any, column: ImageColumn) -> Iterator[bytes | SourceError | None]:
+    """Go through the bytes of cells, or why there are none; None for empty ones."""
+    values, counts = _only(values) if column.listed else (values, None)
+    values = pc.struct_field(values, "bytes") if column.nested else values
+    for at, value in enumerate(values):
+        if counts is not None and counts[at] > 1:
+            yield SourceError(f"the cell has {counts[at]} images, not one")
+        elif value.is_valid:
+            size = value.as_buffer().size
+            yield from FILES.granted(size, "reading the cell", partial(_blob, value))
+        else:
+            yield None
+
+
+def _only(lists: Any) -> tuple[Any, NDArray[np.int64]]:
+    """Return the one entry of each list, null where there is not one; and how many there are."""
+    counts = np.asarray(lists.value_lengths().fill_null(0), np.int64)
+    ends = np.cumsum(counts)
+    return lists.flatten().take(pa.array(ends - 1, mask=counts != 1)), counts
+
+
+def _blob(value: Any) -> bytes | SourceError:
+    size = value.as_buffer().size
+    if size > MAX_FILE_BYTES:
+        return SourceError(f"the image has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
+    return bytes(value.as_py())
+
+
+def _image_column(field: Any, leaves: Sequence[str]) -> ImageColumn | None:
+    """Return a column that can hold images by its type: bytes, {bytes, path}, or lists of them."""
+    listed = is_list(field.type)
+    kind = field.type.value_type if listed else field.type
+    own = [one for one in leaves if one == field.name or one.startswith(f"{field.name}.")]
+    if _is_binary(kind):
+        return ImageColumn(field.name, own[0], listed=listed)
+    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+        return None
+    if not _is_binary(kind.field("bytes").type):
+        return None
+    ends = {name: [one for one in own if one.endswith(f".{name}")] for name in ("bytes", "path")}
+    path = min(ends["path"], key=len, default=None)
+    return ImageColumn(field.name, min(ends["bytes"], key=len), True, listed, path)
+
+
+def _is_binary(kind: Any) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _path_leaf(field: Any, leaves: Sequence[str]) -> str | None:
+    """Return what is read of a column that can hold paths: text, or structs with a path."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if is_text_type(kind):
+        return str(field.name)
+    inner = field.type.value_type if is_list(field.type) else field.type
+    if not pa.types.is_struct(inner) or inner.get_field_index("path") < 0:
+        return None
+    own = (one for one in leaves if one.startswith(f"{field.name}.") and one.endswith(".path"))
+    return min(own, key=len) if is_text_type(inner.field("path").type) else None
+
+
+def _holds_images(table: Typed, column: ImageColumn) -> bool:
+    """Return whether one of the first cells is an image; so does a column of no cells."""
+    values = table.first(column.bytes)
+    values = values.flatten() if column.listed else values
+    values = pc.struct_field(values, "bytes") if column.nested else values
+    heads = [bytes(memoryview(v.as_buffer())[:_HEAD_BYTES]) for v in values if v.is_valid]
+    if any(heads) or not column.nested:
+        return any(map(extension_of, heads))
+    return column.path is None or not any(_texts(table.first(column.path)))
+
+
+def _make_images(table: Typed, column: ImageColumn) -> CellImages:
+    if column.listed and (count := table.cells.count_values(column.bytes)) > table.cells.n_rows:
+        raise InputError(
+            f"{table.label}: the {table.cells.n_rows:,} rows of column {column.name} hold "
+            f"{count:,} images: make a row of each, as pandas does by "
+            f"frame.explode({column.name!r}).to_parquet(...)"
+        )
+    texts = [field.name for field in table.schema if is_text_type(field.type)]
+    light = [*texts, *(field.name for field in table.schema if pa.types.is_integer(field.type))]
+    label = next((name for name in _LABELS if name in light), None)
+    usual = [*([column.path] if column.path else []), *(n for n in _NAMES if n in texts)]
+    name = next((n for n in usual if _can_name(_texts(table.first(n, _NAMED_ROWS)))), None)
+    have = set(table.schema.names)
+    leaves = dict.fromkeys(n for n in (column.name, name, label) if n is not None and n in have)
+    return CellImages(
+        table.cells.only(tuple(leaves)), column, name, label, _classes(table.schema, label)
+    )
+
+
+def _can_name(texts: list[str | None]) -> bool:
+    return all(texts) and len(set(texts)) == len(texts)
+
+
+def _classes(schema: Any, label: str | None) -> tuple[str, ...]:
+    """Return the names of the classes that Hugging Face's datasets note in a file's metadata."""
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])
+        names = noted["info"]["features"][label]["names"]
+    except (KeyError, TypeError, ValueError):
+        return ()
+    return tuple(map(str, names)) if isinstance(names, list) else ()
