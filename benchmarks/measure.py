@@ -77,6 +77,15 @@ def measure(
     return Usage(seconds, peak, watch.most, watch.own / 2**20, watch.other / 2**20)
 
 
+def processor_seconds(command: Sequence[str | Path | int]) -> tuple[float, float | None]:
+    """Run a command; return its processor seconds, of all threads, and its peak memory in MiB."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage = measure(command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, usage.peak_mib
+
+
 @contextmanager
 def watching(pid: int) -> Iterator[Callable[[], float]]:
     """Watch a process that runs; give what tells the peak of its whole tree so far, in MiB."""

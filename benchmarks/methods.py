@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import streams
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, at_most, values
 
 _TIMES = 2  # of each call the fastest counts, as the first one may compile and load
 _LARGE = "16 dimensions"  # only beside a plain call
 _ONLY = {"optics": ("blobs",)}  # which goes row by row in Python, on either side
+_CALLS = "calls"  # the part beside plain calls
 _START = 0.1  # seconds that checks, the order of rows and notes may take
 
 Data = tuple[NDArray[np.float32], NDArray[np.int64], int]
@@ -166,7 +168,13 @@ def fastest(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def run(given: Inputs) -> Iterator[Measurement]:
-    """Measure every method on every set."""
+    """Measure every method on every set, and those that go over all rows on tiles."""
+    if not given.only or _CALLS in given.only:
+        yield from _calls()
+    yield from streams.run(given)
+
+
+def _calls() -> Iterator[Measurement]:
     from shoal.methods import METHODS
 
     calls, sets = plain_calls(), data_sets()
@@ -188,6 +196,8 @@ def _rest(found: Measurement) -> tuple[Any, ...]:
 def musts(rows: Sequence[Row]) -> list[Must]:
     """Judge that clusters are the same where both are exact, elsewhere as good, and as fast."""
     beside = [row for row in rows if "plain seconds" in row["quality"]]
+    if not beside:
+        return streams.musts(rows)
     # Pixels are whole numbers: many distances are equal, and dendrograms of equal right differ.
     exact = [
         row
@@ -202,6 +212,7 @@ def musts(rows: Sequence[Row]) -> list[Must]:
         at_most("inertia of k-means over the plain call, the most", _most(costs), 1.005),
         at_most("ARI lost to the plain call, the mean over all", float(np.mean(loss)), 0.01),
         at_most("time over 1.2 × the plain call and 0.1 s, the most", max(ratio), 1.0),
+        *streams.musts(rows),
     ]
 
 
@@ -228,6 +239,9 @@ BENCHMARK = Benchmark(
     about="Both sides get the same vectors, K and parameters. Seconds are of the processor, in one "
     "thread, of the faster of two calls. `same` is the adjusted Rand index of the two results. "
     "Methods without a plain call are Shoal's own code, as no well-kept library under a permissive "
-    "licence has them with weights.",
+    "licence has them with weights. On tiles, seconds are of the processor from the projected rows "
+    "on disk to centres and a label for each row; `whole_seconds` is the whole fit.",
+    parts=(_CALLS, *streams.PARTS),
+    piecemeal=True,
     by_name=True,
 )

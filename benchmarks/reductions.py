@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_most, of_case, values
 from benchmarks.fits import fit_command
-from benchmarks.measure import measure
+from benchmarks.measure import processor_seconds
 
 _DRAWINGS, _CUT, _WIDTH = 32_000, 4_000, 100
-_ROWS, _NUMBERS, _GROUPS = 1_000_000, 64, 30
+_NUMBERS, _GROUPS = 64, 30
 _GIB = 1024
 # Loads the drawings as float32, as the library takes them; the time is that of the whole process.
 _PLAIN = """
@@ -31,21 +30,12 @@ np.save(sys.argv[2], TruncatedSVD(100, random_state=0).fit(rows).singular_values
 """
 
 
-def processor_seconds(command: Sequence[Any]) -> tuple[float, float | None]:
-    """Run a command; return its processor seconds, of all threads, and its peak memory in MiB."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    usage = measure(command)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, usage.peak_mib
-
-
 def run(inputs: Inputs) -> Iterator[Measurement]:
     """Measure what was asked for."""
     if not inputs.only or "svd" in inputs.only:
         yield from _svd(inputs.scratch)
     if not inputs.only or "methods" in inputs.only:
-        yield from _methods(inputs.scratch)
+        yield from _methods(inputs.scratch, inputs.n)
 
 
 def _svd(scratch: Path) -> Iterator[Measurement]:
@@ -98,17 +88,17 @@ def exact_values(path: Path) -> Any:
     return np.sort(svds(operator, _WIDTH, return_singular_vectors=False, tol=1e-10))[::-1]
 
 
-def _methods(scratch: Path) -> Iterator[Measurement]:
-    """Fit every method to a million vectors within 4 GiB, or read why it declines."""
+def _methods(scratch: Path, n: int) -> Iterator[Measurement]:
+    """Fit every method to many vectors within 4 GiB, or read why it declines."""
     from shoal.methods import METHODS
 
     path, out = scratch / "million.npy", scratch / "million.shoal"
     draw = np.random.default_rng(0)
     centres = 8 * draw.normal(size=(_GROUPS, _NUMBERS)).astype(np.float32)
-    rows = np.lib.format.open_memmap(path, "w+", np.float32, (_ROWS, _NUMBERS))
-    for at in range(0, _ROWS, 50_000):
-        own = draw.integers(0, _GROUPS, 50_000)
-        rows[at : at + 50_000] = centres[own] + draw.normal(size=(50_000, _NUMBERS))
+    rows = np.lib.format.open_memmap(path, "w+", np.float32, (n, _NUMBERS))
+    for at in range(0, n, 50_000):
+        own = draw.integers(0, _GROUPS, min(50_000, n - at))
+        rows[at : at + 50_000] = centres[own] + draw.normal(size=(len(own), _NUMBERS))
     rows.flush()
     for name, method in METHODS.items():
         k = ("--k", _GROUPS) if method.takes_k else ()
@@ -118,9 +108,7 @@ def _methods(scratch: Path) -> Iterator[Measurement]:
             declined = ""
         except RuntimeError as error:
             seconds, peak, declined = 0.0, None, str(error).splitlines()[-1]
-        yield Measurement(
-            f"{name}, 1M × 64", _ROWS, round(seconds, 1), peak, 0, {"declined": declined}
-        )
+        yield Measurement(f"{name}, 1M × 64", n, round(seconds, 1), peak, 0, {"declined": declined})
 
 
 def musts(rows: Sequence[Row]) -> list[Must]:

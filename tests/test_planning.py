@@ -13,7 +13,7 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
-from shoal.planning import LIBRARIES, OF_ENGINES, check_disk, make_plan
+from shoal.planning import LIBRARIES, OF_ENGINES, check_disk, for_method, make_plan
 from shoal.progress import Silent
 from shoal.rows import open_source
 from shoal.settings import fit_settings
@@ -211,3 +211,12 @@ def test_all_processes_stay_within_the_memory_and_the_disk_that_were_said(
         ["predict", run, many_tiles, "--shape", "16,16,3", "-o", tmp_path / "new.npy"],
     ):
         assert measure([*shoal_, *command]).peak_mib < 1024
+
+
+def test_methods_get_no_more_representatives_than_usual():
+    birch = fit_settings(method="birch")  # which takes 100,000 rows
+    assert for_method(birch, 1_000_000) == (birch, "")
+    assert for_method(birch, 90_000) == (birch, "")
+    fewer, said = for_method(fit_settings(method="optics"), 1_000_000)
+    assert fewer.representatives == 10_000
+    assert "10,000 representatives stand for the 1,000,000" in said

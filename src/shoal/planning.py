@@ -190,7 +190,7 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
             f"representatives {asked:,}, but method {method.name} takes at most {most:,} with "
             f"memory {mebibytes(settings.memory)}: give at most {most:,}"
         )
-    if asked is not None or n_rows <= most:
+    if asked is not None or summarise.representatives_for(n_rows, None) <= most:
         return settings, ""
     why = "compares all pairs of rows" if method.pair_bytes else "is slow on many rows"
     weights = "" if method.weighted else ", whose weights it leaves out"

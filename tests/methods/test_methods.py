@@ -1,5 +1,7 @@
 """Single methods: cases computed by hand, and equality with slow twins or the plain libraries."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.cluster import hierarchy
@@ -269,3 +271,13 @@ def test_dbscan_proposes_a_reach_for_representatives_of_many_rows():
     found = run_method("dbscan", rows, np.full(300, 40.0))
     assert proposed_eps(rows.astype("f4"), np.full(300, 40.0), 5) > 0.1
     assert 2 <= found.labels.max() < 30  # one that lies alone is dense by its own rows
+
+
+def test_birch_makes_no_more_balls_than_can_be_agglomerated(monkeypatch):
+    monkeypatch.setattr("shoal.methods.birch._MOST_BALLS", 20)
+    rows = np.random.default_rng(0).normal(size=(400, 3))
+    found = run_method("birch", rows, k=4)
+    assert int(re.match(r"BIRCH: (\d+) balls", found.notes[0])[1]) <= 20
+    assert len(np.unique(found.labels)) == 4
+    with pytest.raises(SettingError, match="at most 20 can be agglomerated: give a larger one"):
+        run_method("birch", rows, k=4, parameters={"threshold": 0.05})

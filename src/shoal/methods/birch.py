@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import SettingError
 from shoal.methods.base import Method, Parameter, Partition
 
 _NEIGHBOUR = 10  # a ball shall hold about ten rows
 _LOOKED = 2_000  # rows by which its size is chosen
-_HALVINGS = 30
+_TRIES = 30
+_MOST_BALLS = 10_000  # whose distances to each other take 400 MB
 
 
 def fit(
@@ -22,18 +24,24 @@ def fit(
 ) -> Partition:
     """Cut rows into `k` clusters of balls of radius `threshold` (Zhang et al. 1996; scikit-learn).
 
-    Where there are fewer balls than `k`, the threshold is halved until there are enough.
+    Where there are fewer balls than `k`, the threshold is halved until there are enough; where
+    there are more than can be agglomerated, it grows, unless it was given.
     """
     from sklearn.cluster import Birch
 
     rows = vectors.astype(np.float64)
     chosen = usual_radius(vectors, seed) if threshold is None else threshold
-    for _ in range(_HALVINGS):
+    for _ in range(_TRIES):
         model = Birch(threshold=chosen, branching_factor=branching, n_clusters=None).fit(rows)
-        if len(model.subcluster_centers_) >= k:
+        balls = len(model.subcluster_centers_)
+        if balls > _MOST_BALLS and threshold is not None:
+            raise SettingError(
+                f"threshold {threshold:g} makes {balls:,} balls, of which at most "
+                f"{_MOST_BALLS:,} can be agglomerated: give a larger one"
+            )
+        if k <= balls <= _MOST_BALLS:
             break
-        chosen /= 2
-    balls = len(model.subcluster_centers_)
+        chosen *= 0.5 if balls < k else 1.5
     if balls > 1:
         model.set_params(n_clusters=min(k, balls))
         model.partial_fit()  # the last step alone: the balls are agglomerated
