@@ -1,10 +1,14 @@
-"""What an export needs of a run, and the words that all exports share."""
+"""The words and pages that all exports share."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
+from string import Template
 
+from shoal._version import __version__
 from shoal.core.plural import plural
 from shoal.errors import InputError
 from shoal.rows import Source
@@ -56,3 +60,15 @@ def number(value: float | None, digits: int = 2) -> str:
 def rows_word(source: Source, count: int) -> str:
     """Say ``1 image``, ``12 images`` or ``12 rows``."""
     return plural(count, "image" if source.kind == "images" else "row")
+
+
+def asset(name: str) -> str:
+    """Read a file that lies beside this one."""
+    return files("shoal.export").joinpath(name).read_text(encoding="utf-8")
+
+
+def fill_in(name: str, styles: Iterable[str], **parts: str) -> str:
+    """Fill in the page of a name: parts where it has ``$part``, the styles at ``$css``."""
+    css = "".join(map(asset, styles))
+    page = Template(asset(f"{name}.html"))
+    return page.substitute(css=css, version=__version__, **parts)

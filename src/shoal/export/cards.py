@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
-from typing import Protocol
 
 import numpy as np
 
@@ -20,27 +20,30 @@ _SIDE = 56
 _LONGEST_NAME = 60
 
 
-class Deck(Protocol):
+class Deck(ABC):
     """Shows clusters: with pictures, or without."""
 
-    @property
-    def explained(self) -> str:
-        """What the cards show, in words."""
+    explained: str
+    """What the cards show, in words."""
 
     def style(self) -> str:
         """Return the style that the cards need."""
+        return ""
 
     def before(self) -> str:
-        """Return what comes before all clusters, if anything."""
+        """Return what comes before all clusters."""
+        return ""
 
     def face(self, found: Found) -> str:
-        """Show a cluster in one small picture, if it has any."""
+        """Show a cluster in one small picture."""
+        return ""
 
+    @abstractmethod
     def body(self, found: Found) -> str:
         """Show a cluster."""
 
 
-class Pictured:
+class Pictured(Deck):
     """Shows clusters of images; makes one sprite each, all within a budget."""
 
     explained = (
@@ -65,10 +68,6 @@ class Pictured:
             for at, sprite in self._sprites.items()
         ]
         return "\n".join(rules)
-
-    def before(self) -> str:
-        """Nothing."""
-        return ""
 
     def face(self, found: Found) -> str:
         """Show the medoid, small; its name is in the line beside it."""
@@ -110,7 +109,7 @@ class Pictured:
         return escape(f"{_shortened(name) if name else f'row {row}'}, confidence {confidence}")
 
 
-class Profiled:
+class Profiled(Deck):
     """Shows clusters of vectors: which numbers are high or low in them."""
 
     def __init__(self, run: FittedRun, found: Findings) -> None:
@@ -122,18 +121,6 @@ class Profiled:
             "to the last, how far the mean of a cluster lies above or below that of all rows, in "
             f"standard deviations up to 3 (from {self._profiles.rows:,} rows)."
         )
-
-    def style(self) -> str:
-        """No pictures, no style."""
-        return ""
-
-    def before(self) -> str:
-        """Nothing."""
-        return ""
-
-    def face(self, found: Found) -> str:
-        """No picture."""
-        return ""
 
     def body(self, found: Found) -> str:
         """Show the profile, and name some rows."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal._version import __version__
 from shoal.core.metrics import match_labels
-from shoal.export.base import number, rows_word
+from shoal.export.base import asset, fill_in, number, rows_word
 from shoal.export.pictures import make_sprite, make_tiles
 from shoal.run import FittedRun
 from shoal.storage import write_bytes
@@ -61,11 +59,6 @@ def write_methods_page(path: Path, shown: MethodsPage) -> None:
 def methods_html(shown: MethodsPage) -> str:
     """Return the page's text."""
     source, rows = shown.first.source, _drawn(next(iter(shown.labels.values())))
-    css = "".join(
-        files("shoal.export").joinpath(name).read_text(encoding="utf-8")
-        for name in ("report.css", "methods_page.css")
-    )
-    script = files("shoal.export").joinpath("methods_page.js").read_text(encoding="utf-8")
     pictures, style = source.kind == "images", ""
     if pictures:
         sprite = make_sprite(make_tiles(source, rows.tolist(), _SIDE), _BUDGET)
@@ -91,41 +84,19 @@ def methods_html(shown: MethodsPage) -> str:
         for one in shown.table
         if "declined" in one
     )
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="Shoal {__version__}">
-<title>Methods side by side – Shoal</title>
-<style>
-{css}{style}
-</style>
-</head>
-<body>
-<header><p class="eyebrow">Shoal</p><h1>Methods side by side</h1>
-<p>{rows_word(source, len(next(iter(shown.labels.values()))))}. <span class="soft">Source:
-{escape(source.description)}.</span></p></header>
-<main>
-<h2>Measures</h2>
-{_table(shown.table)}
-{declined}
-<h2>Agreement</h2>
-<p class="soft">Adjusted Rand index of each pair: 1 for the same clusters, 0 for what chance
-gives.</p>
-{_matrix(list(shown.runs), shown.agreement)}
-<h2>Clusters</h2>
-<p class="soft">The same {len(rows)} rows, drawn at random, in the clusters of every method. Point
-at one to mark it everywhere, click to keep it marked. Colours follow the first method's clusters as
-far as they match.</p>
-<div class="columns">{columns}</div>
-</main>
-<footer><p>Made by Shoal {__version__}. This page is complete in itself.</p></footer>
-<script>
-{script}</script>
-</body>
-</html>
-"""
+    return fill_in(
+        "methods_page",
+        ("report.css", "methods_page.css"),
+        style=style,
+        rows=rows_word(source, len(next(iter(shown.labels.values())))),
+        source=escape(source.description),
+        measures=_table(shown.table),
+        declined=declined,
+        agreement=_matrix(list(shown.runs), shown.agreement),
+        count=str(len(rows)),
+        columns=columns,
+        script=asset("methods_page.js"),
+    )
 
 
 def _drawn(labels: NDArray[np.int32]) -> NDArray[np.int64]:

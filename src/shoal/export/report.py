@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shoal._version import __version__
-from shoal.export.base import cluster_title, number, refuse_existing, rows_word
+from shoal.export.base import cluster_title, fill_in, number, refuse_existing, rows_word
 from shoal.export.cards import Deck, Pictured, Profiled, card
 from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
@@ -80,41 +78,21 @@ def report_html(
     deck = _deck(run, found)
     title = escape(run.path.name.removesuffix(".shoal"))
     most = max((c.size for c in found.clusters), default=1)
-    cards = "".join(card(deck, run.source, c, most) for c in found.clusters)
-    css = files("shoal.export").joinpath("report.css").read_text(encoding="utf-8")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="Shoal {__version__}">
-<title>{title} – Shoal</title>
-<style>
-{css}{deck.style()}
-</style>
-</head>
-<body>
-<a class="skip" href="#clusters">Skip to the clusters</a>
-{_header(run, found, title)}
-<main>
-<h2>Layers</h2>
-<p class="soft">Every layer is a cut of one tree. Excess says how much clearer the last split of a
-layer is than chance would make it; stability, how well random parts of the data agree on it.</p>
-{_layers(run)}
-{_tree(run, found, deck)}
-{_pictures(*pictures)}
-{deck.before()}
-<h2 id="clusters">Clusters</h2>
-<p class="soft">{deck.explained}</p>
-{cards}
-{_quarantine(run)}
-{_settings(run)}
-</main>
-<footer><p>Made by Shoal {__version__}. This page is complete in itself: it can be kept, sent and
-opened without a network.</p></footer>
-</body>
-</html>
-"""
+    return fill_in(
+        "report",
+        ("report.css",),
+        title=title,
+        style=deck.style(),
+        header=_header(run, found, title),
+        layers=_layers(run),
+        tree=_tree(run, found, deck),
+        pictures=_pictures(*pictures),
+        before=deck.before(),
+        explained=deck.explained,
+        cards="".join(card(deck, run.source, c, most) for c in found.clusters),
+        quarantine=_quarantine(run),
+        settings=_settings(run),
+    )
 
 
 def _deck(run: FittedRun, found: Findings) -> Deck:

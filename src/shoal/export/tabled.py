@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from shoal.export.cards import Deck
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.traits import Traits, gather_traits
 from shoal.rows.tables.mixed import TableSource
@@ -20,7 +21,7 @@ _LINE = 23.25  # of text in a cell, so that bars stand beside their labels
 _ROLES = {"number": "number", "date": "date", "category": "category"}
 
 
-class Tabled:
+class Tabled(Deck):
     """Shows clusters of a table: each column's median or most common values, telling ones first."""
 
     def __init__(self, run: FittedRun, source: TableSource, found: Findings) -> None:
@@ -36,14 +37,6 @@ class Tabled:
             "median of all rows. Of categories the most common are shown, with "
             f"their share in the cluster and in all (from {self._traits.rows:,} rows)."
         )
-
-    def style(self) -> str:
-        """No pictures, no style."""
-        return ""
-
-    def face(self, found: Found) -> str:
-        """No picture."""
-        return ""
 
     def before(self) -> str:
         """List the columns: what they are used as, what is left out, how many cells are missing."""
@@ -80,7 +73,7 @@ class Tabled:
         lead = f'<p class="traits">{said}</p>' if said else ""
         return (
             f'<div class="body"><div class="columns">{lead}{self._table(at, first)}{more}</div>'
-            f'<div class="sheet">{self._rows(found)}</div></div>'
+            f'<div class="sheet">{named_rows(found, self._name)}</div></div>'
         )
 
     def _table(self, cluster: int, columns: np.ndarray) -> str:
@@ -118,10 +111,6 @@ class Tabled:
             f'<tr><th scope="row">{name}</th><td>{cells[0]}</td><td>{cells[1]}</td>'
             f"<td>{drawing}</td></tr>"
         )
-
-    def _rows(self, found: Found) -> str:
-        """Name some rows."""
-        return named_rows(found, self._name)
 
     def _name(self, row: int) -> str:
         """Name a row."""
