@@ -53,3 +53,9 @@ class PlaceError(ShoalError):
     """A store or server cannot be reached, or refuses; nothing finished was lost."""
 
     exit_code = 2
+
+
+def because(error: BaseException) -> str:
+    """Return what an exception says, without the path and number that an OSError adds."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text or type(error).__name__).strip().rstrip(".")

@@ -17,8 +17,6 @@ from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.methods import METHODS
 from shoal.rows import Source, as_wanted, some_images
-from shoal.rows.arrays.array import ArraySource
-from shoal.rows.pictured import rows_of
 from shoal.rows.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.settings import FitSettings
 from shoal.stages import features, summarise
@@ -488,10 +486,10 @@ def kept_bytes(source: Source, memory: int) -> int:
 
 def _read_bytes(source: Source) -> int:
     """Count the bytes of one row while it is read: stored, converted, checked."""
-    each, source = row_bytes(source), rows_of(source)
-    if isinstance(source, ArraySource):
-        stored = int(np.prod(source.row_shape)) * source.store.dtype.itemsize
-        plain = source.store.dtype == np.uint8 and stored == each
+    each, array = row_bytes(source), source.as_array()
+    if array is not None:
+        stored = int(np.prod(array.row_shape)) * array.store.dtype.itemsize
+        plain = array.store.dtype == np.uint8 and stored == each
         return each if plain else 2 * stored + 2 * each
     return 2 * each
 

@@ -10,7 +10,6 @@ from typing import Any
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.rows import Source, Taken, open_source
 from shoal.rows.cluster_rows import READING
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.pictured import (
     PicturedSource,
     check_pictures,
@@ -48,7 +47,7 @@ def open_by(
         fitted=fitted,
         pages=pages,
     )
-    if settings.pages and not isinstance(opened, EncodedSource):
+    if settings.pages and opened.as_files() is None:
         raise InputError(f"--pages {settings.pages} means nothing for {opened.description}")
     if settings.images is not None:
         return with_images(rows_of(opened), settings.images)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.explore.explorer import Explorer
 from shoal.explore.params import Params
-from shoal.rows.tables.mixed import TableSource
 
 _POINTS = 4000  # more would only lie over each other in a drawing of that size
 _READ = 20_000
@@ -64,9 +63,10 @@ def read_cells(explorer: Explorer) -> tuple[NDArray[np.int64], NDArray[np.float6
 
 def _labels(source: Any, column: int) -> list[str] | None:
     """Return the categories of a column, None where it holds numbers."""
-    if not isinstance(source, TableSource):
+    table = source.as_table()
+    if table is None:
         return None
-    labels = source.schema.columns[column].labels
+    labels = table.schema.columns[column].labels
     return list(labels) if len(labels) else None
 
 

@@ -17,7 +17,6 @@ from shoal.api import Run
 from shoal.errors import InputError, ShoalError
 from shoal.export.metadata import MOST_ROWS, read_metadata, row_names
 from shoal.rows.tables.cells import to_text
-from shoal.rows.tables.mixed import TableSource
 from shoal.storage import RunFolder
 
 _MOST_VALUES = 60
@@ -191,8 +190,9 @@ def beside(run: Run, path: Path | None) -> Metadata | None:
         source = run.source
     except ShoalError:
         return None
-    if isinstance(source, TableSource) and source.n_rows <= MOST_ROWS:
-        return make_metadata(source.original(0, source.n_rows), "The table's own columns")
+    table = source.as_table()
+    if table is not None and table.n_rows <= MOST_ROWS:
+        return make_metadata(table.original(0, source.n_rows), "The table's own columns")
     return None
 
 

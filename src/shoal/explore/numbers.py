@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.rows import Source
-from shoal.rows.tables.mixed import TableSource
 
 MOST = 64
 """Numbers that are shown of a row; of more, means of as many next to each other."""
@@ -29,8 +28,9 @@ class Numbers:
     @cached_property
     def names(self) -> list[str] | None:
         """What the numbers are called, where they have names and are few."""
-        if isinstance(self.source, TableSource):
-            names = [column.name for column in self.source.schema.columns]
+        table = self.source.as_table()
+        if table is not None:
+            names = [column.name for column in table.schema.columns]
         else:
             names = list(map(str, self.source.fingerprint().get("columns") or ()))
         return names if len(names) == self._width <= MOST else None
@@ -54,10 +54,11 @@ class Numbers:
 
     def _shown(self, row: int, values: NDArray[np.float64]) -> list[Any]:
         """Return the cells of a row as stored, or its numbers."""
-        if isinstance(self.source, TableSource):
-            table = self.source.original(row, row + 1)
-            cells = {name: table[name][0].as_py() for name in table.column_names}
-            return [_said(cells.get(column.name)) for column in self.source.schema.columns]
+        table = self.source.as_table()
+        if table is not None:
+            found = table.original(row, row + 1)
+            cells = {name: found[name][0].as_py() for name in found.column_names}
+            return [_said(cells.get(column.name)) for column in table.schema.columns]
         return [_short(value) for value in values.tolist()]
 
     @cached_property
@@ -70,8 +71,9 @@ class Numbers:
         counts = np.maximum(np.isfinite(rows).sum(axis=0), 1)
         mean = np.nansum(rows, axis=0) / counts
         deviation = np.sqrt(np.nansum((rows - mean) ** 2, axis=0) / counts)
-        if isinstance(self.source, TableSource):
-            roles = [column.role for column in self.source.schema.columns]
+        table = self.source.as_table()
+        if table is not None:
+            roles = [column.role for column in table.schema.columns]
             mean = np.where(np.array(roles) == "number", mean, np.nan)
         return mean, np.where(deviation > 0, deviation, 1.0)
 

@@ -38,10 +38,11 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
     if explorer.atlas.n_positions > _MOST_ROWS:
         return {}
     folders = _majorities(cut, explorer.atlas.result.summary["named"] and _folders(explorer, cut))
-    table = None if explorer.source_trouble else explorer.run.source
-    if isinstance(table, TableSource):
+    source = None if explorer.source_trouble else explorer.run.source
+    table = None if source is None else source.as_table()
+    if table is not None:
         found = _by_columns(explorer, cut, table)
-    elif table is not None and explorer.numbers is not None and explorer.numbers.names is not None:
+    elif source is not None and explorer.numbers is not None and explorer.numbers.names is not None:
         found = _by_numbers(explorer, cut, explorer.numbers.names)
     else:
         found = {**_by_metadata(cut, explorer.metadata), **folders}

@@ -18,7 +18,6 @@ from shoal.export.plan import Mode
 from shoal.export.report import NO_PICTURES, Pictures, write_report
 from shoal.export.tables import write_labels
 from shoal.rows import Source
-from shoal.rows.tables.mixed import TableSource
 from shoal.run import FittedRun
 
 FOLDERS = ("folders", *DATASETS)
@@ -152,4 +151,5 @@ def _beside(
         )
         return tables
     typed = form == "parquet"
-    return beside(tables, source, typed=typed) if isinstance(source, TableSource) else tables
+    table = source.as_table()
+    return tables if table is None else beside(tables, table, typed=typed)

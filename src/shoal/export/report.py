@@ -15,7 +15,6 @@ from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
 from shoal.export.pictures import data_address
 from shoal.export.tabled import Tabled
-from shoal.rows.tables.mixed import TableSource
 from shoal.run import FittedRun
 from shoal.storage import write_bytes
 
@@ -97,8 +96,9 @@ def report_html(
 
 def _deck(run: FittedRun, found: Findings) -> Deck:
     """Choose how clusters are shown."""
-    if isinstance(run.source, TableSource):
-        return Tabled(run, run.source, found)
+    table = run.source.as_table()
+    if table is not None:
+        return Tabled(run, table, found)
     return Pictured(run.source, found) if run.source.kind == "images" else Profiled(run, found)
 
 

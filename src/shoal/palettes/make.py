@@ -188,13 +188,15 @@ class Images:
             self.rows, self.is_one = [0], True
             return
         opened = source if isinstance(source, Source) else open_source(source, **settings)
-        opened = pictures_of(opened)
-        if not isinstance(opened, EncodedSource):
+        pictures = pictures_of(opened)
+        files = pictures.as_files()
+        if files is None:
             raise InputError(
-                f"{opened.description}: a palette is made of image files, or of one image in memory"
+                f"{pictures.description}: a palette is made of image files, or of one image in "
+                "memory"
             )
-        self.source, self.rows = opened, list(range(opened.n_rows))
-        self.is_one = opened.n_rows == 1 and not (
+        self.source, self.rows = files, list(range(files.n_rows))
+        self.is_one = files.n_rows == 1 and not (
             isinstance(source, str | Path) and Path(source).is_dir()
         )
 

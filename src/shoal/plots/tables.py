@@ -14,7 +14,6 @@ from shoal.errors import InputError
 from shoal.plots.canvas import INK, MUTED, clean, column_width, headline, new_axes, plain, write
 from shoal.plots.scene import Scene
 from shoal.rows import Source
-from shoal.rows.tables.mixed import TableSource
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -228,10 +227,11 @@ def _cells(source: Source, start: int, stop: int) -> NDArray[np.float64]:
 
 def _names(source: Source) -> list[Any]:
     """Return each column's name and categories."""
-    if isinstance(source, TableSource):
+    table = source.as_table()
+    if table is not None:
         return [
             (column.name, tuple(map(str, column.labels)) if column.role == "category" else ())
-            for column in source.schema.columns
+            for column in table.schema.columns
         ]
     names = list(map(str, source.fingerprint().get("columns") or ()))
     width = math.prod(source.shape)

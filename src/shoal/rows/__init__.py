@@ -14,9 +14,8 @@ from shoal.rows.base import (
 )
 from shoal.rows.label_files import of_taken, read_label_file
 from shoal.rows.opening import open_source
-from shoal.rows.sample_images import some_images
 from shoal.rows.taken import Taken, draw_sample
-from shoal.rows.thumbnails import thumbnails
+from shoal.rows.thumbnails import some_images, thumbnails
 
 __all__ = [
     "Batch",

@@ -16,6 +16,9 @@ from shoal.errors import InputError
 from shoal.rows.kinds import ways
 
 if TYPE_CHECKING:
+    from shoal.rows.arrays.array import ArraySource
+    from shoal.rows.images.encoded import EncodedSource
+    from shoal.rows.tables.mixed import TableSource
     from shoal.rows.taken import Taken
 
 Kind = Literal["images", "vectors", "table"]
@@ -88,6 +91,18 @@ class Rows(Protocol):
     def led_away(self, rows: NDArray[np.int64]) -> Self:
         """Return the source with the files of some rows not to be read: links lead elsewhere."""
         return self
+
+    def as_array(self) -> ArraySource | None:
+        """Return the rows that are compared as those of an array; None for others."""
+        return None
+
+    def as_files(self) -> EncodedSource | None:
+        """Return the rows as encoded images; None for others."""
+        return None
+
+    def as_table(self) -> TableSource | None:
+        """Return the rows as those of a table of mixed columns; None for others."""
+        return None
 
     def file_stamps(self) -> list[list[Any]] | None:
         """Return name, size, time and rows of each file of arrays; None for other sources."""

@@ -83,5 +83,4 @@ def _flag() -> int:
 
 @cache
 def _memory() -> int:
-    """Return the machine's memory in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE

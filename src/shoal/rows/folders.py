@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError, SourceError, UnlikeError
-from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.raw import raw_store
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.arrays.raw_manifest import MANIFEST, read_raw_manifest
 from shoal.rows.base import Source
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.formats import READ, extension_of
 from shoal.rows.images.listing import Found, walk
 from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
@@ -144,7 +142,6 @@ def _bytes(root: Path, names: Sequence[str], found: Found) -> int:
 def _open_images(
     root: Path, found: Found, names: Sequence[str], label: str, options: SourceOptions
 ) -> Source:
-    """Open a folder's images."""
     label += of_kinds(images_of(found.extensions))
     return open_images(root, sorted_with(names, found), label, options, found.paths)
 
@@ -186,7 +183,6 @@ def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, options: Sourc
 
 
 def _open_described(root: Path, found: Found, label: str, options: SourceOptions) -> Source:
-    """Open the raw files of a folder that has a manifest."""
     manifest = read_raw_manifest(root)
     names = manifest.names_in(found.names)
     if not names:
@@ -201,10 +197,10 @@ def _open_described(root: Path, found: Found, label: str, options: SourceOptions
 def _with_labels(
     source: Any, root: Path, found: Found, kinds: Kinds
 ) -> tuple[Source, Sequence[str]]:
-    """Return a source with the labels that lie beside its files, and the names of theirs."""
-    if not isinstance(source, ArraySource | EncodedSource) or source.label_origin:
+    array = source.as_array()
+    if (array is None and source.as_files() is None) or source.label_origin:
         return source, ()
-    if isinstance(source, ArraySource) and source.is_parsed:
+    if array is not None and array.is_parsed:
         return source, ()
     tables = [name for name in kinds["other"] if name.lower().endswith((".csv", ".tsv"))]
     names = [*kinds["npy"], *kinds["idx"], *tables]
@@ -226,7 +222,6 @@ def _by_kind(names: Sequence[str]) -> Kinds:
 
 
 def _raw_files(kinds: Kinds, options: SourceOptions) -> list[str]:
-    """Return the raw files of a folder, when a shape is given for them."""
     if options.shape is None:
         return []
     if kinds["raw"] or kinds["npy"]:
@@ -243,7 +238,6 @@ def sorted_with(names: Sequence[str], found: Found) -> list[str]:
 
 
 def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
-    """Return files of a folder."""
     return [found.paths.get(name) or root / name for name in names]
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from shoal.errors import SourceError
-from shoal.rows.store import because
+from shoal.errors import SourceError, because
 from shoal.storage import Ranges, Stat, Streams, UrlPath
 
 _AHEAD = 1 << 17
@@ -160,7 +159,6 @@ class Headers:
         self._at, self._held = 0, b""
 
     def read(self, at: int, length: int) -> bytes:
-        """Return `length` bytes from `at` on, fewer at the file's end."""
         low = at - self._at
         if low < 0 or low + length > len(self._held):
             self._held = self._opened.read(at, max(length, _AHEAD))

@@ -69,7 +69,6 @@ def _has_columns(where: Any) -> bool:
 
 
 def _texts(where: Any) -> Any:
-    """Return arrays and columns of paths as a list of them."""
     if isinstance(where, pa.Array | pa.ChunkedArray):
         is_text = pa.types.is_string(where.type) or pa.types.is_large_string(where.type)
         return where.to_pylist() if is_text else where
@@ -81,7 +80,6 @@ def _texts(where: Any) -> Any:
 
 
 def _of_list(items: Sequence[Any]) -> Any:
-    """Return a list as it is, unless it holds pictures or tensors."""
     if items and isinstance(items[0], tuple):
         items = [_picture_of(item) for item in items]
     first = items[0] if items else None
@@ -121,7 +119,6 @@ def _picture_of(item: Any) -> Any:
 
 
 def _numbers(item: Any) -> NDArray[Any]:
-    """Return an array, also of a tensor that lies on another device or has a gradient."""
     return np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
 
 
@@ -157,7 +154,6 @@ def _spooled(items: Iterator[Any]) -> Any:
 
 
 def _mapped(file: Any, first: NDArray[Any], n: int) -> NDArray[Any]:
-    """Map the arrays written to a file."""
     file.flush()
     if not first.size:
         raise InputError("the items are empty arrays: nothing to cluster")
@@ -165,7 +161,6 @@ def _mapped(file: Any, first: NDArray[Any], n: int) -> NDArray[Any]:
 
 
 def _pictures(items: Iterable[Any]) -> Any:
-    """Return pictures as the bytes of image files, in a column of an Arrow table."""
     cells = [encoded_picture(item, number) for number, item in enumerate(items)]
     return pa.table({PICTURES: pa.array(cells, pa.large_binary())})
 
@@ -183,7 +178,6 @@ def encoded_picture(item: Any, number: int) -> bytes:
 
 
 def _pixels(array: NDArray[Any], number: int) -> NDArray[np.uint8]:
-    """Return a picture as bytes, with its channels last."""
     if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:

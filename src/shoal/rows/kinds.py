@@ -63,7 +63,6 @@ def _extra(
     extensions: tuple[str, ...],
     magic: tuple[tuple[int, bytes], ...],
 ) -> Foreign:
-    """Describe a kind that an extra reads."""
     way = f"install what reads them: pip install 'shoal[{name}]'"
     return Foreign(what, way, extensions, magic, module, name)
 
@@ -239,7 +238,6 @@ def is_avif(head: bytes) -> bool:
 
 
 def _begins(head: bytes, magic: tuple[tuple[int, bytes], ...]) -> bool:
-    """Return whether a file begins like this."""
     return any(head.startswith(sign, at) for at, sign in magic)
 
 
@@ -277,7 +275,6 @@ def counted(counts: Mapping[str, int]) -> str:
 
 
 def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return extensions and counts, the most first."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 

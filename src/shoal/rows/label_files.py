@@ -46,7 +46,6 @@ class LabelFile:
 
     @property
     def origin(self) -> str:
-        """What people call it: ``truth.parquet, source``."""
         return self.path.name + (f", {self.key}" if self.key else "")
 
     @property
@@ -55,7 +54,6 @@ class LabelFile:
         return (self.path,)
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read the labels of the rows of `source`."""
         return read_label_file(self.path, source, key or self.key)
 
 
@@ -67,7 +65,6 @@ class LabelFiles:
 
     @property
     def origin(self) -> str:
-        """What people call them."""
         first = self.files[0].origin
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
 
@@ -77,7 +74,6 @@ class LabelFiles:
         return tuple(file.path for file in self.files)
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read the labels of all rows."""
         found = [file.read(source, key) for file in self.files]
         if all(isinstance(values, np.ndarray) for values in found):
             return np.concatenate([np.ravel(values) for values in found])
@@ -207,7 +203,6 @@ def _from_hdf5(path: Path, key: str | None) -> LabelValues:
 
 
 def _from_idx(path: Path) -> NDArray:
-    """Read an IDX file of bytes, one a row."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         data = file.read()
     # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.

@@ -78,7 +78,6 @@ def find_labels(data: str, n_rows: int, lengths: Mapping[str, int]) -> str | Non
 
 
 def _are_paired(data: list[str], labels: list[str]) -> bool:
-    """Whether two names differ in the words for data and for labels, and in numbers, alone."""
     if len(data) != len(labels):
         return False
     differing = [(a, b) for a, b in zip(data, labels, strict=True) if a != b]

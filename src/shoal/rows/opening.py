@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shoal.errors import InputError, SourceError
-from shoal.rows.arrays.array import ArraySource, memory_store, npy_store
+from shoal.errors import InputError, SourceError, because
+from shoal.rows.arrays.array import memory_store, npy_store
 from shoal.rows.arrays.hdf5 import MAGIC
 from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
@@ -21,7 +21,6 @@ from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Kind, Source
 from shoal.rows.folders import open_folder
 from shoal.rows.images.containers import container_that_begins
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
 from shoal.rows.images.listed import under
 from shoal.rows.images.listing import read_list
@@ -33,7 +32,6 @@ from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.patterns import expand, has_wildcard, is_pattern
 from shoal.rows.pickles import is_pickle, refuse_pickle
-from shoal.rows.pictured import rows_of
 from shoal.rows.several import (
     kind_of,
     open_images,
@@ -42,10 +40,9 @@ from shoal.rows.several import (
     open_shards,
 )
 from shoal.rows.sibling_labels import labels_beside, with_labels_beside
-from shoal.rows.store import InflatedStore, Store, because
+from shoal.rows.store import InflatedStore, Store
 from shoal.rows.tables.csv_file import open_csv
 from shoal.rows.tables.frames import FRAME, is_frame, open_frame
-from shoal.rows.tables.mixed import TableSource
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import NOTHING, Picked
 from shoal.settings import parse_shape
@@ -177,15 +174,13 @@ def _place(where: Any) -> Path:
 
 
 def _has_columns(source: Source) -> bool:
-    """Return whether a source was made of columns with names."""
-    source = rows_of(source)
-    if isinstance(source, ArraySource):
-        return source.column_names != () or source.chosen != NOTHING
-    return isinstance(source, TableSource)
+    array = source.as_array()
+    if array is not None:
+        return array.column_names != () or array.chosen != NOTHING
+    return source.as_table() is not None
 
 
 def _are_paths(where: Any) -> bool:
-    """Tell a list of paths."""
     is_list = isinstance(where, (list, tuple)) and len(where) > 0
     return is_list and all(isinstance(item, (str, os.PathLike, UrlPath)) for item in where)
 
@@ -253,7 +248,6 @@ def _open_file(path: Path, options: SourceOptions) -> Source:
 
 
 def _open_npz(path: Path, options: SourceOptions) -> Source:
-    """Open one array of an ``.npz`` file."""
     options.refuse(f"{path.name}, an .npz file", dtype=options.dtype)
     member = choose_member(path, options.key, None if options.shape else options.as_)
     store = member_store(path, member)
@@ -286,7 +280,6 @@ def _refuse_foreign(path: Path, magic: bytes) -> None:
 
 
 def _memory(store: Store) -> str:
-    """Say how much memory a compressed array takes, when that is much."""
     size = store.n_rows * math.prod(store.row_shape) * store.dtype.itemsize
     much = isinstance(store, InflatedStore) and size >= _MENTIONED_BYTES
     return f", {size / 1e9:.1f} GB unpacked in memory" if much else ""
@@ -305,7 +298,6 @@ def _magic(path: Path) -> bytes:
 
 
 def _has_arrays(path: Path) -> bool:
-    """Return whether a zip file holds arrays."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
@@ -321,15 +313,15 @@ def _open_text(path: Path, options: SourceOptions) -> Source:
             return open_paths([under(path.parent, name) for name in names], path.name, options)
         if names:
             images = open_images(path.parent, names, path.name, options)
-            if isinstance(images, EncodedSource) and not isinstance(path, UrlPath):
-                return replace(images, beside=labels_beside(images, {path.name: path}))
+            files = images.as_files()
+            if files is not None and not isinstance(path, UrlPath):
+                return replace(files, beside=labels_beside(files, {path.name: path}))
             return images
     options.refuse(f"{path.name}, a table", dtype=options.dtype)
     return open_csv(path, path.name, options)
 
 
 def _open_binary(path: Path, options: SourceOptions) -> Source:
-    """Open IDX or raw binary."""
     if (options.shape is None or options.dtype is None) and is_idx(path):
         store = idx_store(path)
         return with_labels_beside(options.array(store, f"{path.name}{_memory(store)}"), path)

@@ -40,7 +40,6 @@ class SourceOptions:
         return replace(source, beside=beside) if beside else source
 
     def encoded(self, store: EncodedStore, label: str, *, keyed: bool = False) -> Source:
-        """Take encoded images; `keyed` where a key was heeded already."""
         if self.as_ not in (None, "images"):
             raise InputError(f"{label} holds image files: they cannot be read --as {self.as_}")
         key = None if keyed else self.key

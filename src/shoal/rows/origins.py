@@ -29,7 +29,6 @@ def origins(source: Source) -> list[Origin]:
 
 
 def _paths(part: Any) -> Iterator[Path]:
-    """Go through the files that a source's stores hold, however they are nested."""
     if isinstance(part, tuple | list):
         for inner in part:
             yield from _paths(inner)

@@ -119,7 +119,6 @@ def braces(text: str) -> list[str]:
 
 
 def _inner(inside: str, text: str) -> list[str]:
-    """Write out what stands between braces."""
     span = _RANGE.fullmatch(inside)
     if span is None:
         return inside.split(",") if "," in inside else ["{" + inside + "}"]

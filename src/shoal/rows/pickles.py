@@ -105,7 +105,6 @@ def _conversion(paths: Sequence[Path]) -> str:
 
 
 def _opening(name: str) -> tuple[str, str]:
-    """Modules and expression that open a pickle in Python."""
     if ".joblib" in name:
         return "joblib, numpy", f"joblib.load({name!r})"
     module = _PACKED.get(Path(name).suffix.lower())

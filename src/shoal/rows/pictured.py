@@ -8,7 +8,6 @@ from typing import Any, cast
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
 from shoal.rows.base import Batch, ImageSource, Kind, Labelled, LabelValues, Rows, Source
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.taken import Taken
 
 
@@ -47,6 +46,9 @@ class PicturedSource(Rows):
     def together(self, page: int) -> int:
         return self.rows.together(page)
 
+    def as_array(self) -> ArraySource | None:
+        return self.rows.as_array()
+
     def first_facts(self, n: int) -> dict[str, Any] | None:
         return self.rows.first_facts(n)
 
@@ -55,70 +57,56 @@ class PicturedSource(Rows):
 
     @property
     def kind(self) -> Kind:
-        """``"vectors"``."""
         return self.rows.kind
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return self.rows.n_rows
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(D,)``."""
         return self.rows.shape
 
     @property
     def mixed_sizes(self) -> bool:
-        """Vectors have no sizes."""
         return False
 
     @property
     def description(self) -> str:
-        """One line for people."""
         return f"{self.rows.description}, shown by {self.pictures.description}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Those on the vectors, on the images, and on their order."""
         both = (*getattr(self.rows, "remarks", ()), *getattr(self.pictures, "remarks", ()))
         return (*both, self.remark) if self.remark else both
 
     @property
     def left_out(self) -> dict[str, int]:
-        """How many files beside the images are left out, by their extensions."""
         return dict(getattr(self.pictures, "left_out", {}))
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The columns that make the vectors, where these have names."""
         return getattr(self.rows, "column_names", ())
 
     @property
     def label_origin(self) -> str | None:
-        """Where the labels of the vectors come from, or else those of the images."""
         return next((o for one in self._labelled() if (o := one.label_origin)), None)
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        """Read the label of each row; see `label_origin`."""
         found = (one.labels(key) for one in self._labelled() if one.label_origin or key)
         return next((labels for labels in found if labels is not None), None)
 
     def _labelled(self) -> list[Labelled]:
-        """List what can have labels."""
         return [one for one in (self.rows, self.pictures) if isinstance(one, Labelled)]
 
     def fingerprint(self) -> dict[str, Any]:
-        """Facts that change when the vectors or the files of the images do."""
         return {**self.rows.fingerprint(), "pictures": self.pictures.fingerprint()}
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of the images, else of the vectors."""
         named = self.pictures.names(start, stop)
         return self.rows.names(start, stop) if named is None else named
 
     def read(self, start: int, stop: int) -> Batch:
-        """Read the vectors ``start..stop``."""
         return self.rows.read(start, stop)
 
 
@@ -130,11 +118,9 @@ class LabelsOfRows:
 
     @property
     def origin(self) -> str | None:
-        """Where they come from."""
         return self.rows.label_origin
 
     def read(self, source: Source, key: str | None = None) -> LabelValues | None:
-        """Read them; the images are in the order of the vectors."""
         return self.rows.labels(key)
 
 
@@ -191,9 +177,9 @@ def pictures_of(source: Source) -> Source:
     if not isinstance(source, PicturedSource):
         return source
     rows, pictures = source.rows, source.pictures
-    is_labelled = isinstance(rows, Labelled) and rows.label_origin
-    if is_labelled and isinstance(pictures, ArraySource | EncodedSource):
-        return replace(pictures, beside=LabelsOfRows(cast(Labelled, rows)))
+    own = pictures.as_array() or pictures.as_files()
+    if own is not None and isinstance(rows, Labelled) and rows.label_origin:
+        return replace(own, beside=LabelsOfRows(rows))
     return pictures
 
 

@@ -212,7 +212,6 @@ class Kept:
 
     @property
     def _size(self) -> int:
-        """Bytes of all that is kept."""
         return sum(size for _, _, size in self._entries)
 
     @classmethod
@@ -231,7 +230,6 @@ class Kept:
 
 
 def _close(value: Any) -> None:
-    """Close what can be closed."""
     if hasattr(value, "close"):
         value.close()
 

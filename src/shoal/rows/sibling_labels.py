@@ -91,7 +91,6 @@ def _is_far(path: Path) -> bool:
 
 
 def _stem(name: str) -> str:
-    """Name of a file without its folder and extension."""
     return os.path.splitext(os.path.basename(name).removesuffix(".gz"))[0]
 
 
@@ -106,15 +105,14 @@ def array_length(path: Path) -> int | None:
 
 
 def _parts(source: Source) -> list[tuple[str, int]]:
-    """Names and rows of the files of an array."""
-    if not isinstance(source, ArraySource):
+    array = source.as_array()
+    if array is None:
         return []
-    stores = source.store.stores if isinstance(source.store, JoinedStore) else (source.store,)
+    stores = array.store.stores if isinstance(array.store, JoinedStore) else (array.store,)
     return [part for store in stores for part in _files(store)]
 
 
 def _files(store: Store) -> list[tuple[str, int]]:
-    """Names and rows of the files of a store."""
     if isinstance(store, FileStore):
         return [(part.path.name, part.n_rows) for part in store.parts]
     return [(store.path.name, store.n_rows)] if isinstance(store, InflatedStore) else []
@@ -128,7 +126,7 @@ def _in_table(path: Path, source: Source) -> LabelFile | None:
         return None
     header = [cell.strip() for cell in cells[0]] if cells else []
     named = [name for name in header if not LABEL_WORDS.isdisjoint(words_of(name))]
-    if isinstance(source, ArraySource):
+    if source.as_array() is not None:
         in_order = is_beside(path.name) and _count_rows(path) == source.n_rows
         return LabelFile(path, named[0]) if named and in_order else None
     # labels.csv with the columns id and breed says it by its own name

@@ -73,12 +73,10 @@ def _of_idx(path: Path) -> Hashable:
 
 
 def _of_hdf5(path: Path) -> Hashable:
-    """Names, types and shapes of a file's datasets."""
     return frozenset((one.key, one.dtype.str, one.shape[1:]) for one in list_datasets(path))
 
 
 def _of_parquet(path: Path) -> Hashable:
-    """Names and types of the columns."""
     return str(parquet_schema(path))
 
 

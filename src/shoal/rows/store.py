@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.per_process import PerProcess as PerProcess
-from shoal.errors import InputError
+from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
 from shoal.rows.direct import LEAST, outgrows_cache, read_direct
+from shoal.rows.handles import KnownFile, leave
 from shoal.rows.room import Holds, Kept
-from shoal.storage import Ranges, Streams, UrlPath
+from shoal.storage import UrlPath
 
 NAMED_ROWS = 1_000_000
 """Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
@@ -62,21 +63,17 @@ class MemoryStore:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers."""
         return self.array.dtype
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row."""
         return self.array.shape[1:]
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return len(self.array)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``, copied: who reads them may write into them."""
         check_range(start, stop, self.n_rows)
         return Batch(np.array(self.array[start:stop], order="C"))
 
@@ -88,7 +85,6 @@ class MemoryStore:
         return MemoryStore(self.array[:n])
 
     def facts(self) -> dict[str, Any]:
-        """Return a hash of all the numbers."""
         digest = hashlib.blake2b(digest_size=16)
         step = max(1, (1 << 24) // max(1, self.array[:1].nbytes))
         for start in range(0, self.n_rows, step):
@@ -116,7 +112,6 @@ class FileStore:
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
     named: bool = False
-    streams: Streams[Ranges] = field(default_factory=Streams, compare=False, repr=False)
     by_range = True
 
     @cached_property
@@ -126,12 +121,10 @@ class FileStore:
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are in all parts."""
         return int(self.starts[-1])
 
     @property
     def is_far(self) -> bool:
-        """Whether each read asks a network."""
         return isinstance(self.parts[0].path, UrlPath)
 
     @cached_property
@@ -140,7 +133,6 @@ class FileStore:
         return outgrows_cache(sum(part.size for part in self.parts))
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``; a part that changed or vanished gives zeros and a reason."""
         check_range(start, stop, self.n_rows)
         direct = self._direct(start, stop)
         if direct is not None:
@@ -150,7 +142,7 @@ class FileStore:
         for part, low, high, at in self._spans(start, stop):
             out = data[at : at + high - low]
             reason = (
-                _fetch_part(part, part.path, out, low, self.streams)
+                _fetch_part(part, out, low)
                 if isinstance(part.path, UrlPath)
                 else read_part(part, out, low, self.row_shape)
             )
@@ -159,7 +151,6 @@ class FileStore:
         return Batch(data, bad)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """``file:position`` for raw files and shards of up to a million rows, else None."""
         check_range(start, stop, self.n_rows)
         if not self.named or self.n_rows > NAMED_ROWS:
             return None
@@ -175,7 +166,6 @@ class FileStore:
         return replace(self, parts=self.parts[:count]) if self.starts[count] == n else None
 
     def facts(self) -> dict[str, Any]:
-        """Count, size and time of the files, and a hash over all of them."""
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
 
     def _direct(self, start: int, stop: int) -> NDArray | None:
@@ -235,30 +225,24 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
         return f"{part.path.name} cannot be read: {because(error)}"
 
 
-def _fetch_part(part: Part, path: UrlPath, out: NDArray, low: int, streams: Streams[Ranges]) -> str:
+def _fetch_part(part: Part, out: NDArray, low: int) -> str:
     """Fill `out` from a store; give the reason when that fails."""
-
-    def opened() -> Ranges:
-        found = path.stat()
-        if (found.st_size, found.st_mtime_ns) != (part.size, part.mtime_ns):
-            raise EOFError("it changed after it was looked at")
-        return Ranges(path, part.size)
-
+    at = part.offset + low * out[:1].nbytes
     try:
-        at = part.offset + low * out[:1].nbytes
-        stream = streams.take(opened, path, at)
-        data = stream.read(at, out.nbytes)
-        streams.leave(stream)
+        opened = KnownFile(part.path, part.size, part.mtime_ns).open(at)
+        data = opened.read(at, out.nbytes)
+        leave(opened)
+    except SourceError as error:
+        return str(error)
     except (OSError, EOFError) as error:
-        return f"{path.name} cannot be read: {because(error)}"
+        return f"{part.path.name} cannot be read: {because(error)}"
     if len(data) != out.nbytes:
-        return f"{path.name} ended early"
+        return f"{part.path.name} ended early"
     byte_view(out)[:] = data
     return ""
 
 
 def _read_ahead(file: int, start: int, length: int) -> None:
-    """Let the system fetch what will be asked for next, while this is worked on."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file, start, length, os.POSIX_FADV_WILLNEED)
 
@@ -288,12 +272,10 @@ class InflatedStore:
 
     @property
     def holds(self) -> Holds:
-        """All rows."""
         size = self.copies * self.n_rows * math.prod(self.row_shape) * self.dtype.itemsize
         return Holds(size, size)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``, copied from the unpacked array."""
         check_range(start, stop, self.n_rows)
         try:
             return Batch(np.array(self._rows()[start:stop], order="C"))
@@ -303,7 +285,6 @@ class InflatedStore:
             return Batch(data, dict.fromkeys(range(stop - start), reason))
 
     def _rows(self) -> NDArray:
-        """Return all rows, unpacked if need be."""
         with self.kept.lock:
             rows: NDArray | None = self.kept.take(self.path)
             if rows is None:
@@ -316,7 +297,6 @@ class InflatedStore:
         """Rows of an array have no names."""
 
     def facts(self) -> dict[str, Any]:
-        """Size and time of the compressed file."""
         return file_facts([(self.path.name, self.size, self.mtime_ns)])
 
 
@@ -339,9 +319,3 @@ def file_facts(files: list[tuple[str, int, int]]) -> dict[str, Any]:
         "latest_ns": latest,
         "hash": digest.hexdigest(),
     }
-
-
-def because(error: BaseException) -> str:
-    """Return what an exception says, without the path and number that an OSError adds."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (text or type(error).__name__).strip().rstrip(".")

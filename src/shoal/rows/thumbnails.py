@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.wanted import Wanted
-from shoal.errors import InputError
+from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import shaped
 from shoal.rows.base import ImageSource, Source
 from shoal.settings import available_cores
@@ -64,7 +64,6 @@ def thumbnails(
 def _each(
     task: Callable[[NDArray[np.int64]], NDArray[np.uint8]], pieces: list[NDArray[np.int64]]
 ) -> list[NDArray[np.uint8]]:
-    """Do a task on all pieces, with all cores when there are several."""
     if len(pieces) == 1:
         return [task(pieces[0])]
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -93,7 +92,6 @@ def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
 
 
 def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> Wanted:
-    """Say what is wanted of an image to make it square."""
     return Wanted((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
 
 
@@ -102,3 +100,30 @@ def square(
 ) -> NDArray[np.uint8]:
     """Make an image square by cutting or by padding with white."""
     return shaped(image, _wanted(side, keep, channels))
+
+
+def some_images(source: Source, count: int, max_side: int) -> list[NDArray[np.uint8]]:
+    """Return up to `count` images from all over a source, the same ones each time.
+
+    Parameters
+    ----------
+    source : Source
+        One of images, else nothing is given.
+    count : int
+        How many are looked at; those that cannot be read are left out.
+    max_side : int
+        They are scaled down to this many pixels along the longer side.
+
+    Returns
+    -------
+    list of uint8 arrays (H, W, C)
+    """
+    if source.kind != "images" or not isinstance(source, ImageSource):
+        return []
+    found = []
+    for row in source.some(count).tolist():
+        try:
+            found.append(source.read_original(row, max_side))
+        except SourceError:
+            continue
+    return found

@@ -17,8 +17,6 @@ from shoal.errors import InputError
 from shoal.features import Encoder
 from shoal.progress import Progress
 from shoal.rows import Encoded, Source
-from shoal.rows.arrays.array import ArraySource
-from shoal.rows.pictured import rows_of
 from shoal.settings import FitSettings
 from shoal.stages.copies import Copies
 from shoal.stages.grown import Grown
@@ -259,8 +257,8 @@ def row_bytes(source: Source) -> int:
 
 def is_plain(source: Source) -> bool:
     """Return whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
-    source = rows_of(source)
-    return isinstance(source, ArraySource) and source.store.dtype.kind in "bui"
+    array = source.as_array()
+    return array is not None and array.store.dtype.kind in "bui"
 
 
 def is_read(source: Source) -> bool:
@@ -275,8 +273,8 @@ def is_read(source: Source) -> bool:
 def keeps_numbers(source: Source) -> bool:
     """Return whether rows are kept: where reading is dear (text, Parquet) and they are small."""
     small = source.n_rows * row_bytes(source) <= KEPT_BYTES
-    rows = rows_of(source)
-    return small and is_read(source) and (not isinstance(rows, ArraySource) or rows.is_parsed)
+    array = source.as_array()
+    return small and is_read(source) and (array is None or array.is_parsed)
 
 
 def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[str] | None) -> None:

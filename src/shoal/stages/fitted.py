@@ -15,9 +15,7 @@ from shoal.core.spec import parse_spec
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.rows import ImageSource, Source, Wanted
-from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.scale import Values, on_scale_of
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.reading import Reading
 from shoal.rows.pictured import PicturedSource
 from shoal.rows.tables.mixed import cells_of, make_fitted_source
@@ -242,10 +240,11 @@ class Fitted:
             return make_fitted_source(cells, label, self.result.schema)
         if (source.kind == "images") != (kind == "images") or "table" in (kind, source.kind):
             raise InputError(f"{source.description}, but the run was fitted to {kind}")
-        if isinstance(source, ArraySource) and source.rule:
-            source = on_scale_of(source, summary["rule"] or summary.get("reading"), self.values)
-        if summary.get("reading") and isinstance(source, EncodedSource):
-            source = source.read_as(Reading.from_dict(summary["reading"]))
+        array, files = source.as_array(), source.as_files()
+        if array is not None and array.rule:
+            source = on_scale_of(array, summary["rule"] or summary.get("reading"), self.values)
+        if summary.get("reading") and files is not None:
+            source = files.read_as(Reading.from_dict(summary["reading"]))
         if self.encoder.needs.wanted is None and source.shape != shape:
             source = _in_shape(source, shape)
         return source
@@ -328,9 +327,10 @@ def unfitted_distance(
 def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
     """Have a source read its images in another shape, or say that it cannot."""
     if source.kind == "images" and len(shape) == 3:
-        if isinstance(source, ArraySource) and source.rule:
-            scaled = replace(source.rule, shape=(*shape[:2], source.rule.shape[2]))
-            source = replace(source, rule=scaled)
+        array = source.as_array()
+        if array is not None and array.rule:
+            scaled = replace(array.rule, shape=(*shape[:2], array.rule.shape[2]))
+            source = replace(array, rule=scaled)
         elif isinstance(source, ImageSource):
             source = source.wanting(Wanted((shape[0], shape[1]), channels=shape[2]))
         if source.shape == shape:

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.rows import Batch, Source, remarks_of
-from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.scale import look_at_values
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.origins import origins
-from shoal.rows.pictured import pictures_of, rows_of
-from shoal.rows.tables.mixed import TableSource
+from shoal.rows.pictured import pictures_of
 from shoal.stages.base import (
     Context,
     Shards,
@@ -63,7 +60,7 @@ class _IndexShard:
             bad = batch.bad
             if self.keep:
                 write_npy(self.folder.part("numbers", item), batch.data)
-            if isinstance(self.source, TableSource):
+            if self.source.kind == "table":
                 write_npy(self.folder.part("gaps", item), _gaps(batch))
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
 
@@ -97,7 +94,8 @@ def _work(context: Context) -> dict[str, Any]:
     runs.each_shard(task, lambda: folder.numbers("quarantine", "parquet"))
     bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
     refuse_too_few(source.n_rows, bad)
-    rows = rows_of(source)
+    array, files, table = source.as_array(), source.as_files(), source.as_table()
+    values = look_at_values(source)
     summary = {
         "rows": source.n_rows,
         "description": source.description,
@@ -109,28 +107,28 @@ def _work(context: Context) -> dict[str, Any]:
         "named": bool(folder.parts("names")),
         "columns": list(getattr(source, "column_names", ())),
         "shard_rows": context.shards.size,
-        "rule": _rule(source),
-        "row_shape": list(rows.row_shape) if isinstance(rows, ArraySource) else None,
-        "reading": source.reading.as_dict() if isinstance(source, EncodedSource) else None,
-        "pages": _pages(source),
-        "values": _values(source),
+        "rule": array.rule.facts if array and array.rule else None,
+        "row_shape": list(array.row_shape) if array else None,
+        "reading": files.reading.as_dict() if files else None,
+        "pages": files.store.pages_are if files else None,
+        "values": values.as_dict() if values else None,
         "source": context.facts,
         "sample_of": sample_of(source),
         "links": _notes_links(context.grown),
         **({} if context.grown is None else _about(context.grown)),
     }
-    if isinstance(source, TableSource):
+    if table is not None:
         counts = sum(read_npy(path) for path in folder.parts("gaps"))
-        names = (column.name for column in source.schema.columns)
+        names = (column.name for column in table.schema.columns)
         summary["gaps"] = dict(zip(names, np.asarray(counts).tolist(), strict=True))
-        write_npy(folder.whole("donors"), source.schema.donors)
-        write_json(folder.whole("schema", "json"), source.schema.as_dict())
+        write_npy(folder.whole("donors"), table.schema.donors)
+        write_json(folder.whole("schema", "json"), table.schema.as_dict())
     taken = source.taken
     if taken is not None:
         write_npy(folder.whole("taken"), taken.rows)
-    files = source.file_stamps()
-    if files is not None:
-        write_json(folder.whole("files", "json"), files)
+    stamps = source.file_stamps()
+    if stamps is not None:
+        write_json(folder.whole("files", "json"), stamps)
     found = origins(pictures_of(source))
     if found:
         write_json(folder.whole("origins", "json"), found)
@@ -169,24 +167,6 @@ def sample_of(source: Source) -> int | None:
     """Count the rows that a source was drawn from at random; None when it is not a sample."""
     taken = source.taken
     return taken.of if taken is not None and taken.sample else None
-
-
-def _pages(source: Source) -> str | None:
-    """Return how the pages of TIFF files were taken, for new ones."""
-    return source.store.pages_are if isinstance(source, EncodedSource) else None
-
-
-def _rule(source: Source) -> dict[str, Any] | None:
-    """Return the range of stored values that was taken for black to white, for new images."""
-    if isinstance(source, ArraySource) and source.rule:
-        return source.rule.facts
-    return None
-
-
-def _values(source: Source) -> dict[str, Any] | None:
-    """Return what the stored numbers are, for new rows to be compared with."""
-    found = look_at_values(source)
-    return None if found is None else found.as_dict()
 
 
 STAGE = Stage("index", (), _facts, _work)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shoal.core.plural import plural
 from shoal.core.wanted import Wanted
-from shoal.errors import InputError, SourceError, UnlikeError
+from shoal.errors import InputError, SourceError, UnlikeError, because
 from shoal.rows.arrays.pixels import (
     PixelRule,
     bad_values,
@@ -27,7 +27,7 @@ from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
 from shoal.rows.handles import bare
 from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.room import refuse_opening
-from shoal.rows.store import FileStore, MemoryStore, Part, Store, because, check_range
+from shoal.rows.store import FileStore, MemoryStore, Part, Store, check_range
 from shoal.rows.tables.selection import NOTHING, Chosen
 from shoal.rows.taken import Taken, TakenStore, by_range, row_bytes, taken_part
 from shoal.storage import UrlPath, many
@@ -197,6 +197,9 @@ class ArraySource(Rows):
     def first_facts(self, n: int) -> dict[str, Any] | None:
         part = self.store.first(n) if isinstance(self.store, MemoryStore | FileStore) else None
         return None if part is None else part.facts()
+
+    def as_array(self) -> ArraySource:
+        return self
 
     def file_stamps(self) -> list[list[Any]] | None:
         if not isinstance(self.store, FileStore):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError, UnlikeError
+from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.arrays.array_choice import can_be_rows, choose_array
 from shoal.rows.arrays.hdf5_cells import cell_bytes
 from shoal.rows.arrays.hdf5_handles import (
@@ -29,7 +29,7 @@ from shoal.rows.handles import bare
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.room import FILES, Holds, Kept, refuse
-from shoal.rows.store import FileStore, Part, because, check_range, file_facts
+from shoal.rows.store import FileStore, Part, check_range, file_facts
 from shoal.storage import UrlPath
 
 MAGIC = b"\x89HDF\r\n\x1a\n"

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, InflatedStore, Part, Store, because, byte_view
+from shoal.rows.store import FileStore, InflatedStore, Part, Store, byte_view
 from shoal.storage import UrlPath
 
 # http://yann.lecun.com/exdb/mnist: the third byte of the magic number.

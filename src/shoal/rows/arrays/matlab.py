@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import InputError, SourceError
+from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.array_choice import choose_array
 from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes
 from shoal.rows.arrays.hdf5_handles import open_hdf5
@@ -26,7 +26,7 @@ from shoal.rows.label_files import LabelFile
 from shoal.rows.label_names import find_labels, names_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.room import Kept, refuse
-from shoal.rows.store import InflatedStore, Part, Store, because
+from shoal.rows.store import InflatedStore, Part, Store
 
 TEXT = b"MATLAB "
 """How files begin, but for those of version 4."""

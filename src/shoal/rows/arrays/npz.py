@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.arrays.array import read_npy_header, refuse_columns
 from shoal.rows.arrays.array_choice import can_be_rows, choose_array
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Kind
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, InflatedStore, Part, Store, because
+from shoal.rows.store import FileStore, InflatedStore, Part, Store
 
 _LOCAL_HEADER = 30
 

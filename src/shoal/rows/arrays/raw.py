@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from shoal.errors import InputError, SourceError
+from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.pixels import show
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, Part, because
+from shoal.rows.store import FileStore, Part
 from shoal.storage import UrlPath
 
 _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)

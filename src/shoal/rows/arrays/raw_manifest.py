@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from shoal.errors import InputError, SourceError
+from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.raw import parse_dtype, raw_store
 from shoal.rows.arrays.row_view import RowView, axes_to_image
 from shoal.rows.base import Source
 from shoal.rows.images.listing import natural_key
 from shoal.rows.label_files import LabelFile
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import FileStore, Store, because
+from shoal.rows.store import FileStore, Store
 
 MANIFEST = "shoal.toml"
 FORMAT = 1

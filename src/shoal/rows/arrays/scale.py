@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource, sample_rows
 from shoal.rows.base import Source
-from shoal.rows.pictured import rows_of
 
 Ends = tuple[float, float]
 
@@ -75,9 +74,9 @@ class Values:
 
 def look_at_values(source: Source) -> Values | None:
     """Look at the stored numbers of vectors, or of images in an array; None for other rows."""
-    source = rows_of(source)
-    if isinstance(source, ArraySource) and not source.is_parsed:
-        return Values.of(sample_rows(source.store))
+    array = source.as_array()
+    if array is not None and not array.is_parsed:
+        return Values.of(sample_rows(array.store))
     if source.kind != "vectors":
         return None
     batch = source.read(0, min(source.n_rows, _ROWS))

@@ -57,7 +57,6 @@ def is_raw(data: bytes) -> bool:
 
 
 def _has_sensor(data: bytes) -> bool:
-    """Return whether a page of a TIFF file is what a sensor saw."""
     try:
         file = tiff.open_tiff(tiff.reader(data))
         assert file is not None
@@ -128,14 +127,12 @@ def _follow(data: bytes, start: int, most: int) -> tuple[int, int, int]:
 
 
 def _pixels(frame: bytes) -> int:
-    """Return the pixels of a frame of 8 bits in grey or colour, 0 for others."""
     if len(frame) < 6 or frame[0] != 8 or frame[5] not in (1, 3):
         return 0
     return int.from_bytes(frame[1:3], "big") * int.from_bytes(frame[3:5], "big")
 
 
 def _orientation(data: bytes) -> int:
-    """Return the orientation that a raw file notes in its first directory."""
     base = data.find(b"CMT1") + 4 if data[4:12] == _CANON_CR3 else 0
     part = data[base:] if base > 3 else data
     try:

@@ -138,7 +138,6 @@ class MemberList:
         self._label, self._first = (0, -1), len(self)
 
     def _follow(self, row: int, link: Member, found: dict[bytes, Member]) -> None:
-        """Set the place of a link to that of its target."""
         aim = link
         for _ in range(_MOST_LINKS):
             if not aim.target:

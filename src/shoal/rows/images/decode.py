@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import ImageFile, TiffImagePlugin
 
 from shoal.core.wanted import Wanted
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.images.camera import find_preview, is_raw
 from shoal.rows.images.formats import JPEG, check_bytes, check_pixels, decoding, open_picture
 from shoal.rows.images.jpeg import coefficient_bytes, decode_jpeg
@@ -28,7 +28,6 @@ from shoal.rows.images.tiff import Directory, is_tiff, open_tiff, reader
 from shoal.rows.images.tiff_pages import extract
 from shoal.rows.images.tiff_pictures import find_pictures
 from shoal.rows.room import PIXELS
-from shoal.rows.store import because
 
 AS_IT_IS = Wanted()
 # Bytes a pixel that a picture takes while it is loaded, by its mode, and more by its format;
@@ -160,7 +159,6 @@ def _decode_tiff(data: bytes, wanted: Wanted, reading: Reading) -> tuple[bytes, 
 def _decode_pillow(
     data: bytes, wanted: Wanted, reading: Reading, turned: int | None = None
 ) -> Raster:
-    """Decode any of the formats."""
     with open_picture(data) as picture:
         size = picture.height, picture.width
         sideways = (turned or orientation_of(picture)) in SIDEWAYS

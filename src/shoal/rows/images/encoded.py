@@ -142,12 +142,10 @@ class EncodedSource(Rows):
 
     @property
     def kind(self) -> Kind:
-        """``"images"``."""
         return "images"
 
     @property
     def n_rows(self) -> int:
-        """How many images there are."""
         return self.store.n_rows if self.taken is None else len(self.taken.rows)
 
     @property
@@ -159,6 +157,9 @@ class EncodedSource(Rows):
 
     def some(self, count: int) -> NDArray[np.int64]:
         return self.store.some(count) if self.taken is None else spread(self.n_rows, count)
+
+    def as_files(self) -> EncodedSource:
+        return self
 
     def first_facts(self, n: int) -> dict[str, Any] | None:
         return self.store.first_facts(self._at(0, n))
@@ -174,17 +175,14 @@ class EncodedSource(Rows):
         return replace(self, store=self.store.led_away(at))
 
     def _at(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return the rows of the store that a range is."""
         return np.arange(start, stop) if self.taken is None else self.taken.rows[start:stop]
 
     @property
     def description(self) -> str:
-        """One line for people."""
         colour = colour_word(self.shape[2])
         return f"{plural(self.n_rows, f'{colour} image')} of {self.sizes} ({self.label})"
 
     def fingerprint(self) -> dict[str, Any]:
-        """Facts that change when the data or the way of reading them change."""
         chosen = replace(self.reading, channels=None).as_dict()  # the channels are in the shape
         return {
             "kind": "images",
@@ -204,14 +202,12 @@ class EncodedSource(Rows):
         return replace(self, reading=reading, shape=shape)
 
     def wanting(self, wanted: Wanted) -> EncodedSource:
-        """Return the same rows, read in another size and cut."""
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = replace(wanted, size=size, channels=channels)
         scaled = self.sizes != show(size)
         return replace(self, shape=(*size, channels), mixed_sizes=scaled, wanted=full)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Return the names that rows have where they lie, folders parted by ``/``."""
         check_range(start, stop, self.n_rows)
         if self.taken is not None:
             return self.taken.names(self.store, start, stop)
@@ -219,11 +215,9 @@ class EncodedSource(Rows):
 
     @property
     def label_origin(self) -> str | None:
-        """Where the labels come from, for people; None without any."""
         return self.beside.origin if self.beside else self.store.label_origin
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        """Labels that lie with the images (a file, ``.cls`` files, a column); None without any."""
         if self.beside:
             return self.beside.read(self, key)
         labels = self.store.labels()
@@ -232,12 +226,10 @@ class EncodedSource(Rows):
         return [labels[row] for row in self.taken.rows.tolist()]
 
     def path(self, row: int) -> Path | None:
-        """Return the file of a row, None where it is part of a larger one."""
         check_range(row, row + 1, self.n_rows)
         return self.store.path(int(self._at(row, row + 1)[0]))
 
     def file_name(self, row: int, name: str | None) -> str:
-        """Return a row called `name` the name of a file; without an extension, the usual one."""
         width = len(str(max(self.n_rows - 1, 0)))
         inner = PurePosixPath(name or "").name or f"row-{row:0{width}d}"
         file, sign, page = inner.rpartition(PAGE)
@@ -257,7 +249,6 @@ class EncodedSource(Rows):
         return checked(next(iter(self.blobs(row, row + 1))))
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Return the bytes of each of the rows ``start..stop``, or why they cannot be had."""
         if self.taken is None:
             yield from self.store.blobs(start, stop)
             return
@@ -274,7 +265,6 @@ class EncodedSource(Rows):
                 del blob
 
     def read(self, start: int, stop: int) -> Batch:
-        """Decode rows ``start..stop``; an image that cannot be read is black, with a reason."""
         check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, *self.shape), np.uint8)
         bad: dict[int, str] = {}

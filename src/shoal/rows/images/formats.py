@@ -127,7 +127,6 @@ def extension_of(data: bytes) -> str:
 
 
 def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
-    """Choose the reader for a file that begins like this one."""
     for magic, reader in _FORMATS:
         if data.startswith(magic):
             return reader
@@ -148,14 +147,12 @@ def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
 
 
 def _load(name: str) -> type[ImageFile.ImageFile]:
-    """Import a reader."""
     module, called = _SELDOM[name]
     found: type[ImageFile.ImageFile] = getattr(import_module(module), called)
     return found
 
 
 def _head(data: bytes) -> str:
-    """How a file begins, as text if it is text."""
     head = data[:16]
     text = head.decode("ascii", "replace")
     return repr(text) if text.isascii() and text.isprintable() else head[:8].hex(" ")

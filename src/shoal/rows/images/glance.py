@@ -74,7 +74,6 @@ def glance(data: bytes, deep: bool) -> Glance | None:
 
 
 def _tiff(data: bytes, deep: bool) -> Glance | None:
-    """Look at a TIFF file."""
     pages = tiff_picture(data)
     layout = pages[0].layout
     is_usual = len(pages) == 1 and layout.is_usual
@@ -103,7 +102,6 @@ def _tiff(data: bytes, deep: bool) -> Glance | None:
 
 
 def _picture(data: bytes, deep: bool) -> Glance | None:
-    """Look at a file that Pillow reads."""
     with open_picture(data) as picture:
         moves = bool(getattr(picture, "is_animated", False)) and picture.format != "TIFF"
         is_wide = picture.mode.startswith("I") or picture.mode == "F"
@@ -123,6 +121,5 @@ def _picture(data: bytes, deep: bool) -> Glance | None:
 
 
 def _thinned(samples: NDArray[Any]) -> NDArray[Any]:
-    """Return pixels from all over an image."""
     step = max(1, max(samples.shape[:2]) // _SIDE)
     return np.ascontiguousarray(samples[::step, ::step])

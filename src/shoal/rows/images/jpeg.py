@@ -10,11 +10,10 @@ import simplejpeg
 from PIL import JpegImagePlugin
 
 from shoal.core.wanted import Wanted
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.images.formats import check_bytes, check_pixels, decoding
 from shoal.rows.images.raster import SIDEWAYS, Raster, orientation_of
 from shoal.rows.room import PIXELS
-from shoal.rows.store import because
 
 _EXIF_WITHIN = 1 << 16
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one that is reserved
@@ -107,7 +106,6 @@ def _kept_bytes(frame: bytes) -> int:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Go through the markers before the first pass, and what they hold."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]

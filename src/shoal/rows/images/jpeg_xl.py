@@ -65,7 +65,6 @@ def read_size(data: bytes) -> tuple[int, int]:
 
 
 def _codestream(data: bytes) -> bytes:
-    """Return the beginning of the codestream, without the boxes around it."""
     if data[:2] == b"\xff\x0a":
         return data[:_HEADER]
     at = 0

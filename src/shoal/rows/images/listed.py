@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.handles import KnownFile, Opened, leave
 from shoal.rows.images.container import MAX_FILE_BYTES, Container
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.tiff import ReadAt, reader
 from shoal.rows.room import FILES
-from shoal.rows.store import because, file_facts
+from shoal.rows.store import file_facts
 from shoal.storage import UrlPath, as_place, fetched_ahead
 
 GONE, LED_AWAY = -1, -2
@@ -98,7 +98,6 @@ class Files:
         return KnownFile(self.path(row), size, int(self.mtimes[row]), called, followed)
 
     def facts(self) -> dict[str, Any]:
-        """Bytes of the files, and a hash over all names, sizes and times."""
         digest = hashlib.blake2b(self.names.blob, digest_size=16)
         for column in (self.names.ends, self.sizes, self.mtimes):
             digest.update(column.tobytes())
@@ -342,7 +341,6 @@ def _read(known: KnownFile) -> bytes:
 
 
 def _fetched(known: KnownFile) -> bytes:
-    """Read a whole file from a store."""
     if known.size < 0:
         raise SourceError("the file was missing when the images were listed")
     _check_size(known)

@@ -18,11 +18,10 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.handles import wrapped
 from shoal.rows.images.listed import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
-from shoal.rows.store import because
 from shoal.rows.tables.encoding import open_text
 from shoal.storage import UrlPath, many
 
@@ -151,7 +150,6 @@ def walk(root: Path) -> Found:
 
 
 def _walk_store(root: UrlPath) -> Found:
-    """Find all files under a folder of a store."""
     paths = {_name(path, root): cast(Path, path) for path in root.walk()}
     shown = [name for name in paths if all(map(is_shown, name.split("/")))]
     extensions = Counter(os.path.splitext(name)[1].lower() for name in shown)
@@ -253,7 +251,6 @@ def _rows(path: Path) -> Iterator[list[str]]:
 
 
 def _lines(file: IO[str]) -> Iterator[str]:
-    """Read the lines of a text, and stop at one that is longer than lists have."""
     while line := file.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
             raise csv.Error
@@ -261,12 +258,10 @@ def _lines(file: IO[str]) -> Iterator[str]:
 
 
 def _delimiter(line: str) -> str:
-    """Find the commonest delimiter of a line."""
     return max(",;\t|", key=line.count)
 
 
 def _column(rows: list[list[str]], extensions: frozenset[str]) -> int | None:
-    """Find the column of paths among the first rows, with or without a header."""
     if not rows:
         return None
 

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.images.encoded import PAGE, EncodedStore
 from shoal.rows.images.listed import MIXER, ListedStore
 from shoal.rows.images.tiff import ReadAt, open_tiff
 from shoal.rows.images.tiff_pages import extract, page_bytes
 from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
 from shoal.rows.room import FILES
-from shoal.rows.store import because
 
 _ENDINGS = (b".tif", b".tiff")
 _AT_A_TIME = 32
@@ -54,12 +53,10 @@ class PagedStore(EncodedStore):
 
     @property
     def n_rows(self) -> int:
-        """How many pictures there are in all files."""
         return int(self.starts[-1])
 
     @property
     def is_far(self) -> bool:
-        """Whether each read asks a network."""
         return self.inner.is_far
 
     def file_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -67,7 +64,6 @@ class PagedStore(EncodedStore):
         return np.searchsorted(self.starts, rows, side="right") - 1
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Read rows in order, each file of several pages opened once."""
         row = start
         while row < stop:
             file = int(self.file_of(np.array(row)))
@@ -82,7 +78,6 @@ class PagedStore(EncodedStore):
             row = end
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of the files; of several pictures in one, with ``#page=`` and its number behind."""
         if start == stop:
             return []
         files = self.file_of(np.arange(start, stop))
@@ -98,11 +93,9 @@ class PagedStore(EncodedStore):
 
     @property
     def label_origin(self) -> str | None:
-        """Where the files' labels lie."""
         return self.inner.label_origin
 
     def labels(self) -> list[str | None] | None:
-        """Labels of the files, for each of their pictures."""
         labels = self.inner.labels()
         if labels is None:
             return None
@@ -110,13 +103,11 @@ class PagedStore(EncodedStore):
         return [label for label, n in zip(labels, counts, strict=True) for _ in range(n)]
 
     def path(self, row: int) -> Path | None:
-        """Return the file of a row, None where it holds other pictures too."""
         file = int(self.file_of(np.array(row)))
         alone = self.starts[file + 1] - self.starts[file] == 1
         return self.inner.path(file) if alone else None
 
     def facts(self) -> dict[str, Any]:
-        """Facts of the files, and a hash over where their pictures lie."""
         digest = hashlib.blake2b(digest_size=16)
         for part in (self.starts, self.pages, self.places):
             digest.update(part.astype("<i8").tobytes())
@@ -148,7 +139,6 @@ class PagedStore(EncodedStore):
         return replace(self, inner=self.inner.led_away(self.file_of(rows)))
 
     def _of_files(self, files: NDArray[np.int64]) -> PagedStore:
-        """Return the pictures of some files, in an order of their own."""
         inner = self.inner.of_files(files)
         counts, pages = np.diff(self.starts)[files], np.diff(self.pages)[files]
         places = [self.places[self.pages[f] : self.pages[f + 1]] for f in files.tolist()]
@@ -156,7 +146,6 @@ class PagedStore(EncodedStore):
         return PagedStore(inner, _ends(counts), _ends(pages), joined, self.pages_are)
 
     def _pictures(self, file: int, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Read pictures of one file."""
         low, high = int(self.pages[file]), int(self.pages[file + 1])
         first = int(self.starts[file])
         each = (high - low) // (int(self.starts[file + 1]) - first)
@@ -246,7 +235,6 @@ def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[s
 
 
 def _tiff_rows(store: ListedStore) -> list[int]:
-    """Return the rows of files that are called TIFF files."""
     names = store.files.names if store.members is None else store.members.names
     blob, ends = names.blob, names.ends
     small = blob.lower()
@@ -289,7 +277,6 @@ def _are_alike(found: list[_Found | None], n_files: int) -> bool:
 
 
 def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
-    """Say how the pages of files were taken, and how to have them taken otherwise."""
     rows = [one for one in found if len(one) > 1]
     channels = [one for one in found if one.each > 1]
     said = []

@@ -125,7 +125,6 @@ def extremes(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Average blocks of pixels."""
     if factor == 1:
         return image
     return by_picture(image, lambda one: one.reduce(factor))
@@ -134,7 +133,6 @@ def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
 def _converter(
     picture: Image.Image, reading: Reading
 ) -> Callable[[Image.Image], NDArray[np.uint8]]:
-    """Choose how bands of a picture become grey or colour."""
     mode = picture.mode
     if mode.startswith("I;16") or mode in ("I", "F"):
         low, high = reading.levels(picture_extremes(picture), 16)

@@ -52,7 +52,6 @@ class _Seen:
             del blob  # before the next one is read
 
     def _add(self, data: bytes) -> None:
-        """Look at one image."""
         self.n_bytes += len(data)
         size = measure(data)
         found = glance(data, sum(map(_is_deep, self.glances)) < _GLANCES)
@@ -85,14 +84,12 @@ class _Seen:
         return Reading(most, low, high, ground, bands), plain if most in (1, 3) else most
 
     def _levels(self) -> tuple[float | None, float | None]:
-        """Choose what becomes black and white of images of more than 8 bits, of one type."""
         ends = [one.ends for one in self.glances if one.ends is not None and one.ends.size]
         if not ends or len({end.dtype for end in ends}) > 1:
             return None, None
         return value_range(np.concatenate(ends))
 
     def remarks(self, reading: Reading) -> tuple[str, ...]:
-        """Say what is done to images that people may not expect."""
         said = []
         moving = sum(one.moves for one in self.glances)
         if moving:
@@ -118,7 +115,6 @@ class _Seen:
 
 
 def _is_deep(one: Glance) -> bool:
-    """Return whether the pixels of an image were looked at."""
     return one.ends is not None or one.opacity is not None
 
 
@@ -186,7 +182,6 @@ def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | S
 
 
 def _name(store: EncodedStore, row: int) -> str:
-    """Name a row for people."""
     names = store.names(row, row + 1)
     return names[0] if names and names[0] else f"row {row}"
 

@@ -96,7 +96,6 @@ def scan(headers: Headers, size: int) -> Iterator[Member]:
 def _member(
     block: bytes, kind: bytes, at: int, length: int, size: int, notes: _Notes
 ) -> Iterator[Member]:
-    """Return the member of a header, unless it is a folder."""
     name = notes.get(b"GNU.sparse.name") or notes.get(b"path") or _name(block)
     name = name.removeprefix(b"./")
     if kind == _FOLDER or name.endswith(b"/"):
@@ -143,14 +142,12 @@ def _number(raw: bytes) -> int:
 
 
 def _name(block: bytes) -> bytes:
-    """Put a member's name together."""
     name = block[:100].split(b"\0")[0]
     prefix = block[345:500].split(b"\0")[0] if block[257:263] == b"ustar\0" else b""
     return prefix + b"/" + name if prefix else name
 
 
 def _padded(length: int) -> int:
-    """Count the bytes that `length` bytes take in whole blocks."""
     return -(-length // BLOCK) * BLOCK
 
 
@@ -180,7 +177,6 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
 
 
 def _behind_extensions(headers: Headers, at: int) -> int:
-    """Return the place behind the further headers of a sparse file."""
     while True:
         block = headers.read(at, BLOCK)
         at += BLOCK

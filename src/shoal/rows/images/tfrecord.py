@@ -250,7 +250,6 @@ def _first_value(feature: memoryview) -> memoryview | int | None:
 
 
 def _inner(message: memoryview, wanted: int) -> Iterator[memoryview]:
-    """Go through the fields of a message that have a number, and bytes."""
     return (v for number, v in _fields(message) if number == wanted and not isinstance(v, int))
 
 

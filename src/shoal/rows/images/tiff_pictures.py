@@ -79,7 +79,6 @@ def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures:
 
 
 def _is_imagej(page: Directory) -> bool:
-    """Return whether ImageJ described a page."""
     return page.begins_with(b"ImageJ=")
 
 
@@ -130,7 +129,6 @@ def _ome_sizes(text: str, samples: int) -> list[list[tuple[str, int]]]:
 
 
 def _of_shape(text: str, first: Directory, count: int) -> tuple[NDArray[np.int64] | None, bool]:
-    """Return what tifffile's note of a shape, perhaps with axes, says."""
     try:
         noted = json.loads(text)
         shape, axes = [int(side) for side in noted["shape"]], str(noted.get("axes", ""))

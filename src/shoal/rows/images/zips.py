@@ -11,10 +11,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.handles import KnownFile, Opened
 from shoal.rows.images.container import Container, Member
-from shoal.rows.store import because
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "PPMd"}

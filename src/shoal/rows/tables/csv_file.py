@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError
+from shoal.errors import SourceError, because
 from shoal.rows.base import Source
 from shoal.rows.handles import bare
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import READ_ERRORS, because, check_range, file_facts
+from shoal.rows.store import READ_ERRORS, check_range, file_facts
 from shoal.rows.tables.columns import describe_columns
 from shoal.rows.tables.opened import open_cells
 from shoal.rows.tables.sniff import Dialect, sniff

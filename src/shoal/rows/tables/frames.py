@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from shoal.errors import InputError
+from shoal.errors import InputError, because
 from shoal.rows.base import Source
 from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import because, check_range
+from shoal.rows.store import check_range
 from shoal.rows.tables.cells import plain_names
 from shoal.rows.tables.lists import is_list
 from shoal.rows.tables.pictures import Typed, open_typed

@@ -98,6 +98,9 @@ class TableSource(Rows):
         cells = taken_part(self.table, taken, TakenCells)
         return replace(self, table=cells, label=self.label + label)
 
+    def as_table(self) -> TableSource:
+        return self
+
     @property
     def lacking(self) -> tuple[str, ...]:
         """Names of columns that the schema has, but not this table."""
@@ -156,8 +159,9 @@ class TableSource(Rows):
 
 def cells_of(source: Source) -> Cells | None:
     """Return the cells of a table, or of the table that vectors are made of; None without any."""
-    if isinstance(source, TableSource):
-        return source.table
+    found = source.as_table()
+    if found is not None:
+        return found.table
     is_taken = not isinstance(getattr(source, "store", None), CellStore)
     return None if is_taken else getattr(source, "table", None)
 
@@ -174,7 +178,7 @@ class Notes:
     """
 
     def __init__(self, source: Source, remarks: Sequence[str] = ()) -> None:
-        self._source = source
+        self._table = source.as_table()
         self._remarks = tuple(remarks)
         self._lock = threading.Lock()
         self._gaps: Counter[str] = Counter()
@@ -182,15 +186,15 @@ class Notes:
 
     def add(self, batch: Batch) -> None:
         """Count the cells of some rows; may be called from many threads."""
-        if not isinstance(self._source, TableSource):
+        if self._table is None:
             return
         with self._lock:
-            self._count(self._source, batch)
+            self._count(self._table, batch)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """What is amiss so far, as JSON holds it; empty where nothing is counted."""
-        if not isinstance(self._source, TableSource):
+        if self._table is None:
             return {}
         return {"gaps": dict(self._gaps), "new": dict(self._new)}
 
@@ -212,12 +216,12 @@ class Notes:
     @property
     def said(self) -> tuple[str, ...]:
         """Say it in sentences."""
-        if not isinstance(self._source, TableSource):
+        if self._table is None:
             return self._remarks
-        found, label, lacking = [], self._source.label, self._source.lacking
+        found, label, lacking = [], self._table.label, self._table.lacking
         if lacking:
             found.append(
-                f"{label} lacks {len(lacking)} of {len(self._source.schema.columns)} columns "
+                f"{label} lacks {len(lacking)} of {len(self._table.schema.columns)} columns "
                 f"({listed(lacking)}): filled from the most similar rows of the fit"
             )
         for what, counts in (

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError, UnlikeError
+from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.handles import bare
 from shoal.rows.room import Holds, Kept
-from shoal.rows.store import because, check_range, file_facts
+from shoal.rows.store import check_range, file_facts
 from shoal.rows.tables.cells import is_text_type, shortened
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import batch_at, batches, cursor_bytes, parquet_file

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from shoal.errors import because
 from shoal.rows.base import Batch
-from shoal.rows.store import because, check_range
+from shoal.rows.store import check_range
 from shoal.rows.tables.cells import is_number_type, is_text_type, plain, to_numbers, to_text
 from shoal.rows.tables.columns import spoken
 from shoal.rows.tables.table import Cells
