@@ -7,14 +7,11 @@ through Beam, so any runner will do, and a worker that is lost costs what it was
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import grpc
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
@@ -31,7 +28,7 @@ from shoal.engines.retries import (
     describe,
     incomplete,
     last_line,
-    raise_described,
+    raise_first,
 )
 from shoal.engines.seen import Seen
 from shoal.storage import delete, read_json, write_json
@@ -90,8 +87,7 @@ class BeamEngine:
         pipeline = self._pipeline()
         _ = pipeline | begin | beam.Reshuffle() | work
         try:
-            with _quiet():
-                pipeline.run().wait_until_finish()
+            pipeline.run().wait_until_finish()
         except Exception as error:  # whatever the runner raises: it is told from what is stored
             why = last_line(error)
         self._raise_noted(items, name)
@@ -120,9 +116,7 @@ class BeamEngine:
         for path in self._notes.glob("*.json"):
             found[int(path.stem)] = read_json(path)
             delete(path)
-        if found:
-            first = min(found)
-            raise_described(found[first], name(items[first]))
+        raise_first(found, lambda number: name(items[number]))
 
 
 class _Work(beam.DoFn):  # type: ignore[misc]
@@ -178,26 +172,3 @@ def _checked(options: Sequence[str]) -> PipelineOptions:
         logs.default_sdk_harness_log_level = "ERROR"
         logging.getLogger("apache_beam").setLevel(logging.ERROR)
     return made
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave it unsaid, meanwhile, that a channel broke: threads of Beam print it as tracebacks.
-
-    A channel breaks whenever a worker ends, be it that all is done.
-    """
-    before = threading.excepthook
-
-    def say(args: threading.ExceptHookArgs) -> None:
-        if not issubclass(args.exc_type, grpc.RpcError):
-            before(args)
-
-    threading.excepthook = say
-    data = logging.getLogger("apache_beam.runners.worker.data_plane")
-    level = data.level
-    data.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        threading.excepthook = before
-        data.setLevel(level)

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from shoal.engines.base import Item, Task
 from shoal.engines.options import OptionParser, positive_seconds
-from shoal.engines.retries import TRIES, attempt, describe, incomplete, last_line, raise_described
+from shoal.engines.retries import TRIES, attempt, describe, incomplete, last_line, raise_first
 from shoal.errors import SettingError, WorkError
 
 _CONNECT = 10  # seconds for a scheduler to answer
@@ -101,9 +101,7 @@ class DaskEngine:
                         failed[number] = error if isinstance(error, dict) else describe(error)
                     elif on_done is not None:
                         on_done(items[number])
-        if failed:
-            first = min(failed)
-            raise_described(failed[first], name(items[first]))
+        raise_first(failed, lambda number: name(items[number]))
         present = items if there is None else there()
         missing = [n for n, item in enumerate(items) if n in left or item not in present]
         if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shoal import errors
 
@@ -34,16 +34,18 @@ def describe(error: Exception) -> dict[str, str]:
     return {"kind": type(error).__name__, "said": said}
 
 
-def raise_described(described: dict[str, str], name: str) -> None:
-    """Raise what `describe` described, with the name of the item in front.
+def raise_first(failed: Mapping[int, dict[str, str]], name: Callable[[int], str]) -> None:
+    """Raise what `describe` described of the first item that failed, if any did.
 
     Raises
     ------
     ShoalError
-        Of the same kind where it is Shoal's own, else a `WorkError`.
+        Of the same kind where it is Shoal's own, else a `WorkError`; the item's name is in front.
     """
-    kind = getattr(errors, described["kind"], errors.WorkError)
-    raise kind(f"{name}: {described['said']}")
+    if failed:
+        first = min(failed)
+        kind = getattr(errors, failed[first]["kind"], errors.WorkError)
+        raise kind(f"{name(first)}: {failed[first]['said']}")
 
 
 def incomplete(names: Sequence[str], why: str) -> errors.WorkError:

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from shoal.engines.base import Item, Task
 from shoal.engines.options import OptionParser
-from shoal.engines.retries import TRIES, attempt, describe, incomplete, last_line, raise_described
+from shoal.engines.retries import TRIES, attempt, describe, incomplete, last_line, raise_first
 from shoal.errors import SettingError, WorkError
 
 _AT_ONCE = 64  # jobs that wait in Spark, at least: it adds executors for those that wait
@@ -102,9 +102,7 @@ class SparkEngine:
                 failed[number] = error
             elif on_done is not None:
                 on_done(items[number])
-        if failed:
-            first = min(failed)
-            raise_described(failed[first], name(items[first]))
+        raise_first(failed, lambda number: name(items[number]))
         present = items if there is None else there()
         missing = sorted(lost) or [n for n, item in enumerate(items) if item not in present]
         if missing:
