@@ -50,7 +50,6 @@ class LabelFile:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The file alone."""
         return (self.path,)
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
@@ -70,7 +69,6 @@ class LabelFiles:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files."""
         return tuple(file.path for file in self.files)
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
@@ -163,7 +161,6 @@ def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
 
 
 def _from_parquet(path: Path, key: str | None) -> LabelValues:
-    """Read one column of a Parquet file: that of the key, or the only one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -183,7 +180,6 @@ def _from_parquet(path: Path, key: str | None) -> LabelValues:
 
 
 def _from_hdf5(path: Path, key: str | None) -> LabelValues:
-    """Read one dataset of an HDF5 file: that of the key, or the only one named like labels."""
     datasets = list_datasets(path)
     chosen = choose_array(
         datasets,
@@ -283,5 +279,4 @@ def name_column(
 
 
 def _cell(row: Sequence[str], column: int) -> str | None:
-    """Return a cell, None where it is missing."""
     return row[column].strip() if column < len(row) else None

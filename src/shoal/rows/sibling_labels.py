@@ -86,7 +86,6 @@ def with_labels_beside(source: ArraySource, path: Path) -> ArraySource:
 
 
 def _is_far(path: Path) -> bool:
-    """Whether a file is not on this machine: labels are read from here."""
     return isinstance(path, UrlPath)
 
 
@@ -119,7 +118,6 @@ def _files(store: Store) -> list[tuple[str, int]]:
 
 
 def _in_table(path: Path, source: Source) -> LabelFile | None:
-    """Find the column of a table that labels rows, by their names or in their order."""
     try:
         cells = table_rows(path, _TRIED_ROWS)
     except (OSError, ValueError, csv.Error):
@@ -139,7 +137,6 @@ def _in_table(path: Path, source: Source) -> LabelFile | None:
 
 
 def _count_rows(path: Path) -> int:
-    """Count the rows of a small table below its header; -1 for a large one."""
     if path.stat().st_size > _MOST_COUNTED_BYTES:
         return -1
     return len(table_rows(path)) - 1

@@ -76,22 +76,18 @@ class ArraySource(Rows):
 
     @property
     def kind(self) -> Kind:
-        """``"images"`` or ``"vectors"``."""
         return "images" if self.rule else "vectors"
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return self.store.n_rows
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(H, W, C)`` or ``(D,)``."""
         return self.rule.shape if self.rule else (int(np.prod(self.row_shape)),)
 
     @property
     def table(self) -> Any:
-        """The cells of the table that the rows lie in; None where there is none."""
         return getattr(self.beside, "table", None)
 
     @property
@@ -102,12 +98,10 @@ class ArraySource(Rows):
 
     @property
     def mixed_sizes(self) -> bool:
-        """True when images are scaled by `read`."""
         return self.rule is not None and self.rule.scaled
 
     @property
     def description(self) -> str:
-        """One line for people."""
         label = f"{self.label}{self.chosen.briefly}"
         if self.rule is None:
             return f"{plural(self.n_rows, 'vector')} of {plural(self.shape[0], 'number')} ({label})"
@@ -118,13 +112,11 @@ class ArraySource(Rows):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Why columns are vectors, and which are left out."""
         return (
             (*self.chosen.remarks, self.scale_remark) if self.scale_remark else self.chosen.remarks
         )
 
     def _remarks(self, rule: PixelRule) -> str:
-        """Say what is done to the stored numbers, if anything."""
         said = ""
         if rule.channels_first:
             said += ", channels first"
@@ -135,7 +127,6 @@ class ArraySource(Rows):
         return said
 
     def fingerprint(self) -> dict[str, Any]:
-        """Facts that change when the data or the way of reading them change."""
         rule: list[Any] | None = None
         if self.rule:
             rule = [self.rule.channels_first, self.rule.low, self.rule.high]
@@ -173,7 +164,6 @@ class ArraySource(Rows):
         return replace(self, rule=self._rule("picture").wanting(wanted))
 
     def _rule(self, what: str) -> PixelRule:
-        """Return the rule, or say that vectors have none."""
         if self.rule is None:
             raise InputError(f"{self.label} holds vectors: its rows have no {what}")
         return self.rule
@@ -209,20 +199,16 @@ class ArraySource(Rows):
         ]
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """``file:position`` for shards, else None."""
         return self.store.names(start, stop)
 
     @property
     def label_origin(self) -> str | None:
-        """Where the labels come from, for people; None without any."""
         return self.beside.origin if self.beside else None
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        """Read the labels that lie beside the rows; None without any."""
         return self.beside.read(self, key) if self.beside else None
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop`` as uint8 images or float32 vectors."""
         stored = self.store.read(start, stop)
         rows = stored.data.reshape(stop - start, *self.row_shape)
         if self.rule is None:
@@ -322,7 +308,6 @@ def _check_first_side(whole: tuple[int, ...], label: str, *, sure: bool) -> None
 def _reshaped(
     stored: tuple[int, ...], shape: tuple[int, ...] | None, label: str
 ) -> tuple[int, ...]:
-    """Return the shape that is asked for, when it has as many numbers as a stored row."""
     if shape is None:
         return stored
     if np.prod(shape) != np.prod(stored):
@@ -334,7 +319,6 @@ def _reshaped(
 
 
 def _check_rows(store: Store, row_shape: tuple[int, ...], label: str) -> None:
-    """Refuse what is neither images nor vectors."""
     if store.dtype.kind not in "buif":
         raise InputError(f"{label} holds {store.dtype}, but images and vectors are numbers")
     if not row_shape:
@@ -422,7 +406,6 @@ def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 
 def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, whether columns come first, type, and where the numbers begin."""
     try:
         with path.open("rb") as file:
             return (*read_npy_header(file), file.tell())
@@ -431,7 +414,6 @@ def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 
 def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
-    """Read the header of an ``.npy`` file and check that all its rows are there."""
     shape, fortran, dtype, offset = _header(path)
     stat = path.stat()
     needed = offset + int(np.prod(shape)) * dtype.itemsize

@@ -25,31 +25,25 @@ class JoinedStore:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers."""
         return self.stores[0].dtype
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row."""
         return self.stores[0].row_shape
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """First row of each store, and the end."""
         return np.cumsum([0, *(store.n_rows for store in self.stores)], dtype=np.int64)
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return int(self.starts[-1])
 
     @property
     def holds(self) -> Holds:
-        """What all of them keep."""
         return sum((holds(store) for store in self.stores), Holds())
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``."""
         check_range(start, stop, self.n_rows)
         data = np.empty((stop - start, *self.row_shape), self.dtype)
         bad: dict[int, str] = {}
@@ -65,7 +59,6 @@ class JoinedStore:
         """Rows have no names."""
 
     def facts(self) -> dict[str, Any]:
-        """Facts of each store."""
         return {"joined": [store.facts() for store in self.stores]}
 
 

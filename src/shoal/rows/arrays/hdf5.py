@@ -80,17 +80,14 @@ class Hdf5Rows:
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """First row of each part, and the end."""
         return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return int(self.starts[-1])
 
     @property
     def holds(self) -> Holds:
-        """A chunk while it is unpacked, and those that the library keeps of each file."""
         most = min(len(self.parts), MOST_OPEN) * CACHE_BYTES
         return Holds(self.chunk + CACHE_BYTES, self.chunk + most)
 
@@ -108,7 +105,6 @@ class Hdf5Rows:
         return start + count, int(total[count - 1])
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, Any]]:
-        """Read a range file by file: where in the range, how many, and the rows or a reason."""
         row = start
         while row < stop:
             number = int(np.searchsorted(self.starts, row, side="right")) - 1
@@ -132,7 +128,6 @@ class Hdf5Rows:
         yield row, end, found
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop`` as stored; what cannot be read is zero, with a reason."""
         check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         bad: dict[int, str] = {}
@@ -147,7 +142,6 @@ class Hdf5Rows:
         """Rows have no names."""
 
     def facts(self) -> dict[str, Any]:
-        """Return the dataset, and the files' names, sizes and times."""
         files = [(part.path.name, part.size, part.mtime_ns) for part in self.parts]
         return {"dataset": self.key, **file_facts(files)}
 
@@ -169,16 +163,13 @@ class Hdf5Images(EncodedStore):
 
     @property
     def n_rows(self) -> int:
-        """How many images there are."""
         return self.rows.n_rows
 
     @property
     def is_far(self) -> bool:
-        """Whether each read asks a network."""
         return isinstance(self.rows.parts[0].path, UrlPath)
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Read cells in order, a few at a time."""
         while start < stop:
             end, size = self.rows.few(start, stop)
             try:
@@ -189,7 +180,6 @@ class Hdf5Images(EncodedStore):
             start = end
 
     def _cells(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Read a few cells."""
         for _, count, found in self.rows.pieces(start, stop):
             if isinstance(found, str):
                 yield from [SourceError(found)] * count
@@ -201,11 +191,9 @@ class Hdf5Images(EncodedStore):
 
     @property
     def label_origin(self) -> str | None:
-        """The dataset of labels."""
         return None if self.label_key is None else f"dataset {self.label_key}"
 
     def labels(self) -> list[str | None] | None:
-        """Values of the dataset of labels."""
         if self.label_key is None:
             return None
         labels = Hdf5Rows(self.rows.parts, self.label_key, np.dtype(object), ())
@@ -216,7 +204,6 @@ class Hdf5Images(EncodedStore):
         return [None if value is None else str(value) for value in values]
 
     def facts(self) -> dict[str, Any]:
-        """Return the dataset, and the files' names, sizes and times."""
         return self.rows.facts()
 
 
@@ -289,7 +276,6 @@ def list_datasets(path: Path) -> list[Dataset]:
 
 
 def _describe(key: str, dataset: Any, stream: Any) -> Dataset:
-    """Describe a dataset by its header, and where its cells can be images by some of them."""
     dtype, cells = dataset.dtype, dataset.shape if len(dataset.shape) == 1 else None
     plain = dataset.chunks is None and not dataset.external and not dataset.is_virtual
     offset = dataset.id.get_offset() if plain and dtype.kind in "buif" else None
@@ -301,7 +287,6 @@ def _describe(key: str, dataset: Any, stream: Any) -> Dataset:
 
 
 def _is_image(dataset: Any, at: int, size: int) -> bool:
-    """Return whether a cell is an image."""
     with FILES.take(size, _READING):
         some = dataset[at : at + 1]
         return not isinstance(some[0], str) and bool(extension_of(_bytes(some, 0)))
@@ -320,7 +305,6 @@ def chunk_bytes(dataset: Any) -> int:
 
 
 def _fits(dataset: Dataset, as_: Kind | None) -> bool:
-    """Return whether a dataset can be what is asked for."""
     return as_ in (None, "images") if dataset.encoded else can_be_rows(dataset, as_)
 
 

@@ -49,7 +49,6 @@ def _variable_bytes(dataset: Any) -> int | None:
 
 
 def _lengths(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int64]:
-    """Return how many entries cells have."""
     size = _LENGTH + dataset.file.id.get_create_plist().get_sizes()[0] + _NUMBER
     found = np.zeros(high - low, np.int64)
     if dataset.chunks is None:

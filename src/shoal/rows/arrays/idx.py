@@ -97,14 +97,12 @@ def idx_store(path: Path) -> Store:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a file, unpacked if it is ``.gz``."""
     if path.suffix != ".gz":
         return path.open("rb")
     return cast(BinaryIO, gzip.open(path.open("rb") if isinstance(path, UrlPath) else path))
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape of an IDX file."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
         raise ValueError(f"it begins with {magic.hex(' ') or 'nothing'}, not with 00 00 08")
@@ -118,7 +116,6 @@ def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 
 def _labels(path: Path, count: int) -> str:
-    """Word what is said when a file of labels is given."""
     text = f"{path} is a file of {count:,} labels, not of images"
     images = path.with_name(path.name.replace("labels", "images").replace("idx1", "idx3"))
     if images != path and images.exists():

@@ -53,7 +53,6 @@ class Variable:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers; object for what is none."""
         return self.stored or np.dtype(_NUMBERS.get(self.what, "O"))
 
     @property
@@ -139,7 +138,6 @@ def _row_axis(chosen: Variable, path: Path, options: SourceOptions, lengths: set
 
 
 def _is_hdf5(magic: bytes) -> bool:
-    """Whether a file is of version 7.3."""
     return magic.startswith(TEXT + b"7.3")
 
 
@@ -155,7 +153,6 @@ def list_variables(path: Path, magic: bytes) -> list[Variable]:
 
 
 def _list(path: Path) -> list[Variable]:
-    """List the arrays of a file by their headers."""
     from scipy import io
 
     try:
@@ -186,12 +183,10 @@ def _class(dataset: Any) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:
-    """Say that a file cannot be read, and why."""
     return SourceError(f"{path} cannot be read as a MATLAB file: {because(error)}")
 
 
 def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
-    """Take the rows of an array that is read as a whole."""
     stat = path.stat()
     rest = chosen.shape[:axis] + chosen.shape[axis + 1 :]
     load = LoadVariable(bare(path), chosen.key, axis)
@@ -200,7 +195,6 @@ def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
 
 
 def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
-    """Take the rows of an array of version 7.3: in place where its last side counts them."""
     if axis != len(chosen.shape) - 1:
         return _in_memory(path, chosen, axis)
     stat = path.stat()

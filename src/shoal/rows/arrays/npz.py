@@ -66,7 +66,6 @@ def list_members(path: Path) -> list[Member]:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    """Read one member's header."""
     with archive.open(info) as file:
         shape, fortran, dtype = read_npy_header(file)
     key = info.filename.removesuffix(".npy")

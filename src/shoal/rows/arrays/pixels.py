@@ -65,7 +65,6 @@ class PixelRule:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What depends on the rows looked at, as JSON holds it."""
         return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
 
     def wanting(self, wanted: Wanted) -> PixelRule:
@@ -149,7 +148,6 @@ def _channels_first(row_shape: tuple[int, ...]) -> bool:
 
 
 def _as_hwc(row_shape: tuple[int, ...], first: bool) -> tuple[int, int, int]:
-    """Height, width and channels of a row."""
     if len(row_shape) not in (2, 3) or min(row_shape) < 1:
         raise InputError(f"rows of shape {show(row_shape)} are not images: images are H×W or H×W×C")
     if len(row_shape) == 2:
@@ -198,7 +196,6 @@ def to_bytes(rows: NDArray, low: float, high: float) -> NDArray[np.uint8]:
 
 
 def _levelled(rows: NDArray, low: float, high: float) -> NDArray[np.float32 | np.float64]:
-    """Stretch ``low..high`` to 0..255, rounded and clipped, in floating point."""
     wide = np.float64 if rows.dtype.itemsize > 4 else np.float32
     with np.errstate(over="ignore", invalid="ignore"):
         values: NDArray[Any] = rows.astype(wide)
@@ -266,7 +263,6 @@ def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
 def _cropped(
     image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
 ) -> NDArray[np.uint8]:
-    """Scale the middle of an image."""
     height, width = extent
     if image.shape[:2] == extent == size and wanted.kept == 1:
         return image
@@ -279,7 +275,6 @@ def _cropped(
 def _stretched(
     image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
 ) -> NDArray[np.uint8]:
-    """Scale each side by itself."""
     if image.shape[:2] == extent == size:
         return image
     return resize(image, size, (0.0, 0.0, extent[1], extent[0]), wanted.sampling)
@@ -288,7 +283,6 @@ def _stretched(
 def _padded(
     image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
 ) -> NDArray[np.uint8]:
-    """Scale all of an image, and leave white what it does not fill."""
     scale = min(size[0] / extent[0], size[1] / extent[1])
     inner = max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale))
     padded = np.full((*size, image.shape[2]), 255, np.uint8)
@@ -356,7 +350,6 @@ def _flat(rows: NDArray) -> NDArray:
 
 
 def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) -> str:
-    """Where the first value that is not finite lies, and how many there are."""
     at = int(np.argmin(finite))
     where = str(at) if len(shape) == 1 else str(tuple(map(int, np.unravel_index(at, shape))))
     count = int((~finite).sum())

@@ -68,7 +68,6 @@ def parse_dtype(dtype: str | None) -> np.dtype[Any]:
 
 
 def _misfit(path: Path, size: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
-    """Why a file cannot hold rows of a shape, and which shapes it could hold."""
     row = int(np.prod(shape)) * dtype.itemsize
     text = (
         f"{path} has {size:,} bytes, which {show(shape)} {dtype} rows of {row:,} bytes do not "

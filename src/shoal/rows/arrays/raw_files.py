@@ -51,7 +51,6 @@ def _by_manifest(paths: Sequence[Path], label: str, options: SourceOptions) -> S
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file begins with lines of printable text."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES).decode("utf-8", "replace")[:-1]
     lines = head.splitlines()

@@ -65,7 +65,6 @@ class RawManifest:
 
     @property
     def path(self) -> Path:
-        """The manifest itself."""
         return self.folder / MANIFEST
 
     def names_in(self, names: Sequence[str]) -> list[str]:
@@ -112,7 +111,6 @@ class RawManifest:
         return options.array(store, label, labels)
 
     def _store(self, paths: Sequence[Path], options: SourceOptions) -> Store:
-        """Take the rows of some files."""
         dtype = options.dtype or self.dtype
         if options.shape is not None:
             return raw_store(paths, options.shape, dtype, self.offset)
@@ -122,7 +120,6 @@ class RawManifest:
 
 
 def _matcher(name: str) -> Any:
-    """Tell of a pattern whether it stands for a name."""
     return lambda pattern: fnmatch.fnmatchcase(name, pattern)
 
 
@@ -174,7 +171,6 @@ def _checked(folder: Path, found: Mapping[str, Any]) -> RawManifest:
 
 
 def _check_reading(manifest: RawManifest) -> None:
-    """Raise for a type or an order of axes that there is not."""
     try:
         parse_dtype(manifest.dtype)
     except InputError:
@@ -188,21 +184,18 @@ def _check_reading(manifest: RawManifest) -> None:
 
 
 def _text(key: str, value: Any) -> str:
-    """Check a text."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} must be a text; got {value!r:.40}")
     return value
 
 
 def _whole(key: str, value: Any, least: int) -> int:
-    """Check a whole number."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 53:
         raise ValueError(f"{key} must be a whole number of at least {least}; got {value!r:.40}")
     return value
 
 
 def _check_name(name: Any) -> None:
-    """Refuse names that lead out of the folder."""
     path = PurePosixPath(_text("files", name))
     if path.is_absolute() or ".." in path.parts or "\\" in name or "://" in name:
         raise ValueError(f"{name!r:.60} must be a name within the folder")

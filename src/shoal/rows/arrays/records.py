@@ -55,7 +55,6 @@ class RecordSet:
 
     @property
     def size(self) -> int:
-        """Bytes of a record."""
         return len(self.classes) + math.prod(self.shape)
 
 
@@ -90,7 +89,6 @@ class RecordLabels:
 
     @property
     def origin(self) -> str:
-        """What people call them."""
         return f"{self.known.keys[-1]} in each record"
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
@@ -131,11 +129,9 @@ class FilesOfLabels:
 
     @property
     def origin(self) -> str:
-        """What people call them."""
         return " and ".join(path.name for path in self.paths if path is not None)
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read all labels; None for images without."""
         found: list[str | None] = []
         for path, count in zip(self.paths, self.counts, strict=True):
             found += [None] * count if path is None else list(map(str, _bytes_of(path, count)))
@@ -143,7 +139,6 @@ class FilesOfLabels:
 
 
 def _bytes_of(path: Path, count: int) -> Sequence[int] | Sequence[str]:
-    """Read labels that count from 1, by their names where these are known."""
     values = np.frombuffer(path.read_bytes(), np.uint8)
     if len(values) != count:
         raise InputError(f"{path} has {len(values):,} labels, but there are {count:,} images")
@@ -205,7 +200,6 @@ def _has_labels(records: FileStore, known: RecordSet) -> bool:
 
 
 def _open_stl(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
-    """Open files called ``train_X.bin`` and so on, whose labels are in ``train_y.bin``."""
     try:
         store = raw_store(paths, STL10.shape, "uint8")
     except SourceError:

@@ -36,18 +36,15 @@ class RowView:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers."""
         return self.inner.dtype
 
     @property
     def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row as it is seen."""
         shape = self.part_shape or self.inner.row_shape
         return tuple(shape[axis] for axis in self.axes) if self.axes else shape
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return self.inner.n_rows
 
     @property
@@ -55,7 +52,6 @@ class RowView:
         return by_range(self.inner)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``, contiguous."""
         batch = self.inner.read(start, stop)
         rows = batch.data
         if self.part_shape is not None:
@@ -66,11 +62,9 @@ class RowView:
         return Batch(np.ascontiguousarray(rows), batch.bad)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of the rows of the store."""
         return self.inner.names(start, stop)
 
     def facts(self) -> dict[str, Any]:
-        """Facts of the store, and how its rows are seen."""
         seen = [self.skip, list(self.part_shape or ()), list(self.axes)]
         return {**self.inner.facts(), "view": seen}
 

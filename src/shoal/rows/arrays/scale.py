@@ -55,7 +55,6 @@ class Values:
 
     @property
     def kind(self) -> str:
-        """``b``, ``u``, ``i`` or ``f``."""
         return np.dtype(self.dtype).kind
 
     def within(self, ends: Ends, slack: float = _OVERSHOOT) -> bool:
@@ -123,7 +122,6 @@ def on_scale_of(
 
 
 def _of_files(ends: Ends) -> Values:
-    """Return what the values of image files of some levels are."""
     return Values("uint8" if ends == _BYTES else "uint16", *ends, True)
 
 
@@ -146,7 +144,6 @@ def vectors_remark(source: Source, fitted: Values | None) -> str | None:
 
 
 def _scale(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None, str]:
-    """Return the values of new images that are black and white, and what is to be said of it."""
     if not _is_full(ends):
         return _stretched(values, ends, fitted)
     own = _own_scale(values, ends, fitted)
@@ -160,7 +157,6 @@ def _scale(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None, str
 
 
 def _stretched(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None, str]:
-    """Judge new values where the fit stretched its own from the least to the largest."""
     if not values.within(ends, slack=_SAME):
         return None, ""
     bytes_ = values.dtype == "uint8" != fitted.dtype
@@ -174,7 +170,6 @@ def _stretched(values: Values, ends: Ends, fitted: Values) -> tuple[Ends | None,
 
 
 def _own_scale(values: Values, ends: Ends, fitted: Values) -> Ends | None:
-    """Return the full scale that new values are on, where the fit's are on one too."""
     same_type = values.dtype == fitted.dtype or values.kind == fitted.kind == "f"
     few = ends[0] == 0 and 1 < ends[1] < _BYTES[1]
     if few and values.whole and fitted.whole and _SAME * ends[1] <= values.most <= ends[1]:

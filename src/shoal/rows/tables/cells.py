@@ -114,7 +114,6 @@ def shortened(table: Any) -> Any:
 
 
 def _cut(cell: Any) -> str:
-    """Return the beginning of a long text, and a hash of all of it."""
     data = memoryview(cell.as_buffer())
     start = bytes(data[:_KEPT]).decode("utf-8", "ignore")
     return f"{start}… {hashlib.blake2b(data, digest_size=16).hexdigest()}"
@@ -136,7 +135,6 @@ def to_numbers(column: Any, decimal: str = ".") -> NDArray[np.float64]:
 
 
 def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
-    """Parse what is not a number yet."""
     if is_number_type(array.type, flags=True):
         return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
     if is_date_type(array.type):
@@ -184,7 +182,6 @@ def to_codes(column: Any, values: Sequence[str]) -> tuple[NDArray[np.int64], NDA
 
 
 def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
-    """Change each distinct value of a column once."""
     array = plain(column)
     if not is_plain_type(array.type):
         return pa.nulls(len(array), pa.string())
@@ -201,7 +198,6 @@ def _missing() -> pa.Array:
 
 
 def _trimmed(values: Any) -> Any:
-    """Trim text, and make null of what stands for a missing cell."""
     text = pc.utf8_trim_whitespace(values)
     missing = pc.is_in(pc.utf8_lower(text), value_set=_missing())
     text = pc.replace_substring_regex(text, r"^([+-]?[0-9]+)\.0+$", r"\1")
@@ -209,7 +205,6 @@ def _trimmed(values: Any) -> Any:
 
 
 def _stamps(text: Any, form: str) -> Any:
-    """Parse text as points of time."""
     if form != ISO:
         return pc.strptime(text, format=form, unit="us", error_is_null=True)
     return pa.array([_iso(cell) for cell in text.to_pylist()], pa.timestamp("us"))
@@ -243,7 +238,6 @@ def _amount(cell: str | None, decimal: str) -> float | None:
 
 
 def _named(cell: str | None) -> float | None:
-    """Parse what else Python takes for a number: exponents, infinity."""
     try:
         found = float(cell or "") if "_" not in (cell or "") else math.nan
     except ValueError:

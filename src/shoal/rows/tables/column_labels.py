@@ -35,7 +35,6 @@ class ColumnLabels:
 
     @property
     def origin(self) -> str | None:
-        """The column that looks like the answer; None without one."""
         found = answers_in(self.left_out)
         return f"column {found[0]}" if found else None
 

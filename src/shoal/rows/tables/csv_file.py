@@ -62,25 +62,20 @@ class CsvCells(Cells):
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are below the header."""
         return int(self.firsts[-1])
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns."""
         return self.dialect.names
 
     @property
     def decimal(self) -> str:
-        """Decimal sign of numbers."""
         return self.dialect.decimal
 
     def facts(self) -> dict[str, Any]:
-        """Return the file's name, size and time."""
         return file_facts([(self.path.name, self.size, self.mtime_ns)])
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
-        """Go through columns of a range some megabytes at a time, all of text."""
         check_range(start, stop, self.n_rows)
         names = list(columns)
         try:
@@ -124,7 +119,6 @@ class CsvCells(Cells):
         return table, bad
 
     def _table(self, data: bytes, names: list[str]) -> Piece:
-        """Split rows into cells: all at once, or one by one when some are not as they should be."""
         try:
             table = pa.csv.read_csv(
                 pa.BufferReader(data),
@@ -148,7 +142,6 @@ class CsvCells(Cells):
         return table, {}
 
     def _table_by_rows(self, data: bytes, names: list[str]) -> Piece:
-        """Split row by row, with a reason for each that is not as it should be."""
         rows, bad = self._rows(data), dict[int, str]()
         width, place = len(self.names), {name: at for at, name in enumerate(self.names)}
         for at, row in enumerate(rows):
@@ -159,7 +152,6 @@ class CsvCells(Cells):
         return pa.table(columns, names=names), bad
 
     def _rows(self, data: bytes) -> list[list[str]]:
-        """Split bytes into rows of cells."""
         text = io.StringIO(data.decode(self.dialect.encoding.name, "replace"), newline="")
         try:
             reader = csv.reader(

@@ -36,32 +36,26 @@ class FrameCells(Cells):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the columns of plain values."""
         return plain_names(self.table.schema)
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """Names of the other columns."""
         return tuple(name for name in self.table.column_names if name not in self.names)
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return int(self.table.num_rows)
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
-        """Return columns of rows ``start..stop``, without copying them."""
         check_range(start, stop, self.n_rows)
         yield selected(self.table, columns).slice(start, stop - start), {}
 
     def only(self, columns: Sequence[str]) -> FrameCells:
-        """Return the table without its other columns."""
         have = self.table.column_names
         tops = (name if name in have else name.partition(".")[0] for name in columns)
         return FrameCells(self.table.select(list(dict.fromkeys(tops))))
 
     def facts(self) -> dict[str, Any]:
-        """Return a hash of all cells."""
         digest = _Digest()
         with pa.ipc.new_stream(pa.PythonFile(digest, "w"), self.table.schema) as stream:
             stream.write_table(self.table)
@@ -108,7 +102,6 @@ def open_frame(where: Any, options: SourceOptions) -> Source:
 
 
 def _leaves(field: Any) -> list[str]:
-    """List what a column is made of, as Parquet files do."""
     inner = field.type.value_type if is_list(field.type) else field.type
     parts = inner if pa.types.is_struct(inner) else ()
     return [field.name, *(f"{field.name}.{part.name}" for part in parts)]
@@ -163,7 +156,6 @@ def _from_pandas(frame: Any) -> Any:
 
 
 def _from_records(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Take records: their keys are the columns, in the order in which they first come."""
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
     plain = [{str(name): value for name, value in row.items()} for row in rows]
     return pa.table(
@@ -187,10 +179,8 @@ def _array(values: Any) -> Any:
 
 
 def _is_none(value: Any) -> bool:
-    """Return what stands for nothing: None and NaN."""
     return value is None or (isinstance(value, float) and value != value)
 
 
 def _is_column(value: Any) -> bool:
-    """Return what holds many cells."""
     return isinstance(value, list | tuple | np.ndarray | pa.Array | pa.ChunkedArray)

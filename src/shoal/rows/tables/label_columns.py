@@ -59,13 +59,11 @@ def answers_in(left_out: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _reason(column: Column) -> str:
-    """Say why a column is left out, and how it is used."""
     compare = f"--truth {column.name} compares with it, " if column.is_code else ""
     return f"{LOOKS}: {compare}--columns uses it"
 
 
 def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
-    """Return whether a column is an answer by its name."""
     words = "_".join(word.lower() for word in _WORDS.split(column.name) if word)
     if column.values < 2:
         return False
@@ -82,7 +80,6 @@ def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
 
 
 def _is_named(column: Column) -> bool:
-    """Return whether a column is called what answers are called."""
     words = "_".join(word.lower() for word in _WORDS.split(column.name) if word)
     return bool(_SURE.fullmatch(words) or _LIKELY.fullmatch(words))
 

@@ -102,7 +102,6 @@ def _parse_lists(
 
 
 def _is_array(kind: Any) -> bool:
-    """Return whether an Arrow type is one of lists of numbers, however nested."""
     types = pa.types
     depth, inner = array_type(kind)
     tests = (types.is_integer, types.is_floating, types.is_boolean)

@@ -63,27 +63,22 @@ class TableSource(Rows):
 
     @property
     def kind(self) -> Kind:
-        """``"table"``."""
         return "table"
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return self.table.n_rows
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(columns,)``: those that are used."""
         return (len(self.schema.columns),)
 
     @property
     def mixed_sizes(self) -> bool:
-        """Rows of a table have one size."""
         return False
 
     @property
     def description(self) -> str:
-        """One line for people."""
         columns = plural(len(self.schema.columns), "column")
         names = f", named by {self._name}" if self._name else ""
         seen = self.schema.looked
@@ -109,11 +104,9 @@ class TableSource(Rows):
 
     @property
     def _name(self) -> str | None:
-        """The column that names the rows, where this table has it."""
         return self.schema.name if self.schema.name in self.table.names else None
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the schema, and facts about where the cells lie."""
         return {
             "kind": "table",
             "n_rows": self.n_rows,
@@ -123,7 +116,6 @@ class TableSource(Rows):
         }
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Cells of the column that names the rows, if there is one."""
         check_range(start, stop, self.n_rows)
         if self._name is None:
             return None
@@ -132,15 +124,12 @@ class TableSource(Rows):
 
     @property
     def label_origin(self) -> str | None:
-        """The column that looks like the answer; None without one."""
         return ColumnLabels(self.table, self.schema.left_out).origin
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        """Cells of a column, by default of the one that looks like the answer; None without."""
         return ColumnLabels(self.table, self.schema.left_out).read(self, key)
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop`` as float64; a row without any cell has a reason."""
         check_range(start, stop, self.n_rows)
         have = [c for c in self.schema.columns if c.name in self.table.names]
         table, bad = self.table.cells(start, stop, [column.name for column in have])
@@ -205,7 +194,6 @@ class Notes:
             self._new.update(counts.get("new", {}))
 
     def _count(self, source: TableSource, batch: Batch) -> None:
-        """Count cells by column."""
         for at, column in enumerate(source.schema.columns):
             cells = np.delete(batch.data[:, at], list(batch.bad))
             if column.name not in source.lacking:
@@ -331,7 +319,6 @@ def coded(
 
 
 def _codes(cells: Any, column: TableColumn, decimal: str) -> NDArray[np.float64]:
-    """Return categories as codes."""
     if column.absent:
         gone = np.isin(to_numbers(cells, decimal), column.absent)
         cells = pc.if_else(gone, None, to_text(cells))
@@ -344,7 +331,6 @@ def _codes(cells: Any, column: TableColumn, decimal: str) -> NDArray[np.float64]
 
 
 def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | None:
-    """Find the column that names the rows."""
     fit = {
         name: may_name(name, cells, decimal)
         for name, cells in found.items()
@@ -355,7 +341,6 @@ def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | N
 
 
 def _donors(columns: Sequence[TableColumn], data: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the fullest rows, from all over."""
     is_code = np.array([column.role == "category" for column in columns])
     count = min(len(data), _DONORS, max(1, _DONOR_CELLS // data.shape[1]))
     lacking = (~np.isfinite(data) | (is_code & (data < 0))).sum(axis=1)

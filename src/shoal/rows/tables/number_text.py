@@ -82,7 +82,6 @@ def _split(texts: Any) -> Any:
 
 
 def _odd(words: Sequence[str]) -> str:
-    """Find the first of some texts that is not a number."""
     for word in words:
         try:
             float(word)
@@ -146,7 +145,6 @@ def _open(
     label: str,
     options: SourceOptions,
 ) -> ArraySource:
-    """Take a column for rows; of the others, one may name and one may label them."""
     others = [c for c in columns if c.name != column and c.name in cells.names]
     name = name_column(others)
     named = None if name is None else others[name].name
@@ -163,7 +161,6 @@ def _open(
 def _find(
     cells: Cells, columns: Sequence[Column], options: SourceOptions, head: Any
 ) -> dict[str, NDArray[np.float32]]:
-    """Find the columns of numbers in text, with those of some rows."""
     wanted = [c.name for c in columns if not c.numeric and c.name in cells.names]
     wanted = [name for name in wanted if options.picked.takes(name) and options.key in (None, name)]
     if not wanted:

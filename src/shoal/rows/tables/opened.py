@@ -83,7 +83,6 @@ def open_cells(
 def _open_numbers(
     cells: Cells, columns: Sequence[Column], chosen: Chosen, label: str, options: SourceOptions
 ) -> Source:
-    """Take columns of numbers for vectors, or for pictures of a shape."""
     used = tuple(columns[at].name for at in chosen.vectors or ())
     name = None if chosen.name is None else columns[chosen.name].name
     if name and options.shape is None:
@@ -108,7 +107,6 @@ def _open_lists(
     options: SourceOptions,
     columns: Sequence[Column],
 ) -> Source:
-    """Take a column of lists for vectors or pictures; the other columns name and label them."""
     name, answers = names_and_answers(columns, head)
     read = cells.only((column, *([name] if name else [])))
     store = list_store(read, head, column, name, label)

@@ -152,7 +152,6 @@ def cursor_bytes(part: ParquetPart, file: Any, group: int, columns: Sequence[str
 
 
 def _batch_rows(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
-    """Count the rows that make no more than a batch, though large cells may lie together."""
     if isinstance(part.path, UrlPath):  # where each header would be a request
         return _MOST_ROWS
     with closing(LocalFile(part.path)) as opened:
@@ -288,7 +287,6 @@ def _begin(
     columns: tuple[str, ...],
     most_rows: int,
 ) -> Cursor:
-    """Open a row group at its beginning, once there is room for what reading it takes."""
     file = part.open(columns, group)
     try:
         size = cursor_bytes(part, file, group, columns)

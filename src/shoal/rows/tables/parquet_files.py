@@ -57,44 +57,35 @@ class ParquetCells(Cells):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are read."""
         return self.columns
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """The columns that hold lists or bytes."""
         return self.others
 
     @cached_property
     def file_ends(self) -> tuple[int, ...]:
-        """The row after the last of each file."""
         return tuple(np.cumsum([sum(part.groups) for part in self.parts]).tolist())
 
     def only(self, columns: Sequence[str]) -> ParquetCells:
-        """Return the same files, of which these columns are read, whatever they hold."""
         return ParquetCells(self.parts, tuple(columns))
 
     @cached_property
     def _groups(self) -> list[tuple[int, int]]:
-        """All row groups: part and number within it."""
         return [(p, g) for p, part in enumerate(self.parts) for g in range(len(part.groups))]
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
-        """First row of each row group, and the end."""
         return np.cumsum([0, *(n for part in self.parts for n in part.groups)], dtype=np.int64)
 
     @property
     def n_rows(self) -> int:
-        """How many rows all files have."""
         return int(self._starts[-1])
 
     def facts(self) -> dict[str, Any]:
-        """Return the files' names, sizes and times."""
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
-        """Go through columns of a range, some megabytes of a row group at a time."""
         check_range(start, stop, self.n_rows)
         names = tuple(columns)
         for group, low, high in self._spans(start, stop):
@@ -106,7 +97,6 @@ class ParquetCells(Cells):
                 yield self._failed(group, high - low, names, error)
 
     def batches(self, start: int, stop: int, column: str) -> Iterator[Piece]:
-        """Go through one column in batches, while other threads may read others."""
         check_range(start, stop, self.n_rows)
         for group, low, high in self._spans(start, stop):
             number, within = self._groups[group]
@@ -128,11 +118,9 @@ class ParquetCells(Cells):
 
     @property
     def is_far(self) -> bool:
-        """Whether each read asks a network."""
         return isinstance(self.parts[0].path, UrlPath)
 
     def places(self, start: int, stop: int) -> list[str] | None:
-        """Return file and row of rows, where there are many files."""
         if len(self.parts) == 1:
             return None
         rows, ends = np.arange(start, stop), np.array(self.file_ends)
@@ -142,7 +130,6 @@ class ParquetCells(Cells):
         return [f"{self.parts[file].path.name}:{row}" for file, row in pairs]
 
     def some(self, count: int) -> NDArray[np.int64]:
-        """Return rows at the beginning of row groups from all over."""
         filled = np.flatnonzero(np.diff(self._starts))
         runs = min(_RUNS, len(filled), count)
         length = max(1, count // max(runs, 1))
@@ -152,7 +139,6 @@ class ParquetCells(Cells):
         return np.concatenate([np.arange(low, high) for low, high in pairs]).astype(np.int64)
 
     def count_values(self, column: str) -> int:
-        """Count the entries of a column of lists; of the first files, and rows of the others."""
         count = self.n_rows
         for part in self.parts[:_PARTS_TRIED]:
             with part.open(()) as file:
@@ -164,7 +150,6 @@ class ParquetCells(Cells):
 
     @cached_property
     def holds(self) -> Holds:
-        """What is kept for the next reads: some small row groups, or a place in a large one."""
         return holds_of(self.parts, self.columns)
 
     def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
@@ -194,7 +179,6 @@ class ParquetCells(Cells):
             yield part.plain(pa.Table.from_batches([batch]))
 
     def _whole(self, part: ParquetPart, group: int, columns: tuple[str, ...], size: int) -> Any:
-        """Return a row group as an Arrow table, read if need be."""
         key = (part.path, group, columns)
         with self.kept.lock:
             found = self.kept.take(key)
@@ -248,7 +232,6 @@ def look_at(path: Path) -> ParquetPart:
 
 
 def _look(path: Path) -> tuple[ParquetPart, Any]:
-    """Read a file's footer."""
     try:
         stat = path.stat()
         with parquet_file(path) as file:

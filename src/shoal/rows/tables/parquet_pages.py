@@ -78,7 +78,6 @@ def decoded_bytes(chunks: Sequence[Any]) -> int:
 
 
 def _decoded(chunk: Any) -> int:
-    """Return the most bytes that a column chunk takes in memory."""
     content = chunk.total_uncompressed_size if chunk.physical_type.endswith("BYTE_ARRAY") else 0
     return int(_NUMBER_BYTES * chunk.num_values + content)
 
@@ -145,7 +144,6 @@ def _entries(data: bytes) -> Iterator[int]:
 
 
 def _usual(chunk: Any) -> Pages:
-    """Take the pages of a chunk to be as writers make them."""
     size = min(_USUAL_PAGE, chunk.total_uncompressed_size)
     return Pages(size, size, size, size // _NUMBER_BYTES)
 
@@ -177,7 +175,6 @@ def look_at_pages(chunk: Any, read: ReadAt) -> Pages:
 
 
 def _headers(read: ReadAt, at: int, end: int) -> Iterator[dict[int, Any]]:
-    """Go through the headers of the pages that lie one after the other."""
     while at < end:
         length = _HEADER
         while True:
@@ -229,7 +226,6 @@ class _Compact:
         return (found >> 1) ^ -(found & 1)
 
     def _value(self, kind: int) -> Any:
-        """Read a value of a kind, or skip it."""
         if kind in (1, 2):  # true, false
             return kind
         if kind in (4, 5, 6):

@@ -147,7 +147,6 @@ def _open_images(table: Typed, options: SourceOptions) -> Source | None:
 
 
 def _open_paths(table: Typed, name: str, leaf: str, options: SourceOptions) -> Source:
-    """Open the image files that a column names; the others label them."""
     cells, low, paths = table.cells.only((leaf,)), 0, list[str]()
     is_one = len(set(table.folders)) == 1
     for folder, high in zip(table.folders, cells.file_ends, strict=True):
@@ -229,22 +228,18 @@ class CellImages(EncodedStore):
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return self.cells.n_rows
 
     @property
     def is_far(self) -> bool:
-        """Whether each read asks a network."""
         return self.cells.is_far
 
     @cached_property
     def holds(self) -> Holds:
-        """Places in row groups from which images are read on."""
         found = holds(self._own)
         return Holds(found.least, max(found.best, _PLACES * found.least))
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        """Read rows in order, a few megabytes at a time."""
         row = start
         for table, bad in self._own.batches(start, stop, self.column.bytes):
             yield from map(SourceError, bad.values())
@@ -259,18 +254,15 @@ class CellImages(EncodedStore):
         return SourceError(f"the cell has no bytes, only the path {path}" if path else _EMPTY)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Values of the column of names; without one, file and row where there are many files."""
         if self.name_column is not None:
             return [value or "" for value in self._of(self.name_column, start, stop)]
         return self.cells.places(start, stop)
 
     @property
     def label_origin(self) -> str | None:
-        """The column of labels."""
         return None if self.label_column is None else f"column {self.label_column}"
 
     def labels(self) -> list[str | None] | None:
-        """Values of the column of labels, by the names of the classes where they are known."""
         if self.label_column is None:
             return None
         texts = self._of(self.label_column, 0, self.n_rows)
@@ -281,11 +273,9 @@ class CellImages(EncodedStore):
         return _texts(one_array(self._beside[column].cells(start, stop, [column])[0].column(0)))
 
     def some(self, count: int) -> NDArray[np.int64]:
-        """Rows from all over that are cheap to read."""
         return self.cells.some(count)
 
     def facts(self) -> dict[str, Any]:
-        """Return the column, and facts of the table."""
         return {"column": self.column.name, **self._own.facts()}
 
 
@@ -391,7 +381,6 @@ def _can_name(texts: list[str | None]) -> bool:
 
 
 def _classes(schema: Any, label: str | None) -> tuple[str, ...]:
-    """Return the names of the classes that Hugging Face's datasets note in a file's metadata."""
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])
         names = noted["info"]["features"][label]["names"]

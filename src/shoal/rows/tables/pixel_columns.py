@@ -147,12 +147,10 @@ def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | Non
 
 
 def _is_class(column: Column) -> bool:
-    """Whether a column numbers a few classes."""
     return column.counts and column.is_code and column.values <= _MOST_CLASSES
 
 
 def _are_bytes(columns: Sequence[Column], places: Sequence[int]) -> bool:
-    """Whether columns hold whole numbers of 0 to 255."""
     return all(
         columns[at].whole and columns[at].ends[0] >= 0 and columns[at].ends[-1] <= 255
         for at in places
@@ -173,7 +171,6 @@ def square(count: int) -> Shape | None:
 
 
 def _chosen(columns: Sequence[Column], places: Sequence[int], shape: Shape) -> Chosen:
-    """Take columns for pixels; of the others one may label the rows."""
     used = set(places)
     left_out = label_among([c for at, c in enumerate(columns) if at not in used])
     why = f"their names make pictures of {show(shape)}"
@@ -181,7 +178,6 @@ def _chosen(columns: Sequence[Column], places: Sequence[int], shape: Shape) -> C
 
 
 def _of_shape(columns: Sequence[Column], chosen: Chosen, shape: Shape, label: str) -> Chosen:
-    """Check that vectors have as many numbers as a picture; a class may be left out of them."""
     places, needed = chosen.vectors or (), math.prod(shape)
     end = _class_at_end(columns, places) if len(places) == needed + 1 else None
     if end is not None:

@@ -113,7 +113,6 @@ def _number_or_code(
 
 
 def _dates(name: str, days: NDArray[np.float64], form: str | None) -> TableColumn | str:
-    """Describe dates."""
     absent = fill_values(days, lambda values: np.isin(values, _FILL_DAYS))
     known = np.where(np.isin(days, absent), np.nan, days)
     found = _numbers(name, known, form, "date")
@@ -192,7 +191,6 @@ def _identity(name: str, numbers: NDArray[np.float64]) -> str:
 def _numbers(
     name: str, numbers: NDArray[np.float64], form: str | None, role: Any
 ) -> TableColumn | str:
-    """Describe numbers or days."""
     known = numbers[np.isfinite(numbers)]
     values, counts = np.unique(known, return_counts=True)
     if not len(values):
@@ -220,7 +218,6 @@ def _atom(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float
 
 
 def _category(name: str, text: Any) -> TableColumn | str:
-    """Describe categories: those of at least a hundredth of the rows, the others pooled."""
     counts = pc.value_counts(pc.drop_null(text))
     pairs = [(pair["values"], pair["counts"]) for pair in counts.to_pylist()]
     known, blank = len(text) - text.null_count, text.null_count

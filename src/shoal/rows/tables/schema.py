@@ -64,7 +64,6 @@ class TableColumn:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The categories with those that are not values: what code 0, 1, 2 … of a cell means."""
         return (*self.values, *([OTHER] * self.other), *([BLANK] * self.blank))
 
 
@@ -148,7 +147,6 @@ class Schema:
 
 
 def _said(columns: Sequence[TableColumn], words: str) -> str:
-    """Say how some columns are used."""
     names = [
         f"{c.name} ({len(c.labels)} values)" if c.role == "category" else c.name for c in columns
     ]
@@ -159,7 +157,6 @@ def _said(columns: Sequence[TableColumn], words: str) -> str:
 
 
 def _shown(value: float, column: TableColumn) -> str:
-    """Write a number, or a day, that stands for a missing cell."""
     if column.role != "date":
         return f"{value:.15g}"
     return str(np.datetime64(0, "D") + np.timedelta64(int(value), "D"))

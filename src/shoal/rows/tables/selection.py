@@ -99,7 +99,6 @@ class Chosen:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences for people: why it is read so, and which columns vectors leave out."""
         if self.vectors is None:
             other = "(--as vectors takes the numbers as they are)"
             return (f"Read as a table, because {self.why} {other}.",) if self.why else ()
@@ -176,7 +175,6 @@ def choose_columns(
 
 
 def _check(label: str, as_: Kind | None, picked: Picked) -> None:
-    """Raise for what a file of columns cannot be read as."""
     if as_ == "images":
         raise InputError(f"{label} is a table: it cannot be read --as images")
     if as_ == "vectors" and picked.categories:
@@ -186,7 +184,6 @@ def _check(label: str, as_: Kind | None, picked: Picked) -> None:
 
 
 def _left_out(columns: Sequence[Column], fixed: Mapping[str, str]) -> dict[str, str]:
-    """Find the columns that nothing can be clustered by, and why; none where no other is left."""
     found = {c.name: c.identity for c in columns if c.identity}
     found |= {c.name: "an id" for c in columns if c.whole and c.distinct and is_id(c.name)}
     found |= fixed
@@ -201,7 +198,6 @@ def reasons(left_out: Sequence[tuple[str, str]]) -> str:
 
 
 def _expanded(wanted: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Put names of columns for patterns of them."""
     found = ([name] if name in names else fnmatch.filter(names, name) or [name] for name in wanted)
     return tuple(dict.fromkeys(chain.from_iterable(found)))
 

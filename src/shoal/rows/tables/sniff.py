@@ -59,7 +59,6 @@ class Dialect:
 
 
 def _parse(cell: str, dialect: Dialect | None) -> float:
-    """Parse a number; NaN for what is none."""
     if dialect and dialect.decimal != ".":
         cell = cell.replace(dialect.decimal, ".")
     try:
@@ -142,7 +141,6 @@ def _titles(rows: Sequence[Sequence[str]], second: bool) -> list[str]:
 
 
 def _trailing(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether all rows but the header end with a delimiter."""
     width = len(rows[0]) + 1
     return len(rows) > 1 and all(len(row) == width and not row[-1].strip() for row in rows[1:])
 
@@ -188,7 +186,6 @@ def _best_split(path: Path, text: str, told: str | None = None) -> tuple[str, st
 
 
 def _split(text: str, delimiter: str) -> list[list[str]]:
-    """Split the first rows into cells."""
     rows: list[list[str]] = []
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
@@ -202,12 +199,10 @@ def _split(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _number(cell: str, decimal: str) -> bool:
-    """Return whether a cell is a finite or infinite number."""
     return not math.isnan(_parse(cell, Dialect("", decimal, 0, ())))
 
 
 def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Return whether the first row names the columns."""
     first, body = [cell.strip() for cell in rows[0]], rows[1:101]
     texts = [bool(cell) and not _number(cell, decimal) for cell in first]
     if not body:
@@ -225,7 +220,6 @@ def _has_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
 
 
 def _hold_numbers(cells: Sequence[str], title: str) -> bool:
-    """Return whether cells hold several numbers each, below a title of letters."""
     several = [len(_APART.split(cell)) > 1 and not _WORD.search(cell) for cell in cells]
     return bool(several) and sum(several) >= _MOSTLY * len(several) and bool(_WORD.search(title))
 
@@ -239,7 +233,6 @@ def _unlike(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
 
 
 def _numeric(cells: Sequence[str], decimal: str) -> bool:
-    """Return whether most of the cells that are not missing are numbers, and there are some."""
     try:  # the usual case, in a quarter of the time
         plain = decimal == "." and not any("_" in cell for cell in cells)
         if plain and any(number == number for number in [float(cell) for cell in cells]):
@@ -252,5 +245,4 @@ def _numeric(cells: Sequence[str], decimal: str) -> bool:
 
 
 def _describe(at: int, name: str, rows: Sequence[Sequence[str]], decimal: str) -> Column:
-    """Return whether a column is one of numbers, by its first rows."""
     return Column(name, _numeric([row[at] for row in rows if at < len(row)], decimal), False)

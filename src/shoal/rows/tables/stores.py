@@ -55,11 +55,9 @@ class CellStore:
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are."""
         return self.cells.n_rows
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop``; those that cannot be read or used are zero, with a reason."""
         check_range(start, stop, self.n_rows)
         data, bad, at = np.zeros((stop - start, *self.row_shape), self.dtype), dict[int, str](), 0
         for table, reasons in self.cells.pieces(start, stop, self.columns):
@@ -75,12 +73,10 @@ class CellStore:
         return Batch(data, bad)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Cells of the column that names the rows, if there is one."""
         check_range(start, stop, self.n_rows)
         return None if self.name is None else self.cells.texts(start, stop, self.name)
 
     def facts(self) -> dict[str, Any]:
-        """Return the columns, and facts of the table."""
         return {"columns": list(self.columns), **self.cells.facts()}
 
 

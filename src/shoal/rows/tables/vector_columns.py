@@ -56,7 +56,6 @@ def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
 
 
 def _why_named(numbers: Sequence[Column]) -> str:
-    """Return why columns with names of their own are a table."""
     gaps = [column.name for column in numbers if column.missing]
     if gaps:
         return f"cells of {gaps[0]} are missing"
@@ -72,7 +71,6 @@ def _why_named(numbers: Sequence[Column]) -> str:
 
 
 def _why_numbered(numbers: Sequence[Column]) -> str:
-    """Return why columns whose names are numbered are a table."""
     least = min(column.missing for column in numbers)  # rows that lack all are no use
     kept = 1.0
     for column in numbers:
@@ -87,6 +85,5 @@ def _why_numbered(numbers: Sequence[Column]) -> str:
 
 
 def _unlike(narrow: Column, wide: Column, most: float) -> str:
-    """Say that two columns differ in scale by more than so many times; empty where not."""
     ratio = wide.spread / narrow.spread
     return f"{wide.name} spans {ratio:,.0f} times what {narrow.name} does" if ratio > most else ""
