@@ -120,7 +120,7 @@ def test_idx_labels(rows, tmp_path, ending):
     path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
     assert classes(read_truth(str(path), rows)) == ["2", "10", "2", "1"]
     path.write_bytes(gzip.compress(data[:-1]) if ending.endswith("gz") else data[:-1])
-    with pytest.raises(InputError, match="promises 4 labels"):
+    with pytest.raises(InputError, match="1 bytes are missing"):
         read_truth(str(path), rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import os
 import tempfile
 import zlib
@@ -19,10 +18,13 @@ from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array_choice import choose_array
 from shoal.rows.arrays.hdf5 import MAGIC, list_datasets
 from shoal.rows.arrays.hdf5_handles import open_hdf5
+from shoal.rows.arrays.idx import is_idx, load_idx
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels
+from shoal.rows.tables.column_labels import ColumnLabels
 from shoal.rows.tables.encoding import open_text
+from shoal.rows.tables.parquet_files import ParquetCells, look_at_all, parquet_schema
 from shoal.storage import UrlPath
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
@@ -115,7 +117,7 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() in _PARQUET:
-            return _from_parquet(path, key)
+            return _from_parquet(path, source, key)
         if path.suffix.lower() == ".mat":
             from shoal.rows.arrays.matlab import load_labels  # which imports this module
 
@@ -160,23 +162,17 @@ def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
         return np.asarray(file[likely[0]])
 
 
-def _from_parquet(path: Path, key: str | None) -> LabelValues:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pa.OSFile(str(path), "rb") as file, pq.ParquetFile(file) as parquet:
-        names = parquet.schema_arrow.names
-        if key is not None and key not in names:
-            raise InputError(f"{path} has no column {key}: it has {', '.join(names)}")
-        likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
-        if len(likely) != 1:
-            raise InputError(
-                f"{path} has the columns {', '.join(names)}: say with --key which it is"
-            )
-        column = parquet.read(columns=likely, use_threads=False).column(0)
-    if column.null_count or not pa.types.is_integer(column.type):
-        return [None if value is None else str(value) for value in column.to_pylist()]
-    return np.asarray(column)
+def _from_parquet(path: Path, source: Source, key: str | None) -> LabelValues:
+    parts = look_at_all([path])
+    names = parquet_schema(path).names
+    likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
+    if len(likely) != 1:
+        raise InputError(f"{path} has the columns {', '.join(names)}: say with --key which it is")
+    if likely[0] not in names:
+        raise InputError(f"{path} has no column {key}: it has {', '.join(names)}")
+    found = ColumnLabels(ParquetCells(parts, tuple(likely)), ()).read(source, likely[0])
+    assert found is not None
+    return found
 
 
 def _from_hdf5(path: Path, key: str | None) -> LabelValues:
@@ -199,17 +195,12 @@ def _from_hdf5(path: Path, key: str | None) -> LabelValues:
 
 
 def _from_idx(path: Path) -> NDArray:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        data = file.read()
-    # http://yann.lecun.com/exdb/mnist: 00 00, type 08 for bytes, number of axes, then lengths.
-    if data[:3] != b"\0\0\x08" or len(data) < 8:
+    if not is_idx(path):
         raise SourceError(f"{path} is not a CSV, .npy, .npz, Parquet or IDX file of labels")
-    if data[3] != 1:
-        raise SourceError(f"{path} is an IDX file of {data[3]} axes, not of labels")
-    count = int.from_bytes(data[4:8], "big")
-    if len(data) != 8 + count:
-        raise SourceError(f"{path} is damaged: it promises {count:,} labels")
-    return np.frombuffer(data, np.uint8, offset=8)
+    labels = load_idx(path)
+    if labels.ndim != 1:
+        raise SourceError(f"{path} is an IDX file of {labels.ndim} axes, not of labels")
+    return labels
 
 
 def table_rows(path: Path, most: int | None = None) -> list[list[str]]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import npy_store
-from shoal.rows.arrays.hdf5 import Hdf5Images, list_datasets, open_datasets
-from shoal.rows.arrays.idx_files import open_idx
+from shoal.rows.arrays.hdf5 import Hdf5Images, open_datasets
+from shoal.rows.arrays.idx import open_idx
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Source
 from shoal.rows.images.containers import CONTAINERS, container_of, list_containers
@@ -22,7 +22,6 @@ from shoal.rows.images.listed import ListedStore
 from shoal.rows.images.listing import list_files
 from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFile, LabelFiles
-from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.parquet import open_parquet
 from shoal.storage import UrlPath
@@ -164,11 +163,9 @@ def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOpti
     """Open a dataset of HDF5 files: numbers, or encoded images."""
     options.refuse("HDF5 files", dtype=options.dtype)
     as_ = None if options.shape else options.as_
-    found, key = open_datasets(paths, label, options.key, as_)
-    if isinstance(found, Hdf5Images):
-        return options.encoded(found, f"{many}, dataset {key}", keyed=True)
-    first = found.parts[0]
-    datasets = {one.key: one.shape[0] for one in list_datasets(paths[0]) if len(one.shape) == 1}
-    labels = find_labels(key, first.n_rows, datasets)
+    found, key, labels = open_datasets(paths, label, options.key, as_)
     beside = None if labels is None else LabelFiles(tuple(LabelFile(p, labels) for p in paths))
-    return options.array(found, f"{many}, dataset {key}", beside)
+    if not isinstance(found, Hdf5Images):
+        return options.array(found, f"{many}, dataset {key}", beside)
+    source: Any = options.encoded(found, f"{many}, dataset {key}", keyed=True)
+    return dataclasses.replace(source, beside=beside)

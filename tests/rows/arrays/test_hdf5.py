@@ -108,7 +108,7 @@ def test_encoded_images(tmp_path, kind):
     assert isinstance(source, Labelled)
     assert source.description == "12 grey images of 8×10 (x.h5, dataset jpg)"
     assert source.read(1, 12).data[:, 0, 0, 0].tolist() == [10 * at for at in range(1, 12)]
-    assert source.labels() == [str(at % 3) for at in range(12)]
+    assert list(source.labels()) == [at % 3 for at in range(12)]
     assert source.file_name(3, None) == "row-03.png"
     assert source.encoded(3).startswith(cells[3])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,14 @@ from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
 from shoal.rows.handles import bare
 from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.room import refuse_opening
-from shoal.rows.store import FileStore, MemoryStore, Part, Store, check_range
+from shoal.rows.store import (
+    FileStore,
+    InflatedStore,
+    MemoryStore,
+    Part,
+    Store,
+    check_range,
+)
 from shoal.rows.tables.selection import NOTHING, Chosen
 from shoal.rows.taken import Taken, TakenStore, by_range, row_bytes, taken_part
 from shoal.storage import UrlPath, many
@@ -415,19 +422,33 @@ def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
     shape, fortran, dtype, offset = _header(path)
-    stat = path.stat()
+    part = part_of(path, shape[0] if shape else 0, offset, fortran)
     needed = offset + int(np.prod(shape)) * dtype.itemsize
-    if stat.st_size < needed and dtype.kind != "O":
+    if part.size < needed and dtype.kind != "O":
         raise SourceError(
-            f"{path} is cut off: its header promises {needed:,} bytes, but it has {stat.st_size:,}"
+            f"{path} is cut off: its header promises {needed:,} bytes, but it has {part.size:,}"
         )
     refuse_columns(path, fortran)
-    count = shape[0] if shape else 0
-    return (
-        Part(bare(path), count, offset, stat.st_size, stat.st_mtime_ns, fortran),
-        dtype,
-        shape[1:],
-    )
+    return part, dtype, shape[1:]
+
+
+def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> Part:
+    """Return rows from a byte of a file on, as the file is now."""
+    stat = path.stat()
+    return Part(bare(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
+
+
+def inflated(
+    path: Path,
+    load: Callable[[], NDArray],
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    copies: int = 1,
+) -> InflatedStore:
+    """Return the rows of an array of a file that `load`, which is picklable, reads as a whole."""
+    stat = path.stat()
+    facts = stat.st_size, stat.st_mtime_ns
+    return InflatedStore(bare(path), load, dtype, shape[1:], shape[0], *facts, copies)
 
 
 def refuse_columns(path: Path, fortran: bool) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
+from shoal.rows.arrays.array import part_of
 from shoal.rows.arrays.array_choice import can_be_rows, choose_array
 from shoal.rows.arrays.hdf5_cells import cell_bytes
 from shoal.rows.arrays.hdf5_handles import (
@@ -25,9 +26,9 @@ from shoal.rows.arrays.hdf5_handles import (
 )
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Batch, Kind
-from shoal.rows.handles import bare
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
+from shoal.rows.label_names import find_labels
 from shoal.rows.room import FILES, Holds, Kept, refuse
 from shoal.rows.store import FileStore, Part, check_range, file_facts
 from shoal.storage import UrlPath
@@ -36,7 +37,6 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 _TRIED = 8
 _FEW_BYTES = 4 << 20  # of cells that are read together
 _READING = "reading the cell"
-_LABELS = ("label", "labels", "y", "class", "target", "targets")
 
 
 @dataclass(frozen=True)
@@ -148,18 +148,9 @@ class Hdf5Rows:
 
 @dataclass(frozen=True, eq=False)
 class Hdf5Images(EncodedStore):
-    """Encoded images in the cells of a dataset.
-
-    Attributes
-    ----------
-    rows : Hdf5Rows
-        The cells.
-    label_key : str or None
-        The dataset beside it that labels them.
-    """
+    """Encoded images in the cells of a dataset."""
 
     rows: Hdf5Rows
-    label_key: str | None
 
     @property
     def n_rows(self) -> int:
@@ -189,20 +180,6 @@ class Hdf5Images(EncodedStore):
     def names(self, start: int, stop: int) -> None:
         """Rows have no names."""
 
-    @property
-    def label_origin(self) -> str | None:
-        return None if self.label_key is None else f"dataset {self.label_key}"
-
-    def labels(self) -> list[str | None] | None:
-        if self.label_key is None:
-            return None
-        labels = Hdf5Rows(self.rows.parts, self.label_key, np.dtype(object), ())
-        values: list[str | None] = []
-        for _, count, found in labels.pieces(0, labels.n_rows):
-            cells = [None] * count if isinstance(found, str) else found.tolist()
-            values += [c.decode("utf-8", "replace") if isinstance(c, bytes) else c for c in cells]
-        return [None if value is None else str(value) for value in values]
-
     def facts(self) -> dict[str, Any]:
         return self.rows.facts()
 
@@ -216,8 +193,10 @@ def _bytes(cells: Any, at: int) -> bytes:
 
 def open_datasets(
     paths: Sequence[Path], label: str, key: str | None, as_: Kind | None
-) -> tuple[FileStore | Hdf5Rows | Hdf5Images, str]:
+) -> tuple[FileStore | Hdf5Rows | Hdf5Images, str, str | None]:
     """Take one dataset of files that have it alike, in order; also give its key.
+
+    And that of the dataset that labels it in all of them, if there is one.
 
     Contiguous ones are read in place, others through h5py.
 
@@ -244,17 +223,22 @@ def open_datasets(
                 f"{paths[0].name} of {show(chosen.shape[1:])} {chosen.dtype}: files must be alike"
             )
         in_place = in_place and found.offset is not None and not chosen.encoded
-        stat = path.stat()
-        count = found.shape[0] if found.shape else 0
-        parts.append(Part(bare(path), count, found.offset or 0, stat.st_size, stat.st_mtime_ns))
+        parts.append(part_of(path, found.shape[0] if found.shape else 0, found.offset or 0))
     chunk = max(
         (one.chunk for datasets in listed for one in datasets if one.key == chosen.key), default=0
     )
+    found_labels = {
+        find_labels(
+            chosen.key, part.n_rows, {one.key: one.shape[0] for one in all_ if len(one.shape) == 1}
+        )
+        for part, all_ in zip(parts, listed, strict=True)
+    }
+    labels = found_labels.pop() if len(found_labels) == 1 else None
     if in_place:
-        return FileStore(tuple(parts), chosen.dtype, chosen.shape[1:]), chosen.key
+        return FileStore(tuple(parts), chosen.dtype, chosen.shape[1:]), chosen.key, labels
     rows = Hdf5Rows(tuple(parts), chosen.key, chosen.dtype, chosen.shape[1:], chunk)
     refuse(rows.holds.least, Kept.most, f"reading a chunk of {label}, dataset {chosen.key},")
-    return Hdf5Images(rows, _label_key(listed, chosen)) if chosen.encoded else rows, chosen.key
+    return Hdf5Images(rows) if chosen.encoded else rows, chosen.key, labels
 
 
 def list_datasets(path: Path) -> list[Dataset]:
@@ -306,17 +290,3 @@ def chunk_bytes(dataset: Any) -> int:
 
 def _fits(dataset: Dataset, as_: Kind | None) -> bool:
     return as_ in (None, "images") if dataset.encoded else can_be_rows(dataset, as_)
-
-
-def _label_key(listed: list[list[Dataset]], chosen: Dataset) -> str | None:
-    """Find a dataset beside the chosen one, in each file, that has a label for each row."""
-    group = chosen.key.rpartition("/")[0]
-    for name in _LABELS:
-        key = f"{group}/{name}" if group else name
-        lengths = [
-            {one.key: one.shape[0] for one in datasets if len(one.shape) == 1}
-            for datasets in listed
-        ]
-        if all(one.get(key) is not None and one.get(key) == one[chosen.key] for one in lengths):
-            return key
-    return None

@@ -1,10 +1,12 @@
-"""IDX files, plain or ``.gz``: the format that MNIST came in."""
+"""IDX files, plain or ``.gz``: the format that MNIST came in, its labels among them."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -12,35 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
+from shoal.rows.arrays.array import inflated, part_of
+from shoal.rows.arrays.concatenated import joined
+from shoal.rows.base import Source
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, InflatedStore, Part, Store, byte_view
+from shoal.rows.options import SourceOptions
+from shoal.rows.store import FileStore, Store, byte_view
 from shoal.storage import UrlPath
 
 # http://yann.lecun.com/exdb/mnist: the third byte of the magic number.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_AXES = 8
+_LOOKED = 1 << 16  # bytes at both ends that tell copies of a file
 
 
-@dataclass(frozen=True)
-class LoadIdx:
-    """Unpacks an ``.idx.gz`` file into memory."""
-
-    path: Path
-    offset: int
-    dtype: str
-    shape: tuple[int, ...]
-
-    def __call__(self) -> NDArray:
-        """Return the whole array."""
-        array = np.empty(self.shape, self.dtype)
-        with self.path.open("rb") as packed, gzip.open(packed) as file:
-            file.seek(self.offset)
-            view = byte_view(array)
-            while view and (got := file.readinto(view)):
-                view = view[got:]
-        if view:
-            raise EOFError(f"{len(view):,} bytes are missing")
-        return array
+def load_idx(path: Path) -> NDArray:
+    """Read a whole file."""
+    with _open(path) as file:
+        dtype, shape = _header(file)
+        array = np.empty(shape, dtype)
+        view = byte_view(array)
+        while view and (got := cast(Any, file).readinto(view)):
+            view = view[got:]
+    if view:
+        raise EOFError(f"{len(view):,} bytes are missing")
+    return array
 
 
 def is_idx(path: Path) -> bool:
@@ -79,20 +77,16 @@ def idx_store(path: Path) -> Store:
         When the file is damaged, or holds labels.
     """
     dtype, shape = idx_header(path)
-    stat = path.stat()
     if len(shape) == 1:
         raise SourceError(_labels(path, shape[0]))
     offset = 4 + 4 * len(shape)
     if path.suffix == ".gz":
-        load = LoadIdx(bare(path), offset, dtype.str, shape)
-        args = (dtype, shape[1:], shape[0], stat.st_size, stat.st_mtime_ns)
-        return InflatedStore(bare(path), load, *args)
-    needed = offset + int(np.prod(shape)) * dtype.itemsize
-    if stat.st_size != needed:
+        return inflated(path, partial(load_idx, bare(path)), dtype, shape)
+    part, needed = part_of(path, shape[0], offset), offset + int(np.prod(shape)) * dtype.itemsize
+    if part.size != needed:
         raise SourceError(
-            f"{path} is damaged: its header promises {needed:,} bytes, but it has {stat.st_size:,}"
+            f"{path} is damaged: its header promises {needed:,} bytes, but it has {part.size:,}"
         )
-    part = Part(bare(path), shape[0], offset, stat.st_size, stat.st_mtime_ns)
     return FileStore((part,), dtype, shape[1:])
 
 
@@ -121,3 +115,28 @@ def _labels(path: Path, count: int) -> str:
     if images != path and images.exists():
         return f"{text}: give {images}"
     return f"{text}: give the images file (its name often has idx3)"
+
+
+def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
+    """Open those of several IDX files that hold rows, one after the other.
+
+    Raises
+    ------
+    SourceError
+        When one is damaged or unlike the others, or all hold labels.
+    """
+    every = [path for path in paths if len(idx_header(path)[1]) > 1] or list(paths)
+    rows = list({_digest(path): path for path in reversed(every)}.values())[::-1]
+    stores = [idx_store(path) for path in rows]
+    many = f", {len(rows):,} IDX files" if len(rows) > 1 else ""
+    copies = f", {len(every) - len(rows):,} copies left out" if len(rows) < len(every) else ""
+    return options.array(joined(stores, [path.name for path in rows]), label + many + copies)
+
+
+def _digest(path: Path) -> tuple[int, bytes]:
+    """Size of a file, and a hash of its first and last bytes: MNIST comes with each file twice."""
+    with path.open("rb") as file:
+        data = file.read(_LOOKED)
+        size = path.stat().st_size
+        file.seek(max(0, size - _LOOKED))
+        return size, hashlib.blake2b(data + file.read(_LOOKED), digest_size=16).digest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError, because
+from shoal.rows.arrays.array import inflated, part_of
 from shoal.rows.arrays.array_choice import choose_array
 from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes
 from shoal.rows.arrays.hdf5_handles import open_hdf5
@@ -26,7 +28,7 @@ from shoal.rows.label_files import LabelFile
 from shoal.rows.label_names import find_labels, names_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.room import Kept, refuse
-from shoal.rows.store import InflatedStore, Part, Store
+from shoal.rows.store import Store
 
 TEXT = b"MATLAB "
 """How files begin, but for those of version 4."""
@@ -62,19 +64,6 @@ class Variable:
 
     def __str__(self) -> str:
         return f"{self.key} ({show(self.shape)} {self.what})"
-
-
-@dataclass(frozen=True)
-class LoadVariable:
-    """Reads one array into memory, the side that counts the rows first."""
-
-    path: Path
-    key: str
-    axis: int
-
-    def __call__(self) -> NDArray:
-        """Return the whole array."""
-        return np.ascontiguousarray(np.moveaxis(load_variable(self.path, self.key), self.axis, 0))
 
 
 def is_matlab(path: Path, magic: bytes) -> bool:
@@ -186,19 +175,21 @@ def _unreadable(path: Path, error: Exception) -> SourceError:
     return SourceError(f"{path} cannot be read as a MATLAB file: {because(error)}")
 
 
+def _load_rows(path: Path, key: str, axis: int) -> NDArray:
+    return np.ascontiguousarray(np.moveaxis(load_variable(path, key), axis, 0))
+
+
 def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
-    stat = path.stat()
-    rest = chosen.shape[:axis] + chosen.shape[axis + 1 :]
-    load = LoadVariable(bare(path), chosen.key, axis)
-    args = (chosen.dtype, rest, chosen.shape[axis], stat.st_size, stat.st_mtime_ns)
-    return InflatedStore(bare(path), load, *args, copies=2)  # as it lies, and by rows
+    shape = (chosen.shape[axis], *chosen.shape[:axis], *chosen.shape[axis + 1 :])
+    load = partial(_load_rows, bare(path), chosen.key, axis)
+    return inflated(path, load, chosen.dtype, shape, copies=2)  # as it lies, and by rows
 
 
 def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
+    """Take the rows of an array of version 7.3: in place where its last side counts them."""
     if axis != len(chosen.shape) - 1:
         return _in_memory(path, chosen, axis)
-    stat = path.stat()
-    part = Part(bare(path), chosen.shape[axis], 0, stat.st_size, stat.st_mtime_ns)
+    part = part_of(path, chosen.shape[axis])
     rows = Hdf5Rows((part,), chosen.key, chosen.dtype, chosen.shape[axis - 1 :: -1], chosen.chunk)
     refuse(rows.holds.least, Kept.most, f"reading a chunk of {path.name}")
     return RowView(rows, tuple(range(axis))[::-1])

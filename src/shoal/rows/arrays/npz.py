@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.arrays.array import read_npy_header, refuse_columns
+from shoal.rows.arrays.array import inflated, part_of, read_npy_header, refuse_columns
 from shoal.rows.arrays.array_choice import can_be_rows, choose_array
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Kind
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, InflatedStore, Part, Store
+from shoal.rows.store import FileStore, Store
 
 _LOCAL_HEADER = 30
 
@@ -36,17 +37,10 @@ class Member:
         return f"{self.key} ({show(self.shape) or 'a single value'} {self.dtype})"
 
 
-@dataclass(frozen=True)
-class LoadMember:
-    """Unpacks one member into memory."""
-
-    path: Path
-    key: str
-
-    def __call__(self) -> NDArray:
-        """Return the whole array."""
-        with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return np.ascontiguousarray(arrays[self.key])
+def load_member(path: Path, key: str) -> NDArray:
+    """Read a whole array."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return np.ascontiguousarray(arrays[key])
 
 
 def list_members(path: Path) -> list[Member]:
@@ -93,12 +87,9 @@ def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
 
 def member_store(path: Path, member: Member) -> Store:
     """Return a member's rows: read in place when stored plainly, else unpacked into memory."""
-    stat = path.stat()
     shape = member.shape or (0,)
     if not member.stored:
-        load = LoadMember(bare(path), member.key)
-        args = (member.dtype, shape[1:], shape[0], stat.st_size, stat.st_mtime_ns)
-        return InflatedStore(bare(path), load, *args)
+        return inflated(path, partial(load_member, bare(path), member.key), member.dtype, shape)
     with path.open("rb") as file:
         file.seek(member.header_at)
         header = file.read(_LOCAL_HEADER)
@@ -109,5 +100,5 @@ def member_store(path: Path, member: Member) -> Store:
         read_npy_header(file)
         offset = file.tell()
     refuse_columns(path, member.fortran)
-    part = Part(bare(path), shape[0], offset, stat.st_size, stat.st_mtime_ns, member.fortran)
+    part = part_of(path, shape[0], offset, member.fortran)
     return FileStore((part,), member.dtype, shape[1:])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shoal.errors import InputError, SourceError, because
+from shoal.rows.arrays.array import part_of
 from shoal.rows.arrays.pixels import show
-from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, Part
+from shoal.rows.store import FileStore
 from shoal.storage import UrlPath
 
 _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
@@ -36,15 +37,15 @@ def raw_store(
     parts = []
     for path in paths:
         try:
-            stat = path.stat()
+            part = part_of(path, 0, offset)
             if not isinstance(path, UrlPath):
                 path.open("rb").close()
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {because(error)}") from None
-        size = stat.st_size - offset
+        size = part.size - offset
         if size < 0 or size % row_bytes:
             raise SourceError(_misfit(path, max(size, 0), shape, kind))
-        parts.append(Part(bare(path), size // row_bytes, offset, stat.st_size, stat.st_mtime_ns))
+        parts.append(replace(part, n_rows=size // row_bytes))
     if not any(part.n_rows for part in parts):
         raise SourceError(f"{paths[0]} is empty" if len(paths) == 1 else "all raw files are empty")
     return FileStore(tuple(parts), kind, shape, named=True)

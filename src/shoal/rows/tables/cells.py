@@ -21,6 +21,8 @@ MISSING = (
 )
 """Cells that stand for a missing one, in lower case: those of pandas, and MySQL's ``\\N``."""
 
+_NO_WORDS = tuple(cell for cell in MISSING if cell != "none")  # which is a value of many
+
 ISO = "ISO 8601"
 DATE_FORMATS = (
     *("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d"),
@@ -194,7 +196,7 @@ def _by_value(column: Any, change: Callable[[Any], Any]) -> Any:
 @cache
 def _missing() -> pa.Array:
     """Words for a missing cell; made when needed, as pyarrow then imports pandas if it is there."""
-    return pa.array([cell for cell in MISSING if cell != "none"])  # which is a value of many
+    return pa.array(_NO_WORDS)
 
 
 def _trimmed(values: Any) -> Any:
