@@ -100,7 +100,7 @@ def test_large_spots_are_round_and_no_spot_reaches_another(digits):
     # Smaller ones reach over their neighbours, each in its own colour.
     found = spots(cut, 0, 0, 0, 7)
     pixels = np.asarray(
-        Image.open(io.BytesIO(density_png(found, digits.colours(cut), digits.usual)))
+        Image.open(io.BytesIO(density_png(found, digits.colours(cut), digits.usual, dot=6)))
     )
     counts, number = (part[raster(7)].reshape(128, 128) for part in (found.counts, found.cluster))
     middle = pixels.reshape(128, 4, 128, 4, 4).swapaxes(1, 2)[:, :, 2, 2]

@@ -142,15 +142,15 @@ def test_the_map_has_tiles_pictures_and_what_lies_under_the_pointer(digits, ask)
     assert (lit[..., 3] > 100).sum() < (whole[..., 3] > 100).sum()
     middle = np.s_[2::4, 2::4, 3]  # of each round dot
     assert np.array_equal(lit[middle] > 0, whole[middle] > 0)
-    frames = picture(client.get("/api/map/tile?z=2&x=1&y=1&what=frames"))
+    frames = picture(client.get("/api/map/tile?z=2&x=1&y=1&what=frames&true=1"))
     assert frames.shape == (16, 16, 4)
-    mosaic = picture(client.get("/api/map/mosaic?z=2&x=1&y=1"))
+    mosaic = picture(client.get("/api/map/mosaic?z=2&x=1&y=1&true=1"))
     assert mosaic.shape == (512, 512, 4)
     shown = mosaic.reshape(16, 32, 16, 32, 4)[:, 16, :, 16, 3] > 0
     assert np.array_equal(shown, frames[..., 3] > 0)
     row = good(client.get("/api/row?row=11"))
     x, y = row["xy"]
-    found = good(client.get(f"/api/map/at?x={x:.7f}&y={y:.7f}&z=9"))
+    found = good(client.get(f"/api/map/at?x={x:.7f}&y={y:.7f}&z=9&true=1"))
     assert found["row"] == 11
     assert good(client.get("/api/map/at?x=0&y=0&z=3"))["row"] is None
 
@@ -286,7 +286,7 @@ def test_only_what_is_selected_can_be_drawn(digits, ask):
     client = ask(digits)
     chosen = good(client.post("/api/sets", json={"clusters": [0]}))["set"]
     for x, y in ((1, 1), (2, 1), (1, 2), (2, 2)):
-        where = f"z=2&x={x}&y={y}&set={chosen}"
+        where = f"z=2&x={x}&y={y}&set={chosen}&true=1"
         for what in ("density", "frames"):
             faint = picture(client.get(f"/api/map/tile?{where}&what={what}"))
             alone = picture(client.get(f"/api/map/tile?{where}&what={what}&hide=1"))

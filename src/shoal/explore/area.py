@@ -51,8 +51,8 @@ def positions_within(atlas: Atlas, outline: NDArray[np.float64]) -> Positions:
         a, b = code_range(atlas, x, y, _LEVEL)
         if b > a:
             places = to_places(atlas.codes[a:b])
-            within = _within(outline, (places[0] + 0.5) / SIDE, (places[1] + 0.5) / SIDE)
-            found.append(atlas.coded_positions[a:b][within])
+            here = within(outline, (places[0] + 0.5) / SIDE, (places[1] + 0.5) / SIDE)
+            found.append(atlas.coded_positions[a:b][here])
     positions = np.concatenate(found) if found else np.empty(0, np.int64)
     if len(positions) > MOST:
         raise InputError(
@@ -73,7 +73,7 @@ def _cells(
         crosses = _crossed(outline, open_ * side, side)
         rest = open_[~crosses]
         middle = (rest + 0.5) * side
-        whole = rest[_within(outline, middle[:, 0].copy(), middle[:, 1].copy())]
+        whole = rest[within(outline, middle[:, 0].copy(), middle[:, 1].copy())]
         inside += [(level, int(x), int(y)) for x, y in whole]
         open_ = open_[crosses]
         if level < _LEVEL:
@@ -119,7 +119,7 @@ def _crossed(outline, corners, side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _within(outline, x, y):  # type: ignore[no-untyped-def]
+def within(outline, x, y):  # type: ignore[no-untyped-def]
     """Return which places lie within an outline, by the even-odd rule."""
     found = np.zeros(len(x), np.bool_)
     n = len(outline)

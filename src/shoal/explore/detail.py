@@ -121,6 +121,9 @@ def row_facts(explorer: Explorer, row: int, k: int | None, most: int) -> dict[st
         "between": between(explorer.cut(k), position),
         "neighbours": neighbours,
         "xy": place_on_map(atlas, position),
+        "apart": explorer.apart.place(position)
+        if atlas.has_map and explorer.pictures is not None
+        else None,
         "metadata": None if explorer.metadata is None else explorer.metadata.of_row(row),
     }
 

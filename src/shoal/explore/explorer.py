@@ -21,6 +21,7 @@ from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
+from shoal.explore.apart import Apart, Shown
 from shoal.explore.area import positions_within
 from shoal.explore.atlas import Atlas, Kept, Value
 from shoal.explore.closest import closest, passing
@@ -34,7 +35,7 @@ from shoal.explore.numbers import Numbers
 from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.positions import Positions
-from shoal.explore.tiles import FINE, Spots, code_range, spots, usual_count
+from shoal.explore.tiles import Spots, code_range, spots, usual_count
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
 from shoal.storage import RunFolder
@@ -169,9 +170,9 @@ class Explorer:
         return 4 if self.pictures is not None and self.pictures.small else 3
 
     @cached_property
-    def density_bits(self) -> int:
-        """Bits of the spots of a tile that are colours only: few rows need larger ones."""
-        return 6 if self.atlas.n_positions <= 500 else 7 if self.atlas.n_positions <= 5000 else FINE
+    def dot(self) -> int:
+        """Pixels across of the dot of a spot: few rows need larger ones."""
+        return 10 if self.atlas.n_positions <= 500 else 6 if self.atlas.n_positions <= 5000 else 0
 
     @cached_property
     def pictures_from(self) -> int:
@@ -182,6 +183,15 @@ class Explorer:
             if self.atlas.n_positions <= _SHARED * (counts > 0).sum():
                 return zoom
         return COARSE - self.cell_bits + 1
+
+    @cached_property
+    def apart(self) -> Apart:
+        """Where images lie on the map when they are moved apart."""
+        return Apart(self.atlas, self.pictures_from, self.cell_bits)
+
+    def shown_apart(self, where: tuple[int, int, int]) -> Shown:
+        """Return the pictures of a tile, moved apart."""
+        return self._tiles.get(("apart", where), lambda: self.apart.of_tile(*where))
 
     @cached_property
     def numbers(self) -> Numbers | None:
@@ -273,7 +283,9 @@ class Explorer:
     def choose(self, spec: Mapping[str, Any], k: int | None) -> tuple[str, Chosen]:
         """Make a set of rows; give the name under which it can be asked for, and it."""
         plain = {
-            name: spec[name] for name in ("clusters", "rows", "area", "where") if spec.get(name)
+            name: spec[name]
+            for name in ("clusters", "rows", "area", "apart", "where")
+            if spec.get(name)
         }
         text = json.dumps([plain, k], sort_keys=True)
         name = hashlib.blake2b(text.encode(), digest_size=9).hexdigest()
@@ -307,7 +319,9 @@ class Explorer:
             positions = atlas.positions[np.asarray(spec["rows"], np.int64)]
             found = found | Positions.of(positions[positions >= 0])
         if "area" in spec:
-            found = found | positions_within(atlas, np.asarray(spec["area"], np.float64))
+            area = np.asarray(spec["area"], np.float64)
+            apart = Positions.of(self.apart.within(area)) if spec.get("apart") else None
+            found = found | (apart or positions_within(atlas, area))
         if "where" in spec:
             mask = beside_cut(self, cut).mask(spec["where"])
             positions = atlas.positions[np.flatnonzero(mask)]

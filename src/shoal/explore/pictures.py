@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.explore.atlas import Kept
+from shoal.explore.tiles import TILE
 from shoal.rows import Source
 from shoal.rows.arrays.pixels import to_channels
 from shoal.rows.base import ImageSource
@@ -19,6 +20,7 @@ SMALL = 48
 """Images up to this size are sent as they are, and enlarged by the browser, pixel by pixel."""
 
 SIDES = (96, 192)
+_LARGE = (384, 768)  # of pictures on the map
 LARGEST = 1600
 _MISSING = 128
 _QUALITY = 82
@@ -99,6 +101,42 @@ class Pictures:
         picture = Image.fromarray(sheet.reshape(n * cell, n * cell, 4))
         picture.save(buffer, "WEBP", quality=_QUALITY, method=0)
         return buffer.getvalue()
+
+    def boxes(self, rows: list[int], boxes: list[list[int]]) -> bytes:
+        """Draw a tile of the map as WebP: rows in boxes of left, top, right, bottom, in pixels.
+
+        A margin of each box shows what is beneath. Where a box is no square, photos are cut to
+        fill it, and small images lie in its middle.
+        """
+        sheet = np.zeros((TILE, TILE, 4), np.uint8)
+        for row, box in zip(rows, boxes, strict=True):
+            left, top, right, bottom = box
+            sides = right - left, bottom - top
+            margin = max(1, min(TILE // 8, *sides) // 16)
+            side = (min(sides) if self.small else max(sides)) - 2 * margin
+            tile = self._at_least(row, side)
+            taken = []
+            for low, long in ((top, sides[1]), (left, sides[0])):
+                inner = min(side, long - 2 * margin)
+                begin = low + (long - inner) // 2
+                # Of what reaches beyond the tile only a part is drawn.
+                seen = np.arange(max(begin, 0), min(begin + inner, TILE))
+                taken.append((seen, (seen - begin + (side - inner) // 2) * len(tile) // side))
+            (down, from_down), (across, from_across) = taken
+            sheet[np.ix_(down, across)] = np.dstack(
+                [tile[np.ix_(from_down, from_across)], np.full((len(down), len(across)), 255)]
+            )
+        buffer = io.BytesIO()
+        Image.fromarray(sheet).save(buffer, "WEBP", quality=_QUALITY, method=0)
+        return buffer.getvalue()
+
+    def _at_least(self, row: int, side: int) -> NDArray[np.uint8]:
+        """Return a square in colour of so many pixels a side, or of the most there are."""
+        sides = (self.side,) if self.small else (*SIDES, *_LARGE)
+        tile = to_channels(
+            self.tiles([row], next((s for s in sides if s >= side), sides[-1]))[0], 3
+        )
+        return square(tile, side, "centre") if len(tile) > side else tile
 
     def sheet(self, rows: list[int], across: int, side: int) -> bytes:
         """Draw a contact sheet as PNG: rows from left to right, then down, on white."""

@@ -51,9 +51,9 @@ LOOKING: dict[str, Call] = {
     "copies": Call(judging.copies, "k least"),
     "map": Call(views.map_facts),
     "map/sketch": Call(views.sketch, "k"),
-    "map/tile": Call(views.tile, "z x y k set what hide", media="image/png"),
-    "map/mosaic": Call(views.mosaic, "z x y k set", media="image/webp"),
-    "map/at": Call(views.at, "x y z k"),
+    "map/tile": Call(views.tile, "z x y k set what hide true", media="image/png"),
+    "map/mosaic": Call(views.mosaic, "z x y k set true", media="image/webp"),
+    "map/at": Call(views.at, "x y z k true"),
     "map/held": Call(views.held, "x0 y0 x1 y1"),
     "map/bounds": Call(views.bounds, "set"),
     "edits": Call(editing.history, "since"),
@@ -66,7 +66,7 @@ LOOKING: dict[str, Call] = {
     "compare": Call(judging.compared, "before after"),
 }
 SENDING: dict[str, Call] = {
-    "sets": Call(views.choose, "k", "clusters rows area where"),
+    "sets": Call(views.choose, "k", "clusters rows area apart where"),
     "edits": Call(
         editing.edit,
         body="op cluster clusters into name names note mark locked parts set to a b right wrong n "
@@ -98,6 +98,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "y": ({"type": "number"}, "Of columns its number; of a tile its line; else 0 to 1."),
     "z": (_WHOLE, "The zoom: at z the map is 2^z tiles wide."),
     "what": ({"enum": ["density", "frames", "veil"]}, "What is drawn."),
+    "true": ({"enum": ["", "1"]}, "1 for pictures at true places, not moved apart."),
     "hide": ({"enum": ["", "1"]}, "1 to leave out what is not in the set."),
     **{
         name: ({"type": "number", "minimum": 0, "maximum": 1}, f"{corner} corner of a rectangle.")
@@ -118,6 +119,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "clusters": (_WHOLES, "To be merged, or in the set."),
     "rows": (_WHOLES, "In the set."),
     "area": ({"type": "array"}, "Corners [x, y] of an outline on the map."),
+    "apart": ({"type": "boolean"}, "The outline is around pictures that are moved apart."),
     "where": (
         {"type": "array"},
         "Conditions {column, in | from, to | has, not} that rows must meet.",

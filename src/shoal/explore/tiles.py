@@ -22,9 +22,10 @@ DEEPEST = 13
 FINE = 8
 """A tile has 2^8 by 2^8 spots when all are shown as colours."""
 
+TILE = 512
+"""Pixels a side of a tile."""
+
 _ACROSS = 32
-_TILE = 512  # pixels a side
-_FEW_PIXELS = 4  # a spot so wide is too small for a dot within it
 _GLOW = 1.5  # spots that the soft edge of a dense place reaches, one deviation
 _GREY = np.array([128, 130, 134], np.uint8)
 _FAINT = 0.16
@@ -168,6 +169,7 @@ def density_png(
     usual: float,
     lit: NDArray[np.int64] | None = None,
     whole: bool = False,
+    dot: int = 0,
 ) -> bytes:
     """Draw spots in the colours of their clusters, the more rows the stronger.
 
@@ -183,6 +185,8 @@ def density_png(
         (4^bits,) chosen rows of each spot: the others become faint. None where none are chosen.
     whole
         The tile is the whole map: dense places get a soft edge, which ends at no other tile.
+    dot
+        Pixels across of what is drawn of each spot, if that is more than the spot has.
     """
     strength = _strength(found.counts, usual)
     shade = palette()[colours[found.cluster] % len(palette())]
@@ -191,15 +195,14 @@ def density_png(
         strength = np.where(chosen, _strength(lit, usual), _FAINT * strength)
         shade = np.where(chosen[:, None], shade, _GREY)
     pixels = _pixels(found.bits, shade, strength)
-    side = _TILE >> found.bits
-    if side > 2:
-        return png_bytes(_dots(pixels, side))
+    side = TILE >> found.bits
+    if max(side, dot) > 2:
+        return png_bytes(_dots(pixels, side, max(side, dot)))
     return png_bytes(_softened(pixels) if whole else pixels)
 
 
-def _dots(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Draw each spot as a round dot; spots of few pixels reach over those next to them."""
-    wide = side if side > _FEW_PIXELS else side + side // 2
+def _dots(pixels: NDArray[np.uint8], side: int, wide: int) -> NDArray[np.uint8]:
+    """Draw each spot as a round dot, which may reach over those next to it."""
     edge = (wide - side) // 2
     middle = np.arange(wide) + 0.5 - wide / 2
     mask = np.clip(wide / 2 + 0.5 - np.hypot(middle[:, None], middle), 0, 1)
@@ -212,7 +215,7 @@ def _dots(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     at, *inner = np.nonzero(drawn == large[..., 3][down, across])  # where a dot is on top
     rows, columns = down[at, inner[0], 0], across[at, 0, inner[1]]
     large[rows, columns, :3] = pixels[y, x, :3][at]
-    return large[edge : edge + _TILE, edge : edge + _TILE]
+    return large[edge : edge + TILE, edge : edge + TILE]
 
 
 def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -226,6 +229,14 @@ def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     found[empty, :3] = np.rint(shade[empty])
     found[empty, 3] = np.rint(255 * np.minimum(glow[empty], 1))
     return found
+
+
+def spots_of(cells: NDArray[np.int64]) -> Spots:
+    """Return spots of the cluster in each cell of a tile, −1 for none, (n, n)."""
+    bits = len(cells).bit_length() - 1
+    cluster = np.empty(cells.size, np.int32)
+    cluster[raster(bits)] = cells.ravel()
+    return Spots(bits, (cluster >= 0).astype(np.int64), cluster)
 
 
 def frames_png(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shoal.core.morton import SIDE, raster, to_places
 from shoal.errors import InputError
+from shoal.explore.apart import Shown
 from shoal.explore.closest import passing
 from shoal.explore.colours import palette
 from shoal.explore.cuts import Cut
@@ -21,6 +22,8 @@ from shoal.explore.params import Params
 from shoal.explore.pictures import SIDES
 from shoal.explore.tiles import (
     DEEPEST,
+    FINE,
+    TILE,
     Spots,
     code_range,
     density_png,
@@ -28,6 +31,7 @@ from shoal.explore.tiles import (
     holds_any,
     lit_spots,
     spot_bits,
+    spots_of,
     veil_png,
 )
 from shoal.methods import DEFAULT
@@ -118,7 +122,7 @@ def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Make a set of rows of clusters, of rows, or of an outline on the map."""
     spec = params.json()
     k = params.k(explorer)
-    known = {"clusters", "rows", "area", "where"}
+    known = {"clusters", "rows", "area", "apart", "where"}
     if not set(spec) <= known:
         raise InputError(f"a set of {', '.join(sorted(set(spec) - known))[:80]}: give {known}")
     for name, most in (("clusters", 100_000), ("rows", 1_000_000)):
@@ -287,7 +291,9 @@ def tile(explorer: Explorer, params: Params) -> Response:
     what = params.text("what", ("density", "frames", "veil"), "density")
     hide = params.text("hide", ("", "1"), "") == "1"
     cut = explorer.cut(k)
-    bits = spot_bits(where[0], explorer.density_bits if what == "density" else explorer.cell_bits)
+    if _apart(params) and what != "density":
+        return _tile_apart(explorer, cut, where, name, what, hide)
+    bits = spot_bits(where[0], FINE if what == "density" else explorer.cell_bits)
     found = explorer.spots(cut, where, bits)
     lit = None if name is None else _lit(explorer, name, cut, where, found)
     if hide and lit is not None:
@@ -299,7 +305,42 @@ def tile(explorer: Explorer, params: Params) -> Response:
     if what == "frames":
         return Response(frames_png(found, colours, lit), media_type="image/png")
     usual = explorer.usual / 4.0 ** where[0]
-    return Response(density_png(found, colours, usual, lit, where[0] == 0), media_type="image/png")
+    data = density_png(found, colours, usual, lit, where[0] == 0, explorer.dot)
+    return Response(data, media_type="image/png")
+
+
+def _apart(params: Params) -> bool:
+    """Return whether images are moved apart, and do not lie at their true places."""
+    return params.text("true", ("", "1"), "") == ""
+
+
+def _lit_apart(explorer: Explorer, shown: Shown, name: str | None) -> NDArray[np.bool_] | None:
+    """Return which pictures of a tile stand for rows of a set; None for all rows."""
+    if name is None:
+        return None
+    return shown.any_of(explorer.chosen(name).positions.holds(shown.members))
+
+
+def _tile_apart(
+    explorer: Explorer,
+    cut: Cut,
+    where: tuple[int, int, int],
+    name: str | None,
+    what: str,
+    hide: bool,
+) -> Response:
+    """Draw the squares that pictures lie on, or what veils them, where these are moved apart."""
+    bits, shown = explorer.cell_bits, explorer.shown_apart(where)
+    lit, clusters = _lit_apart(explorer, shown, name), cut.labels(shown.positions)
+    if hide and lit is not None:
+        clusters = np.where(lit, clusters, -1)
+    found = spots_of(shown.cells(bits, clusters.astype(np.int64)))
+    cells = None if lit is None else spots_of(shown.cells(bits, lit.astype(np.int64) - 1)).counts
+    if what == "veil":
+        data = veil_png(found, np.zeros_like(found.counts) if cells is None else cells)
+    else:
+        data = frames_png(found, explorer.colours(cut), cells)
+    return Response(data, media_type="image/png")
 
 
 def _lit(
@@ -319,13 +360,20 @@ def mosaic(explorer: Explorer, params: Params) -> Response:
     """
     pictures, where = _pictures(explorer), _tile(explorer, params)
     bits, name = spot_bits(where[0], explorer.cell_bits), params.set(explorer)
+    headers = _FOREVER if name is None else None  # sets change with edits
+    if _apart(params):
+        shown = explorer.shown_apart(where)
+        lit_ = _lit_apart(explorer, shown, name)
+        some = slice(None) if lit_ is None else lit_
+        rows_ = explorer.atlas.rows[shown.positions[some]]
+        data = pictures.boxes(rows_.tolist(), shown.boxes[some].tolist())
+        return Response(data, media_type="image/webp", headers=headers)
     rows_ = explorer.cell_rows(*where, bits)
     if name is not None:
         cut = explorer.cut(params.k(explorer))
         lit = _lit(explorer, name, cut, where, explorer.spots(cut, where, bits))
         rows_ = np.where(lit[raster(bits)].reshape(rows_.shape) > 0, rows_, -1)
     data = pictures.mosaic(rows_, 512 >> bits)
-    headers = _FOREVER if name is None else None  # sets change with edits
     return Response(data, media_type="image/webp", headers=headers)
 
 
@@ -363,6 +411,9 @@ def at(explorer: Explorer, params: Params) -> dict[str, Any]:
     x, y = params.real("x", 0, 1), params.real("y", 0, 1)
     zoom = params.whole("z", 0, DEEPEST)
     level = min(16, zoom + 6)
+    apart = _apart(params) and explorer.pictures is not None
+    if apart and zoom >= explorer.pictures_from:
+        return _at_apart(explorer, x, y, zoom, k)
     across, down = (min(int(v * (1 << level)), (1 << level) - 1) for v in (x, y))
     a, b = code_range(explorer.atlas, across, down, level)
     if a == b:
@@ -372,3 +423,16 @@ def at(explorer: Explorer, params: Params) -> dict[str, Any]:
     away = (places[0] / SIDE - x) ** 2 + (places[1] / SIDE - y) ** 2
     position = explorer.atlas.coded_positions[a:b_shown][[int(away.argmin())]].astype(np.int64)
     return {**explorer.rows_shown(position, k)[0], "count": b - a}
+
+
+def _at_apart(explorer: Explorer, x: float, y: float, zoom: int, k: int | None) -> dict[str, Any]:
+    """Say which picture lies at a place of the map, where they are moved apart."""
+    across, down = (min(int(v * (1 << zoom)), (1 << zoom) - 1) for v in (x, y))
+    shown = explorer.shown_apart((zoom, across, down))
+    here = (np.array([x, y]) * (1 << zoom) - [across, down]) * TILE
+    inside = (shown.boxes[:, :2] <= here).all(1) & (here < shown.boxes[:, 2:]).all(1)
+    if not inside.any():
+        return {"row": None, "count": 0}
+    box = int(inside.argmax())
+    count = int((shown.of == box).sum())
+    return {**explorer.rows_shown(shown.positions[[box]], k)[0], "count": count}

@@ -89,11 +89,11 @@ function turnTheme() {
 // The address restores the view.
 
 function written() {
-  const { k, selected, area, order, open, view, size, tab, where } = state;
+  const { k, selected, area, apart, order, open, view, size, tab, where } = state;
   const parts = {
     k: k === null ? "" : k, c: selected.join("."), o: order === "overview" ? "" : order, i: open ?? "",
     m: view ? [view.z, view.x, view.y].map((v) => Number(v.toFixed(4))).join("_") : "",
-    a: area ? area.flat().map((v) => Math.round(v * 1e4)).join(".") : "", s: size === standardSize() ? "" : size, t: tab === "images" ? "" : tab,
+    p: area && apart ? 1 : "", a: area ? area.flat().map((v) => Math.round(v * 1e4)).join(".") : "", s: size === standardSize() ? "" : size, t: tab === "images" ? "" : tab,
     w: where.length ? encodeURIComponent(JSON.stringify(where)) : "",
   };
   return Object.entries(parts).filter(([, v]) => v !== "").map(([n, v]) => `${n}=${v}`).join("&");
@@ -116,6 +116,7 @@ function read(hash) {
     size: Math.max(32, Math.min(208, Number(found.get("s")) || standardSize())),
     tab: TABS.some(([name]) => name === found.get("t")) ? String(found.get("t")) : "images",
     area,
+    apart: found.has("p"),
     where: filters(found.get("w")),
   };
 }
@@ -169,10 +170,10 @@ async function heard(news) {
 
 /** Show a view. @param {string} hash */
 async function go(hash) {
-  const { k, selected, order, open, view, size, tab, area, where } = read(hash);
+  const { k, selected, order, open, view, size, tab, area, apart, where } = read(hash);
   set({ order, size, view, tab, where, area: null });
   await loadClusters(k, selected).catch(() => loadClusters(null, []));
-  if (area && state.map.ready) await selectArea(/** @type {any} */ (area));
+  if (area && state.map.ready) await selectArea(/** @type {any} */ (area), apart);
   set({ open, tab });
 }
 

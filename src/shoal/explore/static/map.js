@@ -61,7 +61,7 @@ function LiveMap() {
     return () => held.current.remove();
   }, []);
   useLayoutEffect(() => { held.current.tool = tool; box.current.classList.toggle("drawing", tool !== null); }, [tool]);
-  const [area, only, some] = useStore((s) => [s.area, s.only, s.scope.set !== null]);
+  const [area, only, some, places, near] = useStore((s) => [s.area, s.only, s.scope.set !== null, s.places, s.view !== null && s.view.z >= pictured()]);
   const percent = Math.round(100 * map.recall);
   return html`<div class="map-bar bar">
       <div class="switch" role="group" aria-label="Select on the map">
@@ -69,6 +69,7 @@ function LiveMap() {
           title=${`${said}: draw around images. Or hold Shift and drag.`} onClick=${() => setTool(tool === name ? null : name)}>${said}</button>`)}
       </div>
       ${area && html`<button onClick=${() => selectArea(null)}>Clear the area</button>`}
+      ${state.run.thumb && near && html`<label class="only" title="Pictures are moved a little apart, so that each is seen: draw them where they lie"><input type="checkbox" checked=${places} onChange=${(e) => set({ places: e.target.checked })} /> True places</label>`}
       ${some && html`<label class="only" title="Draw nothing but what is selected"><input type="checkbox" checked=${only} onChange=${(e) => set({ only: e.target.checked })} /> Only selected</label>`}
       <span class="grow" />
       <button class="icon" title="Zoom out (−)" aria-label="Zoom out" onClick=${() => held.current.map.zoomOut(1)}><${Icon} name="minus" /></button>
@@ -89,6 +90,12 @@ function Hover({ at }) {
     <span><b>${label(at.cluster)}</b><br />${at.name ?? `row ${at.row}`}${at.count > 1 ? html`<br /><span class="soft">${count(at.count)} here</span>` : ""}</span>
   </div>`;
 }
+
+/** Whether pictures are drawn at their true places, for requests. */
+const where = () => (state.places ? "1" : null);
+
+/** What the pictures that are drawn are of. @param {string|null} set @param {string} v */
+const drawnOf = (set, v) => (set === null ? `${where()}` : `${set} ${v} ${where()}`);
 
 /** A Leaflet map over the unit square, kept in step with the state of the page. */
 class Drawn {
@@ -123,6 +130,7 @@ class Drawn {
       this.view = { z: this.map.getZoom(), x: lng, y: lat };
       set({ view: this.view });
       drawLabels(this.map, this.names);
+      if (this.near !== (this.map.getZoom() >= pictured())) this.point();
       this.lookSoon();
     });
     this.lookSoon();
@@ -152,7 +160,10 @@ class Drawn {
   /** Say so when nothing lies in what is seen. */
   async look() {
     const seen = this.map.getBounds();
-    const [x0, y0, x1, y1] = [seen.getWest(), seen.getSouth(), seen.getEast(), seen.getNorth()].map((v) => Math.max(0, Math.min(1, v)));
+    // Pictures that are moved apart fill whole units: see apart.py.
+    const unit = state.run.thumb && !state.places && this.map.getZoom() >= pictured() ? 2 ** state.map.pictures_from * (TILE / state.map.cell / 2) : 0;
+    const out = (/** @type {number} */ v, /** @type {number} */ at) => Math.max(0, Math.min(1, unit ? (at < 2 ? Math.floor(v * unit) : Math.ceil(v * unit)) / unit : v));
+    const [x0, y0, x1, y1] = [seen.getWest(), seen.getSouth(), seen.getEast(), seen.getNorth()].map(out);
     const within = x0 < x1 && y0 < y1;
     const ask = { x0: x0.toFixed(7), y0: y0.toFixed(7), x1: x1.toFixed(7), y1: y1.toFixed(7) };
     this.onEmpty(!within || !(await get("map/held", ask)).some);
@@ -182,24 +193,24 @@ class Drawn {
 
   /** Pictures, which stay the same whatever the clusters are; or of a set alone. @param {string|null} set @param {string} v */
   pictures(set = null, v = state.run.version) {
-    const made = this.layer((at) => address("map/mosaic", { z: at.z, x: at.x, y: at.y, k: set === null ? null : state.k, set, v }), "pictures",
+    const made = this.layer((at) => address("map/mosaic", { z: at.z, x: at.x, y: at.y, k: set === null ? null : state.k, set, true: where(), v }), "pictures",
       { minZoom: pictured(), className: "tiles-pictures" }).addTo(this.map);
     this.drawnPictures?.remove();
     this.drawnPictures = made;
-    this.picturesOf = set === null ? "" : `${set} ${v}`;
+    this.picturesOf = drawnOf(set, v);
   }
 
   /** Draw again what no longer fits the state. */
   update() {
-    const { data, scope, picked, pickedAll, open, area, only, view } = state;
+    const { data, scope, picked, pickedAll, open, area, only, view, places } = state;
     if (view && view !== this.view) this.map.setView([view.y, view.x], view.z);
-    const now = [data, scope, picked, pickedAll, open, area, only];
+    const now = [data, scope, picked, pickedAll, open, area, only, places];
     const before = this.seen;
     this.seen = now;
-    if (data !== before[0] || scope !== before[1] || picked !== before[2] || pickedAll !== before[3] || only !== before[6]) this.ground();
+    if (data !== before[0] || scope !== before[1] || picked !== before[2] || pickedAll !== before[3] || only !== before[6] || places !== before[7]) this.ground();
     if (data !== before[0] || only !== before[6] || (only && scope !== before[1])) drawLabels(this.map, this.names);
     if (area !== before[5]) this.drawArea();
-    if (open !== before[4]) this.point();
+    if (open !== before[4] || places !== before[7]) this.point();
   }
 
   /** The colours: those chosen strong, the others faint. */
@@ -215,13 +226,13 @@ class Drawn {
     }
     // Both the clusters and the set come anew after an edit; what is drawn changes once.
     const hide = only && chosen !== null ? "1" : null;
-    const drawn = [k, chosen, data.seq, hide].join();
+    const drawn = [k, chosen, data.seq, hide, where()].join();
     if (this.shown && drawn === this.drawn) return;
     this.drawn = drawn;
     const from = state.map.pictures_from ?? 99;
     const v = `${state.run.version}-${data.seq}`;
     const made = this.layer((at) => address("map/tile", {
-      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", hide, v,
+      z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", hide, true: where(), v,
     }), "ground");
     // Squares that pictures lie on stay sharp; points are round, and stay so when they are scaled.
     made.on("tileloadstart", ({ tile, coords }) => { tile.style.imageRendering = coords.z >= from ? "pixelated" : "auto"; });
@@ -231,9 +242,9 @@ class Drawn {
     made.addTo(this.map);
     this.veil?.remove();
     this.veil = null;
-    if (state.run.thumb && state.map.pictures_from !== null && this.picturesOf !== (hide ? `${chosen} ${v}` : "")) hide ? this.pictures(chosen, v) : this.pictures();
+    if (state.run.thumb && state.map.pictures_from !== null && this.picturesOf !== drawnOf(hide && chosen, v)) hide ? this.pictures(chosen, v) : this.pictures();
     if (chosen !== null && !hide && state.map.pictures_from !== null) {
-      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", v }), "veil", { minZoom: pictured() }).addTo(this.map);
+      this.veil = this.layer((at) => address("map/tile", { z: at.z, x: at.x, y: at.y, k, set: chosen, what: "veil", true: where(), v }), "veil", { minZoom: pictured() }).addTo(this.map);
     }
   }
 
@@ -244,6 +255,7 @@ class Drawn {
 
   /** Mark the open image. */
   async point() {
+    this.near = this.map.getZoom() >= pictured();
     const { open, k } = state;
     this.mark?.remove();
     this.mark = null;
@@ -251,7 +263,8 @@ class Drawn {
     const facts = await get("row", { row: open, k }).catch(() => null);
     if (state.open !== open || !facts?.xy) return;
     this.mark?.remove();
-    this.mark = L.circleMarker([facts.xy[1], facts.xy[0]], { pane: "marks", radius: 13, className: "mark-open", interactive: false, weight: 3, fill: false }).addTo(this.map);
+    const [x, y] = facts.apart && !state.places && this.map.getZoom() >= pictured() ? facts.apart : facts.xy;
+    this.mark = L.circleMarker([y, x], { pane: "marks", radius: 13, className: "mark-open", interactive: false, weight: 3, fill: false }).addTo(this.map);
     if (!this.map.getBounds().contains([facts.xy[1], facts.xy[0]])) this.map.panTo([facts.xy[1], facts.xy[0]]);
   }
 
@@ -259,7 +272,7 @@ class Drawn {
     const { lat, lng } = event.latlng;
     if (lat < 0 || lng < 0 || lat > 1 || lng > 1) return null;
     const z = Math.max(0, Math.round(this.map.getZoom()));
-    const found = await get("map/at", { x: lng.toFixed(7), y: lat.toFixed(7), z, k: state.k });
+    const found = await get("map/at", { x: lng.toFixed(7), y: lat.toFixed(7), z, k: state.k, true: where() });
     return found.row === null ? null : found;
   }
 
@@ -269,7 +282,12 @@ class Drawn {
     const seen = this.map.getBounds();
     const [w, e, s, n] = [seen.getWest(), seen.getEast(), seen.getSouth(), seen.getNorth()].map((v) => Number(Math.max(0, Math.min(1, v)).toFixed(5)));
     if (!event.shiftKey) this.choose({ latlng: this.map.getCenter(), originalEvent: event }).then((found) => { if (!found) say("No image is in the middle of the map: move it with the arrow keys.", true); });
-    else if (w < e && s < n) selectArea([[w, s], [e, s], [e, n], [w, n]]);
+    else if (w < e && s < n) this.outlined([[w, s], [e, s], [e, n], [w, n]]);
+  }
+
+  /** Select what is drawn in an outline: pictures where they are seen, moved apart or not. @param {[number, number][]} area */
+  outlined(area) {
+    selectArea(area, state.run.thumb !== null && !state.places && this.map.getZoom() >= pictured());
   }
 
   click(event) {
@@ -339,7 +357,7 @@ class Drawn {
       this.onDone();
       const step = Math.max(1, Math.ceil(area.length / 300));
       const thinned = area.filter((_, at) => at % step === 0);
-      if (thinned.length >= 3) selectArea(/** @type {any} */ (thinned));
+      if (thinned.length >= 3) this.outlined(/** @type {any} */ (thinned));
     };
     box.addEventListener("pointermove", move, true);
     globalThis.addEventListener("pointerup", end, true);

@@ -19,6 +19,8 @@ export const state = {
   /** @type {Map<number, Cluster>} */ byId: new Map(),
   /** @type {number[]} */ selected: [],
   /** @type {[number, number][]|null} */ area: null,
+  /** Whether the area is around pictures that are moved apart. */ apart: false,
+  /** Whether the map's pictures lie at their true places. */ places: false,
   /** @type {any[]} */ where: [],
   /** @type {Scope} */ scope: { set: null, rows: 0, clusters: null, outliers: 0, duplicates: 0, of: null },
   order: "overview",
@@ -222,16 +224,16 @@ function follow(byId) {
 }
 
 /** What a scope is of: it tells whether the one that is there is still right. @param {State} s */
-export const wanted = (s) => JSON.stringify([s.selected, s.area, s.where]);
+export const wanted = (s) => JSON.stringify([s.selected, s.area, s.apart, s.where]);
 
 /** Ask for the set of rows that a state shows. @param {State} shown @param {AbortSignal} [signal] @returns {Promise<Scope>} */
 async function askedScope(shown, signal) {
-  const { k, selected, area, where, run } = shown;
+  const { k, selected, area, apart, where, run } = shown;
   const of = wanted(shown);
   if (!selected.length && !area && !where.length) {
     return { set: null, rows: run.rows - run.quarantined, clusters: null, outliers: run.outliers, duplicates: run.duplicates, of };
   }
-  return { ...(await post("sets", { ...(area ? { area } : { clusters: selected }), where }, { k }, signal)), of };
+  return { ...(await post("sets", { ...(area ? { area, apart } : { clusters: selected }), where }, { k }, signal)), of };
 }
 
 /** Ask for the set of rows that the gallery shows. @param {AbortSignal} [signal] */
@@ -248,9 +250,9 @@ export function select(selected) {
   return refreshScope().catch(complain);
 }
 
-/** @param {[number, number][]|null} area */
-export function selectArea(area) {
-  set({ area, selected: [], picked: new Set(), pickedAll: false, open: null, tab: "images" });
+/** @param {[number, number][]|null} area @param {boolean} [apart] whether it is around pictures that are moved apart */
+export function selectArea(area, apart = false) {
+  set({ area, apart, selected: [], picked: new Set(), pickedAll: false, open: null, tab: "images" });
   return refreshScope().catch((error) => {
     set({ area: null });
     complain(error);
