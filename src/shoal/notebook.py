@@ -73,7 +73,6 @@ def run_html(run: FittedRun, temporary: bool) -> str:
 
 
 def _next_html(temporary: bool) -> str:
-    """Return the calls to go on with."""
     calls = ["run.explore()", "run.show(0)", "run.labels()", "run.predict(new)", "run.labels(k=10)"]
     text = " · ".join(f"<code>{call}</code>" for call in calls)
     lost = " This run is gone with <code>run</code>: give <code>fit</code> a folder to keep it."
@@ -191,7 +190,6 @@ def _source_of(run: FittedRun) -> Source | None:
 
 
 def _pictures_html(source: Source | None, rows: tuple[int, ...], side: int, budget: int) -> str:
-    """Return pictures of some rows, in one ``data:`` address; their names where they have none."""
     if source is None or source.kind != "images":
         return escape(", ".join(_name(source, row) or f"row {row:,}" for row in rows))
     tiles = make_tiles(source, rows, side)
@@ -203,7 +201,6 @@ def _pictures_html(source: Source | None, rows: tuple[int, ...], side: int, budg
 
 
 def _name(source: Source | None, row: int) -> str:
-    """Return the name of a row, empty where it has none."""
     names = None if source is None else source.names(row, row + 1)
     return names[0] if names else ""
 

@@ -279,7 +279,6 @@ class FittedRun:
         return self._result.schema is not None
 
     def _edits_said(self) -> dict[str, Any]:
-        """Say what people changed."""
         try:
             found = self.clustering()
         except RunError as error:

@@ -261,7 +261,6 @@ def _parse_features(name: str, value: Any) -> str:
 
 
 def _parse_flag(name: str, value: Any) -> bool:
-    """Parse true or false."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise SettingError(f"{name} {value!r}: give true or false")
@@ -275,12 +274,10 @@ def _parse_path(name: str, value: Any) -> str:
 
 
 def _absolute(path: str) -> str:
-    """Return the absolute path of a file."""
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
 def _parse_memory(name: str, value: Any) -> int:
-    """Parse the setting `memory`."""
     amount = parse_memory(value)
     if amount < 2**29:
         raise SettingError(f"{name} {value!r}: give at least 512MiB, Shoal's libraries take half")
@@ -288,7 +285,6 @@ def _parse_memory(name: str, value: Any) -> int:
 
 
 def _parse_dtype(name: str, value: Any) -> str:
-    """Parse the setting `dtype`."""
     try:
         dtype = np.dtype(value)
     except (TypeError, ValueError, SyntaxError):
@@ -306,7 +302,7 @@ class FitSettings:
         "auto",
         f"What to compare rows by: {_FEATURES_RULE}.",
         _FEATURES_RULE,
-        lambda name, value: _parse_features(name, value),
+        _parse_features,
     )
     layers: str | tuple[int, ...] = _setting(
         "auto",
@@ -377,7 +373,7 @@ class FitSettings:
         "Images to show for vectors, one a row in the same order: a folder, an archive, or a list "
         "of paths (text, CSV, Parquet).",
         "a path",
-        lambda name, value: _parse_path(name, value),
+        _parse_path,
     )
     pages: str | None = _choice(
         None,
@@ -415,7 +411,7 @@ class FitSettings:
         "Let networks that learn the sure rows of the primary layer give the doubtful ones, where "
         "that makes it more reproducible; the layers stay.",
         "true or false",
-        lambda name, value: _parse_flag(name, value),
+        _parse_flag,
     )
     min_size: int | None = _number(
         None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
@@ -459,8 +455,6 @@ class FitSettings:
 
 
 def _table() -> dict[str, Setting]:
-    """Make the table out of the fields."""
-
     def row(name: str, default: Any, info: Any) -> Setting:
         return Setting(
             name,

@@ -67,12 +67,10 @@ def verdict(report: dict[str, Any]) -> str:
 
 
 def _share(found: dict[str, Any]) -> str:
-    """Write a share with its interval."""
     return f"{found['share']:.2%} ({found['low']:.2%} to {found['high']:.2%})"
 
 
 def _print_changed(report: dict[str, Any]) -> None:
-    """Print the clusters whose shares changed the most."""
     changed = [found for found in report["clusters"] if found["changed"]]
     shift = report["shift"]
     say(
@@ -97,7 +95,6 @@ def _print_changed(report: dict[str, Any]) -> None:
 
 
 def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[int] | None) -> None:
-    """Print the new clusters that are proposed, or those that they became."""
     from shoal.rows.tables.selection import listed
 
     if not proposals:
@@ -119,6 +116,5 @@ def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[i
 
 
 def _called(run: Run, row: int) -> str:
-    """Return the name of a row, or its number."""
     names = run.source.names(row, row + 1)
     return f"row {row:,}" if names is None else names[0]

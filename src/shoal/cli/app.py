@@ -91,7 +91,6 @@ def _tell(error: Exception) -> int:
 
 
 def _say(sentence: str) -> None:
-    """Say one sentence on the error stream."""
     print(f"shoal: {sentence}", file=sys.stderr)
 
 

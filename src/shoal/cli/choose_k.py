@@ -113,7 +113,6 @@ def choose_k(
 
 
 def _say_picks(picks: dict[str, int], agreed: int, layers: list[int]) -> None:
-    """Say what each criterion would pick, and how far they agree."""
     for name, pick in picks.items():
         say(f"{_NAMES[name]}: K = {pick}")
     if layers:

@@ -56,12 +56,10 @@ def compare(
 
 
 def _side(path: Path, side: Clustering) -> dict[str, Any]:
-    """Say which clusters were compared."""
     return {"run": path, "k": side.k, "edited": side.edited, "names": side.names}
 
 
 def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
-    """Print it for people."""
     edited = [", as edited" if side.edited else "" for side in (before, after)]
     say(
         f"{plural(before.k, 'cluster')} before{edited[0]}, {after.k:,} after{edited[1]}; "
@@ -89,7 +87,6 @@ def _print(found: Comparison, before: Clustering, after: Clustering) -> None:
 def _print_changes(
     title: str, changes: Sequence[Change], own: Clustering, other: Clustering, word: str
 ) -> None:
-    """Print one kind of change, a line a cluster."""
     for change in changes:
         parts = [
             f"{_called(part, other)} ({number(n)})"
@@ -102,6 +99,5 @@ def _print_changes(
 
 
 def _called(cluster: int, side: Clustering) -> str:
-    """Return a cluster's number, and its name if it has one."""
     name = side.names.get(cluster)
     return str(cluster) if name is None else f"{cluster} “{name}”"

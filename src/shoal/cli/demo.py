@@ -83,7 +83,6 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
 
 
 def _said(score: dict[str, Any]) -> str:
-    """Say the measures that people know."""
     shown = {"accuracy": "accuracy", "purity": "purity", "ami": "AMI", "ari": "ARI"}
     return ", ".join(
         f"{said} {number(score[name])}" for name, said in shown.items() if name in score

@@ -117,7 +117,6 @@ def duplicates(
 
 
 def _print_found(found: Duplicates, source: str, out: Path | None) -> None:
-    """Print the counts, the largest groups, and what to do with them."""
     facts = found.as_dict()
     kinds = ", ".join(f"{facts[kind]:,} {kind}" for kind in ("exact", "near", "mirrored"))
     across = " in the second source" if len(found.rows.sources) == 2 else ""
@@ -152,7 +151,6 @@ def _print_found(found: Duplicates, source: str, out: Path | None) -> None:
 
 
 def _print_separated(what: str, outcome: Any, json: bool) -> None:
-    """Print how many files were set apart, and which were left."""
     if json:
         print_json({"done": outcome.done, "left": [list(pair) for pair in outcome.left]})
         return

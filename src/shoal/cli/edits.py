@@ -55,7 +55,6 @@ edits = typer.Typer(
 
 
 def _operation_commands() -> dict[str, Any]:
-    """Return the commands of all operations by name."""
     from shoal.edits.operations import OPERATIONS
 
     group = typer.Typer(rich_markup_mode=None)
@@ -187,12 +186,10 @@ def _editing(run: Path, json: bool) -> Iterator[Curation]:
 
 
 def _effect(entry: Entry, done: set[int]) -> str:
-    """Say whether an edit is in effect."""
     return "" if entry.seq in done or entry.op in ("undo", "redo", "skipped") else "undone"
 
 
 def _counted(edits: Curation) -> str:
-    """Count clusters and rows."""
     sizes = edits.sizes()
     bad = edits.ground.n_rows - sum(sizes.values())
     said = f" and {bad:,} quarantined" if bad else ""
@@ -232,7 +229,6 @@ def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
 
 
 def _count(text: str, every: int) -> int:
-    """Read a number of edits."""
     if text == _ALL:
         return every
     if not text.isdecimal():

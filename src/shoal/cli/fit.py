@@ -204,7 +204,6 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
 
 
 def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
-    """Say what a fit would do and what it takes."""
     from shoal import api
 
     facts = api.plan(source, out, **given)

@@ -40,7 +40,6 @@ def _known(run: Path) -> tuple[dict[str, Any], Any, list[str]]:
 
 
 def _print(facts: dict[str, Any], bad: Any, notes: list[str]) -> None:
-    """Print what is known of a run."""
     from shoal.export.report import flat
 
     odd: list[str] = facts.pop("odd")
@@ -64,7 +63,6 @@ def _odd(run: Path) -> list[str]:
 
 
 def _print_odd(odd: list[str]) -> None:
-    """Say what in a run folder Shoal did not write."""
     if odd:
         remark("Shoal did not write this in the folder, and follows no links in it:")
         for sentence in odd[:_MOST_LISTED]:

@@ -90,7 +90,6 @@ def label(
 
 
 def _new_rows(run: Run, where: str, key: str | None) -> tuple[Any, Truth]:
-    """Open new rows, and read the classes that lie with them."""
     from shoal.cli.truth import FOLDERS, LABELS, read_truth
     from shoal.rows import Labelled
 
@@ -108,7 +107,6 @@ def _recoded(truth: Truth, names: list[str]) -> NDArray[Any]:
 
 
 def _print(run: Run, found: Labelling, new: dict[str, Any]) -> None:
-    """Print each cluster with its class, the accuracies, and how to go back."""
     for cluster in found.kept:
         remark(f"cluster {cluster} keeps its name (--replace changes it, unless it is locked)")
     lines = [

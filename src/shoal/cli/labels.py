@@ -94,7 +94,6 @@ def labels(
 
 
 def _print_sizes(sizes: list[dict[str, Any]], edited: bool) -> None:
-    """Print the table of clusters, with names where people edited them."""
     names = ["cluster", "rows", "share %", "outliers", "confidence"]
     lines = [[number(fact[name.split()[0]]) for name in names] for fact in sizes]
     if edited:

@@ -134,7 +134,6 @@ def method_facts() -> list[dict[str, Any]]:
 
 
 def _list(json: bool) -> None:
-    """Print the methods."""
     facts = method_facts()
     if json:
         print_json(facts)
@@ -175,7 +174,6 @@ def _parameter(one: dict[str, Any]) -> str:
 
 
 def _truth(source: str, truth: str, given: dict[str, Any]) -> Any:
-    """Read the true classes of the rows."""
     from shoal.cli.truth import read_truth
     from shoal.rows import open_source
 
@@ -188,7 +186,6 @@ def _truth(source: str, truth: str, given: dict[str, Any]) -> Any:
 
 
 def _print(found: MethodComparison) -> None:
-    """Print the table of measures, the agreement, and what was left out."""
     known = [record for record in found.table if "declined" not in record]
     measures = [name for name in _MEASURES if name in known[0]]
     lines = [

@@ -210,7 +210,6 @@ def with_engine() -> Callable[..., Any]:
 
 
 def _parameter(name: str) -> inspect.Parameter:
-    """Make a setting's option."""
     setting = SETTINGS[name]
     kind = _KINDS.get(name, str)
     option = typer.Option(

@@ -141,7 +141,6 @@ def _extension(as_: str | None, out: Path | None) -> str:
 
 
 def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> None:
-    """Print the colours and what each image became."""
     for name, reason in found.skipped:
         remark(f"left out {name}: {reason}")
     lines = [

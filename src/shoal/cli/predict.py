@@ -106,7 +106,6 @@ def _refuse_many(rows: Source) -> None:
 
 
 def _print_rows(found: list[dict[str, Any]]) -> None:
-    """Print the prediction of each row."""
     lines = [
         [
             row["name"] or str(row["row"]),

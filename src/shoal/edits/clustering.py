@@ -186,7 +186,6 @@ class Clustering(Tabular):
         return self.result.shares(self.of_representative)
 
     def _table(self, shard: int) -> Any:
-        """Make the table of one shard."""
         import pyarrow as pa
 
         run = self.result.run

@@ -191,7 +191,6 @@ class Log:
             self._connection = None
 
     def _opened(self) -> sqlite3.Connection | None:
-        """Open the file if it is there."""
         if self._connection is None and (self.path.exists() or self.path.is_symlink()):
             connection = self._connect()
             if not is_made(connection, self.path):
@@ -351,13 +350,11 @@ def _statements(script: str) -> list[str]:
 
 
 def _entries(connection: sqlite3.Connection, seq: int) -> list[Entry]:
-    """Read the entries after `seq`."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM edits WHERE seq > ? ORDER BY seq", (seq,))
     return [_entry(row) for row in rows]
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    """Make an entry of a row."""
     seq, time, author, op, facts, packed = row
     try:
         found = json.loads(facts)

@@ -126,7 +126,6 @@ class Reviewer:
         return found
 
     def _near_now(self, labels: NDArray[np.int64]) -> list[Pair]:
-        """Compare clusters with those next to them."""
         ground = self.curation.ground
         weights = np.maximum(ground.counts, 1).astype(np.float64)
         vectors = ground.result.representatives.vectors
@@ -202,7 +201,6 @@ class Reviewer:
 
     @cached_property
     def _graph(self) -> Graph:
-        """The graph of the fit."""
         folder = self.curation.ground.result.run.stage("tree")
         weights = self.curation.ground.result.representatives.weights
         return graph_again(
@@ -286,7 +284,6 @@ def _known(
 
 
 def _settled(state: State, cluster: int) -> bool:
-    """Return whether a cluster is not asked about."""
     said: Any = state.clusters[cluster]
     return bool(said.locked or said.mark == "junk")
 

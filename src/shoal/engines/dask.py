@@ -215,7 +215,6 @@ class _Pass(WorkerPlugin):  # type: ignore[misc]
 
 
 def _do(name: str, item: Any) -> dict[str, str] | None:
-    """Do one item on a worker."""
     return get_worker().plugins[name](item)
 
 

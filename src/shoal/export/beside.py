@@ -40,7 +40,6 @@ def beside(tables: Iterable[Any], source: TableSource, *, typed: bool) -> Iterat
 
 
 def _typed(source: TableSource, name: str, column: Any) -> Any:
-    """Return a column of numbers as such."""
     import pyarrow as pa
 
     if not pa.types.is_string(column.type):

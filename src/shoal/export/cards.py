@@ -138,7 +138,6 @@ class Profiled(Deck):
         return f'<div class="body">{drawing}<div class="sheet">{lines}</div></div>'
 
     def _name(self, row: int) -> str:
-        """Name a row."""
         name = self._found.names[row]
         return escape(_shortened(name) if name else str(row))
 

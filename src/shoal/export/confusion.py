@@ -104,6 +104,5 @@ def _draw(counts: NDArray[np.int64], columns: list[str], rows: list[str]) -> Ima
 
 
 def _shade(part: float) -> tuple[int, int, int]:
-    """Return the colour of a share from 0 to 1."""
     red, green, blue = (_PALE + (_DEEP - _PALE) * part**0.7).astype(int)
     return int(red), int(green), int(blue)

@@ -176,7 +176,6 @@ def _rename(
 
 
 def _as_text(column: Any) -> Any:
-    """Return a column as text."""
     return pc.cast(column, pa.string())
 
 

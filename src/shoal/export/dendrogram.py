@@ -68,7 +68,6 @@ def draw_tree(
 
 
 def _axis(least: float, most: float, across: Callable[[float], float], height: int) -> str:
-    """Draw the ticks of excess along the top."""
     step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50, 1e9) if (most - least) / s <= 8)
     parts = []
     for tick in step * np.arange(np.ceil(least / step), most / step + 1e-9):

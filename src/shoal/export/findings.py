@@ -154,5 +154,4 @@ def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def _ints(rows: NDArray[np.int64]) -> tuple[int, ...]:
-    """Return rows as plain numbers."""
     return tuple(int(row) for row in rows)

@@ -46,7 +46,6 @@ def unquote_formulas(table: Any) -> Any:
 
 
 def _quoted(column: Any) -> Any:
-    """Quote the cells of a column of texts."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

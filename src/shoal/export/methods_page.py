@@ -127,7 +127,6 @@ def _table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _value(value: Any) -> str:
-    """Write one cell."""
     if isinstance(value, int):
         return f"{value:,}"
     return number(value, 3) if value is None or abs(value) < 1000 else number(value, 0)
@@ -179,7 +178,6 @@ def _column(
 
 
 def _thumb(at: int, row: int, noise: bool) -> str:
-    """Write the picture of a row."""
     return (
         f'<i class="thumb{" noise" * noise}" data-row="{row}" title="row {row:,}'
         f'{", noise" * noise}" style="background-position:-{at * _SIDE}px 0"></i>'
@@ -203,5 +201,4 @@ def _map(vectors: NDArray, own: NDArray, rows: NDArray[np.int64], noise: NDArray
 
 
 def _colour(cluster: int) -> str:
-    """Return the colour of a cluster."""
     return f"hsl({cluster * _GOLDEN % 360:.0f} 65% {38 + 14 * (cluster % 2)}%)"

@@ -84,7 +84,6 @@ def make_sprite(tiles: NDArray[np.uint8], budget: int) -> Sprite:
 
 
 def _encode(image: Image.Image, form: str, **options: int | bool) -> bytes:
-    """Encode an image."""
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()

@@ -95,7 +95,6 @@ def report_html(
 
 
 def _deck(run: FittedRun, found: Findings) -> Deck:
-    """Choose how clusters are shown."""
     table = run.source.as_table()
     if table is not None:
         return Tabled(run, table, found)
@@ -128,7 +127,6 @@ def _header(run: FittedRun, found: Findings, title: str) -> str:
 
 
 def _layers(run: FittedRun) -> str:
-    """Write the table of layers."""
     lines = []
     for at, layer in enumerate(run.layers):
         sizes = np.sort(np.unique(_known(run.labels(layer=at, raw=True)), return_counts=True)[1])[

@@ -113,7 +113,6 @@ class Tabled(Deck):
         )
 
     def _name(self, row: int) -> str:
-        """Name a row."""
         name = self._found.names[row]
         return escape(_short(name) if name else str(row))
 
@@ -147,5 +146,4 @@ def _bars(mine: np.ndarray, all_: np.ndarray) -> str:
 
 
 def _short(text: str) -> str:
-    """Keep the beginning of a long text."""
     return text if len(text) <= 40 else f"{text[:39]}…"
