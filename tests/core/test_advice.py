@@ -54,7 +54,10 @@ def test_an_unstable_and_a_weak_layer_are_not_as_clear():
     weak = [Layer(4, 1.0, 0.9), Layer(5, 2.0, 0.9, True)]
     found = advise(tree, weak, WEIGHTS)
     assert found.choices == ()
-    assert found.sentences[1] == "No other layer is as clear."
+    assert (
+        found.sentences[1]
+        == "No other layer is as clear; shoal choose-k compares k-means for other K."
+    )
 
 
 def test_one_group_says_that_nothing_is_certain_and_guesses():

@@ -90,7 +90,12 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     beside = _neighbours(primary.k, list(scores))
     choices += [Choice(k, f"the next {way} layer") for k, way in beside]
     named = " and ".join(f"K = {k:,} ({way})" for k, way in beside)
-    second = f"The next layers: {named}." if beside else "No other layer is as clear."
+    second = (
+        f"The next layers: {named}."
+        if beside
+        # Groups of like extent that touch are what k-means and its criteria see, not excess.
+        else "No other layer is as clear; shoal choose-k compares k-means for other K."
+    )
     return Advice((first, second), tuple(choices))
 
 
