@@ -1,8 +1,8 @@
-"""Methods out of core beside scikit-learn's: what is measured of a run, and what is judged."""
+"""Methods out of core, and palettes, beside other libraries: what is measured and judged."""
 
 import numpy as np
 import pytest
-from benchmarks import streams
+from benchmarks import palettes, streams
 from benchmarks.base import Measurement
 from benchmarks.rows import Context, make_row
 from sklearn.metrics import pairwise_distances
@@ -44,3 +44,21 @@ def test_rows_are_judged_at_each_size():
     ]
     judged = streams.musts([make_row("methods", one, CONTEXT) for one in measured])
     assert [must.met for must in judged] == [True, True, False, True, False, False, False, True]
+
+
+def test_palettes_are_judged_apart_by_the_photos_that_had_a_part_in_them():
+    def row(case, seconds, psnr):
+        facts = {"psnr": psnr, "median_cut": 28.0, "k_means": 30.0}
+        return make_row("methods", Measurement(case, 1, seconds, 1.0, None, facts), CONTEXT)
+
+    rows = [row("palette, chosen: a", 1.0, 29.95), row("palette, judged: b", 1.5, 29.95)]
+    assert [must.met for must in palettes.musts(rows)] == [True] * 6
+    rows.append(row("palette, judged: c", 3.0, 28.5))
+    assert [must.met for must in palettes.musts(rows)] == [True] * 3 + [False] * 3
+
+
+def test_full_k_means_keeps_a_few_colours_exactly():
+    pixels = np.random.default_rng(0).integers(0, 255, (25, 1, 3), np.uint8).repeat(4, axis=1)
+    with np.errstate(divide="ignore"):
+        assert palettes.full_k_means(pixels) == np.inf
+        assert palettes.psnr(pixels, pixels) == np.inf
