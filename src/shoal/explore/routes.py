@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from shoal._version import __version__
+from shoal.edits.operations import OPERATIONS as EDITS
 from shoal.explore import columns, editing, exporting, judging, searching, views
 from shoal.explore.orders import ORDERS
 
@@ -35,6 +38,25 @@ class Call:
     media: str = _JSON
     sends: str = _JSON
 
+
+_WHOLE, _TEXT = {"type": "integer", "minimum": 0}, {"type": "string"}
+_WHOLES = {"type": "array", "items": _WHOLE}
+_SET = {"type": "string", "pattern": "^[0-9a-f]{18}$"}
+_SCHEMAS: dict[Any, dict[str, Any]] = {
+    int: _WHOLE,
+    str: _TEXT,
+    bool: {"type": "boolean"},
+    list[int]: _WHOLES,
+    ArrayLike: _WHOLES,
+}
+EDITED: dict[str, tuple[dict[str, Any], str]] = {
+    one.name: (_SCHEMAS[one.kind], one.help)
+    for name, operation in EDITS.items()
+    if name in editing.OPERATIONS
+    for one in operation.parameters
+    if one.name != "rows"  # which are those of a `set`
+}
+"""What edits are about."""
 
 LOOKING: dict[str, Call] = {
     "run": Call(views.run_facts),
@@ -69,8 +91,7 @@ SENDING: dict[str, Call] = {
     "sets": Call(views.choose, "k", "clusters rows area apart where"),
     "edits": Call(
         editing.edit,
-        body="op cluster clusters into name names note mark locked parts set to a b right wrong n "
-        "k author seen token",
+        body=f"op {' '.join(EDITED)} names set author seen token",
     ),
     "views": Call(editing.save_view, body="name view"),
     "preview": Call(editing.preview, body="op cluster clusters into parts"),
@@ -78,10 +99,6 @@ SENDING: dict[str, Call] = {
     "search": Call(searching.search, "k", sends="image/*"),
     "words": Call(searching.words, "k", "words"),
 }
-
-_WHOLE, _TEXT = {"type": "integer", "minimum": 0}, {"type": "string"}
-_WHOLES = {"type": "array", "items": _WHOLE}
-_SET = {"type": "string", "pattern": "^[0-9a-f]{18}$"}
 
 PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "k": ({"type": "integer", "minimum": 1}, "The cut into so many; without it, as edited."),
@@ -114,6 +131,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "after": (_TEXT, "A K, or edited."),
 }
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    **EDITED,
     "op": ({"enum": list(editing.OPERATIONS)}, "What to do; preview knows merge and split."),
     "cluster": (_WHOLE, "Of an edit of one cluster."),
     "clusters": (_WHOLES, "To be merged, or in the set."),
@@ -124,22 +142,11 @@ FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "array"},
         "Conditions {column, in | from, to | has, not} that rows must meet.",
     ),
-    "into": (_WHOLE, "The cluster that stays in a merge; the largest without it."),
     "name": (_TEXT, "For a rename, a merge, a new cluster or a view."),
     "names": ({"type": "object"}, "Names by cluster."),
-    "note": (_TEXT, "For note."),
     "view": (_TEXT, "The part of the page's address after #."),
     "mark": ({"enum": ["good", "junk", None]}, "For mark."),
-    "locked": ({"type": "boolean"}, "For lock."),
-    "parts": (_WHOLE, "Of a split; as many as the tree marks without it."),
     "set": (_SET, "What move moves."),
-    "to": (_WHOLE, "Where move moves it; a new cluster without it."),
-    "a": (_WHOLE, "One of two clusters for apart."),
-    "b": (_WHOLE, "The other."),
-    "right": (_WHOLES, "Rows that a quiz found to belong."),
-    "wrong": (_WHOLES, "Rows that it found not to."),
-    "n": (_WHOLE, "How many edits to undo or redo, 1 without it."),
-    "k": (_WHOLE, "For start: the cut to start from."),
     "author": (_TEXT, "Who edits."),
     "seen": (_WHOLE, "Last entry seen: what others changed since is refused as a conflict."),
     "token": (_TEXT, "The same edit sent twice is done once."),
