@@ -58,6 +58,14 @@ def explore(
             "CSV or Parquet with columns to filter by: by the rows' names, or in their order.",
         ),
     ] = None,
+    words: Annotated[
+        Path | None,
+        option(
+            "--words FILE",
+            "Names that clusters may have, one a line: the best are suggested, where the features "
+            "know words (open_clip).",
+        ),
+    ] = None,
     read_only: Annotated[bool, option("--read-only", "Refuse edits.")] = False,
     no_open: Annotated[bool, option("--no-open", "Do not open the page in the browser.")] = False,
     **settings: Any,
@@ -69,14 +77,17 @@ def explore(
     from shoal.storage import UrlPath
 
     if not isinstance(run, UrlPath) and _holds_runs(run):
-        if compare is not None or metadata is not None:
-            raise InputError(f"--compare and --metadata are for one run; {run} holds several")
+        if compare is not None or metadata is not None or words is not None:
+            raise InputError(
+                f"--compare, --metadata and --words are for one run; {run} holds several"
+            )
         where = (chosen_engine(settings), *engine_options(context))
         explore_folder(run, port, host, token, read_only, no_open, where)
         return
     other = None if compare is None else open_run(compare)
     engine = (chosen_engine(settings), *engine_options(context))
-    explore_run(open_run(run), port, host, token, read_only, no_open, other, metadata, engine)
+    opened = open_run(run)
+    explore_run(opened, port, host, token, read_only, no_open, other, metadata, engine, words)
 
 
 def explore_run(
@@ -89,18 +100,23 @@ def explore_run(
     other: Run | None = None,
     metadata: Path | None = None,
     engine: Sequence[str] = ("local",),
+    words: Path | None = None,
 ) -> None:
     """Serve the page until interrupted."""
     from shoal.explore.page import make_explorer
     from shoal.explore.serve import serve
+    from shoal.explore.words import read_words
     from shoal.progress import RichProgress
     from shoal.storage import UrlPath
 
+    named = () if words is None else read_words(words)
     address = _listen(host, port, token)
     if isinstance(run.path, UrlPath) and not read_only:
         remark(f"Without edits: {run.path} does not lie on a disk, where they are kept.")
     with RichProgress() as bars:
-        explorer, drawing = make_explorer(run, read_only, other, metadata, engine, bars)
+        explorer, drawing = make_explorer(
+            run, read_only, other, metadata, engine, bars, words=named
+        )
     if explorer.source_trouble:
         remark(f"Without pictures: {explorer.source_trouble}")
 

@@ -85,6 +85,8 @@ class Explorer:
         Another run to compare this one with.
     metadata
         What else is known of the rows.
+    words
+        Names that clusters may have, where the features know words; by default common ones.
     """
 
     run: Run
@@ -92,6 +94,7 @@ class Explorer:
     read_only: bool = False
     other: Run | None = None
     metadata: Metadata | None = None
+    words: tuple[str, ...] = ()
     _cuts: Kept = field(default_factory=lambda: Kept(16))
     _sets: Kept = field(default_factory=lambda: Kept(64))
     _orders: Kept = field(default_factory=lambda: Kept(24))

@@ -34,6 +34,7 @@ def make_explorer(
     engine: Sequence[str] = ("local",),
     progress: Progress | None = None,
     draw: bool = True,
+    words: tuple[str, ...] = (),
 ) -> tuple[Explorer, Drawing | QuickDrawing | None]:
     """Return the explorer of a run, and `draw` its map in the background where it has none.
 
@@ -43,7 +44,7 @@ def make_explorer(
     home = home_of(folder)
     prepare_leaves(folder, home, progress)
     no_edits = read_only or isinstance(folder.path, UrlPath)
-    explorer = Explorer(run, home, no_edits, other, beside(run, metadata))
+    explorer = Explorer(run, home, no_edits, other, beside(run, metadata), words)
     if explorer.atlas.has_map or not draw:
         return explorer, None
     if len(explorer.atlas.order) <= SMALL and engine[0] == "local":

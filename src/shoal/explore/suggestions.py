@@ -1,4 +1,4 @@
-"""Names that the rows suggest for clusters: by folders, columns beside them, telling columns.
+"""Names that rows suggest for clusters: by folders, columns beside them, telling columns, words.
 
 A suggestion is never a name until somebody accepts it.
 """
@@ -17,6 +17,7 @@ from shoal.explore.columns import read_cells
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
 from shoal.explore.metadata import Metadata
+from shoal.explore.words import named_by_words
 from shoal.export.traits import Traits, column_quantiles, gather_traits
 from shoal.rows.tables.mixed import TableSource
 
@@ -45,7 +46,7 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
     elif source is not None and explorer.numbers is not None and explorer.numbers.names is not None:
         found = _by_numbers(explorer, cut, explorer.numbers.names)
     else:
-        found = {**_by_metadata(cut, explorer.metadata), **folders}
+        found = {**named_by_words(explorer, cut), **_by_metadata(cut, explorer.metadata), **folders}
     return _distinct(found, dict(zip(cut.ids.tolist(), cut.sizes.tolist(), strict=True)))
 
 
