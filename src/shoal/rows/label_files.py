@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array_choice import choose_array
-from shoal.rows.arrays.hdf5 import MAGIC, list_datasets
-from shoal.rows.arrays.hdf5_handles import open_hdf5
+from shoal.rows.arrays.hdf5 import MAGIC, list_datasets, load_dataset
 from shoal.rows.arrays.idx import is_idx, load_idx
+from shoal.rows.arrays.npz import list_members, load_member
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels
@@ -29,6 +30,11 @@ from shoal.storage import UrlPath
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
 _PARQUET = (".parquet", ".pq")
+_WORDS = {
+    "npz": ("key", "arrays"),
+    "mat": ("variable", "variables"),
+    "hdf5": ("dataset", "datasets"),
+}
 
 
 @dataclass(frozen=True)
@@ -112,19 +118,15 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
     try:
         if path.suffix.lower() in (".csv", ".tsv", ".txt"):
             return _from_table(path, source, key)
-        if path.suffix.lower() == ".npz":
-            return _from_npz(path, key, all_rows(source))
         if path.suffix.lower() == ".npy":
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() in _PARQUET:
             return _from_parquet(path, source, key)
-        if path.suffix.lower() == ".mat":
-            from shoal.rows.arrays.matlab import load_labels  # which imports this module
-
-            return load_labels(path, key)
         with path.open("rb") as file:
             is_hdf5 = file.read(len(MAGIC)) == MAGIC
-        return _from_hdf5(path, key) if is_hdf5 else _from_idx(path)
+        kind = "hdf5" if is_hdf5 else path.suffix.lower()[1:]
+        is_one = kind not in _WORDS
+        return _from_idx(path) if is_one else _from_arrays(path, kind, key, all_rows(source))
     except (OSError, ValueError, EOFError, zlib.error, csv.Error) as error:
         if isinstance(error, InputError):
             raise
@@ -147,19 +149,30 @@ def of_taken(values: LabelValues, source: Source) -> LabelValues:
     return [values[row] for row in taken.rows.tolist()]
 
 
-def _from_npz(path: Path, key: str | None, n_rows: int) -> NDArray:
-    """Read one array of an ``.npz`` file: that of the key, or the one that can be labels."""
-    with np.load(path, allow_pickle=False) as file:
-        held = ", ".join(file.files)
-        if key is not None:
-            if key not in file.files:
-                raise InputError(f"{path} has no key {key}: it holds {held}")
-            return np.asarray(file[key])
-        likely = [name for name in _KEYS if name in file.files]
-        likely = likely or [name for name in file.files if file[name].shape == (n_rows,)]
-        if len(likely) != 1:
-            raise InputError(f"{path} holds {held}: say with --key which are the labels")
-        return np.asarray(file[likely[0]])
+def _from_arrays(path: Path, kind: str, key: str | None, n_rows: int) -> LabelValues:
+    """Read an array of several: that of the key, the one named like labels, or of their length."""
+    from shoal.rows.arrays import matlab  # which imports this module
+
+    lists: Any = {"npz": list_members, "mat": matlab.list_variables, "hdf5": list_datasets}
+    loads = {"npz": load_member, "mat": matlab.load_variable, "hdf5": load_dataset}
+    one, many = _WORDS[kind]
+    arrays = lists[kind](path)
+    flat = [a for a in arrays if a.length or len(a.shape) <= 2]
+    usual = [a for a in flat if a.key in _KEYS] or [a for a in flat if names_labels(a.key)]
+    usual = usual or [a for a in flat if a.length == n_rows]
+    key = key.strip("/") if key and kind == "hdf5" else key
+    chosen = choose_array(
+        arrays, path.name, key, lambda a: a in usual, one=one, many=many, what="labels"
+    )
+    found = loads[kind](path, chosen.key)
+    if kind == "mat":
+        found = found.ravel()
+        if found.dtype.kind == "O":
+            return [str(np.squeeze(cell)) for cell in found]
+    if found.dtype.kind not in "OSU":
+        return found
+    texts = (c.decode("utf-8", "replace") if isinstance(c, bytes) else c for c in found.ravel())
+    return [str(text).strip() for text in texts]
 
 
 def _from_parquet(path: Path, source: Source, key: str | None) -> LabelValues:
@@ -173,25 +186,6 @@ def _from_parquet(path: Path, source: Source, key: str | None) -> LabelValues:
     found = ColumnLabels(ParquetCells(parts, tuple(likely)), ()).read(source, likely[0])
     assert found is not None
     return found
-
-
-def _from_hdf5(path: Path, key: str | None) -> LabelValues:
-    datasets = list_datasets(path)
-    chosen = choose_array(
-        datasets,
-        path.name,
-        None if key is None else key.strip("/"),
-        lambda one: len(one.shape) <= 2 and names_labels(one.key),
-        one="dataset",
-        many="datasets",
-        what="labels",
-    )
-    file, _ = open_hdf5(path)
-    with file:
-        found = np.asarray(file[chosen.key][()])
-    if found.dtype.kind not in "OS":
-        return found
-    return [c.decode("utf-8", "replace") if isinstance(c, bytes) else str(c) for c in found.ravel()]
 
 
 def _from_idx(path: Path) -> NDArray:

@@ -12,6 +12,7 @@ from typing import Any
 
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.array import memory_store, npy_store
+from shoal.rows.arrays.array_choice import lengths_of
 from shoal.rows.arrays.hdf5 import MAGIC
 from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
@@ -251,8 +252,7 @@ def _open_npz(path: Path, options: SourceOptions) -> Source:
     options.refuse(f"{path.name}, an .npz file", dtype=options.dtype)
     member = choose_member(path, options.key, None if options.shape else options.as_)
     store = member_store(path, member)
-    members = {one.key: one.shape[0] for one in list_members(path) if len(one.shape) == 1}
-    key = find_labels(member.key, store.n_rows, members)
+    key = find_labels(member.key, store.n_rows, lengths_of(list_members(path)))
     labels = None if key is None else LabelFile(path, key)
     return options.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
 

@@ -1,33 +1,41 @@
-"""One array among those that a file holds: the one that is asked for, or the only one that fits."""
+"""Which of the arrays of a file is meant, by its header: in ``.npz``, HDF5 and MATLAB files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from shoal.errors import InputError
+from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Kind
 
 
-class Keyed(Protocol):
-    """An array of a file, by its header."""
+@dataclass(frozen=True)
+class Stored:
+    """An array of a file: what it is called there, its shape and type."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
     @property
-    def key(self) -> str:
-        """What it is called there."""
+    def what(self) -> str:
+        """What it holds, for people."""
+        return str(self.dtype)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows first."""
+    def length(self) -> int | None:
+        """How many entries it has along its only axis; None where it has several."""
+        return self.shape[0] if len(self.shape) == 1 else None
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers."""
+    def __str__(self) -> str:
+        return f"{self.key} ({show(self.shape) or 'a single value'} {self.what})"
 
 
-Array = TypeVar("Array", bound=Keyed)
+Array = TypeVar("Array", bound=Stored)
 
 
 def choose_array(
@@ -40,22 +48,9 @@ def choose_array(
     many: str,
     what: str = "images or vectors",
 ) -> Array:
-    """Return the array called `key`, or the only one that fits.
+    """Return the array called `key`, or the only one that `fits`.
 
-    Parameters
-    ----------
-    arrays : sequence
-        All that there are; as text, each says its key, shape and type.
-    label : str
-        What people call the file.
-    key : str or None
-        The one that is asked for.
-    fits : callable
-        Tells whether one can be meant when none is asked for.
-    one, many : str
-        What a key and arrays are called there: ``dataset``, ``datasets``.
-    what : str
-        What is looked for.
+    `one` and `many` are what a key and arrays are called there: ``dataset``, ``datasets``.
 
     Raises
     ------
@@ -76,7 +71,12 @@ def choose_array(
     return fitting[0]
 
 
-def can_be_rows(array: Keyed, as_: Kind | None) -> bool:
+def lengths_of(arrays: Sequence[Stored]) -> dict[str, int]:
+    """Return the lengths of the arrays of one axis, by their keys."""
+    return {one.key: one.length for one in arrays if one.length is not None}
+
+
+def can_be_rows(array: Stored, as_: Kind | None) -> bool:
     """Return whether an array of numbers can be rows of images or vectors, as is asked for."""
     least = 3 if as_ == "images" else 2
     return array.dtype.kind in "buif" and len(array.shape) >= least and 0 not in array.shape

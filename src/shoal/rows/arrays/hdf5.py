@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.arrays.array import part_of
-from shoal.rows.arrays.array_choice import can_be_rows, choose_array
+from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array, lengths_of
 from shoal.rows.arrays.hdf5_cells import cell_bytes
 from shoal.rows.arrays.hdf5_handles import (
     CACHE_BYTES,
@@ -40,19 +40,17 @@ _READING = "reading the cell"
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Stored):
     """One dataset of a file, by its header."""
 
-    key: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     offset: int | None
     encoded: bool
     chunk: int = 0
 
-    def __str__(self) -> str:
-        what = "encoded images" if self.encoded else str(self.dtype)
-        return f"{self.key} ({show(self.shape) or 'a single value'} {what})"
+    @property
+    def what(self) -> str:
+        """What it holds, for people."""
+        return "encoded images" if self.encoded else str(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -228,10 +226,8 @@ def open_datasets(
         (one.chunk for datasets in listed for one in datasets if one.key == chosen.key), default=0
     )
     found_labels = {
-        find_labels(
-            chosen.key, part.n_rows, {one.key: one.shape[0] for one in all_ if len(one.shape) == 1}
-        )
-        for part, all_ in zip(parts, listed, strict=True)
+        find_labels(chosen.key, part.n_rows, lengths_of(datasets))
+        for part, datasets in zip(parts, listed, strict=True)
     }
     labels = found_labels.pop() if len(found_labels) == 1 else None
     if in_place:
@@ -290,3 +286,10 @@ def chunk_bytes(dataset: Any) -> int:
 
 def _fits(dataset: Dataset, as_: Kind | None) -> bool:
     return as_ in (None, "images") if dataset.encoded else can_be_rows(dataset, as_)
+
+
+def load_dataset(path: Path, key: str) -> NDArray:
+    """Read a whole dataset."""
+    file, _ = open_hdf5(path)
+    with file:
+        return np.asarray(file[key][()])

@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.array import inflated, part_of
-from shoal.rows.arrays.array_choice import choose_array
-from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes
+from shoal.rows.arrays.array_choice import Stored, choose_array, lengths_of
+from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
 from shoal.rows.arrays.hdf5_handles import open_hdf5
-from shoal.rows.arrays.pixels import show
 from shoal.rows.arrays.row_view import RowView
-from shoal.rows.base import LabelValues, Source
+from shoal.rows.base import Source
 from shoal.rows.handles import bare
 from shoal.rows.label_files import LabelFile
-from shoal.rows.label_names import find_labels, names_labels
+from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.room import Kept, refuse
 from shoal.rows.store import Store
@@ -44,26 +43,22 @@ _NUMBERS = {
 
 
 @dataclass(frozen=True)
-class Variable:
-    """An array of a file, by its header: its shape as MATLAB has it."""
+class Variable(Stored):
+    """An array of a file, by its header: its shape as MATLAB has it; object for no numbers."""
 
-    key: str
-    shape: tuple[int, ...]
-    what: str
-    stored: np.dtype[Any] | None = None
+    kind: str
     chunk: int = 0
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.stored or np.dtype(_NUMBERS.get(self.what, "O"))
+    def what(self) -> str:
+        """MATLAB's word for its type."""
+        return self.kind
 
     @property
-    def length(self) -> int:
-        """How many entries it has along its one long side, 0 where it has several."""
-        return math.prod(self.shape) if max(self.shape, default=0) == math.prod(self.shape) else 0
-
-    def __str__(self) -> str:
-        return f"{self.key} ({show(self.shape)} {self.what})"
+    def length(self) -> int | None:
+        """How many entries it has along its one long side; None where it has several."""
+        count = math.prod(self.shape)
+        return count if 0 < count == max(self.shape, default=0) else None
 
 
 def is_matlab(path: Path, magic: bytes) -> bool:
@@ -82,7 +77,7 @@ def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
         When there is not exactly one array that can be meant, or no side of it counts the rows.
     """
     options.refuse(f"{path.name}, a MATLAB file", dtype=options.dtype)
-    variables = list_variables(path, magic)
+    variables = list_variables(path)
     least = 3 if options.as_ == "images" and options.shape is None else 2
     chosen = choose_array(
         variables,
@@ -94,7 +89,7 @@ def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
     )
     if chosen.dtype.kind not in "buif" or chosen.length or 0 in chosen.shape:
         raise InputError(f"{path.name}: {chosen} cannot be rows of images or vectors")
-    lengths = {one.key: one.length for one in variables if one.length}
+    lengths = lengths_of(variables)
     axis = _row_axis(chosen, path, options, set(lengths.values()))
     labels = find_labels(chosen.key, chosen.shape[axis], lengths)
     store = (_hdf5_rows if _is_hdf5(magic) else _in_memory)(path, chosen, axis)
@@ -130,7 +125,7 @@ def _is_hdf5(magic: bytes) -> bool:
     return magic.startswith(TEXT + b"7.3")
 
 
-def list_variables(path: Path, magic: bytes) -> list[Variable]:
+def list_variables(path: Path) -> list[Variable]:
     """List the arrays of a file by their headers.
 
     Raises
@@ -138,6 +133,8 @@ def list_variables(path: Path, magic: bytes) -> list[Variable]:
     SourceError
         When it is damaged.
     """
+    with path.open("rb") as file:
+        magic = file.read(len(TEXT) + 3)
     return _list_hdf5(path) if _is_hdf5(magic) else _list(path)
 
 
@@ -146,7 +143,10 @@ def _list(path: Path) -> list[Variable]:
 
     try:
         with path.open("rb") as file:
-            return [Variable(*one) for one in io.whosmat(file)]
+            return [
+                Variable(key, shape, np.dtype(_NUMBERS.get(kind, "O")), kind)
+                for key, shape, kind in io.whosmat(file)
+            ]
     except Exception as error:  # SciPy raises a dozen kinds on damaged files
         raise _unreadable(path, error) from None
 
@@ -157,7 +157,7 @@ def _list_hdf5(path: Path) -> list[Variable]:
         file, _ = open_hdf5(path)
         with file:
             return [
-                Variable(key, thing.shape[::-1], _class(thing), thing.dtype, chunk_bytes(thing))
+                Variable(key, thing.shape[::-1], thing.dtype, _class(thing), chunk_bytes(thing))
                 for key, thing in file.items()
                 if hasattr(thing, "dtype") and thing.shape
             ]
@@ -210,41 +210,6 @@ def load_variable(path: Path, key: str) -> NDArray:
             if not _is_hdf5(file.read(len(TEXT) + 3)):
                 file.seek(0)
                 return np.asarray(io.loadmat(file, variable_names=[key])[key])
-        opened, _ = open_hdf5(path)
-        with opened:
-            return np.asarray(opened[key][()]).T
+        return load_dataset(path, key).T
     except Exception as error:  # SciPy raises a dozen kinds on damaged files
         raise _unreadable(path, error) from None
-
-
-def load_labels(path: Path, key: str | None) -> LabelValues:
-    """Read a variable of one long side as labels: numbers, rows of characters, or cells of text.
-
-    Parameters
-    ----------
-    path : Path
-    key : str or None
-        The variable; None where one is named like labels.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged.
-    InputError
-        When there is none of that name, or not exactly one that is named like labels.
-    """
-    with path.open("rb") as file:
-        variables = list_variables(path, file.read(len(TEXT) + 3))
-    chosen = choose_array(
-        variables,
-        path.name,
-        key,
-        lambda one: bool(one.length or one.what == "char") and names_labels(one.key),
-        one="variable",
-        many="variables",
-        what="labels",
-    )
-    found = load_variable(path, chosen.key).ravel()
-    if found.dtype.kind == "U":
-        return [str(text).strip() for text in found.tolist()]
-    return [str(np.squeeze(cell)) for cell in found] if found.dtype.kind == "O" else found

@@ -6,15 +6,13 @@ import zipfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.arrays.array import inflated, part_of, read_npy_header, refuse_columns
-from shoal.rows.arrays.array_choice import can_be_rows, choose_array
-from shoal.rows.arrays.pixels import show
+from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
 from shoal.rows.base import Kind
 from shoal.rows.handles import bare
 from shoal.rows.store import FileStore, Store
@@ -23,18 +21,12 @@ _LOCAL_HEADER = 30
 
 
 @dataclass(frozen=True)
-class Member:
+class Member(Stored):
     """One array of an ``.npz`` file, by its header."""
 
-    key: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     fortran: bool
     stored: bool
     header_at: int
-
-    def __str__(self) -> str:
-        return f"{self.key} ({show(self.shape) or 'a single value'} {self.dtype})"
 
 
 def load_member(path: Path, key: str) -> NDArray:
