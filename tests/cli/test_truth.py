@@ -104,7 +104,7 @@ def test_an_array_of_an_npz_is_found_by_name_key_or_shape(rows, tmp_path):
     np.savez(path, images=np.zeros((4, 6, 6)), labels=LABELS, other=np.arange(4))
     assert classes(read_truth(path, rows)) == ["2", "10", "2", "1"]
     assert classes(read_truth(path, rows, "other")) == ["0", "1", "2", "3"]
-    with pytest.raises(InputError, match="no key nope: it holds images .*, labels .*, other"):
+    with pytest.raises(InputError, match=r"no key nope: it holds images .*, labels .*, other"):
         read_truth(path, rows, "nope")
     np.savez(path, images=np.zeros((4, 6, 6)), mine=LABELS)
     assert classes(read_truth(path, rows)) == ["2", "10", "2", "1"]

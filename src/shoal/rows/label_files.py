@@ -39,18 +39,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A file that lies beside the rows and labels them.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    key : str or None
-        Its column or array; None where there is only one.
-    """
+    """A file that lies beside the rows and labels them."""
 
     path: Path
-    key: str | None = None
+    key: str | None = None  # its column or array; None where there is only one
 
     @property
     def origin(self) -> str:
@@ -238,18 +230,8 @@ def name_column(
 ) -> tuple[int, Sequence[str]] | None:
     """Find the column of a table that holds the names of rows.
 
-    Parameters
-    ----------
-    cells : sequence of sequence of str
-        The table's rows, or the first of them.
-    names : sequence of str
-        The names.
-
-    Returns
-    -------
-    (int, sequence of str) or None
-        The column, and the names as they are there: as given, without folders, or also without
-        extensions, if these still differ from each other.
+    Also returns the names as they are there: as given, without folders, or also without
+    extensions, if these still differ from each other.
     """
     tried = cells[1:1001] or cells
     width = min(len(row) for row in tried)

@@ -48,20 +48,9 @@ def names_data(name: str) -> bool:
 def find_labels(data: str, n_rows: int, lengths: Mapping[str, int]) -> str | None:
     """Find what labels the rows of an array.
 
-    Parameters
-    ----------
-    data : str
-        The array's name.
-    n_rows : int
-        How many rows it has.
-    lengths : mapping
-        How many entries each of the arrays beside it has, by name; those of one axis.
-
-    Returns
-    -------
-    str or None
-        The one whose name differs by a word for labels in place of one for data (``x_train``,
-        ``y_train``), else the only one that is named like labels.
+    That is the one whose name differs by a word for labels in place of one for data (``x_train``,
+    ``y_train``), else the only one that is named like labels; `lengths` are those of the arrays of
+    one axis beside it.
 
     Examples
     --------

@@ -40,19 +40,9 @@ def is_beside(name: str) -> bool:
 def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFile | LabelFiles | None:
     """Find what labels the rows of a source among the files of its folder.
 
-    Parameters
-    ----------
-    source : Source
-        The rows.
-    files : mapping of str to Path
-        Arrays and tables of the folder, by their names in it.
-
-    Returns
-    -------
-    LabelFile, LabelFiles or None
-        A file for each of the source's own files (``y_train.npy`` for ``x_train.npy``), or one
-        for all rows: an array of as many entries that is named like labels, or a table in which
-        the rows' names stand beside such a column.
+    A file for each of the source's own files (``y_train.npy`` for ``x_train.npy``), or one for all
+    rows: an array of as many entries that is named like labels, or a table in which the rows'
+    names stand beside such a column.
     """
     arrays = [path for name, path in files.items() if name.endswith(".npy") or "idx" in name]
     paths = {_stem(p.name): p for p in arrays if names_labels(p.name) and not _is_far(p)}

@@ -47,39 +47,19 @@ _ROW_COPIES = 3  # of a row as it is read, its finite values found, and its pixe
 
 @dataclass(frozen=True)
 class ArraySource(Rows):
-    """Rows of an array taken for images (by a `PixelRule`) or, without a rule, for vectors.
+    """Rows of an array taken for images (by a `PixelRule`) or, without a rule, for vectors."""
 
-    Attributes
-    ----------
-    store : Store
-        Where the numbers lie.
-    row_shape : tuple of int
-        Shape that a stored row is given before it is used.
-    rule : PixelRule or None
-        How it becomes an image; None for vectors.
-    label : str
-        What people call it: ``mnist.npz, key images``.
-    beside : Labels or None
-        Labels that lie beside the rows.
-    left_out : mapping
-        How many files beside its own are left out, by their extensions.
-    chosen : Chosen
-        Where the numbers are columns with names: which are left out, and why they are vectors.
-    column_names : tuple of str
-        Those columns.
-    scale_remark : str
-        How the stored numbers are read, where that is not plain.
-    """
-
-    store: Store
-    row_shape: tuple[int, ...]
-    rule: PixelRule | None
-    label: str
-    beside: Labels | None = None
+    store: Store  # where the numbers lie
+    row_shape: tuple[int, ...]  # shape that a stored row is given before it is used
+    rule: PixelRule | None  # how it becomes an image; None for vectors
+    label: str  # what people call it: ``mnist.npz, key images``
+    beside: Labels | None = None  # labels that lie beside the rows
+    # how many files beside its own are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
+    # where the numbers are columns with names: which are left out, and why they are vectors
     chosen: Chosen = NOTHING
-    column_names: tuple[str, ...] = ()
-    scale_remark: str = ""
+    column_names: tuple[str, ...] = ()  # those columns
+    scale_remark: str = ""  # how the stored numbers are read, where that is not plain
 
     @property
     def kind(self) -> Kind:

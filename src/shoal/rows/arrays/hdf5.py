@@ -55,25 +55,13 @@ class Dataset(Stored):
 
 @dataclass(frozen=True)
 class Hdf5Rows:
-    """Rows of one dataset in one or several files, read through h5py.
+    """Rows of one dataset in one or several files, read through h5py."""
 
-    Attributes
-    ----------
-    parts : tuple of Part
-        The files in order.
-    key : str
-        The dataset.
-    dtype, row_shape : dtype, tuple of int
-        Of a row as stored.
-    chunk : int
-        Bytes that reading a chunk takes beside its rows.
-    """
-
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...]  # the files in order
     key: str
-    dtype: np.dtype[Any]
+    dtype: np.dtype[Any]  # of a row as stored
     row_shape: tuple[int, ...]
-    chunk: int = 0
+    chunk: int = 0  # bytes that reading a chunk takes beside its rows
     handles: Handles = field(default_factory=Handles, compare=False, repr=False)
 
     @cached_property

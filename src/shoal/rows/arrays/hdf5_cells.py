@@ -22,14 +22,7 @@ _LENGTH, _NUMBER = 4, 4
 def cell_bytes(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int64]:
     """Return the bytes that reading each of the cells ``low..high`` takes.
 
-    Parameters
-    ----------
-    dataset
-        Of one dimension.
-    low, high
-        Which cells.
-    stream
-        The file below it, open for reading bytes.
+    `dataset` is of one dimension; `stream` is the file below it, open for reading bytes.
     """
     each = _variable_bytes(dataset)
     if each is None:

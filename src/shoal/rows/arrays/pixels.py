@@ -24,34 +24,17 @@ _LEVELLED = 1 << 18  # numbers, which fit a core's cache as they are worked on
 
 @dataclass(frozen=True)
 class PixelRule:
-    """How rows of an array are taken for images.
+    """How rows of an array are taken for images."""
 
-    Attributes
-    ----------
-    channels_first : bool
-        Rows are ``(C, H, W)``.
-    low, high : float
-        The stored values that become 0 and 255.
-    native : tuple of int
-        ``(H, W, C)`` before scaling, opacity not counted.
-    shape : tuple of int
-        ``(H, W, C)`` as read.
-    wanted : Wanted or None
-        How images are scaled and cut to `shape`; None for the middle of each.
-    opacity : bool
-        Whether the last channel stored is opacity.
-    ground : int
-        The grey that transparent images are laid on.
-    """
-
-    channels_first: bool
-    low: float
+    channels_first: bool  # rows are ``(C, H, W)``
+    low: float  # the stored values that become 0 and 255
     high: float
-    native: tuple[int, int, int]
-    shape: tuple[int, int, int]
+    native: tuple[int, int, int]  # ``(H, W, C)`` before scaling, opacity not counted
+    shape: tuple[int, int, int]  # ``(H, W, C)`` as read
+    # how images are scaled and cut to `shape`; None for the middle of each
     wanted: Wanted | None = None
-    opacity: bool = False
-    ground: int = WHITE
+    opacity: bool = False  # whether the last channel stored is opacity
+    ground: int = WHITE  # the grey that transparent images are laid on
 
     def like(self, facts: Mapping[str, Any]) -> PixelRule:
         """Return the rule by which the same rows are read as those of another, by its `facts`."""

@@ -27,40 +27,19 @@ _KEYS = ("format", "files", "shape", "offset", "rows", *_TEXTS)
 
 @dataclass(frozen=True)
 class RawManifest:
-    """How the raw files of a folder are read.
+    """How the raw files of a folder are read."""
 
-    Attributes
-    ----------
-    folder : Path
-        Where the files are.
-    files : tuple of str
-        Their names or patterns, within the folder.
-    shape : tuple of int
-        Of one row as stored.
-    dtype : str
-        Type of the numbers.
-    order : str
-        Order of the axes of an image: ``HWC``, ``CHW``, ``CWH`` and so on; empty for that.
-    offset : int
-        Bytes before the first row of each file.
-    rows : int or None
-        How many rows all files have together, to notice what is missing.
-    truth, truth_key : str or None
-        A file of labels beside them, and its column or array.
-    licence, about : str or None
-        For people.
-    """
-
-    folder: Path
-    files: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: str = "uint8"
+    folder: Path  # where the files are
+    files: tuple[str, ...]  # their names or patterns, within the folder
+    shape: tuple[int, ...]  # of one row as stored
+    dtype: str = "uint8"  # type of the numbers
+    # order of the axes of an image: ``HWC``, ``CHW``, ``CWH`` and so on; empty for that
     order: str = ""
-    offset: int = 0
-    rows: int | None = None
-    truth: str | None = None
+    offset: int = 0  # bytes before the first row of each file
+    rows: int | None = None  # how many rows all files have together, to notice what is missing
+    truth: str | None = None  # a file of labels beside them, and its column or array
     truth_key: str | None = None
-    licence: str | None = None
+    licence: str | None = None  # for people
     about: str | None = None
 
     @property
@@ -83,15 +62,8 @@ class RawManifest:
     ) -> Source:
         """Open files of the folder.
 
-        Parameters
-        ----------
-        paths : sequence of Path
-        options : Asked
-            A shape or type that was asked for goes before those of the manifest.
-        label : str
-            What people call them.
-        whole : bool
-            True where these are all files: then the rows are counted, and have the truth.
+        A shape or type that was asked for goes before those of the manifest. `whole`: these are all
+        files, whose rows are counted and have the truth.
 
         Raises
         ------

@@ -30,27 +30,14 @@ _STL_LABELS = re.compile(r".*_y\.bin", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class RecordSet:
-    """How the records of a set are laid out.
+    """How the records of a set are laid out."""
 
-    Attributes
-    ----------
-    name : str
-        What it is called.
-    classes : tuple of int
-        How many classes the label in each of the first bytes has.
-    shape, order : tuple of int, str
-        Of the image that follows, as it is stored.
-    keys : tuple of str
-        What each label is called.
-    names : tuple of str
-        Files of the classes' names beside the records, for each label; the last one is usual.
-    """
-
-    name: str
-    classes: tuple[int, ...]
-    shape: tuple[int, int, int]
+    name: str  # what it is called
+    classes: tuple[int, ...]  # how many classes the label in each of the first bytes has
+    shape: tuple[int, int, int]  # of the image that follows, as it is stored
     order: str
-    keys: tuple[str, ...]
+    keys: tuple[str, ...]  # what each label is called
+    # files of the classes' names beside the records, for each label; the last one is usual
     names: tuple[str, ...]
 
     @property
@@ -74,18 +61,10 @@ STL10 = RecordSet("STL-10", (), (3, 96, 96), "CWH", ("label",), ("class_names.tx
 
 @dataclass(frozen=True)
 class RecordLabels:
-    """Labels in the first bytes of records.
+    """Labels in the first bytes of records."""
 
-    Attributes
-    ----------
-    records : FileStore
-        The records, as rows of bytes.
-    known : RecordSet
-        How they are laid out.
-    """
-
-    records: FileStore
-    known: RecordSet
+    records: FileStore  # the records, as rows of bytes
+    known: RecordSet  # how they are laid out
 
     @property
     def origin(self) -> str:
@@ -114,18 +93,10 @@ class RecordLabels:
 
 @dataclass(frozen=True)
 class FilesOfLabels:
-    """A file of one byte a label for each file of images; None for those without.
-
-    Attributes
-    ----------
-    paths : tuple of Path or None
-        The files.
-    counts : tuple of int
-        How many images each file of images has.
-    """
+    """A file of one byte a label for each file of images; None for those without."""
 
     paths: tuple[Path | None, ...]
-    counts: tuple[int, ...]
+    counts: tuple[int, ...]  # how many images each file of images has
 
     @property
     def origin(self) -> str:
@@ -160,14 +131,7 @@ def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | 
 def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
     """Open the files of a set that is known by its layout; None where they are of no such set.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Raw files.
-    label : str
-        What people call them.
-    options : Asked
-        Nothing is looked for where a shape or a type is asked for.
+    Nothing is looked for where a shape or a type is asked for.
     """
     if options.shape is not None or options.dtype is not None:
         return None

@@ -15,23 +15,13 @@ from shoal.rows.taken import by_range
 
 @dataclass(frozen=True)
 class RowView:
-    """Part of each row of a store, given a shape, its axes in another order.
+    """Part of each row of a store, given a shape, its axes in another order."""
 
-    Attributes
-    ----------
-    inner : Store
-        The rows as they lie.
-    axes : tuple of int
-        Which axis of the part becomes the first, the second and so on; empty for none moved.
-    skip : int
-        Numbers at the beginning of each row that are left out.
-    part_shape : tuple of int or None
-        Shape of what is left, before its axes move; None for that of the row.
-    """
-
-    inner: Store
+    inner: Store  # the rows as they lie
+    # which axis of the part becomes the first, the second and so on; empty for none moved
     axes: tuple[int, ...] = ()
-    skip: int = 0
+    skip: int = 0  # numbers at the beginning of each row that are left out
+    # shape of what is left, before its axes move; None for that of the row
     part_shape: tuple[int, ...] | None = None
 
     @property

@@ -27,22 +27,12 @@ _SAME = 0.25  # of a scale of few levels that is reached by numbers on it, and b
 
 @dataclass(frozen=True)
 class Values:
-    """What stored numbers are, by a sample.
+    """What stored numbers are, by a sample."""
 
-    Attributes
-    ----------
-    dtype
-        As stored: ``uint8``, ``float32``.
-    least, most
-        The smallest and the largest.
-    whole
-        Whether all are whole numbers.
-    """
-
-    dtype: str
-    least: float
+    dtype: str  # as stored: ``uint8``, ``float32``
+    least: float  # the smallest and the largest
     most: float
-    whole: bool
+    whole: bool  # whether all are whole numbers
 
     @classmethod
     def of(cls, sample: NDArray) -> Values | None:
@@ -87,15 +77,9 @@ def on_scale_of(
 ) -> ArraySource:
     """Read images on the scale of the fit, or on their own where they plainly have another.
 
-    Parameters
-    ----------
-    source
-        New images.
-    rule
-        How the fit read its images: `PixelRule.facts`, or what its files were read by, where the
-        levels are named if these are not bytes.
-    fitted
-        What it knew of its values; None for image files, and for runs that are older.
+    `rule` is how the fit read its images: `PixelRule.facts`, or what its files were read by, where
+    the levels are named if these are not bytes. `fitted` is what it knew of its values; None for
+    image files, and for runs that are older.
 
     Raises
     ------

@@ -20,18 +20,10 @@ _CELLS_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class ColumnLabels:
-    """Labels in a column of a table.
+    """Labels in a column of a table."""
 
-    Attributes
-    ----------
-    table : Cells
-        The table, with the columns that are not used.
-    left_out : tuple of (str, str)
-        Columns that are not used, and why.
-    """
-
-    table: Cells
-    left_out: tuple[tuple[str, str], ...]
+    table: Cells  # the table, with the columns that are not used
+    left_out: tuple[tuple[str, str], ...]  # columns that are not used, and why
 
     @property
     def origin(self) -> str | None:

@@ -23,37 +23,20 @@ _UNNAMED = re.compile(r"column \d+")
 
 @dataclass(frozen=True)
 class Column:
-    """One column as some of its rows show it.
+    """One column as some of its rows show it."""
 
-    Attributes
-    ----------
-    name : str
-        Its header, or ``column 3``.
-    numeric : bool
-        True for numbers, and for yes and no.
-    distinct : bool
-        True when no value comes twice and none is missing.
-    whole : bool
-        True for whole numbers.
-    known, values : int
-        How many cells there are, and how many different ones.
-    missing, common : float
-        Share of cells that are missing; of those there, share of the commonest value.
-    ends : tuple of float
-        Of numbers: the least, the quantiles at 5 %, 50 % and 95 %, the greatest.
-    identity : str
-        Why its numbers name rows instead of measuring them; empty where they do not.
-    """
-
-    name: str
-    numeric: bool
-    distinct: bool
-    whole: bool = False
-    known: int = 0
+    name: str  # its header, or ``column 3``
+    numeric: bool  # true for numbers, and for yes and no
+    distinct: bool  # true when no value comes twice and none is missing
+    whole: bool = False  # true for whole numbers
+    known: int = 0  # how many cells there are, and how many different ones
     values: int = 0
+    # share of cells that are missing; of those there, share of the commonest value
     missing: float = 0.0
     common: float = 1.0
+    # of numbers: the least, the quantiles at 5 %, 50 % and 95 %, the greatest
     ends: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
+    # why its numbers name rows instead of measuring them; empty where they do not
     identity: str = ""
 
     @property
@@ -91,17 +74,8 @@ def describe_columns(
 ) -> list[Column]:
     """Describe columns of plain values by rows from all over a table.
 
-    Parameters
-    ----------
-    table : Cells
-        Where the cells lie.
-    columns : sequence of Column
-        What is known of all columns: their names and whether they are numbers.
-    label : str
-        What people call the table.
-    head : Arrow table, optional
-        Its first rows: those columns whose numbers have fractions there are described by them,
-        where other rows are costly to read.
+    `columns` has their names and whether they are numbers. Those whose numbers have fractions in
+    the first rows, `head`, are described by these, where other rows are costly to read.
     """
     found = {column.name: column for column in columns}
     if head is not None:

@@ -35,29 +35,16 @@ _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 @dataclass(frozen=True, eq=False)
 class CsvCells(Cells):
-    """Rows of cells, as text.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    dialect : Dialect
-        How it is written.
-    starts, firsts : int64 array
-        Byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
-        about a MiB, or one row that is longer.
-    quoted : bool
-        False where quotes do not pair off, and so are characters like others.
-    size, mtime_ns : int
-        Size and time of the file when it was looked at.
-    """
+    """Rows of cells, as text."""
 
     path: Path
-    dialect: Dialect
+    dialect: Dialect  # how it is written
+    # byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
+    # about a MiB, or one row that is longer
     starts: NDArray[np.int64]
     firsts: NDArray[np.int64]
-    quoted: bool
-    size: int
+    quoted: bool  # false where quotes do not pair off, and so are characters like others
+    size: int  # size and time of the file when it was looked at
     mtime_ns: int
 
     @property

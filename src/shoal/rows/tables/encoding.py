@@ -13,18 +13,10 @@ _MANY, _FEW = 0.3, 0.05
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a text file is encoded.
+    """How a text file is encoded."""
 
-    Attributes
-    ----------
-    name : str
-        As Python calls it, without a byte order mark.
-    bom_bytes : int
-        How long the mark at the file's beginning is; 0 without one.
-    """
-
-    name: str = "utf-8"
-    bom_bytes: int = 0
+    name: str = "utf-8"  # as Python calls it, without a byte order mark
+    bom_bytes: int = 0  # how long the mark at the file's beginning is; 0 without one
 
     @property
     def unit(self) -> str:

@@ -31,17 +31,8 @@ _MOST_CODES = 30
 def find_answers(columns: Sequence[Column], *, aside: bool = False) -> dict[str, str]:
     """Find the columns that look like answers, each with the reason.
 
-    Parameters
-    ----------
-    columns : sequence of Column
-        All columns of a table but those of ids.
-    aside : bool
-        The rows are something else, such as a column of lists.
-
-    Returns
-    -------
-    dict of str to str
-        Empty where nothing else could be clustered by.
+    None where nothing else could be clustered by, unless the rows are something else (`aside`),
+    such as a column of lists.
     """
     found = {c.name: _reason(c) for c in columns if _is_answer(c, columns)}
     own = {c.name for c in columns} & set(_OWN)

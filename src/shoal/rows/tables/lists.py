@@ -155,18 +155,7 @@ def array_shape(column: Any) -> tuple[int, ...] | None:
 def to_arrays(column: Any, shape: tuple[int, ...]) -> tuple[NDArray, dict[int, str]]:
     """Return a column of nested lists as an array, and reasons for rows of another shape.
 
-    Parameters
-    ----------
-    column : Arrow array or chunked array
-        n cells.
-    shape : tuple of int
-        Of one cell.
-
-    Returns
-    -------
-    ndarray, shape (n, *shape)
-        Zero for rows that have a reason.
-    dict of int to str
+    Returns ``(n, *shape)``, zero for rows that have a reason.
     """
     values = one_array(column)
     n, leaf = len(values), array_type(values.type)[1]

@@ -40,26 +40,14 @@ class TableSource(Rows):
     `read` gives float64 ``(n, columns)``: numbers as they are, dates as days since 1970,
     categories as codes (a place in the column's `labels`); −1 for a value that is not a category,
     NaN for a missing cell or one that is not a number.
-
-    Attributes
-    ----------
-    table : Cells
-        Where the cells lie.
-    schema : Schema
-        What the columns are.
-    label : str
-        What people call it.
-    left_out : mapping
-        How many files beside its own are left out, by their extensions.
-    remarks : tuple of str
-        Why it is read as a table.
     """
 
-    table: Cells
-    schema: Schema
-    label: str
+    table: Cells  # where the cells lie
+    schema: Schema  # what the columns are
+    label: str  # what people call it
+    # how many files beside its own are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # why it is read as a table
 
     @property
     def kind(self) -> Kind:
@@ -156,15 +144,7 @@ def cells_of(source: Source) -> Cells | None:
 
 
 class Notes:
-    """Counts what is amiss with the cells of new rows, by a schema that they were not made for.
-
-    Parameters
-    ----------
-    source
-        The new rows.
-    remarks
-        Sentences that hold for all of them.
-    """
+    """Counts what is amiss with the cells of new rows, by a schema that they were not made for."""
 
     def __init__(self, source: Source, remarks: Sequence[str] = ()) -> None:
         self._table = source.as_table()
@@ -228,16 +208,6 @@ def make_table_source(
     table: Cells, label: str, picked: Picked, chosen: Chosen = NOTHING
 ) -> TableSource:
     """Learn what the columns of a table are, from its rows or from a sample from all over.
-
-    Parameters
-    ----------
-    table : Cells
-    label : str
-        What people call it.
-    picked : Picked
-        Which columns to use.
-    chosen : Chosen
-        Which columns are left out, and why it is a table.
 
     Raises
     ------

@@ -98,18 +98,7 @@ def open_number_text(
     Bytes that make a square are pictures, grey or of three channels; other numbers are vectors,
     unless a shape is given. What else is in the table names and labels the rows.
 
-    Parameters
-    ----------
-    cells : Cells
-        The table.
-    columns : sequence of Column
-        Its columns, as some rows show them.
-    label : str
-        What people call it.
-    options : Asked
-        Its key names the column; columns that are asked for make a table of them.
-    head : Arrow table, optional
-        The first rows, where reading them by `cells` would read many more.
+    `head` are the first rows, where reading them by `cells` would read many more.
 
     Raises
     ------

@@ -36,18 +36,8 @@ def open_cells(
 ) -> Source:
     """Open a table as what its columns are.
 
-    Parameters
-    ----------
-    cells : Cells
-        Its columns of plain values.
-    label : str
-        What people call it.
-    options : SourceOptions
-        What the caller said.
-    describe : callable
-        Returns its columns as some rows show them.
-    head : Arrow table, optional
-        The first rows of all columns, where these have types.
+    `describe` returns its columns as some rows show them; `head` are the first rows of all columns,
+    where these have types.
 
     Raises
     ------

@@ -38,22 +38,14 @@ _LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
 
 @dataclass(frozen=True)
 class TextForms:
-    """How columns of text are stored in a row group.
+    """How columns of text are stored in a row group."""
 
-    Attributes
-    ----------
-    coded : tuple of str
-        Those that are read into a dictionary, as they are stored in one: each value once. Arrow
-        would put others into one, too, and keep all values of the row group.
-    most_rows : int
-        So many rows at once, whatever entry of a dictionary is repeated in them.
-    mixed : bool
-        Whether some are stored partly in a dictionary.
-    """
-
+    # those that are read into a dictionary, as they are stored in one: each value once. Arrow would
+    # put others into one, too, and keep all values of the row group
     coded: tuple[str, ...] = ()
+    # so many rows at once, whatever entry of a dictionary is repeated in them
     most_rows: int = _MOST_ROWS
-    mixed: bool = False
+    mixed: bool = False  # whether some are stored partly in a dictionary
 
 
 @lru_cache(1024)
@@ -77,26 +69,14 @@ def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) 
 
 @dataclass(frozen=True)
 class ParquetPart:
-    """One file: how many rows and bytes its row groups have, and what it was when looked at.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    groups, sizes : tuple of int
-        Rows of each row group, and the most bytes that it takes in memory.
-    size, mtime_ns : int
-        Of the file.
-    texts : tuple of str
-        The columns of text.
-    """
+    """One file: how many rows and bytes its row groups have, and what it was when looked at."""
 
     path: Path
-    groups: tuple[int, ...]
+    groups: tuple[int, ...]  # rows of each row group, and the most bytes that it takes in memory
     sizes: tuple[int, ...]
     size: int
     mtime_ns: int
-    texts: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()  # the columns of text
 
     def open(self, columns: Sequence[str], group: int | None = None) -> Any:
         """Open the file to read some columns a little at a time, by one thread at a time.

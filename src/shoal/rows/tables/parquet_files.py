@@ -38,21 +38,11 @@ _LOOKED_GROUPS = 4  # of the largest, whose pages are looked at: writers make al
 
 @dataclass(frozen=True)
 class ParquetCells(Cells):
-    """Some columns of one or several files whose columns are alike, in order, by row groups.
-
-    Attributes
-    ----------
-    parts : tuple of ParquetPart
-        The files.
-    columns : tuple of str
-        The columns that are read.
-    others : tuple of str
-        The columns that hold lists or bytes.
-    """
+    """Some columns of one or several files whose columns are alike, in order, by row groups."""
 
     parts: tuple[ParquetPart, ...]
-    columns: tuple[str, ...]
-    others: tuple[str, ...] = ()
+    columns: tuple[str, ...]  # the columns that are read
+    others: tuple[str, ...] = ()  # the columns that hold lists or bytes
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property

@@ -85,15 +85,8 @@ def _decoded(chunk: Any) -> int:
 def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> int:
     """Return the bytes that reading column chunks page by page takes.
 
-    Parameters
-    ----------
-    chunks
-        The metadata of the column chunks, which are read side by side.
-    read
-        Reads the file; None where looking at each page costs too much, and each chunk is taken
-        for one page unless it is larger than writers make them.
-    buffer
-        Bytes that are read at a time.
+    `read` reads the file; None where looking at each page costs too much, and each chunk is taken
+    for one page unless it is larger than writers make them. `buffer` bytes are read at a time.
     """
     needed = 0
     for chunk in chunks:

@@ -46,34 +46,16 @@ _EMPTY = "the cell is empty"
 
 @dataclass(frozen=True, eq=False)
 class Typed:
-    """A table whose columns have types, before it is known what its rows are.
+    """A table whose columns have types, before it is known what its rows are."""
 
-    Attributes
-    ----------
-    cells : Cells
-        Its columns of plain values.
-    schema : pyarrow.Schema
-        All columns.
-    leaves : tuple of str
-        What they are made of: ``image.bytes``, ``image.path``.
-    folders : tuple of Path
-        What paths in each of its files are relative to.
-    label, many : str
-        What people call it, and its files.
-    read_head : callable
-        Reads its first rows.
-    is_long : bool
-        Whether more than these rows is dear to read.
-    """
-
-    cells: Cells
+    cells: Cells  # its columns of plain values
     schema: Any
-    leaves: tuple[str, ...]
-    folders: tuple[Path, ...]
-    label: str
+    leaves: tuple[str, ...]  # what they are made of: ``image.bytes``, ``image.path``
+    folders: tuple[Path, ...]  # what paths in each of its files are relative to
+    label: str  # what people call it, and its files
     many: str
-    read_head: Callable[[], Any]
-    is_long: bool = True
+    read_head: Callable[[], Any]  # reads its first rows
+    is_long: bool = True  # whether more than these rows is dear to read
 
     @cached_property
     def head(self) -> Any:
@@ -171,50 +153,24 @@ def _absolute(folder: Path, name: str) -> str:
 
 @dataclass(frozen=True)
 class ImageColumn:
-    """The column that holds images.
-
-    Attributes
-    ----------
-    name : str
-        Of the column.
-    bytes : str
-        What is read to get the bytes: the column, or a part of it.
-    nested : bool
-        True for {bytes, path}.
-    listed : bool
-        True for lists, of one image each.
-    path : str or None
-        What is read to get the paths that lie beside the bytes.
-    """
+    """The column that holds images."""
 
     name: str
-    bytes: str
-    nested: bool = False
-    listed: bool = False
-    path: str | None = None
+    bytes: str  # what is read to get the bytes: the column, or a part of it
+    nested: bool = False  # true for {bytes, path}
+    listed: bool = False  # true for lists, of one image each
+    path: str | None = None  # what is read to get the paths that lie beside the bytes
 
 
 @dataclass(frozen=True, eq=False)
 class CellImages(EncodedStore):
-    """Encoded images in the rows of a table, read a few at a time.
-
-    Attributes
-    ----------
-    cells : Cells
-        The table.
-    column : ImageColumn
-        Where the images are.
-    name_column, label_column : str or None
-        The columns that name and label the rows.
-    classes : tuple of str
-        Names of the labels, where these are numbers that count them.
-    """
+    """Encoded images in the rows of a table, read a few at a time."""
 
     cells: Cells
-    column: ImageColumn
-    name_column: str | None
+    column: ImageColumn  # where the images are
+    name_column: str | None  # the columns that name and label the rows
     label_column: str | None
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # names of the labels, where these are numbers that count them
 
     @cached_property
     def _own(self) -> Cells:

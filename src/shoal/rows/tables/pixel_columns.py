@@ -40,25 +40,8 @@ def choose_pixels(
     or of three channels: ``pixel0 … pixel783``, ``1x1 … 28x28``, or no names at all beside one
     column of classes.
 
-    Parameters
-    ----------
-    columns : sequence of Column
-        All columns, as some rows show them.
-    label : str
-        What people call the file.
-    options : Asked
-        The shape, and what the file is to be taken for.
-    picked : Picked
-        Which columns the caller wants, by their names.
-    **more
-        See `choose_columns`.
-
-    Returns
-    -------
-    chosen : Chosen
-        The columns, in the order of the pixels.
-    shape : tuple of int or None
-        Of a picture; None for vectors and tables.
+    Returns the columns in the order of the pixels, and the shape of a picture; None for vectors
+    and tables.
 
     Raises
     ------

@@ -47,18 +47,7 @@ _CODE = re.compile(
 def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) -> TableColumn | str:
     """Decide what a column is used as, or give the reason why it is left out.
 
-    Parameters
-    ----------
-    name : str
-        Its header.
-    column : Arrow array
-        Its cells, all or a sample of them.
-    decimal : str
-        Decimal sign of numbers in text.
-    coded : bool
-        Its numbers are known to be codes.
-    asked : bool
-        It was asked for by name, so it is not an id.
+    `coded`: its numbers are known to be codes; `asked`: it was asked for by name, so is not an id.
     """
     array = plain(column)
     kind = array.type

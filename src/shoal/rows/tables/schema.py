@@ -27,39 +27,19 @@ OTHER, BLANK = "other", "missing"
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column that is used.
+    """A column that is used."""
 
-    Attributes
-    ----------
-    name : str
-        Its header.
-    role : {"number", "date", "category"}
-        What it is used as.
-    form : str or None
-        How dates are written; None where they are stored as such.
-    quantiles : tuple of float
-        Of numbers, and of dates in days since 1970, at `PROBABILITIES`.
-    step : float
-        The smallest difference between two of them, 1 for whole numbers.
-    values : tuple of str
-        The categories, the most common first.
-    other, blank : bool
-        Whether rarer values together, and missing cells, are a category more.
-    absent : tuple of float
-        Numbers that stand for a missing one.
-    atom : (float, float) or None
-        A number that many rows have, and their share; `quantiles` are then those of the others.
-    """
-
-    name: str
-    role: Role
-    form: str | None = None
+    name: str  # its header
+    role: Role  # what it is used as
+    form: str | None = None  # how dates are written; None where they are stored as such
+    # of numbers, and of dates in days since 1970, at `PROBABILITIES`
     quantiles: tuple[float, ...] = ()
-    step: float = 0.0
-    values: tuple[str, ...] = ()
-    other: bool = False
+    step: float = 0.0  # the smallest difference between two of them, 1 for whole numbers
+    values: tuple[str, ...] = ()  # the categories, the most common first
+    other: bool = False  # whether rarer values together, and missing cells, are a category more
     blank: bool = False
-    absent: tuple[float, ...] = ()
+    absent: tuple[float, ...] = ()  # numbers that stand for a missing one
+    # a number that many rows have, and their share; `quantiles` are then those of the others
     atom: tuple[float, float] | None = None
 
     @property
@@ -69,27 +49,14 @@ class TableColumn:
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """What all columns of a table are.
+    """What all columns of a table are."""
 
-    Attributes
-    ----------
-    columns : tuple of TableColumn
-        Those that are used, in order.
-    name : str or None
-        The column that names the rows.
-    left_out : tuple of (str, str)
-        The others, and why they are not used.
-    looked : int
-        How many rows this was learned from.
-    donors : ndarray, shape (n, columns), float64
-        Rows from all over the table as `TableSource.read` gives them, the fullest ones: missing
-        cells are filled from the most similar of them.
-    """
-
-    columns: tuple[TableColumn, ...]
-    name: str | None
-    left_out: tuple[tuple[str, str], ...]
-    looked: int
+    columns: tuple[TableColumn, ...]  # those that are used, in order
+    name: str | None  # the column that names the rows
+    left_out: tuple[tuple[str, str], ...]  # the others, and why they are not used
+    looked: int  # how many rows this was learned from
+    # rows from all over the table as `TableSource.read` gives them, the fullest ones: missing cells
+    # are filled from the most similar of them
     donors: NDArray[np.float64]
 
     @property

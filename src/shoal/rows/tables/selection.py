@@ -23,21 +23,11 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Picked:
-    """What the caller said about columns, by name.
+    """What the caller said about columns, by name."""
 
-    Attributes
-    ----------
-    columns : tuple of str or None
-        The only ones to use; None for all that can be.
-    leave_out : tuple of str
-        Those not to use.
-    categories : tuple of str
-        Those whose numbers are codes: to be used as categories.
-    """
-
-    columns: tuple[str, ...] | None = None
-    leave_out: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None  # the only ones to use; None for all that can be
+    leave_out: tuple[str, ...] = ()  # those not to use
+    categories: tuple[str, ...] = ()  # those whose numbers are codes: to be used as categories
 
     def check(self, names: Sequence[str], label: str) -> None:
         """Raise for names of no column."""
@@ -73,24 +63,14 @@ class Picked:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the columns of a file are read as.
+    """What the columns of a file are read as."""
 
-    Attributes
-    ----------
-    vectors : tuple of int or None
-        Positions of the columns that make the vectors; None for a table.
-    name : int or None
-        Position of the column that names the rows of vectors.
-    left_out : tuple of (str, str)
-        Columns that are not used, each with the reason: ids, answers and, of vectors, words.
-    why : str
-        Why it is read so; empty where that was asked for.
-    """
-
+    # positions of the columns that make the vectors; None for a table
     vectors: tuple[int, ...] | None
-    name: int | None = None
+    name: int | None = None  # position of the column that names the rows of vectors
+    # columns that are not used, each with the reason: ids, answers and, of vectors, words
     left_out: tuple[tuple[str, str], ...] = ()
-    why: str = ""
+    why: str = ""  # why it is read so; empty where that was asked for
 
     @property
     def briefly(self) -> str:
@@ -124,20 +104,8 @@ def choose_columns(
     Vectors are numbers on one scale, whose columns are numbered (``e0``, ``e1``) or about as
     wide as each other. Words, missing cells and scales of their own make a table.
 
-    Parameters
-    ----------
-    columns : sequence of Column
-        All columns, as some rows show them.
-    label : str
-        What people call the file.
-    as_ : {"vectors", "table", "images"} or None
-        What it was asked to be read as.
-    picked : Picked
-        Which columns the caller wants, by their names.
-    fixed : mapping of str to str, optional
-        Columns that tell nothing of single rows, and why.
-    fitted : sequence of str, optional
-        The columns that the vectors of a run were made of: taken where all are there.
+    `fixed` are columns that tell nothing of single rows, and why; `fitted` those that the
+    vectors of a run were made of, which are taken where all are there.
 
     Raises
     ------

@@ -33,29 +33,16 @@ _COUNTED_COLUMNS = 4
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written.
+    """How a CSV file is written."""
 
-    Attributes
-    ----------
-    delimiter, decimal : str
-        Between cells, and within numbers.
-    header : int
-        How many rows at the beginning are not data: they hold the columns' names, or Excel's word
-        on the delimiter.
-    names : tuple of str
-        Of the columns; ``column 1`` and so on without a header.
-    encoding : Encoding
-        How its letters are encoded.
-    units : str
-        The row below the names that is taken for units, if there is one.
-    """
-
-    delimiter: str
+    delimiter: str  # between cells, and within numbers
     decimal: str
+    # how many rows at the beginning are not data: they hold the columns' names, or Excel's word on
+    # the delimiter
     header: int
-    names: tuple[str, ...]
-    encoding: Encoding = field(default_factory=Encoding)
-    units: str = ""
+    names: tuple[str, ...]  # of the columns; ``column 1`` and so on without a header
+    encoding: Encoding = field(default_factory=Encoding)  # how its letters are encoded
+    units: str = ""  # the row below the names that is taken for units, if there is one
 
 
 def _parse(cell: str, dialect: Dialect | None) -> float:

@@ -25,28 +25,14 @@ Parse = Callable[[Any, str], tuple[NDArray, dict[int, str]]]
 
 @dataclass(frozen=True, eq=False)
 class CellStore:
-    """Rows of numbers that are made of the cells of some columns whenever they are read.
-
-    Attributes
-    ----------
-    cells : Cells
-        The table.
-    columns : tuple of str
-        Those that are read for a row.
-    name : str or None
-        The column that names the rows.
-    row_shape, dtype : tuple of int, dtype
-        Of a row.
-    parse : callable
-        What makes rows of cells; picklable.
-    """
+    """Rows of numbers that are made of the cells of some columns whenever they are read."""
 
     cells: Cells
-    columns: tuple[str, ...]
-    name: str | None
-    row_shape: tuple[int, ...]
+    columns: tuple[str, ...]  # those that are read for a row
+    name: str | None  # the column that names the rows
+    row_shape: tuple[int, ...]  # of a row
     dtype: np.dtype[Any]
-    parse: Parse
+    parse: Parse  # what makes rows of cells; picklable
 
     @property
     def is_parsed(self) -> bool:
