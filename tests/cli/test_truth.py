@@ -109,7 +109,7 @@ def test_an_array_of_an_npz_is_found_by_name_key_or_shape(rows, tmp_path):
     np.savez(path, images=np.zeros((4, 6, 6)), mine=LABELS)
     assert classes(read_truth(path, rows)) == ["2", "10", "2", "1"]
     np.savez(path, a=LABELS, b=LABELS)
-    with pytest.raises(InputError, match="say with --key"):
+    with pytest.raises(InputError, match="2 arrays that can be labels: give --key a"):
         read_truth(path, rows)
 
 

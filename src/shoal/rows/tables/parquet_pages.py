@@ -1,5 +1,7 @@
 """How large the pages of a Parquet file are: a reader holds one of each column at a time.
 
+pyarrow says the size of chunks, not of pages, and reads a page of any size without asking.
+
 Format: https://parquet.apache.org/docs/file-format/data-pages and ``parquet.thrift`` beside it,
 written by Thrift's compact protocol
 (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md).
