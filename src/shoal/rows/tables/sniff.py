@@ -1,7 +1,7 @@
 """How a CSV file is written: delimiter, header, decimal sign, kinds of columns.
 
-Own code, as DuckDB 2.0 reads 7 of 14 odd files of the tests wrongly or not at all (spaces, ``sep=``,
-decimal commas, units, broken rows, latin-1, UTF-16), and clevercsv finds the delimiter alone.
+Own code: DuckDB 2.0 reads 7 of 14 odd files of the tests wrongly or not at all (spaces, ``sep=``,
+decimal commas, units, broken rows, latin-1, UTF-16); clevercsv finds the delimiter alone.
 """
 
 from __future__ import annotations
