@@ -9,8 +9,7 @@ from PIL import Image
 import shoal
 from shoal.cli.app import app
 from shoal.cli.choose_k import parse_range
-from shoal.errors import InputError, MissingExtraError, SettingError
-from shoal.export.k_picture import check_picture
+from shoal.errors import InputError, SettingError
 
 TRUTH = np.repeat(np.arange(3), 30)
 ROWS = (np.eye(3)[TRUTH] * 9 + np.random.default_rng(0).normal(0, 0.5, (90, 3))).astype("f4")
@@ -62,12 +61,13 @@ def test_pictures_of_lines(run, tmp_path):
     assert out.stat().st_size > 1000
 
 
-def test_pictures_need_matplotlib(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match="shoal\\[plot\\]"):
-        check_picture(tmp_path / "k.png")
-    with pytest.raises(InputError, match="must end in one of"):
-        check_picture(tmp_path / "k.jpg")
+def test_pictures_need_matplotlib(run, tmp_path, monkeypatch, capsys):
+    words = ("choose-k", run.path, "--range", "2:4", "-q", "-o")
+    assert command(*words, tmp_path / "k.jpg") == 2
+    assert "ends in .png, .svg, .pdf" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert command(*words, tmp_path / "k.png") == 2
+    assert "shoal[plot]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from shoal.core.validity import validity
 from shoal.errors import InputError
-from shoal.plots.measures import knee_of
 
 
 def test_bars_are_the_sizes(digits):
@@ -32,10 +31,6 @@ def test_the_elbow_shows_inertia_of_the_cuts(digits, texts):
     assert inertia[4] == pytest.approx(validity(kept.vectors, labels).inertia)
     assert (np.diff(inertia) < 0).all()
     assert any(text.startswith("knee at ") for text in texts(ax))
-
-
-def test_a_knee_by_hand():
-    assert knee_of(np.arange(5.0), np.array([10.0, 2, 1, 0.5, 0])) == 1
 
 
 def test_distances_to_neighbours_are_exact(digits):

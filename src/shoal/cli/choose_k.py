@@ -72,10 +72,11 @@ def choose_k(
     ks = parse_range(numbers)
     if out is not None:
         from shoal.export.base import refuse_existing
-        from shoal.export.k_picture import check_picture
+        from shoal.plots.canvas import check_form, figure_class
 
         refuse_existing(out, force)
-        check_picture(out)
+        check_form(out)
+        figure_class()  # before anything is computed
     given = {name: value for name, value in settings.items() if value not in (None, [])}
     parameters = given.pop("parameters", ())
     with progress_bars(quiet) as bars:
@@ -89,7 +90,7 @@ def choose_k(
             **given,
         )
     if out is not None:
-        from shoal.export.k_picture import write_k_picture
+        from shoal.plots.k_choice import write_k_picture
 
         write_k_picture(out, found, layers)
     if json:

@@ -18,6 +18,7 @@ from shoal.storage import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMS = (".png", ".svg", ".pdf")
 INK, MUTED, LINE, ACCENT = "#1d2329", "#6e7880", "#dee2e6", "#0f7f90"
@@ -40,19 +41,25 @@ def new_axes(ax: Axes | None, width: float, height: float, solid: bool = False) 
     """
     if ax is not None:
         return ax
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise MissingExtraError(
-            "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]'"
-        ) from None
+    figure = figure_class()
     options: Any = {"figsize": (width, height), "layout": "constrained", "facecolor": "white"}
     kind: Any = {"projection": "3d"} if solid else {}
     if in_notebook() or "matplotlib.pyplot" in sys.modules:
         import matplotlib.pyplot as plt
 
         return plt.figure(**options).add_subplot(**kind)
-    return Figure(**options).add_subplot(**kind)
+    return figure(**options).add_subplot(**kind)
+
+
+def figure_class() -> type[Figure]:
+    """Return matplotlib's figures, or raise where it is not installed."""
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]'"
+        ) from None
+    return Figure
 
 
 def check_form(path: Path) -> None:

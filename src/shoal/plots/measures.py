@@ -13,6 +13,7 @@ from shoal.core.nearest import nearest_neighbours
 from shoal.core.validity import validity
 from shoal.errors import InputError
 from shoal.export.confusion import confusion_table
+from shoal.methods.choosing import elbow as elbow_of
 from shoal.plots.canvas import (
     ACCENT,
     INK,
@@ -115,10 +116,10 @@ def elbow(scene: Scene, ax: Axes | None) -> Axes:
     inertia = [validity(vectors, result.tree.labels(int(k)), counts).inertia for k in ks]
     ax = new_axes(ax, 7.2, 4.4)
     ax.plot(ks, inertia, "-o", color=ACCENT, markersize=3.5, linewidth=1.5)
-    knee = int(knee_of(ks.astype(float), np.array(inertia)))
-    ax.plot(ks[knee], inertia[knee], "o", color="#d55e00", markersize=8)
-    at = (float(ks[knee]), float(inertia[knee]))
-    write(ax, f"knee at {ks[knee]}", at, (10, 14), color="#d55e00")
+    knee = elbow_of(ks.tolist(), np.array(inertia))
+    at = (float(knee), float(inertia[ks.tolist().index(knee)]))
+    ax.plot(*at, "o", color="#d55e00", markersize=8)
+    write(ax, f"knee at {knee}", at, (10, 14), color="#d55e00")
     k = len(scene.clusters)
     if k <= most:
         ax.axvline(k, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
@@ -134,23 +135,12 @@ def elbow(scene: Scene, ax: Axes | None) -> Axes:
     return ax
 
 
-def knee_of(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
-    """Return where a curve lies farthest from the line between its ends (Satopää et al. 2011).
-
-    >>> knee_of(np.arange(5.0), np.array([10.0, 3, 2, 1, 0]))
-    1
-    """
-    across = (x - x[0]) / max(x[-1] - x[0], 1e-12)
-    fall = (y - y[-1]) / (y[0] - y[-1]) if y[0] != y[-1] else np.zeros_like(y)
-    return int(np.abs(fall - (1 - across)).argmax())
-
-
 def k_distance(scene: Scene, ax: Axes | None, neighbour: int) -> Axes:
     """Draw the distance of each representative to its k-th neighbour, sorted, for DBSCAN's eps."""
     vectors = np.ascontiguousarray(scene.vectors(scene.sample(_POINTS)), np.float32)
     checked_whole("--neighbour", neighbour, 1, len(vectors) - 1)
     distance = np.sort(np.asarray(nearest_neighbours(vectors, neighbour)[1])[:, -1])[::-1]
-    knee = knee_of(np.arange(len(distance), dtype=float), distance.astype(float))
+    knee = elbow_of(range(len(distance)), distance.astype(float))
     ax = new_axes(ax, 7.2, 4.4)
     ax.plot(np.arange(1, len(distance) + 1), distance, color=ACCENT, linewidth=1.8)
     ax.axhline(distance[knee], color="#d55e00", linestyle=(0, (4, 3)), linewidth=1.2)

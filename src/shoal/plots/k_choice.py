@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from shoal.errors import InputError, MissingExtraError
 from shoal.methods.choosing import KChoice
-from shoal.storage import write_bytes
+from shoal.plots.canvas import ACCENT, figure_class, save
 
 _TITLES = {
     "inertia": "Inertia (it always falls): elbow",
@@ -21,8 +20,7 @@ _TITLES = {
     "strength": "Prediction strength: last from 0.8 on",
     "bic": "BIC: smallest",
 }
-_SUFFIXES = (".png", ".svg", ".pdf")
-_INK, _MARK = "#1c6a73", "#a8582a"
+_MARK = "#d55e00"  # what is picked
 
 
 def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
@@ -37,16 +35,10 @@ def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
     StorageFullError
         When it cannot be written.
     """
-    import io
-
-    check_picture(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = [name for name in _TITLES if any(one[name] is not None for one in found.table)]
-    figure = Figure(figsize=(11, 3.1 * -(-(len(names) + 1) // 3)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = list(np.ravel(figure.subplots(-(-(len(names) + 1) // 3), 3)))
+    down = -(-(len(names) + 1) // 3)
+    figure = figure_class()(figsize=(11, 3.1 * down), layout="constrained")
+    axes = list(np.ravel(figure.subplots(down, 3)))
     for axis, name in zip(axes, names, strict=False):
         _curve(axis, name, found)
     _draw_knives(axes[len(names)], found)
@@ -54,34 +46,17 @@ def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
         axis.remove()
     said = f"; Shoal's layers: {', '.join(map(str, layers))}" if layers else ""
     figure.suptitle(f"K by {found.method}{said}")
-    buffer = io.BytesIO()
-    kind = path.suffix[1:].lower()
-    plain = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    figure.savefig(buffer, format=kind, dpi=130, metadata=plain[kind])
-    write_bytes(path, buffer.getvalue())
-
-
-def check_picture(path: Path) -> None:
-    """Refuse a picture that cannot be drawn, before anything is computed; see above."""
-    if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"{path} must end in one of {', '.join(_SUFFIXES)}")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise MissingExtraError(
-            "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]', "
-            "or leave -o out"
-        ) from None
+    save(axes[0], path)
 
 
 def _curve(axis: Any, name: str, found: KChoice) -> None:
     """Draw one criterion over K, and mark what it would pick."""
     known = [one for one in found.table if one[name] is not None]
     ks, values = [one["k"] for one in known], [one[name] for one in known]
-    axis.plot(ks, values, color=_INK, marker="o", markersize=3)
+    axis.plot(ks, values, color=ACCENT, marker="o", markersize=3)
     if name == "gap":
         errors = [one["gap_error"] for one in known]
-        axis.errorbar(ks, values, errors, color=_INK, linewidth=0.8, capsize=2)
+        axis.errorbar(ks, values, errors, color=ACCENT, linewidth=0.8, capsize=2)
     pick = found.picks.get("elbow" if name == "inertia" else name)
     if pick in ks:
         axis.plot(pick, values[ks.index(pick)], "o", color=_MARK, markersize=7)
