@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -28,8 +29,21 @@ def draw(benchmarks: Iterable[Benchmark], rows: Mapping[str, Sequence[Row]]) -> 
     rows : mapping of str to sequence of rows
         Of the last run of each, by name; a benchmark without rows is left out.
     """
-    sections = [_section(one, rows[one.name]) for one in benchmarks if rows.get(one.name)]
-    return "\n".join([_HEAD, *sections])
+    measured = [one for one in benchmarks if rows.get(one.name)]
+    sections = [_section(one, rows[one.name]) for one in measured]
+    return "\n".join([_HEAD, _summary(measured, rows), *sections])
+
+
+def _summary(benchmarks: Sequence[Benchmark], rows: Mapping[str, Sequence[Row]]) -> str:
+    """Draw a line for each benchmark: how many figures it must reach are met, and which are not."""
+    lines = ["## Summary", "", "| benchmark | met | missed |", "| --- | --- | --- |"]
+    for one in benchmarks:
+        musts = one.musts(rows[one.name])
+        missed = "; ".join(f"{must.what}: {must.figure}" for must in musts if not must.met)
+        met = f"{sum(must.met for must in musts)} of {len(musts)}" if musts else "–"
+        anchor = re.sub(r"[^a-z0-9 _-]", "", f"{one.name}: {one.help}".lower()).replace(" ", "-")
+        lines.append(f"| [{one.name}](#{anchor}) | {met} | {missed.replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
 
 
 def _section(benchmark: Benchmark, rows: Sequence[Row]) -> str:

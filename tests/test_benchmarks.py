@@ -100,6 +100,7 @@ def test_page_from_rows():
     )
     page = draw([fake(at_least("ARI", 0.5, 0.9)), BENCHMARKS["mnist"]], {"fake": rows})
     assert "- MISSED: ARI ≥ 0.9: 0.5" in page
+    assert "| 0 of 1 | ARI ≥ 0.9: 0.5 |" in page
     assert "| case | n | times | seconds | peak MiB | ari | layers | k |" in page
     assert "| a | 1,000 | 2 | 2 (1–3) | 60 (50–70) | 0.950 (0.910–0.990) | 2, 5 | – |" in page
     assert "| b | 10 | 1 | 2 | – | – | – | 1 |" in page
