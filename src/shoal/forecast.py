@@ -14,7 +14,7 @@ from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import compared
 from shoal.features import Projection, unreduced
 from shoal.planning import LOOKED_AT_MOST, ONCE, Plan
-from shoal.stages import features
+from shoal.stages import drawn, features
 from shoal.stages.base import is_read, keeps_numbers
 
 _SECONDS = 0.35  # for each of the five rates
@@ -113,11 +113,11 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
     m, d = plan.representatives, plan.encoder.n_features
     n = plan.shards.n_rows if plan.added is None else plan.added
     together = max(1.0, _SHARED * plan.workers)
-    kept = plan.added is None and features.is_kept(plan.source, plan.encoder)
+    kept = plan.added is None and drawn.is_kept(plan.source, plan.encoder)
     encoding = 1 / rates.read + 1 / rates.encode
     numbers, fits = keeps_numbers(plan.source), features.fitting_passes(plan.source, plan.encoder)
     encode = (0 if numbers else 1 / rates.read) + 1 / rates.encode
-    looked = features.LOOKED_AT if features.looks_at_some(plan.source, plan.encoder) else n
+    looked = drawn.LOOKED_AT if drawn.looks_at_some(plan.source, plan.encoder) else n
     passes = {
         "index": n * is_read(plan.source) / rates.read,
         "features": n * fits * encode + looked * (encode + d * d / rates.product),

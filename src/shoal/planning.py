@@ -19,7 +19,7 @@ from shoal.methods import METHODS
 from shoal.rows import Source, as_wanted, some_images
 from shoal.rows.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.settings import FitSettings
-from shoal.stages import features, summarise
+from shoal.stages import drawn, features
 from shoal.stages.base import (
     EVERY_ROW,
     Shards,
@@ -28,7 +28,7 @@ from shoal.stages.base import (
     keeps_numbers,
     row_bytes,
 )
-from shoal.stages.codes import near_type
+from shoal.stages.codes import near_type, representatives_for
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth import Growth
 from shoal.stages.some_features import encodes_some
@@ -188,7 +188,7 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
             f"representatives {asked:,}, but method {method.name} takes at most {most:,} with "
             f"memory {mebibytes(settings.memory)}: give at most {most:,}"
         )
-    if asked is not None or summarise.representatives_for(n_rows, None) <= most:
+    if asked is not None or representatives_for(n_rows, None) <= most:
         return settings, ""
     why = "compares all pairs of rows" if method.pair_bytes else "is slow on many rows"
     weights = "" if method.weighted else ", whose weights it leaves out"
@@ -221,13 +221,13 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     n = source.n_rows
     _check_counts(settings, n)
     rows = as_wanted(source, encoder.needs.wanted)
-    usual = summarise.representatives_for(n, settings.representatives)
+    usual = representatives_for(n, settings.representatives)
     m, needs = _within(settings, source, rows, encoder, usual)
     needs = _on_engine(needs, settings)
     needs, members = _with_members(needs, source, settings.memory)
     passes = 1
     if not keeps_numbers(source):
-        again = not (features.is_kept(source, encoder) or features.looks_at_some(source, encoder))
+        again = not (drawn.is_kept(source, encoder) or drawn.looks_at_some(source, encoder))
         passes += is_read(source) + again + features.fitting_passes(source, encoder)
     return Plan(
         encoder,
@@ -269,7 +269,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
     source, encoder, grown = growth.opened, growth.fitted.encoder, growth.grown
     m, added = len(grown.before.representatives), source.n_rows - grown.kept
     needs = []
-    for need in stage_needs(source, growth.rows, encoder, m, settings.memory):
+    for need in stage_needs(source, growth.rows, encoder, m, settings, grown=True):
         if need.stage in ONCE:
             own = 8 * min(source.n_rows, CALIBRATED) * (need.stage == "summarise")
             needs.append(Need(need.stage, 0, 0, own))
@@ -340,10 +340,10 @@ def _within(
 ) -> tuple[int, tuple[Need, ...]]:
     """Choose as many representatives as usual, or as go into the memory with one worker."""
     for m in _tries(usual, source.n_rows):
-        needs = stage_needs(source, rows, encoder, m, settings.memory)
+        needs = stage_needs(source, rows, encoder, m, settings)
         if max(need.memory(1) for need in needs) <= settings.memory:
             if settings.representatives is not None and m < usual:
-                raise SettingError(_too_many(usual, m, settings.memory, source, rows, encoder))
+                raise SettingError(_too_many(usual, m, settings, source, rows, encoder))
             return m, needs
     most = max(needs, key=lambda need: need.memory(1))
     raise SettingError(_too_little(most, settings.memory))
@@ -363,10 +363,11 @@ def _tries(usual: int, n: int) -> Iterator[int]:
 
 
 def _too_many(
-    asked: int, fits: int, memory: int, source: Source, rows: Source, encoder: Encoder
+    asked: int, fits: int, settings: FitSettings, source: Source, rows: Source, encoder: Encoder
 ) -> str:
     """Say that there are more representatives than the memory holds, and what would do."""
-    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked, memory))
+    memory = settings.memory
+    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked, settings))
     return (
         f"{asked:,} representatives need about {mebibytes(needed)}, but memory is "
         f"{mebibytes(memory)}: give --memory {enough(needed)}, or --representatives {fits} at most"
@@ -393,7 +394,12 @@ def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
 
 
 def stage_needs(
-    source: Source, rows: Source, encoder: Encoder, m: int, memory: int
+    source: Source,
+    rows: Source,
+    encoder: Encoder,
+    m: int,
+    settings: FitSettings,
+    grown: bool = False,
 ) -> tuple[Need, ...]:
     """Count memory and disk of every stage, from what its arrays take.
 
@@ -405,8 +411,10 @@ def stage_needs(
         How rows become features.
     m
         Representatives.
-    memory
-        Of which a share is for what the source keeps.
+    settings
+        Of whose memory a share is for what the source keeps.
+    grown
+        Whether the rows are added to those of an earlier run.
     """
     n, d = source.n_rows, encoder.n_features
     c = min(encoder.needs.components, d)
@@ -415,27 +423,33 @@ def stage_needs(
     reading = shards.block(rows) * _read_bytes(rows) * (1 + rows.waits)
     encoding = reading + 6 * s * d + encoder.needs.scratch
     weights = encoder.needs.shared
-    encoded, names = features.is_kept(source, encoder), 40 * n * is_encoded(source)
+    encoded, names = drawn.is_kept(source, encoder), 40 * n * is_encoded(source)
     numbers = n * row_bytes(source) if keeps_numbers(source) else 0
     groups = len(shards.groups(8 * d * d))
     vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
+    project = Need("project", weights + 8 * c * d, encoding + 8 * s * c, n + 4096 * len(shards))
+    coding = _summarising(n, m, c, s, every, shards)
+    if drawn.is_single_pass(rows, encoder, settings) and not grown:
+        sample = min(n, SAMPLE_PER_CODE * m) * 4 * c
+        project = _together(project, coding, sample, _partial(m, c))
+        coding = Need("summarise", 0, 0, 0)
+    else:
+        project = replace(project, disk=project.disk + vectors)
     needs = (
         Need("index", 0, s * _read_bytes(source) * is_read(source), names + numbers),
         Need(
             "features",
             weights,
             encoding + 40 * d * d,
-            n + 4 * n * d * encoded,
+            n * (not drawn.looks_at_some(rows, encoder)) + 4 * n * d * encoded,
             8 * groups * d * d + features.base_bytes(source, encoder),
         ),
-        Need(
-            "project", weights + 8 * c * d, encoding + 8 * s * c, vectors + n + 4096 * len(shards)
-        ),
-        _summarising(n, m, c, s, every, shards),
+        project,
+        coding,
         Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
-        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 13 * n),
+        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n),
     )
-    held = min(holds(source).best, kept_bytes(source, memory))
+    held = min(holds(source).best, kept_bytes(source, settings.memory))
     least = _LEAST_MEMBERS * is_encoded(source)
     reads = {
         "index": is_read(source),
@@ -450,13 +464,28 @@ def stage_needs(
     )
 
 
+def _together(project: Need, coding: Need, sample: int, partial: int) -> Need:
+    """Return what it takes to code rows as they are projected, once the sample is gone.
+
+    A worker encodes a shard while it holds the sums of others, then codes it.
+    """
+    return Need(
+        "project",
+        project.shared + coding.shared - sample,
+        max(project.each + partial, coding.each),
+        project.disk + coding.disk,
+        coding.passing + sample,
+        coding.once + project.shared,
+    )
+
+
 def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
     """Count what the representatives take: all rows in one piece, or a sample and its codes."""
     left = m * (4 * c + 24) + (4 if every else near_type(m).itemsize) * n
     if every:
         return Need("summarise", n * (8 * c + 80), 0, left)
     sample = min(n, SAMPLE_PER_CODE * m)
-    partial = m * (8 * c + 40)
+    partial = _partial(m, c)
     groups = len(shards.groups(8 * m * c))
     # Workers summarise parts of the sample too, once the codes are found in copies of it.
     return Need(
@@ -467,6 +496,11 @@ def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) ->
         groups * partial,
         once=sample * (12 * c + 60),
     )
+
+
+def _partial(m: int, c: int) -> int:
+    """Count the bytes of the sums of m codes."""
+    return m * (8 * c + 40)
 
 
 def _searching(m: int, c: int) -> int:

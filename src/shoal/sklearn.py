@@ -24,7 +24,7 @@ from shoal.errors import InputError, SettingError
 from shoal.features import Moments, fit_projection
 from shoal.features.vectors import Vectors
 from shoal.settings import available_cores, fit_settings
-from shoal.stages.summarise import representatives_for
+from shoal.stages.codes import representatives_for
 
 __all__ = ["Shoal"]
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from shoal.stages.codes import distances_of, lengthened, near_type, shortened
+from shoal.stages.codes import distances_of, lengthened, near_type, representatives_for, shortened
 from shoal.stages.result import Result
 from shoal.storage import read_npy
 
@@ -41,3 +41,10 @@ def test_two_representatives_and_a_far_row(fitted):
     assert result.tree.n_leaves == 2
     assert np.array_equal(result.labels(2)[:200], np.repeat(result.labels(2)[0], 200))
     assert len(np.unique(result.labels(2))) == 2
+
+
+def test_how_many_representatives():
+    assert representatives_for(100_000, None) == 100_000
+    assert representatives_for(100_004, None) == 25_001
+    assert representatives_for(48_000_000, None) == 32_768
+    assert representatives_for(50, 100) == 50

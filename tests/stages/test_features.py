@@ -5,7 +5,7 @@ import pytest
 
 from shoal.features import Moments, choose_encoder, fit_projection
 from shoal.rows import draw_sample, open_source
-from shoal.stages import features
+from shoal.stages import drawn, features
 from shoal.stages.base import quarantined
 from shoal.stages.features import encode_good
 from shoal.storage import read_npy
@@ -67,7 +67,7 @@ def test_quarantined_rows_do_not_touch_the_projection(fitted, blobs):
 @pytest.fixture
 def few(monkeypatch):
     """Let 40 rows stand for very many; give those that the projection of a source is fitted to."""
-    monkeypatch.setattr(features, "LOOKED_AT", 40)
+    monkeypatch.setattr(drawn, "LOOKED_AT", 40)
     return lambda rows: draw_sample(open_source(rows), 40, features._SEED).read(0, 40).data
 
 
@@ -89,8 +89,8 @@ def test_the_projection_of_very_many_rows_is_that_of_a_sample(fitted, few):
 
 def test_the_sample_does_not_travel_with_the_task(few):
     rows = open_source(IMAGES)
-    task = features._MomentsOfSome(rows, None, [(0,)], None, None)
-    assert task.sample.n_rows == 40
+    task = features._MomentsOfSome(drawn.Drawn(rows, 40, 1), None, [(0,)], None, None)
+    assert task.drawn.rows.n_rows == 40
     assert len(pickle.dumps(task)) < len(pickle.dumps(rows)) + 500
 
 

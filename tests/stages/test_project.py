@@ -2,7 +2,7 @@ import numpy as np
 
 from shoal.features import Moments, fit_projection
 from shoal.model import Model
-from shoal.stages import project, summarise
+from shoal.stages import codes, project
 from shoal.stages.project import residual
 from shoal.stages.result import Result
 from shoal.storage import read_npy
@@ -39,7 +39,7 @@ def test_quarantined_rows_are_zero_and_not_good(fitted, blobs):
 
 
 def test_many_rows_are_packed_and_predict_sees_them_as_packed(fitted, monkeypatch):
-    for module in (project, summarise):
+    for module in (project, codes):
         monkeypatch.setattr(module, "EVERY_ROW", 1000)
     rows = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
     rows[::3] += 20

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from shoal.errors import InputError
-from shoal.stages.summarise import representatives_for
 from shoal.storage import read_npy
 
 
@@ -41,13 +40,6 @@ def test_streamed_representatives_stand_for_every_good_row(fitted):
     medoids = read_npy(project.part("vectors", 0))[at]
     apart = np.linalg.norm(medoids - vectors, axis=1)
     assert (apart <= 3 * np.maximum(radius, 1e-3)).mean() > 0.9
-
-
-def test_how_many_representatives():
-    assert representatives_for(100_000, None) == 100_000
-    assert representatives_for(100_004, None) == 25_001
-    assert representatives_for(48_000_000, None) == 32_768
-    assert representatives_for(50, 100) == 50
 
 
 def test_identical_rows_are_refused(fitted):

@@ -70,7 +70,7 @@ def vectors_of(atlas: Atlas, positions: NDArray[np.int64]) -> NDArray[np.float32
     shards = rows // size
     found = np.empty((len(rows), atlas.vectors.shape[1]), np.float32)
     for shard in np.unique(shards).tolist():
-        if not folder.has("vectors", shard):
+        if not folder.has("vectors", shard) or folder.has("places", shard):
             return None
         mine = np.flatnonzero(shards == shard)
         found[mine] = read_vectors(folder, shard, rows[mine] % size)

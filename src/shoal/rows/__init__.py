@@ -14,7 +14,7 @@ from shoal.rows.base import (
 )
 from shoal.rows.label_files import of_taken, read_label_file
 from shoal.rows.opening import open_source
-from shoal.rows.taken import Taken, draw_sample
+from shoal.rows.taken import Taken, draw_rows, draw_sample
 from shoal.rows.thumbnails import some_images, thumbnails
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Taken",
     "Wanted",
     "as_wanted",
+    "draw_rows",
     "draw_sample",
     "of_taken",
     "open_source",

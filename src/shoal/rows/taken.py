@@ -96,7 +96,22 @@ def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, 
 
 
 def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Source:
-    """Draw rows at random from all over a source, each with the same chance.
+    """Draw rows as `draw_rows` does; return the source as it is when it has no more than `count`.
+
+    Parameters
+    ----------
+    source, count, seed, page
+        As for `draw_rows`.
+    """
+    n = source.n_rows
+    if count >= n:
+        return source
+    taken = Taken(draw_rows(source, count, seed, page), n, True)
+    return source.take(taken, f", a sample of {n:,}")
+
+
+def draw_rows(source: Source, count: int, seed: int, page: int = _PAGE) -> NDArray[np.int64]:
+    """Draw the numbers of rows at random from all over a source, each with the same chance.
 
     Rows are drawn in blocks of those that lie in one page, where they are read from their place
     in a file: single ones would cost as much. At least 4,096 blocks are drawn, so
@@ -107,23 +122,28 @@ def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Sou
     Parameters
     ----------
     source : Source
-        The rows; given back as it is when it has no more than `count`.
+        The rows; all of them are drawn when there are no more than `count`.
     count : int
         How many to draw; a block more or less.
     seed : int
         The same seed draws the same rows.
     page : int
         Bytes that are read as fast as fewer: by default 4 KiB, as in the system's cache.
+
+    Returns
+    -------
+    ndarray, shape (count,), int64
+        Ascending.
     """
     n = source.n_rows
     if count >= n:
-        return source
+        return np.arange(n)
     length = max(1, min(source.together(page), count // _BLOCKS))
     blocks = -(-n // length)
     generator = np.random.default_rng([seed, n, length])
     drawn = np.sort(generator.choice(blocks, max(1, round(count / length)), replace=False))
     rows = (drawn[:, None] * length + np.arange(length)).ravel()
-    return source.take(Taken(rows[rows < n], n, True), f", a sample of {n:,}")
+    return rows[rows < n]
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,9 @@ class _Nearest:
         """Return the representatives at the codes of rows; search those of rows far from all."""
         of_code = self.near.of_code
         assert of_code is not None
-        near = read_npy(self.run.stage("summarise").part("near", number))[good]
+        folders = (self.run.stage(name) for name in ("summarise", "project"))
+        folder = next(one for one in folders if one.has("near", number))
+        near = read_npy(folder.part("near", number))[good]
         codes, away = near["codes"].astype(np.int64), distances_of(near)
         codes = np.where(codes < len(of_code), codes, codes[:, :1])  # there are not three codes
         far = np.flatnonzero(codes[:, 0] == len(of_code))

@@ -338,8 +338,13 @@ def write_vectors(
 def read_vectors(
     folder: StageFolder, number: int, rows: NDArray | slice | None = None, kind: str = "vectors"
 ) -> NDArray[np.float32]:
-    """Return a shard's projected rows, or those at some places in it, (n, d) float32."""
+    """Return a shard's projected rows, or those at some places in it, (n, d) float32.
+
+    Where few of its rows are kept, the places must be among theirs.
+    """
     some = slice(None) if rows is None else rows
+    if isinstance(rows, np.ndarray) and folder.has("places", number):
+        some = np.searchsorted(read_npy(folder.part("places", number)), rows)
     stored = read_npy(folder.part(kind, number), mmap=rows is not None)[some]
     if stored.dtype == np.float32:
         return np.array(stored)

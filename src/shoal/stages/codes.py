@@ -25,13 +25,15 @@ from shoal.core.representatives import (
 )
 from shoal.engines.base import Task
 from shoal.errors import InputError
-from shoal.stages.base import Context, Shards
+from shoal.stages.base import EVERY_ROW, Context, Shards, read_vectors
 from shoal.stages.copies import aside
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 
 SUMMARY = ("weights", "vectors", "rows", "radius")
 """What a summary is, by kind; the last one shows that all are there."""
 
+_MOST = 32_768
+_ROWS_EACH = 4
 _CODES = ("reach", "size", "centres")
 _NEAR = 3  # codes of a row: as many representatives vote on its place
 _LEAST_RATIO = 1e-3  # of two distances, less than half a step: none is divided by 0
@@ -88,6 +90,17 @@ class Coding:
         own = ~aside(self.folder, good, first, self.copies)
         partial = summarise_coded(vectors[own], code[own], far[own], self.codebook)
         return _renumbered(partial, good[own] + first), far
+
+
+def representatives_for(n_rows: int, asked: int | None) -> int:
+    """Choose m, the number of representatives.
+
+    >>> representatives_for(70_000, None), representatives_for(10**6, None)
+    (70000, 32768)
+    """
+    if asked is not None:
+        return min(asked, n_rows)
+    return n_rows if n_rows <= EVERY_ROW else min(_MOST, n_rows // _ROWS_EACH)
 
 
 def near_type(none: int) -> np.dtype:
@@ -163,6 +176,17 @@ def code_rows(
             for g in range(len(groups))
         ),
     )
+
+
+def joined_sample(folder: StageFolder, components: int) -> NDArray[np.float32]:
+    """Return the rows that were drawn for the codes, group after group."""
+    counts = [len(read_npy(path, mmap=True)) for path in folder.parts("sample_vectors")]
+    drawn = np.empty((sum(counts), components), np.float32)
+    done = 0
+    for group, length in enumerate(counts):
+        drawn[done : done + length] = read_vectors(folder, group, kind="sample_vectors")
+        done += length
+    return drawn
 
 
 def drop_parts(folder: StageFolder) -> None:

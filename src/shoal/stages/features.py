@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.per_process import PerProcess
 from shoal.errors import InputError
 from shoal.features import (
     Encoder,
@@ -21,31 +20,16 @@ from shoal.features import (
     fit_projection,
     unreduced,
 )
-from shoal.rows import Source, draw_sample
-from shoal.stages.base import (
-    KEPT_BYTES,
-    Context,
-    Shards,
-    Stage,
-    is_plain,
-    quarantined,
-    refuse_too_few,
-)
+from shoal.rows import Source
+from shoal.stages import drawn
+from shoal.stages.base import Context, Shards, Stage, quarantined, refuse_too_few
+from shoal.stages.drawn import is_kept, looks_at_some
 from shoal.stages.encoding import Encoding, ShardTask, encode_good
 from shoal.stages.learning import learn
 from shoal.stages.reducing import drop_base, encoding_of, fit_steps
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
-LOOKED_AT = 1 << 20
-"""Rows that the projection of a large collection is fitted to.
-
-Of twice as many each is encoded twice otherwise. The moments of a million rows are those of all to
-a thousandth: see the design.
-"""
-
-_SEED = 13_176  # of their draw alone, which is the same for every seed of a fit
-_RUN_BYTES = 1 << 16  # of rows that follow each other: few reads, and thousands of places
-_QUICK = ("pixels", "gradients", "colours")
+_SEED = 13_176  # of the draw of the rows looked at, which is the same for every seed of a fit
 _ROOM = 1 << 29
 _ROOM_WHEN_KEPT = 1 << 26  # the moments of rows at hand take no time: few parts will do
 
@@ -105,46 +89,24 @@ class _MomentsOfGroup:
 class _MomentsOfSome:
     """Writes the moments of the good rows of a group of ranges of a sample."""
 
-    source: Source
+    drawn: drawn.Drawn
     shards: Shards
     groups: list[tuple[int, ...]]
     encoder: Encoder
     folder: StageFolder
-    held: PerProcess[Source] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Load the encoder, and draw the sample, whose numbers are too many to travel."""
+        """Load the encoder, and draw the sample."""
         self.encoder.setup()
-        _ = self.sample
-
-    @property
-    def sample(self) -> Source:
-        """The rows that are looked at."""
-        return self.held.get(lambda: _sample(self.source))
+        _ = self.drawn.rows
 
     def __call__(self, item: int) -> None:
         moments = Moments.zero(self.encoder.n_features)
         for number in self.groups[item]:
-            batch = self.sample.read(*self.shards.bounds(number))
+            batch = self.drawn.rows.read(*self.shards.bounds(number))
             features, good = encode_good(self.encoder, batch.data, batch.bad)
             moments = moments.merge(Moments.of(features[good]))
         write_npy(self.folder.part("moments", item), _packed(moments))
-
-
-def looks_at_some(source: Source, encoder: Encoder) -> bool:
-    """Return whether the projection is fitted to a sample: of very many rows that are not kept."""
-    return source.n_rows >= 2 * LOOKED_AT and not is_kept(source, encoder)
-
-
-def is_kept(source: Source, encoder: Encoder) -> bool:
-    """Return whether features are kept: where they are dear to make and take little room.
-
-    The kernels of pixels and gradients are as fast as reading what they give, unless the images
-    must be decoded again.
-    """
-    small = source.n_rows * encoder.n_features * 4 <= KEPT_BYTES
-    quick = encoder.name == "vectors" or (encoder.name in _QUICK and is_plain(source))
-    return encoder.needs.dear or (small and not quick)
 
 
 def fitting_passes(source: Source, encoder: Encoder) -> int:
@@ -176,7 +138,7 @@ def _facts(context: Context) -> dict[str, Any]:
     encoder = context.encoder
     return {
         "version": 2,
-        **({"looked_at": LOOKED_AT} if looks_at_some(context.source, encoder) else {}),
+        **({"looked_at": drawn.LOOKED_AT} if looks_at_some(context.source, encoder) else {}),
         "encoder": encoder.settings(),
         "whiten": encoder.whiten,
         "components": encoder.needs.components,
@@ -223,16 +185,12 @@ def _projection(context: Context, folder: StageFolder) -> Projection:
     return fit_projection(_moments(context, folder), *shape)
 
 
-def _sample(source: Source) -> Source:
-    """Draw the rows of a large collection that are looked at."""
-    return draw_sample(source, LOOKED_AT, _SEED, _RUN_BYTES)
-
-
 def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
     """Encode rows from all over the source, drawn by runs; give the moments of the good ones."""
-    shards, d = Shards.of(_sample(context.source)), context.encoder.n_features
+    looked_at = drawn.Drawn(context.source, drawn.LOOKED_AT, _SEED)
+    shards, d = looked_at.shards, context.encoder.n_features
     groups = shards.groups(8 * (2 + d + d * d), _ROOM)
-    task = _MomentsOfSome(context.source, shards, groups, context.encoder, folder)
+    task = _MomentsOfSome(looked_at, shards, groups, context.encoder, folder)
     context.each_group(task, groups, lambda: folder.numbers("moments"), counted=False)
     return _merged(folder, d)
 

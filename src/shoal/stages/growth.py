@@ -19,12 +19,12 @@ from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
+from shoal.stages.heldout import checked_rows
 from shoal.stages.judging import NEAR
 from shoal.stages.result import Result
 from shoal.stages.since import changed_files
 from shoal.storage import RunFolder, read_json, read_npy, read_table
 
-_LOOKED = 8  # rows of a shard, the first and the last among them
 _AT_ONCE = 2048
 _NAMES = 65_536  # that are Python's own strings at a time
 _DECIDING = (
@@ -267,7 +267,7 @@ def _check_rows(growth: Growth) -> None:
     """Read some rows of every shard again, and raise when they are not what they were."""
     before, kept = growth.grown.before, growth.grown.kept
     shards = Shards(kept, growth.grown.size)
-    rows = np.concatenate([_some(shards, number) for number in range(len(shards))])
+    rows = np.concatenate([checked_rows(shards, number) for number in range(len(shards))])
     growth.fitted.encoder.setup()
     for a in range(0, len(rows), _AT_ONCE):
         chosen = np.asarray(rows[a : a + _AT_ONCE], np.int64)
@@ -281,13 +281,6 @@ def _check_rows(growth: Growth) -> None:
         wrong = np.flatnonzero(good & (away > NEAR * usual))
         if len(wrong):
             raise InputError(_other(growth, int(chosen[wrong[0]]), "is not what it was"))
-
-
-def _some(shards: Shards, number: int) -> NDArray[np.int64]:
-    """Choose some rows of a shard."""
-    start, stop = shards.bounds(number)
-    drawn = np.random.default_rng(number).integers(start, stop, _LOOKED - 2)
-    return np.unique(np.concatenate([[start, stop - 1], drawn]))
 
 
 def _stored(

@@ -14,6 +14,7 @@ from shoal.storage import StageFolder, read_npy, write_npy
 
 _ROWS = 10_000  # held out: their share beyond a limit of 1 % is known to a tenth of it
 _MOST = 0.1  # of the rows are kept out of the choice of codes
+_CHECKED = 8  # rows of a shard, the first and the last among them
 _SEED = 20_410  # of the draw alone, which is the same for every seed of a fit
 
 
@@ -38,6 +39,13 @@ def not_held_out(shards: Shards, number: int, rows: NDArray[np.int64]) -> NDArra
     Codes are drawn towards the rows that they are chosen by, nearer than new rows would lie.
     """
     return rows[~np.isin(rows, held_out_rows(shards, number, _MOST))]
+
+
+def checked_rows(shards: Shards, number: int) -> NDArray[np.int64]:
+    """Return the rows of a shard that are read again when others are added, ascending."""
+    start, stop = shards.bounds(number)
+    drawn = np.random.default_rng(number).integers(start, stop, _CHECKED - 2)
+    return np.unique(np.concatenate([[start, stop - 1], drawn]))
 
 
 def calibrate(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shoal.core.packing import pack, unpack
 from shoal.stages.base import Context, read_vectors
+from shoal.stages.codes import lengthened
 from shoal.stages.encoding import residual
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
@@ -133,11 +134,29 @@ def kept_rows(grown: Grown, project: StageFolder, number: int, rows: int) -> NDA
         before = grown.stage("project")
         good, was_good = (read_npy(one.part("ok", number)) for one in (project, before))
         both = slice(min(rows, len(was_good)))
-        here, there = (read_vectors(one, number)[both] for one in (project, before))
-        away = np.sqrt(((here - there) ** 2).sum(axis=1))
-        usual = np.sqrt((there[was_good[both]] ** 2).sum(axis=1).mean()) if was_good.any() else 0
+        here = read_vectors(project, number)[both]
+        away = _moved(before, number, here, was_good[both])
+        lengths = (here[good[both] & was_good[both]] ** 2).sum(axis=1)
+        usual = np.sqrt(lengths.mean()) if len(lengths) else 0
         kept[both] = (good[both] == was_good[both]) & (away <= NEAR * usual)
     return kept
+
+
+def _moved(
+    before: StageFolder, number: int, here: NDArray[np.float32], was_good: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return how far rows are from where they were, at least: all of it where their vectors are."""
+    if not before.has("places", number):
+        return np.sqrt(((here - read_vectors(before, number)[: len(here)]) ** 2).sum(axis=1))
+    near, centres = read_npy(before.part("near", number)), read_npy(before.whole("centres"))
+    code = near["codes"][: len(here), 0]
+    coded = code < len(centres)
+    there = np.zeros_like(here)
+    there[coded] = centres[code[coded]]
+    far = np.flatnonzero(was_good & ~coded)
+    there[far] = read_vectors(before, number, far)
+    was_away = np.where(coded, lengthened(near["distance"][: len(here)]), 0)
+    return np.abs(np.sqrt(((here - there) ** 2).sum(axis=1)) - was_away)
 
 
 def home_of(context: Context, gauge: Gauge, shard: int, rows: NDArray) -> NDArray[np.float32]:

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
+from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
 from shoal.rows import Batch
-from shoal.stages.base import EVERY_ROW, Context, Stage, write_vectors
+from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, write_vectors
+from shoal.stages.codes import Coding, code_rows, drop_parts, joined_sample, representatives_for
+from shoal.stages.copies import aside
+from shoal.stages.drawn import Drawn, is_single_pass
 from shoal.stages.encoding import Encoding, encode_good, note_late, residual
 from shoal.stages.grown import Grown
-from shoal.stages.heldout import held_out_rows
+from shoal.stages.heldout import checked_rows, held_out_rows, not_held_out
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_npy, read_table, write_npy
 
@@ -40,6 +44,15 @@ class _ProjectShard:
             self.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
+        vectors, good = self.project(item)
+        write_npy(self.folder.part("ok", item), good)
+        write_vectors(self.folder, item, vectors, self.rows.shards.n_rows > EVERY_ROW)
+
+    def project(self, item: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Project a shard; write what is left out of its held-out rows, and where rows are equal.
+
+        Also returns which rows are good; vectors of others are zero.
+        """
         if self.features.has("ok", item):
             good = read_npy(self.features.part("ok", item))
             features = self._features(item, good)
@@ -54,8 +67,7 @@ class _ProjectShard:
         if self.rows.shards.n_rows <= EVERY_ROW:
             # The last bits of a product depend on a row's place, so equal rows are told before.
             write_npy(self.folder.part("hashes", item), row_hashes(features))
-        write_npy(self.folder.part("ok", item), good)
-        write_vectors(self.folder, item, vectors, self.rows.shards.n_rows > EVERY_ROW)
+        return vectors, good
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
         """Return the features of a shard; rows that are not good are of no account."""
@@ -79,6 +91,83 @@ class _ProjectShard:
                 f"row {row:,} could be read a moment ago, but now {bad[gone[0]]}: "
                 "put it back, or run shoal fit again to go on without it"
             )
+
+
+@dataclass(frozen=True)
+class _CodeGroup:
+    """Projects and codes the shards of a group, and keeps few projected rows.
+
+    Those are the held-out ones, those that are looked at when rows are added, and those that are
+    far from all codes.
+    """
+
+    shard: _ProjectShard
+    coding: Coding
+
+    def setup(self) -> None:
+        """Load the encoder and the codes."""
+        self.shard.setup()
+        _ = self.coding.codebook
+
+    def fetch(self, item: int) -> None:
+        """Begin to read a group's first shard."""
+        self.shard.fetch(self.coding.groups[item][0])
+
+    def __call__(self, item: int) -> None:
+        self.coding.write_group(item, self._code)
+
+    def _code(self, number: int) -> PartialSummary:
+        """Project and code one shard."""
+        shards, folder = self.coding.shards, self.coding.folder
+        if number + 1 < len(shards):
+            self.shard.fetch(number + 1)
+        vectors, good = self.shard.project(number)
+        partial, far = self.coding.code(number, vectors[good], good)
+        checked = checked_rows(shards, number) - shards.bounds(number)[0]
+        some = (np.flatnonzero(good)[far], held_out_rows(shards, number), checked)
+        places = np.unique(np.concatenate(some))
+        write_npy(folder.part("places", number), places)
+        write_vectors(folder, number, vectors[places], packed=True)
+        write_npy(folder.part("ok", number), good)
+        return partial
+
+
+@dataclass(frozen=True)
+class _ProjectDrawn:
+    """Projects the good rows of a group of ranges of a sample, by which codes are chosen."""
+
+    drawn: Drawn
+    parts: Shards
+    groups: list[tuple[int, ...]]
+    shard: _ProjectShard
+    copies: bool
+
+    def setup(self) -> None:
+        """Load the encoder, and draw the sample."""
+        self.shard.setup()
+        _ = self.drawn.rows
+
+    def __call__(self, item: int) -> None:
+        vectors = [self._project(number) for number in self.groups[item]]
+        write_npy(self.shard.folder.part("sample_vectors", item), np.concatenate(vectors))
+
+    def _project(self, number: int) -> NDArray[np.float32]:
+        """Project the rows of one range that codes may be chosen by."""
+        start, stop = self.parts.bounds(number)
+        batch = self.drawn.rows.read(start, stop)
+        features, good = encode_good(self.shard.encoder, batch.data, batch.bad)
+        good &= self._may_choose(self.drawn.numbers[start:stop])
+        return self.shard.projection.apply(features[good])
+
+    def _may_choose(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows are neither held out nor copies."""
+        shards, may = self.shard.rows.shards, []
+        for number in np.unique(rows // shards.size).tolist():
+            first = shards.bounds(number)[0]
+            at = rows[rows // shards.size == number] - first
+            own = ~aside(self.shard.folder, at, first, self.copies)
+            may.append(own & np.isin(at, not_held_out(shards, number, at)))
+        return np.concatenate(may)
 
 
 @dataclass(frozen=True)
@@ -141,28 +230,59 @@ class _ProjectAdded:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Return what the vectors depend on besides features and projection."""
-    return {"version": 3}
+    """Return what the vectors and codes depend on besides features and projection."""
+    settings, version = context.settings, {"version": 3}
+    if not _is_single(context):
+        return version
+    codes = {"representatives": settings.representatives, "seed": settings.seed}
+    return {**version, **codes, **context.copies.facts, **context.shards.grouped}
+
+
+def _is_single(context: Context) -> bool:
+    """Return whether rows are coded as they are projected."""
+    single = is_single_pass(context.source, context.encoder, context.settings)
+    return single and context.grown is None
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Project every shard."""
+    """Project every shard; code it where few projected rows are kept."""
     features, folder = context.stage("features"), context.stage("project")
     names = ("mean", "matrix", "eigenvalues")
     projection = Projection.from_arrays({n: read_npy(features.whole(n)) for n in names})
-    task: _ProjectShard | _ProjectAdded
-    if context.grown is None:
-        task = _ProjectShard(context.rows, context.encoder, projection, features, folder)
+    shard = _ProjectShard(context.rows, context.encoder, projection, features, folder)
+    if _is_single(context):
+        _code(context, shard)
+    elif context.grown is None:
+        context.each_shard(shard, lambda: folder.numbers("vectors"))
     else:
         grown = context.grown
+        whole = ("residual", "centres")
         grown.take_over(
             folder,
-            lambda kind, number: kind == "residual" or (number is not None and grown.keeps(number)),
+            lambda kind, number: kind in whole or (number is not None and grown.keeps(number)),
         )
         task = _ProjectAdded(context.rows, context.encoder, projection, grown, folder)
-    context.each_shard(task, lambda: folder.numbers("vectors"))
+        context.each_shard(task, lambda: folder.numbers("vectors"))
     good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
     return {"rows": good, "components": projection.n_components}
+
+
+def _code(context: Context, shard: _ProjectShard) -> None:
+    """Choose codes from rows drawn from all over, and code every shard by them."""
+    folder, settings = shard.folder, context.settings
+    m = representatives_for(context.shards.n_rows, settings.representatives)
+    drawn = Drawn(context.source, SAMPLE_PER_CODE * m, settings.seed)
+
+    def sample() -> NDArray[np.float32]:
+        parts, copies = drawn.shards, len(context.copies.rows) > 0
+        groups = parts.groups(1)
+        task = _ProjectDrawn(drawn, parts, groups, shard, copies)
+        context.each_group(task, groups, lambda: folder.numbers("sample_vectors"), counted=False)
+        return joined_sample(folder, shard.projection.n_components)
+
+    context.copies.write(folder)
+    code_rows(context, folder, m, sample, lambda coding: _CodeGroup(shard, coding))
+    drop_parts(folder)
 
 
 STAGE = Stage("project", ("features",), _facts, _work)

@@ -10,16 +10,22 @@ from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
 from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
-from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, good_blocks, read_vectors
-from shoal.stages.codes import SUMMARY, Coding, code_rows, drop_parts, refuse_one, write_summary
+from shoal.stages.base import Context, Shards, Stage, good_blocks, read_vectors
+from shoal.stages.codes import (
+    SUMMARY,
+    Coding,
+    code_rows,
+    drop_parts,
+    joined_sample,
+    refuse_one,
+    representatives_for,
+    write_summary,
+)
 from shoal.stages.copies import aside
 from shoal.stages.fitted import Fitted
 from shoal.stages.grown import Grown
 from shoal.stages.heldout import not_held_out
-from shoal.storage import StageFolder, read_npy, write_npy
-
-_MOST = 32_768
-_ROWS_EACH = 4
+from shoal.storage import StageFolder, link_file, read_npy, write_npy
 
 
 @dataclass(frozen=True)
@@ -42,17 +48,6 @@ class _SummariseGroup:
         return self.coding.code(number, vectors if ok.all() else vectors[ok], ok)[0]
 
 
-def representatives_for(n_rows: int, asked: int | None) -> int:
-    """Choose m, the number of representatives.
-
-    >>> representatives_for(70_000, None), representatives_for(10**6, None)
-    (70000, 32768)
-    """
-    if asked is not None:
-        return min(asked, n_rows)
-    return n_rows if n_rows <= EVERY_ROW else min(_MOST, n_rows // _ROWS_EACH)
-
-
 def _facts(context: Context) -> dict[str, Any]:
     """Return what the representatives depend on besides the vectors."""
     settings = context.settings
@@ -70,7 +65,13 @@ def _work(context: Context) -> dict[str, Any]:
     folder = context.stage("summarise")
     if context.grown is not None:
         return _keep(context.grown, folder)
-    if not folder.whole(SUMMARY[-1]).exists():
+    project = context.stage("project")
+    if project.whole(SUMMARY[-1]).exists():  # rows were coded as they were projected
+        for name in ("of_code", *SUMMARY):
+            if not folder.whole(name).exists():
+                link_file(project.whole(name), folder.whole(name))
+        context.progress.advance(context.shards.n_rows)
+    elif not folder.whole(SUMMARY[-1]).exists():
         context.copies.write(folder)
         n = context.stage("project").receipt.counts["rows"]
         m = representatives_for(n, context.settings.representatives)
@@ -183,13 +184,7 @@ def _sample(context: Context, count: int) -> NDArray[np.float32]:
     context.light().each_group(
         task, groups, lambda: folder.numbers("sample_vectors"), counted=False
     )
-    counts = [len(read_npy(path, mmap=True)) for path in folder.parts("sample_vectors")]
-    drawn = np.empty((sum(counts), int(project.receipt.counts["components"])), np.float32)
-    done = 0
-    for group, length in enumerate(counts):
-        drawn[done : done + length] = read_vectors(folder, group, kind="sample_vectors")
-        done += length
-    return drawn
+    return joined_sample(folder, int(project.receipt.counts["components"]))
 
 
 STAGE = Stage("summarise", ("project",), _facts, _work, once=True)
