@@ -1,11 +1,13 @@
 import shutil
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.offsetbox import AnnotationBbox
 from sklearn.decomposition import PCA
 
-from shoal.errors import InputError
+from shoal.errors import InputError, MissingExtraError
 from shoal.explore.prepare import prepare_leaves, prepare_map
 
 
@@ -62,5 +64,25 @@ def test_seeds_are_checked(digits, seed):
 
 
 def test_other_ways_are_refused(digits):
-    with pytest.raises(InputError, match="got umap"):
+    with pytest.raises(InputError, match="got isomap"):
+        digits.plot.map(way="isomap")
+
+
+def test_umap_is_asked_where_it_is_there(digits, monkeypatch):
+    given = {}
+
+    class Umap:
+        def __init__(self, **how):
+            given.update(how)
+
+        def fit_transform(self, rows):
+            return rows[:, :2]
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Umap))
+    ax = digits.plot.map(way="umap", seed=3)
+    assert given == {"n_neighbors": 15, "random_state": 3, "n_jobs": 1}
+    drawn = np.asarray(ax.collections[0].get_offsets())
+    assert np.allclose(drawn, digits.representatives.vectors[:, :2])
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingExtraError, match="shoal\\[umap\\]"):
         digits.plot.map(way="umap")

@@ -63,7 +63,8 @@ def plot(
     way: Annotated[
         str | None,
         option(
-            "--way own|tsne|pca", "map: that of the explorer, t-SNE, or components. [default: own]"
+            "--way own|tsne|umap|pca",
+            "map: that of the explorer, t-SNE, UMAP, or components. [default: own]",
         ),
     ] = None,
     seed: Annotated[int | None, option("--seed N", "map: another than the fit's.")] = None,

@@ -30,7 +30,7 @@ KINDS = {
     "reachability": "valleys of OPTICS, coloured by cluster",
     "som": "the mean image of each unit of a self-organising map, on its grid",
     "confusion": "true classes against clusters (--truth)",
-    "map": "all rows in the plane (--way own, tsne or pca)",
+    "map": "all rows in the plane (--way own, tsne, umap or pca)",
     "sizes": "rows of each cluster",
     "profile": "means of a table's columns in each cluster",
     "scatter": "rows by two or three columns (--columns)",
@@ -218,9 +218,10 @@ class Plots:
 
         Parameters
         ----------
-        way : {"own", "tsne", "pca"}
-            The map of the explorer, stored or made now; t-SNE of up to 10,000 representatives
-            (openTSNE, perplexity 30); or the first two principal components.
+        way : {"own", "tsne", "umap", "pca"}
+            The map of the explorer, stored or made now; t-SNE (openTSNE, perplexity 30) or UMAP
+            (needs ``pip install 'shoal[umap]'``) of up to 10,000 representatives; or the first two
+            principal components.
         seed : int, optional
             That of the fit when not given.
         """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shoal.core.checked import checked_whole
 from shoal.core.layout import LANDMARKS, lay_out
-from shoal.errors import InputError
+from shoal.errors import InputError, MissingExtraError
 from shoal.plots.canvas import INK, MUTED, bare, clean, headline, new_axes, write
 from shoal.plots.pictures import thumbnail, typical_tiles
 from shoal.plots.scene import Scene
@@ -21,16 +21,19 @@ from shoal.storage import read_npy
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WAYS = ("own", "tsne", "pca")
+WAYS = ("own", "tsne", "pca", "umap")
 _MOST_NAMES = 60
 _PERPLEXITY = 30
+_UMAP_NEIGHBOURS = 15  # as umap-learn has it
 
 
 def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
     """Draw each representative as a dot of its cluster's colour, with the clusters' names."""
     if way not in WAYS:
         raise InputError(f"--way must be one of {', '.join(WAYS)}; got {way}")
-    chosen = scene.sample(LANDMARKS if way == "tsne" else len(scene.result.representatives))
+    chosen = scene.sample(
+        LANDMARKS if way in ("tsne", "umap") else len(scene.result.representatives)
+    )
     if len(chosen) < 5:
         raise InputError(f"a map needs five rows or more; there are {len(chosen)}")
     places = scene.places(chosen)
@@ -54,7 +57,9 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
         bare(ax)
         ax.set_aspect("equal")
     ax.margins(0.04)
-    by = {"own": "", "tsne": " by t-SNE", "pca": " by principal components"}[way]
+    by = {"own": "", "tsne": " by t-SNE", "umap": " by UMAP", "pca": " by principal components"}[
+        way
+    ]
     drawn = "row" if len(chosen) == scene.result.n_rows else "representative"
     k = scene.of_all(_MOST_NAMES)
     headline(ax, f"Map{by}", f"{k}; each dot a {drawn}; clusters were not found on this map")
@@ -70,6 +75,17 @@ def _coordinates(
     vectors = scene.vectors(chosen)
     if way == "pca":
         return _components(vectors, scene.result.counts[chosen])
+    if way == "umap":
+        try:
+            from umap import UMAP
+        except ModuleNotFoundError:
+            raise MissingExtraError(
+                "this map is drawn by umap-learn, which is not installed: pip install 'shoal[umap]'"
+            ) from None
+        near = min(_UMAP_NEIGHBOURS, len(vectors) - 1)
+        return np.asarray(
+            UMAP(n_neighbors=near, random_state=seed, n_jobs=1).fit_transform(vectors)
+        ), []
     from openTSNE import TSNE
 
     perplexity = min(_PERPLEXITY, max(2, (len(vectors) - 1) // 3))
