@@ -19,7 +19,7 @@ from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array_choice import choose_array
 from shoal.rows.arrays.hdf5 import MAGIC, list_datasets, load_dataset
 from shoal.rows.arrays.idx import is_idx, load_idx
-from shoal.rows.arrays.npz import list_members, load_member
+from shoal.rows.arrays.numpy_files import list_members, load_member
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels

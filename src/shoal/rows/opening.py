@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError, SourceError, because
-from shoal.rows.arrays.array import memory_store, npy_store
+from shoal.rows.arrays.array import memory_store
 from shoal.rows.arrays.array_choice import lengths_of
 from shoal.rows.arrays.hdf5 import MAGIC
 from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
-from shoal.rows.arrays.npz import choose_member, list_members, member_store
+from shoal.rows.arrays.numpy_files import choose_member, list_members, member_store, npy_store
 from shoal.rows.arrays.raw import parse_dtype
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Kind, Source

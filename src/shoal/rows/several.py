@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError
-from shoal.rows.arrays.array import npy_store
 from shoal.rows.arrays.hdf5 import Hdf5Images, open_datasets
 from shoal.rows.arrays.idx import open_idx
+from shoal.rows.arrays.numpy_files import npy_store
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Source
 from shoal.rows.images.containers import CONTAINERS, container_of, list_containers

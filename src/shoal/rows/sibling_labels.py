@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 from shoal.errors import SourceError
-from shoal.rows.arrays.array import ArraySource, npy_header
+from shoal.rows.arrays.array import ArraySource
 from shoal.rows.arrays.concatenated import JoinedStore
 from shoal.rows.arrays.idx import idx_header
+from shoal.rows.arrays.numpy_files import npy_header
 from shoal.rows.base import Source
 from shoal.rows.label_files import LabelFile, LabelFiles, name_column, table_rows
 from shoal.rows.label_names import LABEL_WORDS, find_labels, names_data, names_labels, words_of

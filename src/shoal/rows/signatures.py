@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from shoal.errors import InputError
-from shoal.rows.arrays.array import npy_header
 from shoal.rows.arrays.hdf5 import list_datasets
 from shoal.rows.arrays.idx import idx_header
+from shoal.rows.arrays.numpy_files import npy_header
 from shoal.rows.sibling_labels import is_beside
 from shoal.rows.tables.parquet_files import parquet_schema
 from shoal.storage import many

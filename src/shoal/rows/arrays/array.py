@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.core.plural import plural
 from shoal.core.wanted import Wanted
-from shoal.errors import InputError, SourceError, UnlikeError, because
+from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import (
     PixelRule,
     bad_values,
@@ -24,20 +23,16 @@ from shoal.rows.arrays.pixels import (
     to_vectors,
 )
 from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
-from shoal.rows.handles import bare
 from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.room import refuse_opening
 from shoal.rows.store import (
     FileStore,
-    InflatedStore,
     MemoryStore,
-    Part,
     Store,
     check_range,
 )
 from shoal.rows.tables.selection import NOTHING, Chosen
 from shoal.rows.taken import Taken, TakenStore, by_range, row_bytes, taken_part
-from shoal.storage import UrlPath, many
 
 _SAMPLE_ROWS = 256
 _SAMPLE_BYTES = 1 << 26
@@ -354,95 +349,3 @@ def memory_store(array: Any) -> MemoryStore:
     if found.ndim == 0:
         raise InputError(f"{array!r:.60} is not an array: give N×H×W, N×H×W×C or N×D")
     return MemoryStore(found)
-
-
-def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
-    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order.
-
-    Raises
-    ------
-    SourceError
-        When a file is damaged or differs from the first.
-    """
-    if not paths:
-        raise SourceError("no .npy files were given")
-    parts, first = [], None
-    for path, (part, dtype, row_shape) in zip(paths, many(paths[0], _npy_part, paths), strict=True):
-        if first is None:
-            first = (dtype, row_shape)
-        elif (dtype, row_shape) != first:
-            raise UnlikeError(
-                f"{path.name} has rows of {show(row_shape)} {dtype}, but {paths[0].name} of "
-                f"{show(first[1])} {first[0]}: shards must be alike"
-            )
-        parts.append(part)
-    assert first is not None
-    return FileStore(tuple(parts), first[0], first[1], named)
-
-
-def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape of the array in an ``.npy`` file.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged.
-    """
-    shape, _, dtype, _ = _header(path)
-    return dtype, shape
-
-
-def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    try:
-        with path.open("rb") as file:
-            return (*read_npy_header(file), file.tell())
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read as .npy: {because(error)}") from None
-
-
-def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
-    shape, fortran, dtype, offset = _header(path)
-    part = part_of(path, shape[0] if shape else 0, offset, fortran)
-    needed = offset + int(np.prod(shape)) * dtype.itemsize
-    if part.size < needed and dtype.kind != "O":
-        raise SourceError(
-            f"{path} is cut off: its header promises {needed:,} bytes, but it has {part.size:,}"
-        )
-    refuse_columns(path, fortran)
-    return part, dtype, shape[1:]
-
-
-def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> Part:
-    """Return rows from a byte of a file on, as the file is now."""
-    stat = path.stat()
-    return Part(bare(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
-
-
-def inflated(
-    path: Path,
-    load: Callable[[], NDArray],
-    dtype: np.dtype[Any],
-    shape: tuple[int, ...],
-    copies: int = 1,
-) -> InflatedStore:
-    """Return the rows of an array of a file that `load`, which is picklable, reads as a whole."""
-    stat = path.stat()
-    facts = stat.st_size, stat.st_mtime_ns
-    return InflatedStore(bare(path), load, dtype, shape[1:], shape[0], *facts, copies)
-
-
-def refuse_columns(path: Path, fortran: bool) -> None:
-    """Raise for an array stored by columns where only ranges are read."""
-    if fortran and isinstance(path, UrlPath):
-        raise SourceError(
-            f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
-            "(np.ascontiguousarray), or copy it to a disk"
-        )
-
-
-def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and dtype; leaves `file` at the first number."""
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    return np.lib.format.read_array_header_2_0(file)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
-from shoal.rows.arrays.array import part_of
 from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array, lengths_of
+from shoal.rows.arrays.files import part_of
 from shoal.rows.arrays.hdf5_cells import cell_bytes
 from shoal.rows.arrays.hdf5_handles import (
     CACHE_BYTES,

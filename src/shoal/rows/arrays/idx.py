@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.arrays.array import inflated, part_of
 from shoal.rows.arrays.concatenated import joined
+from shoal.rows.arrays.files import inflated, part_of
 from shoal.rows.base import Source
 from shoal.rows.handles import bare
 from shoal.rows.options import SourceOptions

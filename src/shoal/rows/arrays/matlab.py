@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError, because
-from shoal.rows.arrays.array import inflated, part_of
 from shoal.rows.arrays.array_choice import Stored, choose_array, lengths_of
+from shoal.rows.arrays.files import inflated, part_of
 from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
 from shoal.rows.arrays.hdf5_handles import open_hdf5
 from shoal.rows.arrays.row_view import RowView

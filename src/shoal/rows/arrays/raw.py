@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import InputError, SourceError, because
-from shoal.rows.arrays.array import part_of
+from shoal.rows.arrays.files import part_of
 from shoal.rows.arrays.pixels import show
 from shoal.rows.store import FileStore
 from shoal.storage import UrlPath

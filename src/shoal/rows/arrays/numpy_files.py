@@ -1,23 +1,100 @@
-"""Members of ``.npz`` files: mapped where they lie when stored plainly, else unpacked."""
+"""NumPy's files: ``.npy``, and the arrays of ``.npz``, read in place unless they are packed."""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError, because
-from shoal.rows.arrays.array import inflated, part_of, read_npy_header, refuse_columns
+from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
+from shoal.rows.arrays.files import inflated, part_of
+from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Kind
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, Store
+from shoal.rows.store import FileStore, Part, Store
+from shoal.storage import UrlPath, many
 
 _LOCAL_HEADER = 30
+
+
+def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
+    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order.
+
+    Raises
+    ------
+    SourceError
+        When a file is damaged or differs from the first.
+    """
+    if not paths:
+        raise SourceError("no .npy files were given")
+    parts, first = [], None
+    for path, (part, dtype, row_shape) in zip(paths, many(paths[0], _npy_part, paths), strict=True):
+        if first is None:
+            first = (dtype, row_shape)
+        elif (dtype, row_shape) != first:
+            raise UnlikeError(
+                f"{path.name} has rows of {show(row_shape)} {dtype}, but {paths[0].name} of "
+                f"{show(first[1])} {first[0]}: shards must be alike"
+            )
+        parts.append(part)
+    assert first is not None
+    return FileStore(tuple(parts), first[0], first[1], named)
+
+
+def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape of the array in an ``.npy`` file.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged.
+    """
+    shape, _, dtype, _ = _header(path)
+    return dtype, shape
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    try:
+        with path.open("rb") as file:
+            return (*read_npy_header(file), file.tell())
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path} cannot be read as .npy: {because(error)}") from None
+
+
+def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
+    shape, fortran, dtype, offset = _header(path)
+    part = part_of(path, shape[0] if shape else 0, offset, fortran)
+    needed = offset + int(np.prod(shape)) * dtype.itemsize
+    if part.size < needed and dtype.kind != "O":
+        raise SourceError(
+            f"{path} is cut off: its header promises {needed:,} bytes, but it has {part.size:,}"
+        )
+    refuse_columns(path, fortran)
+    return part, dtype, shape[1:]
+
+
+def refuse_columns(path: Path, fortran: bool) -> None:
+    """Raise for an array stored by columns where only ranges are read."""
+    if fortran and isinstance(path, UrlPath):
+        raise SourceError(
+            f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
+            "(np.ascontiguousarray), or copy it to a disk"
+        )
+
+
+def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and dtype; leaves `file` at the first number."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    return np.lib.format.read_array_header_2_0(file)
 
 
 @dataclass(frozen=True)
