@@ -1,11 +1,13 @@
 """Take pictures of the explorer's most telling states, and ask axe-core about each.
 
 ``python docs/take_pictures.py`` makes its own runs (digits, drawn photos, a table, 200 rows and
-20,000) and writes build/states/*.png; ``--photos FOLDER`` takes photos of yours, ``--only NAME``
-some of the states. It ends with 1 where axe-core finds something serious.
+20,000) and writes build/states/*.png; ``--photos SOURCE`` takes photos of yours, ``--many RUN`` a
+large run of yours (of which it takes a copy), such as the million tiles of ``make bench-tiles``,
+``--only NAME`` some of the states. It ends with 1 where axe-core finds something serious.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -17,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.explore.browsing import CHROMIUM, faults_of, ready, serving, until
+from tests.explore.browsing import CHROMIUM, PATIENCE, faults_of, ready, serving, until
 
 import shoal
 from shoal.explore.prepare import prepare_leaves, prepare_map
@@ -93,9 +95,14 @@ STATES = {
     "18-table-columns-dark": ("table", "", "dark", DESK, press("d", wait="aside svg")),
     "19-few-rows": ("few", "", "light", DESK, nothing),
     "20-many-rows": ("many", "", "light", DESK, nothing),
+    "20-many-rows-pictures-dark": ("many", "m=6_0.5_0.5", "dark", DESK, nothing),
     "21-phone-clusters": ("photos", "t=clusters", "light", PHONE, nothing),
     "22-phone-images-dark": ("photos", "c=0", "dark", PHONE, nothing),
     "23-phone-map": ("digits", "t=map", "light", PHONE, nothing),
+    "26-photos-near": ("photos", "m=3_0.5_0.5", "light", DESK, nothing),
+    "27-few-rows-dark": ("few", "", "dark", DESK, nothing),
+    "28-phone-tray-dark": ("photos", "c=0", "dark", PHONE, press("t", wait=".tray .thumb")),
+    "29-views": ("photos", "", "light", DESK, press("v", wait="aside form")),
 }
 
 
@@ -158,7 +165,7 @@ def table(path: Path) -> Path:
     return path
 
 
-def runs(folder: Path, wanted: set[str], given: Path | None) -> dict[str, Path]:
+def runs(folder: Path, wanted: set[str], given: Path | None, large: Path | None) -> dict[str, Path]:
     """Fit what the pictures are of."""
     digits = (load_digits().images * 15).astype(np.uint8)
     makers = {
@@ -170,11 +177,15 @@ def runs(folder: Path, wanted: set[str], given: Path | None) -> dict[str, Path]:
     }
     found = {}
     for name in sorted(wanted):
-        found[name], rows = folder / f"{name}.shoal", makers[name]()
-        if isinstance(rows, np.ndarray):
-            np.save(folder / f"{name}.npy", rows)
-            rows = folder / f"{name}.npy"
-        shoal.fit(rows, found[name])
+        found[name] = folder / f"{name}.shoal"
+        if name == "many" and large is not None:
+            shutil.copytree(large, found[name])
+        else:
+            rows = makers[name]()
+            if isinstance(rows, np.ndarray):
+                np.save(folder / f"{name}.npy", rows)
+                rows = folder / f"{name}.npy"
+            shoal.fit(rows, found[name])
         run = RunFolder.open(found[name])
         prepare_leaves(run, found[name])
         prepare_map(run, found[name])
@@ -193,7 +204,8 @@ def many(images: np.ndarray, n: int) -> np.ndarray:
 def main() -> int:
     """Take the pictures; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, help="a folder of photos")
+    parser.add_argument("--photos", type=Path, help="photos: a folder, a .tar, …")
+    parser.add_argument("--many", type=Path, help="a large run")
     parser.add_argument("--only", nargs="*", default=[""], help="parts of names of states")
     parser.add_argument("--docs", action="store_true", help="renew those in docs/pictures, too")
     given = parser.parse_args()
@@ -203,7 +215,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         playwright = stack.enter_context(sync_playwright())
-        made = runs(Path(folder), {run for run, *_ in chosen.values()}, given.photos)
+        made = runs(Path(folder), {run for run, *_ in chosen.values()}, given.photos, given.many)
         urls = {name: stack.enter_context(serving(path)) for name, path in made.items()}
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
@@ -211,6 +223,7 @@ def main() -> int:
         for name, (run, hash_, theme, (wide, tall), act) in chosen.items():
             size = {"width": wide, "height": tall}
             page = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")
+            page.set_default_timeout(1000 * PATIENCE)
             page.goto(f"{urls[run]}#{hash_}")
             until(page, "document.querySelector('.card') !== null")
             act(page)
