@@ -135,7 +135,9 @@ def test_on_a_phone_a_cluster_leads_to_its_images_and_nothing_is_cut(address, op
     page.locator("#cluster-1").tap()
     page.wait_for_selector(".middle h2:has-text('Cluster 1')")
     assert page.locator(".cards").is_hidden()
+    assert page.locator(".top").bounding_box()["height"] < 100  # two lines, of which one scrolls
     for button in page.locator(".top button").all():
+        button.scroll_into_view_if_needed()
         box = button.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
