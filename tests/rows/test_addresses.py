@@ -20,7 +20,7 @@ from tests.rows.images.test_tfrecord import write as write_records
 from tests.web import Handler, Unlisted, serving
 
 from shoal.errors import PlaceError, SourceError
-from shoal.rows import Labelled, open_source
+from shoal.rows import open_source
 from shoal.storage import places, ranges
 
 N = 40
@@ -169,7 +169,7 @@ def facts(source):
         "rows": np.concatenate([batch.data for batch in batches]).tobytes(),
         "bad": [batch.bad for batch in batches],
         "names": source.names(3, 9),
-        "labels": source.labels() if isinstance(source, Labelled) else None,
+        "labels": source.labels(),
         "again": source.read(7, 9).data.tobytes(),
     }
 

@@ -175,8 +175,6 @@ def print_outcome(run: Run) -> None:
 
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     """Print commands to go on with: the explorer first; after a sample, then that for all rows."""
-    from shoal.rows import Labelled
-
     name = run.path.name.removesuffix(".shoal")
     lines = [(command("shoal", "explore", run.path), "look at every cluster, correct, name")]
     if run.sample_of is not None:
@@ -196,7 +194,7 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
         lines.append((command(*export, f"{name}-clusters", "--as", "folders"), "images in folders"))
     if run.is_table:
         lines.append((command(*export, f"{name}-rows", "--as", "csv"), "beside all columns"))
-    if isinstance(run.source, Labelled) and run.source.label_origin:
+    if run.source.label_origin:
         against = f"measure against the labels ({run.source.label_origin})"
         lines.append((command("shoal", "eval", run.path), against))
     lines.append((command(*export, f"{name}-report", "--as", "html"), "a page to look at"))

@@ -91,10 +91,9 @@ def label(
 
 def _new_rows(run: Run, where: str, key: str | None) -> tuple[Any, Truth]:
     from shoal.cli.truth import FOLDERS, LABELS, read_truth
-    from shoal.rows import Labelled
 
     rows = run.model.open(where)
-    labels = rows.labels(key) if isinstance(rows, Labelled) else None
+    labels = rows.labels(key)
     return rows, read_truth(FOLDERS if labels is None else LABELS, rows, key)
 
 

@@ -70,13 +70,12 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
 
 def _column(name: str, source: Source) -> LabelValues:
     """Read a column of the table that the rows are of."""
-    from shoal.rows import Labelled
     from shoal.rows.tables.selection import listed
 
     # of vectors and tables, or of what labels the rows of an array
     table = getattr(source, "table", None)
     columns = () if table is None else table.names
-    values = source.labels(name) if name in columns and isinstance(source, Labelled) else None
+    values = source.labels(name) if name in columns else None
     if values is None:
         of = f", a column of the source ({listed(columns)})" if columns else ""
         raise InputError(
@@ -167,9 +166,7 @@ def _are_shards(folders: Sequence[str | None]) -> bool:
 
 def _own_labels(source: Source, key: str | None) -> LabelValues:
     """Read the labels that lie with the rows."""
-    from shoal.rows import Labelled
-
-    labels = source.labels(key) if isinstance(source, Labelled) else None
+    labels = source.labels(key)
     if labels is None:
         raise InputError(
             f"no labels lie with the rows of {source.description}: give --truth a file of them, "

@@ -92,6 +92,18 @@ class Rows(Protocol):
         """Return the source with the files of some rows not to be read: links lead elsewhere."""
         return self
 
+    @property
+    def label_origin(self) -> str | None:
+        """Where the labels come from, for people (``truth.parquet, source``); None without any."""
+        return None
+
+    def labels(self, key: str | None = None) -> LabelValues | None:
+        """Read the label of each row, None where one is missing; None without any.
+
+        `key` is a column or array of the place they come from, where it has several.
+        """
+        return None
+
     def as_array(self) -> ArraySource | None:
         """Return the rows that are compared as those of an array; None for others."""
         return None
@@ -177,21 +189,6 @@ def remarks_of(source: Source) -> list[str]:
     units = shorten(dialect.units, 60, placeholder=" …") if dialect else ""
     below = [f"The row below the names is taken for units, not for data: {units}"] if units else []
     return [*getattr(source, "remarks", ()), *below, *ways(getattr(source, "left_out", {}))]
-
-
-@runtime_checkable
-class Labelled(Protocol):
-    """A source beside whose rows labels can lie."""
-
-    @property
-    def label_origin(self) -> str | None:
-        """Where the labels come from, for people (``truth.parquet, source``); None without any."""
-
-    def labels(self, key: str | None = None) -> LabelValues | None:
-        """Read the label of each row, None where one is missing; None without any.
-
-        `key` is a column or array of the place they come from, where it has several.
-        """
 
 
 class Labels(Protocol):

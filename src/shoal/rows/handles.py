@@ -124,7 +124,7 @@ class KnownFile:
         mode = getattr(found, "st_mode", stat.S_IFREG)
         if not stat.S_ISREG(mode):
             what = "a folder, not a file" if stat.S_ISDIR(mode) else "not a file"
-            raise SourceError(f"{name} is {what}")
+            raise SourceError(f"{'this' if self.called else name} is {what}")
         if self.size < 0:
             raise SourceError(f"{name} was missing when the images were listed")
         if (found.st_size, wrapped(found.st_mtime_ns)) != (self.size, wrapped(self.mtime_ns)):

@@ -38,41 +38,29 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class LabelFile:
-    """A file that lies beside the rows and labels them."""
-
-    path: Path
-    key: str | None = None  # its column or array; None where there is only one
-
-    @property
-    def origin(self) -> str:
-        return self.path.name + (f", {self.key}" if self.key else "")
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return (self.path,)
-
-    def read(self, source: Source, key: str | None = None) -> LabelValues:
-        return read_label_file(self.path, source, key or self.key)
-
-
-@dataclass(frozen=True)
 class LabelFiles:
-    """Files of labels in the order of the rows, one after the other."""
+    """Files beside the rows that label them, one after the other.
 
-    files: tuple[LabelFile, ...]
+    Attributes
+    ----------
+    paths : tuple of Path
+        In the order of the rows.
+    key : str or None
+        The column or array in each; None where there is only one.
+    """
+
+    paths: tuple[Path, ...]
+    key: str | None = None
 
     @property
     def origin(self) -> str:
-        first = self.files[0].origin
-        return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        return tuple(file.path for file in self.files)
+        first = self.paths[0].name + (f", {self.key}" if self.key else "")
+        return first if len(self.paths) == 1 else f"{first} and {len(self.paths) - 1} more"
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        found = [file.read(source, key) for file in self.files]
+        found = [read_label_file(path, source, key or self.key) for path in self.paths]
+        if len(found) == 1:
+            return found[0]
         if all(isinstance(values, np.ndarray) for values in found):
             return np.concatenate([np.ravel(values) for values in found])
         return [label for values in found for label in values]

@@ -28,7 +28,7 @@ from shoal.rows.images.listing import read_list
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.in_memory import as_openable
 from shoal.rows.kinds import OPTIONAL, kind_of_file
-from shoal.rows.label_files import LabelFile
+from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.patterns import expand, has_wildcard, is_pattern
@@ -253,7 +253,7 @@ def _open_npz(path: Path, options: SourceOptions) -> Source:
     member = choose_member(path, options.key, None if options.shape else options.as_)
     store = member_store(path, member)
     key = find_labels(member.key, store.n_rows, lengths_of(list_members(path)))
-    labels = None if key is None else LabelFile(path, key)
+    labels = None if key is None else LabelFiles((path,), key)
     return options.array(store, f"{path.name}, key {member.key}{_memory(store)}", labels)
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
-from shoal.rows.base import Batch, ImageSource, Kind, Labelled, LabelValues, Rows, Source
+from shoal.rows.base import Batch, ImageSource, Kind, LabelValues, Rows, Source
 from shoal.rows.taken import Taken
 
 
@@ -90,14 +90,11 @@ class PicturedSource(Rows):
 
     @property
     def label_origin(self) -> str | None:
-        return next((o for one in self._labelled() if (o := one.label_origin)), None)
+        return next((o for one in (self.rows, self.pictures) if (o := one.label_origin)), None)
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        found = (one.labels(key) for one in self._labelled() if one.label_origin or key)
+        found = (one.labels(key) for one in (self.rows, self.pictures) if one.label_origin or key)
         return next((labels for labels in found if labels is not None), None)
-
-    def _labelled(self) -> list[Labelled]:
-        return [one for one in (self.rows, self.pictures) if isinstance(one, Labelled)]
 
     def fingerprint(self) -> dict[str, Any]:
         return {**self.rows.fingerprint(), "pictures": self.pictures.fingerprint()}
@@ -114,7 +111,7 @@ class PicturedSource(Rows):
 class LabelsOfRows:
     """The labels of vectors, beside their images."""
 
-    rows: Labelled
+    rows: Source
 
     @property
     def origin(self) -> str | None:
@@ -178,7 +175,7 @@ def pictures_of(source: Source) -> Source:
         return source
     rows, pictures = source.rows, source.pictures
     own = pictures.as_array() or pictures.as_files()
-    if own is not None and isinstance(rows, Labelled) and rows.label_origin:
+    if own is not None and rows.label_origin:
         return replace(own, beside=LabelsOfRows(rows))
     return pictures
 

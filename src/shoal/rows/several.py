@@ -21,7 +21,7 @@ from shoal.rows.images.formats import EXTENSIONS
 from shoal.rows.images.listed import ListedStore
 from shoal.rows.images.listing import list_files
 from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
-from shoal.rows.label_files import LabelFile, LabelFiles
+from shoal.rows.label_files import LabelFiles
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.parquet import open_parquet
 from shoal.storage import UrlPath
@@ -164,7 +164,7 @@ def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOpti
     options.refuse("HDF5 files", dtype=options.dtype)
     as_ = None if options.shape else options.as_
     found, key, labels = open_datasets(paths, label, options.key, as_)
-    beside = None if labels is None else LabelFiles(tuple(LabelFile(p, labels) for p in paths))
+    beside = None if labels is None else LabelFiles(tuple(paths), labels)
     if not isinstance(found, Hdf5Images):
         return options.array(found, f"{many}, dataset {key}", beside)
     source: Any = options.encoded(found, f"{many}, dataset {key}", keyed=True)

@@ -15,7 +15,7 @@ from shoal.rows.arrays.concatenated import JoinedStore
 from shoal.rows.arrays.idx import idx_header
 from shoal.rows.arrays.numpy_files import npy_header
 from shoal.rows.base import Source
-from shoal.rows.label_files import LabelFile, LabelFiles, name_column, table_rows
+from shoal.rows.label_files import LabelFiles, name_column, table_rows
 from shoal.rows.label_names import LABEL_WORDS, find_labels, names_data, names_labels, words_of
 from shoal.rows.store import FileStore, InflatedStore, Store
 from shoal.storage import UrlPath
@@ -38,7 +38,7 @@ def is_beside(name: str) -> bool:
     return labels or not _ABOUT_WORDS.isdisjoint(words_of(stem))
 
 
-def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFile | LabelFiles | None:
+def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFiles | None:
     """Find what labels the rows of a source among the files of its folder.
 
     A file for each of the source's own files (``y_train.npy`` for ``x_train.npy``), or one for all
@@ -54,10 +54,10 @@ def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFile | Labe
     }
     paired = [find_labels(_stem(name), rows, lengths) for name, rows in _parts(source)]
     if paired and None not in paired and len(set(paired)) == len(paired):
-        return LabelFiles(tuple(LabelFile(paths[stem]) for stem in paired if stem))
+        return LabelFiles(tuple(paths[stem] for stem in paired if stem))
     whole = [stem for stem, length in lengths.items() if length == source.n_rows]
     if len(whole) == 1:
-        return LabelFile(paths[whole[0]])
+        return LabelFiles((paths[whole[0]],))
     tables = [p for n, p in files.items() if n.lower().endswith((".csv", ".tsv"))]
     found = (_in_table(path, source) for path in tables[:_MOST_FILES] if not _is_far(path))
     return next((labels for labels in found if labels), None)
@@ -108,7 +108,7 @@ def _files(store: Store) -> list[tuple[str, int]]:
     return [(store.path.name, store.n_rows)] if isinstance(store, InflatedStore) else []
 
 
-def _in_table(path: Path, source: Source) -> LabelFile | None:
+def _in_table(path: Path, source: Source) -> LabelFiles | None:
     try:
         cells = table_rows(path, _TRIED_ROWS)
     except (OSError, ValueError, csv.Error):
@@ -117,14 +117,14 @@ def _in_table(path: Path, source: Source) -> LabelFile | None:
     named = [name for name in header if not LABEL_WORDS.isdisjoint(words_of(name))]
     if source.as_array() is not None:
         in_order = is_beside(path.name) and _count_rows(path) == source.n_rows
-        return LabelFile(path, named[0]) if named and in_order else None
+        return LabelFiles((path,), named[0]) if named and in_order else None
     # labels.csv with the columns id and breed says it by its own name
     is_pair = len(header) == 2 and names_labels(_stem(path.name))
     names = source.names(0, source.n_rows) if named or is_pair else None
     found = name_column(cells, names) if names else None
     if found is None:
         return None
-    return LabelFile(path, named[0] if named else header[1 - found[0]])
+    return LabelFiles((path,), named[0] if named else header[1 - found[0]])
 
 
 def _count_rows(path: Path) -> int:

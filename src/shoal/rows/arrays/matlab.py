@@ -23,7 +23,7 @@ from shoal.rows.arrays.hdf5_handles import open_hdf5
 from shoal.rows.arrays.row_view import RowView
 from shoal.rows.base import Source
 from shoal.rows.handles import bare
-from shoal.rows.label_files import LabelFile
+from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.room import Kept, refuse
@@ -93,7 +93,7 @@ def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
     axis = _row_axis(chosen, path, options, set(lengths.values()))
     labels = find_labels(chosen.key, chosen.shape[axis], lengths)
     store = (_hdf5_rows if _is_hdf5(magic) else _in_memory)(path, chosen, axis)
-    beside = None if labels is None else LabelFile(path, labels)
+    beside = None if labels is None else LabelFiles((path,), labels)
     return options.array(store, f"{path.name}, variable {chosen.key}", beside)
 
 

@@ -14,7 +14,7 @@ from shoal.rows.arrays.raw import parse_dtype, raw_store
 from shoal.rows.arrays.row_view import RowView, axes_to_image
 from shoal.rows.base import Source
 from shoal.rows.images.listing import natural_key
-from shoal.rows.label_files import LabelFile
+from shoal.rows.label_files import LabelFiles
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore, Store
 
@@ -79,7 +79,7 @@ class RawManifest:
             )
         labels = None
         if whole and self.truth and (self.folder / self.truth).exists():
-            labels = LabelFile(self.folder / self.truth, self.truth_key)
+            labels = LabelFiles((self.folder / self.truth,), self.truth_key)
         return options.array(store, label, labels)
 
     def _store(self, paths: Sequence[Path], options: SourceOptions) -> Store:
