@@ -162,6 +162,7 @@ def memory(tmp_path):
 def facts(source):
     """All that people see of a source."""
     source = pickle.loads(pickle.dumps(source))
+    labels = source.labels()
     batches = [source.read(a, min(a + 15, source.n_rows)) for a in range(0, source.n_rows, 15)]
     return {
         "kind": source.kind,
@@ -169,7 +170,7 @@ def facts(source):
         "rows": np.concatenate([batch.data for batch in batches]).tobytes(),
         "bad": [batch.bad for batch in batches],
         "names": source.names(3, 9),
-        "labels": source.labels(),
+        "labels": None if labels is None else list(labels),
         "again": source.read(7, 9).data.tobytes(),
     }
 
