@@ -11,8 +11,16 @@ from shoal.rows import Source, open_source, opening
 
 def test_names_are_listed_by_hand():
     expected = ["Batch", "Encoded", "ImageSource", "Kind", "LabelValues"]
-    expected += ["Source", "Taken", "Wanted", "as_wanted", "draw_sample", "of_taken"]
-    expected += ["open_source", "read_label_file", "remarks_of", "some_images", "thumbnails"]
+    expected += ["Source", "Taken", "Wanted", "as_wanted", "draw_rows"]
+    expected += [
+        "draw_sample",
+        "of_taken",
+        "open_source",
+        "read_label_file",
+        "remarks_of",
+        "some_images",
+        "thumbnails",
+    ]
     assert rows.__all__ == expected
     assert all(hasattr(rows, name) for name in expected)
 
