@@ -10,7 +10,7 @@ from shoal.settings import fit_settings
     [
         ("pixels", "pixels", []),
         ("pixels+standard+svd:100", "pixels", ["standard", "svd:100"]),
-        ("pca", "auto", ["pca:100"]),
+        ("pca", "auto", ["pca"]),
         ("timm:a+b+l2", "timm:a+b", ["l2"]),
         ("onnx:c++.onnx", "onnx:c++.onnx", []),
         ("photo + whiten : 8", "photo", ["whiten:8"]),
@@ -29,7 +29,7 @@ def test_numbers_that_a_step_does_not_take(wrong):
 
 
 def test_the_setting_knows_steps():
-    assert fit_settings(features=" pixels +svd").features == "pixels+svd:100"
+    assert fit_settings(features=" pixels +svd").features == "pixels+svd"
     with pytest.raises(SettingError, match=r"give steps out of standard, .*; got 'svdd:9'"):
         fit_settings(features="pixels+svdd:9")
     with pytest.raises(SettingError, match="did you mean pixels"):

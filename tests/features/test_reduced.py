@@ -139,6 +139,16 @@ def test_a_step_gives_no_more_than_it_gets():
         reduced(Vectors(20), split_chain("vectors+pca:10+svd:11")[1], (20,))
 
 
+def test_a_step_without_a_number_gives_100_or_what_it_gets():
+    def widths(n, text):
+        return reduced(Vectors(n), split_chain(text)[1], (n,)).widths
+
+    assert widths(20, "vectors+pca+whiten") == (20, 20, 20)
+    assert widths(20, "vectors+pca:5+nmf") == (20, 5, 5)
+    assert widths(300, "vectors+l2+random") == (300, 300, 100)
+    assert widths(20, "vectors+isomap") == (20, 100)
+
+
 def test_rows_come_whole_where_a_step_makes_them_fewer():
     svd, l2 = split_chain("svd:9")[1], split_chain("l2")[1]
     assert reduced(Vectors(9000), svd, (9000,)).widths == (9000, 9)

@@ -24,6 +24,7 @@ SAME_WIDTH = ("standard", "l2")
 """Steps that take no number: a row keeps its length."""
 
 USUAL_WIDTH = 100
+"""Numbers a row that a step gives where none is written, or as many as it gets, if fewer."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def split_chain(text: str) -> tuple[str, tuple[StepName, ...]]:
     >>> base, [str(step) for step in steps]
     ('pixels', ['standard', 'svd:100'])
     >>> split_chain("onnx:a+b.onnx+pca")
-    ('onnx:a+b.onnx', (StepName(kind='pca', width=100),))
+    ('onnx:a+b.onnx', (StepName(kind='pca', width=None),))
     >>> split_chain("l2")
     ('auto', (StepName(kind='l2', width=None),))
     """
@@ -76,7 +77,7 @@ def _step(word: str) -> StepName:
             raise SettingError(f"features step {word!r}: {kind} takes no number")
         return StepName(kind)
     if not colon:
-        return StepName(kind, USUAL_WIDTH)
+        return StepName(kind)
     if not (number.isascii() and number.isdigit()) or not 1 <= int(number) <= 10_000:
         raise SettingError(
             f"features step {word!r}: give a whole number from 1 to 10,000, such as {kind}:50"

@@ -89,7 +89,8 @@ def choose_encoder(
         encoder, said = choose_encoder(base, source, look, encode)
         images = source.kind == "images"
         size = getattr(source, "typical_size", source.shape[:2]) if images else source.shape
-        return reduced(encoder, chain, size), f"{said} Then {join_chain('', chain)[1:]}."
+        found = reduced(encoder, chain, size)
+        return found, f"{said} Then {join_chain('', found.chain)[1:]}."
     spec = parse_spec(name)
     if name not in (*CHOICES, *KNOWN_ENCODERS) and not (spec.kind in NETWORKS and spec.what):
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")

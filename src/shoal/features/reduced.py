@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.chain import SAME_WIDTH, StepName, join_chain
+from shoal.core.chain import SAME_WIDTH, USUAL_WIDTH, StepName, join_chain
 from shoal.core.per_process import PerProcess
 from shoal.errors import SettingError
 from shoal.features import landmarks, steps
@@ -178,13 +178,17 @@ def reduced(base: Encoder, chain: tuple[StepName, ...], size: tuple[int, ...]) -
             base = replace(base, shape=(height, width, base.shape[2]), longest=_LONGEST)
         elif isinstance(base, Vectors):
             base = replace(base, widest=base.n)
-    found = Reduced(base, chain)
-    for step, d in zip(chain, found.widths, strict=False):
+    d, resolved = base.n_features, []
+    for step in chain:
+        if step.width is None and step.kind not in SAME_WIDTH:
+            step = replace(step, width=USUAL_WIDTH if step.kind in _WIDER else min(USUAL_WIDTH, d))
         if step.width and step.width > d and step.kind not in _WIDER:
             raise SettingError(
                 f"features step {step}, but it gets {d:,} numbers a row: give at most {d:,}"
             )
-    return found
+        resolved.append(step)
+        d = step.width or d
+    return Reduced(base, tuple(resolved))
 
 
 def unreduced(encoder: Encoder) -> Encoder:
