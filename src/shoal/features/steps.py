@@ -166,7 +166,7 @@ def _fit_random(feed: Feed, k: int) -> Arrays:
     """Draw a sparse matrix of signs (Li, Hastie and Church, "Very sparse random projections")."""
     from sklearn.random_projection import SparseRandomProjection
 
-    drawn = SparseRandomProjection(k, random_state=0).fit(np.empty((1, feed.d), np.float32))
+    drawn = SparseRandomProjection(k, random_state=0).fit(np.zeros((1, feed.d), np.float32))
     matrix = drawn.components_
     return {
         "values": matrix.data.astype(np.float32),
