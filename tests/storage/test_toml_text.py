@@ -22,7 +22,7 @@ def test_what_is_written_is_read_back(table):
 
 
 def test_none_is_left_out():
-    assert toml_text({"a": None, "b": {"c": None, "d": 1}}) == "\n[b]\nd = 1\n"
+    assert toml_text({"a": None, "b": {"c": None, "d": 1}}) == "[b]\nd = 1\n"
 
 
 def test_a_name_that_is_no_utf8_is_written_in_words():

@@ -1,18 +1,19 @@
-"""The little of TOML that `run.toml` needs, written; the standard library reads it."""
+"""Settings as TOML, which the standard library reads and tomli-w writes."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
+
+import tomli_w
 
 
 def toml_text(table: Mapping[str, Any]) -> str:
     """Return `table` as TOML: text, numbers, booleans, lists of them, and tables within.
 
-    None has no place in TOML: such keys are left out.
+    None has no place in TOML: such keys are left out. Bytes of a file name that are not UTF-8
+    become their escape in words.
 
     Raises
     ------
@@ -21,44 +22,24 @@ def toml_text(table: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> print(toml_text({"format": 1, "settings": {"seed": 0, "shape": (16, 16)}}))
+    >>> print(toml_text({"format": 1, "settings": {"seed": 0, "name": "a"}}))
     format = 1
     <BLANKLINE>
     [settings]
     seed = 0
-    shape = [16, 16]
+    name = "a"
     <BLANKLINE>
     """
-    return "\n".join(_lines(table, [])) + "\n"
+    return tomli_w.dumps(_plain(table))
 
 
-def _lines(table: Mapping[str, Any], above: Sequence[str]) -> list[str]:
-    """Return the lines of one table: its values first, then the tables in it."""
-    lines, inner = [], []
-    for key, value in table.items():
-        name = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
-        if isinstance(value, Mapping):
-            here = [*above, name]
-            inner += ["", f"[{'.'.join(here)}]", *_lines(value, here)]
-        elif value is not None:
-            lines.append(f"{name} = {_value(value)}")
-    return lines + inner
-
-
-def _value(value: Any) -> str:
-    """Return one value as TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, str | PurePath):
-        return _string(str(value))
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(one) for key, one in value.items() if one is not None}
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(item) for item in value)}]"
+        return [_plain(one) for one in value]
+    if isinstance(value, str | PurePath):
+        return str(value).encode(errors="backslashreplace").decode()
+    if isinstance(value, bool | int | float):
+        return value
     raise TypeError(f"run.toml cannot hold a {type(value).__name__}: {value!r:.80}")
-
-
-def _string(text: str) -> str:
-    """Quote `text`; bytes of a file name that are not UTF-8 become their escape in words."""
-    text = text.encode(errors="backslashreplace").decode()
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -10,7 +10,7 @@ from shoal.errors import SourceError
 from shoal.rows import open_source, room
 from shoal.rows.room import Kept, holds
 from shoal.rows.tables import parquet_cursors, parquet_files
-from shoal.rows.tables.parquet_files import ParquetCells, look_at
+from shoal.rows.tables.parquet_files import ParquetCells, look_at_all
 
 N, D = 24_000, 128
 VECTORS = np.random.default_rng(0).normal(size=(N, D)).astype(np.float32)
@@ -107,14 +107,14 @@ def test_one_huge_page_or_dictionary_is_counted(tmp_path):
 def test_a_plan_counts_what_is_kept_and_no_more_than_there_is_room_for(path):
     found = holds(open_source(path))
     assert 3 * MEBIBYTE < found.least < 40 * MEBIBYTE
-    assert found.best == 4 * parquet_files.look_at(path).sizes[0]
+    assert found.best == 4 * look_at_all([path])[0].sizes[0]
     assert room.usual_kept(1 << 30) == 128 * MEBIBYTE
 
 
 def texts_at(path, cells, **options):
     table = pa.table({"a": np.arange(len(cells)) % 7 + 0.5, "note": cells})
     pq.write_table(table, path, row_group_size=len(cells), **options)
-    return look_at(path)
+    return look_at_all([path])[0]
 
 
 @pytest.mark.parametrize(

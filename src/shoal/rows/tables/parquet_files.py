@@ -210,17 +210,6 @@ def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
     return tuple(part for part, _ in looked)
 
 
-def look_at(path: Path) -> ParquetPart:
-    """Read the footer of one file.
-
-    Raises
-    ------
-    SourceError
-        When it is damaged.
-    """
-    return _look(path)[0]
-
-
 def _look(path: Path) -> tuple[ParquetPart, Any]:
     try:
         stat = path.stat()
