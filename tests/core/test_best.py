@@ -60,7 +60,8 @@ def test_a_row_finds_the_best_of_its_own_list(seed, cells, k):
     lists = [np.sort(draw.permutation(30)[:n]) for n in lengths]
     begin, places = np.cumsum([0, *lengths]), np.concatenate(lists).astype(np.int32)
     cell = draw.integers(0, cells, 40).astype(np.int32)
-    found, top = best_listed(x, cell, places, begin, centres[places], halves(centres)[places], k)
+    members = np.concatenate([centres[one].T.ravel() for one in lists])
+    found, top = best_listed(x, cell, places, begin, members, halves(centres)[places], k)
     for row, own in enumerate(cell):
         scores = slow_scores(x[row : row + 1], centres[lists[own]])[0]
         assert np.allclose(top[row], -np.sort(-scores)[:k], atol=1e-4)

@@ -87,7 +87,8 @@ def best_listed(x, cell, lists, begin, members, half, k):  # type: ignore[no-unt
     """Best k centres of the list of each row's cell: centres (n, k) int32, scores (n, k) float32.
 
     The list of cell c is ``lists[begin[c] : begin[c + 1]]``, at least k centres, and `members`
-    are their copies in that order, so that all rows of a cell take one product.
+    are their copies in that order, from ``begin[c] * width`` on a (width, length) matrix each: all
+    rows of a cell take one product, which for some ten rows is faster by a third as they lie so.
     """
     n, width = x.shape
     found = np.empty((n, k), np.int32)
@@ -99,12 +100,13 @@ def best_listed(x, cell, lists, begin, members, half, k):  # type: ignore[no-unt
     bests = np.empty(-(-longest // SEGMENT), np.float32)
     for c in range(len(begin) - 1):
         first, last = begin[c], begin[c + 1]
+        listed = members[first * width : last * width].reshape((width, last - first))
         for a in range(start[c], start[c + 1], BLOCK):
             b = min(a + BLOCK, start[c + 1])
             for i in range(a, b):
                 gathered[i - a] = x[rows[i]]
             scores = scratch[: (b - a) * (last - first)].reshape((b - a, last - first))
-            np.dot(gathered[: b - a], members[first:last].T, scores)
+            np.dot(gathered[: b - a], listed, scores)
             for i in range(a, b):
                 row, used = rows[i], bests[: -(-(last - first) // SEGMENT)]
                 _score(scores[i - a], half[first:last], used)

@@ -28,8 +28,8 @@ class Shortlists:
     lists, begin
         The centres on the list of cell c are ``lists[begin[c] : begin[c + 1]]``, int32.
     members, halves
-        Those centres in the frame of the cells, (L, d) float32, and half their squared
-        lengths (L,).
+        Those centres in the frame of the cells, (L · d,) float32, a (d, length) matrix for each
+        list, and half their squared lengths (L,).
     coarse
         The centres of the cells, in which a row's cell is looked for; None where there is one.
     """
@@ -86,7 +86,7 @@ def build_shortlists(
     whole = build_cells(centres)
     if m <= 2 * length:
         begin = np.array([0, m], np.int64)
-        return Shortlists(whole, whole.order, begin, whole.members, whole.halves)
+        return Shortlists(whole, whole.order, begin, whole.members.T.ravel(), whole.halves)
     middles = two_level_codes(whole.members, np.ones(m), cell_count(m), seed, workers)
     coarse = build_shortlists(middles, seed, workers, min(length, _CELLS_LENGTH))
     # As rows are placed: one that equals a centre is then in its cell, however far from others.
@@ -96,8 +96,11 @@ def build_shortlists(
     lists = in_threads(_list_of, items, workers)
     begin = np.cumsum([0, *map(len, lists)])
     places = np.concatenate(lists)
-    members, halves = cells.members[places], cells.halves[places]
-    return Shortlists(cells, cells.order[places], begin, members, halves, coarse)
+    width = centres.shape[1]
+    members = np.empty(len(places) * width, np.float32)
+    for one, end in zip(lists, width * begin[1:], strict=True):
+        members[end - width * len(one) : end] = cells.members[one].T.ravel()
+    return Shortlists(cells, cells.order[places], begin, members, cells.halves[places], coarse)
 
 
 def _tried(cells: Cells, cell: int, length: int) -> tuple[NDArray[np.int64], int]:
