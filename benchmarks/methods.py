@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from benchmarks import palettes, streams
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, at_most, values
+from benchmarks.data import mnist_images, mnist_labels
 
 _TIMES = 2  # of each call the fastest counts, as the first one may compile and load
 _LARGE = "16 dimensions"  # only beside a plain call
 _ONLY = {"optics": ("blobs",)}  # which goes row by row in Python, on either side
+_DIGITS, _DRAWN, _COMPONENTS = 10_000, 600, 50
 _CALLS = "calls"  # the part beside plain calls
 _START = 0.1  # seconds that checks, the order of rows and notes may take
 
@@ -23,11 +26,13 @@ Data = tuple[NDArray[np.float32], NDArray[np.int64], int]
 Plain = Callable[[NDArray, int, dict[str, Any]], tuple[NDArray, float | None]]
 
 
-def data_sets() -> dict[str, Data]:
-    """Make the sets: rows, truth, K."""
+def data_sets(mnist: Path | None = None) -> dict[str, Data]:
+    """Make the sets: rows, truth, K; with 10,000 digits of MNIST where it is given."""
     from sklearn.datasets import load_digits, make_blobs, make_circles, make_moons
 
-    digits = load_digits()
+    from shoal.tiles import DrawingSet
+
+    digits, drawn = load_digits(), DrawingSet().images(0, _DRAWN)[:, ::5, ::5]
     blobs = make_blobs(1500, centers=5, random_state=3)
     wide = make_blobs(4000, 16, centers=20, random_state=0)
     sets = {
@@ -36,8 +41,21 @@ def data_sets() -> dict[str, Data]:
         "circles": (*make_circles(1500, noise=0.04, factor=0.5, random_state=0), 2),
         "blobs": (*blobs, 5),
         _LARGE: (*wide, 20),
+        "drawings": (components(drawn), DrawingSet().truth(0, _DRAWN)[0], 12),
+        "null": (np.random.default_rng(0).normal(size=(1500, 8)), np.zeros(1500, int), 5),
     }
+    if mnist is not None:
+        rows, labels = mnist_images(mnist)[:_DIGITS], mnist_labels(mnist)[:_DIGITS]
+        sets["MNIST"] = (components(rows), labels, 10)
     return {name: (x.astype(np.float32), y, k) for name, (x, y, k) in sets.items()}
+
+
+def components(images: NDArray[np.uint8]) -> NDArray:
+    """Return the first 50 principal components of raw pixels."""
+    from sklearn.decomposition import PCA
+
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    return np.asarray(PCA(_COMPONENTS, random_state=0).fit_transform(rows))
 
 
 def plain_calls() -> dict[str, Plain]:
@@ -170,20 +188,20 @@ def fastest(call: Callable[[], Any]) -> tuple[float, Any]:
 def run(given: Inputs) -> Iterator[Measurement]:
     """Measure every method on every set, and those that go over all rows on tiles."""
     if not given.only or _CALLS in given.only:
-        yield from _calls()
+        yield from _calls(given.mnist)
     if not given.only or palettes.PART in given.only:
         yield from palettes.run(given)
     yield from streams.run(given)
 
 
-def _calls() -> Iterator[Measurement]:
+def _calls(mnist: Path | None) -> Iterator[Measurement]:
     from shoal.methods import METHODS
 
-    calls, sets = plain_calls(), data_sets()
+    calls, sets = plain_calls(), data_sets(mnist)
     alone = [name for name in METHODS if not any(case.startswith(name) for case in calls)]
     for case in (*calls, *alone):
         for name, data in sets.items():
-            if name not in _ONLY.get(case, sets) or (case in alone and name == _LARGE):
+            if name not in _ONLY.get(case, sets) or (case in alone and name in (_LARGE, "MNIST")):
                 continue
             found = measure(case, data, calls.get(case))
             found.quality["set"] = name

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks import palettes, streams
+from benchmarks import methods, palettes, streams
 from benchmarks.base import Measurement
 from benchmarks.rows import Context, make_row
 from sklearn.metrics import pairwise_distances
@@ -62,3 +62,14 @@ def test_full_k_means_keeps_a_few_colours_exactly():
     with np.errstate(divide="ignore"):
         assert palettes.full_k_means(pixels) == np.inf
         assert palettes.psnr(pixels, pixels) == np.inf
+
+
+def test_methods_are_compared_on_sets_of_every_kind(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (60, 8, 8), np.uint8)
+    np.savez(tmp_path / "mnist.npz", images=images, labels=np.arange(60) % 10)
+    sets = methods.data_sets(tmp_path / "mnist.npz")
+    assert {"digits", "MNIST", "moons", "circles", "blobs", "drawings", "null"} <= set(sets)
+    assert sets["MNIST"][0].shape == (60, 50)
+    for rows, truth, k in sets.values():
+        assert rows.dtype == np.float32
+        assert len(rows) == len(truth) > k

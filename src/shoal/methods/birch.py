@@ -30,9 +30,11 @@ def fit(
     from sklearn.cluster import Birch
 
     rows = vectors.astype(np.float64)
+    # The tree depends on the order of rows; sorted ones, as they come, fill it from one side.
+    shuffled = np.random.default_rng(seed).permutation(rows)
     chosen = usual_radius(vectors, seed) if threshold is None else threshold
     for _ in range(_TRIES):
-        model = Birch(threshold=chosen, branching_factor=branching, n_clusters=None).fit(rows)
+        model = Birch(threshold=chosen, branching_factor=branching, n_clusters=None).fit(shuffled)
         balls = len(model.subcluster_centers_)
         if balls > _MOST_BALLS and threshold is not None:
             raise SettingError(
@@ -68,6 +70,7 @@ METHOD = Method(
     "time m·d·log m, memory of the balls: about m·d / 10 and their pairs",
     weighted=False,
     most=100_000,
+    version=2,
     parameters=(
         Parameter("threshold", None, "Radius of a ball; by default from the data.", 1e-12),
         Parameter("branching", 50, "Most children of a node.", 2, 10_000, whole=True),
