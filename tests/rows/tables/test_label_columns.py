@@ -2,8 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from shoal.rows.tables.columns import Column, by_type, describe
-from shoal.rows.tables.label_columns import answers_in, find_answers
+from shoal.rows.tables.columns import Column, answers_in, by_type, describe, find_answers
 
 DRAW = np.random.default_rng(0)
 N = 300

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from shoal.rows.tables.columns import by_type, describe
-from shoal.rows.tables.vector_columns import are_vectors
+from shoal.rows.tables.selection import are_vectors
 
 DRAW = np.random.default_rng(0)
 N = 200

@@ -11,7 +11,7 @@ import pyarrow as pa
 from shoal.errors import InputError
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.tables.cells import plain, to_text
-from shoal.rows.tables.label_columns import answers_in
+from shoal.rows.tables.columns import answers_in
 from shoal.rows.tables.selection import listed
 from shoal.rows.tables.table import Cells
 

@@ -24,6 +24,8 @@ from shoal.rows.tables.pictures import Typed, open_typed
 from shoal.rows.tables.sniff import unique
 from shoal.rows.tables.table import Cells, Piece, selected
 
+_HASHED_ROWS = 1 << 16  # at a time, as their bytes are copied
+
 FRAME = "table in memory"
 """What people are told that a table in memory is."""
 
@@ -56,30 +58,14 @@ class FrameCells(Cells):
         return FrameCells(self.table.select(list(dict.fromkeys(tops))))
 
     def facts(self) -> dict[str, Any]:
-        digest = _Digest()
-        with pa.ipc.new_stream(pa.PythonFile(digest, "w"), self.table.schema) as stream:
-            stream.write_table(self.table)
-        return {"content": digest.hash.hexdigest()}
-
-
-class _Digest:
-    """A file that only hashes what is written."""
-
-    def __init__(self) -> None:
-        self.hash = hashlib.blake2b(digest_size=16)
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        """Hash bytes."""
-        self.hash.update(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-        self.closed = True
+        """Return a hash of all cells."""
+        digest = hashlib.blake2b(digest_size=16)
+        for batch in self.table.to_batches(max_chunksize=_HASHED_ROWS):
+            part = pa.BufferOutputStream()
+            with pa.ipc.new_stream(part, self.table.schema) as stream:
+                stream.write_batch(batch)
+            digest.update(part.getvalue())
+        return {"content": digest.hexdigest()}
 
 
 def open_frame(where: Any, options: SourceOptions) -> Source:

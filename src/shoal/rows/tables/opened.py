@@ -14,8 +14,7 @@ from shoal.rows.base import Source
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.cells import is_text_type
 from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.columns import Column
-from shoal.rows.tables.label_columns import find_answers
+from shoal.rows.tables.columns import Column, find_answers
 from shoal.rows.tables.lists import array_type, find_arrays, list_store
 from shoal.rows.tables.mixed import make_fitted_source, make_table_source
 from shoal.rows.tables.number_text import open_number_text

@@ -11,8 +11,7 @@ from typing import Any
 from shoal.errors import InputError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.options import SourceOptions
-from shoal.rows.tables.columns import Column
-from shoal.rows.tables.label_columns import LOOKS, find_answers
+from shoal.rows.tables.columns import LOOKS, Column, find_answers
 from shoal.rows.tables.selection import Chosen, Picked, choose_columns, listed
 
 Shape = tuple[int, ...]

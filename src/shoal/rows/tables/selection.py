@@ -11,14 +11,20 @@ from itertools import chain
 
 from shoal.errors import InputError
 from shoal.rows.base import Kind
-from shoal.rows.tables.columns import Column
-from shoal.rows.tables.label_columns import find_answers
-from shoal.rows.tables.vector_columns import are_vectors
+from shoal.rows.tables.columns import Column, find_answers, numbered
 
 _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
 NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
 _SHOWN = 5
+_FEWEST_ROWS = 20
+# Named columns are of one scale up to this ratio: the narrowest then still carries 1/25 of the
+# variance of the widest. Numbered ones up to the other, from the middle one to the widest:
+# principal components and pixels differ by less, or lie about 0.
+_NAMED, _NUMBERED_RATIO = 5.0, 10.0
+_CENTRED = 0.25
+_LOST_ROWS = 0.05
+_SPARSE, _SPARSE_COLUMNS = 0.8, 32
 
 
 @dataclass(frozen=True)
@@ -190,3 +196,58 @@ def name_column(columns: Sequence[Column | None]) -> int | None:
 def is_id(name: str) -> bool:
     """Return whether a header is one of those that ids have."""
     return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
+
+
+def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
+    """Return whether columns are vectors or a table, and why.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        Those of a file that name no rows and are not answers.
+    """
+    words = [column.name for column in columns if not column.numeric]
+    if words:
+        return False, f"{words[0]} is not a number"
+    numbers = [column for column in columns if column.values > 1]
+    if max((column.known for column in numbers), default=0) < _FEWEST_ROWS:
+        return True, "all columns are numbers"  # too few rows to tell a scale
+    if len(numbered(numbers)) == len(numbers):
+        why = _why_numbered(numbers)
+        return not why, why or "the columns are numbered alike"
+    why = _why_named(numbers)
+    return not why, why or "all columns are numbers of about one scale"
+
+
+def _why_named(numbers: Sequence[Column]) -> str:
+    gaps = [column.name for column in numbers if column.missing]
+    if gaps:
+        return f"cells of {gaps[0]} are missing"
+    counted = [column for column in numbers if column.whole and column.ends[0] >= 0]
+    sparse = sum(column.common >= _SPARSE for column in counted)
+    if len(counted) == len(numbers) >= _SPARSE_COLUMNS and 2 * sparse > len(numbers):
+        return ""  # counts of words and the like, mostly 0
+    two = [column.name for column in numbers if column.values == 2]
+    if two and len(two) < len(numbers):
+        return f"{two[0]} has two values"
+    by_spread = sorted(numbers, key=lambda column: column.spread)
+    return _unlike(by_spread[0], by_spread[-1], _NAMED)
+
+
+def _why_numbered(numbers: Sequence[Column]) -> str:
+    least = min(column.missing for column in numbers)  # rows that lack all are no use
+    kept = 1.0
+    for column in numbers:
+        kept *= 1 - (column.missing - least)
+    if kept < 1 - _LOST_ROWS:
+        return f"cells of {next(c.name for c in numbers if c.missing)} are missing"
+    centred = sum(abs(column.ends[2]) <= _CENTRED * column.spread for column in numbers)
+    if centred >= 0.8 * len(numbers):
+        return ""
+    by_spread = sorted(numbers, key=lambda column: column.spread)
+    return _unlike(by_spread[(len(numbers) - 1) // 2], by_spread[-1], _NUMBERED_RATIO)
+
+
+def _unlike(narrow: Column, wide: Column, most: float) -> str:
+    ratio = wide.spread / narrow.spread
+    return f"{wide.name} spans {ratio:,.0f} times what {narrow.name} does" if ratio > most else ""
