@@ -9,7 +9,7 @@ from shoal.errors import InputError
 from shoal.explore import area
 from shoal.explore.area import positions_within
 from shoal.explore.colours import palette
-from shoal.explore.tiles import FINE, code_range, density_png, lit_spots, spot_bits, spots
+from shoal.explore.tiles import FINE, Spots, code_range, density_png, lit_spots, spot_bits, spots
 
 
 def places(explorer):
@@ -163,3 +163,26 @@ def test_outlines_around_all_around_nothing_and_around_too_much(digits, monkeypa
     monkeypatch.setattr(area, "MOST", 100)
     with pytest.raises(InputError, match="more than 100 images"):
         positions_within(digits.atlas, around)
+
+
+def test_a_soft_halo_lies_under_the_dots_of_the_whole_map(digits):
+    cut = digits.cut(None)
+    found = spots(cut, 0, 0, 0, FINE)
+    plain, haloed = (
+        np.asarray(
+            Image.open(
+                io.BytesIO(
+                    density_png(found, digits.colours(cut), digits.usual, None, whole, digits.dot)
+                )
+            )
+        )
+        for whole in (False, True)
+    )
+    dots = plain[..., 3] > 200
+    assert np.abs(haloed[dots][:, :3].astype(int) - plain[dots][:, :3]).max() < 60
+    beside = (plain[..., 3] == 0) & (haloed[..., 3] > 20)
+    assert beside.sum() > dots.sum() / 4
+    assert haloed[plain[..., 3] == 0][:, 3].max() <= 0.23 * 255
+    none = spots(digits.cut(None), 0, 0, 0, FINE).counts * 0
+    empty = density_png(Spots(FINE, none, found.cluster), digits.colours(cut), 1, None, True, 6)
+    assert not np.asarray(Image.open(io.BytesIO(empty)))[..., 3].any()

@@ -27,6 +27,7 @@ TILE = 512
 
 _ACROSS = 32
 _GLOW = 1.5  # spots that the soft edge of a dense place reaches, one deviation
+_HALO = 0.22  # strength of the halo under dots: a cluster is seen, and its dots more
 _GREY = np.array([128, 130, 134], np.uint8)
 _FAINT = 0.16
 _VEIL = 0.7
@@ -197,7 +198,8 @@ def density_png(
     pixels = _pixels(found.bits, shade, strength)
     side = TILE >> found.bits
     if max(side, dot) > 2:
-        return png_bytes(_dots(pixels, side, max(side, dot)))
+        drawn = _dots(pixels, side, max(side, dot))
+        return png_bytes(_over_halo(drawn, pixels, dot) if whole and dot else drawn)
     return png_bytes(_softened(pixels) if whole else pixels)
 
 
@@ -218,12 +220,32 @@ def _dots(pixels: NDArray[np.uint8], side: int, wide: int) -> NDArray[np.uint8]:
     return large[edge : edge + TILE, edge : edge + TILE]
 
 
+def _over_halo(dots: NDArray[np.uint8], pixels: NDArray[np.uint8], dot: int) -> NDArray[np.uint8]:
+    """Lay a soft halo under dots, in the colours of those around: a cluster is seen as one."""
+    shade, glow = _glow(pixels, dot)
+    if not glow.any():
+        return dots
+    scale = len(dots) // len(pixels)
+    shade = shade.repeat(scale, 0).repeat(scale, 1)
+    halo = (_HALO * np.minimum(glow / np.quantile(glow[glow > 1e-4], 0.9), 1)).repeat(scale, 0)
+    under = halo.repeat(scale, 1) * (1 - dots[..., 3] / 255.0)
+    above = dots[..., 3] / 255.0
+    total = np.maximum(above + under, 1e-9)
+    mixed = (dots[..., :3] * above[..., None] + shade * under[..., None]) / total[..., None]
+    return np.rint(np.dstack([mixed, 255 * np.minimum(total, 1)])).astype(np.uint8)
+
+
+def _glow(pixels: NDArray[np.uint8], reach: float) -> tuple[NDArray, NDArray]:
+    """Return the colour and the strength of the light that spots cast around, (n, n, 3), (n, n)."""
+    strength = pixels[..., 3] / 255.0
+    glow = gaussian_filter(strength, reach)
+    light = [gaussian_filter(strength * pixels[..., c], reach) for c in range(3)]
+    return np.stack(light, -1) / np.maximum(glow, 1e-9)[..., None], glow
+
+
 def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Let spots shine on the empty ones around them, in their colour."""
-    strength = pixels[..., 3] / 255.0
-    glow = gaussian_filter(strength, _GLOW)
-    light = [gaussian_filter(strength * pixels[..., c], _GLOW) for c in range(3)]
-    shade = np.stack(light, -1) / np.maximum(glow, 1e-9)[..., None]
+    shade, glow = _glow(pixels, _GLOW)
     empty = pixels[..., 3] == 0
     found = pixels.copy()
     found[empty, :3] = np.rint(shade[empty])
