@@ -38,10 +38,12 @@ from shoal.progress import Progress, Silent
 from shoal.rows import Source, remarks_of
 from shoal.rows.room import LIBRARIES, drop_kept, enough, mebibytes, share
 from shoal.settings import FitSettings
-from shoal.stages import assign, drift, features, index, project, summarise, tree
+from shoal.stages import assign, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
 from shoal.stages.copies import Copies, read_copies
-from shoal.stages.growth import Growth, find_growth
+from shoal.stages.growth import drift
+from shoal.stages.growth.find import Growth, find_growth
+from shoal.stages.growth.stages import GROWTH
 from shoal.stages.learning import placed
 from shoal.stages.result import Result
 from shoal.storage import (
@@ -170,7 +172,7 @@ def run_pipeline(
             check_disk(plan, run.path)
         if grown is None:
             context.stage(drift.STAGE.name).clear()
-        before = next(at for at, (stage, _) in enumerate(stages) if stage is tree.STAGE)
+        before = next(at for at, (stage, _) in enumerate(stages) if stage.name == tree.STAGE.name)
         done = [_do(one, context) for one in stages[:before]]
         if compiling is not None:
             compiling.wait()
@@ -298,7 +300,7 @@ def _with_prints(context: Context) -> list[tuple[Stage, str]]:
 
 def stages_of(grown: bool) -> tuple[Stage, ...]:
     """Return the stages of a run; one that rows were added to has one more."""
-    return (*STAGES, drift.STAGE) if grown else STAGES
+    return GROWTH if grown else STAGES
 
 
 def _do(planned: tuple[Stage, str], context: Context) -> bool:

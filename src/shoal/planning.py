@@ -30,7 +30,7 @@ from shoal.stages.base import (
 )
 from shoal.stages.codes import near_type, representatives_for
 from shoal.stages.fitted import CALIBRATED
-from shoal.stages.growth import Growth
+from shoal.stages.growth.find import Growth
 from shoal.stages.some_features import encodes_some
 from shoal.storage import UrlPath
 

@@ -21,8 +21,8 @@ from shoal.rows import Source
 from shoal.rows.pictured import pictures_of
 from shoal.run_source import reopened
 from shoal.stages.base import quarantined
-from shoal.stages.drift import Drift, read_drift
 from shoal.stages.found import Found
+from shoal.stages.growth.drift import Drift, read_drift
 from shoal.stages.result import Representatives, Result
 from shoal.stages.since import changed_rows
 from shoal.storage import RunFolder, odd_entries

@@ -50,7 +50,7 @@ def verdict(report: dict[str, Any]) -> str:
     Parameters
     ----------
     report
-        Of `shoal.stages.drift.Drift`.
+        Of `shoal.stages.growth.drift.Drift`.
     """
     misfits, read = report["misfits"], report["read"]
     things = "images" if report["kind"] == "images" else "rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -22,22 +23,20 @@ from shoal.stages.codes import distances_of
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.found import Found
-from shoal.stages.grown import Grown
 from shoal.stages.heldout import calibrate
-from shoal.stages.judging import kept_rows
 from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,
     StageFolder,
     read_npy,
-    read_table,
     write_json,
     write_npy,
     write_table,
 )
 
-_KEPT = ("ids", "held_out_place", "held_out_scores")  # wholes, where rows are added
+VERSION = {"version": 6}
 
+Keep = Callable[[int, dict[str, NDArray]], None]
 Searched = tuple[NDArray[np.int32], NDArray[np.float32]]
 Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
 
@@ -166,17 +165,13 @@ class _Nearest:
 
 @dataclass(frozen=True)
 class _AssignShard:
-    """Writes one shard's table: representative, second, margin, distance, outlier.
-
-    Rows of the earlier run that others were added to keep what they had.
-    """
+    """Writes one shard's table: representative, second, margin, distance, outlier."""
 
     places: _Known | _Nearest
     far: NDArray[np.bool_]
     limits: NDArray[np.float32]
     folder: StageFolder
-    project: StageFolder
-    grown: Grown | None = None
+    keep: Keep | None
 
     def setup(self) -> None:
         """Load what rows are searched among."""
@@ -195,19 +190,9 @@ class _AssignShard:
             "distance": distance,
             "outlier": outlier & (first >= 0),
         }
-        if self.grown is not None:
-            self._keep(self.grown, item, columns)
+        if self.keep is not None:
+            self.keep(item, columns)
         write_table(self.folder.part("rows", item, "parquet"), pa.table(columns))
-
-    def _keep(self, grown: Grown, number: int, columns: dict[str, NDArray]) -> None:
-        """Put back what was said of rows of the earlier run that are as they were."""
-        kept = kept_rows(grown, self.project, number, len(columns["margin"]))
-        if not kept.any():
-            return
-        before = read_table(grown.stage("assign").part("rows", number, "parquet"))
-        mine = kept[: before.num_rows]
-        for name, column in columns.items():
-            column[: len(mine)][mine] = before[name].to_numpy()[mine]
 
 
 def _shortlists(places: _Known | _Nearest, result: Result) -> Shortlists | None:
@@ -221,13 +206,13 @@ def _facts(context: Context) -> dict[str, Any]:
     """Return what the places depend on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
-    return {"version": 6, "previous": kept}
+    return {**VERSION, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:
     """Open the earlier run whose ids are kept, if any."""
     path = context.settings.previous
-    if path is None or context.grown is not None:
+    if path is None:
         return None
     result = Result(RunFolder.open(path))
     named = result.summary["named"] and context.source.names(0, 1) is not None
@@ -293,45 +278,51 @@ def _shared(
     return reduce(added, found)
 
 
-def _work(context: Context) -> dict[str, Any]:
-    """Assign every shard."""
+def assign_rows(
+    context: Context,
+    extends: Result | None,
+    *,
+    coded: bool = True,
+    limits: NDArray[np.float32] | None = None,
+    keep: Keep | None = None,
+) -> tuple[dict[str, Any], _Known | _Nearest]:
+    """Assign every shard; return counts for the receipt, and what rows were placed by.
+
+    These rows go on from those of `extends`. Rows are outliers from `limits` on, by
+    representative, else by the graph's. `keep` changes some columns of each shard.
+    """
     folder, summary, tree = (context.stage(name) for name in ("assign", "summarise", "tree"))
     neighbours = read_npy(tree.whole("neighbours"))
-    affinities, distances = (read_npy(tree.whole(name)) for name in ("affinities", "distances"))
-    weights = read_npy(summary.whole("weights"))
     if tree.whole("noise").exists():  # what the method calls noise is what lies far out
         far = read_npy(tree.whole("noise"))
     else:
+        affinities, distances = (read_npy(tree.whole(n)) for n in ("affinities", "distances"))
+        weights = read_npy(summary.whole("weights"))
         far = far_representatives(neighbours, affinities, distances, weights)
-    limits = row_limits(read_npy(summary.whole("radius")), neighbours)
-    grown, result = context.grown, Result(context.run)
-    if grown is not None:
-        grown.take_over(
-            folder,
-            lambda kind, number: kind in _KEPT if number is None else grown.keeps(number),
-        )
-        if result.from_every_row:  # which are at no distance from themselves
-            labels = result.tree.labels(result.primary.k)
-            limits = Fitted(grown.before).limits(labels)[labels]
+    if limits is None:
+        limits = row_limits(read_npy(summary.whole("radius")), neighbours)
     places: _Known | _Nearest
     if summary.whole("place").exists():
         places = _Known(read_npy(summary.whole("place")), context.shards)
     else:
-        # Rows that were added to those of an earlier run have no codes.
         run, workers = RunFolder(context.run.path, {}), context.settings.workers or 1
-        places = _Nearest(run, workers, coded=grown is None)
+        places = _Nearest(run, workers, coded=coded)
     write_npy(folder.whole("far"), far)
-    first = _previous(context) if grown is None else grown.before if grown.kept else None
-    if first is not None:
-        write_json(folder.whole("extends", "json"), extension(first))
-    task = _AssignShard(places, far, limits, folder, context.stage("project"), grown)
+    if extends is not None:
+        write_json(folder.whole("extends", "json"), extension(extends))
+    task = _AssignShard(places, far, limits, folder, keep)
     context.each_shard(task, lambda: folder.numbers("rows", "parquet"))
-    if grown is None:
-        calibrate(context, Fitted(result).projection, _shortlists(places, result), folder)
-    previous = _previous(context)
+    return {"rows": context.shards.n_rows, "outlying_representatives": int(far.sum())}, places
+
+
+def _work(context: Context) -> dict[str, Any]:
+    """Assign every shard, set the limits of what is unknown, and keep ids."""
+    previous, result, folder = _previous(context), Result(context.run), context.stage("assign")
+    counts, places = assign_rows(context, previous)
+    calibrate(context, Fitted(result).projection, _shortlists(places, result), folder)
     if previous is not None:
         write_json(folder.whole("ids", "json"), _kept_ids(result, previous, context.first_id))
-    return {"rows": context.shards.n_rows, "outlying_representatives": int(far.sum())}
+    return counts
 
 
 STAGE = Stage("assign", ("project", "summarise", "tree"), _facts, _work)

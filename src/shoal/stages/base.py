@@ -19,7 +19,7 @@ from shoal.progress import Progress
 from shoal.rows import Encoded, Source
 from shoal.settings import FitSettings
 from shoal.stages.copies import Copies
-from shoal.stages.grown import Grown
+from shoal.stages.growth.grown import Grown
 from shoal.stages.rows import Rows
 from shoal.storage import RunFolder, StageFolder, read_npy, read_table, write_npy, write_table
 
@@ -141,6 +141,12 @@ class Context:
     learnt: LearntLike | None = None
     grown: Grown | None = None
     copies: Copies = field(default_factory=Copies)
+
+    @property
+    def added_to(self) -> Grown:
+        """The earlier run that rows are added to; only asked for by the stages that do so."""
+        assert self.grown is not None
+        return self.grown
 
     def stage(self, name: str) -> StageFolder:
         """Return the folder of a stage."""

@@ -150,10 +150,6 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Encode, merge the moments in the order of the groups, fit the projection."""
     folder, encoder = context.stage("features"), context.encoder
-    if context.grown is not None:
-        kept = context.grown.kept
-        context.grown.take_over(folder, lambda _, number: number is None or kept > 0)
-        return context.grown.stage("features").receipt.counts
     base = unreduced(encoder)
     if isinstance(base, Learned):
         learn(context, folder, base)

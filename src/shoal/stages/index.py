@@ -21,7 +21,6 @@ from shoal.stages.base import (
     refuse_too_few,
     write_quarantine,
 )
-from shoal.stages.grown import Grown
 from shoal.storage import StageFolder, read_npy, read_table, write_json, write_npy, write_table
 
 
@@ -83,11 +82,14 @@ def _facts(context: Context) -> dict[str, Any]:
     return {"version": 2, "source": context.facts, "shard_rows": context.shards.size}
 
 
-def _work(context: Context) -> dict[str, Any]:
-    """Index every shard, sum up, and refuse a source without two good rows."""
-    source, folder, named = context.opened, context.stage("index"), True
-    if context.grown is not None:
-        named = _take_over(context.grown, source, folder)
+def index_rows(
+    context: Context, named: bool = True, links: bool | None = True, **about: Any
+) -> dict[str, Any]:
+    """Index every shard that is not there, sum up, and refuse a source without two good rows.
+
+    `named` and `links` tell whether names and links are noted; `about` goes into the summary.
+    """
+    source, folder = context.opened, context.stage("index")
     read, keep = is_read(source), keeps_numbers(source)
     task = _IndexShard(source, context.shards, folder, read, keep, named)
     runs = context if read else context.light()
@@ -114,8 +116,8 @@ def _work(context: Context) -> dict[str, Any]:
         "values": values.as_dict() if values else None,
         "source": context.facts,
         "sample_of": sample_of(source),
-        "links": _notes_links(context.grown),
-        **({} if context.grown is None else _about(context.grown)),
+        "links": links,
+        **about,
     }
     if table is not None:
         counts = sum(read_npy(path) for path in folder.parts("gaps"))
@@ -136,37 +138,10 @@ def _work(context: Context) -> dict[str, Any]:
     return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
 
 
-def _take_over(grown: Grown, source: Source, folder: StageFolder) -> bool:
-    """Link what the earlier run knows of its rows; tell whether rows have names here too."""
-    named = not grown.kept or bool(grown.before.summary["named"])
-    named &= source.names(0, 1) is not None or source.taken is not None
-    grown.take_over(
-        folder,
-        lambda kind, number: (
-            number is not None and grown.keeps(number) and (named or kind != "names")
-        ),
-    )
-    return named
-
-
-def _about(grown: Grown) -> dict[str, Any]:
-    """Say what rows were added to; how rows are read is as it was there."""
-    before = grown.before
-    names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages", "values")
-    kept = {name: before.summary.get(name) for name in names}
-    about = {"previous": str(before.run.path), "kept": grown.kept, "fitted": grown.fitted}
-    return {**kept, "grown": about}
-
-
-def _notes_links(grown: Grown | None) -> bool | None:
-    """Return whether links are noted of all rows: earlier versions did not."""
-    return True if grown is None or not grown.kept else grown.before.summary.get("links")
-
-
 def sample_of(source: Source) -> int | None:
     """Count the rows that a source was drawn from at random; None when it is not a sample."""
     taken = source.taken
     return taken.of if taken is not None and taken.sample else None
 
 
-STAGE = Stage("index", (), _facts, _work)
+STAGE = Stage("index", (), _facts, index_rows)

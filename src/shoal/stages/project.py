@@ -12,16 +12,14 @@ from shoal.core.hashes import row_hashes
 from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
-from shoal.rows import Batch
 from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, write_vectors
 from shoal.stages.codes import Coding, code_rows, drop_parts, joined_sample, representatives_for
 from shoal.stages.copies import aside
 from shoal.stages.drawn import Drawn, is_single_pass
-from shoal.stages.encoding import Encoding, encode_good, note_late, residual
-from shoal.stages.grown import Grown
+from shoal.stages.encoding import Encoding, encode_good, residual
 from shoal.stages.heldout import checked_rows, held_out_rows, not_held_out
 from shoal.stages.rows import Rows
-from shoal.storage import StageFolder, read_npy, read_table, write_npy
+from shoal.storage import StageFolder, read_npy, write_npy
 
 
 @dataclass(frozen=True)
@@ -170,99 +168,41 @@ class _ProjectDrawn:
         return np.concatenate(may)
 
 
-@dataclass(frozen=True)
-class _ProjectAdded:
-    """Encodes and projects a shard of added rows; rows of the earlier run keep what they had."""
-
-    rows: Rows
-    encoder: Encoder
-    projection: Projection
-    grown: Grown
-    folder: StageFolder
-
-    def setup(self) -> None:
-        """Load the encoder."""
-        self.encoder.setup()
-
-    def fetch(self, item: int) -> None:
-        """Begin to read a shard."""
-        self.rows.fetch(item)
-
-    def __call__(self, item: int) -> None:
-        blocks = [self._block(batch) for batch in self.rows.read(item)]
-        vectors, good, left = (np.concatenate([block[at] for block in blocks]) for at in range(3))
-        starts = np.cumsum([0, *(len(block[1]) for block in blocks[:-1])]).tolist()
-        bad = {
-            first + at: reason
-            for first, block in zip(starts, blocks, strict=True)
-            for at, reason in block[3].items()
-        }
-        old, before = self.grown.old(item), self.grown.stage("project")
-        if old:
-            good[:old], left[:old] = read_npy(before.part("ok", item)), np.nan
-            new = {at: reason for at, reason in bad.items() if at >= old}
-            bad = self._known(item) | new
-        note_late(self.rows, self.folder, item, bad)
-        write_npy(self.folder.part("left", item), left)
-        write_npy(self.folder.part("ok", item), good)
-        packed = self.grown.before.packed
-        write_vectors(self.folder, item, vectors, packed, before if old else None)
-
-    def _known(self, number: int) -> dict[int, str]:
-        """Return what was wrong with rows of a shard that were added before."""
-        before = self.grown.stage("project")
-        if not before.has("quarantine", number, "parquet"):
-            return {}
-        table = read_table(before.part("quarantine", number, "parquet"))
-        start = number * self.grown.size
-        at = (row - start for row in table["row"].to_pylist())
-        return dict(zip(at, table["reason"].to_pylist(), strict=True))
-
-    def _block(self, batch: Batch) -> tuple[NDArray, NDArray, NDArray, dict[int, str]]:
-        """Return a block's vectors, which rows are good, the residuals, and reasons."""
-        features, good = encode_good(self.encoder, batch.data, batch.bad)
-        vectors = self.projection.apply(features)
-        vectors[~good] = 0
-        left = residual(self.projection, features, vectors)
-        left[~good] = np.nan
-        overflowing = np.flatnonzero(~good).tolist()
-        return vectors, good, left, dict.fromkeys(overflowing, "its features overflow") | batch.bad
+VERSION = {"version": 3}
 
 
 def _facts(context: Context) -> dict[str, Any]:
     """Return what the vectors and codes depend on besides features and projection."""
-    settings, version = context.settings, {"version": 3}
-    if not _is_single(context):
-        return version
+    settings = context.settings
+    if not is_single_pass(context.source, context.encoder, settings):
+        return VERSION
     codes = {"representatives": settings.representatives, "seed": settings.seed}
-    return {**version, **codes, **context.copies.facts, **context.shards.grouped}
-
-
-def _is_single(context: Context) -> bool:
-    """Return whether rows are coded as they are projected."""
-    single = is_single_pass(context.source, context.encoder, context.settings)
-    return single and context.grown is None
+    return {**VERSION, **codes, **context.copies.facts, **context.shards.grouped}
 
 
 def _work(context: Context) -> dict[str, Any]:
     """Project every shard; code it where few projected rows are kept."""
-    features, folder = context.stage("features"), context.stage("project")
-    names = ("mean", "matrix", "eigenvalues")
-    projection = Projection.from_arrays({n: read_npy(features.whole(n)) for n in names})
-    shard = _ProjectShard(context.rows, context.encoder, projection, features, folder)
-    if _is_single(context):
+    folder = context.stage("project")
+    projection = read_projection(context)
+    shard = _ProjectShard(
+        context.rows, context.encoder, projection, context.stage("features"), folder
+    )
+    if is_single_pass(context.source, context.encoder, context.settings):
         _code(context, shard)
-    elif context.grown is None:
-        context.each_shard(shard, lambda: folder.numbers("vectors"))
     else:
-        grown = context.grown
-        whole = ("residual", "centres")
-        grown.take_over(
-            folder,
-            lambda kind, number: kind in whole or (number is not None and grown.keeps(number)),
-        )
-        task = _ProjectAdded(context.rows, context.encoder, projection, grown, folder)
-        context.each_shard(task, lambda: folder.numbers("vectors"))
+        context.each_shard(shard, lambda: folder.numbers("vectors"))
+    return counts_of(folder, projection)
+
+
+def read_projection(context: Context) -> Projection:
+    """Read the projection that was fitted."""
+    folder = context.stage("features")
+    names = ("mean", "matrix", "eigenvalues")
+    return Projection.from_arrays({n: read_npy(folder.whole(n)) for n in names})
+
+
+def counts_of(folder: StageFolder, projection: Projection) -> dict[str, Any]:
+    """Count the good rows and the components, for the receipt."""
     good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
     return {"rows": good, "components": projection.n_components}
 

@@ -22,8 +22,6 @@ from shoal.stages.codes import (
     write_summary,
 )
 from shoal.stages.copies import aside
-from shoal.stages.fitted import Fitted
-from shoal.stages.grown import Grown
 from shoal.stages.heldout import not_held_out
 from shoal.storage import StageFolder, link_file, read_npy, write_npy
 
@@ -63,8 +61,6 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Write the representatives: every distinct row, or means of near rows."""
     folder = context.stage("summarise")
-    if context.grown is not None:
-        return _keep(context.grown, folder)
     project = context.stage("project")
     if project.whole(SUMMARY[-1]).exists():  # rows were coded as they were projected
         for name in ("of_code", *SUMMARY):
@@ -82,20 +78,6 @@ def _work(context: Context) -> dict[str, Any]:
     drop_parts(folder)
     weights = read_npy(folder.whole("weights"))
     return {"representatives": len(weights), "every_row": folder.whole("place").exists()}
-
-
-def _keep(grown: Grown, folder: StageFolder) -> dict[str, Any]:
-    """Take over the representatives, and how far from them the rows were that they stand for."""
-    before, sampled = grown.before, grown.kept == 0
-    left = {"place", "near", "rows"} if sampled else {"place", "near"}
-    grown.take_over(folder, lambda kind, _: kind not in left)
-    if sampled and before.taken is not None:
-        write_npy(folder.whole("rows"), before.taken[before.representatives.rows])
-    if not folder.whole("own_distance").exists():
-        place, distance = Fitted(before).own
-        write_npy(folder.whole("own_place"), place)
-        write_npy(folder.whole("own_distance"), distance)
-    return grown.stage("summarise").receipt.counts
 
 
 def _keep_distinct(context: Context, folder: StageFolder) -> None:

@@ -49,9 +49,6 @@ def _facts(context: Context) -> dict[str, Any]:
 def _work(context: Context) -> dict[str, Any]:
     """Fit the structure and write it."""
     folder, settings = context.stage("tree"), context.settings
-    if context.grown is not None:
-        context.grown.take_over(folder, lambda *_: True)
-        return context.grown.stage("tree").receipt.counts
     if not folder.whole("layers", "json").exists():
         own = settings.method == DEFAULT
         structure = _shoal(context) if own else _classical(context, METHODS[settings.method])

@@ -24,7 +24,7 @@ from shoal.features import Moments, fit_projection
 from shoal.rows import Taken
 from shoal.stages.base import Context
 from shoal.stages.encoding import encode_good
-from shoal.stages.judging import Gauge, added_rows, home_of, judged
+from shoal.stages.growth.judging import Gauge, added_rows, home_of, judged
 from shoal.stages.result import Result
 from shoal.storage import delete, read_npy, write_npy
 
@@ -141,7 +141,7 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
         of_looked[group] = number
     of_new = np.where(looked.is_old, np.int16(-1), of_looked)
     task = _GoWithNearest(context, gauge, looked.home, of_new)
-    shards = [] if context.grown is None else list(context.grown.redone(len(context.shards)))
+    shards = context.added_to.redone(len(context.shards))
     left = [number for number in shards if not folder.has("nearest", number)]
     LocalEngine(context.settings.workers or 1).run(task, left)
     old = _old_in(context, gauge, looked, of_looked, len(groups))
@@ -352,12 +352,7 @@ def _old_stretched(context: Context, gauge: Gauge) -> NDArray[np.int64]:
     """Draw old rows at unusual distances, by their numbers in the new run."""
     before, drawn = gauge.fitted.result, _drawn(_old_kinds(gauge), context)
     rows = drawn.rows[drawn.stretched]
-    return rows if before.taken is None or _kept(context) else before.taken[rows]
-
-
-def _kept(context: Context) -> int:
-    """Count the rows of the earlier run that come first."""
-    return 0 if context.grown is None else context.grown.kept
+    return rows if before.taken is None or context.added_to.kept else before.taken[rows]
 
 
 def _tested(

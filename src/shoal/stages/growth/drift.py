@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from shoal.core.drift import chance_of_more, corrected, difference_interval, share_interval, shift
 from shoal.stages.base import Context, Stage
 from shoal.stages.fitted import USUAL, Fitted
-from shoal.stages.judging import Gauge, added_rows
-from shoal.stages.proposals import LEAST, Found, propose
+from shoal.stages.growth.judging import Gauge, added_rows
+from shoal.stages.growth.proposals import LEAST, Found, propose
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, read_json, read_npy, understanding, write_json
 
@@ -102,8 +102,7 @@ def _facts(context: Context) -> dict[str, Any]:
 
 def _work(context: Context) -> dict[str, Any]:
     """Judge the new rows, and look for new clusters among them."""
-    grown, folder = context.grown, context.stage("drift")
-    assert grown is not None
+    grown, folder = context.added_to, context.stage("drift")
     result, fitted = Result(context.run), Fitted(grown.before)
     gauge = Gauge.of(fitted, result.cut(result.primary.k))
     new = _counted(context, gauge)

@@ -6,7 +6,7 @@ import pytest
 from shoal.core.null import REAL, WEAK
 from shoal.core.structure import fit_structure
 from shoal.core.tree import Tree
-from shoal.stages.proposals import _groups_of
+from shoal.stages.growth.proposals import _groups_of
 
 
 def looked_at(m, new):

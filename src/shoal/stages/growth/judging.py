@@ -14,7 +14,7 @@ from shoal.stages.base import Context, read_vectors
 from shoal.stages.codes import lengthened
 from shoal.stages.encoding import residual
 from shoal.stages.fitted import Fitted
-from shoal.stages.grown import Grown
+from shoal.stages.growth.grown import Grown
 from shoal.storage import StageFolder, read_npy, read_table
 
 NEAR = 0.02
@@ -96,14 +96,13 @@ class Added:
 
 def added_rows(context: Context, gauge: Gauge) -> Iterator[Added]:
     """Go through the shards that have new rows, and judge these."""
-    for number in context.grown.redone(len(context.shards)) if context.grown else ():
+    for number in context.added_to.redone(len(context.shards)):
         yield judged(context, gauge, number)
 
 
 def judged(context: Context, gauge: Gauge, number: int) -> Added:
     """Compare the new rows of a shard with what the old ones were like."""
-    assign, project, grown = context.stage("assign"), context.stage("project"), context.grown
-    assert grown is not None
+    assign, project, grown = context.stage("assign"), context.stage("project"), context.added_to
     table = read_table(assign.part("rows", number, "parquet"), ("representative", "distance"))
     place, distance = (table[name].to_numpy() for name in ("representative", "distance"))
     new = (place >= 0) & ~kept_rows(grown, project, number, len(place))

@@ -18,9 +18,9 @@ from shoal.settings import FitSettings
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
 from shoal.stages.fitted import Fitted
-from shoal.stages.grown import Grown
+from shoal.stages.growth.grown import Grown
+from shoal.stages.growth.judging import NEAR
 from shoal.stages.heldout import checked_rows
-from shoal.stages.judging import NEAR
 from shoal.stages.result import Result
 from shoal.stages.since import changed_files
 from shoal.storage import RunFolder, read_json, read_npy, read_table

@@ -1,0 +1,1 @@
+"""Rows that are added to an earlier run: `stages` lists what is done then."""
