@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
@@ -19,17 +19,15 @@ from shoal.keywords import SourceKeywords, explicit
 from shoal.palettes.bands import undithered
 from shoal.palettes.choose import METHODS, MOST_COLOURS, choose_colours
 from shoal.palettes.histogram import Histogram, count_colours, total
-from shoal.palettes.indexed import FORMATS, bits_for, indexed_bytes
+from shoal.palettes.images import Images
+from shoal.palettes.indexed import bits_for, indexed_bytes
 from shoal.palettes.means import nearest
-from shoal.palettes.pictures import WORKING_BYTES, read_rgba, rgba, tidy
+from shoal.palettes.pictures import WORKING_BYTES, rgba, tidy
 from shoal.palettes.similarity import OKLAB, RGB, luma, psnr, squared_distance, ssim
 from shoal.palettes.spaces import SPACES, Space
 from shoal.palettes.swatches import check_swatches, swatches_bytes
 from shoal.progress import Progress, default_progress
-from shoal.rows import Source, open_source
-from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.images.formats import decoding
-from shoal.rows.pictured import pictures_of
 from shoal.rows.room import PIXELS, promised
 from shoal.settings import available_cores, parse_memory
 from shoal.storage import write_bytes
@@ -170,86 +168,6 @@ class Palette(Tabular):
             found = RecordList(_in_threads(tasks, workers, progress))
         progress.finish()
         return found
-
-
-class Images:
-    """The images that a palette is made of: files wherever they lie, or one in memory."""
-
-    def __init__(self, source: Any, opacity: str, settings: dict[str, Any]) -> None:
-        self.see_through = opacity == "kept"
-        self.skipped: list[tuple[str, str]] = []
-        self.single: tuple[NDArray[np.uint8], int] | None = None
-        self.source: EncodedSource | None = None
-        # Of one image: what is known once its palette is, and need not be found again.
-        self.known: tuple[Histogram, NDArray[np.int64], tuple[float, float]] | None = None
-        if _is_image(source):
-            pixels = tidy(_in_memory(source), self.see_through)
-            self.single = pixels, pixels.nbytes
-            self.rows, self.is_one = [0], True
-            return
-        opened = source if isinstance(source, Source) else open_source(source, **settings)
-        pictures = pictures_of(opened)
-        files = pictures.as_files()
-        if files is None:
-            raise InputError(
-                f"{pictures.description}: a palette is made of image files, or of one image in "
-                "memory"
-            )
-        self.source, self.rows = files, list(range(files.n_rows))
-        self.is_one = files.n_rows == 1 and not (
-            isinstance(source, str | Path) and Path(source).is_dir()
-        )
-
-    def name(self, row: int) -> str:
-        """Return the name of an image where it lies."""
-        names = self.source.names(row, row + 1) if self.source else None
-        return names[0] if names else f"image-{row}"
-
-    def _file_name(self, row: int) -> PurePosixPath:
-        """Return a name for the file of an image, in its folders: pages and rows have some, too."""
-        assert self.source is not None
-        name = self.name(row)
-        return PurePosixPath(name).parent / self.source.file_name(row, name)
-
-    def read(self, row: int) -> tuple[NDArray[np.uint8], int]:
-        """Return an image (H, W, 4), and the bytes of its file; of one image, keep them."""
-        if self.single is not None:
-            return self.single
-        assert self.source is not None
-        data = self.source.encoded(row)
-        found = read_rgba(data, self.see_through), len(data)
-        if self.is_one:
-            self.single = found
-        return found
-
-    def skip(self, row: int, error: SourceError) -> None:
-        """Leave out an image that cannot be read."""
-        self.skipped.append((self.name(row), str(error)))
-
-    def files(self, out: Path, extension: str) -> list[Path]:
-        """Return the file to write for each image.
-
-        Raises
-        ------
-        InputError
-            For another ending, or two images that would be one file.
-        """
-        if self.is_one:
-            if out.suffix.lower() not in FORMATS:
-                raise InputError(f"-o {out}: give a name that ends in .png or .gif")
-            return [out]
-        if out.suffix.lower() in FORMATS or out.is_file():
-            raise InputError(f"-o {out}: there are several images, so give a folder")
-        names = [self._file_name(row) for row in self.rows]
-        stems = [name.with_suffix("") for name in names]
-        taken: set[PurePosixPath] = set()
-        for at, (name, stem) in enumerate(zip(names, stems, strict=True)):
-            if stem in taken:  # a.jpg and a.png: the second keeps its extension in its name
-                stems[at] = stem = name
-            if stem in taken or ".." in stem.parts:
-                raise InputError(f"{name}: no file of {out} can be called so; rename it")
-            taken.add(stem)
-        return [out / stem.parent / f"{stem.name}{extension}" for stem in stems]
 
 
 @explicit(SourceKeywords)
@@ -460,25 +378,3 @@ def _number_of_colours(colors: int | str) -> int | None:
 def _check(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise InputError(f"{option} must be one of {', '.join(choices)}; got {value}")
-
-
-def _is_image(source: Any) -> bool:
-    """Tell one image in memory: an array of two or three axes, or one of Pillow's."""
-    from PIL import Image
-
-    return isinstance(source, Image.Image) or (
-        isinstance(source, np.ndarray) and source.ndim in (2, 3)
-    )
-
-
-def _in_memory(source: Any) -> NDArray[np.uint8]:
-    """Return one image in memory as RGBA."""
-    if not isinstance(source, np.ndarray):
-        return np.array(source.convert("RGBA"))
-    wide = source.ndim == 3 and source.shape[2] not in (1, 2, 3, 4)
-    if source.dtype != np.uint8 or wide or not source.size:
-        raise InputError(
-            f"an image of shape {source.shape} and {source.dtype}: give uint8 (H, W) or (H, W, C), "
-            "C from 1 to 4"
-        )
-    return rgba(source)
