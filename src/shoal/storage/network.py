@@ -1,4 +1,7 @@
-"""What stores and servers raise, in words; what may pass is tried again, a few times."""
+"""What stores and servers raise, in words; what may pass is tried again, a few times.
+
+Own code, as what may pass must be told here anyway: a library would spare the loop of `again`.
+"""
 
 from __future__ import annotations
 

@@ -229,8 +229,12 @@ def first_values(
     found: dict[str, bytes | int] = {}
     for features in _inner(memoryview(record), 1):
         for entry in _inner(features, 1):
-            name = bytes(next(iter(_inner(entry, 1)), b"")).decode("utf-8", "replace")
-            for feature in _inner(entry, 2) if key in (None, name) else ():
+            parts = dict(_fields(entry))
+            called, feature = parts.get(1), parts.get(2)
+            if not isinstance(called, memoryview) or not isinstance(feature, memoryview):
+                continue
+            name = bytes(called).decode("utf-8", "replace")
+            if key in (None, name):
                 value = _first_value(feature)
                 if value is not None:
                     found[name] = value if isinstance(value, int) else bytes(value[:most])
