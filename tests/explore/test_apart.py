@@ -52,7 +52,7 @@ def test_a_picture_is_where_one_clicks_and_grows_with_the_zoom(digits, ask):
     for zoom in (9, 10):
         found = client.get(f"/api/map/at?x={x:.7f}&y={y:.7f}&z={zoom}").json()
         assert (found["row"], found["count"]) == (11, 1)
-        shown = digits.shown_apart((zoom, int(x * 2**zoom), int(y * 2**zoom)))
+        shown = digits.shown((zoom, int(x * 2**zoom), int(y * 2**zoom)), False)
         (box,) = shown.boxes[digits.atlas.rows[shown.positions] == 11]
         sizes.append(box[2] - box[0])
     assert sizes[1] == 2 * sizes[0] >= TILE // 8
@@ -71,7 +71,7 @@ def test_frames_pictures_and_veil_are_of_the_same_rows(digits, ask, hide):
     zoom, chosen = digits.pictures_from, digits.chosen(name).positions
     for y in range(1 << zoom):
         for x in range(1 << zoom):
-            shown = digits.shown_apart((zoom, x, y))
+            shown = digits.shown((zoom, x, y), False)
             lit = shown.any_of(chosen.holds(shown.members))
             where = f"z={zoom}&x={x}&y={y}&set={name}"
             frames = opened(client, f"map/tile?what=frames&{where}{'&hide=1' if hide else ''}")

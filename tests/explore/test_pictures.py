@@ -25,4 +25,4 @@ def test_images_of_other_channels_are_shown_in_colours(channels, side):
         assert np.abs(opened(data)[5, 5] - shown).max() <= 6
     sheet = opened(pictures.sheet([0, 1], 2, 32))
     assert np.abs(sheet[10, 10] - shown).max() <= 6
-    assert np.abs(opened(pictures.mosaic(np.array([[0]]), 64))[32, 32] - shown).max() <= 6
+    assert np.abs(opened(pictures.boxes([0], [[0, 0, 64, 64]]))[32, 32] - shown).max() <= 6

@@ -88,14 +88,12 @@ class Apart:
         places = np.stack(to_places(self.atlas.codes[some]), 1).astype(np.int64)
         return positions, _shared(places, (x * wide, y * wide), wide)
 
-    def of_tile(self, zoom: int, x: int, y: int) -> Shown:
-        """Return the pictures of a tile: of small boxes in one cell, one that stands for all."""
-        down = self.level - zoom
-        low = [at << down if down >= 0 else at >> -down for at in (x, y)]
-        across = 1 << max(down, 0)
-        units = [self.unit(low[0] + i, low[1] + j) for j in range(across) for i in range(across)]
-        positions = np.concatenate([each for each, _ in units])
-        places = np.concatenate([boxes for _, boxes in units])
+    def of_tile(self, zoom: int, x: int, y: int, true: bool = False) -> Shown:
+        """Return the pictures of a tile: of small boxes in one cell, one that stands for all.
+
+        At `true` places each row is a point.
+        """
+        positions, places = self._true(zoom, x, y) if true else self._around(zoom, x, y)
         scale = TILE * 2.0**zoom / SIDE
         boxes = places * scale - np.array([x, y, x, y]) * TILE
         inside = (boxes[:, :2] < TILE).all(1) & (boxes[:, 2:] > 0).all(1)
@@ -111,6 +109,22 @@ class Apart:
         boxes, positions = boxes[order], positions[order]
         new = np.append(True, (np.diff(boxes[:, :2], axis=0) != 0).any(1))[: len(boxes)]
         return Shown(positions[new], boxes[new], positions, np.cumsum(new) - 1)
+
+    def _around(self, zoom: int, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the rows of all units that a tile touches, and their boxes."""
+        down = self.level - zoom
+        low = [at << down if down >= 0 else at >> -down for at in (x, y)]
+        across = range(1 << max(down, 0))
+        units = [self.unit(low[0] + i, low[1] + j) for j in across for i in across]
+        positions, boxes = zip(*units, strict=True)
+        return np.concatenate(positions), np.concatenate(boxes)
+
+    def _true(self, zoom: int, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the rows of a tile, and a point for each."""
+        a, b = code_range(self.atlas, x, y, zoom)
+        places = np.stack(to_places(self.atlas.codes[a:b]), 1).astype(np.float64)
+        positions = self.atlas.coded_positions[a:b].astype(np.int64)
+        return positions, np.concatenate([places, places + 1e-3], 1)
 
     def place(self, position: int) -> list[float] | None:
         """Return the middle of the box of a row, the map being the square 0 to 1, if it has one."""

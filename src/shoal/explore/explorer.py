@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.api import Run
-from shoal.core.morton import BITS, cell_bounds, raster
 from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import State, first_state, same_rows
@@ -35,7 +34,7 @@ from shoal.explore.numbers import Numbers
 from shoal.explore.orders import Ordered, ordered
 from shoal.explore.pictures import Pictures, open_pictures
 from shoal.explore.positions import Positions
-from shoal.explore.tiles import Spots, code_range, spots, usual_count
+from shoal.explore.tiles import Spots, spots, usual_count
 from shoal.features import WORDED
 from shoal.stages.map import COARSE
 from shoal.storage import RunFolder
@@ -192,9 +191,9 @@ class Explorer:
         """Where images lie on the map when they are moved apart."""
         return Apart(self.atlas, self.pictures_from, self.cell_bits)
 
-    def shown_apart(self, where: tuple[int, int, int]) -> Shown:
-        """Return the pictures of a tile, moved apart."""
-        return self._tiles.get(("apart", where), lambda: self.apart.of_tile(*where))
+    def shown(self, where: tuple[int, int, int], true: bool) -> Shown:
+        """Return the pictures of a tile, at their true places or moved apart."""
+        return self._tiles.get(("shown", where, true), lambda: self.apart.of_tile(*where, true))
 
     @cached_property
     def numbers(self) -> Numbers | None:
@@ -264,22 +263,6 @@ class Explorer:
         """Count the rows in the spots of a tile."""
         key = (cut.name, where, bits)
         return self._tiles.get(key, lambda: spots(cut, *where, bits))
-
-    def cell_rows(self, zoom: int, x: int, y: int, bits: int) -> NDArray[np.int64]:
-        """Return for each cell of a tile the row that stands for it, −1 for none, (n, n)."""
-        atlas = self.atlas
-        a, b = code_range(atlas, x, y, zoom)
-        cell = (atlas.codes[a:b].astype(np.int64) - cell_bounds(x, y, zoom)[0]) >> 2 * (
-            BITS - zoom - bits
-        )
-        positions = atlas.coded_positions[a:b].astype(np.int64)
-        inner = positions - atlas.start[atlas.coded_leaves[a:b]]
-        # The row nearest to its representative, so that it stays when one zooms in.
-        order = np.lexsort((positions, inner, cell))
-        filled, first = np.unique(cell[order], return_index=True)
-        found = np.full(1 << 2 * bits, -1, np.int64)
-        found[filled] = atlas.rows[positions[order[first]]]
-        return found[raster(bits)].reshape(1 << bits, 1 << bits)
 
     # Sets.
 

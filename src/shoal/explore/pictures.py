@@ -76,32 +76,6 @@ class Pictures:
         mean = np.rint(tiles.mean(axis=0, dtype=np.float64)).astype(np.uint8)
         return encoded(mean, lossless=True)
 
-    def mosaic(self, rows: NDArray[np.int64], cell: int) -> bytes:
-        """Draw a square of cells, each with its row in it, as WebP; −1 leaves a cell empty.
-
-        Parameters
-        ----------
-        rows
-            (n, n) row of each cell.
-        cell
-            Pixels a side; a margin of a sixteenth shows what is beneath.
-        """
-        margin = max(1, cell // 16)
-        inner = cell - 2 * margin
-        n = len(rows)
-        sheet = np.zeros((n, cell, n, cell, 4), np.uint8)
-        at = np.argwhere(rows >= 0)
-        if len(at):
-            side = self.side if self.small else SIDES[0]
-            tiles = self.tiles([int(rows[y, x]) for y, x in at], side)
-            for (y, x), tile in zip(at, tiles, strict=True):
-                sheet[y, margin:-margin, x, margin:-margin, :3] = _scaled(tile, inner)
-                sheet[y, margin:-margin, x, margin:-margin, 3] = 255
-        buffer = io.BytesIO()
-        picture = Image.fromarray(sheet.reshape(n * cell, n * cell, 4))
-        picture.save(buffer, "WEBP", quality=_QUALITY, method=0)
-        return buffer.getvalue()
-
     def boxes(self, rows: list[int], boxes: list[list[int]]) -> bytes:
         """Draw a tile of the map as WebP: rows in boxes of left, top, right, bottom, in pixels.
 

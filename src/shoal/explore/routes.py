@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal._version import __version__
 from shoal.edits.operations import OPERATIONS as EDITS
-from shoal.explore import columns, editing, exporting, judging, searching, views
+from shoal.explore import columns, editing, exporting, judging, map_views, searching, views
 from shoal.explore.orders import ORDERS
 
 _JSON = "application/json"
@@ -71,13 +71,13 @@ LOOKING: dict[str, Call] = {
     "quarantine": Call(views.quarantine, "start"),
     "metadata": Call(views.metadata, "k set"),
     "copies": Call(judging.copies, "k least"),
-    "map": Call(views.map_facts),
-    "map/sketch": Call(views.sketch, "k"),
-    "map/tile": Call(views.tile, "z x y k set what hide true", media="image/png"),
-    "map/mosaic": Call(views.mosaic, "z x y k set true", media="image/webp"),
-    "map/at": Call(views.at, "x y z k true"),
-    "map/held": Call(views.held, "x0 y0 x1 y1"),
-    "map/bounds": Call(views.bounds, "set"),
+    "map": Call(map_views.map_facts),
+    "map/sketch": Call(map_views.sketch, "k"),
+    "map/tile": Call(map_views.tile, "z x y k set what hide true", media="image/png"),
+    "map/mosaic": Call(map_views.mosaic, "z x y k set true", media="image/webp"),
+    "map/at": Call(map_views.at, "x y z k true"),
+    "map/held": Call(map_views.held, "x0 y0 x1 y1"),
+    "map/bounds": Call(map_views.bounds, "set"),
     "edits": Call(editing.history, "since"),
     "views": Call(editing.views),
     "export": Call(exporting.export, "as k set order seed", media="application/octet-stream"),

@@ -5,35 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from starlette.responses import Response
 
-from shoal.core.morton import SIDE, raster, to_places
 from shoal.errors import InputError
-from shoal.explore.apart import Shown
 from shoal.explore.closest import passing
 from shoal.explore.colours import palette
-from shoal.explore.cuts import Cut
 from shoal.explore.detail import row_facts
 from shoal.explore.explorer import Explorer
 from shoal.explore.facets import beside_cut
 from shoal.explore.orders import ORDERS
 from shoal.explore.params import Params
 from shoal.explore.pictures import SIDES
-from shoal.explore.tiles import (
-    DEEPEST,
-    FINE,
-    TILE,
-    Spots,
-    code_range,
-    density_png,
-    frames_png,
-    holds_any,
-    lit_spots,
-    spot_bits,
-    spots_of,
-    veil_png,
-)
 from shoal.methods import DEFAULT
 from shoal.stages.found import Found
 
@@ -42,9 +24,7 @@ _MOST_THUMBS = 100
 _MEAN_ROWS = 300
 _NEAREST = 24
 _MOST_CORNERS = 2000
-_WITHIN = (0.01, 0.99)
-_SKETCHED = 3000
-_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
 def run_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
@@ -185,12 +165,12 @@ def _check_area(explorer: Explorer, area: Any) -> None:
 
 def thumbs(explorer: Explorer, params: Params) -> Response:
     """Return small pictures of some rows, side by side."""
-    pictures = _pictures(explorer)
+    pictures = pictures_of(explorer)
     found = params.rows(explorer, _MOST_THUMBS)
     sides = (pictures.side,) if pictures.small else SIDES
     side = int(params.text("side", tuple(map(str, sides)), str(sides[0])))
     data, kind = pictures.strip(found, side)
-    return Response(data, media_type=kind, headers=_FOREVER)
+    return Response(data, media_type=kind, headers=FOREVER)
 
 
 def values(explorer: Explorer, params: Params) -> dict[str, Any]:
@@ -204,8 +184,8 @@ def values(explorer: Explorer, params: Params) -> dict[str, Any]:
 def image(explorer: Explorer, params: Params) -> Response:
     """Return one image as large as it is."""
     row = params.whole("row", 0, explorer.atlas.n_rows - 1)
-    data, kind = _pictures(explorer).picture(row)
-    return Response(data, media_type=kind, headers=_FOREVER)
+    data, kind = pictures_of(explorer).picture(row)
+    return Response(data, media_type=kind, headers=FOREVER)
 
 
 def mean(explorer: Explorer, params: Params) -> Response:
@@ -215,11 +195,11 @@ def mean(explorer: Explorer, params: Params) -> Response:
         raise InputError("no rows: there is no mean of them")
     at = np.unique(np.linspace(0, len(positions) - 1, _MEAN_ROWS).astype(np.int64))
     found = explorer.atlas.rows[positions.take(at)]
-    data, kind = _pictures(explorer).mean(found.tolist())
+    data, kind = pictures_of(explorer).mean(found.tolist())
     return Response(data, media_type=kind)
 
 
-def _pictures(explorer: Explorer) -> Any:
+def pictures_of(explorer: Explorer) -> Any:
     """Return the pictures, or say why there are none."""
     if explorer.pictures is None:
         said = explorer.source_trouble or "the rows are not images: they have no pictures"
@@ -239,200 +219,3 @@ def quarantine(explorer: Explorer, params: Params) -> dict[str, Any]:
     table = explorer.run.quarantine
     start = params.whole("start", 0, 1 << 40, 0)
     return {"total": table.num_rows, "rows": table.slice(start, MOST_ROWS).to_pylist()}
-
-
-def map_facts(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say whether there is a map, how faithful it is, and from which zoom it has pictures."""
-    if not explorer.atlas.has_map:
-        return {"ready": False, **explorer.drawing}
-    about = explorer.atlas.about_map
-    return {
-        "ready": True,
-        "recall": about["recall"],
-        "rows": about["rows"],
-        "deepest": DEEPEST,
-        "pictures_from": None if explorer.pictures is None else explorer.pictures_from,
-        "cell": 512 >> explorer.cell_bits,
-    }
-
-
-def sketch(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return a rough map, while the real one is drawn: some rows by their two main directions.
-
-    Each point is x, y (0 to 1), and the number of its colour.
-    """
-    atlas, cut = explorer.atlas, explorer.cut(params.k(explorer))
-    n = len(atlas.order)
-    leaves = np.unique(np.linspace(0, n - 1, min(n, _SKETCHED)).astype(np.int64))
-    vectors = np.array(atlas.vectors[leaves], np.float64)
-    vectors -= vectors.mean(axis=0)
-    _, directions = np.linalg.eigh(vectors.T @ vectors)
-    flat = vectors @ directions[:, -2:][:, ::-1]
-    low, high = np.quantile(flat, (0.001, 0.999), axis=0)  # all but rows that lie far out
-    flat = np.clip((flat - low) / np.maximum(high - low, 1e-12), 0, 1)
-    flat = np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])), constant_values=0.5)
-    colours = explorer.colours(cut)[cut.of_leaf[leaves]]
-    return {"points": np.column_stack([flat.round(4), colours]).tolist()}
-
-
-def _tile(explorer: Explorer, params: Params) -> tuple[int, int, int]:
-    """Return zoom, x and y of a tile that is asked for."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
-    zoom = params.whole("z", 0, DEEPEST)
-    side = (1 << zoom) - 1
-    return zoom, params.whole("x", 0, side), params.whole("y", 0, side)
-
-
-def tile(explorer: Explorer, params: Params) -> Response:
-    """Draw the colours of a tile: all spots, or the squares that pictures lie on."""
-    where = _tile(explorer, params)
-    k, name = params.k(explorer), params.set(explorer)
-    what = params.text("what", ("density", "frames", "veil"), "density")
-    hide = params.text("hide", ("", "1"), "") == "1"
-    cut = explorer.cut(k)
-    if _apart(params) and what != "density":
-        return _tile_apart(explorer, cut, where, name, what, hide)
-    bits = spot_bits(where[0], FINE if what == "density" else explorer.cell_bits)
-    found = explorer.spots(cut, where, bits)
-    lit = None if name is None else _lit(explorer, name, cut, where, found)
-    if hide and lit is not None:
-        found = Spots(found.bits, np.where(lit > 0, found.counts, 0), found.cluster)
-    if what == "veil":
-        none = np.zeros_like(found.counts)
-        return Response(veil_png(found, none if lit is None else lit), media_type="image/png")
-    colours = explorer.colours(cut)
-    if what == "frames":
-        return Response(frames_png(found, colours, lit), media_type="image/png")
-    usual = explorer.usual / 4.0 ** where[0]
-    data = density_png(found, colours, usual, lit, where[0] == 0, explorer.dot)
-    return Response(data, media_type="image/png")
-
-
-def _apart(params: Params) -> bool:
-    """Return whether images are moved apart, and do not lie at their true places."""
-    return params.text("true", ("", "1"), "") == ""
-
-
-def _lit_apart(explorer: Explorer, shown: Shown, name: str | None) -> NDArray[np.bool_] | None:
-    """Return which pictures of a tile stand for rows of a set; None for all rows."""
-    if name is None:
-        return None
-    return shown.any_of(explorer.chosen(name).positions.holds(shown.members))
-
-
-def _tile_apart(
-    explorer: Explorer,
-    cut: Cut,
-    where: tuple[int, int, int],
-    name: str | None,
-    what: str,
-    hide: bool,
-) -> Response:
-    """Draw the squares that pictures lie on, or what veils them, where these are moved apart."""
-    bits, shown = explorer.cell_bits, explorer.shown_apart(where)
-    lit, clusters = _lit_apart(explorer, shown, name), cut.labels(shown.positions)
-    if hide and lit is not None:
-        clusters = np.where(lit, clusters, -1)
-    found = spots_of(shown.cells(bits, clusters.astype(np.int64)))
-    cells = None if lit is None else spots_of(shown.cells(bits, lit.astype(np.int64) - 1)).counts
-    if what == "veil":
-        data = veil_png(found, np.zeros_like(found.counts) if cells is None else cells)
-    else:
-        data = frames_png(found, explorer.colours(cut), cells)
-    return Response(data, media_type="image/png")
-
-
-def _lit(
-    explorer: Explorer, name: str, cut: Cut, where: tuple[int, int, int], found: Spots
-) -> NDArray[np.int64]:
-    """Count the rows of a set in the spots of a tile; a cluster has the spots it is most of."""
-    chosen = explorer.chosen(name)
-    if chosen.clusters is not None and chosen.cut == cut.name:
-        return np.where(np.isin(found.cluster, chosen.clusters), found.counts, 0)
-    return lit_spots(explorer.lit_codes(name), *where, found.bits)
-
-
-def mosaic(explorer: Explorer, params: Params) -> Response:
-    """Draw the pictures of a tile: in each cell the row nearest to its representative.
-
-    With a set, only in cells that hold some of it.
-    """
-    pictures, where = _pictures(explorer), _tile(explorer, params)
-    bits, name = spot_bits(where[0], explorer.cell_bits), params.set(explorer)
-    headers = _FOREVER if name is None else None  # sets change with edits
-    if _apart(params):
-        shown = explorer.shown_apart(where)
-        lit_ = _lit_apart(explorer, shown, name)
-        some = slice(None) if lit_ is None else lit_
-        rows_ = explorer.atlas.rows[shown.positions[some]]
-        data = pictures.boxes(rows_.tolist(), shown.boxes[some].tolist())
-        return Response(data, media_type="image/webp", headers=headers)
-    rows_ = explorer.cell_rows(*where, bits)
-    if name is not None:
-        cut = explorer.cut(params.k(explorer))
-        lit = _lit(explorer, name, cut, where, explorer.spots(cut, where, bits))
-        rows_ = np.where(lit[raster(bits)].reshape(rows_.shape) > 0, rows_, -1)
-    data = pictures.mosaic(rows_, 512 >> bits)
-    return Response(data, media_type="image/webp", headers=headers)
-
-
-def bounds(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Return the corner of least x and y, and the opposite one, of a set on the map."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
-    name = params.set(explorer)
-    if name is None:
-        return {"low": [0, 0], "high": [1, 1]}
-    codes = explorer.lit_codes(name)
-    if not len(codes):
-        raise InputError("no rows: there is nothing to zoom to")
-    # A few rows that lie far from all others would leave these too small to see.
-    places = [np.quantile(axis / SIDE, _WITHIN) for axis in to_places(codes)]
-    low, high = zip(*(place.tolist() for place in places), strict=True)
-    return {"low": low, "high": high}
-
-
-def held(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say whether any row lies in a rectangle of the map, or within a 32nd of its width of it."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
-    x0, y0, x1, y1 = (params.real(name, 0, 1) for name in ("x0", "y0", "x1", "y1"))
-    if not (x0 <= x1 and y0 <= y1):
-        raise InputError("x0, y0, x1, y1: give the upper left and the lower right corner")
-    return {"some": holds_any(explorer.atlas, (x0, y0), (x1, y1))}
-
-
-def at(explorer: Explorer, params: Params) -> dict[str, Any]:
-    """Say what lies at a place of the map: the row nearest to it, within a few spots."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
-    k = params.k(explorer)
-    x, y = params.real("x", 0, 1), params.real("y", 0, 1)
-    zoom = params.whole("z", 0, DEEPEST)
-    level = min(16, zoom + 6)
-    apart = _apart(params) and explorer.pictures is not None
-    if apart and zoom >= explorer.pictures_from:
-        return _at_apart(explorer, x, y, zoom, k)
-    across, down = (min(int(v * (1 << level)), (1 << level) - 1) for v in (x, y))
-    a, b = code_range(explorer.atlas, across, down, level)
-    if a == b:
-        return {"row": None, "count": 0}
-    b_shown = min(b, a + 100_000)
-    places = to_places(explorer.atlas.codes[a:b_shown])
-    away = (places[0] / SIDE - x) ** 2 + (places[1] / SIDE - y) ** 2
-    position = explorer.atlas.coded_positions[a:b_shown][[int(away.argmin())]].astype(np.int64)
-    return {**explorer.rows_shown(position, k)[0], "count": b - a}
-
-
-def _at_apart(explorer: Explorer, x: float, y: float, zoom: int, k: int | None) -> dict[str, Any]:
-    """Say which picture lies at a place of the map, where they are moved apart."""
-    across, down = (min(int(v * (1 << zoom)), (1 << zoom) - 1) for v in (x, y))
-    shown = explorer.shown_apart((zoom, across, down))
-    here = (np.array([x, y]) * (1 << zoom) - [across, down]) * TILE
-    inside = (shown.boxes[:, :2] <= here).all(1) & (here < shown.boxes[:, 2:]).all(1)
-    if not inside.any():
-        return {"row": None, "count": 0}
-    box = int(inside.argmax())
-    count = int((shown.of == box).sum())
-    return {**explorer.rows_shown(shown.positions[[box]], k)[0], "count": count}
