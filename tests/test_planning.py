@@ -230,3 +230,12 @@ def test_methods_get_no_more_representatives_than_usual():
     fewer, said = for_method(fit_settings(method="optics"), 1_000_000)
     assert fewer.representatives == 10_000
     assert "10,000 representatives stand for the 1,000,000" in said
+
+
+def test_pairs_of_a_method_are_counted_and_leave_room_for_the_rest():
+    rows = open_source(np.broadcast_to(np.float32(0), (200_000, 8)))
+    for memory in ("512MiB", "700MiB", "4GiB"):
+        settings = fit_settings(method="agglomerative", memory=memory)
+        fewer, _ = for_method(settings, rows.n_rows)
+        tree = next(need for need in make_plan(rows, fewer).needs if need.stage == "tree")
+        assert 8 * fewer.representatives**2 < tree.memory(1) <= settings.memory

@@ -52,6 +52,7 @@ _LEAST_MEMBERS = 32 << 20
 """Bytes for single files and images, below which photos of usual cameras are not read."""
 
 _GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
+_BESIDE_PAIRS = 150 << 20  # bytes of vectors and graph beside the pairs of a method, the most seen
 _LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
 _STEP = 0.75
 _SLACK = 1.02
@@ -179,7 +180,8 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
         When more representatives are asked for than the method takes in the memory.
     """
     method = METHODS.get(settings.method)
-    most = None if method is None else method.most_rows(settings.memory)
+    room = min(settings.memory, 2 * (settings.memory - LIBRARIES - _BESIDE_PAIRS))
+    most = None if method is None else method.most_rows(room)  # half of the room for pairs
     if method is None or most is None:
         return settings, ""
     asked = settings.representatives
@@ -424,6 +426,8 @@ def stage_needs(
     encoding = reading + 6 * s * d + encoder.needs.scratch
     weights = encoder.needs.shared
     encoded, names = drawn.is_kept(source, encoder), 40 * n * is_encoded(source)
+    method, graph = METHODS.get(settings.method), m * (_GRAPH_BYTES + 8 * c)
+    pairs = 0 if method is None else graph + int(method.pair_bytes * m * m)
     numbers = n * row_bytes(source) if keeps_numbers(source) else 0
     groups = len(shards.groups(8 * d * d))
     vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
@@ -446,7 +450,7 @@ def stage_needs(
         ),
         project,
         coding,
-        Need("tree", m * (_GRAPH_BYTES + 8 * c), 0, m * (16 + 12 * MOST_NEIGHBOURS)),
+        Need("tree", graph, 0, m * (16 + 12 * MOST_NEIGHBOURS), once=pairs),
         Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n),
     )
     held = min(holds(source).best, kept_bytes(source, settings.memory))
