@@ -228,3 +228,20 @@ def test_cells_with_a_path_and_no_bytes_say_so(tmp_path):
         2: f"the cell has no bytes, only the path {NAMES[20]}",
         3: "the cell is empty",
     }
+
+
+def test_images_in_memory_are_named_and_labelled_by_the_other_columns():
+    source = open_source(plain(label=[f"c{at % 3}" for at in range(N)]))
+    assert source.names(3, 5) == NAMES[3:5]
+    assert source.labels()[:4] == ["c0", "c1", "c2", "c0"]
+    assert open_source(hugging_face()).labels()[:3] == ["cat", "dog", "cat"]
+
+
+@pytest.mark.parametrize("where", ["file", "memory"])
+def test_columns_that_are_picked_are_taken_beside_images(tmp_path, where):
+    table = plain(age=[at % 9 for at in range(N)], pay=[at % 7 * 900.0 for at in range(N)])
+    pq.write_table(table, tmp_path / "x.parquet")
+    source = open_source(
+        table if where == "memory" else tmp_path / "x.parquet", columns=["age", "pay"]
+    )
+    assert (source.kind, source.shape) == ("table", (2,))

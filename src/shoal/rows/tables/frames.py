@@ -60,9 +60,10 @@ class FrameCells(Cells):
     def facts(self) -> dict[str, Any]:
         """Return a hash of all cells."""
         digest = hashlib.blake2b(digest_size=16)
-        for batch in self.table.to_batches(max_chunksize=_HASHED_ROWS):
+        table = self.table.replace_schema_metadata(None)
+        for batch in table.to_batches(max_chunksize=_HASHED_ROWS):
             part = pa.BufferOutputStream()
-            with pa.ipc.new_stream(part, self.table.schema) as stream:
+            with pa.ipc.new_stream(part, table.schema) as stream:
                 stream.write_batch(batch)
             digest.update(part.getvalue())
         return {"content": digest.hexdigest()}
@@ -132,7 +133,10 @@ def to_frame(where: Any) -> Any:
         raise InputError(
             f"{type(where).__name__} cannot be read as a table: {because(error)}"
         ) from None
-    return table.rename_columns(list(unique(table.column_names)))
+    names = unique(table.column_names)
+    if names == tuple(table.column_names):
+        return table  # with what is noted in it
+    return table.rename_columns(list(names))
 
 
 def _from_pandas(frame: Any) -> Any:
