@@ -105,7 +105,7 @@ def test_memory_does_not_grow_with_the_rows():
         make_plan(tiles(n), fit_settings(workers=2)) for n in (10**6, 4 * 10**6, 10**8)
     )
     assert many.memory < 1.01 * some.memory
-    assert some.memory < 1.1 * few.memory  # where rows are coded as they are projected
+    assert some.memory < 1.25 * few.memory  # where rows are coded as they are projected
 
 
 def test_of_very_many_rows_a_few_bytes_are_kept_but_for_methods_with_a_rule():

@@ -479,7 +479,9 @@ def _together(project: Need, coding: Need, sample: int, partial: int) -> Need:
         max(project.each + partial, coding.each),
         project.disk + coding.disk,
         coding.passing + sample,
-        coding.once + project.shared,
+        coding.once
+        + project.shared
+        + sample,  # measured: what encoding left in the heap is in the way
     )
 
 

@@ -24,6 +24,7 @@ from shoal.core.representatives import (
     summarise_coded,
 )
 from shoal.engines.base import Task
+from shoal.engines.memory import give_back
 from shoal.errors import InputError
 from shoal.stages.base import EVERY_ROW, Context, Shards, read_vectors
 from shoal.stages.copies import aside
@@ -156,7 +157,10 @@ def code_rows(
     if folder.whole(SUMMARY[-1]).exists():
         return
     if not folder.whole(_CODES[-1]).exists():
-        chosen = seed_codebook(sample(), m, context.settings.seed, context.settings.workers or 1)
+        drawn = sample()
+        give_back()  # what the encoder of the sample took
+        chosen = seed_codebook(drawn, m, context.settings.seed, context.settings.workers or 1)
+        del drawn
         arrays = chosen.to_arrays()
         for name in _CODES:
             write_npy(folder.whole(name), np.asarray(arrays[name]))
