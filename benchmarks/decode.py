@@ -20,13 +20,13 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from benchmarks.base import Benchmark, Inputs, Measurement, Must, Row, at_least, middle, of_case
-from shoal.rows import Source, Wanted, as_wanted, open_source
+from shoal.rows import ImageRequest, Source, as_requested, open_source
 from shoal.rows.images.tfrecord import masked_crc
 
 SMALL, SMALL_SIZE = 2000, (224, 224)
 LARGE, LARGE_SIZE = 24, (3000, 4000)
 REPEATS, BLOCK = 3, 8
-WANTED = Wanted((224, 224), channels=3, sampling="bicubic")
+WANTED = ImageRequest((224, 224), channels=3, sampling="bicubic")
 LARGE_CASE, SMALL_CASE = "4000×3000 JPEG, folder", "224×224 JPEG, folder"
 
 
@@ -128,7 +128,7 @@ WRITERS: dict[str, Callable[[Path, Sequence[bytes]], Path]] = {
 
 def measure(case: str, source: Source) -> Iterator[Measurement]:
     """Read all rows with one thread for each core, some times."""
-    rows = as_wanted(source, WANTED)
+    rows = as_requested(source, WANTED)
     starts = range(0, rows.n_rows, BLOCK)
 
     def read(start: int) -> int:

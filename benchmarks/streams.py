@@ -82,7 +82,7 @@ def _labels(run: Path) -> NDArray[np.int32]:
 
 def _centres(run: Path) -> NDArray[np.float64]:
     """Return the centres that rows are assigned by."""
-    from shoal.stages.found import Found
+    from shoal.stages.method_result import Found
     from shoal.stages.result import Result
     from shoal.storage import RunFolder
 

@@ -28,7 +28,7 @@ from benchmarks.identical import contents, differing, kill_after, kill_often
 from benchmarks.measure import measure
 from benchmarks.tiles_musts import CONSTANTS, K, musts
 from shoal.progress import RichProgress
-from shoal.rows.direct import read_direct
+from shoal.rows.direct_io import read_direct
 from shoal.tiles import SHAPE, TileSet, make_tiles
 
 KILLS = 20

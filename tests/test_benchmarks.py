@@ -28,7 +28,7 @@ from benchmarks.photo_files import write_hostile
 from benchmarks.rows import FIELDS, Context, append, last_run, make_row, read
 from benchmarks.table import draw
 
-from shoal.rows import as_wanted, open_source
+from shoal.rows import as_requested, open_source
 
 CONTEXT = Context(
     "abc123",
@@ -311,7 +311,7 @@ def test_every_kind_of_source_is_decoded_alike(tmp_path):
         rows = list(decode.measure(name, source))
         assert [row.n for row in rows] == [5] * decode.REPEATS
         assert all(row.quality["images_a_second"] > 0 for row in rows)
-        found.append(as_wanted(source, decode.WANTED).read(0, 5).data)
+        found.append(as_requested(source, decode.WANTED).read(0, 5).data)
     for data in found:
         np.testing.assert_array_equal(data, found[0])
     progressive, png = (decode.encoded(1, (60, 90), form) for form in ("progressive JPEG", "PNG"))

@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score as agreement
 import shoal
 from shoal.errors import InputError, SettingError
 from shoal.methods import METHODS
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 from shoal.storage import RunFolder
 

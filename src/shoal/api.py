@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal import forecast, passes, pipeline
-from shoal.core.shown import RecordList
+from shoal import passes, pipeline, time_forecast
+from shoal.core.record_lists import RecordList
 from shoal.edits import Entry
 from shoal.engines.options import EngineOptions
 from shoal.errors import InputError
@@ -26,10 +26,10 @@ from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source, Taken, draw_sample
 from shoal.rows.cluster_rows import cluster_settings
-from shoal.rows.pictured import (
+from shoal.rows.memory_budget import promised
+from shoal.rows.vectors_with_images import (
     rows_of,
 )
-from shoal.rows.room import promised
 from shoal.run import FittedRun
 from shoal.run_source import open_by, with_images
 from shoal.settings import FitSettings, fit_settings
@@ -601,7 +601,7 @@ def plan(
         found = pipeline.plan_of(rows, checked)
         if out is not None:
             check_disk(found, as_place(out))
-        seconds = forecast.seconds(found, forecast.calibrate(found))
+        seconds = time_forecast.seconds(found, time_forecast.calibrate(found))
     stages = [
         {
             "stage": need.stage,

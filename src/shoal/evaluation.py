@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shoal import passes
 from shoal.core.metrics import score_table, simplified_silhouette
-from shoal.core.shown import RecordList
+from shoal.core.record_lists import RecordList
 from shoal.core.validity import dbcv, density_sample, validity
 from shoal.edits import Clustering
 from shoal.engines.base import Engine

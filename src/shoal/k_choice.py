@@ -11,7 +11,7 @@ from shoal.errors import SettingError
 from shoal.methods import DEFAULT, METHODS, method_name, parse_assignments
 from shoal.methods.choosing import KChoice, choice_of_k
 from shoal.progress import Progress, Silent
-from shoal.stages.found import Found, frame_for, read_projection
+from shoal.stages.method_result import Found, frame_for, read_projection
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, as_place
 

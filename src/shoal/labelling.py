@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal.core.metrics import Contingency, added, contingency
-from shoal.core.shown import Tabular
+from shoal.core.record_lists import Tabular
 from shoal.edits import Curation
 from shoal.errors import InputError
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal import api
-from shoal.core.shown import RecordList
+from shoal.core.record_lists import RecordList
 from shoal.core.validity import validity
 from shoal.engines.memory import resident
 from shoal.errors import InputError, SettingError, StorageFullError, WorkError
@@ -21,7 +21,7 @@ from shoal.methods import DEFAULT, METHODS, method_name, parse_assignments
 from shoal.methods.scores import silhouette
 from shoal.pipeline import STAGES
 from shoal.progress import Progress, Silent
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 from shoal.storage import RunFolder, as_place, link_file
 

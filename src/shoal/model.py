@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.packing import pack, unpack
+from shoal.core.record_lists import Tabular
 from shoal.core.shortlists import Shortlists
-from shoal.core.shown import Tabular
 from shoal.edits import Clustering, Curation
 from shoal.engines.prefetch import prefetched
 from shoal.errors import InputError
 from shoal.features import Encoder
-from shoal.rows import Batch, Kind, Source, as_wanted, open_source, remarks_of
+from shoal.rows import Batch, Kind, Source, as_requested, open_source, remarks_of
 from shoal.rows.arrays.scale import vectors_remark
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.tables.mixed import Notes
@@ -28,7 +28,7 @@ from shoal.settings import SETTINGS, available_cores
 from shoal.stages.base import Shards
 from shoal.stages.encoding import encode_good, residual
 from shoal.stages.fitted import Fitted
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 from shoal.storage import RunFolder
 
@@ -193,7 +193,7 @@ class Model:
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
         source = where if isinstance(where, Source) else self._opened(where, kind, shape)
-        return as_wanted(self.fitted.as_fitted(source), self.encoder.needs.wanted)
+        return as_requested(self.fitted.as_fitted(source), self.encoder.needs.wanted)
 
     def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
         """Open what is not a source yet."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.shown import Tabular, html_table, text_table
+from shoal.core.record_lists import Tabular, html_table, text_table
 from shoal.edits import Clustering
 from shoal.errors import InputError, RunError
 from shoal.export.findings import middle_rows

@@ -26,7 +26,7 @@ from shoal.engines.options import EngineOptions
 from shoal.model import Cut, Model, Prediction, blocks_of
 from shoal.progress import Progress
 from shoal.rows import Source
-from shoal.rows.room import share
+from shoal.rows.memory_budget import share
 from shoal.rows.store import PerProcess
 from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores

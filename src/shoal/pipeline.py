@@ -14,8 +14,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from shoal.edits import Curation
+from shoal.edits.base_clusters import fit_fingerprint
 from shoal.edits.carry import carry_over
-from shoal.edits.ground import fit_fingerprint
 from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
 from shoal.engines.compiling import compiled_beside
@@ -36,7 +36,7 @@ from shoal.planning import (
 )
 from shoal.progress import Progress, Silent
 from shoal.rows import Source, remarks_of
-from shoal.rows.room import LIBRARIES, drop_kept, enough, mebibytes, share
+from shoal.rows.memory_budget import LIBRARIES, drop_kept, enough, mebibytes, share
 from shoal.settings import FitSettings
 from shoal.stages import assign, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage

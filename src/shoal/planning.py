@@ -16,8 +16,8 @@ from shoal.core.shortlists import LENGTH, cell_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
 from shoal.methods import METHODS
-from shoal.rows import Source, as_wanted, some_images
-from shoal.rows.room import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
+from shoal.rows import Source, as_requested, some_images
+from shoal.rows.memory_budget import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
 from shoal.stages.base import (
@@ -31,7 +31,7 @@ from shoal.stages.base import (
 from shoal.stages.codes import near_type, representatives_for
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth.find import Growth
-from shoal.stages.some_features import encodes_some
+from shoal.stages.sample_features import encodes_some
 from shoal.storage import UrlPath
 
 OF_ENGINES = {"beam": 96 << 20, "dask": 96 << 20, "spark": 96 << 20}
@@ -222,7 +222,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     )
     n = source.n_rows
     _check_counts(settings, n)
-    rows = as_wanted(source, encoder.needs.wanted)
+    rows = as_requested(source, encoder.needs.wanted)
     usual = representatives_for(n, settings.representatives)
     m, needs = _within(settings, source, rows, encoder, usual)
     needs = _on_engine(needs, settings)

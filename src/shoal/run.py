@@ -18,13 +18,13 @@ from shoal.errors import InputError, RunError
 from shoal.methods import DEFAULT, METHODS
 from shoal.model import Model
 from shoal.rows import Source
-from shoal.rows.pictured import pictures_of
+from shoal.rows.vectors_with_images import pictures_of
 from shoal.run_source import reopened
 from shoal.stages.base import quarantined
-from shoal.stages.found import Found
 from shoal.stages.growth.drift import Drift, read_drift
+from shoal.stages.method_result import Found
 from shoal.stages.result import Representatives, Result
-from shoal.stages.since import changed_rows
+from shoal.stages.source_changes import changed_rows
 from shoal.storage import RunFolder, odd_entries
 
 _NOTED = ("left_out", "remarks")

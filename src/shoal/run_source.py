@@ -10,18 +10,18 @@ from typing import Any
 from shoal.errors import InputError, RunError, ShoalError
 from shoal.rows import Source, Taken, open_source
 from shoal.rows.cluster_rows import READING
-from shoal.rows.pictured import (
+from shoal.rows.tables.schema import Schema
+from shoal.rows.vectors_with_images import (
     PicturedSource,
     check_pictures,
     pictures_of,
     rows_of,
     with_pictures,
 )
-from shoal.rows.tables.schema import Schema
 from shoal.settings import FitSettings, fit_settings
 from shoal.stages.fitted import Fitted
 from shoal.stages.result import Result
-from shoal.stages.since import without_new_links
+from shoal.stages.source_changes import without_new_links
 from shoal.storage import as_place
 
 

@@ -148,7 +148,7 @@ def test_a_sample_says_what_was_not_looked_at_and_how_to_go_on(shoal, told, digi
     options = ("--key", "images", "--layers", "4", "-o", run)
     result = shoal("fit", digits, *options, "--sample", 200, "-q")
     assert result.exit_code == 0, result.stderr
-    assert "200 rows drawn at random: 400 of 600 rows were not looked at" in result.stdout
+    assert "200 rows drawn at random: 400 of 600 rows were not used" in result.stdout
     assert "a sample of 600 rows" in shoal("layers", run).stdout
     assert told("info", run)["sample of"] == 600
     scores = told("eval", run, "--truth", digits, "--key", "labels")["scores"]

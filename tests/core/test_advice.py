@@ -80,6 +80,6 @@ def test_hardly_any_rows_leave_nothing_to_guess(m):
 
 def test_one_group_that_was_asked_for_is_not_said_to_be_all_there_is():
     found = advise(made([5, 4, 3.9, 0, 0, 0, 0]), layers(1, primary=1), WEIGHTS)
-    assert found.sentences[0] == "One group, as was asked for; the data show more."
+    assert found.sentences[0] == "One group, as requested; the data show more."
     assert 4 in [choice.k for choice in found.choices]
     assert {choice.why for choice in found.choices} == {"a clear cut"}

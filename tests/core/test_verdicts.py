@@ -8,9 +8,9 @@ from shoal.core.verdicts import (
     far_representatives,
     held_share,
     numbered_by_size,
+    outvoted,
     row_confidence,
     row_limits,
-    swayed,
 )
 
 
@@ -107,7 +107,7 @@ def test_two_farther_voters_win_only_together_and_only_when_near():
     nearest = np.tile(order, (3, 1))
     for splits, told in (([1, 2], [True, False, False]), ([2, 1], [False] * 3)):
         tree = Tree(order, np.array(splits, np.int32), found)
-        assert swayed(tree, nearest, distances).tolist() == told
+        assert outvoted(tree, nearest, distances).tolist() == told
 
 
 def slow_descent(tree, voters):
@@ -124,6 +124,6 @@ def slow_descent(tree, voters):
 def test_a_row_goes_down_the_tree_with_its_voters(tree, data):
     voters = data.draw(st.permutations(range(tree.n_leaves)))[:3]
     near = np.array([voters], np.int32)
-    told = swayed(tree, near, np.array([[1, 1.1, 1.2]], np.float32))
+    told = outvoted(tree, near, np.array([[1, 1.1, 1.2]], np.float32))
     assert voters[int(told[0])] == slow_descent(tree, voters)
-    assert not swayed(tree, near, np.array([[0, 1, 1]], np.float32))[0]
+    assert not outvoted(tree, near, np.array([[0, 1, 1]], np.float32))[0]

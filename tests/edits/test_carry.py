@@ -5,7 +5,7 @@ import pytest
 from tests.edits.conftest import fresh, rows_of_six_groups
 
 import shoal
-from shoal.edits.bridge import Bridge
+from shoal.edits.cluster_mapping import Bridge
 from shoal.edits.log import NAME
 from shoal.errors import RunError
 from shoal.settings import fit_settings

@@ -3,13 +3,13 @@ from contextlib import closing
 
 import pytest
 
+from shoal.engines import completed
 from shoal.errors import SettingError, WorkError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
 from tests.engines.tasks import HERE, THREADS, Noting
 
-from shoal.engines import seen
 from shoal.engines.beam import TRIES, BeamEngine
 
 ITEMS = list(range(12))
@@ -61,7 +61,7 @@ def test_a_runner_that_is_not_there(tmp_path, name):
 
 
 def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(seen, "_LOOK", 0.01)
+    monkeypatch.setattr(completed, "_LOOK", 0.01)
     task, told, looks = Noting(tmp_path / "out", pause=0.05), [], []
 
     def there():

@@ -143,7 +143,7 @@ def test_results_that_do_not_arrive_are_said(engine, tmp_path):
 
 
 def test_results_are_told_while_a_pass_runs(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr("shoal.engines.seen._LOOK", 0.01)
+    monkeypatch.setattr("shoal.engines.completed._LOOK", 0.01)
     task, at = Noting(tmp_path / "out", item=ITEMS[-1], times=1, wrong="wait"), []
 
     def told(_):

@@ -61,13 +61,13 @@ VECTORS = Rows("vectors", (20,))
     ("name", "rows", "encoder", "said"),
     [
         ("auto", DIGITS, Gradients((8, 8, 1)), "small images of 8×8"),
-        ("gradients", DIGITS, Gradients((8, 8, 1)), "as you asked"),
-        ("pixels", DIGITS, Pixels((8, 8, 1)), "as you asked"),
-        ("photo", DIGITS, Photo(), "as you asked"),
-        ("gradients", LARGE, Gradients((64, 64, 3)), "as you asked"),
-        ("colours", LARGE, Colours((64, 64, 3)), "as you asked"),
+        ("gradients", DIGITS, Gradients((8, 8, 1)), "as requested"),
+        ("pixels", DIGITS, Pixels((8, 8, 1)), "as requested"),
+        ("photo", DIGITS, Photo(), "as requested"),
+        ("gradients", LARGE, Gradients((64, 64, 3)), "as requested"),
+        ("colours", LARGE, Colours((64, 64, 3)), "as requested"),
         ("auto", VECTORS, Vectors(20), "because the rows are vectors"),
-        ("vectors", VECTORS, Vectors(20), "as you asked"),
+        ("vectors", VECTORS, Vectors(20), "as requested"),
     ],
 )
 def test_chooses_by_name_or_by_what_the_rows_are(name, rows, encoder, said):
@@ -83,11 +83,11 @@ def test_chooses_by_name_or_by_what_the_rows_are(name, rows, encoder, said):
         (
             [SHADES, SHADES, STROKE],
             True,
-            "about 200×180, and 2 of the 3 looked at are not drawings",
+            "about 200×180, and 2 of the 3 sampled are not drawings",
         ),
-        ([STROKE, STROKE, SHADES], False, "2 of the 3 images looked at are drawings"),
-        ([SHADES, STROKE, BLANK], True, "1 of the 2 looked at"),
-        ([BLANK], True, "0 of the 0 looked at"),
+        ([STROKE, STROKE, SHADES], False, "2 of 3 sampled images are drawings"),
+        ([SHADES, STROKE, BLANK], True, "1 of the 2 sampled"),
+        ([BLANK], True, "0 of the 0 sampled"),
     ],
 )
 def test_large_images_are_looked_at(images, photos, said):

@@ -108,7 +108,7 @@ def test_a_name_that_is_not_known():
 
 def test_images_are_put_to_it_as_the_table_says(here):
     encoder, said = choose_encoder("net-small", LARGE)
-    assert said == "Features: net-small (DINOv2 ViT-S/14, self-supervised), as you asked."
+    assert said == "Features: net-small (DINOv2 ViT-S/14, self-supervised), as requested."
     assert (encoder.name, encoder.n_features) == ("net-small", 5)
     wanted = encoder.needs.wanted
     assert (wanted.size, wanted.kept, wanted.sampling) == ((8, 8), 0.875, "bicubic")

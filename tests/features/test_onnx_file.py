@@ -152,7 +152,7 @@ def test_a_file_that_changes_while_it_is_used_is_refused(tmp_path):
     network(tmp_path / "a.onnx", end=("Flatten",))
     other = pickle.loads(pickle.dumps(encoder))
     onnx_file._session.cache_clear()
-    with pytest.raises(InputError, match="has changed since it was looked at"):
+    with pytest.raises(InputError, match="has changed since it was opened"):
         other.encode(IMAGES)
 
 

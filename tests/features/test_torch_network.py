@@ -126,7 +126,7 @@ def test_other_weights_are_another_encoder(timm, weights, tmp_path):
     assert one.settings() != other.settings()
     torch.save(state, weights)
     torch_network._loaded.cache_clear()
-    with pytest.raises(InputError, match="are others than when they were looked at"):
+    with pytest.raises(InputError, match="have changed since the run was fitted"):
         one.setup()
 
 

@@ -276,7 +276,7 @@ def test_a_file_that_changed_or_went_is_a_reason_for_its_rows(tmp_path, memory, 
     for name in (npy(tmp_path), zipped(tmp_path), parquet_vectors(tmp_path)):
         source = open_source(f"{memory()}/{name}")
         fsspec.filesystem("memory").pipe_file(f"/x/{name}", b"other")
-        assert "changed after it was looked at" in source.read(0, 2).bad[1]
+        assert "changed after it was opened" in source.read(0, 2).bad[1]
         fsspec.filesystem("memory").rm_file(f"/x/{name}")
         assert re.search("is missing|cannot be read", source.read(0, 2).bad[1])
 

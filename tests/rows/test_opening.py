@@ -11,7 +11,7 @@ from shoal.rows import Source, open_source, opening
 
 def test_names_are_listed_by_hand():
     expected = ["Batch", "Encoded", "ImageSource", "Kind", "LabelValues"]
-    expected += ["Source", "Taken", "Wanted", "as_wanted", "draw_rows"]
+    expected += ["Source", "Taken", "ImageRequest", "as_requested", "draw_rows"]
     expected += [
         "draw_sample",
         "of_taken",

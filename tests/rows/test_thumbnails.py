@@ -6,7 +6,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from shoal.rows import Wanted, open_source, some_images, thumbnails
+from shoal.rows import ImageRequest, open_source, some_images, thumbnails
 from shoal.rows.images.decode import decode
 
 
@@ -34,7 +34,7 @@ def test_they_are_the_images_at_their_rows_in_any_order(archive, keep, fit):
         if row == 7:
             assert (picture == 128).all()
             continue
-        expected = decode(archive.encoded(row), Wanted((32, 32), channels=3, fit=fit))
+        expected = decode(archive.encoded(row), ImageRequest((32, 32), channels=3, fit=fit))
         np.testing.assert_array_equal(picture, expected)
 
 

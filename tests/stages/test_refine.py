@@ -4,7 +4,7 @@ from sklearn.cluster import KMeans
 
 import shoal
 from shoal.errors import SettingError
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 
 RANDOM = np.random.default_rng(0)
 ROWS = (RANDOM.normal(size=(600, 3)) + 3 * np.eye(3)[RANDOM.integers(0, 3, 600)]).astype("f4")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoal.errors import SourceError
-from shoal.rows import Wanted, as_wanted, open_source
+from shoal.rows import ImageRequest, as_requested, open_source
 from shoal.rows import store as stores
 from shoal.stages.base import Shards
 from shoal.stages.rows import Rows
@@ -13,7 +13,7 @@ from shoal.storage import StageFolder
 
 def test_a_shard_is_read_in_blocks_of_16_mebibytes(tmp_path):
     source = open_source(np.arange(300, dtype=np.uint8).repeat(65).reshape(300, 1, 65))
-    wide = as_wanted(source, Wanted((512, 1024), channels=3))
+    wide = as_requested(source, ImageRequest((512, 1024), channels=3))
     shards = Shards(300, 40)
     rows = Rows(wide, shards, StageFolder(tmp_path))
     batches = list(rows.read(2))

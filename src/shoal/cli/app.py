@@ -84,7 +84,7 @@ def _tell(error: Exception) -> int:
         _say(str(damage))
         return damage.exit_code
     _say(
-        f"an error of ours, {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+        f"internal error, {type(error).__name__}: {' '.join(str(error).split())[:300]} "
         "(set SHOAL_DEBUG=1 and run it again for the traceback, and please report it)"
     )
     return OUR_FAULT

@@ -157,7 +157,7 @@ def print_outcome(run: Run) -> None:
     if run.sample_of is not None:
         say(
             f"These are the groups of {run.n_rows:,} rows drawn at random: "
-            f"{run.sample_of - run.n_rows:,} of {run.sample_of:,} rows were not looked at."
+            f"{run.sample_of - run.n_rows:,} of {run.sample_of:,} rows were not used."
         )
     if bad:
         reason = run.quarantine["reason"][0].as_py()
@@ -226,6 +226,6 @@ def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
 
 def _taken(seconds: float, memory: int, disk: int) -> list[str]:
     """Write time, memory and disk."""
-    from shoal.rows.room import mebibytes
+    from shoal.rows.memory_budget import mebibytes
 
     return [duration(seconds), mebibytes(memory), mebibytes(disk)]

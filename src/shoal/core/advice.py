@@ -115,7 +115,7 @@ def _one_group(tree: Tree) -> Advice:
     """Name the cuts with the widest gaps after them among the first few splits."""
     certain = has_structure(tree.excess)
     first = (
-        "One group, as was asked for; the data show more."
+        "One group, as requested; the data show more."
         if certain
         else "One group: no split is clearer than chance makes, so nothing about groups is certain."
     )
@@ -129,7 +129,7 @@ def _one_group(tree: Tree) -> Advice:
     if certain:
         second = f"The clearest of the first cuts: {said}."
     else:
-        second = f"The best guesses, to be looked at with care: {said}."
+        second = f"The best guesses, look at them with care: {said}."
     why = "a clear cut" if certain else "a guess"
     return Advice((first, second), tuple(Choice(k, why) for k in guesses))
 

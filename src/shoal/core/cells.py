@@ -7,8 +7,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from shoal.core.best import best_of
 from shoal.core.products import in_threads
+from shoal.core.top_scores import best_of
 from shoal.errors import InputError
 
 _CHUNK = 8192

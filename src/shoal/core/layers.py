@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.null import WEAK, finest_threshold
-from shoal.core.shown import Tabular, text_table
+from shoal.core.record_lists import Tabular, text_table
 from shoal.core.stability import Resampled
 from shoal.core.tree import Tree
 from shoal.errors import InputError

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.cells import Cells, build_cells, checked
-from shoal.core.local import search_locally
+from shoal.core.local_frames import search_locally
 from shoal.core.products import BLOCK, in_threads, probe, recheck, search
 from shoal.core.shortlists import LENGTH, Shortlists, build_shortlists, search_shortlists
 from shoal.errors import InputError

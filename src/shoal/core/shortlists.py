@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.best import best_listed, measure
 from shoal.core.cells import Cells, build_cells, checked, two_level_codes
 from shoal.core.products import in_threads
+from shoal.core.top_scores import best_listed, measure
 
 LENGTH = 288
 _EACH = 22  # centres a cell, where there are many: smaller cells need shorter lists

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.shown import Tabular, cell
+from shoal.core.record_lists import Tabular, cell
 from shoal.errors import InputError
 
 

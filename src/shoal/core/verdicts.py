@@ -73,7 +73,7 @@ def held_share(
     return share.astype(np.float32)
 
 
-def swayed(
+def outvoted(
     tree: Tree, nearest: NDArray[np.int32], distances: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
     """Return which rows go with their second nearest representative at every cut, shape (n,).
@@ -94,7 +94,7 @@ def swayed(
     --------
     >>> three, at = np.arange(3, dtype=np.int32), np.array([[1, 1.1, 1.2]], np.float32)
     >>> tree = Tree(three, np.array([1, 2]), np.zeros(2, np.float32))  # 0 | 1, 2
-    >>> swayed(tree, three[None], at).tolist(), swayed(tree, three[None, ::-1], at).tolist()
+    >>> outvoted(tree, three[None], at).tolist(), outvoted(tree, three[None, ::-1], at).tolist()
     ([True], [False])
     """
     square = distances.astype(np.float64) ** 2

@@ -18,8 +18,8 @@ from shoal.errors import InputError
 from shoal.keywords import SourceKeywords, explicit
 from shoal.progress import Progress, default_progress
 from shoal.rows import Source, open_source
-from shoal.rows.pictured import pictures_of
-from shoal.rows.room import promised
+from shoal.rows.memory_budget import promised
+from shoal.rows.vectors_with_images import pictures_of
 from shoal.settings import available_cores, parse_memory
 
 if TYPE_CHECKING:

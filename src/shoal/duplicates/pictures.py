@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Encoded, ImageSource, Source, Wanted, as_wanted
+from shoal.rows import Encoded, ImageRequest, ImageSource, Source, as_requested
 from shoal.rows.images.decode import measure
 
 # Height and width that pictures are compared at. At 48 as many planted copies were found, a third
@@ -163,5 +163,7 @@ def _views(sources: tuple[Source, ...]) -> tuple[list[Source], bool]:
         if max(height, width) <= SIDE:
             return list(sources), True
     channels = max(source.shape[2] for source in sources)
-    wanted = Wanted((SIDE, SIDE), channels=channels if channels in (1, 3) else None, fit="stretch")
-    return [as_wanted(source, wanted) for source in sources], False
+    wanted = ImageRequest(
+        (SIDE, SIDE), channels=channels if channels in (1, 3) else None, fit="stretch"
+    )
+    return [as_requested(source, wanted) for source in sources], False

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.edits.bridge import Bridge
+from shoal.edits.cluster_mapping import Bridge
 from shoal.edits.curation import Curation
 from shoal.edits.errors import NotNowError
 from shoal.edits.log import Entry

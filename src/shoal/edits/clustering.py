@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.shown import Tabular
+from shoal.core.record_lists import Tabular
 from shoal.core.tree import Tree
 from shoal.core.verdicts import row_confidence
 from shoal.edits.curation import Curation

@@ -11,9 +11,9 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal.core.shown import Tabular
+from shoal.core.record_lists import Tabular
+from shoal.edits.base_clusters import Ground
 from shoal.edits.errors import ConflictError, Proposal
-from shoal.edits.ground import Ground
 from shoal.edits.history import History
 from shoal.edits.keywords import EditKeywords, explicit_edits
 from shoal.edits.log import Draft, Entry, Log, Writer

@@ -43,7 +43,7 @@ class LockedError(InputError):
 
 
 class ConflictError(InputError):
-    """Someone else changed the cluster since it was looked at."""
+    """Someone else changed the cluster since it was opened."""
 
 
 class NameTakenError(InputError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from shoal.edits.ground import Ground
+from shoal.edits.base_clusters import Ground
 from shoal.edits.log import Draft, Entry
 from shoal.edits.operations import OPERATIONS
 from shoal.edits.state import State, Touched

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.edits.base_clusters import Base
 from shoal.edits.errors import LockedError
-from shoal.edits.ground import Base
 from shoal.errors import InputError
 
 Touched = frozenset[int] | None

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from shoal import errors
 from shoal.engines.base import Item, Task
+from shoal.engines.completed import Seen
 from shoal.engines.retries import (
     TRIES,
     attempt,
@@ -30,7 +31,6 @@ from shoal.engines.retries import (
     last_line,
     raise_first,
 )
-from shoal.engines.seen import Seen
 from shoal.storage import delete, read_json, write_json
 
 

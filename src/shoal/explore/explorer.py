@@ -20,7 +20,6 @@ from shoal.edits import Curation
 from shoal.edits.review import Question, Reviewer
 from shoal.edits.state import State, first_state, same_rows
 from shoal.errors import InputError, ShoalError
-from shoal.explore.apart import Apart, Shown
 from shoal.explore.area import positions_within
 from shoal.explore.atlas import Atlas, Kept, Value
 from shoal.explore.closest import closest, passing
@@ -28,6 +27,7 @@ from shoal.explore.colours import cut_colours, palette, piece_colours
 from shoal.explore.copies import Copies
 from shoal.explore.cuts import Cut
 from shoal.explore.facets import Facets, beside_cut
+from shoal.explore.map_layout import Apart, Shown
 from shoal.explore.metadata import Metadata
 from shoal.explore.names import names_in
 from shoal.explore.numbers import Numbers

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from shoal.core.morton import SIDE, to_places
 from shoal.errors import InputError
-from shoal.explore.apart import Shown
 from shoal.explore.cuts import Cut
 from shoal.explore.explorer import Explorer
+from shoal.explore.map_layout import Shown
 from shoal.explore.params import Params
 from shoal.explore.tiles import (
     DEEPEST,

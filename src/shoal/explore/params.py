@@ -216,5 +216,5 @@ def _told(explorer: Explorer, answer: Answer, params: Params) -> Response:
         return refusal(503, "busy", str(error))
     except Exception as error:
         traceback.print_exception(error, file=sys.stderr)
-        return refusal(500, "fault", f"an error of ours: {type(error).__name__}")
+        return refusal(500, "fault", f"internal error: {type(error).__name__}")
     return found if isinstance(found, Response) else JsonAnswer(found)

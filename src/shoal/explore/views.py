@@ -17,7 +17,7 @@ from shoal.explore.orders import ORDERS
 from shoal.explore.params import Params
 from shoal.explore.pictures import SIDES
 from shoal.methods import DEFAULT
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 
 MOST_ROWS = 500
 _MOST_THUMBS = 100

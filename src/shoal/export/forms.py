@@ -10,9 +10,9 @@ from typing import Any
 
 from shoal.errors import InputError, RunError
 from shoal.export.base import refuse_existing
-from shoal.export.beside import beside
 from shoal.export.datasets import DATASETS
 from shoal.export.folders import Outcome, lay_out
+from shoal.export.label_columns import beside
 from shoal.export.pictures import picture_column
 from shoal.export.plan import Mode
 from shoal.export.report import NO_PICTURES, Pictures, write_report

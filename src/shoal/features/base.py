@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.features.projection import COMPONENTS
 
 WORDED = ("open_clip",)
@@ -35,7 +35,7 @@ class Needs:
         About how often all rows are read before the first one is encoded for good.
     """
 
-    wanted: Wanted | None = None
+    wanted: ImageRequest | None = None
     components: int = COMPONENTS
     scratch: int = 0
     shared: int = 0

@@ -24,7 +24,7 @@ from shoal.features.photo import Photo
 from shoal.features.pixels import Pixels
 from shoal.features.reduced import reduced
 from shoal.features.shapes import is_plain
-from shoal.features.shown import COMPARED, is_weak, shown_splits, shows_more
+from shoal.features.structure_score import COMPARED, is_weak, shown_splits, shows_more
 from shoal.features.vectors import Vectors
 
 CHOICES = (
@@ -105,7 +105,7 @@ def choose_encoder(
             f"choose vectors or auto, or read the rows --as {as_}"
         )
     n = source.shape[0]
-    why = "as you asked" if name == "vectors" else "because the rows are vectors"
+    why = "as requested" if name == "vectors" else "because the rows are vectors"
     return Vectors(n), f"Features: the {n:,} numbers of each row as given, {why}."
 
 
@@ -128,14 +128,14 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
         )
     if spec.what:
         network, said = open_network(spec)
-        return network, f"Features: {said}, as you asked."
+        return network, f"Features: {said}, as requested."
     if name in LEARNED:
         return Learned(name, channels), (
             f"Features: {name}, a small network that is trained on these images first, "
-            "as you asked."
+            "as requested."
         )
     if name in KNOWN_ENCODERS:
-        return _known(name), f"Features: {name} ({KNOWN_ENCODERS[name].about}), as you asked."
+        return _known(name), f"Features: {name} ({KNOWN_ENCODERS[name].about}), as requested."
     if name == "auto":
         size = getattr(source, "typical_size", shape[:2])
         if max(size) <= _LARGEST_SMALL:
@@ -147,7 +147,7 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
         "gradients": Gradients(shape),
         "colours": Colours(shape),
     }
-    return encoders[name], f"Features: {name}, as you asked."
+    return encoders[name], f"Features: {name}, as requested."
 
 
 def open_network(spec: Spec) -> tuple[Encoder, str]:
@@ -198,13 +198,13 @@ def _by_content(
     drawings, seen = count_drawings(look())
     if 2 * drawings > seen:
         return Gradients(shape), (
-            f"Features: gradients, because {drawings} of the {seen} images looked at are drawings, "
+            f"Features: gradients, because {drawings} of {seen} sampled images are drawings, "
             "hard marks on an even ground (--features photo has them compared as photos)."
         )
     network, called = _for_photos()
     return network, (
         f"Features: {called}, because these are images of about {across}, and "
-        f"{seen - drawings} of the {seen} looked at are not drawings."
+        f"{seen - drawings} of the {seen} sampled are not drawings."
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.image_request import Fit, ImageRequest, Sampling
 from shoal.core.spec import Spec
-from shoal.core.wanted import Fit, Sampling, Wanted
 from shoal.errors import InputError, SettingError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -32,9 +32,9 @@ class NetworkInput:
     layout
         ``nchw`` or ``nhwc``: where its channels lie.
     kept
-        Share of the largest cut that is kept, see `Wanted`.
+        Share of the largest cut that is kept, see `ImageRequest`.
     sampling, fit
-        How images are scaled, and how they fill the size; see `Wanted`.
+        How images are scaled, and how they fill the size; see `ImageRequest`.
     """
 
     size: tuple[int, int]
@@ -47,9 +47,9 @@ class NetworkInput:
     fit: Fit = "crop"
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> ImageRequest:
         """What is asked of the source."""
-        return Wanted(
+        return ImageRequest(
             self.size, channels=self.channels, fit=self.fit, sampling=self.sampling, kept=self.kept
         )
 

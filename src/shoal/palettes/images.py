@@ -14,7 +14,7 @@ from shoal.palettes.indexed import FORMATS
 from shoal.palettes.pictures import read_rgba, rgba, tidy
 from shoal.rows import Source, open_source
 from shoal.rows.images.encoded import EncodedSource
-from shoal.rows.pictured import pictures_of
+from shoal.rows.vectors_with_images import pictures_of
 
 
 class Images:

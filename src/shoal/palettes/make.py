@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.shown import RecordList, Tabular
+from shoal.core.record_lists import RecordList, Tabular
 from shoal.errors import InputError, SourceError
 from shoal.keywords import SourceKeywords, explicit
 from shoal.palettes.bands import undithered
@@ -28,7 +28,7 @@ from shoal.palettes.spaces import SPACES, Space
 from shoal.palettes.swatches import check_swatches, swatches_bytes
 from shoal.progress import Progress, default_progress
 from shoal.rows.images.formats import decoding
-from shoal.rows.room import PIXELS, promised
+from shoal.rows.memory_budget import PIXELS, promised
 from shoal.settings import available_cores, parse_memory
 from shoal.storage import write_bytes
 

@@ -18,7 +18,7 @@ from shoal.rows.images.png import check_sums
 from shoal.rows.images.raster import orientation_of, upright
 from shoal.rows.images.reading import USUAL
 from shoal.rows.images.tiff import is_tiff
-from shoal.rows.room import PIXELS
+from shoal.rows.memory_budget import PIXELS
 
 WORKING_BYTES = 24
 """Bytes a pixel that counting, indexing and comparing take beside the decoded image."""

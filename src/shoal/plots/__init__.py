@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
 from shoal.labelling import check_names, known_rows
-from shoal.plots import measures, pictures, plane, tables, tree
+from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
 from shoal.plots.scene import Scene
 from shoal.run import FittedRun
@@ -79,7 +79,7 @@ class Plots:
             The mean of up to 200 images, or the one nearest to the middle; ``auto``: the second
             for images of mixed sizes, such as photos.
         """
-        return pictures.centroids(self._scene(layer, k), ax, of)
+        return cluster_images.centroids(self._scene(layer, k), ax, of)
 
     def examples(
         self,
@@ -99,7 +99,7 @@ class Plots:
             How many images: 24 of one cluster, 10 of each.
         """
         count = count if count is not None else 10 if cluster is None else 24
-        return pictures.examples(self._scene(layer, k), ax, cluster, count)
+        return cluster_images.examples(self._scene(layer, k), ax, cluster, count)
 
     def dendrogram(
         self,
@@ -168,7 +168,7 @@ class Plots:
         self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
     ) -> Axes:
         """Draw the mean image of each unit of a self-organising map in its place on the grid."""
-        return pictures.som(self._scene(layer, k), ax)
+        return cluster_images.som(self._scene(layer, k), ax)
 
     def confusion(
         self,

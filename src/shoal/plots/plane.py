@@ -11,7 +11,7 @@ from shoal.core.checked import checked_whole
 from shoal.core.layout import LANDMARKS, lay_out
 from shoal.errors import InputError, MissingExtraError
 from shoal.plots.canvas import INK, MUTED, bare, clean, headline, new_axes, write
-from shoal.plots.pictures import thumbnail, typical_tiles
+from shoal.plots.cluster_images import thumbnail, typical_tiles
 from shoal.plots.scene import Scene
 from shoal.stages.leaves import leaves_fingerprint
 from shoal.stages.map import NAME, map_fingerprint

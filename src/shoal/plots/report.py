@@ -10,7 +10,7 @@ from shoal.plots import KINDS, Plots
 from shoal.plots.canvas import encoded
 from shoal.plots.plane import has_own_map
 from shoal.run import FittedRun
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 
 # Drawn of every run, unless it has no such thing: a table has no images, one cluster no tree.

@@ -15,7 +15,7 @@ from shoal.errors import InputError
 from shoal.export.findings import middle_rows
 from shoal.plots.canvas import colours, plain
 from shoal.rows import Source
-from shoal.rows.pictured import pictures_of, rows_of
+from shoal.rows.vectors_with_images import pictures_of, rows_of
 from shoal.run import FittedRun
 from shoal.stages.result import Result
 

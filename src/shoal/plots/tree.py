@@ -11,9 +11,9 @@ from shoal.core.checked import checked_whole
 from shoal.edits import Clustering
 from shoal.errors import InputError
 from shoal.plots.canvas import ACCENT, INK, MUTED, clean, headline, new_axes, plain, write
-from shoal.plots.pictures import has_pictures, thumbnail, typical_tiles
+from shoal.plots.cluster_images import has_pictures, thumbnail, typical_tiles
 from shoal.plots.scene import Scene
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,6 +1,6 @@
 """Where rows come from: folders, arrays, raw files, tables."""
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.rows.base import (
     Batch,
     Encoded,
@@ -8,7 +8,7 @@ from shoal.rows.base import (
     Kind,
     LabelValues,
     Source,
-    as_wanted,
+    as_requested,
     remarks_of,
 )
 from shoal.rows.label_files import of_taken, read_label_file
@@ -19,13 +19,13 @@ from shoal.rows.thumbnails import some_images, thumbnails
 __all__ = [
     "Batch",
     "Encoded",
+    "ImageRequest",
     "ImageSource",
     "Kind",
     "LabelValues",
     "Source",
     "Taken",
-    "Wanted",
-    "as_wanted",
+    "as_requested",
     "draw_rows",
     "draw_sample",
     "of_taken",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkabl
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import InputError
 from shoal.rows.kinds import ways
 
@@ -176,7 +176,7 @@ class ImageSource(Source, Protocol):
     def typical_size(self) -> tuple[int, int]:
         """Height and width of most images as stored: the medians of those looked at."""
 
-    def wanting(self, wanted: Wanted) -> Self:
+    def wanting(self, wanted: ImageRequest) -> Self:
         """Return the same rows, read in another size and cut; `shape` follows."""
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
@@ -216,7 +216,7 @@ class Encoded(Protocol):
         """Return the bytes of one image as they lie."""
 
 
-def as_wanted(source: Source, wanted: Wanted | None) -> Source:
+def as_requested(source: Source, wanted: ImageRequest | None) -> Source:
     """Return the rows of a source in the size that an encoder wants; None keeps theirs.
 
     Raises

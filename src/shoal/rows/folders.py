@@ -18,12 +18,7 @@ from shoal.rows.arrays.raw import raw_store
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.arrays.raw_manifest import MANIFEST, read_raw_manifest
 from shoal.rows.base import Source
-from shoal.rows.images.formats import READ, extension_of
-from shoal.rows.images.listing import Found, walk
-from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
-from shoal.rows.options import SourceOptions
-from shoal.rows.pickles import convert_pickles
-from shoal.rows.several import (
+from shoal.rows.file_sets import (
     images_of,
     kind_of,
     leaving_out,
@@ -32,6 +27,11 @@ from shoal.rows.several import (
     shards,
     without,
 )
+from shoal.rows.images.formats import READ, extension_of
+from shoal.rows.images.listing import Found, walk
+from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
+from shoal.rows.options import SourceOptions
+from shoal.rows.pickles import convert_pickles
 from shoal.rows.sibling_labels import is_beside, labels_beside
 from shoal.rows.tables.parquet_files import parquet_schema
 from shoal.rows.tables.selection import listed

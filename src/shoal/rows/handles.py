@@ -128,7 +128,7 @@ class KnownFile:
         if self.size < 0:
             raise SourceError(f"{name} was missing when the images were listed")
         if (found.st_size, wrapped(found.st_mtime_ns)) != (self.size, wrapped(self.mtime_ns)):
-            raise SourceError(f"{name} changed after it was looked at")
+            raise SourceError(f"{name} changed after it was opened")
 
 
 def wrapped(time: int) -> int:

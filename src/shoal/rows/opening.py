@@ -20,10 +20,17 @@ from shoal.rows.arrays.numpy_files import choose_member, list_members, member_st
 from shoal.rows.arrays.raw import parse_dtype
 from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Kind, Source
+from shoal.rows.file_sets import (
+    kind_of,
+    open_images,
+    open_matching,
+    open_paths,
+    open_shards,
+)
 from shoal.rows.folders import open_folder
 from shoal.rows.images.containers import container_that_begins
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
-from shoal.rows.images.listed import under
+from shoal.rows.images.image_table import under
 from shoal.rows.images.listing import read_list
 from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.in_memory import as_openable
@@ -33,13 +40,6 @@ from shoal.rows.label_names import find_labels
 from shoal.rows.options import SourceOptions
 from shoal.rows.patterns import expand, has_wildcard, is_pattern
 from shoal.rows.pickles import is_pickle, refuse_pickle
-from shoal.rows.several import (
-    kind_of,
-    open_images,
-    open_matching,
-    open_paths,
-    open_shards,
-)
 from shoal.rows.sibling_labels import labels_beside, with_labels_beside
 from shoal.rows.store import InflatedStore, Store
 from shoal.rows.tables.csv_file import open_csv

@@ -9,7 +9,7 @@ from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource, make_array_source
 from shoal.rows.base import Kind, Labels, Source
 from shoal.rows.images.encoded import EncodedStore
-from shoal.rows.images.listed import ListedStore
+from shoal.rows.images.image_table import ListedStore
 from shoal.rows.images.paged import page_by_page
 from shoal.rows.images.survey import make_encoded_source
 from shoal.rows.images.tiff_pictures import Pages

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from shoal.core.per_process import PerProcess as PerProcess
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
-from shoal.rows.direct import LEAST, outgrows_cache, read_direct
+from shoal.rows.direct_io import LEAST, outgrows_cache, read_direct
 from shoal.rows.handles import KnownFile, leave
-from shoal.rows.room import Holds, Kept
+from shoal.rows.memory_budget import Holds, Kept
 from shoal.storage import UrlPath
 
 NAMED_ROWS = 1_000_000
@@ -210,7 +210,7 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
     """Fill `out` with a part's rows from `low` on; give the reason when that fails."""
     try:
         if part.path.stat().st_size != part.size:
-            return f"{part.path.name} changed its size since it was looked at"
+            return f"{part.path.name} changed its size since it was opened"
         if part.fortran:
             whole = (part.n_rows, *row_shape)
             mapped = np.memmap(part.path, out.dtype, "r", part.offset, whole, "F")

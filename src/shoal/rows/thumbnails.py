@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import shaped
 from shoal.rows.base import ImageSource, Source
@@ -91,8 +91,8 @@ def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:
     return pictures
 
 
-def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> Wanted:
-    return Wanted((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
+def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> ImageRequest:
+    return ImageRequest((side, side), channels=channels, fit="crop" if keep == "centre" else "pad")
 
 
 def square(

@@ -14,7 +14,7 @@ from shoal.core.metrics import Contingency, added, contingency, matched_ids
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
-from shoal.core.verdicts import far_representatives, numbered_by_size, row_limits, swayed
+from shoal.core.verdicts import far_representatives, numbered_by_size, outvoted, row_limits
 from shoal.errors import InputError
 from shoal.rows.store import PerProcess
 from shoal.settings import available_cores
@@ -22,8 +22,8 @@ from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.codes import distances_of
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
-from shoal.stages.found import Found
 from shoal.stages.heldout import calibrate
+from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,
@@ -131,7 +131,7 @@ class _Nearest:
         if own is not None:
             _follow(own, self.near.found.clusters, found, away)
         elif found.shape[1] == 3:
-            torn = swayed(self.near.tree, found, away)
+            torn = outvoted(self.near.tree, found, away)
             found[torn, :2], away[torn, :2] = found[torn, 1::-1], away[torn, 1::-1]
         first[good], second[good] = found[:, :2].T
         distance[good] = away[:, 0]

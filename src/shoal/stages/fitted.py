@@ -14,12 +14,12 @@ from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
 from shoal.core.spec import parse_spec
 from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
-from shoal.rows import ImageSource, Source, Wanted
+from shoal.rows import ImageRequest, ImageSource, Source
 from shoal.rows.arrays.scale import Values, on_scale_of
 from shoal.rows.images.reading import Reading
-from shoal.rows.pictured import PicturedSource
 from shoal.rows.tables.mixed import cells_of, make_fitted_source
 from shoal.rows.tables.schema import Schema
+from shoal.rows.vectors_with_images import PicturedSource
 from shoal.stages.heldout import read_novelty
 from shoal.stages.learning import placed
 from shoal.stages.result import Result
@@ -332,7 +332,7 @@ def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
             scaled = replace(array.rule, shape=(*shape[:2], array.rule.shape[2]))
             source = replace(array, rule=scaled)
         elif isinstance(source, ImageSource):
-            source = source.wanting(Wanted((shape[0], shape[1]), channels=shape[2]))
+            source = source.wanting(ImageRequest((shape[0], shape[1]), channels=shape[2]))
         if source.shape == shape:
             return source
     raise InputError(

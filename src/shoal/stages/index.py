@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from shoal.rows import Batch, Source, remarks_of
 from shoal.rows.arrays.scale import look_at_values
-from shoal.rows.origins import origins
-from shoal.rows.pictured import pictures_of
+from shoal.rows.source_files import origins
+from shoal.rows.vectors_with_images import pictures_of
 from shoal.stages.base import (
     Context,
     Shards,

@@ -14,7 +14,7 @@ from shoal.methods import DEFAULT, METHODS, Method, parse_assignments
 from shoal.methods.run import run_method
 from shoal.methods.structure import MethodStructure, method_structure
 from shoal.stages.base import Context, Stage
-from shoal.stages.found import frame_for, read_projection, write_found
+from shoal.stages.method_result import frame_for, read_projection, write_found
 from shoal.stages.refine import refined
 from shoal.stages.relabelling import relabel
 from shoal.storage import read_json, read_npy, write_json, write_npy

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Wanted, as_wanted, open_source, room, thumbnails
+from shoal.rows import ImageRequest, as_requested, memory_budget, open_source, thumbnails
 from shoal.rows.store import FileStore
 
 RANDOM = np.random.default_rng(3)
@@ -157,7 +157,7 @@ def test_channels_of_any_number_are_kept(shape, read, said):
     np.testing.assert_array_equal(source.read(0, 6).data, where)
     assert thumbnails(source, [0, 3], 8).shape == (2, 8, 8, 3)
     with pytest.raises(InputError, match="take grey or colour"):
-        as_wanted(source, Wanted((8, 8), channels=3))
+        as_requested(source, ImageRequest((8, 8), channels=3))
 
 
 def test_a_fourth_channel_is_opacity_where_most_of_it_is_nothing_or_all():
@@ -208,7 +208,7 @@ def test_large_images_are_scaled_and_originals_are_not():
 def test_an_encoder_says_what_it_wants():
     source = open_source(np.full((3, 10, 20), 40, np.uint8))
     assert source.typical_size == (10, 20)
-    seen = as_wanted(source, Wanted((30, 30), channels=3, fit="pad"))
+    seen = as_requested(source, ImageRequest((30, 30), channels=3, fit="pad"))
     assert (seen.shape, seen.mixed_sizes) == ((30, 30, 3), True)
     pixels = seen.read(1, 3).data
     assert pixels[0, 15, 15].tolist() == [40] * 3
@@ -216,7 +216,7 @@ def test_an_encoder_says_what_it_wants():
     assert seen.read_original(0).shape == (10, 20, 1)
     assert seen.fingerprint() != source.fingerprint()
     vectors = open_source(np.zeros((3, 4)))
-    for call in (lambda: vectors.wanting(Wanted((8, 8))), lambda: vectors.typical_size):
+    for call in (lambda: vectors.wanting(ImageRequest((8, 8))), lambda: vectors.typical_size):
         with pytest.raises(InputError, match="holds vectors"):
             call()
 
@@ -324,7 +324,7 @@ def test_files_that_change_later_give_rows_with_a_reason(tmp_path):
     batch = source.read(10, 50)
     assert set(batch.bad) == set(range(10, 40))
     assert batch.bad[10] == "part20.npy cannot be read: No such file or directory"
-    assert batch.bad[39] == "part40.npy changed its size since it was looked at"
+    assert batch.bad[39] == "part40.npy changed its size since it was opened"
     np.testing.assert_array_equal(batch.data[:10, ..., 0], IMAGES[10:20])
 
 
@@ -364,7 +364,7 @@ def test_pictures_that_take_more_than_there_is_are_refused_before_any_is_read(
     np.lib.format.open_memmap(path, "w+", np.float64, (3, 4000, 4000, 3))  # 366 MiB a row, sparse
     monkeypatch.setattr(FileStore, "read", lambda *_: pytest.fail("was read"))
     said = r"reading a row of x\.npy takes 1,098 MiB .* --memory 1GiB .* give --memory 1\.5GiB"
-    with room.promised(1 << 30), pytest.raises(SourceError, match=said):
+    with memory_budget.promised(1 << 30), pytest.raises(SourceError, match=said):
         open_source(path)
 
 

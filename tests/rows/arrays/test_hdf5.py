@@ -16,7 +16,7 @@ from shoal.rows import Source, open_source, thumbnails
 from shoal.rows.arrays import hdf5
 from shoal.rows.arrays.hdf5 import Hdf5Rows
 from shoal.rows.arrays.hdf5_handles import CACHE_BYTES
-from shoal.rows.room import FileRoom, Kept, Room, holds
+from shoal.rows.memory_budget import FileBudget, Kept, MemoryBudget, holds
 from shoal.rows.store import FileStore
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (30, 12, 10, 3), dtype=np.uint8)
@@ -123,7 +123,7 @@ def test_bad_cells_and_files_that_change(tmp_path):
     assert batch.bad[3].endswith("begins with 'text'")
     assert batch.data[[0, 2], 0, 0, 0].tolist() == [7, 9]
     os.utime(tmp_path / "x.h5", ns=(1, 1))
-    reason = "x.h5 cannot be read: the file changed after it was looked at"
+    reason = "x.h5 cannot be read: the file changed after it was opened"
     assert set(source.read(0, 4).bad.values()) == {reason}
 
 
@@ -181,7 +181,7 @@ def test_a_cell_that_there_is_no_room_for_is_not_read(tmp_path, monkeypatch, kin
             rows[row] = np.frombuffer(cell, np.uint8) if kind == "variable" else np.void(cell)
     reading = open_source(tmp_path / "x.h5")
     assert not reading.read(0, 12).bad
-    monkeypatch.setattr(hdf5, "FILES", FileRoom(1 << 20, Room(4 << 20)))
+    monkeypatch.setattr(hdf5, "FILES", FileBudget(1 << 20, MemoryBudget(4 << 20)))
     if kind == "fixed":
         with pytest.raises(SourceError, match="reading the cell takes 5 MiB of memory, more than"):
             open_source(tmp_path / "x.h5")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import fit, limit, resize, shaped, to_bytes, to_channels, to_vectors
 
@@ -35,12 +35,12 @@ def test_the_ways_to_fill_a_square_by_hand():
     # a black half, a white half, side by side: 8 high, 32 wide
     wide = np.zeros((8, 32, 1), np.uint8)
     wide[:, 16:] = 255
-    crop = shaped(wide, Wanted((8, 8)))[..., 0]
+    crop = shaped(wide, ImageRequest((8, 8)))[..., 0]
     assert crop[0].tolist() == [0] * 4 + [255] * 4
-    stretch = shaped(wide, Wanted((8, 8), fit="stretch"))[..., 0]
+    stretch = shaped(wide, ImageRequest((8, 8), fit="stretch"))[..., 0]
     assert stretch[:, :2].max() == 0
     assert stretch[:, -2:].min() == 255
-    pad = shaped(wide, Wanted((8, 8), fit="pad", channels=3))
+    pad = shaped(wide, ImageRequest((8, 8), fit="pad", channels=3))
     assert pad.shape == (8, 8, 3)
     assert pad[0].min() == pad[-1].min() == 255
     assert pad[3:5, :3].max() == 0
@@ -49,7 +49,7 @@ def test_the_ways_to_fill_a_square_by_hand():
 def test_a_share_of_the_cut_is_the_middle_of_it():
     steps = np.repeat(np.arange(8, dtype=np.uint8) * 30, 4)
     image = np.broadcast_to(steps[None, :, None], (32, 32, 1))
-    kept = shaped(image, Wanted((16, 16), kept=0.5))
+    kept = shaped(image, ImageRequest((16, 16), kept=0.5))
     np.testing.assert_array_equal(kept[0, :, 0], np.repeat(np.arange(2, 6) * 30, 4))
 
 
@@ -62,7 +62,7 @@ def test_a_share_of_the_cut_is_the_middle_of_it():
 )
 def test_any_way_fills_the_size(height, width, way, sampling, kept):
     image = np.full((height, width, 1), 255, np.uint8)
-    filled = shaped(image, Wanted((7, 11), channels=3, fit=way, sampling=sampling, kept=kept))
+    filled = shaped(image, ImageRequest((7, 11), channels=3, fit=way, sampling=sampling, kept=kept))
     np.testing.assert_array_equal(filled, np.full((7, 11, 3), 255))
 
 

@@ -179,7 +179,7 @@ def test_archives_that_change_later_are_rows_with_a_reason(archive):
     source = open_source(archive)
     os.utime(archive, ns=(1, 1))
     reasons = set(source.read(0, 12).bad.values())
-    assert reasons == {f"{archive.name} changed after it was looked at"}
+    assert reasons == {f"{archive.name} changed after it was opened"}
     archive.unlink()
     assert "is missing" in source.read(0, 1).bad[0]
 

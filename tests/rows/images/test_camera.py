@@ -7,7 +7,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows import open_source
 from shoal.rows.images.camera import find_preview, is_raw
@@ -55,7 +55,7 @@ def test_the_largest_preview_is_the_picture(kind):
     assert image.shape == (120, 160, 3)
     assert np.abs(image[5, 5].astype(int) - TOP).max() < 6
     assert np.abs(image[-5, 5].astype(int) - BOTTOM).max() < 6
-    assert decode(data, Wanted((24, 24))).shape == (24, 24, 3)
+    assert decode(data, ImageRequest((24, 24))).shape == (24, 24, 3)
 
 
 @pytest.mark.parametrize("order", "<>")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from shoal.errors import SourceError
 from shoal.rows import Taken, open_source
-from shoal.rows.images.container import Container, Member
+from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.containers import CONTAINERS
 
 
@@ -67,7 +67,7 @@ def test_it_is_read_as_a_file_a_folder_and_a_pattern(packs):
         assert "2 packs" in source.description
     assert values(source.take(Taken(np.array([4, 0, 3]), 5))) == [50, 10, 40]
     packed(packs / "a.pack", [10, 20])
-    assert source.read(0, 1).bad == {0: "a.pack changed after it was looked at"}
+    assert source.read(0, 1).bad == {0: "a.pack changed after it was opened"}
 
 
 def test_one_without_images_says_what_it_holds(packs):

@@ -11,7 +11,7 @@ import simplejpeg
 import tifffile
 from PIL import Image
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import shaped
 from shoal.rows.images import raster
@@ -46,7 +46,7 @@ def test_compressed_tiff(compression):
 def test_gif_gives_its_first_frame():
     first, second = (Image.fromarray(np.full((4, 5), v, np.uint8)) for v in (10, 200))
     data = saved(first, "GIF", save_all=True, append_images=[second])
-    image = decode(data, Wanted(channels=1))
+    image = decode(data, ImageRequest(channels=1))
     np.testing.assert_array_equal(image, np.full((4, 5, 1), 10))
 
 
@@ -56,12 +56,12 @@ def test_jpeg_in_grey_and_colour():
     image = decode(data)
     assert image.shape == (16, 24, 3)
     assert np.abs(image.astype(int) - colour).max() <= 3
-    grey = decode(data, Wanted(channels=1))
+    grey = decode(data, ImageRequest(channels=1))
     luminance = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
     assert np.abs(grey - luminance).max() <= 3
     only = simplejpeg.encode_jpeg(np.full((8, 8, 1), 77, np.uint8), colorspace="GRAY")
     assert decode(only).shape == (8, 8, 1)
-    assert decode(only, Wanted(channels=3)).shape == (8, 8, 3)
+    assert decode(only, ImageRequest(channels=3)).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "TIFF"])
@@ -74,7 +74,7 @@ def test_cmyk(form):
 
 def test_cmyk_jpeg_can_be_scaled():
     data = saved(Image.new("CMYK", (640, 480), (0, 255, 255, 0)), "JPEG")
-    assert decode(data, Wanted(size=(64, 64))).shape == (64, 64, 3)
+    assert decode(data, ImageRequest(size=(64, 64))).shape == (64, 64, 3)
 
 
 def test_palette_and_two_colours():
@@ -139,10 +139,10 @@ def test_every_orientation_is_turned_upright(orientation, form):
     exif = picture.getexif()
     exif[0x0112] = orientation
     data = saved(picture, form, exif=exif)
-    image = decode(data, Wanted(channels=1))[..., 0]
+    image = decode(data, ImageRequest(channels=1))[..., 0]
     assert np.abs(image.astype(int) - seen).max() <= 12
     assert measure(data) == (48, 64)
-    small = decode(data, Wanted(size=(24, 32), channels=1))[..., 0]
+    small = decode(data, ImageRequest(size=(24, 32), channels=1))[..., 0]
     corners = small[4, 4], small[4, -4], small[-4, 4], small[-4, -4]
     assert np.abs(np.subtract(corners, (250.0, 170, 90, 0))).max() <= 12
 
@@ -162,15 +162,15 @@ def test_scaling_keeps_proportions_and_cuts_evenly():
         saved(Image.fromarray(wide[..., 0]), "PNG"),
         simplejpeg.encode_jpeg(wide, colorspace="GRAY", quality=100),
     ):
-        image = decode(data, Wanted(size=(32, 32)))
+        image = decode(data, ImageRequest(size=(32, 32)))
         assert image.shape == (32, 32, 1)
         assert image[:, 2:-2].min() > 250
 
 
 def test_max_side_scales_down_but_never_up():
     data = saved(Image.new("RGB", (200, 100)), "JPEG")
-    assert decode(data, Wanted(max_side=50)).shape == (25, 50, 3)
-    assert decode(data, Wanted(max_side=500)).shape == (100, 200, 3)
+    assert decode(data, ImageRequest(max_side=50)).shape == (25, 50, 3)
+    assert decode(data, ImageRequest(max_side=500)).shape == (100, 200, 3)
 
 
 def test_empty_text_and_unknown_files_say_what_they_are():
@@ -191,7 +191,7 @@ def test_cut_off_files_have_a_reason(form, kept):
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
     data = saved(Image.fromarray(noise), form)
     with pytest.raises(SourceError, match=r"damaged or cut off|begins with"):
-        decode(data[: int(len(data) * kept)], Wanted(size=(16, 16)))
+        decode(data[: int(len(data) * kept)], ImageRequest(size=(16, 16)))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM"])
@@ -203,7 +203,7 @@ def test_any_damage_gives_an_image_or_a_reason(form):
         hurt = data.copy()
         hurt[random.integers(0, len(hurt), 4)] = random.integers(0, 256, 4)
         with contextlib.suppress(SourceError):
-            assert decode(hurt.tobytes(), Wanted(size=(8, 8), channels=3)).shape == (8, 8, 3)
+            assert decode(hurt.tobytes(), ImageRequest(size=(8, 8), channels=3)).shape == (8, 8, 3)
 
 
 def bomb(width, height, kind=0):
@@ -245,7 +245,7 @@ def smooth(height, width):
 @pytest.mark.parametrize("fit", ["crop", "stretch", "pad"])
 def test_a_lower_scale_leaves_everything_in_its_place(size, form, fit):
     image = smooth(*size)
-    wanted = Wanted((48, 48), channels=3, fit=fit, sampling="bicubic")
+    wanted = ImageRequest((48, 48), channels=3, fit=fit, sampling="bicubic")
     expected = shaped(image, wanted).astype(int)
     options = {"quality": 95} if form == "JPEG" else {}
     found = decode(saved(Image.fromarray(image), form, **options), wanted)
@@ -279,7 +279,7 @@ def test_large_images_take_little_more_than_themselves(tmp_path):
     picture.save(tmp_path / "x.png", compress_level=1)
     code = """
 import resource, sys
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import Wanted
 from shoal.rows.images.decode import decode
 data = open(sys.argv[1], "rb").read()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -297,7 +297,7 @@ def test_images_that_take_too_much_memory_are_refused():
     flat = saved(Image.new("RGB", (6_000, 6_000)), "WEBP", method=0)
     for data in (flat, bomb(12_000, 12_000, kind=2)):
         with pytest.raises(SourceError, match=r"decoding it takes \S+ MiB, more than the 512"):
-            decode(data, Wanted((64, 64)))
+            decode(data, ImageRequest((64, 64)))
 
 
 def test_jpeg_with_too_many_passes_is_refused():
@@ -305,8 +305,8 @@ def test_jpeg_with_too_many_passes_is_refused():
     at = data.rindex(b"\xff\xda")
     endless = data[:-2] + data[at:-2] * 100 + b"\xff\xd9"
     with pytest.raises(SourceError, match=r"4,000×4,000 pixels in 1\d\d passes, which would take"):
-        decode(endless, Wanted((64, 64)))
-    assert decode(data, Wanted((64, 64))).shape == (64, 64, 3)
+        decode(endless, ImageRequest((64, 64)))
+    assert decode(data, ImageRequest((64, 64))).shape == (64, 64, 3)
 
 
 def test_slow_formats_have_a_limit_of_their_own():
@@ -323,7 +323,7 @@ def test_turned_images_fill_a_size_that_is_no_square(form):
     exif = picture.getexif()
     exif[0x0112] = 6
     data = saved(picture, form, exif=exif)
-    small = decode(data, Wanted((40, 20), channels=1))[..., 0].astype(int)
+    small = decode(data, ImageRequest((40, 20), channels=1))[..., 0].astype(int)
     assert small[:9, :9].min() > 240
     assert max(small[:, 11:].max(), small[11:].max()) < 10
 

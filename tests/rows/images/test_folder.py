@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import ImageSource, Source, Wanted, as_wanted, open_source, thumbnails
+from shoal.rows import ImageRequest, ImageSource, Source, as_requested, open_source, thumbnails
 from shoal.rows.images import listing
 
 
@@ -99,7 +99,7 @@ def test_files_that_change_later_are_rows_with_a_reason(folder):
     save(folder / "a" / "img2.png", 3, (30, 30))
     assert source.read(0, 3).bad == {
         0: "the file is missing",
-        1: "the file changed after it was looked at",
+        1: "the file changed after it was opened",
     }
 
 
@@ -171,16 +171,16 @@ def test_an_encoder_says_what_it_wants(tmp_path):
     source = open_source(tmp_path)
     assert isinstance(source, ImageSource)
     assert source.typical_size == (20, 41)
-    seen = as_wanted(source, Wanted((30, 20), channels=3, fit="pad", sampling="bicubic"))
+    seen = as_requested(source, ImageRequest((30, 20), channels=3, fit="pad", sampling="bicubic"))
     assert (seen.shape, seen.mixed_sizes) == ((30, 20, 3), True)
     assert seen.description.endswith(f"of mixed sizes ({tmp_path.name})")
     pixels = seen.read(0, 3).data
     assert pixels[1, 15, 10].tolist() == [10] * 3
     assert pixels[1, 0, 0].tolist() == [255] * 3
     assert seen.fingerprint() != source.fingerprint()
-    assert as_wanted(source, None) is source
+    assert as_requested(source, None) is source
     with pytest.raises(InputError, match="have no pictures to scale"):
-        as_wanted(open_source(np.zeros((3, 4))), Wanted((8, 8)))
+        as_requested(open_source(np.zeros((3, 4))), ImageRequest((8, 8)))
 
 
 def test_an_odd_size_among_many_does_not_change_the_shape(tmp_path):

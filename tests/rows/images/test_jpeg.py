@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shoal.rows import room
+from shoal.rows import memory_budget
 from shoal.rows.images.decode import decode
 from shoal.rows.images.jpeg import coefficient_bytes
 
@@ -48,9 +48,11 @@ def test_colours_in_passes_of_their_own_keep_them_too():
 
 def test_coefficients_count_where_pillow_decodes(monkeypatch):
     taken = []
-    real = room.Room.take
+    real = memory_budget.MemoryBudget.take
     monkeypatch.setattr(
-        room.Room, "take", lambda self, size, what: taken.append(size) or real(self, size, what)
+        memory_budget.MemoryBudget,
+        "take",
+        lambda self, size, what: taken.append(size) or real(self, size, what),
     )
     for progressive in (False, True):
         decode(jpeg("CMYK", progressive=progressive))

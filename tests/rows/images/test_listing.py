@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shoal.errors import SourceError
 from shoal.rows.images import listing
-from shoal.rows.images.listed import ListedStore
+from shoal.rows.images.image_table import ListedStore
 from shoal.rows.images.listing import list_files, natural_key, read_list
 
 

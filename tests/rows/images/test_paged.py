@@ -13,7 +13,7 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SourceError
-from shoal.rows import Taken, open_source, read_label_file, remarks_of, room
+from shoal.rows import Taken, memory_budget, open_source, read_label_file, remarks_of
 
 SIDE = 12
 
@@ -185,7 +185,7 @@ def test_files_that_change_later_are_rows_with_a_reason(tmp_path):
     (tmp_path / "d.TIFF").unlink()
     bad = source.read(0, 8).bad
     assert list(bad) == [1, 2, 3, 5, 6]
-    assert bad[1] == "the file changed after it was looked at"
+    assert bad[1] == "the file changed after it was opened"
     (tmp_path / "b.tif").rename(tmp_path / "other")
     (tmp_path / "b.tif").symlink_to(tmp_path / "other")
     assert source.read(1, 2).bad == {0: "the file became a symbolic link after it was listed"}
@@ -200,7 +200,7 @@ def test_a_link_that_leads_elsewhere_costs_all_pages_of_its_file(tmp_path):
 
 def test_pages_take_their_bytes_from_the_room(tmp_path, monkeypatch):
     taken = []
-    real = room.FileRoom.take
+    real = memory_budget.FileBudget.take
 
     def take_room(self, size, what):
         taken.append(size)
@@ -209,7 +209,7 @@ def test_pages_take_their_bytes_from_the_room(tmp_path, monkeypatch):
     big = np.random.default_rng(0).integers(0, 256, (3, 1100, 1000)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "x.tif", big, metadata=None, photometric="minisblack")
     source = open_source(tmp_path)
-    monkeypatch.setattr(room.FileRoom, "take", take_room)
+    monkeypatch.setattr(memory_budget.FileBudget, "take", take_room)
     source.read(0, 3)
     assert [size for size in taken if size] == [1_100_000] * 3
 
@@ -277,7 +277,7 @@ def test_some_pages_are_taken_in_any_order(tmp_path):
 
 
 def test_a_large_stack_is_read_page_by_page(tmp_path, monkeypatch):
-    monkeypatch.setattr("shoal.rows.images.listed.MAX_FILE_BYTES", 5000)
+    monkeypatch.setattr("shoal.rows.images.image_table.MAX_FILE_BYTES", 5000)
     monkeypatch.setattr("shoal.rows.images.tiff_pages.MOST_BYTES", 5000)
     (tmp_path / "x.tif").write_bytes(tiff(range(200)))
     source = open_source(tmp_path)

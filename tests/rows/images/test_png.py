@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFile
 from tests.hostile import png
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.images.decode import decode, measure
 from shoal.rows.images.png import check_sums
@@ -52,5 +52,5 @@ def test_an_image_without_notes_of_a_camera_is_measured_and_refused_by_its_heade
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: loaded.append(self.size))
     assert measure(png(15_000, 12_000)) == (12_000, 15_000)
     with pytest.raises(SourceError, match=r"decoding it takes 1,\d\d\d MiB"):
-        decode(png(15_000, 15_000), Wanted((64, 64)))
+        decode(png(15_000, 15_000), ImageRequest((64, 64)))
     assert not loaded

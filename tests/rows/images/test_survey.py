@@ -105,7 +105,7 @@ def test_animations_count_by_their_first_frame_and_it_is_said(tmp_path):
             kept = {"lossless": True} if form == "webp" else {}
             frames[0].save(tmp_path / f"{number}.{form}", **options, **kept)
     source = open_source(tmp_path)
-    assert remarks_of(source)[0].startswith("6 of the 18 images looked at move")
+    assert remarks_of(source)[0].startswith("6 of the 18 sampled images move")
     assert (source.read(0, 18).data == np.asarray(frames[0])[..., None]).all()
 
 

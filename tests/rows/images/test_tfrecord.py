@@ -9,9 +9,9 @@ from PIL import Image
 from tfrecord.writer import TFRecordWriter
 
 from shoal.errors import InputError, SourceError
-from shoal.rows import Encoded, Source, open_source, room, thumbnails
-from shoal.rows.images import listed, tfrecord
-from shoal.rows.room import FileRoom, Room
+from shoal.rows import Encoded, Source, memory_budget, open_source, thumbnails
+from shoal.rows.images import image_table, tfrecord
+from shoal.rows.memory_budget import FileBudget, MemoryBudget
 
 
 def png(value):
@@ -122,7 +122,7 @@ def test_compressed_empty_and_changed_files(tmp_path):
     path = write(tmp_path / "x.tfrecord")
     source = open_source(path)
     path.write_bytes(gzip.compress(path.read_bytes()))
-    assert source.read(0, 1).bad == {0: "x.tfrecord changed after it was looked at"}
+    assert source.read(0, 1).bad == {0: "x.tfrecord changed after it was opened"}
     with pytest.raises(SourceError, match="or a compressed one: write it without compression"):
         open_source(path)
     path.write_bytes(b"")
@@ -137,9 +137,9 @@ def test_a_record_that_there_is_no_room_for_is_not_read(tmp_path, monkeypatch):
             image = png(row) + b"\0" * (3_000_000 if row == 2 else 0)
             writer.write({"image": (image, "byte"), "label": (row, "int")})
     source = open_source(path)
-    monkeypatch.setattr(room, "FILES", FileRoom(1 << 20, Room(4 << 20)))
-    for module in (listed, tfrecord):
-        monkeypatch.setattr(module, "FILES", room.FILES)
+    monkeypatch.setattr(memory_budget, "FILES", FileBudget(1 << 20, MemoryBudget(4 << 20)))
+    for module in (image_table, tfrecord):
+        monkeypatch.setattr(module, "FILES", memory_budget.FILES)
     found = source.read(0, 4)
     assert list(found.bad) == [2]
     assert "reading the record takes 5 MiB of memory" in found.bad[2]

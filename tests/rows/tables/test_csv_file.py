@@ -223,7 +223,7 @@ def test_tables_without_numbers_are_refused(write, text, message):
 def test_a_changed_file_gives_rows_with_a_reason(write):
     source = open_source(write("a,b\n1,2\n3,4\n"))
     write("a,b\n1,2\n3,4\n5,6\n")
-    reason = "x.csv cannot be read: the file changed after it was looked at"
+    reason = "x.csv cannot be read: the file changed after it was opened"
     assert source.read(0, 2).bad == {0: reason, 1: reason}
 
 

@@ -73,7 +73,7 @@ def test_columns_can_be_picked_left_out_and_taken_for_categories(write):
     assert [(c.name, c.role) for c in left.schema.columns] == [
         ("class", "category"), ("pay", "number"), ("level", "number"),
     ]  # fmt: skip
-    assert left.schema.left_out == (("sex", "as you asked"),)
+    assert left.schema.left_out == (("sex", "as requested"),)
     assert len({s.fingerprint()["schema"] for s in (whole, some, left)}) == 3
     for option in ("columns", "leave_out", "categories"):
         with pytest.raises(InputError, match=r"Sex: x\.csv has no such column: did you mean sex"):

@@ -118,7 +118,7 @@ def test_damaged_empty_and_changed_files(tmp_path):
     data = path.read_bytes()
     path.write_bytes(data[:-20])
     batch = source.read(3, 5)
-    assert batch.bad[1] == "x.parquet cannot be read: the file changed after it was looked at"
+    assert batch.bad[1] == "x.parquet cannot be read: the file changed after it was opened"
     assert source.names(3, 5) == ["", ""]
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
         open_source(path)

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoal.errors import SourceError
-from shoal.rows import open_source, room
-from shoal.rows.room import Kept, holds
+from shoal.rows import memory_budget, open_source
+from shoal.rows.memory_budget import Kept, holds
 from shoal.rows.tables import parquet_cursors, parquet_files
 from shoal.rows.tables.parquet_files import ParquetCells, look_at_all
 
@@ -108,7 +108,7 @@ def test_a_plan_counts_what_is_kept_and_no_more_than_there_is_room_for(path):
     found = holds(open_source(path))
     assert 3 * MEBIBYTE < found.least < 40 * MEBIBYTE
     assert found.best == 4 * look_at_all([path])[0].sizes[0]
-    assert room.usual_kept(1 << 30) == 128 * MEBIBYTE
+    assert memory_budget.usual_kept(1 << 30) == 128 * MEBIBYTE
 
 
 def texts_at(path, cells, **options):
@@ -160,7 +160,7 @@ def test_a_cell_as_large_as_its_page_counts_as_often_as_arrow_copies_it(tmp_path
 
 
 def test_what_others_keep_goes_first_while_a_source_is_opened():
-    with room.promised(1 << 30):
+    with memory_budget.promised(1 << 30):
         most, one, other, used = Kept.most, Kept(), Kept(), Kept()
         other.keep("x", None, most - 100)
         with other.lock:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal.edits.ground import Ground
+from shoal.edits.base_clusters import Ground
 from shoal.edits.log import Draft, Entry
 from shoal.edits.state import State, Touched
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from shoal.core.null import REAL
 from shoal.core.tree import Tree
+from shoal.edits.base_clusters import Ground
 from shoal.edits.errors import NotNowError
-from shoal.edits.ground import Ground
 from shoal.edits.log import Draft, Entry
 from shoal.edits.operations.base import ClusterId, Command, Operation, Site
 from shoal.edits.state import Cluster, State, whole_number

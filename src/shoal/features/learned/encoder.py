@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.features.base import Needs
 from shoal.features.learned.network import SIDE
 from shoal.features.sessions import open_session, unit_rows
@@ -70,7 +70,7 @@ class Learned:
     @property
     def needs(self) -> Needs:
         """Images of 32 × 32."""
-        wanted = Wanted((SIDE, SIDE), channels=self.channels)
+        wanted = ImageRequest((SIDE, SIDE), channels=self.channels)
         return Needs(wanted, scratch=_SCRATCH, shared=_SHARED, dear=True)
 
     def settings(self) -> dict[str, Any]:

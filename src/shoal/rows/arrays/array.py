@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.image_request import ImageRequest
 from shoal.core.plural import plural
-from shoal.core.wanted import Wanted
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import (
     PixelRule,
@@ -24,7 +24,7 @@ from shoal.rows.arrays.pixels import (
 )
 from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
 from shoal.rows.images.opacity import BLACK, WHITE
-from shoal.rows.room import refuse_opening
+from shoal.rows.memory_budget import refuse_opening
 from shoal.rows.store import (
     FileStore,
     MemoryStore,
@@ -135,7 +135,7 @@ class ArraySource(Rows):
         """
         return self._rule("size").native[:2]
 
-    def wanting(self, wanted: Wanted) -> ArraySource:
+    def wanting(self, wanted: ImageRequest) -> ArraySource:
         """Return the same rows, read in another size and cut.
 
         Raises

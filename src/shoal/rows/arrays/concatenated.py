@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shoal.errors import UnlikeError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Batch
-from shoal.rows.room import Holds, holds
+from shoal.rows.memory_budget import Holds, holds
 from shoal.rows.store import Store, check_range
 
 

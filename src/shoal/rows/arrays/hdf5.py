@@ -29,7 +29,7 @@ from shoal.rows.base import Batch, Kind
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.label_names import find_labels
-from shoal.rows.room import FILES, Holds, Kept, refuse
+from shoal.rows.memory_budget import FILES, Holds, Kept, refuse
 from shoal.rows.store import FileStore, Part, check_range, file_facts
 from shoal.storage import UrlPath
 

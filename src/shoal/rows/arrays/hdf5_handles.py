@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import MissingExtraError
 from shoal.rows.arrays.hdf5_cells import cell_bytes
-from shoal.rows.room import Kept
+from shoal.rows.memory_budget import Kept
 from shoal.rows.store import Part
 from shoal.storage import UrlPath
 
@@ -71,7 +71,7 @@ class Handles:
             if handle is None or not isinstance(part.path, UrlPath):  # a network is asked once
                 stat = part.path.stat()
                 if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
-                    raise OSError("the file changed after it was looked at")
+                    raise OSError("the file changed after it was opened")
             what = f"reading a chunk of {part.path.name}"
             self._kept.make_room(CACHE_BYTES + chunk, what, MOST_OPEN)
             handle = handle or _Handle(*open_hdf5(part.path))

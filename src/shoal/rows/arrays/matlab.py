@@ -25,8 +25,8 @@ from shoal.rows.base import Source
 from shoal.rows.handles import bare
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
+from shoal.rows.memory_budget import Kept, refuse
 from shoal.rows.options import SourceOptions
-from shoal.rows.room import Kept, refuse
 from shoal.rows.store import Store
 
 TEXT = b"MATLAB "

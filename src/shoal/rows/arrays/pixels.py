@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.core.wanted import Sampling, Wanted
+from shoal.core.image_request import ImageRequest, Sampling
 from shoal.errors import InputError, SourceError
 from shoal.rows.images.opacity import WHITE, choose_ground, is_opacity, lay
 
@@ -32,7 +32,7 @@ class PixelRule:
     native: tuple[int, int, int]  # ``(H, W, C)`` before scaling, opacity not counted
     shape: tuple[int, int, int]  # ``(H, W, C)`` as read
     # how images are scaled and cut to `shape`; None for the middle of each
-    wanted: Wanted | None = None
+    wanted: ImageRequest | None = None
     opacity: bool = False  # whether the last channel stored is opacity
     ground: int = WHITE  # the grey that transparent images are laid on
 
@@ -50,7 +50,7 @@ class PixelRule:
     def facts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
 
-    def wanting(self, wanted: Wanted) -> PixelRule:
+    def wanting(self, wanted: ImageRequest) -> PixelRule:
         """Return the rule by which the same rows are read in another size and cut."""
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = dataclasses.replace(wanted, size=size, channels=channels)
@@ -70,7 +70,7 @@ class PixelRule:
             pixels = np.moveaxis(pixels, 1, -1)
         if self.opacity:
             pixels = lay(pixels, self.ground)
-        wanted = self.wanted or Wanted(self.shape[:2])
+        wanted = self.wanted or ImageRequest(self.shape[:2])
         if not native and (self.wanted or pixels.shape[1:] != self.shape):
             fitted = np.empty((len(pixels), *self.shape), np.uint8)
             for row, image in enumerate(pixels):
@@ -223,7 +223,7 @@ Extent = tuple[float, float]
 
 
 def shaped(
-    image: NDArray[np.uint8], wanted: Wanted, extent: Extent | None = None
+    image: NDArray[np.uint8], wanted: ImageRequest, extent: Extent | None = None
 ) -> NDArray[np.uint8]:
     """Return an image ``(H, W, C)`` the channels and the size that are wanted, contiguous.
 
@@ -240,11 +240,11 @@ def shaped(
 
 def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Scale an image to `size`: the sides in proportion, what is over cut off evenly."""
-    return shaped(image, Wanted(size))
+    return shaped(image, ImageRequest(size))
 
 
 def _cropped(
-    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: ImageRequest
 ) -> NDArray[np.uint8]:
     height, width = extent
     if image.shape[:2] == extent == size and wanted.kept == 1:
@@ -256,7 +256,7 @@ def _cropped(
 
 
 def _stretched(
-    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: ImageRequest
 ) -> NDArray[np.uint8]:
     if image.shape[:2] == extent == size:
         return image
@@ -264,7 +264,7 @@ def _stretched(
 
 
 def _padded(
-    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: Wanted
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: ImageRequest
 ) -> NDArray[np.uint8]:
     scale = min(size[0] / extent[0], size[1] / extent[1])
     inner = max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile, TiffImagePlugin
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError, because
 from shoal.rows.images.camera import find_preview, is_raw
 from shoal.rows.images.formats import JPEG, check_bytes, check_pixels, decoding, open_picture
@@ -27,9 +27,9 @@ from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import Directory, is_tiff, open_tiff, reader
 from shoal.rows.images.tiff_pages import extract
 from shoal.rows.images.tiff_pictures import find_pictures
-from shoal.rows.room import PIXELS
+from shoal.rows.memory_budget import PIXELS
 
-AS_IT_IS = Wanted()
+AS_IT_IS = ImageRequest()
 # Bytes a pixel that a picture takes while it is loaded, by its mode, and more by its format;
 # measured on pictures of 24 million pixels.
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1}
@@ -46,7 +46,9 @@ _LIMITS = re.compile(
 _TIFF_PIECES = (278, 322, 323)  # rows of a strip, width and height of a tile
 
 
-def decode(data: bytes, wanted: Wanted = AS_IT_IS, reading: Reading = USUAL) -> NDArray[np.uint8]:
+def decode(
+    data: bytes, wanted: ImageRequest = AS_IT_IS, reading: Reading = USUAL
+) -> NDArray[np.uint8]:
     """Decode an image file, upright and not transparent, to uint8 ``(H, W, C)``.
 
     The first frame is taken, and more than 8 bits become 8; see `Reading`. JPEG is decoded at a
@@ -133,7 +135,9 @@ def tiff_picture(data: bytes) -> tuple[Directory, ...]:
     return found.picture(0)
 
 
-def _decode_tiff(data: bytes, wanted: Wanted, reading: Reading) -> tuple[bytes, Raster | None]:
+def _decode_tiff(
+    data: bytes, wanted: ImageRequest, reading: Reading
+) -> tuple[bytes, Raster | None]:
     """Decode a TIFF file of any samples; None, and what Pillow shall read, where it can."""
     pages = tiff_picture(data)
     first = pages[0]
@@ -157,7 +161,7 @@ def _decode_tiff(data: bytes, wanted: Wanted, reading: Reading) -> tuple[bytes, 
 
 
 def _decode_pillow(
-    data: bytes, wanted: Wanted, reading: Reading, turned: int | None = None
+    data: bytes, wanted: ImageRequest, reading: Reading, turned: int | None = None
 ) -> Raster:
     with open_picture(data) as picture:
         size = picture.height, picture.width

@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.image_request import ImageRequest
 from shoal.core.plural import plural
-from shoal.core.wanted import Wanted
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import colour_word, show
 from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source, spread
@@ -133,7 +133,7 @@ class EncodedSource(Rows):
     label: str
     typical_size: tuple[int, int]
     extension: str = ""
-    wanted: Wanted | None = None
+    wanted: ImageRequest | None = None
     beside: Labels | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     reading: Reading = USUAL
@@ -201,7 +201,7 @@ class EncodedSource(Rows):
         shape = (*self.shape[:2], self.shape[2] if plain else channels)
         return replace(self, reading=reading, shape=shape)
 
-    def wanting(self, wanted: Wanted) -> EncodedSource:
+    def wanting(self, wanted: ImageRequest) -> EncodedSource:
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = replace(wanted, size=size, channels=channels)
         scaled = self.sizes != show(size)
@@ -268,7 +268,7 @@ class EncodedSource(Rows):
         check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, *self.shape), np.uint8)
         bad: dict[int, str] = {}
-        wanted = self.wanted or Wanted(self.shape[:2], channels=self.shape[2])
+        wanted = self.wanted or ImageRequest(self.shape[:2], channels=self.shape[2])
         blobs = iter(self.blobs(start, stop))
         for at in range(stop - start):
             try:  # without a name for its bytes, which would keep them while the next are read
@@ -288,7 +288,7 @@ class EncodedSource(Rows):
         check_range(row, row + 1, self.n_rows)
         try:
             blobs = iter(self.blobs(row, row + 1))  # holds the room for the bytes meanwhile
-            return decode(checked(next(blobs)), Wanted(max_side=max_side), self.reading)
+            return decode(checked(next(blobs)), ImageRequest(max_side=max_side), self.reading)
         except SourceError as error:
             name = self.names(row, row + 1)
             raise SourceError(f"{name[0] if name else f'row {row}'}: {error}") from None

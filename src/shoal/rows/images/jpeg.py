@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import simplejpeg
 from PIL import JpegImagePlugin
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError, because
 from shoal.rows.images.formats import check_bytes, check_pixels, decoding
 from shoal.rows.images.raster import SIDEWAYS, Raster, orientation_of
-from shoal.rows.room import PIXELS
+from shoal.rows.memory_budget import PIXELS
 
 _EXIF_WITHIN = 1 << 16
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one that is reserved
@@ -36,7 +36,7 @@ class _Header:
     scans: int
 
 
-def decode_jpeg(data: bytes, wanted: Wanted, turned: int | None = None) -> Raster | None:
+def decode_jpeg(data: bytes, wanted: ImageRequest, turned: int | None = None) -> Raster | None:
     """Decode a JPEG; None when that is left to Pillow (four colours, or small faults).
 
     `turned` is its orientation, where something else says it.
@@ -130,7 +130,7 @@ def _check(header: _Header, decoded: tuple[int, int]) -> int:
     return needed
 
 
-def _eighths(size: tuple[int, int], wanted: Wanted, sideways: bool) -> int:
+def _eighths(size: tuple[int, int], wanted: ImageRequest, sideways: bool) -> int:
     """Choose the scale in eighths: 8, 4, 2 or 1, those that are decoded fast."""
     least = wanted.least_of(size[::-1] if sideways else size)
     if not all(least):

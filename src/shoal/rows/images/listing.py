@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.handles import wrapped
-from shoal.rows.images.listed import GONE, Files, Names, under
+from shoal.rows.images.image_table import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
 from shoal.rows.tables.encoding import open_text
 from shoal.storage import UrlPath, many

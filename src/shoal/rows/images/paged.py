@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.images.encoded import PAGE, EncodedStore
-from shoal.rows.images.listed import MIXER, ListedStore
+from shoal.rows.images.image_table import MIXER, ListedStore
 from shoal.rows.images.tiff import ReadAt, open_tiff
 from shoal.rows.images.tiff_pages import extract, page_bytes
 from shoal.rows.images.tiff_pictures import MOST_CHANNELS, Pages, find_pictures
-from shoal.rows.room import FILES
+from shoal.rows.memory_budget import FILES
 
 _ENDINGS = (b".tif", b".tiff")
 _AT_A_TIME = 32
@@ -290,7 +290,7 @@ def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
         )
     if channels:
         why = "as their shape is the same in all files" if as_channels else "as their metadata say"
-        why = "as you asked" if pages == "channels" else why
+        why = "as requested" if pages == "channels" else why
         other = "" if pages == "rows" else "; --pages rows takes each for a picture"
         most = max(one.each for one in channels)
         said.append(

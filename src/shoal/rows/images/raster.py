@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.rows.arrays.pixels import by_picture, shaped, to_bytes
 from shoal.rows.images.opacity import blend, lay
 from shoal.rows.images.reading import USUAL, Reading
@@ -43,7 +43,7 @@ class Raster:
     extent: tuple[float, float]
     orientation: int
 
-    def shaped(self, wanted: Wanted) -> NDArray[np.uint8]:
+    def shaped(self, wanted: ImageRequest) -> NDArray[np.uint8]:
         """Return the image upright and as wanted."""
         if self.orientation in SIDEWAYS and wanted.size:
             wanted = replace(wanted, size=wanted.size[::-1])

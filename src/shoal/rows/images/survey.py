@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.core.wanted import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import LARGEST_NATIVE, show, to_bytes, value_range
 from shoal.rows.images.camera import is_raw
@@ -32,7 +32,7 @@ from shoal.rows.images.raster import extremes, picture_extremes
 from shoal.rows.images.reading import USUAL, Reading
 from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import is_tiff
-from shoal.rows.room import PIXELS
+from shoal.rows.memory_budget import PIXELS
 
 _FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
 _NEARLY_ALL = 0.95
@@ -70,7 +70,7 @@ class _Seen:
         size = measure(data)
         found = glance(data, sum(map(_is_deep, self.glances)) < _GLANCES)
         if not self.colour:
-            self.colour = not is_grey(decode(data, Wanted(max_side=LARGEST_NATIVE)))
+            self.colour = not is_grey(decode(data, ImageRequest(max_side=LARGEST_NATIVE)))
         if found is not None:
             self.glances.append(found)
         self.sizes[size] += 1
@@ -109,13 +109,13 @@ class _Seen:
         if moving:
             some = f"{moving:,} of " if moving < self.sizes.total() else ""
             said.append(
-                f"{some}the {self.sizes.total():,} images looked at move (animated GIF, WebP, "
+                f"{some}the {self.sizes.total():,} sampled images move (animated GIF, WebP, "
                 "PNG): the first frame of each is used; to have all as rows, save them as files."
             )
         if reading.low is not None and (reading.low, reading.high) != _FULL_16_BITS:
             said.append(
                 f"Of images of more than 8 bits, {reading.low:g} is read as black and "
-                f"{reading.high:g} as white, as those looked at need."
+                f"{reading.high:g} as white, as the sampled ones need."
             )
         if reading.bands:
             said.append(
@@ -153,7 +153,7 @@ def make_encoded_source(
     sizes = seen.sizes
     if not sizes:
         raise SourceError(
-            f"none of the {min(seen.looked, store.n_rows):,} images looked at in {label} can be "
+            f"none of the {min(seen.looked, store.n_rows):,} sampled images in {label} can be "
             f"read (the first is {seen.first_reason})"
         )
     (common, often), several = sizes.most_common(1)[0], len(sizes) > 1

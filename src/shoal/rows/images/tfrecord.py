@@ -21,13 +21,13 @@ import numpy as np
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.handles import Headers, KnownFile, Opened
-from shoal.rows.images.container import Container, Member
+from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import extension_of
-from shoal.rows.room import FILES
+from shoal.rows.memory_budget import FILES
 from shoal.rows.tables.selection import listed
 
 if TYPE_CHECKING:
-    from shoal.rows.images.listed import ListedStore
+    from shoal.rows.images.image_table import ListedStore
 
 _HEAD, _FOOT = 12, 4
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}

@@ -71,7 +71,7 @@ class CsvCells(Cells):
         try:
             stat = self.path.stat()
             if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
-                raise SourceError("the file changed after it was looked at")
+                raise SourceError("the file changed after it was opened")
             with self.path.open("rb") as file:
                 while start < stop:
                     first, end = self._run(start, stop)

@@ -19,8 +19,8 @@ from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range
 from shoal.rows.tables.cells import plain_names
+from shoal.rows.tables.image_columns import Typed, open_typed
 from shoal.rows.tables.lists import is_list
-from shoal.rows.tables.pictures import Typed, open_typed
 from shoal.rows.tables.sniff import unique
 from shoal.rows.tables.table import Cells, Piece, selected
 

@@ -30,7 +30,7 @@ _MOST_CELLS = 1 << 22
 _RUNS = 64
 _DONORS = 1024
 _DONOR_CELLS = 1 << 17
-_ASKED = "as you asked"
+_ASKED = "as requested"
 
 
 @dataclass(frozen=True, eq=False)

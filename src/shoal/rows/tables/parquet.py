@@ -9,8 +9,8 @@ from shoal.errors import SourceError
 from shoal.rows.base import Source
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.cells import plain_names
+from shoal.rows.tables.image_columns import Typed, open_typed
 from shoal.rows.tables.parquet_files import ParquetCells, look_at_all, read_head
-from shoal.rows.tables.pictures import Typed, open_typed
 
 
 def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from shoal.errors import SourceError
 from shoal.rows.handles import LocalFile
-from shoal.rows.room import Kept
+from shoal.rows.memory_budget import Kept
 from shoal.rows.tables.parquet_pages import (
     decoded_bytes,
     largest_entry,
@@ -90,7 +90,7 @@ class ParquetPart:
         """
         stat = self.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
-            raise SourceError("the file changed after it was looked at")
+            raise SourceError("the file changed after it was opened")
         texts = () if group is None else self.forms(columns, group).coded
         return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
 

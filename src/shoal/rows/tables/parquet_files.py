@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.handles import bare
-from shoal.rows.room import Holds, Kept
+from shoal.rows.memory_budget import Holds, Kept
 from shoal.rows.store import check_range, file_facts
 from shoal.rows.tables.cells import is_text_type, shortened
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from shoal.core.packing import pack, unpack
 from shoal.errors import InputError, SettingError
 from shoal.methods import DEFAULT
-from shoal.rows import Source, Taken, as_wanted
-from shoal.rows.pictured import rows_of
+from shoal.rows import Source, Taken, as_requested
+from shoal.rows.vectors_with_images import rows_of
 from shoal.settings import FitSettings
 from shoal.stages.base import Shards, read_vectors
 from shoal.stages.encoding import encode_good
@@ -22,7 +22,7 @@ from shoal.stages.growth.grown import Grown
 from shoal.stages.growth.judging import NEAR
 from shoal.stages.heldout import checked_rows
 from shoal.stages.result import Result
-from shoal.stages.since import changed_files
+from shoal.stages.source_changes import changed_files
 from shoal.storage import RunFolder, read_json, read_npy, read_table
 
 _AT_ONCE = 2048
@@ -134,7 +134,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
 def _growth(fitted: Fitted, source: Source, kept: int) -> Growth:
     """Put together what is known of added rows."""
     opened = fitted.as_fitted(source)
-    wanted = as_wanted(opened, fitted.encoder.needs.wanted)
+    wanted = as_requested(opened, fitted.encoder.needs.wanted)
     return Growth(Grown(fitted.result, kept), fitted, opened, wanted)
 
 

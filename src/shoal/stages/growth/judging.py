@@ -62,7 +62,7 @@ class Gauge:
         vectors = self.fitted.result.representatives.vectors
         return self.with_left(vectors, np.full(len(vectors), self.fitted.usual_residual))
 
-    def at_home(self, features: NDArray) -> NDArray[np.float32]:
+    def in_earlier_space(self, features: NDArray) -> NDArray[np.float32]:
         """Project rows, with what the projection leaves out as one more number, (n, c + 1)."""
         projection = self.fitted.projection
         vectors = projection.apply(features)
@@ -159,7 +159,7 @@ def _moved(
 
 
 def home_of(context: Context, gauge: Gauge, shard: int, rows: NDArray) -> NDArray[np.float32]:
-    """Return new rows of a shard as `Gauge.at_home` does, from what is stored of them."""
+    """Return new rows of a shard as `Gauge.in_earlier_space` does, from what is stored of them."""
     project, at = context.stage("project"), rows - shard * context.shards.size
     left = read_npy(project.part("left", shard))[at]
     return gauge.with_left(read_vectors(project, shard, at), left)

@@ -213,7 +213,7 @@ def _look(context: Context, gauge: Gauge, new: _Sample) -> _Looked:
     projection = fit_projection(
         Moments.of(features[good]), context.encoder.needs.components, context.encoder.whiten
     )
-    vectors, home = projection.apply(features[good]), gauge.at_home(features[good])
+    vectors, home = projection.apply(features[good]), gauge.in_earlier_space(features[good])
     first, leaf, _ = distinct_rows(vectors)
     weight = _weights(gauge, new, place)[good]
     counts = np.bincount(leaf, weight)
@@ -342,7 +342,7 @@ def _old_in(
     np.add.at(in_all, group[group >= 0], old.weights[group >= 0])
     rows = _old_stretched(context, gauge)
     features, good = _features(context, rows)
-    near = nearest_of(gauge.at_home(features[good]), looked.home, 2)[0]
+    near = nearest_of(gauge.in_earlier_space(features[good]), looked.home, 2)[0]
     itself = looked.rows[near[:, 0]] == rows[good]
     group = of_new[np.where(itself, near[:, 1], near[:, 0])]
     return _OldIn(int(good.sum()), np.bincount(group[group >= 0], minlength=count), in_all)

@@ -3,7 +3,7 @@ import pytest
 
 import shoal
 from shoal.errors import InputError
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 
 
 def shown(ax):

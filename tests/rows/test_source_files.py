@@ -15,7 +15,7 @@ from PIL import Image
 from tfrecord.writer import TFRecordWriter
 
 from shoal.rows import Taken, open_source
-from shoal.rows.origins import origins
+from shoal.rows.source_files import origins
 
 N = 60
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 8, 8), np.uint8)

@@ -1,8 +1,8 @@
 import pytest
 
-from shoal.core import shown
+from shoal.core import record_lists
 from shoal.core.layers import Layer, Layers
-from shoal.core.shown import RecordList, html_table
+from shoal.core.record_lists import RecordList, html_table
 from shoal.errors import MissingExtraError
 
 RECORDS = RecordList(
@@ -48,7 +48,7 @@ def test_tables_keep_all_digits():
 
 
 def test_without_pandas_the_package_is_named(monkeypatch):
-    monkeypatch.setattr(shown, "find_spec", lambda name: None)
+    monkeypatch.setattr(record_lists, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="pip install pandas"):
         RECORDS.to_pandas()
 

@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.base import Source
-from shoal.rows.images.container import MAX_FILE_BYTES
+from shoal.rows.images.container_format import MAX_FILE_BYTES
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import EXTENSIONS, extension_of
-from shoal.rows.images.listed import under
+from shoal.rows.images.image_table import under
 from shoal.rows.images.listing import are_images, path_column
 from shoal.rows.kinds import OPTIONAL
+from shoal.rows.memory_budget import FILES, Holds, holds
 from shoal.rows.options import SourceOptions
-from shoal.rows.pictured import with_pictures
-from shoal.rows.room import FILES, Holds, holds
 from shoal.rows.tables.cells import is_text_type, one_array, plain
 from shoal.rows.tables.column_labels import ColumnLabels
 from shoal.rows.tables.columns import Column, by_type, describe_columns
@@ -33,6 +32,7 @@ from shoal.rows.tables.lists import find_embedding, is_list
 from shoal.rows.tables.opened import names_and_answers, open_cells
 from shoal.rows.tables.selection import Picked, listed
 from shoal.rows.tables.table import Cells
+from shoal.rows.vectors_with_images import with_pictures
 
 _TRIED = 50  # cells of a column that are looked into
 _HEAD_BYTES = 1 << 12  # of each of them
@@ -136,7 +136,7 @@ def _open_paths(table: Typed, name: str, leaf: str, options: SourceOptions) -> S
             found = [(text or "").strip() for text in _texts(one_array(piece.column(0)))]
             paths += found if is_one else [_absolute(folder, path) for path in found]
         low = high
-    from shoal.rows.several import open_images  # which opens Parquet files by this module
+    from shoal.rows.file_sets import open_images  # which opens Parquet files by this module
 
     root = table.folders[0] if is_one else Path("/")
     label = f"{table.many}, column {name}"

@@ -51,7 +51,7 @@ def fit_fingerprint(tree: str, assign: str) -> str:
 class Ground:
     """A finished run as the edits see it: by its representatives.
 
-    One representative decides a row's cluster at every cut (see `core.verdicts.swayed`). What
+    One representative decides a row's cluster at every cut (see `core.verdicts.outvoted`). What
     edits do to clusters moves whole representatives, so that merging two clusters gives exactly
     the union of their rows. Where only some rows are representatives, the places of all rows
     are copied to one file in the folder ``places``, from which few can be looked up at once; it

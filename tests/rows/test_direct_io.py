@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from shoal.rows import direct, open_source
+from shoal.rows import direct_io, open_source
 from shoal.rows import store as stores
 
 pytestmark = pytest.mark.skipif(
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(
 def file(tmp_path):
     """A file of a length that is not a multiple of a page, and its bytes."""
     path = tmp_path / "numbers.bin"
-    numbers = np.random.default_rng(0).integers(0, 256, 3 * direct.ALIGNED + 1234, np.uint8)
+    numbers = np.random.default_rng(0).integers(0, 256, 3 * direct_io.ALIGNED + 1234, np.uint8)
     numbers.tofile(path)
-    if direct.read_direct(path, 0, 10) is None:
+    if direct_io.read_direct(path, 0, 10) is None:
         pytest.skip("the file system of this folder has no reading past the cache")
     return path, numbers
 
@@ -28,13 +28,15 @@ def file(tmp_path):
 )
 def test_any_range_is_what_the_file_has(file, start, length):
     path, numbers = file
-    assert np.array_equal(direct.read_direct(path, start, length), numbers[start : start + length])
+    assert np.array_equal(
+        direct_io.read_direct(path, start, length), numbers[start : start + length]
+    )
 
 
 def test_behind_the_end_there_is_nothing(file):
     path, numbers = file
-    assert len(direct.read_direct(path, len(numbers), 100)) == 0
-    assert len(direct.read_direct(path, 10 * len(numbers), 100)) == 0
+    assert len(direct_io.read_direct(path, len(numbers), 100)) == 0
+    assert len(direct_io.read_direct(path, 10 * len(numbers), 100)) == 0
 
 
 def test_a_system_that_refuses_gives_none_and_other_errors_are_raised(file, monkeypatch):
@@ -44,17 +46,17 @@ def test_a_system_that_refuses_gives_none_and_other_errors_are_raised(file, monk
         raise OSError(22, "Invalid argument")
 
     with pytest.raises(FileNotFoundError):
-        direct.read_direct(path.with_name("none.bin"), 0, 10)
-    monkeypatch.setattr(direct.os, "preadv", refuses)
-    assert direct.read_direct(path, 0, 10) is None
+        direct_io.read_direct(path.with_name("none.bin"), 0, 10)
+    monkeypatch.setattr(direct_io.os, "preadv", refuses)
+    assert direct_io.read_direct(path, 0, 10) is None
 
 
 def test_only_what_is_larger_than_half_of_the_memory_outgrows_the_cache(monkeypatch):
-    monkeypatch.setattr(direct, "_memory", lambda: 1000)
-    assert not direct.outgrows_cache(500)
-    assert direct.outgrows_cache(501)
-    monkeypatch.delattr(direct.os, "O_DIRECT")
-    assert not direct.outgrows_cache(501)
+    monkeypatch.setattr(direct_io, "_memory", lambda: 1000)
+    assert not direct_io.outgrows_cache(500)
+    assert direct_io.outgrows_cache(501)
+    monkeypatch.delattr(direct_io.os, "O_DIRECT")
+    assert not direct_io.outgrows_cache(501)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_most_rows_are_read_past_the_cache(shards, monkeypatch):
 
     def noted(path, start, length):
         asked.append((path.name, length))
-        return direct.read_direct(path, start, length)
+        return direct_io.read_direct(path, start, length)
 
     monkeypatch.setattr(stores, "read_direct", noted)
     store = open_source(folder).store

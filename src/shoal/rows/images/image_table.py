@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.handles import KnownFile, Opened, leave
-from shoal.rows.images.container import MAX_FILE_BYTES, Container
+from shoal.rows.images.container_format import MAX_FILE_BYTES, Container
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.tiff import ReadAt, reader
-from shoal.rows.room import FILES
+from shoal.rows.memory_budget import FILES
 from shoal.rows.store import file_facts
 from shoal.storage import UrlPath, as_place, fetched_ahead
 
@@ -346,7 +346,7 @@ def _fetched(known: KnownFile) -> bytes:
     _check_size(known)
     data = known.path.read_bytes()
     if len(data) != known.size:
-        raise SourceError("the file changed after it was looked at")
+        raise SourceError("the file changed after it was opened")
     return data
 
 

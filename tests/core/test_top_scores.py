@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.core.best import BLOCK, SEGMENT, best_listed, best_of, measure
+from shoal.core.top_scores import BLOCK, SEGMENT, best_listed, best_of, measure
 
 
 def cloud(n, d, seed=0):

@@ -10,7 +10,7 @@ from PIL import Image
 from shoal.duplicates import find_duplicates
 from shoal.errors import InputError
 from shoal.rows import ImageSource, Taken, draw_sample, open_source
-from shoal.rows.pictured import PicturedSource, pictures_of, rows_of, with_pictures
+from shoal.rows.vectors_with_images import PicturedSource, pictures_of, rows_of, with_pictures
 
 N = 12
 VECTORS = np.random.default_rng(0).normal(size=(N, 5)).astype(np.float32)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import RunError
 from shoal.rows import Source
-from shoal.rows.origins import origins
+from shoal.rows.source_files import origins
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
 from shoal.storage import StageFolder, read_json, read_npy

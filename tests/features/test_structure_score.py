@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shoal.features import Pixels, Vectors
-from shoal.features.shown import is_weak, shown_splits, shows_more
+from shoal.features.structure_score import is_weak, shown_splits, shows_more
 
 DRAW = np.random.default_rng(0)
 

@@ -153,7 +153,7 @@ def test_files_that_change_later_or_differ(path):
     file = path if path.is_file() else path / "part-20.parquet"
     pq.write_table(plain(), file)
     row = 0 if path.is_file() else 25
-    assert source.read(row, row + 1).bad[0].endswith("the file changed after it was looked at")
+    assert source.read(row, row + 1).bad[0].endswith("the file changed after it was opened")
     if path.is_dir():
         with pytest.raises(SourceError, match="has other columns than"):
             open_source(path)

@@ -1,7 +1,7 @@
 import threading
 
-from shoal.engines import seen
-from shoal.engines.seen import Seen
+from shoal.engines import completed
+from shoal.engines.completed import Seen
 from shoal.errors import RunError
 
 
@@ -32,7 +32,7 @@ def test_a_good_end_counts_for_nothing_where_results_are_missing():
 
 
 def test_looks_go_on_meanwhile_also_after_one_that_failed(monkeypatch):
-    monkeypatch.setattr(seen, "_LOOK", 0.001)
+    monkeypatch.setattr(completed, "_LOOK", 0.001)
     looks, told = [], threading.Event()
 
     def there():

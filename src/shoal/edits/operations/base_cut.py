@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from shoal.core.plural import plural
-from shoal.edits.ground import Ground
+from shoal.edits.base_clusters import Ground
 from shoal.edits.log import Draft, Entry
 from shoal.edits.operations.base import Command, Operation, Site
 from shoal.edits.state import State, first_state

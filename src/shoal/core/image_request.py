@@ -14,7 +14,7 @@ _MOST = 4096
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageRequest:
     """What pixels a caller needs; by default those that there are.
 
     Attributes
@@ -41,7 +41,7 @@ class Wanted:
 
     Examples
     --------
-    >>> Wanted((224, 224), channels=3, sampling="bicubic").least
+    >>> ImageRequest((224, 224), channels=3, sampling="bicubic").least
     (224, 224)
     """
 
@@ -77,8 +77,8 @@ class Wanted:
     def least_of(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width that an image of `size` must at least be decoded to.
 
-        >>> Wanted(max_side=100).least_of((400, 800)), Wanted(max_side=100).least_of((40, 80))
-        ((50, 100), (0, 0))
+        >>> [ImageRequest(max_side=100).least_of(size) for size in ((400, 800), (40, 80))]
+        [(50, 100), (0, 0)]
         """
         if self.size is not None or self.max_side is None or max(size) <= self.max_side:
             return self.least

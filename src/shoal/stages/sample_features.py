@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.features import Encoder
-from shoal.features.shown import COMPARED
-from shoal.rows import Source, Taken, as_wanted
+from shoal.features.structure_score import COMPARED
+from shoal.rows import Source, Taken, as_requested
 from shoal.rows.base import spread
 from shoal.stages.encoding import encode_good
 
@@ -37,7 +37,7 @@ def encodes_some(
     rows = spread(source.n_rows, COMPARED)
 
     def encode(encoder: Encoder) -> NDArray[np.float32]:
-        some = as_wanted(source, encoder.needs.wanted).take(Taken(rows, source.n_rows))
+        some = as_requested(source, encoder.needs.wanted).take(Taken(rows, source.n_rows))
 
         def block(start: int) -> NDArray[np.float32]:
             batch = some.read(start, min(start + _AT_ONCE, len(rows)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shoal.core.morton import SIDE
-from shoal.explore.apart import _shared
+from shoal.explore.map_layout import _shared
 from shoal.explore.tiles import TILE, code_range
 
 
@@ -93,7 +93,7 @@ def opened(client, path):
 
 
 def test_of_a_crowd_some_are_shown_evenly(digits, monkeypatch):
-    monkeypatch.setattr("shoal.explore.apart._MOST", 2)
+    monkeypatch.setattr("shoal.explore.map_layout._MOST", 2)
     apart = digits.apart
     counts = [
         len(apart.unit(x, y)[0]) for x in range(1 << apart.level) for y in range(1 << apart.level)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.edits.ground import Ground
+from shoal.edits.base_clusters import Ground
 from shoal.stages.common import rows_in_common
 
 _GATHERED = 4_000_000

@@ -18,7 +18,7 @@ from shoal.rows.arrays.raw_files import open_raw
 from shoal.rows.base import Source
 from shoal.rows.images.containers import CONTAINERS, container_of, list_containers
 from shoal.rows.images.formats import EXTENSIONS
-from shoal.rows.images.listed import ListedStore
+from shoal.rows.images.image_table import ListedStore
 from shoal.rows.images.listing import list_files
 from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFiles

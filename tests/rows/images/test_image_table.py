@@ -33,7 +33,7 @@ def test_files_that_are_gone_or_changed_have_a_reason(store):
     os.utime(store.files.path(1), ns=(1, 1))
     found = list(store.blobs(0, 6))
     assert [str(found[0]), str(found[1])] == ["0.tar is missing"] * 2
-    assert str(found[2]) == "1.tar changed after it was looked at"
+    assert str(found[2]) == "1.tar changed after it was opened"
     assert not any(isinstance(one, SourceError) for one in found[3:])
 
 

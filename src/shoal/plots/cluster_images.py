@@ -13,7 +13,7 @@ from shoal.errors import InputError
 from shoal.export.pictures import make_tiles, mean_picture, tile_side
 from shoal.plots.canvas import INK, LINE, MUTED, headline, mosaic, new_axes, show_image, write
 from shoal.plots.scene import Scene
-from shoal.stages.found import Found
+from shoal.stages.method_result import Found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from shoal.export.beside import beside
+from shoal.export.label_columns import beside
 from shoal.rows import open_source
 
 TEXT = "id,plan,pay,cluster,since\n" + "".join(

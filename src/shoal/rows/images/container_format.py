@@ -11,7 +11,7 @@ from shoal.errors import SourceError
 from shoal.rows.handles import KnownFile, Opened
 
 if TYPE_CHECKING:
-    from shoal.rows.images.listed import ListedStore
+    from shoal.rows.images.image_table import ListedStore
 
 MAX_FILE_BYTES = 1 << 28
 

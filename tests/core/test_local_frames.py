@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.core import local, nearest
-from shoal.core.local import search_locally
+from shoal.core import local_frames, nearest
+from shoal.core.local_frames import search_locally
 from shoal.core.nearest import nearest_neighbours
 
 
@@ -42,9 +42,11 @@ def test_same_as_brute_force_among_far_groups(apart):
 
 def test_far_groups_are_not_measured_against_all(monkeypatch):
     asked = []
-    kept = local._Search.among
+    kept = local_frames._Search.among
     monkeypatch.setattr(
-        local._Search, "among", lambda *a: (asked.append((len(a[1]), len(a[3]))), kept(*a))[1]
+        local_frames._Search,
+        "among",
+        lambda *a: (asked.append((len(a[1]), len(a[3]))), kept(*a))[1],
     )
     x = far_groups(1e4)
     nearest_neighbours(x, 15)

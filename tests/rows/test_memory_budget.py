@@ -5,14 +5,14 @@ import threading
 import pytest
 
 from shoal.errors import SourceError
-from shoal.rows import room
-from shoal.rows.room import FileRoom, Room
+from shoal.rows import memory_budget
+from shoal.rows.memory_budget import FileBudget, MemoryBudget
 
 MEBIBYTE = 1 << 20
 
 
 def test_so_many_bytes_and_no_more_are_taken_at_once():
-    room, most, lock = Room(10 * MEBIBYTE), 0, threading.Lock()
+    room, most, lock = MemoryBudget(10 * MEBIBYTE), 0, threading.Lock()
     now = 0
 
     def work(size):
@@ -35,7 +35,7 @@ def test_so_many_bytes_and_no_more_are_taken_at_once():
 
 
 def test_more_than_there_are_is_refused_with_the_memory_that_would_do():
-    room = Room(2 * MEBIBYTE)
+    room = MemoryBudget(2 * MEBIBYTE)
     said = r"^reading it takes 900 MiB .* give --memory 5GiB$"
     with pytest.raises(SourceError, match=said), room.take(900 * MEBIBYTE, "reading it"):
         pass
@@ -44,7 +44,7 @@ def test_more_than_there_are_is_refused_with_the_memory_that_would_do():
 
 
 def test_what_a_thread_has_counts_when_it_takes_more():
-    room = Room(5 * MEBIBYTE)
+    room = MemoryBudget(5 * MEBIBYTE)
     with room.take(3 * MEBIBYTE, "the file"):
         with room.take(2 * MEBIBYTE, "it"):
             assert room.taken == 5 * MEBIBYTE
@@ -56,8 +56,8 @@ def test_what_a_thread_has_counts_when_it_takes_more():
 
 @pytest.mark.parametrize("threads", [2, 8])
 def test_large_files_and_small_ones_never_wait_for_each_other(threads):
-    whole = Room(10 * MEBIBYTE)
-    files, most, errors = FileRoom(4 * MEBIBYTE, whole), [0], []
+    whole = MemoryBudget(10 * MEBIBYTE)
+    files, most, errors = FileBudget(4 * MEBIBYTE, whole), [0], []
 
     def work(chance):
         try:
@@ -82,21 +82,21 @@ def test_large_files_and_small_ones_never_wait_for_each_other(threads):
 
 
 def test_bytes_that_are_not_granted_are_not_read():
-    files = FileRoom(2 * MEBIBYTE, Room(3 * MEBIBYTE))
+    files = FileBudget(2 * MEBIBYTE, MemoryBudget(3 * MEBIBYTE))
     found = list(files.granted(4 * MEBIBYTE, "reading the file", lambda: pytest.fail("was read")))
     assert [type(one) for one in found] == [SourceError]
     assert list(files.granted(3 * MEBIBYTE, "reading the file", lambda: b"x")) == [b"x"]
 
 
 def test_room_is_given_back_after_a_failure():
-    room = Room(2 * MEBIBYTE)
+    room = MemoryBudget(2 * MEBIBYTE)
     with pytest.raises(ValueError, match="no"), room.take(2 * MEBIBYTE, "it"):
         raise ValueError("no")
     assert room.taken == 0
 
 
 def test_who_waits_goes_on_when_there_is_room_again():
-    room, began, done = Room(2 * MEBIBYTE), threading.Event(), threading.Event()
+    room, began, done = MemoryBudget(2 * MEBIBYTE), threading.Event(), threading.Event()
 
     def wait():
         began.set()
@@ -115,39 +115,56 @@ def test_who_waits_goes_on_when_there_is_room_again():
 @pytest.fixture
 def rooms():
     """Restore the rooms after a test that shares memory out."""
-    before = room.FILES.size, room.PIXELS.size, room.Kept.most, room._memory, room._opening
+    before = (
+        memory_budget.FILES.size,
+        memory_budget.PIXELS.size,
+        memory_budget.Kept.most,
+        memory_budget._memory,
+        memory_budget._opening,
+    )
     yield
-    room.FILES.size, room.PIXELS.size, room.Kept.most, room._memory, room._opening = before
+    (
+        memory_budget.FILES.size,
+        memory_budget.PIXELS.size,
+        memory_budget.Kept.most,
+        memory_budget._memory,
+        memory_budget._opening,
+    ) = before
 
 
 @pytest.mark.usefixtures("rooms")
 def test_what_is_refused_can_be_read_with_the_memory_it_asks_for():
     for memory in (512, 1024, 1536, 2048, 2560):
-        room.share(memory * MEBIBYTE, members=room.members_bytes(memory << 20, memory - 400 << 20))
+        memory_budget.share(
+            memory * MEBIBYTE, members=memory_budget.members_bytes(memory << 20, memory - 400 << 20)
+        )
         for size in (100, 200, 400, 600, 768):
             try:
-                with room.PIXELS.take(size << 20, "it"):
+                with memory_budget.PIXELS.take(size << 20, "it"):
                     pass
             except SourceError as error:
                 more = int(
                     float(re.search(r"give --memory ([\d.]+)GiB", str(error))[1]) * (1 << 30)
                 )
                 assert more > memory << 20
-                room.share(more, members=room.members_bytes(more, more - (400 << 20)))
-                with room.PIXELS.take(size << 20, "it"):
+                memory_budget.share(
+                    more, members=memory_budget.members_bytes(more, more - (400 << 20))
+                )
+                with memory_budget.PIXELS.take(size << 20, "it"):
                     pass
-                room.share(
-                    memory << 20, members=room.members_bytes(memory << 20, memory - 400 << 20)
+                memory_budget.share(
+                    memory << 20,
+                    members=memory_budget.members_bytes(memory << 20, memory - 400 << 20),
                 )
 
 
 @pytest.mark.usefixtures("rooms")
 def test_while_a_source_is_opened_what_it_keeps_leaves_less_for_a_member():
-    kept = room.Kept()
-    with room.promised(1 << 30):
-        with room.PIXELS.take(300 << 20, "it"):
+    kept = memory_budget.Kept()
+    with memory_budget.promised(1 << 30):
+        with memory_budget.PIXELS.take(300 << 20, "it"):
             pass
         kept.keep("x", None, 500 << 20)
         said = "it takes 300 MiB of memory, more than the 156 MiB"
-        with pytest.raises(SourceError, match=said), room.PIXELS.take(300 << 20, "it"):
+        with pytest.raises(SourceError, match=said), memory_budget.PIXELS.take(300 << 20, "it"):
             pass

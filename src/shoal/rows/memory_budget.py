@@ -30,7 +30,7 @@ _OPENING = 128 << 20  # bytes of the rows that are looked at when a source is op
 _MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), and other files
 
 
-class Room:
+class MemoryBudget:
     """So many bytes, shared by all threads of a process.
 
     Who takes more than are left waits until others have given theirs back; who takes more than
@@ -78,7 +78,7 @@ class Room:
                 self._changed.notify_all()
 
 
-class FileRoom:
+class FileBudget:
     """The part of a room that is for the bytes of files, taken before those of their pixels.
 
     Files larger than the part are taken from the room itself, by one thread at a time: all
@@ -92,8 +92,8 @@ class FileRoom:
         What files and pixels are taken from.
     """
 
-    def __init__(self, size: int, whole: Room) -> None:
-        self._part, self._whole = Room(size), whole
+    def __init__(self, size: int, whole: MemoryBudget) -> None:
+        self._part, self._whole = MemoryBudget(size), whole
         self._large = threading.RLock()
 
     @property
@@ -126,10 +126,10 @@ class FileRoom:
             yield error
 
 
-PIXELS = Room(0)
+PIXELS = MemoryBudget(0)
 """For images while they are decoded, and for large files."""
 
-FILES = FileRoom(0, PIXELS)
+FILES = FileBudget(0, PIXELS)
 """For the bytes of files; taken before `PIXELS`."""
 
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from shoal import forecast
-from shoal.forecast import Rates, calibrate, seconds
+from shoal import time_forecast
 from shoal.planning import make_plan
 from shoal.rows import open_source
 from shoal.settings import fit_settings
+from shoal.time_forecast import Rates, calibrate, seconds
 
 RATES = Rates(read=1e6, encode=1e5, project=1e6, search=1e8, product=1e9)
 
@@ -16,7 +16,7 @@ def plan(n, **settings):
 
 
 def test_two_passes_of_a_case_by_hand(monkeypatch):
-    monkeypatch.setattr(forecast, "_SMALL", 0)
+    monkeypatch.setattr(time_forecast, "_SMALL", 0)
     found = seconds(plan(10**6), RATES)
     assert found["index"] == 0
     assert found["features"] == pytest.approx(1 + 10 + 1e6 * 176**2 / 1e9)

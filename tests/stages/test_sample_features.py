@@ -3,11 +3,11 @@ import pytest
 from PIL import Image
 
 from shoal.features import Gradients
-from shoal.features.shown import COMPARED
+from shoal.features.structure_score import COMPARED
 from shoal.rows import open_source
 from shoal.rows.images.encoded import spread
-from shoal.stages import some_features
-from shoal.stages.some_features import encodes_some
+from shoal.stages import sample_features
+from shoal.stages.sample_features import encodes_some
 
 DRAW = np.random.default_rng(0)
 
@@ -29,7 +29,7 @@ def test_rows_that_cannot_be_read_are_left_out(tmp_path):
 
 
 def test_of_many_rows_none_are_encoded(monkeypatch):
-    monkeypatch.setattr(some_features, "MOST_ROWS", 9)
+    monkeypatch.setattr(sample_features, "MOST_ROWS", 9)
     images = np.zeros((10, 16, 16, 3), np.uint8)
     assert encodes_some(open_source(images), 1) is None
     assert encodes_some(open_source(images[:9]), 1) is not None
