@@ -10,17 +10,9 @@ from shoal.rows import Source, open_source, opening
 
 
 def test_names_are_listed_by_hand():
-    expected = ["Batch", "Encoded", "ImageSource", "Kind", "LabelValues"]
-    expected += ["Source", "Taken", "ImageRequest", "as_requested", "draw_rows"]
-    expected += [
-        "draw_sample",
-        "of_taken",
-        "open_source",
-        "read_label_file",
-        "remarks_of",
-        "some_images",
-        "thumbnails",
-    ]
+    expected = ["Batch", "Encoded", "ImageRequest", "ImageSource", "Kind", "LabelValues", "Source"]
+    expected += ["Taken", "as_requested", "draw_rows", "draw_sample", "of_taken", "open_source"]
+    expected += ["read_label_file", "remarks_of", "some_images", "thumbnails"]
     assert rows.__all__ == expected
     assert all(hasattr(rows, name) for name in expected)
 
@@ -102,7 +94,7 @@ def test_much_unpacked_memory_is_said(tmp_path, monkeypatch):
 
 def test_a_folder_of_text_files_named_jpg(tmp_path):
     (tmp_path / "a.jpg").write_text("some text")
-    with pytest.raises(SourceError, match=r"none of the 1 images .* begins with 'some text'"):
+    with pytest.raises(SourceError, match=r"none of the 1 sampled images .* begins with 'some text'"):
         open_source(tmp_path)
 
 

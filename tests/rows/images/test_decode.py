@@ -279,12 +279,12 @@ def test_large_images_take_little_more_than_themselves(tmp_path):
     picture.save(tmp_path / "x.png", compress_level=1)
     code = """
 import resource, sys
-from shoal.core.image_request import Wanted
+from shoal.core.image_request import ImageRequest
 from shoal.rows.images.decode import decode
 data = open(sys.argv[1], "rb").read()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-image = decode(data, Wanted((224, 224), channels=3))
+image = decode(data, ImageRequest((224, 224), channels=3))
 assert image[0, 0].tolist() == [132, 227, 142]
 print((peak() - before) / 1024)
 """

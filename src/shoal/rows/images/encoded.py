@@ -112,7 +112,7 @@ class EncodedSource(Rows):
         Median height and width of the images looked at.
     extension : str
         That of most images looked at, by their content: ``.jpg``.
-    wanted : Wanted or None
+    wanted : ImageRequest or None
         How they are scaled; None for what `shape` says.
     beside : Labels or None
         Labels in a file of their own.
