@@ -44,8 +44,8 @@ def test_other_engines_draw_in_a_process(digits_path, tmp_path):
 
 
 def test_a_sketch_is_there_before_the_map(digits_path, tmp_path):
-    from shoal.explore.params import Params
     from shoal.explore.map_views import sketch
+    from shoal.explore.params import Params
 
     explorer = Explorer(shoal.open(digits_path), digits_path)
     points = np.array(sketch(explorer, Params({"k": "4"}))["points"])

@@ -7,7 +7,7 @@ from tests.test_pipeline import Interrupting, differing
 
 import shoal
 from shoal.rows import open_source
-from shoal.stages import base, drawn, heldout
+from shoal.stages import base, drawn, heldout, rows
 from shoal.stages.result import Result
 from shoal.storage import read_npy
 
@@ -123,3 +123,19 @@ def test_a_draw_travels_without_its_numbers():
     again = pickle.loads(pickle.dumps(some))
     assert len(pickle.dumps(some)) < len(pickle.dumps(some.source)) + 500
     assert np.array_equal(again.numbers, some.numbers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_shard_that_is_read_ahead_is_left_in_memory(tmp_path, monkeypatch, workers):
+    begin, fetched = rows._Fetched.begin, {}
+
+    def noted(self, *where):
+        fetched[id(self)] = self
+        begin(self, *where)
+
+    np.save(tmp_path / "rows.npy", np.nan_to_num(ROWS))
+    monkeypatch.setattr(type(open_source(tmp_path / "rows.npy")), "waits", True)
+    monkeypatch.setattr(rows._Fetched, "begin", noted)
+    shoal.fit(tmp_path / "rows.npy", tmp_path / "run", workers=workers, representatives=120)
+    assert fetched
+    assert not any(one._batches for one in fetched.values())

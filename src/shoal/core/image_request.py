@@ -86,7 +86,7 @@ class ImageRequest:
         return round(size[0] * scale) or 1, round(size[1] * scale) or 1
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for a fingerprint or a file; ``ImageRequest(**values)`` reads them."""
+        """Return plain values, for a fingerprint; ``ImageRequest(**values)`` reads them."""
         return {
             "size": None if self.size is None else list(self.size),
             "max_side": self.max_side,

@@ -117,7 +117,7 @@ class _CodeGroup:
     def _code(self, number: int) -> PartialSummary:
         """Project and code one shard."""
         shards, folder = self.coding.shards, self.coding.folder
-        if number + 1 < len(shards):
+        if not self._ends_a_group(number):
             self.shard.fetch(number + 1)
         vectors, good = self.shard.project(number)
         partial, far = self.coding.code(number, vectors[good], good)
@@ -128,6 +128,10 @@ class _CodeGroup:
         write_vectors(folder, number, vectors[places], packed=True)
         write_npy(folder.part("ok", number), good)
         return partial
+
+    def _ends_a_group(self, number: int) -> bool:
+        """Return whether the next shard is another group's, who may have read it already."""
+        return any(group[-1] == number for group in self.coding.groups)
 
 
 @dataclass(frozen=True)
