@@ -136,6 +136,8 @@ def test_no_shard_that_is_read_ahead_is_left_in_memory(tmp_path, monkeypatch, wo
     np.save(tmp_path / "rows.npy", np.nan_to_num(ROWS))
     monkeypatch.setattr(type(open_source(tmp_path / "rows.npy")), "waits", True)
     monkeypatch.setattr(rows._Fetched, "begin", noted)
+    monkeypatch.setattr(base, "_GROUPS", 3)  # of three shards and more
+    monkeypatch.setattr(base, "_LEAST_GROUPS", 3)
     shoal.fit(tmp_path / "rows.npy", tmp_path / "run", workers=workers, representatives=120)
     assert fetched
     assert not any(one._batches for one in fetched.values())

@@ -96,7 +96,8 @@ class _CodeGroup:
     """Projects and codes the shards of a group, and keeps few projected rows.
 
     Those are the held-out ones, those that are looked at when rows are added, and those that are
-    far from all codes.
+    far from all codes. It has no `fetch`: an engine would begin a later group's first shard when a
+    group begins, and hold it all the while.
     """
 
     shard: _ProjectShard
@@ -106,10 +107,6 @@ class _CodeGroup:
         """Load the encoder and the codes."""
         self.shard.setup()
         _ = self.coding.codebook
-
-    def fetch(self, item: int) -> None:
-        """Begin to read a group's first shard."""
-        self.shard.fetch(self.coding.groups[item][0])
 
     def __call__(self, item: int) -> None:
         self.coding.write_group(item, self._code)
