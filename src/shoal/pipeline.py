@@ -18,7 +18,6 @@ from shoal.edits.base_clusters import fit_fingerprint
 from shoal.edits.carry import carry_over
 from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
-from shoal.engines.compiling import compiled_beside
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
@@ -139,7 +138,6 @@ def run_pipeline(
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}
     check_fit(as_place(path), fit_fingerprint(prints["tree"], prints["assign"]))
-    fitted = context.stage(tree.STAGE.name).is_done(prints[tree.STAGE.name])
     opening = opened_engine(
         settings.engine,
         plan.workers,
@@ -156,7 +154,6 @@ def run_pipeline(
     )
     with (
         opening as engine,
-        compiled_beside(0 if fitted else plan.workers, settings.memory) as compiling,
         RunFolder.create(path, about) as run,
         threadpool_limits(1, "blas"),
     ):
@@ -172,11 +169,7 @@ def run_pipeline(
             check_disk(plan, run.path)
         if grown is None:
             context.stage(drift.STAGE.name).clear()
-        before = next(at for at, (stage, _) in enumerate(stages) if stage.name == tree.STAGE.name)
-        done = [_do(one, context) for one in stages[:before]]
-        if compiling is not None:
-            compiling.wait()
-        done += [_do(one, context) for one in stages[before:]]
+        done = [_do(one, context) for one in stages]
         if not any(done):
             said.note("Nothing to do: every stage is done with these settings.")
         said.finish()
