@@ -243,7 +243,10 @@ def _connected(address: str, scheduler_file: str) -> Client:
     try:
         if not address:
             address = str(json.loads(Path(scheduler_file).read_text())["address"])
-        return Client(address, timeout=_CONNECT, set_as_default=False)
+        try:
+            return Client(address, timeout=_CONNECT, set_as_default=False)
+        except AssertionError:  # its thread did not start within ten seconds: a busy machine
+            return Client(address, timeout=_CONNECT, set_as_default=False)
     except (OSError, LookupError, ValueError, TypeError) as error:
         where = address or scheduler_file
         raise SettingError(f"no Dask scheduler answers at {where}: {last_line(error)}") from None
