@@ -81,7 +81,7 @@ def outvoted(
     A row goes down the tree with its three voters: where a split parts the nearest from the
     other two, it follows these, if they outvote it. So it ends at one leaf, and a cluster of a
     finer cut lies within one of every coarser cut. Votes are one over the squared distance, so
-    a row on its representative is never swayed.
+    a row on its representative is never outvoted.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tests.rows.tables.test_number_text import save
 
 from shoal.cli.truth import read_truth
 from shoal.errors import InputError
@@ -18,16 +19,6 @@ PIXELS = [f"pixel{at}" for at in range(64)]
 def classes(source, where="labels"):
     truth = read_truth(where, source)
     return [int(truth.names[c]) for c in truth.classes]
-
-
-def save(frame, path, way):
-    if way == "frame":
-        return frame
-    if way == "csv":
-        frame.to_csv(path / "x.csv", index=False)
-    else:
-        frame.to_parquet(path / "x.parquet")
-    return path / f"x.{way}"
 
 
 @pytest.mark.parametrize("way", ["csv", "parquet", "frame"])
