@@ -179,7 +179,8 @@ def test_a_disk_that_fills_is_said_and_the_rest_made_later(tmp_path):
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "needs 768,000 bytes" in done.stdout
     assert not list(tmp_path.glob("tiles-0000[01].bin"))
-    assert [path.name for path in tmp_path.glob(".*")] == [".receipts"]
+    # The short last file may or may not be made before the others fail; nothing else may be left.
+    assert {path.name for path in tmp_path.glob(".*")} <= {".receipts"}
     make_tiles(tmp_path, 2_500, FEW)
     make_tiles(tmp_path.with_name("whole"), 2_500, FEW)
     assert contents(tmp_path) == contents(tmp_path.with_name("whole"))
