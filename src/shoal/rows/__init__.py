@@ -1,4 +1,8 @@
-"""Where rows come from: folders, arrays, raw files, tables."""
+"""Where rows come from: folders, arrays, raw files, tables.
+
+All functions raise `SourceError` for data that are missing, damaged or empty, and `InputError` for
+options that do not go with them.
+"""
 
 from shoal.core.image_request import ImageRequest
 from shoal.rows.base import (

@@ -25,22 +25,7 @@ _OF_OTHERS = ("sample", "previous", "added", "constraints")
 
 
 def cluster_settings(run: Any, stored: Mapping[str, Any], given: Mapping[str, Any]) -> FitSettings:
-    """Check the settings of a fit of one cluster of a run, whose rows are read as they were there.
-
-    Parameters
-    ----------
-    run : path
-        The run's folder, for people.
-    stored : mapping
-        Settings of that run.
-    given : mapping
-        Those of this fit.
-
-    Raises
-    ------
-    InputError
-        When a setting is given that says how rows are read, or what other rows are fitted.
-    """
+    """Check the settings of a fit of one cluster, whose rows are read as in its run."""
     for name in (*READING, *_OF_OTHERS):
         if given.get(name) is not None:
             flag = "--" + name.strip("_").replace("_", "-")

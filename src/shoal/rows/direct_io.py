@@ -31,18 +31,7 @@ def outgrows_cache(size: int) -> bool:
 
 
 def read_direct(path: Path, start: int, length: int) -> NDArray[np.uint8] | None:
-    """Read bytes of a file past the cache: as many as there are, up to `length`.
-
-    Returns
-    -------
-    ndarray, (at most length,) uint8, or None
-        None where the file's system cannot do so.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be opened or read.
-    """
+    """Read bytes of a file past the cache: as many as there are, up to `length`."""
     first = start - start % ALIGNED
     window = aligned_bytes(-(-(start + length - first) // ALIGNED) * ALIGNED)
     try:
@@ -70,14 +59,12 @@ def _fill(file: int, window: NDArray[np.uint8], first: int) -> int:
 
 
 def aligned_bytes(length: int) -> NDArray[np.uint8]:
-    """Return so many bytes, not set, that begin at a page."""
     raw = np.empty(length + ALIGNED, np.uint8)
     first = -raw.ctypes.data % ALIGNED
     return raw[first : first + length]
 
 
 def _flag() -> int:
-    """Return the flag of the system, 0 where it has none."""
     return getattr(os, "O_DIRECT", 0) if hasattr(os, "preadv") else 0
 
 

@@ -69,7 +69,6 @@ def kind_of(name: str) -> str:
 
 
 def images_of(extensions: Counter[str]) -> Counter[str]:
-    """Return the counts of those extensions that are images'."""
     return Counter({e: count for e, count in extensions.items() if kind_of(f"x{e}") == "image"})
 
 
@@ -97,13 +96,7 @@ def open_matching(paths: Sequence[Path], label: str, options: SourceOptions) -> 
 
 
 def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open a list of files: of images, or of shards of one kind.
-
-    Raises
-    ------
-    InputError
-        When they are of several kinds, or of none that is read.
-    """
+    """Open a list of files: of images, or of shards of one kind."""
     kinds = Counter(kind_of(path.name) for path in paths)
     kind, count = kinds.most_common(1)[0]
     if kind == "raw" or (options.shape is not None and kind == "other"):
@@ -138,7 +131,6 @@ def open_images(
 
 
 def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open files that hold many rows each, one after the other."""
     many = f"{label}, {len(paths):,} {shards()[kind]}" if len(paths) > 1 else label
     container = next((one for one in CONTAINERS if one.kind == kind), None)
     if container is not None:

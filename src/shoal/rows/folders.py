@@ -56,15 +56,7 @@ _MUCH_LARGER = 10
 
 
 def open_folder(root: Path, options: SourceOptions) -> Source:
-    """Open a folder: of images, of shards, or of raw files.
-
-    Raises
-    ------
-    SourceError
-        When there is nothing in it that can be read, or raw files without a shape.
-    InputError
-        When it holds files of several kinds, of which none are clearly the data.
-    """
+    """Open a folder: of images, of shards, or of raw files."""
     found = walk(root)
     if not found.names:
         raise SourceError(f"the folder {root} is empty: give a folder with images in it")
@@ -220,7 +212,6 @@ def _with_labels(
 
 
 def _by_kind(names: Sequence[str]) -> Kinds:
-    """Sort the files of a folder by what they can be."""
     kinds: Kinds = {kind: [] for kind in ("image", *shards(), "raw", "other")}
     for name in names:
         kinds[kind_of(name)].append(name)
@@ -262,7 +253,6 @@ def _of_first(root: Path, name: str) -> str:
 
 
 def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
-    """Word what is said of a folder in which nothing can be used."""
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
     hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
     pickles = convert_pickles([root / name for name in names])
@@ -281,20 +271,6 @@ def _alike(root: Path, kind: str, names: Sequence[str], paths: Sequence[Path]) -
 
     None where a file that is not is numbered like those that are: a shard that is damaged or of
     another version is not to be left out.
-
-    Parameters
-    ----------
-    root : Path
-        The folder.
-    kind : str
-        Of all of the files.
-    names, paths : sequence
-        In the folder, and where they are.
-
-    Raises
-    ------
-    InputError
-        When there are several sets of files, none of which is much larger than the others.
     """
     groups: dict[Hashable, list[int]] = {}
     for at, signature in enumerate(many(paths[0], _SIGNATURES[kind], list(paths))):

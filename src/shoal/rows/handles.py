@@ -18,8 +18,6 @@ _AHEAD = 1 << 17
 
 
 class Opened(Protocol):
-    """An open file of which pieces are read, wherever it lies."""
-
     def read(self, at: int, length: int) -> bytes:
         """Return `length` bytes from `at` on, fewer at the file's end."""
 
@@ -31,8 +29,6 @@ class Opened(Protocol):
 
 
 class LocalFile:
-    """An open file of this machine."""
-
     def __init__(self, path: Path, followed: bool = True) -> None:
         # O_NONBLOCK: opening a pipe to which nobody writes must not wait
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -69,34 +65,14 @@ _STREAMS: Streams[RemoteFile] = Streams()
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file as it was when listed.
-
-    Attributes
-    ----------
-    path : Path
-        Where it is.
-    size, mtime_ns : int
-        Its bytes and time; a size below 0 where there was no file.
-    called : str
-        What people are told of it; by default its name.
-    followed : bool
-        Whether it may be a link.
-    """
-
-    path: Path
-    size: int
+    path: Path  # where it is
+    size: int  # its bytes and time; a size below 0 where there was no file
     mtime_ns: int
-    called: str = ""
-    followed: bool = True
+    called: str = ""  # what people are told of it; by default its name
+    followed: bool = True  # whether it may be a link
 
     def open(self, at: int = 0) -> LocalFile | RemoteFile:
-        """Return it open, to be read from a place on, and to be left by the caller.
-
-        Raises
-        ------
-        SourceError
-            When the file is gone or was changed.
-        """
+        """Return it open, to be read from a place on, and to be left by the caller."""
         if isinstance(self.path, UrlPath):
             return _STREAMS.take(self._opened, self.path, at)
         return self._opened()
@@ -141,7 +117,6 @@ def wrapped(time: int) -> int:
 
 
 def leave(opened: LocalFile | RemoteFile) -> None:
-    """Close a file, or keep one of a store for who reads on."""
     if isinstance(opened, RemoteFile):
         _STREAMS.leave(opened)
     else:
@@ -168,13 +143,6 @@ class Headers:
 
 @contextmanager
 def looking(path: Path) -> Iterator[tuple[Opened, KnownFile]]:
-    """Open a file for the first time, and note what it is.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be read.
-    """
     opened = None
     try:
         opened = RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)

@@ -31,18 +31,7 @@ _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 def as_openable(where: Any) -> Any:
-    """Return paths, an array or an Arrow table for what a program holds; other things as they are.
-
-    Parameters
-    ----------
-    where
-        Anything. A data set's item may be a pair of picture and label: the picture is taken.
-
-    Raises
-    ------
-    InputError
-        When there are no items, or some are of another kind than the first.
-    """
+    """Return paths, an array or an Arrow table for what a program holds, else it as it is."""
     if isinstance(where, str | os.PathLike | Source | Mapping):
         return where
     if isinstance(where, Image.Image):
@@ -64,7 +53,6 @@ def as_openable(where: Any) -> Any:
 
 
 def _has_columns(where: Any) -> bool:
-    """Return what is a table, or an array of another library."""
     return any(hasattr(where, name) for name in ("__arrow_c_stream__", "__dataframe__", "columns"))
 
 
@@ -166,7 +154,6 @@ def _pictures(items: Iterable[Any]) -> Any:
 
 
 def encoded_picture(item: Any, number: int) -> bytes:
-    """Return a picture as the bytes of an image file."""
     if isinstance(item, bytes | bytearray):
         return bytes(item)
     if not isinstance(item, Image.Image):

@@ -22,37 +22,19 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 @dataclass(frozen=True)
 class Foreign:
-    """A kind of files that Shoal does not read, or not without an extra.
+    """A kind of files that Shoal does not read, or not without an extra."""
 
-    Attributes
-    ----------
-    what : str
-        One of them, for people: ``a PDF file``.
-    way : str
-        What to do to have it read.
-    extensions : tuple of str
-        In small letters, with the dot.
-    magic : tuple of (int, bytes)
-        Where which bytes are in such a file; one of them is enough.
-    module : str
-        The module that reads it, of the extra `extra`; empty where there is none.
-    extra : str
-        Its name.
-    is_picture : bool
-        Whether people take such files for pictures.
-    """
-
-    what: str
-    way: str
-    extensions: tuple[str, ...]
+    what: str  # one of them, for people: ``a PDF file``
+    way: str  # what to do to have it read
+    extensions: tuple[str, ...]  # in small letters, with the dot
+    # (int, bytes): where which bytes are in such a file; one of them is enough
     magic: tuple[tuple[int, bytes], ...] = ()
-    module: str = ""
-    extra: str = ""
-    is_picture: bool = True
+    module: str = ""  # the module that reads it, of the extra `extra`; empty where there is none
+    extra: str = ""  # its name
+    is_picture: bool = True  # whether people take such files for pictures
 
     @property
     def is_installed(self) -> bool:
-        """Whether there is an extra that reads it, and it is installed."""
         return self.module != "" and has_module(self.module)
 
 
@@ -207,7 +189,6 @@ def extension(name: str) -> str:
 
 @cache
 def has_module(name: str) -> bool:
-    """Return whether a module is installed, without importing it."""
     return find_spec(name) is not None
 
 
@@ -242,7 +223,6 @@ def _begins(head: bytes, magic: tuple[tuple[int, bytes], ...]) -> bool:
 
 
 def count_kinds(names: Iterable[str]) -> Counter[str]:
-    """Count files by their extension."""
     return Counter(map(extension, names))
 
 
@@ -265,7 +245,6 @@ def of_kinds(counts: Mapping[str, int]) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """List files by their extensions, the most first."""
     ranked = _ranked(counts)
     said = [f"{count:,} {end or 'without extension'}" for end, count in ranked[:_MOST_KINDS]]
     rest = ranked[_MOST_KINDS:]

@@ -39,18 +39,8 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """Files beside the rows that label them, one after the other.
-
-    Attributes
-    ----------
-    paths : tuple of Path
-        In the order of the rows.
-    key : str or None
-        The column or array in each; None where there is only one.
-    """
-
-    paths: tuple[Path, ...]
-    key: str | None = None
+    paths: tuple[Path, ...]  # in the order of the rows
+    key: str | None = None  # the column or array in each; None where there is only one
 
     @property
     def origin(self) -> str:

@@ -41,7 +41,6 @@ def names_labels(name: str) -> bool:
 
 
 def names_data(name: str) -> bool:
-    """Whether a name is one that arrays of data have."""
     return not _DATA_WORDS.isdisjoint(words_of(name))
 
 
@@ -52,8 +51,6 @@ def find_labels(data: str, n_rows: int, lengths: Mapping[str, int]) -> str | Non
     ``y_train``), else the only one that is named like labels; `lengths` are those of the arrays of
     one axis beside it.
 
-    Examples
-    --------
     >>> find_labels("x_train", 5, {"y_test": 5, "y_train": 5, "id": 5})
     'y_train'
     >>> find_labels("embeddings", 5, {"labels": 5}), find_labels("X", 5, {"y": 4})

@@ -35,11 +35,6 @@ class MemoryBudget:
 
     Who takes more than are left waits until others have given theirs back; who takes more than
     there are at all is refused.
-
-    Parameters
-    ----------
-    size : int
-        Bytes.
     """
 
     def __init__(self, size: int) -> None:
@@ -50,13 +45,7 @@ class MemoryBudget:
 
     @contextmanager
     def take(self, size: int, what: str) -> Iterator[None]:
-        """Hold `size` bytes for `what`; a MiB or less is not counted.
-
-        Raises
-        ------
-        SourceError
-            When there are not so many beside what this thread holds; says what memory would do.
-        """
+        """Hold `size` bytes for `what`; a MiB or less is not counted."""
         if size <= _SMALL:
             yield
             return
@@ -83,13 +72,6 @@ class FileBudget:
 
     Files larger than the part are taken from the room itself, by one thread at a time: all
     others who wait there hold nothing of it, so that nobody waits for each other.
-
-    Parameters
-    ----------
-    size : int
-        Bytes of the part.
-    whole : Room
-        What files and pixels are taken from.
     """
 
     def __init__(self, size: int, whole: MemoryBudget) -> None:
@@ -158,13 +140,9 @@ class Kept:
 
     Row groups, places in them, chunks: whatever would be dear to read again. Hold `lock` while
     anything of it is used.
-
-    Attributes
-    ----------
-    most : int
-        Bytes that each source may keep, and that reading on may take.
     """
 
+    # bytes that each source may keep, and that reading on may take
     most: ClassVar[int] = _USUAL_MEMORY // 8
     _all: ClassVar[WeakSet[Kept]] = WeakSet()
 
@@ -187,13 +165,7 @@ class Kept:
         self._entries.append((key, value, size))
 
     def make_room(self, size: int, what: str, most: int = 16) -> None:
-        """Let go of what was used longest ago: so many bytes, and all but `most` values.
-
-        Raises
-        ------
-        SourceError
-            When there is not so much room at all.
-        """
+        """Let go of what was used longest ago: so many bytes, and all but `most` values."""
         refuse(size, self.most, what)
         while self._entries and (len(self._entries) >= most or self._size + size > self.most):
             _close(self._entries.pop(0)[1])
@@ -241,13 +213,7 @@ def drop_kept() -> None:
 
 
 def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
-    """Raise where reading something takes more than there is room for.
-
-    Raises
-    ------
-    SourceError
-        With the memory that is enough: `needed`, or as much more as is missing.
-    """
+    """Raise where reading something takes more than there is room for."""
     if size > most:
         more = enough(max(_memory + size - most, needed or 0))
         raise SourceError(

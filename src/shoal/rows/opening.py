@@ -145,7 +145,6 @@ def open_source(
 
 
 def _open(where: Any, options: SourceOptions) -> Source:
-    """Open what lies at a path, at several, or in memory."""
     if isinstance(where, (str, os.PathLike, UrlPath)):
         path = _place(where)
         if is_pattern(str(path)):
@@ -169,7 +168,6 @@ def _open(where: Any, options: SourceOptions) -> Source:
 
 
 def _place(where: Any) -> Path:
-    """Return an address, or a path of this machine."""
     path = as_place(where)
     return path if isinstance(path, UrlPath) else path.expanduser()
 
@@ -197,7 +195,6 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 def _check_there(path: Path) -> None:
-    """Raise for a missing path, naming a near one."""
     if isinstance(path, UrlPath):
         if not (path.is_dir() or path.exists()):
             raise SourceError(f"{path} does not exist, or holds no files")
@@ -218,7 +215,6 @@ def _check_there(path: Path) -> None:
 
 
 def _open_file(path: Path, options: SourceOptions) -> Source:
-    """Open one file by its extension, or by its first bytes."""
     extension, magic = path.suffix.lower(), _magic(path)
     if is_image_name(path.name):
         return open_images(path.parent, [path.name], path.name, options)
@@ -258,7 +254,6 @@ def _open_npz(path: Path, options: SourceOptions) -> Source:
 
 
 def _refuse(path: Path, extension: str) -> None:
-    """Raise for files that are known and not read."""
     if extension in _TAR_PACKED or os.path.splitext(path.stem)[1].lower() == ".tar":
         raise SourceError(
             f"{path} is a compressed archive, which can only be read from its beginning: "

@@ -47,13 +47,11 @@ class SourceOptions:
         return make_encoded_source(store, label, self.image_size)
 
     def files(self, store: ListedStore, label: str, *, keyed: bool = False) -> Source:
-        """Take files of images, those of several pages page by page."""
         paged, said = page_by_page(store, self.pages)
         source: Any = self.encoded(paged, label, keyed=keyed)
         return replace(source, remarks=(*said, *source.remarks))
 
     def refuse(self, label: str, **given: object) -> None:
-        """Raise for options that mean nothing for this kind of source."""
         for name, value in given.items():
             if value is not None:
                 raise InputError(f"--{name.rstrip('_')} {value} means nothing for {label}")

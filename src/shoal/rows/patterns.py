@@ -32,11 +32,6 @@ def expand(text: str) -> list[Path]:
 
     Those of ``{000..010}`` and ``{a,b}`` in that order, as a shell does, each of which must
     be there; those of ``*``, ``?`` and ``[…]`` in natural order, at least one.
-
-    Raises
-    ------
-    SourceError
-        When there are none, or one is missing.
     """
     paths: list[Path] = []
     for one in braces(text):
@@ -98,13 +93,6 @@ def stem(text: str) -> str:
 def braces(text: str) -> list[str]:
     """Write out ``{000..010}`` and ``{a,b}``, the first of them slowest.
 
-    Raises
-    ------
-    SourceError
-        When they stand for more than a million paths.
-
-    Examples
-    --------
     >>> braces("x-{08..10}.tar"), braces("{a,b}{1..2}")
     (['x-08.tar', 'x-09.tar', 'x-10.tar'], ['a1', 'a2', 'b1', 'b2'])
     """

@@ -37,7 +37,6 @@ def is_pickle(path: Path, magic: bytes) -> bool:
 
 
 def refuse_pickle(path: Path) -> SourceError:
-    """Say why a pickle is not read, and how to convert this one."""
     return SourceError(f'{path} is a pickle: {_WHY} python -c "{_conversion([path])}"')
 
 

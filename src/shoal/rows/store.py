@@ -30,8 +30,6 @@ READ_ERRORS = (OSError, EOFError, ValueError, MemoryError)
 
 
 class Store(Protocol):
-    """Rows as they lie, before they are taken for images or vectors."""
-
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the numbers as stored."""
@@ -56,8 +54,6 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class MemoryStore:
-    """An array in memory (pickling it copies the array)."""
-
     array: NDArray
     by_range = True
 
@@ -81,7 +77,6 @@ class MemoryStore:
         """Rows of an array have no names."""
 
     def first(self, n: int) -> MemoryStore:
-        """Return the first n rows."""
         return MemoryStore(self.array[:n])
 
     def facts(self) -> dict[str, Any]:
@@ -116,7 +111,6 @@ class FileStore:
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:
-        """First row of each part, and the end."""
         return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
 
     @property
@@ -161,7 +155,6 @@ class FileStore:
         ]
 
     def first(self, n: int) -> FileStore | None:
-        """Return the first files, when they have n rows together."""
         count = int(np.searchsorted(self.starts, n))
         return replace(self, parts=self.parts[:count]) if self.starts[count] == n else None
 
@@ -248,7 +241,6 @@ def _read_ahead(file: int, start: int, length: int) -> None:
 
 
 def byte_view(array: NDArray) -> memoryview:
-    """Return the bytes of a contiguous array, to be read into."""
     return array.reshape(-1).view(np.uint8).data
 
 
@@ -301,7 +293,6 @@ class InflatedStore:
 
 
 def check_range(start: int, stop: int, n_rows: int) -> None:
-    """Raise when a range of rows is not within a source."""
     if not 0 <= start <= stop <= n_rows:
         raise InputError(f"rows {start}..{stop} were asked for, but there are {n_rows:,}")
 

@@ -44,22 +44,11 @@ class Taken:
         return self if outer is None else Taken(outer.rows[self.rows], outer.of, self.sample)
 
     def facts(self) -> dict[str, Any]:
-        """Return what changes when other rows are taken."""
         digest = hashlib.blake2b(self.rows.astype("<i8").tobytes(), digest_size=16)
         return {"taken": digest.hexdigest(), "of": self.of, "sample": self.sample}
 
     def spans(self, start: int, stop: int, gap: int, most: int) -> Iterator[tuple[int, int]]:
-        """Cut a range into pieces whose rows rise, and lie near enough to be read in one go.
-
-        Parameters
-        ----------
-        start, stop : int
-            Positions in `rows`.
-        gap : int
-            Rows that may be left out between two.
-        most : int
-            Rows of the source from the first to the last of a piece.
-        """
+        """Cut a range into pieces whose rows rise, and lie near enough to be read in one go."""
         check_range(start, stop, len(self.rows))
         rows = self.rows[start:stop]
         step = np.diff(rows)
@@ -148,8 +137,6 @@ def draw_rows(source: Source, count: int, seed: int, page: int = _PAGE) -> NDArr
 
 @dataclass(frozen=True)
 class TakenStore:
-    """Some of the rows of an array."""
-
     inner: Store
     taken: Taken
 
@@ -186,7 +173,6 @@ def taken_part(part: Any, taken: Taken, kind: Any) -> Any:
 
 
 def row_bytes(store: Store) -> int:
-    """Count the bytes of a row as it is stored, 1 at least."""
     return max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
 
 
@@ -197,8 +183,6 @@ def by_range(store: Any) -> bool:
 
 @dataclass(frozen=True)
 class TakenCells(Cells):
-    """Some rows of a table of mixed columns."""
-
     inner: Cells
     taken: Taken
 

@@ -71,13 +71,7 @@ def _each(
 
 
 def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:
-    """Return the same rows as small squares, for those who read them one by one.
-
-    Raises
-    ------
-    InputError
-        When the source is one of vectors.
-    """
+    """Return the same rows as small squares, for those who read them one by one."""
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures")
     return source.wanting(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
@@ -98,7 +92,6 @@ def _wanted(side: int, keep: Literal["centre", "all"], channels: int | None) -> 
 def square(
     image: NDArray[np.uint8], side: int, keep: Literal["centre", "all"], channels: int | None = None
 ) -> NDArray[np.uint8]:
-    """Make an image square by cutting or by padding with white."""
     return shaped(image, _wanted(side, keep, channels))
 
 

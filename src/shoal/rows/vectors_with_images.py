@@ -16,20 +16,11 @@ class PicturedSource(Rows):
     """Vectors, and the images that they were made of, in the same order.
 
     Build it with `with_pictures`.
-
-    Attributes
-    ----------
-    rows : Source
-        The vectors.
-    pictures : ImageSource
-        The images, which name the rows.
-    remark : str
-        What people should know of the order of the images.
     """
 
-    rows: Source
-    pictures: ImageSource
-    remark: str = ""
+    rows: Source  # the vectors
+    pictures: ImageSource  # the images, which name the rows
+    remark: str = ""  # what people should know of the order of the images
 
     @property
     def taken(self) -> Taken | None:
@@ -109,8 +100,6 @@ class PicturedSource(Rows):
 
 @dataclass(frozen=True, eq=False)
 class LabelsOfRows:
-    """The labels of vectors, beside their images."""
-
     rows: Source
 
     @property
@@ -122,20 +111,7 @@ class LabelsOfRows:
 
 
 def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> PicturedSource:
-    """Put images beside vectors: row i is shown by image i.
-
-    Parameters
-    ----------
-    rows, pictures
-        The vectors, and the images in their order.
-    sorted_here
-        Whether the order of the images is that of a folder, rather than one that was given.
-
-    Raises
-    ------
-    InputError
-        When there is not one image a row, or one is not of the kind that it must be.
-    """
+    """Put images beside vectors: row i is shown by image i."""
     if rows.kind != "vectors":
         what = "images already" if rows.kind == "images" else "columns of a table"
         raise InputError(
@@ -148,13 +124,6 @@ def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> 
 
 
 def check_pictures(pictures: Source, n_rows: int, rows: str) -> None:
-    """Refuse pictures of another count than rows, and what is none.
-
-    Raises
-    ------
-    InputError
-        With both counts.
-    """
     if pictures.kind != "images" or not isinstance(pictures, ImageSource):
         raise InputError(f"--images {pictures.description}: give images")
     if pictures.n_rows != n_rows:

@@ -126,23 +126,9 @@ class ArraySource(Rows):
 
     @property
     def typical_size(self) -> tuple[int, int]:
-        """Height and width of an image as stored.
-
-        Raises
-        ------
-        InputError
-            When the rows are vectors.
-        """
         return self._rule("size").native[:2]
 
     def wanting(self, wanted: ImageRequest) -> ArraySource:
-        """Return the same rows, read in another size and cut.
-
-        Raises
-        ------
-        InputError
-            When the rows are vectors.
-        """
         return replace(self, rule=self._rule("picture").wanting(wanted))
 
     def _rule(self, what: str) -> PixelRule:
@@ -202,15 +188,7 @@ class ArraySource(Rows):
         return Batch(pixels, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
-
-        Raises
-        ------
-        SourceError
-            When the row cannot be read.
-        InputError
-            When the rows are vectors.
-        """
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
         if self.rule is None:
             raise InputError(f"{self.label} holds vectors, so row {row} has no picture")
         check_range(row, row + 1, self.n_rows)
@@ -235,11 +213,6 @@ def make_array_source(
     Rows of one number each, text and records are refused; rows ``(D,)`` are vectors, rows
     ``(H, W)`` and ``(H, W, C)`` images, unless `as_` says ``"vectors"``. `shape` gives each
     row another shape of the same size.
-
-    Raises
-    ------
-    InputError
-        When the rows cannot be what `as_` says.
     """
     row_shape = _reshaped(store.row_shape, shape, label)
     _check_rows(store, row_shape, label)
@@ -328,13 +301,7 @@ def sample_rows(store: Store) -> NDArray:
 
 
 def memory_store(array: Any) -> MemoryStore:
-    """Take what is in memory: an array, a list of equal arrays, anything like an array.
-
-    Raises
-    ------
-    InputError
-        When it is not an array, or the images of a list differ in shape.
-    """
+    """Take what is in memory: an array, a list of equal arrays, anything like an array."""
     try:
         found = np.asarray(array)
     except (ValueError, TypeError) as error:

@@ -23,7 +23,6 @@ class Stored:
 
     @property
     def what(self) -> str:
-        """What it holds, for people."""
         return str(self.dtype)
 
     @property
@@ -51,11 +50,6 @@ def choose_array(
     """Return the array called `key`, or the only one that `fits`.
 
     `one` and `many` are what a key and arrays are called there: ``dataset``, ``datasets``.
-
-    Raises
-    ------
-    InputError
-        When there is none of that name, or not exactly one that fits; lists them all.
     """
     listed = ", ".join(map(str, arrays)) or f"no {many}"
     if key is not None:
@@ -72,7 +66,6 @@ def choose_array(
 
 
 def lengths_of(arrays: Sequence[Stored]) -> dict[str, int]:
-    """Return the lengths of the arrays of one axis, by their keys."""
     return {one.key: one.length for one in arrays if one.length is not None}
 
 

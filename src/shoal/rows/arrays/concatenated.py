@@ -19,8 +19,6 @@ from shoal.rows.store import Store, check_range
 
 @dataclass(frozen=True)
 class JoinedStore:
-    """The rows of several stores, in order."""
-
     stores: tuple[Store, ...]
 
     @property
@@ -63,13 +61,7 @@ class JoinedStore:
 
 
 def joined(stores: Sequence[Store], names: Sequence[str]) -> Store:
-    """Join stores; `names` are those of their files, for people.
-
-    Raises
-    ------
-    UnlikeError
-        When their rows differ in type or shape.
-    """
+    """Join stores; `names` are those of their files, for people."""
     first = stores[0]
     for store, name in zip(stores, names, strict=True):
         if (store.dtype, store.row_shape) != (first.dtype, first.row_shape):

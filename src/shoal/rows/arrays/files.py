@@ -14,7 +14,6 @@ from shoal.rows.store import InflatedStore, Part
 
 
 def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> Part:
-    """Return rows from a byte of a file on, as the file is now."""
     stat = path.stat()
     return Part(bare(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
 

@@ -41,22 +41,17 @@ _READING = "reading the cell"
 
 @dataclass(frozen=True)
 class Dataset(Stored):
-    """One dataset of a file, by its header."""
-
     offset: int | None
     encoded: bool
     chunk: int = 0
 
     @property
     def what(self) -> str:
-        """What it holds, for people."""
         return "encoded images" if self.encoded else str(self.dtype)
 
 
 @dataclass(frozen=True)
 class Hdf5Rows:
-    """Rows of one dataset in one or several files, read through h5py."""
-
     parts: tuple[Part, ...]  # the files in order
     key: str
     dtype: np.dtype[Any]  # of a row as stored
@@ -134,8 +129,6 @@ class Hdf5Rows:
 
 @dataclass(frozen=True, eq=False)
 class Hdf5Images(EncodedStore):
-    """Encoded images in the cells of a dataset."""
-
     rows: Hdf5Rows
 
     @property
@@ -185,13 +178,6 @@ def open_datasets(
     And that of the dataset that labels it in all of them, if there is one.
 
     Contiguous ones are read in place, others through h5py.
-
-    Raises
-    ------
-    SourceError
-        When a file is damaged, or unlike the first.
-    InputError
-        When `key` names no dataset, or there is not exactly one that can be meant.
     """
     listed = [list_datasets(path) for path in paths]
     wanted = None if key is None else key.strip("/")
@@ -226,7 +212,6 @@ def open_datasets(
 
 
 def list_datasets(path: Path) -> list[Dataset]:
-    """List the datasets of a file."""
     found: list[Dataset] = []
 
     def visit(key: str, thing: Any) -> None:
@@ -277,7 +262,6 @@ def _fits(dataset: Dataset, as_: Kind | None) -> bool:
 
 
 def load_dataset(path: Path, key: str) -> NDArray:
-    """Read a whole dataset."""
     file, _ = open_hdf5(path)
     with file:
         return np.asarray(file[key][()])

@@ -62,7 +62,6 @@ def _lengths(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int64
 
 
 def _first_numbers(raw: NDArray[np.uint8], size: int) -> NDArray[np.int64]:
-    """Return the first four bytes of each cell as a number."""
     whole = raw[: len(raw) // size * size].reshape(-1, size)[:, :_LENGTH]
     return np.ascontiguousarray(whole).view("<u4").ravel().astype(np.int64)
 

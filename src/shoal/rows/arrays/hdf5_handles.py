@@ -28,8 +28,6 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class _Handle:
-    """An open file, and the file below it where it lies in a store."""
-
     file: Any
     below: Any
 
@@ -54,8 +52,6 @@ class Handles:
         return self.use(part, chunk, lambda handle: handle.file[key][low:high])
 
     def cell_bytes(self, part: Part, key: str, low: int, high: int) -> NDArray[np.int64]:
-        """Return the bytes that reading cells takes."""
-
         def count(handle: _Handle) -> NDArray[np.int64]:
             if handle.below is not None:
                 return cell_bytes(handle.file[key], low, high, handle.below)
@@ -89,13 +85,7 @@ class Handles:
 
 
 def open_hdf5(path: Path) -> tuple[Any, Any]:
-    """Open a file for reading; also give the file below it, where it lies in a store.
-
-    Raises
-    ------
-    MissingExtraError
-        Without h5py.
-    """
+    """Open a file for reading; also give the file below it, where it lies in a store."""
     try:
         import h5py
     except ImportError:

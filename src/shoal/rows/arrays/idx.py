@@ -29,7 +29,6 @@ _LOOKED = 1 << 16  # bytes at both ends that tell copies of a file
 
 
 def load_idx(path: Path) -> NDArray:
-    """Read a whole file."""
     with _open(path) as file:
         dtype, shape = _header(file)
         array = np.empty(shape, dtype)
@@ -42,7 +41,6 @@ def load_idx(path: Path) -> NDArray:
 
 
 def is_idx(path: Path) -> bool:
-    """Tell by its first bytes whether a file is IDX."""
     try:
         with _open(path) as file:
             head = file.read(4)
@@ -54,13 +52,6 @@ def is_idx(path: Path) -> bool:
 
 
 def idx_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape of the array in an IDX file.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged.
-    """
     try:
         with _open(path) as file:
             return _header(file)
@@ -69,13 +60,6 @@ def idx_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 
 def idx_store(path: Path) -> Store:
-    """Take the rows of an IDX file.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or holds labels.
-    """
     dtype, shape = idx_header(path)
     if len(shape) == 1:
         raise SourceError(_labels(path, shape[0]))
@@ -118,13 +102,7 @@ def _labels(path: Path, count: int) -> str:
 
 
 def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open those of several IDX files that hold rows, one after the other.
-
-    Raises
-    ------
-    SourceError
-        When one is damaged or unlike the others, or all hold labels.
-    """
+    """Open those of several IDX files that hold rows, one after the other."""
     every = [path for path in paths if len(idx_header(path)[1]) > 1] or list(paths)
     rows = list({_digest(path): path for path in reversed(every)}.values())[::-1]
     stores = [idx_store(path) for path in rows]

@@ -51,7 +51,6 @@ class Variable(Stored):
 
     @property
     def what(self) -> str:
-        """MATLAB's word for its type."""
         return self.kind
 
     @property
@@ -67,15 +66,6 @@ def is_matlab(path: Path, magic: bytes) -> bool:
 
 
 def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
-    """Open one array of a MATLAB file as rows.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged.
-    InputError
-        When there is not exactly one array that can be meant, or no side of it counts the rows.
-    """
     options.refuse(f"{path.name}, a MATLAB file", dtype=options.dtype)
     variables = list_variables(path)
     least = 3 if options.as_ == "images" and options.shape is None else 2
@@ -126,13 +116,6 @@ def _is_hdf5(magic: bytes) -> bool:
 
 
 def list_variables(path: Path) -> list[Variable]:
-    """List the arrays of a file by their headers.
-
-    Raises
-    ------
-    SourceError
-        When it is damaged.
-    """
     with path.open("rb") as file:
         magic = file.read(len(TEXT) + 3)
     return _list_hdf5(path) if _is_hdf5(magic) else _list(path)
@@ -196,13 +179,6 @@ def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
 
 
 def load_variable(path: Path, key: str) -> NDArray:
-    """Read one array of a file, its sides as MATLAB has them.
-
-    Raises
-    ------
-    SourceError
-        When it is not there, or damaged.
-    """
     from scipy import io
 
     try:

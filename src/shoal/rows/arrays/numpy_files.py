@@ -25,13 +25,7 @@ _LOCAL_HEADER = 30
 
 
 def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
-    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order.
-
-    Raises
-    ------
-    SourceError
-        When a file is damaged or differs from the first.
-    """
+    """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order."""
     if not paths:
         raise SourceError("no .npy files were given")
     parts, first = [], None
@@ -49,13 +43,7 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
 
 
 def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape of the array in an ``.npy`` file.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged.
-    """
+    """Type and shape of the array in an ``.npy`` file."""
     shape, _, dtype, _ = _header(path)
     return dtype, shape
 
@@ -81,7 +69,6 @@ def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
 
 
 def refuse_columns(path: Path, fortran: bool) -> None:
-    """Raise for an array stored by columns where only ranges are read."""
     if fortran and isinstance(path, UrlPath):
         raise SourceError(
             f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
@@ -107,19 +94,12 @@ class Member(Stored):
 
 
 def load_member(path: Path, key: str) -> NDArray:
-    """Read a whole array."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return np.ascontiguousarray(arrays[key])
 
 
 def list_members(path: Path) -> list[Member]:
-    """Return the arrays of an ``.npz`` file without reading them.
-
-    Raises
-    ------
-    SourceError
-        When the file is not a whole ``.npz`` file.
-    """
+    """Return the arrays of an ``.npz`` file without reading them."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -137,13 +117,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
 
 
 def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:
-    """Return the member called `key`, or the only one that can be images or vectors.
-
-    Raises
-    ------
-    InputError
-        When there is none of that name, or not exactly one that fits; lists them all.
-    """
+    """Return the member called `key`, or the only one that can be images or vectors."""
     return choose_array(
         list_members(path),
         path.name,

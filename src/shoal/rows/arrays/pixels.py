@@ -24,8 +24,6 @@ _LEVELLED = 1 << 18  # numbers, which fit a core's cache as they are worked on
 
 @dataclass(frozen=True)
 class PixelRule:
-    """How rows of an array are taken for images."""
-
     channels_first: bool  # rows are ``(C, H, W)``
     low: float  # the stored values that become 0 and 255
     high: float
@@ -58,7 +56,6 @@ class PixelRule:
 
     @property
     def scaled(self) -> bool:
-        """True when images are scaled to another size."""
         return self.native != self.shape
 
     def apply(self, rows: NDArray, *, native: bool = False) -> NDArray[np.uint8]:
@@ -82,13 +79,6 @@ class PixelRule:
 def plan_pixels(
     row_shape: tuple[int, ...], sample: NDArray, image_size: tuple[int, int] | None
 ) -> PixelRule:
-    """Choose the rule for rows of one shape, from a sample of them.
-
-    Raises
-    ------
-    InputError
-        When rows of this shape cannot be images.
-    """
     first = _channels_first(row_shape)
     height, width, stored = _as_hwc(row_shape, first)
     low, high = value_range(sample)
@@ -109,11 +99,6 @@ def _channels_first(row_shape: tuple[int, ...]) -> bool:
     """Tell ``(C, H, W)`` from ``(H, W, C)``.
 
     C is 1 or 3 and W cannot be a number of channels; or the side that is left out is a square's.
-
-    Raises
-    ------
-    InputError
-        When both can be.
     """
     if len(row_shape) != 3 or row_shape[2] <= 4:
         return False
@@ -195,13 +180,6 @@ def to_channels(image: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
 
     Other channels than red, green and blue are dealt to these in turn, so that each can be seen.
 
-    Raises
-    ------
-    SourceError
-        When other channels are wanted than these or its own.
-
-    Examples
-    --------
     >>> to_channels(np.array([[[10, 20, 30, 50, 60]]], np.uint8), 3).tolist()
     [[[30, 40, 30]]]
     """
@@ -293,7 +271,6 @@ def resize(
     box: tuple[float, float, float, float] | None = None,
     sampling: Sampling = "bilinear",
 ) -> NDArray[np.uint8]:
-    """Resample an image, or a box of it, with antialiasing."""
     kernel = Image.Resampling[sampling.upper()]
     return by_picture(
         image, lambda one: one.resize((size[1], size[0]), kernel, box=box, reducing_gap=3.0)

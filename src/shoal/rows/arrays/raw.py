@@ -24,13 +24,6 @@ def raw_store(
     """Take raw files one after the other as rows of `shape` and `dtype` (``uint8``).
 
     The first `offset` bytes of each are left out.
-
-    Raises
-    ------
-    InputError
-        When the dtype is not a number type.
-    SourceError
-        When a file's size is not a multiple of a row's; says which shapes would fit.
     """
     kind = parse_dtype(dtype)
     row_bytes = int(np.prod(shape)) * kind.itemsize
@@ -52,13 +45,6 @@ def raw_store(
 
 
 def parse_dtype(dtype: str | None) -> np.dtype[Any]:
-    """Return a number type by its name.
-
-    Raises
-    ------
-    InputError
-        When there is none of that name.
-    """
     try:
         found = np.dtype(dtype or "uint8")
     except TypeError:

@@ -16,13 +16,6 @@ _HEAD_BYTES = 4096
 
 
 def open_raw(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open raw files, one after the other.
-
-    Raises
-    ------
-    SourceError
-        When no shape is given and none can be found, or the files do not go with it.
-    """
     if options.shape is not None:
         return options.array(raw_store(paths, options.shape, options.dtype), label)
     source = _by_manifest(paths, label, options) or open_records(paths, label, options)

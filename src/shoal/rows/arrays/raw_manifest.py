@@ -27,8 +27,6 @@ _KEYS = ("format", "files", "shape", "offset", "rows", *_TEXTS)
 
 @dataclass(frozen=True)
 class RawManifest:
-    """How the raw files of a folder are read."""
-
     folder: Path  # where the files are
     files: tuple[str, ...]  # their names or patterns, within the folder
     shape: tuple[int, ...]  # of one row as stored
@@ -53,7 +51,6 @@ class RawManifest:
         return sorted(found, key=natural_key)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as the file holds them."""
         values = {name: getattr(self, name) for name in _KEYS if name != "format"}
         return {"format": FORMAT, **{k: v for k, v in values.items() if v not in (None, "", 0)}}
 
@@ -64,11 +61,6 @@ class RawManifest:
 
         A shape or type that was asked for goes before those of the manifest. `whole`: these are all
         files, whose rows are counted and have the truth.
-
-        Raises
-        ------
-        SourceError
-            When the files do not go with the manifest.
         """
         options.refuse(f"raw files in {self.folder}", key=options.key)
         store = self._store(paths, options)
@@ -96,13 +88,6 @@ def _matcher(name: str) -> Any:
 
 
 def read_raw_manifest(folder: Path) -> RawManifest:
-    """Read the manifest of a folder.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be read, or says what it may not; names the key.
-    """
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:

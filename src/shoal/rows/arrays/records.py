@@ -30,8 +30,6 @@ _STL_LABELS = re.compile(r".*_y\.bin", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class RecordSet:
-    """How the records of a set are laid out."""
-
     name: str  # what it is called
     classes: tuple[int, ...]  # how many classes the label in each of the first bytes has
     shape: tuple[int, int, int]  # of the image that follows, as it is stored
@@ -61,8 +59,6 @@ STL10 = RecordSet("STL-10", (), (3, 96, 96), "CWH", ("label",), ("class_names.tx
 
 @dataclass(frozen=True)
 class RecordLabels:
-    """Labels in the first bytes of records."""
-
     records: FileStore  # the records, as rows of bytes
     known: RecordSet  # how they are laid out
 
@@ -71,13 +67,7 @@ class RecordLabels:
         return f"{self.known.keys[-1]} in each record"
 
     def read(self, source: Source, key: str | None = None) -> LabelValues:
-        """Read the labels of all records: the last one of each, or the one called `key`.
-
-        Raises
-        ------
-        InputError
-            When there is no label of that name.
-        """
+        """Read the labels of all records: the last one of each, or the one called `key`."""
         keys = self.known.keys
         if key is not None and key not in keys:
             raise InputError(f"the records have no label {key}: give {' or '.join(keys)}")

@@ -27,8 +27,6 @@ _SAME = 0.25  # of a scale of few levels that is reached by numbers on it, and b
 
 @dataclass(frozen=True)
 class Values:
-    """What stored numbers are, by a sample."""
-
     dtype: str  # as stored: ``uint8``, ``float32``
     least: float  # the smallest and the largest
     most: float
@@ -57,7 +55,6 @@ class Values:
         return ends[0] - below <= self.least and self.most <= ends[1] + beyond
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
         return asdict(self)
 
 
@@ -80,11 +77,6 @@ def on_scale_of(
     `rule` is how the fit read its images: `PixelRule.facts`, or what its files were read by, where
     the levels are named if these are not bytes. `fitted` is what it knew of its values; None for
     image files, and for runs that are older.
-
-    Raises
-    ------
-    InputError
-        When the values are on no scale that can be told.
     """
     assert source.rule is not None
     levels = {"low": _BYTES[0], "high": _BYTES[1], **(rule or {})}

@@ -33,22 +33,12 @@ _EXIF_WITHIN = 1 << 16
 
 @dataclass(frozen=True)
 class Preview:
-    """A JPEG within a raw file.
-
-    Attributes
-    ----------
-    data : bytes
-        The JPEG.
-    orientation : int or None
-        What the raw file says of it, 1 to 8; None where the JPEG says so itself.
-    """
-
-    data: bytes
+    data: bytes  # the JPEG
+    # what the raw file says of it, 1 to 8; None where the JPEG says so itself
     orientation: int | None
 
 
 def is_raw(data: bytes) -> bool:
-    """Return whether these are the bytes of a camera raw file."""
     if data.startswith(_STARTS) or data[4:12] == _CANON_CR3:
         return True
     if not tiff.is_tiff(data):
@@ -70,13 +60,6 @@ def _has_sensor(data: bytes) -> bool:
 
 
 def find_preview(data: bytes) -> Preview:
-    """Return the largest JPEG in a raw file.
-
-    Raises
-    ------
-    SourceError
-        When there is none.
-    """
     best, most = b"", 0
     for start, end, pixels in _pictures(data):
         if pixels > most:

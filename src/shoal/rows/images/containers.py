@@ -42,25 +42,7 @@ def container_that_begins(head: bytes) -> Container | None:
 
 
 class MemberList:
-    """Images within files in the order in which they lie, in arrays: millions stay small.
-
-    Attributes
-    ----------
-    file, container
-        The (first) file, and its kind.
-    blob, ends
-        All names one after the other, and where each ends.
-    places
-        Offset, packed size, size and checksum of each, one after the other.
-    labels
-        Offset and size of the ``.cls`` member beside each, size -1 where there is none.
-    reasons
-        Why some cannot be read, by their number.
-    kinds
-        How many members there are, by their extensions; labels are not counted.
-    has_labels
-        Whether any image has a label.
-    """
+    """Images within files in the order in which they lie, in arrays: millions stay small."""
 
     def __init__(self, file: KnownFile, container: Container) -> None:
         self.file, self.container = file, container
@@ -75,7 +57,6 @@ class MemberList:
         return len(self.ends)
 
     def add(self, opened: Opened) -> None:
-        """List the members of an open file."""
         links = []
         for member in self.container.members(opened, self.file):
             if self.container.has_names and not member.is_damage and not self._is_image(member):
@@ -101,7 +82,6 @@ class MemberList:
         return is_image_name("x" + ending)
 
     def extend(self, other: MemberList) -> None:
-        """Add the images of the next file."""
         before, names = len(self), len(self.blob)
         self.blob += other.blob
         self.ends.extend(names + end for end in other.ends)
@@ -170,15 +150,7 @@ def _list_members(path: Path) -> MemberList:
 def list_containers(
     paths: Sequence[Path], label: str, key: str | None
 ) -> tuple[ListedStore, Counter[str]]:
-    """List the images within files of one kind; also count all members by their extensions.
-
-    Raises
-    ------
-    SourceError
-        When a file cannot be read, or there are no images in any.
-    InputError
-        When `key` is not the feature of images, or is needed.
-    """
+    """List the images within files of one kind; also count all members by their extensions."""
     lists = many(paths[0], _list_members, paths)
     all_of = lists[0]
     counts = [len(one) for one in lists]
@@ -211,7 +183,6 @@ def list_containers(
 
 
 def _nothing(paths: Sequence[Path], label: str, members: MemberList) -> str:
-    """Word what is said of files in which nothing can be used."""
     container = members.container
     if not container.has_names:
         why = f": {members.reasons[0]}" if len(members) else ""

@@ -54,11 +54,6 @@ def decode(
     The first frame is taken, and more than 8 bits become 8; see `Reading`. JPEG is decoded at a
     lower scale where that is enough, and other large images are averaged in blocks first. Large
     images are decoded one at a time, in whatever number of threads.
-
-    Raises
-    ------
-    SourceError
-        With the reason as one sentence: empty, no image, too large, damaged or cut off.
     """
     try:
         data, turned = _finished(data)
@@ -76,13 +71,6 @@ def decode(
 
 
 def measure(data: bytes) -> tuple[int, int]:
-    """Height and width of an image file when upright, from its header.
-
-    Raises
-    ------
-    SourceError
-        With the reason as one sentence, as `decode`.
-    """
     try:
         data, turned = _finished(data)
         if is_tiff(data):
@@ -117,13 +105,6 @@ def what_is_wrong(error: Exception) -> str:
 
 
 def tiff_picture(data: bytes) -> tuple[Directory, ...]:
-    """Return the pages of the one picture in a TIFF file.
-
-    Raises
-    ------
-    SourceError
-        When there are several, or it is damaged.
-    """
     file = open_tiff(reader(data))
     assert file is not None
     found = find_pictures(file)

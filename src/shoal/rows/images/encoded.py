@@ -94,51 +94,20 @@ class EncodedStore(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class EncodedSource(Rows):
-    """Encoded images, decoded to one shape when read.
-
-    Attributes
-    ----------
-    store : EncodedStore
-        Where their bytes lie.
-    shape : tuple of int
-        ``(H, W, C)`` as read.
-    mixed_sizes : bool
-        True when images are scaled to `shape`.
-    sizes : str
-        What people call their sizes: ``28×28``, ``mixed sizes``.
-    label : str
-        What people call the source: the folder's, archive's or list's name.
-    typical_size : tuple of int
-        Median height and width of the images looked at.
-    extension : str
-        That of most images looked at, by their content: ``.jpg``.
-    wanted : ImageRequest or None
-        How they are scaled; None for what `shape` says.
-    beside : Labels or None
-        Labels in a file of their own.
-    left_out : mapping
-        How many files beside them are left out, by their extensions.
-    reading : Reading
-        What is chosen for all of them alike.
-    remarks : tuple of str
-        What people should know of how they are read.
-    taken : Taken or None
-        Which rows of the store these are; None for all.
-    """
-
-    store: EncodedStore
-    shape: tuple[int, int, int]
-    mixed_sizes: bool
-    sizes: str
-    label: str
-    typical_size: tuple[int, int]
-    extension: str = ""
-    wanted: ImageRequest | None = None
-    beside: Labels | None = None
+    store: EncodedStore  # where their bytes lie
+    shape: tuple[int, int, int]  # ``(H, W, C)`` as read
+    mixed_sizes: bool  # true when images are scaled to `shape`
+    sizes: str  # what people call their sizes: ``28×28``, ``mixed sizes``
+    label: str  # what people call the source: the folder's, archive's or list's name
+    typical_size: tuple[int, int]  # median height and width of the images looked at
+    extension: str = ""  # that of most images looked at, by their content: ``.jpg``
+    wanted: ImageRequest | None = None  # how they are scaled; None for what `shape` says
+    beside: Labels | None = None  # labels in a file of their own
+    # how many files beside them are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
-    reading: Reading = USUAL
-    remarks: tuple[str, ...] = ()
-    taken: Taken | None = None
+    reading: Reading = USUAL  # what is chosen for all of them alike
+    remarks: tuple[str, ...] = ()  # what people should know of how they are read
+    taken: Taken | None = None  # which rows of the store these are; None for all
 
     @property
     def kind(self) -> Kind:
@@ -195,7 +164,6 @@ class EncodedSource(Rows):
         }
 
     def read_as(self, reading: Reading) -> EncodedSource:
-        """Return the same rows, read as those of another collection are."""
         channels = reading.channels or self.shape[2]
         plain = channels in (1, 3) and self.shape[2] in (1, 3)
         shape = (*self.shape[:2], self.shape[2] if plain else channels)
@@ -238,13 +206,6 @@ class EncodedSource(Rows):
         return inner if is_image_name(inner) else inner + self.extension
 
     def encoded(self, row: int) -> bytes:
-        """Return the bytes of one image as they lie.
-
-        Raises
-        ------
-        SourceError
-            When they cannot be read.
-        """
         check_range(row, row + 1, self.n_rows)
         return checked(next(iter(self.blobs(row, row + 1))))
 
@@ -278,13 +239,7 @@ class EncodedSource(Rows):
         return Batch(data, bad)
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
-        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`.
-
-        Raises
-        ------
-        SourceError
-            When it cannot be read.
-        """
+        """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
         check_range(row, row + 1, self.n_rows)
         try:
             blobs = iter(self.blobs(row, row + 1))  # holds the room for the bytes meanwhile
@@ -295,7 +250,6 @@ class EncodedSource(Rows):
 
 
 def checked(blob: bytes | SourceError) -> bytes:
-    """Return bytes, or raise what is there in their place."""
     if isinstance(blob, SourceError):
         raise blob
     return blob

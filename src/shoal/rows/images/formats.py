@@ -96,13 +96,7 @@ def is_image_name(name: str) -> bool:
 
 
 def open_picture(data: bytes) -> ImageFile.ImageFile:
-    """Open an image by its first bytes and check its size, before anything is decoded.
-
-    Raises
-    ------
-    SourceError
-        When it is empty, of no known format, or too large.
-    """
+    """Open an image by its first bytes and check its size, before anything is decoded."""
     if not data:
         raise SourceError("the file is empty")
     picture = _class_of(data)(io.BytesIO(data))
@@ -159,7 +153,6 @@ def _head(data: bytes) -> str:
 
 
 def check_pixels(height: int, width: int) -> None:
-    """Refuse images of too many pixels, and those without any."""
     if height * width > MAX_PIXELS:
         raise SourceError(
             f"the image has {width:,}×{height:,} pixels, more than the {MAX_PIXELS:,} that "
@@ -179,7 +172,6 @@ def decoding(height: int, width: int) -> str:
 
 
 def check_bytes(height: int, width: int, needed: int) -> None:
-    """Refuse images that need too much memory while they are decoded."""
     if needed > MAX_DECODED_BYTES:
         raise SourceError(
             f"the image has {width:,}×{height:,} pixels, and decoding it takes "

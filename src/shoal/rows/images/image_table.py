@@ -54,26 +54,14 @@ class Names:
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Files as they were when listed.
-
-    Attributes
-    ----------
-    root : Path
-        What the names are relative to.
-    names : Names
-        Paths below `root`, or addresses.
-    sizes, mtimes : int64 array, shape (n,)
-        Bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must not
-        be read.
-    links : uint64 array, shape (n,), or None
-        0, or a hash of where a file really lies that is reached by a symbolic link; None
-        without any.
-    """
-
-    root: Path
-    names: Names
+    root: Path  # what the names are relative to
+    names: Names  # paths below `root`, or addresses
+    # (n,): bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must
+    # not be read
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
+    # (n,): 0, or a hash of where a file really lies that is reached by a symbolic link; None
+    # without any
     links: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
@@ -111,46 +99,22 @@ def under(root: Path, name: str) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Rows that lie within files, in order.
-
-    Attributes
-    ----------
-    containers : tuple of Container
-        That of each file.
-    file : int32 array, shape (n,), not falling
-        Which file each row is in.
-    places : int64 array, shape (n, 4)
-        Offset, packed size, size and checksum.
-    names : Names
-        As the file calls them; empty where it does not.
-    labels : int64 array, shape (n, 2), or None
-        Where each row's label lies, and its size, -1 where there is none; None without any.
-    reasons : dict
-        Why some rows cannot be read.
-    """
-
-    containers: tuple[Container, ...]
-    file: NDArray[np.int32]
-    places: NDArray[np.int64]
-    names: Names
+    containers: tuple[Container, ...]  # that of each file
+    file: NDArray[np.int32]  # (n,): which file each row is in
+    places: NDArray[np.int64]  # (n, 4): offset, packed size, size and checksum
+    names: Names  # as the file calls them; empty where it does not
+    # (n, 2): where each row's label lies, and its size, -1 where there is none; None without
+    # any
     labels: NDArray[np.int64] | None
-    reasons: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)  # why some rows cannot be read
 
 
 @dataclass(frozen=True, eq=False)
 class ListedStore(EncodedStore):
-    """Images in files or within files, read from where they lie: nothing is unpacked.
+    """Images in files or within files, read from where they lie: nothing is unpacked."""
 
-    Attributes
-    ----------
-    files : Files
-        The files.
-    members : Members or None
-        The rows within them; None where each file is a row.
-    """
-
-    files: Files
-    members: Members | None = None
+    files: Files  # the files
+    members: Members | None = None  # the rows within them; None where each file is a row
     by_range = True
 
     @property
@@ -163,7 +127,6 @@ class ListedStore(EncodedStore):
 
     @property
     def large_files(self) -> list[Path]:
-        """The files that hold many rows each."""
         return [] if self.members is None else [*map(self.files.path, range(len(self.files)))]
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
@@ -215,7 +178,6 @@ class ListedStore(EncodedStore):
         return None if self.members is not None else self.of_files(rows).facts()
 
     def of_files(self, rows: NDArray[np.int64]) -> ListedStore:
-        """Return some files, in an order of their own."""
         old = self.files
         files = Files(old.root, old.names.of(rows), old.sizes[rows], old.mtimes[rows])
         return ListedStore(files)
@@ -272,13 +234,6 @@ class ListedStore(EncodedStore):
 
     @contextmanager
     def opened(self, row: int) -> Iterator[ReadAt]:
-        """Open a row for reading pieces of it.
-
-        Raises
-        ------
-        SourceError
-            When it cannot be read.
-        """
         within = self.members
         number = row if within is None else int(within.file[row])
         known = self.files.known(number, "the file" if within is None else "")
@@ -302,7 +257,6 @@ class ListedStore(EncodedStore):
         return self.members.containers[self.members.file[row]]
 
     def _file(self, row: int) -> bytes | SourceError:
-        """Read a row that is a file, or give the reason why not."""
         try:
             known = self.files.known(row, "the file")
             return _fetched(known) if isinstance(known.path, UrlPath) else _read(known)

@@ -27,8 +27,6 @@ _SLACK = 1.5  # decoded so many times larger than wanted, or more, the scale lea
 
 @dataclass(frozen=True)
 class _Header:
-    """What a JPEG file says of itself."""
-
     height: int
     width: int
     space: str
@@ -40,11 +38,6 @@ def decode_jpeg(data: bytes, wanted: ImageRequest, turned: int | None = None) ->
     """Decode a JPEG; None when that is left to Pillow (four colours, or small faults).
 
     `turned` is its orientation, where something else says it.
-
-    Raises
-    ------
-    SourceError
-        When it is too large, or has so many passes that decoding it would take minutes.
     """
     header = _read_header(data)
     if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
@@ -97,7 +90,6 @@ def coefficient_bytes(data: bytes) -> int:
 
 
 def _kept_bytes(frame: bytes) -> int:
-    """Return the bytes of a frame's coefficients, by its header."""
     height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
     factors = [(byte >> 4, byte & 15) for byte in frame[7 : 6 + 3 * frame[5] : 3]]
     across, down = (max((one[at] for one in factors), default=1) or 1 for at in (0, 1))

@@ -15,8 +15,6 @@ _HEADER = 64  # bytes that are enough for the size and the orientation
 
 
 class JxlImageFile(ImageFile.ImageFile):
-    """A JPEG XL picture, its first frame, upright."""
-
     format = "JXL"
     format_description = "JPEG XL"
 
@@ -27,7 +25,6 @@ class JxlImageFile(ImageFile.ImageFile):
         self.tile = []
 
     def load(self) -> Any:
-        """Decode the picture."""
         if self._data:
             import imagecodecs
             import numpy as np
@@ -44,13 +41,7 @@ class JxlImageFile(ImageFile.ImageFile):
 
 
 def read_size(data: bytes) -> tuple[int, int]:
-    """Return width and height of a JPEG XL picture when upright, from its header.
-
-    Raises
-    ------
-    SyntaxError
-        When there is none.
-    """
+    """Return width and height of a JPEG XL picture when upright, from its header."""
     bits = _Bits(_codestream(data)[2:_HEADER])
     small = bits.take(1)
     height = 8 * (bits.take(5) + 1) if small else 1 + bits.take(_WIDTHS[bits.take(2)])
@@ -83,13 +74,10 @@ def _codestream(data: bytes) -> bytes:
 
 
 class _Bits:
-    """Reads numbers of any bits, least first."""
-
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "little"), 8 * len(data)
 
     def take(self, count: int) -> int:
-        """Return the next number of so many bits."""
         if count > self._left:
             raise SyntaxError("the JPEG XL header is cut off")
         found = self._value & ((1 << count) - 1)

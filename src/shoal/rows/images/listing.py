@@ -71,7 +71,6 @@ def _links(
 
 
 def link_hash(path: Path) -> int:
-    """Return a number, never 0, for where a path really leads."""
     real = os.fsencode(os.path.realpath(path))
     return int.from_bytes(hashlib.blake2b(real, digest_size=8).digest()) | 1
 
@@ -102,26 +101,11 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds, names relative to it.
-
-    Attributes
-    ----------
-    names : list of str
-        Files in natural order.
-    extensions : Counter
-        How many files there are of each extension.
-    closed : list of str
-        Folders that cannot be looked into, each with a ``/`` at its end.
-    special : list of str
-        Pipes, sockets and devices.
-    paths : dict
-        Of a folder in a store: each file by its name, with what the store's list says of it.
-    """
-
-    names: list[str]
-    extensions: Counter[str]
-    closed: list[str]
-    special: list[str]
+    names: list[str]  # files in natural order
+    extensions: Counter[str]  # how many files there are of each extension
+    closed: list[str]  # folders that cannot be looked into, each with a ``/`` at its end
+    special: list[str]  # pipes, sockets and devices
+    # of a folder in a store: each file by its name, with what the store's list says of it
     paths: dict[str, Path] = field(default_factory=dict)
 
 
@@ -129,11 +113,6 @@ def walk(root: Path) -> Found:
     """Find all files under a folder, in natural order.
 
     Hidden files and folders are left out; links to folders are followed once each.
-
-    Raises
-    ------
-    SourceError
-        When the folder itself cannot be read.
     """
     if isinstance(root, UrlPath):
         return _walk_store(root)
@@ -216,11 +195,6 @@ def read_list(path: Path, extensions: frozenset[str]) -> list[str] | None:
 
     A text file has one path a line (``#`` begins a comment); a table has a column of them,
     found by its name or by the extensions in it. Only the first rows of other files are read.
-
-    Raises
-    ------
-    SourceError
-        When the file cannot be read as text.
     """
     try:
         column = _column(list(islice(_rows(path), _TRIED_ROWS)), extensions)
@@ -280,7 +254,6 @@ def path_column(names: Sequence[str], holds_paths: Callable[[int], bool]) -> int
 
 
 def are_images(names: Sequence[str], extensions: frozenset[str]) -> bool:
-    """Return whether most names are those of image files."""
     return sum(_is_image(name, extensions) for name in names) * 2 > len(names)
 
 

@@ -28,11 +28,6 @@ def choose_ground(images: Iterable[NDArray[np.uint8]]) -> int:
 
     White, unless more than a few would vanish on it: white drawings on nothing. Then black, or
     a grey between where others would vanish on black.
-
-    Parameters
-    ----------
-    images : iterable of uint8 arrays (H, W, S)
-        Opacity last.
     """
     count, on_white, on_black = 0, 0, 0
     for image in images:
@@ -68,7 +63,6 @@ def lay(images: NDArray[np.uint8], ground: int = WHITE) -> NDArray[np.uint8]:
 
 
 def blend(pixels: NDArray[np.uint8], ground: int = WHITE) -> NDArray[np.uint8]:
-    """Lay pixels of any shape, opacity last, on a grey, rounded."""
     opacity = pixels[..., -1:].astype(np.uint16)
     laid = pixels[..., :-1] * opacity
     laid += ground * (255 - opacity) + 128

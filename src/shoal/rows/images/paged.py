@@ -28,27 +28,16 @@ _READING = "reading the page"
 
 @dataclass(frozen=True, eq=False)
 class PagedStore(EncodedStore):
-    """Images of which some are pages of TIFF files; a page is read and given by itself.
+    """Images of which some are pages of TIFF files; a page is read and given by itself."""
 
-    Attributes
-    ----------
-    inner : ListedStore
-        The files.
-    starts : int64 array, shape (files + 1,)
-        First row of each file, and the end.
-    pages : int64 array, shape (files + 1,)
-        First entry of each file in `places`, and the end; files read as they are have none.
-    places : int64 array, shape (pages, 2)
-        Where each page's directory lies, and its shift; those of one picture together.
-    pages_are : str
-        How new files like these are to be looked at: see `open_source`.
-    """
-
-    inner: ListedStore
-    starts: NDArray[np.int64]
+    inner: ListedStore  # the files
+    starts: NDArray[np.int64]  # (files + 1,): first row of each file, and the end
+    # (files + 1,): first entry of each file in `places`, and the end; files read as they are
+    # have none
     pages: NDArray[np.int64]
+    # (pages, 2): where each page's directory lies, and its shift; those of one picture together
     places: NDArray[np.int64]
-    pages_are: Pages = "auto"
+    pages_are: Pages = "auto"  # how new files like these are to be looked at: see `open_source`
     by_range = True
 
     @property
@@ -60,7 +49,6 @@ class PagedStore(EncodedStore):
         return self.inner.is_far
 
     def file_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the file of each row."""
         return np.searchsorted(self.starts, rows, side="right") - 1
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
@@ -164,7 +152,6 @@ class PagedStore(EncodedStore):
 def _picture(
     read: ReadAt, places: list[list[int]], has_room: bool
 ) -> Iterator[bytes | SourceError]:
-    """Yield a picture as a file of its own, or why that cannot be."""
     try:
         file = open_tiff(read)
         if file is None:
@@ -202,14 +189,6 @@ class _Found:
 
 
 def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[str]]:
-    """Look into all TIFF files of a store for several pages.
-
-    Returns
-    -------
-    EncodedStore, list of str
-        With a row for each picture; as it is where every file has one. And what people should
-        know of it.
-    """
     rows = _tiff_rows(store)
     if not rows:
         return store, []
@@ -300,5 +279,4 @@ def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
 
 
 def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each of some pieces begins, and the end."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -11,13 +11,7 @@ _FIRST_CHUNK = 8
 
 
 def check_sums(data: bytes) -> None:
-    """Raise when the chunks that hold the pixels are not as they were written.
-
-    Raises
-    ------
-    SourceError
-        Saying at which byte.
-    """
+    """Raise when the chunks that hold the pixels are not as they were written."""
     view = memoryview(data)
     for kind, start, end in _chunks(view):
         sum_of = int.from_bytes(view[end : end + 4], "big")

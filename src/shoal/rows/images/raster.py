@@ -26,25 +26,13 @@ _GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times
 
 @dataclass(frozen=True)
 class Raster:
-    """A decoded image.
-
-    Attributes
-    ----------
-    pixels : uint8 array, shape (H, W, C)
-        Grey, RGB, or any number of channels.
-    extent : tuple of float
-        Height and width of the image in these pixels: the last row and column of an image
-        decoded at a lower scale may be filled in part.
-    orientation : int
-        By which it is turned upright, 1 to 8.
-    """
-
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]  # (H, W, C): grey, RGB, or any number of channels
+    # height and width of the image in these pixels: the last row and column of an image decoded
+    # at a lower scale may be filled in part
     extent: tuple[float, float]
-    orientation: int
+    orientation: int  # by which it is turned upright, 1 to 8
 
     def shaped(self, wanted: ImageRequest) -> NDArray[np.uint8]:
-        """Return the image upright and as wanted."""
         if self.orientation in SIDEWAYS and wanted.size:
             wanted = replace(wanted, size=wanted.size[::-1])
         image = shaped(self.pixels, wanted, self.extent)
@@ -52,7 +40,6 @@ class Raster:
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8."""
     try:
         # not PngImageFile's own, which decodes an image without EXIF; open_picture has found it
         found = Image.Image.getexif(picture).get(_ORIENTATION_TAG, 1)
@@ -152,7 +139,6 @@ def _converter(
 
 
 def _array(picture: Image.Image) -> NDArray[np.uint8]:
-    """Return a picture's pixels, (H, W, C)."""
     pixels = np.asarray(picture)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -187,7 +173,6 @@ def _by_profile(picture: Image.Image) -> Callable[[Image.Image], NDArray[np.uint
 
 
 def picture_extremes(picture: Image.Image) -> NDArray[Any]:
-    """Return the least and the largest value of a wide picture."""
     width, height = picture.size
     rows, ends = max(1, _BAND_PIXELS // width), []
     for top in range(0, height, rows):

@@ -37,7 +37,6 @@ class Reading:
     bands: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what differs from the defaults, as JSON holds it."""
         usual = asdict(USUAL)
         return {name: value for name, value in asdict(self).items() if value != usual[name]}
 
@@ -55,13 +54,7 @@ class Reading:
         return value_range(ends)
 
     def check(self, channels: int) -> None:
-        """Refuse an image of other channels than the others have; grey and colour go together.
-
-        Raises
-        ------
-        SourceError
-            With both numbers.
-        """
+        """Refuse an image of other channels than the others have; grey and colour go together."""
         if self.channels in (None, channels) or {channels, self.channels} == {1, 3}:
             return
         raise SourceError(f"the image has {channels} channels, but most here have {self.channels}")

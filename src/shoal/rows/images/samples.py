@@ -21,13 +21,6 @@ _APART = 1 << 16  # numbers that are taken apart at a time
 
 
 def check_samples(pages: Sequence[Directory]) -> None:
-    """Refuse pages whose numbers cannot be had.
-
-    Raises
-    ------
-    SourceError
-        Saying what it is that is not read.
-    """
     first = pages[0].layout
     for page in pages:
         layout = page.layout
@@ -68,13 +61,7 @@ def samples_size(pages: Sequence[Directory]) -> int:
 
 
 def read_samples(pages: Sequence[Directory]) -> NDArray[Any]:
-    """Return the numbers of pages that are channels of one picture, ``(H, W, C)``.
-
-    Raises
-    ------
-    SourceError
-        When they cannot be read; see `check_samples`.
-    """
+    """Return the numbers of pages that are channels of one picture, ``(H, W, C)``."""
     check_samples(pages)
     if len({_dtype(page) for page in pages}) > 1:
         raise SourceError("its pages are channels of one picture, but of several types of numbers")

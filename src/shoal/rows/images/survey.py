@@ -45,8 +45,6 @@ _FULL_16_BITS = (0.0, 65535.0)
 
 @dataclass
 class _Seen:
-    """What some of the images show."""
-
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     extensions: Counter[str] = field(default_factory=Counter)
     colour: bool = False
@@ -77,7 +75,6 @@ class _Seen:
         self.extensions[extension_of(data)] += 1
 
     def choose(self) -> tuple[Reading, int]:
-        """Choose how all are read, and how many channels they have."""
         opaque = [one.opacity for one in self.glances if one.opacity is not None and one.is_tiff]
         notes = [pixels[..., -1].ravel() for pixels in opaque]
         bands = bool(notes) and not is_opacity(np.concatenate(notes))
@@ -139,11 +136,6 @@ def make_encoded_source(
 
     If nearly all have one size of at most 64 pixels a side, that; else `image_size`, or
     64×64. Grey if all that are looked at are grey; other channels if most have them.
-
-    Raises
-    ------
-    SourceError
-        When none of the images looked at can be read.
     """
     seen, first = _Seen(), store.some(_FIRST)
     seen.look(store, first)
@@ -210,44 +202,18 @@ def is_grey(image: NDArray[np.uint8]) -> bool:
 
 @dataclass(frozen=True)
 class Glance:
-    """What is odd about an image.
-
-    Attributes
-    ----------
-    channels : int
-        How many it has, opacity not counted; 0 for grey or colour.
-    ends : ndarray or None
-        Its least and largest value, of more than 8 bits; None where not looked at.
-    opacity : uint8 array (H, W, S) or None
-        Some of its pixels, opacity last; None where it has none, or that was not looked at.
-    is_tiff : bool
-        Whether it is a TIFF file, where opacity is a note that may be wrong.
-    moves : bool
-        Whether there are more frames than the first.
-    """
-
-    channels: int = 0
+    channels: int = 0  # how many it has, opacity not counted; 0 for grey or colour
+    # its least and largest value, of more than 8 bits; None where not looked at
     ends: NDArray[Any] | None = None
+    # (H, W, S): some of its pixels, opacity last; None where it has none, or that was not
+    # looked at
     opacity: NDArray[np.uint8] | None = None
-    is_tiff: bool = False
-    moves: bool = False
+    is_tiff: bool = False  # whether it is a TIFF file, where opacity is a note that may be wrong
+    moves: bool = False  # whether there are more frames than the first
 
 
 def glance(data: bytes, deep: bool) -> Glance | None:
-    """Look at an image file; None where it is grey or colour of 8 bits, and nothing else.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    deep : bool
-        Whether to decode images of more than 8 bits or with opacity; else only headers are read.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be read.
-    """
+    """Look at an image file; None where it is grey or colour of 8 bits, and nothing else."""
     try:
         if data[:3] == JPEG or is_raw(data):
             return None

@@ -31,11 +31,9 @@ class _Notes:
     common: dict[bytes, bytes] = field(default_factory=dict)
 
     def get(self, key: bytes) -> bytes | None:
-        """Return the value for the member that follows."""
         return self.own.get(key, self.common.get(key))
 
     def is_sparse(self) -> bool:
-        """Return whether the member is stored with holes left out."""
         return any(key.startswith(b"GNU.sparse.") for key in self.own)
 
 

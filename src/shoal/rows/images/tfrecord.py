@@ -42,14 +42,7 @@ _NAMES = ("image/filename", "filename", "file_name", "path", "name", "image/sour
 
 @dataclass(frozen=True)
 class TFRecord(Container):
-    """Records with Example messages.
-
-    Attributes
-    ----------
-    key, label_key, name_key : str or None
-        The features that hold the image, its label and its name; None before they are known.
-    """
-
+    # the features that hold the image, its label and its name; None before they are known
     key: str | None = None
     label_key: str | None = None
     name_key: str | None = None
@@ -149,7 +142,6 @@ def _scan(headers: Headers, size: int) -> Iterator[Member]:
 
 
 def _length(head: bytes) -> int | None:
-    """Read a record's length, None when its checksum is wrong."""
     length, crc = struct.unpack("<QI", head)
     return int(length) if length < _MOST and masked_crc(head[:8]) == crc else None
 
@@ -186,7 +178,6 @@ def _values(
 
 
 def _texts(store: ListedStore, key: str, start: int, stop: int) -> list[str | None]:
-    """Read a feature of rows as text, None where it is missing."""
     found = _values(store, start, stop, check=False, key=key)
     return [None if one is None or key not in one else _text(one[key]) for one in found]
 
@@ -211,20 +202,6 @@ def first_values(
     """Return the first value of each feature of an Example by name: bytes or whole numbers.
 
     Others are left out, and no others are unpacked: a record may have millions.
-
-    Parameters
-    ----------
-    record
-        The message.
-    key
-        The name of the only feature that is wanted; None for all.
-    most
-        Bytes after which values are cut.
-
-    Raises
-    ------
-    SourceError
-        When the bytes are no such message.
     """
     found: dict[str, bytes | int] = {}
     for features in _inner(memoryview(record), 1):

@@ -50,42 +50,23 @@ class Entry(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of all values."""
         return _SIZES.get(self.type, 1) * self.number
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels of a page are stored.
-
-    Attributes
-    ----------
-    height, width, samples : int
-        Rows, columns, and numbers a pixel.
-    bits, format : int
-        Of a number; 0 bits where they differ. 1: whole, 2: with a sign, 3: floating point.
-    photometric, compression : int
-        As TIFF numbers them.
-    separate : bool
-        Whether each sample has a picture of its own, rather than lying beside the others.
-    predictor : int
-        2: differences are stored, 3: those of floating point numbers.
-    tile : int
-        Width of a tile, 0 for strips.
-    extra : tuple of int
-        What the samples behind the colours are: 1 and 2 are opacity, 0 is not said.
-    """
-
-    height: int
+    height: int  # rows, columns, and numbers a pixel
     width: int
     samples: int
-    bits: int
+    bits: int  # of a number; 0 bits where they differ. 1: whole, 2: with a sign, 3: floating point
     format: int
-    photometric: int
+    photometric: int  # as TIFF numbers them
     compression: int
+    # whether each sample has a picture of its own, rather than lying beside the others
     separate: bool
-    predictor: int
-    tile: int
+    predictor: int  # 2: differences are stored, 3: those of floating point numbers
+    tile: int  # width of a tile, 0 for strips
+    # what the samples behind the colours are: 1 and 2 are opacity, 0 is not said
     extra: tuple[int, ...]
 
     @property
@@ -124,24 +105,11 @@ class Layout:
 
 @dataclass(frozen=True)
 class Directory:
-    """What one page says of itself.
-
-    Attributes
-    ----------
-    file : Tiff
-        The file that it is in.
-    at, next : int
-        Where it lies, and where the next one does; 0 where there is none.
-    entries : dict
-        By their tags.
-    shift : int
-        How far behind the place noted its pixels lie: those of pages without a directory.
-    """
-
-    file: Tiff = field(repr=False)
-    at: int
+    file: Tiff = field(repr=False)  # the file that it is in
+    at: int  # where it lies, and where the next one does; 0 where there is none
     next: int
-    entries: dict[int, Entry]
+    entries: dict[int, Entry]  # by their tags
+    # how far behind the place noted its pixels lie: those of pages without a directory
     shift: int = 0
 
     def numbers(self, tag: int) -> tuple[int, ...]:
@@ -154,18 +122,10 @@ class Directory:
         return struct.unpack(f"{self.file.order}{count}{_WHOLE[entry.type]}", data)
 
     def number(self, tag: int, otherwise: int = 0) -> int:
-        """Return the first number of a tag."""
         found = self.numbers(tag)
         return found[0] if found else otherwise
 
     def value(self, tag: int) -> bytes:
-        """Return the bytes of a tag's values, as they lie.
-
-        Raises
-        ------
-        SourceError
-            When there are more than a tag of an image has, or the file ends before.
-        """
         entry = self.entries[tag]
         if entry.size > _MOST_VALUE_BYTES:
             raise SourceError(f"the image is damaged: its tag {tag} claims {entry.size:,} bytes")
@@ -175,7 +135,6 @@ class Directory:
         return data
 
     def begins_with(self, sign: bytes) -> bool:
-        """Return whether the image's description begins with some bytes."""
         entry = self.entries.get(DESCRIPTION)
         return entry is not None and self.file.read(entry.at, len(sign)) == sign
 
@@ -191,14 +150,12 @@ class Directory:
 
     @cached_property
     def text(self) -> str:
-        """The image's description."""
         if DESCRIPTION not in self.entries:
             return ""
         return self.value(DESCRIPTION).split(b"\0")[0].decode("utf-8", "replace")
 
     @cached_property
     def layout(self) -> Layout:
-        """How its pixels are stored."""
         bits, formats = self.numbers(BITS) or (1,), self.numbers(FORMAT) or (1,)
         samples = self.number(SAMPLES, 1)
         is_even = len(set(bits[:samples])) == 1 and len(set(formats[:samples])) == 1
@@ -219,7 +176,6 @@ class Directory:
 
     @cached_property
     def orientation(self) -> int:
-        """By which it is turned upright, 1 to 8."""
         found = self.number(ORIENTATION, 1)
         return found if 1 <= found <= 8 else 1
 
@@ -231,33 +187,12 @@ class Directory:
 
 @dataclass(frozen=True)
 class Tiff:
-    """A TIFF file.
-
-    Attributes
-    ----------
-    read : callable
-        Reads its bytes.
-    order : str
-        ``<`` or ``>``, as struct has it.
-    big : bool
-        Whether places have 8 bytes.
-    first : int
-        Where its first directory lies.
-    """
-
-    read: ReadAt
-    order: str
-    big: bool
-    first: int
+    read: ReadAt  # reads its bytes
+    order: str  # ``<`` or ``>``, as struct has it
+    big: bool  # whether places have 8 bytes
+    first: int  # where its first directory lies
 
     def directory(self, at: int) -> Directory:
-        """Read the directory at a place.
-
-        Raises
-        ------
-        SourceError
-            When there is none.
-        """
         place, counted = ("Q", "Q") if self.big else ("I", "H")
         width = 20 if self.big else 12
         head = self.read(at, 8 if self.big else 2)
@@ -284,13 +219,6 @@ class Tiff:
         return Directory(self, at, follows, entries)
 
     def pages(self) -> list[Directory]:
-        """Read the directories of all pages, in order.
-
-        Raises
-        ------
-        SourceError
-            When one is damaged, or they lead in a circle.
-        """
         found, seen, at = list[Directory](), set[int](), self.first
         while at or not found:
             if at in seen or len(found) == _MOST_PAGES:
@@ -309,8 +237,6 @@ def is_tiff(head: bytes) -> bool:
 def open_tiff(read: ReadAt) -> Tiff | None:
     r"""Open a TIFF file by what reads it; None where it is none.
 
-    Examples
-    --------
     >>> open_tiff(reader(b"MM\0*\0\0\0\x08" + bytes(6))).first
     8
     """
@@ -329,5 +255,4 @@ def open_tiff(read: ReadAt) -> Tiff | None:
 
 
 def reader(data: bytes) -> ReadAt:
-    """Return what reads from bytes at hand."""
     return lambda at, length: data[at : at + length]

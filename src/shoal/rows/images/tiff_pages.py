@@ -33,13 +33,6 @@ class _Page:
 
 
 def extract(pages: Sequence[Directory], description: str = "") -> bytes:
-    """Return some pages of a file as a file of their own.
-
-    Raises
-    ------
-    SourceError
-        When they are damaged, too large, or stored so that they cannot be taken out.
-    """
     file = pages[0].file
     found = []
     for page in pages:
@@ -60,7 +53,6 @@ def extract(pages: Sequence[Directory], description: str = "") -> bytes:
 
 
 def page_bytes(page: Directory) -> int:
-    """Return how many bytes the pixels of a page take in its file."""
     return sum(length for _, length in _pieces(page)[1])
 
 
@@ -69,13 +61,6 @@ def samples_as_bytes(page: Directory, sample: int | None = None) -> bytes:
 
     So a decoder of grey pictures unpacks numbers of any kind, of which `layout` tells what they
     are. Differences (the predictor) are left for the caller to add up.
-
-    Parameters
-    ----------
-    page : Directory
-        Of a compression in `BYTE_CODECS`.
-    sample : int, optional
-        Which one, of those with a picture of their own.
     """
     layout = page.layout
     beside = 1 if layout.separate else layout.samples

@@ -30,38 +30,20 @@ _MOST_PLANES = 1 << 20
 
 @dataclass(frozen=True)
 class Pictures:
-    """The pictures of a file.
-
-    Attributes
-    ----------
-    pages : tuple of Directory
-        Those of each picture together, in order of their channels.
-    each : int
-        Pages a picture.
-    is_array : bool
-        Whether all pages were written as one array, without a word what its first axis is.
-    """
-
-    pages: tuple[Directory, ...]
-    each: int = 1
+    pages: tuple[Directory, ...]  # those of each picture together, in order of their channels
+    each: int = 1  # pages a picture
+    # whether all pages were written as one array, without a word what its first axis is
     is_array: bool = False
 
     def __len__(self) -> int:
         return len(self.pages) // self.each
 
     def picture(self, number: int) -> tuple[Directory, ...]:
-        """Return the pages of one picture."""
         return self.pages[number * self.each : (number + 1) * self.each]
 
 
 def find_pictures(file: Tiff, pages: Pages = "auto") -> Pictures:
-    """Find the pictures of a file; pages that are another made smaller are left out.
-
-    Raises
-    ------
-    SourceError
-        When a directory is damaged.
-    """
+    """Find the pictures of a file; pages that are another made smaller are left out."""
     first = file.directory(file.first)
     if first.next:
         every = file.pages()

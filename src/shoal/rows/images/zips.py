@@ -25,8 +25,6 @@ _PIECE = 4 << 20  # bytes: most images are read and unpacked at once
 
 
 class ZipArchive(Container):
-    """Zip archives whose members are stored or deflated."""
-
     endings = (".zip",)
     is_packed = True
 
@@ -49,13 +47,7 @@ class ZipArchive(Container):
 
 
 def list_zip(path: Path) -> list[zipfile.ZipInfo]:
-    """List the members of a zip archive in the order in which they lie, folders left out.
-
-    Raises
-    ------
-    SourceError
-        When its directory cannot be read.
-    """
+    """List the members of a zip archive in the order in which they lie, folders left out."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
@@ -77,13 +69,7 @@ def why_not(info: zipfile.ZipInfo) -> str:
 
 
 def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
-    """Return the bytes of the member whose header is at `offset`, checked by their sum.
-
-    Raises
-    ------
-    SourceError
-        When they are not what the archive's directory says.
-    """
+    """Return the bytes of the member whose header is at `offset`, checked by their sum."""
     header = opened.read(offset, _LOCAL_HEADER)
     if len(header) < _LOCAL_HEADER or header[:4] != b"PK\3\4":
         raise SourceError("the archive is damaged where this member should begin")

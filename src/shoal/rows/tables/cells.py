@@ -56,7 +56,6 @@ def is_number_type(kind: Any, *, flags: bool = False) -> bool:
 
 
 def is_text_type(kind: Any) -> bool:
-    """Return whether an Arrow type is one of text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
@@ -75,12 +74,10 @@ def is_plain_type(kind: Any) -> bool:
 
 
 def plain_names(schema: Any) -> tuple[str, ...]:
-    """Return the names of the columns of plain values."""
     return tuple(field.name for field in schema if is_plain_type(field.type))
 
 
 def one_array(column: Any) -> Any:
-    """Return the chunks of a column as one array."""
     if isinstance(column, pa.ChunkedArray) and column.num_chunks == 1:
         return column.chunk(0)
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -154,15 +151,7 @@ def _parsed(array: Any, decimal: str) -> NDArray[np.float64]:
 
 
 def to_days(column: Any, form: str | None) -> NDArray[np.float64]:
-    """Return dates as days since 1970, float64, NaN where they are missing or no dates.
-
-    Parameters
-    ----------
-    column : Arrow array
-        Of dates, times or text.
-    form : str or None
-        How text is written: one of `DATE_FORMATS`; None for what is stored as dates.
-    """
+    """Return dates as days since 1970, float64, NaN where they are missing or no dates."""
     array = plain(column)
     if is_date_type(array.type):
         stamps = array.cast(pa.timestamp("us"), safe=False)

@@ -20,8 +20,6 @@ _CELLS_AT_ONCE = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class ColumnLabels:
-    """Labels in a column of a table."""
-
     table: Cells  # the table, with the columns that are not used
     left_out: tuple[tuple[str, str], ...]  # columns that are not used, and why
 
@@ -31,18 +29,7 @@ class ColumnLabels:
         return f"column {found[0]}" if found else None
 
     def read(self, source: Source, key: str | None = None) -> LabelValues | None:
-        """Read a column of all rows of the table, by default the one that looks like the answer.
-
-        Returns
-        -------
-        list of str, None where a cell is missing, or ndarray
-            None where no column is asked for and none looks like the answer.
-
-        Raises
-        ------
-        InputError
-            When there is no such column.
-        """
+        """Read a column of all rows of the table, by default the one that looks like the answer."""
         name = key or next(iter(answers_in(self.left_out)), None)
         if name is None:
             return None

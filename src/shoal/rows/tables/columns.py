@@ -44,8 +44,6 @@ _MOST_CODES = 30
 
 @dataclass(frozen=True)
 class Column:
-    """One column as some of its rows show it."""
-
     name: str  # its header, or ``column 3``
     numeric: bool  # true for numbers, and for yes and no
     distinct: bool  # true when no value comes twice and none is missing
@@ -62,7 +60,6 @@ class Column:
 
     @property
     def is_code(self) -> bool:
-        """Texts or whole numbers, the same ones again and again."""
         return (self.whole or not self.numeric) and 2 <= self.values <= self.known / 2
 
     @property
@@ -178,7 +175,6 @@ def by_type(field: Any) -> Column:
 
 
 def spoken(name: str) -> str:
-    """Name a column in a sentence."""
     return name if _UNNAMED.fullmatch(name) else f"column {name}"
 
 

@@ -38,8 +38,6 @@ _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 @dataclass(frozen=True, eq=False)
 class CsvCells(Cells):
-    """Rows of cells, as text."""
-
     path: Path
     dialect: Dialect  # how it is written
     # byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
@@ -154,15 +152,7 @@ class CsvCells(Cells):
 
 
 def open_csv(path: Path, label: str, options: SourceOptions) -> Source:
-    """Open a CSV file: delimiter, header and kinds of columns are found by looking.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be read, or has no rows.
-    InputError
-        When the columns cannot be used.
-    """
+    """Open a CSV file: delimiter, header and kinds of columns are found by looking."""
     try:
         dialect, columns = sniff(path)
         stat = path.stat()
@@ -189,11 +179,6 @@ def index_rows(
 
     Empty lines are not rows. With `quoted`, line ends within quotes are none; nothing is found
     when the quotes do not pair off.
-
-    Returns
-    -------
-    starts, firsts : int64 arrays, shape (pieces + 1,)
-        See `CsvFile`; the last ones are the end of the file and the number of its rows.
     """
     encoding = dialect.encoding
     unit = np.dtype(encoding.unit)
@@ -227,7 +212,6 @@ class _Pieces:
         self._next, self._last, self._bucket = -header, _NONE, -1
 
     def add(self, starts: NDArray[np.int64]) -> None:
-        """Take in where rows begin."""
         rows = np.concatenate([self._last, starts]).astype(np.int64)
         if not len(rows):
             return

@@ -13,8 +13,6 @@ _MANY, _FEW = 0.3, 0.05
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a text file is encoded."""
-
     name: str = "utf-8"  # as Python calls it, without a byte order mark
     bom_bytes: int = 0  # how long the mark at the file's beginning is; 0 without one
 

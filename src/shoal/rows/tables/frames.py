@@ -32,8 +32,6 @@ FRAME = "table in memory"
 
 @dataclass(frozen=True, eq=False)
 class FrameCells(Cells):
-    """An Arrow table in memory (pickling it copies the table)."""
-
     table: Any
 
     @property
@@ -58,7 +56,6 @@ class FrameCells(Cells):
         return FrameCells(self.table.select(list(dict.fromkeys(tops))))
 
     def facts(self) -> dict[str, Any]:
-        """Return a hash of all cells."""
         digest = hashlib.blake2b(digest_size=16)
         table = self.table.replace_schema_metadata(None)
         for batch in table.to_batches(max_chunksize=_HASHED_ROWS):
@@ -70,13 +67,7 @@ class FrameCells(Cells):
 
 
 def open_frame(where: Any, options: SourceOptions) -> Source:
-    """Open a table in memory; paths of images in it are relative to the current folder.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read as what was asked for.
-    """
+    """Open a table in memory; paths of images in it are relative to the current folder."""
     table = to_frame(where)
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
@@ -105,19 +96,7 @@ def is_frame(where: Any) -> bool:
 
 
 def to_frame(where: Any) -> Any:
-    """Return a table in memory as an Arrow table with a name of its own for each column.
-
-    Parameters
-    ----------
-    where
-        An Arrow table, a data frame, columns by name, a record or a list of records (cells by
-        column).
-
-    Raises
-    ------
-    InputError
-        When it cannot be read as one.
-    """
+    """Return a table in memory as an Arrow table with a name of its own for each column."""
     try:
         if isinstance(where, Mapping) and any(map(_is_column, where.values())):
             return pa.table([_array(v) for v in where.values()], names=[str(n) for n in where])

@@ -59,11 +59,9 @@ class Typed:
 
     @cached_property
     def head(self) -> Any:
-        """Its first rows."""
         return self.read_head()
 
     def columns(self) -> list[Column]:
-        """Describe its columns by some of the rows."""
         kinds = [by_type(field) for field in self.schema]
         head = self.head if self.is_long else None
         return describe_columns(self.cells, kinds, self.label, head)
@@ -78,15 +76,7 @@ class Typed:
 
 
 def open_typed(table: Typed, options: SourceOptions) -> Source:
-    """Open a table as images, vectors or mixed columns; with both, as vectors shown by images.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be read.
-    InputError
-        When it cannot be read as what was asked for.
-    """
+    """Open a table as images, vectors or mixed columns; with both, as vectors shown by images."""
     is_looked = options.as_ in (None, "images") and options.schema is None
     is_looked = is_looked and options.picked == Picked()
     images = _open_images(table, options) if is_looked else None
@@ -153,8 +143,6 @@ def _absolute(folder: Path, name: str) -> str:
 
 @dataclass(frozen=True)
 class ImageColumn:
-    """The column that holds images."""
-
     name: str
     bytes: str  # what is read to get the bytes: the column, or a part of it
     nested: bool = False  # true for {bytes, path}
@@ -164,8 +152,6 @@ class ImageColumn:
 
 @dataclass(frozen=True, eq=False)
 class CellImages(EncodedStore):
-    """Encoded images in the rows of a table, read a few at a time."""
-
     cells: Cells
     column: ImageColumn  # where the images are
     name_column: str | None  # the columns that name and label the rows
@@ -178,7 +164,6 @@ class CellImages(EncodedStore):
 
     @cached_property
     def _beside(self) -> dict[str, Cells]:
-        """The other columns, each read on from where it was read last."""
         columns = (self.name_column, self.label_column, self.column.path)
         return {name: self.cells.only((name,)) for name in columns if name is not None}
 

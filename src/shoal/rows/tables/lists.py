@@ -30,11 +30,6 @@ def find_arrays(head: Any, label: str, key: str | None, picked: Picked) -> str |
     """Find the column of lists of numbers that is asked for, or the only one; None without any.
 
     Unless asked for, nested ones count where most have one shape, and are not small matrices.
-
-    Raises
-    ------
-    InputError
-        When there are several, or `key` is none of them.
     """
     arrays = [
         field.name
@@ -70,15 +65,7 @@ def find_embedding(schema: Any) -> str | None:
 
 
 def list_store(cells: Cells, head: Any, column: str, name: str | None, label: str) -> CellStore:
-    """Take a column of lists, the first of which say their shape; `name` names the rows.
-
-    Raises
-    ------
-    SourceError
-        When all lists are empty.
-    InputError
-        When they differ in shape.
-    """
+    """Take a column of lists, the first of which say their shape; `name` names the rows."""
     shape = array_shape(head.column(column))
     depth, leaf = array_type(head.schema.field(column).type)
     if shape is None and depth == 1:
@@ -117,7 +104,6 @@ def _are_rows(head: Any, name: str) -> bool:
 
 
 def is_list(kind: Any) -> bool:
-    """Return whether an Arrow type is one of lists."""
     types = pa.types
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 

@@ -86,7 +86,6 @@ class TableSource(Rows):
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """Names of columns that the schema has, but not this table."""
         have = set(self.table.names)
         return tuple(c.name for c in self.schema.columns if c.name not in have)
 
@@ -183,7 +182,6 @@ class Notes:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """Say it in sentences."""
         if self._table is None:
             return self._remarks
         found, label, lacking = [], self._table.label, self._table.lacking
@@ -207,13 +205,7 @@ class Notes:
 def make_table_source(
     table: Cells, label: str, picked: Picked, chosen: Chosen = NOTHING
 ) -> TableSource:
-    """Learn what the columns of a table are, from its rows or from a sample from all over.
-
-    Raises
-    ------
-    InputError
-        When no column can be used.
-    """
+    """Learn what the columns of a table are, from its rows or from a sample from all over."""
     if table.n_rows < 2:
         raise InputError(f"{label} has one row: give at least 2 to cluster")
     names = [name for name in table.names if name not in picked.leave_out]
@@ -254,13 +246,7 @@ def make_table_source(
 
 
 def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
-    """Read a table by the schema of another, whose columns are found by their names.
-
-    Raises
-    ------
-    InputError
-        When it has none of these columns.
-    """
+    """Read a table by the schema of another, whose columns are found by their names."""
     source = TableSource(table, schema, label)
     if len(source.lacking) == len(schema.columns):
         raise InputError(

@@ -69,7 +69,6 @@ def parse(texts: Any, length: int) -> tuple[NDArray[np.float32], dict[int, str]]
 
 
 def _split(texts: Any) -> Any:
-    """Split cells into texts of one number each."""
     cells = [
         b"" if text is None else text.encode().replace(_CELL, b" ") for text in texts.to_pylist()
     ]
@@ -99,11 +98,6 @@ def open_number_text(
     unless a shape is given. What else is in the table names and labels the rows.
 
     `head` are the first rows, where reading them by `cells` would read many more.
-
-    Raises
-    ------
-    InputError
-        When several columns are meant, the key names none, or the numbers make no square.
     """
     if options.key is None and (options.as_ == "table" or options.picked.columns is not None):
         return None

@@ -37,11 +37,6 @@ def open_cells(
 
     `describe` returns its columns as some rows show them; `head` are the first rows of all columns,
     where these have types.
-
-    Raises
-    ------
-    InputError
-        When the columns cannot be used, or not as what was asked for.
     """
     if options.schema is not None:
         return make_fitted_source(cells, label, options.schema)

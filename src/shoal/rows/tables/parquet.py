@@ -14,15 +14,7 @@ from shoal.rows.tables.parquet_files import ParquetCells, look_at_all, read_head
 
 
 def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
-    """Open Parquet files whose columns are alike; `many` is the label with their number.
-
-    Raises
-    ------
-    SourceError
-        When a file is damaged, empty or unlike the first.
-    InputError
-        When the columns cannot be used.
-    """
+    """Open Parquet files whose columns are alike; `many` is the label with their number."""
     options.refuse("Parquet files", dtype=options.dtype)
     parts = look_at_all(paths)
     first = next((part for part in parts if sum(part.groups)), None)

@@ -38,8 +38,6 @@ _LEAST_BUFFER, _MOST_BUFFER = 1 << 15, 1 << 20
 
 @dataclass(frozen=True)
 class TextForms:
-    """How columns of text are stored in a row group."""
-
     # those that are read into a dictionary, as they are stored in one: each value once. Arrow would
     # put others into one, too, and keep all values of the row group
     coded: tuple[str, ...] = ()
@@ -82,11 +80,6 @@ class ParquetPart:
         """Open the file to read some columns a little at a time, by one thread at a time.
 
         `group` is the row group that is read: texts that repeat in it come in a dictionary.
-
-        Raises
-        ------
-        SourceError
-            When it is no more the one that was looked at.
         """
         stat = self.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
@@ -169,7 +162,6 @@ class Cursor:
 
     @property
     def first(self) -> int:
-        """The first row that can be had."""
         return self._window[0][0] if self._window else self._next
 
     def batch(self, row: int) -> tuple[int, Any]:
@@ -187,27 +179,19 @@ class Cursor:
                 return at, batch
 
     def _keep(self, at: int, batch: Any) -> None:
-        """Keep a batch, and let go of the oldest ones that are too many."""
         self._window.append((at, batch))
         self._held += batch.nbytes
         while self._held > _WINDOW_BYTES and len(self._window) > 1:
             self._held -= self._window.popleft()[1].nbytes
 
     def close(self) -> None:
-        """Close the file."""
         self._batches = iter(())
         self._window.clear()
         self._file.close()
 
 
 def batch_at(kept: Kept, part: ParquetPart, group: int, column: str, row: int) -> tuple[int, Any]:
-    """Return the batch with a row of a row group, and the batch's first row.
-
-    Raises
-    ------
-    SourceError, OSError, pyarrow.ArrowException
-        When the file changed, cannot be read, or takes more memory than there is.
-    """
+    """Return the batch with a row of a row group, and the batch's first row."""
     with _cursor_before(kept, part, group, (column,), row, _PAGE_ROWS) as cursor:
         return cursor.batch(row)
 
@@ -223,11 +207,6 @@ def batches(
     """Go through rows of a row group in batches; others who read it wait until this has ended.
 
     So one place in it is enough for all threads: each goes on where another ended.
-
-    Raises
-    ------
-    SourceError, OSError, pyarrow.ArrowException
-        As `batch_at`.
     """
     with _cursor_before(kept, part, group, columns, low, _MOST_ROWS) as cursor:
         while low < high:

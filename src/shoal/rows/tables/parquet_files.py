@@ -196,13 +196,7 @@ def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
 
 
 def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
-    """Read the footers of files, and check that they have the same columns.
-
-    Raises
-    ------
-    SourceError
-        When one is damaged or unlike the first.
-    """
+    """Read the footers of files, and check that they have the same columns."""
     looked = many(paths[0], _look, paths)
     for path, (_, schema) in zip(paths, looked, strict=True):
         if not schema.equals(looked[0][1]):
@@ -225,24 +219,10 @@ def _look(path: Path) -> tuple[ParquetPart, Any]:
 
 
 def parquet_schema(path: Path) -> Any:
-    """Read a file's Arrow schema, without what is noted in it.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged.
-    """
     return _look(path)[1].remove_metadata()
 
 
 def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """Read the first rows of a file, as many as are not large.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be read.
-    """
     part, schema = _look(path)
     names = tuple(schema.names if columns is None else columns)
     found, left, size = list[Any](), _TRIED_ROWS, 0

@@ -41,11 +41,6 @@ def choose_pixels(
 
     Returns the columns in the order of the pixels, and the shape of a picture; None for vectors
     and tables.
-
-    Raises
-    ------
-    InputError
-        When a shape is given that no columns make up.
     """
     inferred = options.as_ in (None, "images") and options.fitted is None and picked.columns is None
     found = _by_name(columns, picked) if inferred or options.shape else None

@@ -27,8 +27,6 @@ OTHER, BLANK = "other", "missing"
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column that is used."""
-
     name: str  # its header
     role: Role  # what it is used as
     form: str | None = None  # how dates are written; None where they are stored as such
@@ -49,8 +47,6 @@ class TableColumn:
 
 @dataclass(frozen=True, eq=False)
 class Schema:
-    """What all columns of a table are."""
-
     columns: tuple[TableColumn, ...]  # those that are used, in order
     name: str | None  # the column that names the rows
     left_out: tuple[tuple[str, str], ...]  # the others, and why they are not used
@@ -61,12 +57,10 @@ class Schema:
 
     @property
     def probabilities(self) -> tuple[float, ...]:
-        """At which the quantiles of the columns are given."""
         return PROBABILITIES
 
     @property
     def said(self) -> str:
-        """Say in one sentence what is done with each column."""
         parts = [
             _said([c for c in self.columns if c.role == role], words)
             for role, words in (("number", "as numbers"), ("date", "as dates"))
@@ -79,7 +73,6 @@ class Schema:
         return "; ".join(part for part in parts if part) + "."
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values without the donors, for a file."""
         return {
             "columns": [asdict(column) for column in self.columns],
             "name": self.name,
@@ -107,7 +100,6 @@ class Schema:
 
     @property
     def digest(self) -> str:
-        """Hash of everything in it."""
         text = json.dumps(self.as_dict(), sort_keys=True).encode()
         donors = np.ascontiguousarray(self.donors).tobytes()
         return hashlib.blake2b(text + donors, digest_size=16).hexdigest()

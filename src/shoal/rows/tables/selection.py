@@ -29,14 +29,11 @@ _SPARSE, _SPARSE_COLUMNS = 0.8, 32
 
 @dataclass(frozen=True)
 class Picked:
-    """What the caller said about columns, by name."""
-
     columns: tuple[str, ...] | None = None  # the only ones to use; None for all that can be
     leave_out: tuple[str, ...] = ()  # those not to use
     categories: tuple[str, ...] = ()  # those whose numbers are codes: to be used as categories
 
     def check(self, names: Sequence[str], label: str) -> None:
-        """Raise for names of no column."""
         options = ("--columns", "--leave-out", "--categories")
         given = (self.columns or (), self.leave_out, self.categories)
         for option, wanted in zip(options, given, strict=True):
@@ -55,11 +52,9 @@ class Picked:
         return found
 
     def asked(self, name: str) -> bool:
-        """Return whether a column is asked for by its name."""
         return name in (self.columns or ()) or name in self.categories
 
     def takes(self, name: str) -> bool:
-        """Return whether a column may be used."""
         return name not in self.leave_out and (self.columns is None or name in self.columns)
 
     def names_row(self, name: str) -> bool:
@@ -69,8 +64,6 @@ class Picked:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the columns of a file are read as."""
-
     # positions of the columns that make the vectors; None for a table
     vectors: tuple[int, ...] | None
     name: int | None = None  # position of the column that names the rows of vectors
@@ -80,7 +73,6 @@ class Chosen:
 
     @property
     def briefly(self) -> str:
-        """The columns that are left out, for a line about the source."""
         return f", left out {listed([name for name, _ in self.left_out])}" * bool(self.left_out)
 
     @property
@@ -112,11 +104,6 @@ def choose_columns(
 
     `fixed` are columns that tell nothing of single rows, and why; `fitted` those that the
     vectors of a run were made of, which are taken where all are there.
-
-    Raises
-    ------
-    InputError
-        When there are no numbers in what was asked for as vectors, or it was asked for as images.
     """
     _check(label, as_, picked)
     place = {column.name: at for at, column in enumerate(columns)}
@@ -167,7 +154,6 @@ def _left_out(columns: Sequence[Column], fixed: Mapping[str, str]) -> dict[str, 
 
 
 def reasons(left_out: Sequence[tuple[str, str]]) -> str:
-    """Write columns that are left out, and why."""
     return listed([f"{name} ({why})" for name, why in left_out])
 
 
@@ -177,7 +163,6 @@ def _expanded(wanted: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write the first of some names."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
@@ -194,18 +179,10 @@ def name_column(columns: Sequence[Column | None]) -> int | None:
 
 
 def is_id(name: str) -> bool:
-    """Return whether a header is one of those that ids have."""
     return bool(_ID.fullmatch(name) or _CAMEL_ID.fullmatch(name))
 
 
 def are_vectors(columns: Sequence[Column]) -> tuple[bool, str]:
-    """Return whether columns are vectors or a table, and why.
-
-    Parameters
-    ----------
-    columns : sequence of Column
-        Those of a file that name no rows and are not answers.
-    """
     words = [column.name for column in columns if not column.numeric]
     if words:
         return False, f"{words[0]} is not a number"

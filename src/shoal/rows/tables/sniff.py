@@ -37,8 +37,6 @@ _COUNTED_COLUMNS = 4
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written."""
-
     delimiter: str  # between cells, and within numbers
     decimal: str
     # how many rows at the beginning are not data: they hold the columns' names, or Excel's word on
@@ -59,13 +57,6 @@ def _parse(cell: str, dialect: Dialect | None) -> float:
 
 
 def sniff(path: Path) -> tuple[Dialect, list[Column]]:
-    """Find out how a CSV file is written, from its first rows.
-
-    Raises
-    ------
-    SourceError
-        When it is not text or has no rows.
-    """
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         more = bool(file.read(1))

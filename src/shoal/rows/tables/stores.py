@@ -36,7 +36,6 @@ class CellStore:
 
     @property
     def is_parsed(self) -> bool:
-        """Whether reading costs much more than that of stored numbers."""
         return True
 
     @property

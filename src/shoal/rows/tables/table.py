@@ -119,11 +119,6 @@ def sample_cells(
     """Read some columns of all rows, or of runs of rows from all over; also give their numbers.
 
     Rows that cannot be read are left out.
-
-    Raises
-    ------
-    SourceError
-        When no row can be read.
     """
     runs = 1 if table.n_rows <= most else runs
     length = min(table.n_rows, most) // runs
