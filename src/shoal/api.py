@@ -550,7 +550,6 @@ def _fitted(
     progress: Progress | None,
     engine_options: EngineOptions,
 ) -> Run:
-    """Fit an open source into a folder, or into one that is deleted with the run."""
     progress = progress or default_progress()
     if out is not None:
         run = pipeline.run_pipeline(out, rows, settings, where, progress, engine_options)
@@ -636,7 +635,6 @@ def open(path: str | os.PathLike[str]) -> Run:
 
 
 def _settings(images: Any, settings: Mapping[str, Any]) -> FitSettings:
-    """Check settings; the path of images is one, so that they are found again."""
     is_path = isinstance(images, str | os.PathLike)
     return fit_settings(**settings, images=images if is_path else None)
 
@@ -644,7 +642,6 @@ def _settings(images: Any, settings: Mapping[str, Any]) -> FitSettings:
 def _source_and_path(
     source: Any, settings: FitSettings, images: Any = None
 ) -> tuple[Source, str | None]:
-    """Open what is not a source yet, and draw the sample; give its absolute path if it has one."""
     where = None
     if isinstance(source, str | os.PathLike):
         place = as_place(source)

@@ -167,8 +167,6 @@ class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
 
 
 class _Batch(beam.DoFn):  # type: ignore[misc]
-    """Works on batches of arrays with a run's model, opened once a worker."""
-
     def __init__(self, run: str | os.PathLike[str]) -> None:
         self._run = run
 
@@ -190,8 +188,6 @@ class _Batch(beam.DoFn):  # type: ignore[misc]
 
 
 class _EncodeBatch(_Batch):
-    """Encodes and projects."""
-
     def results(self, rows: NDArray) -> Iterable[Any]:
         """Return the vector of each row."""
         source = self._model.open(rows)
@@ -200,8 +196,6 @@ class _EncodeBatch(_Batch):
 
 
 class _AssignBatch(_Batch):
-    """Predicts."""
-
     def __init__(self, run: str | os.PathLike[str], cut: dict[str, Any]) -> None:
         super().__init__(run)
         self._cut = cut

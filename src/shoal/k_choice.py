@@ -88,7 +88,6 @@ def choose_k(
 
 
 def _run_of(source: Any, progress: Progress, settings: Mapping[str, Any]) -> api.Run:
-    """Open a run, or fit rows."""
     if isinstance(source, api.Run):
         return source
     if isinstance(source, str | os.PathLike) and (as_place(source) / "run.toml").is_file():

@@ -63,13 +63,6 @@ def explicit(keywords: type, **defaults: Any) -> Callable[[Function], Function]:
 
     `inspect.signature`, and with it help and completion, then show each by name, with its default;
     the docstring's entry ``**settings`` becomes one entry for each.
-
-    Parameters
-    ----------
-    keywords : TypedDict class
-        The settings, and their types.
-    **defaults
-        Defaults that are others than those of the table.
     """
     types = get_type_hints(keywords)
     added = [
@@ -101,13 +94,11 @@ def spell_out(
 
 
 def _default(name: str) -> Any:
-    """Return a setting's default as people write it."""
     default = SETTINGS[name].default
     return f"{default // 2**30}GiB" if name == "memory" else default
 
 
 def _entry(parameter: inspect.Parameter) -> str:
-    """Describe one setting as NumPy's docstrings do."""
     setting = SETTINGS[parameter.name]
     if setting.choices:
         kind = f"{{{', '.join(f'{choice!r}' for choice in setting.choices)}}}"

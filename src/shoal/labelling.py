@@ -117,16 +117,8 @@ def label_clusters(
 
     Parameters
     ----------
-    curation
-        The edits, to which this adds: all of it, or nothing.
     truth, test
         (N,) classes; rows whose class `test` knows have no say.
-    names
-        What classes that are whole numbers are called.
-    k
-        The cut to start the edits anew from, if not the one that they started from.
-    replace
-        Whether names that are there already give way.
     """
     check_names(truth, names)
     tested = known_rows(test) if test is not None else np.zeros(len(truth), bool)
@@ -157,7 +149,6 @@ def label_clusters(
 
 
 def _count(curation: Curation, truth: NDArray, wanted: NDArray[np.bool_]) -> Contingency:
-    """Count the wanted rows by class and cluster, shard by shard."""
     total = None
     for start, labels in curation.blocks():
         rows = slice(start, start + len(labels))
@@ -170,7 +161,6 @@ def _count(curation: Curation, truth: NDArray, wanted: NDArray[np.bool_]) -> Con
 
 
 def _majority(counted: Contingency) -> dict[int, Any]:
-    """Return the class that most rows of each cluster have, the first of those with as many."""
     if not len(counted.clusters):
         return {}
     best = np.asarray(counted.table.argmax(axis=0)).ravel()
@@ -179,7 +169,6 @@ def _majority(counted: Contingency) -> dict[int, Any]:
 
 
 def _accuracy(counted: Contingency, classes: Mapping[int, Any]) -> float:
-    """Share of the counted rows that are of their cluster's class; noise is wrong."""
     place = {label: at for at, label in enumerate(counted.classes.tolist())}
     table = counted.table.tocsc()
     right = sum(
@@ -191,19 +180,16 @@ def _accuracy(counted: Contingency, classes: Mapping[int, Any]) -> float:
 
 
 def _kept(curation: Curation, replace: bool) -> set[int]:
-    """Return the clusters whose names stay."""
     clusters = curation.state.clusters.values()
     return {c.id for c in clusters if c.locked or (c.name is not None and not replace)}
 
 
 def _word(label: Any, names: Sequence[str] | None) -> str:
-    """Return what a class is called, in a length that names of clusters may have."""
     word = str(label if names is None else names[label]).strip() or "(empty)"
     return word if len(word) <= _LONGEST else f"{word[: _LONGEST - 1]}…"
 
 
 def _rename(curation: Curation, called: Mapping[int, str]) -> int:
-    """Name clusters; those that share a class, the largest first: ``3``, ``3 (2)``, ``3 (3)``."""
     state = curation.state
     order = sorted(called, key=lambda c: (-state.sizes[c], c))
     taken = {c.name for c in state.clusters.values() if c.name is not None and c.id not in called}
@@ -231,7 +217,6 @@ def _lines(
     classes: Mapping[int, Any],
     names: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
-    """Return a line for each cluster."""
     sums = np.asarray(counted.table.sum(axis=0)).tolist()
     most = np.asarray(counted.table.max(axis=0).todense()).ravel().tolist()
     says = dict(zip(counted.clusters.tolist(), zip(sums, most, strict=True), strict=True))

@@ -188,8 +188,6 @@ def _share_stages(first: Path, other: Path) -> None:
 
 
 class _Memory:
-    """Measures the most memory that this process has while something runs, in bytes."""
-
     def __init__(self) -> None:
         self.most: int | None = resident()
         self._done = threading.Event()
@@ -211,7 +209,6 @@ class _Memory:
 
 
 def _record(run: api.Run, name: str, memory: int | None, truth: ArrayLike | None) -> dict[str, Any]:
-    """Measure what a method found."""
     result = Result(RunFolder.open(run.path))
     k, vectors, weights = run.primary.k, result.representatives.vectors, result.counts
     labels = result.cut(k).copy()
@@ -234,7 +231,6 @@ def _record(run: api.Run, name: str, memory: int | None, truth: ArrayLike | None
 
 
 def _silhouette(vectors: NDArray, labels: NDArray, weights: NDArray) -> float | None:
-    """Return the silhouette over representatives, some of them drawn by weight where many."""
     if labels.max(initial=0) < 1:
         return None
     if len(labels) <= _SILHOUETTE_ROWS:

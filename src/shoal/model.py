@@ -119,28 +119,15 @@ class Cut:
 
 @dataclass(frozen=True)
 class Placed:
-    """Where rows lie among the representatives.
+    """Where rows lie among the representatives."""
 
-    Attributes
-    ----------
-    rows
-        How many there are.
-    at
-        (n,) those that can be used.
-    vectors
-        (n, d) these, projected.
-    near, distance
-        (n, k) their nearest representatives, and the distances to these.
-    scores
-        (n, 2) how far out they lie; see `Fitted.scores`.
-    """
-
-    rows: int
-    at: NDArray[np.intp]
-    vectors: NDArray[np.float32]
+    rows: int  # How many there are
+    at: NDArray[np.intp]  # (n,) those that can be used
+    vectors: NDArray[np.float32]  # (n, d) these, projected
+    # (n, k) their nearest representatives, and the distances to these
     near: NDArray[np.int32]
     distance: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.float32]  # (n, 2) how far out they lie; see `Fitted.scores`
 
 
 class Model:
@@ -173,7 +160,6 @@ class Model:
 
     @cached_property
     def _shortlists(self) -> Shortlists | None:
-        """The representatives, grouped for the search."""
         return shortlists_for(self.result.representatives.vectors, self.workers)
 
     def open(self, where: Any) -> Source:
@@ -196,7 +182,6 @@ class Model:
         return as_requested(self.fitted.as_fitted(source), self.encoder.needs.wanted)
 
     def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
-        """Open what is not a source yet."""
         if kind == "table":
             table: Source = open_source(where, schema=self.result.schema)
             return table
@@ -357,7 +342,6 @@ class Model:
         return Placed(n, at, seen, near, distance, scores)
 
     def _cut(self, clusters: Clustering, rate: float) -> Cut:
-        """Make clusters ready, once."""
         key = clusters.cut, clusters.seq, rate
         if key not in self._cuts:
             labels = clusters.of_representative

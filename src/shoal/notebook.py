@@ -80,7 +80,6 @@ def _next_html(temporary: bool) -> str:
 
 
 def _clusters_html(run: FittedRun, clustering: Clustering) -> str:
-    """Return a line for each of the largest clusters, with a strip of its most typical rows."""
     sizes = clustering.sizes
     largest = sorted(sizes, key=lambda c: (-sizes[c], c))
     source = _source_of(run)
@@ -172,7 +171,6 @@ def show(run: FittedRun, cluster: int, count: int, layer: int | None, k: int | N
 
 
 def _typical(clustering: Clustering, cluster: int, count: int) -> tuple[int, ...]:
-    """Return the rows nearest to the middle of a cluster."""
     mine = np.flatnonzero(clustering.of_representative == cluster)
     found = middle_rows(clustering.result.representatives, mine, count - 1)
     if found or clustering.state is None:
@@ -182,7 +180,6 @@ def _typical(clustering: Clustering, cluster: int, count: int) -> tuple[int, ...
 
 
 def _source_of(run: FittedRun) -> Source | None:
-    """Return the rows of a run; None where they are not there any more."""
     try:
         return run.source
     except RunError:
@@ -206,5 +203,4 @@ def _name(source: Source | None, row: int) -> str:
 
 
 def _count(n: int, thing: str) -> str:
-    """Write a number of things."""
     return f"{n:,} {thing}{'' if n == 1 else 's'}"

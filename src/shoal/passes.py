@@ -65,8 +65,6 @@ def engine_for(run: RunFolder, name: str, options: EngineOptions) -> AbstractCon
 
 @dataclass(frozen=True)
 class _PredictBlock:
-    """Predicts one range of new rows."""
-
     run: RunFolder
     source: Source
     blocks: Shards
@@ -85,7 +83,6 @@ class _PredictBlock:
         return self.held.get(self._open)
 
     def _open(self) -> tuple[Model, Cut]:
-        """Open the run, and read the cut."""
         model = Model(self.run, workers=1)
         model.load()
         there = [name for name in _CUT if self.folder.whole(name).exists()]
@@ -154,8 +151,6 @@ def predict_blocks(
 
 @dataclass(frozen=True)
 class _CountShard:
-    """Counts the rows of one shard by class and representative."""
-
     assign: StageFolder
     folder: StageFolder
 
@@ -168,7 +163,6 @@ class _CountShard:
 
 
 def _pairs(assign: StageFolder, shard: int, true: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Count the rows of a shard by class and representative, (3, p): both, and how many."""
     table = read_table(assign.part("rows", shard, "parquet"), ["representative"])
     place, known = table["representative"].to_numpy(), true >= 0
     pairs, rows = np.unique(
@@ -186,8 +180,6 @@ def count_rows(
 
     Parameters
     ----------
-    result
-        A finished run.
     true, known
         (N,) the class of each row, and whether it has one.
 
@@ -230,12 +222,8 @@ def contingency_of(
 
     Parameters
     ----------
-    classes, pairs
-        From `count_rows`.
     true
         (N,) the class of each row; looked at for rows that people moved.
-    found
-        The clusters.
     """
     true_at, place, rows = pairs
     # What edits left of a representative's rows, which may not be where most of them are.
@@ -254,7 +242,6 @@ def contingency_of(
 
 
 def _begun(run: RunFolder, what: str, print_: str) -> StageFolder:
-    """Begin a folder that is gone when a pass is over; its own for each thing that is asked."""
     folder = run.stage(f"{what}-{print_[:16]}")
     folder.begin(print_)
     return folder

@@ -80,28 +80,8 @@ def run_pipeline(
 
     Parameters
     ----------
-    path
-        A new or empty folder, or a run.
-    source
-        The rows.
-    settings
-        From `fit_settings`.
     where
         The source's path, to find it again; None for rows in memory.
-    progress
-        Is told how far it is.
-    engine_options
-        Given as they are to the engine that `settings` name.
-
-    Returns
-    -------
-    RunFolder
-        Open for reading.
-
-    Raises
-    ------
-    ShoalError
-        With what is wrong and what to do; what is finished stays and is not done again.
     """
     said = progress or Silent()
     for name in ("previous", "constraints"):
@@ -179,13 +159,7 @@ def run_pipeline(
 
 
 def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None = None) -> Plan:
-    """Work out what a fit of a source takes, or the adding of rows to an earlier run.
-
-    Raises
-    ------
-    InputError
-        See `make_plan` and `find_growth`.
-    """
+    """Work out what a fit of a source takes, or the adding of rows to an earlier run."""
     growth = find_growth(source, settings) if growth is None else growth
     if isinstance(growth, str):
         return make_plan(source, for_method(settings, source.n_rows)[0])
@@ -198,16 +172,6 @@ def split_workers(
     """Split workers into processes beside the launcher, as many as the memory has room for.
 
     `beside` is what other processes of the engine take.
-
-    Returns
-    -------
-    tuple
-        Processes, and the threads of each.
-
-    Raises
-    ------
-    SettingError
-        When there is no room for one process with one thread.
     """
 
     def peak(processes: int, threads: int) -> int:
@@ -227,7 +191,6 @@ def split_workers(
 
 
 def _refuse_to_shrink(path: Path, source: Source) -> None:
-    """Refuse to put a look at a sample in the place of a fit of all rows."""
     if index.sample_of(source) is None or not (path / "index").exists():
         return
     folder = StageFolder(path / "index")
@@ -239,14 +202,12 @@ def _refuse_to_shrink(path: Path, source: Source) -> None:
 
 
 def _earlier(path: str) -> Curation:
-    """Open the edits of an earlier run."""
     result = Result(RunFolder.open(path))
     result.check()
     return Curation(result)
 
 
 def _copies(settings: FitSettings, n_rows: int) -> Copies:
-    """Read which rows are copies of others, none by default."""
     if settings.duplicates is None:
         return Copies()
     for name in ("previous", "sample"):
@@ -256,7 +217,6 @@ def _copies(settings: FitSettings, n_rows: int) -> Copies:
 
 
 def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
-    """Carry the edits of an earlier run over, unless there are edits already."""
     after = Curation(Result(run), alone=True)  # the fit made it, and is not done
     if after.seq or not earlier.edited:
         return
@@ -272,13 +232,11 @@ def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
 
 
 def _scaled(source: Source) -> str:
-    """Say to what size images are scaled, if they are."""
     scaled = source.kind == "images" and source.mixed_sizes
     return f", scaled to {source.shape[0]}×{source.shape[1]}" if scaled else ""
 
 
 def _with_prints(context: Context) -> list[tuple[Stage, str]]:
-    """Fingerprint each stage: its settings and those of what it is made from."""
     prints: dict[str, str] = {}
     stages = stages_of(context.grown is not None)
     for stage in stages:
@@ -297,7 +255,6 @@ def stages_of(grown: bool) -> tuple[Stage, ...]:
 
 
 def _do(planned: tuple[Stage, str], context: Context) -> bool:
-    """Do one stage unless it is done; tell whether there was anything to do."""
     stage, print_ = planned
     folder = context.stage(stage.name)
     if folder.is_done(print_):
@@ -322,6 +279,5 @@ def _do(planned: tuple[Stage, str], context: Context) -> bool:
 
 
 def _peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(most) * (1 if sys.platform == "darwin" else 1024)

@@ -60,30 +60,14 @@ _SLACK = 1.02
 
 @dataclass(frozen=True)
 class Need:
-    """What a stage takes, in bytes.
+    """What a stage takes, in bytes."""
 
-    Attributes
-    ----------
-    stage
-        Its name.
-    shared
-        Memory whatever the workers are.
-    each
-        Memory of every worker.
-    disk
-        Of what it leaves in the run folder.
-    passing
-        Disk for what it deletes at its end.
-    once
-        Memory of a part of the stage in which no worker adds to it.
-    """
-
-    stage: str
-    shared: int
-    each: int
-    disk: int
-    passing: int = 0
-    once: int = 0
+    stage: str  # Its name
+    shared: int  # Memory whatever the workers are
+    each: int  # Memory of every worker
+    disk: int  # Of what it leaves in the run folder
+    passing: int = 0  # Disk for what it deletes at its end
+    once: int = 0  # Memory of a part of the stage in which no worker adds to it
 
     def memory(self, workers: int) -> int:
         """Count its memory, the libraries' included."""
@@ -92,47 +76,22 @@ class Need:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fit would do, and what it takes.
+    """What a fit would do, and what it takes."""
 
-    Attributes
-    ----------
-    encoder
-        How rows become features.
-    said
-        A sentence that says why.
-    source
-        The rows, in the size that the encoder wants.
-    shards
-        The fixed ranges of rows.
-    representatives
-        How many at most.
-    workers
-        Threads, as many as the memory allows.
-    needs
-        Memory and disk, stage by stage.
-    passes
-        How often the source is read.
-    remark
-        A sentence that says what the memory made smaller; empty where nothing.
-    added
-        How many rows there is work for, where they are added to an earlier run; else None.
-    kept
-        Bytes that the source may keep for its next reads: row groups, places in them, chunks.
-    members
-        Bytes for single files and images while they are read and decoded, whatever the workers.
-    """
-
-    encoder: Encoder
-    said: str
-    source: Source
-    shards: Shards
-    representatives: int
-    workers: int
-    needs: tuple[Need, ...]
-    passes: int
-    remark: str = ""
+    encoder: Encoder  # How rows become features
+    said: str  # A sentence that says why
+    source: Source  # The rows, in the size that the encoder wants
+    shards: Shards  # The fixed ranges of rows
+    representatives: int  # How many at most
+    workers: int  # Threads, as many as the memory allows
+    needs: tuple[Need, ...]  # Memory and disk, stage by stage
+    passes: int  # How often the source is read
+    remark: str = ""  # A sentence that says what the memory made smaller; empty where nothing
+    # How many rows there is work for, where they are added to an earlier run; else None
     added: int | None = None
+    # Bytes that the source may keep for its next reads: row groups, places in them, chunks
     kept: int = 0
+    # Bytes for single files and images while they are read and decoded, whatever the workers
     members: int | None = None
 
     @property
@@ -172,13 +131,7 @@ class Plan:
 
 
 def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
-    """Summarise more rows than the method takes; return the settings, and a sentence if so.
-
-    Raises
-    ------
-    SettingError
-        When more representatives are asked for than the method takes in the memory.
-    """
+    """Summarise more rows than the method takes; return the settings, and a sentence if so."""
     method = METHODS.get(settings.method)
     room = min(settings.memory, 2 * (settings.memory - LIBRARIES - _BESIDE_PAIRS))
     most = None if method is None else method.most_rows(room)  # half of the room for pairs
@@ -205,12 +158,6 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     The shards depend on the source alone, so that another memory redoes nothing that need not
     be. Fewer workers come first, as they change no result; only where one worker is too many
     are there fewer representatives than usual, unless their number was asked for.
-
-    Raises
-    ------
-    InputError
-        When there are fewer than two rows, or the settings do not go with them or with the
-        memory; the message says what would do.
     """
     if source.n_rows < 2:
         raise InputError(f"{source.description}: one row has no groups, give at least 2 to cluster")
@@ -247,7 +194,6 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
 
 
 def _check_counts(settings: FitSettings, n: int) -> None:
-    """Refuse what no rows can make before anything is computed."""
     finest = () if isinstance(settings.layers, str) else (max(settings.layers),)
     asked = (("min_size", settings.min_size), ("k", settings.k), *(("layers", k) for k in finest))
     for name, value in asked:
@@ -261,13 +207,7 @@ def _check_counts(settings: FitSettings, n: int) -> None:
 
 
 def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
-    """Work out what it takes to add rows to an earlier run.
-
-    Raises
-    ------
-    SettingError
-        When the memory is not enough; the message says what would do.
-    """
+    """Work out what it takes to add rows to an earlier run."""
     source, encoder, grown = growth.opened, growth.fitted.encoder, growth.grown
     m, added = len(grown.before.representatives), source.n_rows - grown.kept
     needs = []
@@ -314,13 +254,6 @@ def _with_members(
 
 
 def _on_engine(needs: tuple[Need, ...], settings: FitSettings) -> tuple[Need, ...]:
-    """Add what each process of an engine takes; the rows and their bytes are as without it.
-
-    Raises
-    ------
-    SettingError
-        When the memory is not enough; the message says what would do.
-    """
     more = OF_ENGINES.get(settings.engine, 0)
     added = tuple(replace(need, shared=need.shared + more, once=need.once + more) for need in needs)
     most = max(added, key=lambda need: need.memory(1))
@@ -330,7 +263,6 @@ def _on_engine(needs: tuple[Need, ...], settings: FitSettings) -> tuple[Need, ..
 
 
 def _too_little(need: Need, memory: int) -> str:
-    """Say that a stage needs more memory than there is, and what would do."""
     return (
         f"the stage {need.stage} needs about {mebibytes(need.memory(1))}, but memory is "
         f"{mebibytes(memory)}: give --memory {enough(need.memory(1))}"
@@ -340,7 +272,6 @@ def _too_little(need: Need, memory: int) -> str:
 def _within(
     settings: FitSettings, source: Source, rows: Source, encoder: Encoder, usual: int
 ) -> tuple[int, tuple[Need, ...]]:
-    """Choose as many representatives as usual, or as go into the memory with one worker."""
     for m in _tries(usual, source.n_rows):
         needs = stage_needs(source, rows, encoder, m, settings)
         if max(need.memory(1) for need in needs) <= settings.memory:
@@ -367,7 +298,6 @@ def _tries(usual: int, n: int) -> Iterator[int]:
 def _too_many(
     asked: int, fits: int, settings: FitSettings, source: Source, rows: Source, encoder: Encoder
 ) -> str:
-    """Say that there are more representatives than the memory holds, and what would do."""
     memory = settings.memory
     needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked, settings))
     return (
@@ -377,7 +307,6 @@ def _too_many(
 
 
 def _remark(m: int, usual: int, memory: int) -> str:
-    """Say that the memory made the representatives fewer."""
     return (
         f"With {mebibytes(memory)} of memory there are {m:,} representatives instead of "
         f"{usual:,}: small clusters may be missed."
@@ -385,7 +314,6 @@ def _remark(m: int, usual: int, memory: int) -> str:
 
 
 def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
-    """Count the workers that go into the memory in every stage."""
     room = (
         (settings.memory - LIBRARIES - need.shared) // need.each
         if need.each
@@ -403,21 +331,7 @@ def stage_needs(
     settings: FitSettings,
     grown: bool = False,
 ) -> tuple[Need, ...]:
-    """Count memory and disk of every stage, from what its arrays take.
-
-    Parameters
-    ----------
-    source, rows
-        As opened, and in the size that the encoder wants.
-    encoder
-        How rows become features.
-    m
-        Representatives.
-    settings
-        Of whose memory a share is for what the source keeps.
-    grown
-        Whether the rows are added to those of an earlier run.
-    """
+    """Count memory and disk of every stage, from what its arrays take."""
     n, d = source.n_rows, encoder.n_features
     c = min(encoder.needs.components, d)
     shards = Shards.of(source)
@@ -486,7 +400,6 @@ def _together(project: Need, coding: Need, sample: int, partial: int) -> Need:
 
 
 def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
-    """Count what the representatives take: all rows in one piece, or a sample and its codes."""
     left = m * (4 * c + 24) + (4 if every else near_type(m).itemsize) * n
     if every:
         return Need("summarise", n * (8 * c + 80), 0, left)
@@ -505,12 +418,10 @@ def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) ->
 
 
 def _partial(m: int, c: int) -> int:
-    """Count the bytes of the sums of m codes."""
     return m * (8 * c + 40)
 
 
 def _searching(m: int, c: int) -> int:
-    """Count the bytes of m codes and the shortlists in which they are looked for."""
     lists = cell_count(m) * min(m, LENGTH)
     return lists * (4 * c + 8) + 16 * m * c
 
@@ -525,7 +436,6 @@ def kept_bytes(source: Source, memory: int) -> int:
 
 
 def _read_bytes(source: Source) -> int:
-    """Count the bytes of one row while it is read: stored, converted, checked."""
     each, array = row_bytes(source), source.as_array()
     if array is not None:
         stored = int(np.prod(array.row_shape)) * array.store.dtype.itemsize
@@ -538,11 +448,6 @@ def check_disk(plan: Plan, path: Path) -> None:
     """Raise where the disk of a run folder cannot hold what the plan will write.
 
     What a fit that was interrupted has left there counts as written.
-
-    Raises
-    ------
-    StorageFullError
-        With what is needed, what is free, and what would do.
     """
     if isinstance(path, UrlPath):
         return  # a store has no end

@@ -129,7 +129,6 @@ class RichProgress:
             self._bars.stop()
 
     def _end(self) -> None:
-        """End the stage that is under way, if any."""
         if self._task is None:
             return
         if self._live:
@@ -191,7 +190,6 @@ class NotebookProgress:
             self._draw()
 
     def _draw(self) -> None:
-        """Show the lines and the bar."""
         self._next = time.monotonic() + self._EVERY
         bar = ""
         if self._name:
@@ -225,8 +223,6 @@ def _cell_display() -> Callable[[str], None]:
 
 
 class _Count(ProgressColumn):
-    """Shows ``1,024 of 70,000 rows``."""
-
     def render(self, task: Task) -> Text:
         """Return the text for one bar."""
         of = "" if task.total is None or task.finished else f" of {int(task.total):,}"
@@ -234,8 +230,6 @@ class _Count(ProgressColumn):
 
 
 class _Rate(ProgressColumn):
-    """Shows ``5.8k/s``."""
-
     def render(self, task: Task) -> Text:
         """Return the text for one bar."""
         speed = task.finished_speed or task.speed

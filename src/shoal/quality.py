@@ -84,7 +84,6 @@ def _measured(source: Source, start: int, stop: int, progress: Progress) -> list
 
 
 def _measure(source: ImageSource, row: int) -> dict[str, Any]:
-    """Measure one image; nothing but the note where it cannot be read."""
     try:
         picture = source.read_original(row, SIDE)
         height, width = measure(source.encoded(row)) if isinstance(source, Encoded) else (0, 0)

@@ -236,19 +236,16 @@ class FittedRun:
         }
 
     def _features_said(self) -> str:
-        """Name what rows are compared by: the encoder that was chosen, or the network asked for."""
         asked = str(self._folder.settings.get("features"))
         return asked if ":" in asked else str(self._result.encoder["name"])
 
     def _unknown_said(self) -> dict[str, Any]:
-        """Say how often predict calls rows like those fitted unknown, and how that is known."""
         novelty = self.model.fitted.novelty
         if novelty is None:  # an earlier version's run
             return {"false alarms, at most": None, "held-out rows": 0}
         return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
 
     def _added_said(self) -> dict[str, Any]:
-        """Say what was added to which run, and whether it fits."""
         if self.drift is None:
             return {}
         report = self.drift.report
@@ -258,7 +255,6 @@ class FittedRun:
         return {"added": {**said, "misfits": misfits, "proposals": proposals}}
 
     def _table_said(self) -> dict[str, Any]:
-        """Say what the columns of a table are, and how many cells were missing."""
         schema = self._result.schema
         if schema is None:
             return {}
@@ -298,7 +294,6 @@ class FittedRun:
 
     @property
     def _rows(self) -> Source:
-        """The rows as they were fitted, which are vectors where `source` has their pictures."""
         if self._given is None:
             self._given = reopened(self._result)
         return self._given

@@ -62,13 +62,7 @@ def with_images(rows: Source, images: Any) -> PicturedSource:
 
 
 def reopened(result: Result) -> Source:
-    """Open the rows of a finished run where they were.
-
-    Raises
-    ------
-    RunError
-        When they were given in memory, are gone, or have become others.
-    """
+    """Open the rows of a finished run where they were."""
     settings, summary, path = result.run.settings, result.summary, result.run.path
     where, images = settings.get("source"), settings.get("images")
     if where is None and images is not None:
@@ -104,7 +98,6 @@ def reopened(result: Result) -> Source:
 
 
 def _pictures(result: Result, images: str) -> Source:
-    """Open the images of vectors that were given in memory."""
     try:
         pictures = _taken(result, open_source(images, as_="images"))
         check_pictures(pictures, result.n_rows, f"{result.n_rows:,} rows")
@@ -114,7 +107,6 @@ def _pictures(result: Result, images: str) -> Source:
 
 
 def _taken(result: Result, source: Source) -> Source:
-    """Take those rows of the source that are in the run, in its order."""
     rows, of = result.taken, result.sample_of
     if rows is None or source.n_rows <= int(rows.max()) or source.n_rows < (of or 0):
         return source

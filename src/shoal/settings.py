@@ -140,13 +140,11 @@ def _setting(
     parse: Callable[[str, Any], Any],
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Return a dataclass field that carries its row of the table."""
     about = {"help": text, "rule": rule, "parse": parse, "choices": choices}
     return field(default=default, metadata=about)
 
 
 def _number(default: Any, text: str, low: float, high: float, whole: bool = True) -> Any:
-    """Return the field of a number from `low` to `high`."""
     rule = f"a {'whole ' if whole else ''}number from {low:,} to {high:,}"
 
     def parse(name: str, value: Any) -> int | float:
@@ -160,7 +158,6 @@ def _number(default: Any, text: str, low: float, high: float, whole: bool = True
 
 
 def _choice(default: str | None, text: str, *choices: str) -> Any:
-    """Return the field of one word out of `choices`."""
     rule = f"one of {', '.join(choices)}"
 
     def parse(name: str, value: Any) -> str:
@@ -170,7 +167,6 @@ def _choice(default: str | None, text: str, *choices: str) -> Any:
 
 
 def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
-    """Return a word out of `choices`, or say which one may be meant."""
     if value in choices:
         return str(value)
     close = get_close_matches(str(value), choices, n=1)
@@ -179,8 +175,6 @@ def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
 
 
 def _text(text: str) -> Any:
-    """Return the field of a text, None by default."""
-
     def parse(name: str, value: Any) -> str:
         if isinstance(value, str | os.PathLike) and os.fspath(value):
             return str(value)
@@ -190,8 +184,6 @@ def _text(text: str) -> Any:
 
 
 def _names(text: str) -> Any:
-    """Return the field of names, None by default."""
-
     def parse(name: str, value: Any) -> tuple[str, ...]:
         wrong = SettingError(f"{name} {value!r}: give names of columns, such as age,income")
         if isinstance(value, str):
@@ -218,7 +210,6 @@ _FEATURES_RULE = (
 
 
 def _parse_k(value: Any) -> int | None:
-    """Parse the setting `k`: one number, also as text, or auto."""
     if isinstance(value, str) and value.strip() == "auto":
         return None
     wrong = SettingError(f"k must be a whole number of at least 1; got {value!r}")
@@ -234,7 +225,6 @@ def _parse_k(value: Any) -> int | None:
 
 
 def _parse_parameters(value: Any) -> tuple[str, ...]:
-    """Parse the setting `parameters`: a mapping, or texts name=value; in the order of names."""
     if not isinstance(value, str | list | tuple | Mapping):
         raise SettingError(
             f"parameters {value!r}: give name=value, or a mapping of names to values"
@@ -243,7 +233,6 @@ def _parse_parameters(value: Any) -> tuple[str, ...]:
 
 
 def _parse_features(name: str, value: Any) -> str:
-    """Parse the setting `features`; files get their absolute paths."""
     base, steps = split_chain(str(value))
     if steps:
         return join_chain(_parse_features(name, base), steps)
@@ -267,7 +256,6 @@ def _parse_flag(name: str, value: Any) -> bool:
 
 
 def _parse_path(name: str, value: Any) -> str:
-    """Parse a path; it becomes absolute."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise SettingError(f"{name} {value!r}: give a path")
     return _absolute(str(value))
@@ -511,7 +499,6 @@ def fit_settings(**values: Any) -> FitSettings:
 
 
 def _with_parameters(values: dict[str, Any]) -> dict[str, Any]:
-    """Collect the keywords that are parameters of the method, such as ``eps``."""
     method = METHODS.get(method_name(values.get("method") or DEFAULT))
     known = set() if method is None else {one.name for one in method.parameters}
     own = {name: values[name] for name in values if name in known and name not in SETTINGS}
@@ -530,7 +517,6 @@ _OF_SHOAL = ("detail", "min_size", "constraints", "refine")
 
 
 def _check_method(settings: FitSettings) -> None:
-    """Refuse what does not go with the method."""
     name = settings.method
     if name == DEFAULT:
         if settings.parameters:
@@ -551,7 +537,6 @@ def _check_method(settings: FitSettings) -> None:
 
 
 def _whole(value: Any, wrong: SettingError) -> int:
-    """Return `value` as int, or raise `wrong`; True is not a number."""
     if isinstance(value, bool | np.bool_):
         raise wrong
     try:
@@ -561,7 +546,6 @@ def _whole(value: Any, wrong: SettingError) -> int:
 
 
 def _real(value: Any, wrong: SettingError) -> float:
-    """Return `value` as float, or raise `wrong`; a text is not a number."""
     if isinstance(value, bool | np.bool_ | str):
         raise wrong
     try:
@@ -571,7 +555,6 @@ def _real(value: Any, wrong: SettingError) -> float:
 
 
 def _numbers(value: Any, separator: str, wrong: SettingError) -> tuple[int, ...]:
-    """Return the whole numbers in a text or a sequence, or raise `wrong`."""
     if isinstance(value, str):
         words = re.split(separator, value.strip().strip("()[]"))
         if not all(re.fullmatch(r"\s*[0-9]{1,12}\s*", word) for word in words):

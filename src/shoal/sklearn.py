@@ -182,11 +182,9 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
 
     @property
     def _n_features_out(self) -> int:
-        """How many columns `transform` returns; scikit-learn names them by it."""
         return self.n_clusters_
 
     def _set_clusters(self, X: NDArray, leaf: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
-        """Set labels, clusters numbered from the largest to the smallest, and their means."""
         sizes = np.bincount(labels, minlength=int(leaf.max()) + 1)
         rank = np.empty(len(sizes), np.int32)
         rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes), dtype=np.int32)
@@ -200,7 +198,6 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
     def _summarised(
         self, rows: NDArray, m: int, seed: int, workers: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return at most m representatives and their weights."""
         summary = represent(rows, m, seed, workers)
         vectors = summary.mean.astype(np.float32)
         first, inverse, _ = distinct_rows(vectors)
@@ -209,7 +206,6 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         return vectors[first], weights
 
     def _workers(self) -> int:
-        """Return the number of threads."""
         if self.n_jobs is None or self.n_jobs == -1:
             return available_cores()
         if self.n_jobs < 1:
@@ -217,7 +213,6 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         return int(self.n_jobs)
 
     def _seed(self) -> int:
-        """Return the seed: the number given, or one drawn from what was given."""
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))

@@ -31,23 +31,14 @@ _SHARED = 0.9  # of a core that a worker gets where there are several
 
 @dataclass(frozen=True)
 class Rates:
-    """What one worker does a second.
+    """What one worker does a second."""
 
-    Attributes
-    ----------
-    read, encode, project
-        Rows of the source.
-    search
-        Distances of a row to a centre, in the search for the nearest.
-    product
-        Multiplications and additions of a matrix product in float64.
-    """
-
+    # Rows of the source
     read: float
     encode: float
     project: float
-    search: float
-    product: float
+    search: float  # Distances of a row to a centre, in the search for the nearest
+    product: float  # Multiplications and additions of a matrix product in float64
 
 
 def calibrate(plan: Plan) -> Rates:
@@ -101,15 +92,7 @@ def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> flo
 
 
 def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
-    """Return the seconds of each stage.
-
-    Parameters
-    ----------
-    plan
-        What is done.
-    rates
-        Of `calibrate`.
-    """
+    """Return the seconds of each stage."""
     m, d = plan.representatives, plan.encoder.n_features
     n = plan.shards.n_rows if plan.added is None else plan.added
     together = max(1.0, _SHARED * plan.workers)
@@ -134,7 +117,6 @@ def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
 
 
 def _summarising(n: int, m: int, rates: Rates) -> float:
-    """Count the seconds of one worker for the codebook and the rows by it."""
     sample, coarse = min(n, SAMPLE_PER_CODE * m), 2 * m**0.5
     trained = min(128 * coarse, sample) * coarse * _COARSE_ROUNDS
     fine = sample * (coarse + _FINE_ROUNDS * m / coarse)
@@ -143,7 +125,6 @@ def _summarising(n: int, m: int, rates: Rates) -> float:
 
 
 def _tree(m: int, rates: Rates) -> float:
-    """Count the seconds of one worker for the neighbours, the tree and its votes."""
     part = min(_PART_ROWS, 0.8 * m)
     exact = m * m + _PARTS * part * part
     return (_EXACT * exact + _REST * (m + _PARTS * part)) / rates.search

@@ -17,8 +17,6 @@ def print_drift(run: Run, accepted: list[int] | None = None) -> None:
 
     Parameters
     ----------
-    run
-        The run; nothing is said when no rows were added.
     accepted
         The clusters that the proposals became; None when they were not accepted.
     """
@@ -45,13 +43,7 @@ def print_drift(run: Run, accepted: list[int] | None = None) -> None:
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """Say in a sentence whether added rows fit.
-
-    Parameters
-    ----------
-    report
-        Of `shoal.stages.growth.drift.Drift`.
-    """
+    """Say in a sentence whether added rows fit."""
     misfits, read = report["misfits"], report["read"]
     things = "images" if report["kind"] == "images" else "rows"
     if report["fits"]:

@@ -64,7 +64,6 @@ class Commands(WholeHelp):
 
 
 def _tell(error: Exception) -> int:
-    """Say what went wrong, and give the exit code."""
     if os.environ.get("SHOAL_DEBUG", "0") not in ("", "0"):
         traceback.print_exception(error)
     if isinstance(error, ShoalError):
@@ -120,7 +119,6 @@ def _without_command(
         ),
     ] = False,
 ) -> None:
-    """Show the help when no command is given."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

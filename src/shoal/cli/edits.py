@@ -66,7 +66,6 @@ def _operation_commands() -> dict[str, Any]:
 
 
 def _edit(operation: Operation, one: Command) -> Any:
-    """Return the function of a command that does an operation, with the arguments of its plan."""
     from shoal.edits.rows import parse_rows
 
     asked = {p.name: p for p in operation.parameters if p.name not in one.sets}
@@ -83,7 +82,6 @@ def _edit(operation: Operation, one: Command) -> Any:
 
 
 def _taken(one: Parameter) -> inspect.Parameter:
-    """Return the argument or the option of a parameter."""
     kind: Any = str if one.kind == ArrayLike else one.kind
     word = one.name.upper()
     if one.required:
@@ -177,7 +175,6 @@ def import_log(
 
 @contextmanager
 def _editing(run: Path, json: bool) -> Iterator[Curation]:
-    """Open the edits of a run, then say what was done, and what became of the clusters."""
     edits = open_run(run).edits
     edits.author = author_name()
     before = edits.refresh()
@@ -197,7 +194,6 @@ def _counted(edits: Curation) -> str:
 
 
 def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
-    """Say what was done, and what became of the clusters."""
     changes = edits.changes(before)
     changed = [line for line in edits.listing() if line["cluster"] in changes.changed]
     if json:

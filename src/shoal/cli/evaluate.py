@@ -87,5 +87,4 @@ def print_scores(title: str, scores: list[dict[str, Any]]) -> None:
 
 
 def _mark(score: dict[str, Any]) -> str:
-    """Mark the primary layer and the edited clusters."""
     return " *" if score.get("primary") else " edited" if score.get("edited") else ""

@@ -151,7 +151,6 @@ def explore_folder(
 
 
 def _holds_runs(folder: Path) -> bool:
-    """Return whether a folder is not a run itself, but holds some."""
     return not (folder / "run.toml").exists() and any(folder.glob("*/run.toml"))
 
 
@@ -168,7 +167,6 @@ def _listen(host: str | None, port: int | None, token: str | None) -> Address:
 
 
 def _ready(what: Path, url: str, no_open: bool) -> None:
-    """Say where the page is, and open it."""
     say(f"{what} is at {url}")
     say("Stop it with Ctrl-C.")
     if not no_open:

@@ -95,7 +95,6 @@ def export(
 
 
 def _undone(to: Path) -> dict[str, Any]:
-    """Remove what an export to a folder made."""
     from shoal.export import undo
 
     outcome = undo(to)
@@ -103,7 +102,6 @@ def _undone(to: Path) -> dict[str, Any]:
 
 
 def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> dict[str, Any]:
-    """Write an export and return what is told of it."""
     with progress_bars(quiet) as bars:
         found = run.export(to, as_, progress=bars, **how)
     for line in found.remarks:
@@ -117,7 +115,6 @@ def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> 
 
 
 def _facts(to: Path, outcome: Outcome, said: str) -> dict[str, Any]:
-    """Return what was done, and tell which files were left alone."""
     for name, reason in outcome.left[:_MOST_LEFT]:
         remark(f"left alone: {to / name} ({reason})")
     if len(outcome.left) > _MOST_LEFT:

@@ -225,7 +225,6 @@ def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
 
 
 def _taken(seconds: float, memory: int, disk: int) -> list[str]:
-    """Write time, memory and disk."""
     from shoal.rows.memory_budget import mebibytes
 
     return [duration(seconds), mebibytes(memory), mebibytes(disk)]

@@ -30,7 +30,6 @@ def info(runs: RunsArgument, json: JsonOption = False) -> None:
 
 
 def _known(run: Path) -> tuple[dict[str, Any], Any, list[str]]:
-    """Return what is known of a run, its quarantine as an Arrow table, and notes on its layers."""
     try:
         opened = open_run(run)
         return opened.info(), opened.quarantine, layer_notes(opened)
@@ -56,7 +55,6 @@ def _print(facts: dict[str, Any], bad: Any, notes: list[str]) -> None:
 
 
 def _odd(run: Path) -> list[str]:
-    """List what Shoal did not write in a folder that cannot be used, if it can be listed."""
     from shoal.storage import odd_entries
 
     return odd_entries(run) if run.is_dir() and (run / "run.toml").exists() else []

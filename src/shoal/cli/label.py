@@ -98,7 +98,6 @@ def _new_rows(run: Run, where: str, key: str | None) -> tuple[Any, Truth]:
 
 
 def _recoded(truth: Truth, names: list[str]) -> NDArray[Any]:
-    """Return classes as numbers of other names, −1 where not known."""
     import numpy as np
 
     place = np.array([*(names.index(name) for name in truth.names), -1], np.int32)

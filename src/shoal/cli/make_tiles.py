@@ -80,7 +80,6 @@ def _make(
     quiet: bool,
     json: bool,
 ) -> None:
-    """Make the images, and print what was made."""
     import time
 
     from shoal.tiles import make_tiles as make

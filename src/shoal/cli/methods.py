@@ -168,7 +168,6 @@ def _list(json: bool) -> None:
 
 
 def _parameter(one: dict[str, Any]) -> str:
-    """Write a parameter with its default."""
     default = "auto" if one["default"] is None else one["default"]
     return f"{one['name']}={default}"
 

@@ -52,20 +52,7 @@ def print_table(
     marked: int | None = None,
     texts: Sequence[str] = (),
 ) -> None:
-    """Print a table: first column to the left, others to the right; one line may be marked.
-
-    Parameters
-    ----------
-    title : str
-        Above the table; may be empty.
-    names : sequence of str
-        Of the columns.
-    lines : sequence of sequence of str
-    marked : int, optional
-        Number of the line to print bold.
-    texts : sequence of str
-        Columns that hold text: these are to the left too.
-    """
+    """Print a table: first column to the left, others to the right; one line may be marked."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -90,7 +77,6 @@ def print_facts(lines: Sequence[tuple[str, str]]) -> None:
 
 
 def _rendered(table: Table) -> str:
-    """Return a table as text, in full width where the output is not a terminal."""
     from rich.console import Console
 
     live = sys.stdout.isatty()
@@ -146,7 +132,6 @@ def duration(seconds: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON can hold."""
     if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -131,7 +131,6 @@ def palette(
 
 
 def _extension(as_: str | None, out: Path | None) -> str:
-    """Return the ending of the files to write."""
     if as_ not in (None, "png", "gif"):
         raise InputError(f"--as must be png or gif; got {as_}")
     ending = out.suffix.lower() if out is not None else ""
@@ -168,7 +167,6 @@ def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> 
 
 
 def _quality(found: Palette) -> str:
-    """Say how near the palette is to the colours, in both spaces."""
     if math.isinf(found.psnr):
         return "Every colour of the pixels is in it: nothing is lost."
     text = f"PSNR {found.psnr:.2f} dB in RGB, {found.psnr_oklab:.2f} dB in Oklab, without dithering"
@@ -178,5 +176,4 @@ def _quality(found: Palette) -> str:
 
 
 def _decibels(value: float) -> str:
-    """Write decibels; of an image that is as it was, so."""
     return "as it was" if math.isinf(value) else f"{value:.2f}"

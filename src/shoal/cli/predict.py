@@ -96,7 +96,6 @@ def predict(
 
 
 def _refuse_many(rows: Source) -> None:
-    """Refuse to print what is better written to a file."""
     from shoal.errors import InputError
 
     if rows.n_rows > _PRINTED:
@@ -121,8 +120,6 @@ def _print_rows(found: list[dict[str, Any]]) -> None:
 
 @dataclass
 class _Told:
-    """Counts what passes by."""
-
     rows: int = 0
     unknown: int = 0
     bad: int = 0
@@ -149,7 +146,6 @@ class _Told:
 
 
 def _table(rows: Source, start: int, found: Prediction) -> Any:
-    """Make a table of what was predicted of the rows from `start` on."""
     import numpy as np
     import pyarrow as pa
 

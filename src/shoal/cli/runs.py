@@ -40,13 +40,7 @@ def find_damage() -> ShoalError | None:
 
 
 def cut(run: Run, layer: int | None, k: int | None) -> dict[str, int]:
-    """Return the cut that was asked for, as a run takes it.
-
-    Raises
-    ------
-    InputError
-        When both were given, or there is no such layer.
-    """
+    """Return the cut that was asked for, as a run takes it."""
     if layer is not None and k is not None:
         raise InputError(f"--layer {layer} and --k {k} exclude each other: give one of them")
     if layer is not None:

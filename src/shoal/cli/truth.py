@@ -42,15 +42,6 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
         ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
         the rows (a file of them, ``.cls`` files of a tar archive, a column), a column of the
         table that the rows are of, or a file; see `shoal.rows.read_label_file`.
-    source : Source
-        The rows.
-    key : str, optional
-        The column or the array of the file.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read, or does not go with the rows.
     """
     path = Path(where)
     if where == FOLDERS and not path.exists():
@@ -69,7 +60,6 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
 
 
 def _column(name: str, source: Source) -> LabelValues:
-    """Read a column of the table that the rows are of."""
     from shoal.rows.tables.selection import listed
 
     # of vectors and tables, or of what labels the rows of an array
@@ -98,13 +88,11 @@ def _counted(values: NDArray) -> Truth:
 
 
 def _check_length(count: int, where: str, n_rows: int) -> None:
-    """Raise unless there is one label a row."""
     if count != n_rows:
         raise InputError(f"--truth {where} has {count:,} labels, but there are {n_rows:,} rows")
 
 
 def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[str | None]:
-    """Return labels as text, None where missing; there must be one a row."""
     if isinstance(values, np.ndarray):
         flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
         if flat.ndim != 1:
@@ -139,7 +127,6 @@ def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
 
 
 def _folder_names(source: Source) -> list[str | None]:
-    """Return the name of the folder that each row's file is in."""
     names = source.names(0, source.n_rows)
     if names is None:
         raise InputError(f"--truth {FOLDERS}: the rows of {source.description} have no file names")
@@ -165,7 +152,6 @@ def _are_shards(folders: Sequence[str | None]) -> bool:
 
 
 def _own_labels(source: Source, key: str | None) -> LabelValues:
-    """Read the labels that lie with the rows."""
     labels = source.labels(key)
     if labels is None:
         raise InputError(

@@ -21,21 +21,11 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Base:
-    """A cut that edits start from.
+    """A cut that edits start from."""
 
-    Attributes
-    ----------
-    k
-        How many clusters.
-    labels
-        (m,) int32 cluster id of each representative.
-    count
-        Gives `counts` when they are first needed.
-    """
-
-    k: int
-    labels: NDArray[np.int32]
-    count: Callable[[], NDArray[np.int64]]
+    k: int  # How many clusters
+    labels: NDArray[np.int32]  # (m,) int32 cluster id of each representative
+    count: Callable[[], NDArray[np.int64]]  # Gives `counts` when they are first needed
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -56,11 +46,6 @@ class Ground:
     the union of their rows. Where only some rows are representatives, the places of all rows
     are copied to one file in the folder ``places``, from which few can be looked up at once; it
     can be deleted at any time.
-
-    Parameters
-    ----------
-    result
-        The run.
     """
 
     def __init__(self, result: Result) -> None:
@@ -98,13 +83,7 @@ class Ground:
         return rank
 
     def base(self, k: int | None = None) -> Base:
-        """Return the base cut into k clusters; that of the primary layer by default.
-
-        Raises
-        ------
-        InputError
-            When there is no such cut.
-        """
+        """Return the base cut into k clusters; that of the primary layer by default."""
         k = self.result.primary.k if k is None else k
         if k not in self._bases:
             self._bases[k] = Base(k, self.result.cut(k), lambda: self.counts)
@@ -140,7 +119,6 @@ class Ground:
 
     @property
     def _short(self) -> str:
-        """Names what is kept of this fit."""
         return self.fingerprint[:12]
 
     @cached_property

@@ -24,18 +24,10 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of the edits of an earlier run.
+    """What became of the edits of an earlier run."""
 
-    Attributes
-    ----------
-    edits
-        How many there were in effect.
-    skipped
-        Those that were not done, in words, each with the reason.
-    """
-
-    edits: int
-    skipped: tuple[tuple[str, str], ...]
+    edits: int  # How many there were in effect
+    skipped: tuple[tuple[str, str], ...]  # Those that were not done, in words, each with the reason
 
 
 def carry_over(before: Curation, after: Curation) -> Carried:
@@ -43,18 +35,6 @@ def carry_over(before: Curation, after: Curation) -> Carried:
 
     Nothing is dropped without a word: what could not be done is in the new log as ``skipped``,
     with the reason.
-
-    Parameters
-    ----------
-    before
-        The edits of the earlier run.
-    after
-        Those of the new run.
-
-    Raises
-    ------
-    InputError
-        When the runs have no rows in common.
     """
     carrier = Carrier(before, after, Bridge.between(before.ground, after.ground))
     done = len(before.done)

@@ -15,36 +15,21 @@ _GATHERED = 4_000_000
 
 @dataclass(frozen=True)
 class Bridge:
-    """How many rows each representative of one fit shares with each of another.
+    """How many rows each representative of one fit shares with each of another."""
 
-    Attributes
-    ----------
-    old, new
-        (p,) int64 representatives, in pairs that share rows.
-    count
-        (p,) int64 rows that they share.
-    to_new
-        (N,) int64 the new row of each old one, −1 where it is gone; None for the same rows.
-    m_old, m_new
-        How many representatives both fits have.
-    """
-
+    # (p,) int64 representatives, in pairs that share rows
     old: NDArray[np.int64]
     new: NDArray[np.int64]
-    count: NDArray[np.int64]
+    count: NDArray[np.int64]  # (p,) int64 rows that they share
+    # (N,) int64 the new row of each old one, −1 where it is gone; None for the same rows
     to_new: NDArray[np.int64] | None
+    # How many representatives both fits have
     m_old: int
     m_new: int
 
     @classmethod
     def between(cls, before: Ground, after: Ground) -> Bridge:
-        """Go through the rows of both fits, shard by shard.
-
-        Raises
-        ------
-        InputError
-            When they have no rows in common.
-        """
+        """Go through the rows of both fits, shard by shard."""
         rows = rows_in_common(before.result, after.result)
         m_old, m_new = before.tree.n_leaves, after.tree.n_leaves
         keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -89,7 +74,6 @@ class Bridge:
 def _added(
     keys: NDArray[np.int64], counts: NDArray[np.int64], more: list[NDArray[np.int64]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Add keys to the distinct ones that are known, each counted."""
     distinct, times = np.unique(np.concatenate([*more, keys[:0]]), return_counts=True)
     both, at = np.unique(np.concatenate([keys, distinct]), return_inverse=True)
     total = np.zeros(len(both), np.int64)

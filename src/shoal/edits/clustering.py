@@ -182,7 +182,6 @@ class Clustering(Tabular):
 
     @cached_property
     def _shares(self) -> NDArray[np.float32]:
-        """How much of each representative's ties stay in its cluster."""
         return self.result.shares(self.of_representative)
 
     def _table(self, shard: int) -> Any:
@@ -219,8 +218,6 @@ def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
 
     Parameters
     ----------
-    tree
-        Over the representatives.
     places
         (k,) positions in leaf order, ascending; equal ones merge first.
 
@@ -254,8 +251,6 @@ def said_of(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
     ----------
     labels
         (n,) cluster of each row.
-    said
-        By cluster; rows of others have null.
     """
     import pyarrow as pa
 

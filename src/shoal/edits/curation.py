@@ -384,7 +384,6 @@ class Curation(Tabular):
 
     @property
     def _history(self) -> History:
-        """The history, replayed from the log when first needed."""
         with self._lock:
             if self._known is None:
                 self._known = History(lambda: first_state(self.ground.base()), self.ground)
@@ -393,7 +392,6 @@ class Curation(Tabular):
             return self._known
 
     def _take_in(self, entries: list[Entry]) -> None:
-        """Replay entries that were not known."""
         assert self._known is not None
         for entry in entries:
             try:
@@ -410,14 +408,12 @@ class Curation(Tabular):
             self._entries.append(entry)
 
     def _writing(self) -> AbstractContextManager[Writer]:
-        """Hold the log alone, unless `together` does already."""
         return self._log.writing() if self._writer is None else nullcontext(self._writer)
 
     def _site(self, wanted: int = 0) -> Site:
         return Site(self.state, self.ground, max(self.fresh, wanted))
 
     def _planned(self, op: str, seen: int | None, wanted: int, request: dict[str, Any]) -> Draft:
-        """Check what is asked against the state, and against what its maker had seen."""
         try:
             draft = OPERATIONS[op].plan(self._site(wanted), **request)
         except InputError as error:

@@ -50,11 +50,6 @@ def read_edits(edits: Curation, path: Path) -> int:
 
     Every one is checked as if it was made now. New clusters get the ids that they had where
     these were never given out here.
-
-    Raises
-    ------
-    InputError
-        When the file is damaged or of another fit, or the run has edits in effect.
     """
     entries = _checked(edits, path)
     edits.refresh()
@@ -76,13 +71,7 @@ def read_edits(edits: Curation, path: Path) -> int:
 
 
 def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> None:
-    """Do an edit of another log on the same fit.
-
-    Parameters
-    ----------
-    ids
-        What the clusters of that log are called here; new ones are added.
-    """
+    """Do an edit of another log on the same fit."""
     operation = OPERATIONS.get(entry.op)
     if operation is None:
         raise InputError(f"{entry.op!r} is not an edit that this version knows")
@@ -94,7 +83,6 @@ def again(edits: Curation, entry: Entry, ids: dict[int, int]) -> None:
 
 
 def _checked(edits: Curation, path: Path) -> list[Entry]:
-    """Read the entries of a file."""
     try:
         facts = read_json(path)
     except RunError as error:
@@ -117,7 +105,6 @@ def _checked(edits: Curation, path: Path) -> list[Entry]:
 
 
 def _entry(given: dict[str, Any], n_rows: int) -> Entry:
-    """Make an entry of what `plain` gave."""
     found = Entry(0, "", str(given.get("author", "")), str(given["op"]), dict(given["facts"]))
     if "rows" in given:
         # The rows are checked when the edit is done: they need not fit what `pack` takes.

@@ -17,23 +17,13 @@ _EVERY = 64
 
 @dataclass
 class _Step:
-    """An edit in effect: its entry, what it touched, and the state after it where it is kept."""
-
     entry: Entry
     touched: Touched
     state: State | None
 
 
 class History:
-    """The edits in effect, oldest first, and those undone, which a new edit makes out of reach.
-
-    Parameters
-    ----------
-    first
-        Gives the state before any edit.
-    ground
-        What a replay needs of the fit.
-    """
+    """The edits in effect, oldest first, and those undone, which a new edit makes out of reach."""
 
     def __init__(self, first: Callable[[], State], ground: Ground) -> None:
         self._ground = ground
@@ -70,13 +60,7 @@ class History:
             yield step.entry, self._state(number), self._state(number + 1)
 
     def checked(self, draft: Draft) -> Callable[[Entry], None]:
-        """Try a draft; give what takes its entry in once that is in the log.
-
-        Raises
-        ------
-        InputError
-            When there are not so many edits to undo or to redo.
-        """
+        """Try a draft; give what takes its entry in once that is in the log."""
         if draft.op in ("undo", "redo"):
             n = int(draft.facts["n"])
             there = len(self._done if draft.op == "undo" else self._undone)
@@ -107,7 +91,6 @@ class History:
             self._done[old - 1].state = None
 
     def _shift(self, entry: Entry, n: int) -> None:
-        """Undo or redo n edits."""
         source, goal = self._done, self._undone
         if entry.op == "redo":
             source, goal = goal, source

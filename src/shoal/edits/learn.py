@@ -19,17 +19,10 @@ from shoal.storage import RunFolder, fingerprint, read_npy
 
 @dataclass(frozen=True)
 class Lessons:
-    """What was said of the clusters of a state.
+    """What was said of the clusters of a state."""
 
-    Attributes
-    ----------
-    together
-        Clusters that were merged from several, or said to be one thing.
-    apart
-        Pairs of clusters that share rows of one cluster of the base, or were said to be apart.
-    """
-
-    together: frozenset[int]
+    together: frozenset[int]  # Clusters that were merged from several, or said to be one thing
+    # Pairs of clusters that share rows of one cluster of the base, or were said to be apart
     apart: frozenset[tuple[int, int]]
 
     @property
@@ -66,13 +59,7 @@ def lessons(state: State) -> Lessons:
 
 @dataclass(frozen=True)
 class Learnt:
-    """The edits of an earlier run, as constraints on the tree of a new one.
-
-    Parameters
-    ----------
-    curation
-        The edits of the earlier run.
-    """
+    """The edits of an earlier run, as constraints on the tree of a new one."""
 
     curation: Curation
 
@@ -86,11 +73,6 @@ class Learnt:
 
         Each representative is spoken for by the row that it is, or is nearest to it; new rows
         have nothing said of them.
-
-        Raises
-        ------
-        InputError
-            When the runs have no rows in common.
         """
         told = lessons(self.curation.state)
         if not told.clusters:

@@ -126,17 +126,7 @@ class Entry:
 
 
 class Log:
-    """The log of one run.
-
-    Parameters
-    ----------
-    folder
-        The run's folder. The file is made with the first edit.
-    fingerprint
-        That of the fit: edits of another fit are refused.
-    alone
-        Whether nobody else writes: only so is a log written in a store, as a whole.
-    """
+    """The log of one run."""
 
     def __init__(self, folder: Path, fingerprint: str, *, alone: bool = False) -> None:
         self.path = folder / NAME
@@ -146,13 +136,7 @@ class Log:
         self._version = -1
 
     def since(self, seq: int) -> list[Entry]:
-        """Return the entries after `seq`, in order.
-
-        Raises
-        ------
-        RunError
-            When the file is damaged, of a newer version, or of another fit.
-        """
+        """Return the entries after `seq`, in order."""
         with self._telling():
             connection = self._opened()
             return [] if connection is None else _entries(connection, seq)
@@ -201,7 +185,6 @@ class Log:
         return self._connection
 
     def _made(self) -> sqlite3.Connection:
-        """Open the file, and make it if it is not there."""
         if isinstance(self.path, UrlPath) and not self._alone:
             raise RunError(
                 f"{self.path.parent} does not lie on a disk, where edits are kept: copy the run "
@@ -241,7 +224,6 @@ class Log:
         return connection
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        """Refuse logs that are not ours, newer, or of another fit."""
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
             raise not_ours(self.path)
@@ -259,7 +241,6 @@ class Log:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Turn SQLite's errors into words."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -280,13 +261,7 @@ class Log:
 
 
 def check_fit(folder: Path, fingerprint: str) -> None:
-    """Refuse a new fit in a folder that would leave the edits there without their clusters.
-
-    Raises
-    ------
-    RunError
-        When there are edits on another fit than the one of `fingerprint`.
-    """
+    """Refuse a new fit in a folder that would leave the edits there without their clusters."""
     log = Log(folder, fingerprint)
     try:
         log.since(0)

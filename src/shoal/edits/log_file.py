@@ -22,14 +22,7 @@ _MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 def refuse_strange_files(path: Path) -> tuple[int, int] | None:
-    """Return the device and number of a database's file, None where there is none.
-
-    Raises
-    ------
-    RunError
-        When it, or what SQLite keeps beside it, is a link or no file, or when its journal names
-        another file.
-    """
+    """Return the device and number of a database's file, None where there is none."""
     for one in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
         with suppress(FileNotFoundError):
             kind = os.lstat(one).st_mode
@@ -64,13 +57,7 @@ def refuse_other_names(path: Path) -> None:
 
 
 def is_made(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether a database has a table of edits; another process may be about to make it.
-
-    Raises
-    ------
-    RunError
-        When it has other things.
-    """
+    """Return whether a database has a table of edits; another process may be about to make it."""
     there = connection.execute("SELECT type, name FROM sqlite_master").fetchall()
     if there and ("table", "edits") not in there:
         raise not_ours(path)

@@ -17,11 +17,6 @@ _LONGEST_NAME = 200
 def clean_name(name: str) -> str:
     """Return a name as it is kept: composed characters, no control characters, single spaces.
 
-    Raises
-    ------
-    InputError
-        When nothing is left, or it is too long.
-
     >>> clean_name("  tabby  cats ")
     'tabby cats'
     """
@@ -44,11 +39,6 @@ def proposed(state: State, clusters: Iterable[int], into: int | None = None) -> 
 
     The cluster `into` keeps its id, by default the largest. Its name stays, or the largest
     named one's where it has none; notes are put one under the other.
-
-    Raises
-    ------
-    InputError
-        For fewer than two clusters, or one that is not there.
     """
     ids = tuple(dict.fromkeys(state.existing(c) for c in clusters))
     sizes = state.sizes
@@ -91,5 +81,4 @@ def refuse_taken(state: State, name: str | None, own: tuple[int, ...] = ()) -> N
 
 
 def _folded(name: str) -> str:
-    """Return a name for comparing."""
     return unicodedata.normalize("NFKC", name).casefold()

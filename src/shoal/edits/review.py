@@ -38,33 +38,18 @@ _Kept = deque[tuple[State, list[Any]]]
 
 @dataclass(frozen=True)
 class Question:
-    """One question of the queue.
+    """One question of the queue."""
 
-    Attributes
-    ----------
-    kind
-        ``same``: are the two clusters one? ``two``: is the cluster two? ``rows``: do these
-        rows of the first cluster belong to the second?
-    clusters
-        What it is about, the larger first; for ``rows`` theirs, then the other.
-    chance
-        That the answer is yes, 0..1; for ``rows`` the mean over the rows shown.
-    changes
-        Rows that change their cluster if it is yes; for ``rows``, expected.
-    gain
-        What the queue is ordered by: rows expected to change × uncertainty.
-    rows
-        To look at: on both sides of the cut, or the doubtful ones.
-    parts
-        For ``two``, how many of `rows` are of the first part; for ``same``, of the first cluster.
-    """
-
+    # ``same``: are the two clusters one? ``two``: is the cluster two? ``rows``: do these rows of
+    # the first cluster belong to the second?
     kind: str
+    # What it is about, the larger first; for ``rows`` theirs, then the other
     clusters: tuple[int, ...]
-    chance: float
-    changes: float
-    gain: float
-    rows: tuple[int, ...]
+    chance: float  # That the answer is yes, 0..1; for ``rows`` the mean over the rows shown
+    changes: float  # Rows that change their cluster if it is yes; for ``rows``, expected
+    gain: float  # What the queue is ordered by: rows expected to change × uncertainty
+    rows: tuple[int, ...]  # To look at: on both sides of the cut, or the doubtful ones
+    # For ``two``, how many of `rows` are of the first part; for ``same``, of the first cluster
     parts: int = 0
 
 
@@ -81,13 +66,7 @@ class Quiz:
 
 @dataclass
 class Reviewer:
-    """Makes the queue of a run; keeps what does not change with edits.
-
-    Parameters
-    ----------
-    curation
-        The run's edits.
-    """
+    """Makes the queue of a run; keeps what does not change with edits."""
 
     curation: Curation
     _torn: _Kept = field(default_factory=lambda: deque(maxlen=_STATES), repr=False)
@@ -159,7 +138,6 @@ class Reviewer:
         return _as_before(self._torn, state, lambda: self._torn_now(state))
 
     def _torn_now(self, state: State) -> list[Question]:
-        """Go through all rows."""
         result = self.curation.ground.result
         ids, labels = _positions(state)
         torn = TornRows(max(len(ids), 1))
@@ -192,7 +170,6 @@ class Reviewer:
         ]
 
     def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Return the second representative and the margin of the rows of a shard."""
         result = self.curation.ground.result
         shard = start // int(result.summary["shard_rows"])
         path = result.run.stage("assign").part("rows", shard, "parquet")
@@ -224,19 +201,7 @@ def _as_before(kept: _Kept, state: State, make: Callable[[], list[Any]]) -> list
 def quiz_rows(
     curation: Curation, cluster: int, n: int = QUIZ_ROWS, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Draw rows of a cluster, each as likely as any other, without looking at all rows.
-
-    Parameters
-    ----------
-    curation
-        The run's edits.
-    cluster
-        Its id.
-    n
-        How many; all of them where there are fewer.
-    seed
-        The same seed draws the same rows.
-    """
+    """Draw rows of a cluster, each as likely as any other, without looking at all rows."""
     state = curation.state
     size = state.sizes[state.existing(cluster)]
     if size <= 50 * n:
@@ -289,7 +254,6 @@ def _settled(state: State, cluster: int) -> bool:
 
 
 def _spread(positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Take a few positions from all over."""
     ordered = np.sort(positions)
     at = np.linspace(0, len(ordered) - 1, min(_SHOWN, len(ordered)))
     return ordered[at.astype(int)]

@@ -15,13 +15,7 @@ _FAR = 2**32
 
 
 def row_set(rows: ArrayLike, n_rows: int) -> NDArray[np.int64]:
-    """Return rows sorted, each once.
-
-    Raises
-    ------
-    InputError
-        When there are none, they are not whole numbers, or one is not 0 .. `n_rows` − 1.
-    """
+    """Return rows sorted, each once."""
     given = np.atleast_1d(np.asarray(rows))
     if given.ndim != 1 or not given.size:
         raise InputError("no rows were given: give at least one")
@@ -49,13 +43,7 @@ def pack(rows: NDArray[np.int64]) -> bytes:
 
 
 def unpack(data: bytes, n_rows: int = _FAR) -> NDArray[np.int64]:
-    """Return the rows that `pack` was given.
-
-    Raises
-    ------
-    ValueError
-        For other bytes, and for rows that are not 0 .. `n_rows` − 1.
-    """
+    """Return the rows that `pack` was given."""
     unpacking = zlib.decompressobj()
     try:
         found = unpacking.decompress(data, 4 * n_rows + 1)  # a few bytes can stand for many
@@ -84,11 +72,6 @@ def rows_text(rows: NDArray[np.int64]) -> str:
 
 def parse_rows(text: str, n_rows: int) -> NDArray[np.int64]:
     """Read what `rows_text` wrote.
-
-    Raises
-    ------
-    InputError
-        For anything else, or a row that is not 0 .. `n_rows` − 1.
 
     >>> parse_rows("7, 0-2", 10).tolist()
     [7, 0, 1, 2]

@@ -33,13 +33,7 @@ def cluster_title(cluster: int, name: str | None = None) -> str:
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Raise for a file that is there already, unless told to replace it.
-
-    Raises
-    ------
-    InputError
-        When something is at `path` and `force` is not given, or it is a folder.
-    """
+    """Raise for a file that is there already, unless told to replace it."""
     if path.is_dir():
         raise InputError(f"{path} is a folder: give the name of a file")
     if not force and (path.is_symlink() or path.exists()):

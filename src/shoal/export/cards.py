@@ -96,14 +96,12 @@ class Pictured(Deck):
         )
 
     def _tile(self, found: Found, at: int, said: str, size: str = "") -> str:
-        """Write one picture of a cluster's sprite; without words it is decoration."""
         sprite: Sprite = self._sprites[found.cluster]
         names = f"t s{found.cluster} {size}{' sharp' if sprite.sharp else ''}"
         spoken = f'role="img" aria-label="{said}" title="{said}"' if said else 'aria-hidden="true"'
         return f'<span class="{" ".join(names.split())}" style="--i:{at}" {spoken}></span>'
 
     def _said(self, row: int) -> str:
-        """Name a row for those who cannot see it."""
         name = self._found.names[row]
         confidence = number(self._found.confidence[row])
         return escape(f"{_shortened(name) if name else f'row {row}'}, confidence {confidence}")
@@ -171,5 +169,4 @@ def _pictures(source: Source, found: Found, side: int) -> np.ndarray:
 
 
 def _shortened(name: str) -> str:
-    """Keep the end of a long name."""
     return name if len(name) <= _LONGEST_NAME else f"…{name[-_LONGEST_NAME:]}"

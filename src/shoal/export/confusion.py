@@ -29,11 +29,9 @@ def confusion_table(
         Classes 0 .. `n_classes` − 1; negative where not known.
     labels : ndarray, shape (n,)
         Clusters; negative where there is none.
-    n_classes : int
 
     Returns
     -------
-    counts : ndarray, shape (n_classes, K)
     clusters : ndarray, shape (K,)
         The cluster of each column: first the best match of each class, then the others by
         the class that most of their rows have.
@@ -59,11 +57,8 @@ def confusion_picture(
 
     Parameters
     ----------
-    path : Path
     truth, labels : ndarray, shape (n,)
         See `confusion_table`.
-    names : sequence of str
-        Of the classes.
     """
     counts, clusters = confusion_table(truth, labels, len(names))
     counts, clusters = counts[:_MOST_CELLS, :_MOST_CELLS], clusters[:_MOST_CELLS]
@@ -75,7 +70,6 @@ def confusion_picture(
 
 
 def _draw(counts: NDArray[np.int64], columns: list[str], rows: list[str]) -> Image.Image:
-    """Draw the table: darker cells hold a larger share of their class."""
     cell = max(4, min(44, 1400 // max(1, *counts.shape)))
     font = ImageFont.load_default(max(9, min(13, cell - 6)))
     title = ImageFont.load_default(15)

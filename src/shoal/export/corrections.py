@@ -30,11 +30,6 @@ def import_corrections(edits: Curation, given: Any) -> None:
     names that cluster, or alone says where a row belongs. Where nothing says which rows are meant,
     each line names a cluster.
     Empty cells, and what is so already, change nothing.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read, or a row or a cluster is not there.
     """
     is_path = isinstance(given, str | os.PathLike)
     path = Path(given) if is_path else Path("the table")
@@ -180,5 +175,4 @@ def _as_text(column: Any) -> Any:
 
 
 def _texts(column: Any) -> list[str | None]:
-    """Return cells as text without spaces around them; None for empty ones."""
     return [(cell or "").strip() or None for cell in _as_text(column).to_pylist()]

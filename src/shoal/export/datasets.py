@@ -165,7 +165,6 @@ DATASETS: dict[str, Described] = {
 
 
 def _classes(images: Sequence[Action], names: Mapping[int, str]) -> dict[int, str]:
-    """Return what each cluster is called; those without a name as their folders are."""
     clusters = sorted({image.cluster for image in images})
     return {cluster: names.get(cluster) or cluster_folder(cluster) for cluster in clusters}
 

@@ -34,8 +34,6 @@ def draw_tree(
         Lowest first; leaves are 0 .. k − 1 from top to bottom, the t-th merge makes k + t.
     marks : sequence of (k, excess)
         Coarser cuts to mark, and where.
-    said : str
-        What it shows, for those who do not see it; escaped already.
     """
     k = len(merges) + 1
     row = 32 if k <= 40 else 22 if k <= 120 else 14
@@ -82,7 +80,6 @@ def _axis(least: float, most: float, across: Callable[[float], float], height: i
 def _marks(
     marks: Sequence[tuple[int, float]], across: Callable[[float], float], height: int
 ) -> str:
-    """Draw a line where each coarser layer cuts."""
     parts, last = [], -1e9
     for k, excess in sorted(marks, key=lambda mark: -mark[1]):
         at = across(excess)

@@ -147,7 +147,6 @@ def middle_rows(kept: Representatives, mine: NDArray[np.int64], count: int) -> t
 
 
 def _spread(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Take `count` rows from all over."""
     if len(rows) <= count:
         return rows
     return rows[np.linspace(0, len(rows) - 1, count).astype(int)]

@@ -68,28 +68,12 @@ def lay_out(
 
     Parameters
     ----------
-    run : Run
-    folder : Path
-        New, empty, or begun by the same export.
     mode : {"copy", "symlink", "hardlink"}
         What the files are; images in archives and tables are copied out as they
         lie there, and rows of arrays are written as PNG.
-    layer, k, raw : optional
-        Which clusters, as in `Run.labels`.
     changed : bool, default False
         Lay out those files, too, that have another size or time than when they were fitted. What
         symbolic links lead to that were not there then is never laid out.
-    describe : callable, optional
-        One of `DATASETS`: returns the files that another program reads beside the images.
-    on_done : callable
-        Told how many more rows are done.
-
-    Raises
-    ------
-    InputError
-        When the folder holds other things, or the rows cannot be laid out so.
-    StorageFullError
-        When it cannot be written.
     """
     if isinstance(folder, UrlPath):
         raise InputError(
@@ -142,7 +126,6 @@ def lay_out(
 
 
 def _describe(folder: Path, texts: dict[str, str], made: dict[str, Any]) -> list[tuple[str, str]]:
-    """Write files beside the images, noting them in `made`; those in the way are left alone."""
     left = []
     for name, text in texts.items():
         path, data = folder / name, text.encode()
@@ -159,11 +142,6 @@ def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> O
 
     A file that was changed since stays, and so does a copy or hard link whose original is
     gone. Folders that are empty then are removed; what others put there stays.
-
-    Raises
-    ------
-    InputError
-        When there is no manifest, or a damaged one.
     """
     manifest = read_manifest(folder)
     facts = manifest.facts | Journal(folder).read()
@@ -193,7 +171,6 @@ def undo(folder: Path, on_done: Callable[[int], None] = lambda count: None) -> O
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Turn failures of the disk into words."""
     try:
         yield
     except OSError as error:
@@ -227,14 +204,12 @@ def _begin(folder: Path, plan: Manifest) -> frozenset[str]:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what a killed export left unfinished."""
     for path in folder.glob("cluster-*/.*.tmp"):
         if re.fullmatch(_TEMPORARY, path.name) and not path.parent.is_symlink():
             remove(path, depth=2)
 
 
 def _make(source: Source, folder: Path, action: Action, mode: Mode, journal: Journal) -> str | None:
-    """Make one file, or give the reason why not."""
     target = folder / action.target
     origin = Path(action.origin) if action.origin else None
     if origin is not None and not origin.exists():
@@ -257,7 +232,6 @@ def _make(source: Source, folder: Path, action: Action, mode: Mode, journal: Jou
 
 
 def _link(origin: Path, name: str, folder: int, mode: Mode) -> None:
-    """Link to a file in an open folder."""
     if mode == "symlink":
         os.symlink(origin, name, dir_fd=folder)
     else:  # to the file itself, where the original is a link
@@ -309,7 +283,6 @@ def _move_to_free(temporary: str, target: Path, folder: int) -> None:
 
 
 def _bytes(source: Source, row: int) -> bytes:
-    """Return a row's image as it lies in an archive or table, or encode it."""
     if isinstance(source, Encoded):
         return source.encoded(row)
     from PIL import Image
@@ -347,12 +320,10 @@ def _changed(path: Path, action: Action, fact: dict[str, Any] | None) -> str | N
 
 
 def _is_as_made(path: Path, fact: dict[str, Any]) -> bool:
-    """Return whether a file of the export's own is there as it was written."""
     return path.is_file() and not path.is_symlink() and digest(path) == fact
 
 
 def _tidy(folder: Path, manifest: Manifest, left: list[tuple[str, str]]) -> None:
-    """Remove empty cluster folders, and the manifest when nothing is left of the export."""
     for name in sorted({Path(action.target).parts[0] for action in manifest.actions}):
         with suppress(OSError):
             (folder / name).rmdir()

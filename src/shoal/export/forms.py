@@ -54,30 +54,7 @@ def export(
     quoted: bool = False,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> Exported:
-    """Write the clusters of a run in one of `FORMS`.
-
-    Parameters
-    ----------
-    run : Run
-    to : Path
-        A folder; for one file also its name.
-    form : str
-    places : callable
-        Returns the tables of the map for a `layer`, `k` and `raw`.
-    pictures : callable, optional
-        Returns those of the report likewise, see `write_report`.
-    layer, k, raw : optional
-        Which clusters, as in `Run.labels`.
-    mode, changed, on_done : optional
-        As in `lay_out`.
-    force, quoted : bool, default False
-        As in `write_labels`.
-
-    Raises
-    ------
-    InputError
-        For another form, or rows or a place that it does not go with.
-    """
+    """Write the clusters of a run in one of `FORMS`."""
     if form not in FORMS:
         raise InputError(f"no form {form!r} of an export: give one of {', '.join(FORMS)}")
     if quoted and form != "csv":
@@ -108,7 +85,6 @@ def export(
 
 
 def _source(run: FittedRun, remarks: list[str], otherwise: str) -> Source | None:
-    """Return the rows of a run; where they are gone, None and a remark."""
     try:
         return run.source
     except RunError as error:
@@ -138,7 +114,6 @@ def _for_atlas(source: Source | None, table: Any) -> Any:
 def _beside(
     run: FittedRun, tables: Iterable[Any], form: str, changed: bool, remarks: list[str]
 ) -> Iterator[Any] | Iterable[Any]:
-    """Put the rows of a table beside their labels, if they are still there."""
     if not run.is_table:
         return tables
     source = _source(run, remarks, "labels alone are written")

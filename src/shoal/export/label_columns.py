@@ -16,13 +16,9 @@ def beside(tables: Iterable[Any], source: TableSource, *, typed: bool) -> Iterat
 
     Parameters
     ----------
-    tables : iterable of pyarrow.Table
-        Labels with a column ``row``; the rows of each follow each other.
     source : TableSource
         Whose columns are added, all of them, as they are stored; one with a name that the
         labels have, too, gets `` (own)`` after it.
-    typed : bool
-        Numbers that are stored as text become numbers.
     """
     schema = None
     for labels in tables:

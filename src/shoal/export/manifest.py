@@ -59,13 +59,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of an export.
-
-    Raises
-    ------
-    InputError
-        When there is none, or it is damaged, or it names files outside the folder.
-    """
+    """Read the manifest of an export."""
     path = folder / NAME
     if not path.is_file():
         raise InputError(f"{folder} has no {NAME}: it was not made by shoal export --as folders")
@@ -98,7 +92,6 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _checked_fact(made: Any) -> dict[str, Any]:
-    """Check what is said of a finished file: where it leads to, or its size and hash."""
     kinds = {"symlink": str, "hardlink": str, "bytes": int, "blake2b": str}
     fact = dict(made)
     if not all(type(value) is kinds[name] for name, value in fact.items()):

@@ -40,18 +40,6 @@ def read_metadata(path: Path, names: Any | None, n_rows: int) -> tuple[Any, str]
         without folders or extensions), or a column ``row`` of their numbers, or one line a row.
     names
         Names of all rows as an Arrow array, None where they have only numbers.
-    n_rows
-        Of the run.
-
-    Returns
-    -------
-    (pyarrow.Table, str)
-        `n_rows` rows, null where the file says nothing, without the column joined by.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read, or does not go with the rows.
     """
     if n_rows > MOST_ROWS:
         raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")

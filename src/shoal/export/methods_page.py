@@ -29,10 +29,6 @@ class MethodsPage:
 
     Parameters
     ----------
-    runs : mapping of str to Run
-        At least one, all of the same rows.
-    table : sequence of dict
-        One record a method, also of those that were declined.
     agreement : ndarray, shape (n, n)
     labels, places, outliers : mapping of str to ndarray, shape (N,)
         Cluster and representative of each row, and whether it lies far out.
@@ -100,19 +96,16 @@ def methods_html(shown: MethodsPage) -> str:
 
 
 def _drawn(labels: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Draw the rows that are shown, of those that could be read."""
     good = np.flatnonzero(labels >= 0)
     draw = np.random.default_rng(0)
     return np.sort(draw.choice(good, min(_ROWS, len(good)), replace=False))
 
 
 def _matched(labels: Sequence[NDArray[np.int32]]) -> list[NDArray[np.int64]]:
-    """Rename clusters to those of the first method that they match."""
     return [match_labels(labels[0], own) for own in labels]
 
 
 def _table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Write the measures, one line a method."""
     known = [record for record in records if "declined" not in record]
     names = list(dict.fromkeys(n for record in known for n in record if n != "notes"))
     head = "".join(f"<th scope=col>{escape(name.replace('_', ' '))}</th>" for name in names)
@@ -133,7 +126,6 @@ def _value(value: Any) -> str:
 
 
 def _matrix(names: Sequence[str], agreement: NDArray[np.float64]) -> str:
-    """Write the agreement of each pair, shaded."""
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in names)
     lines = "".join(
         f"<tr><th scope=row>{escape(name)}</th>"
@@ -157,7 +149,6 @@ def _column(
     noise: NDArray[np.bool_],
     pictures: bool,
 ) -> str:
-    """Write the column of one method: a map of the rows, and its clusters."""
     clusters, counts = np.unique(own, return_counts=True)
     parts = []
     for cluster in clusters[np.argsort(-counts, kind="stable")].tolist():
@@ -185,7 +176,6 @@ def _thumb(at: int, row: int, noise: bool) -> str:
 
 
 def _map(vectors: NDArray, own: NDArray, rows: NDArray[np.int64], noise: NDArray[np.bool_]) -> str:
-    """Draw the rows by their first two components, coloured by cluster."""
     vectors = vectors.astype(np.float64)
     if vectors.shape[1] == 1:
         vectors = np.concatenate([vectors, np.zeros_like(vectors)], axis=1)

@@ -50,11 +50,6 @@ def plan_actions(
 
     Names that would collide (also where case does not count) get their row's number; the
     plan depends on nothing but the run, so an interrupted export finds it again.
-
-    Raises
-    ------
-    InputError
-        When the rows are not images, or no files and links were asked for.
     """
     source = run.source
     if source.kind != "images" or not isinstance(source, ImageSource):
@@ -81,7 +76,6 @@ def plan_actions(
 def _actions(
     run: FittedRun, source: Source, layer: int | None, k: int | None, raw: bool
 ) -> Iterator[Action]:
-    """Go through the rows in order."""
     table = run.table(layer=layer, k=k, raw=raw)
     names = run.clustering(layer, k, raw).names
     folders = {c: cluster_folder(c, safe_name(name, _FOLDER)) for c, name in names.items()}
@@ -101,7 +95,6 @@ def _actions(
 
 
 def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str | None, str]:
-    """Return the file of a row, if it is one, and the name that its copy gets."""
     path = source.path(row) if isinstance(source, Encoded) else None
     if path is not None and not isinstance(path, UrlPath):
         return os.path.abspath(path), safe_name(path.name)
@@ -129,7 +122,6 @@ def safe_name(name: str, longest: int = _LONGEST) -> str:
 
 
 def _numbered(target: str, row: int, taken: set[str]) -> str:
-    """Return a name that is taken its row's number."""
     stem, ending = os.path.splitext(target)
     found, more = f"{stem}~{row}{ending}", 0
     while found.casefold() in taken:

@@ -33,11 +33,8 @@ def mean_profiles(source: Source, clusters: NDArray[np.int64], k: int) -> Profil
 
     Parameters
     ----------
-    source : Source
-        Of vectors.
     clusters : ndarray, shape (n,)
         Position 0 .. k − 1 of each row's cluster, negative for rows without one.
-    k : int
     """
     width = source.shape[0]
     sums, squares = np.zeros((k, width)), np.zeros(width)
@@ -67,8 +64,6 @@ def profile_svg(values: NDArray[np.float64], said: str) -> str:
     ----------
     values : ndarray, shape (columns,)
         More than 48 columns are averaged to 48 bars.
-    said : str
-        What it shows, escaped already.
     """
     bars = np.array([part.mean() for part in np.array_split(values, min(_BARS, len(values)))])
     step, middle = _WIDTH / len(bars), _HEIGHT / 2

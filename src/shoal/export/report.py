@@ -39,25 +39,6 @@ def write_report(
     It shows the layers, the tree above the chosen one, pictures of the whole, and every cluster:
     the medoid, the mean, typical, unsure and outlying images (for vectors, the mean profile; for
     tables, medians and shares). It loads nothing from elsewhere and stays under 5 MB.
-
-    Parameters
-    ----------
-    run : Run
-    path : Path
-        The file to write.
-    layer, k, raw : optional
-        Which clusters, as in `Run.labels`.
-    force : bool, default False
-        Replace a file that is there.
-    pictures : optional
-        Pictures of the whole, each with what it shows, and a sentence on what is missing.
-
-    Raises
-    ------
-    InputError
-        When there is a file at `path`.
-    StorageFullError
-        When it cannot be written.
     """
     refuse_existing(path, force)
     text = report_html(run, layer=layer, k=k, raw=raw, pictures=pictures)
@@ -102,7 +83,6 @@ def _deck(run: FittedRun, found: Findings) -> Deck:
 
 
 def _header(run: FittedRun, found: Findings, title: str) -> str:
-    """Write the title, the summary line and the main numbers."""
     k, rows = len(found.clusters), int((found.position >= 0).sum())
     outliers = sum(c.outliers for c in found.clusters)
     chosen = [layer for layer in run.layers if layer.k == k and not found.edited]
@@ -150,20 +130,17 @@ def _layers(run: FittedRun) -> str:
 
 
 def _known(labels: np.ndarray) -> np.ndarray:
-    """Leave out the rows without a cluster."""
     known: np.ndarray = labels[labels >= 0]
     return known
 
 
 def _spark(sizes: np.ndarray) -> str:
-    """Draw sizes, largest first, as small bars."""
     shown = sizes[np.linspace(0, len(sizes) - 1, min(len(sizes), _MOST_SPARKS)).astype(int)]
     bars = "".join(f'<i style="height:{max(2, round(22 * s / sizes[0]))}px"></i>' for s in shown)
     return f'<span class="spark" aria-hidden="true">{bars}</span>'
 
 
 def _tree(run: FittedRun, found: Findings, deck: Deck) -> str:
-    """Write the tree with a line for each cluster beside it."""
     k = len(found.clusters)
     if k < 2:
         return ""
@@ -201,7 +178,6 @@ def _pictures(pictures: Sequence[tuple[str, bytes]], missing: str) -> str:
 
 
 def _quarantine(run: FittedRun) -> str:
-    """List the rows that could not be read."""
     count = run.quarantine.num_rows
     if not count:
         return ""
@@ -221,7 +197,6 @@ def _quarantine(run: FittedRun) -> str:
 
 
 def _settings(run: FittedRun) -> str:
-    """List what is known about the run."""
     lines = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in flat(run.info())
@@ -254,7 +229,6 @@ def flat(info: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
 
 
 def _plain(name: str, value: Any) -> str:
-    """Write a value for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

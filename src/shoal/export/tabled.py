@@ -77,7 +77,6 @@ class Tabled(Deck):
         )
 
     def _table(self, cluster: int, columns: np.ndarray) -> str:
-        """Write some columns of one cluster."""
         lines = "".join(self._line(cluster, int(column)) for column in columns)
         names = ("Column", "Cluster", "All rows", "")
         head = "".join(f'<th scope="col">{name}</th>' for name in names)
@@ -88,7 +87,6 @@ class Tabled(Deck):
         )
 
     def _line(self, cluster: int, column: int) -> str:
-        """Write one column of one cluster."""
         traits = self._traits
         name = escape(traits.columns[column].name)
         shares = traits.shares[column]

@@ -31,22 +31,9 @@ def write_labels(
     tables : pyarrow.Table, or iterable of them
         With a column ``cluster``; ``.npy`` holds only that, as int32, one a row. Only one of
         them is in memory at a time.
-    path : Path
-        Ends in ``.parquet``, ``.csv`` or ``.npy``.
     rows : int, optional
         How many rows there will be, which ``.npy`` says first; without it, the clusters of all
         are held until their number is known.
-    force : bool, default False
-        Replace a file that is there.
-    quoted : bool, default False
-        In CSV, put an apostrophe before texts that a spreadsheet would take for formulas.
-
-    Raises
-    ------
-    InputError
-        For another ending, a file that is there, or quotes in another form than CSV.
-    StorageFullError
-        When it cannot be written.
     """
     import pyarrow as pa
 
@@ -65,7 +52,6 @@ def write_labels(
 
 
 def _stream(pieces: Iterable[Any], path: Path, ending: str, quoted: bool) -> int:
-    """Write tables one after the other; count their rows."""
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
@@ -89,7 +75,6 @@ def _stream(pieces: Iterable[Any], path: Path, ending: str, quoted: bool) -> int
 
 
 def _plain(table: Any) -> Any:
-    """Return a table without dictionaries, which CSV cannot hold."""
     import pyarrow as pa
 
     fields = [

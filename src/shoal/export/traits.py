@@ -25,33 +25,19 @@ _MOST_TELLING = 9.99
 
 @dataclass(frozen=True)
 class Traits:
-    """Medians and shares of each cluster; the last one along the first axis is all rows.
+    """Medians and shares of each cluster; the last one along the first axis is all rows."""
 
-    Attributes
-    ----------
-    columns : tuple of TableColumn
-        Those of the table, in order.
-    rows : int
-        How many rows were read.
-    quartiles : ndarray, shape (K + 1, columns, 3)
-        Of numbers and dates; NaN for categories and where no cell is known.
-    ends : ndarray, shape (columns, 2)
-        Between which nine of ten cells of all rows lie.
-    shares : tuple of ndarray or None
-        For each column of categories, shape (K + 1, labels): parts of the known cells.
-    gaps : ndarray, shape (K + 1, columns)
-        Part of the cells that are missing.
-    telling : ndarray, shape (K, columns)
-        How far a column sets a cluster apart, in standard deviations of a number; categories by
-        the part of the rows that have another one than in all, which is .38 for one deviation.
-    """
-
-    columns: tuple[TableColumn, ...]
-    rows: int
+    columns: tuple[TableColumn, ...]  # Those of the table, in order
+    rows: int  # How many rows were read
+    # (K + 1, columns, 3) Of numbers and dates; NaN for categories and where no cell is known
     quartiles: NDArray[np.float64]
-    ends: NDArray[np.float64]
+    ends: NDArray[np.float64]  # (columns, 2) Between which nine of ten cells of all rows lie
+    # For each column of categories, shape (K + 1, labels): parts of the known cells
     shares: tuple[NDArray[np.float64] | None, ...]
-    gaps: NDArray[np.float64]
+    gaps: NDArray[np.float64]  # (K + 1, columns) Part of the cells that are missing
+    # (K, columns) How far a column sets a cluster apart, in standard deviations of a number;
+    # categories by the part of the rows that have another one than in all, which is .38 for one
+    # deviation
     telling: NDArray[np.float64]
 
     def said(self, cluster: int, count: int) -> list[str]:
@@ -63,7 +49,6 @@ class Traits:
         return [self._phrase(cluster, int(at)) for at in order if self.telling[cluster, at] >= 0.5]
 
     def _phrase(self, cluster: int, at: int) -> str:
-        """Say one column of a cluster against that of all."""
         column, shares = self.columns[at], self.shares[at]
         if shares is None:
             mine, all_ = self.quartiles[cluster, at, 1], self.quartiles[-1, at, 1]
@@ -95,10 +80,8 @@ def gather_traits(source: TableSource, clusters: NDArray[np.int64], k: int) -> T
 
     Parameters
     ----------
-    source : TableSource
     clusters : ndarray, shape (n,)
         Position 0 .. k − 1 of each row's cluster, negative for rows without one.
-    k : int
     """
     data, at = _read(source, clusters)
     columns = source.schema.columns
@@ -175,7 +158,6 @@ def day(value: float, spread: float) -> str:
 def _read(
     source: TableSource, clusters: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Read rows that have a cluster, and which."""
     most = max(1, min(_MOST_ROWS, _MOST_CELLS // source.shape[0]) // _BLOCK)
     starts = np.arange(0, source.n_rows, _BLOCK)
     if len(starts) > most:

@@ -16,7 +16,6 @@ def altered(images: NDArray[np.uint8], seed: list[int]) -> NDArray[np.uint8]:
     Parameters
     ----------
     images : ndarray, shape (n, H, W, C), uint8
-    seed : list of int
     """
     n, height, width, channels = images.shape
     generator = np.random.default_rng(seed)

@@ -17,30 +17,16 @@ WORDED = ("open_clip",)
 
 @dataclass(frozen=True)
 class Needs:
-    """What an encoder asks of those who run it; the defaults suit the light ones.
+    """What an encoder asks of those who run it; the defaults suit the light ones."""
 
-    Attributes
-    ----------
-    wanted
-        The pixels that it is given; None for those that the source gives by itself.
-    components
-        How many the projection keeps at most.
-    scratch
-        Bytes that it takes a worker, beyond the rows and their features.
-    shared
-        Bytes that it takes once, however many workers there are: its weights.
-    dear
-        Whether it takes so long a row that the features are kept, whatever room they take.
-    passes
-        About how often all rows are read before the first one is encoded for good.
-    """
-
+    # The pixels that it is given; None for those that the source gives by itself
     wanted: ImageRequest | None = None
-    components: int = COMPONENTS
-    scratch: int = 0
-    shared: int = 0
+    components: int = COMPONENTS  # How many the projection keeps at most
+    scratch: int = 0  # Bytes that it takes a worker, beyond the rows and their features
+    shared: int = 0  # Bytes that it takes once, however many workers there are: its weights
+    # Whether it takes so long a row that the features are kept, whatever room they take
     dear: bool = False
-    passes: int = 0
+    passes: int = 0  # About how often all rows are read before the first one is encoded for good
 
 
 @runtime_checkable

@@ -66,23 +66,9 @@ def choose_encoder(
     source : Source
         Its `kind`, `shape` and, for ``auto``, `typical_size` are looked at, and the `schema` of a
         table.
-    look : callable, optional
-        Gives some of the images, to tell photos from drawings.
     encode : callable, optional
         Gives the features of some of the rows by an encoder, to compare encoders where photos are
         small; without it these get gradients.
-
-    Returns
-    -------
-    Encoder, str
-        The encoder, and a sentence that says what was chosen and why.
-
-    Raises
-    ------
-    SettingError
-        When the name is none of these, or does not go with the kind of rows.
-    InputError
-        When a network cannot be used, or a known encoder is not on this machine.
     """
     base, chain = split_chain(name)
     if chain:
@@ -110,7 +96,6 @@ def choose_encoder(
 
 
 def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> tuple[Encoder, str]:
-    """Choose for images."""
     height, width, channels = source.shape
     if name in ("vectors", "columns"):
         raise SettingError(
@@ -188,7 +173,6 @@ def _for_small(
 def _by_content(
     shape: tuple[int, int, int], size: tuple[int, int], look: Look
 ) -> tuple[Encoder, str]:
-    """Choose by the size of images, and by what they show."""
     across = "×".join(map(str, size))
     if not is_plain(shape[2]):
         return Gradients(shape), (
@@ -217,14 +201,12 @@ def _for_photos() -> tuple[Encoder, str]:
 
 
 def _known(name: str) -> Encoder:
-    """Open a known encoder."""
     from shoal.features.onnx_file import open_onnx
 
     return open_onnx(encoder_spec(name), name)[0]
 
 
 def _for_table(name: str, source: Rows) -> tuple[Encoder, str]:
-    """Choose for the columns of a table."""
     if name not in ("auto", "columns"):
         other = ", or read the rows --as vectors" if name == "vectors" else ""
         raise SettingError(

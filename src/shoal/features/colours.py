@@ -31,11 +31,6 @@ class Colours:
     shape : tuple of int
         ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
 
-    Raises
-    ------
-    InputError
-        When `shape` is not such a shape.
-
     References
     ----------
     Stricker, Orengo: Similarity of color images. SPIE 1995 (moments of colours); Dowson, Landau:
@@ -82,11 +77,6 @@ class Colours:
         A row holds the means of red, green and blue, the diagonal of the covariance's root, and
         its entries red–green, red–blue and green–blue times √2, as they count twice; likewise
         for other channels.
-
-        Raises
-        ------
-        InputError
-            When the images are not uint8 or not of the shape that was said.
         """
         check_images(data, self.shape)
         if not is_plain(self.shape[2]):
@@ -118,7 +108,6 @@ def _encode_channels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @njit(cache=True, nogil=True)
 def _encode_grey(pixels, out):  # type: ignore[no-untyped-def]
-    """Write mean and standard deviation of each image."""
     for i in range(len(pixels)):
         total, square = np.int64(0), np.int64(0)
         for value in pixels[i]:

@@ -22,8 +22,6 @@ from shoal.features.vectors import WIDEST, Vectors
 
 _TOGETHER = 0.7  # power of a chance: ten columns that go together are as seven that do not
 
-_TOGETHER = 0.7  # power of a chance: ten columns that go together are as seven that do not
-
 
 class ColumnLike(Protocol):
     """What is known of a column."""
@@ -93,8 +91,6 @@ class Columns:
 
     Parameters
     ----------
-    scales : tuple of Scale or int
-        For each column its scale, or its number of categories.
     donors : ndarray, shape (n, columns), float64
         Full rows to fill others from.
 
@@ -178,13 +174,7 @@ class Columns:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for cells ``(n, columns)``, as a table is read.
-
-        Raises
-        ------
-        InputError
-            When the rows are not of the length that was said.
-        """
+        """Return float32 ``(n, n_features)`` for cells ``(n, columns)``, as a table is read."""
         if data.ndim != 2 or data.shape[1] != len(self.scales):
             raise InputError(f"rows of shape {data.shape}: (rows, {len(self.scales)}) is needed")
         rows = self._filled(np.asarray(data, np.float64))
@@ -213,7 +203,6 @@ class Columns:
         return np.concatenate(blocks, axis=1)
 
     def _known(self, rows: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which cells are known."""
         counts = np.array([s if isinstance(s, int) else 0 for s in self.scales])
         known = np.isfinite(rows)
         with np.errstate(invalid="ignore"):
@@ -226,7 +215,6 @@ class Columns:
 
     @cached_property
     def _widths(self) -> NDArray[np.int64]:
-        """How many features each column has."""
         return np.array([s if isinstance(s, int) else 1 for s in self.scales])
 
     @cached_property
@@ -235,7 +223,6 @@ class Columns:
         return self._placed(self.donors), self._known(self.donors)
 
     def _filled(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Fill the cells that are not known."""
         known = self._known(rows)
         gaps = np.flatnonzero(~known.all(axis=1))
         if not len(gaps):

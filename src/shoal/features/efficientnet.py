@@ -36,36 +36,17 @@ _STAGES = (
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution with its batch norm folded in.
+    """A convolution with its batch norm folded in."""
 
-    Attributes
-    ----------
-    name : str
-        Of the weights in the file.
-    weight : float32 (out, in, k, k)
-        With `groups` equal to out, in is 1: a depthwise convolution.
-    bias : float32 (out,)
-        Added behind it.
-    stride : int
-        Along both sides. Padding is TensorFlow's SAME: what is odd goes below and right.
-    groups : int
-        1, or as many as there are channels.
-    clip : bool
-        Whether ReLU6 follows.
-    keeps : bool
-        Whether the block's input is kept before this layer, to be added behind it …
-    adds : bool
-        … which is done behind this one.
-    """
-
-    name: str
-    weight: NDArray
-    bias: NDArray
-    stride: int
-    groups: int
-    clip: bool
+    name: str  # Of the weights in the file
+    weight: NDArray  # With `groups` equal to out, in is 1: a depthwise convolution
+    bias: NDArray  # Added behind it
+    stride: int  # Along both sides. Padding is TensorFlow's SAME: what is odd goes below and right.
+    groups: int  # 1, or as many as there are channels
+    clip: bool  # Whether ReLU6 follows
+    # Whether the block's input is kept before this layer, to be added behind it …
     keeps: bool = False
-    adds: bool = False
+    adds: bool = False  # … which is done behind this one
 
 
 def layers(weights: Mapping[str, NDArray]) -> list[Layer]:
@@ -75,11 +56,6 @@ def layers(weights: Mapping[str, NDArray]) -> list[Layer]:
     ----------
     weights : mapping of str to float32 array
         As the file has them: ``_blocks.0._bn1.weight`` …
-
-    Raises
-    ------
-    InputError
-        When a weight is missing or of another shape.
     """
     made = [_folded(weights, "_conv_stem", "_bn0", (_STEM, 3, 3, 3), 2)]
     channels, number = _STEM, 0
@@ -147,7 +123,6 @@ def _folded(
 
 
 def _of(weights: Mapping[str, NDArray], name: str, shape: tuple[int, ...]) -> NDArray:
-    """Return a weight of the shape that it must have."""
     found = weights.get(name)
     if found is None or found.shape != shape:
         has = "is missing" if found is None else f"has shape {found.shape}"

@@ -23,31 +23,15 @@ MIRROR = "HF_ENDPOINT"
 
 @dataclass(frozen=True)
 class EncoderFile:
-    """An encoder, and its file on this machine.
+    """An encoder, and its file on this machine."""
 
-    Attributes
-    ----------
-    encoder
-        What is known of it.
-    path
-        Where its file is, or would be.
-    is_here
-        Whether it is there in full length.
-    """
-
-    encoder: KnownEncoder
-    path: Path
-    is_here: bool
+    encoder: KnownEncoder  # What is known of it
+    path: Path  # Where its file is, or would be
+    is_here: bool  # Whether it is there in full length
 
 
 def encoder_folder() -> Path:
-    """Return the folder with the files: ``$SHOAL_ENCODERS``, else one in the user's cache.
-
-    Raises
-    ------
-    InputError
-        When the user has no cache folder.
-    """
+    """Return the folder with the files: ``$SHOAL_ENCODERS``, else one in the user's cache."""
     named = os.environ.get(FOLDER, "")
     if named:
         return Path(named).expanduser()
@@ -58,13 +42,7 @@ def encoder_folder() -> Path:
 
 
 def find_encoder(name: str) -> EncoderFile:
-    """Find an encoder by name.
-
-    Raises
-    ------
-    SettingError
-        When there is none of that name.
-    """
+    """Find an encoder by name."""
     if name not in KNOWN_ENCODERS:
         raise SettingError(f"encoder {name!r} is not known: there are {', '.join(KNOWN_ENCODERS)}")
     encoder = KNOWN_ENCODERS[name]
@@ -118,7 +96,6 @@ def get_encoder(
 
 
 def _address(encoder: KnownEncoder) -> str:
-    """Return the address of a file, at the mirror where there is one."""
     mirror = os.environ.get(MIRROR, "").rstrip("/")
     if not mirror:
         return encoder.url
@@ -128,13 +105,7 @@ def _address(encoder: KnownEncoder) -> str:
 
 
 def encoder_spec(name: str) -> Spec:
-    """Return an encoder on this machine as ``onnx:FILE`` with its options.
-
-    Raises
-    ------
-    InputError
-        When it is not here, or its file was changed; the message has the command that gets it.
-    """
+    """Return an encoder on this machine as ``onnx:FILE`` with its options."""
     found = find_encoder(name)
     encoder = found.encoder
     if not found.is_here:

@@ -31,8 +31,6 @@ def fill_from(
         The same where distances are taken; 0 where not known.
     widths : ndarray, shape (columns,)
         How many features each column has.
-    donors, donors_known, donors_placed : ndarray
-        The same of m donors.
     otherwise : ndarray, shape (columns,)
         For cells that no donor knows.
 
@@ -78,7 +76,6 @@ def _fill_block(
     donors: NDArray[np.float64],
     donors_known: NDArray[np.bool_],
 ) -> None:
-    """Fill one block of rows in place."""
     full = donors_known.all()
     nearest = away.argmin(axis=1) if full else None
     for column in np.flatnonzero(~known.all(axis=0)):

@@ -154,7 +154,6 @@ def _directions(above, here, below, bins):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _add(totals, place, part, share):  # type: ignore[no-untyped-def]
-    """Add ``share * part`` to ``totals[place]``."""
     if share > 0:
         for j in range(len(part)):
             totals[place, j] += share * part[j]

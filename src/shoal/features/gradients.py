@@ -42,13 +42,6 @@ class Gradients:
     cell : int, default 4
         Wanted side of a cell in pixels. It becomes smaller or larger where that is needed for 4
         to 8 cells along the shorter side: 8 × 8 images have cells of 2 pixels, 28 × 28 of 4.
-    bins : int, default 8
-        Directions: 8 is the only number there is.
-
-    Raises
-    ------
-    InputError
-        When a parameter is outside these.
 
     References
     ----------
@@ -137,11 +130,6 @@ class Gradients:
 
         A row holds, for each column of cells, for each cell down it, 8 directions (right, down
         right, down, …), then the block means.
-
-        Raises
-        ------
-        InputError
-            When the images are not uint8 or not of the shape that was said.
         """
         check_images(data, self.shape)
         out = np.empty((len(data), self.n_features), np.float32)
@@ -158,7 +146,6 @@ class Gradients:
         return out
 
     def _encode(self, images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
-        """Encode images in grey or RGB."""
         (height, width), (down, across) = self._pixels, self.grid
         reach = min(height / down, width / across) / 6
         encode_images(

@@ -59,5 +59,4 @@ def cached(name: str, make: Callable[[], bytes]) -> bytes:
 
 
 def _digest(data: bytes) -> str:
-    """Hash the bytes."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

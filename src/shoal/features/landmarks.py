@@ -60,7 +60,6 @@ def _embed(kernel: NDArray[np.float64], arrays: Arrays) -> NDArray[np.float32]:
 
 
 def _fit_kernel(feed: Feed, k: int) -> Arrays:
-    """Fit the Gaussian kernel as wide as the median distance of the landmarks."""
     landmarks = _landmarks(feed, k, "kernel-pca")
     squares = cdist(landmarks, landmarks, "sqeuclidean")
     apart = squares[squares > 0]

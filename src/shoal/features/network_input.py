@@ -18,31 +18,17 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """The pixels that a network takes, and what is done to them first.
+    """The pixels that a network takes, and what is done to them first."""
 
-    Attributes
-    ----------
-    size
-        Height and width.
-    channels
-        1 or 3.
-    mean, std
-        Taken off pixels between 0 and 1, and what they are divided by, one number a channel;
-        None where the network takes bytes.
-    layout
-        ``nchw`` or ``nhwc``: where its channels lie.
-    kept
-        Share of the largest cut that is kept, see `ImageRequest`.
-    sampling, fit
-        How images are scaled, and how they fill the size; see `ImageRequest`.
-    """
-
-    size: tuple[int, int]
-    channels: int = 3
+    size: tuple[int, int]  # Height and width
+    channels: int = 3  # 1 or 3
+    # Taken off pixels between 0 and 1, and what they are divided by, one number a channel; None
+    # where the network takes bytes
     mean: tuple[float, ...] | None = IMAGENET_MEAN
     std: tuple[float, ...] | None = IMAGENET_STD
-    layout: str = "nchw"
-    kept: float = 1.0
+    layout: str = "nchw"  # ``nchw`` or ``nhwc``: where its channels lie
+    kept: float = 1.0  # Share of the largest cut that is kept, see `ImageRequest`
+    # How images are scaled, and how they fill the size; see `ImageRequest`
     sampling: Sampling = "bicubic"
     fit: Fit = "crop"
 
@@ -80,13 +66,7 @@ class NetworkInput:
 
 
 def pooled(found: NDArray, layout: str, pool: str = "mean") -> NDArray[np.float32]:
-    """Return one feature row an image: maps averaged over the picture; of words mean or first.
-
-    Raises
-    ------
-    InputError
-        When the output has neither 2, 3 nor 4 sides.
-    """
+    """Return one feature row an image: maps averaged over the picture; of words mean or first."""
     rows = found.astype(np.float32, copy=False)
     if rows.ndim == 4:
         return rows.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
@@ -98,13 +78,7 @@ def pooled(found: NDArray, layout: str, pool: str = "mean") -> NDArray[np.float3
 
 
 def check_options(spec: Spec, known: tuple[str, ...]) -> None:
-    """Refuse options that there are not.
-
-    Raises
-    ------
-    SettingError
-        With those that there are.
-    """
+    """Refuse options that there are not."""
     for name in spec.options:
         if name not in known:
             raise SettingError(
@@ -159,5 +133,4 @@ def asked_word(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str) 
 
 
 def _wrong(spec: Spec, name: str, rule: str) -> SettingError:
-    """Word what is wrong with an option."""
     return SettingError(f"features {str(spec)!r}: {name}={spec.options[name]}: give {rule}")

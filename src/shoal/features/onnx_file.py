@@ -52,43 +52,22 @@ _COPIES, _COPIES_REWRITTEN = 2.2, 5.0
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """Features out of an ONNX file, each row of length 1. Build it with `open_onnx`.
+    """Features out of an ONNX file, each row of length 1. Build it with `open_onnx`."""
 
-    Attributes
-    ----------
-    path, beside
-        The file, and those in which its numbers lie.
-    digest
-        Hash of their bytes: the features are redone when it changes.
-    input
-        Name, type and sides of what it takes.
-    output
-        Name of the tensor that is taken; maps are averaged over the picture, words over the row.
-    given
-        The size of images, and how pixels become numbers.
-    n_features
-        Length of one feature row.
-    whole
-        The file is run as it is; else in the part that leads to the output.
-    pool
-        What is taken of an output of words: their ``mean``, or the first, ``cls``.
-    alone
-        Images are run one by one: the network scales its numbers by all that it is given at once.
-    name
-        ``onnx``, or that of a known encoder.
-    """
-
+    # The file, and those in which its numbers lie
     path: str
-    digest: str
-    input: GraphInput
+    digest: str  # Hash of their bytes: the features are redone when it changes
+    input: GraphInput  # Name, type and sides of what it takes
+    # Name of the tensor that is taken; maps are averaged over the picture, words over the row
     output: str
-    given: NetworkInput
-    n_features: int
+    given: NetworkInput  # The size of images, and how pixels become numbers
+    n_features: int  # Length of one feature row
     beside: tuple[str, ...] = ()
-    whole: bool = False
-    pool: str = "mean"
+    whole: bool = False  # The file is run as it is; else in the part that leads to the output
+    pool: str = "mean"  # What is taken of an output of words: their ``mean``, or the first, ``cls``
+    # Images are run one by one: the network scales its numbers by all that it is given at once
     alone: bool = False
-    name: str = "onnx"
+    name: str = "onnx"  # ``onnx``, or that of a known encoder
 
     @property
     def whiten(self) -> float:
@@ -125,13 +104,7 @@ class OnnxFile:
         self._session()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
-
-        Raises
-        ------
-        InputError
-            When the images are not of the shape that was said, or the file is another by now.
-        """
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``."""
         check_images(data, self.given.shape)
         out = np.empty((len(data), self.n_features), np.float32)
         size = 1 if self.alone else self.batch
@@ -154,7 +127,6 @@ class OnnxFile:
         return pooled(found, self.given.layout, self.pool)[: len(images)]
 
     def _session(self) -> Any:
-        """Open the network, once a process."""
         return _session(self.path, self.beside, self.digest, None if self.whole else self.output)
 
 
@@ -168,20 +140,6 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
         ``mean``, or the first, ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0
         and 1), `kept` (share of the largest cut), `fit` and `sampling` (see `ImageRequest`). By
         default they are found in the file; mean and std that it does not hold are ImageNet's.
-    name
-        What the encoder is called.
-
-    Returns
-    -------
-    OnnxFile, str
-        The encoder, and what it takes of the file, in words.
-
-    Raises
-    ------
-    SettingError
-        For options that are unknown or wrong.
-    InputError
-        When the file cannot be used; says what to give.
     """
     check_options(spec, OPTIONS)
     path = Path(spec.what)
@@ -216,7 +174,6 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
 
 
 def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
-    """Put together what the network is given."""
     layout = asked_word(spec, "layout", ("nchw", "nhwc"), _layout(spec, taken))
     own, *sides = taken.dims[1:] if layout == "nchw" else (taken.dims[3], *taken.dims[1:3])
     channels = own or 3  # exports often leave it open
@@ -280,7 +237,6 @@ def _mean_and_std(
 
 @lru_cache(maxsize=2)
 def _session(path: str, beside: tuple[str, ...], digest: str, output: str | None) -> Any:
-    """Open a network, as it is or with another output."""
     if files_digest(map(Path, (path, *beside))) != digest:
         raise InputError(f"{path} has changed since it was opened: run the command again")
     if output is None:

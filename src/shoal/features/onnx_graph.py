@@ -17,31 +17,15 @@ _TYPES = {1: "float32", 2: "uint8", 10: "float16"}
 
 @dataclass(frozen=True)
 class GraphInput:
-    """The input of a network.
+    """The input of a network."""
 
-    Attributes
-    ----------
-    name
-        Of the input.
-    dtype
-        ``float32``, ``float16`` or ``uint8``.
-    dims
-        Its four sides, None where any will do.
-    """
-
-    name: str
-    dtype: str
-    dims: tuple[int | None, ...]
+    name: str  # Of the input
+    dtype: str  # ``float32``, ``float16`` or ``uint8``
+    dims: tuple[int | None, ...]  # Its four sides, None where any will do
 
 
 def read_graph(path: Path) -> Any:
-    """Read an ONNX file, without the numbers that lie in files beside it.
-
-    Raises
-    ------
-    InputError
-        When it is missing or no ONNX file.
-    """
+    """Read an ONNX file, without the numbers that lie in files beside it."""
     import onnx
 
     try:
@@ -56,13 +40,7 @@ def read_graph(path: Path) -> Any:
 
 
 def graph_files(path: Path, model: Any) -> tuple[Path, ...]:
-    """Return an ONNX file and the files beside it in which its numbers lie.
-
-    Raises
-    ------
-    InputError
-        When one of them lies outside the file's folder.
-    """
+    """Return an ONNX file and the files beside it in which its numbers lie."""
     beside = set()
     for tensor in model.graph.initializer:
         beside |= {entry.value for entry in tensor.external_data if entry.key == "location"}
@@ -74,13 +52,7 @@ def graph_files(path: Path, model: Any) -> tuple[Path, ...]:
 
 
 def files_digest(files: Iterable[Path]) -> str:
-    """Hash files, in order.
-
-    Raises
-    ------
-    InputError
-        When one of them is missing.
-    """
+    """Hash files, in order."""
     digest = hashlib.blake2b(digest_size=16)
     for place in files:
         try:
@@ -96,17 +68,8 @@ def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
 
     Parameters
     ----------
-    path
-        Where it was read from, for messages.
-    model
-        From `read_graph`.
     asked
         Its name; by default the only one of four sides.
-
-    Raises
-    ------
-    InputError
-        When there is none, or several, or its type is none for images.
     """
     given = {value.name: value for value in _inputs(model)}
     if asked is not None and asked not in given:
@@ -127,7 +90,6 @@ def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
 
 
 def _inputs(model: Any) -> list[Any]:
-    """List the inputs that are not numbers of the network."""
     held = {tensor.name for tensor in model.graph.initializer}
     return [value for value in model.graph.input if value.name not in held]
 
@@ -138,11 +100,6 @@ def find_output(path: Path, model: Any, asked: str | None) -> str:
     Of several outputs the first with two sides (rows and features) is taken. When it comes from
     a last linear layer (and softmax), what goes into that layer is taken in its place: features
     tell more than scores of the classes that the network was trained for.
-
-    Raises
-    ------
-    InputError
-        When there is no tensor of that name.
     """
     nodes = {name: node for node in model.graph.node for name in node.output if name}
     if asked is not None:
@@ -219,7 +176,6 @@ def with_output(model: Any, name: str) -> bytes:
 
 
 def _prune(graph: Any, output: str) -> None:
-    """Drop what does not lead to an output."""
     needed = {output}
     for at in reversed(range(len(graph.node))):  # they are in the order in which they are run
         if needed.isdisjoint(graph.node[at].output):
@@ -248,5 +204,4 @@ def metadata_numbers(model: Any, name: str) -> str | None:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return the first line of what an exception says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

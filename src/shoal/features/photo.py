@@ -76,14 +76,7 @@ class Photo:
         _session()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, 3)``.
-
-        Raises
-        ------
-        InputError
-            When the images are not uint8 or not of the shape that was said, or the package with
-            the weights is missing.
-        """
+        """Return float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, 3)``."""
         check_images(data, (SIDE, SIDE, 3))
         session = _session()
         out = np.empty((len(data), FEATURES), np.float32)
@@ -95,19 +88,12 @@ class Photo:
 
 @lru_cache(maxsize=1)
 def _session() -> Any:
-    """Open the network, once a process."""
     name = f"efficientnet-lite0-{_SHA256[:16]}-{_VERSION}"
     return open_session(cached(name, lambda: onnx_graph(read_torch_file(weights_file()))))
 
 
 def weights_file() -> Path:
-    """Find the file of weights, and check that it is the one that is known.
-
-    Raises
-    ------
-    InputError
-        When the package is missing or its file is another.
-    """
+    """Find the file of weights, and check that it is the one that is known."""
     spec = importlib.util.find_spec(_PACKAGE)
     places = (spec.submodule_search_locations if spec else None) or []
     path = next((file for place in places if (file := Path(place, "models", _FILE)).exists()), None)

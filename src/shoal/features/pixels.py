@@ -30,11 +30,6 @@ class Pixels:
         ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
     longest : int, default 32
         Pixels of a side that stay, of grey and RGB.
-
-    Raises
-    ------
-    InputError
-        When `shape` is not such a shape.
     """
 
     shape: tuple[int, int, int]
@@ -63,7 +58,6 @@ class Pixels:
 
     @property
     def _channels(self) -> int:
-        """Channels that are told apart."""
         return min(self.shape[2], _MOST_CHANNELS)
 
     @property
@@ -86,13 +80,7 @@ class Pixels:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
-
-        Raises
-        ------
-        InputError
-            When the images are not uint8 or not of the shape that was said.
-        """
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``."""
         check_images(data, self.shape)
         values = gathered(data, self._channels).astype(np.float32)
         for axis, cells in zip((1, 2), self.grid, strict=True):

@@ -30,8 +30,6 @@ class Moments:
 
     Parameters
     ----------
-    count : int
-        Rows.
     weight : float
         Sum of the rows' weights; equal to `count` when none were given.
     mean : float64 (d,)
@@ -57,13 +55,7 @@ class Moments:
 
     @classmethod
     def of(cls, features: NDArray, weights: NDArray | None = None) -> Moments:
-        """Moments of float ``(n, d)`` features, of ``(n,)`` weights of at least 0.
-
-        Raises
-        ------
-        InputError
-            When `features` is not a table or holds NaN or infinity, or the weights do not fit it.
-        """
+        """Moments of float ``(n, d)`` features, of ``(n,)`` weights of at least 0."""
         if features.ndim != 2:
             raise InputError(f"features of shape {features.shape}: (rows, features) is needed")
         if not np.isfinite(features).all():
@@ -77,13 +69,7 @@ class Moments:
         return moments
 
     def merge(self, other: Moments) -> Moments:
-        """Moments of both sets of rows together.
-
-        Raises
-        ------
-        InputError
-            When the two are of rows of different length.
-        """
+        """Moments of both sets of rows together."""
         if len(self.mean) != len(other.mean):
             raise InputError(
                 f"rows of {len(self.mean)} and of {len(other.mean)} features cannot be merged"
@@ -147,11 +133,6 @@ class Projection:
         """Return float32 ``(n, components)`` for float ``(n, features)``.
 
         The mean is taken off in float64 and the product is done in float32.
-
-        Raises
-        ------
-        InputError
-            When the rows are not of the length that was fitted.
         """
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise InputError(
@@ -198,8 +179,6 @@ class Projection:
             From `apply`, of rows that were fitted.
         left : ndarray, shape (rows,)
             Length of what it leaves out of each, in features.
-        count : int
-            How many rows were fitted.
         """
         if not len(vectors) or self.n_components == len(self.mean):
             return vectors, left
@@ -261,18 +240,9 @@ def fit_projection(
 
     Parameters
     ----------
-    moments : Moments
-        Of all rows that count.
     n_components : int, default 64
         Components kept at most; those with less than a millionth of the variance of the first
         are dropped.
-    whiten : float, default 0.25
-        0 (a rotation: distances stay as they are) to 0.5 (all components equal).
-
-    Raises
-    ------
-    InputError
-        When there are no rows, they hold NaN or infinity, or all are identical.
     """
     if moments.weight <= 0:
         raise InputError("0 rows: at least 2 different ones are needed to find clusters")
@@ -306,7 +276,6 @@ def signs(vectors: NDArray) -> NDArray:
 
 
 def _check_weights(weights: NDArray, n: int) -> None:
-    """Refuse weights that do not fit the rows."""
     if weights.shape != (n,):
         raise InputError(f"{n} rows, but weights of shape {weights.shape}: ({n},) is needed")
     if not (np.isfinite(weights).all() and (weights >= 0).all()):

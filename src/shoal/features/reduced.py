@@ -33,20 +33,11 @@ class Reduced:
 
     What the steps learn of the rows lies in the run, in the folder of the features. The projection
     behind them only turns the axes, so distances are those of the last step.
-
-    Attributes
-    ----------
-    base
-        Gives the rows.
-    chain
-        The steps in order.
-    folder
-        Where their arrays are; None before there is a run.
     """
 
-    base: Encoder
-    chain: tuple[StepName, ...]
-    folder: Path | None = None
+    base: Encoder  # Gives the rows
+    chain: tuple[StepName, ...]  # The steps in order
+    folder: Path | None = None  # Where their arrays are; None before there is a run
     _loaded: PerProcess[list[steps.Arrays]] = field(
         default_factory=PerProcess, compare=False, repr=False
     )
@@ -157,20 +148,7 @@ def array_path(folder: Path, step: int, name: str) -> Path:
 
 
 def reduced(base: Encoder, chain: tuple[StepName, ...], size: tuple[int, ...]) -> Reduced:
-    """Put steps behind an encoder; pixels and vectors come whole where a step makes them fewer.
-
-    Parameters
-    ----------
-    base, chain
-        See `Reduced`.
-    size
-        Height and width of most images as stored.
-
-    Raises
-    ------
-    SettingError
-        When a step is to give more numbers than it gets.
-    """
+    """Put steps behind an encoder; pixels and vectors come whole where a step makes them fewer."""
     if any(step.kind not in SAME_WIDTH for step in chain):
         if isinstance(base, Pixels):
             scale = min(1.0, _LONGEST / max(size))

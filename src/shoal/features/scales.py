@@ -38,27 +38,6 @@ class Scale:
     tails: the range is that of the outliers, quartiles leave tails as they are, and ranks close
     the gaps between groups.
 
-    Attributes
-    ----------
-    power : {"as it is", "root", "log"}
-        The re-expression.
-    start : float
-        What is added before the logarithm, where there are zeros.
-    middle, unit : float
-        Median and robust deviation after it, by which far numbers are told; `unit` 0 for none.
-    mean, deviation : float
-        Of what is left then, the spreading of `step` included.
-    step : float
-        What a number is spread over: a number of a column of few, such as 3 children, stands for
-        all from 2.5 to 3.5.
-    fill : float
-        Median as stored, for cells that nothing else is known of.
-    atom : float or None
-        A number that many rows have, such as 0 where most buy nothing.
-    low, high : float
-        What it is spread over. It adjoins the other numbers, so that *some* and *none* lie no
-        farther apart than two categories do, and no gap between them makes a cluster.
-
     References
     ----------
     Tukey: Exploratory Data Analysis. 1977. Raymaekers, Rousseeuw: Transforming variables to
@@ -66,15 +45,21 @@ class Scale:
     of variables in cluster analysis. Journal of Classification 5, 1988.
     """
 
-    power: Power
-    start: float
+    power: Power  # {"as it is", "root", "log"} The re-expression
+    start: float  # What is added before the logarithm, where there are zeros
+    # Median and robust deviation after it, by which far numbers are told; `unit` 0 for none
     middle: float
     unit: float
+    # Of what is left then, the spreading of `step` included
     mean: float
     deviation: float
+    # What a number is spread over: a number of a column of few, such as 3 children, stands for all
+    # from 2.5 to 3.5
     step: float
-    fill: float
-    atom: float | None = None
+    fill: float  # Median as stored, for cells that nothing else is known of
+    atom: float | None = None  # A number that many rows have, such as 0 where most buy nothing
+    # What it is spread over. It adjoins the other numbers, so that *some* and *none* lie no farther
+    # apart than two categories do, and no gap between them makes a cluster.
     low: float = 0.0
     high: float = 0.0
 
@@ -96,7 +81,6 @@ class Scale:
         return np.where(numbers == self.atom, self.low + (self.high - self.low) * draws, placed)
 
     def _limited(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return numbers re-expressed and within limits."""
         return _limit(_power(numbers, self.power, self.start), self.middle, self.unit)
 
     @property
@@ -122,12 +106,6 @@ def learn_scale(
 
     Parameters
     ----------
-    probabilities, quantiles : sequence of float
-        Of its numbers, from the least to the greatest; without the atom.
-    step : float
-        Smallest difference between two of them.
-    plain : bool
-        Leave them as they are, but for the limits: for dates.
     atom : (float, float), optional
         A number that many rows have, and the share of these.
 
@@ -184,7 +162,6 @@ def _with_atom(
 
 
 def _offsets(step: float) -> NDArray[np.float64]:
-    """Return places all over a step."""
     return step * (np.arange(5) - 2) / 5
 
 

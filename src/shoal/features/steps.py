@@ -40,30 +40,18 @@ class Feed(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """How a kind of step is fitted and applied; what it learns is arrays of fixed names.
+    """How a kind of step is fitted and applied; what it learns is arrays of fixed names."""
 
-    Attributes
-    ----------
-    fit
-        ``fit(feed, k)``: the arrays, `k` numbers a row being wanted.
-    apply
-        ``apply(rows, arrays)``: float32 (n, k) for float32 (n, d).
-    arrays
-        Their names, in the order in which they are stored.
-    memory
-        ``memory(d, k)``: bytes of the fit, whatever the workers are.
-    passes
-        ``passes(d, k)``: about how often the fit reads all rows.
-    version
-        Raised whenever the same rows give other numbers.
-    """
-
+    # ``fit(feed, k)``: the arrays, `k` numbers a row being wanted
     fit: Callable[[Feed, int], Arrays]
+    # ``apply(rows, arrays)``: float32 (n, k) for float32 (n, d)
     apply: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]]
-    arrays: tuple[str, ...]
+    arrays: tuple[str, ...]  # Their names, in the order in which they are stored
+    # ``memory(d, k)``: bytes of the fit, whatever the workers are
     memory: Callable[[int, int], int]
+    # ``passes(d, k)``: about how often the fit reads all rows
     passes: Callable[[int, int], int] = lambda _d, _k: 0
-    version: int = 1
+    version: int = 1  # Raised whenever the same rows give other numbers
 
 
 def column_sums(rows: NDArray[np.float32], pivot: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,7 +75,6 @@ def scatter(
 
 
 def _moments(feed: Feed) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Return the count of rows, and mean and variance of each number."""
     pivot = feed.sample(_PIVOTS).astype(np.float64).mean(axis=0)
     count, sums, squares = feed.total(column_sums, (3, feed.d), pivot=pivot)
     n = max(float(count[0]), 1.0)
@@ -146,8 +133,6 @@ def _directions(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32
 
 
 def _direction_step(kind: str) -> Step:
-    """Return the step that turns rows to their first directions."""
-
     def memory(d: int, k: int) -> int:
         # The basis, its copy while it grows, a product and the part of a group.
         block = d if takes_whole(d, k) else block_width(k)

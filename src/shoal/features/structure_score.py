@@ -24,8 +24,6 @@ def shown_splits(features: NDArray[np.float32], encoder: Encoder) -> NDArray[np.
     ----------
     features : float32 (n, d)
         Of some rows, by `encoder`.
-    encoder
-        Says how they are projected.
     """
     moments = Moments.of(features)
     if len(features) < 2 or not np.diagonal(moments.scatter).any():

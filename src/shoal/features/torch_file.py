@@ -84,11 +84,6 @@ def read_torch_file(path: Path) -> dict[str, NDArray]:
     -------
     dict of str to array
         Tensors by name, float32 or int64.
-
-    Raises
-    ------
-    InputError
-        When it is no such file, is cut off, or names anything but tensors.
     """
     try:
         with path.open("rb") as file:
@@ -100,7 +95,6 @@ def read_torch_file(path: Path) -> dict[str, NDArray]:
 
 
 def _read(file: BinaryIO) -> dict[str, NDArray]:
-    """Read the pickles and the storages behind them."""
     if _Reader(file).load() != _MAGIC or _Reader(file).load() != _PROTOCOL:
         raise ValueError("it does not begin as such a file does")
     machine = _Reader(file).load()
@@ -116,7 +110,6 @@ def _read(file: BinaryIO) -> dict[str, NDArray]:
 
 
 def _storage(file: BinaryIO, dtype: np.dtype[Any]) -> NDArray:
-    """Read the next storage: its length, then its numbers."""
     length = int.from_bytes(file.read(8), "little")
     if length > _MOST_NUMBERS:
         raise ValueError(f"a storage of {length:,} numbers")
@@ -125,7 +118,6 @@ def _storage(file: BinaryIO, dtype: np.dtype[Any]) -> NDArray:
 
 
 def _view(tensor: _Tensor, storage: NDArray) -> NDArray:
-    """Return a tensor's numbers as an array of its own."""
     step = storage.itemsize
     shape, strides = tensor.shape, tuple(step * s for s in tensor.strides)
     if math.prod(shape):

@@ -22,36 +22,17 @@ _TOPS = ("classifier", "fc", "heads", "head")
 
 @dataclass(frozen=True)
 class Network:
-    """A network with its weights: gives rows, maps or words for images ``(n, C, H, W)``.
+    """A network with its weights: gives rows, maps or words for images ``(n, C, H, W)``."""
 
-    Attributes
-    ----------
-    module
-        Of torch; what it gives is averaged over maps and words.
-    call
-        What runs it.
-    given
-        What it was trained with.
-    words
-        Gives rows for texts, where the network knows words.
-    """
-
-    module: Any
-    call: Callable[[Any], Any]
-    given: NetworkInput
+    module: Any  # Of torch; what it gives is averaged over maps and words
+    call: Callable[[Any], Any]  # What runs it
+    given: NetworkInput  # What it was trained with
+    # Gives rows for texts, where the network knows words
     words: Callable[[Sequence[str]], Any] | None = None
 
 
 def load_network(spec: Spec) -> Network:
-    """Load a network by the library that `spec` names.
-
-    Raises
-    ------
-    MissingExtraError
-        When the library is not installed; gives the command.
-    InputError
-        When there is no such network, or its weights cannot be had.
-    """
+    """Load a network by the library that `spec` names."""
     library = import_library(spec)
     loaders = {"timm": _timm, "torchvision": _torchvision, "open_clip": _open_clip}
     known = _known_names(spec.kind, library)
@@ -69,15 +50,7 @@ def load_network(spec: Spec) -> Network:
 
 
 def import_library(spec: Spec) -> Any:
-    """Import torch and the library that `spec` names.
-
-    Raises
-    ------
-    MissingExtraError
-        When one is not installed; gives the command.
-    InputError
-        When one does not work on this machine.
-    """
+    """Import torch and the library that `spec` names."""
     package = _PACKAGES[spec.kind]
     try:
         importlib.import_module("torch")
@@ -91,7 +64,6 @@ def import_library(spec: Spec) -> Any:
 
 
 def _known_names(kind: str, library: Any) -> list[str]:
-    """List the networks of a library."""
     if kind == "torchvision":
         return list(library.models.list_models(module=library.models))
     found = library.list_models()
@@ -99,7 +71,6 @@ def _known_names(kind: str, library: Any) -> list[str]:
 
 
 def _refused(spec: Spec, error: BaseException) -> str:
-    """Say that weights cannot be had, and how they can."""
     because = first_line(error)
     weights = spec.options.get("weights")
     if weights is not None:
@@ -111,7 +82,6 @@ def _refused(spec: Spec, error: BaseException) -> str:
 
 
 def _timm(timm: Any, spec: Spec) -> Network:
-    """Load from timm, which pools what its networks give."""
     weights = spec.options.get("weights")
     overlay = {"pretrained_cfg_overlay": {"file": weights}} if weights else {}
     module = timm.create_model(spec.what, pretrained=True, num_classes=0, **overlay)
@@ -130,7 +100,6 @@ def _timm(timm: Any, spec: Spec) -> Network:
 
 
 def _torchvision(torchvision: Any, spec: Spec) -> Network:
-    """Load from torchvision, and take the classifier off."""
     models = torchvision.models
     usual = models.get_model_weights(spec.what).DEFAULT
     facts = usual.transforms()
@@ -163,7 +132,6 @@ def _take_top_off(module: Any) -> None:
 
 
 def _open_clip(open_clip: Any, spec: Spec) -> Network:
-    """Load a network of open_clip: images, and words, which are cut up when they are needed."""
     tags = open_clip.list_pretrained_tags_by_model(spec.what)
     weights = spec.options.get("weights") or spec.options.get("pretrained")
     if not (weights or tags):
@@ -201,7 +169,6 @@ def _state(path: str) -> Any:
 
 
 def _sampling(word: str) -> Any:
-    """Return the nearest of the two ways in which images are scaled."""
     return "bilinear" if word == "bilinear" else "bicubic"
 
 

@@ -40,29 +40,14 @@ class TorchNetwork:
 
     On a GPU convolutions and products are done in 16 bits and sums in 32, unless the network's
     activations leave the range of 16 bits.
-
-    Attributes
-    ----------
-    spec
-        What it is called, with its options.
-    digest
-        Hash of all its weights.
-    given
-        The size of images, and how pixels become numbers.
-    device
-        ``cpu`` or ``cuda``.
-    n_features
-        Length of one feature row.
-    precision
-        ``float16`` or ``float32``.
     """
 
-    spec: str
-    digest: str
-    given: NetworkInput
-    device: str
-    n_features: int
-    precision: str = "float32"
+    spec: str  # What it is called, with its options
+    digest: str  # Hash of all its weights
+    given: NetworkInput  # The size of images, and how pixels become numbers
+    device: str  # ``cpu`` or ``cuda``
+    n_features: int  # Length of one feature row
+    precision: str = "float32"  # ``float16`` or ``float32``
 
     @property
     def name(self) -> str:
@@ -95,13 +80,7 @@ class TorchNetwork:
         self._module()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``.
-
-        Raises
-        ------
-        InputError
-            When the images are not of the shape that was said, or the weights are others now.
-        """
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``."""
         check_images(data, self.given.shape)
         out = np.empty((len(data), self.n_features), np.float32)
         for a in range(0, len(data), self.batch):
@@ -109,13 +88,7 @@ class TorchNetwork:
         return unit_rows(out)
 
     def encode_words(self, texts: Sequence[str]) -> NDArray:
-        """Return float32 ``(n, n_features)``, rows of length 1, for texts.
-
-        Raises
-        ------
-        InputError
-            When the network knows no words, or cannot read these.
-        """
+        """Return float32 ``(n, n_features)``, rows of length 1, for texts."""
         import torch
 
         network = self._module()
@@ -160,7 +133,6 @@ class TorchNetwork:
         return (pixels - mean) / std
 
     def _module(self) -> Network:
-        """Return the network, loaded once a process."""
         network, digest = _loaded(_named(self.spec), self.device)
         if self.digest and digest != self.digest:
             raise InputError(f"the weights of {self.spec} have changed since the run was fitted")
@@ -177,20 +149,6 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
         in place of those that the library fetches), `size`, `mean`, `std`, `kept` (otherwise as
         the network was trained), `device` (``cpu`` or ``cuda``; by default a GPU if there is
         one), and for open_clip `pretrained` (which of its weights).
-
-    Returns
-    -------
-    TorchNetwork, str
-        The encoder, and what it is, in words.
-
-    Raises
-    ------
-    SettingError
-        For options that are unknown or wrong.
-    MissingExtraError
-        When the library is not installed; gives the command.
-    InputError
-        When there is no such network, its weights cannot be had, or it cannot be run.
     """
     check_options(spec, (*OPTIONS, "pretrained") if spec.kind == "open_clip" else OPTIONS)
     asked_word(spec, "device", ("cpu", "cuda"), "cpu")
@@ -219,7 +177,6 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
 
 
 def _best_device(spec: Spec) -> str:
-    """Choose a GPU if there is one."""
     import_library(spec)
     import torch
 
@@ -227,7 +184,6 @@ def _best_device(spec: Spec) -> str:
 
 
 def _asked(spec: Spec, given: NetworkInput) -> NetworkInput:
-    """Change what the network was trained with to what was asked for."""
     return replace(
         given,
         size=asked_size(spec) or given.size,
@@ -238,7 +194,6 @@ def _asked(spec: Spec, given: NetworkInput) -> NetworkInput:
 
 
 def _named(text: str) -> str:
-    """Return what of a name the weights depend on."""
     spec = parse_spec(text)
     options = {k: v for k, v in spec.options.items() if k in ("weights", "pretrained")}
     return str(replace(spec, options=options))
@@ -246,7 +201,6 @@ def _named(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _loaded(text: str, device: str) -> tuple[Network, str]:
-    """Load a network onto a device, once a process, and hash its weights."""
     network = load_network(parse_spec(text))
     import torch
 

@@ -22,13 +22,6 @@ class Vectors:
     a sign, to one of them, by a fixed draw. Distances between rows stay as they are up to some
     3 % (a count sketch).
 
-    Parameters
-    ----------
-    n : int
-        Length of one row.
-    widest : int, default 4096
-        Numbers that a longer row is shortened to.
-
     References
     ----------
     Charikar, Chen, Farach-Colton: Finding frequent items in data streams. ICALP 2002;
@@ -71,13 +64,7 @@ class Vectors:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for numbers ``(n, D)``.
-
-        Raises
-        ------
-        InputError
-            When the rows are not of the length that was said.
-        """
+        """Return float32 ``(n, n_features)`` for numbers ``(n, D)``."""
         if data.ndim != 2 or data.shape[1] != self.n:
             raise InputError(f"vectors of shape {data.shape}: (rows, {self.n}) is needed")
         if self.n <= self.widest:

@@ -33,11 +33,6 @@ def new_axes(ax: Axes | None, width: float, height: float, solid: bool = False) 
     """Return the axes given, or new ones of a size in inches, perhaps of three dimensions.
 
     In a notebook, and where pyplot is in use, pyplot knows the figure and shows it.
-
-    Raises
-    ------
-    MissingExtraError
-        When matplotlib is not installed.
     """
     if ax is not None:
         return ax

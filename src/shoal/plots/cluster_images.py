@@ -111,7 +111,6 @@ def som(scene: Scene, ax: Axes | None) -> Axes:
 
 
 def _face(scene: Scene, cluster: int, side: int, of: str) -> NDArray[np.uint8]:
-    """Return the picture of one cluster, in red, green and blue."""
     if of == "mean":
         return _rgb(mean_picture(scene.pictures, scene.drawn_rows(cluster, _AVERAGED), side))
     rows = scene.typical_rows(cluster, 1)
@@ -121,7 +120,6 @@ def _face(scene: Scene, cluster: int, side: int, of: str) -> NDArray[np.uint8]:
 
 
 def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image (..., C) as (..., 3)."""
     return image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
 
 
@@ -152,7 +150,6 @@ def examples(scene: Scene, ax: Axes | None, cluster: int | None, count: int) -> 
 
 
 def _grid(scene: Scene, ax: Axes | None, cluster: int, count: int) -> Axes:
-    """Draw the most typical images of one cluster."""
     rows = scene.typical_rows(cluster, count)
     if not rows:
         raise InputError(f"--cluster {cluster} has no rows to show")

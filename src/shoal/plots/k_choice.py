@@ -24,17 +24,7 @@ _MARK = "#d55e00"  # what is picked
 
 
 def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
-    """Draw all criteria into one file.
-
-    Raises
-    ------
-    MissingExtraError
-        When matplotlib is not installed.
-    InputError
-        When the name ends in nothing that can be drawn.
-    StorageFullError
-        When it cannot be written.
-    """
+    """Draw all criteria into one file."""
     names = [name for name in _TITLES if any(one[name] is not None for one in found.table)]
     down = -(-(len(names) + 1) // 3)
     figure = figure_class()(figsize=(11, 3.1 * down), layout="constrained")
@@ -50,7 +40,6 @@ def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
 
 
 def _curve(axis: Any, name: str, found: KChoice) -> None:
-    """Draw one criterion over K, and mark what it would pick."""
     known = [one for one in found.table if one[name] is not None]
     ks, values = [one["k"] for one in known], [one[name] for one in known]
     axis.plot(ks, values, color=ACCENT, marker="o", markersize=3)
@@ -67,7 +56,6 @@ def _curve(axis: Any, name: str, found: KChoice) -> None:
 
 
 def _draw_knives(axis: Any, found: KChoice) -> None:
-    """Draw the silhouettes of all rows at the K that these pick, cluster by cluster."""
     bottom, each = 0, [value for knife in found.knives for value in knife]
     gap = max(1, len(each) // 60)
     for number, knife in enumerate(found.knives):

@@ -98,7 +98,6 @@ def silhouette(scene: Scene, ax: Axes | None) -> Axes:
 
 
 def _apart(places: Sequence[float], least: float) -> list[float]:
-    """Move places, which ascend, down until each is so far from the one before it."""
     found: list[float] = []
     for place in places:
         found.append(max(place, found[-1] + least) if found else place)

@@ -69,7 +69,6 @@ def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
 def _coordinates(
     scene: Scene, chosen: NDArray[np.int64], way: str, seed: int
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Return places in the plane, and what the axes are where they are anything."""
     if way == "own":
         return _own_map(scene, seed)[chosen], []
     vectors = scene.vectors(chosen)
@@ -116,7 +115,6 @@ def _own_map(scene: Scene, seed: int) -> NDArray[np.float64]:
 def _components(
     vectors: NDArray[np.float64], weights: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], list[str]]:
-    """Return the first two principal components, and the share of variance of each."""
     weight = np.maximum(weights, 0) / max(weights.sum(), 1)
     centred = vectors - weight @ vectors
     values, axes = np.linalg.eigh((centred * weight[:, None]).T @ centred)

@@ -22,13 +22,7 @@ from shoal.stages.result import Result
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A run and the clusters of it that are drawn.
-
-    Attributes
-    ----------
-    run
-    clustering
-    """
+    """A run and the clusters of it that are drawn."""
 
     run: FittedRun
     clustering: Clustering
@@ -60,13 +54,7 @@ class Scene:
 
     @cached_property
     def pictures(self) -> Source:
-        """The images of the rows.
-
-        Raises
-        ------
-        InputError
-            When they have none.
-        """
+        """The images of the rows."""
         found = pictures_of(self.run.source)
         if found.kind != "images":
             raise InputError(
@@ -77,13 +65,7 @@ class Scene:
 
     @property
     def table(self) -> Source:
-        """The rows of a table, or vectors.
-
-        Raises
-        ------
-        InputError
-            When they are images.
-        """
+        """The rows of a table, or vectors."""
         found = rows_of(self.run.source)
         if found.kind == "images":
             raise InputError(
@@ -97,13 +79,7 @@ class Scene:
         return plain(name, longest) if name else str(cluster)
 
     def checked(self, cluster: int) -> int:
-        """Return a cluster that there is.
-
-        Raises
-        ------
-        InputError
-            For any other number.
-        """
+        """Return a cluster that there is."""
         if cluster not in self.sizes:
             known = ", ".join(map(str, self.clusters[:8]))
             raise InputError(f"--cluster {cluster} is none of the clusters: {known}, …")

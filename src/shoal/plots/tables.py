@@ -29,8 +29,6 @@ _LIMIT = 2.0  # standard deviations at which the colours of a profile end
 
 @dataclass(frozen=True)
 class _Column:
-    """The cells of one column in the rows read: numbers, or places in `labels`; NaN for none."""
-
     name: str
     labels: tuple[str, ...]
     values: NDArray[np.float64]
@@ -150,7 +148,6 @@ def scatter(scene: Scene, ax: Axes | None, wanted: Sequence[str] | None) -> Axes
 
 
 def _chosen(columns: list[_Column], wanted: Sequence[str] | None) -> list[_Column]:
-    """Return two or three columns: those asked for, or the first numbers."""
     by_name = {column.name: column for column in columns}
     if wanted is None:
         numbers = [column for column in columns if not column.labels]
@@ -173,7 +170,6 @@ def _legend(scene: Scene, shown: list[int], shades: list[Any], others: bool) -> 
 
 
 def _panel(panel: Any, column: _Column, groups: NDArray[np.int64], shades: list[Any]) -> None:
-    """Draw one column: a histogram, or counts of the most frequent categories."""
     known = np.isfinite(column.values)
     missing = int((~known).sum())
     parts = [column.values[known & (groups == g)] for g in range(len(shades))]
@@ -201,12 +197,10 @@ def _panel(panel: Any, column: _Column, groups: NDArray[np.int64], shades: list[
 
 
 def _short(value: float) -> str:
-    """Write a number in three digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _read(scene: Scene, most: int) -> tuple[list[_Column], NDArray[np.int64]]:
-    """Return columns of rows from all over, and where each row's cluster is."""
     source = scene.table
     starts = np.arange(0, source.n_rows, _BLOCK)
     blocks = _MOST_ROWS // _BLOCK
@@ -226,7 +220,6 @@ def _cells(source: Source, start: int, stop: int) -> NDArray[np.float64]:
 
 
 def _names(source: Source) -> list[Any]:
-    """Return each column's name and categories."""
     table = source.as_table()
     if table is not None:
         return [

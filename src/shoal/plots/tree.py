@@ -120,7 +120,6 @@ def _cut_line(ax: Axes, scene: Scene, scale: NDArray[np.float64]) -> None:
 
 
 def _leaf(ax: Axes, text: str, at: int, colour: Any, with_pictures: bool) -> None:
-    """Write the name and size of a leaf behind it."""
     shift = 6 + (24 * _THUMBS + 4 if with_pictures else 0)
     write(ax, text, (1, at), (shift, 0), ("axes fraction", "data"), va="center", fontsize=9)
     edge = ax.get_xlim()[1]

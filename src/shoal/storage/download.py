@@ -41,25 +41,12 @@ def download(
 
     Parameters
     ----------
-    url
-        http or https; redirects are followed.
-    path
-        Where it goes; complete, or not at all.
     size, sha256
         Bytes, and the sum in hexadecimal digits.
     advance
         Told the bytes as they come, those of an earlier call first.
     waits
         Seconds before each further try when the connection breaks and nothing more has come.
-
-    Raises
-    ------
-    PlaceError
-        When the server cannot be reached, refuses, or the connection breaks again and again.
-    InputError
-        When what came is another file.
-    StorageFullError
-        When it cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
     advance = advance or (lambda _: None)
@@ -86,15 +73,7 @@ def download(
 
 
 def take_file(source: Path, path: Path, size: int, sha256: str) -> None:
-    """Copy a file that was fetched elsewhere, when its sum is right.
-
-    Raises
-    ------
-    InputError
-        When it cannot be read or is another file.
-    StorageFullError
-        When it cannot be written.
-    """
+    """Copy a file that was fetched elsewhere, when its sum is right."""
     if not source.is_file():
         raise InputError(f"{source} is not a file: give the one that was downloaded")
     found = source.stat().st_size
@@ -117,7 +96,6 @@ def file_sha256(path: Path) -> str:
 
 
 def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
-    """Ask for what is missing, and append it."""
     had = file.tell()
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     if had:
@@ -145,14 +123,12 @@ def _fetch(url: str, file: IO[bytes], size: int, advance: Seen) -> None:
 
 
 def _begin_again(file: IO[bytes], advance: Seen) -> None:
-    """Drop what was there."""
     advance(-file.tell())
     file.truncate(0)
     file.seek(0)
 
 
 def _check(part: Path, size: int, sha256: str, origin: str) -> None:
-    """Refuse another file, and drop it."""
     if part.stat().st_size != size:
         part.unlink()
         raise InputError(f"{origin} gave more than {size:,} bytes: it is another file, not kept")
@@ -166,7 +142,6 @@ def _check(part: Path, size: int, sha256: str, origin: str) -> None:
 
 
 def _broken(url: str, had: int, size: int, error: Exception) -> PlaceError:
-    """Word why nothing more comes."""
     if isinstance(error, urllib.error.HTTPError):
         why = f"HTTP status {error.code}"
     else:
@@ -180,7 +155,6 @@ def _broken(url: str, had: int, size: int, error: Exception) -> PlaceError:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Make the folder; say what cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield

@@ -13,11 +13,6 @@ import numpy as np
 def canonical_json(obj: Any, indent: int | None = None) -> str:
     """Return the one JSON text of `obj`: keys sorted, tuples as lists, paths as text.
 
-    Raises
-    ------
-    TypeError, ValueError
-        For what JSON cannot hold: an arbitrary object, NaN, infinity.
-
     Examples
     --------
     >>> canonical_json({"b": (1, 2), "a": None})
@@ -32,18 +27,6 @@ def canonical_json(obj: Any, indent: int | None = None) -> str:
 def fingerprint(obj: Any, *upstream: str) -> str:
     """Return 32 hexadecimal digits for `obj` and the fingerprints of what it is made from.
 
-    Parameters
-    ----------
-    obj
-        Anything JSON can hold, numpy numbers and paths too: settings, versions, file facts.
-    *upstream
-        Fingerprints of the stages that were read, in a fixed order.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For what JSON cannot hold.
-
     Examples
     --------
     >>> fingerprint({"seed": 0}) == fingerprint({"seed": 1})
@@ -56,7 +39,6 @@ def fingerprint(obj: Any, *upstream: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return the JSON form of what `json` does not know."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, PurePath):

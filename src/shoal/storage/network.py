@@ -130,7 +130,6 @@ def words(error: BaseException) -> str:
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the number with which a server answered, if it did."""
     for one in (error, error.__cause__):
         status = getattr(one, "status", None) or (one is error and getattr(one, "code", None))
         if isinstance(status, int) and status > 0:
@@ -144,12 +143,10 @@ def _status(error: BaseException) -> int | None:
 
 
 def _is_about_keys(error: BaseException) -> bool:
-    """Return whether there are no credentials."""
     return any(name in type(error).__name__ for name in _NO_KEYS)
 
 
 def _is_of_network(error: BaseException) -> bool:
-    """Return whether an error of a library for HTTP is about the connection."""
     return isinstance(error, OSError) or any(
         word in kind.__name__ for kind in type(error).__mro__ for word in ("Client", "Timeout")
     )

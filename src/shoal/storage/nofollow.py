@@ -48,19 +48,8 @@ def open_file(
 
     Parameters
     ----------
-    path
-        Of this machine.
-    flags, mode
-        See `os.open`.
     depth
         How many of the last names are not links; by default what `depth_of` says.
-
-    Raises
-    ------
-    RunError
-        When one of these names is a link, or the file is a pipe, a device or a folder.
-    OSError
-        When it cannot be opened.
     """
     depth = depth_of(path) if depth is None else depth
     if not depth:
@@ -77,24 +66,7 @@ def open_file(
 
 @contextmanager
 def open_folder(path: Path, depth: int, make: bool = False) -> Iterator[int]:
-    """Open a folder by the descriptor that `dir_fd` takes.
-
-    Parameters
-    ----------
-    path
-        Of this machine.
-    depth
-        How many of its last names are not links.
-    make
-        Make it, and those above it, where they are missing.
-
-    Raises
-    ------
-    RunError
-        When one of these names is a link.
-    OSError
-        When it cannot be opened or made.
-    """
+    """Open a folder by the descriptor that `dir_fd` takes."""
     names = path.parts[len(path.parts) - depth :] if depth > 0 else ()
     at = path
     for _ in names:
@@ -115,7 +87,6 @@ def open_folder(path: Path, depth: int, make: bool = False) -> Iterator[int]:
 
 
 def _open_inner(name: str, above: int, make: bool) -> int:
-    """Open a folder in an open one."""
     try:
         return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
     except FileNotFoundError:
@@ -127,15 +98,7 @@ def _open_inner(name: str, above: int, make: bool) -> int:
 
 
 def remove(path: Path, depth: int | None = None) -> None:
-    """Delete a file, or a link in its place; nothing when it is not there.
-
-    Raises
-    ------
-    RunError
-        When one of the folders that lie in the run is a link.
-    OSError
-        When it cannot be deleted.
-    """
+    """Delete a file, or a link in its place; nothing when it is not there."""
     depth = depth_of(path) if depth is None else depth
     with suppress(FileNotFoundError), open_folder(path.parent, depth - 1) as folder:
         os.unlink(path.name, dir_fd=folder)
@@ -155,7 +118,6 @@ def refusing_links(path: Path, folder: int) -> Iterator[None]:
 
 
 def _is_link(name: str, folder: int) -> bool:
-    """Return whether a name in an open folder is that of a link."""
     try:
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
@@ -171,5 +133,4 @@ def link_error(path: Path) -> RunError:
 
 
 def _no_file_error(path: Path) -> RunError:
-    """Return the error for a pipe, device or folder in the place of a file."""
     return RunError(f"{path} is not a regular file: delete it, then run the same command again")

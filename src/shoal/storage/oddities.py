@@ -48,7 +48,6 @@ def odd_entries(run: Path) -> list[str]:
 
 
 def _odd(folder: Path, above: str, level: _Level) -> Iterator[str]:
-    """Go through a folder and those in it."""
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     for entry in entries:

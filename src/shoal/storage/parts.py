@@ -36,13 +36,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` as the file `path`, atomically; its folder is made if missing.
-
-    Raises
-    ------
-    StorageFullError
-        When the disk is full or the folder cannot be written.
-    """
+    """Write `data` as the file `path`, atomically; its folder is made if missing."""
     _write(path, [memoryview(data)], len(data))
 
 
@@ -57,15 +51,7 @@ def write_json(path: Path, obj: Any) -> None:
 
 
 def write_npy(path: Path, array: NDArray) -> None:
-    """Write `array` as ``.npy`` in row order, without a second copy in memory.
-
-    Raises
-    ------
-    TypeError
-        For an array of Python objects: only pickle could hold it.
-    StorageFullError
-        See `write_bytes`.
-    """
+    """Write `array` as ``.npy`` in row order, without a second copy in memory."""
     if array.dtype.hasobject:
         raise TypeError(f"{path.name}: an array of Python objects cannot be stored")
     array = np.asarray(array, order="C")
@@ -76,13 +62,7 @@ def write_npy(path: Path, array: NDArray) -> None:
 def write_npy_blocks(
     path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[NDArray]
 ) -> None:
-    """Write an array as ``.npy`` that comes in blocks of its first axis; see `write_bytes`.
-
-    Raises
-    ------
-    ValueError
-        When the blocks do not add up to `shape`.
-    """
+    """Write an array as ``.npy`` that comes in blocks of its first axis; see `write_bytes`."""
     head = _head(
         {
             "descr": np.lib.format.dtype_to_descr(dtype),
@@ -107,7 +87,6 @@ def write_npy_blocks(
 
 
 def _head(facts: dict[str, Any]) -> memoryview:
-    """Return the head of an ``.npy`` file."""
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, facts)
     return head.getbuffer()
@@ -125,15 +104,7 @@ def write_table(path: Path, table: Any) -> None:
 
 
 def link_file(source: Path, path: Path) -> None:
-    """Put a file that is never changed in another place too: linked, or copied where it cannot be.
-
-    Raises
-    ------
-    StorageFullError
-        When the disk is full or the folder cannot be written.
-    RunError
-        When the file is missing.
-    """
+    """Put a file that is never changed in another place too: by a link, or else a copy."""
     if isinstance(path, UrlPath) or isinstance(source, UrlPath):
         return _copy(source, path)
     try:
@@ -189,13 +160,7 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Return a temporary name to write to, which takes the place of `path` when all went well.
-
-    Raises
-    ------
-    StorageFullError
-        When it cannot be written.
-    """
+    """Return a temporary name to write to, which takes the place of `path` when all went well."""
     if isinstance(path, UrlPath):
         with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
             temporary = Path(folder) / path.name
@@ -218,14 +183,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _read_pieces(path: Path) -> Iterator[memoryview]:
-    """Read a file a few megabytes at a time."""
     with open(open_file(path), "rb", 0) as file:
         while piece := file.read(_PIECE):
             yield memoryview(piece)
 
 
 def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
-    """Write `pieces` one after the other under a temporary name, then move it to `path`."""
     if isinstance(path, UrlPath):
         try:
             return path.write(pieces, needed)
@@ -255,7 +218,6 @@ def _temporary(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _write_new(folder: int, name: str, pieces: Iterable[memoryview]) -> None:
-    """Write a new file in an open folder, and flush it to the disk."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(name, flags, 0o666, dir_fd=folder), "wb", buffering=0) as file:
         for piece in pieces:
@@ -270,7 +232,6 @@ def _write_all(file: io.FileIO, piece: memoryview) -> None:
 
 
 def _free_bytes(path: Path) -> int:
-    """Count the bytes free on the disk of `path`, whose folder may not exist yet."""
     if isinstance(path, UrlPath):
         return 0
     folder = next(parent for parent in path.absolute().parents if parent.exists())

@@ -166,7 +166,6 @@ class UrlPath:
 
     @telling
     def _listed(self) -> list[UrlPath]:
-        """List what lies in it, with what is known of each; of nothing, nothing."""
         try:
             entries = self._again(lambda: self._fs.ls(self.url, detail=True))
         except FileNotFoundError as error:
@@ -241,20 +240,11 @@ class UrlPath:
         return file if mode == "rb" else io.TextIOWrapper(file, encoding, errors, newline)
 
     def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
-        """Read it, or a range of it; in some tries, as networks falter.
-
-        Raises
-        ------
-        FileNotFoundError
-            When it is missing.
-        PlaceError
-            When it cannot be read.
-        """
+        """Read it, or a range of it; in some tries, as networks falter."""
         return self._read(start, stop)
 
     @telling
     def _read(self, start: int | None, stop: int | None) -> bytes:
-        """Read it, or a range of it."""
         if self.is_web and start is not None and stop is not None:
             return self._again(lambda: web.read_range(self._fs, self.url, start, stop))
         return self._again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
@@ -312,20 +302,17 @@ class UrlPath:
 
     @property
     def _within(self) -> str:
-        """The path within the file system; of a web address without what was asked of it."""
         within = self.url.partition("://")[2]
         return re.split(r"[?#]", within)[0] if self.is_web else within
 
     @property
     def _fs(self) -> Any:
-        """The file system; lists are not kept, as workers write while the launcher looks."""
         import fsspec.core
 
         return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
 
 
 def _seconds(when: Any) -> int:
-    """Return a time, as stores write it, in whole seconds; 0 when it cannot be read."""
     if isinstance(when, str):
         try:
             when = (

@@ -36,7 +36,6 @@ class Readable(Protocol):
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    """Return the threads that wait for networks, shared by all that reads."""
     return ThreadPoolExecutor(_AT_A_TIME, "shoal-ranges")
 
 
@@ -49,10 +48,6 @@ def fetched_ahead(
 
     Parameters
     ----------
-    fetch : callable
-        Asks a network.
-    items : iterable
-        In the order in which they are wanted.
     size : callable
         Gives the bytes of an item: some megabytes are ahead at most, or one item.
     """
@@ -78,8 +73,6 @@ class Ranges:
 
     Parameters
     ----------
-    path : Readable
-        The file.
     size : int
         Its bytes.
 
@@ -141,12 +134,10 @@ class Ranges:
             self._jump(0)
 
     def _goes_on(self, at: int) -> bool:
-        """Return whether a place is within what was fetched, or comes next."""
         begin = self._pieces[0][0] if self._pieces else self._next
         return bool(self._pieces or self._ahead) and begin <= at <= self._next + _GAP
 
     def _jump(self, at: int) -> None:
-        """Go to another place, from which nothing is known to be read on."""
         for _, _, piece in self._pieces:
             piece.cancel()
         self._pieces.clear()
@@ -200,8 +191,6 @@ class RangeFile(io.RawIOBase):
 
     Parameters
     ----------
-    path : Readable
-        The file.
     size : int
         Its bytes.
 

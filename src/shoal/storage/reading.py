@@ -25,13 +25,7 @@ _HEADS = {
 
 
 def read_npy(path: Path, mmap: bool = False) -> NDArray:
-    """Read an ``.npy`` part, or map it read-only into memory.
-
-    Raises
-    ------
-    RunError
-        When the file is missing, cut short, or not an array.
-    """
+    """Read an ``.npy`` part, or map it read-only into memory."""
     try:
         if isinstance(path, UrlPath):
             return _npy_of(path.read_bytes())
@@ -58,7 +52,6 @@ def _npy_from(file: io.BufferedReader, mmap: bool) -> NDArray:
 
 
 def _npy_of(data: bytes) -> NDArray:
-    """Return the array that the bytes of an ``.npy`` file hold."""
     file = io.BytesIO(data)
     array = np.lib.format.read_array(file, allow_pickle=False)
     if file.tell() != len(data):
@@ -67,13 +60,7 @@ def _npy_of(data: bytes) -> NDArray:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """Read a Parquet part as a `pyarrow.Table`, all columns or only `columns`.
-
-    Raises
-    ------
-    RunError
-        When the file is missing, cut short, or not Parquet.
-    """
+    """Read a Parquet part as a `pyarrow.Table`, all columns or only `columns`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -91,7 +78,6 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
 
 
 def _arrow_file(path: Path) -> Any:
-    """Open a file for Arrow, which takes names of files only."""
     import pyarrow as pa
 
     if isinstance(path, UrlPath):
@@ -102,13 +88,7 @@ def _arrow_file(path: Path) -> Any:
 
 
 def read_json(path: Path, depth: int | None = None) -> Any:
-    """Read a JSON part; see `open_file` for `depth`.
-
-    Raises
-    ------
-    RunError
-        When the file is missing, cut short, or not JSON.
-    """
+    """Read a JSON part; see `open_file` for `depth`."""
     try:
         return json.loads(read_bytes(path, depth))
     except ShoalError:
@@ -118,15 +98,7 @@ def read_json(path: Path, depth: int | None = None) -> Any:
 
 
 def read_bytes(path: Path, depth: int | None = None) -> bytes:
-    """Read a file; see `open_file` for the links that are not followed on the way.
-
-    Raises
-    ------
-    RunError
-        When there is such a link.
-    OSError
-        When it cannot be read.
-    """
+    """Read a file; see `open_file` for the links that are not followed on the way."""
     if isinstance(path, UrlPath):
         return path.read_bytes()
     with open(open_file(path, depth=depth), "rb", 0) as file:
@@ -156,7 +128,6 @@ def understanding(path: Path) -> Iterator[None]:
 
 
 def _way_out(path: Path) -> str:
-    """Say what to do about a damaged part: the stage that it belongs to is done again."""
     for folder in path.parents:
         if (folder / "run.toml").exists():
             stage = folder / path.relative_to(folder).parts[0]

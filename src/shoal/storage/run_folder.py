@@ -56,15 +56,6 @@ class RunFolder:
         path
             A new or empty folder, or a run, whose settings are then replaced by `settings`;
             its stages keep what their fingerprints still fit.
-        settings
-            The resolved settings: text, numbers, booleans, lists, tables of them.
-
-        Raises
-        ------
-        RunError
-            When the folder holds other things, is a run of a newer version, or is in use.
-        StorageFullError
-            When it cannot be written.
         """
         folder = run_place(path)
         try:
@@ -89,13 +80,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Open the run in `path` for reading; it is not locked.
-
-        Raises
-        ------
-        RunError
-            When there is no run, a damaged one, or one of a newer version.
-        """
+        """Open the run in `path` for reading; it is not locked."""
         folder = run_place(path)
         if not (folder / _TOML).is_file():
             raise _no_run(folder)
@@ -145,7 +130,6 @@ def run_place(path: str | os.PathLike[str]) -> Path:
 
 
 def _about(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``run.toml`` holds."""
     versions = {"python": platform.python_version()}
     for name in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -159,7 +143,6 @@ def _about(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_about(folder: Path) -> dict[str, Any]:
-    """Read ``run.toml`` and check its format."""
     path = folder / _TOML
     try:
         about = tomllib.loads(read_bytes(path, 1).decode())
@@ -189,7 +172,6 @@ def _read_about(folder: Path) -> dict[str, Any]:
 
 
 def _check_ours(folder: Path) -> None:
-    """Refuse a folder that is neither a run nor empty, or a run from a newer version."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -241,14 +223,12 @@ def _take_lock(folder: Path) -> int | None:
 
 
 def _refuse_strange_lock(path: Path, lock: int) -> None:
-    """Refuse to write a process's number over a file that holds anything else."""
     kept = os.pread(lock, _LONGEST_LOCK + 1, 0)
     if os.fstat(lock).st_nlink > 1 or not re.fullmatch(rb"\d{,20}\n?", kept):
         raise RunError(f"{path} is not a lock that Shoal wrote: delete it")
 
 
 def _no_run(folder: Path) -> RunError:
-    """Return the error for a path without a run in it, with what was perhaps meant."""
     inside = folder.is_dir()
     near = folder if inside else folder.parent
     runs = sorted(path.parent.name for path in near.glob(f"*/{_TOML}"))

@@ -108,11 +108,6 @@ class StageFolder:
 
         Parts made under another fingerprint are deleted, and so are leftover temporary files
         and parts that no longer match the receipt. Files that Shoal did not write stay.
-
-        Raises
-        ------
-        StorageFullError
-            When the folder cannot be written.
         """
         try:
             self._sweep()
@@ -164,24 +159,13 @@ class StageFolder:
 
         That is every part of another size, and the content of all JSON and of the wholes. Of a
         folder in a store only the receipt is looked at.
-
-        Raises
-        ------
-        RunError
-            When the stage is not finished, or parts are missing or changed.
         """
         receipt = self.receipt
         if not isinstance(self.path, UrlPath):
             self._refuse(self._wrong(receipt, _is_small))
 
     def verify(self) -> None:
-        """Read every part and compare it with the receipt.
-
-        Raises
-        ------
-        RunError
-            When the stage is not finished, or parts are missing or changed.
-        """
+        """Read every part and compare it with the receipt."""
         self._refuse(self._wrong(self.receipt, lambda name, size: True))
 
     def _wrong(self, receipt: Receipt, read: Callable[[str, int], bool]) -> list[str]:
@@ -195,7 +179,6 @@ class StageFolder:
         ]
 
     def _refuse(self, wrong: Sequence[str]) -> None:
-        """Raise for parts that are wrong."""
         if not wrong:
             return
         path = self.path / wrong[0]
@@ -211,13 +194,7 @@ class StageFolder:
 
     @property
     def receipt(self) -> Receipt:
-        """The stage's receipt.
-
-        Raises
-        ------
-        RunError
-            When the stage is not finished or its receipt is damaged.
-        """
+        """The stage's receipt."""
         path = self.path / _DONE
         if not (path.exists() or path.is_symlink()):
             raise RunError(f"{self.path} is not finished: run shoal fit again, it continues")
@@ -231,7 +208,6 @@ class StageFolder:
             ) from error
 
     def _received(self, fields: dict[str, Any]) -> Receipt:
-        """Check what a receipt holds: another program may have written it."""
         parts = {}
         for name, (size, crc) in fields["parts"].items():
             if not _NAME.fullmatch(name):
@@ -259,7 +235,6 @@ class StageFolder:
                     folder.rmdir()
 
     def _drop_mismatched(self) -> None:
-        """Delete the parts that are not as the receipt says, and the receipt."""
         try:
             listed = self.receipt.parts
         except RunError:
@@ -279,14 +254,12 @@ class StageFolder:
         return note.get("fingerprint") if isinstance(note, dict) else None
 
     def _sweep(self) -> None:
-        """Delete what a killed process left unfinished."""
         for depth, folder in ((2, self.path), *((3, kind) for kind in self._kinds())):
             for path in folder.glob(".*.tmp"):
                 if re.fullmatch(TEMPORARY, path.name):
                     delete(path, depth)
 
     def _kinds(self) -> list[Path]:
-        """List the folders of parts, in order; links are not followed."""
         if self.path.is_symlink():
             raise link_error(self.path)
         if not self.path.is_dir():
@@ -298,14 +271,12 @@ class StageFolder:
         )
 
     def _parts(self) -> Iterator[Path]:
-        """Go through all parts in order of name; other files are none of ours."""
         for kind in self._kinds():
             for path in sorted(kind.iterdir()):
                 if _PART.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                     yield path
 
     def _sizes(self) -> dict[str, int | None]:
-        """Return the length of every part by its name; thousands take some milliseconds."""
         if isinstance(self.path, UrlPath):
             return {self._relative(path): _size(path) for path in self._parts()}
         found: dict[str, int | None] = {}
@@ -318,7 +289,6 @@ class StageFolder:
         return found
 
     def _relative(self, path: Path) -> str:
-        """Return a part's name within the stage's folder."""
         return path.relative_to(self.path).as_posix()
 
     def _known(self, name: str) -> Path:
@@ -350,7 +320,6 @@ def _is_small(name: str, size: int) -> bool:
 
 
 def _size(path: Path) -> int | None:
-    """Return the length of a file, None where there is none or something else."""
     try:
         if isinstance(path, UrlPath):
             return path.stat().st_size
@@ -361,7 +330,6 @@ def _size(path: Path) -> int | None:
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Return whether two names are those of one file."""
     if isinstance(path, UrlPath) or isinstance(other, UrlPath):
         return False
     try:
@@ -371,7 +339,6 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _size_and_crc(path: Path) -> tuple[int, int]:
-    """Return the length and the CRC-32 of a file."""
     if isinstance(path, UrlPath):
         data = path.read_bytes()
         return len(data), zlib.crc32(data)
@@ -383,5 +350,4 @@ def _size_and_crc(path: Path) -> tuple[int, int]:
 
 
 def _matches(path: Path, expected: tuple[int, int]) -> bool:
-    """Return whether a part is there, byte for byte as the receipt says."""
     return _size(path) == expected[0] and _size_and_crc(path) == expected

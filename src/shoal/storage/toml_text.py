@@ -15,11 +15,6 @@ def toml_text(table: Mapping[str, Any]) -> str:
     None has no place in TOML: such keys are left out. Bytes of a file name that are not UTF-8
     become their escape in words.
 
-    Raises
-    ------
-    TypeError
-        For a value of another type.
-
     Examples
     --------
     >>> print(toml_text({"format": 1, "settings": {"seed": 0, "name": "a"}}))

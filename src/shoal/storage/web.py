@@ -20,11 +20,6 @@ def read_range(fs: Any, url: str, start: int, stop: int) -> bytes:
 
     fsspec does not look at whether a range came or all of the file. A server that knows no
     ranges gives the beginning of a file; more is not fetched.
-
-    Raises
-    ------
-    PlaceError
-        When the server gives no ranges, and the range is not the file's beginning.
     """
     from fsspec.asyn import sync
 
@@ -34,7 +29,6 @@ def read_range(fs: Any, url: str, start: int, stop: int) -> bytes:
 
 
 async def _read(fs: Any, url: str, start: int, stop: int) -> bytes:
-    """Ask for a range."""
     session = await fs.set_session()
     asked = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
     async with session.get(fs.encode_url(url), headers=asked) as answer:

@@ -38,22 +38,13 @@ class Site:
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a request for an edit says, as commands and the page read it.
+    """What a request for an edit says, as commands and the page read it."""
 
-    Attributes
-    ----------
-    name, help
-        As `plan` has them.
-    kind
-        int, str, bool, list[int], or `ArrayLike` for rows.
-    default
-        ``inspect.Parameter.empty`` where it is required.
-    """
-
+    # As `plan` has them
     name: str
-    kind: Any
+    kind: Any  # int, str, bool, list[int], or `ArrayLike` for rows
     help: str
-    default: Any
+    default: Any  # ``inspect.Parameter.empty`` where it is required
 
     @property
     def required(self) -> bool:
@@ -75,16 +66,13 @@ class Operation(ABC):
 
     Attributes
     ----------
-    name
-        As the log has it.
-    commands
-        The subcommands of ``shoal edits`` that do it. What `plan` takes besides becomes
-        arguments, or options where it has a default.
     restarts
         Whether the clusters after it have nothing to do with those before it.
     """
 
-    name: str
+    name: str  # As the log has it
+    # The subcommands of ``shoal edits`` that do it. What `plan` takes besides becomes arguments, or
+    # options where it has a default.
     commands: tuple[Command, ...] = ()
     restarts = False
 
@@ -115,17 +103,7 @@ class Operation(ABC):
 
     @abstractmethod
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        """Return what it did: ``Merged Cluster 7 into “cats”``.
-
-        Parameters
-        ----------
-        facts
-            Those of the entry.
-        called
-            What clusters are called.
-        noun
-            What the rows are.
-        """
+        """Return what it did: ``Merged Cluster 7 into “cats”``."""
 
     def request(self, facts: Any, rows: RowNumbers, called: Callable[[int], int]) -> dict[str, Any]:
         """Return the arguments of `plan` that make it again where clusters have other ids."""
@@ -136,13 +114,7 @@ class Operation(ABC):
         return []
 
     def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
-        """Do it again on a new fit; `was` and `now` are the old states around it.
-
-        Raises
-        ------
-        InputError
-            When it makes no sense there: it is noted as skipped, with the reason.
-        """
+        """Do it again on a new fit; `was` and `now` are the old states around it."""
         to.do(self.name, **self.request(entry.facts, entry.rows, lambda c: to.found(c, was)))
 
 
@@ -153,7 +125,6 @@ def shortened(text: str) -> str:
 
 
 def _kind(hint: Any) -> Any:
-    """Return the type in an annotation, None left out."""
     kind = hint.__origin__
     optional = isinstance(kind, UnionType) and kind != ArrayLike
     return get_args(kind)[0] if optional else kind

@@ -102,7 +102,6 @@ def carry_parts(to: Carrier, entry: Entry, was: State, now: State, ids: list[int
 
 
 def _carry_part(to: Carrier, part: int, old: NDArray[np.bool_]) -> None:
-    """Take one part of an earlier cluster out of the new one that it is in."""
     there, total, own = to.spread(old)
     best = max(there, key=lambda c: there[c], default=-1)
     if best < 0 or 2 * there[best] <= total:
@@ -148,13 +147,7 @@ def splits_under(ground: Ground, positions: NDArray[np.int64]) -> NDArray[np.int
 
 
 def own_parts(tree: Tree, ranks: NDArray[np.int64], cluster: int) -> int:
-    """Choose how many parts the tree itself marks in a cluster: up to the widest gap.
-
-    Raises
-    ------
-    InputError
-        When no split under it is marked.
-    """
+    """Choose how many parts the tree itself marks in a cluster: up to the widest gap."""
     excess = tree.excess[ranks[: _MOST_OWN - 1]].astype(np.float64)
     excess = excess[np.isfinite(excess)]
     if not len(excess):

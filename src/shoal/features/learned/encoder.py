@@ -32,15 +32,6 @@ class Learned:
     An *autoencoder* is trained to draw an image again from 64 numbers; a *contrastive* network to
     know two altered views of an image from views of others. Training needs torch, running does not.
 
-    Attributes
-    ----------
-    method
-        ``autoencoder`` or ``contrastive``.
-    channels
-        1 or 3.
-    path
-        Its network, the bytes of an ONNX file as ``.npy``; None before there is a run.
-
     References
     ----------
     Hinton, Salakhutdinov: Reducing the dimensionality of data with neural networks. Science 2006.
@@ -48,8 +39,9 @@ class Learned:
     representations. ICML 2020.
     """
 
-    method: str
-    channels: int
+    method: str  # ``autoencoder`` or ``contrastive``
+    channels: int  # 1 or 3
+    # Its network, the bytes of an ONNX file as ``.npy``; None before there is a run
     path: Path | None = None
 
     @property
@@ -87,13 +79,7 @@ class Learned:
         _session(self.path)
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, 32, 32, C)``.
-
-        Raises
-        ------
-        InputError
-            When the images are not uint8 or not of that shape.
-        """
+        """Return float32 ``(n, n_features)`` for uint8 ``(n, 32, 32, C)``."""
         check_images(data, (SIDE, SIDE, self.channels))
         assert self.path is not None, "not trained"
         session = _session(self.path)
@@ -107,6 +93,5 @@ class Learned:
 
 @lru_cache(maxsize=2)
 def _session(path: Path) -> Any:
-    """Open a network, once a process."""
     stored = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     return open_session(stored.tobytes())

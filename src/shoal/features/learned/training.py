@@ -46,22 +46,14 @@ _HEAD = 64
 
 @dataclass
 class State:
-    """Weights and Adam's moments after some steps, and how training went.
+    """Weights and Adam's moments after some steps, and how training went."""
 
-    Attributes
-    ----------
-    weights, first, second
-        By name; the moments are zero at first.
-    step
-        Steps that were taken.
-    best, waited
-        Least held-out loss, and looks since.
-    """
-
+    # By name; the moments are zero at first
     weights: Weights
     first: Weights
     second: Weights
-    step: int = 0
+    step: int = 0  # Steps that were taken
+    # Least held-out loss, and looks since
     best: float = float("inf")
     waited: int = 0
 
@@ -92,7 +84,6 @@ class State:
 
 
 def _all_shapes(method: str, channels: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the network's weights and of those that only training needs."""
     of = shapes(channels, METHODS[method])
     if method == "contrastive":
         return {**of, "head.weight": (_HEAD, METHODS[method]), "head.bias": (_HEAD,)}
@@ -116,22 +107,7 @@ def train(
 
     Parameters
     ----------
-    method : str
-        ``autoencoder`` or ``contrastive``.
     images : ndarray, shape (n, 32, 32, C), uint8
-    seed : int
-        Of the half batches and the views.
-    threads : int
-        1, or 2 at once; the result does not depend on it.
-    state : State
-        Where to go on from; it is changed.
-    look : callable
-        Called with the state after every 100 steps: writes a checkpoint, shows progress.
-
-    Raises
-    ------
-    MissingExtraError
-        When torch is not installed; says how to install it.
     """
     torch = import_torch()
     order = np.random.default_rng([seed, 1]).permutation(len(images))
@@ -160,13 +136,7 @@ def train(
 
 
 def import_torch() -> Any:
-    """Import torch.
-
-    Raises
-    ------
-    MissingExtraError
-        When it is not installed.
-    """
+    """Import torch."""
     try:
         import torch
     except ImportError:
@@ -185,7 +155,6 @@ def _halves(rows: NDArray, seed: int, step: int) -> list[tuple[NDArray, int]]:
 
 
 def _numbers(images: NDArray[np.uint8]) -> Tensor:
-    """Return float32 ``(n, C, H, W)`` between 0 and 1."""
     import torch
 
     scaled = images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
@@ -195,7 +164,6 @@ def _numbers(images: NDArray[np.uint8]) -> Tensor:
 def _gradients(
     method: str, weights: Weights, images: NDArray[np.uint8], rows: NDArray, seed: int
 ) -> list[NDArray[np.float32]]:
-    """Return the gradient of the loss of half a batch by each weight."""
     import torch
 
     tensors = {name: torch.from_numpy(w).requires_grad_() for name, w in weights.items()}
@@ -210,7 +178,6 @@ def _gradients(
 
 
 def _encoded(tensors: dict[str, Tensor], at: Tensor) -> Tensor:
-    """Run the encoding part, as `network.onnx_graph` does."""
     from torch.nn import functional
 
     for number, (_, stride) in enumerate(CONVOLUTIONS):
@@ -220,7 +187,6 @@ def _encoded(tensors: dict[str, Tensor], at: Tensor) -> Tensor:
 
 
 def _reconstruction(tensors: dict[str, Tensor], images: Tensor) -> Tensor:
-    """Return the mean squared error of images that are drawn again from their code."""
     from torch.nn import functional
 
     code = _encoded(tensors, images)
@@ -248,7 +214,6 @@ def _contrast(tensors: dict[str, Tensor], views: Tensor) -> Tensor:
 
 
 def _loss_of(weights: Weights, images: NDArray[np.uint8]) -> float:
-    """Return the reconstruction error of held-out images."""
     import torch
 
     with torch.inference_mode():

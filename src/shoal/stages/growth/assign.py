@@ -36,7 +36,6 @@ class _Kept:
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Link the shards of the earlier run, and place the rows of the others."""
     grown, result = context.added_to, Result(context.run)
     grown.take_over(
         context.stage("assign"),

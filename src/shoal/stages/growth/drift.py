@@ -32,19 +32,12 @@ _REPORTED = {"previous", "kept", "added", "fitted", "fits", "shard_rows", "misfi
 
 @dataclass(frozen=True)
 class Drift:
-    """What became of rows that were added.
+    """What became of rows that were added."""
 
-    Attributes
-    ----------
-    report
-        See docs/run-folder.md: whether they fit, how the shares of the clusters changed, what
-        new clusters are proposed, and what is advised.
-    fingerprint
-        Of this verdict.
-    """
-
+    # See docs/run-folder.md: whether they fit, how the shares of the clusters changed, what new
+    # clusters are proposed, and what is advised
     report: dict[str, Any]
-    fingerprint: str
+    fingerprint: str  # Of this verdict
     run: RunFolder
 
     @property
@@ -96,12 +89,10 @@ class _Counts:
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Return what the verdict depends on besides the places."""
     return {"version": 2, "seed": context.settings.seed}
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Judge the new rows, and look for new clusters among them."""
     grown, folder = context.added_to, context.stage("drift")
     result, fitted = Result(context.run), Fitted(grown.before)
     gauge = Gauge.of(fitted, result.cut(result.primary.k))
@@ -129,7 +120,6 @@ def _work(context: Context) -> dict[str, Any]:
 
 
 def _counted(context: Context, gauge: Gauge) -> _Counts:
-    """Compare the new rows with what the old ones were like, shard by shard."""
     found = _Counts(*np.zeros((2, gauge.clusters), np.int64))
     for added in added_rows(context, gauge):
         found.clusters += np.bincount(added.cluster, minlength=gauge.clusters)
@@ -144,14 +134,12 @@ def _counted(context: Context, gauge: Gauge) -> _Counts:
 
 
 def _before(before: Result, labels: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Count the rows of the earlier run in each cluster."""
     counts = np.zeros(int(labels.max()) + 1, np.int64)
     np.add.at(counts, labels, before.counts)
     return counts
 
 
 def _share(count: int, n: int, expected: float) -> dict[str, Any]:
-    """Return a share of the new rows with its interval, and that of the old ones."""
     low, high = share_interval(count, n)
     share = count / max(n, 1)
     return {
@@ -164,7 +152,6 @@ def _share(count: int, n: int, expected: float) -> dict[str, Any]:
 
 
 def _verdict(new: _Counts, fitted: Fitted, gauge: Gauge) -> dict[str, Any]:
-    """Say how many new rows are unlike the old ones, at unusual distances, or beyond."""
     place, distance = fitted.own
     expected = float((distance > gauge.limits[gauge.labels[place]]).mean())
     unlike = _share(new.unlike, new.rows, expected)
@@ -176,7 +163,6 @@ def _verdict(new: _Counts, fitted: Fitted, gauge: Gauge) -> dict[str, Any]:
 
 
 def _has_cause(new: _Counts) -> bool:
-    """Return whether there may be new clusters: unlike rows, or many unusual ones in a cluster."""
     chances = (
         chance_of_more(int(unusual), int(rows), 1 - USUAL)
         for unusual, rows in zip(new.unusual, new.clusters, strict=True)
@@ -200,7 +186,6 @@ def _said(new: _Counts, verdict: dict[str, Any], found: list[Found]) -> dict[str
 
 
 def _shares(before: NDArray[np.int64], after: NDArray[np.int64]) -> dict[str, Any]:
-    """Compare the clusters' shares before and among the new rows."""
     n, m = int(before.sum()), int(after.sum())
     used = np.flatnonzero(before + after)
     z = corrected(1.96, len(used))
@@ -221,14 +206,12 @@ def _shares(before: NDArray[np.int64], after: NDArray[np.int64]) -> dict[str, An
 
 
 def _advice(report: dict[str, Any], n_rows: int) -> str | None:
-    """Say in one sentence to fit anew, where that is due."""
     for why in _reasons(report, n_rows):
         return f"Fit all rows anew, with --added refit: {why}."
     return None
 
 
 def _reasons(report: dict[str, Any], n_rows: int) -> Iterator[str]:
-    """Return the reasons for a new fit, the most telling first."""
     misfits, stretched = report["misfits"], report["stretched"]
     if not report["fits"] and misfits["low"] > _ADVISED:
         yield f"{misfits['share']:.1%} of the new rows fit no cluster of the tree"

@@ -36,26 +36,13 @@ _AS_BEFORE = (None, "auto", (), DEFAULT, False)  # not given: as in the earlier 
 
 @dataclass(frozen=True)
 class Growth:
-    """A source to which rows were added.
+    """A source to which rows were added."""
 
-    Attributes
-    ----------
-    grown
-        The earlier run.
-    fitted
-        What it knows of its rows.
-    opened
-        The source, the rows of the earlier run first.
-    rows
-        The same, as its encoder wants them.
-    changed, such_as
-        How many of the earlier run's rows are in files that changed, and the first of them.
-    """
-
-    grown: Grown
-    fitted: Fitted
-    opened: Source
-    rows: Source
+    grown: Grown  # The earlier run
+    fitted: Fitted  # What it knows of its rows
+    opened: Source  # The source, the rows of the earlier run first
+    rows: Source  # The same, as its encoder wants them
+    # How many of the earlier run's rows are in files that changed, and the first of them
     changed: int = 0
     such_as: str = ""
 
@@ -86,18 +73,6 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
     """Return whether rows were added to those of the run `previous`, or why all is fitted anew.
 
     Rows with names may be added anywhere; those without must come after the others.
-
-    Returns
-    -------
-    Growth or str
-        A sentence where that is of interest, else an empty one.
-
-    Raises
-    ------
-    InputError
-        When the first rows are not those of the earlier run.
-    RunError
-        When there is no such run, or it is not finished.
     """
     if settings.previous is None or source.taken is not None:
         return ""
@@ -132,14 +107,12 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
 
 
 def _growth(fitted: Fitted, source: Source, kept: int) -> Growth:
-    """Put together what is known of added rows."""
     opened = fitted.as_fitted(source)
     wanted = as_requested(opened, fitted.encoder.needs.wanted)
     return Growth(Grown(fitted.result, kept), fitted, opened, wanted)
 
 
 def _checked(growth: Growth) -> Growth:
-    """See what changed of the rows of the earlier run, and raise where they are other ones."""
     grown = growth.grown
     facts = growth.opened.first_facts(grown.kept)
     if not grown.kept or _is_known(facts, grown.before.summary["source"]):
@@ -160,7 +133,6 @@ def _checked(growth: Growth) -> Growth:
 
 
 def _changed(growth: Growth) -> NDArray[np.int64] | None:
-    """Return the rows of the earlier run whose files changed; None where that is not known."""
     grown, index = growth.grown, growth.grown.stage("index")
     found = changed_files(index, rows_of(growth.opened), grown.kept, grown.size)
     if found is not None or index.parts("stamps"):
@@ -188,7 +160,6 @@ def _changed_files(growth: Growth, before: list[list[Any]]) -> NDArray[np.int64]
 
 
 def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> None:
-    """Refuse settings that the tree that is kept was not made with."""
     name, stored = settings.features, before.run.settings
     asked = [(key, getattr(settings, key)) for key in _DECIDING]
     other = [
@@ -207,12 +178,10 @@ def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> No
 
 
 def _plain(value: Any) -> Any:
-    """Return a setting as it is stored."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _is_known(found: dict[str, Any] | None, facts: dict[str, Any]) -> bool:
-    """Return whether the facts of some rows are among those of a source."""
     return bool(found) and all(facts.get(name) == value for name, value in (found or {}).items())
 
 
@@ -264,7 +233,6 @@ def _begins_with(source: Source, paths: list[Path]) -> bool:
 
 
 def _check_rows(growth: Growth) -> None:
-    """Read some rows of every shard again, and raise when they are not what they were."""
     before, kept = growth.grown.before, growth.grown.kept
     shards = Shards(kept, growth.grown.size)
     rows = np.concatenate([checked_rows(shards, number) for number in range(len(shards))])
@@ -286,7 +254,6 @@ def _check_rows(growth: Growth) -> None:
 def _stored(
     before: Result, rows: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the vectors that rows had, and whether they were used."""
     project, vectors, good = before.run.stage("project"), [], []
     for number in np.unique(rows // size).tolist():
         at = rows[rows // size == number] - number * size
@@ -296,7 +263,6 @@ def _stored(
 
 
 def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Read, encode and project rows; give what is wrong with them too."""
     batch = growth.rows.take(Taken(rows, growth.rows.n_rows)).read(0, len(rows))
     features, good = encode_good(growth.fitted.encoder, batch.data, batch.bad)
     vectors = growth.fitted.projection.apply(features)
@@ -306,7 +272,6 @@ def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32],
 
 
 def _other(growth: Growth, row: int, what: str) -> str:
-    """Say that a row is not the one that it was, and what to do."""
     names, path = growth.opened.names(row, row + 1), growth.grown.before.run.path
     if names is not None:
         return (

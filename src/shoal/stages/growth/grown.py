@@ -11,22 +11,13 @@ from shoal.storage import StageFolder, link_file
 
 @dataclass(frozen=True)
 class Grown:
-    """An earlier run whose tree is kept, and whose rows come first.
+    """An earlier run whose tree is kept, and whose rows come first."""
 
-    Attributes
-    ----------
-    before
-        The earlier run.
-    kept
-        How many rows are its own, the first ones; 0 when it was a look at a sample: then all
-        rows are placed in its tree.
-    changed
-        Shards in which files changed since: they are done again.
-    """
-
-    before: Result
+    before: Result  # The earlier run
+    # How many rows are its own, the first ones; 0 when it was a look at a sample: then all rows are
+    # placed in its tree
     kept: int
-    changed: tuple[int, ...] = ()
+    changed: tuple[int, ...] = ()  # Shards in which files changed since: they are done again
 
     @property
     def size(self) -> int:
@@ -60,13 +51,6 @@ class Grown:
         """Link parts of the earlier run, each by its kind and number (None: a whole).
 
         Parts are never changed in their place, so the earlier run stays what it is.
-
-        Raises
-        ------
-        RunError
-            When one is missing.
-        StorageFullError
-            When they cannot be written.
         """
         before = self.stage(folder.name)
         for name in before.receipt.parts:

@@ -23,21 +23,12 @@ NEAR = 0.02
 
 @dataclass(frozen=True)
 class Gauge:
-    """What rows are judged by, at a cut.
+    """What rows are judged by, at a cut."""
 
-    Attributes
-    ----------
-    fitted
-        The earlier run.
-    labels
-        (m,) cluster of each representative.
-    limits, usual
-        (clusters,) the distances from which a row is unlike a cluster, and within which 95 % of
-        its own rows are.
-    """
-
-    fitted: Fitted
-    labels: NDArray[np.int32]
+    fitted: Fitted  # The earlier run
+    labels: NDArray[np.int32]  # (m,) cluster of each representative
+    # (clusters,) the distances from which a row is unlike a cluster, and within which 95 % of its
+    # own rows are
     limits: NDArray[np.float32]
     usual: NDArray[np.float32]
 
@@ -118,15 +109,6 @@ def kept_rows(grown: Grown, project: StageFolder, number: int, rows: int) -> NDA
     """Return which rows of a shard are the earlier run's, as they were, (rows,).
 
     Where files changed, a row is as it was when its vector is, up to rounding.
-
-    Parameters
-    ----------
-    grown
-        The earlier run.
-    project
-        That stage of the run with the rows added.
-    number, rows
-        The shard, and how many rows it has.
     """
     kept = np.arange(rows) < grown.old(number)
     if number in grown.changed:

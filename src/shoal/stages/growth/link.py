@@ -29,7 +29,6 @@ def _index(context: Context) -> dict[str, Any]:
 
 
 def _about(grown: Grown) -> dict[str, Any]:
-    """Say what rows were added to; how rows are read is as it was there."""
     before = grown.before
     names = ("kind", "shape", "mixed_sizes", "rule", "reading", "pages", "values")
     kept = {name: before.summary.get(name) for name in names}

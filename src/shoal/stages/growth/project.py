@@ -59,7 +59,6 @@ class _ProjectAdded:
         write_vectors(self.folder, item, vectors, packed, before if old else None)
 
     def _known(self, number: int) -> dict[int, str]:
-        """Return what was wrong with rows of a shard that were added before."""
         before = self.grown.stage("project")
         if not before.has("quarantine", number, "parquet"):
             return {}
@@ -80,7 +79,6 @@ class _ProjectAdded:
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Link the shards of the earlier run, and project the others."""
     grown, folder = context.added_to, context.stage("project")
     projection = read_projection(context)
     grown.take_over(

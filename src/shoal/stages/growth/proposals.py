@@ -42,29 +42,17 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Found:
-    """A new cluster that is proposed.
+    """A new cluster that is proposed."""
 
-    Attributes
-    ----------
-    rows, unlike, stretched
-        How many new rows it has; of them unlike all old ones, and at unusual distances.
-    old
-        How many old rows would be in it, by the representatives.
-    chance
-        That so few of the rows at unusual distances in it were old, if these were as the old ones.
-    cluster
-        Where most of its rows are now.
-    examples
-        Rows near its middle.
-    """
-
+    # How many new rows it has; of them unlike all old ones, and at unusual distances
     rows: int
     unlike: int
     stretched: int
-    old: int
+    old: int  # How many old rows would be in it, by the representatives
+    # That so few of the rows at unusual distances in it were old, if these were as the old ones
     chance: float
-    cluster: int
-    examples: list[int]
+    cluster: int  # Where most of its rows are now
+    examples: list[int]  # Rows near its middle
 
     def as_dict(self, number: int) -> dict[str, Any]:
         """Return plain values."""
@@ -117,18 +105,6 @@ def propose(context: Context, gauge: Gauge) -> list[Found]:
     by itself shows by the same signs as in a fit. Then all new rows, and a sample of the old
     ones, go with the nearest row that was looked at. A group is proposed when old rows have no
     part in it, and too few for chance (see `_passes`).
-
-    Parameters
-    ----------
-    context
-        Of the run with the rows added. The proposal of each new row is written to its folder.
-    gauge
-        What its rows are judged by.
-
-    Returns
-    -------
-    list of Found
-        The largest first.
     """
     folder = context.stage("drift")
     new = _drawn(_new_kinds(context, gauge), context)
@@ -253,7 +229,6 @@ def _representatives(context: Context, gauge: Gauge, new: _Sample) -> NDArray[np
 def _features(
     context: Context, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Read and encode some rows; tell which are good."""
     context.encoder.setup()
     found = []
     for a in range(0, len(rows), _AT_ONCE):
@@ -405,7 +380,6 @@ def _passes(found: Found) -> bool:
 
 
 def _examples(looked: _Looked, group: NDArray[np.int64]) -> list[int]:
-    """Return the new rows of a group that lie nearest to its middle."""
     group = group[~looked.is_old[group]]
     vectors = looked.vectors[group].astype(np.float64)
     away = ((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1)
