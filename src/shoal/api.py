@@ -274,8 +274,8 @@ class Run(FittedRun):
         with passes.engine_for(self._folder, engine, engine_options) as opened:
             source = self.model.open(images)
             notes = self.model.notes(source)
-            asked: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
-            found = passes.predict_blocks(self.model, source, opened, notes=notes, **asked)
+            cut: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
+            found = passes.predict_blocks(self.model, source, opened, notes=notes, **cut)
             return joined(list(found), notes)
 
     def cluster_source(self, cluster: int) -> Source:
@@ -612,7 +612,7 @@ def plan(
     ]
     return {
         "source": rows.description,
-        "why": found.said,
+        "why": found.why,
         "remark": found.remark or None,
         "run": out,
         **found.as_dict(),

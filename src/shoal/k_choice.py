@@ -62,8 +62,8 @@ def choose_k(
         raise SettingError(
             f"method {DEFAULT} marks its own layers: see shoal layers, or give another method"
         )
-    said = progress or Silent()
-    run = _run_of(source, said, settings)
+    bars = progress or Silent()
+    run = _run_of(source, bars, settings)
     result = Result(RunFolder.open(run.path))
     vectors, weights = result.representatives.vectors, result.counts.clip(min=1)
     frame = frame_for(METHODS[name], read_projection(result.run))

@@ -104,25 +104,25 @@ def compare_methods(
     if not names:
         raise InputError("no methods are given: give names such as kmeans,dbscan,shoal")
     own = _parameters_of(parameters, names)
-    said, folder = progress or Silent(), as_place(out)
+    bars, folder = progress or Silent(), as_place(out)
     runs: dict[str, api.Run] = {}
     records: dict[str, dict[str, Any]] = {}
     for name in names:
-        said.note(f"{name}:")
+        bars.note(f"{name}:")
         if runs:
             _share_stages(next(iter(runs.values())).path, folder / name)
-        told = name == DEFAULT or METHODS[name].takes_k
+        takes_k = name == DEFAULT or METHODS[name].takes_k
         given: dict[str, Any] = {**settings, "method": name, "parameters": own[name]}
-        if told:
+        if takes_k:
             given["k"] = k
         try:
             with _Memory() as memory:
-                runs[name] = api.fit(source, folder / name, progress=said, **given)
+                runs[name] = api.fit(source, folder / name, progress=bars, **given)
         except (InputError, WorkError) as error:
             if isinstance(error, StorageFullError) or len(names) == 1:
                 raise
             records[name] = {"method": name, "declined": str(error)}
-            said.note(f"{name} is left out: {error}")
+            bars.note(f"{name} is left out: {error}")
             continue
         records[name] = _record(runs[name], name, memory.most, truth)
     if not runs:

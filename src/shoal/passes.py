@@ -124,9 +124,9 @@ def predict_blocks(
     clusters, cut = model.chosen(layer, k, raw, unknown)
     run, blocks = model.result.run, blocks_of(source)
     rate = model.rate if unknown is None else unknown
-    asked = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
-    asked["unknown"] = rate
-    folder = _begun(run, "predict", fingerprint(asked, run.stage("assign").receipt.fingerprint))
+    facts = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
+    facts["unknown"] = rate
+    folder = _begun(run, "predict", fingerprint(facts, run.stage("assign").receipt.fingerprint))
     for name in _CUT:
         if (part := getattr(cut, name)) is not None:
             write_npy(folder.whole(name), part)

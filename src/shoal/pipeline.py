@@ -83,7 +83,7 @@ def run_pipeline(
     where
         The source's path, to find it again; None for rows in memory.
     """
-    said = progress or Silent()
+    bars = progress or Silent()
     for name in ("previous", "constraints"):
         other = getattr(settings, name)
         if other is not None and as_place(other).resolve() == as_place(path).resolve():
@@ -105,11 +105,11 @@ def run_pipeline(
         source,
         source.fingerprint(),
         plan.source,
-        replace(settings, workers=plan.workers, representatives=plan.asked(settings)),
+        replace(settings, workers=plan.workers, representatives=plan.requested(settings)),
         placed(plan.encoder, run_folder.stage("features")),
         plan.shards,
         LocalEngine(plan.workers),
-        said,
+        bars,
         0 if earlier is None else earlier.fresh,
         None if settings.constraints is None else Learnt(_earlier(settings.constraints)),
         grown,
@@ -137,24 +137,24 @@ def run_pipeline(
         RunFolder.create(path, about) as run,
         threadpool_limits(1, "blas"),
     ):
-        said.note(f"{source.description}{_scaled(plan.source)}. {plan.said}")
+        bars.note(f"{source.description}{_scaled(plan.source)}. {plan.why}")
         for remark in remarks_of(source):
-            said.note(remark)
+            bars.note(remark)
         context = replace(context, run=run, engine=engine)
         if why:
-            said.note(why)
+            bars.note(why)
         if plan.remark:
-            said.note(plan.remark)
+            bars.note(plan.remark)
         if not all(context.stage(stage.name).is_done(print_) for stage, print_ in stages):
             check_disk(plan, run.path)
         if grown is None:
             context.stage(drift.STAGE.name).clear()
         done = [_do(one, context) for one in stages]
         if not any(done):
-            said.note("Nothing to do: every stage is done with these settings.")
-        said.finish()
+            bars.note("Nothing to do: every stage is done with these settings.")
+        bars.finish()
         if earlier is not None:
-            _carry(earlier, run, said)
+            _carry(earlier, run, bars)
     return RunFolder.open(path)
 
 
@@ -216,7 +216,7 @@ def _copies(settings: FitSettings, n_rows: int) -> Copies:
     return read_copies(as_place(settings.duplicates), n_rows)
 
 
-def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
+def _carry(earlier: Curation, run: RunFolder, bars: Progress) -> None:
     after = Curation(Result(run), alone=True)  # the fit made it, and is not done
     if after.seq or not earlier.edited:
         return
@@ -224,11 +224,11 @@ def _carry(earlier: Curation, run: RunFolder, said: Progress) -> None:
     name = earlier.ground.result.run.path
     edits = f"{carried.edits:,} edit{'' if carried.edits == 1 else 's'} of {name}"
     if not carried.skipped:
-        said.note(f"Carried over: {edits}.")
+        bars.note(f"Carried over: {edits}.")
         return
-    said.note(f"Carried over: {edits}, but for what follows (shoal edits list {run.path} has all).")
+    bars.note(f"Carried over: {edits}, but for what follows (shoal edits list {run.path} has all).")
     for what, why in carried.skipped[:_MOST_SAID]:
-        said.note(f"  {what}: {why}")
+        bars.note(f"  {what}: {why}")
 
 
 def _scaled(source: Source) -> str:

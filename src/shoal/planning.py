@@ -79,7 +79,7 @@ class Plan:
     """What a fit would do, and what it takes."""
 
     encoder: Encoder  # How rows become features
-    said: str  # A sentence that says why
+    why: str  # A sentence that says why
     source: Source  # The rows, in the size that the encoder wants
     shards: Shards  # The fixed ranges of rows
     representatives: int  # How many at most
@@ -110,7 +110,7 @@ class Plan:
         done = np.cumsum([need.disk for need in self.needs])
         return int(max(d + need.passing for d, need in zip(done, self.needs, strict=True)))
 
-    def asked(self, settings: FitSettings) -> int | None:
+    def requested(self, settings: FitSettings) -> int | None:
         """Return the number of representatives to ask for: another only where memory is short."""
         return self.representatives if self.remark else settings.representatives
 
@@ -137,13 +137,13 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
     most = None if method is None else method.most_rows(room)  # half of the room for pairs
     if method is None or most is None:
         return settings, ""
-    asked = settings.representatives
-    if asked is not None and asked > most and n_rows > most:
+    requested = settings.representatives
+    if requested is not None and requested > most and n_rows > most:
         raise SettingError(
-            f"representatives {asked:,}, but method {method.name} takes at most {most:,} with "
+            f"representatives {requested:,}, but method {method.name} takes at most {most:,} with "
             f"memory {mebibytes(settings.memory)}: give at most {most:,}"
         )
-    if asked is not None or representatives_for(n_rows, None) <= most:
+    if requested is not None or representatives_for(n_rows, None) <= most:
         return settings, ""
     why = "compares all pairs of rows" if method.pair_bytes else "is slow on many rows"
     weights = "" if method.weighted else ", whose weights it leaves out"
@@ -161,7 +161,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     """
     if source.n_rows < 2:
         raise InputError(f"{source.description}: one row has no groups, give at least 2 to cluster")
-    encoder, said = choose_encoder(
+    encoder, why = choose_encoder(
         settings.features,
         source,
         lambda: some_images(source, LOOKED, LOOKED_SIDE),
@@ -180,7 +180,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
         passes += is_read(source) + again + features.fitting_passes(source, encoder)
     return Plan(
         encoder,
-        said,
+        why,
         rows,
         Shards.of(source),
         m,
@@ -195,8 +195,12 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
 
 def _check_counts(settings: FitSettings, n: int) -> None:
     finest = () if isinstance(settings.layers, str) else (max(settings.layers),)
-    asked = (("min_size", settings.min_size), ("k", settings.k), *(("layers", k) for k in finest))
-    for name, value in asked:
+    requested = (
+        ("min_size", settings.min_size),
+        ("k", settings.k),
+        *(("layers", k) for k in finest),
+    )
+    for name, value in requested:
         if value is not None and value > n:
             raise SettingError(f"{name} {value:,}, but there are {n:,} rows: give at most {n:,}")
     m = settings.representatives
@@ -223,7 +227,7 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
     all_needs, members = _with_members(all_needs, source, settings.memory)
     return Plan(
         encoder,
-        growth.said,
+        growth.summary,
         growth.rows,
         growth.shards,
         m,
@@ -296,12 +300,12 @@ def _tries(usual: int, n: int) -> Iterator[int]:
 
 
 def _too_many(
-    asked: int, fits: int, settings: FitSettings, source: Source, rows: Source, encoder: Encoder
+    requested: int, fits: int, settings: FitSettings, source: Source, rows: Source, encoder: Encoder
 ) -> str:
     memory = settings.memory
-    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, asked, settings))
+    needed = max(need.memory(1) for need in stage_needs(source, rows, encoder, requested, settings))
     return (
-        f"{asked:,} representatives need about {mebibytes(needed)}, but memory is "
+        f"{requested:,} representatives need about {mebibytes(needed)}, but memory is "
         f"{mebibytes(memory)}: give --memory {enough(needed)}, or --representatives {fits} at most"
     )
 
@@ -367,7 +371,7 @@ def stage_needs(
         Need("tree", graph, 0, m * (16 + 12 * MOST_NEIGHBOURS), once=pairs),
         Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n),
     )
-    held = min(holds(source).best, kept_bytes(source, settings.memory))
+    source_bytes = min(holds(source).best, kept_bytes(source, settings.memory))
     least = _LEAST_MEMBERS * is_encoded(source)
     reads = {
         "index": is_read(source),
@@ -375,7 +379,7 @@ def stage_needs(
         "project": not (keeps_numbers(source) or encoded),
     }
     return tuple(
-        replace(one, shared=one.shared + held + least * (one.stage in _READ_ENCODED))
+        replace(one, shared=one.shared + source_bytes + least * (one.stage in _READ_ENCODED))
         if reads.get(one.stage)
         else one
         for one in needs

@@ -236,8 +236,8 @@ class FittedRun:
         }
 
     def _features_said(self) -> str:
-        asked = str(self._folder.settings.get("features"))
-        return asked if ":" in asked else str(self._result.encoder["name"])
+        features = str(self._folder.settings.get("features"))
+        return features if ":" in features else str(self._result.encoder["name"])
 
     def _unknown_said(self) -> dict[str, Any]:
         novelty = self.model.fitted.novelty
@@ -250,9 +250,9 @@ class FittedRun:
             return {}
         report = self.drift.report
         names = ("previous", "kept", "added", "fitted", "fits")
-        said = {name: report[name] for name in names}
+        counts = {name: report[name] for name in names}
         misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
-        return {"added": {**said, "misfits": misfits, "proposals": proposals}}
+        return {"added": {**counts, "misfits": misfits, "proposals": proposals}}
 
     def _table_said(self) -> dict[str, Any]:
         schema = self._result.schema

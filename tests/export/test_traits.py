@@ -42,7 +42,7 @@ def test_what_tells_most_comes_first_and_is_said():
     assert found.telling[:, 1].min() > 0.5
     # 40 % have another plan than in all: a shift of .4 / .383 deviations
     assert found.telling[0, 2] == pytest.approx(0.4 / 0.383, rel=0.1)
-    said = found.said(1, 5)
+    said = found.phrases(1, 5)
     assert len(said) == 2
     assert any(re.fullmatch(r"plan 1 (8|9)\d% \(all: (4|5)\d%\)", part) for part in said)
     assert any(part.startswith("pay ") for part in said)
@@ -79,4 +79,4 @@ def test_blocks_from_all_over_stand_for_many_rows(monkeypatch):
 def test_clusters_without_rows_have_no_numbers():
     found = gather_traits(open_source({"x": [1.0, 2, 4, 9]}, as_="table"), np.zeros(4, int), 2)
     assert np.isnan(found.quartiles[1]).all()
-    assert found.said(1, 3) == []
+    assert found.phrases(1, 3) == []

@@ -85,7 +85,7 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
 def _said(score: dict[str, Any]) -> str:
     shown = {"accuracy": "accuracy", "purity": "purity", "ami": "AMI", "ari": "ARI"}
     return ", ".join(
-        f"{said} {number(score[name])}" for name, said in shown.items() if name in score
+        f"{label} {number(score[name])}" for name, label in shown.items() if name in score
     )
 
 

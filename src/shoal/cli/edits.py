@@ -189,16 +189,16 @@ def _effect(entry: Entry, done: set[int]) -> str:
 def _counted(edits: Curation) -> str:
     sizes = edits.sizes()
     bad = edits.ground.n_rows - sum(sizes.values())
-    said = f" and {bad:,} quarantined" if bad else ""
-    return f"{plural(len(sizes), 'cluster')} with {plural(sum(sizes.values()), 'row')}{said}"
+    text = f" and {bad:,} quarantined" if bad else ""
+    return f"{plural(len(sizes), 'cluster')} with {plural(sum(sizes.values()), 'row')}{text}"
 
 
 def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
     changes = edits.changes(before)
     changed = [line for line in edits.listing() if line["cluster"] in changes.changed]
     if json:
-        said = [{"seq": e.seq, "op": e.op, "said": e.describe()} for e in changes.entries]
-        print_json({"run": run, "done": said, "changed": changed, "gone": changes.gone})
+        text = [{"seq": e.seq, "op": e.op, "said": e.describe()} for e in changes.entries]
+        print_json({"run": run, "done": text, "changed": changed, "gone": changes.gone})
         return
     if not changes.entries:
         say("No edits: all of it is so already.")

@@ -108,13 +108,13 @@ def _written(run: Run, to: Path, as_: str, quiet: bool, how: dict[str, Any]) -> 
         remark(line)
     done = found.outcome
     if done is None:
-        said = f"{found.path}: {found.path.stat().st_size:,} bytes"
-        return {"file": found.path, "said": said}
+        text = f"{found.path}: {found.path.stat().st_size:,} bytes"
+        return {"file": found.path, "said": text}
     before = f", {done.before:,} were there" if done.before else ""
     return _facts(to, done, f"{to}: {plural(done.done, 'image')} laid out{before}")
 
 
-def _facts(to: Path, outcome: Outcome, said: str) -> dict[str, Any]:
+def _facts(to: Path, outcome: Outcome, text: str) -> dict[str, Any]:
     for name, reason in outcome.left[:_MOST_LEFT]:
         remark(f"left alone: {to / name} ({reason})")
     if len(outcome.left) > _MOST_LEFT:
@@ -125,5 +125,5 @@ def _facts(to: Path, outcome: Outcome, said: str) -> dict[str, Any]:
         "done": outcome.done,
         "before": outcome.before,
         "left": left,
-        "said": said,
+        "said": text,
     }

@@ -82,8 +82,8 @@ def labels(
                 remark(f"{metadata}: {joined}")
         rows = write_labels(tables, out, rows=opened.n_rows, force=force, quoted=quoted)
         if not json:
-            said = ", as edited" if found.edited else ""
-            say(f"{out}: {plural(rows, 'row')} in {plural(found.k, 'cluster')}{said}")
+            note = ", as edited" if found.edited else ""
+            say(f"{out}: {plural(rows, 'row')} in {plural(found.k, 'cluster')}{note}")
             return
     sizes = cluster_facts(found)
     if json:

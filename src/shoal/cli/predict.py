@@ -69,30 +69,30 @@ def predict(
         refuse_existing(out, force)
     opened = open_run(run)
     given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
-    asked: dict[str, Any] = {"raw": raw, "unknown": given.pop("unknown", None)}
+    options: dict[str, Any] = {"raw": raw, "unknown": given.pop("unknown", None)}
     rows = opened.model.open(open_source(source, **given) if given else source)
     if out is None:
         _refuse_many(rows)
-    told, asked["notes"] = _Told(), opened.model.notes(rows)
+    counts, options["notes"] = _Counts(), opened.model.notes(rows)
     with progress_bars(quiet) as bars:
         bars.stage("predict", rows.n_rows)
         with passes.engine_for(opened.model.result.run, engine, engine_options(context)) as made:
-            blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **asked)
-            tables = told.tables(rows, blocks)
+            blocks = passes.predict_blocks(opened.model, rows, made, progress=bars, **options)
+            tables = counts.tables(rows, blocks)
             if out is None:
                 found = [row for table in tables for row in table.to_pylist()]
             else:
                 write_labels(tables, out, rows=rows.n_rows, force=force, quoted=quoted)
-    remarks = asked["notes"].said
+    remarks = options["notes"].said
     if json:
-        facts = {"run": opened.path, "out": out, **told.facts, "remarks": remarks}
+        facts = {"run": opened.path, "out": out, **counts.facts, "remarks": remarks}
         print_json(facts if out else {**facts, "predictions": found})
         return
     for sentence in remarks:
         remark(sentence)
     if out is None:
         _print_rows(found)
-    say(f"{f'{out}: ' if out else ''}{told.sentence}")
+    say(f"{f'{out}: ' if out else ''}{counts.sentence}")
 
 
 def _refuse_many(rows: Source) -> None:
@@ -119,7 +119,7 @@ def _print_rows(found: list[dict[str, Any]]) -> None:
 
 
 @dataclass
-class _Told:
+class _Counts:
     rows: int = 0
     unknown: int = 0
     bad: int = 0
@@ -149,7 +149,7 @@ def _table(rows: Source, start: int, found: Prediction) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    from shoal.edits.clustering import said_of
+    from shoal.edits.clustering import texts_of
 
     n = len(found)
     names = rows.names(start, start + n)
@@ -161,5 +161,5 @@ def _table(rows: Source, start: int, found: Prediction) -> Any:
         "unknown": found.unknown,
     }
     if found.names:
-        columns["cluster_name"] = said_of(found.cluster, found.names)
+        columns["cluster_name"] = texts_of(found.cluster, found.names)
     return pa.table(columns)

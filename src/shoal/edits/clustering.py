@@ -208,8 +208,8 @@ class Clustering(Tabular):
             "outlier": table["outlier"],
         }
         if self.state is not None:
-            columns["cluster_name"] = said_of(labels, self.names)
-            columns["mark"] = said_of(labels, self.marks)
+            columns["cluster_name"] = texts_of(labels, self.names)
+            columns["mark"] = texts_of(labels, self.marks)
         return pa.table(columns)
 
 
@@ -244,7 +244,7 @@ def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
     return merges
 
 
-def said_of(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
+def texts_of(labels: NDArray[np.int32], texts: Mapping[int, str]) -> Any:
     """Return what is said of each row's cluster, as a dictionary-encoded Arrow array.
 
     Parameters
@@ -254,8 +254,8 @@ def said_of(labels: NDArray[np.int32], said: Mapping[int, str]) -> Any:
     """
     import pyarrow as pa
 
-    ids = sorted(said)
+    ids = sorted(texts)
     at = np.searchsorted(ids, labels).clip(0, max(len(ids) - 1, 0))
     known = np.isin(labels, ids)
     codes = pa.array(at.astype(np.int32), mask=~known)
-    return pa.DictionaryArray.from_arrays(codes, pa.array([said[c] for c in ids], pa.string()))
+    return pa.DictionaryArray.from_arrays(codes, pa.array([texts[c] for c in ids], pa.string()))

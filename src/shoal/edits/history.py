@@ -65,14 +65,14 @@ class History:
             n = int(draft.facts["n"])
             there = len(self._done if draft.op == "undo" else self._undone)
             if not 1 <= n <= there:
-                said = "there is nothing" if not there else f"there are {there} edits"
-                raise InputError(f"{draft.op} {n}, but {said} to {draft.op}")
+                amount = "there is nothing" if not there else f"there are {there} edits"
+                raise InputError(f"{draft.op} {n}, but {amount} to {draft.op}")
             return lambda entry: self._shift(entry, n)
         if draft.op == "skipped":  # nothing was done, so there is nothing to undo
             return lambda entry: self.touched.update({entry.seq: frozenset()})
         operation = OPERATIONS[draft.op]
-        asked = (self.state, draft.facts, draft.rows, self._ground)
-        state, touched = operation.apply(*asked), operation.touches(*asked)
+        change = (self.state, draft.facts, draft.rows, self._ground)
+        state, touched = operation.apply(*change), operation.touches(*change)
         return lambda entry: self._add(entry, state, touched)
 
     def take(self, entry: Entry) -> None:

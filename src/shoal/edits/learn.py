@@ -36,7 +36,7 @@ def lessons(state: State) -> Lessons:
     top = max(state.clusters) + 1
     junk = {c.id for c in state.clusters.values() if c.mark == "junk"}
     base = state.base.labels.astype(np.int64)
-    with_rows = np.flatnonzero(state.held > 0)
+    with_rows = np.flatnonzero(state.own_rows > 0)
     whole = np.unique(base[with_rows] * top + state.of_representative[with_rows])
     moved = np.unique(base[state.row_place] * top + state.row_cluster)
     pieces = {tuple(divmod(int(key), top)) for key in whole}
@@ -74,15 +74,15 @@ class Learnt:
         Each representative is spoken for by the row that it is, or is nearest to it; new rows
         have nothing said of them.
         """
-        told = lessons(self.curation.state)
-        if not told.clusters:
+        learnt = lessons(self.curation.state)
+        if not learnt.clusters:
             return None
-        ids = np.asarray(told.clusters)
-        at = {cluster: number for number, cluster in enumerate(told.clusters)}
+        ids = np.asarray(learnt.clusters)
+        at = {cluster: number for number, cluster in enumerate(learnt.clusters)}
         return Constraints(
             _numbered(self._labels(run), ids),
-            np.isin(ids, sorted(told.together)),
-            np.asarray([[at[a], at[b]] for a, b in sorted(told.apart)], np.int32).reshape(-1, 2),
+            np.isin(ids, sorted(learnt.together)),
+            np.asarray([[at[a], at[b]] for a, b in sorted(learnt.apart)], np.int32).reshape(-1, 2),
         )
 
     def _labels(self, run: RunFolder) -> NDArray[np.int32]:

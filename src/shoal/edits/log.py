@@ -244,13 +244,13 @@ class Log:
         try:
             yield
         except sqlite3.OperationalError as error:
-            said = str(error)
-            if "locked" in said:
+            reason = str(error)
+            if "locked" in reason:
                 raise ShoalError(
                     f"{self.path} was in use by other programs for {_WAIT:.0f} seconds: try again"
                 ) from error
             raise StorageFullError(
-                f"{self.path} cannot be used ({said}): make room there, make it writable, then "
+                f"{self.path} cannot be used ({reason}): make room there, make it writable, then "
                 "try again; no edit was lost"
             ) from error
         except sqlite3.DatabaseError as error:

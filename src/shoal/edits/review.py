@@ -80,10 +80,10 @@ class Reviewer:
         are not the same, clusters that someone said are one thing, and rows that someone moved.
         """
         state = self.curation.state  # one for all: others may edit meanwhile
-        asked = [*self.same(state), *self.two(state), *self.torn(state)]
+        questions = [*self.same(state), *self.two(state), *self.torn(state)]
         open_ = [
             question
-            for question in asked
+            for question in questions
             if not any(_settled(state, cluster) for cluster in question.clusters)
         ]
         return sorted(open_, key=lambda q: (-q.gain, q.kind, q.clusters))[:most]
@@ -249,8 +249,8 @@ def _known(
 
 
 def _settled(state: State, cluster: int) -> bool:
-    said: Any = state.clusters[cluster]
-    return bool(said.locked or said.mark == "junk")
+    found: Any = state.clusters[cluster]
+    return bool(found.locked or found.mark == "junk")
 
 
 def _spread(positions: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -96,7 +96,7 @@ class State:
     answers: Mapping[int, Answers] = field(default_factory=dict)
 
     @cached_property
-    def held(self) -> NDArray[np.int64]:
+    def own_rows(self) -> NDArray[np.int64]:
         """Rows of each representative that are in its cluster, (m,)."""
         away = self.row_place[self.row_cluster != self.of_representative[self.row_place]]
         return self.base.counts - np.bincount(away, minlength=len(self.base.counts))
@@ -111,7 +111,7 @@ class State:
         """Rows of each cluster; exact, also when there are none."""
         top = max(self.clusters) + 1
         sizes = np.zeros(top, np.int64)
-        np.add.at(sizes, self.of_representative, self.held)
+        np.add.at(sizes, self.of_representative, self.own_rows)
         sizes += np.bincount(self.row_cluster[self.foreign], minlength=top)
         return {cluster: int(sizes[cluster]) for cluster in self.clusters}
 
@@ -130,7 +130,7 @@ class State:
         order = np.lexsort((cluster, counts, place))
         last = np.flatnonzero(np.append(np.diff(place[order]) > 0, True)) if len(order) else order
         best = order[last]
-        best = best[counts[best] > self.held[place[best]]]
+        best = best[counts[best] > self.own_rows[place[best]]]
         labels[place[best]] = cluster[best]
         return labels
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.morton import SIDE, to_places
-from shoal.edits.clustering import said_of
+from shoal.edits.clustering import texts_of
 from shoal.explore.atlas import Atlas
 from shoal.explore.prepare import home_of, prepare_leaves, prepare_map
 from shoal.model import Placed, blocks_of
@@ -107,7 +107,7 @@ def placed_tables(run: FittedRun, rows: Source, progress: Progress | None = None
             "cluster": cluster,
         }
         if clusters.names:
-            columns["cluster_name"] = said_of(cluster, clusters.names)
+            columns["cluster_name"] = texts_of(cluster, clusters.names)
         yield _table(pa.table(columns), places)
 
 

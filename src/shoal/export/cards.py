@@ -75,7 +75,7 @@ class Pictured(Deck):
 
     def body(self, found: Found) -> str:
         """Show medoid, mean, typical, unsure and outlying images."""
-        medoid = self._tile(found, 0, self._said(found.medoid), "large")
+        medoid = self._tile(found, 0, self._label(found.medoid), "large")
         mean = self._tile(found, 1, f"Mean of {len(found.sample)} images", "large")
         parts, at = [], 2
         for title, rows in (
@@ -83,7 +83,7 @@ class Pictured(Deck):
             ("Unsure", found.unsure),
             ("Outliers", found.outlying),
         ):
-            tiles = [self._tile(found, at + i, self._said(row)) for i, row in enumerate(rows)]
+            tiles = [self._tile(found, at + i, self._label(row)) for i, row in enumerate(rows)]
             at += len(rows)
             if tiles:
                 parts.append(
@@ -95,13 +95,15 @@ class Pictured(Deck):
             f'<div class="sheet">{"".join(parts)}</div></div>'
         )
 
-    def _tile(self, found: Found, at: int, said: str, size: str = "") -> str:
+    def _tile(self, found: Found, at: int, label: str, size: str = "") -> str:
         sprite: Sprite = self._sprites[found.cluster]
         names = f"t s{found.cluster} {size}{' sharp' if sprite.sharp else ''}"
-        spoken = f'role="img" aria-label="{said}" title="{said}"' if said else 'aria-hidden="true"'
+        spoken = (
+            f'role="img" aria-label="{label}" title="{label}"' if label else 'aria-hidden="true"'
+        )
         return f'<span class="{" ".join(names.split())}" style="--i:{at}" {spoken}></span>'
 
-    def _said(self, row: int) -> str:
+    def _label(self, row: int) -> str:
         name = self._found.names[row]
         confidence = number(self._found.confidence[row])
         return escape(f"{_shortened(name) if name else f'row {row}'}, confidence {confidence}")
@@ -127,11 +129,11 @@ class Profiled(Deck):
             drawing = "<p class=soft>None of its rows was among those read.</p>"
         else:
             most = int(np.abs(values).argmax())
-            said = (
+            label = (
                 f"Profile of cluster {found.cluster}: number {most} stands out most, "
                 f"{values[most]:+.1f} standard deviations"
             )
-            drawing = profile_svg(values, escape(said))
+            drawing = profile_svg(values, escape(label))
         lines = named_rows(found, self._name)
         return f'<div class="body">{drawing}<div class="sheet">{lines}</div></div>'
 
@@ -150,10 +152,10 @@ def card(deck: Deck, source: Source, found: Found, most: int) -> str:
         facts.append(f"excess {number(found.excess)}")
     if found.outliers:
         facts.append(f"{found.outliers:,} outlier{'s' if found.outliers > 1 else ''}")
-    said = "".join(f'<span class="soft">{fact}</span>' for fact in facts)
+    label = "".join(f'<span class="soft">{fact}</span>' for fact in facts)
     return (
         f'<article class="panel cluster" id="cluster-{found.cluster}">'
-        f'<div class="head"><h3>{escape(cluster_title(found.cluster, found.name))}</h3>{said}'
+        f'<div class="head"><h3>{escape(cluster_title(found.cluster, found.name))}</h3>{label}'
         f'<a href="#clusters" aria-label="Back to the top of the clusters">top ↑</a></div>'
         f'<div class="bar" aria-hidden="true"><i style="width:{100 * found.size / most:.1f}%">'
         f"</i></div>{deck.body(found)}</article>\n"

@@ -79,8 +79,8 @@ def _draw(counts: NDArray[np.int64], columns: list[str], rows: list[str]) -> Ima
     size = (max(left + cell * counts.shape[1] + 24, 320), top + cell * counts.shape[0] + 24)
     image = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(image)
-    said = f"{counts.sum():,} rows: true classes (down) in clusters (across)"
-    draw.text((16, 14), said, _INK, title)
+    title_text = f"{counts.sum():,} rows: true classes (down) in clusters (across)"
+    draw.text((16, 14), title_text, _INK, title)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     for (i, j), part in np.ndenumerate(share):
         box = (left + j * cell, top + i * cell, left + (j + 1) * cell - 2, top + (i + 1) * cell - 2)

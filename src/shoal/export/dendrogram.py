@@ -24,7 +24,7 @@ class Drawing:
 def draw_tree(
     merges: Sequence[tuple[int, int, float]],
     marks: Sequence[tuple[int, float]],
-    said: str,
+    label: str,
 ) -> Drawing:
     """Draw the merges above a cut.
 
@@ -59,7 +59,7 @@ def draw_tree(
     lines.append(f"M{x[-1]:.1f} {y[-1]:.1f}H2")
     svg = (
         f'<svg class="tree" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-        f'role="img" aria-label="{said}">{_axis(least, most, across, height)}'
+        f'role="img" aria-label="{label}">{_axis(least, most, across, height)}'
         f'{_marks(marks, across, height)}<path class="branch" d="{"".join(lines)}"/></svg>'
     )
     return Drawing(svg, row, _TOP)

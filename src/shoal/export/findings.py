@@ -72,14 +72,14 @@ def gather(
     run: FittedRun, layer: int | None = None, k: int | None = None, raw: bool = False
 ) -> Findings:
     """Gather what the report shows of the clusters that `Run.labels` would give."""
-    table, asked = run.table(layer, k, raw), run.clustering(layer, k, raw)
+    table, clustering = run.table(layer, k, raw), run.clustering(layer, k, raw)
     labels = np.asarray(table["cluster"].to_numpy(), np.int64)
     confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
     outlier = np.asarray(table["outlier"].to_numpy(zero_copy_only=False), bool)
     kept = run.representatives
-    k, ids = asked.k, np.asarray(asked.ids, np.int64)
+    k, ids = clustering.k, np.asarray(clustering.ids, np.int64)
     position = _positions(labels, ids)
-    merges = tuple(asked.linkage())
+    merges = tuple(clustering.linkage())
     last_split = {leaf: excess for *pair, excess in merges for leaf in pair if leaf < k}
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(k + 1))
@@ -88,7 +88,7 @@ def gather(
     clusters = []
     for at in range(k):
         rows = order[bounds[at] : bounds[at + 1]]
-        mine = np.flatnonzero(asked.of_representative == ids[at])
+        mine = np.flatnonzero(clustering.of_representative == ids[at])
         medoid, *typical = middle_rows(kept, mine, shown.typical) or _ints(
             rows[: shown.typical + 1]
         )
@@ -96,7 +96,7 @@ def gather(
         clusters.append(
             Found(
                 cluster=int(ids[at]),
-                name=asked.names.get(int(ids[at])),
+                name=clustering.names.get(int(ids[at])),
                 size=len(rows),
                 share=len(rows) / known,
                 outliers=int(outlier[rows].sum()),
@@ -110,7 +110,7 @@ def gather(
             )
         )
     names = table["name"].to_pylist()
-    return Findings(tuple(clusters), merges, position, confidence, names, asked.edited)
+    return Findings(tuple(clusters), merges, position, confidence, names, clustering.edited)
 
 
 def named_rows(found: Found, name: Callable[[int], str]) -> str:

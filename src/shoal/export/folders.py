@@ -101,13 +101,13 @@ def lay_out(
         try:
             for action in actions:
                 if action.target not in begun:
-                    said = (
+                    reason = (
                         _CHANGED
                         if others[action.row]
                         else _make(run.source, folder, action, mode, journal)
                     )
-                    made += said is None
-                    left += [(action.target, said)] if said else []
+                    made += reason is None
+                    left += [(action.target, reason)] if reason else []
                 on_done(1)
         finally:
             journal.close()

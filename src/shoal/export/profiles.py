@@ -57,7 +57,7 @@ def mean_profiles(source: Source, clusters: NDArray[np.int64], k: int) -> Profil
     return Profiles(values, int(total))
 
 
-def profile_svg(values: NDArray[np.float64], said: str) -> str:
+def profile_svg(values: NDArray[np.float64], label: str) -> str:
     """Draw one profile as bars up and down from the mean of all rows.
 
     Parameters
@@ -78,6 +78,6 @@ def profile_svg(values: NDArray[np.float64], said: str) -> str:
             f'height="{height:.1f}"{low}/>'
         )
     return (
-        f'<svg class="profile" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}">'
+        f'<svg class="profile" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
         f'<path d="M0 {middle}H{_WIDTH}"/>{"".join(shapes)}</svg>'
     )

@@ -63,14 +63,14 @@ class Tabled(Deck):
         """Show the columns, the telling ones first, and name some rows."""
         at, traits = self._at[found.cluster], self._traits
         order = np.argsort(-traits.telling[at], kind="stable")
-        said = "; ".join(map(escape, traits.said(at, _PHRASES)))
+        phrases = "; ".join(map(escape, traits.phrases(at, _PHRASES)))
         first, rest = order[:_FIRST], order[_FIRST : self._lines]
         more = ""
         if len(rest):
             more = (
                 f"<details><summary>{len(rest):,} more</summary>{self._table(at, rest)}</details>"
             )
-        lead = f'<p class="traits">{said}</p>' if said else ""
+        lead = f'<p class="traits">{phrases}</p>' if phrases else ""
         return (
             f'<div class="body"><div class="columns">{lead}{self._table(at, first)}{more}</div>'
             f'<div class="sheet">{named_rows(found, self._name)}</div></div>'

@@ -43,8 +43,8 @@ def write_labels(
     if path.suffix.lower() == ".npy":
         clusters: Iterable[Any] = (table["cluster"].to_numpy() for table in pieces)
         if rows is None:
-            held = list(clusters)
-            clusters, rows = held, sum(map(len, held))
+            kept = list(clusters)
+            clusters, rows = kept, sum(map(len, kept))
         write_npy_blocks(path, (rows,), np.dtype(np.int32), clusters)
         return rows
     with replacing(path) as temporary:

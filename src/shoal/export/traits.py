@@ -40,7 +40,7 @@ class Traits:
     # deviation
     telling: NDArray[np.float64]
 
-    def said(self, cluster: int, count: int) -> list[str]:
+    def phrases(self, cluster: int, count: int) -> list[str]:
         """Say what sets a cluster apart most, in up to `count` short phrases.
 
         Only what sets it apart by half a deviation or more is said.

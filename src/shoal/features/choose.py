@@ -72,11 +72,11 @@ def choose_encoder(
     """
     base, chain = split_chain(name)
     if chain:
-        encoder, said = choose_encoder(base, source, look, encode)
+        encoder, why = choose_encoder(base, source, look, encode)
         images = source.kind == "images"
         size = getattr(source, "typical_size", source.shape[:2]) if images else source.shape
         found = reduced(encoder, chain, size)
-        return found, f"{said} Then {join_chain('', found.chain)[1:]}."
+        return found, f"{why} Then {join_chain('', found.chain)[1:]}."
     spec = parse_spec(name)
     if name not in (*CHOICES, *KNOWN_ENCODERS) and not (spec.kind in NETWORKS and spec.what):
         raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")
@@ -112,8 +112,8 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
             "as RGB"
         )
     if spec.what:
-        network, said = open_network(spec)
-        return network, f"Features: {said}, as requested."
+        network, what = open_network(spec)
+        return network, f"Features: {what}, as requested."
     if name in LEARNED:
         return Learned(name, channels), (
             f"Features: {name}, a small network that is trained on these images first, "
@@ -154,15 +154,15 @@ def _for_small(
     Where gradients show structure they stay: they are a hundred times as fast.
     """
     usual = Gradients(shape)
-    said = f"Features: gradients, because these are small images of {'×'.join(map(str, size))}"
+    why = f"Features: gradients, because these are small images of {'×'.join(map(str, size))}"
     if encode is None or shape[2] != 3 or min(size) < _SMALLEST:
-        return usual, f"{said}."
+        return usual, f"{why}."
     drawings, seen = count_drawings(look())
     if 2 * drawings >= seen or not is_weak(plain := shown_splits(encode(usual), usual)):
-        return usual, f"{said}."
+        return usual, f"{why}."
     network, called = _for_photos()
     if not shows_more(shown_splits(encode(network), network), plain):
-        return usual, f"{said}, in which a network for photos shows no more."
+        return usual, f"{why}, in which a network for photos shows no more."
     return network, (
         f"Features: {called}, because it shows structure in these small photos of "
         f"{'×'.join(map(str, size))} that gradients do not (by {COMPARED:,} of them; --features "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -37,20 +37,14 @@ class Colours:
     The Fréchet distance between multivariate normal distributions. J. Multivariate Anal. 1982.
     """
 
+    name: ClassVar[str] = "colours"
+    whiten: ClassVar[float] = 0.0  # No whitening: distances are those of colours
+    needs: ClassVar[Needs] = Needs()
+
     shape: tuple[int, int, int]
 
     def __post_init__(self) -> None:
         check_shape(self.shape)
-
-    @property
-    def name(self) -> str:
-        """Return ``colours``."""
-        return "colours"
-
-    @property
-    def whiten(self) -> float:
-        """No whitening: distances are those of colours."""
-        return 0.0
 
     @property
     def n_features(self) -> int:
@@ -58,17 +52,10 @@ class Colours:
         channels = min(self.shape[2], _MOST_CHANNELS)
         return channels + channels * (channels + 1) // 2
 
-    @property
-    def needs(self) -> Needs:
-        """Nothing: any pixels will do."""
-        return Needs()
-
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         return {"name": self.name, "version": 1, "shape": list(self.shape)}
 
     def setup(self) -> None:
-        """Compile the kernel, or load it compiled."""
         self.encode(np.zeros((1, *self.shape), np.uint8))
 
     def encode(self, data: NDArray) -> NDArray:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,9 @@ class Columns:
     imputation for survey non-response. International Statistical Review 78, 2010.
     """
 
+    name: ClassVar[str] = "columns"
+    whiten: ClassVar[float] = 0.0  # No whitening: the columns are on one scale already
+
     scales: tuple[Scale | int, ...]
     donors: NDArray[np.float64]
 
@@ -126,16 +129,6 @@ class Columns:
         return cls(scales, np.asarray(table.donors, np.float64))
 
     @property
-    def name(self) -> str:
-        """Return ``columns``."""
-        return "columns"
-
-    @property
-    def whiten(self) -> float:
-        """No whitening: the columns are on one scale already."""
-        return 0.0
-
-    @property
     def needs(self) -> Needs:
         """Rows twice as wide, where they are compared with donors."""
         return Needs(scratch=8 * FILLED_AT_ONCE * (len(self.donors) + 4 * self.wide))
@@ -147,7 +140,6 @@ class Columns:
 
     @property
     def n_features(self) -> int:
-        """Length of one feature row."""
         return min(self.wide, WIDEST)
 
     def equal_by_chance(self, rows: float) -> bool:
@@ -160,7 +152,6 @@ class Columns:
         return rows * float(np.prod(np.minimum(chances, 1.0))) ** _TOGETHER > 1.0
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         donors = hashlib.blake2b(np.ascontiguousarray(self.donors).tobytes(), digest_size=16)
         return {
             "name": self.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,11 @@ class Gradients:
     (the square root). CVPR 2012.
     """
 
+    name: ClassVar[str] = "gradients"
+    # Half-whitened, which beat both plain components and whitened ones
+    whiten: ClassVar[float] = 0.25
+    needs: ClassVar[Needs] = Needs()
+
     shape: tuple[int, int, int]
     cell: int = 4
     bins: int = BINS
@@ -63,23 +68,12 @@ class Gradients:
             )
 
     @property
-    def name(self) -> str:
-        """Return ``gradients``."""
-        return "gradients"
-
-    @property
-    def whiten(self) -> float:
-        """Half-whitened, which beat both plain components and whitened ones."""
-        return 0.25
-
-    @property
     def shrink(self) -> int:
         """Side of the blocks of pixels that are averaged first; 1: none are."""
         return max(1, min(self.shape[:2]) // _SMALL)
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Cells down and across."""
         height, width = self._pixels
         shorter = min(height, width)
         cells = min(max(round(shorter / self.cell), _FEWEST), _MOST, shorter)
@@ -100,19 +94,12 @@ class Gradients:
 
     @property
     def n_features(self) -> int:
-        """Length of one feature row."""
         down, across = self.grid
         means = self.shape[2] if is_plain(self.shape[2]) else self._channels
         edges = down * across * BINS * self._channels
         return edges + (0 if self.shape[2] == 1 else means * BLOCKS * BLOCKS)
 
-    @property
-    def needs(self) -> Needs:
-        """Nothing: any pixels will do."""
-        return Needs()
-
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": 1,
@@ -122,7 +109,6 @@ class Gradients:
         }
 
     def setup(self) -> None:
-        """Compile the kernel, or load it compiled."""
         self.encode(np.zeros((1, *self.shape), np.uint8))
 
     def encode(self, data: NDArray) -> NDArray:

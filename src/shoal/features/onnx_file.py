@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,8 @@ _COPIES, _COPIES_REWRITTEN = 2.2, 5.0
 class OnnxFile:
     """Features out of an ONNX file, each row of length 1. Build it with `open_onnx`."""
 
+    whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
+
     # The file, and those in which its numbers lie
     path: str
     digest: str  # Hash of their bytes: the features are redone when it changes
@@ -70,13 +72,7 @@ class OnnxFile:
     name: str = "onnx"  # ``onnx``, or that of a known encoder
 
     @property
-    def whiten(self) -> float:
-        """No whitening: the network's distances are used as they are."""
-        return 0.0
-
-    @property
     def needs(self) -> Needs:
-        """Images as the network takes them."""
         size = sum(Path(path).stat().st_size for path in (self.path, *self.beside))
         copies = _COPIES if self.whole else _COPIES_REWRITTEN
         return Needs(
@@ -88,7 +84,6 @@ class OnnxFile:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": 2 if self.alone else 1,
@@ -100,11 +95,9 @@ class OnnxFile:
         }
 
     def setup(self) -> None:
-        """Open the network."""
         self._session()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``."""
         check_images(data, self.given.shape)
         out = np.empty((len(data), self.n_features), np.float32)
         size = 1 if self.alone else self.batch
@@ -114,7 +107,6 @@ class OnnxFile:
 
     @property
     def batch(self) -> int:
-        """How many images the network is given at once."""
         return self.input.dims[0] or (1 if self.alone else BATCH)
 
     def raw(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -169,8 +161,8 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     except Exception as error:  # the runtime's errors have no common class
         first = str(error).strip().splitlines()[0][:300]
         raise InputError(f"{path} cannot be run on an image: {first}") from None
-    said = f"{row.shape[1]:,} numbers of {output!r} in {path.name}"
-    return replace(trial, n_features=row.shape[1]), said
+    words = f"{row.shape[1]:,} numbers of {output!r} in {path.name}"
+    return replace(trial, n_features=row.shape[1]), words
 
 
 def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
@@ -199,13 +191,13 @@ def _layout(spec: Spec, taken: GraphInput) -> str:
 
 def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
     """Return the size of images: the file's, or the one asked for where it takes any."""
-    asked = asked_size(spec)
-    wrong = asked and any(own not in (None, side) for own, side in zip(sides, asked, strict=True))
+    wanted = asked_size(spec)
+    wrong = wanted and any(own not in (None, side) for own, side in zip(sides, wanted, strict=True))
     if wrong:
         own = "×".join(str(side or "any") for side in sides)
         raise SettingError(f"features {str(spec)!r}: size={spec.options['size']}: it takes {own}")
-    if asked:
-        return asked
+    if wanted:
+        return wanted
     height, width = sides
     if height is None or width is None:
         raise InputError(
@@ -226,8 +218,8 @@ def _mean_and_std(
         return None, None
     found = []
     for name, usual in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
-        held = metadata_numbers(model, name)
-        own = Spec(spec.kind, spec.what, {name: held} if held else {})
+        stored = metadata_numbers(model, name)
+        own = Spec(spec.kind, spec.what, {name: stored} if stored else {})
         otherwise = usual if channels == 3 else (sum(usual) / 3,)
         found.append(
             asked_numbers(spec, name, channels) or asked_numbers(own, name, channels) or otherwise

@@ -63,7 +63,7 @@ def files_digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
+def find_input(path: Path, model: Any, chosen: str | None) -> GraphInput:
     """Find the input that takes images.
 
     Parameters
@@ -72,14 +72,14 @@ def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
         Its name; by default the only one of four sides.
     """
     given = {value.name: value for value in _inputs(model)}
-    if asked is not None and asked not in given:
-        raise InputError(f"{path} has no input {asked!r}: there are {', '.join(given)}")
+    if chosen is not None and chosen not in given:
+        raise InputError(f"{path} has no input {chosen!r}: there are {', '.join(given)}")
     likely = [n for n, v in given.items() if len(v.type.tensor_type.shape.dim) == 4]
-    if asked is None and len(likely) != 1:
+    if chosen is None and len(likely) != 1:
         found = ", ".join(given) or "none"
         raise InputError(f"{path} has {len(likely)} inputs for images ({found}): give ?input=NAME")
-    tensor = given[asked or likely[0]].type.tensor_type
-    name = asked or likely[0]
+    tensor = given[chosen or likely[0]].type.tensor_type
+    name = chosen or likely[0]
     if tensor.elem_type not in _TYPES or len(tensor.shape.dim) != 4:
         raise InputError(
             f"{path}: its input {name!r} is not one of images: batches of float32, float16 or "
@@ -90,11 +90,11 @@ def find_input(path: Path, model: Any, asked: str | None) -> GraphInput:
 
 
 def _inputs(model: Any) -> list[Any]:
-    held = {tensor.name for tensor in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in held]
+    numbers = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in numbers]
 
 
-def find_output(path: Path, model: Any, asked: str | None) -> str:
+def find_output(path: Path, model: Any, chosen: str | None) -> str:
     """Find the features: a tensor by name, or what the classifier at the end is given.
 
     Of several outputs the first with two sides (rows and features) is taken. When it comes from
@@ -102,11 +102,11 @@ def find_output(path: Path, model: Any, asked: str | None) -> str:
     tell more than scores of the classes that the network was trained for.
     """
     nodes = {name: node for node in model.graph.node for name in node.output if name}
-    if asked is not None:
-        if asked in nodes:
-            return asked
+    if chosen is not None:
+        if chosen in nodes:
+            return chosen
         ends = [value.name for value in model.graph.output]
-        raise InputError(f"{path} has no tensor {asked!r}: its outputs are {', '.join(ends)}")
+        raise InputError(f"{path} has no tensor {chosen!r}: its outputs are {', '.join(ends)}")
     ranks = _ranks(model)
     ends = [value.name for value in model.graph.output]
     end = next((name for name in ends if ranks.get(name) == 2), ends[0])
@@ -115,11 +115,11 @@ def find_output(path: Path, model: Any, asked: str | None) -> str:
 
 def _before_classifier(model: Any, nodes: dict[str, Any], end: str) -> str:
     """Go back from scores to what the last linear layer is given; else stay."""
-    held = {tensor.name for tensor in model.graph.initializer}
+    numbers = {tensor.name for tensor in model.graph.initializer}
     at = end
     while at in nodes:
         node = nodes[at]
-        own = [name for name in node.input if name not in held]
+        own = [name for name in node.input if name not in numbers]
         if node.op_type in ("Gemm", "MatMul") and len(own) == 1:
             return str(own[0]) if own[0] in nodes else end
         added = node.op_type == "Add" and len(own) == 1

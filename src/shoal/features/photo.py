@@ -7,7 +7,7 @@ import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,28 +42,16 @@ class Photo:
     Tan, Le: EfficientNet: Rethinking model scaling for convolutional neural networks. ICML 2019.
     """
 
-    @property
-    def name(self) -> str:
-        """Return ``photo``."""
-        return "photo"
-
-    @property
-    def whiten(self) -> float:
-        """No whitening: the network's distances are used as they are."""
-        return 0.0
+    name: ClassVar[str] = "photo"
+    whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
+    # The middle of each image in 224×224; more components than gradients have
+    needs: ClassVar[Needs] = Needs(_WANTED, components=COMPONENTS, scratch=_SCRATCH, dear=True)
 
     @property
     def n_features(self) -> int:
-        """Length of one feature row: 1,280."""
         return FEATURES
 
-    @property
-    def needs(self) -> Needs:
-        """The middle of each image in 224×224; more components than gradients have."""
-        return Needs(_WANTED, components=COMPONENTS, scratch=_SCRATCH, dear=True)
-
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": _VERSION,
@@ -72,7 +60,6 @@ class Photo:
         }
 
     def setup(self) -> None:
-        """Open the network; the first time ever, build it."""
         _session()
 
     def encode(self, data: NDArray) -> NDArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ class Pixels:
         Pixels of a side that stay, of grey and RGB.
     """
 
+    name: ClassVar[str] = "pixels"
+    whiten: ClassVar[float] = 0.25  # Half-whitened: neighbouring pixels say much the same
+
     shape: tuple[int, int, int]
     longest: int = _LONGEST
 
@@ -39,18 +42,7 @@ class Pixels:
         check_shape(self.shape)
 
     @property
-    def name(self) -> str:
-        """Return ``pixels``."""
-        return "pixels"
-
-    @property
-    def whiten(self) -> float:
-        """Half-whitened: neighbouring pixels say much the same."""
-        return 0.25
-
-    @property
     def grid(self) -> tuple[int, int]:
-        """Values down and across."""
         height, width, _ = self.shape
         many = min(_LONGEST, int((_MOST / self._channels) ** 0.5))
         longest = self.longest if is_plain(self.shape[2]) else many
@@ -62,7 +54,6 @@ class Pixels:
 
     @property
     def n_features(self) -> int:
-        """Length of one feature row."""
         down, across = self.grid
         return down * across * self._channels
 
@@ -72,7 +63,6 @@ class Pixels:
         return Needs() if self.longest == _LONGEST else Needs(ImageRequest(self.shape[:2]))
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         longest = {} if self.longest == _LONGEST else {"longest": self.longest}
         return {"name": self.name, "version": 1, "shape": list(self.shape), **longest}
 
@@ -80,7 +70,6 @@ class Pixels:
         """Nothing to load."""
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``."""
         check_images(data, self.shape)
         values = gathered(data, self._channels).astype(np.float32)
         for axis, cells in zip((1, 2), self.grid, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Reduced:
     behind them only turns the axes, so distances are those of the last step.
     """
 
+    whiten: ClassVar[float] = 0.0  # None: the steps gave the numbers their scale
+
     base: Encoder  # Gives the rows
     chain: tuple[StepName, ...]  # The steps in order
     folder: Path | None = None  # Where their arrays are; None before there is a run
@@ -48,11 +50,6 @@ class Reduced:
         return join_chain(self.base.name, self.chain)
 
     @property
-    def whiten(self) -> float:
-        """None: the steps gave the numbers their scale."""
-        return 0.0
-
-    @property
     def widths(self) -> tuple[int, ...]:
         """Length of a row before the first step, and after each."""
         found = [self.base.n_features]
@@ -62,7 +59,6 @@ class Reduced:
 
     @property
     def n_features(self) -> int:
-        """Length of one feature row."""
         return self.widths[-1]
 
     @property
@@ -82,7 +78,6 @@ class Reduced:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings and versions: a change of them fits the steps anew."""
         versions = [STEPS[step.kind].version for step in self.chain]
         return {
             "name": self.name,
@@ -105,7 +100,6 @@ class Reduced:
         return replace(self, base=Vectors(d, widest=d))
 
     def setup(self) -> None:
-        """Load the base and what the steps learnt."""
         self.base.setup()
         _ = self._arrays
 
@@ -121,7 +115,6 @@ class Reduced:
         ]
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for what the base takes."""
         out = np.empty((len(data), self.n_features), np.float32)
         for block in self.blocks(len(data)):
             rows = self.base.encode(data[block])
@@ -132,7 +125,6 @@ class Reduced:
 
     @property
     def block_rows(self) -> int:
-        """Rows that fit the memory of a block."""
         compared = any(step.kind in landmarks.STEPS for step in self.chain)
         return max(1, steps.BLOCK_BYTES // max(4 * max(self.widths), _ROW_BYTES * compared))
 

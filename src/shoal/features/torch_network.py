@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class TorchNetwork:
     activations leave the range of 16 bits.
     """
 
+    whiten: ClassVar[float] = 0.0  # No whitening: the network's distances are used as they are
+
     spec: str  # What it is called, with its options
     digest: str  # Hash of all its weights
     given: NetworkInput  # The size of images, and how pixels become numbers
@@ -51,21 +53,13 @@ class TorchNetwork:
 
     @property
     def name(self) -> str:
-        """Return the name of the library."""
         return parse_spec(self.spec).kind
 
     @property
-    def whiten(self) -> float:
-        """No whitening: the network's distances are used as they are."""
-        return 0.0
-
-    @property
     def needs(self) -> Needs:
-        """Images as the network was trained with."""
         return Needs(self.given.wanted, components=COMPONENTS, scratch=_SCRATCH, dear=True)
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         return {
             "name": self.name,
             "version": 1,
@@ -76,11 +70,9 @@ class TorchNetwork:
         }
 
     def setup(self) -> None:
-        """Load the network."""
         self._module()
 
     def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for uint8 ``(n, H, W, C)``."""
         check_images(data, self.given.shape)
         out = np.empty((len(data), self.n_features), np.float32)
         for a in range(0, len(data), self.batch):
@@ -103,7 +95,6 @@ class TorchNetwork:
 
     @property
     def batch(self) -> int:
-        """How many images are run at once."""
         return _BATCH_ON_GPU if self.device == "cuda" else _BATCH
 
     def raw(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -172,8 +163,8 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
             f"{spec} gives {row.shape[1]:,} numbers an image: up to {_WIDEST:,} will do"
         )
     place = "GPU" if device == "cuda" else "CPU"
-    said = f"{row.shape[1]:,} numbers of {spec.kind}:{spec.what} on the {place}"
-    return replace(trial, n_features=row.shape[1]), said
+    words = f"{row.shape[1]:,} numbers of {spec.kind}:{spec.what} on the {place}"
+    return replace(trial, n_features=row.shape[1]), words
 
 
 def _best_device(spec: Spec) -> str:

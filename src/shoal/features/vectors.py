@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,11 @@ class Vectors:
     Weinberger et al.: Feature hashing for large scale multitask learning. ICML 2009.
     """
 
+    name: ClassVar[str] = "vectors"
+    # No whitening: the distances that were given are kept, up to 64 dimensions exactly
+    whiten: ClassVar[float] = 0.0
+    needs: ClassVar[Needs] = Needs()
+
     n: int
     widest: int = WIDEST
 
@@ -36,27 +41,10 @@ class Vectors:
             raise InputError(f"vectors of {self.n} numbers: at least 1 is needed")
 
     @property
-    def name(self) -> str:
-        """Return ``vectors``."""
-        return "vectors"
-
-    @property
-    def whiten(self) -> float:
-        """No whitening: the distances that were given are kept, up to 64 dimensions exactly."""
-        return 0.0
-
-    @property
     def n_features(self) -> int:
-        """Length of one feature row."""
         return min(self.n, self.widest)
 
-    @property
-    def needs(self) -> Needs:
-        """Nothing."""
-        return Needs()
-
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them redoes the features."""
         widest = {} if self.widest == WIDEST else {"widest": self.widest}
         return {"name": self.name, "version": 1, "n": self.n, **widest}
 

@@ -34,8 +34,8 @@ def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
     _draw_knives(axes[len(names)], found)
     for axis in axes[len(names) + 1 :]:
         axis.remove()
-    said = f"; Shoal's layers: {', '.join(map(str, layers))}" if layers else ""
-    figure.suptitle(f"K by {found.method}{said}")
+    layers_text = f"; Shoal's layers: {', '.join(map(str, layers))}" if layers else ""
+    figure.suptitle(f"K by {found.method}{layers_text}")
     save(axes[0], path)
 
 

@@ -104,20 +104,20 @@ def place_error(url: str, error: Exception) -> Exception:
         )
     if isinstance(error, ValueError):
         return error
-    said = words(error)
+    reason = words(error)
     if _is_about_keys(error):
         return PlaceError(
-            f"{url} cannot be used without credentials ({said}): give them as the store's own "
+            f"{url} cannot be used without credentials ({reason}): give them as the store's own "
             "tools take them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
             "GOOGLE_APPLICATION_CREDENTIALS"
         )
     if isinstance(error, PermissionError) or _status(error) in _REFUSED:
         return PlaceError(
-            f"{url} is refused to these credentials ({said}): give others, or ask its owner for "
+            f"{url} is refused to these credentials ({reason}): give others, or ask its owner for "
             "the right to it, then run the same command again; what is done stays done"
         )
     return PlaceError(
-        f"{url} cannot be reached ({said}): check the address, the server and the network, then "
+        f"{url} cannot be reached ({reason}): check the address, the server and the network, then "
         "run the same command again; what is done stays done"
     )
 

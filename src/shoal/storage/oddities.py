@@ -54,7 +54,7 @@ def _odd(folder: Path, above: str, level: _Level) -> Iterator[str]:
         name, status = f"{above}{entry.name}", entry.stat(follow_symlinks=False)
         kind = stat.S_IFMT(status.st_mode)
         inner = next(
-            (held for known, held in level.folders if re.fullmatch(known, entry.name)), None
+            (inside for known, inside in level.folders if re.fullmatch(known, entry.name)), None
         )
         if kind == stat.S_IFLNK:
             yield f"{name} is a symbolic link to {os.readlink(entry.path)}"

@@ -153,11 +153,11 @@ class UrlPath:
 
     def stat(self) -> Stat:
         """Return its size, and when it was written where the store says so."""
-        said = self.info()
-        if said.get("size") is None:
+        facts = self.info()
+        if facts.get("size") is None:
             raise PlaceError(f"{self} cannot be read: its server does not say how large it is")
-        when = next((said[key] for key in _TIMES if said.get(key)), 0)
-        return Stat(int(said["size"]), _seconds(when) * 1_000_000_000)
+        when = next((facts[key] for key in _TIMES if facts.get(key)), 0)
+        return Stat(int(facts["size"]), _seconds(when) * 1_000_000_000)
 
     @telling
     def info(self) -> dict[str, Any]:

@@ -30,8 +30,8 @@ def read_range(fs: Any, url: str, start: int, stop: int) -> bytes:
 
 async def _read(fs: Any, url: str, start: int, stop: int) -> bytes:
     session = await fs.set_session()
-    asked = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
-    async with session.get(fs.encode_url(url), headers=asked) as answer:
+    headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+    async with session.get(fs.encode_url(url), headers=headers) as answer:
         if answer.status == _NOTHING_THERE:
             return b""
         fs._raise_not_found_for_status(answer, url)

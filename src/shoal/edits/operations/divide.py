@@ -31,7 +31,7 @@ class Divide(Operation):
         if not mine[chosen].all():
             wrong = chosen[~mine[chosen]][0]
             raise InputError(f"representative {wrong} is not in cluster {cluster}")
-        taken = int(state.held[chosen].sum())
+        taken = int(state.own_rows[chosen].sum())
         if taken in (0, state.sizes[cluster]):
             share = "none" if not taken else "all"
             raise InputError(f"they hold {share} of cluster {cluster}'s rows")

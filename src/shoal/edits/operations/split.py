@@ -61,7 +61,7 @@ class Split(Operation):
         cuts = np.asarray(facts["cuts"], np.int64)
         part = ids[np.searchsorted(cuts, ground.position, side="right")]
         labels = np.where(state.of_representative == cluster, part, state.of_representative)
-        anchored = bool(((state.of_representative == cluster) & (state.held > 0)).any())
+        anchored = bool(((state.of_representative == cluster) & (state.own_rows > 0)).any())
         moved = state.row_cluster == cluster
         # Rows that were moved in from elsewhere have no place among the pieces: they stay.
         goes = moved & ~state.foreign if anchored else moved
@@ -126,9 +126,9 @@ def splitting(
     They are those of the cluster's representatives that hold rows in it; where it has none, being
     made of moved rows only, those of the rows' own representatives.
     """
-    mine = np.flatnonzero((state.of_representative == cluster) & (state.held > 0))
+    mine = np.flatnonzero((state.of_representative == cluster) & (state.own_rows > 0))
     if len(mine):
-        return position[mine], state.held[mine]
+        return position[mine], state.own_rows[mine]
     places, counts = np.unique(state.row_place[state.row_cluster == cluster], return_counts=True)
     return position[places], counts
 

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class Learned:
     representations. ICML 2020.
     """
 
+    whiten: ClassVar[float] = 0.0  # None: training gave the features their scale
+
     method: str  # ``autoencoder`` or ``contrastive``
     channels: int  # 1 or 3
     # Its network, the bytes of an ONNX file as ``.npy``; None before there is a run
@@ -46,27 +48,18 @@ class Learned:
 
     @property
     def name(self) -> str:
-        """The method."""
         return self.method
 
     @property
-    def whiten(self) -> float:
-        """None: training gave the features their scale."""
-        return 0.0
-
-    @property
     def n_features(self) -> int:
-        """Length of one feature row."""
         return METHODS[self.method]
 
     @property
     def needs(self) -> Needs:
-        """Images of 32 × 32."""
         wanted = ImageRequest((SIDE, SIDE), channels=self.channels)
         return Needs(wanted, scratch=_SCRATCH, shared=_SHARED, dear=True)
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings and a version: a change of them trains anew."""
         return {"name": self.method, "version": 1, "channels": self.channels}
 
     def at(self, path: Path) -> Learned:
@@ -74,7 +67,6 @@ class Learned:
         return replace(self, path=path)
 
     def setup(self) -> None:
-        """Open the network."""
         assert self.path is not None, "not trained"
         _session(self.path)
 

@@ -52,7 +52,7 @@ class Growth:
         return Shards(self.opened.n_rows, self.grown.size)
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """A sentence that says what is done."""
         before, kept = self.grown.before, self.grown.kept
         if not kept:
@@ -161,10 +161,10 @@ def _changed_files(growth: Growth, before: list[list[Any]]) -> NDArray[np.int64]
 
 def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> None:
     name, stored = settings.features, before.run.settings
-    asked = [(key, getattr(settings, key)) for key in _DECIDING]
+    given = [(key, getattr(settings, key)) for key in _DECIDING]
     other = [
         (key, value)
-        for key, value in asked
+        for key, value in given
         if value not in _AS_BEFORE and _plain(value) != _plain(stored.get(key))
     ]
     if name not in ("auto", fitted.encoder.name, stored.get("features")):
