@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoal import api
+from shoal.core.metrics import adjusted_rand
 from shoal.core.record_lists import RecordList
 from shoal.core.validity import validity
 from shoal.engines.memory import resident
@@ -139,13 +140,11 @@ def compare_methods(
 
 def agreement(labels: Sequence[NDArray]) -> NDArray[np.float64]:
     """Return the adjusted Rand index of each pair of labels, (n, n)."""
-    from sklearn.metrics import adjusted_rand_score
-
     n = len(labels)
     found = np.eye(n)
     for i in range(n):
         for j in range(i):
-            found[i, j] = found[j, i] = adjusted_rand_score(labels[i], labels[j])
+            found[i, j] = found[j, i] = adjusted_rand(labels[i], labels[j])
     return found
 
 

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from shoal.core.metrics import (
     added,
+    adjusted_rand,
     contingency,
     match_labels,
     score,
@@ -225,3 +226,9 @@ def test_renaming_keeps_the_partition(pairs):
 def test_unusable_labels_are_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@given(st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 90)), min_size=1, max_size=60))
+def test_adjusted_rand_of_two_labels_is_that_of_scikit_learn(pairs):
+    one, other = np.array(pairs).T
+    assert adjusted_rand(one, other) == pytest.approx(slow.adjusted_rand_score(one, other))

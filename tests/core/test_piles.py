@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 from shoal.core.distinct import distinct_rows
 from shoal.core.nearest import nearest_neighbours
-from shoal.core.piles import find_piles, rows_each
+from shoal.core.piles import _by_chance, find_piles, rows_each
 
 
 def piles_of(rows, radius=None):
@@ -86,3 +87,10 @@ def test_coarse_representatives_are_no_piles():
     assert not find_piles(x, weights, found, distances, distances[:, 0]).any()
     assert find_piles(x, weights, found, distances, 0.1 * distances[:, 0])[:40].all()
     assert not find_piles(x, weights, found, distances, np.full(400, np.inf)).any()
+
+
+@pytest.mark.parametrize(("once", "twice"), [(1000, 0), (1000, 3), (500, 400), (3, 900), (1, 1)])
+def test_repeats_by_chance_follow_a_poisson_law(once, twice):
+    weights = np.repeat([1.0, 2.0], [once, twice])
+    mean = 2 * twice / once
+    assert _by_chance(weights) == poisson.isf(0.01 / len(weights), mean) + 1

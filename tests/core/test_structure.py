@@ -413,7 +413,7 @@ def test_draws_choose_k_together(detail, chosen):
 
 
 def test_agreement_with_other_draws_is_that_of_the_same_cut():
-    rows = [[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 2]]
+    rows = np.array([[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 0, 1, 1, 2]])
     one, *others = [SimpleNamespace(labels=lambda k, row=row: row[:k]) for row in rows]
     expected = np.mean([adjusted_rand_score(rows[0][:4], rows[i][:4]) for i in (1, 2)])
     assert mean_agreement(one, others, 4) == pytest.approx(expected)

@@ -120,8 +120,9 @@ def _crossed(
 
 def _spread(values: NDArray, weights: NDArray) -> float:
     """Weighted standard deviation."""
-    mean = np.average(values, weights=weights)
-    return float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+    total = weights.sum()  # np.average would check its arguments for longer than this takes
+    mean = (values * weights).sum() / total
+    return float(np.sqrt(((values - mean) ** 2 * weights).sum() / total))
 
 
 def _spreads(values: NDArray, weights: NDArray, starts: NDArray) -> NDArray[np.float64]:

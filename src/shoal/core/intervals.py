@@ -54,10 +54,10 @@ def counted_share(count: int, n: int, of: int | None = None) -> Share:
     share = count / n
     if of is not None and n >= of:
         return Share(share, share, share, share, share)
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     middle = (count + _Z**2 / 2) / (n + _Z**2)
     reach = _Z / (n + _Z**2) * sqrt(count * (n - count) / n + _Z**2 / 4)
-    least = float(beta.ppf(0.025, count, n - count + 1)) if count else 0.0
-    most = float(beta.ppf(0.975, count + 1, n - count)) if count < n else 1.0
+    least = float(betaincinv(count, n - count + 1, 0.025)) if count else 0.0
+    most = float(betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
     return Share(share, max(0.0, middle - reach), min(1.0, middle + reach), least, most)

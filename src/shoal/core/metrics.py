@@ -15,7 +15,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from shoal.core.cells import add_up, checked
 from shoal.core.nearest import nearest_of
@@ -252,6 +251,13 @@ def score_table(shared: Contingency) -> Scores:
     )
 
 
+def adjusted_rand(one: NDArray[np.integer], other: NDArray[np.integer]) -> float:
+    """Return the adjusted Rand index of two labels of the same rows; −1 is a label like others."""
+    a, b = _numbered(one)[1], _numbered(other)[1]
+    cells, rows, columns = (_counted(keys)[1] for keys in (a * (b.max() + 1) + b, a, b))
+    return _adjusted_rand(cells, rows, columns)
+
+
 def _share(part: float, whole: float) -> float:
     """Part of the whole, at most 1; 1 when the whole is nothing: both sides are trivial."""
     return min(part / whole, 1.0) if abs(whole) > 1e-12 else 1.0
@@ -341,6 +347,8 @@ def _best_pairs(table: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.
 
     A partner of no use is added for each row, so that a pairing of all rows exists.
     """
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     rows, columns = table.shape
     useful = table.astype(np.float64).tocsr()
     useful.data = useful.data + 1.0

@@ -9,9 +9,8 @@ are rounded meet in the cells of a lattice: there the steps from cell to cell re
 from __future__ import annotations
 
 import numpy as np
+import scipy  # loads each of its modules when it is used
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from scipy.stats import poisson
 
 # As many others at no distance fill the fewest neighbours that a row has (`graph`).
 _FEWEST = 6.0
@@ -68,7 +67,9 @@ def find_piles(
     """
     rows, apart = rows_each(weights), distances[:, 0]
     far = apart > (0.0 if radius is None else _APART * radius)
-    heavy = np.flatnonzero((rows >= _FEWEST) & (weights >= _by_chance(weights)) & far)
+    heavy = np.flatnonzero((rows >= _FEWEST) & far)
+    if len(heavy):
+        heavy = heavy[weights[heavy] >= _by_chance(weights)]
     if len(heavy):
         heavy = heavy[~_in_lattice(vectors, weights, heavy, neighbours, distances)]
     piles = np.zeros(len(weights), np.bool_)
@@ -85,7 +86,9 @@ def _by_chance(weights: NDArray[np.float64]) -> float:
     once, twice = np.count_nonzero(weights == 1), np.count_nonzero(weights == 2)
     if not once:
         return _FEWEST
-    return float(poisson.isf(_CHANCE / len(weights), 2.0 * twice / once)) + 1.0
+    mean, share = 2.0 * twice / once, 1.0 - _CHANCE / len(weights)
+    most = float(np.ceil(scipy.special.pdtrik(share, mean)))
+    return most if most > 0 and scipy.special.pdtr(most - 1.0, mean) >= share else most + 1.0
 
 
 def _in_lattice(
@@ -125,7 +128,7 @@ def _repeated(step: NDArray[np.float64], bound: NDArray[np.float64]) -> NDArray[
     turns = np.random.default_rng(0).normal(size=(step.shape[1], _SKETCH)) / np.sqrt(_SKETCH)
     sketch = step @ turns
     both = np.concatenate([sketch, -sketch])
-    tree = cKDTree(both, compact_nodes=False, balanced_tree=False)  # many are equal
+    tree = scipy.spatial.cKDTree(both, compact_nodes=False, balanced_tree=False)  # many are equal
     near, wide = (
         tree.query_ball_point(sketch, times * bound, return_length=True) for times in (1, 3)
     )

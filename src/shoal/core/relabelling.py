@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.metrics import contingency, matched_ids
+from shoal.core.metrics import adjusted_rand, contingency, matched_ids
 from shoal.core.nearest import nearest_of
 from shoal.core.structure import Structure, fit_structure
 from shoal.core.tree import Tree
@@ -197,8 +197,6 @@ def _halves(
     ndarray, ndarray
         Whether the halves put each row in the same cluster, without networks and with them.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     generator = np.random.default_rng([*seed, 1])
     rows = generator.permutation(len(vectors))[: 2 * _MOST_OF_HALF]
     vectors, weights = vectors[rows], weights[rows]
@@ -220,7 +218,7 @@ def _halves(
             refined[-1][doubtful] = _given(networks, views[:_LOOKS, rows[doubtful]])
     name = matched_ids(contingency(*plain))  # of the second half's clusters in the first
     same = [one == name[other] for one, other in (plain, refined)]
-    return float(adjusted_rand_score(*plain)), same[0], same[1]
+    return adjusted_rand(*plain), same[0], same[1]
 
 
 def _carried(

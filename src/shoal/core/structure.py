@@ -14,6 +14,7 @@ from shoal.core.constraints import Constraints, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.layers import Layer, count_above, find_layers
+from shoal.core.metrics import adjusted_rand
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import REAL, SURE, has_structure
 from shoal.core.piles import find_piles
@@ -240,10 +241,8 @@ def mean_agreement(tree: Tree, others: Sequence[Tree], k: int) -> float:
     """Return the mean ARI of a tree's cut into `k` with those of other draws; 1 without any."""
     if not others:
         return 1.0
-    from sklearn.metrics import adjusted_rand_score
-
     labels = tree.labels(k)
-    return float(np.mean([adjusted_rand_score(labels, other.labels(k)) for other in others]))
+    return float(np.mean([adjusted_rand(labels, other.labels(k)) for other in others]))
 
 
 def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:

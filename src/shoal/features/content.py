@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # loads each of its modules when it is used
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter, minimum_filter
 
 LOOKED, LOOKED_SIDE = 64, 128
 """How many images are looked at, and scaled down to how many pixels along the longer side."""
@@ -44,7 +44,7 @@ def is_drawing(image: NDArray[np.uint8]) -> bool | None:
         return None
     counts, _ = np.histogram(light, _LEVELS, (0, 256))
     empty = np.convolve(counts, np.ones(3), "same").max() / light.size
-    change = maximum_filter(light, 3) - minimum_filter(light, 3)
+    change = scipy.ndimage.maximum_filter(light, 3) - scipy.ndimage.minimum_filter(light, 3)
     changing = change > max(_FAULT_LEVELS, _FAULTS * contrast)
     soft = changing & (change < _HARD * contrast)
     return bool(empty >= _EMPTY and soft.sum() < _SOFT * changing.sum())

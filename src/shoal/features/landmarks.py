@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import scipy  # loads each of its modules when it is used
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.spatial.distance import cdist
 
 from shoal.errors import InputError
 from shoal.features.projection import signs
@@ -61,14 +61,14 @@ def _embed(kernel: NDArray[np.float64], arrays: Arrays) -> NDArray[np.float32]:
 
 def _fit_kernel(feed: Feed, k: int) -> Arrays:
     landmarks = _landmarks(feed, k, "kernel-pca")
-    squares = cdist(landmarks, landmarks, "sqeuclidean")
+    squares = scipy.spatial.distance.cdist(landmarks, landmarks, "sqeuclidean")
     apart = squares[squares > 0]
     gamma = np.array(1.0 / np.median(apart) if len(apart) else 1.0)
     return {"landmarks": landmarks, "gamma": gamma, **_fit_embedding(np.exp(-gamma * squares), k)}
 
 
 def _kernel(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    squares = cdist(rows, arrays["landmarks"], "sqeuclidean")
+    squares = scipy.spatial.distance.cdist(rows, arrays["landmarks"], "sqeuclidean")
     return _embed(np.exp(-arrays["gamma"] * squares), arrays)
 
 
@@ -90,7 +90,7 @@ def _fit_isomap(feed: Feed, k: int) -> Arrays:
 
 def _isomap(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
     """Place rows by their way to each landmark over the nearest of them."""
-    apart = cdist(rows, arrays["landmarks"])
+    apart = scipy.spatial.distance.cdist(rows, arrays["landmarks"])
     near = np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBOURS]
     ways = np.full(apart.shape, np.inf)
     for column in near.T:
