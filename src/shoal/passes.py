@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.metrics import Contingency, weighted_contingency
+from shoal.core.per_process import PerProcess
 from shoal.edits import Clustering
 from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
@@ -27,7 +28,6 @@ from shoal.model import Cut, Model, Prediction, blocks_of
 from shoal.progress import Progress
 from shoal.rows import Source
 from shoal.rows.memory_budget import share
-from shoal.rows.store import PerProcess
 from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores
 from shoal.stages.base import Shards

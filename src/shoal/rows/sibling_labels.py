@@ -11,13 +11,11 @@ from pathlib import Path
 
 from shoal.errors import SourceError
 from shoal.rows.arrays.array import ArraySource
-from shoal.rows.arrays.concatenated import JoinedStore
 from shoal.rows.arrays.idx import idx_header
 from shoal.rows.arrays.numpy_files import npy_header
 from shoal.rows.base import Source
 from shoal.rows.label_files import LabelFiles, name_column, table_rows
 from shoal.rows.label_names import LABEL_WORDS, find_labels, names_data, names_labels, words_of
-from shoal.rows.store import FileStore, InflatedStore, Store
 from shoal.storage import UrlPath
 
 _ABOUT_WORDS = frozenset(("metadata", "meta", "split", "splits", "annotations", "info"))
@@ -52,7 +50,9 @@ def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFiles | Non
         for stem, path in islice(paths.items(), _MOST_FILES)
         if (length := array_length(path)) is not None
     }
-    paired = [find_labels(_stem(name), rows, lengths) for name, rows in _parts(source)]
+    array = source.as_array()
+    parts = [] if array is None else array.store.files()
+    paired = [find_labels(_stem(part.path.name), part.n_rows, lengths) for part in parts]
     if paired and None not in paired and len(set(paired)) == len(paired):
         return LabelFiles(tuple(paths[stem] for stem in paired if stem))
     whole = [stem for stem, length in lengths.items() if length == source.n_rows]
@@ -92,20 +92,6 @@ def array_length(path: Path) -> int | None:
     except SourceError:
         return None
     return shape[0] if dtype.kind != "O" and shape[1:] in ((), (1,)) and shape else None
-
-
-def _parts(source: Source) -> list[tuple[str, int]]:
-    array = source.as_array()
-    if array is None:
-        return []
-    stores = array.store.stores if isinstance(array.store, JoinedStore) else (array.store,)
-    return [part for store in stores for part in _files(store)]
-
-
-def _files(store: Store) -> list[tuple[str, int]]:
-    if isinstance(store, FileStore):
-        return [(part.path.name, part.n_rows) for part in store.parts]
-    return [(store.path.name, store.n_rows)] if isinstance(store, InflatedStore) else []
 
 
 def _in_table(path: Path, source: Source) -> LabelFiles | None:

@@ -1,11 +1,11 @@
-"""Stored numbers: rows of one dtype and shape, in memory or at an offset of files."""
+"""AnyStore numbers: rows of one dtype and shape, in memory or at an offset of files."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.per_process import PerProcess as PerProcess
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
 from shoal.rows.direct_io import LEAST, outgrows_cache, read_direct
-from shoal.rows.handles import KnownFile, leave
+from shoal.rows.handles import KnownFile, bare, leave
 from shoal.rows.memory_budget import Holds, Kept
 from shoal.storage import UrlPath
 
@@ -29,31 +28,57 @@ _AHEAD = 3  # times what was read is fetched ahead
 READ_ERRORS = (OSError, EOFError, ValueError, MemoryError)
 
 
-class Store(Protocol):
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers as stored."""
+class AnyStore(Protocol):
+    """What stores answer unless they know better: rows of one file or of none, without names."""
 
     @property
-    def row_shape(self) -> tuple[int, ...]:
-        """Shape of one row as stored."""
+    def by_range(self) -> bool:
+        """Whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+        return False
 
     @property
-    def n_rows(self) -> int:
-        """How many rows there are."""
+    def is_parsed(self) -> bool:
+        """Whether rows are made of a table's cells whenever they are read."""
+        return False
+
+    @property
+    def waits(self) -> bool:
+        """Whether reading waits: for a network, or for a disk past the system's cache."""
+        return False
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        return None
+
+    def first(self, n: int) -> Store | None:
+        """Return the first n rows, if they can be had by themselves."""
+        return None
+
+    def files(self) -> list[Part]:
+        """Return the files that the rows lie in one after the other, where they do."""
+        return []
+
+
+class Store(AnyStore, Protocol):
+    """Rows as they lie, before they are taken for images or vectors."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def row_shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def n_rows(self) -> int: ...
 
     def read(self, start: int, stop: int) -> Batch:
         """Rows ``start..stop`` as stored, a copy; what cannot be read is zero with a reason."""
-
-    def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of rows, or None."""
 
     def facts(self) -> dict[str, Any]:
         """JSON-able facts that change when the data change."""
 
 
 @dataclass(frozen=True)
-class MemoryStore:
+class MemoryStore(AnyStore):
     array: NDArray
     by_range = True
 
@@ -72,9 +97,6 @@ class MemoryStore:
     def read(self, start: int, stop: int) -> Batch:
         check_range(start, stop, self.n_rows)
         return Batch(np.array(self.array[start:stop], order="C"))
-
-    def names(self, start: int, stop: int) -> None:
-        """Rows of an array have no names."""
 
     def first(self, n: int) -> MemoryStore:
         return MemoryStore(self.array[:n])
@@ -99,8 +121,50 @@ class Part:
     fortran: bool = False
 
 
+class Parted(AnyStore, Protocol):
+    """Rows of several parts, one after the other."""
+
+    parts: tuple[Any, ...]
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """First row of each part, and the end."""
+        return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.starts[-1])
+
+    def files(self) -> list[Part]:
+        return list(self.parts)
+
+    def facts(self) -> dict[str, Any]:
+        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+
+    def spans(self, start: int, stop: int) -> Iterator[tuple[Any, int, int, int]]:
+        """Go through the parts of a range of rows: each, its first and last row, where they go."""
+        check_range(start, stop, self.n_rows)
+        for number, low, high, at in cut_range(self.starts, start, stop):
+            yield self.parts[number], low, high, at
+
+
+def cut_range(
+    starts: NDArray[np.int64], start: int, stop: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Cut a range of rows where parts begin: number of the part, rows in it, place in the range."""
+    number = int(np.searchsorted(starts, start, side="right")) - 1
+    row = start
+    while row < stop:
+        first, end = int(starts[number]), int(starts[number + 1])
+        if row < end:
+            high = min(stop, end)
+            yield number, row - first, high - first, row - start
+            row = high
+        number += 1
+
+
 @dataclass(frozen=True)
-class FileStore:
+class FileStore(Parted):
     """Rows at an offset of one file, or of many in order: read without loading the rest."""
 
     parts: tuple[Part, ...]
@@ -109,17 +173,9 @@ class FileStore:
     named: bool = False
     by_range = True
 
-    @cached_property
-    def starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
-
     @property
-    def n_rows(self) -> int:
-        return int(self.starts[-1])
-
-    @property
-    def is_far(self) -> bool:
-        return isinstance(self.parts[0].path, UrlPath)
+    def waits(self) -> bool:
+        return self.past_cache or isinstance(self.parts[0].path, UrlPath)
 
     @cached_property
     def past_cache(self) -> bool:
@@ -133,7 +189,7 @@ class FileStore:
             return Batch(direct)
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         bad: dict[int, str] = {}
-        for part, low, high, at in self._spans(start, stop):
+        for part, low, high, at in self.spans(start, stop):
             out = data[at : at + high - low]
             reason = (
                 _fetch_part(part, out, low)
@@ -145,12 +201,11 @@ class FileStore:
         return Batch(data, bad)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        check_range(start, stop, self.n_rows)
         if not self.named or self.n_rows > NAMED_ROWS:
             return None
         return [
             f"{part.path.name}:{row}"
-            for part, low, high, _ in self._spans(start, stop)
+            for part, low, high, _ in self.spans(start, stop)
             for row in range(low, high)
         ]
 
@@ -158,18 +213,18 @@ class FileStore:
         count = int(np.searchsorted(self.starts, n))
         return replace(self, parts=self.parts[:count]) if self.starts[count] == n else None
 
-    def facts(self) -> dict[str, Any]:
-        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
-
     def _direct(self, start: int, stop: int) -> NDArray | None:
         """Read rows of one part past the cache; None where they are better read through it."""
         shape = (stop - start, *self.row_shape)
         length = int(np.prod(shape)) * self.dtype.itemsize
         if length < LEAST or not self.past_cache:
             return None
-        part, low, high, _ = self._spans(start, stop)[0]
+        part, low, high, _ = next(self.spans(start, stop))
         first = part.offset + low * length // (stop - start)
-        plain = not (part.fortran or isinstance(part.path, UrlPath)) and first % self._step == 0
+        plain = (
+            not (part.fortran or isinstance(part.path, UrlPath))
+            and first % max(1, self.dtype.alignment) == 0
+        )
         if not plain or high - low < stop - start:
             return None
         try:
@@ -179,24 +234,6 @@ class FileStore:
         except READ_ERRORS:
             return None  # what is wrong is said by reading it through the cache
         return None if got is None or got.nbytes < length else got.view(self.dtype).reshape(shape)
-
-    @property
-    def _step(self) -> int:
-        """Bytes of which a place must be a multiple, for numbers to lie where they may."""
-        return max(1, self.dtype.alignment)
-
-    def _spans(self, start: int, stop: int) -> list[tuple[Part, int, int, int]]:
-        """Which rows of which parts make up a range: part, low, high, place in the range."""
-        spans = []
-        index = int(np.searchsorted(self.starts, start, side="right")) - 1
-        row = start
-        while row < stop:
-            part, first = self.parts[index], int(self.starts[index])
-            high = min(stop - first, part.n_rows)
-            if high > row - first:
-                spans.append((part, row - first, high, row - start))
-            row, index = first + part.n_rows, index + 1
-        return spans
 
 
 def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
@@ -244,23 +281,30 @@ def byte_view(array: NDArray) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
+def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> Part:
+    """Return rows from a byte of a file on, as the file is now."""
+    stat = path.stat()
+    return Part(bare(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
+
+
 @dataclass(frozen=True)
-class InflatedStore:
+class InflatedStore(Parted):
     """Rows of a compressed file: unpacked into memory on first use, once a process.
 
     Loading takes `copies` times the memory of the rows.
     """
 
-    path: Path
+    parts: tuple[Part]
     load: Callable[[], NDArray]
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
-    n_rows: int
-    size: int
-    mtime_ns: int
     copies: int = 1
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
     by_range = True
+
+    @property
+    def path(self) -> Path:
+        return self.parts[0].path
 
     @property
     def holds(self) -> Holds:
@@ -285,11 +329,16 @@ class InflatedStore:
             self.kept.keep(self.path, rows, rows.nbytes)
             return rows
 
-    def names(self, start: int, stop: int) -> None:
-        """Rows of an array have no names."""
 
-    def facts(self) -> dict[str, Any]:
-        return file_facts([(self.path.name, self.size, self.mtime_ns)])
+def inflated(
+    path: Path,
+    load: Callable[[], NDArray],
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    copies: int = 1,
+) -> InflatedStore:
+    """Return the rows of an array of a file that `load`, which is picklable, reads as a whole."""
+    return InflatedStore((part_of(path, shape[0]),), load, dtype, shape[1:], copies)
 
 
 def check_range(start: int, stop: int, n_rows: int) -> None:

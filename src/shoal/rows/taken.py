@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.rows.base import Batch, Source
-from shoal.rows.store import Store, check_range
+from shoal.rows.store import AnyStore, Store, check_range
 from shoal.rows.tables.table import Cells, Piece
 
 _PAGE = 4096  # bytes: less than a page costs as much to read
@@ -136,7 +136,7 @@ def draw_rows(source: Source, count: int, seed: int, page: int = _PAGE) -> NDArr
 
 
 @dataclass(frozen=True)
-class TakenStore:
+class TakenStore(AnyStore):
     inner: Store
     taken: Taken
 
@@ -152,9 +152,13 @@ class TakenStore:
     def n_rows(self) -> int:
         return len(self.taken.rows)
 
+    @property
+    def is_parsed(self) -> bool:
+        return self.inner.is_parsed
+
     def read(self, start: int, stop: int) -> Batch:
         most = max(1, _SPAN // row_bytes(self.inner))
-        gap = _GAP // row_bytes(self.inner) if by_range(self.inner) else most
+        gap = _GAP // row_bytes(self.inner) if self.inner.by_range else most
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         return self.taken.read(self.inner, start, data, gap, most)
 
@@ -174,11 +178,6 @@ def taken_part(part: Any, taken: Taken, kind: Any) -> Any:
 
 def row_bytes(store: Store) -> int:
     return max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
-
-
-def by_range(store: Any) -> bool:
-    """Return whether any range costs what its own bytes do: not so in blocks that are unpacked."""
-    return getattr(store, "by_range", False)
 
 
 @dataclass(frozen=True)

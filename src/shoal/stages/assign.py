@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from shoal.core.metrics import Contingency, added, contingency, matched_ids
 from shoal.core.nearest import nearest_of, shortlists_for
+from shoal.core.per_process import PerProcess
 from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, outvoted, row_limits
 from shoal.errors import InputError
-from shoal.rows.store import PerProcess
 from shoal.settings import available_cores
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.codes import distances_of

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from shoal.core.layout import lay_out, neighbour_recall, place_rows, reaches
 from shoal.core.morton import BITS
+from shoal.core.per_process import PerProcess
 from shoal.engines.base import Engine
 from shoal.progress import Progress
-from shoal.rows.store import PerProcess
 from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,

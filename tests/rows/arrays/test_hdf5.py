@@ -15,7 +15,7 @@ from shoal.errors import InputError, SourceError
 from shoal.rows import Source, open_source, thumbnails
 from shoal.rows.arrays import hdf5
 from shoal.rows.arrays.hdf5 import Hdf5Rows
-from shoal.rows.arrays.hdf5_handles import CACHE_BYTES
+from shoal.rows.arrays.hdf5_files import CACHE_BYTES
 from shoal.rows.memory_budget import FileBudget, Kept, MemoryBudget, holds
 from shoal.rows.store import FileStore
 

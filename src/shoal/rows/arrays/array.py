@@ -25,14 +25,9 @@ from shoal.rows.arrays.pixels import (
 from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
 from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.memory_budget import refuse_opening
-from shoal.rows.store import (
-    FileStore,
-    MemoryStore,
-    Store,
-    check_range,
-)
+from shoal.rows.store import MemoryStore, Store, check_range
 from shoal.rows.tables.selection import NOTHING, Chosen
-from shoal.rows.taken import Taken, TakenStore, by_range, row_bytes, taken_part
+from shoal.rows.taken import Taken, TakenStore, row_bytes, taken_part
 
 _SAMPLE_ROWS = 256
 _SAMPLE_BYTES = 1 << 26
@@ -75,8 +70,7 @@ class ArraySource(Rows):
     @property
     def is_parsed(self) -> bool:
         """Whether vectors are made of a table's cells whenever they are read."""
-        store = getattr(self.store, "inner", self.store)
-        return self.rule is None and getattr(store, "is_parsed", False)
+        return self.rule is None and self.store.is_parsed
 
     @property
     def mixed_sizes(self) -> bool:
@@ -146,25 +140,21 @@ class ArraySource(Rows):
 
     @property
     def waits(self) -> bool:
-        store = self.store
-        return isinstance(store, FileStore) and (store.past_cache or store.is_far)
+        return self.store.waits
 
     def together(self, page: int) -> int:
-        return page // row_bytes(self.store) if by_range(self.store) else 1
+        return page // row_bytes(self.store) if self.store.by_range else 1
 
     def first_facts(self, n: int) -> dict[str, Any] | None:
-        part = self.store.first(n) if isinstance(self.store, MemoryStore | FileStore) else None
+        part = self.store.first(n)
         return None if part is None else part.facts()
 
     def as_array(self) -> ArraySource:
         return self
 
     def file_stamps(self) -> list[list[Any]] | None:
-        if not isinstance(self.store, FileStore):
-            return None
-        return [
-            [part.path.name, part.size, part.mtime_ns, part.n_rows] for part in self.store.parts
-        ]
+        files = self.store.files()
+        return [[f.path.name, f.size, f.mtime_ns, f.n_rows] for f in files] or None
 
     def names(self, start: int, stop: int) -> list[str] | None:
         return self.store.names(start, stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +14,22 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array, lengths_of
-from shoal.rows.arrays.files import part_of
-from shoal.rows.arrays.hdf5_cells import cell_bytes
-from shoal.rows.arrays.hdf5_handles import (
+from shoal.rows.arrays.hdf5_files import (
     CACHE_BYTES,
     ERRORS,
     MOST_OPEN,
     Handles,
+    cell_bytes,
     open_hdf5,
     raise_trouble,
 )
-from shoal.rows.arrays.pixels import show
+from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Batch, Kind
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import FILES, Holds, Kept, refuse
-from shoal.rows.store import FileStore, Part, check_range, file_facts
+from shoal.rows.store import FileStore, Part, Parted, part_of
 from shoal.storage import UrlPath
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -51,21 +50,13 @@ class Dataset(Stored):
 
 
 @dataclass(frozen=True)
-class Hdf5Rows:
+class Hdf5Rows(Parted):
     parts: tuple[Part, ...]  # the files in order
     key: str
     dtype: np.dtype[Any]  # of a row as stored
     row_shape: tuple[int, ...]
     chunk: int = 0  # bytes that reading a chunk takes beside its rows
     handles: Handles = field(default_factory=Handles, compare=False, repr=False)
-
-    @cached_property
-    def starts(self) -> NDArray[np.int64]:
-        return np.cumsum([0, *(part.n_rows for part in self.parts)], dtype=np.int64)
-
-    @property
-    def n_rows(self) -> int:
-        return int(self.starts[-1])
 
     @property
     def holds(self) -> Holds:
@@ -74,11 +65,9 @@ class Hdf5Rows:
 
     def few(self, start: int, stop: int) -> tuple[int, int]:
         """Return the end of some cells of few bytes, or of one, and what reading them takes."""
-        number = int(np.searchsorted(self.starts, start, side="right")) - 1
-        first, end = int(self.starts[number]), min(stop, int(self.starts[number + 1]))
-        part, end = self.parts[number], min(end, start + _TRIED)
+        part, low, high, _ = next(self.spans(start, min(stop, start + _TRIED)))
         try:
-            sizes = self.handles.cell_bytes(part, self.key, start - first, end - first)
+            sizes = self.handles.cell_bytes(part, self.key, low, high)
         except ERRORS:
             return start + 1, 0  # reading it says what is wrong
         total = np.cumsum(sizes)
@@ -86,30 +75,25 @@ class Hdf5Rows:
         return start + count, int(total[count - 1])
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, Any]]:
-        row = start
-        while row < stop:
-            number = int(np.searchsorted(self.starts, row, side="right")) - 1
-            end = min(stop, int(self.starts[number + 1]))
-            for low, high, found in self._read(number, row, end):
-                yield low - start, high - low, found
-            row = end
+        """Go through a range of rows: where they go, how many, and they or why they cannot be."""
+        for part, low, high, at in self.spans(start, stop):
+            for first, end, found in self._read(part, low, high):
+                yield at + first - low, end - first, found
 
-    def _read(self, number: int, row: int, end: int) -> Iterator[tuple[int, int, Any]]:
+    def _read(self, part: Part, low: int, high: int) -> Iterator[tuple[int, int, Any]]:
         """Read rows of one file; where that fails, in halves, to lose no row that is good."""
-        part, first = self.parts[number], int(self.starts[number])
         try:
-            found = self.handles.read(part, self.key, row - first, end - first, self.chunk)
+            found = self.handles.read(part, self.key, low, high, self.chunk)
         except ERRORS as error:
-            if end - row > 1:
-                middle = (row + end) // 2
-                yield from self._read(number, row, middle)
-                yield from self._read(number, middle, end)
+            if high - low > 1:
+                middle = (low + high) // 2
+                yield from self._read(part, low, middle)
+                yield from self._read(part, middle, high)
                 return
             found = f"{part.path.name} cannot be read: {because(error)}"
-        yield row, end, found
+        yield low, high, found
 
     def read(self, start: int, stop: int) -> Batch:
-        check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, *self.row_shape), self.dtype)
         bad: dict[int, str] = {}
         for at, count, found in self.pieces(start, stop):
@@ -119,12 +103,8 @@ class Hdf5Rows:
                 data[at : at + count] = found
         return Batch(data, bad)
 
-    def names(self, start: int, stop: int) -> None:
-        """Rows have no names."""
-
     def facts(self) -> dict[str, Any]:
-        files = [(part.path.name, part.size, part.mtime_ns) for part in self.parts]
-        return {"dataset": self.key, **file_facts(files)}
+        return {"dataset": self.key, **super().facts()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,36 +159,31 @@ def open_datasets(
 
     Contiguous ones are read in place, others through h5py.
     """
-    listed = [list_datasets(path) for path in paths]
+    listed = [{one.key: one for one in list_datasets(path)} for path in paths]
     wanted = None if key is None else key.strip("/")
-    chosen = choose_array(
-        listed[0], label, wanted, lambda one: _fits(one, as_), one="dataset", many="datasets"
-    )
-    parts, in_place = [], True
+    every = list(listed[0].values())
+    fits = partial(_fits, as_=as_)
+    chosen = choose_array(every, label, wanted, fits, one="dataset", many="datasets")
     for path, datasets in zip(paths, listed, strict=True):
-        found = next((one for one in datasets if one.key == chosen.key), None)
-        if found is None:
+        if chosen.key not in datasets:
             raise UnlikeError(f"{path.name} has no dataset {chosen.key}, but {paths[0].name} has")
-        if (found.dtype, found.shape[1:]) != (chosen.dtype, chosen.shape[1:]):
-            raise UnlikeError(
-                f"{path.name} has rows of {show(found.shape[1:])} {found.dtype}, but "
-                f"{paths[0].name} of {show(chosen.shape[1:])} {chosen.dtype}: files must be alike"
-            )
-        in_place = in_place and found.offset is not None and not chosen.encoded
-        parts.append(part_of(path, found.shape[0] if found.shape else 0, found.offset or 0))
-    chunk = max(
-        (one.chunk for datasets in listed for one in datasets if one.key == chosen.key), default=0
+    found = [datasets[chosen.key] for datasets in listed]
+    check_alike([(one.dtype, one.shape[1:]) for one in found], [path.name for path in paths])
+    parts = tuple(
+        part_of(path, one.shape[0] if one.shape else 0, one.offset or 0)
+        for path, one in zip(paths, found, strict=True)
     )
-    found_labels = {
-        find_labels(chosen.key, part.n_rows, lengths_of(datasets))
+    labels = {
+        find_labels(chosen.key, part.n_rows, lengths_of(list(datasets.values())))
         for part, datasets in zip(parts, listed, strict=True)
     }
-    labels = found_labels.pop() if len(found_labels) == 1 else None
-    if in_place:
-        return FileStore(tuple(parts), chosen.dtype, chosen.shape[1:]), chosen.key, labels
-    rows = Hdf5Rows(tuple(parts), chosen.key, chosen.dtype, chosen.shape[1:], chunk)
+    label_key = labels.pop() if len(labels) == 1 else None
+    if not chosen.encoded and all(one.offset is not None for one in found):
+        return FileStore(parts, chosen.dtype, chosen.shape[1:]), chosen.key, label_key
+    chunk = max(one.chunk for one in found)
+    rows = Hdf5Rows(parts, chosen.key, chosen.dtype, chosen.shape[1:], chunk)
     refuse(rows.holds.least, Kept.most, f"reading a chunk of {label}, dataset {chosen.key},")
-    return Hdf5Images(rows) if chosen.encoded else rows, chosen.key, labels
+    return Hdf5Images(rows) if chosen.encoded else rows, chosen.key, label_key
 
 
 def list_datasets(path: Path) -> list[Dataset]:

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.arrays.concatenated import joined
-from shoal.rows.arrays.files import inflated, part_of
+from shoal.rows.arrays.views import joined
 from shoal.rows.base import Source
 from shoal.rows.handles import bare
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import FileStore, Store, byte_view
+from shoal.rows.store import FileStore, Store, byte_view, inflated, part_of
 from shoal.storage import UrlPath
 
 # http://yann.lecun.com/exdb/mnist: the third byte of the magic number.

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.array_choice import Stored, choose_array, lengths_of
-from shoal.rows.arrays.files import inflated, part_of
 from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
-from shoal.rows.arrays.hdf5_handles import open_hdf5
-from shoal.rows.arrays.row_view import RowView
+from shoal.rows.arrays.hdf5_files import open_hdf5
+from shoal.rows.arrays.views import RowView
 from shoal.rows.base import Source
 from shoal.rows.handles import bare
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import Kept, refuse
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import Store
+from shoal.rows.store import Store, inflated, part_of
 
 TEXT = b"MATLAB "
 """How files begin, but for those of version 4."""

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError, UnlikeError, because
+from shoal.errors import SourceError, because
 from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
-from shoal.rows.arrays.files import inflated, part_of
-from shoal.rows.arrays.pixels import show
+from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Kind
 from shoal.rows.handles import bare
-from shoal.rows.store import FileStore, Part, Store
+from shoal.rows.store import FileStore, Part, Store, inflated, part_of
 from shoal.storage import UrlPath, many
 
 _LOCAL_HEADER = 30
@@ -28,18 +27,10 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
     """Take one ``.npy`` file, or several whose rows are equal in type and shape, in order."""
     if not paths:
         raise SourceError("no .npy files were given")
-    parts, first = [], None
-    for path, (part, dtype, row_shape) in zip(paths, many(paths[0], _npy_part, paths), strict=True):
-        if first is None:
-            first = (dtype, row_shape)
-        elif (dtype, row_shape) != first:
-            raise UnlikeError(
-                f"{path.name} has rows of {show(row_shape)} {dtype}, but {paths[0].name} of "
-                f"{show(first[1])} {first[0]}: shards must be alike"
-            )
-        parts.append(part)
-    assert first is not None
-    return FileStore(tuple(parts), first[0], first[1], named)
+    found = many(paths[0], _npy_part, paths)
+    check_alike([(dtype, shape) for _, dtype, shape in found], [path.name for path in paths])
+    _, dtype, row_shape = found[0]
+    return FileStore(tuple(part for part, *_ in found), dtype, row_shape, named)
 
 
 def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:

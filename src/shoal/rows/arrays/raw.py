@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from shoal.errors import InputError, SourceError, because
-from shoal.rows.arrays.files import part_of
 from shoal.rows.arrays.pixels import show
-from shoal.rows.store import FileStore
+from shoal.rows.store import FileStore, part_of
 from shoal.storage import UrlPath
 
 _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)

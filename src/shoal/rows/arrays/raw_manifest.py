@@ -11,7 +11,7 @@ from typing import Any
 
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.arrays.raw import parse_dtype, raw_store
-from shoal.rows.arrays.row_view import RowView, axes_to_image
+from shoal.rows.arrays.views import RowView, axes_to_image
 from shoal.rows.base import Source
 from shoal.rows.images.listing import natural_key
 from shoal.rows.label_files import LabelFiles

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.raw import raw_store
-from shoal.rows.arrays.row_view import RowView, axes_to_image
+from shoal.rows.arrays.views import RowView, axes_to_image
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import because
 from shoal.rows.base import Batch
-from shoal.rows.store import check_range
+from shoal.rows.store import AnyStore, check_range
 from shoal.rows.tables.cells import is_number_type, is_text_type, plain, to_numbers, to_text
 from shoal.rows.tables.columns import spoken
 from shoal.rows.tables.table import Cells
@@ -24,7 +24,7 @@ Parse = Callable[[Any, str], tuple[NDArray, dict[int, str]]]
 
 
 @dataclass(frozen=True, eq=False)
-class CellStore:
+class CellStore(AnyStore):
     """Rows of numbers that are made of the cells of some columns whenever they are read."""
 
     cells: Cells
@@ -33,10 +33,7 @@ class CellStore:
     row_shape: tuple[int, ...]  # of a row
     dtype: np.dtype[Any]
     parse: Parse  # what makes rows of cells; picklable
-
-    @property
-    def is_parsed(self) -> bool:
-        return True
+    is_parsed = True
 
     @property
     def n_rows(self) -> int:

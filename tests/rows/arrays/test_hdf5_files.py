@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.rows.arrays.hdf5_cells import FIXED_COPIES, VARIABLE_COPIES, cell_bytes
+from shoal.rows.arrays.hdf5_files import FIXED_COPIES, VARIABLE_COPIES, cell_bytes
 
 WAYS = {
     "contiguous": {},

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shoal.errors import SourceError
-from shoal.rows.arrays.concatenated import joined
+from shoal.rows.arrays.views import joined
 from shoal.rows.store import MemoryStore
 
 ROWS = np.arange(24.0).reshape(8, 3)

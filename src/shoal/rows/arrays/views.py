@@ -1,0 +1,123 @@
+"""Rows of other stores, seen another way: one after the other, in part, their axes in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import UnlikeError
+from shoal.rows.arrays.pixels import show
+from shoal.rows.base import Batch
+from shoal.rows.memory_budget import Holds, holds
+from shoal.rows.store import AnyStore, Part, Parted, Store
+
+
+@dataclass(frozen=True)
+class JoinedStore(Parted):
+    """The rows of several stores, in order."""
+
+    parts: tuple[Store, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.parts[0].dtype
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return self.parts[0].row_shape
+
+    @property
+    def holds(self) -> Holds:
+        return sum(map(holds, self.parts), Holds())
+
+    def read(self, start: int, stop: int) -> Batch:
+        data = np.empty((stop - start, *self.row_shape), self.dtype)
+        bad: dict[int, str] = {}
+        for store, low, high, at in self.spans(start, stop):
+            batch = store.read(low, high)
+            data[at : at + high - low] = batch.data
+            bad |= {at + row: reason for row, reason in batch.bad.items()}
+        return Batch(data, bad)
+
+    def files(self) -> list[Part]:
+        return [file for store in self.parts for file in store.files()]
+
+    def facts(self) -> dict[str, Any]:
+        return {"joined": [store.facts() for store in self.parts]}
+
+
+def joined(stores: Sequence[Store], names: Sequence[str]) -> Store:
+    """Join stores; `names` are those of their files, for people."""
+    check_alike([(store.dtype, store.row_shape) for store in stores], names)
+    return stores[0] if len(stores) == 1 else JoinedStore(tuple(stores))
+
+
+def check_alike(
+    rows: Sequence[tuple[np.dtype[Any], tuple[int, ...]]], names: Sequence[str]
+) -> None:
+    """Raise where the rows of some files differ in type or shape."""
+    for (dtype, shape), name in zip(rows, names, strict=True):
+        if (dtype, shape) != rows[0]:
+            raise UnlikeError(
+                f"{name} has rows of {show(shape)} {dtype}, but {names[0]} of "
+                f"{show(rows[0][1])} {rows[0][0]}: files must be alike"
+            )
+
+
+@dataclass(frozen=True)
+class RowView(AnyStore):
+    """Part of each row of a store, given a shape, its axes in another order."""
+
+    inner: Store  # the rows as they lie
+    # which axis of the part becomes the first, the second and so on; empty for none moved
+    axes: tuple[int, ...] = ()
+    skip: int = 0  # numbers at the beginning of each row that are left out
+    # shape of what is left, before its axes move; None for that of the row
+    part_shape: tuple[int, ...] | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.inner.dtype
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        shape = self.part_shape or self.inner.row_shape
+        return tuple(shape[axis] for axis in self.axes) if self.axes else shape
+
+    @property
+    def n_rows(self) -> int:
+        return self.inner.n_rows
+
+    @property
+    def by_range(self) -> bool:
+        return self.inner.by_range
+
+    def read(self, start: int, stop: int) -> Batch:
+        batch = self.inner.read(start, stop)
+        rows = batch.data
+        if self.part_shape is not None:
+            flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
+            rows = flat[:, self.skip :].reshape(len(rows), *self.part_shape)
+        if self.axes:
+            rows = rows.transpose(0, *(axis + 1 for axis in self.axes))
+        return Batch(np.ascontiguousarray(rows), batch.bad)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        return self.inner.names(start, stop)
+
+    def facts(self) -> dict[str, Any]:
+        seen = [self.skip, list(self.part_shape or ()), list(self.axes)]
+        return {**self.inner.facts(), "view": seen}
+
+
+def axes_to_image(order: str) -> tuple[int, ...]:
+    """Which axes of rows in some order are height, width and channels.
+
+    >>> axes_to_image("CHW"), axes_to_image("CWH"), axes_to_image("WH"), axes_to_image("")
+    ((1, 2, 0), (2, 1, 0), (1, 0), ())
+    """
+    return tuple(order.index(letter) for letter in "HWC" if letter in order)
