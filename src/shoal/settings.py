@@ -195,7 +195,9 @@ def _names(text: str) -> Any:
             raise wrong
         return names
 
-    return _setting(None, text, 'names such as age,income; "a, b" for one with a comma', parse)
+    return _setting(
+        None, text, 'names such as age,income; quote a name that has a comma: "a, b"', parse
+    )
 
 
 _FEATURES = (
@@ -204,7 +206,7 @@ _FEATURES = (
 )
 _NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FEATURES_RULE = (
-    f"one of {', '.join(_FEATURES)}, an encoder of shoal encoder list, or a network: onnx:FILE, "
+    f"one of {', '.join(_FEATURES)}, an encoder from shoal encoder list, or a network: onnx:FILE, "
     "timm:NAME, torchvision:NAME or open_clip:NAME; then steps such as +standard, +svd:100"
 )
 
@@ -288,50 +290,48 @@ class FitSettings:
 
     features: str = _setting(
         "auto",
-        f"What to compare rows by: {_FEATURES_RULE}.",
+        f"Features to compare rows by: {_FEATURES_RULE}.",
         _FEATURES_RULE,
         _parse_features,
     )
     layers: str | tuple[int, ...] = _setting(
         "auto",
-        "Layers to keep: those that the data mark, or numbers of clusters, the first of them "
-        "suggested.",
+        "Layers to keep: auto (those found in the data), or numbers of clusters, the first of "
+        "which is the suggested one.",
         "auto, or numbers such as 10 or 5,20,100",
         lambda _name, value: parse_layers(value),
     )
     k: int | None = _setting(
         None,
-        "Number of clusters to suggest; by default (auto) from the data. With the method shoal the "
-        "layers and the tree stay.",
+        "Number of clusters to suggest; by default (auto) it is chosen from the data. With the "
+        "method shoal, the layers and the tree are the same for any K.",
         "auto, or a whole number of at least 1",
         lambda _name, value: _parse_k(value),
     )
     method: str = _setting(
         DEFAULT,
-        "How to cluster: shoal, or a classical method of shoal methods.",
+        "Clustering method: shoal, or a classical one listed by shoal methods.",
         f"one of {', '.join(NAMES)}",
         lambda _name, value: method_name(value),
     )
     parameters: tuple[str, ...] = _setting(
         (),
-        "Parameters of the method, each as name=value (repeat --set for more).",
-        "name=value of those that shoal methods lists",
+        "Parameters of the method, each as name=value (repeat --set for more than one).",
+        "name=value, with the names that shoal methods lists",
         lambda _name, value: _parse_parameters(value),
     )
-    seed: int = _number(0, "The same seed gives the same bytes.", 0, 2**32 - 1)
+    seed: int = _number(0, "Random seed; the same seed gives identical results.", 0, 2**32 - 1)
     memory: int = _setting(
         4 * 2**30,
-        "Most memory to take, over all processes.",
+        "Memory limit for all processes together.",
         "a number and a unit, such as 4GiB; at least 512MiB",
         _parse_memory,
     )
-    workers: int | None = _number(
-        None, "How many cores to use; by default all that there are.", 1, 4096
-    )
+    workers: int | None = _number(None, "Number of cores to use; by default all.", 1, 4096)
     engine: str = _choice(
         "local",
-        "Where the passes over all rows run: local, beam (Apache Beam), dask or spark (Apache "
-        "Spark); options of the last three come behind -- at the end.",
+        "Where passes over all rows run: local, beam (Apache Beam), dask or spark (Apache Spark). "
+        "Options for the engine go at the end, after --.",
         "local",
         "beam",
         "dask",
@@ -339,102 +339,105 @@ class FitSettings:
     )
     as_: str | None = _choice(
         None,
-        "What SOURCE holds; by default found by looking.",
+        "What SOURCE holds; detected by default.",
         "images",
         "vectors",
         "table",
     )
     key: str | None = _text(
-        "Which array of an .npz, column of a table, dataset or feature to take."
+        "The array of an .npz file, column of a table, dataset or feature to use."
     )
     shape: tuple[int, ...] | None = _setting(
         None,
-        "Shape of one row: of a raw file, or of images that lie in flat rows.",
+        "Shape of one row, for raw files and for images stored as flat rows.",
         "whole numbers such as 16,16,3",
         lambda _name, value: parse_shape(value),
     )
     dtype: str | None = _setting(
-        None, "Type of the numbers in a raw file.", "such as uint8 or float32", _parse_dtype
+        None, "Data type of a raw file.", "such as uint8 or float32", _parse_dtype
     )
     images: str | None = _setting(
         None,
-        "Images to show for vectors, one a row in the same order: a folder, an archive, or a list "
-        "of paths (text, CSV, Parquet).",
+        "Images to show for vectors, one per row in the same order: a folder, an archive, or a "
+        "list of paths (text, CSV, Parquet).",
         "a path",
         _parse_path,
     )
     pages: str | None = _choice(
         None,
-        "What the pages of a TIFF file are: rows, or channels of one picture; by default as its "
-        "metadata say, else rows.",
+        "Treat the pages of a TIFF file as rows or as channels of one image; by default what its "
+        "metadata say, otherwise rows.",
         "rows",
         "channels",
     )
     representatives: int | None = _number(
         None,
-        "How many representatives to keep; by default every row up to 100,000 or so.",
+        "Number of representatives to keep; by default every row, up to about 100,000.",
         2,
         10_000_000,
     )
     neighbours: int | None = _number(
-        None, "Neighbours of a row in the graph; by default 15, fewer for small sets.", 2, 1000
+        None, "Neighbours per row in the graph; by default 15, fewer for small data sets.", 2, 1000
     )
     detail: float | None = _number(
         None,
-        "Excess from which a split counts in the primary layer; less gives more clusters. "
-        "By default from the gaps in the data.",
+        "Lowest excess of a split in the primary layer; lower values give more clusters. By "
+        "default chosen from the gaps in the data.",
         0.1,
         20,
         whole=False,
     )
     unknown: float = _number(
         0.05,
-        "False alarms of predict: at most this share of rows like those fitted is called unknown.",
+        "False alarm rate of predict: the largest share of rows like the fitted ones that may be "
+        "called unknown.",
         0.0001,
         0.5,
         whole=False,
     )
     refine: bool = _setting(
         False,
-        "Let networks that learn the sure rows of the primary layer give the doubtful ones, where "
-        "that makes it more reproducible; the layers stay.",
+        "Reassign low-confidence rows of the primary layer with small networks trained on the "
+        "confident ones, if that makes the clusters more reproducible. The layers do not change.",
         "true or false",
         _parse_flag,
     )
     min_size: int | None = _number(
-        None, "Fewest rows in a cluster; by default from the number of rows.", 1, 2**40
+        None,
+        "Smallest allowed cluster, in rows; by default derived from the number of rows.",
+        1,
+        2**40,
     )
     columns: tuple[str, ...] | None = _names(
-        "Columns to use, or patterns of them (e*); by default all that can be and are not answers."
+        "Columns to use, by name or pattern (e*); by default all usable columns except labels."
     )
-    leave_out: tuple[str, ...] | None = _names("Columns not to use.")
-    categories: tuple[str, ...] | None = _names(
-        "Columns of a table whose numbers are codes, to be used as categories."
-    )
+    leave_out: tuple[str, ...] | None = _names("Columns to ignore.")
+    categories: tuple[str, ...] | None = _names("Numeric columns to treat as categories.")
     sample: int | None = _number(
         None,
-        "Look at so many rows only, drawn at random; without it a fit goes on to all.",
+        "Fit only this many rows, drawn at random; by default all rows are fitted.",
         2,
         2**40,
     )
     previous: str | None = _text(
-        "An earlier run: its cluster ids and edits are kept where they match, and rows that were "
-        "added go into its tree."
+        "An earlier run. Cluster ids and edits are kept where clusters match, and added rows are "
+        "placed in its tree."
     )
     added: str | None = _choice(
         None,
-        "With previous, what to do when rows were added: place them in its tree (by default), or "
-        "fit all rows anew.",
+        "With previous, what to do with added rows: place them in its tree (the default), or "
+        "refit all rows.",
         "place",
         "refit",
     )
     constraints: str | None = _text(
-        "An earlier run, whose edits are learnt from: what was put together stays together, "
-        "what was taken apart comes apart."
+        "An earlier run whose edits constrain this fit: rows that were merged stay together, rows "
+        "that were separated stay apart."
     )
 
     duplicates: str | None = _text(
-        "What shoal duplicates -o wrote of these rows: each group of copies counts as one image."
+        "The output of shoal duplicates -o for these rows; each group of copies then counts as "
+        "one image."
     )
 
     def as_dict(self) -> dict[str, Any]:

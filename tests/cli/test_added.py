@@ -47,7 +47,7 @@ def test_a_new_group_is_proposed_and_taken_and_given_back(grown, first, shoal, t
     said = shoal(*words).stdout
     assert "25 of the 100 new rows (25.0%) fit no cluster; proposed new clusters: 1." in said
     assert "new 0" in said
-    assert "--accept-new makes clusters of them" in said
+    assert "add --accept-new" in said
     said = shoal(*words, "--accept-new").stdout
     assert "1 new cluster, by edits" in said
     found = told(*words, "--accept-new")
@@ -69,6 +69,8 @@ def test_a_verdict_without_proposals():
     misfits = {"rows": 12, "share": 0.012}
     report = {"kind": "images", "read": 1000, "misfits": misfits, "proposals": [], "fits": False}
     told = verdict({**report, "signs": ["unlike"]})
-    assert told == ("12 of the 1,000 new images (1.2%) fit no cluster; no new cluster is proposed.")
+    assert told == (
+        "12 of the 1,000 new images (1.2%) fit no cluster; no new cluster was proposed."
+    )
     assert "fit worse than the old ones" in verdict({**report, "signs": ["stretched"]})
     assert verdict({**report, "fits": True, "signs": []}) == "The new images fit."

@@ -226,7 +226,7 @@ def test_a_new_fit_carries_the_edits_over_and_says_what_it_could_not(
     skipped = [entry for entry in entries if entry["op"] == "skipped"]
     assert len(entries) == 2
     if skipped:
-        assert "could not be carried over: see shoal edits" in result.stdout
+        assert "could not be carried over; see shoal edits" in result.stdout
         assert skipped[0]["facts"]["why"] in result.stderr
     again = shoal("fit", photos, "-o", mine, "--seed", 5)
     assert (again.exit_code, "has edits, and these settings" in again.stderr) == (2, True)

@@ -31,10 +31,10 @@ def test_bad_input_is_one_sentence(shoal, run, tmp_path):
     (tmp_path / "there.png").touch()
     out = ("-o", tmp_path / "a.png")
     for words, said in (
-        (("pie", *out), "pie is not a picture"),
+        (("pie", *out), "pie is not a kind of plot"),
         (("sizes", "-o", "a.jpg"), ".png, .svg, .pdf"),
         (("sizes", "-o", tmp_path / "there.png"), "exists"),
-        (("sizes", "--cluster", 1, *out), "--cluster means nothing for sizes"),
+        (("sizes", "--cluster", 1, *out), "--cluster does not apply to sizes"),
         (("profile", *out), "no columns"),
         (("examples", "--cluster", 999, *out), "none of the clusters"),
         (("sizes", "--k", 2, "--layer", 0, *out), "exclude each other"),

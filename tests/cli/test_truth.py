@@ -181,7 +181,7 @@ def test_folders_and_labels_in_an_archive(tmp_path):
         "dogs",
         "dogs",
     ]
-    with pytest.raises(InputError, match=r"no labels lie with the rows of 3 .* or folders"):
+    with pytest.raises(InputError, match=r"3 .* has no labels of its own.* or folders"):
         read_truth("labels", open_source(tmp_path / "x.tar"))
     (tmp_path / "x/dogs/2.cls").write_text("7\n")
     (tmp_path / "x/dogs/3.cls").write_text("12\n")
@@ -208,7 +208,7 @@ def test_what_does_not_go_with_the_rows_is_said(rows, tmp_path):
     with pytest.raises(InputError, match="has 5 labels, but there are 4 rows"):
         read_truth(str(path), rows)
     np.save(path, np.zeros((4, 3)))
-    with pytest.raises(InputError, match="one label a row"):
+    with pytest.raises(InputError, match="one label per row"):
         read_truth(str(path), rows)
     path.write_bytes(b"rubbish")
     with pytest.raises(InputError, match="cannot be read"):

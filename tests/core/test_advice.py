@@ -20,7 +20,7 @@ def test_even_groups_are_said_not_to_be_mixed():
     tree = made([5, 4, 3.9, 0, 0, 0, 0])
     found = advise(tree, layers(2, 4, primary=4), WEIGHTS)
     assert found.sentences[0] == "4 groups, none of them large and mixed."
-    assert found.sentences[1] == "The next layers: K = 2 (coarser)."
+    assert found.sentences[1] == "Other layers: K = 2 (coarser)."
     assert [(choice.k, choice.why) for choice in found.choices] == [(2, "the next coarser layer")]
 
 
@@ -30,7 +30,7 @@ def test_a_large_cluster_that_the_finest_layer_splits_is_named_with_its_k():
     found = advise(tree, layers(4, 6, primary=4), np.array([3, 3, 3, 3, 3, 1, 1, 1]))
     assert "cluster 0 is large and mixed: it has 83%" in found.sentences[0]
     assert "into 3 groups at K = 5" in found.sentences[0]
-    assert (found.choices[0].k, found.choices[0].why) == (5, "cluster 0 comes apart")
+    assert (found.choices[0].k, found.choices[0].why) == (5, "cluster 0 splits")
 
 
 def test_a_small_mixed_cluster_is_left_to_its_badge():
@@ -54,16 +54,13 @@ def test_an_unstable_and_a_weak_layer_are_not_as_clear():
     weak = [Layer(4, 1.0, 0.9), Layer(5, 2.0, 0.9, True)]
     found = advise(tree, weak, WEIGHTS)
     assert found.choices == ()
-    assert (
-        found.sentences[1]
-        == "No other layer is as clear; shoal choose-k compares k-means for other K."
-    )
+    assert "No other layer is nearly as clear" in found.sentences[1]
 
 
 def test_one_group_says_that_nothing_is_certain_and_guesses():
     tree = made([0.3, 0.28, 0.1, 0.09, -np.inf, -np.inf, -np.inf])
     found = advise(tree, layers(1, primary=1), WEIGHTS)
-    assert "nothing about groups is certain" in found.sentences[0]
+    assert "no split is clearer than chance" in found.sentences[0]
     assert 3 in [choice.k for choice in found.choices]
     assert all(choice.why == "a guess" for choice in found.choices)
 

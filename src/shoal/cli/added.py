@@ -1,4 +1,4 @@
-"""What is said of rows that were added to an earlier run."""
+"""Report on rows added to an earlier run."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _MOST = 10  # lines of a table
 
 
 def print_drift(run: Run, accepted: list[int] | None = None) -> None:
-    """Say whether added rows fit, which clusters changed their shares, and what is proposed.
+    """Print whether added rows fit, which clusters changed their share, and the proposed clusters.
 
     Parameters
     ----------
     accepted
-        The clusters that the proposals became; None when they were not accepted.
+        Ids of the clusters made from the proposals; None if they were not accepted.
     """
     if run.drift is None:
         return
     report = run.drift.report
     say(
-        f"{report['added']:,} rows were added to {report['kept']:,} of {report['previous']}, "
-        "whose clusters keep their numbers."
+        f"{report['added']:,} rows were added to {report['kept']:,} of {report['previous']}, which "
+        "keeps its cluster numbers."
         if report["kept"]
         else f"All {report['added']:,} rows were placed in the tree of {report['previous']}."
     )
     say(verdict(report))
     unlike, stretched = report["unlike"], report["stretched"]
     say(
-        f"{_share(unlike)} of them are unlike all that was fitted ({unlike['expected']:.2%} of the "
-        f"fitted rows are); {_share(stretched)} lie at unusual distances "
-        f"({stretched['expected']:.0%} of the fitted rows do)."
+        f"{_share(unlike)} of them are unlike anything fitted (of the fitted rows: "
+        f"{unlike['expected']:.2%}); {_share(stretched)} are unusually far from their cluster (of "
+        f"the fitted rows: {stretched['expected']:.0%})."
     )
     _print_changed(report)
     _print_proposals(run, report["proposals"], accepted)
@@ -43,19 +43,19 @@ def print_drift(run: Run, accepted: list[int] | None = None) -> None:
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """Say in a sentence whether added rows fit."""
+    """Return a sentence on whether the added rows fit."""
     misfits, read = report["misfits"], report["read"]
     things = "images" if report["kind"] == "images" else "rows"
     if report["fits"]:
         return f"The new {things} fit."
     if report["proposals"] or "unlike" in report["signs"]:
         count = len(report["proposals"])
-        proposed = f"proposed new clusters: {count}" if count else "no new cluster is proposed"
+        proposed = f"proposed new clusters: {count}" if count else "no new cluster was proposed"
         return (
             f"{misfits['rows']:,} of the {read:,} new {things} ({misfits['share']:.1%}) fit no "
             f"cluster; {proposed}."
         )
-    return f"The new {things} fit worse than the old ones: more of them lie at unusual distances."
+    return f"The new {things} fit worse than the old ones: more are far from their cluster."
 
 
 def _share(found: dict[str, Any]) -> str:
@@ -66,9 +66,8 @@ def _print_changed(report: dict[str, Any]) -> None:
     changed = [found for found in report["clusters"] if found["changed"]]
     shift = report["shift"]
     say(
-        f"{len(changed):,} of {len(report['clusters']):,} clusters have another share of them than "
-        f"before; {shift['total']:.1%} of the rows would have to lie elsewhere for equal shares "
-        f"(by chance {shift['by_chance']:.1%})."
+        f"The share of {len(changed):,} of {len(report['clusters']):,} clusters changed; the total "
+        f"variation is {shift['total']:.1%} ({shift['by_chance']:.1%} by chance)."
     )
     if not changed:
         return
@@ -102,9 +101,9 @@ def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[i
         title = f"{len(proposals):,} new cluster{'s' if len(proposals) > 1 else ''}, by edits"
     print_table(title, ("", "rows", "now in cluster", "such as"), lines, texts=("such as",))
     if accepted is None:
-        say("--accept-new makes clusters of them; shoal edits undo takes them back.")
+        say("To turn them into clusters, add --accept-new; shoal edits undo reverts that.")
     else:
-        say(f"To undo it: {command('shoal', 'edits', 'undo', run.path, len(accepted))}")
+        say(f"To undo this: {command('shoal', 'edits', 'undo', run.path, len(accepted))}")
 
 
 def _called(run: Run, row: int) -> str:

@@ -57,7 +57,7 @@ class Commands(WholeHelp):
         except Exception as error:
             code = _tell(error)
         if code == INTERRUPTED:
-            _say("interrupted: the same command goes on where it stopped")
+            _say("interrupted: run the same command again to resume")
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
@@ -76,15 +76,15 @@ def _tell(error: Exception) -> int:
         _say(f"{error.format_message().rstrip('.')} (see {path} --help)")
         return BAD_INPUT
     if isinstance(error, MemoryError):
-        _say("there is not enough memory: give less with --memory, or close other programs")
+        _say("out of memory: give a lower --memory, or close other programs")
         return BAD_INPUT
     damage = find_damage()
     if damage is not None:
         _say(str(damage))
         return damage.exit_code
     _say(
-        f"internal error, {type(error).__name__}: {' '.join(str(error).split())[:300]} "
-        "(set SHOAL_DEBUG=1 and run it again for the traceback, and please report it)"
+        f"internal error, {type(error).__name__}: {' '.join(str(error).split())[:300]} (run it "
+        "again with SHOAL_DEBUG=1 for the traceback, and please report it)"
     )
     return OUR_FAULT
 
@@ -95,8 +95,8 @@ def _say(sentence: str) -> None:
 
 app = typer.Typer(
     cls=Commands,
-    help="Finds the groups in an image collection without being told how many there are.",
-    epilog="Begin with: shoal demo, or shoal fit FOLDER",
+    help="Find the groups in an image collection without knowing how many there are.",
+    epilog="To start: shoal demo, or shoal fit FOLDER",
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -37,35 +37,36 @@ _MOST = 1000  # numbers of clusters that are tried
 
 @with_settings(_SETTINGS)
 def choose_k(
-    source: Annotated[str, argument("SOURCE", "What shoal fit takes, or a run.")],
+    source: Annotated[str, argument("SOURCE", "Any source that shoal fit takes, or a run.")],
     method: Annotated[
-        str, option("--method NAME", "A method that can be told K.", show_default=True)
+        str, option("--method NAME", "A method that takes K.", show_default=True)
     ] = "kmeans",
     numbers: Annotated[
-        str, option("--range LOW:HIGH", "The K to try.", show_default=True)
+        str, option("--range LOW:HIGH", "Values of K to try.", show_default=True)
     ] = "2:30",
     references: Annotated[
         int | None,
         option(
             "--references N",
-            "Structureless sets for the gap statistic. [default: 10 for k-means and "
-            "dendrograms, 0 for methods that are fitted anew for each K]",
+            "Number of reference data sets for the gap statistic. [default: 10 for k-means and "
+            "dendrograms, 0 for methods that are refitted for each K]",
             min=0,
             max=1000,
         ),
     ] = None,
     out: Annotated[
-        Path | None, option("--out -o FILE", "Draw all criteria: .png, .svg or .pdf.", parser=place)
+        Path | None,
+        option("--out -o FILE", "Plot all criteria to a .png, .svg or .pdf file.", parser=place),
     ] = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Say which number of clusters each criterion would pick.
+    """Show which K each criterion would pick.
 
-    Elbow, silhouette, Caliński–Harabasz, Davies–Bouldin, gap statistic, prediction strength, for
-    mixtures BIC, and Shoal's own layers beside.
+    Elbow, silhouette, Caliński–Harabasz, Davies–Bouldin, gap statistic, prediction strength, BIC
+    for mixtures, and Shoal's own layers.
     """
     from shoal.k_choice import choose_k as choose
 
@@ -107,7 +108,7 @@ def choose_k(
     left_out = [k for k in ks if k > found.table[-1]["k"]]
     if left_out:
         most = found.table[-1]["k"]
-        say(f"K above {most} in --range was not tried: fewer clusters than rows are needed.")
+        say(f"K above {most} was not tried: K must be below the number of rows.")
     _say_picks(found.picks, found.agreed, layers)
     if out is not None:
         say(f"{out}: all criteria")
@@ -125,8 +126,11 @@ def _say_picks(picks: dict[str, int], agreed: int, layers: list[int]) -> None:
     elif count > 1:
         say(f"{count} of {len(picks)} agree on K = {agreed}.")
     else:
-        say("No two agree: the data do not mark one number; look at several, with shoal methods.")
-    say("Inertia always falls as K grows, so there is an elbow in structureless data, too.")
+        say(
+            "No two criteria agree: the data do not point to one K. Compare several with shoal "
+            "methods."
+        )
+    say("Inertia always falls as K grows, so even structureless data show an elbow.")
 
 
 def parse_range(text: str) -> list[int]:

@@ -24,14 +24,17 @@ def compare(
     other: Annotated[Path | None, argument("[OTHER]", "A later run.", parser=place)] = None,
     layer: Annotated[
         list[int] | None,
-        option("--layer N", "A layer of both; give it twice for one of each, or two of one run."),
+        option(
+            "--layer N",
+            "Layer of both runs. Repeat it for one of each run, or two of one run.",
+        ),
     ] = None,
     raw: RawOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Say what became of the clusters: matched, split, merged, died, born.
+    """Show which clusters match, split, merge, disappear or are new between two runs.
 
-    Of one run alone, it says what the edits of people changed.
+    With one run, show what its edits changed.
     """
     from shoal.core.compare import compare as compared
     from shoal.stages.common import labels_in_common, rows_in_common

@@ -21,16 +21,16 @@ _TILE = 16
 def demo(
     to: Annotated[
         Path | None,
-        option("--to DIR", "Where to put data and results; by default a new temporary folder."),
+        option("--to DIR", "Folder for data and results; by default a new temporary folder."),
     ] = None,
-    seed: Annotated[int, option("--seed N", "As in shoal fit.", show_default=True)] = 0,
-    no_open: Annotated[
-        bool, option("--no-open", "End without opening the explorer in the browser.")
-    ] = False,
+    seed: Annotated[
+        int, option("--seed N", "Random seed, as for shoal fit.", show_default=True)
+    ] = 0,
+    no_open: Annotated[bool, option("--no-open", "Exit without opening the explorer.")] = False,
 ) -> None:
-    """Fit two small sets of real images, and open the explorer on the first.
+    """Fit two small sets of real images and open the explorer on the first.
 
-    It runs until Ctrl-C; with --no-open it ends by itself.
+    The explorer runs until Ctrl-C; with --no-open the command exits when the fits are done.
     """
     from shoal.tiles import digits as handwritten
 
@@ -49,9 +49,12 @@ def demo(
     truth = ("--truth", folder / "digits.npz", "--key", "labels")
     print_next(
         [
-            (command("shoal", "explore", run), "look at every cluster, correct and name it"),
-            (command("shoal", "labels", run, "--k", 10), "sizes of any other cut of the tree"),
-            (command("shoal", "eval", run, *truth), "all measures, for each layer"),
+            (command("shoal", "explore", run), "inspect, correct and name clusters"),
+            (
+                command("shoal", "labels", run, "--k", 10),
+                "cluster sizes of any other cut of the tree",
+            ),
+            (command("shoal", "eval", run, *truth), "all quality measures of each layer"),
             (command("shoal", "fit", "FOLDER"), "your own images"),
         ]
     )

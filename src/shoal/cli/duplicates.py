@@ -38,19 +38,17 @@ _SHOWN = 10
 def duplicates(
     source: Annotated[
         str,
-        argument("SOURCE", "Images, as for shoal fit; with --undo, the folder that was written."),
+        argument("SOURCE", "Images, as for shoal fit; with --undo, the folder written earlier."),
     ],
     against: Annotated[
         str | None,
-        option(
-            "--against SOURCE2", "Find the images of this one that are copies of images of SOURCE."
-        ),
+        option("--against SOURCE2", "Find images in SOURCE2 that are copies of images in SOURCE."),
     ] = None,
     out: Annotated[
         Path | None,
         option(
             "--out -o FILE",
-            "A .parquet or .csv file to write: one line for each image of a group.",
+            "Output file (.parquet or .csv), one line per image in a group.",
             parser=place,
         ),
     ] = None,
@@ -58,22 +56,21 @@ def duplicates(
         float | None,
         option(
             "--threshold X",
-            "Similarity of near copies, 0.5 to 1; 1 finds exact copies only. By default 0.93, "
-            "more where different images are as alike.",
+            "Lowest similarity of near copies, 0.5 to 1; 1 finds only exact copies. By default "
+            "0.93, or higher if the images are very similar to each other.",
         ),
     ] = None,
-    mirrored: Annotated[
-        bool, option("--mirrored", "Find copies with left and right exchanged too.")
-    ] = False,
+    mirrored: Annotated[bool, option("--mirrored", "Also find mirrored copies.")] = False,
     remove_to: Annotated[
         Path | None,
         option(
             "--remove-to FOLDER",
-            "Move the files of all copies there; the kept one of each group stays.",
+            "Move copies to this folder, and keep one image of each group in place.",
         ),
     ] = None,
     keep_one: Annotated[
-        Path | None, option("--keep-one FOLDER", "Write the images without their copies there.")
+        Path | None,
+        option("--keep-one FOLDER", "Write the collection without copies to this folder."),
     ] = None,
     undo: Annotated[
         bool, option("--undo", "Undo the --remove-to or --keep-one that wrote SOURCE.")
@@ -84,7 +81,7 @@ def duplicates(
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Find copies among images: exact ones, and re-encoded, resized, lit, moved or cropped ones."""
+    """Find exact copies of images, and re-encoded, resized, brightened, shifted or cropped ones."""
     from shoal.duplicates import find_duplicates, separate
     from shoal.export.tables import write_labels
 
@@ -127,7 +124,7 @@ def _print_found(found: Duplicates, source: str, out: Path | None) -> None:
         f"{facts['unreadable']:,} unreadable."
     )
     if not found.n_groups:
-        say(f"No pair has a similarity of {found.threshold:.3f}: try a lower --threshold.")
+        say(f"No pair reaches a similarity of {found.threshold:.3f}: try a lower --threshold.")
         return
     shown = []
     lines = found.table.slice(0, 10_000).to_pylist()

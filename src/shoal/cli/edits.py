@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shoal.edits.operations.base import Command, Operation, Parameter
 
 _ALL = "all"
-CountArgument = Annotated[str, argument("[N]", "How many, or all; by default one.")]
+CountArgument = Annotated[str, argument("[N]", "Number of edits, or all; by default 1.")]
 FileArgument = Annotated[Path, argument("FILE", "A JSON file.")]
 
 
@@ -49,8 +49,8 @@ class Operations(WholeHelp):
 
 edits = typer.Typer(
     cls=Operations,
-    help="List the edits of a run, or edit its clusters.\n\nEdits are in what labels, export and "
-    "predict give; nothing is ever lost: undo goes back to the beginning.",
+    help="List the edits of a run, or edit its clusters.\n\nshoal labels, export and predict "
+    "include the edits. Every edit can be undone, back to the original fit.",
 )
 
 
@@ -98,7 +98,7 @@ def _taken(one: Parameter) -> inspect.Parameter:
 
 @edits.command("list")
 def list_edits(run: RunArgument, json: JsonOption = False) -> None:
-    """List the edits of a run: what was done, by whom and when."""
+    """List the edits of a run: what was changed, by whom and when."""
     from shoal.edits.exchange import plain
 
     edits = open_run(run).edits
@@ -109,7 +109,7 @@ def list_edits(run: RunArgument, json: JsonOption = False) -> None:
         print_json({"run": run, "k": edits.k, "edits": log, "clusters": edits.listing()})
         return
     if not entries:
-        say("No edits. Merge two clusters, for instance, with:")
+        say("No edits yet. For example, to merge two clusters:")
         say(f"  {command('shoal', 'edits', 'merge', run, 0, 1)}")
         return
     lines = [
@@ -132,7 +132,7 @@ def undo(run: RunArgument, n: CountArgument = "1", json: JsonOption = False) -> 
 
 @edits.command()
 def redo(run: RunArgument, n: CountArgument = "1", json: JsonOption = False) -> None:
-    """Do edits again that were undone."""
+    """Redo edits that were undone."""
     with _editing(run, json) as edits:
         edits.redo(_count(n, len(edits.undone)))
 
@@ -141,7 +141,7 @@ def redo(run: RunArgument, n: CountArgument = "1", json: JsonOption = False) -> 
 def export_log(
     run: RunArgument, file: FileArgument, force: ForceOption = False, json: JsonOption = False
 ) -> None:
-    """Write the log as a JSON file."""
+    """Write the edit log to a JSON file."""
     from shoal.edits.exchange import write_edits
     from shoal.export.base import refuse_existing
 
@@ -160,10 +160,10 @@ def import_log(
     file: Annotated[Path, argument("FILE", "A JSON file, or a CSV or Parquet file.")],
     json: JsonOption = False,
 ) -> None:
-    """Do the edits of a JSON file, on the same fit, or take in the clusters of a table.
+    """Apply an exported edit log to the same fit, or read corrected clusters from a table.
 
-    A CSV or Parquet file says of rows, or of their names, in which clusters they are and what
-    these are called.
+    A CSV or Parquet table gives the cluster, and optionally the cluster name, for row numbers or
+    names.
     """
     from shoal.edits.exchange import read_edits
     from shoal.export.corrections import import_corrections

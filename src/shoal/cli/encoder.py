@@ -12,13 +12,13 @@ from shoal.cli.output import command, print_json, print_next, print_table, progr
 
 encoder = typer.Typer(
     cls=WholeHelp,
-    help="List and fetch encoders: networks that see more in photos than the one that is there.",
+    help="List and download encoders: stronger networks for photos than the built-in one.",
 )
 
 
 @encoder.command("list")
 def list_encoders(json: JsonOption = False) -> None:
-    """List the encoders that are known by name, and which are on this machine."""
+    """List the named encoders and whether they are on this machine."""
     from shoal.features.encoder_files import encoder_folder, encoders
 
     found = encoders()
@@ -53,7 +53,7 @@ def list_encoders(json: JsonOption = False) -> None:
         for one in found
     ]
     print_table("Encoders", names, lines, texts=("name", "network", "licence", "here"))
-    say(f"They are kept in {encoder_folder()}. Nothing is fetched unless you ask:")
+    say(f"Encoders are stored in {encoder_folder()}. They are downloaded only on request:")
     print_next([(command("shoal", "encoder", "get", "dinov2-small"), "fetch one")])
 
 
@@ -62,14 +62,12 @@ def get(
     name: Annotated[str, argument("NAME", "See shoal encoder list.")],
     file: Annotated[
         Path | None,
-        option(
-            "--from FILE", "Take this file, which was fetched elsewhere; its sum is checked too."
-        ),
+        option("--from FILE", "Use this file, downloaded elsewhere; its checksum is verified too."),
     ] = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Fetch an encoder, check its SHA-256 sum, and keep it; after an interruption go on."""
+    """Download an encoder and verify its SHA-256 checksum; an interrupted download resumes."""
     from shoal.features.encoder_files import find_encoder, get_encoder
 
     found = find_encoder(name)

@@ -30,21 +30,21 @@ def evaluate(
         str,
         option(
             "--truth FILE",
-            "True classes: .csv, .npy, .npz, .parquet, .h5, .mat, IDX, a column of the fitted "
-            "table, or the word folders or labels. [default: labels, those that lie with the "
-            "rows]",
+            "True classes: a .csv, .npy, .npz, .parquet, .h5, .mat or IDX file, a column of the "
+            "fitted table, or one of the words folders and labels. [default: labels, those stored "
+            "with the rows]",
         ),
     ] = "labels",
-    key: Annotated[str | None, option("--key NAME", "The array or column.")] = None,
+    key: Annotated[str | None, option("--key NAME", "The array or column to read.")] = None,
     k: KOption = None,
     plot: Annotated[
-        Path | None, option("--plot PNG", "Draw classes against clusters.", parser=place)
+        Path | None, option("--plot PNG", "Plot classes against clusters.", parser=place)
     ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Measure the layers of a run against true classes."""
+    """Evaluate the layers of a run against true classes."""
     from shoal.cli.truth import read_truth
     from shoal.export.base import refuse_existing
 

@@ -27,52 +27,56 @@ def explore(
     context: typer.Context,
     run: Annotated[
         Path,
-        argument(
-            "RUN", "The folder that shoal fit wrote, or one with several of them.", parser=place
-        ),
+        argument("RUN", "A run folder written by shoal fit, or a folder of runs.", parser=place),
     ],
     port: Annotated[
         int | None,
         option(
-            "--port N", f"By default {_PORT}, or a free one if that is taken.", min=1, max=65535
+            "--port N",
+            f"Port; by default {_PORT}, or a free one if that is in use.",
+            min=1,
+            max=65535,
         ),
     ] = None,
     host: Annotated[
         str | None,
-        option("--host ADDRESS", "Let others in by this address of the machine; needs --token."),
+        option(
+            "--host ADDRESS",
+            "Network address to listen on, so that other machines can connect; requires --token.",
+        ),
     ] = None,
     token: Annotated[
         str | None,
-        option("--token TEXT", "What the page's address must carry; 8 characters or more."),
+        option("--token TEXT", "Secret that the page's URL must contain; at least 8 characters."),
     ] = None,
     compare: Annotated[
         Path | None,
         option(
-            "--compare OTHER", "An earlier run, to see what became of its clusters.", parser=place
+            "--compare OTHER", "An earlier run, to show what became of its clusters.", parser=place
         ),
     ] = None,
     metadata: Annotated[
         Path | None,
         option(
             "--metadata FILE",
-            "CSV or Parquet with columns to filter by: by the rows' names, or in their order.",
+            "CSV or Parquet file with columns to filter by, matched by row name or in row order.",
         ),
     ] = None,
     words: Annotated[
         Path | None,
         option(
             "--words FILE",
-            "Names that clusters may have, one a line: the best are suggested, where the features "
-            "know words (open_clip).",
+            "Candidate cluster names, one per line; the best matches are suggested if the "
+            "features understand text (open_clip).",
         ),
     ] = None,
-    read_only: Annotated[bool, option("--read-only", "Refuse edits.")] = False,
-    no_open: Annotated[bool, option("--no-open", "Do not open the page in the browser.")] = False,
+    read_only: Annotated[bool, option("--read-only", "Do not allow edits.")] = False,
+    no_open: Annotated[bool, option("--no-open", "Do not open a browser.")] = False,
     **settings: Any,
 ) -> None:
-    """Look at every cluster in the browser, and correct, name and undo.
+    """Inspect, correct and name clusters in the browser.
 
-    Of a folder with runs in it, a page lists them with their pictures.
+    For a folder of runs, a page lists them with thumbnails.
     """
     from shoal.storage import UrlPath
 
@@ -112,13 +116,13 @@ def explore_run(
     named = () if words is None else read_words(words)
     address = _listen(host, port, token)
     if isinstance(run.path, UrlPath) and not read_only:
-        remark(f"Without edits: {run.path} does not lie on a disk, where they are kept.")
+        remark(f"Edits are off: {run.path} is not on a local disk, where edits are stored.")
     with RichProgress() as bars:
         explorer, drawing = make_explorer(
             run, read_only, other, metadata, engine, bars, words=named
         )
     if explorer.source_trouble:
-        remark(f"Without pictures: {explorer.source_trouble}")
+        remark(f"No images: {explorer.source_trouble}")
 
     try:
         with suppress(KeyboardInterrupt):  # the way to stop it

@@ -37,15 +37,16 @@ _MOST_LEFT = 10
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, option("--to DIR", "Where to.", parser=place)],
+    to: Annotated[Path, option("--to DIR", "Folder or file to write.", parser=place)],
     as_: Annotated[
         str,
         typer.Option(
             "--as",
             metavar="|".join(_FORMS),
-            help="Images in a folder a cluster, alone (folders) or with the file that other "
-            "programs read beside them (COCO, Hugging Face datasets, Label Studio, FiftyOne); a "
-            "table (csv, parquet); a report (html); the map with pictures for Embedding Atlas.",
+            help="One folder of images per cluster, alone (folders) or with the file that another "
+            "program reads (COCO, Hugging Face datasets, Label Studio, FiftyOne); a table "
+            "(csv, parquet); a report (html); or "
+            "the map with thumbnails for Embedding Atlas.",
         ),
     ],
     layer: LayerOption = None,
@@ -55,16 +56,16 @@ def export(
         str,
         option(
             "--mode copy|symlink|hardlink",
-            "For folders: what the files laid out are.",
+            "For folders: copy files, or link to them.",
             show_default=True,
         ),
     ] = "copy",
-    undo: Annotated[bool, option("--undo", "For folders: remove what the export made.")] = False,
+    undo: Annotated[bool, option("--undo", "For folders: remove an earlier export.")] = False,
     changed: Annotated[
         bool,
         option(
             "--changed",
-            "Take files, too, whose size or time is another than when they were fitted.",
+            "Include files whose size or modification time changed since the fit.",
         ),
     ] = False,
     force: ForceOption = False,
@@ -72,7 +73,7 @@ def export(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Write the clusters as edited: folders of images, data sets, a table, or an HTML report."""
+    """Export the edited clusters as folders of images, a data set, a table or an HTML report."""
     if as_ not in _FORMS:
         raise InputError(f"--as {as_}: give one of {', '.join(_FORMS)}")
     check_quotes(quoted, as_ == "csv")

@@ -45,7 +45,8 @@ def fit(
         Path | None,
         option(
             "--out -o RUN",
-            "The run folder to write; by default SOURCE's name with .shoal, here.",
+            "Run folder to write; by default the name of SOURCE plus .shoal, in the current "
+            "folder.",
             parser=place,
         ),
     ] = None,
@@ -53,22 +54,23 @@ def fit(
         int | None,
         option(
             "ID",
-            "Fit the rows of this cluster of the run SOURCE by themselves, with features "
-            "projected for them alone.",
+            "Fit only the rows of this cluster of the run SOURCE, with features projected for "
+            "them alone.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, option("--dry-run", "Say what would be done and what it takes; stop.")
+        bool, option("--dry-run", "Show what would be done and its cost, then stop.")
     ] = False,
     accept_new: Annotated[
         bool,
         option(
             "--accept-new",
-            "Make clusters of what is proposed for added rows, by edits that can be undone.",
+            "Turn the clusters proposed for added rows into real ones, as edits that can be "
+            "undone.",
         ),
     ] = False,
     explore: Annotated[
-        bool, option("--explore", "Open the explorer in the browser when done.")
+        bool, option("--explore", "Open the explorer in a browser when done.")
     ] = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -76,8 +78,8 @@ def fit(
 ) -> None:
     """Find the groups in a collection of images or vectors.
 
-    Running it again does nothing; after an interruption it goes on; after a changed setting it
-    redoes only what depends on it.
+    An interrupted fit resumes when the command is run again. After a change of settings only the
+    stages that depend on them run again; a finished fit is not repeated.
     """
     from shoal import api
 
@@ -144,7 +146,7 @@ def default_run(source: str, cluster: int | None = None) -> Path:
     elif not path.is_dir():
         name = name.split(".")[0] or name
     if not name or name == "..":
-        raise InputError(f"{source} gives the run no name: give one with -o")
+        raise InputError(f"{source} does not suggest a name for the run: give one with -o")
     return Path(f"{name}.shoal")
 
 
@@ -162,21 +164,21 @@ def print_outcome(run: Run) -> None:
     if bad:
         reason = run.quarantine["reason"][0].as_py()
         see = command("shoal", "info", run.path)
-        say(f"{bad:,} of {run.n_rows:,} rows could not be read ({reason}): see {see}")
+        say(f"{bad:,} of {run.n_rows:,} rows could not be read (first reason: {reason}); see {see}")
     lost = sum(entry.op == "skipped" for entry in run.edits.entries())
     if lost:
         see = command("shoal", "edits", "list", run.path)
-        say(f"{lost:,} things of the earlier edits could not be carried over: see {see}")
+        say(f"{lost:,} of the earlier edits could not be carried over; see {see}")
     gaps = run.info().get("gaps", {})
     if gaps:
         some = listed([f"{count:,} of {column}" for column, count in gaps.items()])
-        say(f"Missing or unreadable cells, filled from the most similar rows: {some}.")
+        say(f"Missing or unreadable cells, imputed from the most similar rows: {some}.")
 
 
 def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
     """Print commands to go on with: the explorer first; after a sample, then that for all rows."""
     name = run.path.name.removesuffix(".shoal")
-    lines = [(command("shoal", "explore", run.path), "look at every cluster, correct, name")]
+    lines = [(command("shoal", "explore", run.path), "inspect, correct and name clusters")]
     if run.sample_of is not None:
         options = [
             word
@@ -187,17 +189,25 @@ def print_what_next(run: Run, source: str, given: dict[str, Any]) -> None:
         ]
         lines.append((command("shoal", "fit", source, "-o", run.path, *options), "all rows"))
     lines += [
-        (command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"), "a cluster for each row")
+        (
+            command("shoal", "labels", run.path, "-o", f"{name}-labels.csv"),
+            "the cluster of each row",
+        )
     ]
     export = ("shoal", "export", run.path, "--to")
     if run.source.kind == "images":
         lines.append((command(*export, f"{name}-clusters", "--as", "folders"), "images in folders"))
     if run.is_table:
-        lines.append((command(*export, f"{name}-rows", "--as", "csv"), "beside all columns"))
+        lines.append(
+            (
+                command(*export, f"{name}-rows", "--as", "csv"),
+                "the rows with all columns and their cluster",
+            )
+        )
     if run.source.label_origin:
         against = f"measure against the labels ({run.source.label_origin})"
         lines.append((command("shoal", "eval", run.path), against))
-    lines.append((command(*export, f"{name}-report", "--as", "html"), "a page to look at"))
+    lines.append((command(*export, f"{name}-report", "--as", "html"), "a report in one HTML file"))
     print_next(lines)
 
 
@@ -220,8 +230,11 @@ def _plan(source: Any, out: Path, given: dict[str, Any], json: bool) -> None:
     ]
     whole = _taken(facts["seconds"], facts["memory_bytes"], facts["disk_bytes"])
     names = ("stage", "time", "memory", "disk")
-    print_table("About what each stage takes", names, [*lines, ["in all", *whole]], len(lines))
-    say("Nothing was run. Times are by this machine's rates just now, good to a factor of two.")
+    print_table("Estimated cost of each stage", names, [*lines, ["in all", *whole]], len(lines))
+    say(
+        "Nothing was run. Times are extrapolated from speeds measured just now, within a factor "
+        "of two."
+    )
 
 
 def _taken(seconds: float, memory: int, disk: int) -> list[str]:

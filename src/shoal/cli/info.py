@@ -14,9 +14,9 @@ _MOST_LISTED = 20
 
 
 def info(runs: RunsArgument, json: JsonOption = False) -> None:
-    """Show all that is known about a run, and what in its folder Shoal did not write.
+    """Show everything known about a run, and files in its folder that Shoal did not write.
 
-    Of several runs, one after the other; with --json, a list of them.
+    Several runs are shown one after the other; with --json, as a list.
     """
     found = [_known(run) for run in runs]
     if json:
@@ -62,7 +62,7 @@ def _odd(run: Path) -> list[str]:
 
 def _print_odd(odd: list[str]) -> None:
     if odd:
-        remark("Shoal did not write this in the folder, and follows no links in it:")
+        remark("Shoal did not write these files in the folder, and does not follow links in it:")
         for sentence in odd[:_MOST_LISTED]:
             remark(f"  {sentence}")
         if len(odd) > _MOST_LISTED:

@@ -25,36 +25,34 @@ def label(
         str,
         option(
             "--truth FILE",
-            "True classes, as for shoal eval. [default: labels, those that lie with the rows]",
+            "True classes, as for shoal eval. [default: labels, those stored with the rows]",
         ),
     ] = "labels",
-    key: Annotated[str | None, option("--key NAME", "The array or column.")] = None,
+    key: Annotated[str | None, option("--key NAME", "The array or column to read.")] = None,
     test: Annotated[
         str | None,
         option(
             "--test FILE",
-            "Classes of rows of the run that have no say, as for --truth: the accuracy is "
-            "measured on them, too.",
+            "Held-out classes, in the same form as --truth: not used for naming, only to measure "
+            "accuracy.",
         ),
     ] = None,
     test_images: Annotated[
         str | None,
         option(
             "--test-images SOURCE",
-            "New images (or vectors) to measure on, with labels that lie with them or folders "
-            "for classes.",
+            "New images (or vectors) to measure accuracy on, with labels stored with them or "
+            "folders as classes.",
         ),
     ] = None,
     layer: LayerOption = None,
     k: KOption = None,
-    replace: Annotated[
-        bool, option("--replace", "Replace names that clusters have already.")
-    ] = False,
+    replace: Annotated[bool, option("--replace", "Replace existing cluster names.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Name each cluster by the class that most of its labelled rows have, and measure it.
+    """Name each cluster by the majority class of its labelled rows, and measure the accuracy.
 
-    The names are edits: shoal edits undo takes them back.
+    The names are edits: shoal edits undo removes them.
     """
     import numpy as np
 

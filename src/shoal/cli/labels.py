@@ -29,7 +29,7 @@ OutOption = Annotated[
     Path | None,
     option(
         "--out -o FILE",
-        "A .parquet, .csv or .npy file to write; without it, sizes are printed.",
+        "Output file (.parquet, .csv or .npy); without it, cluster sizes are printed.",
         parser=place,
     ),
 ]
@@ -39,8 +39,8 @@ MetadataOption = Annotated[
     Path | None,
     option(
         "FILE",
-        "Columns to add: a CSV or Parquet file with the rows' names or numbers, or one "
-        "line a row, such as what shoal quality -o writes.",
+        "Columns to add: a CSV or Parquet file with row names or numbers, or one line per row, "
+        "such as the output of shoal quality -o.",
     ),
 ]
 
@@ -56,10 +56,10 @@ def labels(
     quoted: QuoteOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Return the cluster of every row, or the sizes of the clusters.
+    """Write the cluster of every row, or print the sizes of the clusters.
 
-    Where people edited the clusters, these are the edited ones, with their names. Edits are in
-    the clusters only of the layer or K that they started from; other cuts are as the tree is.
+    Edits and names are included. Edits apply only to the layer or K that they were made on; other
+    cuts are those of the tree.
     """
     from shoal.export.metadata import add_metadata, read_metadata, row_names
     from shoal.export.tables import check_ending, write_labels

@@ -13,39 +13,39 @@ from shoal.core.plural import plural
 if TYPE_CHECKING:
     from shoal.tiles import MadeSet
 
-_CountOption = Annotated[int, option("--n N", "How many images.")]
+_CountOption = Annotated[int, option("--n N", "Number of images.")]
 _OutOption = Annotated[
     Path,
-    option("--out -o DIR", "The folder to write."),
+    option("--out -o DIR", "Output folder."),
 ]
 _SeedOption = Annotated[
     int,
-    option("--seed N", "Another gives other images. [default: 0]"),
+    option("--seed N", "Random seed. [default: 0]"),
 ]
 _ShardOption = Annotated[
     int | None,
-    option("--shard N", "Only the file of this number, as it is in the whole set."),
+    option("--shard N", "Write only the file with this number, exactly as in the full set."),
 ]
 _WorkersOption = Annotated[
     int | None,
-    option("--workers N", "How many cores to use; by default all that there are.", min=1),
+    option("--workers N", "Number of cores to use; by default all.", min=1),
 ]
 
 
 def make_tiles(
     n: _CountOption,
     out: _OutOption,
-    sources: Annotated[int, option("--sources N", "How many sources. [default: 60]")] = 60,
+    sources: Annotated[int, option("--sources N", "Number of sources. [default: 60]")] = 60,
     seed: _SeedOption = 0,
     shard: _ShardOption = None,
     workers: _WorkersOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Make a large set of small images whose truth is known, to try Shoal on and to measure it.
+    """Generate a large set of small images with known classes, for trials and benchmarks.
 
-    Handwritten digits of 16×16 pixels as if from many sources, each with its own colours, stroke
-    and paper. Running it again does nothing; after an interruption it goes on; a greater --n adds.
+    Handwritten digits of 16×16 pixels from many simulated sources, each with its own colours,
+    stroke and paper. An interrupted command resumes when it is run again; a larger --n adds images.
     """
     from shoal.tiles import TileSet
 
@@ -61,10 +61,10 @@ def make_drawings(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Make black-on-white drawings of twelve shapes, 200×200 pixels, whose truth is known.
+    """Generate black-on-white drawings of twelve shapes, 200×200 pixels, with known classes.
 
-    Each is turned, scaled and shifted a little, and of its dots some are missing, some moved, some
-    extra. Running it again does nothing; after an interruption it goes on; a greater --n adds.
+    Each drawing is slightly rotated, scaled and shifted, with some dots missing, moved or added. An
+    interrupted command resumes when it is run again; a larger --n adds images.
     """
     from shoal.tiles import DrawingSet
 
@@ -113,6 +113,6 @@ def _make(
     print_next(
         [
             (command("shoal", "fit", out, "-o", run), f"find the {made_set.truths[0]}s"),
-            (command("shoal", "eval", run), "measure how well, by the truth that lies beside"),
+            (command("shoal", "eval", run), "measure the result against the known classes"),
         ]
     )

@@ -25,13 +25,11 @@ from shoal.errors import InputError
 @with_settings(("as_", "key", "shape", "dtype"))
 def map(
     run: RunArgument,
-    out: Annotated[
-        Path, option("--out -o FILE", "The .parquet or .csv file to write.", parser=place)
-    ],
+    out: Annotated[Path, option("--out -o FILE", "Output file (.parquet or .csv).", parser=place)],
     new: Annotated[
         str | None,
         option(
-            "--new SOURCE", "Place these new images or vectors on the map, and write them alone."
+            "--new SOURCE", "Place these new images or vectors on the map, and write only them."
         ),
     ] = None,
     force: ForceOption = False,
@@ -40,7 +38,7 @@ def map(
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Write where every row lies on the map, which is drawn unless it is there."""
+    """Write the map coordinates of every row. The map is computed on first use."""
     from shoal.explore.coordinates import map_tables, placed_tables
     from shoal.export.base import refuse_existing
     from shoal.export.tables import write_labels

@@ -11,16 +11,18 @@ from shoal.cli.runs import open_run
 
 def mcp(
     run: RunArgument,
-    read_only: Annotated[bool, option("--read-only", "Refuse edits.")] = False,
+    read_only: Annotated[bool, option("--read-only", "Do not allow edits.")] = False,
     author: Annotated[
         str | None,
-        option("--author NAME", "Who the log says edits; by default you, with an assistant."),
+        option(
+            "--author NAME", "Author recorded in the edit log; by default you, by an assistant."
+        ),
     ] = None,
 ) -> None:
-    """Let an assistant look at a run and edit it, by the Model Context Protocol.
+    """Serve a run to an AI assistant over the Model Context Protocol.
 
-    The assistant's program starts this command and talks to it by its input and output. It can do
-    what the page can: list clusters, see images, answer the review, edit and undo.
+    The assistant's program starts this command and talks to it over standard input and output. It
+    can do what the explorer can: list clusters, see images, answer review questions, edit and undo.
     """
     from shoal.explore.mcp import make_mcp
     from shoal.explore.page import make_explorer

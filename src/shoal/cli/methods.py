@@ -32,28 +32,29 @@ _MEASURES = ("inertia", "silhouette", "accuracy", "purity", "nmi", "ami", "ari")
 def methods(
     source: Annotated[
         str | None,
-        argument("[SOURCE]", "What shoal fit takes; without it, the methods are listed."),
+        argument(
+            "[SOURCE]", "Any source that shoal fit takes; without it, the methods are listed."
+        ),
     ] = None,
     names: Annotated[str | None, option("--methods NAME[,NAME]", "The methods to compare.")] = None,
     out: Annotated[
         Path | None,
         option(
             "--out -o DIR",
-            "Folder for a run of each method, and the page methods.html.",
+            "Output folder: one run per method, and the page methods.html.",
             parser=place,
         ),
     ] = None,
-    truth: Annotated[
-        str | None, option("--truth FILE", "True classes, as shoal eval takes them.")
-    ] = None,
+    truth: Annotated[str | None, option("--truth FILE", "True classes, as for shoal eval.")] = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """List the clustering methods, or compare some of them on the same features.
+    """List the clustering methods, or compare several on the same features.
 
-    A comparison prints K, noise, time, memory and measures of each method, and how far any two
-    agree (adjusted Rand index). Parameters are given with their method: --set dbscan.eps=0.3.
+    A comparison prints K, noise, time, memory and quality measures for each method, and the
+    agreement of each pair (adjusted Rand index). Prefix parameters with their method: --set
+    dbscan.eps=0.3.
     """
     if source is None:
         if names is not None or out is not None or truth is not None:
@@ -103,7 +104,7 @@ def method_facts() -> list[dict[str, Any]]:
         "dendrogram": True,
         "predicts": "vote of the nearest",
         "cost": "time m·log m about, memory m·d",
-        "summary": "Shoal's own: one tree, the layers that the data mark, how sure they are.",
+        "summary": "Shoal's own: one tree, cut into the layers that stand out, with confidences.",
         "parameters": [],
     }
     return [own] + [
@@ -148,8 +149,8 @@ def _list(json: bool) -> None:
         for fact in facts
     ]
     print_table("", names, lines, texts=names)
-    say("More rows than a method takes are summarised by weighted representatives first.")
-    say("Where K is needed and not given, it is chosen by the silhouette (--k auto).")
+    say("Larger sets than a method can handle are first summarised by weighted representatives.")
+    say("Methods that need K choose it by silhouette unless --k is given.")
     say()
     for fact in facts:
         options = ", ".join(_parameter(one) for one in fact["parameters"])

@@ -37,30 +37,31 @@ def argument(metavar: str, help: str, **more: Any) -> Any:
 
 RunArgument = Annotated[
     Path,
-    argument("RUN", "The folder that shoal fit wrote.", parser=place),
+    argument("RUN", "A run folder written by shoal fit.", parser=place),
 ]
 RunsArgument = Annotated[
     list[Path],
-    argument("RUN", "Folders that shoal fit wrote.", parser=place),
+    argument("RUN", "Run folders written by shoal fit.", parser=place),
 ]
-JsonOption = Annotated[bool, option("--json", "Print JSON and nothing else.")]
-QuietOption = Annotated[bool, option("--quiet -q", "Show no progress.")]
-ForceOption = Annotated[bool, option("--force", "Replace a file that is there.")]
+JsonOption = Annotated[bool, option("--json", "Print only JSON.")]
+QuietOption = Annotated[bool, option("--quiet -q", "Do not show progress.")]
+ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.")]
 QuoteOption = Annotated[
     bool,
     option(
         "--quote-formulas",
-        "In CSV, put ' before texts that spreadsheets would run as formulas: =, +, -, @.",
+        "In CSV files, put ' in front of text that spreadsheets would run as a formula (=, +, -, "
+        "@).",
     ),
 ]
-RawOption = Annotated[bool, option("--raw", "Leave out the edits of people (see shoal edits).")]
+RawOption = Annotated[bool, option("--raw", "Ignore edits (see shoal edits).")]
 LayerOption = Annotated[
     int | None,
-    option("--layer N", "A layer, by its number in shoal layers; by default the primary one."),
+    option("--layer N", "Layer number, as listed by shoal layers; by default the primary layer."),
 ]
 KOption = Annotated[
     int | None,
-    option("--k K", "Any number of clusters: another cut of the same tree."),
+    option("--k K", "Number of clusters: any cut of the same tree."),
 ]
 
 

@@ -30,14 +30,15 @@ def palette(
     source: Annotated[
         str,
         argument(
-            "IMAGE|FOLDER", "An image file, or several, as for shoal fit: one palette for all."
+            "IMAGE|FOLDER",
+            "An image file or a collection, as for shoal fit, which then shares one palette.",
         ),
     ],
     out: Annotated[
         Path | None,
         option(
             "--out -o OUT",
-            "The .png or .gif file to write; of several images, a folder.",
+            "Output file (.png or .gif), or a folder for several images.",
             parser=place,
         ),
     ] = None,
@@ -45,47 +46,46 @@ def palette(
         str,
         option(
             "--colors K|auto",
-            "How many colours, 1 to 256, or as many as keep the error unnoticeable. [default: 25]",
+            "Number of colours, 1 to 256; auto: the fewest without a noticeable error. [default: "
+            "25]",
         ),
     ] = "25",
     space: Annotated[
         str,
         option(
             "--space oklab|rgb",
-            "Where colours are compared: as people see them, or as PSNR does. [default: oklab]",
+            "Colour space for comparisons: perceptual, or that of PSNR. [default: oklab]",
         ),
     ] = "oklab",
     dither: Annotated[
         str,
-        option(
-            "--dither none|ordered|floyd-steinberg", "How mixed colours are shown. [default: none]"
-        ),
+        option("--dither none|ordered|floyd-steinberg", "Dithering method. [default: none]"),
     ] = "none",
     method: Annotated[
         str,
         option(
-            "--method shoal|kmeans|median-cut|octree", "How colours are chosen. [default: shoal]"
+            "--method shoal|kmeans|median-cut|octree", "How to choose the colours. [default: shoal]"
         ),
     ] = "shoal",
     swatches: Annotated[
         list[Path] | None,
         option(
             "--swatches FILE",
-            "Write the colours, too: .png (a picture), .csv, .json, .gpl (GIMP). May be given "
-            "several times.",
+            "Also write the palette itself: .png (an image), .csv, .json or .gpl (GIMP). Can be "
+            "repeated.",
             parser=place,
         ),
     ] = None,
     as_: Annotated[
-        str | None, option("--as png|gif", "Form of the files in a folder. [default: png]")
+        str | None, option("--as png|gif", "Format of the files in a folder. [default: png]")
     ] = None,
-    seed: Annotated[int, option("--seed N", "Of the starts of k-means. [default: 0]")] = 0,
+    seed: Annotated[int, option("--seed N", "Random seed of k-means. [default: 0]")] = 0,
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Reduce images to a palette: indexed PNG or GIF files, and the colours themselves."""
+    """Reduce images to a small palette: indexed PNG or GIF files, and the palette itself."""
     from shoal.palettes import make_palette
     from shoal.palettes.swatches import check_swatches
     from shoal.settings import fit_settings
@@ -168,7 +168,7 @@ def _print(found: Palette, files: list[dict[str, Any]], written: list[Path]) -> 
 
 def _quality(found: Palette) -> str:
     if math.isinf(found.psnr):
-        return "Every colour of the pixels is in it: nothing is lost."
+        return "The palette has every colour of the image: nothing is lost."
     text = f"PSNR {found.psnr:.2f} dB in RGB, {found.psnr_oklab:.2f} dB in Oklab, without dithering"
     if found.space == "rgb":
         return f"{text}."

@@ -43,12 +43,12 @@ def plot(
         ),
     ],
     out: Annotated[
-        Path, option("--out -o FILE", "The .png, .svg or .pdf file to write.", parser=place)
+        Path, option("--out -o FILE", "Output file (.png, .svg or .pdf).", parser=place)
     ],
     layer: LayerOption = None,
     k: KOption = None,
-    cluster: Annotated[int | None, option("--cluster N", "examples: of this one.")] = None,
-    count: Annotated[int | None, option("--count N", "examples: how many.")] = None,
+    cluster: Annotated[int | None, option("--cluster N", "examples: the cluster to show.")] = None,
+    count: Annotated[int | None, option("--count N", "examples: number of images.")] = None,
     of: Annotated[
         str | None,
         option(
@@ -56,40 +56,47 @@ def plot(
             "centroids: the mean image, or the most typical one. [default: auto]",
         ),
     ] = None,
-    leaves: Annotated[int | None, option("--leaves K", "dendrogram: 2 to 60.")] = None,
+    leaves: Annotated[
+        int | None, option("--leaves K", "dendrogram: number of leaves, 2 to 60.")
+    ] = None,
     neighbour: Annotated[
-        int | None, option("--neighbour N", "k-distance, reachability: which. [default: 4]")
+        int | None,
+        option("--neighbour N", "k-distance, reachability: which neighbour. [default: 4]"),
     ] = None,
     way: Annotated[
         str | None,
         option(
             "--way own|tsne|umap|pca",
-            "map: that of the explorer, t-SNE, UMAP, or components. [default: own]",
+            "map: the explorer's own, t-SNE, UMAP, or principal components. [default: own]",
         ),
     ] = None,
-    seed: Annotated[int | None, option("--seed N", "map: another than the fit's.")] = None,
+    seed: Annotated[
+        int | None, option("--seed N", "map: random seed; by default that of the fit.")
+    ] = None,
     truth: Annotated[
         str | None,
         option("--truth FILE", "confusion: true classes, as for shoal eval. [default: labels]"),
     ] = None,
-    key: Annotated[str | None, option("--key NAME", "confusion: the array or column.")] = None,
+    key: Annotated[
+        str | None, option("--key NAME", "confusion: the array or column to read.")
+    ] = None,
     columns: Annotated[
         str | None,
         option(
             "--columns NAME,NAME[,NAME]",
-            "scatter: two columns, or three. [default: the first two numbers]",
+            "scatter: two or three columns. [default: the first two numeric ones]",
         ),
     ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Draw a picture of a run."""
+    """Plot a run."""
     from shoal.cli.truth import read_truth
     from shoal.export.base import refuse_existing
     from shoal.plots import KINDS, check_form, save
 
     if kind not in KINDS:
-        raise InputError(f"{kind} is not a picture: give one of {', '.join(KINDS)}")
+        raise InputError(f"{kind} is not a kind of plot: give one of {', '.join(KINDS)}")
     check_form(out)
     refuse_existing(out, force)
     given = {
@@ -107,7 +114,7 @@ def plot(
     options: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
     foreign = next((name for name in options if name not in _OWN.get(kind, ())), None)
     if foreign is not None:
-        raise InputError(f"--{foreign} means nothing for {kind}: leave it out")
+        raise InputError(f"--{foreign} does not apply to {kind}: leave it out")
     opened = open_run(run)
     if kind == "confusion":
         known = read_truth(options.pop("truth", "labels"), opened.source, options.pop("key", None))

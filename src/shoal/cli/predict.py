@@ -44,7 +44,7 @@ def predict(
         Path | None,
         option(
             "--out -o FILE",
-            "A .parquet, .csv or .npy file to write; without it, few rows are printed.",
+            "Output file (.parquet, .csv or .npy); without it, a small number of rows is printed.",
             parser=place,
         ),
     ] = None,
@@ -55,7 +55,7 @@ def predict(
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Assign new images to clusters, as people edited them, or call them unknown."""
+    """Assign new images to the (edited) clusters, or mark them as unknown."""
     from shoal import passes
     from shoal.export.base import refuse_existing
     from shoal.export.tables import check_ending, write_labels

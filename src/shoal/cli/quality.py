@@ -28,7 +28,7 @@ def quality(
         Path | None,
         option(
             "--out -o FILE",
-            "A .parquet or .csv file to write: one line for each image.",
+            "Output file (.parquet or .csv), one line per image.",
             parser=place,
         ),
     ] = None,
@@ -38,7 +38,7 @@ def quality(
     json: JsonOption = False,
     **settings: Any,
 ) -> None:
-    """Note blank, blurred, dark, bright, nearly empty or oddly shaped images, drawings and text."""
+    """Flag blank, blurred, dark, bright, empty and oddly shaped images, drawings and text."""
     from shoal.export.tables import write_labels
     from shoal.quality import quality_tables
 

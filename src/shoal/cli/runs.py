@@ -1,4 +1,4 @@
-"""Runs as commands see them: opened, their cut chosen, their layers listed."""
+"""Opening runs, choosing a cut and printing layers, for all commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 opened: list[Run] = []
-"""The runs that the command opened so far."""
+"""The runs that the current command has opened."""
 
 
 def open_run(path: Path) -> Run:
@@ -26,10 +26,10 @@ def open_run(path: Path) -> Run:
 
 
 def find_damage() -> ShoalError | None:
-    """Return what is wrong with the runs that this command opened, by reading all of their files.
+    """Read all files of the runs that this command opened, and return the first error found.
 
-    For when something went wrong that should not have: a part of the right size that holds other
-    numbers is not found out when a run is opened.
+    Used after an unexpected error: opening a run checks sizes only, so it misses a part with
+    damaged content.
     """
     try:
         for run in opened:
@@ -40,7 +40,7 @@ def find_damage() -> ShoalError | None:
 
 
 def cut(run: Run, layer: int | None, k: int | None) -> dict[str, int]:
-    """Return the cut that was asked for, as a run takes it."""
+    """Return the requested cut as keyword arguments for a run."""
     if layer is not None and k is not None:
         raise InputError(f"--layer {layer} and --k {k} exclude each other: give one of them")
     if layer is not None:
@@ -79,7 +79,7 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
 
 
 def print_layers(run: Run) -> None:
-    """Print the table of layers, the primary one marked, and what to look at first."""
+    """Print the table of layers and the advice."""
     facts = layer_facts(run)
     lines = [
         [
@@ -98,24 +98,23 @@ def print_layers(run: Run) -> None:
 
 
 def layer_notes(run: Run) -> list[str]:
-    """Say what weak layers are, and what to try next where the data mark one cluster only."""
+    """Explain weak layers, or what to try after a result of one cluster."""
     from shoal.core.null import has_structure
     from shoal.methods import DEFAULT
 
     method = run.info()["method"]["name"]
     if method != DEFAULT and run.primary.k == 1:
-        return [f"One cluster by {method}: shoal methods lists the parameters that may change it."]
+        return [f"One cluster by {method}. Its parameters are listed by shoal methods."]
     if method == DEFAULT and run.primary.k == 1 and not has_structure(run.tree.excess):
         cut = command("shoal", "labels", run.path, "--k", min(10, run.tree.n_leaves))
         return [
-            "One cluster: no split is clearer than those in structureless data of this size and "
-            "shape.",
-            "What may show more: other --features for images, or fewer columns (--leave-out) for a "
-            f"table, and more rows. To cut all the same: {cut}",
+            "One cluster: no split is clearer than in unstructured data of this size and shape.",
+            "To find more, try other --features for images, fewer columns (--leave-out) for a "
+            f"table, or more rows. To cut the tree anyway: {cut}",
         ]
     if any(layer.weak for layer in run.layers):
         return [
-            "weak: the last splits of this layer are hardly clearer than those in structureless "
-            "data, so look at its clusters before you rely on them."
+            "weak: the last splits of this layer are barely clearer than chance. Inspect its "
+            "clusters before relying on them."
         ]
     return []

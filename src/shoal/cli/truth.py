@@ -96,7 +96,9 @@ def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[s
     if isinstance(values, np.ndarray):
         flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
         if flat.ndim != 1:
-            raise InputError(f"--truth {where} has shape {values.shape}: one label a row is needed")
+            raise InputError(
+                f"--truth {where} has shape {values.shape}; expected one label per row"
+            )
         missing = np.isnan(flat) if flat.dtype.kind == "f" else np.zeros(len(flat), bool)
         if flat.dtype.kind == "f" and np.array_equal(flat[~missing], np.rint(flat[~missing])):
             flat = np.where(missing, 0, flat).astype(np.int64)
@@ -133,13 +135,13 @@ def _folder_names(source: Source) -> list[str | None]:
     folders: list[str | None] = [PurePosixPath(name).parent.name or None for name in names]
     if len(set(folders)) < 2:
         raise InputError(
-            f"--truth {FOLDERS}: all {len(names):,} files are in one folder, "
-            "so their folders tell no classes apart"
+            f"--truth {FOLDERS}: all {len(names):,} files are in one folder, so folders do not "
+            "give classes"
         )
     if _are_shards(folders):
         raise InputError(
             f"--truth {FOLDERS}: the files are in numbered archives such as {folders[0]} without "
-            f"folders, which tell no classes apart: give a file, or {LABELS}"
+            f"folders inside, so folders do not give classes: give a file, or {LABELS}"
         )
     return folders
 
@@ -155,7 +157,7 @@ def _own_labels(source: Source, key: str | None) -> LabelValues:
     labels = source.labels(key)
     if labels is None:
         raise InputError(
-            f"no labels lie with the rows of {source.description}: give --truth a file of them, "
-            f"or {FOLDERS}"
+            f"{source.description} has no labels of its own: give --truth a label file, or "
+            f"{FOLDERS}"
         )
     return labels

@@ -1,4 +1,4 @@
-"""What to look at first in a fit: how many groups, which is mixed, which other K is as clear."""
+"""Advice after a fit: the number of groups, a large mixed one, other K nearly as clear."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from shoal.core.verdicts import numbered_by_size
 # "Nearly as clear": half of the suggested cut's score, by the rule that suggests it
 # (`core.primary`), or more.
 _NEARLY = 0.5
-# "Large": twice an even share. A mixed cluster of less is found by its badge.
+# "Large": twice an even share. Smaller mixed clusters are marked by a badge on the page.
 _LARGE = 2.0
 _OTHERS = 2
-# Best guesses where nothing is certain: as many groups as a person looks through.
+# Best guesses when no split is significant: as many groups as a person would look through.
 _MOST_GUESSED = 12
 _GUESSES = 3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Another number of clusters that is worth a look, and why."""
+    """Another K worth a look, and why."""
 
     k: int
     why: str
@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Advice:
-    """Two sentences, and the numbers of clusters that they name."""
+    """Two sentences, and the values of K that they mention."""
 
     sentences: tuple[str, ...]
     choices: tuple[Choice, ...]
@@ -54,7 +54,7 @@ class Advice:
 
 
 def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> Advice:
-    """Say what to look at first.
+    """Advise on what to look at first in a fit.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
         cluster, share, k, parts = mixed
         first = (
             f"{primary.k:,} groups; cluster {cluster} is large and mixed: it has {share:.0%} of "
-            f"the rows, and comes apart into {plural(parts, 'group')} at K = {k:,}."
+            f"the rows, and splits into {plural(parts, 'group')} at K = {k:,}."
         )
-        choices = [Choice(k, f"cluster {cluster} comes apart")]
+        choices = [Choice(k, f"cluster {cluster} splits")]
     # A weak layer is no clearer than chance, unless that is all there is.
     shown = [layer for layer in layers if layer.k > 1 and layer.weak <= primary.weak]
     scores = {layer.k: _score(tree, layer, weights) for layer in shown}
@@ -91,45 +91,45 @@ def advise(tree: Tree, layers: Sequence[Layer], weights: NDArray[np.int64]) -> A
     choices += [Choice(k, f"the next {way} layer") for k, way in beside]
     named = " and ".join(f"K = {k:,} ({way})" for k, way in beside)
     second = (
-        f"The next layers: {named}."
+        f"Other layers: {named}."
         if beside
-        # Groups of like extent that touch are what k-means and its criteria see, not excess.
-        else "No other layer is as clear; shoal choose-k compares k-means for other K."
+        # Touching groups of similar extent show in k-means and its criteria, not in the excess.
+        else "No other layer is nearly as clear. To compare other K by k-means: shoal choose-k."
     )
     return Advice((first, second), tuple(choices))
 
 
 def _neighbours(k: int, others: list[int]) -> list[tuple[int, str]]:
-    """Return the layers beside one, and which way they lie."""
+    """Return the next coarser and the next finer layer."""
     coarser = [(o, "coarser") for o in others if o < k]
     finer = [(o, "finer") for o in others if o > k]
     return coarser[-1:] + finer[:1]
 
 
 def advise_method(method: str, k: int) -> Advice:
-    """Say what another method found: advice rests on how Shoal's own layers are chosen."""
+    """Describe the result of another method; advice is available only for Shoal's own layers."""
     return Advice((f"{plural(k, 'group')} by {method}.",), ())
 
 
 def _one_group(tree: Tree) -> Advice:
-    """Name the cuts with the widest gaps after them among the first few splits."""
+    """Suggest the cuts with the widest gaps after them among the first few splits."""
     certain = has_structure(tree.excess)
     first = (
         "One group, as requested; the data show more."
         if certain
-        else "One group: no split is clearer than chance makes, so nothing about groups is certain."
+        else "One group: no split is clearer than chance would produce."
     )
     excess = tree.excess[:_MOST_GUESSED].astype(np.float64)
     excess = excess[np.isfinite(excess)]
     best = np.argsort(np.diff(excess), kind="stable")[:_GUESSES]
     guesses = sorted(int(at) + 2 for at in best)
     if not guesses:
-        return Advice((first, "There is no other cut to look at."), ())
-    said = ", ".join(f"K = {k}" for k in guesses)
+        return Advice((first, "There is no other cut."), ())
+    named = ", ".join(f"K = {k}" for k in guesses)
     if certain:
-        second = f"The clearest of the first cuts: {said}."
+        second = f"The clearest of the coarse cuts: {named}."
     else:
-        second = f"The best guesses, look at them with care: {said}."
+        second = f"Best guesses, to be treated with caution: {named}."
     why = "a clear cut" if certain else "a guess"
     return Advice((first, second), tuple(Choice(k, why) for k in guesses))
 
@@ -137,7 +137,7 @@ def _one_group(tree: Tree) -> Advice:
 def _large_and_mixed(
     tree: Tree, k: int, finest: int, weights: NDArray[np.int64]
 ) -> tuple[int, float, int, int] | None:
-    """Find the largest cluster that the finest layer splits: number, share, K where, and parts."""
+    """Find the largest cluster that the finest layer splits: number, share, K, parts."""
     labels, sizes = numbered_by_size(tree.labels(k), weights)
     fine = tree.labels(finest)
     for cluster, size in enumerate(sizes.tolist()):
@@ -152,14 +152,14 @@ def _large_and_mixed(
 
 
 def _comes_apart(tree: Tree, inside: NDArray[np.int64]) -> int:
-    """Return the least K at which some leaves that are one cluster are no longer."""
+    """Return the smallest K at which leaves of one cluster are no longer together."""
     mine = np.isin(tree.order, inside)
     within = mine[tree.splits] & mine[tree.splits - 1]
     return int(within.argmax()) + 2
 
 
 def _score(tree: Tree, layer: Layer, weights: NDArray[np.int64]) -> float:
-    """Score a layer by the gap after it and by what its clusters say that comes out again."""
+    """Score a layer by the gap after it and by the reproducible information of its clusters."""
     excess = tree.excess[layer.k - 2 : layer.k].astype(np.float64)
     clear = np.tanh(np.maximum(excess, 0) / SATURATED)
     gap = float(clear[0] - clear[1]) if len(clear) == 2 else float(clear[0])

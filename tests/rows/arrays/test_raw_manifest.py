@@ -141,7 +141,7 @@ def test_a_truth_that_is_not_there_is_not_offered(folder):
     source = open_source(folder)
     assert source.label_origin is None
     assert source.labels() is None
-    with pytest.raises(InputError, match="no labels lie with the rows"):
+    with pytest.raises(InputError, match="no labels of its own"):
         read_truth("labels", source)
 
 

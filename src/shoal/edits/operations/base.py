@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shoal.edits.carry import Carrier
 
 RowNumbers = NDArray[np.int64]
-ClusterId = Annotated[int, "A cluster."]
+ClusterId = Annotated[int, "Cluster id."]
 Rows = Annotated[ArrayLike, "Rows, such as 17,20-29."]
 
 _LONGEST_SHOWN = 60

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 class Start(Operation):
     name = "base"
-    commands = (Command("start", "Start anew from another cut; undo brings the edits back."),)
+    commands = (Command("start", "Restart from another cut; undo restores the edits."),)
     restarts = True
 
     def plan(
         self,
         site: Site,
-        layer: Annotated[int | None, "From the cut of a layer."] = None,
-        k: Annotated[int | None, "From the cut into so many clusters."] = None,
+        layer: Annotated[int | None, "The layer to start from."] = None,
+        k: Annotated[int | None, "The number of clusters to start from."] = None,
     ) -> Draft:
         site.state.refuse_locked(*site.state.clusters)
         chosen = site.ground.result.chosen_k(layer, k)

@@ -14,7 +14,7 @@ from shoal.errors import InputError
 
 class Apart(Operation):
     name = "apart"
-    commands = (Command("apart", "Say that two clusters are not the same."),)
+    commands = (Command("apart", "Record that two clusters are different things."),)
 
     def plan(self, site: Site, a: ClusterId, b: ClusterId) -> Draft:
         pair = sorted((site.state.existing(a), site.state.existing(b)))

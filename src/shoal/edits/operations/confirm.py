@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class Confirm(Move):
     name = "confirm"
-    commands = (Command("confirm", "Say that rows belong to their cluster, and stay there."),)
+    commands = (Command("confirm", "Confirm that rows belong to their cluster and stay there."),)
 
     def plan(self, site: Site, rows: Rows, cluster: ClusterId) -> Draft:  # type: ignore[override]
         cluster = site.state.existing(cluster)

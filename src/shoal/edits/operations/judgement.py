@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class Quiz(Operation):
     name = "quiz"
-    commands = (Command("quiz", "Say which rows of a sample belong to their cluster."),)
+    commands = (Command("quiz", "Record which rows of a sample belong to their cluster."),)
 
     def plan(self, site: Site, cluster: ClusterId, right: Rows, wrong: Rows = ()) -> Draft:
         cluster, n_rows = site.state.existing(cluster), site.ground.n_rows

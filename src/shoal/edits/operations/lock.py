@@ -15,7 +15,7 @@ from shoal.errors import InputError
 class Lock(Operation):
     name = "lock"
     commands = (
-        Command("lock", "Lock a cluster: it refuses edits.", {"locked": True}),
+        Command("lock", "Lock a cluster against edits.", {"locked": True}),
         Command("unlock", "Unlock a cluster.", {"locked": False}),
     )
 

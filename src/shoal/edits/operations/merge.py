@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 class Merge(Operation):
     name = "merge"
-    commands = (Command("merge", "Merge clusters, into the largest of them or --into."),)
+    commands = (Command("merge", "Merge clusters into the largest one, or into --into."),)
 
     def plan(
         self,
         site: Site,
-        clusters: Annotated[list[int], "Two clusters or more."],
-        into: Annotated[int | None, "The one whose id stays; by default the largest."] = None,
-        name: Annotated[str | None, "A name for the whole."] = None,
+        clusters: Annotated[list[int], "Two or more cluster ids."],
+        into: Annotated[int | None, "The cluster whose id is kept; by default the largest."] = None,
+        name: Annotated[str | None, "Name of the merged cluster."] = None,
     ) -> Draft:
         merge = proposed(site.state, clusters, into)
         site.state.refuse_locked(*merge.clusters)

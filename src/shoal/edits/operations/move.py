@@ -29,16 +29,14 @@ if TYPE_CHECKING:
 
 class Move(Operation):
     name = "move"
-    commands = (Command("move", "Move rows to a cluster, or take them out into a new one."),)
+    commands = (Command("move", "Move rows to another cluster or to a new one."),)
 
     def plan(
         self,
         site: Site,
         rows: Rows,
-        to: Annotated[int | None, "The cluster; by default they are taken out into a new one."] = (
-            None
-        ),
-        name: Annotated[str | None, "A name for the new cluster."] = None,
+        to: Annotated[int | None, "Target cluster; by default a new one."] = (None),
+        name: Annotated[str | None, "Name of the new cluster."] = None,
     ) -> Draft:
         state = site.state
         chosen = row_set(rows, site.ground.n_rows)

@@ -13,7 +13,7 @@ from shoal.edits.state import State
 
 class Whole(Operation):
     name = "whole"
-    commands = (Command("whole", "Say that a cluster is one thing."),)
+    commands = (Command("whole", "Record that a cluster is a single thing."),)
 
     def plan(self, site: Site, cluster: ClusterId) -> Draft:
         return Draft(self.name, {"cluster": site.state.existing(cluster)})

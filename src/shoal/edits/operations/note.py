@@ -15,13 +15,13 @@ from shoal.errors import InputError
 
 class Note(Operation):
     name = "note"
-    commands = (Command("note", "Put a note on a cluster."),)
+    commands = (Command("note", "Add a note to a cluster."),)
 
     def plan(
         self,
         site: Site,
         cluster: ClusterId,
-        note: Annotated[str | None, "Some words; an empty text takes the note away."],
+        note: Annotated[str | None, "The note; an empty string removes it."],
     ) -> Draft:
         cluster = site.state.existing(cluster)
         site.state.refuse_locked(cluster)

@@ -20,7 +20,7 @@ class Rename(Operation):
         self,
         site: Site,
         cluster: ClusterId,
-        name: Annotated[str | None, "Its name; an empty text takes it away."],
+        name: Annotated[str | None, "The name; an empty string removes it."],
     ) -> Draft:
         cluster = site.state.existing(cluster)
         site.state.refuse_locked(cluster)

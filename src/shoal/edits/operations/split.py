@@ -26,13 +26,13 @@ _MOST_OWN = 12
 
 class Split(Operation):
     name = "split"
-    commands = (Command("split", "Split a cluster by the tree; the largest part keeps the id."),)
+    commands = (Command("split", "Split a cluster along the tree; the largest part keeps the id."),)
 
     def plan(
         self,
         site: Site,
         cluster: ClusterId,
-        parts: Annotated[int | None, "Into how many; by default as many as the tree marks."] = None,
+        parts: Annotated[int | None, "Number of parts; by default chosen from the tree."] = None,
     ) -> Draft:
         state, ground = site.state, site.ground
         cluster = state.existing(cluster)
