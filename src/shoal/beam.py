@@ -52,7 +52,6 @@ class Encode(beam.PTransform):  # type: ignore[misc]
         self._run = run
 
     def expand(self, rows: Any) -> Any:
-        """Encode in batches."""
         return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_EncodeBatch(self._run))
 
 
@@ -81,7 +80,6 @@ class Assign(beam.PTransform):  # type: ignore[misc]
         self._cut = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
 
     def expand(self, rows: Any) -> Any:
-        """Assign in batches."""
         return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_AssignBatch(self._run, self._cut))
 
 
@@ -100,7 +98,6 @@ class Summarize(beam.PTransform):  # type: ignore[misc]
         self._codebook = codebook
 
     def expand(self, rows: Any) -> Any:
-        """Summarise in batches and merge."""
         batches = rows | beam.BatchElements(_BATCH, _BATCH) | beam.Map(np.stack)
         return batches | beam.CombineGlobally(RepresentativesFn(self._codebook))
 
@@ -116,19 +113,16 @@ class MomentsFn(beam.CombineFn):  # type: ignore[misc]
         return None
 
     def add_input(self, made: Moments | None, batch: NDArray) -> Moments:
-        """Add a batch."""
         more = Moments.of(np.atleast_2d(batch))
         return more if made is None else made.merge(more)
 
     def merge_accumulators(self, parts: Iterable[Moments | None]) -> Moments | None:
-        """Merge, in the order given."""
         merged = None
         for part in parts:
             merged = part if merged is None else merged if part is None else merged.merge(part)
         return merged
 
     def extract_output(self, made: Moments | None) -> Moments | None:
-        """Return the moments, None of no rows."""
         return made
 
 
@@ -149,16 +143,13 @@ class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
         self._codebook = codebook
 
     def create_accumulator(self) -> PartialSummary:
-        """Return the summary of no rows."""
         return summarise(self._codebook.centres[:0].astype(np.float32), self._codebook)
 
     def add_input(self, made: PartialSummary, batch: NDArray) -> PartialSummary:
-        """Add a batch."""
         rows = np.atleast_2d(np.asarray(batch, np.float32))
         return merge_partials([made, summarise(rows, self._codebook)], self._codebook)
 
     def merge_accumulators(self, parts: Iterable[PartialSummary]) -> PartialSummary:
-        """Merge, in the order given."""
         return merge_partials(parts, self._codebook)
 
     def extract_output(self, made: PartialSummary) -> Summary:
@@ -171,25 +162,21 @@ class _Batch(beam.DoFn):  # type: ignore[misc]
         self._run = run
 
     def setup(self) -> None:
-        """Open the run."""
         self._model = Model(RunFolder.open(self._run), workers=1)
         self._model.encoder.setup()
 
     def process(self, batch: list[Any]) -> Iterator[Any]:
-        """Return the result of each element, with its key if it has one."""
         keyed = isinstance(batch[0], tuple)
         rows = np.stack([element[1] if keyed else element for element in batch])
         for element, result in zip(batch, self.results(rows), strict=True):
             yield (element[0], result) if keyed else result
 
     def results(self, rows: NDArray) -> Iterable[Any]:
-        """Return a result for each row."""
         raise NotImplementedError
 
 
 class _EncodeBatch(_Batch):
     def results(self, rows: NDArray) -> Iterable[Any]:
-        """Return the vector of each row."""
         source = self._model.open(rows)
         features = self._model.encoder.encode(source.read(0, len(rows)).data)
         return self._model.fitted.projection.apply(features)
@@ -201,7 +188,6 @@ class _AssignBatch(_Batch):
         self._cut = cut
 
     def results(self, rows: NDArray) -> Iterable[Any]:
-        """Return the cluster of each row, and how sure it is."""
         found = self._model.predict(rows, **self._cut)
         for cluster, confidence, unknown in zip(
             found.cluster.tolist(), found.confidence.tolist(), found.unknown.tolist(), strict=True

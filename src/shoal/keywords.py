@@ -13,6 +13,7 @@ from typing import Any, Literal, TypedDict, TypeVar, get_type_hints
 from shoal.settings import SETTINGS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Class = TypeVar("Class", bound=type)
 
 
 class SourceKeywords(TypedDict, total=False):
@@ -79,6 +80,27 @@ def explicit(keywords: type, **defaults: Any) -> Callable[[Function], Function]:
     return lambda function: spell_out(function, added, entries)
 
 
+def spelled_out(keywords: type, entries: str = "") -> Callable[[Class], Class]:
+    """Return a decorator that spells keywords out in the methods of a class that take them.
+
+    Those are the methods whose last parameter is ``**name: Unpack[keywords]``; `entries` goes into
+    the docstring of each.
+    """
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in get_type_hints(keywords).items()
+    ]
+
+    def decorated(kind: Class) -> Class:
+        for method in filter(inspect.isfunction, vars(kind).values()):
+            *_, last = inspect.signature(method).parameters.values()
+            if keywords.__name__ in str(last.annotation) and last.kind is last.VAR_KEYWORD:
+                spell_out(method, added, entries)
+        return kind
+
+    return decorated
+
+
 def spell_out(
     function: Function, parameters: Sequence[inspect.Parameter], entries: str
 ) -> Function:
@@ -86,6 +108,8 @@ def spell_out(
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+    if not entries:
+        return function
     text = inspect.getdoc(function) or ""
     entry = r"^\*\*\w+\n(?: +.*\n?)*"
     text, found = re.subn(entry, lambda _: f"{entries}\n", text, flags=re.MULTILINE)

@@ -74,7 +74,6 @@ class _PredictBlock:
     )
 
     def setup(self) -> None:
-        """Open the run."""
         _ = self.opened
 
     @property

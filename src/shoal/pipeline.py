@@ -250,7 +250,6 @@ def _with_prints(context: Context) -> list[tuple[Stage, str]]:
 
 
 def stages_of(grown: bool) -> tuple[Stage, ...]:
-    """Return the stages of a run; one that rows were added to has one more."""
     return GROWTH if grown else STAGES
 
 

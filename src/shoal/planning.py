@@ -70,7 +70,6 @@ class Need:
     once: int = 0  # Memory of a part of the stage in which no worker adds to it
 
     def memory(self, workers: int) -> int:
-        """Count its memory, the libraries' included."""
         return LIBRARIES + max(self.once, self.shared + workers * self.each)
 
 
@@ -115,7 +114,6 @@ class Plan:
         return self.representatives if self.remark else settings.representatives
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for people."""
         return {
             "rows": self.shards.n_rows,
             "features": f"{self.encoder.name}, {self.encoder.n_features:,} numbers a row",
@@ -211,7 +209,6 @@ def _check_counts(settings: FitSettings, n: int) -> None:
 
 
 def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
-    """Work out what it takes to add rows to an earlier run."""
     source, encoder, grown = growth.opened, growth.fitted.encoder, growth.grown
     m, added = len(grown.before.representatives), source.n_rows - grown.kept
     needs = []

@@ -41,20 +41,8 @@ class Progress(Protocol):
         """End the last stage."""
 
 
-class Silent:
+class Silent(Progress):
     """Says nothing."""
-
-    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
-        """Begin a stage."""
-
-    def advance(self, n: int = 1) -> None:
-        """Count `n` more units done."""
-
-    def note(self, text: str) -> None:
-        """Keep it to itself."""
-
-    def finish(self) -> None:
-        """End the last stage."""
 
 
 class RichProgress:
@@ -162,27 +150,23 @@ class NotebookProgress:
         self._began = self._next = 0.0
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
-        """Begin a stage of `total` units (None: unknown); the one before is over."""
         with self._lock:
             self._name, self._total, self._unit, self._done = name, total, unit, 0
             self._began = self._began or time.monotonic()
             self._draw()
 
     def advance(self, n: int = 1) -> None:
-        """Count `n` more units done in this stage."""
         with self._lock:
             self._done += n
             if time.monotonic() >= self._next:
                 self._draw()
 
     def note(self, text: str) -> None:
-        """Say one line to the person, above the bar."""
         with self._lock:
             self._lines.append(html.escape(text))
             self._draw()
 
     def finish(self) -> None:
-        """Put the time that all took in the place of the bar."""
         with self._lock:
             if self._name:
                 self._lines.append(f"Done in {time.monotonic() - self._began:.1f} s.")
@@ -224,14 +208,12 @@ def _cell_display() -> Callable[[str], None]:
 
 class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Return the text for one bar."""
         of = "" if task.total is None or task.finished else f" of {int(task.total):,}"
         return Text(f"{int(task.completed):,}{of} {task.fields['unit']}", style="progress.download")
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Return the text for one bar."""
         speed = task.finished_speed or task.speed
         return Text(f"{_short(speed)}/s" if speed else "", style="progress.data.speed")
 

@@ -441,7 +441,6 @@ class FitSettings:
     )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all settings by name, for `run.toml`."""
         return asdict(self)
 
 

@@ -92,7 +92,6 @@ def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> flo
 
 
 def seconds(plan: Plan, rates: Rates) -> dict[str, float]:
-    """Return the seconds of each stage."""
     m, d = plan.representatives, plan.encoder.n_features
     n = plan.shards.n_rows if plan.added is None else plan.added
     together = max(1.0, _SHARED * plan.workers)

@@ -39,11 +39,9 @@ class Operations(WholeHelp):
     """The commands below, and those of the operations, which are loaded when one is needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Name the commands."""
         return [*super().list_commands(ctx), *_operation_commands()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command, None if there is none of that name."""
         return super().get_command(ctx, cmd_name) or _operation_commands().get(cmd_name)
 
 

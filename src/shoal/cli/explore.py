@@ -106,7 +106,6 @@ def explore_run(
     engine: Sequence[str] = ("local",),
     words: Path | None = None,
 ) -> None:
-    """Serve the page until interrupted."""
     from shoal.explore.page import make_explorer
     from shoal.explore.serve import serve
     from shoal.explore.words import read_words

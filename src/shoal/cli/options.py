@@ -31,7 +31,6 @@ def option(words: str, help: str, *, show_default: bool = False, **more: Any) ->
 
 
 def argument(metavar: str, help: str, **more: Any) -> Any:
-    """Return a typer argument."""
     return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
 
 
@@ -86,7 +85,6 @@ class WholeHelp(TyperGroup):
     """Lists its commands with the first sentence of their help, wrapped rather than cut."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands."""
         rows = []
         for name in self.list_commands(ctx):
             command = self.get_command(ctx, name)
@@ -206,7 +204,6 @@ def with_source_settings(*more: str) -> Callable[..., Any]:
 
 
 def with_engine() -> Callable[..., Any]:
-    """Add the option that says where rows are read to a command."""
     return with_settings(_ENGINE_SETTINGS)
 
 

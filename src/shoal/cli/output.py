@@ -22,7 +22,6 @@ _PLAIN_WIDTH = 200
 
 
 def say(text: str = "") -> None:
-    """Print a line on the output stream."""
     print(encodable(text))  # it may name files whose names are not text
 
 
@@ -70,7 +69,6 @@ def print_table(
 
 
 def print_facts(lines: Sequence[tuple[str, str]]) -> None:
-    """Print names and values, one of each a line."""
     width = max((len(name) for name, _ in lines), default=0)
     for name, value in lines:
         say(f"{name:<{width}}  {value}")

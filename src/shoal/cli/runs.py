@@ -17,7 +17,6 @@ opened: list[Run] = []
 
 
 def open_run(path: Path) -> Run:
-    """Open a run folder."""
     from shoal import api
 
     run = api.open(path)

@@ -60,12 +60,10 @@ class Ground:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the source, quarantined ones counted."""
         return self.result.n_rows
 
     @property
     def tree(self) -> Tree:
-        """The tree over the representatives."""
         return self.result.tree
 
     @cached_property

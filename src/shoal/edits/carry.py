@@ -24,8 +24,6 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True)
 class Carried:
-    """What became of the edits of an earlier run."""
-
     edits: int  # How many there were in effect
     skipped: tuple[tuple[str, str], ...]  # Those that were not done, in words, each with the reason
 
@@ -55,7 +53,6 @@ class Carrier:
         self._entry: Entry | None = None
 
     def run(self) -> None:
-        """Do every edit that was in effect."""
         for number, (entry, was, now) in enumerate(self.steps):
             if number == 0:
                 self.match(was)
@@ -66,7 +63,6 @@ class Carrier:
                 self.skip(entry.describe(), str(error))
 
     def skip(self, what: str, why: str) -> None:
-        """Note what was not done."""
         self.skipped.append((what, why))
         self.do("skipped", what=what, why=why)
 
@@ -101,13 +97,11 @@ class Carrier:
         return {c: int(there[c]) for c in found}, int(there.sum()), {c: int(own[c]) for c in found}
 
     def found(self, cluster: int, was: State) -> int:
-        """Return the new cluster that an earlier one is."""
         if cluster in self.ids and self.ids[cluster] in self.after.state.clusters:
             return self.ids[cluster]
         raise NotNowError(self.why_gone(cluster, was))
 
     def why_gone(self, cluster: int, was: State) -> str:
-        """Say why an earlier cluster is none of the new ones."""
         there, total, own = self.spread(was.of_representative == cluster)
         if not total:
             return f"no row of cluster {cluster} is in the new data"

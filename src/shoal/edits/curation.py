@@ -15,13 +15,14 @@ from shoal.core.record_lists import Tabular
 from shoal.edits.base_clusters import Ground
 from shoal.edits.errors import ConflictError, Proposal
 from shoal.edits.history import History
-from shoal.edits.keywords import EditKeywords, explicit_edits
+from shoal.edits.keywords import ENTRIES, EditKeywords
 from shoal.edits.log import Draft, Entry, Log, Writer
 from shoal.edits.names import proposed
 from shoal.edits.operations import OPERATIONS, Site
 from shoal.edits.rows import row_set, unpack
 from shoal.edits.state import State, first_state
 from shoal.errors import InputError, RunError
+from shoal.keywords import spelled_out
 from shoal.stages.result import Result
 
 
@@ -50,7 +51,7 @@ class Changes:
     everything: bool
 
 
-@explicit_edits
+@spelled_out(EditKeywords, ENTRIES)
 class Curation(Tabular):
     """The edits of a run; see the package for how they work together.
 

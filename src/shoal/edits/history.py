@@ -41,12 +41,10 @@ class History:
 
     @property
     def state(self) -> State:
-        """The state after all edits in effect."""
         return self._state(len(self._done))
 
     @property
     def done(self) -> list[Entry]:
-        """The edits in effect, oldest first."""
         return [step.entry for step in self._done]
 
     @property
@@ -76,7 +74,6 @@ class History:
         return lambda entry: self._add(entry, state, touched)
 
     def take(self, entry: Entry) -> None:
-        """Take in an entry that another process wrote."""
         rows = entry.rows if entry.packed is not None else None
         self.checked(Draft(entry.op, entry.facts, rows))(entry)
 

@@ -19,8 +19,6 @@ from shoal.storage import RunFolder, fingerprint, read_npy
 
 @dataclass(frozen=True)
 class Lessons:
-    """What was said of the clusters of a state."""
-
     together: frozenset[int]  # Clusters that were merged from several, or said to be one thing
     # Pairs of clusters that share rows of one cluster of the base, or were said to be apart
     apart: frozenset[tuple[int, int]]

@@ -126,8 +126,6 @@ class Entry:
 
 
 class Log:
-    """The log of one run."""
-
     def __init__(self, folder: Path, fingerprint: str, *, alone: bool = False) -> None:
         self.path = folder / NAME
         self._alone = alone
@@ -136,7 +134,6 @@ class Log:
         self._version = -1
 
     def since(self, seq: int) -> list[Entry]:
-        """Return the entries after `seq`, in order."""
         with self._telling():
             connection = self._opened()
             return [] if connection is None else _entries(connection, seq)
@@ -169,7 +166,6 @@ class Log:
                 raise
 
     def close(self) -> None:
-        """Close the file."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -288,7 +284,6 @@ class Writer:
         self._connection = connection
 
     def since(self, seq: int) -> list[Entry]:
-        """Return the entries after `seq`, in order."""
         return _entries(self._connection, seq)
 
     def find(self, token: str) -> Entry | None:
@@ -299,7 +294,6 @@ class Writer:
         return _entry(found) if found else None
 
     def add(self, draft: Draft, author: str, token: str | None) -> Entry:
-        """Append an edit."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         facts = encodable(json.dumps(draft.facts, ensure_ascii=False, sort_keys=True))
         packed = None if draft.rows is None else pack(draft.rows)

@@ -65,5 +65,4 @@ def is_made(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def not_ours(path: Path) -> RunError:
-    """Return the error for a database of something else."""
     return RunError(f"{path} is not a log of edits: move it away")

@@ -43,7 +43,6 @@ def pack(rows: NDArray[np.int64]) -> bytes:
 
 
 def unpack(data: bytes, n_rows: int = _FAR) -> NDArray[np.int64]:
-    """Return the rows that `pack` was given."""
     unpacking = zlib.decompressobj()
     try:
         found = unpacking.decompress(data, 4 * n_rows + 1)  # a few bytes can stand for many

@@ -173,7 +173,6 @@ class State:
         return replace(self, clusters=dict(sorted(kept.items())), answers=answers, **more)
 
     def existing(self, cluster: Any) -> int:
-        """Check that a cluster is there, and return its id."""
         found = whole_number(cluster, "cluster")
         if found not in self.clusters:
             near = ", ".join(map(str, list(self.clusters)[:8]))
@@ -182,7 +181,6 @@ class State:
         return found
 
     def refuse_locked(self, *clusters: int) -> None:
-        """Raise for a locked cluster."""
         for cluster in clusters:
             if self.clusters[cluster].locked:
                 raise LockedError(f"cluster {cluster} is locked: unlock it first")
@@ -197,7 +195,6 @@ class State:
 
 
 def whole_number(value: Any, what: str) -> int:
-    """Return a whole number, or raise."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -215,6 +212,5 @@ def same_rows(one: State, other: State) -> bool:
 
 
 def first_state(base: Base) -> State:
-    """Return the state before any edit."""
     ids = np.unique(base.labels).tolist()
     return State(base, {cluster: Cluster(cluster) for cluster in ids}, base.labels)

@@ -52,12 +52,10 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def rows_word(source: Source, count: int) -> str:
-    """Say ``1 image``, ``12 images`` or ``12 rows``."""
     return plural(count, "image" if source.kind == "images" else "row")
 
 
 def asset(name: str) -> str:
-    """Read a file that lies beside this one."""
     return files("shoal.export").joinpath(name).read_text(encoding="utf-8")
 
 

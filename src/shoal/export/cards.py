@@ -27,7 +27,6 @@ class Deck(ABC):
     """What the cards show, in words."""
 
     def style(self) -> str:
-        """Return the style that the cards need."""
         return ""
 
     def before(self) -> str:
@@ -143,7 +142,6 @@ class Profiled(Deck):
 
 
 def card(deck: Deck, source: Source, found: Found, most: int) -> str:
-    """Write one cluster; `most` is the size of the largest."""
     facts = [
         f"{rows_word(source, found.size)}, {100 * found.share:.1f} %",
         f"confidence {number(found.confidence)}",

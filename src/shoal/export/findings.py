@@ -62,7 +62,6 @@ class Shown:
 
     @classmethod
     def of(cls, k: int) -> Shown:
-        """Choose for k clusters."""
         if k <= 40:
             return cls(11, 6, 6)
         return cls(10, 5, 5) if k <= 120 else cls(6, 3, 3)

@@ -54,7 +54,6 @@ def export(
     quoted: bool = False,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> Exported:
-    """Write the clusters of a run in one of `FORMS`."""
     if form not in FORMS:
         raise InputError(f"no form {form!r} of an export: give one of {', '.join(FORMS)}")
     if quoted and form != "csv":

@@ -47,7 +47,6 @@ class Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, one action a line, atomically."""
     actions = [
         json.dumps(action.as_dict() | {"made": manifest.facts.get(action.target)})
         for action in manifest.actions
@@ -59,7 +58,6 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of an export."""
     path = folder / NAME
     if not path.is_file():
         raise InputError(f"{folder} has no {NAME}: it was not made by shoal export --as folders")
@@ -107,7 +105,6 @@ class Journal:
         self._file: IO[str] | None = None
 
     def add(self, target: str, fact: dict[str, Any]) -> None:
-        """Note a finished file."""
         if self._file is None:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
             self._file = os.fdopen(
@@ -117,7 +114,6 @@ class Journal:
         self._file.write(json.dumps([target, fact]) + "\n")
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Return the facts noted so far."""
         facts: dict[str, dict[str, Any]] = {}
         if not self._path.exists():
             return facts
@@ -130,7 +126,6 @@ class Journal:
         return facts
 
     def close(self) -> None:
-        """Close the file; it stays until the manifest is complete."""
         if self._file is not None:
             self._file.close()
             self._file = None

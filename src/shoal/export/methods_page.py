@@ -43,7 +43,6 @@ class MethodsPage:
 
     @property
     def first(self) -> FittedRun:
-        """The first run."""
         return next(iter(self.runs.values()))
 
 
@@ -53,7 +52,6 @@ def write_methods_page(path: Path, shown: MethodsPage) -> None:
 
 
 def methods_html(shown: MethodsPage) -> str:
-    """Return the page's text."""
     source, rows = shown.first.source, _drawn(next(iter(shown.labels.values())))
     pictures, style = source.kind == "images", ""
     if pictures:

@@ -39,7 +39,6 @@ class Action:
     target: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for the manifest."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 

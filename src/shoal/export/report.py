@@ -53,7 +53,6 @@ def report_html(
     raw: bool = False,
     pictures: Pictures = NO_PICTURES,
 ) -> str:
-    """Return the report's text; see `write_report`."""
     found = gather(run, layer, k, raw)
     deck = _deck(run, found)
     title = escape(run.path.name.removesuffix(".shoal"))

@@ -60,7 +60,6 @@ class Tabled(Deck):
         )
 
     def body(self, found: Found) -> str:
-        """Show the columns, the telling ones first, and name some rows."""
         at, traits = self._at[found.cluster], self._traits
         order = np.argsort(-traits.telling[at], kind="stable")
         phrases = "; ".join(map(escape, traits.phrases(at, _PHRASES)))

@@ -51,6 +51,5 @@ def is_drawing(image: NDArray[np.uint8]) -> bool | None:
 
 
 def count_drawings(images: Sequence[NDArray[np.uint8]]) -> tuple[int, int]:
-    """Count the drawings among images, and the images that are not blank."""
     seen = [found for found in map(is_drawing, images) if found is not None]
     return sum(seen), len(seen)

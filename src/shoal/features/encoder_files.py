@@ -23,8 +23,6 @@ MIRROR = "HF_ENDPOINT"
 
 @dataclass(frozen=True)
 class EncoderFile:
-    """An encoder, and its file on this machine."""
-
     encoder: KnownEncoder  # What is known of it
     path: Path  # Where its file is, or would be
     is_here: bool  # Whether it is there in full length
@@ -42,7 +40,6 @@ def encoder_folder() -> Path:
 
 
 def find_encoder(name: str) -> EncoderFile:
-    """Find an encoder by name."""
     if name not in KNOWN_ENCODERS:
         raise SettingError(f"encoder {name!r} is not known: there are {', '.join(KNOWN_ENCODERS)}")
     encoder = KNOWN_ENCODERS[name]

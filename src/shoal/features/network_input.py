@@ -34,7 +34,6 @@ class NetworkInput:
 
     @property
     def wanted(self) -> ImageRequest:
-        """What is asked of the source."""
         return ImageRequest(
             self.size, channels=self.channels, fit=self.fit, sampling=self.sampling, kept=self.kept
         )
@@ -56,7 +55,6 @@ class NetworkInput:
         return np.ascontiguousarray(found)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, for a fingerprint."""
         return {
             "mean": None if self.mean is None else list(self.mean),
             "std": None if self.std is None else list(self.std),
@@ -78,7 +76,6 @@ def pooled(found: NDArray, layout: str, pool: str = "mean") -> NDArray[np.float3
 
 
 def check_options(spec: Spec, known: tuple[str, ...]) -> None:
-    """Refuse options that there are not."""
     for name in spec.options:
         if name not in known:
             raise SettingError(

@@ -17,15 +17,12 @@ _TYPES = {1: "float32", 2: "uint8", 10: "float16"}
 
 @dataclass(frozen=True)
 class GraphInput:
-    """The input of a network."""
-
     name: str  # Of the input
     dtype: str  # ``float32``, ``float16`` or ``uint8``
     dims: tuple[int | None, ...]  # Its four sides, None where any will do
 
 
 def read_graph(path: Path) -> Any:
-    """Read an ONNX file, without the numbers that lie in files beside it."""
     import onnx
 
     try:
@@ -52,7 +49,6 @@ def graph_files(path: Path, model: Any) -> tuple[Path, ...]:
 
 
 def files_digest(files: Iterable[Path]) -> str:
-    """Hash files, in order."""
     digest = hashlib.blake2b(digest_size=16)
     for place in files:
         try:

@@ -50,7 +50,6 @@ class Moments:
 
     @classmethod
     def zero(cls, d: int) -> Moments:
-        """Moments of no rows of `d` features."""
         return cls(0, 0.0, np.zeros(d), np.zeros((d, d)))
 
     @classmethod
@@ -69,7 +68,6 @@ class Moments:
         return moments
 
     def merge(self, other: Moments) -> Moments:
-        """Moments of both sets of rows together."""
         if len(self.mean) != len(other.mean):
             raise InputError(
                 f"rows of {len(self.mean)} and of {len(other.mean)} features cannot be merged"
@@ -87,7 +85,6 @@ class Moments:
         return Moments(count, weight, mean, between)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Return the moments as arrays, to be stored."""
         return {
             "count": np.array(self.count, np.int64),
             "weight": np.array(self.weight, np.float64),
@@ -97,7 +94,6 @@ class Moments:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Moments:
-        """Take back what `to_arrays` gave."""
         return cls(
             int(arrays["count"]),
             float(arrays["weight"]),
@@ -215,12 +211,10 @@ class Projection:
         return (features.astype(np.float64) @ self.matrix / squares).astype(np.float32)
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Return the projection as arrays, to be stored."""
         return {"mean": self.mean, "matrix": self.matrix, "eigenvalues": self.eigenvalues}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray]) -> Projection:
-        """Take back what `to_arrays` gave."""
         return cls(
             np.asarray(arrays["mean"], np.float64),
             np.asarray(arrays["matrix"], np.float64),

@@ -46,7 +46,6 @@ class Reduced:
 
     @property
     def name(self) -> str:
-        """The chain as it is written."""
         return join_chain(self.base.name, self.chain)
 
     @property
@@ -87,15 +86,12 @@ class Reduced:
         }
 
     def at(self, folder: Path) -> Reduced:
-        """Return the encoder with its arrays in a folder."""
         return replace(self, folder=folder, _loaded=PerProcess())
 
     def up_to(self, count: int) -> Reduced:
-        """Return the encoder with its first `count` steps."""
         return replace(self, chain=self.chain[:count], _loaded=PerProcess())
 
     def behind_base(self) -> Reduced:
-        """Return the encoder of rows that the base has encoded."""
         d = self.base.n_features
         return replace(self, base=Vectors(d, widest=d))
 
@@ -135,7 +131,6 @@ class Reduced:
 
 
 def array_path(folder: Path, step: int, name: str) -> Path:
-    """Return where an array of a step lies in the folder of the features."""
     return folder / f"step{step}_{name}" / "whole.npy"
 
 
@@ -162,5 +157,4 @@ def reduced(base: Encoder, chain: tuple[StepName, ...], size: tuple[int, ...]) -
 
 
 def unreduced(encoder: Encoder) -> Encoder:
-    """Return the encoder before all steps."""
     return encoder.base if isinstance(encoder, Reduced) else encoder

@@ -90,7 +90,6 @@ class Scale:
         return _PEAK * float(np.diff(self.apply(ends))[0])
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values; those about an atom only where there is one."""
         plain = asdict(self)
         return plain if self.atom is not None else {k: plain[k] for k in plain if k not in _ATOM}
 

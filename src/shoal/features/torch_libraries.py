@@ -32,7 +32,6 @@ class Network:
 
 
 def load_network(spec: Spec) -> Network:
-    """Load a network by the library that `spec` names."""
     library = import_library(spec)
     loaders = {"timm": _timm, "torchvision": _torchvision, "open_clip": _open_clip}
     known = _known_names(spec.kind, library)
@@ -50,7 +49,6 @@ def load_network(spec: Spec) -> Network:
 
 
 def import_library(spec: Spec) -> Any:
-    """Import torch and the library that `spec` names."""
     package = _PACKAGES[spec.kind]
     try:
         importlib.import_module("torch")

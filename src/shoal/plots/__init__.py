@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
+from shoal.keywords import spelled_out
 from shoal.labelling import check_names, known_rows
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
@@ -39,6 +40,14 @@ KINDS = {
 """The pictures, and what each shows."""
 
 
+class CutKeywords(TypedDict, total=False):
+    """Other clusters than the primary ones."""
+
+    layer: int | None
+    k: int | None
+
+
+@spelled_out(CutKeywords)
 class Plots:
     """Pictures of a run: each call draws one, and returns its matplotlib Axes.
 
@@ -60,16 +69,11 @@ class Plots:
     def __repr__(self) -> str:
         return f"<pictures of a run: {', '.join(KINDS)}>"
 
-    def _scene(self, layer: int | None, k: int | None) -> Scene:
-        return Scene(self._run, self._run.clustering(layer, k, self._raw))
+    def _scene(self, cut: CutKeywords) -> Scene:
+        return Scene(self._run, self._run.clustering(raw=self._raw, **cut))
 
     def centroids(
-        self,
-        ax: Axes | None = None,
-        *,
-        of: str = "auto",
-        layer: int | None = None,
-        k: int | None = None,
+        self, ax: Axes | None = None, *, of: str = "auto", **cut: Unpack[CutKeywords]
     ) -> Axes:
         """Draw an image for each cluster, with its name and rows.
 
@@ -79,7 +83,7 @@ class Plots:
             The mean of up to 200 images, or the one nearest to the middle; ``auto``: the second
             for images of mixed sizes, such as photos.
         """
-        return cluster_images.centroids(self._scene(layer, k), ax, of)
+        return cluster_images.centroids(self._scene(cut), ax, of)
 
     def examples(
         self,
@@ -87,8 +91,7 @@ class Plots:
         ax: Axes | None = None,
         *,
         count: int | None = None,
-        layer: int | None = None,
-        k: int | None = None,
+        **cut: Unpack[CutKeywords],
     ) -> Axes:
         """Draw the most typical images of one cluster, or a line of them for each.
 
@@ -99,15 +102,10 @@ class Plots:
             How many images: 24 of one cluster, 10 of each.
         """
         count = count if count is not None else 10 if cluster is None else 24
-        return cluster_images.examples(self._scene(layer, k), ax, cluster, count)
+        return cluster_images.examples(self._scene(cut), ax, cluster, count)
 
     def dendrogram(
-        self,
-        ax: Axes | None = None,
-        *,
-        leaves: int | None = None,
-        layer: int | None = None,
-        k: int | None = None,
+        self, ax: Axes | None = None, *, leaves: int | None = None, **cut: Unpack[CutKeywords]
     ) -> Axes:
         """Draw the tree above the clusters, where it is cut, and images at its leaves.
 
@@ -116,27 +114,18 @@ class Plots:
         leaves : int, optional
             Clusters at the leaves, 2 to 60; by default those of the next finer layer.
         """
-        return tree.dendrogram(self._scene(layer, k), ax, leaves)
+        return tree.dendrogram(self._scene(cut), ax, leaves)
 
-    def silhouette(
-        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
-    ) -> Axes:
+    def silhouette(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw the silhouettes of up to 3,000 representatives, cluster by cluster."""
-        return measures.silhouette(self._scene(layer, k), ax)
+        return measures.silhouette(self._scene(cut), ax)
 
-    def elbow(
-        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
-    ) -> Axes:
+    def elbow(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw the inertia of cuts of the tree into 1 to 60 clusters, with the knee."""
-        return measures.elbow(self._scene(layer, k), ax)
+        return measures.elbow(self._scene(cut), ax)
 
     def k_distance(
-        self,
-        ax: Axes | None = None,
-        *,
-        neighbour: int = 4,
-        layer: int | None = None,
-        k: int | None = None,
+        self, ax: Axes | None = None, *, neighbour: int = 4, **cut: Unpack[CutKeywords]
     ) -> Axes:
         """Draw the sorted distances of representatives to their k-th neighbour.
 
@@ -145,15 +134,10 @@ class Plots:
         neighbour : int, default 4
             As Ester et al. (1996) take it for DBSCAN.
         """
-        return measures.k_distance(self._scene(layer, k), ax, neighbour)
+        return measures.k_distance(self._scene(cut), ax, neighbour)
 
     def reachability(
-        self,
-        ax: Axes | None = None,
-        *,
-        neighbour: int = 4,
-        layer: int | None = None,
-        k: int | None = None,
+        self, ax: Axes | None = None, *, neighbour: int = 4, **cut: Unpack[CutKeywords]
     ) -> Axes:
         """Draw the reachability of up to 3,000 representatives in the order of OPTICS.
 
@@ -162,13 +146,11 @@ class Plots:
         neighbour : int, default 4
             Whose distance makes a place dense.
         """
-        return measures.reachability(self._scene(layer, k), ax, neighbour)
+        return measures.reachability(self._scene(cut), ax, neighbour)
 
-    def som(
-        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
-    ) -> Axes:
+    def som(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw the mean image of each unit of a self-organising map in its place on the grid."""
-        return cluster_images.som(self._scene(layer, k), ax)
+        return cluster_images.som(self._scene(cut), ax)
 
     def confusion(
         self,
@@ -176,8 +158,7 @@ class Plots:
         ax: Axes | None = None,
         *,
         names: Sequence[str] | None = None,
-        layer: int | None = None,
-        k: int | None = None,
+        **cut: Unpack[CutKeywords],
     ) -> Axes:
         """Draw how many rows of each true class lie in each cluster.
 
@@ -188,7 +169,7 @@ class Plots:
         names : sequence of str, optional
             What classes are called that are whole numbers from 0 on.
         """
-        scene, given = self._scene(layer, k), np.asarray(truth)
+        scene, given = self._scene(cut), np.asarray(truth)
         if given.shape != (scene.result.n_rows,):
             raise InputError(
                 f"the truth has shape {given.shape}, but the run has {scene.result.n_rows:,} "
@@ -211,8 +192,7 @@ class Plots:
         *,
         way: str = "own",
         seed: int | None = None,
-        layer: int | None = None,
-        k: int | None = None,
+        **cut: Unpack[CutKeywords],
     ) -> Axes:
         """Draw the representatives in the plane, with each cluster's name and typical image.
 
@@ -225,33 +205,25 @@ class Plots:
         seed : int, optional
             That of the fit when not given.
         """
-        return plane.map_(self._scene(layer, k), ax, way, seed)
+        return plane.map_(self._scene(cut), ax, way, seed)
 
-    def sizes(
-        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
-    ) -> Axes:
+    def sizes(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw the rows of each cluster."""
-        return measures.sizes(self._scene(layer, k), ax)
+        return measures.sizes(self._scene(cut), ax)
 
-    def profile(
-        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
-    ) -> Axes:
+    def profile(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw means of a table's numbers and shares of its categories in each cluster."""
-        return tables.profile(self._scene(layer, k), ax)
+        return tables.profile(self._scene(cut), ax)
 
-    def distributions(
-        self, ax: Axes | None = None, *, layer: int | None = None, k: int | None = None
-    ) -> Axes:
+    def distributions(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
         """Draw a histogram of each column, stacked by cluster."""
-        return tables.distributions(self._scene(layer, k), ax)
+        return tables.distributions(self._scene(cut), ax)
 
     def scatter(
         self,
         columns: Sequence[str] | None = None,
         ax: Axes | None = None,
-        *,
-        layer: int | None = None,
-        k: int | None = None,
+        **cut: Unpack[CutKeywords],
     ) -> Axes:
         """Draw rows of a table or of vectors by their columns, in the colours of clusters.
 
@@ -260,7 +232,7 @@ class Plots:
         columns : sequence of str, optional
             Two, or three for a picture in space; by default the first two numbers.
         """
-        return tables.scatter(self._scene(layer, k), ax, columns)
+        return tables.scatter(self._scene(cut), ax, columns)
 
     def draw(self, kind: str, **options: Any) -> Axes:
         """Draw the picture of a kind by its name, such as ``"k-distance"``.

@@ -70,7 +70,6 @@ def save(ax: Axes, path: Path) -> None:
 
 
 def encoded(ax: Axes, form: str) -> bytes:
-    """Return the figure of axes as the bytes of a file: ``png``, ``svg``, ``pdf`` or ``webp``."""
     import matplotlib as mpl
 
     out = io.BytesIO()
@@ -106,7 +105,6 @@ def write(
     coordinates: Any = "data",
     **look: Any,
 ) -> None:
-    """Write text some points away from a place."""
     ax.annotate(text, at, shift, coordinates, "offset points", annotation_clip=False, **look)
 
 
@@ -128,7 +126,6 @@ def clean(ax: Axes, grid: Literal["", "x", "y", "both"] = "") -> None:
 
 
 def bare(ax: Axes) -> None:
-    """Leave no axes at all."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
@@ -158,7 +155,6 @@ def mosaic(tiles: NDArray[np.uint8], across: int, gap: tuple[float, float]) -> N
 
 
 def show_image(ax: Axes, page: NDArray[np.uint8], sharp: bool) -> None:
-    """Show an image as wide as the axes are, without axes."""
     ax.imshow(page, interpolation="nearest" if sharp else "antialiased")
     bare(ax)
 

@@ -27,7 +27,6 @@ OF = ("auto", "mean", "middle")
 
 
 def centroids(scene: Scene, ax: Axes | None, of: str) -> Axes:
-    """Draw one picture for each cluster, with its name and size."""
     if of not in OF:
         raise InputError(f"--of must be one of {', '.join(OF)}; got {of}")
     source, shown = scene.pictures, scene.largest(_MOST_CLUSTERS)
@@ -76,7 +75,6 @@ def thumbnail(
     shift: tuple[float, float],
     coordinates: Any = "data",
 ) -> None:
-    """Show a small picture some points away from a place."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     box = OffsetImage(tile, zoom=_THUMB / tile.shape[0], interpolation="antialiased")
@@ -88,7 +86,6 @@ def thumbnail(
 
 
 def som(scene: Scene, ax: Axes | None) -> Axes:
-    """Draw the mean image of each unit of a self-organising map in its place on the grid."""
     found = Found(scene.result)
     if found.grid is None:
         made_by = found.facts["name"]
@@ -124,7 +121,6 @@ def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def examples(scene: Scene, ax: Axes | None, cluster: int | None, count: int) -> Axes:
-    """Draw the most typical images of one cluster as a grid, or of each one in a line."""
     checked_whole("--count", count, 1, _MOST_ACROSS if cluster is None else _MOST_TILES)
     source = scene.pictures
     if cluster is not None:

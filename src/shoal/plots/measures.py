@@ -39,7 +39,6 @@ _MOST_CELLS = 40
 
 
 def sizes(scene: Scene, ax: Axes | None) -> Axes:
-    """Draw how many rows each cluster has."""
     shown = scene.largest(_MOST_BARS)
     names = [scene.title(cluster) for cluster in shown]
     rows = [scene.sizes[cluster] for cluster in shown]
@@ -105,7 +104,6 @@ def _apart(places: Sequence[float], least: float) -> list[float]:
 
 
 def elbow(scene: Scene, ax: Axes | None) -> Axes:
-    """Draw inertia against the number of clusters, for cuts of the tree, with the knee."""
     result = scene.result
     vectors, counts = result.representatives.vectors, result.counts
     most = min(_MOST_K, result.tree.n_leaves)
@@ -187,7 +185,6 @@ def reachability(scene: Scene, ax: Axes | None, neighbour: int) -> Axes:
 def confusion(
     scene: Scene, ax: Axes | None, truth: NDArray[np.int64], names: Sequence[str]
 ) -> Axes:
-    """Draw which true classes lie in which clusters."""
     counts, clusters = confusion_table(truth, scene.clustering.labels(), len(names))
     shown, columns = counts[:_MOST_CELLS, :_MOST_CELLS], clusters[:_MOST_CELLS]
     rows = [plain(name, 18) for name in names[:_MOST_CELLS]]

@@ -28,7 +28,6 @@ _UMAP_NEIGHBOURS = 15  # as umap-learn has it
 
 
 def map_(scene: Scene, ax: Axes | None, way: str, seed: int | None) -> Axes:
-    """Draw each representative as a dot of its cluster's colour, with the clusters' names."""
     if way not in WAYS:
         raise InputError(f"--way must be one of {', '.join(WAYS)}; got {way}")
     chosen = scene.sample(

@@ -29,12 +29,10 @@ class Scene:
 
     @property
     def result(self) -> Result:
-        """The run's arrays."""
         return self.clustering.result
 
     @cached_property
     def sizes(self) -> dict[int, int]:
-        """Rows of each cluster."""
         return self.clustering.sizes
 
     @cached_property
@@ -44,7 +42,6 @@ class Scene:
 
     @cached_property
     def place(self) -> Mapping[int, int]:
-        """Where each cluster is among them."""
         return {cluster: at for at, cluster in enumerate(self.clusters)}
 
     @cached_property
@@ -90,7 +87,6 @@ class Scene:
         return self.clusters[:most]
 
     def of_all(self, shown: int) -> str:
-        """Say how many clusters there are, and how many of them are shown."""
         k = len(self.clusters)
         whole = "1 cluster" if k == 1 else f"{k:,} clusters"
         return whole if shown >= k else f"the {shown:,} largest of {whole}"
@@ -124,7 +120,6 @@ class Scene:
         return np.sort(order)
 
     def vectors(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the vectors of some representatives."""
         return np.asarray(self.result.representatives.vectors[chosen], np.float64)
 
     def places(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:

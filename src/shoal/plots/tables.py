@@ -35,7 +35,6 @@ class _Column:
 
 
 def profile(scene: Scene, ax: Axes | None) -> Axes:
-    """Draw for each cluster how far its mean of each column lies from that of all rows."""
     columns, places = _read(scene, _MOST_COLUMNS)
     shown = scene.largest(_MOST_CLUSTERS)
     lines = [line for column in columns for line in _profile_lines(column)][:_MOST_COLUMNS]
@@ -92,7 +91,6 @@ def _profile_lines(column: _Column) -> list[tuple[str, NDArray[np.float64], bool
 
 
 def distributions(scene: Scene, ax: Axes | None) -> Axes:
-    """Draw each column's distribution, stacked by cluster: a panel for each within the axes."""
     columns, places = _read(scene, _MOST_PANELS)
     across = len(columns) if len(columns) < 3 else 2 if len(columns) == 4 else 3
     down = -(-len(columns) // across)
@@ -115,7 +113,6 @@ def distributions(scene: Scene, ax: Axes | None) -> Axes:
 
 
 def scatter(scene: Scene, ax: Axes | None, wanted: Sequence[str] | None) -> Axes:
-    """Draw rows as dots by two or three columns, in the colours of their clusters."""
     columns, places = _read(scene, _MOST_READ)
     chosen = _chosen(columns, wanted)
     solid = len(chosen) == 3

@@ -73,7 +73,6 @@ def download(
 
 
 def take_file(source: Path, path: Path, size: int, sha256: str) -> None:
-    """Copy a file that was fetched elsewhere, when its sum is right."""
     if not source.is_file():
         raise InputError(f"{source} is not a file: give the one that was downloaded")
     found = source.stat().st_size
@@ -90,7 +89,6 @@ def take_file(source: Path, path: Path, size: int, sha256: str) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 sum of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

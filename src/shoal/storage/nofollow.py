@@ -125,7 +125,6 @@ def _is_link(name: str, folder: int) -> bool:
 
 
 def link_error(path: Path) -> RunError:
-    """Return the error for a link in a run."""
     return RunError(
         f"{path} is a symbolic link, and links are not followed inside a folder that Shoal wrote: "
         "delete the link, or put what it leads to in its place"

@@ -46,7 +46,6 @@ def write_pieces(path: Path, pieces: Iterable[memoryview], size: int) -> None:
 
 
 def write_json(path: Path, obj: Any) -> None:
-    """Write `obj` as JSON with sorted keys; see `write_bytes`."""
     write_bytes(path, (canonical_json(obj, indent=1) + "\n").encode())
 
 
@@ -93,7 +92,6 @@ def _head(facts: dict[str, Any]) -> memoryview:
 
 
 def write_table(path: Path, table: Any) -> None:
-    """Write a `pyarrow.Table` as Parquet (zstd); see `write_bytes`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

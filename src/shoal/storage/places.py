@@ -59,28 +59,23 @@ class UrlPath:
 
     @property
     def name(self) -> str:
-        """The last part."""
         return PurePosixPath(self._within).name
 
     @property
     def stem(self) -> str:
-        """The last part without its suffix."""
         return PurePosixPath(self.name).stem
 
     @property
     def suffix(self) -> str:
-        """The suffix of the last part."""
         return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> UrlPath:
-        """The folder that it lies in."""
         above = str(PurePosixPath(self._within).parent)
         return UrlPath(f"{self.protocol}://{'' if above == '.' else above}")
 
     @property
     def parents(self) -> tuple[UrlPath, ...]:
-        """The folders that it lies in, from the nearest on."""
         found, here = [], self
         while here.parent.url != here.url and here._within.strip("/"):
             here = here.parent
@@ -88,29 +83,23 @@ class UrlPath:
         return tuple(found)
 
     def with_name(self, name: str) -> UrlPath:
-        """Return the file of another name beside it."""
         return self.parent / name
 
     @property
     def protocol(self) -> str:
-        """What stands before ``://``."""
         return self.url.partition("://")[0]
 
     def absolute(self) -> UrlPath:
-        """Return itself."""
         return self
 
     def resolve(self) -> UrlPath:
-        """Return itself."""
         return self
 
     def relative_to(self, folder: UrlPath) -> PurePosixPath:
-        """Return its name within a folder above it."""
         return PurePosixPath(self._within).relative_to(folder._within)
 
     @telling
     def exists(self) -> bool:
-        """Return whether it is there."""
         if self.is_web:  # fsspec says no as well when the server is away
             try:
                 return bool(self._again(lambda: self._fs.info(self.url)))
@@ -131,7 +120,6 @@ class UrlPath:
 
     @telling
     def is_file(self) -> bool:
-        """Return whether it is a file."""
         if self.known:
             return self.known["type"] == "file"
         return (
@@ -161,7 +149,6 @@ class UrlPath:
 
     @telling
     def info(self) -> dict[str, Any]:
-        """Return all that the store says of it."""
         return dict(self.known or self._again(lambda: self._fs.info(self.url)))
 
     @telling
@@ -179,7 +166,6 @@ class UrlPath:
         ]
 
     def iterdir(self) -> Iterator[UrlPath]:
-        """Go through what lies in it."""
         yield from self._listed()
 
     def glob(self, pattern: str) -> Iterator[UrlPath]:
@@ -194,7 +180,6 @@ class UrlPath:
 
     @telling
     def unlink(self, missing_ok: bool = False) -> None:
-        """Delete it."""
         try:
             self._again(lambda: self._fs.rm_file(self.url))
         except FileNotFoundError:
@@ -250,7 +235,6 @@ class UrlPath:
         return self._again(lambda: bytes(self._fs.cat_file(self.url, start=start, end=stop)))
 
     def read_text(self, encoding: str = "utf-8") -> str:
-        """Read its text."""
         return self.read_bytes().decode(encoding)
 
     def can_copy(self, other: UrlPath) -> bool:

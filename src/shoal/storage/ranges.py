@@ -102,7 +102,6 @@ class Ranges:
             self._ahead = _MOST_AHEAD
 
     def read(self, at: int, length: int) -> bytes:
-        """Return `length` bytes from `at` on, fewer at the file's end."""
         stop = min(at + length, self.size)
         if at >= stop:
             return b""
@@ -129,7 +128,6 @@ class Ranges:
         return found[0] if len(found) == 1 else b"".join(found)
 
     def close(self) -> None:
-        """Let go of what was fetched ahead."""
         with self._lock:
             self._jump(0)
 
@@ -205,25 +203,20 @@ class RangeFile(io.RawIOBase):
         self.trouble: Exception | None = None
 
     def readable(self) -> bool:
-        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
         base = (0, self._at, self._ranges.size)[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
-        """Return the place."""
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Read as many bytes as there is room for, fewer only at the end."""
         view = memoryview(buffer).cast("B")
         try:
             data = self._ranges.read(self._at, len(view))
@@ -235,7 +228,6 @@ class RangeFile(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Close it."""
         if not self.closed:
             self._ranges.close()
         super().close()

@@ -92,13 +92,11 @@ class RunFolder:
         return dict(self.about.get("settings", {}))
 
     def stage(self, name: str) -> StageFolder:
-        """Return the folder of a stage, whether begun or not."""
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
             raise ValueError(f"{name!r} is not a name for a stage: a lower-case word")
         return StageFolder(self.path / name)
 
     def close(self) -> None:
-        """Return the run's lock back."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

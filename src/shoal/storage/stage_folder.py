@@ -61,7 +61,6 @@ class StageFolder:
 
     @property
     def name(self) -> str:
-        """The stage's name."""
         return self.path.name
 
     def part(self, kind: str, number: int, ext: str = "npy") -> Path:
@@ -78,7 +77,6 @@ class StageFolder:
         return _size(path) is not None and not path.parent.is_symlink()
 
     def parts(self, kind: str) -> list[Path]:
-        """List the parts of one kind in the order of their numbers."""
         numbered = []
         for path in self._parts():
             match = _PART.fullmatch(path.name)
@@ -100,7 +98,6 @@ class StageFolder:
         return {int(match["number"]) for match in found if match and match["number"]}
 
     def kinds(self) -> list[str]:
-        """List the kinds of parts that are there, in order of name."""
         return [path.name for path in self._kinds()]
 
     def begin(self, fingerprint: str) -> None:
@@ -194,7 +191,6 @@ class StageFolder:
 
     @property
     def receipt(self) -> Receipt:
-        """The stage's receipt."""
         path = self.path / _DONE
         if not (path.exists() or path.is_symlink()):
             raise RunError(f"{self.path} is not finished: run shoal fit again, it continues")
@@ -307,7 +303,6 @@ def many(folder: Path, ask: Callable[[Item], Answer], items: Sequence[Item]) -> 
 
 
 def delete(path: Path, depth: int | None = None) -> None:
-    """Delete a file of a run if it is there; see `nofollow.remove`."""
     if isinstance(path, UrlPath):
         path.unlink(missing_ok=True)
     else:

@@ -48,7 +48,6 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether a request has to have it."""
         return self.default is inspect.Parameter.empty
 
 
@@ -91,7 +90,6 @@ class Operation(ABC):
         """Check what is wanted and resolve it, so that a replay has nothing to decide."""
 
     def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
-        """Return the state after an edit that was checked."""
         return state
 
     def touches(self, state: State, facts: Any, rows: Any, ground: Ground) -> Touched:
@@ -119,7 +117,6 @@ class Operation(ABC):
 
 
 def shortened(text: str) -> str:
-    """Return a text as one line of limited length."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 1]}…"
 

@@ -63,7 +63,6 @@ class Learned:
         return {"name": self.method, "version": 1, "channels": self.channels}
 
     def at(self, path: Path) -> Learned:
-        """Return the encoder with its network at `path`."""
         return replace(self, path=path)
 
     def setup(self) -> None:

@@ -66,12 +66,10 @@ class State:
         return cls(weights, zeros, {name: zero.copy() for name, zero in zeros.items()})
 
     def packed(self) -> NDArray[np.float64]:
-        """Put all into one array, for a checkpoint."""
         parts = [part[name].ravel() for part in self._parts() for name in self.weights]
         return np.concatenate([[self.step, self.best, self.waited], *parts])
 
     def unpack(self, array: NDArray[np.float64]) -> None:
-        """Take all out of such an array."""
         self.step, self.best, self.waited = int(array[0]), float(array[1]), int(array[2])
         at = 3
         for part in self._parts():
@@ -136,7 +134,6 @@ def train(
 
 
 def import_torch() -> Any:
-    """Import torch."""
     try:
         import torch
     except ImportError:

@@ -47,12 +47,10 @@ class Drift:
 
     @property
     def proposals(self) -> list[dict[str, Any]]:
-        """The new clusters that are proposed, the largest first."""
         found: list[dict[str, Any]] = self.report["proposals"]
         return found
 
     def rows(self, proposal: int) -> NDArray[np.int64]:
-        """Return the rows of a proposal, ascending."""
         size = int(self.report["shard_rows"])
         found = [np.empty(0, np.int64)]
         for path in self.run.stage(STAGE.name).parts("proposal"):

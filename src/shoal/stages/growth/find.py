@@ -48,7 +48,6 @@ class Growth:
 
     @property
     def shards(self) -> Shards:
-        """The fixed ranges of rows: those of the earlier run, and more of them."""
         return Shards(self.opened.n_rows, self.grown.size)
 
     @property

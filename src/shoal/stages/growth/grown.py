@@ -21,7 +21,6 @@ class Grown:
 
     @property
     def size(self) -> int:
-        """Rows of a shard."""
         return int(self.before.summary["shard_rows"])
 
     @property
@@ -30,7 +29,6 @@ class Grown:
         return int(self.before.summary.get("grown", {}).get("fitted", self.before.n_rows))
 
     def stage(self, name: str) -> StageFolder:
-        """Return the folder of a stage of the earlier run."""
         return self.before.run.stage(name)
 
     def keeps(self, number: int) -> bool:

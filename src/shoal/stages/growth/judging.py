@@ -34,12 +34,10 @@ class Gauge:
 
     @classmethod
     def of(cls, fitted: Fitted, labels: NDArray[np.int32]) -> Gauge:
-        """Make the gauge of an earlier run."""
         return cls(fitted, labels, fitted.limits(labels), fitted.usual(labels))
 
     @property
     def clusters(self) -> int:
-        """How many clusters there are."""
         return len(self.limits)
 
     @cached_property
@@ -81,7 +79,6 @@ class Added:
     beyond: NDArray[np.bool_]
 
     def place_of(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return the representatives of some of the rows."""
         return self.place[np.searchsorted(self.rows, rows)]
 
 

@@ -31,7 +31,6 @@ class _ProjectAdded:
     folder: StageFolder
 
     def setup(self) -> None:
-        """Load the encoder."""
         self.encoder.setup()
 
     def fetch(self, item: int) -> None:

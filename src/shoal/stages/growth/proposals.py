@@ -55,7 +55,6 @@ class Found:
     examples: list[int]  # Rows near its middle
 
     def as_dict(self, number: int) -> dict[str, Any]:
-        """Return plain values."""
         return {
             "proposal": number,
             "rows": self.rows,
