@@ -59,6 +59,19 @@ class FitKeywords(SourceKeywords, ClusterKeywords, total=False):
     constraints: str | PathLike[str] | None
 
 
+class CutKeywords(TypedDict, total=False):
+    """A layer, or any number of clusters; the primary layer by default."""
+
+    layer: int | None
+    k: int | None
+
+
+class LabelKeywords(CutKeywords, total=False):
+    """Which clusters, as `Run.labels` takes them: a cut, with or without the edits of people."""
+
+    raw: bool
+
+
 def explicit(keywords: type, **defaults: Any) -> Callable[[Function], Function]:
     """Return a decorator that spells out settings which a function takes as ``**settings``.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from shoal.edits import Clustering, Curation
 from shoal.engines.prefetch import prefetched
 from shoal.errors import InputError
 from shoal.features import Encoder
+from shoal.keywords import LabelKeywords
 from shoal.rows import Batch, Kind, Source, as_requested, open_source, remarks_of
 from shoal.rows.arrays.scale import vectors_remark
 from shoal.rows.images.tiff_pictures import Pages
@@ -128,6 +129,12 @@ class Placed:
     near: NDArray[np.int32]
     distance: NDArray[np.float32]
     scores: NDArray[np.float32]  # (n, 2) how far out they lie; see `Fitted.scores`
+
+
+class PredictKeywords(LabelKeywords, total=False):
+    """Clusters as in `labels`, and the share of rows like those fitted that may be unknown."""
+
+    unknown: float | None
 
 
 class Model:
@@ -258,11 +265,8 @@ class Model:
         self,
         source: Source,
         *,
-        layer: int | None = None,
-        k: int | None = None,
-        raw: bool = False,
-        unknown: float | None = None,
         notes: Notes | None = None,
+        **wanted: Unpack[PredictKeywords],
     ) -> Iterator[Prediction]:
         """Predict block by block, in order: all workers make ahead what will be taken next.
 
@@ -270,12 +274,12 @@ class Model:
         ----------
         source
             From `open`.
-        layer, k, raw, unknown
-            See `predict`.
         notes
             Counts what is amiss with the cells of a table.
+        **wanted
+            See `predict`.
         """
-        clusters, cut = self.chosen(layer, k, raw, unknown)
+        clusters, cut = self.chosen(**wanted)
         self.load()
 
         blocks = blocks_of(source)

@@ -37,14 +37,9 @@ class Page(Protocol):
     """Whether the cell shows it, or only its address."""
 
     @property
-    def running(self) -> bool:
-        """Whether it answers."""
-
-    def open(self) -> None:
-        """Open it in a tab of the browser."""
-
-    def stop(self) -> None:
-        """End it."""
+    def running(self) -> bool: ...  # Whether it answers
+    def open(self) -> None: ...  # Open it in a tab of the browser
+    def stop(self) -> None: ...  # End it
 
 
 def run_html(run: FittedRun, temporary: bool) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
-from shoal.model import Cut, Model, Prediction, blocks_of
+from shoal.model import Cut, Model, Prediction, PredictKeywords, blocks_of
 from shoal.progress import Progress
 from shoal.rows import Source
 from shoal.rows.memory_budget import share
@@ -103,28 +103,25 @@ def predict_blocks(
     source: Source,
     engine: Engine,
     *,
-    layer: int | None = None,
-    k: int | None = None,
-    raw: bool = False,
-    unknown: float | None = None,
     notes: Notes | None = None,
     progress: Progress | None = None,
+    **wanted: Unpack[PredictKeywords],
 ) -> Iterator[Prediction]:
     """Predict block by block, in order; the parameters are those of `Model.blocks`.
 
     On another engine than threads by tasks. `progress` is told the rows that are done.
     """
     if isinstance(engine, LocalEngine):
-        for found in model.blocks(source, layer=layer, k=k, raw=raw, unknown=unknown, notes=notes):
+        for found in model.blocks(source, notes=notes, **wanted):
             yield found
             if progress is not None:
                 progress.advance(len(found))
         return
-    clusters, cut = model.chosen(layer, k, raw, unknown)
+    clusters, cut = model.chosen(**wanted)
     run, blocks = model.result.run, blocks_of(source)
-    rate = model.rate if unknown is None else unknown
+    unknown = wanted.get("unknown")
     facts = {"predict": source.fingerprint(), "cut": clusters.cut, "seq": clusters.seq}
-    facts["unknown"] = rate
+    facts["unknown"] = model.rate if unknown is None else unknown
     folder = _begun(run, "predict", fingerprint(facts, run.stage("assign").receipt.fingerprint))
     for name in _CUT:
         if (part := getattr(cut, name)) is not None:

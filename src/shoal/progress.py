@@ -28,21 +28,20 @@ from rich.text import Text
 class Progress(Protocol):
     """Is told about stages one after the other; any thread may call `advance`."""
 
-    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
-        """Begin a stage of `total` units (None: unknown); the one before is over."""
-
-    def advance(self, n: int = 1) -> None:
-        """Count `n` more units done in this stage."""
-
-    def note(self, text: str) -> None:
-        """Say one line to the person."""
-
-    def finish(self) -> None:
-        """End the last stage."""
+    # Begin a stage of `total` units (None: unknown); the one before is over
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None: ...
+    def advance(self, n: int = 1) -> None: ...  # Count `n` more units done in this stage
+    def note(self, text: str) -> None: ...  # Say one line to the person
+    def finish(self) -> None: ...  # End the last stage
 
 
-class Silent(Progress):
+class Silent:
     """Says nothing."""
+
+    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None: ...
+    def advance(self, n: int = 1) -> None: ...
+    def note(self, text: str) -> None: ...
+    def finish(self) -> None: ...
 
 
 class RichProgress:

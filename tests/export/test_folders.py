@@ -274,7 +274,7 @@ def test_undo_of_what_is_no_export_is_refused(tmp_path):
 
 
 def test_names_that_collide_get_the_number_of_their_row(folder_run):
-    targets = [a.target for a in plan_actions(folder_run, "copy", None, None)]
+    targets = [a.target for a in plan_actions(folder_run, "copy")]
     assert targets[:6] == [
         "cluster-000/Img0.png",
         "cluster-000/Img1.PNG",

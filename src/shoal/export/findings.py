@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.keywords import LabelKeywords
 from shoal.run import FittedRun
 from shoal.stages.result import Representatives
 
@@ -67,11 +69,9 @@ class Shown:
         return cls(10, 5, 5) if k <= 120 else cls(6, 3, 3)
 
 
-def gather(
-    run: FittedRun, layer: int | None = None, k: int | None = None, raw: bool = False
-) -> Findings:
+def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
     """Gather what the report shows of the clusters that `Run.labels` would give."""
-    table, clustering = run.table(layer, k, raw), run.clustering(layer, k, raw)
+    table, clustering = run.table(**cut), run.clustering(**cut)
     labels = np.asarray(table["cluster"].to_numpy(), np.int64)
     confidence = np.nan_to_num(np.asarray(table["confidence"].to_numpy(), np.float64))
     outlier = np.asarray(table["outlier"].to_numpy(zero_copy_only=False), bool)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from shoal.export.manifest import (
     write_manifest,
 )
 from shoal.export.plan import Action, Mode, plan_actions
+from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.rows.arrays.pixels import to_channels
 from shoal.run import FittedRun
@@ -52,12 +53,10 @@ def lay_out(
     folder: Path,
     *,
     mode: Mode = "copy",
-    layer: int | None = None,
-    k: int | None = None,
-    raw: bool = False,
     changed: bool = False,
     describe: Described | None = None,
     on_done: Callable[[int], None] = lambda count: None,
+    **cut: Unpack[LabelKeywords],
 ) -> Outcome:
     """Lay the images of a run out by cluster: ``cluster-003/name.jpg``.
 
@@ -79,7 +78,8 @@ def lay_out(
         raise InputError(
             f"{folder} does not lie on a disk, where images are laid out: give a folder"
         )
-    actions = plan_actions(run, mode, layer, k, raw)
+    clusters = run.clustering(**cut)
+    actions = plan_actions(run, mode, **cut)
     others = np.zeros(run.source.n_rows, bool) if changed else run.changed
     if len(actions) and all(others[action.row] for action in actions):
         raise InputError(
@@ -88,7 +88,7 @@ def lay_out(
         )
     head = {
         "run": str(run.path.absolute()),
-        "k": run.clustering(layer, k, raw).k,
+        "k": clusters.k,
         "mode": mode,
         **({} if describe is None else {"as": describe.__name__}),
         "quarantined": run.quarantine.to_pylist(),
@@ -115,9 +115,7 @@ def lay_out(
         plan = plan.with_facts(before.facts | journal.read())
         if describe is not None:
             laid_out = [action for action in actions if action.target in plan.facts]
-            texts = describe(
-                run.source, folder.absolute().name, laid_out, run.clustering(layer, k, raw).names
-            )
+            texts = describe(run.source, folder.absolute().name, laid_out, clusters.names)
             plan.head[BESIDE] = before.head.get(BESIDE, {})
             left += _describe(folder, texts, plan.head[BESIDE])
         write_manifest(folder, plan)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from shoal.errors import InputError, RunError
 from shoal.export.base import refuse_existing
@@ -17,6 +17,7 @@ from shoal.export.pictures import picture_column
 from shoal.export.plan import Mode
 from shoal.export.report import NO_PICTURES, Pictures, write_report
 from shoal.export.tables import write_labels
+from shoal.keywords import LabelKeywords
 from shoal.rows import Source
 from shoal.run import FittedRun
 
@@ -45,26 +46,21 @@ def export(
     places: Callable[..., Iterable[Any]],
     pictures: Callable[..., Pictures] = lambda **cut: NO_PICTURES,
     *,
-    layer: int | None = None,
-    k: int | None = None,
-    raw: bool = False,
     mode: Mode = "copy",
     changed: bool = False,
     force: bool = False,
     quoted: bool = False,
     on_done: Callable[[int], None] = lambda count: None,
+    **cut: Unpack[LabelKeywords],
 ) -> Exported:
     if form not in FORMS:
         raise InputError(f"no form {form!r} of an export: give one of {', '.join(FORMS)}")
     if quoted and form != "csv":
         raise InputError(f"quotes around formulas go with csv, not with {form}: leave them out")
-    cut: dict[str, Any] = {"layer": layer, "k": k, "raw": raw}
     if form in FOLDERS:
         describe = DATASETS.get(form)
-        done = lay_out(
-            run, to, mode=mode, **cut, changed=changed, describe=describe, on_done=on_done
-        )
-        return Exported(to, done)
+        more: dict[str, Any] = {"mode": mode, "changed": changed, "on_done": on_done}
+        return Exported(to, lay_out(run, to, describe=describe, **more, **cut))
     ending = f".{FILES[form]}"
     stem = {"html": "report", "atlas": "atlas"}.get(form, "labels")
     path = to if to.suffix.lower() == ending and not to.is_dir() else to / f"{stem}{ending}"

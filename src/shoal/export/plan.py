@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from shoal.errors import InputError
 from shoal.export.base import cluster_folder
+from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.run import FittedRun
 from shoal.storage import UrlPath
@@ -42,9 +43,7 @@ class Action:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def plan_actions(
-    run: FittedRun, mode: Mode, layer: int | None, k: int | None, raw: bool = False
-) -> list[Action]:
+def plan_actions(run: FittedRun, mode: Mode, **cut: Unpack[LabelKeywords]) -> list[Action]:
     """Plan the place of every row that has a cluster.
 
     Names that would collide (also where case does not count) get their row's number; the
@@ -62,7 +61,7 @@ def plan_actions(
         raise InputError(
             f"{source.description} are not files that a {mode} could lead to: give --mode copy"
         )
-    actions = list(_actions(run, source, layer, k, raw))
+    actions = list(_actions(run, source, **cut))
     loose = next((action for action in actions if action.origin is None), None)
     if mode != "copy" and loose is not None:
         raise InputError(
@@ -72,11 +71,8 @@ def plan_actions(
     return actions
 
 
-def _actions(
-    run: FittedRun, source: Source, layer: int | None, k: int | None, raw: bool
-) -> Iterator[Action]:
-    table = run.table(layer=layer, k=k, raw=raw)
-    names = run.clustering(layer, k, raw).names
+def _actions(run: FittedRun, source: Source, **cut: Unpack[LabelKeywords]) -> Iterator[Action]:
+    table, names = run.table(**cut), run.clustering(**cut).names
     folders = {c: cluster_folder(c, safe_name(name, _FOLDER)) for c, name in names.items()}
     columns = ("row", "name", "cluster", "confidence", "outlier")
     values = [table[column].to_pylist() for column in columns]

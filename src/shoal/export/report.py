@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
 from shoal.export.pictures import data_address
 from shoal.export.tabled import Tabled
+from shoal.keywords import LabelKeywords
 from shoal.run import FittedRun
 from shoal.storage import write_bytes
 
@@ -28,11 +29,9 @@ def write_report(
     run: FittedRun,
     path: Path,
     *,
-    layer: int | None = None,
-    k: int | None = None,
-    raw: bool = False,
     force: bool = False,
     pictures: Pictures = NO_PICTURES,
+    **cut: Unpack[LabelKeywords],
 ) -> None:
     """Write what a fit found as one HTML file.
 
@@ -41,19 +40,17 @@ def write_report(
     tables, medians and shares). It loads nothing from elsewhere and stays under 5 MB.
     """
     refuse_existing(path, force)
-    text = report_html(run, layer=layer, k=k, raw=raw, pictures=pictures)
+    text = report_html(run, pictures=pictures, **cut)
     write_bytes(path, text.encode())
 
 
 def report_html(
     run: FittedRun,
     *,
-    layer: int | None = None,
-    k: int | None = None,
-    raw: bool = False,
     pictures: Pictures = NO_PICTURES,
+    **cut: Unpack[LabelKeywords],
 ) -> str:
-    found = gather(run, layer, k, raw)
+    found = gather(run, **cut)
     deck = _deck(run, found)
     title = escape(run.path.name.removesuffix(".shoal"))
     most = max((c.size for c in found.clusters), default=1)

@@ -34,34 +34,24 @@ class Encoder(Protocol):
     """Turns rows into features. Picklable, frozen, no state but what `setup` loads."""
 
     @property
-    def name(self) -> str:
-        """The word that chooses it: ``gradients``."""
-
+    def name(self) -> str: ...  # The word that chooses it: ``gradients``
     @property
-    def n_features(self) -> int:
-        """Length of one feature row."""
-
+    def n_features(self) -> int: ...  # Length of one feature row
+    # The whitening that suits these features: see `projection.fit_projection`
     @property
-    def whiten(self) -> float:
-        """The whitening that suits these features: see `projection.fit_projection`."""
-
+    def whiten(self) -> float: ...
     @property
-    def needs(self) -> Needs:
-        """What it asks of those who run it."""
-
-    def settings(self) -> dict[str, Any]:
-        """JSON-able settings and version: a change of them redoes the features."""
-
-    def setup(self) -> None:
-        """Load what is heavy, once a worker."""
-
-    def encode(self, data: NDArray) -> NDArray:
-        """Return float32 ``(n, n_features)`` for a batch's `data`."""
+    def needs(self) -> Needs: ...  # What it asks of those who run it
+    # JSON-able settings and version: a change of them redoes the features
+    def settings(self) -> dict[str, Any]: ...
+    def setup(self) -> None: ...  # Load what is heavy, once a worker
+    # Return float32 ``(n, n_features)`` for a batch's `data`
+    def encode(self, data: NDArray) -> NDArray: ...
 
 
 @runtime_checkable
 class Worded(Encoder, Protocol):
     """An encoder of images that knows words too: it puts them where what they say would be."""
 
-    def encode_words(self, texts: Sequence[str]) -> NDArray:
-        """Return float32 ``(n, n_features)``: the greater the inner product, the nearer."""
+    # Return float32 ``(n, n_features)``: the greater the inner product, the nearer
+    def encode_words(self, texts: Sequence[str]) -> NDArray: ...

@@ -43,12 +43,9 @@ class Rows(Protocol):
     """The part of a source that the choice looks at."""
 
     @property
-    def kind(self) -> str:
-        """Images, vectors or table."""
-
+    def kind(self) -> str: ...  # Images, vectors or table
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one row."""
+    def shape(self) -> tuple[int, ...]: ...  # Shape of one row
 
 
 def choose_encoder(

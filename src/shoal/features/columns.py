@@ -27,44 +27,29 @@ class ColumnLike(Protocol):
     """What is known of a column."""
 
     @property
-    def role(self) -> str:
-        """Number, date or category."""
-
+    def role(self) -> str: ...  # Number, date or category
     @property
-    def quantiles(self) -> tuple[float, ...]:
-        """Of numbers and dates."""
-
+    def quantiles(self) -> tuple[float, ...]: ...  # Of numbers and dates
     @property
-    def step(self) -> float:
-        """Smallest difference between two of them."""
-
+    def step(self) -> float: ...  # Smallest difference between two of them
+    # A number that many rows have, and their share
     @property
-    def atom(self) -> tuple[float, float] | None:
-        """A number that many rows have, and their share."""
-
+    def atom(self) -> tuple[float, float] | None: ...
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The categories."""
+    def labels(self) -> tuple[str, ...]: ...  # The categories
 
 
 class TableLike(Protocol):
     """What is known of a table."""
 
     @property
-    def columns(self) -> Sequence[ColumnLike]:
-        """Those that are used."""
-
+    def columns(self) -> Sequence[ColumnLike]: ...  # Those that are used
     @property
-    def probabilities(self) -> Sequence[float]:
-        """At which quantiles are given."""
-
+    def probabilities(self) -> Sequence[float]: ...  # At which quantiles are given
     @property
-    def donors(self) -> NDArray[np.float64]:
-        """Full rows to fill others from."""
-
+    def donors(self) -> NDArray[np.float64]: ...  # Full rows to fill others from
     @property
-    def said(self) -> str:
-        """What is done with each column."""
+    def said(self) -> str: ...  # What is done with each column
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,14 +28,13 @@ class Feed(Protocol):
     """The rows that a step is fitted to, as the steps before it leave them."""
 
     @property
-    def d(self) -> int:
-        """Length of a row."""
-
-    def total(self, sums: Sums, shape: tuple[int, ...], **arrays: NDArray) -> NDArray[np.float64]:
-        """Add up `sums` over all rows, in a fixed order."""
-
-    def sample(self, count: int) -> NDArray[np.float32]:
-        """Return at most `count` rows from all over, (n, d)."""
+    def d(self) -> int: ...  # Length of a row
+    # Add up `sums` over all rows, in a fixed order
+    def total(
+        self, sums: Sums, shape: tuple[int, ...], **arrays: NDArray
+    ) -> NDArray[np.float64]: ...
+    # Return at most `count` rows from all over, (n, d)
+    def sample(self, count: int) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)

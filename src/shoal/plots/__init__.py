@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
-from shoal.keywords import spelled_out
+from shoal.keywords import CutKeywords, spelled_out
 from shoal.labelling import check_names, known_rows
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
@@ -38,13 +38,6 @@ KINDS = {
     "distributions": "distributions of a table's columns, by cluster",
 }
 """The pictures, and what each shows."""
-
-
-class CutKeywords(TypedDict, total=False):
-    """Other clusters than the primary ones."""
-
-    layer: int | None
-    k: int | None
 
 
 @spelled_out(CutKeywords)

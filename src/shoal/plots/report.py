@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Unpack
 
 from shoal.errors import InputError, MissingExtraError
+from shoal.keywords import CutKeywords
 from shoal.methods import METHODS
 from shoal.plots import KINDS, Plots
 from shoal.plots.canvas import encoded
@@ -19,7 +21,7 @@ _OF_METHODS = {"dbscan": "k-distance", "optics": "reachability"}
 
 
 def report_pictures(
-    run: FittedRun, layer: int | None = None, k: int | None = None, raw: bool = False
+    run: FittedRun, raw: bool = False, **cut: Unpack[CutKeywords]
 ) -> tuple[list[tuple[str, bytes]], str]:
     """Draw the pictures that suit the rows and the method of a run.
 
@@ -30,8 +32,7 @@ def report_pictures(
     missing : str
         A sentence on what to install where there are none for want of matplotlib.
     """
-    result = run.clustering(layer, k, raw).result
-    cut = {"layer": layer, "k": k}
+    result = run.clustering(raw=raw, **cut).result
     found = []
     for kind in _kinds(result):
         way = {} if kind != "map" or has_own_map(result) else {"way": "pca"}

@@ -30,8 +30,8 @@ Made = TypeVar("Made")
 class Readable(Protocol):
     """A file of which ranges can be read."""
 
-    def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes:
-        """Read it, or a range of it."""
+    # Read it, or a range of it
+    def read_bytes(self, start: int | None = None, stop: int | None = None) -> bytes: ...
 
 
 @cache
