@@ -232,6 +232,28 @@ def test_methods_get_no_more_representatives_than_usual():
     assert "10,000 representatives stand for the 1,000,000" in said
 
 
+def test_passes_over_all_rows_start_from_few_representatives():
+    fewer, said = for_method(fit_settings(method="kmeans", k=100, passes=2), 1_000_000)
+    assert fewer.representatives == 3_200
+    assert "passes 2 go over all 1,000,000 rows" in said
+    assert for_method(fit_settings(method="kmeans", passes=1), 200_000)[0].representatives == 2_048
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "given"),
+    [
+        (100_000, {"method": "kmeans", "passes": 1}),  # every row is a representative
+        (200_000, {"method": "kmeans"}),
+        (200_000, {"method": "gmm", "passes": 1}),  # covariances need rows
+        (200_000, {"method": "kmeans", "passes": 1, "representatives": 9_000}),
+        (200_000, {"method": "kmeans", "passes": 1, "k": 3_000}),
+    ],
+)
+def test_other_fits_keep_their_representatives(n_rows, given):
+    settings = fit_settings(**given)
+    assert for_method(settings, n_rows) == (settings, "")
+
+
 def test_pairs_of_a_method_are_counted_and_leave_room_for_the_rest():
     rows = open_source(np.broadcast_to(np.float32(0), (200_000, 8)))
     for memory in ("512MiB", "700MiB", "4GiB"):

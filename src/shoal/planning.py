@@ -15,7 +15,7 @@ from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH, cell_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
-from shoal.methods import METHODS
+from shoal.methods import METHODS, parse_assignments
 from shoal.rows import Source, as_requested, some_images
 from shoal.rows.memory_budget import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
 from shoal.settings import FitSettings
@@ -54,6 +54,10 @@ _LEAST_MEMBERS = 32 << 20
 _GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
 _BESIDE_PAIRS = 150 << 20  # bytes of vectors and graph beside the pairs of a method, the most seen
 _LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
+# Representatives a cluster that passes over all rows start from. On 200,000 rows, K = 60, one pass
+# from 34, 65, 127 and 511 of them ends at an inertia of 1.35, 1.36, 1.37 and 1.39e7.
+_STARTING = 32
+_USUAL_K = 20  # the most that is tried where K is not given
 _STEP = 0.75
 _SLACK = 1.02
 
@@ -129,19 +133,32 @@ class Plan:
 
 
 def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
-    """Summarise more rows than the method takes; return the settings, and a sentence if so."""
-    method = METHODS.get(settings.method)
-    room = min(settings.memory, 2 * (settings.memory - LIBRARIES - _BESIDE_PAIRS))
-    most = None if method is None else method.most_rows(room)  # half of the room for pairs
-    if method is None or most is None:
+    """Choose fewer representatives where the method takes no more, or passes need no more.
+
+    The sentence says so; it is empty where the settings stay.
+    """
+    method, requested = METHODS.get(settings.method), settings.representatives
+    if method is None:
         return settings, ""
-    requested = settings.representatives
+    usual = representatives_for(n_rows, None)
+    passes = method.resolved(parse_assignments(settings.parameters)).get("passes", 0)
+    start = max(_LEAST, _STARTING * (settings.k or _USUAL_K))
+    # Gaussians need enough rows for their covariances, too.
+    if passes and not method.soft and requested is None and n_rows > EVERY_ROW and start < usual:
+        return replace(settings, representatives=start), (
+            f"passes {passes} go over all {n_rows:,} rows: they start from {start:,} "
+            "representatives."
+        )
+    room = min(settings.memory, 2 * (settings.memory - LIBRARIES - _BESIDE_PAIRS))
+    most = method.most_rows(room)  # half of the room for pairs
+    if most is None:
+        return settings, ""
     if requested is not None and requested > most and n_rows > most:
         raise SettingError(
             f"representatives {requested:,}, but method {method.name} takes at most {most:,} with "
             f"memory {mebibytes(settings.memory)}: give at most {most:,}"
         )
-    if requested is not None or representatives_for(n_rows, None) <= most:
+    if requested is not None or usual <= most:
         return settings, ""
     why = "compares all pairs of rows" if method.pair_bytes else "is slow on many rows"
     weights = "" if method.weighted else ", whose weights it leaves out"

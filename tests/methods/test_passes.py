@@ -23,8 +23,17 @@ def test_which_methods_take_passes():
 def test_means_by_hand():
     rule = Rule("euclidean", np.array([[0.0], [10.0], [99.0]]))
     sums = pass_sums(rule, np.array([[1.0], [3.0], [8.0]]))
-    assert sums.tolist() == [[2, 10, 4], [1, 4, 8], [0, 0, 0]]
+    np.testing.assert_allclose(sums, [[2, 10, 4], [1, 4, 8], [0, 0, 0]], rtol=1e-12)
     assert moved(rule, sums).centres.tolist() == [[2], [8], [99]]
+
+
+def test_costs_far_from_zero_are_exact():
+    rows, centres = rows_and_centres()
+    rows, centres = rows + 1e6, centres + 1e6
+    apart = ((rows[:, None] - centres) ** 2).sum(axis=2)
+    sums = pass_sums(Rule("euclidean", centres), rows)
+    costs = np.bincount(apart.argmin(axis=1), apart.min(axis=1), minlength=4)
+    np.testing.assert_allclose(sums[:, 1], costs, rtol=1e-5)
 
 
 def test_directions_are_means_of_unit_rows():
