@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,8 +265,11 @@ class Model:
         self,
         source: Source,
         *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        unknown: float | None = None,
         notes: Notes | None = None,
-        **wanted: Unpack[PredictKeywords],
     ) -> Iterator[Prediction]:
         """Predict block by block, in order: all workers make ahead what will be taken next.
 
@@ -274,12 +277,12 @@ class Model:
         ----------
         source
             From `open`.
+        layer, k, raw, unknown
+            See `predict`.
         notes
             Counts what is amiss with the cells of a table.
-        **wanted
-            See `predict`.
         """
-        clusters, cut = self.chosen(**wanted)
+        clusters, cut = self.chosen(layer, k, raw, unknown)
         self.load()
 
         blocks = blocks_of(source)
