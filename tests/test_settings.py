@@ -8,14 +8,12 @@ from hypothesis import strategies as st
 
 from shoal import settings
 from shoal.errors import SettingError
+from shoal.setting_kinds import parse_layers, parse_memory, parse_shape
 from shoal.settings import (
     SETTINGS,
     FitSettings,
     available_cores,
     fit_settings,
-    parse_layers,
-    parse_memory,
-    parse_shape,
 )
 from shoal.storage.toml_text import toml_text
 

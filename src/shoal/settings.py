@@ -2,203 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
-from operator import index
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from shoal.core.chain import STEPS, join_chain, split_chain
 from shoal.core.known_encoders import KNOWN_ENCODERS
 from shoal.core.spec import parse_spec
 from shoal.errors import SettingError
 from shoal.methods import DEFAULT, METHODS, NAMES, method_name, parse_assignments
-
-_UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-
-def parse_memory(value: str | int) -> int:
-    """Return an amount of memory in bytes.
-
-    Parameters
-    ----------
-    value
-        Bytes, or a number with a unit: ``4GiB`` and ``4G`` are 4 × 1024³, ``4GB`` is 4 × 1000³.
-
-    Raises
-    ------
-    SettingError
-        For anything else, and for nothing or less.
-
-    Examples
-    --------
-    >>> parse_memory("4GiB"), parse_memory("1.5 kB"), parse_memory(100)
-    (4294967296, 1500, 100)
-    """
-    wrong = SettingError(
-        f"{value!r} is not an amount of memory: give a number and a unit, such as 4GiB or 500MB"
-    )
-    if isinstance(value, str):
-        match = re.fullmatch(
-            r"\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([kmgt]?)(i?)(b?)\s*", value.lower()
-        )
-        if not match or (match[3] and not match[2]):
-            raise wrong
-        base = 1000 if match[4] and not match[3] else 1024
-        amount = int(float(match[1]) * base ** _UNITS[match[2]])
-    else:
-        amount = _whole(value, wrong)
-    if amount <= 0:
-        raise wrong
-    return amount
-
-
-def parse_shape(value: str | Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of one row: one to three whole numbers, each at least 1.
-
-    Raises
-    ------
-    SettingError
-        For anything else.
-
-    Examples
-    --------
-    >>> parse_shape("16,16,3"), parse_shape("28x28"), parse_shape((64,))
-    ((16, 16, 3), (28, 28), (64,))
-    """
-    wrong = SettingError(
-        f"{value!r} is not a shape: give height, width and channels, such as 16,16,3 "
-        "(or the length of a vector, such as 64)"
-    )
-    shape = _numbers(value, r"[,x×]", wrong)
-    if not 1 <= len(shape) <= 3 or min(shape) < 1:
-        raise wrong
-    return shape
-
-
-def parse_layers(value: str | int | tuple[int, ...] | list[int]) -> str | tuple[int, ...]:
-    """Return ``"auto"``, or the numbers of clusters of the layers, as given: the first is primary.
-
-    Raises
-    ------
-    SettingError
-        For anything else.
-
-    Examples
-    --------
-    >>> parse_layers("auto"), parse_layers("10,50"), parse_layers(7)
-    ('auto', (10, 50), (7,))
-    """
-    if value == "auto":
-        return "auto"
-    wrong = SettingError(
-        f"layers {value!r}: give auto, or numbers of clusters such as 10 or 5,20,100"
-    )
-    numbers = _numbers([value] if isinstance(value, int) else value, ",", wrong)
-    if not numbers or min(numbers) < 1:
-        raise wrong
-    return tuple(dict.fromkeys(numbers))
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use: its affinity and its control group's quota."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has no affinity
-        cores = os.cpu_count() or 1
-    quota = _quota(Path("/sys/fs/cgroup"))
-    return cores if quota is None else max(1, min(cores, int(quota)))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One row of the table.
-
-    `rule` says in words what values are good; `parse` makes a good value of what was given or
-    raises `SettingError`. None, where it is the default, stands for "chosen by Shoal".
-    """
-
-    name: str
-    default: Any
-    help: str
-    rule: str
-    parse: Callable[[Any], Any]
-    choices: tuple[str, ...] = ()
-    """All values that are good, where these are few words."""
-
-
-def _setting(
-    default: Any,
-    text: str,
-    rule: str,
-    parse: Callable[[str, Any], Any],
-    choices: tuple[str, ...] = (),
-) -> Any:
-    about = {"help": text, "rule": rule, "parse": parse, "choices": choices}
-    return field(default=default, metadata=about)
-
-
-def _number(default: Any, text: str, low: float, high: float, whole: bool = True) -> Any:
-    rule = f"a {'whole ' if whole else ''}number from {low:,} to {high:,}"
-
-    def parse(name: str, value: Any) -> int | float:
-        wrong = SettingError(f"{name} {value!r}: give {rule}")
-        number = _whole(value, wrong) if whole else _real(value, wrong)
-        if not low <= number <= high:
-            raise wrong
-        return number
-
-    return _setting(default, text, rule, parse)
-
-
-def _choice(default: str | None, text: str, *choices: str) -> Any:
-    rule = f"one of {', '.join(choices)}"
-
-    def parse(name: str, value: Any) -> str:
-        return _word(name, value, choices, rule)
-
-    return _setting(default, text, rule, parse, choices)
-
-
-def _word(name: str, value: Any, choices: tuple[str, ...], rule: str) -> str:
-    if value in choices:
-        return str(value)
-    close = get_close_matches(str(value), choices, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    raise SettingError(f"{name} {value!r}: give {rule}{hint}")
-
-
-def _text(text: str) -> Any:
-    def parse(name: str, value: Any) -> str:
-        if isinstance(value, str | os.PathLike) and os.fspath(value):
-            return str(value)
-        raise SettingError(f"{name} {value!r}: give a text")
-
-    return _setting(None, text, "a text", parse)
-
-
-def _names(text: str) -> Any:
-    def parse(name: str, value: Any) -> tuple[str, ...]:
-        wrong = SettingError(f"{name} {value!r}: give names of columns, such as age,income")
-        if isinstance(value, str):
-            value = next(csv.reader([value], skipinitialspace=True), [])
-        if not isinstance(value, list | tuple) or not value:
-            raise wrong
-        names = tuple(str(word).strip() for word in value)
-        if not all(names) or len(set(names)) < len(names):
-            raise wrong
-        return names
-
-    return _setting(
-        None, text, 'names such as age,income; quote a name that has a comma: "a, b"', parse
-    )
-
+from shoal.setting_kinds import (
+    Setting,
+    absolute,
+    choice,
+    flag,
+    names,
+    number,
+    one_word,
+    parse_dtype,
+    parse_k,
+    parse_layers,
+    parse_path,
+    parse_promise,
+    parse_shape,
+    setting,
+    text,
+)
 
 _FEATURES = (
     *("auto", "photo", "pixels", "gradients", "colours", "autoencoder", "contrastive"),
@@ -209,21 +41,6 @@ _FEATURES_RULE = (
     f"one of {', '.join(_FEATURES)}, an encoder from shoal encoder list, or a network: onnx:FILE, "
     "timm:NAME, torchvision:NAME or open_clip:NAME; then steps such as +standard, +svd:100"
 )
-
-
-def _parse_k(value: Any) -> int | None:
-    if isinstance(value, str) and value.strip() == "auto":
-        return None
-    wrong = SettingError(f"k must be a whole number of at least 1; got {value!r}")
-    numbers = _numbers([value] if isinstance(value, int | np.integer) else value, ",", wrong)
-    if len(numbers) > 1:
-        raise SettingError(
-            f"k must be one number; got {value!r}: for several layers give layers "
-            f"{','.join(map(str, numbers))}, the first of them suggested"
-        )
-    if not numbers or numbers[0] < 1:
-        raise wrong
-    return numbers[0]
 
 
 def _parse_parameters(value: Any) -> tuple[str, ...]:
@@ -243,92 +60,66 @@ def _parse_features(name: str, value: Any) -> str:
         raise SettingError(f"{name} {value!r}: give steps out of {', '.join(STEPS)}; got {rest!r}")
     spec = parse_spec(str(value))
     if spec.kind not in _NETWORKS or not spec.what:
-        return _word(name, value, (*_FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
+        return one_word(name, value, (*_FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
     if spec.kind == "onnx":
-        return str(replace(spec, what=_absolute(spec.what)))
+        return str(replace(spec, what=absolute(spec.what)))
     weights = spec.options.get("weights")
-    found = {"weights": _absolute(weights)} if weights else {}
+    found = {"weights": absolute(weights)} if weights else {}
     return str(replace(spec, options={**spec.options, **found}))
-
-
-def _parse_flag(name: str, value: Any) -> bool:
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    raise SettingError(f"{name} {value!r}: give true or false")
-
-
-def _parse_path(name: str, value: Any) -> str:
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise SettingError(f"{name} {value!r}: give a path")
-    return _absolute(str(value))
-
-
-def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
-
-
-def _parse_memory(name: str, value: Any) -> int:
-    amount = parse_memory(value)
-    if amount < 2**29:
-        raise SettingError(f"{name} {value!r}: give at least 512MiB, Shoal's libraries take half")
-    return amount
-
-
-def _parse_dtype(name: str, value: Any) -> str:
-    try:
-        dtype = np.dtype(value)
-    except (TypeError, ValueError, SyntaxError):
-        dtype = np.dtype(object)
-    if dtype.kind not in "buif" or dtype.names:
-        raise SettingError(f"{name} {value!r}: give a type of numbers such as uint8 or float32")
-    return dtype.str.lstrip("|") if dtype.byteorder == ">" else dtype.name
 
 
 @dataclass(frozen=True)
 class FitSettings:
     """The settings of one fit, checked; build it with `fit_settings`."""
 
-    features: str = _setting(
+    features: str = setting(
         "auto",
         f"Features to compare rows by: {_FEATURES_RULE}.",
         _FEATURES_RULE,
         _parse_features,
+        "NAME",
     )
-    layers: str | tuple[int, ...] = _setting(
+    layers: str | tuple[int, ...] = setting(
         "auto",
         "Layers to keep: auto (those found in the data), or numbers of clusters, the first of "
         "which is the suggested one.",
         "auto, or numbers such as 10 or 5,20,100",
         lambda _name, value: parse_layers(value),
+        "K[,K]",
     )
-    k: int | None = _setting(
+    k: int | None = setting(
         None,
         "Number of clusters to suggest; by default (auto) it is chosen from the data. With the "
         "method shoal, the layers and the tree are the same for any K.",
         "auto, or a whole number of at least 1",
-        lambda _name, value: _parse_k(value),
+        lambda _name, value: parse_k(value),
+        "K",
     )
-    method: str = _setting(
+    method: str = setting(
         DEFAULT,
         "Clustering method: shoal, or a classical one listed by shoal methods.",
         f"one of {', '.join(NAMES)}",
         lambda _name, value: method_name(value),
+        "NAME",
     )
-    parameters: tuple[str, ...] = _setting(
+    parameters: tuple[str, ...] = setting(
         (),
         "Parameters of the method, each as name=value (repeat --set for more than one).",
         "name=value, with the names that shoal methods lists",
         lambda _name, value: _parse_parameters(value),
+        "NAME=VALUE",
+        list[str],
     )
-    seed: int = _number(0, "Random seed; the same seed gives identical results.", 0, 2**32 - 1)
-    memory: int = _setting(
+    seed: int = number(0, "Random seed; the same seed gives identical results.", 0, 2**32 - 1)
+    memory: int = setting(
         4 * 2**30,
         "Memory limit for all processes together.",
         "a number and a unit, such as 4GiB; at least 512MiB",
-        _parse_memory,
+        parse_promise,
+        "SIZE",
     )
-    workers: int | None = _number(None, "Number of cores to use; by default all.", 1, 4096)
-    engine: str = _choice(
+    workers: int | None = number(None, "Number of cores to use; by default all.", 1, 4096)
+    engine: str = choice(
         "local",
         "Where passes over all rows run: local, beam (Apache Beam), dask or spark (Apache Spark). "
         "Options for the engine go at the end, after --.",
@@ -337,128 +128,118 @@ class FitSettings:
         "dask",
         "spark",
     )
-    as_: str | None = _choice(
+    as_: str | None = choice(
         None,
         "What SOURCE holds; detected by default.",
         "images",
         "vectors",
         "table",
     )
-    key: str | None = _text(
-        "The array of an .npz file, column of a table, dataset or feature to use."
+    key: str | None = text(
+        "The array of an .npz file, column of a table, dataset or feature to use.",
+        "NAME",
     )
-    shape: tuple[int, ...] | None = _setting(
+    shape: tuple[int, ...] | None = setting(
         None,
         "Shape of one row, for raw files and for images stored as flat rows.",
         "whole numbers such as 16,16,3",
         lambda _name, value: parse_shape(value),
+        "H,W,C",
     )
-    dtype: str | None = _setting(
-        None, "Data type of a raw file.", "such as uint8 or float32", _parse_dtype
+    dtype: str | None = setting(
+        None, "Data type of a raw file.", "such as uint8 or float32", parse_dtype, "TYPE"
     )
-    images: str | None = _setting(
+    images: str | None = setting(
         None,
         "Images to show for vectors, one per row in the same order: a folder, an archive, or a "
         "list of paths (text, CSV, Parquet).",
         "a path",
-        _parse_path,
+        parse_path,
+        "IMAGES",
     )
-    pages: str | None = _choice(
+    pages: str | None = choice(
         None,
         "Treat the pages of a TIFF file as rows or as channels of one image; by default what its "
         "metadata say, otherwise rows.",
         "rows",
         "channels",
     )
-    representatives: int | None = _number(
+    representatives: int | None = number(
         None,
         "Number of representatives to keep; by default every row, up to about 100,000.",
         2,
         10_000_000,
     )
-    neighbours: int | None = _number(
+    neighbours: int | None = number(
         None, "Neighbours per row in the graph; by default 15, fewer for small data sets.", 2, 1000
     )
-    detail: float | None = _number(
+    detail: float | None = number(
         None,
         "Lowest excess of a split in the primary layer; lower values give more clusters. By "
         "default chosen from the gaps in the data.",
         0.1,
         20,
-        whole=False,
     )
-    unknown: float = _number(
+    unknown: float = number(
         0.05,
         "False alarm rate of predict: the largest share of rows like the fitted ones that may be "
         "called unknown.",
         0.0001,
         0.5,
-        whole=False,
+        "SHARE",
     )
-    refine: bool = _setting(
-        False,
+    refine: bool = flag(
         "Reassign low-confidence rows of the primary layer with small networks trained on the "
-        "confident ones, if that makes the clusters more reproducible. The layers do not change.",
-        "true or false",
-        _parse_flag,
+        "confident ones, if that makes the clusters more reproducible. The layers do not change."
     )
-    min_size: int | None = _number(
+    min_size: int | None = number(
         None,
         "Smallest allowed cluster, in rows; by default derived from the number of rows.",
         1,
         2**40,
     )
-    columns: tuple[str, ...] | None = _names(
+    columns: tuple[str, ...] | None = names(
         "Columns to use, by name or pattern (e*); by default all usable columns except labels."
     )
-    leave_out: tuple[str, ...] | None = _names("Columns to ignore.")
-    categories: tuple[str, ...] | None = _names("Numeric columns to treat as categories.")
-    sample: int | None = _number(
+    leave_out: tuple[str, ...] | None = names("Columns to ignore.")
+    categories: tuple[str, ...] | None = names("Numeric columns to treat as categories.")
+    sample: int | None = number(
         None,
         "Fit only this many rows, drawn at random; by default all rows are fitted.",
         2,
         2**40,
     )
-    previous: str | None = _text(
+    previous: str | None = text(
         "An earlier run. Cluster ids and edits are kept where clusters match, and added rows are "
-        "placed in its tree."
+        "placed in its tree.",
+        "RUN",
     )
-    added: str | None = _choice(
+    added: str | None = choice(
         None,
         "With previous, what to do with added rows: place them in its tree (the default), or "
         "refit all rows.",
         "place",
         "refit",
     )
-    constraints: str | None = _text(
+    constraints: str | None = text(
         "An earlier run whose edits constrain this fit: rows that were merged stay together, rows "
-        "that were separated stay apart."
+        "that were separated stay apart.",
+        "RUN",
     )
 
-    duplicates: str | None = _text(
+    duplicates: str | None = text(
         "The output of shoal duplicates -o for these rows; each group of copies then counts as "
-        "one image."
+        "one image.",
+        "FILE",
     )
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def _table() -> dict[str, Setting]:
-    def row(name: str, default: Any, info: Any) -> Setting:
-        return Setting(
-            name,
-            default,
-            info["help"],
-            info["rule"],
-            lambda value: info["parse"](name, value),
-            info["choices"],
-        )
-
-    return {f.name: row(f.name, f.default, f.metadata) for f in fields(FitSettings)}
-
-
-SETTINGS = _table()
+SETTINGS: dict[str, Setting] = {
+    f.name: replace(f.metadata["setting"], name=f.name) for f in fields(FitSettings)
+}
 """The table: every setting of a fit by name."""
 
 
@@ -538,33 +319,14 @@ def _check_method(settings: FitSettings) -> None:
             )
 
 
-def _whole(value: Any, wrong: SettingError) -> int:
-    if isinstance(value, bool | np.bool_):
-        raise wrong
+def available_cores() -> int:
+    """Count the cores that this process may use: its affinity and its control group's quota."""
     try:
-        return index(value)
-    except TypeError:
-        raise wrong from None
-
-
-def _real(value: Any, wrong: SettingError) -> float:
-    if isinstance(value, bool | np.bool_ | str):
-        raise wrong
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise wrong from None
-
-
-def _numbers(value: Any, separator: str, wrong: SettingError) -> tuple[int, ...]:
-    if isinstance(value, str):
-        words = re.split(separator, value.strip().strip("()[]"))
-        if not all(re.fullmatch(r"\s*[0-9]{1,12}\s*", word) for word in words):
-            raise wrong
-        return tuple(int(word) for word in words)
-    if not isinstance(value, list | tuple | np.ndarray):
-        raise wrong
-    return tuple(_whole(number, wrong) for number in value)
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        cores = os.cpu_count() or 1
+    quota = _quota(Path("/sys/fs/cgroup"))
+    return cores if quota is None else max(1, min(cores, int(quota)))
 
 
 def _quota(root: Path) -> float | None:

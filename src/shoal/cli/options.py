@@ -119,39 +119,8 @@ def chosen_engine(settings: dict[str, Any]) -> str:
     return name
 
 
-_KINDS: dict[str, Any] = {
-    "seed": int,
-    "workers": int,
-    "representatives": int,
-    "neighbours": int,
-    "detail": float,
-    "refine": bool,
-    "unknown": float,
-    "min_size": int,
-    "sample": int,
-    "parameters": list[str],
-}
 _SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
 _ENGINE_SETTINGS = ("engine",)
-_METAVARS = {
-    "unknown": "SHARE",
-    "features": "NAME",
-    "layers": "K[,K]",
-    "k": "K",
-    "method": "NAME",
-    "parameters": "NAME=VALUE",
-    "memory": "SIZE",
-    "key": "NAME",
-    "shape": "H,W,C",
-    "dtype": "TYPE",
-    "columns": "NAME[,NAME]",
-    "leave_out": "NAME[,NAME]",
-    "categories": "NAME[,NAME]",
-    "images": "IMAGES",
-    "previous": "RUN",
-    "constraints": "RUN",
-    "duplicates": "FILE",
-}
 
 
 def flag(name: str) -> str:
@@ -209,14 +178,13 @@ def with_engine() -> Callable[..., Any]:
 
 def _parameter(name: str) -> inspect.Parameter:
     setting = SETTINGS[name]
-    kind = _KINDS.get(name, str)
     option = typer.Option(
         flag(name),
         help=f"{setting.help}{shown_default(name)}",
-        metavar=None if kind is bool else "|".join(setting.choices) or _METAVARS.get(name, "N"),
+        metavar="|".join(setting.choices) or setting.metavar or None,
         show_default=False,
     )
-    annotation: Any = Annotated[kind | None, option]
+    annotation: Any = Annotated[setting.kind | None, option]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )

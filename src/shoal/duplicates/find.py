@@ -20,7 +20,8 @@ from shoal.progress import Progress, default_progress
 from shoal.rows import Source, open_source
 from shoal.rows.memory_budget import promised
 from shoal.rows.vectors_with_images import pictures_of
-from shoal.settings import available_cores, parse_memory
+from shoal.setting_kinds import parse_memory
+from shoal.settings import available_cores
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -29,7 +29,8 @@ from shoal.palettes.swatches import check_swatches, swatches_bytes
 from shoal.progress import Progress, default_progress
 from shoal.rows.images.formats import decoding
 from shoal.rows.memory_budget import PIXELS, promised
-from shoal.settings import available_cores, parse_memory
+from shoal.setting_kinds import parse_memory
+from shoal.settings import available_cores
 from shoal.storage import write_bytes
 
 DITHERS = ("none", "ordered", "floyd-steinberg")

@@ -46,7 +46,7 @@ from shoal.rows.tables.csv_file import open_csv
 from shoal.rows.tables.frames import FRAME, is_frame, open_frame
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import NOTHING, Picked
-from shoal.settings import parse_shape
+from shoal.setting_kinds import parse_shape
 from shoal.storage import UrlPath, as_place, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
