@@ -8,8 +8,8 @@ from tests.killing import completed, killed_at
 import shoal
 from shoal import pipeline
 from shoal.errors import InputError, RunError, SettingError
+from shoal.memory_forecast import Need
 from shoal.pipeline import STAGES, run_pipeline
-from shoal.planning import Need
 from shoal.rows import open_source
 from shoal.settings import fit_settings
 from shoal.stages import base

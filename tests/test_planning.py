@@ -13,9 +13,10 @@ from PIL import Image
 
 import shoal
 from shoal.errors import InputError, SettingError, StorageFullError
-from shoal.planning import LIBRARIES, OF_ENGINES, check_disk, for_method, make_plan
+from shoal.planning import OF_ENGINES, check_disk, for_method, make_plan
 from shoal.progress import Silent
 from shoal.rows import open_source
+from shoal.rows.memory_budget import LIBRARIES
 from shoal.settings import fit_settings
 
 DRAW = np.random.default_rng(0)
@@ -162,7 +163,7 @@ def test_rows_that_no_memory_so_small_can_hold_are_refused_with_what_would_do():
 
 def test_fewer_representatives_for_want_of_memory_are_said_and_kept(monkeypatch, tmp_path):
     monkeypatch.setattr("shoal.planning._LEAST", 20)
-    monkeypatch.setattr("shoal.planning._GRAPH_BYTES", 10 << 20)
+    monkeypatch.setattr("shoal.memory_forecast.GRAPH_BYTES", 10 << 20)
     said = Noting()
     run = shoal.fit(IMAGES, tmp_path / "run", memory="1GiB", progress=said)
     assert 20 <= len(run.representatives) <= 60

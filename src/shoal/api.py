@@ -27,9 +27,7 @@ from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source, Taken, draw_sample
 from shoal.rows.cluster_rows import cluster_settings
 from shoal.rows.memory_budget import promised
-from shoal.rows.vectors_with_images import (
-    rows_of,
-)
+from shoal.rows.vectors_with_images import rows_of
 from shoal.run import FittedRun
 from shoal.run_source import open_by, with_images
 from shoal.settings import FitSettings, fit_settings
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from shoal.plots import Plots
 
 __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
-
-_NOTED = ("left_out", "remarks")
 
 
 class Run(FittedRun):

@@ -23,10 +23,9 @@ from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.errors import RunError, SettingError
+from shoal.memory_forecast import READING, Need
 from shoal.planning import (
     BESIDE,
-    READING,
-    Need,
     Plan,
     check_disk,
     for_method,

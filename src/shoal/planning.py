@@ -10,25 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from shoal.core.graph import MOST_NEIGHBOURS
-from shoal.core.representatives import SAMPLE_PER_CODE
-from shoal.core.shortlists import LENGTH, cell_count
 from shoal.errors import InputError, SettingError, StorageFullError
 from shoal.features import LOOKED, LOOKED_SIDE, Encoder, choose_encoder
+from shoal.memory_forecast import (
+    GRAPH_BYTES,
+    LEAST_MEMBERS,
+    READ_ENCODED,
+    Need,
+    kept_bytes,
+    stage_needs,
+)
 from shoal.methods import METHODS, parse_assignments
 from shoal.rows import Source, as_requested, some_images
-from shoal.rows.memory_budget import LIBRARIES, enough, holds, mebibytes, members_bytes, usual_kept
+from shoal.rows.memory_budget import LIBRARIES, enough, mebibytes, members_bytes
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
 from shoal.stages.base import (
-    EVERY_ROW,
     Shards,
     is_encoded,
     is_read,
     keeps_numbers,
-    row_bytes,
 )
-from shoal.stages.codes import near_type, representatives_for
+from shoal.stages.codes import representatives_for
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth.find import Growth
 from shoal.stages.sample_features import encodes_some
@@ -47,11 +50,6 @@ ONCE = ("features", "summarise", "tree")
 LOOKED_AT_MOST = 12_000
 """Rows that are looked at to find new clusters among those added."""
 
-_READ_ENCODED = ("features", "project")  # stages that decode images
-_LEAST_MEMBERS = 32 << 20
-"""Bytes for single files and images, below which photos of usual cameras are not read."""
-
-_GRAPH_BYTES = 5_000  # a representative: neighbours, graph, trees of the parts that vote
 _BESIDE_PAIRS = 150 << 20  # bytes of vectors and graph beside the pairs of a method, the most seen
 _LEAST = 2_048  # representatives, below which no memory makes Shoal go by itself
 # Representatives a cluster that passes over all rows start from. On 200,000 rows, K = 60, one pass
@@ -60,21 +58,6 @@ _STARTING = 32
 _USUAL_K = 20  # the most that is tried where K is not given
 _STEP = 0.75
 _SLACK = 1.02
-
-
-@dataclass(frozen=True)
-class Need:
-    """What a stage takes, in bytes."""
-
-    stage: str  # Its name
-    shared: int  # Memory whatever the workers are
-    each: int  # Memory of every worker
-    disk: int  # Of what it leaves in the run folder
-    passing: int = 0  # Disk for what it deletes at its end
-    once: int = 0  # Memory of a part of the stage in which no worker adds to it
-
-    def memory(self, workers: int) -> int:
-        return LIBRARIES + max(self.once, self.shared + workers * self.each)
 
 
 @dataclass(frozen=True)
@@ -187,25 +170,18 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     rows = as_requested(source, encoder.needs.wanted)
     usual = representatives_for(n, settings.representatives)
     m, needs = _within(settings, source, rows, encoder, usual)
-    needs = _on_engine(needs, settings)
-    needs, members = _with_members(needs, source, settings.memory)
     passes = 1
     if not keeps_numbers(source):
         again = not (drawn.is_kept(source, encoder) or drawn.looks_at_some(source, encoder))
         passes += is_read(source) + again + features.fitting_passes(source, encoder)
-    return Plan(
-        encoder,
-        why,
-        rows,
-        Shards.of(source),
-        m,
-        _workers(needs, settings),
-        needs,
-        passes,
-        "" if m == usual else _remark(m, usual, settings.memory),
-        kept=kept_bytes(source, settings.memory),
-        members=members,
-    )
+    remark = ""
+    if m < usual:
+        remark = (
+            f"With {mebibytes(settings.memory)} of memory there are {m:,} representatives instead "
+            f"of {usual:,}: small clusters may be missed."
+        )
+    found = Plan(encoder, why, rows, Shards.of(source), m, 1, needs, passes, remark)
+    return _within_engine(found, source, settings)
 
 
 def _check_counts(settings: FitSettings, n: int) -> None:
@@ -235,23 +211,28 @@ def plan_growth(growth: Growth, settings: FitSettings) -> Plan:
             needs.append(Need(need.stage, 0, 0, own))
         else:
             needs.append(replace(need, disk=need.disk * added // source.n_rows))
-    looked = LOOKED_AT_MOST * (_GRAPH_BYTES + 12 * encoder.n_features)
+    looked = LOOKED_AT_MOST * (GRAPH_BYTES + 12 * encoder.n_features)
     needs.append(Need("drift", looked, 0, 0))
-    all_needs = _on_engine(tuple(needs), settings)
-    all_needs, members = _with_members(all_needs, source, settings.memory)
-    return Plan(
+    found = Plan(
         encoder,
         growth.summary,
         growth.rows,
         growth.shards,
         m,
-        _workers(all_needs, settings),
-        all_needs,
+        1,
+        tuple(needs),
         1 + is_read(source),
         added=added,
-        kept=kept_bytes(source, settings.memory),
-        members=members,
     )
+    return _within_engine(found, source, settings)
+
+
+def _within_engine(plan: Plan, source: Source, settings: FitSettings) -> Plan:
+    """Add what the engine and single files take, and choose the workers by what is left."""
+    needs = _on_engine(plan.needs, settings)
+    needs, members = _with_members(needs, source, settings.memory)
+    kept, workers = kept_bytes(source, settings.memory), _workers(needs, settings)
+    return replace(plan, needs=needs, members=members, kept=kept, workers=workers)
 
 
 def _with_members(
@@ -263,10 +244,10 @@ def _with_members(
     """
     if not is_encoded(source):
         return needs, None
-    reading = [need for need in needs if need.stage in _READ_ENCODED]
-    left = memory - max(need.memory(1) for need in reading) + _LEAST_MEMBERS
+    reading = [need for need in needs if need.stage in READ_ENCODED]
+    left = memory - max(need.memory(1) for need in reading) + LEAST_MEMBERS
     members = members_bytes(memory, left)
-    more = members - _LEAST_MEMBERS
+    more = members - LEAST_MEMBERS
     added = (replace(n, shared=n.shared + more) if n in reading else n for n in needs)
     return tuple(added), members
 
@@ -324,13 +305,6 @@ def _too_many(
     )
 
 
-def _remark(m: int, usual: int, memory: int) -> str:
-    return (
-        f"With {mebibytes(memory)} of memory there are {m:,} representatives instead of "
-        f"{usual:,}: small clusters may be missed."
-    )
-
-
 def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
     room = (
         (settings.memory - LIBRARIES - need.shared) // need.each
@@ -339,127 +313,6 @@ def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
         for need in needs
     )
     return int(max(1, min(settings.workers or 1, *room)))
-
-
-def stage_needs(
-    source: Source,
-    rows: Source,
-    encoder: Encoder,
-    m: int,
-    settings: FitSettings,
-    grown: bool = False,
-) -> tuple[Need, ...]:
-    """Count memory and disk of every stage, from what its arrays take."""
-    n, d = source.n_rows, encoder.n_features
-    c = min(encoder.needs.components, d)
-    shards = Shards.of(source)
-    s, every = shards.size, m == n
-    reading = shards.block(rows) * _read_bytes(rows) * (1 + rows.waits)
-    encoding = reading + 6 * s * d + encoder.needs.scratch
-    weights = encoder.needs.shared
-    encoded, names = drawn.is_kept(source, encoder), 40 * n * is_encoded(source)
-    method, graph = METHODS.get(settings.method), m * (_GRAPH_BYTES + 8 * c)
-    pairs = 0 if method is None else graph + int(method.pair_bytes * m * m)
-    numbers = n * row_bytes(source) if keeps_numbers(source) else 0
-    groups = len(shards.groups(8 * d * d))
-    vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
-    project = Need("project", weights + 8 * c * d, encoding + 8 * s * c, n + 4096 * len(shards))
-    coding = _summarising(n, m, c, s, every, shards)
-    if drawn.is_single_pass(rows, encoder, settings) and not grown:
-        sample = min(n, SAMPLE_PER_CODE * m) * 4 * c
-        project = _together(project, coding, sample, _partial(m, c))
-        coding = Need("summarise", 0, 0, 0)
-    else:
-        project = replace(project, disk=project.disk + vectors)
-    needs = (
-        Need("index", 0, s * _read_bytes(source) * is_read(source), names + numbers),
-        Need(
-            "features",
-            weights,
-            encoding + 40 * d * d,
-            n * (not drawn.looks_at_some(rows, encoder)) + 4 * n * d * encoded,
-            8 * groups * d * d + features.base_bytes(source, encoder),
-        ),
-        project,
-        coding,
-        Need("tree", graph, 0, m * (16 + 12 * MOST_NEIGHBOURS), once=pairs),
-        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n),
-    )
-    source_bytes = min(holds(source).best, kept_bytes(source, settings.memory))
-    least = _LEAST_MEMBERS * is_encoded(source)
-    reads = {
-        "index": is_read(source),
-        "features": not keeps_numbers(source),
-        "project": not (keeps_numbers(source) or encoded),
-    }
-    return tuple(
-        replace(one, shared=one.shared + source_bytes + least * (one.stage in _READ_ENCODED))
-        if reads.get(one.stage)
-        else one
-        for one in needs
-    )
-
-
-def _together(project: Need, coding: Need, sample: int, partial: int) -> Need:
-    """Return what it takes to code rows as they are projected, once the sample is gone.
-
-    A worker encodes a shard while it holds the sums of others, then codes it.
-    """
-    return Need(
-        "project",
-        project.shared + coding.shared - sample,
-        max(project.each + partial, coding.each),
-        project.disk + coding.disk,
-        coding.passing + sample,
-        coding.once
-        + project.shared
-        + sample,  # measured: what encoding left in the heap is in the way
-    )
-
-
-def _summarising(n: int, m: int, c: int, s: int, every: bool, shards: Shards) -> Need:
-    left = m * (4 * c + 24) + (4 if every else near_type(m).itemsize) * n
-    if every:
-        return Need("summarise", n * (8 * c + 80), 0, left)
-    sample = min(n, SAMPLE_PER_CODE * m)
-    partial = _partial(m, c)
-    groups = len(shards.groups(8 * m * c))
-    # Workers summarise parts of the sample too, once the codes are found in copies of it.
-    return Need(
-        "summarise",
-        sample * 4 * c + _searching(m, c) + partial,
-        2 * partial + s * 20 * c,
-        left,
-        groups * partial,
-        once=sample * (12 * c + 60),
-    )
-
-
-def _partial(m: int, c: int) -> int:
-    return m * (8 * c + 40)
-
-
-def _searching(m: int, c: int) -> int:
-    lists = cell_count(m) * min(m, LENGTH)
-    return lists * (4 * c + 8) + 16 * m * c
-
-
-READING = ("index", "features", "project")
-"""Stages that read the source; what it keeps for its next reads is let go of before others."""
-
-
-def kept_bytes(source: Source, memory: int) -> int:
-    """Count the bytes that a source may keep for its next reads, of so much memory."""
-    return max(holds(source).least, usual_kept(memory))
-
-
-def _read_bytes(source: Source) -> int:
-    each, array = row_bytes(source), source.as_array()
-    if array is not None:
-        stored = int(np.prod(array.row_shape)) * array.store.dtype.itemsize
-        plain = array.store.dtype == np.uint8 and stored == each
-        return each if plain else 2 * stored + 2 * each
-    return 2 * each
 
 
 def check_disk(plan: Plan, path: Path) -> None:

@@ -32,13 +32,13 @@ from shoal.setting_kinds import (
     text,
 )
 
-_FEATURES = (
+FEATURES = (
     *("auto", "photo", "pixels", "gradients", "colours", "autoencoder", "contrastive"),
     *("vectors", "columns"),
 )
-_NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
+NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FEATURES_RULE = (
-    f"one of {', '.join(_FEATURES)}, an encoder from shoal encoder list, or a network: onnx:FILE, "
+    f"one of {', '.join(FEATURES)}, an encoder from shoal encoder list, or a network: onnx:FILE, "
     "timm:NAME, torchvision:NAME or open_clip:NAME; then steps such as +standard, +svd:100"
 )
 
@@ -56,11 +56,11 @@ def _parse_features(name: str, value: Any) -> str:
     if steps:
         return join_chain(_parse_features(name, base), steps)
     first, plus, rest = base.partition("+")
-    if plus and first.partition(":")[0] not in _NETWORKS:
+    if plus and first.partition(":")[0] not in NETWORKS:
         raise SettingError(f"{name} {value!r}: give steps out of {', '.join(STEPS)}; got {rest!r}")
     spec = parse_spec(str(value))
-    if spec.kind not in _NETWORKS or not spec.what:
-        return one_word(name, value, (*_FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
+    if spec.kind not in NETWORKS or not spec.what:
+        return one_word(name, value, (*FEATURES, *KNOWN_ENCODERS), _FEATURES_RULE)
     if spec.kind == "onnx":
         return str(replace(spec, what=absolute(spec.what)))
     weights = spec.options.get("weights")

@@ -3,9 +3,8 @@ import re
 import pytest
 
 from shoal.core.known_encoders import KNOWN_ENCODERS
-from shoal.features import CHOICES
-from shoal.features.choose import NETWORKS
 from shoal.features.onnx_file import OPTIONS
+from shoal.settings import FEATURES, NETWORKS
 
 PERMISSIVE = {"Apache-2.0", "MIT"}
 
@@ -23,4 +22,4 @@ def test_every_entry_is_complete(encoder):
 
 def test_no_two_are_alike():
     assert len({one.sha256 for one in KNOWN_ENCODERS.values()}) == len(KNOWN_ENCODERS)
-    assert KNOWN_ENCODERS.keys().isdisjoint({*CHOICES, *NETWORKS})
+    assert KNOWN_ENCODERS.keys().isdisjoint({*FEATURES, *NETWORKS})

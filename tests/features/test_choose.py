@@ -5,7 +5,6 @@ import pytest
 
 from shoal.errors import SettingError
 from shoal.features import (
-    CHOICES,
     Colours,
     Columns,
     Gradients,
@@ -14,6 +13,7 @@ from shoal.features import (
     Vectors,
     choose_encoder,
 )
+from shoal.settings import FEATURES
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def test_names_that_do_not_go_with_the_rows_are_refused(name, rows):
 
 
 def test_every_choice_goes_with_some_rows():
-    for name in CHOICES:
+    for name in FEATURES:
         rows = {"vectors": VECTORS, "columns": TABLE}.get(name, DIGITS)
         assert choose_encoder(name, rows)[0].n_features > 0
 

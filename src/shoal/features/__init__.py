@@ -1,7 +1,7 @@
 """Encoders: from images to feature rows, and the projection behind them."""
 
 from shoal.features.base import WORDED, Encoder, Needs, Worded
-from shoal.features.choose import CHOICES, choose_encoder
+from shoal.features.choose import choose_encoder
 from shoal.features.colours import Colours
 from shoal.features.columns import Columns
 from shoal.features.content import LOOKED, LOOKED_SIDE
@@ -14,7 +14,6 @@ from shoal.features.reduced import Reduced, unreduced
 from shoal.features.vectors import Vectors
 
 __all__ = [
-    "CHOICES",
     "COMPONENTS",
     "LOOKED",
     "LOOKED_SIDE",

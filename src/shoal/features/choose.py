@@ -26,12 +26,8 @@ from shoal.features.reduced import reduced
 from shoal.features.shapes import is_plain
 from shoal.features.structure_score import COMPARED, is_weak, shown_splits, shows_more
 from shoal.features.vectors import Vectors
+from shoal.settings import FEATURES, NETWORKS
 
-CHOICES = (
-    *("auto", "photo", "pixels", "gradients", "colours", "autoencoder", "contrastive"),
-    *("vectors", "columns"),
-)
-NETWORKS = ("onnx", "timm", "torchvision", "open_clip")
 _FOR_IMAGES = ("photo", "pixels", "gradients", "colours", *LEARNED)
 _SMALLEST, _LARGEST_SMALL = 16, 64  # pixels: of less, a network for photos sees nothing
 
@@ -56,7 +52,7 @@ def choose_encoder(
     Parameters
     ----------
     name : str
-        One of `CHOICES`: ``auto``, ``photo``, ``autoencoder`` …;
+        One of `FEATURES`: ``auto``, ``photo``, ``autoencoder`` …;
         a known encoder that is on this machine, such as ``dinov2-small``; or a network, see
         `core.spec.Spec`: ``onnx:FILE``, ``timm:NAME`` … Steps may follow: ``pixels+svd:100``, see
         `core.chain`.
@@ -75,8 +71,8 @@ def choose_encoder(
         found = reduced(encoder, chain, size)
         return found, f"{why} Then {join_chain('', found.chain)[1:]}."
     spec = parse_spec(name)
-    if name not in (*CHOICES, *KNOWN_ENCODERS) and not (spec.kind in NETWORKS and spec.what):
-        raise SettingError(f"features {name!r}: choose one of {', '.join(CHOICES)}")
+    if name not in (*FEATURES, *KNOWN_ENCODERS) and not (spec.kind in NETWORKS and spec.what):
+        raise SettingError(f"features {name!r}: choose one of {', '.join(FEATURES)}")
     if source.kind == "images":
         return _for_images(name, source, look, encode)
     if source.kind == "table":
