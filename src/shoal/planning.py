@@ -26,6 +26,7 @@ from shoal.rows.memory_budget import LIBRARIES, enough, mebibytes, members_bytes
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
 from shoal.stages.base import (
+    EVERY_ROW,
     Shards,
     is_encoded,
     is_read,

@@ -61,7 +61,7 @@ def choose_k(
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Show which K each criterion would pick.
 
@@ -78,7 +78,6 @@ def choose_k(
         refuse_existing(out, force)
         check_form(out)
         figure_class()  # before anything is computed
-    given = {name: value for name, value in settings.items() if value not in (None, [])}
     parameters = given.pop("parameters", ())
     with progress_bars(quiet) as bars:
         found, layers = choose(

@@ -79,7 +79,7 @@ def duplicates(
     quoted: QuoteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Find exact copies of images, and re-encoded, resized, brightened, shifted or cropped ones."""
     from shoal.duplicates import find_duplicates, separate
@@ -91,7 +91,6 @@ def duplicates(
     if remove_to is not None and keep_one is not None:
         raise InputError("--remove-to and --keep-one do not go together: give one of them")
     check_table(out, quoted)
-    given = {name: value for name, value in settings.items() if value is not None}
     with progress_bars(quiet) as bars:
         found = find_duplicates(
             source,

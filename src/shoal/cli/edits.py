@@ -18,7 +18,8 @@ from shoal.cli.options import (
     RunArgument,
     WholeHelp,
     argument,
-    option,
+    keyword,
+    optional,
     with_parameters,
 )
 from shoal.cli.output import command, number, print_json, print_table, say
@@ -66,32 +67,24 @@ def _operation_commands() -> dict[str, Any]:
 def _edit(operation: Operation, one: Command) -> Any:
     from shoal.edits.rows import parse_rows
 
-    asked = {p.name: p for p in operation.parameters if p.name not in one.sets}
-    rows = {name for name, p in asked.items() if p.kind == ArrayLike}
+    taken = {p.name: p for p in operation.parameters if p.name not in one.sets}
+    rows = {name for name, p in taken.items() if p.kind == ArrayLike}
 
     def edit(run: RunArgument, json: JsonOption = False, **given: Any) -> None:
         with _editing(run, json) as edits:
-            request = {name: value for name, value in given.items() if value is not None}
-            for name in rows & request.keys():
-                request[name] = parse_rows(request[name], edits.ground.n_rows)
-            edits.do(operation.name, **request, **one.sets)
+            for name in rows & given.keys():
+                given[name] = parse_rows(given[name], edits.ground.n_rows)
+            edits.do(operation.name, **given, **one.sets)
 
-    return with_parameters(edit, map(_taken, asked.values()))
+    return with_parameters(map(_taken, taken.values()))(edit)
 
 
 def _taken(one: Parameter) -> inspect.Parameter:
     kind: Any = str if one.kind == ArrayLike else one.kind
     word = one.name.upper()
-    if one.required:
-        shown, default = argument(word, one.help), inspect.Parameter.empty
-    else:
-        kind, shown, default = kind | None, option(f"--{one.name} {word}", one.help), None
-    return inspect.Parameter(
-        one.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        annotation=Annotated[kind, shown],
-        default=default,
-    )
+    if not one.required:
+        return optional(f"--{one.name} {word}", kind, one.help)
+    return keyword(one.name, Annotated[kind, argument(word, one.help)], inspect.Parameter.empty)
 
 
 @edits.command("list")

@@ -74,7 +74,7 @@ def fit(
     ] = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Find the groups in a collection of images or vectors.
 
@@ -83,7 +83,6 @@ def fit(
     """
     from shoal import api
 
-    given = {name: value for name, value in settings.items() if value not in (None, [])}
     path = out or default_run(source, cluster)
     start: Callable[..., Run] = partial(api.fit, source)
     if cluster is not None:

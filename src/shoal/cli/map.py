@@ -46,7 +46,7 @@ def map(
     from shoal.settings import SETTINGS
 
     check_table(out, quoted)
-    given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
+    given = {name: SETTINGS[name].parse(v) for name, v in settings.items()}
     if given and new is None:
         raise InputError("how rows are read means nothing without --new: leave it out")
     refuse_existing(out, force)

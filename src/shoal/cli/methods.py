@@ -48,7 +48,7 @@ def methods(
     truth: Annotated[str | None, option("--truth FILE", "True classes, as for shoal eval.")] = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """List the clustering methods, or compare several on the same features.
 
@@ -66,7 +66,6 @@ def methods(
         raise InputError(f"to compare methods on {source}, give {missing}, too")
     from shoal.method_comparison import compare_methods
 
-    given = {name: value for name, value in settings.items() if value not in (None, [])}
     with progress_bars(quiet) as bars:
         found = compare_methods(
             source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,9 +115,8 @@ def engine_options(context: typer.Context) -> list[str]:
 
 def chosen_engine(settings: dict[str, Any]) -> str:
     """Take the engine out of the settings of a command."""
-    given = settings.pop("engine", None)
-    name: str = SETTINGS["engine"].parse(given) if given else SETTINGS["engine"].default
-    return name
+    setting = SETTINGS["engine"]
+    return str(setting.parse(settings.pop("engine", setting.default)))
 
 
 _SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
@@ -147,24 +147,44 @@ def shown_default(name: str) -> str:
 
 
 def with_settings(only: tuple[str, ...] | None = None) -> Callable[..., Any]:
-    """Add an option for each setting, or for some, to a command; help comes from the table.
+    """Add an option for each setting, or for some, to a command; help comes from the table."""
+    return with_parameters([_parameter(name) for name in only or SETTINGS])
 
-    The command takes them as ``**settings``, None where nothing was given.
+
+def with_parameters(added: Iterable[inspect.Parameter]) -> Callable[[Any], Any]:
+    """Return a decorator that replaces ``**name`` of a command by parameters.
+
+    The command takes those of them that were given.
     """
-    added = [_parameter(name) for name in only or SETTINGS]
-    return lambda function: with_parameters(function, added)
+    more = list(added)
+    names = {p.name for p in more}
+
+    def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *more]]
+
+        @wraps(function)
+        def command(**given: Any) -> Any:
+            left_out = {name for name in names & given.keys() if given[name] in (None, [])}
+            return function(**{name: given[name] for name in given if name not in left_out})
+
+        command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in kept}
+        return command
+
+    return decorated
 
 
-def with_parameters(
-    function: Callable[..., Any], added: Iterable[inspect.Parameter]
-) -> Callable[..., Any]:
-    """Replace ``**name`` of a command by parameters."""
-    signature = inspect.signature(function, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    kept = [p.replace(kind=p.KEYWORD_ONLY) for p in [*own, *added]]
-    function.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-    function.__annotations__ = {p.name: p.annotation for p in kept}
-    return function
+def optional(words: str, kind: Any, help: str) -> inspect.Parameter:
+    """Return the parameter of an option that may be left out, such as ``--seed N``."""
+    name = words.split()[0].strip("-")
+    return keyword(name, Annotated[kind | None, option(words, help)])
+
+
+def keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 def with_source_settings(*more: str) -> Callable[..., Any]:
@@ -184,7 +204,4 @@ def _parameter(name: str) -> inspect.Parameter:
         metavar="|".join(setting.choices) or setting.metavar or None,
         show_default=False,
     )
-    annotation: Any = Annotated[setting.kind | None, option]
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
-    )
+    return keyword(name, Annotated[setting.kind | None, option])

@@ -83,7 +83,7 @@ def palette(
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Reduce images to a small palette: indexed PNG or GIF files, and the palette itself."""
     from shoal.palettes import make_palette
@@ -98,7 +98,6 @@ def palette(
         check_swatches(path)
         if path.exists() and not force:
             raise InputError(f"{path} exists already: give another name, or --force")
-    given = {name: value for name, value in settings.items() if value is not None}
     checked = fit_settings(**given, seed=seed)
     shared: dict[str, Any] = {"memory": checked.memory, "workers": checked.workers}
     with progress_bars(quiet or json) as shared["progress"]:

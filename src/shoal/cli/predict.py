@@ -68,7 +68,7 @@ def predict(
         check_ending(out)
         refuse_existing(out, force)
     opened = open_run(run)
-    given = {name: SETTINGS[name].parse(v) for name, v in settings.items() if v is not None}
+    given = {name: SETTINGS[name].parse(v) for name, v in settings.items()}
     options: dict[str, Any] = {"raw": raw, "unknown": given.pop("unknown", None)}
     rows = opened.model.open(open_source(source, **given) if given else source)
     if out is None:

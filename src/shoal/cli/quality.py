@@ -36,14 +36,13 @@ def quality(
     quoted: QuoteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
-    **settings: Any,
+    **given: Any,
 ) -> None:
     """Flag blank, blurred, dark, bright, empty and oddly shaped images, drawings and text."""
     from shoal.export.tables import write_labels
     from shoal.quality import quality_tables
 
     check_table(out, quoted)
-    given = {name: value for name, value in settings.items() if value is not None}
     counts: Counter[str] = Counter()
     rows = 0
 
