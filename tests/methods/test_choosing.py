@@ -48,6 +48,33 @@ def test_warm_start_is_nearly_as_good_as_many_starts():
         assert cost < 1.06 * KMeans(k, n_init=10, random_state=0).fit(rows).inertia_
 
 
+def inertia_of(rows, **parameters):
+    return choice_of_k(rows, ks=range(2, 13), parameters=parameters, references=0).table[-1][
+        "inertia"
+    ]
+
+
+def test_the_settings_of_kmeans_reach_every_k():
+    rows = np.random.default_rng(5).normal(size=(300, 3))
+    usual = inertia_of(rows)
+    assert inertia_of(rows, starts=300) < usual < inertia_of(rows, starts=1, iterations=1)
+
+
+def test_mini_batch_kmeans_is_fitted_as_such():
+    method, rows = METHODS["mini-batch-kmeans"], RANDOM.normal(size=(300, 3)).astype(np.float32)
+    for batch in (30, 300):
+        values = method.resolved({"batch": batch})
+        plain = method.fit(rows, np.ones(300), 0, 12, **values).labels
+        found = labels_for(method, rows, np.ones(300), [12], 0, values)[12]
+        assert np.array_equal(found, plain)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "spherical-kmeans", "gmm"])
+def test_passes_that_would_be_left_out_are_refused(method):
+    with pytest.raises(SettingError, match="passes 2"):
+        choice_of_k(ROWS, method=method, ks=[2, 3], parameters={"passes": 2})
+
+
 def test_many_rows_only_go_on_from_the_centres_before(monkeypatch):
     monkeypatch.setattr("shoal.methods.choosing._ANEW_ROWS", 10)
     found = warm_kmeans(ROWS, ONES, [2, 4, 5], 0)

@@ -195,3 +195,22 @@ def test_rows_that_do_not_fit_the_memory_are_declined(name):
     if method.pair_bytes:
         with pytest.raises(InputError, match=f"{name} takes at most 31 rows in this memory"):
             run_method(name, rows, k=3, memory=int(2 * 31.5**2 * method.pair_bytes))
+
+
+@EVERY
+@pytest.mark.parametrize("n", [2, 3])
+def test_two_or_three_rows_are_one_cluster_unless_people_ask(name, n):
+    rows = blobs(1)[0][:n]
+    assert run_method(name, rows).labels.tolist() == [0] * n
+    if METHODS[name].needs_k:
+        assert len(set(labels(name, rows, k=n))) == n
+
+
+def test_a_mixture_is_not_a_gaussian_for_each_row():
+    rows = np.random.default_rng(0).normal(size=(12, 3))
+    assert run_method("gmm", rows).labels.max() == 0
+
+
+def test_noise_of_few_rows_stands_where_people_set_what_it_is():
+    rows = np.array([[0.0], [0.1], [9.0]])
+    assert run_method("dbscan", rows, parameters={"eps": 1, "min_samples": 2}).labels[2] == -1

@@ -18,13 +18,14 @@ from shoal.methods.dendrograms import cut
 from shoal.methods.run import checked_rows, fit_method
 from shoal.methods.scores import silhouette, silhouettes
 
-_WARM = ("kmeans", "mini-batch-kmeans")
+_WARM = "kmeans"
+_QUICK = ("kmeans", "mini-batch-kmeans")  # enough for structureless twins by default
 _SILHOUETTE_ROWS = 2_000  # rows whose distances to each other are measured
 _REFERENCE_ROWS = 1_000  # rows of which structureless twins are clustered for every K
 _REFERENCES = 10
 _STRENGTH = 0.8  # from which clusters are predicted well (Tibshirani and Walther 2005)
-_FIRST_STARTS = 5
 _ANEW_ROWS = 10_000  # rows for which k-means also starts anew for each K
+_STARTS_ANEW = 10  # of the starts that are given, one in so many: the centres before are one, too
 
 Labels = dict[int, NDArray[np.int32]]
 
@@ -94,8 +95,13 @@ def choice_of_k(
     chosen = METHODS[method]
     rows, heavy = checked_rows(vectors, weights)
     values = chosen.resolved(parameters or {})
+    if values.get("passes"):
+        raise SettingError(
+            f"passes {values['passes']} go over all rows of a fit, but K is chosen by its "
+            "representatives: leave passes out"
+        )
     kept = _checked_ks(chosen, ks, len(rows))
-    quick = method in _WARM or chosen.hierarchical
+    quick = method in _QUICK or chosen.hierarchical
     twins = (_REFERENCES if quick else 0) if references is None else references
     checked_whole("references", twins, 0)
     draw = np.random.default_rng(seed)
@@ -144,8 +150,8 @@ def labels_for(
     values: Mapping[str, Any],
 ) -> Labels:
     """Return the labels of a method for each K."""
-    if method.name in _WARM:
-        return warm_kmeans(rows, weights, ks, seed)
+    if method.name == _WARM:
+        return warm_kmeans(rows, weights, ks, seed, values["starts"], values["iterations"])
     if method.hierarchical:
         merges = fit_method(method, rows, weights, seed, ks[0], values, None).merges
         assert merges is not None  # it is a hierarchy
@@ -154,15 +160,24 @@ def labels_for(
 
 
 def warm_kmeans(
-    rows: NDArray[np.float32], weights: NDArray[np.float64], ks: Sequence[int], seed: int
+    rows: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    ks: Sequence[int],
+    seed: int,
+    starts: int = 10,
+    iterations: int = 300,
 ) -> Labels:
     """Run k-means for rising K, from the centres before and one more, and from new ones.
 
     The better of the two is kept: centres that only grow are stuck where the first ones put them.
     Where rows are many they only grow, as new ones take twice the steps: 29 fits then take less
-    time than three of ten starts with K = 30.
+    time than three of ten starts with K = 30. The first K gets all starts, later ones a tenth.
     """
     from sklearn.cluster import KMeans
+
+    def fitted(k: int, n: int, init: Any = "k-means++") -> KMeans:
+        model = KMeans(k, init=init, n_init=n, max_iter=iterations, random_state=seed)
+        return model.fit(x, sample_weight=weights)
 
     x, draw = rows.astype(np.float64), np.random.default_rng(seed)
     x -= np.average(x, axis=0, weights=weights)
@@ -171,15 +186,13 @@ def warm_kmeans(
     centres: NDArray[np.float64] | None = None
     for k in ks:
         if centres is None:
-            model = KMeans(k, n_init=_FIRST_STARTS, random_state=seed)
-            model.fit(x, sample_weight=weights)
+            model = fitted(k, starts)
         else:
             while len(centres) < k:
                 centres = _one_more(x, squares, weights, centres, draw)
-            model = KMeans(k, init=centres, n_init=1, random_state=seed)
-            model.fit(x, sample_weight=weights)
+            model = fitted(k, 1, centres)
             if len(x) <= _ANEW_ROWS:
-                other = KMeans(k, n_init=1, random_state=seed).fit(x, sample_weight=weights)
+                other = fitted(k, max(1, starts // _STARTS_ANEW))
                 model = other if other.inertia_ < model.inertia_ else model
         found[k], centres = model.labels_, model.cluster_centers_
     return found

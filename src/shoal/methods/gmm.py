@@ -74,7 +74,8 @@ def fit(
     else:
         best, found = fitted(1), 1
         for count in range(2, min(most, len(rows)) + 1):
-            if count > found + _PATIENCE:
+            # The criterion holds for more rows than parameters: without, each row is a Gaussian.
+            if count > found + _PATIENCE or _free(count, d, covariance) >= total:
                 break
             other = fitted(count)
             if other.bic(total) < best.bic(total):

@@ -19,6 +19,8 @@ from shoal.methods.base import Method, Partition
 _REPEATED = 50_000  # rows: up to so many are repeated for a method that takes no weights
 _CHOOSING = 2_000  # rows that K is chosen by
 _MOST_K = 20
+_LEAST_CHOSEN = 4  # rows, below which all are one cluster unless people ask for something else
+_TOO_FEW = "K = 1: there are too few rows to choose by."
 _KEYS = 4  # columns that rows are sorted by; after them a hash decides
 
 
@@ -80,8 +82,9 @@ def run_method(
             f"{name} takes at most {most:,} rows in this memory; got {len(rows):,}: give at most "
             f"{most:,} representatives"
         )
-    if len(rows) == 1:
-        return Partition(np.zeros(1, np.int32))
+    few = len(rows) < _LEAST_CHOSEN and not (k or parameters or method.hierarchical)
+    if len(rows) == 1 or few:
+        return Partition(np.zeros(len(rows), np.int32), notes=(_TOO_FEW,) * (len(rows) > 1))
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence: what was found is used all the same
         order = _own_order(rows)
@@ -124,8 +127,8 @@ def choose_k(
     """
     from shoal.methods.scores import silhouette
 
-    if len(rows) < 4:
-        return 1, "K = 1: there are too few rows to choose by."
+    if len(rows) < _LEAST_CHOSEN:
+        return 1, _TOO_FEW
     share = weights / weights.sum()
     draw = np.random.default_rng(seed)
     at = np.sort(draw.choice(len(rows), min(_CHOOSING, len(rows)), replace=False, p=share))
