@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
+from shoal.features.sessions import image_network
 
 SIDE = 224
 FEATURES = 1280
-OPSET = 17
-IR_VERSION = 8
 _MEAN, _SCALE = 127.0, 128.0
 _EPSILON = 1e-3
 _STEM, _LAST = 32, 320
@@ -145,7 +144,7 @@ def onnx_graph(weights: Mapping[str, NDArray]) -> bytes:
 
     The first convolution takes (x − 127) / 128; the last is followed by the mean over the picture.
     """
-    from onnx import TensorProto, checker, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     nodes = [
         helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
@@ -179,14 +178,4 @@ def onnx_graph(weights: Mapping[str, NDArray]) -> bytes:
             nodes.append(helper.make_node("Add", [kept, at], [at := f"{at}.sum"]))
     nodes.append(helper.make_node("GlobalAveragePool", [at], ["pooled"]))
     nodes.append(helper.make_node("Flatten", ["pooled"], ["features"]))
-    graph = helper.make_graph(
-        nodes,
-        "efficientnet-lite0",
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIDE, SIDE, 3])],
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FEATURES])],
-        [numpy_helper.from_array(value, name) for name, value in values.items()],
-    )
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
-    checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return image_network("efficientnet-lite0", nodes, values, (SIDE, SIDE, 3), FEATURES)

@@ -37,8 +37,7 @@ from shoal.features.onnx_graph import (
     scales_by_batch,
     with_output,
 )
-from shoal.features.sessions import BATCH, COMPONENTS, open_session, unit_rows
-from shoal.features.shapes import check_images
+from shoal.features.sessions import BATCH, COMPONENTS, encode_blocks, open_session
 
 OPTIONS = (
     *("input", "output", "pool", "layout", "size", "mean", "std"),
@@ -98,12 +97,8 @@ class OnnxFile:
         self._session()
 
     def encode(self, data: NDArray) -> NDArray:
-        check_images(data, self.given.shape)
-        out = np.empty((len(data), self.n_features), np.float32)
         size = 1 if self.alone else self.batch
-        for a in range(0, len(data), size):
-            out[a : a + size] = self.raw(data[a : a + size])
-        return unit_rows(out)
+        return encode_blocks(data, self.given.shape, self.n_features, size, self.raw)
 
     @property
     def batch(self) -> int:

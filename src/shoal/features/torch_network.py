@@ -23,8 +23,7 @@ from shoal.features.network_input import (
     check_options,
     pooled,
 )
-from shoal.features.sessions import COMPONENTS, unit_rows
-from shoal.features.shapes import check_images
+from shoal.features.sessions import COMPONENTS, encode_blocks, unit_rows
 from shoal.features.torch_libraries import Network, first_line, import_library, load_network
 
 OPTIONS = ("weights", "size", "mean", "std", "kept", "device")
@@ -73,11 +72,7 @@ class TorchNetwork:
         self._module()
 
     def encode(self, data: NDArray) -> NDArray:
-        check_images(data, self.given.shape)
-        out = np.empty((len(data), self.n_features), np.float32)
-        for a in range(0, len(data), self.batch):
-            out[a : a + self.batch] = self.raw(data[a : a + self.batch])
-        return unit_rows(out)
+        return encode_blocks(data, self.given.shape, self.n_features, self.batch, self.raw)
 
     def encode_words(self, texts: Sequence[str]) -> NDArray:
         """Return float32 ``(n, n_features)``, rows of length 1, for texts."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.features.sessions import image_network
+
 SIDE = 32
 """Images are brought to 32 × 32: digits, garments, thumbnails and tiles lose nothing."""
 
@@ -15,7 +17,6 @@ SIDE = 32
 CONVOLUTIONS = ((32, 2), (64, 2), (128, 1), (128, 2))
 _SIDE_AFTER = SIDE // 8
 FLAT = CONVOLUTIONS[-1][0] * _SIDE_AFTER**2
-_OPSET, _IR_VERSION = 17, 8  # as of `efficientnet`
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -43,7 +44,7 @@ def initial(of: Mapping[str, tuple[int, ...]], generator: np.random.Generator) -
 
 def onnx_graph(weights: Weights) -> bytes:
     """Write the network as an ONNX file: uint8 ``(n, 32, 32, C)`` in, float32 features out."""
-    from onnx import TensorProto, checker, helper, numpy_helper
+    from onnx import TensorProto, helper
 
     channels, n_features = weights["conv0.weight"].shape[1], len(weights["linear.bias"])
     values = {**weights, "most": np.array(255, np.float32)}
@@ -62,14 +63,4 @@ def onnx_graph(weights: Weights) -> bytes:
     nodes.append(helper.make_node("Flatten", [at], ["flat"]))
     inputs = ["flat", "linear.weight", "linear.bias"]
     nodes.append(helper.make_node("Gemm", inputs, ["features"], transB=1))
-    graph = helper.make_graph(
-        nodes,
-        "learned",
-        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIDE, SIDE, channels])],
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_features])],
-        [numpy_helper.from_array(value, name) for name, value in values.items()],
-    )
-    opset = helper.make_opsetid("", _OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION)
-    checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return image_network("learned", nodes, values, (SIDE, SIDE, channels), n_features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,7 @@ def _work(context: Context) -> dict[str, Any]:
         **_said(new, verdict, found),
         **verdict,
         **_shares(before, new.clusters),
-        "proposals": [one.as_dict(number) for number, one in enumerate(found)],
+        "proposals": [{"proposal": at, **asdict(one)} for at, one in enumerate(found)],
     }
     report["advice"] = _advice(report, context.shards.n_rows)
     write_json(folder.whole("report", "json"), report)

@@ -54,18 +54,6 @@ class Found:
     cluster: int  # Where most of its rows are now
     examples: list[int]  # Rows near its middle
 
-    def as_dict(self, number: int) -> dict[str, Any]:
-        return {
-            "proposal": number,
-            "rows": self.rows,
-            "unlike": self.unlike,
-            "stretched": self.stretched,
-            "old": self.old,
-            "chance": self.chance,
-            "cluster": self.cluster,
-            "examples": self.examples,
-        }
-
 
 @dataclass(frozen=True)
 class _Sample:
