@@ -168,8 +168,6 @@ def _check_memory(n: int, memory: int) -> None:
 
 
 class _Search:
-    """One search over small pictures."""
-
     def __init__(
         self, rows: Rows, pictures: Pictures, mirrored: bool, workers: int, progress: Progress
     ) -> None:
@@ -270,8 +268,6 @@ class _Search:
     def _similarities(
         self, ends: NDArray[np.int64], kinds: NDArray[np.str_], least: float
     ) -> NDArray[np.float32]:
-        """Verify pairs on their pixels."""
-
         def verify(start: int) -> NDArray[np.float32]:
             pairs = ends[start : start + _PAIRS]
             rows, at = np.unique(pairs, return_inverse=True)
@@ -310,7 +306,6 @@ class _Search:
         kinds: NDArray[np.str_],
         alike: NDArray[np.float32],
     ) -> pa.Table:
-        """One line a row that is in a group, the kept one first."""
         import pyarrow as pa
 
         kept, pair = groups

@@ -26,20 +26,13 @@ _BLOCK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one source, or of two, one after the other.
+    """The rows of one source, or of two, one after the other."""
 
-    Attributes
-    ----------
-    sources : tuple of Source
-        One or two of images.
-    """
-
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...]  # One or two of images
     _contents: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def n(self) -> int:
-        """How many rows all sources have."""
         return sum(source.n_rows for source in self.sources)
 
     def owner(self, row: int) -> tuple[int, int]:
@@ -90,20 +83,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Small pictures of all rows, and why some cannot be read.
+    """Small pictures of all rows, and why some cannot be read."""
 
-    Attributes
-    ----------
-    pixels : ndarray, shape (n, H, W, C), uint8
-        Black where a row cannot be read.
-    bad : dict
-        Reason by row.
-    whole : bool
-        True where they are the rows in their own size, so that equal ones are exact copies.
-    """
-
-    pixels: NDArray[np.uint8]
-    bad: dict[int, str]
+    pixels: NDArray[np.uint8]  # (n, H, W, C) Black where a row cannot be read
+    bad: dict[int, str]  # Reason by row
+    # True where they are the rows in their own size, so that equal ones are exact copies
     whole: bool
 
 
@@ -111,13 +95,7 @@ class Pictures:
 def small_pictures(
     rows: Rows, memory: int, workers: int, advance: Callable[[int], None]
 ) -> Iterator[Pictures]:
-    """Read all rows as small pictures, in memory or in a temporary file where they are many.
-
-    Raises
-    ------
-    InputError
-        When a source is not one of images, or its rows take more than `memory` in all.
-    """
+    """Read all rows as small pictures, in memory or in a temporary file where they are many."""
     views, whole = _views(rows.sources)
     shape = (rows.n, *views[0].shape)
     size = int(np.prod(shape))

@@ -29,20 +29,7 @@ class Separated:
 
 
 def remove_copies(found: Duplicates, folder: Path) -> Separated:
-    """Move the files of all copies into a folder; the kept ones stay where they are.
-
-    Parameters
-    ----------
-    found : Duplicates
-        Across two sources, the files of the second are moved.
-    folder : Path
-        New or empty; a manifest there lets `undo` return the files.
-
-    Raises
-    ------
-    InputError
-        When copies are not files of their own, or the folder holds other things.
-    """
+    """Move the files of all copies into a folder; the kept ones stay where they are."""
     lines = [line for line in found.table.to_pylist() if line["kind"] != "kept"]
     files = []
     for line in lines:
@@ -61,12 +48,6 @@ def keep_one(found: Duplicates, folder: Path) -> Separated:
     """Write one image of each group, and all that are in none, into a folder.
 
     Files are copied as they are, rows of archives and tables as they lie there.
-
-    Raises
-    ------
-    InputError
-        When two sources were compared, the rows are not image files, or the folder holds
-        other things.
     """
     if len(found.rows.sources) == 2:
         raise InputError("--keep-one works on one source: leave --against out")
@@ -89,7 +70,6 @@ def _carry_out(
     files: list[tuple[Any, Path]],
     source: Encoded | None = None,
 ) -> Separated:
-    """Write down what will be done, then do it; a name that is taken gets a number."""
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: give a new folder, or --undo what was done there")
     targets = list(_free_names([name for _, name in files]))
@@ -143,13 +123,7 @@ def _move(origin: Path, target: Path) -> None:
 
 
 def undo(folder: Path) -> Separated:
-    """Return moved files to where they were, or delete written ones, if they are unchanged.
-
-    Raises
-    ------
-    InputError
-        When there is no manifest, or a damaged one.
-    """
+    """Return moved files to where they were, or delete written ones, if they are unchanged."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} has no {MANIFEST}: nothing was set apart there")
@@ -184,7 +158,6 @@ def undo(folder: Path) -> Separated:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Refuse names that lead out of the folder."""
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts:
         raise ValueError(name)
@@ -194,7 +167,6 @@ def _inside(folder: Path, name: str) -> Path:
 def _reason_to_stay(
     action: str, folder: Path, origin: Path, target: Path, entry: dict[str, Any]
 ) -> str | None:
-    """Why a file may not be returned or deleted; None when it may."""
     if not os.path.lexists(target):
         return None
     inside = target.relative_to(folder).parents

@@ -13,7 +13,6 @@ _BAND_PIXELS = 1 << 19  # pixels whose coordinates are in memory at a time (8 MB
 
 
 def bands(pixels: NDArray[np.uint8]) -> Iterator[slice]:
-    """Yield ranges of rows of an image, some hundred thousand pixels each."""
     rows = max(1, _BAND_PIXELS // pixels.shape[1])
     for top in range(0, len(pixels), rows):
         yield slice(top, min(top + rows, len(pixels)))

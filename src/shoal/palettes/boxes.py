@@ -33,7 +33,6 @@ def cut_boxes(
     points : float32 array, shape (n, 4)
     weights : float64 array, shape (n,)
         All above 0.
-    k : int
     cut : callable
         Chooses the cut of a box by its points and weights; priority 0 for none.
 

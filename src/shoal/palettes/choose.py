@@ -34,15 +34,8 @@ def choose_colours(
 
     Parameters
     ----------
-    histogram : Histogram
     k : int or None
         None for the fewest that keep the error unnoticeable; see `_enough`.
-    space : Space
-        In which distances are measured.
-    method : str
-        One of `METHODS`.
-    seed : int
-        Of the starts by k-means++.
 
     Returns
     -------
@@ -77,7 +70,6 @@ def choose_colours(
 def _used(
     palette: NDArray[np.uint8], points: NDArray[np.float32], space: Space
 ) -> NDArray[np.uint8]:
-    """Leave out colours that no pixel is nearest to, after rounding."""
     return palette[np.unique(nearest(points, space.points(palette)))]
 
 

@@ -109,9 +109,6 @@ def dithered(
     ----------
     pixels : uint8 array, shape (H, W, 4)
     palette : uint8 array, shape (K, 4)
-    space : Space
-    dither : str
-        ``ordered`` (Bayer) or ``floyd-steinberg``.
     """
     centres = space.points(palette)
     order, bounds = _neighbours(centres)

@@ -25,27 +25,16 @@ def packed(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 def unpacked(keys: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Return the RGBA bytes (n, 4) of packed colours."""
     return keys.astype("<u4").view(np.uint8).reshape(-1, 4)
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distinct colours.
+    """Distinct colours."""
 
-    Attributes
-    ----------
-    keys : uint32 array, shape (n,)
-        Colours as `packed` writes them, ascending.
-    counts : int64 array, shape (n,)
-        Pixels of each.
-    exact : bool
-        False where there were so many colours that they were rounded.
-    """
-
-    keys: NDArray[np.uint32]
-    counts: NDArray[np.int64]
-    exact: bool = True
+    keys: NDArray[np.uint32]  # (n,) Colours as `packed` writes them, ascending
+    counts: NDArray[np.int64]  # (n,) Pixels of each
+    exact: bool = True  # False where there were so many colours that they were rounded
 
     @property
     def colours(self) -> NDArray[np.uint8]:
@@ -72,7 +61,6 @@ def count_colours(pixels: NDArray[np.uint8]) -> Histogram:
 
 
 def total(parts: Iterable[Histogram]) -> Histogram:
-    """Add histograms up, in their order."""
     found = Histogram(np.zeros(0, np.uint32), np.zeros(0, np.int64))
     for part in parts:
         found = found + part if len(found.keys) else part
@@ -80,7 +68,6 @@ def total(parts: Iterable[Histogram]) -> Histogram:
 
 
 def _firsts(keys: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Return the distinct ones of sorted keys, and where each comes first."""
     first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
     return keys[first], first
 
@@ -95,19 +82,11 @@ def _rounded(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 @dataclass(frozen=True)
 class Cells:
-    """Means of the colours in each cell of a grid: a palette of them is nearly that of all.
+    """Means of the colours in each cell of a grid: a palette of them is nearly that of all."""
 
-    Attributes
-    ----------
-    points : float32 array, shape (c, 4)
-    weights : float64 array, shape (c,)
-    spread : float
-        Weighted sum of squared distances of the colours from their means.
-    """
-
-    points: NDArray[np.float32]
-    weights: NDArray[np.float64]
-    spread: float
+    points: NDArray[np.float32]  # (c, 4)
+    weights: NDArray[np.float64]  # (c,)
+    spread: float  # Weighted sum of squared distances of the colours from their means
 
 
 def cells_of(
@@ -133,7 +112,6 @@ def cells_of(
 
 
 def _cell_keys(colours: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
-    """Return the number of each colour's cell."""
     shifts = np.array([8 - bits] * 3 + [8 - _OPACITY_BITS], np.uint8)
     powers = 1 << np.array([_OPACITY_BITS + 2 * bits, _OPACITY_BITS + bits, _OPACITY_BITS, 0])
     return (colours >> shifts).astype(np.int64) @ powers

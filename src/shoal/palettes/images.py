@@ -46,7 +46,6 @@ class Images:
         )
 
     def name(self, row: int) -> str:
-        """Return the name of an image where it lies."""
         names = self.source.names(row, row + 1) if self.source else None
         return names[0] if names else f"image-{row}"
 
@@ -68,17 +67,9 @@ class Images:
         return found
 
     def skip(self, row: int, error: SourceError) -> None:
-        """Leave out an image that cannot be read."""
         self.skipped.append((self.name(row), str(error)))
 
     def files(self, out: Path, extension: str) -> list[Path]:
-        """Return the file to write for each image.
-
-        Raises
-        ------
-        InputError
-            For another ending, or two images that would be one file.
-        """
         if self.is_one:
             if out.suffix.lower() not in FORMATS:
                 raise InputError(f"-o {out}: give a name that ends in .png or .gif")
@@ -107,7 +98,6 @@ def _is_image(source: Any) -> bool:
 
 
 def _in_memory(source: Any) -> NDArray[np.uint8]:
-    """Return one image in memory as RGBA."""
     if not isinstance(source, np.ndarray):
         return np.array(source.convert("RGBA"))
     wide = source.ndim == 3 and source.shape[2] not in (1, 2, 3, 4)

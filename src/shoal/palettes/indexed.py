@@ -31,13 +31,6 @@ def indexed_bytes(index: NDArray[np.uint8], palette: NDArray[np.uint8], extensio
     index : uint8 array, shape (H, W)
     palette : uint8 array, shape (K, 4)
         RGBA, K at most 256.
-    extension : str
-        ``.png`` or ``.gif``.
-
-    Raises
-    ------
-    InputError
-        For a GIF of colours that can be seen through in part.
     """
     image = Image.fromarray(index)
     image.putpalette(palette[:, :3].tobytes())  # makes it of mode P

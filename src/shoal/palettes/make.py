@@ -267,7 +267,6 @@ def _psnrs(
 
 
 def _counted(images: Images, workers: int | None, progress: Progress) -> Histogram:
-    """Count the colours of all images; those that cannot be read are left out."""
     progress.stage("counting colours", len(images.rows))
     tasks = (lambda row=row: _count(images, row) for row in images.rows)
     kept, last = [], None
@@ -300,7 +299,6 @@ def _count(images: Images, row: int) -> Histogram | SourceError:
 
 
 def _working(pixels: NDArray[np.uint8]) -> Any:
-    """Hold the memory that working on an image takes."""
     height, width = pixels.shape[:2]
     return PIXELS.take(WORKING_BYTES * height * width, decoding(height, width))
 
@@ -317,7 +315,6 @@ def _in_threads(tasks: Iterator[Any], workers: int | None, progress: Progress) -
 
 
 def _written(palette: Palette, row: int, file: Path, dither: str) -> dict[str, Any]:
-    """Write one image, and measure it."""
     pixels, before = palette.images.read(row)
     with _working(pixels):
         index, psnrs = _indexed(palette, pixels, dither, palette.images.known)

@@ -40,11 +40,6 @@ def read_rgba(data: bytes, see_through: bool = True) -> NDArray[np.uint8]:
     data : bytes
     see_through : bool
         Keep opacity in steps; otherwise pixels are opaque, or clear below a half.
-
-    Raises
-    ------
-    SourceError
-        With the reason as one sentence.
     """
     try:
         found = None if _needs_samples(data) else _with_opacity(data)

@@ -78,7 +78,6 @@ def ssim(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 def _window_values(
     one: NDArray[np.float32], other: NDArray[np.float32], side: int
 ) -> NDArray[np.float32]:
-    """SSIM of each window."""
     n = side * side
     a, b = _window_means(one, side), _window_means(other, side)
     # About 128, so that squares keep their digits in float32.

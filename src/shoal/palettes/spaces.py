@@ -59,17 +59,10 @@ class Space:
 
     A translucent colour is where it lies on mid-grey, with its opacity as a fourth coordinate,
     scaled so that a squared distance is the mean of those on black and on white.
-
-    Attributes
-    ----------
-    name : str
-        ``rgb`` or ``oklab``.
-    white : tuple of float
-        Its coordinates of white.
     """
 
-    name: str
-    white: tuple[float, float, float]
+    name: str  # ``rgb`` or ``oklab``
+    white: tuple[float, float, float]  # Its coordinates of white
     _encode: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
     _decode: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 

@@ -31,7 +31,6 @@ def swatches_bytes(records: Sequence[dict[str, Any]], path: Path) -> bytes:
     ----------
     records : sequence of dict
         ``hex``, ``red``, ``green``, ``blue``, ``opacity`` (0 to 255), ``pixels``, ``share``.
-    path : Path
     """
     ending = path.suffix.lower()
     if ending == ".png":
@@ -46,7 +45,6 @@ def swatches_bytes(records: Sequence[dict[str, Any]], path: Path) -> bytes:
 
 
 def _gimp(records: Sequence[dict[str, Any]], name: str) -> bytes:
-    """Write GIMP's palette, which knows no opacity; clear colours are left out."""
     lines = ["GIMP Palette", f"Name: {' '.join(name.split())}", f"Columns: {_ACROSS}", "#"]
     for record in records:
         if record["opacity"]:
@@ -56,7 +54,6 @@ def _gimp(records: Sequence[dict[str, Any]], name: str) -> bytes:
 
 
 def _picture(records: Sequence[dict[str, Any]]) -> bytes:
-    """Draw each colour with its hex and share, the most frequent first."""
     across = min(_ACROSS, len(records))
     down = -(-len(records) // across)
     step_x, step_y = _WIDTH + _GAP, _HEIGHT + 38 + _GAP
@@ -77,7 +74,6 @@ def _picture(records: Sequence[dict[str, Any]]) -> bytes:
 
 
 def _swatch(record: dict[str, Any]) -> Image.Image:
-    """Fill a rectangle with a colour, laid on a chequered ground."""
     ground = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
     draw = ImageDraw.Draw(ground)
     for y in range(0, _HEIGHT, _CHECK):
