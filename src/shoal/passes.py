@@ -45,7 +45,7 @@ from shoal.storage import (
 )
 
 _CUT = tuple(one.name for one in fields(Cut))
-_SAID = ("confidence", "unknown", "cluster")  # written last: it shows that all are there
+_RESULTS = ("confidence", "unknown", "cluster")  # written last: it shows that all are there
 
 _MOST_PROCESSES = 6
 """With the launcher they stay within the usual memory of 4 GiB, each with libraries and a model."""
@@ -94,7 +94,7 @@ class _PredictBlock:
         found = model.block(batch, cut)
         if notes.counts:
             write_json(self.folder.part("notes", item, "json"), notes.counts)
-        for name in _SAID:
+        for name in _RESULTS:
             write_npy(self.folder.part(name, item), getattr(found, name))
 
 
@@ -126,7 +126,7 @@ def predict_blocks(
     for name in _CUT:
         if (part := getattr(cut, name)) is not None:
             write_npy(folder.whole(name), part)
-    there = partial(folder.numbers, _SAID[-1])
+    there = partial(folder.numbers, _RESULTS[-1])
     left = sorted(set(range(len(blocks))) - there())
     if progress is not None:
         progress.advance(source.n_rows - sum(map(blocks.rows, left)))
@@ -138,7 +138,7 @@ def predict_blocks(
         name=lambda number: f"block {number} of the new rows",
     )
     for number in range(len(blocks)):
-        kept: dict[str, Any] = {name: read_npy(folder.part(name, number)) for name in _SAID}
+        kept: dict[str, Any] = {name: read_npy(folder.part(name, number)) for name in _RESULTS}
         if notes is not None and folder.has("notes", number, "json"):
             notes.take_in(read_json(folder.part("notes", number, "json")))
         yield Prediction(**kept, names=clusters.names)

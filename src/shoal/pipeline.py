@@ -64,7 +64,7 @@ STAGES: tuple[Stage, ...] = (
 )
 """All stages in the order in which they are done."""
 
-_MOST_SAID = 10
+_MOST_LISTED = 10
 
 
 def run_pipeline(
@@ -226,7 +226,7 @@ def _carry(earlier: Curation, run: RunFolder, bars: Progress) -> None:
         bars.note(f"Carried over: {edits}.")
         return
     bars.note(f"Carried over: {edits}, but for what follows (shoal edits list {run.path} has all).")
-    for what, why in carried.skipped[:_MOST_SAID]:
+    for what, why in carried.skipped[:_MOST_LISTED]:
         bars.note(f"  {what}: {why}")
 
 

@@ -219,15 +219,15 @@ class FittedRun:
             **{name.replace("_", " "): summary[name] for name in _NOTED if summary.get(name)},
             "sample of": self.sample_of,
             "quarantined": self.quarantine.num_rows,
-            **self._table_said(),
-            "features": self._features_said(),
+            **self._table_info(),
+            "features": self._features_info(),
             "representatives": len(self.representatives),
             "method": Found(self._result).facts,
             **({"refined": stages["tree"].pop("refined")} if "refined" in stages["tree"] else {}),
             "layers": [layer.as_dict() for layer in self.layers],
-            "unknown": self._unknown_said(),
-            **self._added_said(),
-            "edits": self._edits_said(),
+            "unknown": self._unknown_info(),
+            **self._added_info(),
+            "edits": self._edits_info(),
             "settings": self._folder.settings,
             "stages": stages,
             "shoal": self._folder.about.get("shoal"),
@@ -235,17 +235,17 @@ class FittedRun:
             "odd": odd_entries(self.path),
         }
 
-    def _features_said(self) -> str:
+    def _features_info(self) -> str:
         features = str(self._folder.settings.get("features"))
         return features if ":" in features else str(self._result.encoder["name"])
 
-    def _unknown_said(self) -> dict[str, Any]:
+    def _unknown_info(self) -> dict[str, Any]:
         novelty = self.model.fitted.novelty
         if novelty is None:  # an earlier version's run
             return {"false alarms, at most": None, "held-out rows": 0}
         return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
 
-    def _added_said(self) -> dict[str, Any]:
+    def _added_info(self) -> dict[str, Any]:
         if self.drift is None:
             return {}
         report = self.drift.report
@@ -254,7 +254,7 @@ class FittedRun:
         misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
         return {"added": {**counts, "misfits": misfits, "proposals": proposals}}
 
-    def _table_said(self) -> dict[str, Any]:
+    def _table_info(self) -> dict[str, Any]:
         schema = self._result.schema
         if schema is None:
             return {}
@@ -274,7 +274,7 @@ class FittedRun:
         """Whether the rows are those of a table of mixed columns."""
         return self._result.schema is not None
 
-    def _edits_said(self) -> dict[str, Any]:
+    def _edits_info(self) -> dict[str, Any]:
         try:
             found = self.clustering()
         except RunError as error:

@@ -55,7 +55,7 @@ class Commands(WholeHelp):
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except Exception as error:
-            code = _tell(error)
+            code = _report(error)
         if code == INTERRUPTED:
             _say("interrupted: run the same command again to resume")
         if standalone_mode:
@@ -63,7 +63,7 @@ class Commands(WholeHelp):
         return code
 
 
-def _tell(error: Exception) -> int:
+def _report(error: Exception) -> int:
     if os.environ.get("SHOAL_DEBUG", "0") not in ("", "0"):
         traceback.print_exception(error)
     if isinstance(error, ShoalError):

@@ -79,13 +79,13 @@ def _fit(path: Path, images: NDArray, labels: NDArray, seed: int) -> Path:
         run = api.fit(path, path.with_suffix(".shoal"), key="images", seed=seed, progress=bars)
     print_layers(run)
     score = next(s for s in run.evaluate(labels) if s["k"] == run.primary.k)
-    say(f"Against the truth, layer K = {run.primary.k}: {_said(score)}")
+    say(f"Against the truth, layer K = {run.primary.k}: {_scores(score)}")
     report = path.with_name(f"{path.stem}-report.html")
     run.export(report, "html", force=True)
     return report.absolute()
 
 
-def _said(score: dict[str, Any]) -> str:
+def _scores(score: dict[str, Any]) -> str:
     shown = {"accuracy": "accuracy", "purity": "purity", "ami": "AMI", "ari": "ARI"}
     return ", ".join(
         f"{label} {number(score[name])}" for name, label in shown.items() if name in score

@@ -170,7 +170,7 @@ def _editing(run: Path, json: bool) -> Iterator[Curation]:
     edits.author = author_name()
     before = edits.refresh()
     yield edits
-    _tell(run, edits, before, json)
+    _print_done(run, edits, before, json)
 
 
 def _effect(entry: Entry, done: set[int]) -> str:
@@ -184,7 +184,7 @@ def _counted(edits: Curation) -> str:
     return f"{plural(len(sizes), 'cluster')} with {plural(sum(sizes.values()), 'row')}{text}"
 
 
-def _tell(run: Path, edits: Curation, before: int, json: bool) -> None:
+def _print_done(run: Path, edits: Curation, before: int, json: bool) -> None:
     changes = edits.changes(before)
     changed = [line for line in edits.listing() if line["cluster"] in changes.changed]
     if json:

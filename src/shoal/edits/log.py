@@ -134,13 +134,13 @@ class Log:
         self._version = -1
 
     def since(self, seq: int) -> list[Entry]:
-        with self._telling():
+        with self._sqlite_errors():
             connection = self._opened()
             return [] if connection is None else _entries(connection, seq)
 
     def is_as_before(self) -> bool:
         """Return whether no other process wrote since the last call; costs next to nothing."""
-        with self._telling():
+        with self._sqlite_errors():
             connection = self._opened()
             if connection is None:
                 return True
@@ -152,7 +152,7 @@ class Log:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Hold the log alone, for one edit; it is on the disk when the block ends."""
-        with self._telling():
+        with self._sqlite_errors():
             connection = self._made()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -236,7 +236,7 @@ class Log:
             )
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _sqlite_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:

@@ -84,7 +84,7 @@ def check_options(spec: Spec, known: tuple[str, ...]) -> None:
             )
 
 
-def asked_size(spec: Spec) -> tuple[int, int] | None:
+def size_option(spec: Spec) -> tuple[int, int] | None:
     """Return the option ``size=224`` or ``size=224x160`` (height, width)."""
     if "size" not in spec.options:
         return None
@@ -95,7 +95,7 @@ def asked_size(spec: Spec) -> tuple[int, int] | None:
     return sides[0], sides[-1]
 
 
-def asked_numbers(spec: Spec, name: str, channels: int) -> tuple[float, ...] | None:
+def numbers_option(spec: Spec, name: str, channels: int) -> tuple[float, ...] | None:
     """Return an option of one number a channel, such as ``mean=0.5,0.5,0.5``, or one for all."""
     if name not in spec.options:
         return None
@@ -110,7 +110,7 @@ def asked_numbers(spec: Spec, name: str, channels: int) -> tuple[float, ...] | N
     return found * channels if len(found) == 1 else found
 
 
-def asked_share(spec: Spec, otherwise: float) -> float:
+def share_option(spec: Spec, otherwise: float) -> float:
     """Return the option ``kept``, the share of the largest cut."""
     try:
         share = float(spec.options.get("kept", otherwise))
@@ -121,7 +121,7 @@ def asked_share(spec: Spec, otherwise: float) -> float:
     return share
 
 
-def asked_word(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str) -> str:
+def word_option(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str) -> str:
     """Return an option that is one of some words."""
     word = spec.options.get(name, otherwise)
     if word not in choices:

@@ -18,12 +18,12 @@ from shoal.features.network_input import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     NetworkInput,
-    asked_numbers,
-    asked_share,
-    asked_size,
-    asked_word,
     check_options,
+    numbers_option,
     pooled,
+    share_option,
+    size_option,
+    word_option,
 )
 from shoal.features.onnx_graph import (
     GraphInput,
@@ -144,7 +144,7 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
         1,
         tuple(map(str, beside)),
         runs_as_it_is(model, output),
-        asked_word(spec, "pool", ("mean", "cls"), "mean"),
+        word_option(spec, "pool", ("mean", "cls"), "mean"),
         scales_by_batch(model),
         name,
     )
@@ -161,15 +161,15 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
 
 
 def _network_input(spec: Spec, model: Any, taken: GraphInput) -> NetworkInput:
-    layout = asked_word(spec, "layout", ("nchw", "nhwc"), _layout(spec, taken))
+    layout = word_option(spec, "layout", ("nchw", "nhwc"), _layout(spec, taken))
     own, *sides = taken.dims[1:] if layout == "nchw" else (taken.dims[3], *taken.dims[1:3])
     channels = own or 3  # exports often leave it open
     if channels not in (1, 3):
         raise InputError(f"{spec.what} takes {channels} channels: networks of 1 or 3 are run")
     mean, std = _mean_and_std(spec, model, taken, channels)
-    fit: Any = asked_word(spec, "fit", FITS, "crop")
-    sampling: Any = asked_word(spec, "sampling", SAMPLINGS, "bicubic")
-    share = asked_share(spec, 1.0)
+    fit: Any = word_option(spec, "fit", FITS, "crop")
+    sampling: Any = word_option(spec, "sampling", SAMPLINGS, "bicubic")
+    share = share_option(spec, 1.0)
     return NetworkInput(_size(spec, sides), channels, mean, std, layout, share, sampling, fit)
 
 
@@ -186,7 +186,7 @@ def _layout(spec: Spec, taken: GraphInput) -> str:
 
 def _size(spec: Spec, sides: list[int | None]) -> tuple[int, int]:
     """Return the size of images: the file's, or the one asked for where it takes any."""
-    wanted = asked_size(spec)
+    wanted = size_option(spec)
     wrong = wanted and any(own not in (None, side) for own, side in zip(sides, wanted, strict=True))
     if wrong:
         own = "×".join(str(side or "any") for side in sides)
@@ -217,7 +217,7 @@ def _mean_and_std(
         own = Spec(spec.kind, spec.what, {name: stored} if stored else {})
         otherwise = usual if channels == 3 else (sum(usual) / 3,)
         found.append(
-            asked_numbers(spec, name, channels) or asked_numbers(own, name, channels) or otherwise
+            numbers_option(spec, name, channels) or numbers_option(own, name, channels) or otherwise
         )
     return found[0], found[1]
 

@@ -16,12 +16,12 @@ from shoal.errors import InputError
 from shoal.features.base import Needs
 from shoal.features.network_input import (
     NetworkInput,
-    asked_numbers,
-    asked_share,
-    asked_size,
-    asked_word,
     check_options,
+    numbers_option,
     pooled,
+    share_option,
+    size_option,
+    word_option,
 )
 from shoal.features.sessions import COMPONENTS, encode_blocks, unit_rows
 from shoal.features.torch_libraries import Network, first_line, import_library, load_network
@@ -137,10 +137,10 @@ def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
         one), and for open_clip `pretrained` (which of its weights).
     """
     check_options(spec, (*OPTIONS, "pretrained") if spec.kind == "open_clip" else OPTIONS)
-    asked_word(spec, "device", ("cpu", "cuda"), "cpu")
+    word_option(spec, "device", ("cpu", "cuda"), "cpu")
     device = spec.options.get("device") or _best_device(spec)
     network, digest = _loaded(_named(str(spec)), device)
-    given = _asked(spec, network.given)
+    given = _with_options(spec, network.given)
     trial = TorchNetwork(str(spec), digest, given, device, 1)
     image = np.random.default_rng(0).integers(0, 256, (1, *given.shape), np.uint8)
     try:
@@ -169,13 +169,13 @@ def _best_device(spec: Spec) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _asked(spec: Spec, given: NetworkInput) -> NetworkInput:
+def _with_options(spec: Spec, given: NetworkInput) -> NetworkInput:
     return replace(
         given,
-        size=asked_size(spec) or given.size,
-        mean=asked_numbers(spec, "mean", given.channels) or given.mean,
-        std=asked_numbers(spec, "std", given.channels) or given.std,
-        kept=asked_share(spec, given.kept),
+        size=size_option(spec) or given.size,
+        mean=numbers_option(spec, "mean", given.channels) or given.mean,
+        std=numbers_option(spec, "std", given.channels) or given.std,
+        kept=share_option(spec, given.kept),
     )
 
 

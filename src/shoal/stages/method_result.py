@@ -17,9 +17,9 @@ from shoal.stages.result import Result
 from shoal.storage import (
     RunFolder,
     StageFolder,
+    damage_errors,
     read_json,
     read_npy,
-    understanding,
     write_json,
     write_npy,
 )
@@ -129,7 +129,7 @@ class Found:
         if not path.exists():
             return None
         found: dict[str, Any] = read_json(path)
-        with understanding(path):
+        with damage_errors(path):
             if not (isinstance(found["name"], str) and isinstance(found["k"], int)):
                 raise TypeError(f"name {found['name']!r:.80}, k {found['k']!r:.80}")
             if found["rule"] not in (None, *KINDS):

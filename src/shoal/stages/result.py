@@ -16,7 +16,7 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
 from shoal.rows.tables.schema import Schema
-from shoal.storage import RunFolder, read_json, read_npy, read_table, understanding
+from shoal.storage import RunFolder, damage_errors, read_json, read_npy, read_table
 
 STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
 """The stages of every finished run, in their order."""
@@ -93,7 +93,7 @@ class Result:
         """What the index says of the source."""
         path = self.run.stage("index").whole("summary", "json")
         found: dict[str, Any] = read_json(path)
-        with understanding(path):
+        with damage_errors(path):
             for name, kind in _SUMMARY.items():
                 if not isinstance(found[name], kind):
                     raise TypeError(f"{name} is {found[name]!r:.80}")
@@ -107,7 +107,7 @@ class Result:
         if self.summary["kind"] != "table":
             return None
         donors = read_npy(folder.whole("donors"))
-        with understanding(path):
+        with damage_errors(path):
             return Schema.from_dict(read_json(path), donors)
 
     @cached_property
@@ -115,7 +115,7 @@ class Result:
         """Name, version and settings of what made the features."""
         path = self.run.stage("features").whole("encoder", "json")
         found: dict[str, Any] = read_json(path)
-        with understanding(path):
+        with damage_errors(path):
             if not isinstance(found["name"], str):
                 raise TypeError(f"name is {found['name']!r:.80}")
         return found
@@ -147,7 +147,7 @@ class Result:
     def layers(self) -> Layers:
         """The marked cuts, coarse to fine."""
         path = self.run.stage("tree").whole("layers", "json")
-        with understanding(path):
+        with damage_errors(path):
             found = Layers(Layer.from_dict(layer) for layer in read_json(path))
             if sum(layer.primary for layer in found) != 1:
                 raise ValueError("there is not one primary layer")
@@ -257,7 +257,7 @@ class Result:
         """Ids kept from an earlier run: by K, the id of each cluster from the largest on."""
         path = self.run.stage("assign").whole("ids", "json")
         kept: dict[str, list[int]] = read_json(path) if path.exists() else {}
-        with understanding(path):
+        with damage_errors(path):
             return {k: [int(one) for one in ids] for k, ids in kept.items()}
 
     def labels(self, k: int) -> NDArray[np.int32]:

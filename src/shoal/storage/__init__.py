@@ -16,7 +16,7 @@ from shoal.storage.parts import (
 )
 from shoal.storage.places import Stat, UrlPath, as_place
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
-from shoal.storage.reading import read_json, read_npy, read_table, understanding
+from shoal.storage.reading import damage_errors, read_json, read_npy, read_table
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
 from shoal.storage.stage_folder import Receipt, StageFolder, delete, many
 from shoal.storage.toml_text import toml_text
@@ -32,6 +32,7 @@ __all__ = [
     "Streams",
     "UrlPath",
     "as_place",
+    "damage_errors",
     "delete",
     "fetched_ahead",
     "fingerprint",
@@ -45,7 +46,6 @@ __all__ = [
     "replacing",
     "run_place",
     "toml_text",
-    "understanding",
     "write_bytes",
     "write_json",
     "write_npy",

@@ -39,7 +39,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def telling(work: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
+def as_place_errors(work: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
     """Make what a path's method raises a `PlaceError`, but for what is missing or wrongly said."""
 
     @wraps(work)

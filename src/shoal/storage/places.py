@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from shoal.errors import PlaceError
 from shoal.storage import web
-from shoal.storage.network import WAITS, again, is_missing, telling
+from shoal.storage.network import WAITS, again, as_place_errors, is_missing
 from shoal.storage.ranges import RangeFile, fetched_ahead
 
 _URL = re.compile(r"([a-z][a-z0-9+]+):/+(.*)")  # pathlib makes one slash of two
@@ -98,7 +98,7 @@ class UrlPath:
     def relative_to(self, folder: UrlPath) -> PurePosixPath:
         return PurePosixPath(self._within).relative_to(folder._within)
 
-    @telling
+    @as_place_errors
     def exists(self) -> bool:
         if self.is_web:  # fsspec says no as well when the server is away
             try:
@@ -109,7 +109,7 @@ class UrlPath:
                 raise
         return bool(self._again(lambda: self._fs.exists(self.url)))
 
-    @telling
+    @as_place_errors
     def is_dir(self) -> bool:
         """Return whether it is a folder: in an object store, whether something lies under it."""
         if self.known:
@@ -118,7 +118,7 @@ class UrlPath:
             return web.is_page(self.info()) if self.exists() else False
         return bool(self._again(lambda: self._fs.isdir(self.url)))
 
-    @telling
+    @as_place_errors
     def is_file(self) -> bool:
         if self.known:
             return self.known["type"] == "file"
@@ -147,11 +147,11 @@ class UrlPath:
         when = next((facts[key] for key in _TIMES if facts.get(key)), 0)
         return Stat(int(facts["size"]), _seconds(when) * 1_000_000_000)
 
-    @telling
+    @as_place_errors
     def info(self) -> dict[str, Any]:
         return dict(self.known or self._again(lambda: self._fs.info(self.url)))
 
-    @telling
+    @as_place_errors
     def _listed(self) -> list[UrlPath]:
         try:
             entries = self._again(lambda: self._fs.ls(self.url, detail=True))
@@ -178,7 +178,7 @@ class UrlPath:
     def mkdir(self, parents: bool = True, exist_ok: bool = True) -> None:
         """Folders come into being with what lies in them."""
 
-    @telling
+    @as_place_errors
     def unlink(self, missing_ok: bool = False) -> None:
         try:
             self._again(lambda: self._fs.rm_file(self.url))
@@ -186,7 +186,7 @@ class UrlPath:
             if not missing_ok:
                 raise
 
-    @telling
+    @as_place_errors
     def walk(self) -> Iterator[UrlPath]:
         """Go through all files in it, however deep."""
         if self.is_web:
@@ -228,7 +228,7 @@ class UrlPath:
         """Read it, or a range of it; in some tries, as networks falter."""
         return self._read(start, stop)
 
-    @telling
+    @as_place_errors
     def _read(self, start: int | None, stop: int | None) -> bytes:
         if self.is_web and start is not None and stop is not None:
             return self._again(lambda: web.read_range(self._fs, self.url, start, stop))
@@ -241,12 +241,12 @@ class UrlPath:
         """Return whether a copy of another file is there whole or not at all."""
         return self.protocol == other.protocol and self.protocol in _WHOLE
 
-    @telling
+    @as_place_errors
     def copy_from(self, other: UrlPath) -> None:
         """Make it a copy of a file of the same store."""
         self._again(lambda: self._fs.cp_file(other.url, self.url))
 
-    @telling
+    @as_place_errors
     def write(self, pieces: Iterable[memoryview], size: int) -> None:
         """Write pieces of `size` bytes in all; it is there whole, or as it was before.
 

@@ -117,7 +117,7 @@ def damaged(path: Path, error: BaseException) -> RunError:
 
 
 @contextmanager
-def understanding(path: Path) -> Iterator[None]:
+def damage_errors(path: Path) -> Iterator[None]:
     """Raise "is damaged" for what Python raises when a part does not hold what it should."""
     try:
         yield

@@ -15,7 +15,7 @@ from shoal.stages.fitted import USUAL, Fitted
 from shoal.stages.growth.judging import Gauge, added_rows
 from shoal.stages.growth.proposals import LEAST, Found, propose
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, read_json, read_npy, understanding, write_json
+from shoal.storage import RunFolder, damage_errors, read_json, read_npy, write_json
 
 ALPHA = 0.01
 """How often, at most, rows that are like the old ones shall be said not to fit."""
@@ -67,7 +67,7 @@ def read_drift(result: Result) -> Drift | None:
     fingerprint = folder.receipt.fingerprint
     path = folder.whole("report", "json")
     report = read_json(path)
-    with understanding(path):
+    with damage_errors(path):
         if missing := _REPORTED.difference(report):
             raise KeyError(min(missing))
         _ = int(report["misfits"]["rows"]), [int(one["rows"]) for one in report["proposals"]]
@@ -107,7 +107,7 @@ def _work(context: Context) -> dict[str, Any]:
         "read": new.rows,
         "shard_rows": context.shards.size,
         "kind": result.summary["kind"],
-        **_said(new, verdict, found),
+        **_findings(new, verdict, found),
         **verdict,
         **_shares(before, new.clusters),
         "proposals": [{"proposal": at, **asdict(one)} for at, one in enumerate(found)],
@@ -168,7 +168,7 @@ def _has_cause(new: _Counts) -> bool:
     return new.unlike >= LEAST or min(chances) * len(new.clusters) < ALPHA
 
 
-def _said(new: _Counts, verdict: dict[str, Any], found: list[Found]) -> dict[str, Any]:
+def _findings(new: _Counts, verdict: dict[str, Any], found: list[Found]) -> dict[str, Any]:
     """Say whether the new rows fit, why not, and how many fit no cluster.
 
     Each of the three signs may be wrong in a third of `ALPHA`.
