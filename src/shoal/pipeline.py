@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from shoal.edits.base_clusters import fit_fingerprint
 from shoal.edits.carry import carry_over
 from shoal.edits.learn import Learnt
 from shoal.edits.log import check_fit
+from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
 from shoal.engines.memory import give_back
 from shoal.engines.opening import opened_engine
@@ -117,22 +119,8 @@ def run_pipeline(
     stages = _with_prints(context)
     prints = {stage.name: print_ for stage, print_ in stages}
     check_fit(as_place(path), fit_fingerprint(prints["tree"], prints["assign"]))
-    opening = opened_engine(
-        settings.engine,
-        plan.workers,
-        engine_options,
-        notes=as_place(path) / NOTES,
-        prepare=partial(share, settings.memory, plan.kept, plan.members),
-        split=partial(
-            split_workers,
-            plan.needs,
-            settings.memory,
-            settings.workers or 1,
-            BESIDE.get(settings.engine, 0),
-        ),
-    )
     with (
-        opening as engine,
+        _opened(as_place(path), settings, plan, engine_options) as engine,
         RunFolder.create(path, about) as run,
         threadpool_limits(1, "blas"),
     ):
@@ -155,6 +143,20 @@ def run_pipeline(
         if earlier is not None:
             _carry(earlier, run, bars)
     return RunFolder.open(path)
+
+
+def _opened(
+    path: Path, settings: FitSettings, plan: Plan, options: EngineOptions
+) -> AbstractContextManager[Engine]:
+    beside = BESIDE.get(settings.engine, 0)
+    return opened_engine(
+        settings.engine,
+        plan.workers,
+        options,
+        notes=path / NOTES,
+        prepare=partial(share, settings.memory, plan.kept, plan.members),
+        split=partial(split_workers, plan.needs, settings.memory, settings.workers or 1, beside),
+    )
 
 
 def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None = None) -> Plan:
