@@ -13,10 +13,8 @@ from PIL import Image
 from shoal.errors import SourceError
 from shoal.rows.images.camera import is_raw
 from shoal.rows.images.decode import decode, needed_bytes, tiff_picture, what_is_wrong
-from shoal.rows.images.formats import check_pixels, decoding, open_picture
-from shoal.rows.images.png import check_sums
-from shoal.rows.images.raster import orientation_of, upright
-from shoal.rows.images.reading import USUAL
+from shoal.rows.images.formats import check_pixels, check_sums, decoding, open_picture
+from shoal.rows.images.raster import USUAL, orientation_of, upright
 from shoal.rows.images.tiff import is_tiff
 from shoal.rows.memory_budget import PIXELS
 

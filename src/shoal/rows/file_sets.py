@@ -14,7 +14,7 @@ from shoal.errors import InputError
 from shoal.rows.arrays.hdf5 import Hdf5Images, open_datasets
 from shoal.rows.arrays.idx import open_idx
 from shoal.rows.arrays.numpy_files import npy_store
-from shoal.rows.arrays.raw_files import open_raw
+from shoal.rows.arrays.raw_manifest import open_raw
 from shoal.rows.base import Source
 from shoal.rows.images.containers import CONTAINERS, container_of, list_containers
 from shoal.rows.images.formats import EXTENSIONS
@@ -23,7 +23,7 @@ from shoal.rows.images.listing import list_files
 from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.options import SourceOptions
-from shoal.rows.tables.parquet import open_parquet
+from shoal.rows.tables.parquet_files import open_parquet
 from shoal.storage import UrlPath
 
 _EXTENSIONS: dict[str, str] = {

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from shoal.core.plural import plural
 from shoal.errors import InputError, SourceError, UnlikeError
 from shoal.rows.arrays.hdf5 import list_datasets
 from shoal.rows.arrays.idx import idx_header
 from shoal.rows.arrays.numpy_files import npy_header
 from shoal.rows.arrays.raw import raw_store
-from shoal.rows.arrays.raw_files import open_raw
-from shoal.rows.arrays.raw_manifest import MANIFEST, read_raw_manifest
+from shoal.rows.arrays.raw_manifest import MANIFEST, open_raw, read_raw_manifest
 from shoal.rows.base import Source
 from shoal.rows.file_sets import (
     images_of,
@@ -37,8 +39,6 @@ from shoal.rows.tables.parquet_files import parquet_schema
 from shoal.rows.tables.selection import listed
 from shoal.storage import many
 
-Kinds = dict[str, list[str]]
-
 _READ = (
     f"Shoal reads {READ} (also in tar, zip, Parquet, HDF5 and TFRecord files), .npy, IDX, and raw "
     "numbers when --shape and --dtype are given"
@@ -55,204 +55,191 @@ _FEW_PICTURES = 20
 _MUCH_LARGER = 10
 
 
+@dataclass(frozen=True)
+class _Folder:
+    """A folder that is being opened: what it holds, by what its files can be."""
+
+    root: Path
+    found: Found
+    options: SourceOptions
+    kinds: dict[str, list[str]]
+
+    def paths(self, names: Sequence[str]) -> list[Path]:
+        return [self.found.paths.get(name) or self.root / name for name in names]
+
+    @property
+    def holds(self) -> str:
+        """What it holds, for people."""
+        return f"the folder {self.root} holds {counted(self.found.extensions)}"
+
+    def data(self, kind: str) -> list[str]:
+        """Files of a kind that can be data: raw ones not, where a picture has the same name."""
+        if kind != "raw" or not self.kinds["image"]:
+            return self.kinds[kind]
+        pictures = {os.path.splitext(name)[0] for name in self.kinds["image"]}
+        return [name for name in self.kinds["raw"] if os.path.splitext(name)[0] not in pictures]
+
+    def bytes(self, names: Sequence[str]) -> int:
+        """Count the bytes of some files; those that are gone have none."""
+        total = 0
+        for path in self.paths(names):
+            with suppress(OSError):
+                total += path.stat().st_size
+        return total
+
+
 def open_folder(root: Path, options: SourceOptions) -> Source:
     """Open a folder: of images, of shards, or of raw files."""
     found = walk(root)
     if not found.names:
         raise SourceError(f"the folder {root} is empty: give a folder with images in it")
     label = root.name or str(root.resolve())
+    kinds: dict[str, list[str]] = {kind: [] for kind in ("image", *shards(), "raw", "other")}
+    for name in found.names:
+        kinds[kind_of(name)].append(name)
+    folder = _Folder(root, found, options, kinds)
     if MANIFEST in found.names:
-        return _open_described(root, found, label, options)
-    kinds = _by_kind(found.names)
-    raw = _raw_files(kinds, options)
+        return _open_described(folder, label)
+    raw = _raw_files(folder)
     if raw:
         options.refuse(f"raw files in {root}", key=options.key)
-        raws = raw_store(_under(root, raw, found), options.shape or (), options.dtype)
+        raws = raw_store(folder.paths(raw), options.shape or (), options.dtype)
         return without(options.array(raws, label), found.names, raw)
-    names: Sequence[str]
-    kind, why = _choose(root, found, kinds, options)
-    label += why
+    kind, why = _choose(folder)
+    label, names = label + why, kinds[kind]
     if kind == "image":
-        names = kinds["image"]
-        source = _open_images(root, found, names, label, options)
+        label += of_kinds(images_of(found.extensions))
+        source = open_images(root, readable_images(found, names), label, options, found.paths)
     elif kind == "raw":
-        names = _data("raw", kinds)
-        source = _open_raw(root, found, kinds, label, options)
+        names = folder.data("raw")
+        source = _open_raw(folder, names, label)
     else:
-        source, names = _open_shards(root, found, kind, kinds[kind], label, options)
-    source, labels = _with_labels(source, root, found, kinds)
+        source, names = _open_shards(folder, kind, label)
+    source, labels = _with_labels(source, folder)
     own = {*labels, *(() if names is kinds[kind] else names)}
     # the names of millions of images are not gone through once more
     rest = [inner for one, inner in kinds.items() if one != kind or names is not inner]
     return leaving_out(source, count_kinds(n for inner in rest for n in inner if n not in own))
 
 
-def _choose(root: Path, found: Found, kinds: Kinds, options: SourceOptions) -> tuple[str, str]:
+def _choose(folder: _Folder) -> tuple[str, str]:
     """Choose the kind of files that are the data; also say why, where it is not the first one.
 
-    Images come first, then shards in the order of `SHARDS`. A kind of few files gives way to one
+    Images come first, then shards in the order of `shards`. A kind of few files gives way to one
     that has many times its bytes; files that are named as labels are give way to all others.
     """
+    root, kinds, as_ = folder.root, folder.kinds, folder.options.as_
     order: list[str] = [kind for kind in ("image", *shards(), "raw") if kinds[kind]]
-    if options.as_ in ("vectors", "table") and order != ["image"]:
+    if as_ in ("vectors", "table") and order != ["image"]:
         order = [kind for kind in order if kind != "image"]
     data = [kind for kind in order if kind == "image" or not all(map(is_beside, kinds[kind]))]
     order = data or order
     if not order:
-        raise SourceError(_nothing(root, found.names, found.extensions))
+        raise SourceError(_nothing(folder))
     first = order[0]
-    if first == "image" and options.as_ in ("vectors", "table"):
-        raise InputError(f"{root} is a folder of images: it cannot be read --as {options.as_}")
+    if first == "image" and as_ in ("vectors", "table"):
+        raise InputError(f"{root} is a folder of images: it cannot be read --as {as_}")
     single = [name for name in kinds["other"] if name.lower().endswith(_SINGLE)]
     single = [name for name in single if not is_beside(name)]
     if (len(kinds[first]) >= _FEW_PICTURES and first == "image") or len(order) + len(single) == 1:
         return first, ""
-    sizes = {kind: _bytes(root, _data(kind, kinds), found) for kind in order}
+    sizes = {kind: folder.bytes(folder.data(kind)) for kind in order}
     largest = max(order, key=lambda kind: sizes[kind])
     kind = largest if sizes[largest] >= _MUCH_LARGER * sizes[first] else first
-    if single and _bytes(root, single, found) >= _MUCH_LARGER * sizes[kind]:
+    if single and folder.bytes(single) >= _MUCH_LARGER * sizes[kind]:
         raise SourceError(
-            f"the folder {root} holds {counted(found.extensions)}, most of its bytes in "
-            f"{single[0]}: give that file, {root / single[0]}, or one of the others"
+            f"{folder.holds}, most of its bytes in {single[0]}: give that file, "
+            f"{root / single[0]}, or one of the others"
         )
     return kind, "" if kind == first else ", by far the most of its bytes"
 
 
-def _data(kind: str, kinds: Kinds) -> list[str]:
-    """Files of a kind that can be data: raw ones not, where a picture has the same name."""
-    if kind != "raw" or not kinds["image"]:
-        return kinds[kind]
-    pictures = {os.path.splitext(name)[0] for name in kinds["image"]}
-    return [name for name in kinds["raw"] if os.path.splitext(name)[0] not in pictures]
-
-
-def _bytes(root: Path, names: Sequence[str], found: Found) -> int:
-    """Count the bytes of some files; those that are gone have none."""
-    total = 0
-    for path in _under(root, names, found):
-        try:
-            total += path.stat().st_size
-        except OSError:
-            continue
-    return total
-
-
-def _open_images(
-    root: Path, found: Found, names: Sequence[str], label: str, options: SourceOptions
-) -> Source:
-    label += of_kinds(images_of(found.extensions))
-    return open_images(root, sorted_with(names, found), label, options, found.paths)
-
-
-def _open_shards(
-    root: Path,
-    found: Found,
-    kind: str,
-    names: Sequence[str],
-    label: str,
-    options: SourceOptions,
-) -> tuple[Source, Sequence[str]]:
+def _open_shards(folder: _Folder, kind: str, label: str) -> tuple[Source, list[str]]:
     """Open the files of a kind; where their rows are not alike, those that are the data."""
-    paths = _under(root, names, found)
+    names = folder.kinds[kind]
     try:
-        return open_shards(kind, paths, label, options), names
+        return open_shards(kind, folder.paths(names), label, folder.options), names
     except UnlikeError:
-        data = _alike(root, kind, names, paths)
+        data = _alike(folder, kind)
         if data is None:
             raise
-        return open_shards(kind, _under(root, data, found), label, options), data
+        return open_shards(kind, folder.paths(data), label, folder.options), data
 
 
-def _open_raw(root: Path, found: Found, kinds: Kinds, label: str, options: SourceOptions) -> Source:
+def _open_raw(folder: _Folder, names: Sequence[str], label: str) -> Source:
     """Open raw files without a shape: those of a set that is known."""
     try:
-        return open_raw(_under(root, _data("raw", kinds), found), label, options)
+        return open_raw(folder.paths(names), label, folder.options)
     except SourceError as error:
-        others = [name for kind in shards() for name in kinds[kind]]
+        root, kinds = folder.root, folder.kinds
+        others = [root / name for kind in shards() for name in kinds[kind]]
         pictures = [root / f"*{os.path.splitext(name)[1]}" for name in kinds["image"]]
         if not others and not pictures:
             raise
-        hint = (
-            f"its images, give {pictures[0]}" if pictures else f"another, give {root / others[0]}"
-        )
-        raise SourceError(
-            f"the folder {root} holds {counted(found.extensions)}; {error}; to take {hint}"
-        ) from None
+        hint = f"its images, give {pictures[0]}" if pictures else f"another, give {others[0]}"
+        raise SourceError(f"{folder.holds}; {error}; to take {hint}") from None
 
 
-def _open_described(root: Path, found: Found, label: str, options: SourceOptions) -> Source:
-    manifest = read_raw_manifest(root)
-    names = manifest.names_in(found.names)
+def _open_described(folder: _Folder, label: str) -> Source:
+    manifest, everything = read_raw_manifest(folder.root), folder.found.names
+    names = manifest.names_in(everything)
     if not names:
         raise SourceError(f"{manifest.path}: none of its files ({listed(manifest.files)}) is there")
-    many = f"{len(names):,} raw file{'s' * (len(names) > 1)} as {MANIFEST} says"
-    many += f", licence {manifest.licence}" if manifest.licence else ""
-    files = _under(root, names, found)
-    source = manifest.open(files, options, f"{label}, {many}", whole=True)
-    return without(source, found.names, [*names, MANIFEST, manifest.truth or MANIFEST])
+    label += f", {plural(len(names), 'raw file')} as {MANIFEST} says"
+    label += f", licence {manifest.licence}" if manifest.licence else ""
+    source = manifest.open(folder.paths(names), folder.options, label, whole=True)
+    return without(source, everything, [*names, MANIFEST, manifest.truth or MANIFEST])
 
 
-def _with_labels(
-    source: Any, root: Path, found: Found, kinds: Kinds
-) -> tuple[Source, Sequence[str]]:
-    array = source.as_array()
+def _with_labels(source: Any, folder: _Folder) -> tuple[Source, Sequence[str]]:
+    array, kinds = source.as_array(), folder.kinds
     if (array is None and source.as_files() is None) or source.label_origin:
         return source, ()
     if array is not None and array.is_parsed:
         return source, ()
     tables = [name for name in kinds["other"] if name.lower().endswith((".csv", ".tsv"))]
     names = [*kinds["npy"], *kinds["idx"], *tables]
-    files = dict(zip(names, _under(root, names, found), strict=True))
+    files = dict(zip(names, folder.paths(names), strict=True))
     beside = labels_beside(source, files)
     if beside is None:
         return source, ()
     own = [name for name, path in files.items() if path in beside.paths]
     label = f"{source.label}, labels in {beside.origin}"
-    return dataclasses.replace(source, beside=beside, label=label), own
+    return replace(source, beside=beside, label=label), own
 
 
-def _by_kind(names: Sequence[str]) -> Kinds:
-    kinds: Kinds = {kind: [] for kind in ("image", *shards(), "raw", "other")}
-    for name in names:
-        kinds[kind_of(name)].append(name)
-    return kinds
-
-
-def _raw_files(kinds: Kinds, options: SourceOptions) -> list[str]:
-    if options.shape is None:
+def _raw_files(folder: _Folder) -> list[str]:
+    """Return the files that are raw numbers where a shape is given."""
+    kinds = folder.kinds
+    if folder.options.shape is None:
         return []
     if kinds["raw"] or kinds["npy"]:
         return kinds["raw"]
-    shards = [name for name in kinds["tfrecord"] if ".tfrec" not in name.lower()]
-    others = [name for name in kinds["other"] if os.path.splitext(name)[1].lower() not in _NOT_RAW]
-    return shards or others
+    unsure = [name for name in kinds["tfrecord"] if ".tfrec" not in name.lower()]
+    return unsure or [name for name in kinds["other"] if extension(name) not in _NOT_RAW]
 
 
-def sorted_with(names: Sequence[str], found: Found) -> list[str]:
+def readable_images(found: Found, names: Sequence[str]) -> list[str]:
     """Return a folder's images, and what may be images but cannot be read: each becomes a row."""
     pipes = [name for name in found.special if kind_of(name) == "image"]
     return [*names, *pipes, *found.closed]
 
 
-def _under(root: Path, names: Sequence[str], found: Found) -> list[Path]:
-    return [found.paths.get(name) or root / name for name in names]
-
-
-def _of_first(root: Path, name: str) -> str:
+def _of_first(path: Path) -> str:
     """Say what one of many files like it is, by its name or its first bytes, and the way out."""
-    try:
-        with (root / name).open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        head = b""
+    head = b""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(_HEAD)
     ending = extension_of(head)
     if ending:
-        return f"; {name} is a picture: name such files with its extension, {ending}"
-    kind = kind_of_file(name, head)
-    return "" if kind is None else f"; {name} is {kind.what}: {kind.way}"
+        return f"; {path.name} is a picture: name such files with its extension, {ending}"
+    kind = kind_of_file(path.name, head)
+    return "" if kind is None else f"; {path.name} is {kind.what}: {kind.way}"
 
 
-def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
+def _nothing(folder: _Folder) -> str:
+    """Word what is said of a folder in which nothing can be used."""
+    root, names, extensions = folder.root, folder.found.names, folder.found.extensions
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
     hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""
     pickles = convert_pickles([root / name for name in names])
@@ -262,18 +249,20 @@ def _nothing(root: Path, names: Sequence[str], extensions: Counter[str]) -> str:
         hint = "; compressed archives cannot be read in place: unpack them to plain .tar files"
     holds = ", ".join(f"{n:,} {ext or 'without extension'}" for ext, n in extensions.most_common(4))
     common = extensions.most_common(1)[0][0]
-    hint = hint or _of_first(root, next(name for name in names if extension(name) == common))
+    hint = hint or _of_first(root / next(name for name in names if extension(name) == common))
     return f"the folder {root} has no images (it holds {holds}): {_READ}{hint}"
 
 
-def _alike(root: Path, kind: str, names: Sequence[str], paths: Sequence[Path]) -> list[str] | None:
-    """Choose the files of a folder whose rows are alike and are the data.
+def _alike(folder: _Folder, kind: str) -> list[str] | None:
+    """Choose the files of a kind whose rows are alike and are the data.
 
     None where a file that is not is numbered like those that are: a shard that is damaged or of
     another version is not to be left out.
     """
+    names, root = folder.kinds[kind], folder.root
+    paths = folder.paths(names)
     groups: dict[Hashable, list[int]] = {}
-    for at, signature in enumerate(many(paths[0], _SIGNATURES[kind], list(paths))):
+    for at, signature in enumerate(many(paths[0], _SIGNATURES[kind], paths)):
         groups.setdefault(signature, []).append(at)
     data = [group for what, group in groups.items() if what is not None]
     data = [g for g in data if not all(is_beside(names[at]) for at in g)] or data
@@ -293,29 +282,18 @@ def _alike(root: Path, kind: str, names: Sequence[str], paths: Sequence[Path]) -
     return [names[at] for at in data[order[0]]]
 
 
-def _of_npy(path: Path) -> Hashable:
-    """Type and shape of a row; None where rows are single numbers."""
-    dtype, shape = npy_header(path)
+def _of_array(header: tuple[np.dtype[Any], tuple[int, ...]]) -> Hashable:
+    """Type and shape of a row; None where rows are single numbers, such as labels."""
+    dtype, shape = header
     return (dtype.str, shape[1:]) if len(shape) > 1 and shape[1:] != (1,) else None
 
 
-def _of_idx(path: Path) -> Hashable:
-    """Type and shape of a row; None for labels."""
-    dtype, shape = idx_header(path)
-    return (dtype.str, shape[1:]) if len(shape) > 1 else None
-
-
-def _of_hdf5(path: Path) -> Hashable:
-    return frozenset((one.key, one.dtype.str, one.shape[1:]) for one in list_datasets(path))
-
-
-def _of_parquet(path: Path) -> Hashable:
-    return str(parquet_schema(path))
-
-
+# What is the same in files whose rows are alike; None in those that hold no rows.
 _SIGNATURES: dict[str, Callable[[Path], Hashable]] = {
-    "npy": _of_npy,
-    "idx": _of_idx,
-    "hdf5": _of_hdf5,
-    "parquet": _of_parquet,
+    "npy": lambda path: _of_array(npy_header(path)),
+    "idx": lambda path: _of_array(idx_header(path)),
+    "hdf5": lambda path: frozenset(
+        (one.key, one.dtype.str, one.shape[1:]) for one in list_datasets(path)
+    ),
+    "parquet": lambda path: str(parquet_schema(path)),
 }

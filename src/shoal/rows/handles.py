@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -107,6 +107,19 @@ class KnownFile:
             raise SourceError(f"{name} changed after it was opened")
 
 
+@contextmanager
+def readable(
+    path: Path, how: str = "", errors: type[Exception] | tuple[type[Exception], ...] = OSError
+) -> Iterator[None]:
+    """Raise `SourceError` in the place of other errors; `how` is ``" as IDX"`` and the like."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except errors as error:
+        raise SourceError(f"{path} cannot be read{how}: {because(error)}") from None
+
+
 def wrapped(time: int) -> int:
     """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262.
 
@@ -143,16 +156,12 @@ class Headers:
 
 @contextmanager
 def looking(path: Path) -> Iterator[tuple[Opened, KnownFile]]:
-    opened = None
-    try:
-        opened = RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)
+    with (
+        readable(path),
+        closing(RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)) as opened,
+    ):
         found = opened.stat()
         yield opened, KnownFile(bare(path), found.st_size, found.st_mtime_ns)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
-    finally:
-        if opened is not None:
-            opened.close()
 
 
 def bare(path: Path) -> Path:

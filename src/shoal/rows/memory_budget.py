@@ -16,15 +16,7 @@ LIBRARIES = 240 << 20
 
 _SMALL = 1 << 20
 _QUARTER = 1 << 28
-_INNER = (
-    "store",
-    "inner",
-    "source",
-    "files",
-    "cells",
-    "table",
-    "rows",
-)  # what sources and stores are made of
+_INNER = ("store", "inner", "cells", "table", "rows")  # what sources and stores are made of
 _USUAL_MEMORY = 4 << 30  # as the setting has it
 _OPENING = 128 << 20  # bytes of the rows that are looked at when a source is opened
 _MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), and other files

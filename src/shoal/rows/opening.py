@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shoal.errors import InputError, SourceError, because
+from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.array import memory_store
 from shoal.rows.arrays.array_choice import lengths_of
 from shoal.rows.arrays.hdf5 import MAGIC
@@ -18,7 +18,7 @@ from shoal.rows.arrays.idx import idx_store, is_idx
 from shoal.rows.arrays.matlab import is_matlab, open_matlab
 from shoal.rows.arrays.numpy_files import choose_member, list_members, member_store, npy_store
 from shoal.rows.arrays.raw import parse_dtype
-from shoal.rows.arrays.raw_files import open_raw
+from shoal.rows.arrays.raw_manifest import open_raw
 from shoal.rows.base import Kind, Source
 from shoal.rows.file_sets import (
     kind_of,
@@ -28,6 +28,7 @@ from shoal.rows.file_sets import (
     open_shards,
 )
 from shoal.rows.folders import open_folder
+from shoal.rows.handles import readable
 from shoal.rows.images.containers import container_that_begins
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
 from shoal.rows.images.image_table import under
@@ -199,14 +200,12 @@ def _check_there(path: Path) -> None:
         if not (path.is_dir() or path.exists()):
             raise SourceError(f"{path} does not exist, or holds no files")
         return
-    try:
+    with readable(path):
         if path.is_file() or path.is_dir():
             return
         if path.exists():
             raise SourceError(f"{path} is neither a file nor a folder")
         nearby = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
     if not path.parent.is_dir():
         raise SourceError(f"{path} does not exist, and neither does the folder {path.parent}")
     near = nearest_name(path.name, nearby)
@@ -282,11 +281,8 @@ def _memory(store: Store) -> str:
 
 def _magic(path: Path) -> bytes:
     """Read the first bytes of a file; raises when it cannot be read or is empty."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(_HEAD)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+    with readable(path), path.open("rb") as file:
+        magic = file.read(_HEAD)
     if not magic:
         raise SourceError(f"{path} is empty")
     return magic

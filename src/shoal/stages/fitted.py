@@ -16,7 +16,7 @@ from shoal.errors import InputError, RunError
 from shoal.features import Encoder, Projection, choose_encoder
 from shoal.rows import ImageRequest, ImageSource, Source
 from shoal.rows.arrays.scale import Values, on_scale_of
-from shoal.rows.images.reading import Reading
+from shoal.rows.images.raster import Reading
 from shoal.rows.tables.mixed import cells_of, make_fitted_source
 from shoal.rows.tables.schema import Schema
 from shoal.rows.vectors_with_images import PicturedSource

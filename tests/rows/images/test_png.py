@@ -10,7 +10,7 @@ from tests.hostile import png
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.images.decode import decode, measure
-from shoal.rows.images.png import check_sums
+from shoal.rows.images.formats import check_sums
 
 
 def test_one_changed_byte_among_the_pixels_is_found():

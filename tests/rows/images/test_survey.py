@@ -9,7 +9,7 @@ import shoal
 from shoal.errors import SettingError, SourceError
 from shoal.rows import open_source, remarks_of
 from shoal.rows.images.decode import decode, what_is_wrong
-from shoal.rows.images.reading import Reading
+from shoal.rows.images.raster import Reading
 
 RANDOM = np.random.default_rng(0)
 

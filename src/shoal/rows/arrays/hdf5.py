@@ -25,6 +25,7 @@ from shoal.rows.arrays.hdf5_files import (
 )
 from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Batch, Kind
+from shoal.rows.handles import readable
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.label_names import find_labels
@@ -193,13 +194,11 @@ def list_datasets(path: Path) -> list[Dataset]:
         if hasattr(thing, "dtype") and thing.shape is not None:
             found.append(_describe(key, thing, stream))
 
-    try:
+    with readable(path, " as HDF5", ERRORS):
         file, below = open_hdf5(path)
         with file, below or path.open("rb") as stream:
             file.visititems(visit)
             raise_trouble(below)
-    except ERRORS as error:
-        raise SourceError(f"{path} cannot be read as HDF5: {because(error)}") from None
     return found
 
 

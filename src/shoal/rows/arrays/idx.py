@@ -13,10 +13,10 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError, because
+from shoal.errors import SourceError
 from shoal.rows.arrays.views import joined
 from shoal.rows.base import Source
-from shoal.rows.handles import bare
+from shoal.rows.handles import bare, readable
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore, Store, byte_view, inflated, part_of
 from shoal.storage import UrlPath
@@ -51,11 +51,9 @@ def is_idx(path: Path) -> bool:
 
 
 def idx_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    try:
-        with _open(path) as file:
-            return _header(file)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise SourceError(f"{path} cannot be read as IDX: {because(error)}") from None
+    errors = (OSError, EOFError, ValueError, zlib.error)
+    with readable(path, " as IDX", errors), _open(path) as file:
+        return _header(file)
 
 
 def idx_store(path: Path) -> Store:

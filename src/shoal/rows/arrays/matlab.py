@@ -7,6 +7,7 @@ SciPy, the chosen array as a whole.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import InputError, SourceError, because
+from shoal.errors import InputError
 from shoal.rows.arrays.array_choice import Stored, choose_array, lengths_of
 from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
 from shoal.rows.arrays.hdf5_files import open_hdf5
 from shoal.rows.arrays.views import RowView
 from shoal.rows.base import Source
-from shoal.rows.handles import bare
+from shoal.rows.handles import bare, readable
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import Kept, refuse
@@ -120,41 +121,35 @@ def list_variables(path: Path) -> list[Variable]:
     return _list_hdf5(path) if _is_hdf5(magic) else _list(path)
 
 
+def _readable(path: Path) -> AbstractContextManager[None]:
+    """Raise one error in the place of the dozen kinds that SciPy raises on damaged files."""
+    return readable(path, " as a MATLAB file", Exception)
+
+
 def _list(path: Path) -> list[Variable]:
     from scipy import io
 
-    try:
-        with path.open("rb") as file:
-            return [
-                Variable(key, shape, np.dtype(_NUMBERS.get(kind, "O")), kind)
-                for key, shape, kind in io.whosmat(file)
-            ]
-    except Exception as error:  # SciPy raises a dozen kinds on damaged files
-        raise _unreadable(path, error) from None
+    with _readable(path), path.open("rb") as file:
+        return [
+            Variable(key, shape, np.dtype(_NUMBERS.get(kind, "O")), kind)
+            for key, shape, kind in io.whosmat(file)
+        ]
 
 
 def _list_hdf5(path: Path) -> list[Variable]:
     """List the arrays of a file of version 7.3; those of the workspace lie at its root."""
-    try:
-        file, _ = open_hdf5(path)
-        with file:
-            return [
-                Variable(key, thing.shape[::-1], thing.dtype, _class(thing), chunk_bytes(thing))
-                for key, thing in file.items()
-                if hasattr(thing, "dtype") and thing.shape
-            ]
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise _unreadable(path, error) from None
+    with _readable(path), open_hdf5(path)[0] as file:
+        return [
+            Variable(key, thing.shape[::-1], thing.dtype, _class(thing), chunk_bytes(thing))
+            for key, thing in file.items()
+            if hasattr(thing, "dtype") and thing.shape
+        ]
 
 
 def _class(dataset: Any) -> str:
     """Return MATLAB's word for what a dataset holds, its type where it has none."""
     found = dataset.attrs.get("MATLAB_class", str(dataset.dtype))
     return found.decode() if isinstance(found, bytes) else str(found)
-
-
-def _unreadable(path: Path, error: Exception) -> SourceError:
-    return SourceError(f"{path} cannot be read as a MATLAB file: {because(error)}")
 
 
 def _load_rows(path: Path, key: str, axis: int) -> NDArray:
@@ -180,11 +175,8 @@ def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
 def load_variable(path: Path, key: str) -> NDArray:
     from scipy import io
 
-    try:
-        with path.open("rb") as file:
-            if not _is_hdf5(file.read(len(TEXT) + 3)):
-                file.seek(0)
-                return np.asarray(io.loadmat(file, variable_names=[key])[key])
-        return load_dataset(path, key).T
-    except Exception as error:  # SciPy raises a dozen kinds on damaged files
-        raise _unreadable(path, error) from None
+    with _readable(path), path.open("rb") as file:
+        if _is_hdf5(file.read(len(TEXT) + 3)):
+            return load_dataset(path, key).T
+        file.seek(0)
+        return np.asarray(io.loadmat(file, variable_names=[key])[key])

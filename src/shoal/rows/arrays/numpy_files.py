@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.errors import SourceError, because
+from shoal.errors import SourceError
 from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
 from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Kind
-from shoal.rows.handles import bare
+from shoal.rows.handles import bare, readable
 from shoal.rows.store import FileStore, Part, Store, inflated, part_of
 from shoal.storage import UrlPath, many
 
@@ -40,11 +40,8 @@ def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 
 def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    try:
-        with path.open("rb") as file:
-            return (*read_npy_header(file), file.tell())
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read as .npy: {because(error)}") from None
+    with readable(path, " as .npy", (OSError, ValueError)), path.open("rb") as file:
+        return (*read_npy_header(file), file.tell())
 
 
 def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
@@ -91,20 +88,17 @@ def load_member(path: Path, key: str) -> NDArray:
 
 def list_members(path: Path) -> list[Member]:
     """Return the arrays of an ``.npz`` file without reading them."""
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            return [_member(archive, info) for info in infos]
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path} cannot be read as .npz: {because(error)}") from None
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    with archive.open(info) as file:
-        shape, fortran, dtype = read_npy_header(file)
-    key = info.filename.removesuffix(".npy")
-    stored = info.compress_type == zipfile.ZIP_STORED
-    return Member(key, shape, dtype, fortran, stored, info.header_offset)
+    errors = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
+    members = []
+    with readable(path, " as .npz", errors), path.open("rb") as outer:
+        archive = zipfile.ZipFile(outer)
+        for info in archive.infolist():
+            if info.filename.endswith(".npy"):
+                with archive.open(info) as file:
+                    shape, fortran, dtype = read_npy_header(file)
+                key, stored = info.filename[:-4], info.compress_type == zipfile.ZIP_STORED
+                members.append(Member(key, shape, dtype, fortran, stored, info.header_offset))
+    return members
 
 
 def choose_member(path: Path, key: str | None, as_: Kind | None) -> Member:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from shoal.errors import InputError, SourceError, because
+from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import show
+from shoal.rows.handles import readable
 from shoal.rows.store import FileStore, part_of
 from shoal.storage import UrlPath
 
@@ -28,12 +29,10 @@ def raw_store(
     row_bytes = int(np.prod(shape)) * kind.itemsize
     parts = []
     for path in paths:
-        try:
+        with readable(path):
             part = part_of(path, 0, offset)
             if not isinstance(path, UrlPath):
                 path.open("rb").close()
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {because(error)}") from None
         size = part.size - offset
         if size < 0 or size % row_bytes:
             raise SourceError(_misfit(path, max(size, 0), shape, kind))

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from shoal.errors import InputError, SourceError, because
+from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.raw import parse_dtype, raw_store
+from shoal.rows.arrays.records import open_records
 from shoal.rows.arrays.views import RowView, axes_to_image
 from shoal.rows.base import Source
+from shoal.rows.handles import readable
 from shoal.rows.images.listing import natural_key
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.options import SourceOptions
@@ -89,12 +91,12 @@ def _matcher(name: str) -> Any:
 
 def read_raw_manifest(folder: Path) -> RawManifest:
     path = folder / MANIFEST
-    try:
+    with readable(path, "", (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError)):
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES).decode("utf-8-sig")
-        return _checked(folder, tomllib.loads(text))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
+        found = tomllib.loads(text)
+    try:
+        return _checked(folder, found)
     except (ValueError, TypeError) as error:
         raise SourceError(f"{path} is not a manifest: {error}") from None
 
@@ -156,3 +158,38 @@ def _check_name(name: Any) -> None:
     path = PurePosixPath(_text("files", name))
     if path.is_absolute() or ".." in path.parts or "\\" in name or "://" in name:
         raise ValueError(f"{name!r:.60} must be a name within the folder")
+
+
+def open_raw(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
+    if options.shape is not None:
+        return options.array(raw_store(paths, options.shape, options.dtype), label)
+    source = _by_manifest(paths, label, options) or open_records(paths, label, options)
+    if source is None:
+        if _is_text(paths[0]):
+            raise SourceError(
+                f"{paths[0]} looks like text: if it is a table, give it a name that ends in .csv"
+            )
+        what = str(paths[0]) if len(paths) == 1 else f"{label} ({len(paths):,} files)"
+        raise SourceError(
+            f"what {what} holds cannot be told from its name or first bytes: for raw numbers give "
+            f"--shape and --dtype, as in --shape 16,16,3 --dtype uint8, or a {MANIFEST} beside them"
+        )
+    return source
+
+
+def _by_manifest(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
+    """Open raw files by the manifest of their folder; None where there is none, or not of them."""
+    folder = paths[0].parent
+    if any(path.parent != folder for path in paths) or not (folder / MANIFEST).is_file():
+        return None
+    manifest = read_raw_manifest(folder)
+    if len(manifest.names_in([path.name for path in paths])) < len(paths):
+        return None
+    return manifest.open(paths, options, label, whole=False)
+
+
+def _is_text(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096).decode("utf-8", "replace")[:-1]
+    lines = head.splitlines()
+    return len(lines) > 1 and all(line.replace("\t", " ").isprintable() for line in lines)

@@ -11,18 +11,25 @@ from PIL import ImageFile, TiffImagePlugin
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError, because
 from shoal.rows.images.camera import find_preview, is_raw
-from shoal.rows.images.formats import JPEG, check_bytes, check_pixels, decoding, open_picture
+from shoal.rows.images.formats import (
+    JPEG,
+    check_bytes,
+    check_pixels,
+    check_sums,
+    decoding,
+    open_picture,
+)
 from shoal.rows.images.jpeg import coefficient_bytes, decode_jpeg
-from shoal.rows.images.png import check_sums
 from shoal.rows.images.raster import (
     SIDEWAYS,
+    USUAL,
     Raster,
+    Reading,
     orientation_of,
     pixels_of,
     reduction,
     samples_as_pixels,
 )
-from shoal.rows.images.reading import USUAL, Reading
 from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import Directory, is_tiff, open_tiff, reader
 from shoal.rows.images.tiff_pages import extract

@@ -17,7 +17,7 @@ from shoal.rows.arrays.pixels import colour_word, show
 from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source, spread
 from shoal.rows.images.decode import decode
 from shoal.rows.images.formats import is_image_name
-from shoal.rows.images.reading import USUAL, Reading
+from shoal.rows.images.raster import USUAL, Reading
 from shoal.rows.store import check_range
 from shoal.rows.taken import Taken
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+import zlib
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -20,7 +22,6 @@ from PIL import (
 
 from shoal.errors import SourceError
 from shoal.rows.images import camera
-from shoal.rows.images.png import find_exif
 from shoal.rows.kinds import extension, is_avif, kind_of_file, reads_by_extra
 
 # What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
@@ -177,3 +178,30 @@ def check_bytes(height: int, width: int, needed: int) -> None:
             f"the image has {width:,}×{height:,} pixels, and decoding it takes "
             f"{needed >> 20:,} MiB, more than the {MAX_DECODED_BYTES >> 20:,} that one may take"
         )
+
+
+def check_sums(data: bytes) -> None:
+    """Raise when the chunks that hold the pixels are not as they were written."""
+    view = memoryview(data)
+    for kind, start, end in _chunks(view):
+        sum_of = int.from_bytes(view[end : end + 4], "big")
+        if kind == b"IDAT" and zlib.crc32(view[start - 4 : end]) != sum_of:
+            raise SourceError(f"the image is damaged: the checksum at byte {end:,} is wrong")
+
+
+def find_exif(data: bytes) -> bytes | None:
+    """Return the body of the eXIf chunk, which may lie behind the pixels; None without one."""
+    view = memoryview(data)
+    return next((bytes(view[at:end]) for kind, at, end in _chunks(view) if kind == b"eXIf"), None)
+
+
+def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Go through a PNG's chunks before IEND (W3C PNG, 5.3): kind, start and end of the body."""
+    at = 8
+    while at + 12 <= len(view):
+        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        kind = bytes(view[at + 4 : at + 8])
+        if kind == b"IEND" or end + 4 > len(view):
+            return
+        yield kind, at + 8, end
+        at = end + 4

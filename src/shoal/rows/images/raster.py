@@ -1,10 +1,10 @@
-"""Decoded images as they lie in their files, before they are turned and scaled."""
+"""Decoded images before they are turned and scaled, and how all of a collection are read alike."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.core.image_request import ImageRequest
-from shoal.rows.arrays.pixels import by_picture, shaped, to_bytes
-from shoal.rows.images.opacity import blend, lay
-from shoal.rows.images.reading import USUAL, Reading
+from shoal.errors import SourceError
+from shoal.rows.arrays.pixels import by_picture, shaped, to_bytes, value_range
+from shoal.rows.images.opacity import WHITE, blend, lay
 from shoal.rows.images.tiff import Layout
 
 SIDEWAYS = (5, 6, 7, 8)
@@ -22,6 +22,56 @@ _ORIENTATION_TAG = 0x0112
 _BAND_PIXELS = 1 << 18
 _WHITE_IS_ZERO = 0
 _GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times the wanted size
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is chosen once for a collection, by the images looked at; the defaults suit one image.
+
+    Attributes
+    ----------
+    channels : int or None
+        What images have; None for what each has.
+    low, high : float or None
+        The stored values that become black and white, of images of more than 8 bits; None for
+        those that fit each image.
+    ground : int
+        The grey that transparent images are laid on.
+    bands : bool
+        Whether the samples that TIFF files call opacity are bands like the others.
+    """
+
+    channels: int | None = None
+    low: float | None = None
+    high: float | None = None
+    ground: int = WHITE
+    bands: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        usual = asdict(USUAL)
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Reading:
+        """Take back what `as_dict` gave."""
+        return cls(**facts)
+
+    def levels(self, ends: NDArray[Any], bits: int) -> tuple[float, float]:
+        """Return the values that become black and white, of an image of these extreme values."""
+        if self.low is not None and self.high is not None:
+            return self.low, self.high
+        if ends.dtype.kind == "u" and bits <= 16:
+            return 0.0, float((1 << bits) - 1)
+        return value_range(ends)
+
+    def check(self, channels: int) -> None:
+        """Refuse an image of other channels than the others have; grey and colour go together."""
+        if self.channels in (None, channels) or {channels, self.channels} == {1, 3}:
+            return
+        raise SourceError(f"the image has {channels} channels, but most here have {self.channels}")
+
+
+USUAL = Reading()
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from shoal.rows.images.formats import (
     open_picture,
 )
 from shoal.rows.images.opacity import BLACK, WHITE, choose_ground, is_opacity
-from shoal.rows.images.raster import extremes, picture_extremes
-from shoal.rows.images.reading import USUAL, Reading
+from shoal.rows.images.raster import USUAL, Reading, extremes, picture_extremes
 from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import is_tiff
 from shoal.rows.memory_budget import PIXELS

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.base import Source
-from shoal.rows.handles import bare
+from shoal.rows.handles import bare, readable
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import READ_ERRORS, check_range, file_facts
-from shoal.rows.tables.columns import describe_columns
-from shoal.rows.tables.opened import open_cells
+from shoal.rows.tables.open_table import open_table
+from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.sniff import Dialect, sniff
 from shoal.rows.tables.table import Cells, Piece
 
@@ -153,19 +153,17 @@ class CsvCells(Cells):
 
 def open_csv(path: Path, label: str, options: SourceOptions) -> Source:
     """Open a CSV file: delimiter, header and kinds of columns are found by looking."""
-    try:
+    with readable(path):
         dialect, columns = sniff(path)
         stat = path.stat()
         index = index_rows(path, dialect, quoted=True)
         quoted = len(index[0]) > 0
         starts, firsts = index if quoted else index_rows(path, dialect, quoted=False)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {because(error)}") from None
     if not firsts[-1]:
         raise SourceError(f"{path} has a header, but no rows")
     facts = stat.st_size, stat.st_mtime_ns
     cells = CsvCells(bare(path), dialect, starts, firsts, quoted, *facts)
-    return open_cells(cells, label, options, lambda: describe_columns(cells, columns, label))
+    return open_table(OpenedTable(cells, label, options, columns))
 
 
 def _blank(names: Sequence[str], count: int) -> Any:

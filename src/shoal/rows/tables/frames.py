@@ -19,8 +19,9 @@ from shoal.rows.in_memory import encoded_picture
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range
 from shoal.rows.tables.cells import plain_names
-from shoal.rows.tables.image_columns import Typed, open_typed
+from shoal.rows.tables.image_columns import open_typed
 from shoal.rows.tables.lists import is_list
+from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.sniff import unique
 from shoal.rows.tables.table import Cells, Piece, selected
 
@@ -72,10 +73,18 @@ def open_frame(where: Any, options: SourceOptions) -> Source:
     if not table.num_rows:
         raise InputError(f"the {FRAME} has no rows")
     leaves = tuple(leaf for field in table.schema for leaf in _leaves(field))
-    folders = (Path(os.getcwd()),)
     return open_typed(
-        Typed(FrameCells(table), table.schema, leaves, folders, FRAME, FRAME, lambda: table, False),
-        options,
+        OpenedTable(
+            FrameCells(table),
+            FRAME,
+            options,
+            schema=table.schema,
+            read_head=lambda: table,
+            is_long=False,
+            leaves=leaves,
+            folders=(Path(os.getcwd()),),
+            many=FRAME,
+        )
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,16 +26,14 @@ from shoal.rows.kinds import OPTIONAL
 from shoal.rows.memory_budget import FILES, Holds, holds
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.cells import is_text_type, one_array, plain
-from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.columns import Column, by_type, describe_columns
 from shoal.rows.tables.lists import find_embedding, is_list
-from shoal.rows.tables.opened import names_and_answers, open_cells
-from shoal.rows.tables.selection import Picked, listed
+from shoal.rows.tables.open_table import open_table
+from shoal.rows.tables.opened import OpenedTable
+from shoal.rows.tables.selection import Picked
 from shoal.rows.tables.table import Cells
 from shoal.rows.vectors_with_images import with_pictures
 
-_TRIED = 50  # cells of a column that are looked into
-_HEAD_BYTES = 1 << 12  # of each of them
+_HEAD_BYTES = 1 << 12  # of each cell that is looked into
 _NAMED_ROWS = 1000  # that must have names of their own
 _PLACES = 4  # from which images are read on, by as many threads
 _NAMES = ("path", "name", "file", "filename", "file_name", "file_path", "image_path", "id", "key")
@@ -44,72 +42,37 @@ _IMAGES = EXTENSIONS.union(*(kind.extensions for kind in OPTIONAL))
 _EMPTY = "the cell is empty"
 
 
-@dataclass(frozen=True, eq=False)
-class Typed:
-    """A table whose columns have types, before it is known what its rows are."""
-
-    cells: Cells  # its columns of plain values
-    schema: Any
-    leaves: tuple[str, ...]  # what they are made of: ``image.bytes``, ``image.path``
-    folders: tuple[Path, ...]  # what paths in each of its files are relative to
-    label: str  # what people call it, and its files
-    many: str
-    read_head: Callable[[], Any]  # reads its first rows
-    is_long: bool = True  # whether more than these rows is dear to read
-
-    @cached_property
-    def head(self) -> Any:
-        return self.read_head()
-
-    def columns(self) -> list[Column]:
-        kinds = [by_type(field) for field in self.schema]
-        head = self.head if self.is_long else None
-        return describe_columns(self.cells, kinds, self.label, head)
-
-    def first(self, leaf: str, count: int = _TRIED) -> Any:
-        """Return the first cells of a column, so many or fewer that are large."""
-        count = min(count, self.cells.n_rows)
-        table, bad = next(self.cells.only((leaf,)).batches(0, count, leaf))
-        if bad:
-            raise SourceError(bad[0])
-        return one_array(table.column(0))
-
-
-def open_typed(table: Typed, options: SourceOptions) -> Source:
+def open_typed(table: OpenedTable) -> Source:
     """Open a table as images, vectors or mixed columns; with both, as vectors shown by images."""
+    options = table.options
     is_looked = options.as_ in (None, "images") and options.schema is None
     is_looked = is_looked and options.picked == Picked()
     images = _open_images(table, options) if is_looked else None
     free = options.as_ is None and options.key is None
     embedding = find_embedding(table.schema) if free and images is not None else None
     if embedding is not None:
-        options = replace(options, as_="vectors", key=embedding)
+        table = replace(table, options=replace(options, as_="vectors", key=embedding))
     elif images is not None:
         return images
-    source = open_cells(table.cells, table.label, options, table.columns, table.head)
+    source = open_table(table)
     if source.kind != "vectors" or getattr(source, "column_names", None):
         return source
     if images is None:
-        images = _open_images(table, replace(options, as_=None, key=None))
+        images = _open_images(table, replace(table.options, as_=None, key=None))
     fits = images is not None and images.n_rows == source.n_rows
     return with_pictures(source, images) if images is not None and fits else source
 
 
-def _open_images(table: Typed, options: SourceOptions) -> Source | None:
+def _open_images(table: OpenedTable, options: SourceOptions) -> Source | None:
     if not table.cells.n_rows:
         return None
     fields = [field for field in table.schema if options.key in (None, field.name)]
     likely = [found for field in fields if (found := _image_column(field, table.leaves))]
-    columns = [column for column in likely if _holds_images(table, column)]
-    if len(columns) > 1:
-        every = listed([column.name for column in columns])
-        raise InputError(
-            f"{table.label} has {len(columns)} columns of images: give --key {columns[0].name} or "
-            f"another ({every})"
-        )
-    if columns:
-        store = _make_images(table, columns[0])
-        return options.encoded(store, f"{table.many}, column {columns[0].name}", keyed=True)
+    columns = {column.name: column for column in likely if _holds_images(table, column)}
+    name = replace(table, options=replace(options, key=None)).one_of(list(columns), "images")
+    if name is not None:
+        store = _make_images(table, columns[name])
+        return options.encoded(store, f"{table.many}, column {name}", keyed=True)
     paths = {field.name: leaf for field in fields if (leaf := _path_leaf(field, table.leaves))}
     names, leaves = list(paths), list(paths.values())
     at = path_column(
@@ -118,13 +81,16 @@ def _open_images(table: Typed, options: SourceOptions) -> Source | None:
     return None if at is None else _open_paths(table, names[at], leaves[at], options)
 
 
-def _open_paths(table: Typed, name: str, leaf: str, options: SourceOptions) -> Source:
+def _open_paths(table: OpenedTable, name: str, leaf: str, options: SourceOptions) -> Source:
     cells, low, paths = table.cells.only((leaf,)), 0, list[str]()
     is_one = len(set(table.folders)) == 1
     for folder, high in zip(table.folders, cells.file_ends, strict=True):
         for piece, _ in cells.pieces(low, high, (leaf,)):
             found = [(text or "").strip() for text in _texts(one_array(piece.column(0)))]
-            paths += found if is_one else [_absolute(folder, path) for path in found]
+            paths += [
+                text if is_one or not text or "://" in text else os.fspath(under(folder, text))
+                for text in found
+            ]
         low = high
     from shoal.rows.file_sets import open_images  # which opens Parquet files by this module
 
@@ -133,12 +99,7 @@ def _open_paths(table: Typed, name: str, leaf: str, options: SourceOptions) -> S
     source: Any = open_images(root, paths, label, replace(options, key=None))
     if source.n_rows != len(paths):
         return source
-    _, answers = names_and_answers(table.columns(), table.head)
-    return replace(source, beside=ColumnLabels(table.cells, answers))
-
-
-def _absolute(folder: Path, name: str) -> str:
-    return name if not name or "://" in name else os.fspath(under(folder, name))
+    return replace(source, beside=table.name_and_labels()[1])
 
 
 @dataclass(frozen=True)
@@ -287,7 +248,7 @@ def _path_leaf(field: Any, leaves: Sequence[str]) -> str | None:
     return min(own, key=len) if is_text_type(inner.field("path").type) else None
 
 
-def _holds_images(table: Typed, column: ImageColumn) -> bool:
+def _holds_images(table: OpenedTable, column: ImageColumn) -> bool:
     """Return whether one of the first cells is an image; so does a column of no cells."""
     values = table.first(column.bytes)
     values = values.flatten() if column.listed else values
@@ -298,7 +259,7 @@ def _holds_images(table: Typed, column: ImageColumn) -> bool:
     return column.path is None or not any(_texts(table.first(column.path)))
 
 
-def _make_images(table: Typed, column: ImageColumn) -> CellImages:
+def _make_images(table: OpenedTable, column: ImageColumn) -> CellImages:
     if column.listed and (count := table.cells.count_values(column.bytes)) > table.cells.n_rows:
         raise InputError(
             f"{table.label}: the {table.cells.n_rows:,} rows of column {column.name} hold "
@@ -309,16 +270,13 @@ def _make_images(table: Typed, column: ImageColumn) -> CellImages:
     light = [*texts, *(field.name for field in table.schema if pa.types.is_integer(field.type))]
     label = next((name for name in _LABELS if name in light), None)
     usual = [*([column.path] if column.path else []), *(n for n in _NAMES if n in texts)]
-    name = next((n for n in usual if _can_name(_texts(table.first(n, _NAMED_ROWS)))), None)
+    firsts = ((n, _texts(table.first(n, _NAMED_ROWS))) for n in usual)
+    name = next((n for n, texts in firsts if all(texts) and len(set(texts)) == len(texts)), None)
     have = set(table.schema.names)
     leaves = dict.fromkeys(n for n in (column.name, name, label) if n is not None and n in have)
     return CellImages(
         table.cells.only(tuple(leaves)), column, name, label, _classes(table.schema, label)
     )
-
-
-def _can_name(texts: list[str | None]) -> bool:
-    return all(texts) and len(set(texts)) == len(texts)
 
 
 def _classes(schema: Any, label: str | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.label_names import words_of
 from shoal.rows.tables.cells import one_array
-from shoal.rows.tables.selection import Picked, listed
+from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.stores import CellStore
 from shoal.rows.tables.table import Cells
 
@@ -26,27 +26,20 @@ _EMBEDDINGS = frozenset(
 _LEAST_SIDE = 5  # of pictures; less is a box, a pose or another small matrix
 
 
-def find_arrays(head: Any, label: str, key: str | None, picked: Picked) -> str | None:
+def find_arrays(table: OpenedTable) -> str | None:
     """Find the column of lists of numbers that is asked for, or the only one; None without any.
 
     Unless asked for, nested ones count where most have one shape, and are not small matrices.
     """
-    arrays = [
+    key = table.options.key
+    found = [
         field.name
-        for field in head.schema
-        if _is_array(field.type) and (key is not None or picked.takes(field.name))
+        for field in table.schema
+        if _is_array(field.type) and (key is not None or table.picked.takes(field.name))
     ]
-    found = arrays if key is not None else [name for name in arrays if _are_rows(head, name)]
-    if key is not None and key not in found:
-        raise InputError(
-            f"{label} has no column of lists called {key}: it has {listed(head.column_names)}"
-        )
-    if key is None and len(found) > 1:
-        raise InputError(
-            f"{label} has {len(found)} columns of lists: give --key {found[0]} or "
-            f"another ({listed(found)})"
-        )
-    return key or next(iter(found), None)
+    if key is None:
+        found = [name for name in found if _are_rows(table.head, name)]
+    return table.one_of(found, "lists")
 
 
 def find_embedding(schema: Any) -> str | None:

@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
-from shoal.rows.options import SourceOptions
 from shoal.rows.tables.cells import is_text_type, plain
 from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.columns import Column
+from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.pixel_columns import label_among, square
-from shoal.rows.tables.selection import Chosen, listed, name_column
+from shoal.rows.tables.selection import Chosen, name_column
 from shoal.rows.tables.stores import CellStore
-from shoal.rows.tables.table import Cells
 
 _CELL = b"\x1e"  # sets cells apart; within one it is blank
 _SIGNS = b",;|[](){}\t\n\r\x0b\x0c"
@@ -89,68 +87,48 @@ def _odd(words: Sequence[str]) -> str:
     return ""
 
 
-def open_number_text(
-    cells: Cells, columns: Sequence[Column], label: str, options: SourceOptions, head: Any = None
-) -> ArraySource | None:
+def open_number_text(table: OpenedTable) -> ArraySource | None:
     """Open a column of text that holds as many numbers in each cell; None without one.
 
     Bytes that make a square are pictures, grey or of three channels; other numbers are vectors,
     unless a shape is given. What else is in the table names and labels the rows.
-
-    `head` are the first rows, where reading them by `cells` would read many more.
     """
+    cells, options = table.cells, table.options
     if options.key is None and (options.as_ == "table" or options.picked.columns is not None):
         return None
-    found = _find(cells, columns, options, head)
-    if options.key is not None and options.key not in found:
-        raise InputError(
-            f"{label} has no column of numbers in text called {options.key}: it has "
-            f"{listed(cells.names)}"
-        )
-    if len(found) > 1 and options.key is None:
-        raise InputError(
-            f"{label} has {len(found)} columns of numbers in text: give --key {next(iter(found))} "
-            f"or another ({listed(list(found))})"
-        )
-    if not found:
+    found = _find(table)
+    column = table.one_of(list(found), "numbers in text")
+    if column is None:
         return None
-    column = options.key or next(iter(found))
-    shape = options.shape or _shape(column, found[column], label, options)
-    return _open(cells, columns, column, found[column].shape[1], shape, label, options)
-
-
-def _open(
-    cells: Cells,
-    columns: Sequence[Column],
-    column: str,
-    length: int,
-    shape: tuple[int, ...] | None,
-    label: str,
-    options: SourceOptions,
-) -> ArraySource:
-    others = [c for c in columns if c.name != column and c.name in cells.names]
-    name = name_column(others)
-    named = None if name is None else others[name].name
-    left_out = label_among([c for c in others if c.name != named])
-    read = cells.only((column, *([named] if named else [])))
+    shape = options.shape or _shape(table, column, found[column])
+    others = [c for c in table.columns if c.name != column and c.name in cells.names]
+    at = name_column(others)
+    name = None if at is None else others[at].name
+    left_out = label_among([c for c in others if c.name != name])
+    read, length = cells.only((column, *([name] if name else []))), found[column].shape[1]
     parse_ = partial(_parse_texts, length=length)
-    store = CellStore(read, (column,), named, (length,), np.dtype(np.float32), parse_)
+    store = CellStore(read, (column,), name, (length,), np.dtype(np.float32), parse_)
     wanted = replace(options, shape=shape, as_=None if shape else "vectors")
-    source = wanted.array(store, f"{label}, column {column}")
-    chosen = Chosen((), None, left_out)
-    return replace(source, beside=ColumnLabels(cells, left_out), chosen=chosen)
+    source = wanted.array(store, f"{table.label}, column {column}", ColumnLabels(cells, left_out))
+    return replace(source, chosen=Chosen((), None, left_out))
 
 
-def _find(
-    cells: Cells, columns: Sequence[Column], options: SourceOptions, head: Any
-) -> dict[str, NDArray[np.float32]]:
-    wanted = [c.name for c in columns if not c.numeric and c.name in cells.names]
-    wanted = [name for name in wanted if options.picked.takes(name) and options.key in (None, name)]
+def _find(table: OpenedTable) -> dict[str, NDArray[np.float32]]:
+    """Find columns of text that are numbers, and those of the first rows."""
+    cells, key = table.cells, table.options.key
+    wanted = [
+        c.name
+        for c in table.columns
+        if not c.numeric
+        and c.name in cells.names
+        and table.options.picked.takes(c.name)
+        and key in (None, c.name)
+    ]
     if not wanted:
         return {}
+    head, found = table.head, {}
     if head is None:
         head, _ = cells.cells(0, min(_TRIED_ROWS, cells.n_rows), wanted, whole=True)
-    found = {}
     for name in wanted:
         texts = plain(head.column(name).slice(0, _TRIED_ROWS))
         if not is_text_type(texts.type):
@@ -165,10 +143,9 @@ def _find(
     return found
 
 
-def _shape(
-    column: str, rows: NDArray[np.float32], label: str, options: SourceOptions
-) -> tuple[int, ...] | None:
+def _shape(table: OpenedTable, column: str, rows: NDArray[np.float32]) -> tuple[int, ...] | None:
     """Shape of a picture by its numbers and the column's name; None for vectors."""
+    options = table.options
     if options.as_ == "vectors" or options.fitted is not None:
         return None
     whole = bool((rows == np.rint(rows)).all()) and rows.min() >= 0 and rows.max() <= 255
@@ -176,7 +153,7 @@ def _shape(
     found = square(rows.shape[1]) if is_picture else None
     if is_picture and found is None:
         raise InputError(
-            f"column {column} of {label} holds {rows.shape[1]:,} numbers a cell, which make no "
-            "square: give the shape of an image, as in --shape 28,28, or --as vectors"
+            f"column {column} of {table.label} holds {rows.shape[1]:,} numbers a cell, which make "
+            "no square: give the shape of an image, as in --shape 28,28, or --as vectors"
         )
     return found

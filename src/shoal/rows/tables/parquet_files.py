@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
-from shoal.rows.handles import bare
+from shoal.rows.base import Source
+from shoal.rows.handles import bare, readable
 from shoal.rows.memory_budget import Holds, Kept
+from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range, file_facts
-from shoal.rows.tables.cells import is_text_type, shortened
+from shoal.rows.tables.cells import is_text_type, plain_names, shortened
+from shoal.rows.tables.image_columns import open_typed
+from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import batch_at, batches, cursor_bytes, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves
@@ -25,6 +29,7 @@ from shoal.rows.tables.table import Cells, Piece, selected, unread
 from shoal.storage import UrlPath, many
 
 _ERRORS = (OSError, EOFError, pa.ArrowException, SourceError, MemoryError)
+_AS_PARQUET = " as Parquet", (OSError, pa.ArrowException)
 _RUNS = 16  # of rows that are looked at
 _PARTS_TRIED = 16
 _TRIED_ROWS = 1000
@@ -205,17 +210,12 @@ def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
 
 
 def _look(path: Path) -> tuple[ParquetPart, Any]:
-    try:
-        stat = path.stat()
-        with parquet_file(path) as file:
-            groups = [file.metadata.row_group(g) for g in range(file.metadata.num_row_groups)]
-            rows = tuple(group.num_rows for group in groups)
-            sizes = group_bytes(file.metadata)
-            schema, facts = file.schema_arrow, (stat.st_size, stat.st_mtime_ns)
-            texts = tuple(field.name for field in schema if is_text_type(field.type))
-            return ParquetPart(bare(path), rows, sizes, *facts, texts), schema
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+    with readable(path, *_AS_PARQUET), parquet_file(path) as file:
+        stat, meta, schema = path.stat(), file.metadata, file.schema_arrow
+        rows = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
+        facts = group_bytes(meta), stat.st_size, stat.st_mtime_ns
+        texts = tuple(field.name for field in schema if is_text_type(field.type))
+        return ParquetPart(bare(path), rows, *facts, texts), schema
 
 
 def parquet_schema(path: Path) -> Any:
@@ -226,7 +226,7 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
     part, schema = _look(path)
     names = tuple(schema.names if columns is None else columns)
     found, left, size = list[Any](), _TRIED_ROWS, 0
-    try:
+    with readable(path, *_AS_PARQUET):
         for group, rows in enumerate(part.groups):
             for batch in batches(Kept(), part, group, names, 0, min(rows, left)):
                 table = part.plain(pa.Table.from_batches([batch]))
@@ -235,5 +235,28 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
                 if size > _TRIED_BYTES:
                     return pa.concat_tables(found)
         return pa.concat_tables(found) if found else schema.empty_table()
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{path} cannot be read as Parquet: {because(error)}") from None
+
+
+def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
+    """Open Parquet files whose columns are alike; `many` is the label with their number."""
+    options.refuse("Parquet files", dtype=options.dtype)
+    parts = look_at_all(paths)
+    first = next((part for part in parts if sum(part.groups)), None)
+    if first is None:
+        raise SourceError(f"{label} has no rows")
+    with first.open(()) as file:
+        schema, leaves = file.schema_arrow, tuple(column.path for column in file.schema)
+    names = plain_names(schema)
+    cells = ParquetCells(parts, names, tuple(n for n in schema.names if n not in names))
+    return open_typed(
+        OpenedTable(
+            cells,
+            label,
+            options,
+            schema=schema,
+            read_head=partial(read_head, first.path),
+            leaves=leaves,
+            folders=tuple(path.parent for path in paths),
+            many=many,
+        )
+    )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from shoal.errors import InputError
 from shoal.rows.arrays.pixels import show
-from shoal.rows.options import SourceOptions
 from shoal.rows.tables.columns import LOOKS, Column, find_answers
+from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.selection import Chosen, Picked, choose_columns, listed
 
 Shape = tuple[int, ...]
@@ -26,13 +25,7 @@ _MOST_CLASSES, _MOST_OTHERS = 100, 3
 _PARTS = frozenset(("usage", "split", "set", "fold", "subset", "partition"))
 
 
-def choose_pixels(
-    columns: Sequence[Column],
-    label: str,
-    options: SourceOptions,
-    picked: Picked,
-    **more: Any,
-) -> tuple[Chosen, Shape | None]:
+def choose_pixels(table: OpenedTable, fixed: Mapping[str, str]) -> tuple[Chosen, Shape | None]:
     """Choose what columns are read as, as `choose_columns` does, or as the pixels of pictures.
 
     They are pixels where a shape is given, and where their names say so and make a square, grey
@@ -42,6 +35,7 @@ def choose_pixels(
     Returns the columns in the order of the pixels, and the shape of a picture; None for vectors
     and tables.
     """
+    columns, label, options, picked = table.columns, table.label, table.options, table.picked
     inferred = options.as_ in (None, "images") and options.fitted is None and picked.columns is None
     found = _by_name(columns, picked) if inferred or options.shape else None
     if found is not None and options.shape in (None, found[1]):
@@ -52,10 +46,10 @@ def choose_pixels(
                 f"{label} lists no images in a column called path, and its numbers cannot be read "
                 "--as images without their shape, as in --shape 28,28"
             )
-        return choose_columns(columns, label, options.as_, picked, **more), None
+        return choose_columns(columns, label, options.as_, picked, fixed, options.fitted), None
     if found is not None and math.prod(options.shape) == len(found[0]):
         return _chosen(columns, found[0], options.shape), options.shape
-    chosen = choose_columns(columns, label, "vectors", picked, **more)
+    chosen = choose_columns(columns, label, "vectors", picked, fixed, options.fitted)
     return _of_shape(columns, chosen, options.shape, label), options.shape
 
 
@@ -109,7 +103,11 @@ def _without_names(
         others = [] if end is None else [columns[end]]
     beside = 0 < len(others) <= _MOST_OTHERS and any(column.is_code for column in others)
     shape = square(len(pixels)) if beside and len(pixels) >= _FEWEST_UNNAMED else None
-    return None if shape is None or not _are_bytes(columns, pixels) else (pixels, shape)
+    are_bytes = all(
+        columns[at].whole and columns[at].ends[0] >= 0 and columns[at].ends[-1] <= 255
+        for at in pixels
+    )
+    return (pixels, shape) if shape is not None and are_bytes else None
 
 
 def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | None:
@@ -117,21 +115,14 @@ def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | Non
 
     The pixel in a corner can have few values, too, but nearly all are one of them.
     """
-    ends = [at for at in (places[0], places[-1]) if _is_class(columns[at])] if places else []
+    ends = [
+        at
+        for at in (*places[:1], *places[-1:])
+        if columns[at].counts and columns[at].is_code and columns[at].values <= _MOST_CLASSES
+    ]
     ends.sort(key=lambda at: columns[at].common)
     is_sure = len(ends) == 1 or (ends and columns[ends[1]].common > 2 * columns[ends[0]].common)
     return ends[0] if is_sure else None
-
-
-def _is_class(column: Column) -> bool:
-    return column.counts and column.is_code and column.values <= _MOST_CLASSES
-
-
-def _are_bytes(columns: Sequence[Column], places: Sequence[int]) -> bool:
-    return all(
-        columns[at].whole and columns[at].ends[0] >= 0 and columns[at].ends[-1] <= 255
-        for at in places
-    )
 
 
 def square(count: int) -> Shape | None:
