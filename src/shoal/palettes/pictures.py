@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.errors import SourceError
 from shoal.rows.images.camera import is_raw
-from shoal.rows.images.decode import decode, needed_bytes, tiff_picture, what_is_wrong
+from shoal.rows.images.decode import decode, needed_bytes, reasons_for_errors, tiff_picture
 from shoal.rows.images.formats import check_pixels, check_sums, decoding, open_picture
 from shoal.rows.images.raster import USUAL, orientation_of, upright
 from shoal.rows.images.tiff import is_tiff
@@ -39,12 +38,8 @@ def read_rgba(data: bytes, see_through: bool = True) -> NDArray[np.uint8]:
     see_through : bool
         Keep opacity in steps; otherwise pixels are opaque, or clear below a half.
     """
-    try:
+    with reasons_for_errors():
         found = None if _needs_samples(data) else _with_opacity(data)
-    except SourceError:
-        raise
-    except Exception as error:  # decoders raise a dozen kinds on damaged files
-        raise SourceError(what_is_wrong(error)) from None
     return tidy(rgba(decode(data, reading=USUAL)) if found is None else found, see_through)
 
 

@@ -74,24 +74,6 @@ class Rows(Protocol):
         """
         return None
 
-    def stamps(self, start: int, stop: int) -> NDArray[np.uint64] | None:
-        """Return numbers that change with the sizes or times of the files of rows, (rows,).
-
-        None where rows are not files of a folder.
-        """
-        return None
-
-    def links(self, start: int, stop: int) -> NDArray[np.uint64] | None:
-        """Return hashes of where rows' files really lie, 0 where no link leads there, (rows,).
-
-        None where no row of the source is reached by a link.
-        """
-        return None
-
-    def led_away(self, rows: NDArray[np.int64]) -> Self:
-        """Return the source with the files of some rows not to be read: links lead elsewhere."""
-        return self
-
     @property
     def label_origin(self) -> str | None:
         """Where the labels come from, for people (``truth.parquet, source``); None without any."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ _SHARE = 2  # of the machine's memory, one part may be taken by the cache
 
 def outgrows_cache(size: int) -> bool:
     """Return whether files of so many bytes are gone from the cache when they are read again."""
-    return _flag() != 0 and size > _memory() // _SHARE
+    return _flag() != 0 and size > os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE // _SHARE
 
 
 def read_direct(path: Path, start: int, length: int) -> NDArray[np.uint8] | None:
@@ -66,8 +65,3 @@ def aligned_bytes(length: int) -> NDArray[np.uint8]:
 
 def _flag() -> int:
     return getattr(os, "O_DIRECT", 0) if hasattr(os, "preadv") else 0
-
-
-@cache
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE

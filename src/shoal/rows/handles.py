@@ -121,11 +121,7 @@ def readable(
 
 
 def wrapped(time: int) -> int:
-    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262.
-
-    >>> wrapped(5), wrapped(-5), wrapped(2**63) == -(2**63)
-    (5, -5, True)
-    """
+    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262."""
     return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
@@ -137,10 +133,7 @@ def leave(opened: LocalFile | RemoteFile) -> None:
 
 
 class Headers:
-    """Reads small pieces of an open file, in the order in which they lie.
-
-    It reads ahead: where rows are small, reading through them is faster than a seek for each.
-    """
+    """Reads small pieces of an open file, in the order in which they lie."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened

@@ -111,10 +111,7 @@ def _numbers(item: Any) -> NDArray[Any]:
 
 
 def _spooled(items: Iterator[Any]) -> Any:
-    """Write arrays to a temporary file, and return all of them as one array that maps it.
-
-    The file has no name, so it is gone when the array is. Arrays of several sizes are pictures.
-    """
+    """Write arrays to a temporary file, and return all of them as one array that maps it."""
     first = _numbers(next(items))
     if first.ndim == 0 or first.dtype.kind not in "buif":
         raise InputError(

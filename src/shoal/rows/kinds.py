@@ -1,7 +1,4 @@
-"""Kinds of files by their names and first bytes: pictures, those behind an extra, and the rest.
-
-What is not read is counted by its extension and called by its name, with the way to have it read.
-"""
+"""Kinds of files by their names and first bytes: pictures, those behind an extra, and the rest."""
 
 from __future__ import annotations
 
@@ -32,6 +29,9 @@ class Foreign:
     module: str = ""  # the module that reads it, of the extra `extra`; empty where there is none
     extra: str = ""  # its name
     is_picture: bool = True  # whether people take such files for pictures
+
+    def begins(self, head: bytes) -> bool:
+        return any(head.startswith(sign, at) for at, sign in self.magic)
 
     @property
     def is_installed(self) -> bool:
@@ -210,7 +210,7 @@ def kind_of_file(name: str, head: bytes = b"") -> Foreign | None:
     if named is not None:
         return named
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n") if head[:1] in b"\xef \t\r\n" else head
-    return next((kind for kind in (*OPTIONAL, *FOREIGN) if _begins(start, kind.magic)), None)
+    return next((kind for kind in (*OPTIONAL, *FOREIGN) if kind.begins(start)), None)
 
 
 def is_avif(head: bytes) -> bool:
@@ -218,29 +218,17 @@ def is_avif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and b"avi" in head[8 : min(int.from_bytes(head[:4], "big"), 64)]
 
 
-def _begins(head: bytes, magic: tuple[tuple[int, bytes], ...]) -> bool:
-    return any(head.startswith(sign, at) for at, sign in magic)
-
-
 def count_kinds(names: Iterable[str]) -> Counter[str]:
     return Counter(map(extension, names))
 
 
 def left_out(counts: Mapping[str, int]) -> str:
-    """Say how many files of which kinds are left out, to go behind the name of a source.
-
-    >>> left_out({".heic": 30, "": 2, ".txt": 1})
-    ', 30 .heic, 2 without extension and 1 .txt left out'
-    """
+    """Say how many files of which kinds are left out, to go behind the name of a source."""
     return f", {counted(counts)} left out" if counts else ""
 
 
 def of_kinds(counts: Mapping[str, int]) -> str:
-    """Say of which kinds files are, where they are of several, to go behind their source's name.
-
-    >>> of_kinds({".jpg": 20, ".heic": 30}), of_kinds({".jpg": 20})
-    (': 30 .heic and 20 .jpg', '')
-    """
+    """Say of which kinds files are, where they are of several, to go behind their source's name."""
     return f": {counted(counts)}" if len(counts) > 1 else ""
 
 

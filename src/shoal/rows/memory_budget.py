@@ -23,11 +23,7 @@ _MOST_MEMBER = 960 << 20  # the largest file and image that are read (768 MiB), 
 
 
 class MemoryBudget:
-    """So many bytes, shared by all threads of a process.
-
-    Who takes more than are left waits until others have given theirs back; who takes more than
-    there are at all is refused.
-    """
+    """So many bytes, shared by all threads of a process."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -215,10 +211,7 @@ def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
 
 
 def refuse_opening(size: int, what: str) -> None:
-    """Raise where a source is opened and so many bytes more are not left; as `refuse`.
-
-    Later the plan has counted them.
-    """
+    """Raise where a source is opened and so many bytes more are not left; as `refuse`."""
     if _opening is not None:
         refuse(size, _opening - Kept.all_bytes(), what)
 
@@ -228,10 +221,7 @@ _opening: int | None = None  # bytes for all that is read, before a plan says ho
 
 
 def share(memory: int, kept: int | None = None, members: int | None = None) -> None:
-    """Share out so many bytes: what sources keep, and what files and their pixels take.
-
-    The number of workers has no part in it, as it decides on what is refused.
-    """
+    """Share out so many bytes: what sources keep, and what files and their pixels take."""
     kept = usual_kept(memory) if kept is None else kept
     _set(memory, kept, members_bytes(memory, memory) if members is None else members, None)
 
@@ -278,29 +268,17 @@ def promised(memory: int) -> Iterator[None]:
 
 
 def enough(needed: int) -> str:
-    """Write a memory that is enough, as --memory takes it.
-
-    >>> enough(900 << 20), enough((1 << 30) + 1)
-    ('1GiB', '1.25GiB')
-    """
+    """Write a memory that is enough, as --memory takes it."""
     return f"{-(-needed // _QUARTER) / 4:g}GiB"
 
 
 def amount(memory: int) -> str:
-    """Write a memory as it was given.
-
-    >>> amount(1 << 30), amount(700 << 20), amount(5 << 28)
-    ('1GiB', '700MiB', '1.25GiB')
-    """
+    """Write a memory as it was given."""
     return f"{memory >> 20}MiB" if memory % _QUARTER else f"{memory / (1 << 30):g}GiB"
 
 
 def mebibytes(count: int) -> str:
-    """Write bytes for people.
-
-    >>> mebibytes(3 << 20), mebibytes(5), mebibytes(5 << 30)
-    ('3 MiB', '1 MiB', '5,120 MiB')
-    """
+    """Write bytes for people."""
     return f"{max(1, count >> 20):,} MiB"
 
 

@@ -65,10 +65,7 @@ def _has_magic(url: str) -> bool:
 
 
 def _in_store(url: str) -> list[Path]:
-    """Return the files that an address stands for; those without ``*`` are looked at when opened.
-
-    Only names within one folder may have ``*`` and ``?``.
-    """
+    """Return the files that an address stands for; those without ``*`` may not be there."""
     if not _has_magic(url):
         return [as_place(url)]
     folder, _, name = url.rpartition("/")

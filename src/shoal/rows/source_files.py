@@ -16,10 +16,7 @@ Origin = tuple[str, int, int, str | None]
 
 
 def origins(source: Source) -> list[Origin]:
-    """Return what the files of a source are now, in its order; none for a folder of images.
-
-    Those that are gone have size -1. Files of stores are left out: there are no links.
-    """
+    """Return what the files of a source are now, in its order; none for a folder of images."""
     paths = [Path(os.path.abspath(path)) for path in dict.fromkeys(_paths(source))]
     if not paths:
         return []

@@ -289,16 +289,13 @@ def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> 
 
 @dataclass(frozen=True)
 class InflatedStore(Parted):
-    """Rows of a compressed file: unpacked into memory on first use, once a process.
-
-    Loading takes `copies` times the memory of the rows.
-    """
+    """Rows of a compressed file: unpacked into memory on first use, once a process."""
 
     parts: tuple[Part]
     load: Callable[[], NDArray]
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
-    copies: int = 1
+    copies: int = 1  # times the memory of the rows that loading takes
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
     by_range = True
 

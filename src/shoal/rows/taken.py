@@ -85,13 +85,7 @@ def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, 
 
 
 def draw_sample(source: Source, count: int, seed: int, page: int = _PAGE) -> Source:
-    """Draw rows as `draw_rows` does; return the source as it is when it has no more than `count`.
-
-    Parameters
-    ----------
-    source, count, seed, page
-        As for `draw_rows`.
-    """
+    """Draw rows as `draw_rows` does; a source that has no more than `count` stays as it is."""
     n = source.n_rows
     if count >= n:
         return source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -56,18 +56,16 @@ def thumbnails(
     once, at = np.unique(np.asarray(rows, np.int64), return_inverse=True)
     spans = np.split(once, np.flatnonzero(np.diff(once) > 1) + 1)
     pieces = [span[low : low + _SPAN] for span in spans for low in range(0, len(span), _SPAN)]
-    found = np.concatenate(_each(lambda p: read_span(seen, int(p[0]), int(p[-1]) + 1), pieces))
-    pictures[...] = found[at.ravel()]
-    return pictures
 
+    def read(piece: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return read_span(seen, int(piece[0]), int(piece[-1]) + 1)
 
-def _each(
-    task: Callable[[NDArray[np.int64]], NDArray[np.uint8]], pieces: list[NDArray[np.int64]]
-) -> list[NDArray[np.uint8]]:
     if len(pieces) == 1:
-        return [task(pieces[0])]
+        pictures[...] = read(pieces[0])[at.ravel()]
+        return pictures
     with ThreadPoolExecutor(available_cores()) as pool:
-        return list(pool.map(task, pieces))
+        pictures[...] = np.concatenate(list(pool.map(read, pieces)))[at.ravel()]
+    return pictures
 
 
 def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "centre") -> Source:

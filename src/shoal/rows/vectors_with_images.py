@@ -13,10 +13,7 @@ from shoal.rows.taken import Taken
 
 @dataclass(frozen=True, eq=False)
 class PicturedSource(Rows):
-    """Vectors, and the images that they were made of, in the same order.
-
-    Build it with `with_pictures`.
-    """
+    """Vectors, and the images that they were made of, in the same order."""
 
     rows: Source  # the vectors
     pictures: ImageSource  # the images, which name the rows

@@ -46,11 +46,11 @@ class _IndexShard:
         if names is not None:
             table = pa.table({"name": pa.array(names, pa.string())})
             write_table(self.folder.part("names", item, "parquet"), table)
-        pictures = pictures_of(self.source)
-        stamps = pictures.stamps(start, stop)
+        files = pictures_of(self.source).as_files()
+        stamps = None if files is None else files.stamps(start, stop)
         if stamps is not None:
             write_npy(self.folder.part("stamps", item), stamps)
-        links = pictures.links(start, stop)
+        links = None if files is None else files.links(start, stop)
         if links is not None and links.any():
             write_npy(self.folder.part("links", item), links)
         bad: dict[int, str] = {}

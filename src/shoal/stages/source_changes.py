@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import RunError
 from shoal.rows import Source
+from shoal.rows.images.encoded import EncodedSource
 from shoal.rows.source_files import origins
 from shoal.stages.base import Shards
 from shoal.stages.result import Result
@@ -47,17 +48,18 @@ def changed_files(
     n_rows, size
         Rows to compare, and rows of a shard.
     """
-    if not index.parts("stamps"):
+    files = source.as_files()
+    if files is None or not index.parts("stamps"):
         return None
     found = [np.empty(0, np.int64)]
     shards = Shards(n_rows, size)
     for number in range(len(shards)):
         start, stop = shards.bounds(number)
-        now = source.stamps(start, stop)
+        now = files.stamps(start, stop)
         if now is None or not index.has("stamps", number):
             return None
         other = now != read_npy(index.part("stamps", number))
-        other |= _led_elsewhere(index, source, number, shards)
+        other |= _led_elsewhere(index, files, number, shards)
         found.append(start + np.flatnonzero(other))
     return np.concatenate(found)
 
@@ -81,25 +83,26 @@ def without_new_links(result: Result, source: Source) -> Source:
                     f"was not there for the fit (it leads to {link}): put the file back, or fit it "
                     "as it is now"
                 )
-    if source.links(0, 0) is None:
+    files = source.as_files()
+    if files is None or files.links(0, 0) is None:
         return source
     shards = Shards(result.n_rows, int(result.summary["shard_rows"]))
-    away = [_led_elsewhere(index, source, number, shards) for number in range(len(shards))]
-    return source.led_away(np.flatnonzero(np.concatenate(away)))
+    away = [_led_elsewhere(index, files, number, shards) for number in range(len(shards))]
+    return files.led_away(np.flatnonzero(np.concatenate(away)))
 
 
 def _led_elsewhere(
-    index: StageFolder, source: Source, number: int, shards: Shards
+    index: StageFolder, files: EncodedSource, number: int, shards: Shards
 ) -> NDArray[np.bool_]:
     """Return which rows of a shard are reached by links that were not there, or led elsewhere."""
     start, stop = shards.bounds(number)
-    now = source.links(start, stop)
+    now = files.links(start, stop)
     if now is None or not now.any():
         return np.zeros(stop - start, bool)
     if index.has("links", number):
         return (now != 0) & (now != read_npy(index.part("links", number)))
     if read_json(index.whole("summary", "json")).get("links") is None:  # an earlier version's run
-        stamps = source.stamps(start, stop)
+        stamps = files.stamps(start, stop)
         return (now != 0) & (stamps != read_npy(index.part("stamps", number)))
     return now != 0
 

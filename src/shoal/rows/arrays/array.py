@@ -228,10 +228,7 @@ def make_array_source(
 
 
 def _check_first_side(whole: tuple[int, ...], label: str, *, sure: bool) -> None:
-    """Refuse arrays of which another side than the first seems to count the images.
-
-    `sure` allows what can be meant: it was asked for as images.
-    """
+    """Refuse arrays of which another side than the first seems to count the images."""
     first, last = whole[0], whole[-1]
     if not sure and min(whole[:2]) >= _LEAST_SIDE and whole[2:] in ((3,), (4,)):
         raise InputError(

@@ -47,10 +47,7 @@ def choose_array(
     many: str,
     what: str = "images or vectors",
 ) -> Array:
-    """Return the array called `key`, or the only one that `fits`.
-
-    `one` and `many` are what a key and arrays are called there: ``dataset``, ``datasets``.
-    """
+    """Return the array called `key`, or the only one that `fits`."""
     listed = ", ".join(map(str, arrays)) or f"no {many}"
     if key is not None:
         for array in arrays:

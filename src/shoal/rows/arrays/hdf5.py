@@ -209,21 +209,16 @@ def _describe(key: str, dataset: Any, stream: Any) -> Dataset:
     encoded = False
     if cells and dtype.kind in "OSV" and dtype.names is None:
         sizes = cell_bytes(dataset, 0, min(_TRIED, cells[0]), stream).tolist()
-        encoded = any(_is_image(dataset, at, size) for at, size in enumerate(sizes))
+        for at, size in enumerate(sizes):
+            with FILES.take(size, _READING):
+                some = dataset[at : at + 1]
+                is_text = isinstance(some[0], str)
+                encoded |= not is_text and bool(extension_of(_bytes(some, 0)))
     return Dataset(key, dataset.shape, dtype, offset, encoded, chunk_bytes(dataset))
 
 
-def _is_image(dataset: Any, at: int, size: int) -> bool:
-    with FILES.take(size, _READING):
-        some = dataset[at : at + 1]
-        return not isinstance(some[0], str) and bool(extension_of(_bytes(some, 0)))
-
-
 def chunk_bytes(dataset: Any) -> int:
-    """Return the bytes that reading a chunk takes: where it is packed, it is unpacked whole.
-
-    Each filter puts what it makes beside what it is made of.
-    """
+    """Return the bytes that reading a chunk takes: where it is packed, it is unpacked whole."""
     count = dataset.id.get_create_plist().get_nfilters() if dataset.chunks else 0
     if not count:
         return 0

@@ -54,10 +54,7 @@ class Handles:
         return Handles, ()
 
     def read(self, part: Part, key: str, low: int, high: int, chunk: int = 0) -> Any:
-        """Read rows of a dataset, of a file that is still the one that was looked at.
-
-        `chunk` are the bytes that reading one takes beside the rows.
-        """
+        """Read rows of a dataset, of a file that is still the one that was looked at."""
         return self.use(part, chunk, lambda handle: handle.file[key][low:high])
 
     def cell_bytes(self, part: Part, key: str, low: int, high: int) -> NDArray[np.int64]:
@@ -119,18 +116,12 @@ def raise_trouble(below: Any) -> None:
 
 
 def _let_go(error: Exception) -> None:
-    """Clear h5py's frames, in which HDF5 holds a Python file as long as any traceback lives.
-
-    Where that is until the process ends, HDF5 calls Python after its end, and crashes.
-    """
+    """Clear h5py's frames, in which HDF5 holds a Python file as long as any traceback lives."""
     clear_frames(error.__traceback__)
 
 
 def cell_bytes(dataset: Any, low: int, high: int, stream: Any) -> NDArray[np.int64]:
-    """Return the bytes that reading each of the cells ``low..high`` takes.
-
-    `dataset` is of one dimension; `stream` is the file below it, open for reading bytes.
-    """
+    """Return the bytes that reading each of the cells ``low..high`` takes."""
     each = _variable_bytes(dataset)
     if each is None:
         return np.full(high - low, FIXED_COPIES * dataset.dtype.itemsize, np.int64)

@@ -318,10 +318,7 @@ def _bad_value(row: NDArray, finite: NDArray[np.bool_], shape: tuple[int, ...]) 
 
 
 def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Return rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite.
-
-    Those become zeros, also in `rows` when these are float32 already.
-    """
+    """Return rows as contiguous float32 ``(n, D)``, and reasons for those that are not finite."""
     flat = _flat(rows)
     bad = bad_values(flat)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -340,9 +337,5 @@ def show(shape: tuple[int, ...]) -> str:
 
 
 def colour_word(channels: int) -> str:
-    """Say what images of so many channels are.
-
-    >>> colour_word(1), colour_word(3), colour_word(5)
-    ('grey', 'colour', '5-channel')
-    """
+    """Say what images of so many channels are."""
     return {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")

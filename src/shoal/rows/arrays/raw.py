@@ -21,10 +21,7 @@ _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
 def raw_store(
     paths: Sequence[Path], shape: tuple[int, ...], dtype: str | None, offset: int = 0
 ) -> FileStore:
-    """Take raw files one after the other as rows of `shape` and `dtype` (``uint8``).
-
-    The first `offset` bytes of each are left out.
-    """
+    """Take raw files one after the other as rows of `shape` and `dtype` (``uint8``)."""
     kind = parse_dtype(dtype)
     row_bytes = int(np.prod(shape)) * kind.itemsize
     parts = []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,7 +49,7 @@ class RawManifest:
     def names_in(self, names: Sequence[str]) -> list[str]:
         """Those of `names`, relative to the folder, that are its files, in natural order."""
         own = (MANIFEST, self.truth)
-        found = [n for n in names if n not in own and any(map(_matcher(n), self.files))]
+        found = [n for n in names if n not in own and any(fnmatchcase(n, p) for p in self.files)]
         return sorted(found, key=natural_key)
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,10 +83,6 @@ class RawManifest:
         store: FileStore = raw_store(paths, self.shape, dtype, self.offset)
         axes = axes_to_image(self.order)
         return RowView(store, axes=axes) if axes != tuple(sorted(axes)) else store
-
-
-def _matcher(name: str) -> Any:
-    return lambda pattern: fnmatch.fnmatchcase(name, pattern)
 
 
 def read_raw_manifest(folder: Path) -> RawManifest:

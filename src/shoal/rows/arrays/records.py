@@ -119,10 +119,7 @@ def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | 
 
 
 def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> Source | None:
-    """Open the files of a set that is known by its layout; None where they are of no such set.
-
-    Nothing is looked for where a shape or a type is asked for.
-    """
+    """Open the files of a set that is known by its layout; None where they are of no such set."""
     if options.shape is not None or options.dtype is not None:
         return None
     stl = [path for path in paths if _STL_IMAGES.fullmatch(path.name)]

@@ -83,10 +83,11 @@ def on_scale_of(
     of_array = {name: levels[name] for name in source.rule.facts if name in levels}
     own = source.rule.like(of_array)
     ends = own.low, own.high
+    of_files = Values("uint8" if ends == _BYTES else "uint16", *ends, True)
     values = Values.of(sample_rows(source.store))
     if values is None:
         return replace(source, rule=own)
-    found, remark = _scale(values, ends, fitted or _of_files(ends))
+    found, remark = _scale(values, ends, fitted or of_files)
     if found is None:
         raise InputError(
             f"{source.label} has values from {values.least:g} to {values.most:g}, but the run was "
@@ -95,10 +96,6 @@ def on_scale_of(
         )
     said = f"{source.label}: {remark}" if remark else ""
     return replace(source, rule=replace(own, low=found[0], high=found[1]), scale_remark=said)
-
-
-def _of_files(ends: Ends) -> Values:
-    return Values("uint8" if ends == _BYTES else "uint16", *ends, True)
 
 
 def vectors_remark(source: Source, fitted: Values | None) -> str | None:

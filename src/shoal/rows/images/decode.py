@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,8 @@ from shoal.rows.images.formats import (
     check_bytes,
     check_pixels,
     check_sums,
-    decoding,
     open_picture,
+    room_for_pixels,
 )
 from shoal.rows.images.jpeg import coefficient_bytes, decode_jpeg
 from shoal.rows.images.raster import (
@@ -34,7 +36,6 @@ from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import Directory, is_tiff, open_tiff, reader
 from shoal.rows.images.tiff_pages import extract
 from shoal.rows.images.tiff_pictures import find_pictures
-from shoal.rows.memory_budget import PIXELS
 
 AS_IT_IS = ImageRequest()
 # Bytes a pixel that a picture takes while it is loaded, by its mode, and more by its format;
@@ -62,7 +63,7 @@ def decode(
     lower scale where that is enough, and other large images are averaged in blocks first. Large
     images are decoded one at a time, in whatever number of threads.
     """
-    try:
+    with reasons_for_errors():
         data, turned = _finished(data)
         raster = decode_jpeg(data, wanted, turned) if data[:3] == JPEG else None
         if raster is None and is_tiff(data):
@@ -71,28 +72,31 @@ def decode(
             raster = _decode_pillow(data, wanted, reading, turned)
         reading.check(raster.pixels.shape[2])
         return raster.shaped(wanted)
+
+
+@contextmanager
+def reasons_for_errors() -> Iterator[None]:
+    """Raise `SourceError` in the place of the dozen kinds that decoders raise on damaged files."""
+    try:
+        yield
     except SourceError:
         raise
-    except Exception as error:  # decoders raise a dozen kinds on damaged files
+    except Exception as error:
         raise SourceError(what_is_wrong(error)) from None
 
 
 def measure(data: bytes) -> tuple[int, int]:
-    try:
+    with reasons_for_errors():
         data, turned = _finished(data)
         if is_tiff(data):
             first = tiff_picture(data)[0]
-            check_pixels(first.layout.height, first.layout.width)
-            size = first.layout.height, first.layout.width
-            return size[::-1] if first.orientation in SIDEWAYS else size
-        with open_picture(data) as picture:
-            width, height = picture.size
-            sideways = (turned or orientation_of(picture)) in SIDEWAYS
-    except SourceError:
-        raise
-    except Exception as error:  # as in decode
-        raise SourceError(what_is_wrong(error)) from None
-    return (width, height) if sideways else (height, width)
+            size, orientation = (first.layout.height, first.layout.width), first.orientation
+            check_pixels(*size)
+        else:
+            with open_picture(data) as picture:
+                size = picture.height, picture.width
+                orientation = turned or orientation_of(picture)
+        return size[::-1] if orientation in SIDEWAYS else size
 
 
 def _finished(data: bytes) -> tuple[bytes, int | None]:
@@ -141,8 +145,7 @@ def _decode_tiff(
     opacity = None if reading.bands or len(pages) > 1 else layout.opacity
     needed = samples_size(pages)
     needed += layout.height * layout.width * sum(page.layout.samples for page in pages)
-    check_bytes(layout.height, layout.width, needed)
-    with PIXELS.take(needed, decoding(layout.height, layout.width)):
+    with room_for_pixels(layout.height, layout.width, needed):
         found = samples_as_pixels(read_samples(pages), layout, reading, opacity, factor)
     extent = layout.height / factor, layout.width / factor
     return data, Raster(found, extent, first.orientation)
@@ -163,7 +166,7 @@ def _decode_pillow(
         if picture.format == "PNG":
             check_sums(data)
         needed = needed_bytes(picture, factor, data)
-        with PIXELS.take(needed, decoding(*size)):
+        with room_for_pixels(*size, needed):
             picture.load()
             pixels = pixels_of(picture, factor, reading)
         # after loading: Pillow turns TIFF images itself

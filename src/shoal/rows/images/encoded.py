@@ -80,15 +80,15 @@ class EncodedStore(Protocol):
         return None
 
     def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
-        """See `Rows.stamps`."""
+        """Return numbers that change with the sizes or times of rows that are files, (rows,)."""
         return None
 
     def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
-        """See `Rows.links`."""
+        """Return hashes of where files really lie, 0 where no link leads; None without any."""
         return None
 
     def led_away(self, rows: NDArray[np.int64]) -> Self:
-        """See `Rows.led_away`."""
+        """Return the store with the files of some rows not to be read: links lead elsewhere."""
         return self
 
 

@@ -6,6 +6,7 @@ import io
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -23,6 +24,7 @@ from PIL import (
 from shoal.errors import SourceError
 from shoal.rows.images import camera
 from shoal.rows.kinds import extension, is_avif, kind_of_file, reads_by_extra
+from shoal.rows.memory_budget import PIXELS
 
 # What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
 _WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
@@ -133,9 +135,9 @@ def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
         return _load("avif")
     kind = kind_of_file("", data[:_HEAD])
     if kind is None:
-        raise SourceError(
-            f"the file is not an image of a known format: it begins with {_head(data)}"
-        )
+        text = data[:16].decode("ascii", "replace")
+        shown = repr(text) if text.isascii() and text.isprintable() else data[:8].hex(" ")
+        raise SourceError(f"the file is not an image of a known format: it begins with {shown}")
     if not kind.is_installed:
         raise SourceError(f"the file is {kind.what}, which is not read: {kind.way}")
     return _load(kind.extra)
@@ -145,12 +147,6 @@ def _load(name: str) -> type[ImageFile.ImageFile]:
     module, called = _SELDOM[name]
     found: type[ImageFile.ImageFile] = getattr(import_module(module), called)
     return found
-
-
-def _head(data: bytes) -> str:
-    head = data[:16]
-    text = head.decode("ascii", "replace")
-    return repr(text) if text.isascii() and text.isprintable() else head[:8].hex(" ")
 
 
 def check_pixels(height: int, width: int) -> None:
@@ -164,11 +160,7 @@ def check_pixels(height: int, width: int) -> None:
 
 
 def decoding(height: int, width: int) -> str:
-    """Word what memory is taken for.
-
-    >>> decoding(3000, 4000)
-    'decoding the image of 4,000×3,000 pixels'
-    """
+    """Word what memory is taken for."""
     return f"decoding the image of {width:,}×{height:,} pixels"
 
 
@@ -193,6 +185,14 @@ def find_exif(data: bytes) -> bytes | None:
     """Return the body of the eXIf chunk, which may lie behind the pixels; None without one."""
     view = memoryview(data)
     return next((bytes(view[at:end]) for kind, at, end in _chunks(view) if kind == b"eXIf"), None)
+
+
+@contextmanager
+def room_for_pixels(height: int, width: int, needed: int) -> Iterator[None]:
+    """Hold the bytes that decoding an image takes; refuse what takes too many."""
+    check_bytes(height, width, needed)
+    with PIXELS.take(needed, decoding(height, width)):
+        yield
 
 
 def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:

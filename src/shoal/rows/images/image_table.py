@@ -202,10 +202,7 @@ class ListedStore(EncodedStore):
     def with_files(
         self, start: int, stop: int, places: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[int, Opened | SourceError]]:
-        """Go through rows in order, each with its file open, or with why that cannot be.
-
-        `places` are where the bytes lie that will be read, and their number, (n, 2).
-        """
+        """Go through rows in order, each with its file open, or with why that cannot be."""
         assert self.members is not None
         places = self.members.places[:, :2] if places is None else places
         owner = self.members.file

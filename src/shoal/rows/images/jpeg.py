@@ -11,9 +11,8 @@ from PIL import JpegImagePlugin
 
 from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError, because
-from shoal.rows.images.formats import check_bytes, check_pixels, decoding
+from shoal.rows.images.formats import check_pixels, room_for_pixels
 from shoal.rows.images.raster import SIDEWAYS, Raster, orientation_of
-from shoal.rows.memory_budget import PIXELS
 
 _EXIF_WITHIN = 1 << 16
 _NO_FRAMES = (0xC4, 0xC8, 0xCC)  # of the markers of frames: tables, and one that is reserved
@@ -35,10 +34,7 @@ class _Header:
 
 
 def decode_jpeg(data: bytes, wanted: ImageRequest, turned: int | None = None) -> Raster | None:
-    """Decode a JPEG; None when that is left to Pillow (four colours, or small faults).
-
-    `turned` is its orientation, where something else says it.
-    """
+    """Decode a JPEG; None when that is left to Pillow (four colours, or small faults)."""
     header = _read_header(data)
     if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
         return None
@@ -50,7 +46,9 @@ def decode_jpeg(data: bytes, wanted: ImageRequest, turned: int | None = None) ->
     eighths = _eighths(size, wanted, orientation in SIDEWAYS)
     least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
     colours = "GRAY" if header.space == "Gray" or wanted.channels == 1 else "RGB"
-    with PIXELS.take(_check(header, least), decoding(*size)):
+    needed = least[0] * least[1] * 3 + header.coefficients
+    with room_for_pixels(*size, needed):
+        _check_passes(header)
         try:
             pixels = simplejpeg.decode_jpeg(data, colours, min_height=least[0], min_width=least[1])
         except ValueError as error:
@@ -109,17 +107,13 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + length
 
 
-def _check(header: _Header, decoded: tuple[int, int]) -> int:
-    """Return the bytes that decoding takes; refuse what takes too many, or too long."""
+def _check_passes(header: _Header) -> None:
     pixels = header.height * header.width
-    needed = decoded[0] * decoded[1] * 3 + header.coefficients
-    check_bytes(header.height, header.width, needed)
     if header.scans > _USUAL_SCANS and header.scans * pixels > _MOST_SCANNED:
         raise SourceError(
             f"the image has {header.width:,}×{header.height:,} pixels in {header.scans:,} passes, "
             "which would take too long to decode"
         )
-    return needed
 
 
 def _eighths(size: tuple[int, int], wanted: ImageRequest, sideways: bool) -> int:

@@ -36,10 +36,7 @@ _LONGEST_LINE = 1 << 20
 
 
 def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None) -> Files:
-    """List files by their names relative to `root`, with the sizes and times they have now.
-
-    `paths` are those of which a list of the store said so already.
-    """
+    """List files by their names relative to `root`, with the sizes and times they have now."""
     encoded = [os.fsencode(name) for name in names]
     files = [(paths or {}).get(name) or under(root, name) for name in names]
     facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
@@ -110,10 +107,7 @@ class Found:
 
 
 def walk(root: Path) -> Found:
-    """Find all files under a folder, in natural order.
-
-    Hidden files and folders are left out; links to folders are followed once each.
-    """
+    """Find all files under a folder, in natural order."""
     if isinstance(root, UrlPath):
         return _walk_store(root)
     found = Found([], Counter(), [], [])
@@ -219,7 +213,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
             yield from ([line] for line in lines if line and not line.startswith("#"))
             return
         first = file.readline(_LONGEST_LINE)
-        delimiter = "\t" if extension == ".tsv" else _delimiter(first)
+        delimiter = "\t" if extension == ".tsv" else max(",;\t|", key=first.count)
         rows = csv.reader(chain([first], _lines(file)), delimiter=delimiter)
         yield from (row for row in rows if any(cell.strip() for cell in row))
 
@@ -229,10 +223,6 @@ def _lines(file: IO[str]) -> Iterator[str]:
         if len(line) == _LONGEST_LINE:
             raise csv.Error
         yield line
-
-
-def _delimiter(line: str) -> str:
-    return max(",;\t|", key=line.count)
 
 
 def _column(rows: list[list[str]], extensions: frozenset[str]) -> int | None:

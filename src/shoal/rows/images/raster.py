@@ -118,10 +118,7 @@ def reduction(size: tuple[int, int], least: tuple[int, int]) -> int:
 
 
 def pixels_of(picture: Image.Image, factor: int, reading: Reading = USUAL) -> NDArray[np.uint8]:
-    """Return a loaded picture's pixels as grey or colour, on one ground, averaged in blocks.
-
-    It goes band by band, so that beside the picture and the result little memory is taken.
-    """
+    """Return a loaded picture's pixels as grey or colour, on one ground, averaged in blocks."""
     width, height = picture.size
     convert = _converter(picture, reading)
     rows = max(1, _BAND_PIXELS // (width * factor)) * factor

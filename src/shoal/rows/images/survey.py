@@ -17,21 +17,25 @@ from shoal.core.image_request import ImageRequest
 from shoal.errors import SourceError
 from shoal.rows.arrays.pixels import LARGEST_NATIVE, show, to_bytes, value_range
 from shoal.rows.images.camera import is_raw
-from shoal.rows.images.decode import decode, measure, needed_bytes, tiff_picture, what_is_wrong
+from shoal.rows.images.decode import (
+    decode,
+    measure,
+    needed_bytes,
+    reasons_for_errors,
+    tiff_picture,
+)
 from shoal.rows.images.encoded import EncodedSource, EncodedStore, checked
 from shoal.rows.images.formats import (
     JPEG,
-    check_bytes,
     check_pixels,
-    decoding,
     extension_of,
     open_picture,
+    room_for_pixels,
 )
 from shoal.rows.images.opacity import BLACK, WHITE, choose_ground, is_opacity
 from shoal.rows.images.raster import USUAL, Reading, extremes, picture_extremes
 from shoal.rows.images.samples import check_samples, read_samples, samples_size
 from shoal.rows.images.tiff import is_tiff
-from shoal.rows.memory_budget import PIXELS
 
 _FIRST, _LOOKED, _LOOKED_BYTES = 32, 500, 1 << 28
 _NEARLY_ALL = 0.95
@@ -65,7 +69,8 @@ class _Seen:
     def _add(self, data: bytes) -> None:
         self.n_bytes += len(data)
         size = measure(data)
-        found = glance(data, sum(map(_is_deep, self.glances)) < _GLANCES)
+        deep = sum(one.ends is not None or one.opacity is not None for one in self.glances)
+        found = glance(data, deep < _GLANCES)
         if not self.colour:
             self.colour = not is_grey(decode(data, ImageRequest(max_side=LARGEST_NATIVE)))
         if found is not None:
@@ -122,10 +127,6 @@ class _Seen:
             name = "black" if reading.ground == BLACK else "grey"
             said.append(f"Transparent images are laid on {name}, as some would vanish on white.")
         return tuple(said)
-
-
-def _is_deep(one: Glance) -> bool:
-    return one.ends is not None or one.opacity is not None
 
 
 def make_encoded_source(
@@ -213,14 +214,12 @@ class Glance:
 
 def glance(data: bytes, deep: bool) -> Glance | None:
     """Look at an image file; None where it is grey or colour of 8 bits, and nothing else."""
-    try:
-        if data[:3] == JPEG or is_raw(data):
+    if data[:3] == JPEG:
+        return None
+    with reasons_for_errors():
+        if is_raw(data):
             return None
         return _glance_tiff(data, deep) if is_tiff(data) else _glance_pillow(data, deep)
-    except SourceError:
-        raise
-    except Exception as error:  # as in decode
-        raise SourceError(what_is_wrong(error)) from None
 
 
 def _glance_tiff(data: bytes, deep: bool) -> Glance | None:
@@ -238,12 +237,11 @@ def _glance_tiff(data: bytes, deep: bool) -> Glance | None:
         return found
     check_pixels(layout.height, layout.width)
     check_samples(pages)
-    needed = samples_size(pages)
-    check_bytes(layout.height, layout.width, needed)
-    with PIXELS.take(needed, decoding(layout.height, layout.width)):
+    with room_for_pixels(layout.height, layout.width, samples_size(pages)):
         samples = read_samples(pages)
         ends = None if samples.dtype == np.uint8 else extremes(samples)
-        small = _thinned(samples)
+        step = max(1, max(samples.shape[:2]) // _SIDE)
+        small = np.ascontiguousarray(samples[::step, ::step])
     if opacity is None:
         return Glance(found.channels, ends, None, True)
     low, high = USUAL.levels(extremes(small), max(layout.bits, 8))
@@ -260,7 +258,7 @@ def _glance_pillow(data: bytes, deep: bool) -> Glance | None:
         if not deep or not (is_wide or is_clear):
             return Glance(moves=moves) if moves else None
         needed = needed_bytes(picture, 1, data)
-        with PIXELS.take(needed, decoding(picture.height, picture.width)):
+        with room_for_pixels(picture.height, picture.width, needed):
             picture.load()
             if is_wide:
                 return Glance(ends=picture_extremes(picture), moves=moves)
@@ -268,8 +266,3 @@ def _glance_pillow(data: bytes, deep: bool) -> Glance | None:
             size = max(1, picture.width // step), max(1, picture.height // step)
             small = picture.resize(size, Image.Resampling.NEAREST).convert("RGBA")
         return Glance(opacity=np.asarray(small), is_tiff=is_tiff(data), moves=moves)
-
-
-def _thinned(samples: NDArray[Any]) -> NDArray[Any]:
-    step = max(1, max(samples.shape[:2]) // _SIDE)
-    return np.ascontiguousarray(samples[::step, ::step])

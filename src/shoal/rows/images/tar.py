@@ -52,11 +52,7 @@ class TarArchive(Container):
 
 
 def scan(headers: Headers, size: int) -> Iterator[Member]:
-    """Go through the members of an archive of `size` bytes, folders left out.
-
-    Only headers are read. What is damaged or cut off is a member with a reason; behind
-    damage the search goes on at the next header.
-    """
+    """Go through the members of an archive of `size` bytes, folders left out."""
     at, notes = 0, _Notes()
     while at + BLOCK <= size:
         block = headers.read(at, BLOCK)

@@ -79,7 +79,11 @@ class TFRecord(Container):
         tried = _values(store, 0, min(_TRIED, store.n_rows), check=True)
         samples = [sample for sample in tried if sample is not None]
         names = sorted({name for sample in samples for name in sample})
-        images = [name for name in names if any(_is_image(sample.get(name)) for sample in samples)]
+        images = [
+            name
+            for name in names
+            if any(isinstance(v := one.get(name), bytes) and extension_of(v) for one in samples)
+        ]
         if key is not None and key not in names:
             raise InputError(f"{label} has no feature {key}: it has {listed(names) or 'none'}")
         if key is None and len(images) > 1:
@@ -186,10 +190,6 @@ def _text(value: bytes | int) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _is_image(value: bytes | int | None) -> bool:
-    return isinstance(value, bytes) and bool(extension_of(value))
-
-
 def _is_distinct(samples: list[dict[str, bytes | int]], name: str) -> bool:
     """Return whether a feature is there in all samples and never twice the same."""
     values = [sample[name] for sample in samples if name in sample]
@@ -199,10 +199,7 @@ def _is_distinct(samples: list[dict[str, bytes | int]], name: str) -> bool:
 def first_values(
     record: bytes, key: str | None = None, most: int | None = None
 ) -> dict[str, bytes | int]:
-    """Return the first value of each feature of an Example by name: bytes or whole numbers.
-
-    Others are left out, and no others are unpacked: a record may have millions.
-    """
+    """Return the first value of each feature of an Example by name: bytes or whole numbers."""
     found: dict[str, bytes | int] = {}
     for features in _inner(memoryview(record), 1):
         for entry in _inner(features, 1):

@@ -57,11 +57,7 @@ def page_bytes(page: Directory) -> int:
 
 
 def samples_as_bytes(page: Directory, sample: int | None = None) -> bytes:
-    """Return a grey picture of 8 bits whose rows are the bytes of a page's rows.
-
-    So a decoder of grey pictures unpacks numbers of any kind, of which `layout` tells what they
-    are. Differences (the predictor) are left for the caller to add up.
-    """
+    """Return a grey picture of 8 bits whose rows are the bytes of a page's rows."""
     layout = page.layout
     beside = 1 if layout.separate else layout.samples
     one = _Page(*_pieces(page, sample))

@@ -86,10 +86,7 @@ def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> byt
 
 
 def _inflated(opened: Opened, at: int, packed: int, size: int) -> bytes:
-    """Unpack a member piece by piece, so that its packed bytes take no memory beside it.
-
-    It ends a byte after `size`, if there are more.
-    """
+    """Unpack a member piece by piece, so that its packed bytes take no memory beside it."""
     inflate, out, end = zlib.decompressobj(-15), io.BytesIO(), at + packed
     try:
         while at < end and not inflate.eof and out.tell() <= size:

@@ -34,6 +34,7 @@ _SURE = re.compile(
 )
 # Names that attributes have, too, such as a passenger's class: no answer beside other categories.
 _LIKELY = re.compile(r"class(es)?|cls|categor(y|ies)|y|variety|outcome|diagnosis")
+_ANSWER = re.compile(f"{_SURE.pattern}|{_LIKELY.pattern}")
 _OWN = ("row", "cluster", "confidence", "outlier", "unknown", "cluster_name", "mark")
 # Fewest columns of fractions beside which the only column of codes is taken for an answer, and
 # fewest numbered ones that are taken for a network's output; they separate the tables that
@@ -90,11 +91,7 @@ class Column:
 def describe_columns(
     table: Cells, columns: Sequence[Column], label: str, head: Any = None
 ) -> list[Column]:
-    """Describe columns of plain values by rows from all over a table.
-
-    `columns` has their names and whether they are numbers. Those whose numbers have fractions in
-    the first rows, `head`, are described by these, where other rows are costly to read.
-    """
+    """Describe columns of plain values by rows from all over a table."""
     found = {column.name: column for column in columns}
     if head is not None:
         rows = np.arange(len(head))
@@ -194,11 +191,7 @@ def numbered(columns: Sequence[Column]) -> list[Column]:
 
 
 def find_answers(columns: Sequence[Column], *, aside: bool = False) -> dict[str, str]:
-    """Find the columns that look like answers, each with the reason.
-
-    None where nothing else could be clustered by, unless the rows are something else (`aside`),
-    such as a column of lists.
-    """
+    """Find the columns that look like answers, each with the reason."""
     found = {c.name: _reason(c) for c in columns if _is_answer(c, columns)}
     own = {c.name for c in columns} & set(_OWN)
     if {"cluster", "confidence"} <= own and own & {"outlier", "unknown"}:
@@ -220,7 +213,7 @@ def _reason(column: Column) -> str:
 
 
 def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
-    words = "_".join(word.lower() for word in _WORDS.split(column.name) if word)
+    words = _words(column)
     if column.values < 2:
         return False
     if _SURE.fullmatch(words):
@@ -231,13 +224,12 @@ def _is_answer(column: Column, columns: Sequence[Column]) -> bool:
     if words == "y" and any(other.name.lower() == "x" for other in others):
         return False  # coordinates
     numbers = [other for other in others if other.numeric and other.values > 2]
-    mixed = any(other.is_category and not _is_named(other) for other in others)
+    mixed = any(other.is_category and not _ANSWER.fullmatch(_words(other)) for other in others)
     return len(numbers) >= 2 and not mixed
 
 
-def _is_named(column: Column) -> bool:
-    words = "_".join(word.lower() for word in _WORDS.split(column.name) if word)
-    return bool(_SURE.fullmatch(words) or _LIKELY.fullmatch(words))
+def _words(column: Column) -> str:
+    return "_".join(word.lower() for word in _WORDS.split(column.name) if word)
 
 
 def _beside_vectors(columns: Sequence[Column]) -> list[Column]:

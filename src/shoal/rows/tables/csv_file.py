@@ -173,11 +173,7 @@ def _blank(names: Sequence[str], count: int) -> Any:
 def index_rows(
     path: Path, dialect: Dialect, *, quoted: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find where the pieces of a file begin, and their first rows, in one pass over the bytes.
-
-    Empty lines are not rows. With `quoted`, line ends within quotes are none; nothing is found
-    when the quotes do not pair off.
-    """
+    """Find where the pieces of a file begin, and their first rows, in one pass over the bytes."""
     encoding = dialect.encoding
     unit = np.dtype(encoding.unit)
     pieces, parity, base, at_start = _Pieces(dialect.header), 0, encoding.bom_bytes, True

@@ -27,6 +27,8 @@ from shoal.rows.tables.table import Cells, Piece, selected
 
 _HASHED_ROWS = 1 << 16  # at a time, as their bytes are copied
 
+_COLUMNS = (list, tuple, np.ndarray, pa.Array, pa.ChunkedArray)
+
 FRAME = "table in memory"
 """What people are told that a table in memory is."""
 
@@ -107,14 +109,17 @@ def is_frame(where: Any) -> bool:
 def to_frame(where: Any) -> Any:
     """Return a table in memory as an Arrow table with a name of its own for each column."""
     try:
-        if isinstance(where, Mapping) and any(map(_is_column, where.values())):
+        if isinstance(where, Mapping) and any(isinstance(v, _COLUMNS) for v in where.values()):
             return pa.table([_array(v) for v in where.values()], names=[str(n) for n in where])
         if isinstance(where, Mapping | list | tuple):
             return _from_records([where] if isinstance(where, Mapping) else where)
         if isinstance(where, pa.Table):
             table = where
         elif hasattr(where, "columns") and hasattr(where, "iloc"):
-            table = _from_pandas(where)
+            # columns of mixed values become text; the index is left
+            names = unique([str(name) for name in where.columns])
+            cells = [_array(where.iloc[:, at]) for at in range(len(names))]
+            table = pa.table(cells, names=list(names))
         else:
             table = pa.table(where)
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -125,12 +130,6 @@ def to_frame(where: Any) -> Any:
     if names == tuple(table.column_names):
         return table  # with what is noted in it
     return table.rename_columns(list(names))
-
-
-def _from_pandas(frame: Any) -> Any:
-    """Take a data frame of pandas: columns of mixed values become text; the index is left."""
-    names = unique([str(name) for name in frame.columns])
-    return pa.table([_array(frame.iloc[:, at]) for at in range(len(names))], names=list(names))
 
 
 def _from_records(rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -158,7 +157,3 @@ def _array(values: Any) -> Any:
 
 def _is_none(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
-
-
-def _is_column(value: Any) -> bool:
-    return isinstance(value, list | tuple | np.ndarray | pa.Array | pa.ChunkedArray)

@@ -27,10 +27,7 @@ _LEAST_SIDE = 5  # of pictures; less is a box, a pose or another small matrix
 
 
 def find_arrays(table: OpenedTable) -> str | None:
-    """Find the column of lists of numbers that is asked for, or the only one; None without any.
-
-    Unless asked for, nested ones count where most have one shape, and are not small matrices.
-    """
+    """Find the column of lists of numbers that is asked for, or the only one; None without any."""
     key = table.options.key
     found = [
         field.name
@@ -43,10 +40,7 @@ def find_arrays(table: OpenedTable) -> str | None:
 
 
 def find_embedding(schema: Any) -> str | None:
-    """Find the one column of lists of fractions that is called as embeddings are; None without.
-
-    The name decides: boxes, poses and scores are lists too.
-    """
+    """Find the one column of lists of fractions that is called as embeddings are; None without."""
     found = [
         field.name
         for field in schema
@@ -132,10 +126,7 @@ def array_shape(column: Any) -> tuple[int, ...] | None:
 
 
 def to_arrays(column: Any, shape: tuple[int, ...]) -> tuple[NDArray, dict[int, str]]:
-    """Return a column of nested lists as an array, and reasons for rows of another shape.
-
-    Returns ``(n, *shape)``, zero for rows that have a reason.
-    """
+    """Return a column of nested lists as an array, and reasons for rows of another shape."""
     values = one_array(column)
     n, leaf = len(values), array_type(values.type)[1]
     whole, at, sides = values, np.arange(n), list(shape)

@@ -77,10 +77,7 @@ class ParquetPart:
     texts: tuple[str, ...] = ()  # the columns of text
 
     def open(self, columns: Sequence[str], group: int | None = None) -> Any:
-        """Open the file to read some columns a little at a time, by one thread at a time.
-
-        `group` is the row group that is read: texts that repeat in it come in a dictionary.
-        """
+        """Open the file to read some columns a little at a time, by one thread at a time."""
         stat = self.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
             raise SourceError("the file changed after it was opened")
@@ -139,10 +136,7 @@ def buffer_bytes(path: Path, columns: int) -> int:
 
 
 class Cursor:
-    """Reads columns of one row group on from its beginning, and keeps what it read last.
-
-    Memory is that of a page of each column, of the batches kept, and no more.
-    """
+    """Reads columns of one row group on from its beginning, and keeps what it read last."""
 
     def __init__(
         self, file: Any, group: int, columns: Sequence[str], size: int, most_rows: int
@@ -204,10 +198,7 @@ def batches(
     low: int,
     high: int,
 ) -> Iterator[Any]:
-    """Go through rows of a row group in batches; others who read it wait until this has ended.
-
-    So one place in it is enough for all threads: each goes on where another ended.
-    """
+    """Go through rows of a row group in batches; others who read it wait until this has ended."""
     with _cursor_before(kept, part, group, columns, low, _MOST_ROWS) as cursor:
         while low < high:
             at, batch = cursor.batch(low)

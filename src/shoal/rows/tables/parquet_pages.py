@@ -95,8 +95,11 @@ def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> in
     for chunk in chunks:
         packed, plain = chunk.total_compressed_size, chunk.total_uncompressed_size
         pages = Pages(packed, plain, 0, chunk.num_values)
-        if plain > _SMALL_CHUNK:
-            pages = _usual(chunk) if read is None else look_at_pages(chunk, read)
+        usual = min(_USUAL_PAGE, plain)
+        if plain > _SMALL_CHUNK and read is None:
+            pages = Pages(usual, usual, usual, usual // _NUMBER_BYTES)
+        elif read is not None and plain > _SMALL_CHUNK:
+            pages = look_at_pages(chunk, read)
         repeated = _NUMBER_BYTES * pages.values if "." in chunk.path_in_schema else 0
         if chunk.physical_type.endswith("BYTE_ARRAY") and plain > _SMALL_CHUNK:
             repeated += _CELL_COPIES * pages.plain  # which may be one cell
@@ -137,11 +140,6 @@ def _entries(data: bytes) -> Iterator[int]:
         (length,) = struct.unpack_from("<I", data, at)
         yield length
         at += _LENGTH + length
-
-
-def _usual(chunk: Any) -> Pages:
-    size = min(_USUAL_PAGE, chunk.total_uncompressed_size)
-    return Pages(size, size, size, size // _NUMBER_BYTES)
 
 
 def look_at_pages(chunk: Any, read: ReadAt) -> Pages:

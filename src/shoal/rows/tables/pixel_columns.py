@@ -54,10 +54,7 @@ def choose_pixels(table: OpenedTable, fixed: Mapping[str, str]) -> tuple[Chosen,
 
 
 def label_among(others: Sequence[Column]) -> tuple[tuple[str, str], ...]:
-    """Say why columns beside pictures are not used, which of them labels the rows first.
-
-    That is one that is named so, else the first of few values that parts no set.
-    """
+    """Say why columns beside pictures are not used, which of them labels the rows first."""
     answers = find_answers(others, aside=True)
     if not any("--truth" in why for why in answers.values()):
         codes = [c for c in others if c.is_code and c.name.lower() not in _PARTS]
@@ -90,10 +87,7 @@ def _by_name(columns: Sequence[Column], picked: Picked) -> tuple[list[int], Shap
 def _without_names(
     columns: Sequence[Column], taken: Sequence[int]
 ) -> tuple[list[int], Shape] | None:
-    """Find pixels that are only numbered: bytes that make a square, beside a column of classes.
-
-    Numbers without a class beside them may be anything.
-    """
+    """Find pixels that are only numbered: bytes that make a square, beside a column of classes."""
     pixels = [at for at in taken if _UNNAMED.fullmatch(columns[at].name)]
     found = set(pixels)
     others = [column for at, column in enumerate(columns) if at not in found]
@@ -111,10 +105,7 @@ def _without_names(
 
 
 def _class_at_end(columns: Sequence[Column], places: Sequence[int]) -> int | None:
-    """Find the first or last of some columns that numbers a few classes; None for neither or both.
-
-    The pixel in a corner can have few values, too, but nearly all are one of them.
-    """
+    """Find the one of the first and last columns that numbers a few classes; None where unsure."""
     ends = [
         at
         for at in (*places[:1], *places[-1:])

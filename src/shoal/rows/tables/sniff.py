@@ -80,9 +80,10 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     # pandas writes its row numbers first, under an empty name
     unnamed = ["index" if header and at == 0 else f"column {at + 1}" for at in range(len(titles))]
     names = unique([title.strip() or unnamed[at] for at, title in enumerate(titles)])
-    columns = [
-        _describe(at, name, body if header else rows, decimal) for at, name in enumerate(names)
-    ]
+    columns = []
+    for at, name in enumerate(names):
+        cells = [row[at] for row in (body if header else rows) if at < len(row)]
+        columns.append(Column(name, _numeric(cells, decimal), False))
     above = bool(told) + header + (header and second)
     are_units = header and second and titles[: len(rows[0])] == list(rows[0])
     units = delimiter.join(rows[1]) if are_units else ""
@@ -90,10 +91,7 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
 
 
 def has_second_header(rows: Sequence[Sequence[str]], decimal: str) -> bool:
-    """Return whether the second row belongs to the header: texts above columns of numbers.
-
-    CellProfiler writes objects over their measurements, others units under names.
-    """
+    """Return whether the second row belongs to the header: texts above columns of numbers."""
     if len(rows) < 4 or len(rows[0]) != len(rows[1]):
         return False
     body = rows[2:102]
@@ -224,7 +222,3 @@ def _numeric(cells: Sequence[str], decimal: str) -> bool:
     there = [cell for cell in cells if not is_missing(cell)]
     numbers = sum(_number(cell, decimal) for cell in there)
     return bool(there) and numbers >= _MOSTLY * len(there)
-
-
-def _describe(at: int, name: str, rows: Sequence[Sequence[str]], decimal: str) -> Column:
-    return Column(name, _numeric([row[at] for row in rows if at < len(row)], decimal), False)

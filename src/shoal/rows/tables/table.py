@@ -116,10 +116,7 @@ def unread(columns: Sequence[str], count: int) -> Any:
 def sample_cells(
     table: Cells, columns: Sequence[str], label: str, most: int, runs: int
 ) -> tuple[Any, NDArray[np.int64]]:
-    """Read some columns of all rows, or of runs of rows from all over; also give their numbers.
-
-    Rows that cannot be read are left out.
-    """
+    """Read some columns of all rows, or of runs of rows from all over; also give their numbers."""
     runs = 1 if table.n_rows <= most else runs
     length = min(table.n_rows, most) // runs
     kept, rows = [], []
