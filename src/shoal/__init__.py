@@ -64,25 +64,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "fit": "api",
-    "open": "api",
-    "plan": "api",
-    "Run": "api",
-    "choose_k": "k_choice",
-    "MethodComparison": "method_comparison",
-    "compare_methods": "method_comparison",
-    "Model": "model",
-    "Prediction": "model",
-    "open_source": "rows",
-    "Duplicates": "duplicates",
-    "encoders": "features.encoder_files",
-    "find_duplicates": "duplicates",
-    "get_encoder": "features.encoder_files",
-    "Palette": "palettes",
-    "make_palette": "palettes",
-    "InputError": "errors",
-    "RunError": "errors",
-    "ShoalError": "errors",
+    name: home
+    for home, names in {
+        "api": ("fit", "open", "plan", "Run"),
+        "k_choice": ("choose_k",),
+        "method_comparison": ("MethodComparison", "compare_methods"),
+        "model": ("Model", "Prediction"),
+        "rows": ("open_source",),
+        "duplicates": ("Duplicates", "find_duplicates"),
+        "features.encoder_files": ("encoders", "get_encoder"),
+        "palettes": ("Palette", "make_palette"),
+        "errors": ("InputError", "RunError", "ShoalError"),
+    }.items()
+    for name in names
 }
 
 

@@ -12,16 +12,13 @@ from shoal.core.record_lists import RecordList
 from shoal.core.validity import dbcv, density_sample, validity
 from shoal.edits import Clustering
 from shoal.engines.base import Engine
-from shoal.errors import InputError
-from shoal.labelling import known_rows
+from shoal.labelling import comparable_rows
 from shoal.run import FittedRun
 
 
 def evaluate(run: FittedRun, true: NDArray, k: int | None, engine: Engine) -> RecordList:
     """Compare every layer, or the cut into k, with the class of each row; see `Run.evaluate`."""
-    known = known_rows(true)
-    if not known.any():
-        raise InputError("no row has a known class: there is nothing to compare with")
+    known = comparable_rows(true)
     wanted = [layer.k for layer in run.layers] if k is None else [k]
     cuts = [run.clustering(k=cut, raw=True) for cut in wanted]
     if k is None and run.clustering().edited:

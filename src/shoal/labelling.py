@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from shoal.core.metrics import Contingency, added, contingency
 from shoal.core.record_lists import Tabular
 from shoal.edits import Curation
+from shoal.edits.names import folded
 from shoal.errors import InputError
 
 _LONGEST = 60  # letters of a class in a name
@@ -77,9 +78,7 @@ class Labelling(Tabular):
         found, true = np.asarray(clusters), np.asarray(truth)
         if found.shape != true.shape:
             raise InputError(f"{found.size:,} clusters, but {true.size:,} classes")
-        known = known_rows(true)
-        if not known.any():
-            raise InputError("no row has a known class: there is nothing to compare with")
+        known = comparable_rows(true)
         return _accuracy(contingency(true[known], found[known]), self.classes)
 
 
@@ -88,6 +87,14 @@ def known_rows(truth: NDArray) -> NDArray[np.bool_]:
     if np.issubdtype(truth.dtype, np.signedinteger):
         return truth >= 0
     known: NDArray[np.bool_] = truth == truth  # NaN, also among objects, is not itself
+    return known
+
+
+def comparable_rows(truth: NDArray) -> NDArray[np.bool_]:
+    """Return which rows have a known class, or raise where none has."""
+    known = known_rows(truth)
+    if not known.any():
+        raise InputError("no row has a known class: there is nothing to compare with")
     return known
 
 
@@ -202,12 +209,19 @@ def _rename(curation: Curation, called: Mapping[int, str]) -> int:
             name = f"{word} ({times[word] + 1})"
         taken.add(name)
         wanted[cluster] = name
-    changed = [c for c in order if state.clusters[c].name != wanted[c]]
+    return rename_all(curation, wanted)
+
+
+def rename_all(curation: Curation, wanted: Mapping[int, str]) -> int:
+    """Name clusters, which may change names with each other; return how many changed."""
+    names = {c: curation.state.clusters[c].name for c in wanted}
+    changed = {c: name for c, name in wanted.items() if name != names[c]}
+    given = set(map(folded, changed.values()))
     for cluster in changed:  # so that no new name meets an old one
-        if state.clusters[cluster].name is not None:
+        if folded(names[cluster] or "") in given:
             curation.rename(cluster, None)
-    for cluster in changed:
-        curation.rename(cluster, wanted[cluster])
+    for cluster, name in changed.items():
+        curation.rename(cluster, name)
     return len(changed)
 
 

@@ -86,6 +86,12 @@ def test_a_table_of_clusters_names_them_and_may_swap_names(correct):
     assert correct({"cluster": [0, 1], "name": ["b", "a"]})[1] == {0: "b", 1: "a"}
 
 
+def test_names_may_be_swapped_in_another_case(correct):
+    correct({"cluster": [0, 1], "cluster_name": ["Tabby", "cat"]})
+    _, names = correct({"cluster": [0, 1], "cluster_name": ["Cat", "tabby"]})
+    assert names == {0: "Cat", 1: "tabby"}
+
+
 @pytest.mark.parametrize(
     ("table", "said"),
     [

@@ -60,7 +60,7 @@ def refuse_taken(state: State, name: str | None, own: tuple[int, ...] = ()) -> N
     if name is None:
         return
     for other in state.clusters.values():
-        if other.id in own or other.name is None or _folded(other.name) != _folded(name):
+        if other.id in own or other.name is None or folded(other.name) != folded(name):
             continue
         rows = state.sizes[other.id]
         taken = f"cluster {other.id} ({rows:,} rows) is called “{other.name}” already"
@@ -80,5 +80,5 @@ def refuse_taken(state: State, name: str | None, own: tuple[int, ...] = ()) -> N
         )
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()

@@ -16,6 +16,7 @@ from shoal.edits import Curation
 from shoal.errors import InputError
 from shoal.export.formulas import unquote_formulas
 from shoal.export.metadata import MOST_ROWS, find_names, read_table_file, row_names
+from shoal.labelling import rename_all
 from shoal.rows.tables.frames import to_frame
 
 _NAMES = ("cluster_name", "new_name", "label")
@@ -161,13 +162,7 @@ def _rename(
                 f"{path} calls cluster {place} both {wanted[place]!r} and {text!r}: give it one "
                 "name; to move rows, change their cluster"
             )
-    names = {c: edits.state.clusters[c].name for c in wanted}
-    wanted = {c: name for c, name in wanted.items() if name != names[c]}
-    for cluster in wanted:
-        if names[cluster] in wanted.values():
-            edits.rename(cluster, None)
-    for cluster, name in wanted.items():
-        edits.rename(cluster, name)
+    rename_all(edits, wanted)
 
 
 def _as_text(column: Any) -> Any:

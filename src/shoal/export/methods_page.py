@@ -52,7 +52,8 @@ def write_methods_page(path: Path, shown: MethodsPage) -> None:
 
 
 def methods_html(shown: MethodsPage) -> str:
-    source, rows = shown.first.source, _drawn(next(iter(shown.labels.values())))
+    first = next(iter(shown.labels.values()))
+    source, rows = shown.first.source, _drawn(first)
     pictures, style = source.kind == "images", ""
     if pictures:
         sprite = make_sprite(make_tiles(source, rows.tolist(), _SIDE), _BUDGET)
@@ -60,7 +61,7 @@ def methods_html(shown: MethodsPage) -> str:
             f".thumb{{background-image:url({sprite.address});"
             f"background-size:{len(rows) * _SIDE}px {_SIDE}px}}"
         )
-    matched = _matched(list(shown.labels.values()))
+    matched = [match_labels(first, own) for own in shown.labels.values()]
     columns = "".join(
         _column(
             name,
@@ -82,7 +83,7 @@ def methods_html(shown: MethodsPage) -> str:
         "methods_page",
         ("report.css", "methods_page.css"),
         style=style,
-        rows=rows_word(source, len(next(iter(shown.labels.values())))),
+        rows=rows_word(source, len(first)),
         source=escape(source.description),
         measures=_table(shown.table),
         declined=declined,
@@ -97,10 +98,6 @@ def _drawn(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     good = np.flatnonzero(labels >= 0)
     draw = np.random.default_rng(0)
     return np.sort(draw.choice(good, min(_ROWS, len(good)), replace=False))
-
-
-def _matched(labels: Sequence[NDArray[np.int32]]) -> list[NDArray[np.int64]]:
-    return [match_labels(labels[0], own) for own in labels]
 
 
 def _table(records: Sequence[Mapping[str, Any]]) -> str:

@@ -131,3 +131,8 @@ def word_option(spec: Spec, name: str, choices: tuple[str, ...], otherwise: str)
 
 def _wrong(spec: Spec, name: str, rule: str) -> SettingError:
     return SettingError(f"features {str(spec)!r}: {name}={spec.options[name]}: give {rule}")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

@@ -19,6 +19,7 @@ from shoal.features.network_input import (
     IMAGENET_STD,
     NetworkInput,
     check_options,
+    first_line,
     numbers_option,
     pooled,
     share_option,
@@ -154,8 +155,7 @@ def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     except InputError:
         raise
     except Exception as error:  # the runtime's errors have no common class
-        first = str(error).strip().splitlines()[0][:300]
-        raise InputError(f"{path} cannot be run on an image: {first}") from None
+        raise InputError(f"{path} cannot be run on an image: {first_line(error)}") from None
     words = f"{row.shape[1]:,} numbers of {output!r} in {path.name}"
     return replace(trial, n_features=row.shape[1]), words
 

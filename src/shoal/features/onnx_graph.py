@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.errors import InputError
+from shoal.features.network_input import first_line
 
 _PASSED = frozenset({"Softmax", "LogSoftmax", "Identity", "Cast", "Sigmoid"})
 _SMALL = 4096  # bytes of numbers, such as shapes
@@ -30,7 +31,7 @@ def read_graph(path: Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: give an ONNX file") from None
     except Exception as error:  # protobuf and the system raise a dozen kinds
-        raise InputError(f"{path} cannot be read as an ONNX file: {_first_line(error)}") from None
+        raise InputError(f"{path} cannot be read as an ONNX file: {first_line(error)}") from None
     if not model.graph.node or not model.graph.output:
         raise InputError(f"{path} cannot be read as an ONNX file: there is no network in it")
     return model
@@ -197,7 +198,3 @@ def _read_by(node: Any) -> Iterator[str]:
 def metadata_numbers(model: Any, name: str) -> str | None:
     """Return what the file says of itself under a name: ``mean``, ``std``."""
     return next((entry.value for entry in model.metadata_props if entry.key == name), None)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -14,7 +14,7 @@ from typing import Any
 
 from shoal.core.spec import Spec
 from shoal.errors import InputError, MissingExtraError
-from shoal.features.network_input import NetworkInput
+from shoal.features.network_input import NetworkInput, first_line
 
 _PACKAGES = {"timm": "timm", "torchvision": "torchvision", "open_clip": "open_clip"}
 _TOPS = ("classifier", "fc", "heads", "head")
@@ -168,8 +168,3 @@ def _state(path: str) -> Any:
 
 def _sampling(word: str) -> Any:
     return "bilinear" if word == "bilinear" else "bicubic"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an exception says."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")

@@ -17,6 +17,7 @@ from shoal.features.base import Needs
 from shoal.features.network_input import (
     NetworkInput,
     check_options,
+    first_line,
     numbers_option,
     pooled,
     share_option,
@@ -24,7 +25,7 @@ from shoal.features.network_input import (
     word_option,
 )
 from shoal.features.sessions import COMPONENTS, encode_blocks, unit_rows
-from shoal.features.torch_libraries import Network, first_line, import_library, load_network
+from shoal.features.torch_libraries import Network, import_library, load_network
 
 OPTIONS = ("weights", "size", "mean", "std", "kept", "device")
 _WIDEST = 8192

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
 from shoal.keywords import CutKeywords, spelled_out
-from shoal.labelling import check_names, known_rows
+from shoal.labelling import check_names, comparable_rows
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
 from shoal.plots.scene import Scene
@@ -171,9 +171,7 @@ class Plots:
         check_names(given, names)
         if names is not None:
             return measures.confusion(scene, ax, given.astype(np.int64), names)
-        known = known_rows(given)
-        if not known.any():
-            raise InputError("no row has a known class: there is nothing to compare with")
+        known = comparable_rows(given)
         found, codes = np.unique(given[known], return_inverse=True)
         coded = np.full(len(given), -1, np.int64)
         coded[known] = codes
