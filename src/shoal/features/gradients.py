@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.features.base import Needs
-from shoal.features.gradient_kernel import BINS, BLOCKS, COLOUR, encode_images
+from shoal.features.gradient_kernel import (
+    BINS,
+    BLOCKS,
+    COLOUR,
+    LANES,
+    encode_edges,
+    fill_colours,
+    fill_luminance,
+)
 from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 
 _FEWEST, _MOST = 4, 8  # cells along the shorter side
 _MOST_CHANNELS = 16  # more are averaged with their neighbours
 _MOST_EDGES = 4096  # numbers for the edges of all channels: their moments take 128 MiB
+_AT_ONCE = 1 << 15  # pixels, so that they stay in a core's second-level cache
 _SMALL = 32  # pixels along the shorter side: larger images are averaged down to between 32 and 63
 
 
@@ -132,16 +141,37 @@ class Gradients:
         return out
 
     def _encode(self, images: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+        images = np.ascontiguousarray(images)
+        n, tall, wide, channels = images.shape
         (height, width), (down, across) = self._pixels, self.grid
         reach = min(height / down, width / across) / 6
-        encode_images(
-            np.ascontiguousarray(images),
-            self.shrink,
-            np.float32(min(0.25, reach * reach / 2)),
-            (down, *tents(height, down)),
-            (across, *tents(width, across)),
-            out,
-        )
+        padded = -(-width // LANES) * LANES
+        step = max(1, min(n, _AT_ONCE // (height * padded)))
+        light = np.zeros((step, height + 2, padded + 2), np.float32)
+        scratch = [light[0].shape, padded * BINS, (down, padded * BINS)]
+        scratch += [(width, down * BINS), (across, down * BINS)]
+        grey = np.empty((tall, wide), np.float32)
+        lists = (*tents(height, down), *tents(width, across))
+        spaces = [np.zeros(shape, np.float32) for shape in scratch]
+        for a in range(0, n, step):
+            block = images[a : a + step]
+            if channels == 1 and self.shrink == 1:
+                light[: len(block), 1:-1, 1 : width + 1] = block[..., 0]
+            else:
+                light[:] = 0
+                fill_luminance(block, self.shrink, grey, light, width)
+            smooth = np.float32(min(0.25, reach * reach / 2))
+            encode_edges(light[: len(block)], smooth, *lists, *spaces, out[a : a + step])
+        if channels == 3:
+            blocks = [
+                np.array(
+                    [(one.start, one.stop) for one in (_block(b, side) for b in range(BLOCKS))]
+                )
+                for side in (tall, wide)
+            ]
+            sums = np.empty(wide * 3, np.int32)
+            at = down * across * BINS
+            fill_colours(images.reshape(n, tall, wide * 3), *blocks, sums, out, at)
 
     @property
     def _pixels(self) -> tuple[int, int]:
