@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  numba's np.dot calls it: it must be loaded to be limited
 from numba import njit
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 BLOCK = 256  # rows of x in one product
@@ -37,31 +37,63 @@ def in_threads(
             return list(pool.map(lambda item: work(*item), items))
 
 
+def probe(
+    x: NDArray[np.float32],
+    centres: NDArray[np.float32],
+    half: NDArray[np.float32],
+    probes: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Nearest `probes` centres of each row, (b, probes), and their scores."""
+    one_cell = np.zeros((len(x), 1), np.int32), centres, half, np.array([0, len(centres)])
+    return search(x, np.full(len(x), -1, np.int32), *one_cell, probes)
+
+
+def search(
+    x: NDArray[np.float32],
+    own: NDArray[np.int32],
+    probed: NDArray[np.int32],
+    members: NDArray[np.float32],
+    half: NDArray[np.float32],
+    start: NDArray[np.int64],
+    wanted: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Best `wanted` members of each row among its probed cells: positions (−1: none), scores.
+
+    `own` is the position of each row itself, which is left out; −1 where it is no member.
+    """
+    top = np.full((len(x), wanted), -np.inf, np.float32)
+    found = np.full((len(x), wanted), -1, np.int32)
+    by_cell = np.argsort(probed, axis=None, kind="stable")
+    begin = np.searchsorted(probed.ravel()[by_cell], np.arange(len(start))).tolist()
+    starts, scratch = start.tolist(), np.empty(BLOCK * STEP, np.float32)
+    for cell in range(len(starts) - 1):
+        for a in range(begin[cell], begin[cell + 1], BLOCK):
+            rows = by_cell[a : min(a + BLOCK, begin[cell + 1])] // probed.shape[1]
+            gathered = x[rows]
+            for c in range(starts[cell], starts[cell + 1], STEP):
+                e = min(c + STEP, starts[cell + 1])
+                dots = scratch[: len(rows) * (e - c)].reshape(len(rows), e - c)
+                np.matmul(gathered, members[c:e].T, out=dots)
+                _scan(dots, half[c:e], c, rows, own, top, found)
+    return found, top
+
+
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _best(row, half, a, b):  # type: ignore[no-untyped-def]
-    """Greatest ``row − half`` of a segment; compiles to vector instructions."""
-    best = row[a] - half[a]
-    for j in range(a + 1, b):
-        score = row[j] - half[j]
-        if score > best:
-            best = score
-    return best
-
-
-@njit(cache=True, nogil=True)
 def _scan(dots, half, first, rows, own, top, found):  # type: ignore[no-untyped-def]
     """Enter one product's scores into the sorted lists ``top[rows]``; `own` marks oneself."""
     columns = dots.shape[1]
     last = top.shape[1] - 1
     for i in range(len(rows)):
         row = rows[i]
-        dot = dots[i]
         for a in range(0, columns, _SEGMENT):
             b = min(a + _SEGMENT, columns)
-            if _best(dot, half, a, b) <= top[row, last]:
+            best = dots[i, a] - half[a]
+            for j in range(a + 1, b):  # compiles to vector instructions
+                best = max(best, dots[i, j] - half[j])
+            if best <= top[row, last]:
                 continue
             for j in range(a, b):
-                score = dot[j] - half[j]
+                score = dots[i, j] - half[j]
                 if score > top[row, last] and first + j != own[row]:
                     at = last
                     while at > 0 and top[row, at - 1] < score:
@@ -72,80 +104,17 @@ def _scan(dots, half, first, rows, own, top, found):  # type: ignore[no-untyped-
                     found[row, at] = first + j
 
 
-@njit(cache=True, nogil=True)
-def probe(x, centres, half, probes):  # type: ignore[no-untyped-def]
-    """Nearest `probes` centres of each row, (b, probes) int32, and their scores."""
-    n = len(x)
-    top = np.full((n, probes), -np.inf, np.float32)
-    found = np.full((n, probes), np.int32(-1), np.int32)
-    own = np.full(n, np.int32(-1), np.int32)
-    scratch = np.empty(BLOCK * STEP, np.float32)
-    for a in range(0, n, BLOCK):
-        b = min(a + BLOCK, n)
-        rows = np.arange(a, b)
-        for c in range(0, len(centres), STEP):
-            e = min(c + STEP, len(centres))
-            dots = scratch[: (b - a) * (e - c)].reshape((b - a, e - c))
-            np.dot(x[a:b], centres[c:e].T, dots)
-            _scan(dots, half[c:e], c, rows, own, top, found)
-    return found, top
-
-
-@njit(cache=True, nogil=True)
-def _pairs_by_cell(probed, cells):  # type: ignore[no-untyped-def]
-    """Rows that look into each cell, cell after cell, and where each cell starts."""
-    start = np.zeros(cells + 1, np.int64)
-    n, probes = probed.shape
-    for i in range(n):
-        for p in range(probes):
-            start[probed[i, p] + 1] += 1
-    for c in range(cells):
-        start[c + 1] += start[c]
-    at = start[:-1].copy()
-    rows = np.empty(n * probes, np.int64)
-    for i in range(n):
-        for p in range(probes):
-            cell = probed[i, p]
-            rows[at[cell]] = i
-            at[cell] += 1
-    return rows, start
-
-
-@njit(cache=True, nogil=True)
-def search(x, own, probed, members, half, start, wanted):  # type: ignore[no-untyped-def]
-    """Best `wanted` members of each row among its probed cells: positions (−1: none), scores."""
-    n, width = x.shape
-    top = np.full((n, wanted), -np.inf, np.float32)
-    found = np.full((n, wanted), np.int32(-1), np.int32)
-    lookers, begin = _pairs_by_cell(probed, len(start) - 1)
-    gathered = np.empty((BLOCK, width), np.float32)
-    scratch = np.empty(BLOCK * STEP, np.float32)
-    for cell in range(len(start) - 1):
-        for a in range(begin[cell], begin[cell + 1], BLOCK):
-            rows = lookers[a : min(a + BLOCK, begin[cell + 1])]
-            many = len(rows)
-            for i in range(many):
-                for j in range(width):  # assigning the row would compile broadcasting: 2 s
-                    gathered[i, j] = x[rows[i], j]
-            for c in range(start[cell], start[cell + 1], STEP):
-                e = min(c + STEP, start[cell + 1])
-                dots = scratch[: many * (e - c)].reshape((many, e - c))
-                np.dot(gathered[:many], members[c:e].T, dots)
-                _scan(dots, half[c:e], c, rows, own, top, found)
-    return found, top
-
-
-@njit(cache=True, nogil=True)
-def _square(a, b):  # type: ignore[no-untyped-def]
-    """Squared distance in float64, summed in a fixed order."""
+@njit(inline="always")
+def _square(x, i, y, k):  # type: ignore[no-untyped-def]
+    """Squared distance of two rows in float64, summed in a fixed order."""
     total = 0.0
-    for j in range(len(a)):
-        difference = np.float64(a[j]) - np.float64(b[j])
+    for j in range(x.shape[1]):
+        difference = np.float64(x[i, j]) - np.float64(y[k, j])
         total += difference * difference
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def _enter(square, index, squares, indices, filled):  # type: ignore[no-untyped-def]
     """Insert by (distance, index) into a sorted list; answer how many it holds."""
     at = min(filled, len(squares) - 1)
@@ -164,24 +133,42 @@ def _enter(square, index, squares, indices, filled):  # type: ignore[no-untyped-
     return min(filled + 1, len(squares))
 
 
-@njit(cache=True, nogil=True)
-def recheck(x, rows, y, order, found, top, norms, scale, k, indices, distances):  # type: ignore[no-untyped-def]
+def recheck(
+    x: NDArray[np.float32],
+    rows: NDArray[np.int32],
+    y: NDArray[np.float32],
+    order: NDArray[np.int32],
+    found: NDArray[np.int32],
+    top: NDArray[np.float32],
+    norms: NDArray[np.float64],
+    scale: float,
+    k: int,
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> NDArray[np.bool_]:
     """Measure the proposed rows of y exactly and keep the k nearest; True where some may miss.
 
     `found` holds positions in `order`, `norms` the squared lengths of the centred, scaled rows.
     A row of y that was not proposed scored at most ``top[i, -1]``, so it is no nearer than that
     score less the rounding error of a product, which is bounded by ``(width + 4) 2⁻²⁴ ‖x‖ ‖y‖``.
     """
-    unsure = np.zeros(len(rows), np.bool_)
-    squares = np.empty(k, np.float64)
-    nearest = np.empty(k, np.int32)
-    proposed = found.shape[1]
+    unsure, lists = np.zeros(len(rows), np.bool_), (np.empty(k), np.empty(k, np.int32))
+    _recheck(x, rows, y, order, found, top, norms, scale, *lists, indices, distances, unsure)
+    return unsure
+
+
+@njit(cache=True, nogil=True)
+def _recheck(  # type: ignore[no-untyped-def]
+    x, rows, y, order, found, top, norms, scale, squares, nearest, indices, distances, unsure
+):
+    k, proposed = len(squares), found.shape[1]
     for i in range(len(rows)):
         filled = 0
         for j in range(proposed):
             if found[i, j] >= 0:
                 index = order[found[i, j]]
-                filled = _enter(_square(x[rows[i]], y[index]), index, squares, nearest, filled)
+                square = _square(x, rows[i], y, index)
+                filled = _enter(square, index, squares, nearest, filled)
         if filled < k:
             unsure[i] = True
             continue
@@ -193,7 +180,6 @@ def recheck(x, rows, y, order, found, top, norms, scale, k, indices, distances):
         for j in range(k):
             indices[rows[i], j] = nearest[j]
             distances[rows[i], j] = np.sqrt(squares[j])
-    return unsure
 
 
 @njit(cache=True, nogil=True)
@@ -206,7 +192,7 @@ def search_among(x, rows, y, some, itself, k, indices, distances):  # type: igno
         for j in some:
             if itself and j == row:
                 continue
-            filled = _enter(_square(x[row], y[j]), j, squares, nearest, filled)
+            filled = _enter(_square(x, row, y, j), j, squares, nearest, filled)
             if filled == k and squares[k - 1] == 0.0:
                 break  # nothing is nearer, and what follows has a higher index
         for j in range(k):
