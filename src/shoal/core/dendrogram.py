@@ -175,8 +175,7 @@ def _append(
     merges.extend((names[a], names[b]) for a, b in found.tolist())
 
 
-@njit(cache=True, nogil=True)
-def paris_merges(between):  # type: ignore[no-untyped-def]
+def paris_merges(between: NDArray[np.float64]) -> NDArray[np.int64]:
     """Agglomerate by the largest ratio w_ab / (s_a s_b): the Paris linkage.
 
     Parameters
@@ -190,19 +189,31 @@ def paris_merges(between):  # type: ignore[no-untyped-def]
         The two joined at each step; the t-th step makes number c + t.
     """
     c = len(between)
-    w = between.copy()
-    s = np.zeros(c)
+    merges, w = np.empty((max(c - 1, 0), 2), np.int64), between.copy()
+    alive, stale = np.ones((2, c), np.bool_)
+    s, best = np.zeros((2, c))
+    ids, partner = np.arange(c), np.empty(c, np.int64)
+    _merge(w, s, alive, stale, ids, best, partner, merges)
+    return merges
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _merge(w, s, alive, stale, ids, best, partner, merges):  # type: ignore[no-untyped-def]
+    """Fill `merges`; `stale`: communities whose partner, that of the largest ratio, is unknown."""
+    c = len(w)
     for i in range(c):
         for j in range(c):
             s[i] += w[i, j]
-    alive = np.ones(c, np.bool_)
-    ids = np.arange(c)
-    merges = np.empty((max(c - 1, 0), 2), np.int64)
-    best = np.full(c, -1.0)
-    partner = np.full(c, -1)
-    for i in range(c):
-        _find_partner(w, s, alive, i, best, partner)
     for t in range(c - 1):
+        for i in range(c):
+            if alive[i] and stale[i]:
+                stale[i] = False
+                best[i], partner[i] = -1.0, -1
+                for j in range(c):
+                    if alive[j] and j != i:
+                        ratio = w[i, j] / (s[i] * s[j])
+                        if ratio > best[i]:
+                            best[i], partner[i] = ratio, j
         a = -1
         for i in range(c):
             if alive[i] and (a < 0 or best[i] > best[a]):
@@ -220,23 +231,11 @@ def paris_merges(between):  # type: ignore[no-untyped-def]
         for i in range(c):
             if alive[i]:
                 if i == a or partner[i] == a or partner[i] == b:
-                    _find_partner(w, s, alive, i, best, partner)
+                    stale[i] = True
                 else:
                     ratio = w[i, a] / (s[i] * s[a])
                     if ratio > best[i]:
                         best[i], partner[i] = ratio, a
-    return merges
-
-
-@njit(cache=True, nogil=True)
-def _find_partner(w, s, alive, i, best, partner):  # type: ignore[no-untyped-def]
-    """Find the live community with the largest ratio to community i."""
-    best[i], partner[i] = -1.0, -1
-    for j in range(len(s)):
-        if alive[j] and j != i:
-            ratio = w[i, j] / (s[i] * s[j])
-            if ratio > best[i]:
-                best[i], partner[i] = ratio, j
 
 
 def _along_main_axis(vectors: NDArray, communities: NDArray) -> NDArray[np.float64]:

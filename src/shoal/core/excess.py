@@ -71,8 +71,9 @@ def split_excess(
     along = _along_axis(vectors[low:high].astype(np.float64), part, sides)
     if along is None:
         return 0.0
-    sums = _edge_sums(*edges, along, low, middle, high, bounds, loops)
-    inside_a, inside_b, across, n_edges, steps, insides = sums
+    sums, (steps, insides) = np.zeros(4), np.zeros((2, len(bounds) - 1))
+    _add_edges(*edges, along, low, middle, high, bounds, loops, sums, steps, insides)
+    inside_a, inside_b, across, n_edges = sums.tolist()
     if n_edges == 0:
         return 0.0
     # Edges weigh as the rows that their ends stand for: one more would be the lighter side's.
@@ -136,8 +137,8 @@ def _spreads(values: NDArray, weights: NDArray, starts: NDArray) -> NDArray[np.f
 
 
 @njit(cache=True, nogil=True)
-def _edge_sums(  # type: ignore[no-untyped-def]
-    indptr, indices, weights, along, low, middle, high, bounds, loops
+def _add_edges(  # type: ignore[no-untyped-def]
+    indptr, indices, weights, along, low, middle, high, bounds, loops, sums, steps, insides
 ):
     """Sum the edges within ``low..high``: inside a, inside b, across, and in each piece.
 
@@ -145,8 +146,6 @@ def _edge_sums(  # type: ignore[no-untyped-def]
     edge from a row to itself stands for `loops` edges. Of each piece: the steps of its edges
     along the axis, and their weight.
     """
-    steps = np.zeros(len(bounds) - 1)
-    insides = np.zeros(len(bounds) - 1)
     inside_a = 0.0
     inside_b = 0.0
     across = 0.0
@@ -171,4 +170,4 @@ def _edge_sums(  # type: ignore[no-untyped-def]
             elif i < middle:
                 across += weights[p]
                 n_edges += 1
-    return inside_a, inside_b, across, n_edges, steps, insides
+    sums[0], sums[1], sums[2], sums[3] = inside_a, inside_b, across, n_edges

@@ -268,8 +268,7 @@ def choose_neighbours(distances: NDArray) -> int:
     return chosen
 
 
-@njit(cache=True, nogil=True)
-def neighbours_before_jump(distances):  # type: ignore[no-untyped-def]
+def neighbours_before_jump(distances: NDArray[np.float64]) -> NDArray[np.int32]:
     """Count each row's neighbours before the first jump that no smooth density makes.
 
     Among neighbours of a row in a smooth d-dimensional density, j d ln(r_{j+1} / r_j) is
@@ -286,8 +285,14 @@ def neighbours_before_jump(distances):  # type: ignore[no-untyped-def]
     ndarray, shape (m,), int32
         Between 5 (or k when smaller) and k.
     """
+    kept = np.full(len(distances), distances.shape[1], np.int32)
+    _cut_at_jumps(distances, kept)
+    return kept
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cut_at_jumps(distances, kept):  # type: ignore[no-untyped-def]
     m, k = distances.shape
-    kept = np.full(m, k, np.int32)
     for i in range(m):
         logs = 0.0
         for j in range(1, k):
@@ -298,29 +303,34 @@ def neighbours_before_jump(distances):  # type: ignore[no-untyped-def]
                     kept[i] = j
                     break
             logs += here
-    return kept
 
 
-@njit(cache=True, nogil=True)
-def inverse_dimension(distances, kept):  # type: ignore[no-untyped-def]
+def inverse_dimension(
+    distances: NDArray[np.float64], kept: NDArray[np.int32]
+) -> NDArray[np.float64]:
     """Estimate one over the intrinsic dimension around each row from its kept distances.
 
     The mean over rows is the harmonic mean of MacKay and Ghahramani's note on Levina and
     Bickel, "Maximum likelihood estimation of intrinsic dimension", NeurIPS 2004.
     """
-    m = len(distances)
-    inverse = np.zeros(m)
-    for i in range(m):
-        last = kept[i] - 1
-        for j in range(last):
-            inverse[i] += np.log(distances[i, last] / distances[i, j])
-        if last > 0:
-            inverse[i] /= last
+    inverse = np.empty(len(distances))
+    _fill_inverse(distances, kept, inverse)
     return inverse
 
 
-@njit(cache=True, nogil=True)
-def shared_neighbours(neighbours, kept):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_inverse(distances, kept, inverse):  # type: ignore[no-untyped-def]
+    for i in range(len(distances)):
+        last = kept[i] - 1
+        total = 0.0
+        for j in range(last):
+            total += np.log(distances[i, last] / distances[i, j])
+        inverse[i] = total / last if last > 0 else total
+
+
+def shared_neighbours(
+    neighbours: NDArray[np.int32], kept: NDArray[np.int32]
+) -> NDArray[np.float32]:
     """Return for each kept neighbour the Jaccard index of both neighbourhoods (self counted).
 
     Parameters
@@ -336,17 +346,17 @@ def shared_neighbours(neighbours, kept):  # type: ignore[no-untyped-def]
     """
     m, k = neighbours.shape
     own = np.empty((m, k + 1), np.int32)
-    for i in range(m):
-        # Sorted by insertion: numba's own sort and slices take 3 seconds to compile.
-        for t in range(kept[i] + 1):
-            row = np.int32(i) if t == kept[i] else neighbours[i, t]
-            at = t
-            while at > 0 and own[i, at - 1] > row:
-                own[i, at] = own[i, at - 1]
-                at -= 1
-            own[i, at] = row
+    own[:, :k] = np.where(np.arange(k) < kept[:, None], neighbours, m)
+    own[:, k] = np.arange(m)
+    own.sort(axis=1)
     shared = np.zeros((m, k), np.float32)
-    for i in range(m):
+    _fill_shared(own, neighbours, kept, shared)
+    return shared
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fill_shared(own, neighbours, kept, shared):  # type: ignore[no-untyped-def]
+    for i in range(len(own)):
         size = kept[i] + 1
         for t in range(kept[i]):
             j = neighbours[i, t]
@@ -362,4 +372,3 @@ def shared_neighbours(neighbours, kept):  # type: ignore[no-untyped-def]
                 else:
                     b += 1
             shared[i, t] = both / (size + other - both)
-    return shared

@@ -29,14 +29,14 @@ def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
     (False, True)
     """
     words = np.ascontiguousarray(rows, np.float32) + np.float32(0)
-    return _mixed(words.view(np.uint32))
+    return _hashed(words.view(np.uint32))
 
 
 def picture_hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Hash each picture of one size, (n, ...) uint8, to 64 bits; as `row_hashes`."""
     rows = pictures.reshape(len(pictures), -1)
     padded = np.pad(rows, [(0, 0), (0, -rows.shape[1] % 4)])
-    return _mixed(np.ascontiguousarray(padded).view(np.uint32))
+    return _hashed(np.ascontiguousarray(padded).view(np.uint32))
 
 
 def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
@@ -51,7 +51,7 @@ def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
     words = np.empty((len(hashes), 3), np.uint32)
     words[:, :2] = np.ascontiguousarray(hashes, np.uint64).view(np.uint32).reshape(-1, 2)
     words[:, 2] = stream
-    return np.asarray((_mixed(words) >> np.uint64(11)) * 2.0**-53)
+    return np.asarray((_hashed(words) >> np.uint64(11)) * 2.0**-53)
 
 
 def distinct_hashes(
@@ -70,9 +70,14 @@ def distinct_hashes(
     return first[order], rank[inverse], counts[order]
 
 
+def _hashed(words: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    hashes = np.empty(len(words), np.uint64)
+    _mix(words, hashes)
+    return hashes
+
+
 @njit(cache=True, nogil=True)
-def _mixed(words):  # type: ignore[no-untyped-def]
-    out = np.empty(len(words), np.uint64)
+def _mix(words, hashes):  # type: ignore[no-untyped-def]
     for i in range(len(words)):
         code = np.uint64(0x9E3779B97F4A7C15)
         for j in range(words.shape[1]):
@@ -80,5 +85,4 @@ def _mixed(words):  # type: ignore[no-untyped-def]
             code = (code ^ (code >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             code = (code ^ (code >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             code ^= code >> np.uint64(31)
-        out[i] = code
-    return out
+        hashes[i] = code
