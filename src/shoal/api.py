@@ -20,7 +20,7 @@ from shoal.edits import Entry
 from shoal.engines.options import EngineOptions
 from shoal.errors import InputError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
-from shoal.labelling import Labelling, label_clusters
+from shoal.labelling import Labelling, label_clusters, one_a_row
 from shoal.model import Prediction, joined
 from shoal.planning import check_disk
 from shoal.progress import Progress, default_progress, in_notebook
@@ -152,12 +152,7 @@ class Run(FittedRun):
         true = np.asarray(given)
         if self._result.taken is not None and true.shape == (self.sample_of,):
             true = true[self._result.taken]
-        if true.shape != (self.n_rows,):
-            raise InputError(
-                f"the {name} has shape {true.shape}, but the run has {self.n_rows:,} rows: "
-                "one label a row is needed"
-            )
-        return true
+        return one_a_row(true, self.n_rows, name)
 
     def label(
         self,

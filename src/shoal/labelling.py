@@ -90,6 +90,17 @@ def known_rows(truth: NDArray) -> NDArray[np.bool_]:
     return known
 
 
+def one_a_row(truth: ArrayLike, n_rows: int, name: str = "truth") -> NDArray:
+    """Return labels as an array, or raise where there is not one a row."""
+    labels = np.asarray(truth)
+    if labels.shape != (n_rows,):
+        raise InputError(
+            f"the {name} has shape {labels.shape}, but the run has {n_rows:,} rows: "
+            "one label a row is needed"
+        )
+    return labels
+
+
 def comparable_rows(truth: NDArray) -> NDArray[np.bool_]:
     """Return which rows have a known class, or raise where none has."""
     known = known_rows(truth)

@@ -75,8 +75,8 @@ def test_what_a_file_says_of_the_rows_goes_beside_their_labels(shoal, photos_run
 
 def test_cuts_that_are_not_there(shoal, run, tmp_path):
     for words, said in (
-        (("--layer", 99), "the layers are numbered 0 to"),
-        (("--layer", -1), "the layers are numbered 0 to"),
+        (("--layer", 99), "layer must be a whole number from 0 to"),
+        (("--layer", -1), "layer must be a whole number from 0 to"),
         (("--k", 0), "k must be a whole number of at least 1; got 0"),
         (("--k", 601), "601 clusters were asked for"),
         (("--k", 3, "--layer", 0), "exclude each other"),

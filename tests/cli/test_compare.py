@@ -45,7 +45,7 @@ def test_two_runs(shoal, told, digits, run, tmp_path):
     [
         (("--raw",), "compares nothing"),
         (("--layer", 0, "--layer", 0, "--layer", 0), "--layer was given 3 times"),
-        (("--layer", 99, "--layer", 0), "the layers are numbered 0 to"),
+        (("--layer", 99, "--layer", 0), "layer must be a whole number from 0 to"),
         (("nowhere",), "does not exist"),
     ],
 )

@@ -52,7 +52,7 @@ def test_bad_input_is_one_sentence(shoal, photo, tmp_path):
         ((photo, "-o", out, "--as", "jpg"), "got jpg"),
         ((photo, "-o", out, "--dither", "x"), "got x"),
         ((photo, "--swatches", "a.txt"), ".gpl"),
-        ((photo, "--swatches", photo), "exists already"),
+        ((photo, "--swatches", photo), "exists"),
         ((tmp_path / "none.png", "-o", out), "does not exist"),
     ):
         result = shoal("palette", *words)

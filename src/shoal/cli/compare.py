@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from shoal.cli.options import JsonOption, RawOption, RunArgument, argument, option, place
 from shoal.cli.output import number, print_json, print_table, say
-from shoal.cli.runs import cut, open_run
+from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -47,8 +47,8 @@ def compare(
         raise InputError("--raw of one run compares nothing: give two layers, or another run")
     layers = [None, None] if not layer else [layer[0], layer[-1]]
     first_raw = raw or (other is None and len(layer or ()) < 2)
-    before = one.clustering(**cut(one, layers[0], None), raw=first_raw)
-    after = later.clustering(**cut(later, layers[1], None), raw=raw)
+    before = one.clustering(layers[0], raw=first_raw)
+    after = later.clustering(layers[1], raw=raw)
     rows = None if other is None else rows_in_common(before.result, after.result)
     found = compared(labels_in_common(before.labels(), rows), after.labels())
     if json:

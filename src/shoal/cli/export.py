@@ -21,7 +21,7 @@ from shoal.cli.options import (
     place,
 )
 from shoal.cli.output import command, print_json, progress_bars, remark, say
-from shoal.cli.runs import cut, open_run
+from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -83,7 +83,7 @@ def export(
         facts = _undone(to)
     else:
         opened = open_run(run)
-        how: dict[str, Any] = {**cut(opened, layer, k), "raw": raw, "changed": changed}
+        how: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "changed": changed}
         how |= {"mode": mode, "force": force, "quoted": quoted}
         facts = _written(opened, to, as_, quiet or json, how)
     if json:

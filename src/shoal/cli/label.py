@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from shoal.cli.edits import author_name
 from shoal.cli.options import JsonOption, KOption, LayerOption, RunArgument, option
 from shoal.cli.output import command, number, print_json, print_next, print_table, remark, say
-from shoal.cli.runs import cut, open_run
+from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def label(
     from shoal.cli.truth import read_truth
 
     opened = open_run(run)
-    chosen: dict[str, Any] = dict(cut(opened, layer, k))
+    chosen: dict[str, Any] = {"layer": layer, "k": k}
     known = read_truth(truth, opened.source, key)
     held_out = read_truth(test, opened.source, key) if test is not None else None
     fresh = _new_rows(opened, test_images, key) if test_images is not None else None

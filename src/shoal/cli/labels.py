@@ -18,7 +18,7 @@ from shoal.cli.options import (
     place,
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
-from shoal.cli.runs import cut, open_run
+from shoal.cli.runs import open_run
 from shoal.core.plural import plural
 from shoal.errors import InputError
 
@@ -71,7 +71,7 @@ def labels(
     if metadata is not None and (out is None or out.suffix.lower() == ".npy"):
         raise InputError("--metadata adds columns to a file: give -o FILE.parquet or FILE.csv")
     opened = open_run(run)
-    found = opened.clustering(**cut(opened, layer, k), raw=raw)
+    found = opened.clustering(layer, k, raw)
     if out is not None:
         tables = found.tables()
         if metadata is not None:

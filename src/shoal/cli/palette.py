@@ -86,6 +86,7 @@ def palette(
     **given: Any,
 ) -> None:
     """Reduce images to a small palette: indexed PNG or GIF files, and the palette itself."""
+    from shoal.export.base import refuse_existing
     from shoal.palettes import make_palette
     from shoal.palettes.swatches import check_swatches
     from shoal.settings import fit_settings
@@ -96,8 +97,7 @@ def palette(
         raise InputError("nothing to write: give -o OUT, --swatches FILE, or both")
     for path in written:
         check_swatches(path)
-        if path.exists() and not force:
-            raise InputError(f"{path} exists already: give another name, or --force")
+        refuse_existing(path, force)
     checked = fit_settings(**given, seed=seed)
     shared: dict[str, Any] = {"memory": checked.memory, "workers": checked.workers}
     with progress_bars(quiet or json) as shared["progress"]:

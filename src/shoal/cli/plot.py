@@ -18,7 +18,7 @@ from shoal.cli.options import (
     with_parameters,
 )
 from shoal.cli.output import print_json, say
-from shoal.cli.runs import cut, open_run
+from shoal.cli.runs import open_run
 from shoal.errors import InputError
 
 # The options of some kinds beside layer and k; the help of each begins with these.
@@ -87,7 +87,7 @@ def plot(
     if kind == "confusion":
         known = read_truth(given.pop("truth", "labels"), opened.source, given.pop("key", None))
         given |= {"truth": known.classes, "names": known.names}
-    ax = opened.plot.draw(kind, **given, **cut(opened, layer, k))
+    ax = opened.plot.draw(kind, layer=layer, k=k, **given)
     save(ax, out)
     if json:
         print_json({"run": opened.path, "kind": kind, "out": out})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.cli.output import command, number, print_table, say
-from shoal.errors import InputError, ShoalError
+from shoal.errors import ShoalError
 
 if TYPE_CHECKING:
     from shoal.api import Run
@@ -36,20 +36,6 @@ def find_damage() -> ShoalError | None:
     except ShoalError as error:
         return error
     return None
-
-
-def cut(run: Run, layer: int | None, k: int | None) -> dict[str, int]:
-    """Return the requested cut as keyword arguments for a run."""
-    if layer is not None and k is not None:
-        raise InputError(f"--layer {layer} and --k {k} exclude each other: give one of them")
-    if layer is not None:
-        if not 0 <= layer < len(run.layers):
-            raise InputError(
-                f"--layer {layer}, but the layers are numbered 0 to {len(run.layers) - 1}: "
-                "see shoal layers"
-            )
-        return {"layer": layer}
-    return {} if k is None else {"k": k}
 
 
 def layer_facts(run: Run) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
 from shoal.keywords import CutKeywords, spelled_out
-from shoal.labelling import check_names, comparable_rows
+from shoal.labelling import check_names, comparable_rows, one_a_row
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
 from shoal.plots.scene import Scene
@@ -162,12 +162,8 @@ class Plots:
         names : sequence of str, optional
             What classes are called that are whole numbers from 0 on.
         """
-        scene, given = self._scene(cut), np.asarray(truth)
-        if given.shape != (scene.result.n_rows,):
-            raise InputError(
-                f"the truth has shape {given.shape}, but the run has {scene.result.n_rows:,} "
-                "rows: one label a row is needed"
-            )
+        scene = self._scene(cut)
+        given = one_a_row(truth, scene.result.n_rows)
         check_names(given, names)
         if names is not None:
             return measures.confusion(scene, ax, given.astype(np.int64), names)

@@ -235,11 +235,7 @@ class Result:
         if layer is not None and k is not None:
             raise InputError(f"layer {layer} and k {k} exclude each other: give one of them")
         if layer is not None:
-            if not 0 <= checked_whole("layer", layer, 0) < len(self.layers):
-                raise InputError(
-                    f"layer {layer}, but the layers are numbered 0 to {len(self.layers) - 1}"
-                )
-            return self.layers[layer].k
+            return self.layers[checked_whole("layer", layer, 0, len(self.layers) - 1)].k
         return self.primary.k if k is None else checked_whole("k", k, 1)
 
     def cut(self, k: int) -> NDArray[np.int32]:
