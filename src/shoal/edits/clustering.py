@@ -24,27 +24,14 @@ _COLUMNS = ("representative", "second", "margin", "outlier")
 
 @dataclass(frozen=True, repr=False)
 class Clustering(Tabular):
-    """Clusters of all rows of a run; build it with `chosen`.
+    """Clusters of all rows of a run; build it with `chosen`."""
 
-    Attributes
-    ----------
-    result
-        The run.
-    cut
-        The K of the cut that it is, or that the edits started from.
-    of_representative
-        (m,) int32 cluster of each representative: that of most of its rows.
-    state
-        What the edits lead to, None where none are in it.
-    seq
-        The entry of the log up to which it goes.
-    """
-
-    result: Result
-    cut: int
+    result: Result  # The run
+    cut: int  # The K of the cut that it is, or that the edits started from
+    # (m,) int32 cluster of each representative: that of most of its rows
     of_representative: NDArray[np.int32]
-    state: State | None = None
-    seq: int = 0
+    state: State | None = None  # What the edits lead to, None where none are in it
+    seq: int = 0  # The entry of the log up to which it goes
 
     @classmethod
     def chosen(
@@ -58,11 +45,6 @@ class Clustering(Tabular):
 
         With a curation, that is the edited one if any edit is in effect, and neither another
         layer nor another K than the edits started from is asked for; else the tree's own cut.
-
-        Raises
-        ------
-        InputError
-            When `layer` and `k` are both given, or there is no such cut.
         """
         chosen = result.chosen_k(layer, k)
         if curation is not None:

@@ -28,27 +28,13 @@ from shoal.stages.result import Result
 
 @dataclass(frozen=True)
 class Changes:
-    """What changed since an entry of the log.
+    """What changed since an entry of the log."""
 
-    Attributes
-    ----------
-    seq
-        The last entry taken in.
-    entries
-        Those since then.
-    changed
-        Clusters that are new or were changed, and are there now.
-    gone
-        Clusters that were there and are not now, or were made and undone.
-    everything
-        True when edits start from another cut: all clusters are others.
-    """
-
-    seq: int
-    entries: tuple[Entry, ...]
-    changed: tuple[int, ...]
-    gone: tuple[int, ...]
-    everything: bool
+    seq: int  # The last entry taken in
+    entries: tuple[Entry, ...]  # Those since then
+    changed: tuple[int, ...]  # Clusters that are new or were changed, and are there now
+    gone: tuple[int, ...]  # Clusters that were there and are not now, or were made and undone
+    everything: bool  # True when edits start from another cut: all clusters are others
 
 
 @spelled_out(EditKeywords, ENTRIES)

@@ -9,26 +9,13 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True)
 class Proposal:
-    """A merge that is only proposed: who would go into whom.
+    """A merge that is only proposed: who would go into whom."""
 
-    Attributes
-    ----------
-    clusters
-        All clusters of the merge, `into` among them.
-    into
-        The one whose id stays.
-    rows
-        Rows of each, in the order of `clusters`.
-    names
-        Names of each, None where there is none.
-    name, note
-        What the merged cluster would be called, and its note.
-    """
-
-    clusters: tuple[int, ...]
-    into: int
-    rows: tuple[int, ...]
-    names: tuple[str | None, ...]
+    clusters: tuple[int, ...]  # All clusters of the merge, `into` among them
+    into: int  # The one whose id stays
+    rows: tuple[int, ...]  # Rows of each, in the order of `clusters`
+    names: tuple[str | None, ...]  # Names of each, None where there is none
+    # What the merged cluster would be called, and its note
     name: str | None
     note: str
 

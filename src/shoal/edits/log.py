@@ -69,29 +69,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the log.
+    """One row of the log."""
 
-    Attributes
-    ----------
-    seq
-        Sequence number, from 1 on, without gaps.
-    time
-        When, in UTC, ISO 8601.
-    author
-        Who, as the client said.
-    op
-        The name of an operation; see `edits.operations`.
-    facts
-        What exactly; see docs/run-folder.md.
-    packed
-        The rows, as `rows.pack` gave them, None where there are none.
-    """
-
-    seq: int
-    time: str
-    author: str
-    op: str
-    facts: dict[str, Any]
+    seq: int  # Sequence number, from 1 on, without gaps
+    time: str  # When, in UTC, ISO 8601
+    author: str  # Who, as the client said
+    op: str  # The name of an operation; see `edits.operations`
+    facts: dict[str, Any]  # What exactly; see docs/run-folder.md
+    # The rows, as `rows.pack` gave them, None where there are none
     packed: bytes | None = field(default=None, repr=False)
 
     @cached_property
@@ -101,13 +86,6 @@ class Entry:
 
     def describe(self, names: Mapping[int, str | None] | None = None, noun: str = "row") -> str:
         """Say what it did.
-
-        Parameters
-        ----------
-        names
-            What clusters were called before it; those without a name go by their number.
-        noun
-            What the rows are.
 
         Examples
         --------

@@ -25,25 +25,14 @@ Touched = frozenset[int] | None
 
 @dataclass(frozen=True)
 class Cluster:
-    """What people said of a cluster.
+    """What people said of a cluster."""
 
-    Attributes
-    ----------
-    id
-        Stays with it for ever; editing others never changes it.
-    name, note
-        As given; None and empty at first.
-    mark
-        ``"good"``, ``"junk"``, or None.
-    locked
-        Whether it refuses edits.
-    """
-
-    id: int
+    id: int  # Stays with it for ever; editing others never changes it
+    # As given; None and empty at first
     name: str | None = None
     note: str = ""
-    mark: str | None = None
-    locked: bool = False
+    mark: str | None = None  # ``"good"``, ``"junk"``, or None
+    locked: bool = False  # Whether it refuses edits
 
 
 @dataclass(frozen=True)
