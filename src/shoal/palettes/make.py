@@ -12,6 +12,7 @@ from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from shoal.core.record_lists import RecordList, Tabular
 from shoal.errors import InputError, SourceError
@@ -161,7 +162,7 @@ class Palette(Tabular):
             raise InputError(f"{existing} exists already: give another name, or --force")
         progress = progress or default_progress()
         progress.stage("writing", len(files))
-        with promised(parse_memory(memory)):
+        with promised(parse_memory(memory)), threadpool_limits(1, "blas"):
             tasks = (
                 lambda at=at, file=file: _written(self, at, file, dither)
                 for at, file in zip(self.images.rows, files, strict=True)
@@ -231,12 +232,13 @@ def make_palette(
     with promised(parse_memory(memory)):
         images = Images(source, opacity, dict(source_settings))
         histogram = _counted(images, workers, progress)
-    chosen = choose_colours(histogram, k, SPACES[space], method, seed)
-    found = _measured(chosen, histogram, SPACES[space])
-    plain = found
-    if space != "rgb" and math.isfinite(found[2]):
-        by_rgb = choose_colours(histogram, len(chosen), RGB, method, seed)
-        plain = _measured(by_rgb, histogram, RGB)
+    with threadpool_limits(1, "blas"):  # several take longer for products of four columns
+        chosen = choose_colours(histogram, k, SPACES[space], method, seed)
+        found = _measured(chosen, histogram, SPACES[space])
+        plain = found
+        if space != "rgb" and math.isfinite(found[2]):
+            by_rgb = choose_colours(histogram, len(chosen), RGB, method, seed)
+            plain = _measured(by_rgb, histogram, RGB)
     if images.is_one:
         images.known = histogram, found[4], found[2:4]
     return Palette(*found[:2], space, method, opacity, *found[2:4], plain[2], images)
@@ -250,17 +252,17 @@ def _measured(
     own = nearest(space.points(colours), space.points(palette))
     pixels = np.bincount(own, histogram.counts, len(palette)).astype(np.int64)
     order = np.argsort(-pixels, kind="stable")
-    psnrs = _psnrs(colours, histogram.counts, palette[own])
+    psnrs = _psnrs(histogram, palette, own)
     return palette[order], pixels[order], *psnrs, np.argsort(order)[own]
 
 
 def _psnrs(
-    colours: NDArray[np.uint8], counts: NDArray[np.int64], chosen: NDArray[np.uint8]
+    histogram: Histogram, palette: NDArray[np.uint8], own: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """PSNR in sRGB and in Oklab of colours (n, 4) that are replaced by others."""
-    found = []
+    """PSNR in sRGB and in Oklab of colours that are replaced by their own of a palette."""
+    found, counts = [], histogram.counts
     for space in (RGB, OKLAB):
-        apart = space.points(colours) - space.points(chosen)
+        apart = space.points(histogram.colours) - space.points(palette)[own]
         squared = float(counts @ (apart.astype(np.float64) ** 2).sum(axis=1))
         found.append(psnr(space, squared, int(counts.sum())))
     return found[0], found[1]
@@ -356,7 +358,7 @@ def _indexed(
         return undithered(pixels, known[0].keys, known[1]), known[2]
     histogram = count_colours(pixels)
     own = nearest(space.points(histogram.colours), space.points(palette.colours))
-    found = _psnrs(histogram.colours, histogram.counts, palette.colours[own])
+    found = _psnrs(histogram, palette.colours, own)
     return undithered(pixels, histogram.keys, own), found
 
 

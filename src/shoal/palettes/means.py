@@ -51,11 +51,11 @@ def lloyd(
     A centre without points goes to the point that errs most.
     """
     squares = float(weights @ (points.astype(np.float64) ** 2).sum(axis=1))
-    before = np.inf
+    before, columns = np.inf, [weights * column for column in points.T]
     for _ in range(_MOST_STEPS):
         own = nearest(points, centres)
         sizes = np.bincount(own, weights, len(centres))
-        sums = _sums(points, weights, own, len(centres))
+        sums = np.stack([np.bincount(own, column, len(centres)) for column in columns], axis=1)
         empty = np.flatnonzero(sizes == 0)
         sizes[empty] = 1
         error = max(0.0, squares - float(((sums**2).sum(axis=1) / sizes).sum()))
@@ -67,12 +67,6 @@ def lloyd(
             break
         before = error
     return Means(centres, error)
-
-
-def _sums(
-    points: NDArray[np.float32], weights: NDArray[np.float64], own: NDArray[np.int64], k: int
-) -> NDArray[np.float64]:
-    return np.stack([np.bincount(own, weights * column, k) for column in points.T], axis=1)
 
 
 def drawn_start(
