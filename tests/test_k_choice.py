@@ -79,9 +79,9 @@ def test_wrong_ranges(bad):
 
 
 def test_wrong_input(run):
-    with pytest.raises(SettingError, match="method shoal marks its own layers"):
+    with pytest.raises(SettingError, match="method shoal chooses its own layers"):
         shoal.choose_k(run, method="shoal")
-    with pytest.raises(SettingError, match="features is of no use for a run"):
+    with pytest.raises(SettingError, match="features has no effect on a finished run"):
         shoal.choose_k(run.path, features="pixels")
     with pytest.raises(SettingError, match="louvain finds the number of clusters itself"):
         shoal.choose_k(run, method="louvain")

@@ -97,9 +97,9 @@ def test_new_rows_are_scored_by_the_names(run):
 
 def test_nothing_is_named_without_a_say(run):
     for truth, test in ((np.full(300, -1), None), (np.zeros(300, int), np.zeros(300, int))):
-        with pytest.raises(InputError, match="a say"):
+        with pytest.raises(InputError, match="not held out"):
             run.label(truth, test)
-    with pytest.raises(InputError, match="a say"):
+    with pytest.raises(InputError, match="not held out"):
         run.label(np.full(300, np.nan))
     with pytest.raises(InputError, match="2 names of classes"):
         run.label(np.arange(300) % 3, names=["a", "b"])

@@ -80,9 +80,9 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("methods", "parameters", "message"),
     [
-        ([], (), "no methods are given"),
+        ([], (), "methods is empty"),
         (["kmeens"], (), "did you mean kmeans"),
-        (["kmeans"], ["eps=1"], "say of which method, such as kmeans.eps"),
+        (["kmeans"], ["eps=1"], "such as kmeans.eps"),
         (["kmeans"], ["dbscan.eps=1"], "dbscan is not one of the methods"),
         (["kmeans"], ["kmeans.eps=1"], "method kmeans has no parameter eps"),
     ],

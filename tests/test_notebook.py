@@ -57,7 +57,7 @@ def test_names_are_escaped_and_edits_are_in_it(tmp_path):
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert ">two</td><td>2</td>" in html
-    assert "a folder to keep it" not in html
+    assert "to keep it, give" not in html
     assert set(run.show(run.labels()[0]).rows) == {0, 1}
     assert "row " in html
     assert "two" in run.edits._repr_html_()

@@ -269,7 +269,7 @@ def test_a_sample_has_the_rows_of_the_source_and_says_which(tmp_path):
 def test_a_sample_does_not_replace_a_fit_of_all_rows(tmp_path):
     fit(tmp_path / "run")
     before = contents(tmp_path / "run")
-    with pytest.raises(RunError, match="holds a fit of all rows, which a sample would replace"):
+    with pytest.raises(RunError, match="holds a fit of all rows"):
         shoal.fit(IMAGES, tmp_path / "run", workers=1, sample=90)
     assert contents(tmp_path / "run") == before
     assert shoal.fit(IMAGES, tmp_path / "run", workers=1, sample=240).sample_of is None
@@ -277,7 +277,7 @@ def test_a_sample_does_not_replace_a_fit_of_all_rows(tmp_path):
 
 def test_a_run_cannot_keep_its_own_ids(tmp_path):
     fit(tmp_path / "run")
-    with pytest.raises(SettingError, match="is the run itself"):
+    with pytest.raises(SettingError, match="is the run being written"):
         fit(tmp_path / "run", previous=str(tmp_path / "run"))
 
 

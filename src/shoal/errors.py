@@ -1,24 +1,24 @@
-"""Every error that Shoal raises on purpose, in one tree.
+"""Every error that Shoal raises deliberately, in one hierarchy.
 
-A message shows the offending value and the rule, and says what to do:
-``3 rows, but 8 clusters were asked for: ask for at most 3``.
+A message shows the offending value, the rule and what to do: ``k must be at most 3, the number of
+rows; got 8``.
 """
 
 
 class ShoalError(Exception):
-    """Base of all; `exit_code` is what the command line ends with."""
+    """Base class; `exit_code` is the exit code of the command line."""
 
     exit_code = 1
 
 
 class InputError(ShoalError, ValueError):
-    """What was given cannot be used: the person can mend it."""
+    """The input cannot be used, and the user can fix it."""
 
     exit_code = 2
 
 
 class SourceError(InputError):
-    """The images or vectors cannot be read, or are not of the kind that was said."""
+    """The images or vectors cannot be read, or are not of the stated kind."""
 
 
 class UnlikeError(SourceError):
@@ -26,7 +26,7 @@ class UnlikeError(SourceError):
 
 
 class SettingError(InputError):
-    """A setting has a value outside its range, or two settings do not go together."""
+    """A setting is out of range, or two settings exclude each other."""
 
 
 class RunError(InputError):
@@ -34,28 +34,28 @@ class RunError(InputError):
 
 
 class MissingExtraError(InputError):
-    """An optional dependency is needed; the message gives the install command."""
+    """An optional dependency is missing; the message gives the install command."""
 
 
 class StorageFullError(ShoalError):
-    """The disk is full or the folder cannot be written; nothing finished was lost."""
+    """The disk is full or the folder is not writable; finished work is kept."""
 
     exit_code = 2
 
 
 class WorkError(ShoalError):
-    """A worker failed, or workers were lost again and again; the message names the shard."""
+    """A worker failed, or workers were lost repeatedly; the message names the shard."""
 
     exit_code = 2
 
 
 class PlaceError(ShoalError):
-    """A store or server cannot be reached, or refuses; nothing finished was lost."""
+    """A store or server is unreachable or refuses access; finished work is kept."""
 
     exit_code = 2
 
 
 def because(error: BaseException) -> str:
-    """Return what an exception says, without the path and number that an OSError adds."""
+    """Return the message of an exception, without the path and number that an OSError adds."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return (text or type(error).__name__).strip().rstrip(".")

@@ -1,4 +1,4 @@
-"""The clusters of a run compared with true classes."""
+"""Compare the clusters of a run with true classes."""
 
 from __future__ import annotations
 

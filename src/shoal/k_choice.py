@@ -1,4 +1,4 @@
-"""Choose K for rows, or for a run: what each criterion would pick, and what Shoal's layers say."""
+"""Choose K: the pick of each criterion, and Shoal's own layers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def choose_k(
     name = method_name(method)
     if name == DEFAULT:
         raise SettingError(
-            f"method {DEFAULT} marks its own layers: see shoal layers, or give another method"
+            f"method {DEFAULT} chooses its own layers: see shoal layers, or give another method"
         )
     bars = progress or Silent()
     run = _run_of(source, bars, settings)
@@ -71,7 +71,7 @@ def choose_k(
     if most is not None and len(vectors) > most:
         raise SettingError(
             f"{name} takes at most {most:,} rows, but there are {len(vectors):,} representatives: "
-            f"fit with --representatives {most} first, and give that run"
+            f"run shoal fit with --representatives {most} first, and give that run"
         )
     found = choice_of_k(
         vectors if frame is None else frame.apply(vectors),
@@ -93,7 +93,7 @@ def _run_of(source: Any, progress: Progress, settings: Mapping[str, Any]) -> api
     if isinstance(source, str | os.PathLike) and (as_place(source) / "run.toml").is_file():
         if settings:
             raise SettingError(
-                f"{next(iter(settings))} is of no use for a run, which is fitted: leave it out"
+                f"{next(iter(settings))} has no effect on a finished run: leave it out"
             )
         return api.open(source)
     return api.fit(source, progress=progress, **settings)

@@ -1,6 +1,6 @@
-"""The settings as keyword arguments: types for checkers, signatures and docstrings for help.
+"""Settings as keyword arguments, with types, signatures and docstrings.
 
-The names, defaults and texts come from `settings.SETTINGS`; a test compares the types with it.
+Names, defaults and texts come from `settings.SETTINGS`; a test compares the types with it.
 """
 
 import inspect
@@ -17,7 +17,7 @@ Class = TypeVar("Class", bound=type)
 
 
 class SourceKeywords(TypedDict, total=False):
-    """Settings that say how any source is read."""
+    """Settings for reading any source."""
 
     as_: Literal["images", "vectors", "table"] | None
     key: str | None
@@ -26,7 +26,7 @@ class SourceKeywords(TypedDict, total=False):
 
 
 class ClusterKeywords(TypedDict, total=False):
-    """Settings of a fit whose rows are known already; see `Run.fit_cluster`."""
+    """Settings of a fit on rows that are already open; see `Run.fit_cluster`."""
 
     features: str | None
     layers: str | int | Sequence[int] | None
@@ -47,7 +47,7 @@ class ClusterKeywords(TypedDict, total=False):
 
 
 class FitKeywords(SourceKeywords, ClusterKeywords, total=False):
-    """All settings of a fit but `images`, which `shoal.fit` takes in memory, too."""
+    """All settings of a fit except `images`, which `shoal.fit` also takes in memory."""
 
     pages: Literal["rows", "channels"] | None
     columns: str | Sequence[str] | None
@@ -67,7 +67,7 @@ class CutKeywords(TypedDict, total=False):
 
 
 class LabelKeywords(CutKeywords, total=False):
-    """Which clusters, as `Run.labels` takes them: a cut, with or without the edits of people."""
+    """A cut, with or without edits, as in `Run.labels`."""
 
     raw: bool
 

@@ -1,4 +1,4 @@
-"""Naming clusters by the true class that most of their labelled rows have."""
+"""Name clusters by the majority class of their labelled rows."""
 
 from __future__ import annotations
 
@@ -16,34 +16,35 @@ from shoal.edits import Curation
 from shoal.edits.names import folded
 from shoal.errors import InputError
 
-_LONGEST = 60  # letters of a class in a name
+_LONGEST = 60  # characters of a class in a cluster name
 
 
 @dataclass(frozen=True)
 class Labelling(Tabular):
-    """The class of each cluster by majority, and how often it is right.
+    """The majority class of each cluster, and its accuracy.
 
     Attributes
     ----------
     classes : dict
-        The class that most labelled rows of each cluster have; clusters without any are missing.
+        Majority class of the labelled rows of each cluster; clusters without labelled rows are
+        absent.
     lines : list of dict
-        For each cluster, the largest first: cluster, rows, label, name, labelled (rows with a say),
-        purity (share of these that are of the class).
+        For each cluster, largest first: cluster, rows, label, name, labelled (rows used), purity
+        (share of these in the majority class).
     accuracy : float
-        Share of the rows with a say whose class is that of their cluster.
+        Share of the labelled rows whose class is that of their cluster.
     labelled : int
-        Rows with a say.
+        Labelled rows used for naming.
     test_accuracy : float
-        The same of the rows held out; NaN without any.
+        Accuracy on the held-out rows; NaN if there are none.
     tested : int
-        Rows held out.
+        Held-out rows.
     named : int
         Clusters that were named.
     kept : tuple of int
-        Clusters that have a name of a person, or are locked, and were left as they are.
+        Clusters that were left unchanged because a user named or locked them.
     edits : int
-        Edits that this took: so many undo it.
+        Number of edits made, and hence of undo steps.
     """
 
     classes: Mapping[int, Any]
@@ -61,19 +62,19 @@ class Labelling(Tabular):
         return [dict(line) for line in self.lines]
 
     def score(self, clusters: ArrayLike, truth: ArrayLike) -> float:
-        """Accuracy by majority label of other rows, such as new ones: see `Run.predict`.
+        """Return the accuracy on other rows, for example new ones; see `Run.predict`.
 
         Parameters
         ----------
         clusters
-            (n,) their clusters; one without a class, or below 0, is wrong.
+            (n,) clusters of the rows. A cluster without a class, or below 0, counts as an error.
         truth
-            (n,) their classes; whole numbers below 0 are not known and left out.
+            (n,) classes of the rows. Integers below 0 mean unknown, and are left out.
 
         Raises
         ------
         InputError
-            When there is not one class a cluster, or none is known.
+            When the lengths differ, or no class is known.
         """
         found, true = np.asarray(clusters), np.asarray(truth)
         if found.shape != true.shape:
@@ -83,7 +84,7 @@ class Labelling(Tabular):
 
 
 def known_rows(truth: NDArray) -> NDArray[np.bool_]:
-    """Return which rows have a known class: whole numbers below 0 and NaN are none."""
+    """Return which rows have a known class, that is not NaN or an integer below 0."""
     if np.issubdtype(truth.dtype, np.signedinteger):
         return truth >= 0
     known: NDArray[np.bool_] = truth == truth  # NaN, also among objects, is not itself
@@ -105,12 +106,12 @@ def comparable_rows(truth: NDArray) -> NDArray[np.bool_]:
     """Return which rows have a known class, or raise where none has."""
     known = known_rows(truth)
     if not known.any():
-        raise InputError("no row has a known class: there is nothing to compare with")
+        raise InputError("no row has a known class to compare with")
     return known
 
 
 def check_names(truth: NDArray, names: Sequence[str] | None) -> None:
-    """Raise unless classes are whole numbers that have a name each, if there are names."""
+    """Raise if names are given and a class is not the index of one of them."""
     if names is None:
         return
     whole = np.issubdtype(truth.dtype, np.integer)
@@ -131,18 +132,20 @@ def label_clusters(
     k: int | None = None,
     replace: bool = False,
 ) -> Labelling:
-    """Name each cluster by the class that most of its labelled rows have; see `Run.label`.
+    """Name each cluster by the majority class of its labelled rows; see `Run.label`.
 
     Parameters
     ----------
     truth, test
-        (N,) classes; rows whose class `test` knows have no say.
+        (N,) classes; rows with a class in `test` are held out.
     """
     check_names(truth, names)
     tested = known_rows(test) if test is not None else np.zeros(len(truth), bool)
     known = known_rows(truth) & ~tested
     if not known.any():
-        raise InputError("no row has a known class and a say: there is nothing to name clusters by")
+        raise InputError(
+            "no row has a known class that is not held out, so clusters cannot be named"
+        )
     before = curation.refresh()
     with curation.together():
         if k is not None and k != curation.k:
@@ -174,7 +177,7 @@ def _count(curation: Curation, truth: NDArray, wanted: NDArray[np.bool_]) -> Con
         if there.any():
             more = contingency(truth[rows][there], labels[there])
             total = more if total is None else added(total, more)
-    assert total is not None  # callers have seen a wanted row
+    assert total is not None  # callers pass at least one wanted row
     return total
 
 
@@ -228,7 +231,7 @@ def rename_all(curation: Curation, wanted: Mapping[int, str]) -> int:
     names = {c: curation.state.clusters[c].name for c in wanted}
     changed = {c: name for c, name in wanted.items() if name != names[c]}
     given = set(map(folded, changed.values()))
-    for cluster in changed:  # so that no new name meets an old one
+    for cluster in changed:  # first, so that no new name collides with an old one
         if folded(names[cluster] or "") in given:
             curation.rename(cluster, None)
     for cluster, name in changed.items():

@@ -1,4 +1,4 @@
-"""Several methods on the same features: a run each, a table, their agreement, one page."""
+"""Compare methods on the same features: one run each, a table, their agreement, one page."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from shoal.stages.result import Result
 from shoal.storage import RunFolder, as_place, link_file
 
 PAGE = "methods.html"
-_SHARED = tuple(stage.name for stage in STAGES[:4])  # index to summarise: the same for all
+_SHARED = tuple(stage.name for stage in STAGES[:4])  # index to summarise, shared by all methods
 _SILHOUETTE_ROWS = 2_000
-_EVERY = 0.02  # seconds between two looks at the memory
+_EVERY = 0.02  # seconds between two memory samples
 
 
 @dataclass(frozen=True)
 class MethodComparison:
-    """What several methods found in the same rows.
+    """Results of several methods on the same rows.
 
     Attributes
     ----------
     runs
-        The run of each method that could be used, by name.
+        The run of each applicable method, by name.
     table
-        One record a method: K, noise, seconds, memory and measures; or why it was declined.
+        One record per method: K, noise, seconds, memory and measures, or why it was declined.
     agreement
-        (n, n) adjusted Rand index of the runs' labels with each other, in their order.
+        (n, n) adjusted Rand index of each pair of runs, in their order.
     page
-        The page to look at.
+        The HTML page.
     """
 
     runs: dict[str, api.Run]
@@ -68,10 +68,10 @@ def compare_methods(
     progress: Progress | None = None,
     **settings: Any,
 ) -> MethodComparison:
-    """Fit several methods to the same features; each leaves a run in the folder `out`.
+    """Fit several methods on the same features, with one run per method in the folder `out`.
 
-    Rows are read, encoded and summarised once. A method that cannot be used on them is listed with
-    the reason.
+    Rows are read, encoded and summarised once. A method that cannot be applied to them is listed
+    with the reason.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ def compare_methods(
     methods
         Names, as ``shoal methods`` lists them.
     out
-        Folder of the runs and of the page ``methods.html``.
+        Folder for the runs and the page ``methods.html``.
     k
-        Number of clusters, for the methods that can be told it.
+        Number of clusters, for the methods that take it.
     truth
-        (N,) true classes, whole numbers below 0 for unknown ones.
+        (N,) true classes; integers below 0 mean unknown.
     parameters
-        Of single methods: ``{"dbscan.eps": 0.3}``, or texts ``"dbscan.eps=0.3"``.
+        Parameters with the name of their method: ``{"dbscan.eps": 0.3}`` or ``"dbscan.eps=0.3"``.
     progress
         As in `fit`.
     **settings
@@ -99,11 +99,11 @@ def compare_methods(
     Raises
     ------
     InputError
-        When a name or a parameter is not known, or no method could be used.
+        When a name or a parameter is unknown, or no method is applicable.
     """
     names = list(dict.fromkeys(method_name(name) for name in methods))
     if not names:
-        raise InputError("no methods are given: give names such as kmeans,dbscan,shoal")
+        raise InputError("methods is empty: give names such as kmeans,dbscan,shoal")
     own = _parameters_of(parameters, names)
     bars, folder = progress or Silent(), as_place(out)
     runs: dict[str, api.Run] = {}
@@ -123,7 +123,7 @@ def compare_methods(
             if isinstance(error, StorageFullError) or len(names) == 1:
                 raise
             records[name] = {"method": name, "declined": str(error)}
-            bars.note(f"{name} is left out: {error}")
+            bars.note(f"{name} is skipped: {error}")
             continue
         records[name] = _record(runs[name], name, memory.most, truth)
     if not runs:
@@ -151,7 +151,7 @@ def agreement(labels: Sequence[NDArray]) -> NDArray[np.float64]:
 def _parameters_of(
     given: Mapping[str, Any] | Sequence[str], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Sort parameters by their methods, and check them.
+    """Group parameters by method, and check them.
 
     >>> _parameters_of({"dbscan.eps": 1}, ["kmeans", "dbscan"])
     {'kmeans': {}, 'dbscan': {'eps': 1}}
@@ -164,8 +164,8 @@ def _parameters_of(
             raise SettingError(f"--set {key}: {method} is not one of the methods to compare")
         if method not in found:
             raise SettingError(
-                f"--set {key}: say of which method, such as {names[0]}.{name}=…, one of "
-                f"{', '.join(names)}"
+                f"--set {key}: prefix it with a method, such as {names[0]}.{name}=…; the methods "
+                f"are {', '.join(names)}"
             )
         found[method][name] = value
     for name in names:
@@ -182,7 +182,7 @@ def _share_stages(first: Path, other: Path) -> None:
         for path in sorted((first / stage).rglob("*")):
             if path.is_file():
                 link_file(path, other / path.relative_to(first))
-    # Last: it makes the folder a run, which the fit then takes up.
+    # Last, because this turns the folder into a run, which the fit then resumes.
     link_file(first / "run.toml", other / "run.toml")
 
 

@@ -1,4 +1,4 @@
-"""A run in a notebook: layers, a strip of pictures for each cluster, what to do next."""
+"""HTML view of a run in a notebook: layers, sample images of each cluster, and next steps."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shoal.export.pictures import make_sprite, make_tiles
 from shoal.rows import Source
 from shoal.run import FittedRun
 
-# A cell of a notebook is kept in its file: at most this many clusters and bytes of pictures
-# (before base64, which adds a third) are put into one.
+# Cell output is stored in the notebook file, so it holds at most this many clusters and bytes of
+# images (before base64, which adds a third).
 _CLUSTERS = 30
 _BYTES = 600_000
 _STRIP, _SIDE = 10, 56
@@ -26,26 +26,26 @@ _SHOWN_SIDE = 96
 
 
 class Page(Protocol):
-    """An explorer that is served beside other work; `Run.explore` makes it.
+    """An explorer served in the background; returned by `Run.explore`.
 
-    In a notebook it is shown in the cell, or as its address where it was opened in a tab.
+    A notebook shows it in the cell, or only its address if it was opened in a tab.
     """
 
     url: str
-    """Its address, on the machine that Python runs on."""
+    """Its URL on the machine that runs Python."""
     inline: bool
-    """Whether the cell shows it, or only its address."""
+    """True if the cell shows the page, False if only its address."""
 
     @property
-    def running(self) -> bool: ...  # Whether it answers
-    def open(self) -> None: ...  # Open it in a tab of the browser
-    def stop(self) -> None: ...  # End it
+    def running(self) -> bool: ...  # True while the page is being served
+    def open(self) -> None: ...  # Open the page in a browser tab
+    def stop(self) -> None: ...  # Stop serving the page
 
 
 def run_html(run: FittedRun, temporary: bool) -> str:
-    """Return a run as HTML: layers, clusters with pictures where it has some, and next calls.
+    """Return a run as HTML: layers, clusters with their images if there are any, and next calls.
 
-    `temporary` tells that its folder is deleted with it.
+    `temporary` means that its folder is deleted with it.
     """
     clustering = run.clustering()
     result = clustering.result
@@ -70,7 +70,7 @@ def run_html(run: FittedRun, temporary: bool) -> str:
 def _next_html(temporary: bool) -> str:
     calls = ["run.explore()", "run.show(0)", "run.labels()", "run.predict(new)", "run.labels(k=10)"]
     text = " · ".join(f"<code>{call}</code>" for call in calls)
-    lost = " This run is gone with <code>run</code>: give <code>fit</code> a folder to keep it."
+    lost = " This run is deleted with <code>run</code>: to keep it, give <code>fit</code> a folder."
     return text + lost * temporary
 
 
@@ -96,21 +96,21 @@ def _clusters_html(run: FittedRun, clustering: Clustering) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Shown(Tabular):
-    """Some rows of a cluster: pictures in a notebook, a table elsewhere.
+    """Rows of a cluster: shown as images in a notebook, as a table elsewhere.
 
     Attributes
     ----------
     cluster
     name
-        None where nobody named it.
+        None if it has no name.
     size
         Rows of the cluster.
     rows
-        Numbers of the rows shown, the most typical first.
+        The rows shown, most typical first.
     names
-        Their names; None where rows have none.
+        Their names; None if rows have no names.
     source
-        The rows; None where they cannot be opened.
+        The source; None if it cannot be opened.
     """
 
     cluster: int
@@ -121,7 +121,7 @@ class Shown(Tabular):
     source: Source | None
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the number of each row, and its name where it has one."""
+        """Return the number and, if it has one, the name of each row."""
         if self.names is None:
             return [{"row": row} for row in self.rows]
         return [{"row": row, "name": n} for row, n in zip(self.rows, self.names, strict=True)]
@@ -156,7 +156,7 @@ def show(run: FittedRun, cluster: int, count: int, layer: int | None, k: int | N
         raise InputError(f"count must be at least 1; got {count}")
     if cluster not in clustering.ids:
         known = ", ".join(map(str, sorted(clustering.ids)[:10]))
-        raise InputError(f"cluster {cluster} is none of the clusters: {known}, …")
+        raise InputError(f"cluster {cluster} does not exist; the clusters are {known}, …")
     rows = _typical(clustering, cluster, count)
     source = _source_of(run)
     found = tuple(_name(source, row) for row in rows)

@@ -1,4 +1,4 @@
-"""The pipeline: the only list of stages, in order; what is done is skipped."""
+"""Run the stages of a fit in order, skipping those that are already done."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ STAGES: tuple[Stage, ...] = (
     tree.STAGE,
     assign.STAGE,
 )
-"""All stages in the order in which they are done."""
+"""All stages, in the order in which they run."""
 
 _MOST_LISTED = 10
 
@@ -77,18 +77,18 @@ def run_pipeline(
     progress: Progress | None = None,
     engine_options: EngineOptions = (),
 ) -> RunFolder:
-    """Do all stages that are not done, in the run folder `path`.
+    """Run all stages that are not done yet, in the run folder `path`.
 
     Parameters
     ----------
     where
-        The source's path, to find it again; None for rows in memory.
+        The source's path, stored so that the run can reopen it; None for rows in memory.
     """
     bars = progress or Silent()
     for name in ("previous", "constraints"):
         other = getattr(settings, name)
         if other is not None and as_place(other).resolve() == as_place(path).resolve():
-            raise SettingError(f"{name} {other} is the run itself: give another run")
+            raise SettingError(f"{name} {other} is the run being written: give another run")
     _refuse_to_shrink(run_place(path), source)
     earlier = None if settings.previous is None else _earlier(settings.previous)
     growth = find_growth(source, settings)
@@ -138,7 +138,7 @@ def run_pipeline(
             context.stage(drift.STAGE.name).clear()
         done = [_do(one, context) for one in stages]
         if not any(done):
-            bars.note("Nothing to do: every stage is done with these settings.")
+            bars.note("Nothing to do: all stages are already done with these settings.")
         bars.finish()
         if earlier is not None:
             _carry(earlier, run, bars)
@@ -160,7 +160,7 @@ def _opened(
 
 
 def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None = None) -> Plan:
-    """Work out what a fit of a source takes, or the adding of rows to an earlier run."""
+    """Plan the memory and workers of a fit, or of adding rows to an earlier run."""
     growth = find_growth(source, settings) if growth is None else growth
     if isinstance(growth, str):
         return make_plan(source, for_method(settings, source.n_rows)[0])
@@ -170,9 +170,9 @@ def plan_of(source: Source, settings: FitSettings, growth: Growth | str | None =
 def split_workers(
     needs: Sequence[Need], memory: int, workers: int, beside: int = 0
 ) -> tuple[int, int]:
-    """Split workers into processes beside the launcher, as many as the memory has room for.
+    """Split workers into as many processes as fit in memory next to the launcher.
 
-    `beside` is what other processes of the engine take.
+    `beside` is the memory of the engine's other processes.
     """
 
     def peak(processes: int, threads: int) -> int:
@@ -187,7 +187,7 @@ def split_workers(
     raise SettingError(
         f"the launcher and one worker process need about {mebibytes(peak(1, 1))}, but memory is "
         f"{mebibytes(memory)}: give --memory {enough(peak(1, 1))}, or the address of a scheduler, "
-        "where each process may take so much"
+        "where the limit applies to each process"
     )
 
 
@@ -197,7 +197,7 @@ def _refuse_to_shrink(path: Path, source: Source) -> None:
     folder = StageFolder(path / "index")
     if folder.is_done() and read_json(folder.whole("summary", "json")).get("sample_of") is None:
         raise RunError(
-            f"{path} holds a fit of all rows, which a sample would replace: give another "
+            f"{path} holds a fit of all rows, and a sample must not replace it: give another "
             "folder with -o, or leave --sample out"
         )
 
@@ -213,12 +213,12 @@ def _copies(settings: FitSettings, n_rows: int) -> Copies:
         return Copies()
     for name in ("previous", "sample"):
         if getattr(settings, name) is not None:
-            raise SettingError(f"duplicates numbers all rows of the source: leave {name} out")
+            raise SettingError(f"duplicates refers to all rows of the source: leave {name} out")
     return read_copies(as_place(settings.duplicates), n_rows)
 
 
 def _carry(earlier: Curation, run: RunFolder, bars: Progress) -> None:
-    after = Curation(Result(run), alone=True)  # the fit made it, and is not done
+    after = Curation(Result(run), alone=True)  # this process writes the run, and has not finished
     if after.seq or not earlier.edited:
         return
     carried = carry_over(earlier, after)
@@ -227,7 +227,9 @@ def _carry(earlier: Curation, run: RunFolder, bars: Progress) -> None:
     if not carried.skipped:
         bars.note(f"Carried over: {edits}.")
         return
-    bars.note(f"Carried over: {edits}, but for what follows (shoal edits list {run.path} has all).")
+    bars.note(
+        f"Carried over: {edits}, except for the following (full list: shoal edits list {run.path})."
+    )
     for what, why in carried.skipped[:_MOST_LISTED]:
         bars.note(f"  {what}: {why}")
 

@@ -1,4 +1,4 @@
-"""Progress: what a fit says while it works."""
+"""Progress reporting during a fit: bars on a terminal or in a notebook, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from rich.text import Text
 
 
 class Progress(Protocol):
-    """Is told about stages one after the other; any thread may call `advance`."""
+    """Receives the progress of one stage after the other; any thread may call `advance`."""
 
-    # Begin a stage of `total` units (None: unknown); the one before is over
+    # Start a stage of `total` units (None: unknown), which ends the previous one
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None: ...
     def advance(self, n: int = 1) -> None: ...  # Count `n` more units done in this stage
-    def note(self, text: str) -> None: ...  # Say one line to the person
+    def note(self, text: str) -> None: ...  # Print one line for the user
     def finish(self) -> None: ...  # End the last stage
 
 
 class Silent:
-    """Says nothing."""
+    """Reports nothing."""
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None: ...
     def advance(self, n: int = 1) -> None: ...
@@ -45,15 +45,15 @@ class Silent:
 
 
 class RichProgress:
-    """Bars with count, rate and time left on a terminal, one line a stage elsewhere.
+    """Bars with count, rate and time left on a terminal, one line per stage elsewhere.
 
-    All of it goes to the error stream. Use it in a ``with`` block, so that an error leaves the
-    terminal as it was.
+    Everything goes to standard error. Use it in a ``with`` block, so that the terminal is restored
+    after an error.
 
     Parameters
     ----------
     console
-        Where to write; the error stream by default.
+        Where to write; standard error by default.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -76,7 +76,7 @@ class RichProgress:
         self._began = 0.0
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
-        """Begin a stage of `total` units (None: unknown); the one before is over."""
+        """Start a stage of `total` units (None: unknown), which ends the previous one."""
         with self._lock:
             self._end()
             self._name, self._total, self._unit = name, total, unit
@@ -85,18 +85,18 @@ class RichProgress:
             self._task = self._bars.add_task(escape(name), total=total, unit=unit)
 
     def advance(self, n: int = 1) -> None:
-        """Count `n` more units done in this stage."""
+        """Count `n` more finished units of this stage."""
         with self._lock:
             if self._task is not None:
                 self._done += n
                 self._bars.update(self._task, advance=n)
 
     def note(self, text: str) -> None:
-        """Say one line to the person, above the bars."""
+        """Print one line for the user, above the bars."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def finish(self) -> None:
-        """End the last stage and leave its line standing."""
+        """End the last stage, and keep its line on the screen."""
         with self._lock:
             self._end()
             self._bars.stop()
@@ -128,7 +128,7 @@ class RichProgress:
 
 
 class NotebookProgress:
-    """A bar in the cell of a notebook, with what is said above it.
+    """A progress bar in a notebook cell, with messages above it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Notes on the quality of every image of a source: blank, blurred, dark, of an odd shape."""
+"""Quality of every image of a source: blank, blurred, dark, oddly shaped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 4096
 _ROWS_A_TASK = 16
-# Longer side over shorter from which a picture is of an odd shape: wider than panoramas of 3 to 1.
+# Aspect ratio above which an image is oddly shaped: wider than panoramas, which have 3 to 1.
 _ODD = 3.0
 
 
@@ -33,14 +33,14 @@ def quality_tables(
     progress: Progress | None = None,
     **source_settings: Unpack[SourceKeywords],
 ) -> Iterator[pa.Table]:
-    """Measure every image of a source, some thousands at a time.
+    """Measure every image of a source, a few thousand at a time.
 
     Parameters
     ----------
     source : path, array or Source
         As for `shoal.fit`.
     workers : int, optional
-        Threads; all cores when not given.
+        Threads; by default all cores.
     progress : Progress, optional
     **source_settings
         How the source is read, as for `shoal.fit`.
@@ -52,17 +52,17 @@ def quality_tables(
         (mean and standard deviation of the luminance, 0 to 255), ``sharpness`` and ``detail``
         (0 to 1, see `shoal.core.quality.Quality`), and ``notes``: some of ``blank``, ``dark``,
         ``bright``, ``blurred``, ``nearly empty``, ``odd shape``, ``drawing or text`` and
-        ``unreadable``, separated by ``; ``, empty where nothing is to be noted.
+        ``unreadable``, separated by ``; ``, or empty.
 
     Raises
     ------
     InputError
-        When the source is not one of images.
+        When the source does not hold images.
     """
     opened = source if isinstance(source, Source) else open_source(source, **source_settings)
     opened = pictures_of(opened)
     if opened.kind != "images":
-        raise InputError(f"{opened.description}: only images have a quality to be measured")
+        raise InputError(f"{opened.description}: quality is measured on images only")
     progress = progress or default_progress()
     progress.stage("measuring", opened.n_rows)
     with ThreadPoolExecutor(workers or available_cores()) as pool:

@@ -1,4 +1,4 @@
-"""Shoal as a scikit-learn clusterer, for vectors in memory."""
+"""Scikit-learn estimator for vectors in memory."""
 
 from __future__ import annotations
 
@@ -106,15 +106,16 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         Raises
         ------
         ValueError
-            When X holds NaN or infinity, one row only, or fewer different rows than clusters
-            were asked for; when all rows are identical; or a parameter is out of its range.
+            When X holds NaN or infinity, only one row, or fewer distinct rows than `n_clusters`;
+            when all rows are identical; or when a parameter is out of range.
         """
         rows: NDArray = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         workers, seed = self._workers(), self._seed()
         settings = fit_settings(min_size=self.min_size, detail=self.detail, k=self.n_clusters)
         if settings.min_size is not None and settings.min_size > len(rows):
             raise SettingError(
-                f"min_size {settings.min_size:,}, but there are {len(rows):,} rows: give fewer"
+                f"min_size must be at most {len(rows):,}, the number of rows; got "
+                f"{settings.min_size:,}"
             )
         first, inverse, counts = distinct_rows(rows)
         if len(first) < 2:
@@ -209,7 +210,9 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         if self.n_jobs is None or self.n_jobs == -1:
             return available_cores()
         if self.n_jobs < 1:
-            raise InputError(f"n_jobs {self.n_jobs}: give a number of threads, or -1 for all cores")
+            raise InputError(
+                f"n_jobs must be a number of threads, or -1 for all cores; got {self.n_jobs}"
+            )
         return int(self.n_jobs)
 
     def _seed(self) -> int:

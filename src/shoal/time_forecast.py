@@ -1,4 +1,4 @@
-"""How long a fit will take: the rates of this machine just now, times what each stage does."""
+"""Estimate the time of a fit from speeds measured on this machine and the work of each stage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SHARED = 0.9  # of a core that a worker gets where there are several
 
 @dataclass(frozen=True)
 class Rates:
-    """What one worker does a second."""
+    """Speed of one worker, per second."""
 
     # Rows of the source
     read: float
@@ -42,16 +42,16 @@ class Rates:
 
 
 def calibrate(plan: Plan) -> Rates:
-    """Measure the rates in some two seconds, on rows from somewhere in the source.
+    """Measure the rates in about two seconds, on rows from a random place in the source.
 
-    What is read was perhaps read before and lies in the system's cache: a disk may be slower.
+    These rows may be in the page cache already; reading from disk can be slower.
     """
     source, encoder = plan.source, unreduced(plan.encoder)  # steps are not fitted yet
     encoder.setup()
     place = np.random.default_rng(0)
     at = int(place.integers(0, source.n_rows))
 
-    def rows(count: int) -> np.ndarray:  # one after the other, as a pass reads: it fetches ahead
+    def rows(count: int) -> np.ndarray:  # sequential, as in a pass, so that prefetching counts
         nonlocal at
         start = at if at + count <= source.n_rows else 0
         at = start + count
@@ -78,7 +78,7 @@ def calibrate(plan: Plan) -> Rates:
 
 
 def _rate(work: Callable[[int], object], most: int, first: int = _FEWEST) -> float:
-    """Return how many of what `work` is told to do it does a second, after it has warmed up."""
+    """Return how many items per second `work` processes after a warm-up."""
     work(1)
     count = min(first, most)
     began = time.perf_counter()

@@ -46,13 +46,19 @@ def test_bad_input_is_one_sentence(shoal, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
     for words, said in (
-        (("-o", tmp_path / "t", "--n", 0), "0 tiles: give 1 to"),
-        (("-o", tmp_path / "t", "--n", 10, "--sources", 1), "1 sources: give 2 to 1,000"),
-        (("-o", tmp_path / "t", "--n", 10, "--seed", -1), "seed -1: give a whole number"),
-        (("-o", tmp_path / "t", "--n", 10, "--shard", 1), "file 1, but 10 tiles are in files 0"),
+        (("-o", tmp_path / "t", "--n", 0), "n must be from 1 to"),
+        (
+            ("-o", tmp_path / "t", "--n", 10, "--sources", 1),
+            "sources must be from 2 to 1,000; got 1",
+        ),
+        (("-o", tmp_path / "t", "--n", 10, "--seed", -1), "seed must be a whole number"),
+        (
+            ("-o", tmp_path / "t", "--n", 10, "--shard", 1),
+            "shard must be from 0 to 0 for 10 tiles; got 1",
+        ),
         (("-o", tmp_path / "t", "--n", 10, "--workers", 0), "Invalid value for '--workers'"),
         (("-o", tmp_path / "photos", "--n", 10), "holds other files (cat.jpg)"),
-        (("-o", tmp_path / "t", "--n", 10**10), "are free there"),
+        (("-o", tmp_path / "t", "--n", 10**10), "are free: free some space"),
         (("-o", tmp_path / "t"), "--n"),
     ):
         result = shoal("make-tiles", *words)
@@ -91,4 +97,4 @@ def test_drawings_are_made_too(shoal, told, tmp_path):
     assert again.stdout.startswith(f"{tmp_path / 'd'}: 30 drawings in 1 file: nothing to do\n")
     assert "find the shapes" in again.stdout
     refused = shoal("make-drawings", "-o", tmp_path / "d", "--n", 10, "--seed", 2)
-    assert "holds 30 drawings, more than the 10 asked for" in refused.stderr
+    assert "holds 30 drawings, more than the 10 requested" in refused.stderr

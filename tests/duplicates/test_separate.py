@@ -83,7 +83,7 @@ def test_a_folder_in_use_is_refused(folder, tmp_path):
     found = find_duplicates(folder)
     with pytest.raises(InputError, match="not empty"):
         remove_copies(found, folder)
-    with pytest.raises(InputError, match="was set apart"):
+    with pytest.raises(InputError, match="no copies were moved there"):
         undo(folder)
 
 
@@ -106,7 +106,7 @@ def test_a_manifest_places_nothing_but_images(folder, tmp_path):
     (away / "duplicates.json").write_text(json.dumps(manifest))
     outcome = undo(away)
     assert [reason for _, reason in outcome.left] == [
-        f"{start_up} is not a name of an image: move it by hand"
+        f"{start_up} is not an image file name: move it by hand"
     ]
     assert not start_up.exists()
 

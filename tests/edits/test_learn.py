@@ -109,7 +109,7 @@ def test_learning_and_keeping_go_together(edits, fitted, tmp_path):
 
 
 def test_a_run_cannot_teach_itself_nor_one_that_is_not_there(fitted, tmp_path):
-    with pytest.raises(SettingError, match="is the run itself"):
+    with pytest.raises(SettingError, match="is the run being written"):
         fit_again(fitted, fitted)
     with pytest.raises(RunError, match="does not exist"):
         fit_again(tmp_path / "nowhere", tmp_path / "new")

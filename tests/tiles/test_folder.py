@@ -74,7 +74,7 @@ def test_files_can_be_made_alone_in_any_order(tmp_path):
         made = make_tiles(tmp_path / "alone", 2_500, FEW, shard=shard)
         assert len(made.files) == 1
     assert contents(tmp_path / "alone") == contents(tmp_path / "whole")
-    with pytest.raises(InputError, match="file 3, but 2,500 tiles are in files 0 to 2"):
+    with pytest.raises(InputError, match="shard must be from 0 to 2 for 2,500 tiles; got 3"):
         make_tiles(tmp_path / "alone", 2_500, FEW, shard=3)
 
 
@@ -108,7 +108,7 @@ def test_progress_goes_by_pieces_and_counts_what_is_to_be_made(tmp_path):
     make_tiles(tmp_path, 2_500, FEW, shard=1)
     heard = Heard()
     make_tiles(tmp_path, 2_500, FEW, progress=heard, workers=1)
-    assert heard.notes == ["1 of 3 files are there already"]
+    assert heard.notes == ["1 of 3 files exist already"]
     assert heard.total == 1_500
     assert heard.steps == [300, 300, 300, 100, 300, 200]
 
@@ -118,7 +118,7 @@ def test_a_larger_set_keeps_what_is_there(tmp_path):
     assert make_tiles(tmp_path / "grown", 3_200, FEW).kept == 1
     make_tiles(tmp_path / "whole", 3_200, FEW)
     assert contents(tmp_path / "grown") == contents(tmp_path / "whole")
-    with pytest.raises(InputError, match="holds 3,200 tiles, more than the 1,500 asked for"):
+    with pytest.raises(InputError, match="holds 3,200 tiles, more than the 1,500 requested"):
         make_tiles(tmp_path / "grown", 1_500, FEW)
 
 
@@ -147,7 +147,7 @@ def test_other_content_is_refused_and_kept(tmp_path):
 def test_too_many_for_the_disk_are_refused_before_anything_is_written(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=2_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(StorageFullError, match="2,310,000 bytes more, and 2,000,000 are free"):
+    with pytest.raises(StorageFullError, match="2,310,000 more bytes, but only 2,000,000 are free"):
         make_tiles(tmp_path / "deep" / "t", 3_000, FEW)
     assert list(tmp_path.iterdir()) == []
     make_tiles(tmp_path / "t", 2_500, FEW)
@@ -156,7 +156,7 @@ def test_too_many_for_the_disk_are_refused_before_anything_is_written(tmp_path, 
 
 @pytest.mark.parametrize("n", [0, -5, 10**10 + 1])
 def test_numbers_that_cannot_be_are_refused(tmp_path, n):
-    with pytest.raises(SettingError, match="give 1 to 10,000,000,000"):
+    with pytest.raises(SettingError, match="n must be from 1 to 10,000,000,000"):
         make_tiles(tmp_path / "t", n, FEW)
 
 

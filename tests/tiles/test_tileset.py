@@ -89,7 +89,7 @@ def test_the_control_weights_are_a_b_spline():
 
 @pytest.mark.parametrize(("sources", "seed"), [(1, 0), (1001, 0), (60, -1), (60, 2**32)])
 def test_what_cannot_be_is_refused(sources, seed):
-    with pytest.raises(SettingError, match="give"):
+    with pytest.raises(SettingError, match="must be"):
         TileSet(sources, seed)
 
 

@@ -1,4 +1,4 @@
-"""Copies among images: exact ones, and near ones that were re-encoded, scaled, moved or lit."""
+"""Exact copies of images, and near copies that were re-encoded, scaled, shifted or brightened."""
 
 from shoal.duplicates.find import Duplicates, find_duplicates
 from shoal.duplicates.separate import keep_one, remove_copies, undo

@@ -1,4 +1,4 @@
-"""Finding copies: exact ones by hash, near ones by descriptor, each verified on its pixels."""
+"""Find copies: exact ones by hash, near ones by descriptor, each verified on its pixels."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _check_memory(n: int, memory: int) -> None:
     needed = n * (2 * 63 * 4 + 100) + (1 << 28)
     if needed > memory:
         raise InputError(
-            f"{n:,} images need {needed / 2**30:.1f} GiB to be compared, more than --memory "
+            f"comparing {n:,} images takes {needed / 2**30:.1f} GiB, more than --memory "
             f"{memory / 2**30:.1f} GiB: give --memory {-(-needed // 2**30)}GiB"
         )
 
@@ -180,7 +180,7 @@ class _Search:
         """Fold equal pictures, match the distinct ones, group them, and unfold."""
         good = np.setdiff1d(np.arange(self.rows.n), np.fromiter(self.bad, np.int64, len(self.bad)))
         if not len(good):
-            raise InputError("none of the images can be read: there is nothing to compare")
+            raise InputError("no image can be read")
         hashes = np.concatenate([picture_hashes(block) for block in self._blocks(good)])
         first, number, _ = distinct_hashes(hashes)
         distinct = good[first]

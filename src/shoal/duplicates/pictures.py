@@ -1,4 +1,4 @@
-"""The rows of one or two sources as small pictures of one size."""
+"""Rows of one or two sources as thumbnails of equal size."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def _views(sources: tuple[Source, ...]) -> tuple[list[Source], bool]:
     for source in sources:
         if source.kind != "images":
             raise InputError(
-                f"{source.description}: copies are found among images; for equal rows of numbers "
-                "use a table tool, or give --shape if these are pictures"
+                f"{source.description}: copies can only be found among images. For equal rows of "
+                "numbers use a table tool, or give --shape if these are images"
             )
     shapes = {source.shape for source in sources}
     if len(shapes) == 1 and not any(source.mixed_sizes for source in sources):

@@ -1,4 +1,4 @@
-"""Copies set apart from the files that are kept; never over anything, and undone exactly."""
+"""Move copies away, or write a collection without them; nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def remove_copies(found: Duplicates, folder: Path) -> Separated:
         path = found.rows.path(row)
         if path is None:
             raise InputError(
-                f"row {line['row']} is part of a larger file, so it cannot be moved out of it: "
-                "write a collection without copies with --keep-one FOLDER"
+                f"row {line['row']} is part of a larger file and cannot be moved: write a "
+                "collection without copies with --keep-one FOLDER"
             )
         files.append((path.absolute(), Path(line["name"] or path.name)))
     return _carry_out(folder, "move", files)
@@ -53,7 +53,7 @@ def keep_one(found: Duplicates, folder: Path) -> Separated:
         raise InputError("--keep-one works on one source: leave --against out")
     source = found.rows.sources[0]
     if not isinstance(source, Encoded):
-        raise InputError("--keep-one writes image files, and these rows are numbers of an array")
+        raise InputError("--keep-one writes image files, but these rows are not images")
     copies = {line["row"] for line in found.table.to_pylist() if line["kind"] != "kept"}
     names: Sequence[str | None] = source.names(0, source.n_rows) or [None] * source.n_rows
     files: list[tuple[Path | int, Path]] = []
@@ -71,7 +71,9 @@ def _carry_out(
     source: Encoded | None = None,
 ) -> Separated:
     if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty: give a new folder, or --undo what was done there")
+        raise InputError(
+            f"{folder} is not empty: give a new folder, or undo the earlier command with --undo"
+        )
     targets = list(_free_names([name for _, name in files]))
     entries: list[dict[str, Any]] = [
         {"from": str(origin), "to": str(target)}
@@ -126,7 +128,7 @@ def undo(folder: Path) -> Separated:
     """Return moved files to where they were, or delete written ones, if they are unchanged."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise InputError(f"{folder} has no {MANIFEST}: nothing was set apart there")
+        raise InputError(f"{folder} has no {MANIFEST}: no copies were moved there")
     manifest = read_json(path)
     try:
         action, files = manifest["action"], [dict(entry) for entry in manifest["files"]]
@@ -134,7 +136,7 @@ def undo(folder: Path) -> Separated:
             raise ValueError(manifest["format"])
         entries = [(Path(e["from"]), _inside(folder, e["to"]), e) for e in files]
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path} is damaged, or of another version of Shoal") from None
+        raise InputError(f"{path} is damaged, or from another version of Shoal") from None
     left, done = [], 0
     for origin, target, entry in entries:
         reason = _reason_to_stay(action, folder, origin, target, entry)
@@ -172,13 +174,13 @@ def _reason_to_stay(
     inside = target.relative_to(folder).parents
     links = [folder / part for part in inside if part.parts and (folder / part).is_symlink()]
     if links:
-        return f"{links[0]} became a link"
+        return f"{links[0]} is now a link"
     stat = target.lstat()
     if "bytes" in entry and (stat.st_size, stat.st_mtime_ns) != (entry["bytes"], entry["time"]):
         return "it was changed"
     if action == "move" and os.path.lexists(origin):
-        return f"{origin} is there again"
+        return f"{origin} exists again"
     # Only images were moved: a manifest that came from others must not place, say, a start-up file.
     if action == "move" and not is_image_name(origin.name):
-        return f"{origin} is not a name of an image: move it by hand"
+        return f"{origin} is not an image file name: move it by hand"
     return None

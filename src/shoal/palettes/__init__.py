@@ -1,4 +1,4 @@
-"""Palettes: the colours that stand for those of an image or a folder, and images in them."""
+"""Colour palettes of an image or a folder, and images reduced to them."""
 
 from shoal.palettes.make import Palette, make_palette
 

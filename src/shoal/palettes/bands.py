@@ -1,4 +1,4 @@
-"""Images as indexes into a palette, a band of rows at a time."""
+"""Map images to palette indexes, one band of pixel rows at a time."""
 
 from __future__ import annotations
 

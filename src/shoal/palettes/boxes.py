@@ -1,4 +1,4 @@
-"""Palettes by cutting space: Wu's variance cuts, Heckbert's median cut, the octree."""
+"""Palettes by subdividing colour space: Wu's variance cuts, Heckbert's median cut, the octree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing the colours of a palette."""
+"""Choose the colours of a palette."""
 
 from __future__ import annotations
 

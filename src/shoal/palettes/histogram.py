@@ -1,4 +1,4 @@
-"""Distinct colours and how many pixels have them."""
+"""Distinct colours and their pixel counts."""
 
 from __future__ import annotations
 

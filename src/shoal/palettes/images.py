@@ -1,4 +1,4 @@
-"""The images that a palette is made of."""
+"""The images that a palette is computed from."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class Images:
         files = pictures.as_files()
         if files is None:
             raise InputError(
-                f"{pictures.description}: a palette is made of image files, or of one image in "
-                "memory"
+                f"{pictures.description}: a palette needs image files, or one image in memory"
             )
         self.source, self.rows = files, list(range(files.n_rows))
         self.is_one = files.n_rows == 1 and not (
@@ -83,7 +82,7 @@ class Images:
             if stem in taken:  # a.jpg and a.png: the second keeps its extension in its name
                 stems[at] = stem = name
             if stem in taken or ".." in stem.parts:
-                raise InputError(f"{name}: no file of {out} can be called so; rename it")
+                raise InputError(f"{name}: this cannot be a file name in {out}; rename it")
             taken.add(stem)
         return [out / stem.parent / f"{stem.name}{extension}" for stem in stems]
 

@@ -1,4 +1,4 @@
-"""Images of indexes into a palette, as PNG and GIF files."""
+"""Write indexed images as PNG and GIF files."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def indexed_bytes(index: NDArray[np.uint8], palette: NDArray[np.uint8], extensio
         return out.getvalue()
     if ((opacity > 0) & (opacity < 255)).any():
         raise InputError(
-            "a GIF's pixels are opaque or clear, but colours of this palette can be seen through: "
-            "write a PNG, or make the palette with opacity='clear-or-opaque'"
+            "GIF pixels are opaque or fully transparent, but this palette has semi-transparent "
+            "colours: write a PNG, or make the palette with opacity='clear-or-opaque'"
         )
     clear = np.flatnonzero(opacity == 0)
     if len(clear):

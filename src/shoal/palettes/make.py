@@ -1,4 +1,4 @@
-"""Palettes of images: chosen for one or for a folder, applied, written, measured."""
+"""Choose a palette for an image or a folder, apply it, write it and measure its error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Image files as RGBA pixels: upright, in sRGB, with their opacity."""
+"""Decode image files to upright RGBA pixels in sRGB."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shoal.rows.images.tiff import is_tiff
 from shoal.rows.memory_budget import PIXELS
 
 WORKING_BYTES = 24
-"""Bytes a pixel that counting, indexing and comparing take beside the decoded image."""
+"""Bytes per pixel for counting, indexing and comparing, on top of the decoded image."""
 
 _HALF = 128
 _PLAIN = frozenset({"1", "L", "P", "RGB", "LA", "La", "PA", "RGBA", "RGBa"})

@@ -1,4 +1,4 @@
-"""How like two images are: PSNR and SSIM."""
+"""Image similarity: PSNR and SSIM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours as points between which distance is what the eye, or PSNR, sees."""
+"""Colour spaces: Oklab, whose distances are perceptual, and RGB, whose distances give PSNR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A palette for people and other programs: a picture, CSV, JSON, GIMP's palette."""
+"""Write a palette as an image, CSV, JSON or GIMP palette."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made images whose truth is known, as many as wanted, to try Shoal on and to measure it."""
+"""Synthetic images with known classes, for trials and benchmarks."""
 
 from shoal.tiles.digits import digits
 from shoal.tiles.drawings import DrawingSet

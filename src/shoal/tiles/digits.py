@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits, as they are and drawn large."""
+"""scikit-learn's handwritten digits, at their original size and enlarged."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCALE = 4
-"""How many pixels of a large digit go along one of the original's."""
+"""Pixels of an enlarged digit per pixel of the original."""
 
 SIDE = 48
-"""Side of a large digit: the 8 original pixels and 2 of margin all round, scaled."""
+"""Side of an enlarged digit: the 8 original pixels plus a margin of 2 on each side, scaled."""
 
 _MARGIN = 2
 _REACH = 3  # original pixels beyond the digit that the curve reaches for, all of them empty

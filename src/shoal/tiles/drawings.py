@@ -1,4 +1,4 @@
-"""A set of made drawings: black dots on white along one of twelve shapes; any rows, any time."""
+"""Synthetic drawings: black dots on white along one of twelve shapes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class DrawingSet:
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= _MOST_SEED:
-            raise SettingError(f"seed {self.seed}: give a whole number from 0 to {_MOST_SEED:,}")
+            raise SettingError(
+                f"seed must be a whole number from 0 to {_MOST_SEED:,}; got {self.seed}"
+            )
 
     def images(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Draw the rows from `start` up to `stop`: (rows, 200, 200, 1), 0 on 255."""

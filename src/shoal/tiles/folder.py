@@ -1,4 +1,4 @@
-"""Made images on disk: raw files of so many rows each, the truth of all rows, receipts."""
+"""Write synthetic images to disk: raw files, the labels of all rows, receipts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shoal.storage.parts import TEMPORARY, unwritable
 from shoal.tiles.tileset import TileSet
 
 SHARD_ROWS = 1 << 18
-"""Rows of a file of tiles, but for the last one: 192 MiB. Larger images have fewer in a file."""
+"""Rows per file of tiles except the last: 192 MiB. Files of larger images have fewer rows."""
 
 TRUTH = "truth.parquet"
 MOST_ROWS = 10**10
@@ -109,21 +109,23 @@ def make_tiles(
     workers : int, optional
         Threads; by default all cores. The bytes do not depend on it.
     progress : Progress, optional
-        Is told how far it is.
+        Receives the progress.
 
     Raises
     ------
     InputError
         When the folder holds something else, or there is no such file.
     StorageFullError
-        When the disk has not the room, or the folder cannot be written.
+        When the disk is full, or the folder is not writable.
     """
     tiles, said = tiles or TileSet(), progress or Silent()
     if not 1 <= n <= MOST_ROWS:
-        raise SettingError(f"{n:,} {tiles.noun}: give 1 to {MOST_ROWS:,}")
+        raise SettingError(f"n must be from 1 to {MOST_ROWS:,}; got {n:,}")
     count = -(-n // shard_rows(tiles))
     if shard is not None and not 0 <= shard < count:
-        raise InputError(f"file {shard}, but {n:,} {tiles.noun} are in files 0 to {count - 1:,}")
+        raise InputError(
+            f"shard must be from 0 to {count - 1:,} for {n:,} {tiles.noun}; got {shard}"
+        )
     before = _rows_before(out, n, tiles)
     task = _MakeShard(tiles, out, n, said)
     wanted = range(count) if shard is None else [shard]
@@ -135,7 +137,7 @@ def make_tiles(
     if before != n or not (out / MANIFEST).exists():
         _describe(out, n, tiles)
     if 0 < len(left) < len(wanted):
-        said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files are there already")
+        said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files exist already")
     if left:
         said.stage(tiles.noun, size // _row_bytes(tiles), tiles.noun)
         LocalEngine(workers or available_cores()).run(task, left)
@@ -255,7 +257,7 @@ def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
     if about_name not in held:
         others += [name for name in held if not re.fullmatch(TEMPORARY, name)]
     if others:
-        raise InputError(f"{out} holds other files ({others[0]}): give a new or an empty folder")
+        raise InputError(f"{out} holds other files ({others[0]}): give a new or empty folder")
     if about_name not in held:
         return 0
     names = (*asdict(tiles), "recipe", "rows")
@@ -266,8 +268,8 @@ def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
         raise InputError(f"{out} holds {theirs}, not {wanted}: give another folder")
     if about["rows"] > n:
         raise InputError(
-            f"{out} holds {about['rows']:,} {tiles.noun}, more than the {n:,} asked for: "
-            "give another folder"
+            f"{out} holds {about['rows']:,} {tiles.noun}, more than the {n:,} requested: give "
+            "another folder"
         )
     return about["rows"]
 
@@ -323,6 +325,6 @@ def _check_room(out: Path, needed: int) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise StorageFullError(
-            f"{out} needs {needed:,} bytes more, and {free:,} are free there: "
-            "make room, give another folder, or ask for fewer"
+            f"{out} needs {needed:,} more bytes, but only {free:,} are free: free some space, give "
+            "another folder, or a smaller --n"
         )

@@ -1,4 +1,4 @@
-"""The compiled part of the tile maker: what a row shows follows from its number and the seed.
+"""Compiled rendering of tiles; a tile depends only on its row number and the seed.
 
 Random bits come from whole numbers. All else is float32, one operation after the other, without
 sums that a compiler may reorder and without functions of the mathematics library: every machine

@@ -1,4 +1,4 @@
-"""The sources of made tiles: how common each is, its colours, its hand and its paper.
+"""The sources of synthetic tiles: frequency, colours, handwriting and paper of each.
 
 Everything is worked out from the seed by sums, products and quotients alone, so that it is the
 same on every machine.

@@ -1,4 +1,4 @@
-"""A set of made tiles: any rows of it, at any time."""
+"""A set of synthetic tiles with random access to rows."""
 
 from __future__ import annotations
 
@@ -66,9 +66,11 @@ class TileSet:
 
     def __post_init__(self) -> None:
         if not 2 <= self.sources <= MOST_SOURCES:
-            raise SettingError(f"{self.sources:,} sources: give 2 to {MOST_SOURCES:,}")
+            raise SettingError(f"sources must be from 2 to {MOST_SOURCES:,}; got {self.sources:,}")
         if not 0 <= self.seed <= _MOST_SEED:
-            raise SettingError(f"seed {self.seed}: give a whole number from 0 to {_MOST_SEED:,}")
+            raise SettingError(
+                f"seed must be a whole number from 0 to {_MOST_SEED:,}; got {self.seed}"
+            )
 
     @property
     def shares(self) -> NDArray[np.float64]:
