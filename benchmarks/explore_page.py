@@ -27,15 +27,19 @@ _SCRIPT = """
 performance.setResourceTimingBufferSize(1e6);
 const here = (box) => box.width > 0 && box.bottom > 0 && box.right > 0
     && box.top < innerHeight && box.left < innerWidth;
-const loaded = (element) => {
-    const url = /url\\("(.*)"\\)/.exec(getComputedStyle(element).backgroundImage)?.[1];
-    return !url || performance.getEntriesByName(new URL(url, location.href).href).length > 0;
+const arrived = new Set();
+const loaded = (url) => {
+    if (!arrived.has(url) && performance.getEntriesByName(new URL(url, location.href).href).length)
+        arrived.add(url);
+    return arrived.has(url);
 };
+const strips = () => new Set([...document.querySelectorAll(".thumb")]
+    .filter((thumb) => thumb.style.backgroundImage && here(thumb.getBoundingClientRect()))
+    .map((thumb) => /url\\("(.*)"\\)/.exec(thumb.style.backgroundImage)[1]));
 window.shown = (map) => document.querySelector(".card, .branch") !== null
     && document.querySelector("[aria-busy=true], .gallery .waiting") === null
     && [...document.images].every((image) => image.complete || !map && image.closest(".map-box"))
-    && [...document.querySelectorAll(".thumb")].every((thumb) =>
-        !here(thumb.getBoundingClientRect()) || loaded(thumb));
+    && [...strips()].every(loaded);
 const frame = () => new Promise(requestAnimationFrame);
 window.timed = async (act, holds) => {
     await frame();

@@ -216,3 +216,28 @@ def test_one_notch_of_the_wheel_is_a_third_of_a_level(address, open_page):
     page.locator(".map-box").hover()
     page.mouse.wheel(0, -100)
     until(page, f"Math.abs({zoom} - 2 - 1 / 3) < 0.01")
+
+
+def test_a_click_asks_for_nothing_that_is_there(served, open_page):
+    page = open_page(f"{served}#c=0&o=typical")
+    until(page, "document.querySelectorAll('.grid .cell .thumb').length > 20")
+    until(page, "document.querySelector('.leaflet-ground-pane .leaflet-tile-loaded') !== null")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.partition("/api/")[2]))
+
+    def since(*parts):
+        found = [url.partition("?")[0] for url in asked if url.startswith(parts)]
+        asked.clear()
+        return found
+
+    page.locator(".grid .cell").first.click()
+    page.wait_for_selector(".facts-of .tile-button")
+    assert since("row?", "rows?") == ["row"]
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Good", exact=True).click()
+    assert "good" in told(page)
+    page.get_by_role("button", name="Not good").wait_for()
+    assert since("clusters", "rows?", "map/", "mean", "thumbs") == ["clusters"]
+    page.get_by_role("tab", name="Random").click()
+    ready(page)
+    assert since("rows?") == ["rows"]

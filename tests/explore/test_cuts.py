@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from shoal.explore import map_views
+from shoal.explore.params import Params
+
 
 def check(explorer, k):
     """Everything that a cut says must be as the run's labels say, row by row."""
@@ -84,6 +87,33 @@ def test_what_a_name_does_not_change_is_not_found_out_again(digits):
     fresh = type(merged)(merged.atlas, merged.state)
     assert merged.away is not before.away
     assert merged.listing(digits.colours(merged)) == fresh.listing(digits.colours(fresh))
+
+
+def test_a_map_is_drawn_anew_only_for_other_rows(digits, monkeypatch):
+    drawn = []
+    real = map_views.density_png
+
+    def counted(*args):
+        drawn.append(args)
+        return real(*args)
+
+    def looked():
+        where = Params(dict.fromkeys("zxy", "0"))
+        return map_views.tile(digits, where).body, digits.cut(None).rows_name
+
+    monkeypatch.setattr(map_views, "density_png", counted)
+    first = looked()
+    digits.curation.rename(0, "zeros")
+    digits.curation.mark(1, "good")
+    assert looked() == first
+    assert len(drawn) == 1
+    digits.curation.merge([0, 1])
+    merged = looked()
+    assert merged[0] != first[0]
+    assert merged[1] != first[1]
+    digits.curation.undo()
+    assert looked() == first
+    assert len(drawn) == 2
 
 
 def test_the_review_queue_is_as_if_made_anew(explorer):

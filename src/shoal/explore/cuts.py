@@ -36,11 +36,18 @@ class Cut:
     state: State
     name: str = ""
 
+    @cached_property
+    def rows_name(self) -> str:
+        """Name of a cut that looks the same on the map: same rows in the same clusters."""
+        return self.name
+
     def take_over(self, before: Cut) -> None:
         """Keep what was found out about a cut with the same rows in the same clusters."""
-        fields = ("atlas", "state", "name", "comes_apart")
+        fields = ("atlas", "state", "name", "comes_apart", "rows_name")
         known = {name: v for name, v in vars(before).items() if name not in fields}
         vars(self).update(known)
+        if self.state.base.k == before.state.base.k:  # which colours go by
+            vars(self).update(rows_name=before.rows_name)
 
     def learn(self, before: Cut) -> None:
         """Keep what was found out about those clusters that have the same leaves in another cut."""

@@ -261,8 +261,12 @@ class Explorer:
 
     def spots(self, cut: Cut, where: tuple[int, int, int], bits: int) -> Spots:
         """Count the rows in the spots of a tile."""
-        key = (cut.name, where, bits)
-        return self._tiles.get(key, lambda: spots(cut, *where, bits))
+        key = (cut.rows_name, where, bits)
+        return self.drawn(key, lambda: spots(cut, *where, bits))
+
+    def drawn(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return what is kept of the map's tiles for a key, made once."""
+        return self._tiles.get(key, make)
 
     # Sets.
 
@@ -292,7 +296,7 @@ class Explorer:
             return Chosen(Positions.ranges(np.zeros(1), np.array([self.atlas.n_positions])), "")
         spec = self.specs[name]
         cut = self.cut(spec["k"])
-        return self._sets.get((name, cut.name), lambda: self._gathered(spec, cut))
+        return self._sets.get((name, cut.rows_name), lambda: self._gathered(spec, cut))
 
     def _gathered(self, spec: Mapping[str, Any], cut: Cut) -> Chosen:
         """Gather the rows of a set."""
@@ -314,12 +318,12 @@ class Explorer:
             fits = Positions.of(positions[positions >= 0])
             found = fits if set(spec) <= {"where", "k"} else found & fits
         whole = set(spec) <= {"clusters", "k"}
-        return Chosen(found, cut.name, numbers if whole else None)
+        return Chosen(found, cut.rows_name, numbers if whole else None)
 
     def ordered(self, name: str | None, k: int | None, order: str, seed: int) -> Ordered:
         """Return a set in an order; see `closest` where it asks for what there is none of."""
         chosen, cut = self.chosen(name), self.cut(k)
-        key = (name, chosen.cut, cut.name, order, seed)
+        key = (name, chosen.cut, cut.rows_name, order, seed)
 
         def make() -> Ordered:
             if len(passing(chosen.positions, self.atlas, order)):
@@ -330,7 +334,7 @@ class Explorer:
 
     def typical(self, cut: Cut, number: int) -> Ordered:
         """Return the rows of a cluster of a cut, the most typical first."""
-        key = ("typical", cut.name, number)
+        key = ("typical", cut.rows_name, number)
         return self._lines.get(key, lambda: ordered(cut.positions_of(number), cut, "typical"))
 
     def questions(self) -> list[Question]:
@@ -341,7 +345,7 @@ class Explorer:
     def counted(self, chosen: Chosen, k: int | None) -> dict[int, int] | None:
         """Count the rows of a set by cluster id; None when that would take long."""
         cut = self.cut(k)
-        if chosen.clusters is not None and chosen.cut == cut.name:
+        if chosen.clusters is not None and chosen.cut == cut.rows_name:
             ids, sizes = cut.ids[list(chosen.clusters)], cut.sizes[list(chosen.clusters)]
             return dict(zip(ids.tolist(), sizes.tolist(), strict=True))
         if len(chosen.positions) > _COUNTED:

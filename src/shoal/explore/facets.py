@@ -160,7 +160,8 @@ def beside_cut(explorer: Explorer, cut: Cut) -> Metadata:
     more = explorer.copies.columns if explorer.copies.ready else ()
     columns += [column for column in (*own.columns, *more) if column.name not in taken]
     if "confidence" not in taken and explorer.atlas.n_positions <= _MOST_ROWS:
-        columns.append(explorer.kept(("confidence", cut.name), lambda: _confidence(explorer, cut)))
+        key = ("confidence", cut.rows_name)
+        columns.append(explorer.kept(key, lambda: _confidence(explorer, cut)))
     return Metadata(tuple(columns), _OWN if given is None else given.joined)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,13 +87,21 @@ def tile(explorer: Explorer, params: Params) -> Response:
     _ = _true(params)  # checked in every request that may have it
     if what != "density":
         return _squares(explorer, cut, params, what, hide)
+    key = ("density", cut.rows_name, where, name, explorer.chosen(name).cut, hide)
+    make = partial(_density, explorer, cut, where, name, hide)
+    return Response(explorer.drawn(key, make), media_type="image/png")
+
+
+def _density(
+    explorer: Explorer, cut: Cut, where: tuple[int, int, int], name: str | None, hide: bool
+) -> bytes:
+    """Draw the spots of a tile in the colours of their clusters."""
     found = explorer.spots(cut, where, spot_bits(where[0]))
     lit = None if name is None else _lit(explorer, name, cut, where, found)
     if hide and lit is not None:
         found = Spots(found.bits, np.where(lit > 0, found.counts, 0), found.cluster)
     usual = explorer.usual / 4.0 ** where[0]
-    data = density_png(found, explorer.colours(cut), usual, lit, where[0] == 0, explorer.dot)
-    return Response(data, media_type="image/png")
+    return density_png(found, explorer.colours(cut), usual, lit, where[0] == 0, explorer.dot)
 
 
 def _true(params: Params) -> bool:
@@ -128,7 +137,7 @@ def _lit(
 ) -> NDArray[np.int64]:
     """Count the rows of a set in the spots of a tile; a cluster has the spots it is most of."""
     chosen = explorer.chosen(name)
-    if chosen.clusters is not None and chosen.cut == cut.name:
+    if chosen.clusters is not None and chosen.cut == cut.rows_name:
         return np.where(np.isin(found.cluster, chosen.clusters), found.counts, 0)
     return lit_spots(explorer.lit_codes(name), *where, found.bits)
 

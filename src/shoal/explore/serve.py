@@ -58,7 +58,9 @@ def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
         if name not in page:
             return refusal(404, "missing", "there is no such file")
         kind = _TYPES[name.rpartition(".")[2]]
-        return Response(page[name], media_type=kind, headers={"cache-control": "no-cache"})
+        # Browsers ask for the icon whenever the address changes, which it does at every click.
+        kept = "max-age=3600" if name == "icon.svg" else "no-cache"
+        return Response(page[name], media_type=kind, headers={"cache-control": kept})
 
     routes = [
         Route("/", file),

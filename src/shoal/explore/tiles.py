@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from shoal.core.morton import BITS, cell_bounds, raster
@@ -189,13 +190,14 @@ def density_png(
     dot
         Pixels across of what is drawn of each spot, if that is more than the spot has.
     """
-    strength = _strength(found.counts, usual)
-    shade = palette()[colours[found.cluster] % len(palette())]
+    filled = np.flatnonzero(found.counts)  # most spots are empty, and every click draws them
+    strength = _strength(found.counts[filled], usual)
+    shade = palette()[colours[found.cluster[filled]] % len(palette())]
     if lit is not None:
-        chosen = lit > 0
-        strength = np.where(chosen, _strength(lit, usual), _FAINT * strength)
+        chosen = lit[filled] > 0
+        strength = np.where(chosen, _strength(lit[filled], usual), _FAINT * strength)
         shade = np.where(chosen[:, None], shade, _GREY)
-    pixels = _pixels(found.bits, shade, strength)
+    pixels = _pixels(found.bits, shade, strength, filled)
     side = TILE >> found.bits
     if max(side, dot) > 2:
         drawn = _dots(pixels, side, max(side, dot))
@@ -245,12 +247,9 @@ def _glow(pixels: NDArray[np.uint8], reach: float) -> tuple[NDArray, NDArray]:
 
 def _softened(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Let spots shine on the empty ones around them, in their colour."""
-    shade, glow = _glow(pixels, _GLOW)
-    empty = pixels[..., 3] == 0
-    found = pixels.copy()
-    found[empty, :3] = np.rint(shade[empty])
-    found[empty, 3] = np.rint(255 * np.minimum(glow[empty], 1))
-    return found
+    # Premultiplied: the colour of an empty spot does not count.
+    light = Image.fromarray(pixels).convert("RGBa").filter(ImageFilter.GaussianBlur(_GLOW))
+    return np.where(pixels[..., 3:] == 0, np.asarray(light.convert("RGBA")), pixels)
 
 
 def spots_of(cells: NDArray[np.int64]) -> Spots:
@@ -291,12 +290,15 @@ def _drawn(bits: int, shade: NDArray[np.uint8], strength: NDArray[np.float64]) -
 
 
 def _pixels(
-    bits: int, shade: NDArray[np.uint8], strength: NDArray[np.float64]
+    bits: int,
+    shade: NDArray[np.uint8],
+    strength: NDArray[np.float64],
+    at: NDArray[np.int64] | slice = slice(None),
 ) -> NDArray[np.uint8]:
-    """Put spots in Morton order in their places, (side, side, 4)."""
-    pixels = np.empty((len(shade), 4), np.uint8)
-    pixels[:, :3] = shade
-    pixels[:, 3] = np.rint(255 * strength)
+    """Put spots, all or some, in Morton order in their places, (side, side, 4)."""
+    pixels = np.zeros((1 << 2 * bits, 4), np.uint8)
+    pixels[at, :3] = shade
+    pixels[at, 3] = np.rint(255 * strength)
     side = 1 << bits
     found: NDArray[np.uint8] = pixels[raster(bits)].reshape(side, side, 4)
     return found

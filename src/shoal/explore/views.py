@@ -79,6 +79,8 @@ def clusters(explorer: Explorer, params: Params) -> dict[str, Any]:
         "base": explorer.curation.k,
         "edited": explorer.curation.edited,
         "seq": seq,
+        # Changes only with what rows the clusters have, not with names and marks.
+        "rows_name": cut.rows_name,
         "clusters": listing,
         # In leaf order, and the K from which each is apart from the one before it.
         "order": [c["id"] for c in in_order],

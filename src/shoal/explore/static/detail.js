@@ -1,8 +1,8 @@
 // One image: itself, how sure it is, the clusters it lies between, and what is next to it.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
-import { address, get } from "./api.js";
-import { colour, complain, label, select, set, state, sureness, useStore } from "./store.js";
+import { address } from "./api.js";
+import { colour, complain, factsOf, label, select, set, state, sureness, useStore } from "./store.js";
 import { Profile, Tiles, loadProfiles, usualValues, valuesOf } from "./thumbs.js";
 import { Icon } from "./icons.js";
 import { act, junk, take } from "./actions.js";
@@ -13,11 +13,11 @@ export function Detail() {
   const [row, k, data] = useStore((s) => [s.open, s.k, s.data]);
   const [facts, setFacts] = useState(null);
   const box = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (row === null) return undefined;
-    const stop = new AbortController();
-    get("row", { row, k }, stop.signal).then(setFacts, complain);
-    return () => stop.abort();
+    let on = true;
+    factsOf(row).then((found) => on && setFacts(found), complain);
+    return () => { on = false; };
   }, [row, k, data]);
   useLayoutEffect(() => {
     if (row === null) return undefined;

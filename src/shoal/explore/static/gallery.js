@@ -45,27 +45,33 @@ class Pages {
     this.pages = new Map();
   }
 
-  /** @param {number} page */
-  need(page) {
-    if (this.pages.has(page)) return;
-    this.pages.set(page, null);
-    this.load(page).catch((error) => {
-      this.pages.delete(page);
+  /** Load the pages of a range that are not there: at once, as each answer is a drawing. @param {number} from @param {number} to */
+  need(from, to) {
+    while (from <= to && this.pages.has(from)) from++;
+    while (to > from && this.pages.has(to)) to--;
+    to = Math.min(to, from + 9); // the server gives 500 rows at most
+    if (from > to) return;
+    for (let page = from; page <= to; page++) this.pages.set(page, this.pages.get(page) ?? null);
+    this.load(from, to).catch((error) => {
+      for (let page = from; page <= to; page++) if (!this.pages.get(page)) this.pages.delete(page);
       if (error instanceof Refused && error.kind === "gone") refreshScope().catch(complain);
       else complain(error);
     });
   }
 
-  /** @param {number} page */
-  async load(page) {
-    const found = await get("rows", { ...this.query, start: page * STRIP, count: STRIP });
+  /** @param {number} from @param {number} to */
+  async load(from, to) {
+    const found = await get("rows", { ...this.query, start: from * STRIP, count: (to - from + 1) * STRIP });
     if (this.stopped) return;
     const numbers = found.rows.map((/** @type {any} */ r) => r.row);
     if (!state.run.thumb && !state.run.trouble) await loadProfiles(numbers);
     this.total = found.total;
-    const drawn = state.run.thumb && numbers.length ? strip(numbers, state.size) : null;
-    this.pages.set(page, { rows: found.rows, strip: drawn });
-    if (this.pages.size > 80) this.forget(page);
+    for (let page = from; page <= to; page++) {
+      const [a, b] = [(page - from) * STRIP, (page - from + 1) * STRIP];
+      const rows = found.rows.slice(a, b);
+      this.pages.set(page, { rows, strip: state.run.thumb && rows.length ? strip(numbers.slice(a, b), state.size) : null });
+    }
+    if (this.pages.size > 80) this.forget(from);
     this.redraw();
   }
 
@@ -132,7 +138,7 @@ function Head() {
       ${one && one.outliers > 0 && html`<span class="soft">${count(one.outliers)} outlier${one.outliers === 1 ? "" : "s"}</span>`}
       <span class="grow" />
       <button class=${where.length ? "on" : ""} onClick=${() => set({ panel: state.panel === "filter" ? null : "filter" })} title="Show only rows that fit (i)">Filter</button>
-      ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data?.seq })}
+      ${state.run.thumb && known && scope.set && html`<img class=${`mean ${state.run.thumb.small ? "pixelated" : ""}`} src=${address("mean", { set: scope.set, v: data?.rows_name })}
         alt=${`Mean of ${title}`} title="The mean image" />`}
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
     </div>
@@ -157,18 +163,21 @@ function Grid() {
   const [scope, k, order, seed, size, data, picked, pickedAll, open] = useStore((s) => [s.scope, s.k, orderNow(s), s.seed, s.size, s.data, s.picked, s.pickedAll, s.open, wanted(s)]);
   const box = useRef(null);
   const [, redraw] = useState(0);
-  const [wide, setWide] = useState(0);
+  const [[wide, seen], setSeen] = useState([0, 600]);
   const place = useRef({ of: "", offset: 0, top: 0, focus: 0, anchor: 0 });
   const of = [scope.set, order, seed, k].join();
   if (place.current.of !== of) place.current = { of, offset: 0, top: 0, focus: 0, anchor: 0 };
   const { focus } = place.current;
   const setFocus = (at) => { place.current.focus = at; redraw((n) => n + 1); };
   const step = state.run.thumb ? 0 : 1;
-  const pages = useMemo(() => new Pages({ set: scope.set, k, order, seed }, () => redraw((n) => n + 1)), [scope.set, data, k, order, seed, step ? 0 : sideOf(size)]);
+  const pages = useMemo(() => new Pages({ set: scope.set, k, order, seed }, () => redraw((n) => n + 1)), [scope.set, data?.rows_name, k, order, seed, step ? 0 : sideOf(size)]);
   useEffect(() => () => { pages.stopped = true; }, [pages]);
+  // Until the first rows of another list are there, those of the one before stay.
+  const drawn = useRef(pages);
+  if (pages.total >= 0) drawn.current = pages;
   useLayoutEffect(() => { box.current.scrollTop = 0; }, [of]);
   useEffect(() => {
-    const watch = new ResizeObserver(() => setWide(box.current.clientWidth));
+    const watch = new ResizeObserver(() => setSeen([box.current.clientWidth, box.current.clientHeight]));
     watch.observe(box.current);
     return () => watch.disconnect();
   }, []);
@@ -178,7 +187,6 @@ function Grid() {
   const lines = Math.ceil(total / across);
   const tall = lines * (tallCell + GAP) + GAP;
   const scrolled = Math.min(tall, TALLEST);
-  const seen = box.current?.clientHeight ?? 600;
 
   const onScroll = () => {
     const { scrollTop } = box.current;
@@ -195,7 +203,7 @@ function Grid() {
   const last = Math.min(total, Math.ceil((offset + seen) / (tallCell + GAP) + 1) * across);
   // What was chosen last is not known yet: nothing of what was chosen before is asked for any more.
   const known = scope.of === wanted(state);
-  if (wide && known) for (let page = Math.floor(first / STRIP); page <= Math.floor(Math.max(first, last - 1) / STRIP); page++) pages.need(page);
+  if (wide && known) pages.need(Math.floor(first / STRIP), Math.floor(Math.max(first, last - 1) / STRIP));
 
   const show = (at) => {
     const line = Math.floor(at / across) * (tallCell + GAP);
@@ -266,7 +274,7 @@ function Grid() {
   };
   const shown = [];
   for (let at = first; at < last; at++) {
-    const page = pages.pages.get(Math.floor(at / STRIP));
+    const page = drawn.current.pages.get(Math.floor(at / STRIP));
     const row = page?.rows[at % STRIP];
     shown.push(html`<${Cell} key=${at} at=${at} total=${total} row=${row} wide=${wideCell} tall=${tallCell}
       left=${GAP + (at % across) * (wideCell + GAP)} top=${GAP + Math.floor(at / across) * (tallCell + GAP) - (offset - top)}

@@ -3,7 +3,7 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact-3.1.1.js";
 import { address, get } from "./api.js";
 import { Icon } from "./icons.js";
-import { colour, complain, count, label, listen, say, select, selectArea, set, state, useStore } from "./store.js";
+import { colour, complain, count, factsOf, label, listen, say, select, selectArea, set, state, useStore } from "./store.js";
 import { drawLabels, pictured } from "./labels.js";
 import { strip, tileStyle } from "./thumbs.js";
 
@@ -224,13 +224,13 @@ class Drawn {
       if (!found || state.picked !== picked) return;
       chosen = found.set;
     }
-    // Both the clusters and the set come anew after an edit; what is drawn changes once.
+    // Both the clusters and the set come anew after an edit; what is drawn changes once, and not at all by a name or a mark.
     const hide = only && chosen !== null ? "1" : null;
-    const drawn = [k, chosen, data.seq, hide, where()].join();
+    const drawn = [k, chosen, data.rows_name, hide, where()].join();
     if (this.shown && drawn === this.drawn) return;
     this.drawn = drawn;
     const from = state.map.pictures_from ?? 99;
-    const v = `${state.run.version}-${data.seq}`;
+    const v = `${state.run.version}-${data.rows_name}`;
     const made = this.layer((at) => address("map/tile", {
       z: at.z, x: at.x, y: at.y, k, set: chosen, what: at.z >= from ? "frames" : "density", hide, true: where(), v,
     }), "ground");
@@ -256,11 +256,11 @@ class Drawn {
   /** Mark the open image. */
   async point() {
     this.near = this.map.getZoom() >= pictured();
-    const { open, k } = state;
+    const { open } = state;
     this.mark?.remove();
     this.mark = null;
     if (open === null) return;
-    const facts = await get("row", { row: open, k }).catch(() => null);
+    const facts = await factsOf(open).catch(() => null);
     if (state.open !== open || !facts?.xy) return;
     this.mark?.remove();
     const [x, y] = facts.apart && !state.places && this.map.getZoom() >= pictured() ? facts.apart : facts.xy;

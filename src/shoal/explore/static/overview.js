@@ -19,7 +19,8 @@ export function Overview({ clusters }) {
   const [, redraw] = useState(0);
   /** @type {{current: {key: any, lines: Map<number, any[]|null>}}} */
   const held = useRef({ key: null, lines: new Map() });
-  if (held.current.key !== data) held.current = { key: data, lines: new Map() };
+  const of = `${k} ${data?.rows_name}`;
+  if (held.current.key !== of) held.current = { key: of, lines: new Map() };
   const pictured = state.run.thumb !== null;
   const [wide, full] = pictured ? [size, size] : rowSize(size);
   const tall = tabled() ? full - 22 : full;
@@ -37,7 +38,7 @@ export function Overview({ clusters }) {
   const from = Math.max(0, seen[0] - 2);
   const shown = clusters.slice(from, seen[1] + 2);
   const each = Math.min(60, Math.max(1, Math.floor((seen[2] - 12) / (wide + GAP))));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { lines } = held.current;
     const missing = shown.map((c) => c.id).filter((id) => !lines.has(id) || (lines.get(id)?.length ?? each) < Math.min(each, state.byId.get(id)?.rows ?? 0)).slice(0, 40);
     if (!missing.length || !seen[2]) return;

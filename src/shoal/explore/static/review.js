@@ -1,6 +1,6 @@
 // The review queue: one question after the other over the whole page, the one whose answer gains most first.
 
-import { html, useEffect, useState } from "./vendor/htm-preact-3.1.1.js";
+import { html, useEffect, useLayoutEffect, useState } from "./vendor/htm-preact-3.1.1.js";
 import { get, post } from "./api.js";
 import { Icon } from "./icons.js";
 import { colour, complain, count, edit, images, label, set, stand, state, useStore } from "./store.js";
@@ -24,7 +24,7 @@ export function Review() {
   const [data, k] = useStore((s) => [s.data, s.k]);
   const [queue, setQueue] = useState(null);
   const [, redraw] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (k !== null) stand().catch(complain);
     get("review").then((found) => setQueue(found.questions), complain);
   }, [data]);

@@ -7,7 +7,7 @@ import { Refused, get, post } from "./api.js";
  * @typedef {{id: number, name: string|null, called: string|null, note: string, mark: string|null, locked: boolean,
  *   rows: number, outliers: number, held: number|null, medoid: number|null, leaf: number|null,
  *   xy: [number, number]|null, colour: number}} Cluster
- * @typedef {{k: number|null, base: number, edited: boolean, seq: number, clusters: Cluster[],
+ * @typedef {{k: number|null, base: number, edited: boolean, seq: number, rows_name: string, clusters: Cluster[],
  *   order: number[], apart: number[]}} Clustering
  * @typedef {{set: string|null, rows: number, clusters: Record<string, number>|null, outliers: number, duplicates: number, of: any}} Scope
  */
@@ -236,6 +236,19 @@ async function askedScope(shown, signal) {
   return { ...(await post("sets", { ...(area ? { area, apart } : { clusters: selected }), where }, { k }, signal)), of };
 }
 
+/** @type {{of: any[], facts: Promise<any>}} */
+let opened = { of: [], facts: Promise.resolve() };
+
+/** What is known of a row: the map and the detail ask for the same one. @param {number} row */
+export function factsOf(row) {
+  const of = [row, state.k, state.data];
+  if (!same(of, opened.of)) {
+    opened = { of, facts: get("row", { row, k: state.k }) };
+    opened.facts.catch(() => { opened.of = []; });
+  }
+  return opened.facts;
+}
+
 /** Ask for the set of rows that the gallery shows. @param {AbortSignal} [signal] */
 export async function refreshScope(signal) {
   const { data } = state;
@@ -311,7 +324,7 @@ async function done(op, facts, then) {
     if (!free && !(await stand())) return false;
     const body = { op, ...facts, author: state.author, token: token() };
     const log = await post("edits", free ? body : { ...body, seen: state.data?.seq ?? 0 });
-    set({ log });
+    state.log = log; // drawn with what came of it
     await loadClusters(null, then).catch(complain);
     // The news of the edit may have overtaken its answer, and knows nothing of what to select.
     const there = then?.filter((id) => state.byId.has(id));

@@ -42,12 +42,12 @@ let usual = null;
 
 /** Load the numbers of rows of vectors that are not there yet. @param {number[]} rows */
 export async function loadProfiles(rows) {
-  const missing = [...new Set(rows)].filter((row) => !loaded.has(row)).slice(0, 100);
-  if (!missing.length) return;
-  const found = await get("values", { rows: missing.join(",") });
-  usual = found;
   if (loaded.size > 5000) loaded.clear();
-  for (const row of missing) loaded.set(row, found.rows[row]);
+  const missing = [...new Set(rows)].filter((row) => !loaded.has(row));
+  for (let at = 0; at < missing.length; at += 100) {
+    usual = await get("values", { rows: missing.slice(at, at + 100).join(",") });
+    for (const row of missing.slice(at, at + 100)) loaded.set(row, usual.rows[row]);
+  }
 }
 
 /** What is usual: the means, and how many numbers there are. */
