@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,12 +206,14 @@ def _ranked(
 
 def _halvings(start: NDArray) -> NDArray[np.int64]:
     """Halve the communities, the longest pieces first, down to single rows."""
-    cuts: list[tuple[int, int]] = []
-    pieces = [(int(a), int(b)) for a, b in pairwise(start)]
-    while pieces:
-        a, b = pieces.pop()
-        if b - a > 1:
-            middle = (a + b) // 2
-            cuts.append((a - b, middle))
-            pieces.extend(((a, middle), (middle, b)))
-    return np.asarray([place for _, place in sorted(cuts)], np.int64)
+    lengths, places = [], []
+    pieces = np.stack([start[:-1], start[1:]])
+    while (pieces := pieces[:, pieces[1] - pieces[0] > 1]).size:
+        (a, b), middle = pieces, pieces.sum(axis=0) // 2
+        lengths.append(b - a)
+        places.append(middle)
+        pieces = np.concatenate([[a, middle], [middle, b]], axis=1)
+    if not places:
+        return np.empty(0, np.int64)
+    cuts = np.concatenate(places)
+    return cuts[np.lexsort([cuts, -np.concatenate(lengths)])].astype(np.int64)

@@ -85,8 +85,8 @@ def split_excess(
     ratio = across * (s_a + s_b) / (s_a * s_b)
     if a_pile:
         return float(np.log(_PILE / ratio))
-    mean_inverse = np.average(inverse_dimension[low:high], weights=part)
-    dimension = 1.0 / max(float(mean_inverse), 1e-3)
+    mean_inverse = float((inverse_dimension[low:high] * part).sum() / part.sum())
+    dimension = 1.0 / max(mean_inverse, 1e-3)
     expected = max(_crossed(along, part, sides, bounds - low, steps, insides), 1e-12)
     null = null_log_ratio(dimension, 2.0 / expected, int(np.count_nonzero(part)))
     return float(np.log(expected / ratio) - null)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,7 +164,6 @@ class _Draw:
 
     plan: Dendrogram
     excess: NDArray[np.float64]
-    tree: Tree
     detail: float | None
     groups: NDArray[np.int32] | None = None
     constraints: Constraints | None = None
@@ -187,10 +187,12 @@ class _Draw:
         plan = Dendrogram(vectors, weights, graph, communities, groups)
         least, fewest = smallest_cluster(weights, min_size), fewest_leaves(len(vectors), min_size)
         excess = all_excess(plan, vectors, weights, graph, least, fewest)
-        draw = cls(plan, excess, condense(plan, excess), detail, groups, constraints)
-        if constraints is not None:
-            draw.tree = condense(plan, *draw.held(excess, plan.children[:, 0]))
-        return draw
+        return cls(plan, excess, detail, groups, constraints)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The tree of all real splits; of those that are confirmed, after the vote."""
+        return condense(self.plan, *self.held(self.excess, self.plan.children[:, 0]))
 
     def held(
         self, real: NDArray[np.float64], follow: NDArray[np.int64]
