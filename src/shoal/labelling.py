@@ -134,10 +134,7 @@ def label_clusters(
 ) -> Labelling:
     """Name each cluster by the majority class of its labelled rows; see `Run.label`.
 
-    Parameters
-    ----------
-    truth, test
-        (N,) classes; rows with a class in `test` are held out.
+    `truth`, `test`: (N,) classes; rows with a class in `test` are held out.
     """
     check_names(truth, names)
     tested = known_rows(test) if test is not None else np.zeros(len(truth), bool)

@@ -378,12 +378,9 @@ def vote(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Let near representatives vote, each by one over its squared distance.
 
-    Parameters
-    ----------
-    labels, shares, distance : ndarray, shape (n, k)
-        Cluster, share (`held_share`) and distance of each row's voters, nearest first.
-    chosen : ndarray, shape (n,), int32, optional
-        Clusters that are given already; −1 where the vote decides.
+    `labels`, `shares`, `distance`: (n, k), cluster, share (`held_share`) and distance of each row's
+    voters, nearest first.
+    `chosen`: (n,), int32, clusters that are given already; −1 where the vote decides.
 
     Returns
     -------

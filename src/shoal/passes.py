@@ -174,10 +174,7 @@ def count_rows(
 
     On another engine than threads by tasks, else in memory.
 
-    Parameters
-    ----------
-    true, known
-        (N,) the class of each row, and whether it has one.
+    `true`, `known`: (N,) the class of each row, and whether it has one.
 
     Returns
     -------
@@ -216,10 +213,7 @@ def contingency_of(
 ) -> Contingency:
     """Return the contingency of classes and clusters from what `count_rows` gives.
 
-    Parameters
-    ----------
-    true
-        (N,) the class of each row; looked at for rows that people moved.
+    `true`: (N,) the class of each row; looked at for rows that people moved.
     """
     true_at, place, rows = pairs
     # What edits left of a representative's rows, which may not be where most of them are.

@@ -79,10 +79,7 @@ def run_pipeline(
 ) -> RunFolder:
     """Run all stages that are not done yet, in the run folder `path`.
 
-    Parameters
-    ----------
-    where
-        The source's path, stored so that the run can reopen it; None for rows in memory.
+    `where`: The source's path, stored so that the run can reopen it; None for rows in memory.
     """
     bars = progress or Silent()
     for name in ("previous", "constraints"):

@@ -130,10 +130,7 @@ class RichProgress:
 class NotebookProgress:
     """A progress bar in a notebook cell, with messages above it.
 
-    Parameters
-    ----------
-    show
-        Shows HTML in the place of what it showed before; by default in the cell that is run.
+    `show`: Shows HTML in the place of what it showed before; by default in the cell that is run.
     """
 
     # A bar that moves a few times a second looks smooth; each step is a message to the browser.

@@ -15,10 +15,7 @@ _MOST = 10  # lines of a table
 def print_drift(run: Run, accepted: list[int] | None = None) -> None:
     """Print whether added rows fit, which clusters changed their share, and the proposed clusters.
 
-    Parameters
-    ----------
-    accepted
-        Ids of the clusters made from the proposals; None if they were not accepted.
+    `accepted`: Ids of the clusters made from the proposals; None if they were not accepted.
     """
     if run.drift is None:
         return

@@ -36,12 +36,9 @@ class Truth:
 def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
     """Read the class of every row of a source.
 
-    Parameters
-    ----------
-    where : str
-        ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
-        the rows (a file of them, ``.cls`` files of a tar archive, a column), a column of the
-        table that the rows are of, or a file; see `shoal.rows.read_label_file`.
+    `where`: ``folders`` for the names of the images' folders, ``labels`` for labels that lie with
+    the rows (a file of them, ``.cls`` files of a tar archive, a column), a column of the table that
+    the rows are of, or a file; see `shoal.rows.read_label_file`.
     """
     path = Path(where)
     if where == FOLDERS and not path.exists():

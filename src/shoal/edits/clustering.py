@@ -198,10 +198,7 @@ class Clustering(Tabular):
 def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
     """Return the merges of some leaves, lowest first, by the tree's splits between them.
 
-    Parameters
-    ----------
-    places
-        (k,) positions in leaf order, ascending; equal ones merge first.
+    `places`: (k,) positions in leaf order, ascending; equal ones merge first.
 
     Examples
     --------
@@ -229,10 +226,7 @@ def linkage_of(tree: Tree, places: list[int]) -> list[tuple[int, int, float]]:
 def texts_of(labels: NDArray[np.int32], texts: Mapping[int, str]) -> Any:
     """Return what is said of each row's cluster, as a dictionary-encoded Arrow array.
 
-    Parameters
-    ----------
-    labels
-        (n,) cluster of each row.
+    `labels`: (n,) cluster of each row.
     """
     import pyarrow as pa
 

@@ -126,12 +126,8 @@ class State:
     def labels_of(self, rows: NDArray[np.int64], places: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the clusters of rows, −1 where quarantined.
 
-        Parameters
-        ----------
-        rows
-            (n,) int64, sorted.
-        places
-            (n,) the representatives that decide them.
+        `rows`: (n,) int64, sorted.
+        `places`: (n,) the representatives that decide them.
         """
         labels = np.append(self.of_representative, np.int32(-1))[places]
         if len(self.rows) and len(rows):

@@ -23,12 +23,8 @@ def confusion_table(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count rows by true class and cluster, clusters in the order that shows agreement.
 
-    Parameters
-    ----------
-    truth : ndarray, shape (n,)
-        Classes 0 .. `n_classes` − 1; negative where not known.
-    labels : ndarray, shape (n,)
-        Clusters; negative where there is none.
+    `truth`: (n,), classes 0 .. `n_classes` − 1; negative where not known.
+    `labels`: (n,), clusters; negative where there is none.
 
     Returns
     -------
@@ -55,10 +51,7 @@ def confusion_picture(
 ) -> None:
     """Draw true classes against clusters as a PNG file.
 
-    Parameters
-    ----------
-    truth, labels : ndarray, shape (n,)
-        See `confusion_table`.
+    `truth`, `labels`: (n,), see `confusion_table`.
     """
     counts, clusters = confusion_table(truth, labels, len(names))
     counts, clusters = counts[:_MOST_CELLS, :_MOST_CELLS], clusters[:_MOST_CELLS]

@@ -28,12 +28,9 @@ def draw_tree(
 ) -> Drawing:
     """Draw the merges above a cut.
 
-    Parameters
-    ----------
-    merges : sequence of (left, right, excess)
-        Lowest first; leaves are 0 .. k − 1 from top to bottom, the t-th merge makes k + t.
-    marks : sequence of (k, excess)
-        Coarser cuts to mark, and where.
+    `merges`: sequence of (left, right, excess), lowest first; leaves are 0 .. k − 1 from top to
+    bottom, the t-th merge makes k + t.
+    `marks`: sequence of (k, excess), coarser cuts to mark, and where.
     """
     k = len(merges) + 1
     row = 32 if k <= 40 else 22 if k <= 120 else 14

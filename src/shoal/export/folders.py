@@ -65,14 +65,10 @@ def lay_out(
     Nothing is ever overwritten. ``manifest.json`` lists every file made, the outliers among
     them and the quarantined rows. After an interruption, the same call goes on.
 
-    Parameters
-    ----------
-    mode : {"copy", "symlink", "hardlink"}
-        What the files are; images in archives and tables are copied out as they
-        lie there, and rows of arrays are written as PNG.
-    changed : bool, default False
-        Lay out those files, too, that have another size or time than when they were fitted. What
-        symbolic links lead to that were not there then is never laid out.
+    `mode`: {"copy", "symlink", "hardlink"}, what the files are; images in archives and tables are
+    copied out as they lie there, and rows of arrays are written as PNG.
+    `changed`: Lay out those files, too, that have another size or time than when they were fitted.
+    What symbolic links lead to that were not there then is never laid out.
     """
     if isinstance(folder, UrlPath):
         raise InputError(

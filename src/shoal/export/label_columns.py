@@ -14,11 +14,8 @@ _OWN = " (own)"
 def beside(tables: Iterable[Any], source: TableSource, *, typed: bool) -> Iterator[Any]:
     """Add to each table of labels the columns that its rows have in the source.
 
-    Parameters
-    ----------
-    source : TableSource
-        Whose columns are added, all of them, as they are stored; one with a name that the
-        labels have, too, gets `` (own)`` after it.
+    `source`: Whose columns are added, all of them, as they are stored; one with a name that the
+    labels have, too, gets `` (own)`` after it.
     """
     schema = None
     for labels in tables:

@@ -33,13 +33,9 @@ def row_names(folder: RunFolder) -> Any | None:
 def read_metadata(path: Path, names: Any | None, n_rows: int) -> tuple[Any, str]:
     """Read a CSV or Parquet file in the order of the rows of a run, and say how it was joined.
 
-    Parameters
-    ----------
-    path
-        Of the file. It has a column of the rows' names (as a whole, without the page of a file,
-        without folders or extensions), or a column ``row`` of their numbers, or one line a row.
-    names
-        Names of all rows as an Arrow array, None where they have only numbers.
+    `path`: Of the file. It has a column of the rows' names (as a whole, without the page of a file,
+    without folders or extensions), or a column ``row`` of their numbers, or one line a row.
+    `names`: Names of all rows as an Arrow array, None where they have only numbers.
     """
     if n_rows > MOST_ROWS:
         raise InputError(f"--metadata goes with up to {MOST_ROWS:,} rows, and there are {n_rows:,}")

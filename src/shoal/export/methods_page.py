@@ -27,11 +27,9 @@ _GOLDEN = 137.508  # degrees: hues of neighbours in number lie far apart
 class MethodsPage:
     """What the page shows.
 
-    Parameters
-    ----------
-    agreement : ndarray, shape (n, n)
-    labels, places, outliers : mapping of str to ndarray, shape (N,)
-        Cluster and representative of each row, and whether it lies far out.
+    `agreement`: (n, n).
+    `labels`, `places`, `outliers`: (N,), cluster and representative of each row, and whether it
+    lies far out.
     """
 
     runs: Mapping[str, FittedRun]

@@ -60,11 +60,8 @@ def make_sprite(tiles: NDArray[np.uint8], budget: int) -> Sprite:
     Small pictures are kept exactly; large ones, and those over budget, as WebP of falling
     quality, then of half the side.
 
-    Parameters
-    ----------
-    tiles : ndarray, shape (n, side, side, C), uint8
-    budget : int
-        Bytes before base64, which adds a third.
+    `tiles`: (n, side, side, C), uint8.
+    `budget`: Bytes before base64, which adds a third.
     """
     n, side = tiles.shape[:2]
     strip = np.concatenate(list(tiles), axis=1)

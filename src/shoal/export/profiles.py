@@ -31,10 +31,7 @@ class Profiles:
 def mean_profiles(source: Source, clusters: NDArray[np.int64], k: int) -> Profiles:
     """Read vectors, in blocks from all over when there are many, and average by cluster.
 
-    Parameters
-    ----------
-    clusters : ndarray, shape (n,)
-        Position 0 .. k − 1 of each row's cluster, negative for rows without one.
+    `clusters`: (n,), position 0 .. k − 1 of each row's cluster, negative for rows without one.
     """
     width = source.shape[0]
     sums, squares = np.zeros((k, width)), np.zeros(width)
@@ -60,10 +57,7 @@ def mean_profiles(source: Source, clusters: NDArray[np.int64], k: int) -> Profil
 def profile_svg(values: NDArray[np.float64], label: str) -> str:
     """Draw one profile as bars up and down from the mean of all rows.
 
-    Parameters
-    ----------
-    values : ndarray, shape (columns,)
-        More than 48 columns are averaged to 48 bars.
+    `values`: (columns,), more than 48 columns are averaged to 48 bars.
     """
     bars = np.array([part.mean() for part in np.array_split(values, min(_BARS, len(values)))])
     step, middle = _WIDTH / len(bars), _HEIGHT / 2

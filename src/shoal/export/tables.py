@@ -26,14 +26,10 @@ def write_labels(
 ) -> int:
     """Write labels in the format that the file's ending says, all or nothing; count the rows.
 
-    Parameters
-    ----------
-    tables : pyarrow.Table, or iterable of them
-        With a column ``cluster``; ``.npy`` holds only that, as int32, one a row. Only one of
-        them is in memory at a time.
-    rows : int, optional
-        How many rows there will be, which ``.npy`` says first; without it, the clusters of all
-        are held until their number is known.
+    `tables`: With a column ``cluster``; ``.npy`` holds only that, as int32, one a row. Only one of
+    them is in memory at a time.
+    `rows`: How many rows there will be, which ``.npy`` says first; without it, the clusters of all
+    are held until their number is known.
     """
     import pyarrow as pa
 

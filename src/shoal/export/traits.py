@@ -78,10 +78,7 @@ class Traits:
 def gather_traits(source: TableSource, clusters: NDArray[np.int64], k: int) -> Traits:
     """Read a table, in blocks from all over when it is large, and sum up each cluster.
 
-    Parameters
-    ----------
-    clusters : ndarray, shape (n,)
-        Position 0 .. k − 1 of each row's cluster, negative for rows without one.
+    `clusters`: (n,), position 0 .. k − 1 of each row's cluster, negative for rows without one.
     """
     data, at = _read(source, clusters)
     columns = source.schema.columns

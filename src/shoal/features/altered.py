@@ -13,9 +13,7 @@ _TURN, _SHEAR, _SHIFT, _SCALE = 0.26, 0.2, 0.12, 0.2
 def altered(images: NDArray[np.uint8], seed: list[int]) -> NDArray[np.uint8]:
     """Return an altered copy of each image, (n, H, W, C); what comes into sight repeats the edge.
 
-    Parameters
-    ----------
-    images : ndarray, shape (n, H, W, C), uint8
+    `images`: (n, H, W, C), uint8.
     """
     n, height, width, channels = images.shape
     generator = np.random.default_rng(seed)

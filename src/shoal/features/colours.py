@@ -26,10 +26,8 @@ class Colours:
     what it shows, is left out. Grey images have mean and standard deviation; those of other
     numbers of channels what colour has, of all channels.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
+    `shape`: tuple of int, ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of
+    channels.
 
     References
     ----------

@@ -74,10 +74,7 @@ class Columns:
     some thousand full ones, that is most like theirs in all other columns (a hot deck): medians
     would lie together and make clusters of gaps.
 
-    Parameters
-    ----------
-    donors : ndarray, shape (n, columns), float64
-        Full rows to fill others from.
+    `donors`: (n, columns), float64, full rows to fill others from.
 
     References
     ----------

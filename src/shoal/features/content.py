@@ -28,10 +28,7 @@ def is_drawing(image: NDArray[np.uint8]) -> bool | None:
     are hard edges. In a photo shades change softly, also in that of a thing before an empty
     background.
 
-    Parameters
-    ----------
-    image : uint8 (H, W, C)
-        C of 1 or 3; of some 128 pixels along the longer side.
+    `image`: uint8 (H, W, C), C of 1 or 3; of some 128 pixels along the longer side.
 
     Returns
     -------

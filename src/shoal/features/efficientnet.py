@@ -51,10 +51,7 @@ class Layer:
 def layers(weights: Mapping[str, NDArray]) -> list[Layer]:
     """Return all convolutions in order; the mean over the picture follows the last.
 
-    Parameters
-    ----------
-    weights : mapping of str to float32 array
-        As the file has them: ``_blocks.0._bn1.weight`` …
+    `weights`: float32 array, as the file has them: ``_blocks.0._bn1.weight`` …
     """
     made = [_folded(weights, "_conv_stem", "_bn0", (_STEM, 3, 3, 3), 2)]
     channels, number = _STEM, 0

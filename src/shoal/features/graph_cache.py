@@ -35,12 +35,8 @@ def cached(name: str, make: Callable[[], bytes]) -> bytes:
     A file's name ends with the hash of its bytes: one that was damaged is made again. A cache
     that cannot be written costs only the time to make them the next time.
 
-    Parameters
-    ----------
-    name : str
-        Says all that the bytes depend on.
-    make : callable
-        Gives the bytes.
+    `name`: Says all that the bytes depend on.
+    `make`: Gives the bytes.
     """
     folder = cache_folder()
     if folder is None:

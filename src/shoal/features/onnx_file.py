@@ -121,13 +121,10 @@ class OnnxFile:
 def open_onnx(spec: Spec, name: str = "onnx") -> tuple[OnnxFile, str]:
     """Look into an ONNX file, and try it on one black image.
 
-    Parameters
-    ----------
-    spec
-        The file, and options: `input`, `output` (names), `pool` (of an output of words: their
-        ``mean``, or the first, ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0
-        and 1), `kept` (share of the largest cut), `fit` and `sampling` (see `ImageRequest`). By
-        default they are found in the file; mean and std that it does not hold are ImageNet's.
+    `spec`: The file, and options: `input`, `output` (names), `pool` (of an output of words: their
+    ``mean``, or the first, ``cls``), `layout`, `size`, `mean`, `std` (for pixels between 0 and 1),
+    `kept` (share of the largest cut), `fit` and `sampling` (see `ImageRequest`). By default they
+    are found in the file; mean and std that it does not hold are ImageNet's.
     """
     check_options(spec, OPTIONS)
     path = Path(spec.what)

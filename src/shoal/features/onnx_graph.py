@@ -63,10 +63,7 @@ def files_digest(files: Iterable[Path]) -> str:
 def find_input(path: Path, model: Any, chosen: str | None) -> GraphInput:
     """Find the input that takes images.
 
-    Parameters
-    ----------
-    asked
-        Its name; by default the only one of four sides.
+    `chosen`: Its name; by default the only one of four sides.
     """
     given = {value.name: value for value in _inputs(model)}
     if chosen is not None and chosen not in given:

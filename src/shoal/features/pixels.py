@@ -24,12 +24,9 @@ class Pixels:
     Sides over 32 pixels are averaged in equal blocks down to 32 or fewer, so that a row never
     has more than 3,072 values; images of more than three channels to fewer blocks.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of channels.
-    longest : int, default 32
-        Pixels of a side that stay, of grey and RGB.
+    `shape`: tuple of int, ``(H, W, C)`` of one image in pixels: grey, RGB, or any number of
+    channels.
+    `longest`: int, default 32, pixels of a side that stay, of grey and RGB.
     """
 
     name: ClassVar[str] = "pixels"

@@ -28,14 +28,9 @@ class Moments:
     Kept about the mean, not about zero, so that nothing cancels when the mean is far from zero.
     Merging in a fixed order gives identical bytes; in another order, equal up to rounding.
 
-    Parameters
-    ----------
-    weight : float
-        Sum of the rows' weights; equal to `count` when none were given.
-    mean : float64 (d,)
-        Weighted mean row.
-    scatter : float64 (d, d)
-        Weighted sum of the outer products of the rows less the mean.
+    `weight`: Sum of the rows' weights; equal to `count` when none were given.
+    `mean`: float64 (d,), weighted mean row.
+    `scatter`: float64 (d, d), weighted sum of the outer products of the rows less the mean.
 
     References
     ----------
@@ -106,14 +101,10 @@ class Moments:
 class Projection:
     """A shift and a matrix that take features to the space that is clustered.
 
-    Parameters
-    ----------
-    mean : float64 (features,)
-        What is taken off first.
-    matrix : float64 (features, components)
-        Principal directions, each divided by a power of its eigenvalue: the whitening.
-    eigenvalues : float64 (components,)
-        Variances along the directions before whitening, falling.
+    `mean`: float64 (features,), what is taken off first.
+    `matrix`: float64 (features, components), principal directions, each divided by a power of its
+    eigenvalue: the whitening.
+    `eigenvalues`: float64 (components,), variances along the directions before whitening, falling.
     """
 
     mean: NDArray
@@ -169,12 +160,8 @@ class Projection:
         out of all; the row's length stays, which gives R. Where as many components as rows
         determine all of these, this is exact: R is the distance to the plane through the others.
 
-        Parameters
-        ----------
-        vectors : ndarray, shape (rows, components)
-            From `apply`, of rows that were fitted.
-        left : ndarray, shape (rows,)
-            Length of what it leaves out of each, in features.
+        `vectors`: (rows, components), from `apply`, of rows that were fitted.
+        `left`: (rows,), length of what it leaves out of each, in features.
         """
         if not len(vectors) or self.n_components == len(self.mean):
             return vectors, left
@@ -199,9 +186,7 @@ class Projection:
         ``apply(rows) @ direction(features).T`` is ``(rows - mean) @ features.T``, but for what
         the projection leaves out: so rows come in the order of their inner products.
 
-        Parameters
-        ----------
-        features : ndarray, shape (n, features)
+        `features`: (n, features).
 
         Returns
         -------
@@ -232,11 +217,8 @@ def fit_projection(
     each before the power is taken, so that components of mere noise are not raised. An encoder's
     `whiten` says what suits its features.
 
-    Parameters
-    ----------
-    n_components : int, default 64
-        Components kept at most; those with less than a millionth of the variance of the first
-        are dropped.
+    `n_components`: int, default 64, components kept at most; those with less than a millionth of
+    the variance of the first are dropped.
     """
     if moments.weight <= 0:
         raise InputError("0 rows: at least 2 different ones are needed to find clusters")

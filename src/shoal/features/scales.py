@@ -68,11 +68,8 @@ class Scale:
     ) -> NDArray[np.float64]:
         """Place finite numbers on the common scale, one each.
 
-        Parameters
-        ----------
-        numbers : ndarray, shape (n,)
-        draws : ndarray, shape (n,), or float
-            Where between 0 and 1 each lies within what it is spread over.
+        `numbers`: (n,).
+        `draws`: (n,), or float, where between 0 and 1 each lies within what it is spread over.
         """
         spread = numbers + self.step * (np.asarray(draws) - 0.5)
         placed = (self._limited(spread) - self.mean) / self.deviation
@@ -103,10 +100,7 @@ def learn_scale(
 ) -> Scale:
     """Learn a column's scale.
 
-    Parameters
-    ----------
-    atom : (float, float), optional
-        A number that many rows have, and the share of these.
+    `atom`: (float, float), a number that many rows have, and the share of these.
 
     Examples
     --------

@@ -20,10 +20,7 @@ def shown_splits(features: NDArray[np.float32], encoder: Encoder) -> NDArray[np.
     The excess is measured against structureless data of the same dimension and extent, so it can
     be compared between features of different kinds.
 
-    Parameters
-    ----------
-    features : float32 (n, d)
-        Of some rows, by `encoder`.
+    `features`: float32 (n, d), of some rows, by `encoder`.
     """
     moments = Moments.of(features)
     if len(features) < 2 or not np.diagonal(moments.scatter).any():

@@ -74,11 +74,8 @@ def _tensor(
 def read_torch_file(path: Path) -> dict[str, NDArray]:
     """Read the tensors of a state dictionary.
 
-    Parameters
-    ----------
-    path : Path
-        A file that ``torch.save`` wrote before version 1.6, or with
-        ``_use_new_zipfile_serialization=False``, with tensors of float32 and int64.
+    `path`: A file that ``torch.save`` wrote before version 1.6, or with
+    ``_use_new_zipfile_serialization=False``, with tensors of float32 and int64.
 
     Returns
     -------

@@ -129,13 +129,10 @@ class TorchNetwork:
 def open_torch(spec: Spec) -> tuple[TorchNetwork, str]:
     """Load a network with its weights, and try it on one image of noise.
 
-    Parameters
-    ----------
-    spec
-        ``timm:NAME``, ``torchvision:NAME`` or ``open_clip:NAME``, and options: `weights` (a file,
-        in place of those that the library fetches), `size`, `mean`, `std`, `kept` (otherwise as
-        the network was trained), `device` (``cpu`` or ``cuda``; by default a GPU if there is
-        one), and for open_clip `pretrained` (which of its weights).
+    `spec`: ``timm:NAME``, ``torchvision:NAME`` or ``open_clip:NAME``, and options: `weights` (a
+    file, in place of those that the library fetches), `size`, `mean`, `std`, `kept` (otherwise as
+    the network was trained), `device` (``cpu`` or ``cuda``; by default a GPU if there is one), and
+    for open_clip `pretrained` (which of its weights).
     """
     check_options(spec, (*OPTIONS, "pretrained") if spec.kind == "open_clip" else OPTIONS)
     word_option(spec, "device", ("cpu", "cuda"), "cpu")

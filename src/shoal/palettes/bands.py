@@ -23,13 +23,9 @@ def undithered(
 ) -> NDArray[np.uint8]:
     """Return the number of a palette colour for each pixel, (H, W).
 
-    Parameters
-    ----------
-    pixels : uint8 array, shape (H, W, 4)
-    keys : uint32 array, shape (n,)
-        The image's colours, ascending; see `Histogram`.
-    own : int array, shape (n,)
-        The palette colour nearest to each.
+    `pixels`: uint8 (H, W, 4).
+    `keys`: uint32 (n,), the image's colours, ascending; see `Histogram`.
+    `own`: int (n,), the palette colour nearest to each.
     """
     all_opaque = bool((keys >> 24 == keys[-1] >> 24).all())
     table = np.zeros(1 << 24 if all_opaque else 0, np.uint8)

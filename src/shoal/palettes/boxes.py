@@ -28,13 +28,9 @@ def cut_boxes(
 ) -> NDArray[np.float32]:
     """Cut the box of the highest priority until there are k, and return their means.
 
-    Parameters
-    ----------
-    points : float32 array, shape (n, 4)
-    weights : float64 array, shape (n,)
-        All above 0.
-    cut : callable
-        Chooses the cut of a box by its points and weights; priority 0 for none.
+    `points`: float32 (n, 4).
+    `weights`: float64 (n,), all above 0.
+    `cut`: Chooses the cut of a box by its points and weights; priority 0 for none.
 
     Returns
     -------

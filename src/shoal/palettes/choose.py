@@ -32,10 +32,7 @@ def choose_colours(
 ) -> NDArray[np.uint8]:
     """Choose k colours for the pixels that a histogram counts.
 
-    Parameters
-    ----------
-    k : int or None
-        None for the fewest that keep the error unnoticeable; see `_enough`.
+    `k`: None for the fewest that keep the error unnoticeable; see `_enough`.
 
     Returns
     -------

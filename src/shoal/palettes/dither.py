@@ -105,10 +105,8 @@ def dithered(
     Errors spread in the coordinates of the space, and colours are limited to the palette's own
     range in each, beyond which errors would only pile up. Clear pixels neither take nor give.
 
-    Parameters
-    ----------
-    pixels : uint8 array, shape (H, W, 4)
-    palette : uint8 array, shape (K, 4)
+    `pixels`: uint8 (H, W, 4).
+    `palette`: uint8 (K, 4).
     """
     centres = space.points(palette)
     order, bounds = _neighbours(centres)

@@ -26,11 +26,8 @@ def bits_for(colours: int) -> int:
 def indexed_bytes(index: NDArray[np.uint8], palette: NDArray[np.uint8], extension: str) -> bytes:
     """Write an image of palette colours as a file.
 
-    Parameters
-    ----------
-    index : uint8 array, shape (H, W)
-    palette : uint8 array, shape (K, 4)
-        RGBA, K at most 256.
+    `index`: uint8 (H, W).
+    `palette`: uint8 (K, 4), RGBA, K at most 256.
     """
     image = Image.fromarray(index)
     image.putpalette(palette[:, :3].tobytes())  # makes it of mode P

@@ -32,11 +32,7 @@ def read_rgba(data: bytes, see_through: bool = True) -> NDArray[np.uint8]:
     An ICC profile is applied, if it is for other colours than sRGB. Of more than 8 bits a channel,
     inks and camera raw files, the pixels are those that a fit reads, and opaque.
 
-    Parameters
-    ----------
-    data : bytes
-    see_through : bool
-        Keep opacity in steps; otherwise pixels are opaque, or clear below a half.
+    `see_through`: Keep opacity in steps; otherwise pixels are opaque, or clear below a half.
     """
     with reasons_for_errors():
         found = None if _needs_samples(data) else _with_opacity(data)

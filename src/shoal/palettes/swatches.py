@@ -27,10 +27,7 @@ def check_swatches(path: Path) -> None:
 def swatches_bytes(records: Sequence[dict[str, Any]], path: Path) -> bytes:
     """Return swatches in the form that a file's ending says.
 
-    Parameters
-    ----------
-    records : sequence of dict
-        ``hex``, ``red``, ``green``, ``blue``, ``opacity`` (0 to 255), ``pixels``, ``share``.
+    `records`: ``hex``, ``red``, ``green``, ``blue``, ``opacity`` (0 to 255), ``pixels``, ``share``.
     """
     ending = path.suffix.lower()
     if ending == ".png":

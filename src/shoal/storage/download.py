@@ -39,14 +39,9 @@ def download(
     What has come so far lies beside it, with ``.part`` behind its name. Proxies are taken from
     the environment (``HTTPS_PROXY``, ``NO_PROXY``), as urllib does.
 
-    Parameters
-    ----------
-    size, sha256
-        Bytes, and the sum in hexadecimal digits.
-    advance
-        Told the bytes as they come, those of an earlier call first.
-    waits
-        Seconds before each further try when the connection breaks and nothing more has come.
+    `size`, `sha256`: Bytes, and the sum in hexadecimal digits.
+    `advance`: Told the bytes as they come, those of an earlier call first.
+    `waits`: Seconds before each further try when the connection breaks and nothing more has come.
     """
     part = path.with_name(f"{path.name}.part")
     advance = advance or (lambda _: None)

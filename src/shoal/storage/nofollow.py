@@ -46,10 +46,7 @@ def open_file(
 ) -> int:
     """Open a file and return its descriptor; in a run only regular ones, without waiting.
 
-    Parameters
-    ----------
-    depth
-        How many of the last names are not links; by default what `depth_of` says.
+    `depth`: How many of the last names are not links; by default what `depth_of` says.
     """
     depth = depth_of(path) if depth is None else depth
     if not depth:

@@ -46,10 +46,7 @@ def fetched_ahead(
 ) -> Iterator[Made]:
     """Return ``fetch(item)`` for each item in order, the next ones being fetched meanwhile.
 
-    Parameters
-    ----------
-    size : callable
-        Gives the bytes of an item: some megabytes are ahead at most, or one item.
+    `size`: Gives the bytes of an item: some megabytes are ahead at most, or one item.
     """
     waiting: deque[tuple[Future[Made], int]] = deque()
     ahead = 0
@@ -71,10 +68,7 @@ def fetched_ahead(
 class Ranges:
     """Reads pieces of one file, from any thread; ahead where they follow each other.
 
-    Parameters
-    ----------
-    size : int
-        Its bytes.
+    `size`: Its bytes.
 
     Attributes
     ----------
@@ -187,10 +181,7 @@ class Streams(Generic[Opened]):
 class RangeFile(io.RawIOBase):
     """A file of a store as Python's own files are, to be read in any order.
 
-    Parameters
-    ----------
-    size : int
-        Its bytes.
+    `size`: Its bytes.
 
     Attributes
     ----------

@@ -51,11 +51,8 @@ class RunFolder:
     def create(cls, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> Self:
         """Make a run in `path`, or take up the one that is there, for writing.
 
-        Parameters
-        ----------
-        path
-            A new or empty folder, or a run, whose settings are then replaced by `settings`;
-            its stages keep what their fingerprints still fit.
+        `path`: A new or empty folder, or a run, whose settings are then replaced by `settings`; its
+        stages keep what their fingerprints still fit.
         """
         folder = run_place(path)
         try:

@@ -103,9 +103,7 @@ def train(
 ) -> Weights:
     """Train a network on images, and return the weights of its encoding part.
 
-    Parameters
-    ----------
-    images : ndarray, shape (n, 32, 32, C), uint8
+    `images`: (n, 32, 32, C), uint8.
     """
     torch = import_torch()
     order = np.random.default_rng([seed, 1]).permutation(len(images))
