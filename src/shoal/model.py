@@ -190,8 +190,7 @@ class Model:
 
     def _opened(self, where: Any, kind: str, shape: tuple[int, ...]) -> Source:
         if kind == "table":
-            table: Source = open_source(where, schema=self.result.schema)
-            return table
+            return open_source(where, schema=self.result.schema)
         if isinstance(where, np.ndarray) and _is_one(where.shape, kind, shape):
             where = where[None]
         size = (shape[0], shape[1]) if kind == "images" else None

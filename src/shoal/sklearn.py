@@ -178,8 +178,7 @@ class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Bas
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
-        distances: NDArray[np.float64] = euclidean_distances(rows, self.cluster_centers_)
-        return distances
+        return euclidean_distances(rows, self.cluster_centers_)
 
     @property
     def _n_features_out(self) -> int:

@@ -109,8 +109,7 @@ class EngineOptions(TyperCommand):
 
 def engine_options(context: typer.Context) -> list[str]:
     """Return what stood behind ``--`` for the engine."""
-    found: list[str] = context.meta.get(_BEHIND, [])
-    return found
+    return context.meta.get(_BEHIND, [])
 
 
 def chosen_engine(settings: dict[str, Any]) -> str:

@@ -126,8 +126,7 @@ def _layers(run: FittedRun) -> str:
 
 
 def _known(labels: np.ndarray) -> np.ndarray:
-    known: np.ndarray = labels[labels >= 0]
-    return known
+    return labels[labels >= 0]
 
 
 def _spark(sizes: np.ndarray) -> str:

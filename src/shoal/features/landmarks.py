@@ -55,8 +55,7 @@ def _embed(kernel: NDArray[np.float64], arrays: Arrays) -> NDArray[np.float32]:
     """Place rows by their kernel with the landmarks, (n, m)."""
     mean = arrays["mean"]
     centred = kernel - kernel.mean(axis=1, keepdims=True) - mean + mean.mean()
-    placed: NDArray[np.float32] = (centred @ arrays["matrix"]).astype(np.float32)
-    return placed
+    return (centred @ arrays["matrix"]).astype(np.float32)
 
 
 def _fit_kernel(feed: Feed, k: int) -> Arrays:

@@ -88,14 +88,12 @@ def _fit_standard(feed: Feed, _: int) -> Arrays:
 
 
 def _standard(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    scaled: NDArray[np.float32] = ((rows - arrays["mean"]) * arrays["scale"]).astype(np.float32)
-    return scaled
+    return ((rows - arrays["mean"]) * arrays["scale"]).astype(np.float32)
 
 
 def _l2(rows: NDArray[np.float32], _: Arrays) -> NDArray[np.float32]:
     length = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (rows / np.where(length > 0, length, 1.0)).astype(np.float32)
-    return unit
+    return (rows / np.where(length > 0, length, 1.0)).astype(np.float32)
 
 
 def _fit_directions(feed: Feed, k: int, kind: str) -> Arrays:
@@ -127,8 +125,7 @@ def _fit_directions(feed: Feed, k: int, kind: str) -> Arrays:
 
 
 def _directions(rows: NDArray[np.float32], arrays: Arrays) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = (rows - arrays["mean"]) @ arrays["matrix"] + arrays["offset"]
-    return found
+    return (rows - arrays["mean"]) @ arrays["matrix"] + arrays["offset"]
 
 
 def _direction_step(kind: str) -> Step:

@@ -39,8 +39,7 @@ def linear_to_oklab(linear: NDArray) -> NDArray:
 
 
 def _to_oklab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = linear_to_oklab(_LINEAR[rgb])
-    return found
+    return linear_to_oklab(_LINEAR[rgb])
 
 
 def _from_oklab(lab: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -231,5 +231,4 @@ class Plots:
         """
         if kind not in KINDS:
             raise InputError(f"{kind} is not a picture: give one of {', '.join(KINDS)}")
-        found: Axes = getattr(self, kind.replace("-", "_"))(**options)
-        return found
+        return getattr(self, kind.replace("-", "_"))(**options)

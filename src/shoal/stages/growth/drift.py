@@ -47,8 +47,7 @@ class Drift:
 
     @property
     def proposals(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.report["proposals"]
-        return found
+        return self.report["proposals"]
 
     def rows(self, proposal: int) -> NDArray[np.int64]:
         size = int(self.report["shard_rows"])
