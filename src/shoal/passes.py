@@ -150,8 +150,7 @@ class _CountShard:
     assign: StageFolder
     folder: StageFolder
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...  # nothing to load
 
     def __call__(self, item: int) -> None:
         true = read_npy(self.folder.part("true", item))

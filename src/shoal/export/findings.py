@@ -54,21 +54,6 @@ class Findings:
     edited: bool = False
 
 
-@dataclass(frozen=True)
-class Shown:
-    """How many pictures a cluster gets: fewer when there are many clusters."""
-
-    typical: int
-    unsure: int
-    outlying: int
-
-    @classmethod
-    def of(cls, k: int) -> Shown:
-        if k <= 40:
-            return cls(11, 6, 6)
-        return cls(10, 5, 5) if k <= 120 else cls(6, 3, 3)
-
-
 def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
     """Gather what the report shows of the clusters that `Run.labels` would give."""
     table, clustering = run.table(**cut), run.clustering(**cut)
@@ -83,14 +68,15 @@ def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
     order = np.argsort(position, kind="stable")
     bounds = np.searchsorted(position[order], np.arange(k + 1))
     known = max(int((position >= 0).sum()), 1)
-    shown = Shown.of(k)
+    # Fewer pictures each where there are many clusters.
+    n_typical, n_unsure, n_outlying = (
+        (11, 6, 6) if k <= 40 else (10, 5, 5) if k <= 120 else (6, 3, 3)
+    )
     clusters = []
     for at in range(k):
         rows = order[bounds[at] : bounds[at + 1]]
         mine = np.flatnonzero(clustering.of_representative == ids[at])
-        medoid, *typical = middle_rows(kept, mine, shown.typical) or _ints(
-            rows[: shown.typical + 1]
-        )
+        medoid, *typical = middle_rows(kept, mine, n_typical) or _ints(rows[: n_typical + 1])
         by_doubt = rows[np.argsort(confidence[rows], kind="stable")]
         clusters.append(
             Found(
@@ -103,8 +89,8 @@ def gather(run: FittedRun, **cut: Unpack[LabelKeywords]) -> Findings:
                 excess=last_split.get(at, float("nan")),
                 medoid=medoid,
                 typical=tuple(typical),
-                unsure=_ints(by_doubt[~outlier[by_doubt]][: shown.unsure]),
-                outlying=_ints(by_doubt[outlier[by_doubt]][: shown.outlying]),
+                unsure=_ints(by_doubt[~outlier[by_doubt]][:n_unsure]),
+                outlying=_ints(by_doubt[outlier[by_doubt]][:n_outlying]),
                 sample=_ints(_spread(rows, min(100, max(8, _MEAN_ROWS // k)))) or (medoid,),
             )
         )

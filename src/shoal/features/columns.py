@@ -143,8 +143,7 @@ class Columns:
             "donors": donors.hexdigest(),
         }
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...  # nothing to load
 
     def encode(self, data: NDArray) -> NDArray:
         """Return float32 ``(n, n_features)`` for cells ``(n, columns)``, as a table is read."""

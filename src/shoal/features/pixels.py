@@ -63,8 +63,7 @@ class Pixels:
         longest = {} if self.longest == _LONGEST else {"longest": self.longest}
         return {"name": self.name, "version": 1, "shape": list(self.shape), **longest}
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...  # nothing to load
 
     def encode(self, data: NDArray) -> NDArray:
         check_images(data, self.shape)

@@ -48,8 +48,7 @@ class Vectors:
         widest = {} if self.widest == WIDEST else {"widest": self.widest}
         return {"name": self.name, "version": 1, "n": self.n, **widest}
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...  # nothing to load
 
     def encode(self, data: NDArray) -> NDArray:
         """Return float32 ``(n, n_features)`` for numbers ``(n, D)``."""

@@ -262,8 +262,7 @@ class _GoWithNearest:
     home: NDArray[np.float32]
     of_looked: NDArray[np.int16]
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...  # nothing to load
 
     def __call__(self, item: int) -> None:
         context = self.context
@@ -275,25 +274,14 @@ class _GoWithNearest:
         write_npy(context.stage("drift").part("nearest", item), found)
 
 
-@dataclass(frozen=True)
-class _OldIn:
-    """Old rows in each group.
-
-    `in_all` are all of them, by the representatives; `in_stretched` those at unusual distances
-    among the `stretched` ones that were looked at.
-    """
-
-    stretched: int
-    in_stretched: NDArray[np.int64]
-    in_all: NDArray[np.int64]
-
-
 def _old_in(
     context: Context, gauge: Gauge, looked: _Looked, of_looked: NDArray[np.int16], count: int
-) -> _OldIn:
-    """Let old rows go with the nearest other row that was looked at.
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Let old rows go with the nearest other row that was looked at, and count them by group.
 
-    Of the representatives those that were looked at go where they were found.
+    Of the representatives those that were looked at go where they were found. Returned are how
+    many rows at unusual distances were looked at, how many of these are in each group, and how
+    many of all rows are, by the representatives.
     """
     of_new = np.where(looked.is_old, np.int16(-1), of_looked)
     old = gauge.fitted.result.representatives
@@ -307,7 +295,7 @@ def _old_in(
     near = nearest_of(gauge.in_earlier_space(features[good]), looked.home, 2)[0]
     itself = looked.rows[near[:, 0]] == rows[good]
     group = of_new[np.where(itself, near[:, 1], near[:, 0])]
-    return _OldIn(int(good.sum()), np.bincount(group[group >= 0], minlength=count), in_all)
+    return int(good.sum()), np.bincount(group[group >= 0], minlength=count), in_all
 
 
 def _old_stretched(context: Context, gauge: Gauge) -> NDArray[np.int64]:
@@ -318,10 +306,15 @@ def _old_stretched(context: Context, gauge: Gauge) -> NDArray[np.int64]:
 
 
 def _tested(
-    context: Context, gauge: Gauge, shards: list[int], old: _OldIn, examples: list[list[int]]
+    context: Context,
+    gauge: Gauge,
+    shards: list[int],
+    old: tuple[int, NDArray, NDArray],
+    examples: list[list[int]],
 ) -> dict[int, Found]:
     """Count the new rows of each group, and give the groups that pass, by their number."""
     count, folder = len(examples), context.stage("drift")
+    old_stretched, in_stretched, in_all = old
     rows, unlike, stretched = (np.zeros(count, np.int64) for _ in range(3))
     now, all_stretched = np.zeros((count, gauge.clusters), np.int64), 0
     for number in shards:
@@ -336,16 +329,16 @@ def _tested(
     found = {}
     for at in range(count):
         chance = chance_of_fewer(
-            int(old.in_stretched[at]),
-            int(old.in_stretched[at] + stretched[at]),
-            old.stretched,
-            old.stretched + all_stretched,
+            int(in_stretched[at]),
+            int(in_stretched[at] + stretched[at]),
+            old_stretched,
+            old_stretched + all_stretched,
         )
         one = Found(
             int(rows[at]),
             int(unlike[at]),
             int(stretched[at]),
-            int(old.in_all[at]),
+            int(in_all[at]),
             min(1.0, count * chance),
             int(now[at].argmax()),
             examples[at],
