@@ -50,39 +50,20 @@ class Answers:
 
 @dataclass(frozen=True)
 class State:
-    """A clustering as edits left it.
+    """A clustering as edits left it."""
 
-    Attributes
-    ----------
-    base
-        The cut that they started from.
-    clusters
-        All clusters by id, ascending.
-    of_representative
-        (m,) int32 cluster of each representative, and of the rows that it decides, but for
-    rows
-        (r,) int64 the rows that were moved themselves, sorted, with
-    row_cluster
-        (r,) int32 their clusters, and
-    row_place
-        (r,) int32 the representatives that decide them.
-    apart
-        Pairs of clusters (smaller id first) of which someone said that they are not the same.
-    whole
-        Clusters of which someone said that they are one thing.
-    answers
-        Of the last quiz on each cluster.
-    """
-
-    base: Base
-    clusters: Mapping[int, Cluster]
+    base: Base  # The cut that they started from
+    clusters: Mapping[int, Cluster]  # All of them by id, ascending
+    # (m,) cluster of each representative, and of the rows that it decides, but for those moved
     of_representative: NDArray[np.int32]
+    # (r,) the rows that were moved themselves, sorted, their clusters, and their representatives
     rows: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     row_cluster: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     row_place: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    # Pairs of clusters (smaller id first) that a person said to be different
     apart: frozenset[tuple[int, int]] = frozenset()
-    whole: frozenset[int] = frozenset()
-    answers: Mapping[int, Answers] = field(default_factory=dict)
+    whole: frozenset[int] = frozenset()  # Clusters that a person said to be one thing
+    answers: Mapping[int, Answers] = field(default_factory=dict)  # Of the last quiz on each
 
     @cached_property
     def own_rows(self) -> NDArray[np.int64]:
