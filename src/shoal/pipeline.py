@@ -26,14 +26,7 @@ from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
 from shoal.errors import RunError, SettingError
 from shoal.memory_forecast import READING, Need
-from shoal.planning import (
-    BESIDE,
-    Plan,
-    check_disk,
-    for_method,
-    make_plan,
-    plan_growth,
-)
+from shoal.planning import BESIDE, Plan, check_disk, for_method, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.rows import Source, remarks_of
 from shoal.rows.memory_budget import LIBRARIES, drop_kept, enough, mebibytes, share
@@ -46,15 +39,7 @@ from shoal.stages.growth.find import Growth, find_growth
 from shoal.stages.growth.stages import GROWTH
 from shoal.stages.learning import placed
 from shoal.stages.result import Result
-from shoal.storage import (
-    NOTES,
-    RunFolder,
-    StageFolder,
-    as_place,
-    fingerprint,
-    read_json,
-    run_place,
-)
+from shoal.storage import NOTES, RunFolder, StageFolder, as_place, fingerprint, read_json, run_place
 
 STAGES: tuple[Stage, ...] = (
     index.STAGE,

@@ -25,13 +25,7 @@ from shoal.rows import Source, as_requested, some_images
 from shoal.rows.memory_budget import LIBRARIES, enough, mebibytes, members_bytes
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
-from shoal.stages.base import (
-    EVERY_ROW,
-    Shards,
-    is_encoded,
-    is_read,
-    keeps_numbers,
-)
+from shoal.stages.base import EVERY_ROW, Shards, is_encoded, is_read, keeps_numbers
 from shoal.stages.codes import representatives_for
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth.find import Growth

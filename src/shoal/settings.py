@@ -129,15 +129,10 @@ class FitSettings:
         "spark",
     )
     as_: str | None = choice(
-        None,
-        "What SOURCE holds; detected by default.",
-        "images",
-        "vectors",
-        "table",
+        None, "What SOURCE holds; detected by default.", "images", "vectors", "table"
     )
     key: str | None = text(
-        "The array of an .npz file, column of a table, dataset or feature to use.",
-        "NAME",
+        "The array of an .npz file, column of a table, dataset or feature to use.", "NAME"
     )
     shape: tuple[int, ...] | None = setting(
         None,
@@ -204,10 +199,7 @@ class FitSettings:
     leave_out: tuple[str, ...] | None = names("Columns to ignore.")
     categories: tuple[str, ...] | None = names("Numeric columns to treat as categories.")
     sample: int | None = number(
-        None,
-        "Fit only this many rows, drawn at random; by default all rows are fitted.",
-        2,
-        2**40,
+        None, "Fit only this many rows, drawn at random; by default all rows are fitted.", 2, 2**40
     )
     previous: str | None = text(
         "An earlier run. Cluster ids and edits are kept where clusters match, and added rows are "

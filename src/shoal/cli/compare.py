@@ -25,8 +25,7 @@ def compare(
     layer: Annotated[
         list[int] | None,
         option(
-            "--layer N",
-            "Layer of both runs. Repeat it for one of each run, or two of one run.",
+            "--layer N", "Layer of both runs. Repeat it for one of each run, or two of one run."
         ),
     ] = None,
     raw: RawOption = False,

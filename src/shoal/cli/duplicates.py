@@ -93,12 +93,7 @@ def duplicates(
     check_table(out, quoted)
     with progress_bars(quiet) as bars:
         found = find_duplicates(
-            source,
-            against,
-            threshold=threshold,
-            mirrored=mirrored,
-            progress=bars,
-            **given,
+            source, against, threshold=threshold, mirrored=mirrored, progress=bars, **given
         )
     if out is not None:
         write_labels(found.table, out, force=force, quoted=quoted)

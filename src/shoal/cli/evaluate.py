@@ -53,10 +53,7 @@ def evaluate(
         refuse_existing(plot, force)
     known = read_truth(truth, opened.source, key)
     scores = opened.evaluate(
-        known.classes,
-        k=k,
-        engine=chosen_engine(settings),
-        engine_options=engine_options(context),
+        known.classes, k=k, engine=chosen_engine(settings), engine_options=engine_options(context)
     )
     if plot is not None:
         from shoal.export import confusion_picture

@@ -63,10 +63,7 @@ def export(
     undo: Annotated[bool, option("--undo", "For folders: remove an earlier export.")] = False,
     changed: Annotated[
         bool,
-        option(
-            "--changed",
-            "Include files whose size or modification time changed since the fit.",
-        ),
+        option("--changed", "Include files whose size or modification time changed since the fit."),
     ] = False,
     force: ForceOption = False,
     quoted: QuoteOption = False,

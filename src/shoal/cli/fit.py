@@ -92,12 +92,7 @@ def fit(
         _plan(source if cluster is None else whole.cluster_source(cluster), path, given, json)
         return
     with progress_bars(quiet) as bars:
-        run = start(
-            path,
-            progress=bars,
-            engine_options=engine_options(context),
-            **given,
-        )
+        run = start(path, progress=bars, engine_options=engine_options(context), **given)
     accepted = run.accept_new("shoal fit") if accept_new else None
     if json:
         print_json(

@@ -14,21 +14,14 @@ if TYPE_CHECKING:
     from shoal.tiles import MadeSet
 
 _CountOption = Annotated[int, option("--n N", "Number of images.")]
-_OutOption = Annotated[
-    Path,
-    option("--out -o DIR", "Output folder."),
-]
-_SeedOption = Annotated[
-    int,
-    option("--seed N", "Random seed. [default: 0]"),
-]
+_OutOption = Annotated[Path, option("--out -o DIR", "Output folder.")]
+_SeedOption = Annotated[int, option("--seed N", "Random seed. [default: 0]")]
 _ShardOption = Annotated[
     int | None,
     option("--shard N", "Write only the file with this number, exactly as in the full set."),
 ]
 _WorkersOption = Annotated[
-    int | None,
-    option("--workers N", "Number of cores to use; by default all.", min=1),
+    int | None, option("--workers N", "Number of cores to use; by default all.", min=1)
 ]
 
 

@@ -35,13 +35,9 @@ def argument(metavar: str, help: str, **more: Any) -> Any:
     return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
 
 
-RunArgument = Annotated[
-    Path,
-    argument("RUN", "A run folder written by shoal fit.", parser=place),
-]
+RunArgument = Annotated[Path, argument("RUN", "A run folder written by shoal fit.", parser=place)]
 RunsArgument = Annotated[
-    list[Path],
-    argument("RUN", "Run folders written by shoal fit.", parser=place),
+    list[Path], argument("RUN", "Run folders written by shoal fit.", parser=place)
 ]
 JsonOption = Annotated[bool, option("--json", "Print only JSON.")]
 QuietOption = Annotated[bool, option("--quiet -q", "Do not show progress.")]
@@ -59,10 +55,7 @@ LayerOption = Annotated[
     int | None,
     option("--layer N", "Layer number, as listed by shoal layers; by default the primary layer."),
 ]
-KOption = Annotated[
-    int | None,
-    option("--k K", "Number of clusters: any cut of the same tree."),
-]
+KOption = Annotated[int | None, option("--k K", "Number of clusters: any cut of the same tree.")]
 
 
 def check_quotes(quoted: bool, is_csv: bool) -> None:

@@ -58,8 +58,7 @@ def palette(
         ),
     ] = "oklab",
     dither: Annotated[
-        str,
-        option("--dither none|ordered|floyd-steinberg", "Dithering method. [default: none]"),
+        str, option("--dither none|ordered|floyd-steinberg", "Dithering method. [default: none]")
     ] = "none",
     method: Annotated[
         str,

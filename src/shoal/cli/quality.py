@@ -27,9 +27,7 @@ def quality(
     out: Annotated[
         Path | None,
         option(
-            "--out -o FILE",
-            "Output file (.parquet or .csv), one line per image.",
-            parser=place,
+            "--out -o FILE", "Output file (.parquet or .csv), one line per image.", parser=place
         ),
     ] = None,
     force: ForceOption = False,

@@ -65,10 +65,7 @@ def keep_one(found: Duplicates, folder: Path) -> Separated:
 
 
 def _carry_out(
-    folder: Path,
-    action: str,
-    files: list[tuple[Any, Path]],
-    source: Encoded | None = None,
+    folder: Path, action: str, files: list[tuple[Any, Path]], source: Encoded | None = None
 ) -> Separated:
     if folder.exists() and any(folder.iterdir()):
         raise InputError(

@@ -50,8 +50,7 @@ def lessons(state: State) -> Lessons:
         apart |= set(combinations(sorted(clusters), 2))
     good = set(state.clusters) - junk
     return Lessons(
-        frozenset(together & good),
-        frozenset(pair for pair in apart if good.issuperset(pair)),
+        frozenset(together & good), frozenset(pair for pair in apart if good.issuperset(pair))
     )
 
 

@@ -117,17 +117,9 @@ def _task(folder: str, image: Action, name: str) -> dict[str, Any]:
     }
     path = quote(f"{folder}/{image.target}")
     return {
-        "data": {
-            "image": f"/data/local-files/?d={path}",
-            "row": image.row,
-            "name": image.name,
-        },
+        "data": {"image": f"/data/local-files/?d={path}", "row": image.row, "name": image.name},
         "predictions": [
-            {
-                "model_version": "shoal",
-                "score": _rounded(image.confidence),
-                "result": [result],
-            }
+            {"model_version": "shoal", "score": _rounded(image.confidence), "result": [result]}
         ],
     }
 

@@ -22,9 +22,7 @@ class Drawing:
 
 
 def draw_tree(
-    merges: Sequence[tuple[int, int, float]],
-    marks: Sequence[tuple[int, float]],
-    label: str,
+    merges: Sequence[tuple[int, int, float]], marks: Sequence[tuple[int, float]], label: str
 ) -> Drawing:
     """Draw the merges above a cut.
 

@@ -45,10 +45,7 @@ def write_report(
 
 
 def report_html(
-    run: FittedRun,
-    *,
-    pictures: Pictures = NO_PICTURES,
-    **cut: Unpack[LabelKeywords],
+    run: FittedRun, *, pictures: Pictures = NO_PICTURES, **cut: Unpack[LabelKeywords]
 ) -> str:
     found = gather(run, **cut)
     deck = _deck(run, found)

@@ -17,12 +17,7 @@ ENDINGS = (".parquet", ".csv", ".npy")
 
 
 def write_labels(
-    tables: Any,
-    path: Path,
-    *,
-    rows: int | None = None,
-    force: bool = False,
-    quoted: bool = False,
+    tables: Any, path: Path, *, rows: int | None = None, force: bool = False, quoted: bool = False
 ) -> int:
     """Write labels in the format that the file's ending says, all or nothing; count the rows.
 

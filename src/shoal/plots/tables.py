@@ -81,11 +81,7 @@ def _profile_lines(column: _Column) -> list[tuple[str, NDArray[np.float64], bool
     common = [int(at) for at in np.argsort(-counts, kind="stable")[:3] if counts[at]]
     common = common[:1] if len(column.labels) == 2 else common
     return [
-        (
-            f"{column.name}: {column.labels[at]}",
-            np.where(known, column.values == at, np.nan),
-            True,
-        )
+        (f"{column.name}: {column.labels[at]}", np.where(known, column.values == at, np.nan), True)
         for at in common
     ]
 

@@ -63,11 +63,7 @@ def write_npy_blocks(
 ) -> None:
     """Write an array as ``.npy`` that comes in blocks of its first axis; see `write_bytes`."""
     head = _head(
-        {
-            "descr": np.lib.format.dtype_to_descr(dtype),
-            "fortran_order": False,
-            "shape": shape,
-        }
+        {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     )
     left = shape[0]
 

@@ -18,10 +18,7 @@ from shoal.errors import RunError, ShoalError
 from shoal.storage.nofollow import open_file
 from shoal.storage.places import UrlPath
 
-_HEADS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+_HEADS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_npy(path: Path, mmap: bool = False) -> NDArray:

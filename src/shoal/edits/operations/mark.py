@@ -23,10 +23,7 @@ class Mark(Operation):
     )
 
     def plan(
-        self,
-        site: Site,
-        cluster: ClusterId,
-        mark: Annotated[str | None, "good or junk."],
+        self, site: Site, cluster: ClusterId, mark: Annotated[str | None, "good or junk."]
     ) -> Draft:
         cluster = site.state.existing(cluster)
         site.state.refuse_locked(cluster)

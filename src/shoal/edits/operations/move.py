@@ -11,14 +11,7 @@ from shoal.core.plural import plural
 from shoal.edits.base_clusters import Ground
 from shoal.edits.log import Draft, Entry
 from shoal.edits.names import clean_name, refuse_taken
-from shoal.edits.operations.base import (
-    Command,
-    Operation,
-    RowNumbers,
-    Rows,
-    Site,
-    shortened,
-)
+from shoal.edits.operations.base import Command, Operation, RowNumbers, Rows, Site, shortened
 from shoal.edits.rows import row_set
 from shoal.edits.state import Cluster, State, Touched
 from shoal.errors import InputError

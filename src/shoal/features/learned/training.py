@@ -18,13 +18,7 @@ from numpy.typing import NDArray
 from shoal.errors import MissingExtraError
 from shoal.features.learned.augmentation import altered
 from shoal.features.learned.encoder import METHODS
-from shoal.features.learned.network import (
-    CONVOLUTIONS,
-    FLAT,
-    Weights,
-    initial,
-    shapes,
-)
+from shoal.features.learned.network import CONVOLUTIONS, FLAT, Weights, initial, shapes
 
 if TYPE_CHECKING:
     from torch import Tensor

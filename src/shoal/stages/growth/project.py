@@ -81,8 +81,7 @@ def _work(context: Context) -> dict[str, Any]:
     grown, folder = context.added_to, context.stage("project")
     projection = read_projection(context)
     grown.take_over(
-        folder,
-        lambda kind, number: kind in _WHOLE or (number is not None and grown.keeps(number)),
+        folder, lambda kind, number: kind in _WHOLE or (number is not None and grown.keeps(number))
     )
     task = _ProjectAdded(context.rows, context.encoder, projection, grown, folder)
     context.each_shard(task, lambda: folder.numbers("vectors"))
