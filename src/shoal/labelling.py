@@ -58,7 +58,6 @@ class Labelling(Tabular):
     edits: int
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the lines."""
         return [dict(line) for line in self.lines]
 
     def score(self, clusters: ArrayLike, truth: ArrayLike) -> float:

@@ -139,7 +139,6 @@ def compare_methods(
 
 
 def agreement(labels: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Return the adjusted Rand index of each pair of labels, (n, n)."""
     n = len(labels)
     found = np.eye(n)
     for i in range(n):

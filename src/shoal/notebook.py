@@ -128,7 +128,6 @@ class Shown(Tabular):
 
     @property
     def title(self) -> str:
-        """What it is."""
         name = f" “{self.name}”" if self.name else ""
         return f"Cluster {self.cluster}{name}: {_count(self.size, 'row')}"
 

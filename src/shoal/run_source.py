@@ -55,7 +55,6 @@ def open_by(
 
 
 def with_images(rows: Source, images: Any) -> PicturedSource:
-    """Open the images that vectors are shown by."""
     pictures = images if isinstance(images, Source) else open_source(images, as_="images")
     is_path = isinstance(images, str | os.PathLike)
     return with_pictures(rows, pictures, is_path and as_place(images).is_dir())

@@ -61,7 +61,6 @@ def number(default: Any, text: str, low: float, high: float, metavar: str = "N")
 
 
 def choice(default: str | None, text: str, *choices: str) -> Any:
-    """Return the field of one word out of `choices`."""
     rule = f"one of {', '.join(choices)}"
 
     def parse(name: str, value: Any) -> str:
@@ -85,13 +84,11 @@ def text(text: str, metavar: str) -> Any:
 
 
 def names(text: str) -> Any:
-    """Return the field of names, None by default."""
     rule = 'names such as age,income; quote a name that has a comma: "a, b"'
     return setting(None, text, rule, _parse_names, "NAME[,NAME]")
 
 
 def flag(text: str) -> Any:
-    """Return the field of what is off by default."""
     return setting(False, text, "true or false", _parse_flag, kind=bool)
 
 
@@ -203,7 +200,6 @@ def _parse_flag(name: str, value: Any) -> bool:
 
 
 def parse_path(name: str, value: Any) -> str:
-    """Return a path; it becomes absolute."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise SettingError(f"{name} {value!r}: give a path")
     return absolute(str(value))
@@ -215,7 +211,6 @@ def absolute(path: str) -> str:
 
 
 def parse_promise(name: str, value: Any) -> int:
-    """Return the bytes of the setting `memory`."""
     amount = parse_memory(value)
     if amount < 2**29:
         raise SettingError(f"{name} {value!r}: give at least 512MiB, Shoal's libraries take half")
@@ -223,7 +218,6 @@ def parse_promise(name: str, value: Any) -> int:
 
 
 def parse_dtype(name: str, value: Any) -> str:
-    """Return the name of a type of numbers."""
     try:
         dtype = np.dtype(value)
     except (TypeError, ValueError, SyntaxError):

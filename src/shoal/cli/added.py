@@ -40,7 +40,6 @@ def print_drift(run: Run, accepted: list[int] | None = None) -> None:
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """Return a sentence on whether the added rows fit."""
     misfits, read = report["misfits"], report["read"]
     things = "images" if report["kind"] == "images" else "rows"
     if report["fits"]:

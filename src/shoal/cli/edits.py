@@ -224,7 +224,6 @@ def _count(text: str, every: int) -> int:
 
 
 def author_name() -> str:
-    """Name who edits, for the log."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name

@@ -106,7 +106,6 @@ def engine_options(context: typer.Context) -> list[str]:
 
 
 def chosen_engine(settings: dict[str, Any]) -> str:
-    """Take the engine out of the settings of a command."""
     setting = SETTINGS["engine"]
     return str(setting.parse(settings.pop("engine", setting.default)))
 
@@ -180,7 +179,6 @@ def keyword(name: str, annotation: Any, default: Any = None) -> inspect.Paramete
 
 
 def with_source_settings(*more: str) -> Callable[..., Any]:
-    """Add the options that say what a source is and where its rows are read to a command."""
     return with_settings((*_SOURCE_SETTINGS, *_ENGINE_SETTINGS, *more))
 
 

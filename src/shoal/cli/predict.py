@@ -137,7 +137,6 @@ class _Counts:
         return f"{rows}, {self.unknown:,} of no kind seen{bad}"
 
     def tables(self, rows: Source, blocks: Iterable[Prediction]) -> Iterator[Any]:
-        """Make a table of each block."""
         for found in blocks:
             yield _table(rows, self.rows, found)
             self.rows += len(found)

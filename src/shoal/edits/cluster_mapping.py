@@ -54,7 +54,6 @@ class Bridge:
         return cls(keys // m_new, keys % m_new, counts, to_new, m_old, m_new)
 
     def rows(self, old_rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the new rows of old ones, those that are gone left out."""
         found = old_rows if self.to_new is None else self.to_new[old_rows]
         return np.sort(found[found >= 0])
 

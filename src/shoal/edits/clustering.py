@@ -57,7 +57,6 @@ class Clustering(Tabular):
 
     @property
     def edited(self) -> bool:
-        """Whether edits are in it."""
         return self.state is not None
 
     @property
@@ -100,7 +99,6 @@ class Clustering(Tabular):
 
     @property
     def k(self) -> int:
-        """How many clusters."""
         return len(self._places)
 
     @cached_property

@@ -21,7 +21,6 @@ class Proposal:
 
     @property
     def total(self) -> int:
-        """Rows of the merged cluster."""
         return sum(self.rows)
 
 

@@ -62,7 +62,6 @@ class Learnt:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes with the earlier fit and its edits."""
         return fingerprint(self.curation.ground.fingerprint, str(self.curation.seq))
 
     def constraints(self, run: RunFolder) -> Constraints | None:

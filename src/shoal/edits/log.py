@@ -81,7 +81,6 @@ class Entry:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """The rows that it is about, sorted."""
         return np.empty(0, np.int64) if self.packed is None else unpack(self.packed)
 
     def describe(self, names: Mapping[int, str | None] | None = None, noun: str = "row") -> str:
@@ -265,7 +264,6 @@ class Writer:
         return _entries(self._connection, seq)
 
     def find(self, token: str) -> Entry | None:
-        """Return the entry that was sent with a token, if any."""
         found = self._connection.execute(
             f"SELECT {_COLUMNS} FROM edits WHERE token = ?", (encodable(token),)
         ).fetchone()

@@ -38,8 +38,6 @@ _Kept = deque[tuple[State, list[Any]]]
 
 @dataclass(frozen=True)
 class Question:
-    """One question of the queue."""
-
     # ``same``: are the two clusters one? ``two``: is the cluster two? ``rows``: do these rows of
     # the first cluster belong to the second?
     kind: str

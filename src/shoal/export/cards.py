@@ -30,11 +30,9 @@ class Deck(ABC):
         return ""
 
     def before(self) -> str:
-        """Return what comes before all clusters."""
         return ""
 
     def face(self, found: Found) -> str:
-        """Show a cluster in one small picture."""
         return ""
 
     @abstractmethod
@@ -69,11 +67,9 @@ class Pictured(Deck):
         return "\n".join(rules)
 
     def face(self, found: Found) -> str:
-        """Show the medoid, small; its name is in the line beside it."""
         return self._tile(found, 0, "", "tiny")
 
     def body(self, found: Found) -> str:
-        """Show medoid, mean, typical, unsure and outlying images."""
         medoid = self._tile(found, 0, self._label(found.medoid), "large")
         mean = self._tile(found, 1, f"Mean of {len(found.sample)} images", "large")
         parts, at = [], 2
@@ -122,7 +118,6 @@ class Profiled(Deck):
         )
 
     def body(self, found: Found) -> str:
-        """Show the profile, and name some rows."""
         values = self._profiles.values[self._at[found.cluster]]
         if np.isnan(values).any():
             drawing = "<p class=soft>None of its rows was among those read.</p>"

@@ -72,7 +72,6 @@ class _Places:
         self._ids = {c.name: c.id for c in edits.state.clusters.values() if c.name is not None}
 
     def of(self, texts: Iterable[str | None]) -> list[int | str | None]:
-        """Return the cluster of each line, by its number or name."""
         return [None if text is None else self._one(text) for text in texts]
 
     def _one(self, text: str) -> int | str | None:

@@ -42,7 +42,6 @@ class Manifest:
     facts: dict[str, dict[str, Any]]
 
     def with_facts(self, facts: dict[str, dict[str, Any]]) -> Self:
-        """Return the manifest with the facts of finished files added."""
         return replace(self, facts=self.facts | facts)
 
 
@@ -147,5 +146,4 @@ def digest(path: Path) -> dict[str, Any]:
 
 
 def digest_of(data: bytes) -> dict[str, Any]:
-    """Return the size and the hash of a file's bytes."""
     return {"bytes": len(data), "blake2b": hashlib.blake2b(data, digest_size=16).hexdigest()}

@@ -68,7 +68,6 @@ class Traits:
         return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
 
     def figure(self, value: float, at: int) -> str:
-        """Write a number of a column with as many digits as tell, or a date."""
         spread = float(self.ends[at, 1] - self.ends[at, 0])
         if self.columns[at].role == "date":
             return day(value, spread)

@@ -113,7 +113,6 @@ class Projection:
 
     @property
     def n_components(self) -> int:
-        """Length of one projected row."""
         return int(self.matrix.shape[1])
 
     def apply(self, features: NDArray) -> NDArray:

@@ -24,7 +24,6 @@ _MARK = "#d55e00"  # what is picked
 
 
 def write_k_picture(path: Path, found: KChoice, layers: Sequence[int]) -> None:
-    """Draw all criteria into one file."""
     names = [name for name in _TITLES if any(one[name] is not None for one in found.table)]
     down = -(-(len(names) + 1) // 3)
     figure = figure_class()(figsize=(11, 3.1 * down), layout="constrained")

@@ -51,7 +51,6 @@ class Scene:
 
     @cached_property
     def pictures(self) -> Source:
-        """The images of the rows."""
         found = pictures_of(self.run.source)
         if found.kind != "images":
             raise InputError(
@@ -83,7 +82,6 @@ class Scene:
         return cluster
 
     def largest(self, most: int) -> list[int]:
-        """Return the clusters that there is room for."""
         return self.clusters[:most]
 
     def of_all(self, shown: int) -> str:

@@ -188,7 +188,6 @@ class UrlPath:
 
     @as_place_errors
     def walk(self) -> Iterator[UrlPath]:
-        """Go through all files in it, however deep."""
         if self.is_web:
             yield from self._walk_web()
             return
@@ -243,7 +242,6 @@ class UrlPath:
 
     @as_place_errors
     def copy_from(self, other: UrlPath) -> None:
-        """Make it a copy of a file of the same store."""
         self._again(lambda: self._fs.cp_file(other.url, self.url))
 
     @as_place_errors

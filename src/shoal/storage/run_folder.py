@@ -77,7 +77,6 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Open the run in `path` for reading; it is not locked."""
         folder = run_place(path)
         if not (folder / _TOML).is_file():
             raise _no_run(folder)

@@ -32,8 +32,6 @@ _REPORTED = {"previous", "kept", "added", "fitted", "fits", "shard_rows", "misfi
 
 @dataclass(frozen=True)
 class Drift:
-    """What became of rows that were added."""
-
     # See docs/run-folder.md: whether they fit, how the shares of the clusters changed, what new
     # clusters are proposed, and what is advised
     report: dict[str, Any]
