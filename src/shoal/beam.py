@@ -7,7 +7,8 @@ as ``(key, result)``. For whole fits see ``shoal fit --engine beam``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Encode(beam.PTransform):  # type: ignore[misc]
         self._run = run
 
     def expand(self, rows: Any) -> Any:
-        return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_EncodeBatch(self._run))
+        return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_Batch(self._run, _encoded))
 
 
 class Assign(beam.PTransform):  # type: ignore[misc]
@@ -77,10 +78,10 @@ class Assign(beam.PTransform):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self._run = run
-        self._cut = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
+        self._assign = partial(_assigned, layer=layer, k=k, raw=raw, unknown=unknown)
 
     def expand(self, rows: Any) -> Any:
-        return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_AssignBatch(self._run, self._cut))
+        return rows | beam.BatchElements(1, _BATCH) | beam.ParDo(_Batch(self._run, self._assign))
 
 
 class Summarize(beam.PTransform):  # type: ignore[misc]
@@ -158,8 +159,12 @@ class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
 
 
 class _Batch(beam.DoFn):  # type: ignore[misc]
-    def __init__(self, run: str | os.PathLike[str]) -> None:
-        self._run = run
+    """Works on batches of elements with a run's model, opened once a worker."""
+
+    def __init__(
+        self, run: str | os.PathLike[str], results: Callable[[Model, NDArray], Iterable[Any]]
+    ) -> None:
+        self._run, self._results = run, results
 
     def setup(self) -> None:
         self._model = Model(RunFolder.open(self._run), workers=1)
@@ -168,28 +173,17 @@ class _Batch(beam.DoFn):  # type: ignore[misc]
     def process(self, batch: list[Any]) -> Iterator[Any]:
         keyed = isinstance(batch[0], tuple)
         rows = np.stack([element[1] if keyed else element for element in batch])
-        for element, result in zip(batch, self.results(rows), strict=True):
+        for element, result in zip(batch, self._results(self._model, rows), strict=True):
             yield (element[0], result) if keyed else result
 
-    def results(self, rows: NDArray) -> Iterable[Any]:
-        raise NotImplementedError
+
+def _encoded(model: Model, rows: NDArray) -> NDArray[np.float32]:
+    features = model.encoder.encode(model.open(rows).read(0, len(rows)).data)
+    return model.fitted.projection.apply(features)
 
 
-class _EncodeBatch(_Batch):
-    def results(self, rows: NDArray) -> Iterable[Any]:
-        source = self._model.open(rows)
-        features = self._model.encoder.encode(source.read(0, len(rows)).data)
-        return self._model.fitted.projection.apply(features)
-
-
-class _AssignBatch(_Batch):
-    def __init__(self, run: str | os.PathLike[str], cut: dict[str, Any]) -> None:
-        super().__init__(run)
-        self._cut = cut
-
-    def results(self, rows: NDArray) -> Iterable[Any]:
-        found = self._model.predict(rows, **self._cut)
-        for cluster, confidence, unknown in zip(
-            found.cluster.tolist(), found.confidence.tolist(), found.unknown.tolist(), strict=True
-        ):
-            yield {"cluster": cluster, "confidence": confidence, "unknown": unknown}
+def _assigned(model: Model, rows: NDArray, **cut: Any) -> Iterator[dict[str, Any]]:
+    found = model.predict(rows, **cut)
+    names = ("cluster", "confidence", "unknown")
+    columns = (getattr(found, name).tolist() for name in names)
+    return (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
