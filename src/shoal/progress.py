@@ -115,8 +115,9 @@ class RichProgress:
             self._bars.update(self._task, total=self._done, completed=self._done)
         else:
             seconds = time.monotonic() - self._began
-            rate = f", {_short(self._done / seconds)} {self._unit}/s" if seconds > 0 else ""
-            self.note(f"{self._name}: {self._done:,} {self._unit} in {seconds:.1f} s{rate}")
+            count = f"{self._done:,} {self._unit} in " if self._done else ""  # some count nothing
+            rate = f", {_short(self._done / seconds)} {self._unit}/s" if count and seconds else ""
+            self.note(f"{self._name}: {count}{seconds:.1f} s{rate}")
         self._task = None
 
 
@@ -169,10 +170,8 @@ class NotebookProgress:
             known = self._total is not None
             value = f' value="{self._done}" max="{self._total}"' if known else ""
             of = f" of {self._total:,}" if known else ""
-            bar = (
-                f"<progress{value}></progress> {html.escape(self._name)}: "
-                f"{self._done:,}{of} {html.escape(self._unit)}"
-            )
+            count = f": {self._done:,}{of} {html.escape(self._unit)}" if known or self._done else ""
+            bar = f"<progress{value}></progress> {html.escape(self._name)}{count}"
         self._show("<br>".join([*self._lines, bar]))
 
 
@@ -198,6 +197,8 @@ def _cell_display() -> Callable[[str], None]:
 class _Count(ProgressColumn):
     def render(self, task: Task) -> Text:
         of = "" if task.total is None or task.finished else f" of {int(task.total):,}"
+        if not (of or task.completed):
+            return Text("")
         return Text(f"{int(task.completed):,}{of} {task.fields['unit']}", style="progress.download")
 
 

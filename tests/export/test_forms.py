@@ -20,6 +20,10 @@ def test_rows_that_are_gone_are_exported_without_pictures(tmp_path):
     assert np.bincount(table["cluster"]).tolist() == [20, 20]
     with pytest.raises(InputError, match="exists"):
         run.export(tmp_path / "map.parquet", "atlas")
+    for form in ("csv", "parquet"):
+        counted = []
+        export(run, tmp_path / form, form, list, on_done=counted.append)
+        assert sum(counted) == 40
 
 
 def test_rows_without_a_place_are_left_out_and_y_points_upwards():

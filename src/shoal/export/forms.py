@@ -67,6 +67,7 @@ def export(
     if form == "html":
         refuse_existing(path, force)  # before pictures are drawn
         write_report(run, path, **cut, force=force, pictures=pictures(**cut))
+        on_done(run.n_rows)
         return Exported(path)
     remarks: list[str] = []
     if form == "atlas":
@@ -75,8 +76,14 @@ def export(
         tables: Iterable[Any] = map(partial(_for_atlas, source), places(**cut))
     else:
         tables = _beside(run, run.clustering(**cut).tables(), form, changed, remarks)
-    write_labels(tables, path, force=force, quoted=quoted)
+    write_labels(_counted(tables, on_done), path, force=force, quoted=quoted)
     return Exported(path, None, tuple(remarks))
+
+
+def _counted(tables: Iterable[Any], on_done: Callable[[int], None]) -> Iterator[Any]:
+    for table in tables:
+        yield table
+        on_done(table.num_rows)
 
 
 def _source(run: FittedRun, remarks: list[str], otherwise: str) -> Source | None:
