@@ -243,10 +243,10 @@ def _lines(
 ) -> list[dict[str, Any]]:
     sums = np.asarray(counted.table.sum(axis=0)).tolist()
     most = np.asarray(counted.table.max(axis=0).todense()).ravel().tolist()
-    says = dict(zip(counted.clusters.tolist(), zip(sums, most, strict=True), strict=True))
+    counts = dict(zip(counted.clusters.tolist(), zip(sums, most, strict=True), strict=True))
     lines = []
     for line in curation.listing():
-        labelled, right = says.get(line["cluster"], (0, 0))
+        labelled, right = counts.get(line["cluster"], (0, 0))
         label = classes.get(line["cluster"])
         lines.append(
             {

@@ -56,4 +56,4 @@ def test_what_cannot_be_compared(shoal, run, words, said):
 
 def test_other_rows_cannot_be_compared(shoal, run, photos_run):
     result = shoal("compare", run, photos_run)
-    assert (result.exit_code, "no names to know them by" in result.stderr) == (2, True)
+    assert (result.exit_code, "without names these cannot be matched" in result.stderr) == (2, True)

@@ -41,7 +41,7 @@ def test_names_that_come_first_are_found_part_by_part(tmp_path, monkeypatch):
 
 
 def test_files_without_a_name_in_common_share_nothing(tmp_path):
-    with pytest.raises(InputError, match="they share none"):
+    with pytest.raises(InputError, match="have no rows in common"):
         rows_in_common(fit(tmp_path / "one", range(20)), fit(tmp_path / "other", range(20, 40)))
 
 
@@ -51,7 +51,7 @@ def test_rows_with_numbers_only_are_the_same_when_as_many(tmp_path):
         for name, n in (("a", 60), ("b", 60), ("c", 50))
     ]
     assert rows_in_common(*runs[:2]) is None
-    with pytest.raises(InputError, match=r"has 60 rows, but .* has 50, and they have no names"):
+    with pytest.raises(InputError, match=r"has 60 rows, but .* has 50, and without names"):
         rows_in_common(runs[0], runs[2])
 
 

@@ -73,7 +73,7 @@ def test_workers_and_resuming_change_nothing(tmp_path, rows):
 def test_other_files_are_refused(tmp_path, rows):
     path = written(tmp_path / "g.csv", [0], [[400]])
     assert read_copies(path, 550).kept.tolist() == [0]
-    with pytest.raises(InputError, match="row 400, and there are 399"):
+    with pytest.raises(InputError, match="row 400, but there are 399 rows"):
         read_copies(path, 399)
     for name, text in (("a.csv", "x,y\n1,2\n"), ("b.csv", ""), ("c.parquet", "no"),
                        ("d.csv", "group,source,row,kind\n0,1,3,kept\n"),

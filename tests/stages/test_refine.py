@@ -79,7 +79,7 @@ def test_same_bytes_for_any_number_of_workers(tmp_path, method):
 @pytest.mark.usefixtures("small_shards")
 def test_passes_whose_sums_do_not_fit_the_memory_are_declined(tmp_path, monkeypatch):
     monkeypatch.setattr("shoal.stages.refine.sums_shape", lambda rule: (4, 1 << 28))
-    with pytest.raises(SettingError, match="sums of 4 clusters take 8,192 MiB in each worker"):
+    with pytest.raises(SettingError, match="sums of 8,192 MiB in each worker for 4 clusters"):
         fit(tmp_path, "run", 2)
 
 

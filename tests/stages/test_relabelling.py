@@ -69,9 +69,9 @@ def test_a_run_is_refined_the_same_by_any_number_of_workers(tmp_path, monkeypatc
 def test_what_is_no_structure_stays(tmp_path):
     blob = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
     run, notes = fit(blob, tmp_path / "one", refine=True)
-    assert notes.refinement == "Not refined: there is one cluster."
+    assert notes.refinement == "Not refined: there is only one cluster."
     run, notes = fit(blob, tmp_path / "three", refine=True, k=3)
-    assert notes.refinement.startswith("Not refined: halves of the rows show other clusters")
+    assert notes.refinement.startswith("Not refined: two halves of the rows")
     assert files(run) == files(fit(blob, tmp_path / "plain", k=3)[0])
 
 

@@ -1,4 +1,4 @@
-"""Assign: every row's place among the representatives, from which any cut is looked up."""
+"""Assign: the representative of every row, which determines its cluster at every cut."""
 
 from __future__ import annotations
 
@@ -43,13 +43,12 @@ Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[
 
 @dataclass(frozen=True)
 class _Known:
-    """Rows whose representative is known: every distinct row is one."""
+    """Rows whose representative is known because every distinct row is one."""
 
     place: NDArray[np.int32]
     shards: Shards
 
-    def setup(self) -> None:
-        """Nothing to load: only where rows are few is each a representative."""
+    def setup(self) -> None: ...
 
     def __call__(self, number: int) -> Places:
         start, stop = self.shards.bounds(number)
@@ -61,7 +60,7 @@ class _Known:
 
 @dataclass(frozen=True)
 class _Near:
-    """What rows are searched among; `of_code` is the representative at each code."""
+    """The representatives to search; `of_code` is the representative at each code."""
 
     vectors: NDArray[np.float32]
     tree: Tree
@@ -71,7 +70,7 @@ class _Near:
 
     @classmethod
     def of(cls, run: RunFolder, workers: int, coded: bool) -> _Near:
-        """Read the representatives and their tree, and make the lists."""
+        """Read the representatives and their tree, and build the shortlists."""
         summary = run.stage("summarise")
         vectors = read_npy(summary.whole("vectors"))
         of_code = read_npy(summary.whole("of_code")) if coded else None
@@ -90,7 +89,7 @@ def _follow(
     found: NDArray[np.int32],
     away: NDArray[np.float32],
 ) -> None:
-    """Put first the nearest of a row's representatives that is in the method's cluster for it."""
+    """Move the nearest representative that is in the method's cluster of a row to the front."""
     mine = clusters[found] == own[:, None]
     first = np.where(mine.any(axis=1), mine.argmax(axis=1), 0)
     rows = np.flatnonzero(first)
@@ -101,12 +100,12 @@ def _follow(
 
 @dataclass(frozen=True)
 class _Nearest:
-    """Rows whose representative is the nearest one, or the second that the third sides with."""
+    """Rows whose representative is the nearest one, or the second if the third agrees with it."""
 
     run: RunFolder
     workers: int
     coded: bool
-    held: PerProcess[_Near] = field(default_factory=PerProcess, compare=False, repr=False)
+    cache: PerProcess[_Near] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load the representatives, which are too large to travel with the task."""
@@ -114,8 +113,8 @@ class _Nearest:
 
     @property
     def near(self) -> _Near:
-        """What rows are searched among."""
-        return self.held.get(lambda: _Near.of(self.run, self.workers, self.coded))
+        """The representatives to search."""
+        return self.cache.get(lambda: _Near.of(self.run, self.workers, self.coded))
 
     def __call__(self, number: int) -> Places:
         ok = read_npy(self.run.stage("project").part("ok", number))
@@ -142,18 +141,18 @@ class _Nearest:
         return read_vectors(self.run.stage("project"), number, at)
 
     def _searched(self, number: int, good: NDArray[np.int64]) -> Searched:
-        """Search the nearest representatives of rows that have no codes."""
+        """Search the nearest representatives of rows without codes."""
         return self.near.search(self._vectors(number, good))
 
     def _by_code(self, number: int, good: NDArray[np.int64]) -> Searched:
-        """Return the representatives at the codes of rows; search those of rows far from all."""
+        """Return the representatives at the codes of rows; search for rows far from all codes."""
         of_code = self.near.of_code
         assert of_code is not None
         folders = (self.run.stage(name) for name in ("summarise", "project"))
         folder = next(one for one in folders if one.has("near", number))
         near = read_npy(folder.part("near", number))[good]
         codes, away = near["codes"].astype(np.int64), distances_of(near)
-        codes = np.where(codes < len(of_code), codes, codes[:, :1])  # there are not three codes
+        codes = np.where(codes < len(of_code), codes, codes[:, :1])  # fewer than three codes exist
         far = np.flatnonzero(codes[:, 0] == len(of_code))
         found = np.append(of_code, np.int32(-1))[codes]
         if len(far):
@@ -174,7 +173,7 @@ class _AssignShard:
     keep: Keep | None
 
     def setup(self) -> None:
-        """Load what rows are searched among."""
+        """Load the representatives to search."""
         self.places.setup()
 
     def __call__(self, item: int) -> None:
@@ -196,21 +195,21 @@ class _AssignShard:
 
 
 def _shortlists(places: _Known | _Nearest, result: Result) -> Shortlists | None:
-    """Return the representatives' shortlists, made here where no row was searched by them."""
+    """Return the representatives' shortlists; built here if no row was searched with them."""
     if isinstance(places, _Nearest):
         return places.near.shortlists
     return shortlists_for(result.representatives.vectors, available_cores())
 
 
 def _facts(context: Context) -> dict[str, Any]:
-    """Return what the places depend on besides vectors, representatives and graph."""
+    """Return what the assignment depends on besides vectors, representatives and graph."""
     previous = _previous(context)
     kept = None if previous is None else previous.run.stage("assign").receipt.fingerprint
     return {**VERSION, "previous": kept}
 
 
 def _previous(context: Context) -> Result | None:
-    """Open the earlier run whose ids are kept, if any."""
+    """Open the earlier run whose cluster ids are kept, if any."""
     path = context.settings.previous
     if path is None:
         return None
@@ -220,15 +219,15 @@ def _previous(context: Context) -> Result | None:
     if not (named or sampled) and result.n_rows > context.shards.n_rows:
         raise InputError(
             f"{path} has {result.n_rows:,} rows, but the source has {context.shards.n_rows:,}: "
-            "without names, rows can be added after the others, but none can be gone"
+            "without names, rows can be appended, but not removed"
         )
     return result
 
 
 def _kept_ids(result: Result, previous: Result, first_id: int) -> dict[str, list[int]]:
-    """Take over the ids of the earlier run's clusters that each layer's clusters match.
+    """Match each layer's clusters with those of the earlier run, and keep its ids.
 
-    Others get ids that neither the earlier run nor its edits ever used.
+    Unmatched clusters get ids that neither the earlier run nor its edits ever used.
     """
     rows = rows_in_common(previous, result)
     kept = {}
@@ -240,7 +239,7 @@ def _kept_ids(result: Result, previous: Result, first_id: int) -> dict[str, list
         found = _shared(previous, previous.cut(before.k), result, sized, rows)
         ids = np.full(len(sizes), -1, np.int64)
         ids[found.clusters] = matched_ids(found, first_id=first_id)
-        empty = np.flatnonzero(ids < 0)  # their representatives decide no row
+        empty = np.flatnonzero(ids < 0)  # their representatives have no rows
         first = max(first_id, int(ids.max()) + 1, int(found.classes.max()) + 1)
         ids[empty] = first + np.arange(len(empty))
         kept[str(layer.k)] = ids.tolist()
@@ -254,14 +253,14 @@ def _shared(
     labels: NDArray[np.int32],
     rows: NDArray[np.integer] | None,
 ) -> Contingency:
-    """Count the rows that clusters share with those of an earlier run, block by block.
+    """Count the rows that clusters have in common with those of an earlier run, block by block.
 
     Parameters
     ----------
     previous, result
         The earlier run, and this one.
     earlier, labels
-        Clusters of their representatives.
+        Cluster of each of their representatives.
     rows
         From `rows_in_common`.
     """
@@ -286,14 +285,14 @@ def assign_rows(
     limits: NDArray[np.float32] | None = None,
     keep: Keep | None = None,
 ) -> tuple[dict[str, Any], _Known | _Nearest]:
-    """Assign every shard; return counts for the receipt, and what rows were placed by.
+    """Assign every shard; return counts for the receipt, and the search that was used.
 
-    These rows go on from those of `extends`. Rows are outliers from `limits` on, by
-    representative, else by the graph's. `keep` changes some columns of each shard.
+    The rows continue those of `extends`. Rows beyond the `limits` of their representative, by
+    default those of the graph, are outliers. `keep` changes some columns of each shard.
     """
     folder, summary, tree = (context.stage(name) for name in ("assign", "summarise", "tree"))
     neighbours = read_npy(tree.whole("neighbours"))
-    if tree.whole("noise").exists():  # what the method calls noise is what lies far out
+    if tree.whole("noise").exists():  # the method's noise takes the place of far representatives
         far = read_npy(tree.whole("noise"))
     else:
         affinities, distances = (read_npy(tree.whole(n)) for n in ("affinities", "distances"))
@@ -316,7 +315,7 @@ def assign_rows(
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Assign every shard, set the limits of what is unknown, and keep ids."""
+    """Assign every shard, calibrate the limits of unknown rows, and keep ids."""
     previous, result, folder = _previous(context), Result(context.run), context.stage("assign")
     counts, places = assign_rows(context, previous)
     calibrate(context, Fitted(result).projection, _shortlists(places, result), folder)

@@ -1,4 +1,4 @@
-"""What a stage is, and what stages share: shards, the rows of a source, what was quarantined."""
+"""What a stage is, and what stages share: shards, context, quarantine, projected vectors."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from shoal.core.constraints import Constraints
 
 KEPT_BYTES = 2 << 30
-"""Numbers read and features are kept on disk up to this; above, they are made again."""
+"""Parsed numbers and features are stored on disk up to this size, and recomputed above it."""
 
 EVERY_ROW = 100_000
-"""Up to here every distinct row is its own representative."""
+"""Up to this many rows, every distinct row is its own representative."""
 
 _SHARD_BYTES = 48 << 20
 _SHARD_ROWS = 65_536
-_SHARDS = 16  # at least, where there are rows for them: work is spread, and progress is seen
-_SHARD_LEAST = 1 << 20  # bytes, below which a shard is not worth its files
+_SHARDS = 16  # at least, if there are enough rows, to spread the work and show progress
+_SHARD_LEAST = 1 << 20  # bytes; a smaller shard is not worth its files
 _FINE_SHARDS, _FINE_ROWS = 128, 32  # the same for images that are decoded or scaled
 _BLOCK_BYTES = 16 << 20
 _GROUPS = 64
@@ -58,14 +58,14 @@ class Shards:
 
     @classmethod
     def of(cls, source: Source) -> Shards:
-        """Cut a source as it was opened into shards, whatever the encoder and the workers are.
+        """Divide a source, as opened, into shards that do not depend on the encoder or the workers.
 
-        They have 48 MiB at most once decoded; a hundredth of the rows where these are dear, so
-        that workers share the work evenly and little is lost in an interruption.
+        A shard is at most 48 MiB decoded, and about a hundredth of the rows if these are slow to
+        decode, so that work is balanced and an interruption loses little.
         """
         n, each = source.n_rows, max(1, row_bytes(source))
-        dear = is_encoded(source) or (source.kind == "images" and source.mixed_sizes)
-        count, least = (_FINE_SHARDS, _FINE_ROWS) if dear else (_SHARDS, _SHARD_LEAST // each)
+        slow = is_encoded(source) or (source.kind == "images" and source.mixed_sizes)
+        count, least = (_FINE_SHARDS, _FINE_ROWS) if slow else (_SHARDS, _SHARD_LEAST // each)
         rows = min(_SHARD_BYTES // each, _SHARD_ROWS)
         return cls(n, max(1, min(rows, max(-(-n // count), least), n)))
 
@@ -82,23 +82,22 @@ class Shards:
         return stop - start
 
     def block(self, source: Source) -> int:
-        """Count the rows that are read at a time: a shard, or 16 MiB of one too large."""
+        """Count the rows to read at a time: a shard, or 16 MiB of one that is too large."""
         each = max(1, row_bytes(source))
         return self.size if self.size * each <= _SHARD_BYTES else max(1, _BLOCK_BYTES // each)
 
     @property
     def grouped(self) -> dict[str, int]:
-        """Say how shards are grouped, where there may be more groups than there were at first."""
+        """Fingerprint facts of the grouping; empty where it is the original one of few groups."""
         many = len(self) // _GROUP_SHARDS > _LEAST_GROUPS
         return {"group_shards": _GROUP_SHARDS} if many else {}
 
     def groups(self, part_bytes: int, room: int = 1 << 29) -> list[tuple[int, ...]]:
-        """Return fixed groups of shards, for stages whose parts are large whatever the rows.
+        """Return fixed groups of shards, for stages with large parts regardless of the rows.
 
-        As many groups as `room` has place for parts, 4 to 64; more only of 32 shards and as many
-        as the part has MiB, so that parts are small beside what they are made of. A hundred
-        workers then have something to do where it matters, and no group depends on how many
-        there are.
+        There are as many groups as parts fit in `room`, 4 to 64. More groups have at least 32
+        shards and one per MiB of the part, so that parts stay small compared with their input. This
+        keeps a hundred workers busy, and no group depends on the number of workers.
         """
         most = len(self) // max(_GROUP_SHARDS, part_bytes >> 20)
         count = max(_LEAST_GROUPS, min(_GROUPS, room // max(1, part_bytes)), most)
@@ -108,24 +107,24 @@ class Shards:
 
 
 class LearntLike(Protocol):
-    """What people said of the clusters of an earlier run."""
+    """Constraints from the edits of an earlier run."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes with what was said."""
+        """Changes with the edits."""
 
     def constraints(self, run: RunFolder) -> Constraints | None:
-        """Return what it means for the representatives of a run."""
+        """Return the constraints on the representatives of a run."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything that a stage is given.
+    """Everything that a stage receives.
 
     `opened` is the source as it was opened, and `facts` its fingerprint; `source` the same rows
-    with the pixels that the encoder wants. `first_id` is above all ids that an earlier run and
-    its edits used, `learnt` what its edits say of the rows, and `grown` the earlier run that rows
-    are added to. `copies` are rows that count with the row that they are copies of.
+    with the pixels that the encoder wants. `first_id` is above all ids that an earlier run and its
+    edits used, `learnt` are constraints from edits, and `grown` is the earlier run that rows are
+    added to. `copies` are rows that count together with the row that they duplicate.
     """
 
     run: RunFolder
@@ -144,7 +143,7 @@ class Context:
 
     @property
     def added_to(self) -> Grown:
-        """The earlier run that rows are added to; only asked for by the stages that do so."""
+        """The earlier run that rows are added to; only for stages of growth."""
         assert self.grown is not None
         return self.grown
 
@@ -158,9 +157,9 @@ class Context:
         return Rows(self.source, self.shards, self.stage("index"))
 
     def light(self) -> Context:
-        """Return a context for a pass that only copies a little of each shard.
+        """Return a context for a pass that copies only a little of each shard.
 
-        Where shards are few it is done here: to start workers elsewhere would take longer.
+        With few shards it runs locally: starting remote workers would take longer.
         """
         if len(self.shards) > _FEW_SHARDS:
             return self
@@ -191,7 +190,7 @@ class Context:
     ) -> None:
         """Run a task on the number of every group that is not `there`.
 
-        The rows are told as done unless another pass of the stage tells them.
+        With `counted`, rows are reported as progress; otherwise another pass of the stage does so.
         """
         sizes = [sum(map(self.shards.rows, group)) for group in groups]
         numbers = range(len(groups))
@@ -209,7 +208,7 @@ class Context:
 
 
 def _left(there: Callable[[], Collection[int]], numbers: Sequence[int]) -> list[int]:
-    """List the numbers whose part is not there."""
+    """List the numbers whose part does not exist."""
     found = there()
     return [number for number in numbers if number not in found]
 
@@ -225,7 +224,7 @@ def _shards_named(group: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: what it is made from, what it depends on, and how it is done.
+    """A stage: its inputs, what its fingerprint depends on, and its work.
 
     Attributes
     ----------
@@ -234,13 +233,13 @@ class Stage:
     needs
         Stages that it reads.
     facts
-        Gives the JSON-able settings that it depends on, a version of its own among them.
+        Returns everything that it depends on as JSON values, including its own version.
     work
-        Writes the parts that are missing, and gives counts for the receipt.
+        Writes the missing parts, and returns counts for the receipt.
     by_rows
-        Whether it counts rows as it goes on; else it counts representatives, at its end.
+        True if progress counts rows; otherwise it counts representatives, at the end.
     once
-        Whether rows that are added to an earlier run leave it as it was.
+        True if adding rows to an earlier run leaves it unchanged.
     """
 
     name: str
@@ -252,7 +251,7 @@ class Stage:
 
 
 def is_encoded(source: Source) -> bool:
-    """Tell image files, and images that lie as such in archives: they are decoded when read."""
+    """Return whether rows are encoded images, in files or archives, which are decoded when read."""
     return source.kind == "images" and isinstance(source, Encoded)
 
 
@@ -262,22 +261,21 @@ def row_bytes(source: Source) -> int:
 
 
 def is_plain(source: Source) -> bool:
-    """Return whether rows cannot be bad as long as their file is there: arrays of whole numbers."""
+    """Return whether every row is usable as long as its file exists, as in arrays of integers."""
     array = source.as_array()
     return array is not None and array.store.dtype.kind in "bui"
 
 
 def is_read(source: Source) -> bool:
-    """Return whether the index reads rows, to know which cannot be used.
+    """Return whether the index reads the rows to find unusable ones.
 
-    What is wrong with an image file shows when it is decoded for the features, in the size that
-    the encoder wants.
+    Damaged images are found later, when they are decoded for the features.
     """
     return not (is_plain(source) or is_encoded(source))
 
 
 def keeps_numbers(source: Source) -> bool:
-    """Return whether rows are kept: where reading is dear (text, Parquet) and they are small."""
+    """Return whether parsed rows are stored: small ones that parse slowly (text, Parquet)."""
     small = source.n_rows * row_bytes(source) <= KEPT_BYTES
     array = source.as_array()
     return small and is_read(source) and (array is None or array.is_parsed)
@@ -303,8 +301,8 @@ def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[st
 def quarantined(run: RunFolder) -> Any:
     """Return the table of all rows that could not be used, as a `pyarrow.Table` by row.
 
-    Most are found when the source is indexed; a file that vanished or changed in between, or
-    numbers that overflow, are found later.
+    Most are found by the index; files that disappear or change later, and overflowing numbers, are
+    found by later stages.
     """
     import pyarrow as pa
 
@@ -327,9 +325,9 @@ def write_vectors(
     packed: bool,
     before: StageFolder | None = None,
 ) -> None:
-    """Write a shard's projected rows, in one byte a number when `packed`.
+    """Write a shard's projected rows, with one byte per number if `packed`.
 
-    The first of them are those that the same shard has in another run, `before`.
+    The first ones are copied from the same shard of another run, `before`.
     """
     numbers, scales = pack(vectors) if packed else (vectors, None)
     for name, array in (("scales", scales), ("vectors", numbers)):
@@ -346,7 +344,7 @@ def read_vectors(
 ) -> NDArray[np.float32]:
     """Return a shard's projected rows, or those at some places in it, (n, d) float32.
 
-    Where few of its rows are kept, the places must be among theirs.
+    If only some of its rows are stored, the places must be among these.
     """
     some = slice(None) if rows is None else rows
     if isinstance(rows, np.ndarray) and folder.has("places", number):
@@ -358,12 +356,12 @@ def read_vectors(
 
 
 def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:
-    """Refuse a source without two good rows, and say why.
+    """Raise unless a source has two usable rows.
 
     Raises
     ------
     InputError
-        With some of the reasons.
+        With up to three of the reasons.
     """
     good = n_rows - len(bad)
     if good >= 2:
@@ -375,12 +373,12 @@ def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:
         f"{rows[0]}{f' and {len(rows) - 1:,} more' if rows[1:] else ''}: {reason}"
         for reason, rows in list(of_reason.items())[:3]
     )
-    said = "no row can be read" if not good else "only one row can be read"
-    raise InputError(f"{said} of {n_rows:,}, but at least 2 are needed ({some})")
+    readable = "no row" if not good else "only one row"
+    raise InputError(f"{readable} can be read of {n_rows:,}, but at least 2 are needed ({some})")
 
 
 def good_blocks(run: RunFolder, shards: Shards) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Go through the shards, with the rows of each that are not quarantined."""
+    """Iterate over the shards, with the rows of each that are not quarantined."""
     project = run.stage("project")
     for number in range(len(shards)):
         good = np.flatnonzero(read_npy(project.part("ok", number)))

@@ -1,4 +1,4 @@
-"""The rows that two runs share: by name where rows have names, else by number."""
+"""Match the rows of two runs, by name if rows have names, otherwise by number."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from shoal.storage import read_json, read_table
 def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
     """Find each row of a run in an earlier one.
 
-    Rows of files are found by their names, so files may be new or gone. Rows of a sample are
-    found by their number in the source. Other rows are the same when there are as many of them,
-    or when others were added after them.
+    Rows with names are matched by name, so files can be added or removed. Rows of a sample are
+    matched by their number in the source. Other rows are the same if there are equally many, or if
+    more were appended.
 
     Returns
     -------
     ndarray, shape (N,), int64, or None
-        For each row of `after` its row in `before`, −1 for new ones; None when they are the
-        same rows in the same order.
+        For each row of `after` its row in `before`, −1 for new ones; None if both have the same
+        rows in the same order.
 
     Raises
     ------
     InputError
-        When there is no telling, or no row is in both.
+        When rows cannot be matched, or none is in both.
     """
     named = all(result.run.stage("index").parts("names") for result in (before, after))
     if before.n_rows < after.n_rows and (
@@ -47,24 +47,24 @@ def rows_in_common(before: Result, after: Result) -> NDArray[np.int64] | None:
         if before.n_rows != after.n_rows:
             raise InputError(
                 f"{before.run.path} has {before.n_rows:,} rows, but {after.run.path} has "
-                f"{after.n_rows:,}, and they have no names to know them by"
+                f"{after.n_rows:,}, and without names these cannot be matched"
             )
         return None
     else:
         at = _found(_numbers(before), _numbers(after))
     if (at < 0).all():
-        raise InputError(f"{after.run.path} has no row of {before.run.path}: they share none")
+        raise InputError(f"{after.run.path} and {before.run.path} have no rows in common")
     return at
 
 
 def extension(before: Result) -> dict[str, Any]:
-    """Return what a run keeps of an earlier one, to know that its rows come after that one's."""
+    """Return what a run records about an earlier one that its rows extend."""
     print_ = before.run.stage("assign").receipt.fingerprint
     return {"assign": print_, "rows": before.n_rows}
 
 
 def _extends(before: Result, after: Result) -> bool:
-    """Return whether the rows of a run are those of an earlier one and then others."""
+    """Return whether a run has the rows of an earlier one followed by new ones."""
     path = after.run.stage("assign").whole("extends", "json")
     return path.exists() and read_json(path) == extension(before)
 

@@ -1,4 +1,4 @@
-"""Copies of other rows, which stand aside while a summary is made: each group counts once."""
+"""Copies of other rows, which are left out of the summary so that each group counts once."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def _none() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """Rows that are copies, ascending, each with the row that is kept of its group; (c,) int64."""
+    """Rows that are copies, ascending, each with the kept row of its group; (c,) int64."""
 
     rows: NDArray[np.int64] = field(default_factory=_none)
     kept: NDArray[np.int64] = field(default_factory=_none)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What changes with them; nothing without any."""
+        """Fingerprint facts; empty if there are no copies."""
         if not len(self.rows):
             return {}
         return {"copies": fingerprint(self.rows.tobytes().hex(), self.kept.tobytes().hex())}
 
     def among(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the copies that are with their kept ones among some rows, ascending; and those."""
+        """Return the copies whose kept row is also among `rows`, ascending, and that row."""
         both = np.isin(self.rows, rows) & np.isin(self.kept, rows)
         return self.rows[both], self.kept[both]
 
     def write(self, folder: StageFolder) -> None:
-        """Write them where `aside` reads them, if there are any."""
+        """Write the copies, if any, for `aside` to read."""
         if len(self.rows):
             write_npy(folder.whole("copies"), self.rows)
 
@@ -47,7 +47,7 @@ class Copies:
 def aside(
     folder: StageFolder, rows: NDArray[np.int64], start: int, known: bool
 ) -> NDArray[np.bool_]:
-    """Return which rows, places in a shard that begins at `start`, are copies."""
+    """Return which rows, given as places in a shard that begins at `start`, are copies."""
     if not known:
         return np.zeros(len(rows), np.bool_)
     copies = read_npy(folder.whole("copies"), mmap=True)
@@ -62,15 +62,15 @@ def read_copies(path: Path, n_rows: int) -> Copies:
     Parameters
     ----------
     path
-        Of a Parquet or CSV file with the columns ``group``, ``source``, ``row`` and ``kind``
-        (``kept`` once a group).
+        A Parquet or CSV file with the columns ``group``, ``source``, ``row`` and ``kind`` (``kept``
+        once per group).
     n_rows
-        Of the source that is fitted.
+        Rows of the source to be fitted.
 
     Raises
     ------
     InputError
-        When it is another file, or of other rows.
+        When the file is not such a table, or does not match the source.
     """
     import pyarrow as pa
     import pyarrow.csv
@@ -83,18 +83,22 @@ def read_copies(path: Path, n_rows: int) -> Copies:
         group, source, row = (np.asarray(one, np.int64) for one in (group, source, row))
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise InputError(
-            f"--duplicates {path} cannot be read as what shoal duplicates -o writes: {error}"
+            f"--duplicates {path} is not an output of shoal duplicates -o: {error}"
         ) from None
     if source.any():
-        raise InputError(f"--duplicates {path} compares two sources: give the groups within one")
+        raise InputError(
+            f"--duplicates {path} compares two sources: give the groups within this one"
+        )
     if len(row) and (row.min() < 0 or row.max() >= n_rows or len(np.unique(row)) < len(row)):
         raise InputError(
-            f"--duplicates {path} is of other rows: it names row {row.max():,}, and there are "
-            f"{n_rows:,}"
+            f"--duplicates {path} does not match the source: it refers to row {row.max():,}, but "
+            f"there are {n_rows:,} rows"
         )
     first = kind == "kept"
     groups, at = np.unique(group[first], return_index=True)
     if len(groups) < first.sum() or not np.isin(group, groups).all():
-        raise InputError(f"--duplicates {path} is damaged: a group has not one kept row")
+        raise InputError(
+            f"--duplicates {path} is damaged: every group must have exactly one kept row"
+        )
     order = np.flatnonzero(~first)[np.argsort(row[~first])]
     return Copies(row[order], row[first][at][np.searchsorted(groups, group[order])])

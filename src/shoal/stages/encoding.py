@@ -1,4 +1,4 @@
-"""What stages and predictions do with rows: encode the good ones, see what a projection misses."""
+"""Encode usable rows, and measure the residual of a projection; for stages and predictions."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def encode_good(
 
 @dataclass(frozen=True)
 class Encoding:
-    """Encodes shards, and knows which rows of them are good."""
+    """Encodes shards, and records which of their rows are usable."""
 
     rows: Rows
     encoder: Encoder
     folder: StageFolder
 
     def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
-        """Encode one shard, and write what is wrong with rows that are not good."""
+        """Encode one shard, and write the reasons for unusable rows."""
         features, good, bad = self.encoded(number)
         for i in np.flatnonzero(~good).tolist():
             bad.setdefault(i, "its features overflow")
@@ -45,7 +45,7 @@ class Encoding:
         return features, good
 
     def encoded(self, number: int) -> tuple[NDArray, NDArray[np.bool_], dict[int, str]]:
-        """Encode one shard; return also which rows are good, and why others cannot be read."""
+        """Encode one shard; also return which rows are usable, and why others are not."""
         blocks, at = [], 0
         bad: dict[int, str] = {}
         for batch in self.rows.read(number):
@@ -59,7 +59,7 @@ class Encoding:
 
 
 def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:
-    """Write the rows that were not known to be bad until now, if any."""
+    """Write the unusable rows that the index did not know about, if any."""
     path = rows.index.part("quarantine", number, "parquet")
     start, stop = rows.shards.bounds(number)
     known = {row - start for row in read_table(path, ["row"])["row"].to_pylist()}
@@ -72,9 +72,9 @@ def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str])
 def residual(
     projection: Projection, features: NDArray, vectors: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the length of what the projection leaves out of each row, in features, (n,) float32.
+    """Return the length of the projection residual of each row, in feature space, (n,) float32.
 
-    Rows unlike all that were fitted may be projected into the midst of them: this tells.
+    A row unlike any fitted one may be projected among them, but has a large residual.
     """
     directions = (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
     directions = np.ascontiguousarray(directions, np.float32)
@@ -89,7 +89,7 @@ def residual(
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A task whose items are shards, which it encodes."""
+    """A task that encodes shards."""
 
     encoding: Encoding
 
@@ -98,5 +98,5 @@ class ShardTask:
         self.encoding.encoder.setup()
 
     def fetch(self, item: int) -> None:
-        """Begin to read a shard."""
+        """Start to prefetch a shard."""
         self.encoding.rows.fetch(item)

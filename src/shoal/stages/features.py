@@ -1,4 +1,4 @@
-"""Features: every row encoded, and the projection fitted to their moments."""
+"""Features: encode every row, and fit the projection to their moments."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ from shoal.stages.learning import learn
 from shoal.stages.reducing import drop_base, encoding_of, fit_steps
 from shoal.storage import StageFolder, delete, read_npy, read_table, write_json, write_npy
 
-_SEED = 13_176  # of the draw of the rows looked at, which is the same for every seed of a fit
+_SEED = 13_176  # of the sample for the projection, which is the same for every seed of a fit
 _ROOM = 1 << 29
-_ROOM_WHEN_KEPT = 1 << 26  # the moments of rows at hand take no time: few parts will do
+_ROOM_WHEN_KEPT = 1 << 26  # moments of stored rows are quick: few parts are enough
 
 
 @dataclass(frozen=True)
 class _EncodeShard(ShardTask):
-    """Encodes one shard and keeps its features."""
+    """Encodes one shard and stores its features."""
 
     def __call__(self, item: int) -> None:
         features, good = self.encoding.shard(item)
         folder = self.encoding.folder
         write_npy(folder.part("features", item), features)
-        write_npy(folder.part("ok", item), good)  # last: it shows that all are there
+        write_npy(folder.part("ok", item), good)  # last, as the sign that both are complete
 
 
 @dataclass(frozen=True)
 class _MomentsOfGroup:
-    """Writes the moments of the good rows of a group of shards."""
+    """Writes the moments of the usable rows of a group of shards."""
 
     encoding: Encoding
     groups: list[tuple[int, ...]]
     kept: bool
 
     def setup(self) -> None:
-        """Load the encoder, unless its features are there."""
+        """Load the encoder, unless its features are stored."""
         if not self.kept:
             self.encoding.encoder.setup()
 
     def fetch(self, item: int) -> None:
-        """Begin to read a group's first shard."""
+        """Start to prefetch a group's first shard."""
         if not self.kept:
             self.encoding.rows.fetch(self.groups[item][0])
 
@@ -70,7 +70,7 @@ class _MomentsOfGroup:
         write_npy(self.encoding.folder.part("moments", item), _packed(moments))
 
     def _shards(self, item: int) -> Iterator[tuple[NDArray, NDArray[np.bool_]]]:
-        """Go through the features of a group's shards."""
+        """Iterate over the features of a group's shards."""
         folder = self.encoding.folder
         group = self.groups[item]
         for number in group:
@@ -87,7 +87,7 @@ class _MomentsOfGroup:
 
 @dataclass(frozen=True)
 class _MomentsOfSome:
-    """Writes the moments of the good rows of a group of ranges of a sample."""
+    """Writes the moments of the usable rows of a group of ranges of a sample."""
 
     drawn: drawn.Drawn
     shards: Shards
@@ -110,12 +110,12 @@ class _MomentsOfSome:
 
 
 def fitting_passes(source: Source, encoder: Encoder) -> int:
-    """Return about how often steps read the source before it is encoded for good."""
+    """Return about how many passes over the source fit the steps, before the final encoding."""
     return 0 if is_kept(source, unreduced(encoder)) else encoder.needs.passes
 
 
 def base_bytes(source: Source, encoder: Encoder) -> int:
-    """Return the bytes of what is kept of the encoder before the steps while they are fitted."""
+    """Return the size of the base features that are stored while the steps are fitted."""
     base = unreduced(encoder)
     kept = encoder.needs.passes and is_kept(source, base)
     return 4 * source.n_rows * base.n_features if kept else 0
@@ -148,7 +148,7 @@ def _facts(context: Context) -> dict[str, Any]:
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Encode, merge the moments in the order of the groups, fit the projection."""
+    """Encode the rows, merge their moments in group order, and fit the projection."""
     folder, encoder = context.stage("features"), context.encoder
     base = unreduced(encoder)
     if isinstance(base, Learned):
@@ -162,7 +162,7 @@ def _work(context: Context) -> dict[str, Any]:
             write_npy(folder.whole(name), array)
         write_json(folder.whole("encoder", "json"), encoder.settings())
     drop_base(folder)
-    for path in folder.parts("moments"):  # merged: they may be large and are not needed again
+    for path in folder.parts("moments"):  # merged, possibly large, and not needed again
         delete(path)
     values = read_npy(folder.whole("eigenvalues"))
     late = sum(read_table(path, ["row"]).num_rows for path in folder.parts("quarantine"))
@@ -170,11 +170,11 @@ def _work(context: Context) -> dict[str, Any]:
 
 
 def _projection(context: Context, folder: StageFolder) -> Projection:
-    """Fit the projection: to a sample of very many rows, to all where that tells nothing."""
+    """Fit the projection to all rows, or to a sample of very many if that is usable."""
     encoder = context.encoder
     shape = encoder.needs.components, encoder.whiten
     if looks_at_some(context.source, encoder):
-        with suppress(InputError):  # no two rows of the sample are good and different
+        with suppress(InputError):  # no two rows of the sample are usable and different
             return fit_projection(_moments_of_some(context, folder), *shape)
         for path in folder.parts("moments"):
             delete(path)
@@ -182,7 +182,7 @@ def _projection(context: Context, folder: StageFolder) -> Projection:
 
 
 def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
-    """Encode rows from all over the source, drawn by runs; give the moments of the good ones."""
+    """Encode rows drawn from all over the source, and return the moments of the usable ones."""
     looked_at = drawn.Drawn(context.source, drawn.LOOKED_AT, _SEED)
     shards, d = looked_at.shards, context.encoder.n_features
     groups = shards.groups(8 * (2 + d + d * d), _ROOM)
@@ -192,7 +192,7 @@ def _moments_of_some(context: Context, folder: StageFolder) -> Moments:
 
 
 def _moments(context: Context, folder: StageFolder) -> Moments:
-    """Encode every shard; give the moments of the good rows of all."""
+    """Encode every shard, and return the moments of all usable rows."""
     d = context.encoder.n_features
     encoding = encoding_of(context, folder)
     kept = is_kept(context.source, context.encoder)
@@ -206,7 +206,7 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
 
 
 def _merged(folder: StageFolder, d: int) -> Moments:
-    """Merge the moments in the order of the groups."""
+    """Merge the moments in group order."""
     moments = Moments.zero(d)
     for path in folder.parts("moments"):
         moments = moments.merge(_unpacked(read_npy(path), d))

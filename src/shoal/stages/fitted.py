@@ -1,4 +1,4 @@
-"""What a finished fit knows of its rows, by which new rows are read, encoded and judged."""
+"""What a finished fit stores to read, encode and score new rows."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from shoal.stages.result import Result
 from shoal.storage import read_npy
 
 USUAL = 0.95
-"""Share of a cluster's own rows that lie at a usual distance."""
+"""Share of a cluster's own rows that are at a usual distance."""
 
 CALIBRATED = 1_000_000
-"""Fitted rows, at most, whose distances new ones are compared with."""
+"""Maximum number of fitted rows whose distances new rows are compared with."""
 
 _BEYOND = 0.999  # of a cluster's own rows
 _SLACK = 1.25
@@ -37,7 +37,7 @@ _SLACK = 1.25
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the choice of an encoder looks at, of the rows that were fitted."""
+    """The properties of the fitted rows that determine the encoder."""
 
     kind: str
     shape: tuple[int, ...]
@@ -48,7 +48,7 @@ class _Rows:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished run as new rows see it; each fact is read when first asked for."""
+    """A finished run, for assigning new rows; each array is read on first use."""
 
     result: Result
 
@@ -59,20 +59,20 @@ class Fitted:
         Raises
         ------
         RunError
-            When this version's encoder of that name is another one.
+            When the encoder of that name differs in this version.
         """
         run, summary = self.result.run, self.result.summary
         stored = self.result.encoder
         shape, schema = tuple(summary["shape"]), self.result.schema
         size = tuple(stored.get("base", stored).get("shape", shape)[:2])
         fitted = _Rows(summary["kind"], shape, summary["mixed_sizes"], schema, size)
-        asked = str(run.settings.get("features"))  # a network's file stands only here
-        name = asked if parse_spec(split_chain(asked)[0]).what else stored["name"]
+        requested = str(run.settings.get("features"))  # only the settings have a network's file
+        name = requested if parse_spec(split_chain(requested)[0]).what else stored["name"]
         encoder, _ = choose_encoder(name, fitted)
         if encoder.settings() != stored:
             raise RunError(
                 f"{run.path} was fitted with other {stored['name']} features (version "
-                f"{stored.get('version')}): run shoal fit again with what is there now"
+                f"{stored.get('version')}): run shoal fit again with the current ones"
             )
         return placed(encoder, run.stage("features"))
 
@@ -85,10 +85,10 @@ class Fitted:
 
     @cached_property
     def residual_limit(self) -> float:
-        """How much the projection may leave out of a row that is like those fitted.
+        """Largest projection residual of a row that is like the fitted ones.
 
-        It leaves less out of the rows that it was fitted to, by their leverage, which is
-        (components + 1) / rows on average; no limit where these determine it wholly.
+        The residuals of the fitted rows themselves are smaller, by their leverage, which is
+        (components + 1) / rows on average; infinite if these rows determine the projection.
         """
         rounding = 1e-4 * float(np.sqrt((self.projection.eigenvalues).sum()))
         free = 1 - (self.projection.n_components + 1) / max(self.fitted_rows, 1)
@@ -98,36 +98,36 @@ class Fitted:
 
     @property
     def usual_residual(self) -> float:
-        """How much the projection leaves out of a row in the middle."""
+        """Median projection residual."""
         return float(np.median(self._residuals))
 
     @cached_property
     def _residuals(self) -> NDArray[np.float32]:
-        """What the projection leaves out of the rows tried."""
+        """Projection residuals of the held-out rows."""
         project = self.result.run.stage("project")
         return np.concatenate([read_npy(path) for path in project.parts("residual")])
 
     @cached_property
     def novelty(self) -> Novelty | None:
-        """The scores of held-out rows; None for a run that has none."""
+        """Scores of the held-out rows; None if the run has none."""
         return read_novelty(self.result.run.stage("assign"))
 
     @cached_property
     def _scales(self) -> NDArray[np.float32]:
-        """How densely each representative lies, (m,)."""
+        """Local density scale of each representative, (m,)."""
         return local_scale(read_npy(self.result.run.stage("tree").whole("distances")))
 
     def scores(
         self, near: NDArray[np.int32], distance: NDArray[np.float32], left: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return two scores of new rows that grow with their novelty, (n, 2).
+        """Return two novelty scores of new rows, (n, 2).
 
         Parameters
         ----------
         near, distance : ndarray, shape (n, k)
-            Their nearest representatives, and the distances to these.
+            Nearest representatives of the rows, and their distances.
         left : ndarray, shape (n,)
-            Length of what the projection leaves out of each.
+            Length of each row's projection residual.
         """
         if self.novelty is None:
             return np.stack([distance[:, 0], left], axis=1)
@@ -137,15 +137,15 @@ class Fitted:
         return row_scores(distance, weights, self._scales[near], left, relative=settled)
 
     def score_limits(self, labels: NDArray[np.int32], rate: float) -> NDArray[np.float32]:
-        """Return the scores above which a row is of no kind seen, for each cluster, (clusters, 2).
+        """Return the scores above which a row is unknown, for each cluster, (clusters, 2).
 
         Parameters
         ----------
         labels
             (m,) cluster of each representative.
         rate
-            Share of the rows like those fitted that may be above them. Without held-out rows the
-            limits are a quarter beyond nearly all fitted rows, whatever the rate.
+            Share of rows like the fitted ones that may exceed the limits. Without held-out rows,
+            the limits are a quarter beyond nearly all fitted rows, whatever the rate.
         """
         if self.novelty is not None:
             return self.novelty.limits(labels, rate)
@@ -154,30 +154,29 @@ class Fitted:
 
     @property
     def fitted_rows(self) -> int:
-        """How many good rows the representatives stand for."""
+        """Number of usable rows that the representatives stand for."""
         return int(self.result.representatives.weights.sum())
 
     @cached_property
     def own(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Representatives of fitted rows, and the rows' distances to them, of a million at most.
+        """Representatives of up to a million fitted rows, and the rows' distances to them.
 
-        The distances are those of new rows: as if the row had not been fitted; see
-        `unfitted_distance`. Where every distinct row is a representative, it is their distance
-        to another one.
+        The distances are as if the rows had not been fitted; see `unfitted_distance`. If every
+        distinct row is a representative, they are the distances to the nearest other one.
         """
         result, folder = self.result, self.result.run.stage("summarise")
         if folder.whole("own_place").exists():
             return read_npy(folder.whole("own_place")), read_npy(folder.whole("own_distance"))
         if result.from_every_row:
             return np.arange(len(self.apart), dtype=np.int32), self.apart
-        step, seen = -(-result.n_rows // CALIBRATED), 0
+        step, count = -(-result.n_rows // CALIBRATED), 0
         places, distances = [], []
         for place, distance, margin in result.blocks("representative", "distance", "margin"):
             known = np.flatnonzero(place >= 0)
-            taken = known[-seen % step :: step]
+            taken = known[-count % step :: step]
             places.append(place[taken])
             distances.append(self.unfitted(place[taken], distance[taken], margin[taken]))
-            seen += len(known)
+            count += len(known)
         return np.concatenate(places), np.concatenate(distances)
 
     @cached_property
@@ -192,20 +191,20 @@ class Fitted:
     def unfitted(
         self, place: NDArray[np.int32], distance: NDArray[np.float32], margin: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        """Return the distances that fitted rows would have if they were new, (n,).
+        """Return the distances of fitted rows as if they were new, (n,).
 
         Parameters
         ----------
         place, distance, margin
-            (n,) their representatives, distances to them, and margins.
+            (n,) representatives of the rows, distances to them, and margins.
         """
-        if self.result.from_every_row:  # which is where the row is, unless it came later
+        if self.result.from_every_row:  # distance 0, unless the row was added later
             return np.where(distance > 0, distance, self.apart[place])
         weights = self.result.representatives.weights
         return unfitted_distance(distance, margin, weights[place], self.apart[place])
 
     def limits(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the distance from which a row is unlike each cluster, (clusters,).
+        """Return the distance above which a row is unlike each cluster, (clusters,).
 
         Parameters
         ----------
@@ -216,17 +215,17 @@ class Fitted:
         return cluster_limits(labels[place], distance, int(labels.max()) + 1)
 
     def usual(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the distance within which 95 % of the rows of each cluster are; see `limits`."""
+        """Return the 95 % quantile of the distances in each cluster; see `limits`."""
         place, distance = self.own
         return cluster_limits(labels[place], distance, int(labels.max()) + 1, USUAL, 1.0)
 
     def as_fitted(self, source: Source) -> Source:
-        """Read new rows in the shape and by the rule of those of the fit.
+        """Return a source that reads new rows in the same way as the fitted ones.
 
         Raises
         ------
         InputError
-            When they are not of the kind or the width that was fitted.
+            When the kind or the width of the rows differs from the fit.
         """
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
@@ -251,7 +250,7 @@ class Fitted:
 
     @property
     def values(self) -> Values | None:
-        """What the stored numbers of the fit were; None for image files and for older runs."""
+        """Value range of the fitted numbers; None for image files and for older runs."""
         found = self.result.summary.get("values")
         return None if found is None else Values(**found)
 
@@ -263,10 +262,10 @@ def cluster_limits(
     share: float = _BEYOND,
     slack: float = _SLACK,
 ) -> NDArray[np.float32]:
-    """Distance from which a row is unlike a cluster, (count,) float32.
+    """Return the distance above which a row is unlike each cluster, (count,) float32.
 
-    A quarter beyond 99.9 % of the distances of the cluster's own rows; at least a quarter
-    beyond the median of all rows, for clusters of duplicates or of few rows.
+    It is 1.25 times the 99.9 % quantile of the distances of the cluster's own rows, and at least
+    1.25 times the median of all rows, for clusters of duplicates or of few rows.
     """
     least = float(np.median(distance)) if len(distance) else 0.0
     limits = np.full(count, least)
@@ -280,10 +279,10 @@ def cluster_limits(
 
 
 def quantile(values: NDArray, share: float) -> float:
-    """Return what one more value stays within with the chance `share` at least, or the greatest.
+    """Return the value that a new one stays below with probability `share`, or the maximum.
 
-    One more of n + 1 values that come in any order is among the first k with the chance
-    k / (n + 1), whatever their distribution.
+    Of n + 1 exchangeable values, the last is among the k smallest with probability k / (n + 1),
+    whatever their distribution.
 
     >>> quantile(np.arange(1, 100), 0.95), quantile(np.arange(3), 0.95)
     (95.0, 2.0)
@@ -298,17 +297,17 @@ def unfitted_distance(
     weight: NDArray[np.int64],
     apart: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Return the distance of a row to its representative as if it had not helped to make it.
+    """Return the distance of a row to its representative as if the row were not part of it.
 
-    A mean of w rows moves away from a row that is taken out of it: to w / (w - 1) of the
-    distance. The row may then be nearer to the second representative.
+    Removing a row from a mean of w rows increases its distance to the mean by w / (w - 1). The row
+    may then be nearer to the second representative.
 
     Parameters
     ----------
     distance, margin
-        (n,) to the representative, and 255 · (1 - distance / distance to the second one).
+        (n,) distance to the representative, and 255 · (1 - distance / distance to the second one).
     weight, apart
-        (n,) rows of the representative, and how far the next representative is from it.
+        (n,) rows of the representative, and its distance to the nearest other one.
 
     Examples
     --------
@@ -325,7 +324,7 @@ def unfitted_distance(
 
 
 def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
-    """Have a source read its images in another shape, or say that it cannot."""
+    """Return the source with its images read in another shape."""
     if source.kind == "images" and len(shape) == 3:
         array = source.as_array()
         if array is not None and array.rule:

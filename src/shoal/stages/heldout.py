@@ -1,4 +1,4 @@
-"""Rows that are held out: what new rows like those fitted would look like to a run."""
+"""Held-out rows, which show how new rows like the fitted ones would score."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from shoal.features import Projection
 from shoal.stages.base import Context, Shards, read_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
 
-_ROWS = 10_000  # held out: their share beyond a limit of 1 % is known to a tenth of it
-_MOST = 0.1  # of the rows are kept out of the choice of codes
-_CHECKED = 8  # rows of a shard, the first and the last among them
-_SEED = 20_410  # of the draw alone, which is the same for every seed of a fit
+_ROWS = 10_000  # held out, so that a rate of 1 % is known to a tenth of it
+_MOST = 0.1  # largest share of the rows to keep out of the choice of codes
+_CHECKED = 8  # rows of a shard, including the first and the last
+_SEED = 20_410  # of this draw, which is the same for every seed of a fit
 
 
 def held_out_rows(shards: Shards, number: int, most: float = 1.0) -> NDArray[np.int64]:
-    """Return the places in a shard of the rows that are held out, ascending.
+    """Return the places of the held-out rows in a shard, ascending.
 
     Parameters
     ----------
     shards, number
-        The shards, and one of them.
+        The shards, and the number of one of them.
     most
-        The largest share of the rows; fewer are among those of a larger share.
+        Largest share of the rows. The rows of a smaller share are a subset of those of a larger
+        one.
     """
     share = min(_ROWS / shards.n_rows, most)
     draw = np.random.default_rng([_SEED, number, 0]).random(shards.rows(number))
@@ -34,15 +35,15 @@ def held_out_rows(shards: Shards, number: int, most: float = 1.0) -> NDArray[np.
 
 
 def not_held_out(shards: Shards, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Leave out the rows that shall have no part in the choice of representatives.
+    """Drop the held-out rows, which must not take part in choosing representatives.
 
-    Codes are drawn towards the rows that they are chosen by, nearer than new rows would lie.
+    Codes move towards the rows that they are chosen from, closer than to new rows.
     """
     return rows[~np.isin(rows, held_out_rows(shards, number, _MOST))]
 
 
 def checked_rows(shards: Shards, number: int) -> NDArray[np.int64]:
-    """Return the rows of a shard that are read again when others are added, ascending."""
+    """Return the rows of a shard that are reread and compared when others are added, ascending."""
     start, stop = shards.bounds(number)
     drawn = np.random.default_rng(number).integers(start, stop, _CHECKED - 2)
     return np.unique(np.concatenate([[start, stop - 1], drawn]))
@@ -53,12 +54,12 @@ def calibrate(
 ) -> None:
     """Score held-out rows as if they had not been fitted, and write their scores.
 
-    Their nearest representatives are searched as those of new rows are, which may miss some.
+    Their nearest representatives are searched like those of new rows, which may miss some.
 
     Parameters
     ----------
     context
-        Of a fit whose tree is there.
+        Of a fit with a finished tree.
     projection
         The fitted one.
     shortlists
@@ -91,7 +92,7 @@ def calibrate(
 
 
 def read_novelty(folder: StageFolder) -> Novelty | None:
-    """Read the scores of held-out rows; None for a run that has none, as it is old or tiny."""
+    """Read the scores of held-out rows; None for old or tiny runs, which have none."""
     if not folder.whole("held_out_scores").exists():
         return None
     place, scores = (read_npy(folder.whole(f"held_out_{name}")) for name in ("place", "scores"))
@@ -101,9 +102,10 @@ def read_novelty(folder: StageFolder) -> Novelty | None:
 def _held_out(
     context: Context,
 ) -> tuple[NDArray[np.int32] | None, NDArray[np.float32], NDArray[np.float32]]:
-    """Read held-out rows: representative, vector, and what the projection leaves out of each.
+    """Read held-out rows: representative, vector and projection residual of each.
 
-    Where every distinct row is a representative, copies count once; else it is not known yet.
+    If every distinct row is a representative, copies count once; otherwise the representative is
+    not known yet (None).
     """
     project, shards, summary = context.stage("project"), context.shards, context.stage("summarise")
     every_row = summary.whole("place").exists()
@@ -136,7 +138,7 @@ def _beside_itself(
     weights: NDArray[np.int64],
     place: NDArray[np.int32],
 ) -> Found:
-    """Leave out of each row's nearest representatives the one that it is, with its copies."""
+    """Remove the row itself, with its copies, from its nearest representatives."""
     away = np.where(near == place[:, None], np.float32(np.inf), away)
     return _sorted(near, away, weights[near])
 
@@ -144,10 +146,10 @@ def _beside_itself(
 def _out_of_means(
     near: NDArray[np.int32], away: NDArray[np.float32], weights: NDArray[np.int64]
 ) -> Found:
-    """Take each row out of its nearest representative, which is a mean.
+    """Remove each row from the mean that is its nearest representative.
 
-    A mean of w rows moves away from a row that is taken out of it, to w / (w - 1) of the distance;
-    a representative of this row alone is gone.
+    Without the row, a mean of w rows is w / (w - 1) times as far from it; a representative of only
+    this row disappears.
     """
     standing, moved = weights[near], away.astype(np.float64)
     own = standing[:, 0].astype(np.float64)
@@ -159,7 +161,7 @@ def _out_of_means(
 def _sorted(
     near: NDArray[np.int32], away: NDArray[np.float32], standing: NDArray[np.int64]
 ) -> Found:
-    """Keep the nearest that count; one infinitely far stands for no row."""
+    """Keep the nearest ones; a representative at infinite distance has no rows."""
     order = np.argsort(away, axis=1, kind="stable")[:, :REACH]
     far = np.take_along_axis(away, order, axis=1)
     rows = np.where(np.isfinite(far), np.take_along_axis(standing, order, axis=1), 0)

@@ -1,4 +1,4 @@
-"""Index: the names of the rows, the rows that cannot be read, and what the source is."""
+"""Index: row names, unreadable rows, and a summary of the source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shoal.storage import StageFolder, read_npy, read_table, write_json, write_n
 
 @dataclass(frozen=True)
 class _IndexShard:
-    """Looks at one shard; `read` to see what cannot be used, `keep` to keep what was read."""
+    """Indexes one shard; `read` to find unusable rows, `keep` to store what was read."""
 
     source: Source
     shards: Shards
@@ -35,8 +35,7 @@ class _IndexShard:
     keep: bool
     named: bool = True
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...
 
     def __call__(self, item: int) -> None:
         import pyarrow as pa
@@ -64,7 +63,7 @@ class _IndexShard:
         write_quarantine(self.folder.part("quarantine", item, "parquet"), start, bad, names)
 
     def _names(self, start: int, stop: int) -> list[str] | None:
-        """Return the names of rows; of rows that were taken at least their numbers."""
+        """Return the names of rows; for a sample without names, the row numbers."""
         names, taken = self.source.names(start, stop), self.source.taken
         if names is None and taken is not None:
             return list(map(str, taken.rows[start:stop].tolist()))
@@ -72,7 +71,7 @@ class _IndexShard:
 
 
 def _gaps(batch: Batch) -> NDArray[np.int64]:
-    """Count the cells of each column that are missing or no numbers, in rows that are used."""
+    """Count the missing and non-numeric cells of each column, in usable rows."""
     gaps = ~np.isfinite(batch.data)
     return gaps.sum(axis=0, dtype=np.int64)
 
@@ -85,9 +84,9 @@ def _facts(context: Context) -> dict[str, Any]:
 def index_rows(
     context: Context, named: bool = True, links: bool | None = True, **about: Any
 ) -> dict[str, Any]:
-    """Index every shard that is not there, sum up, and refuse a source without two good rows.
+    """Index every missing shard and write the summary; raise without two usable rows.
 
-    `named` and `links` tell whether names and links are noted; `about` goes into the summary.
+    `named` and `links` state whether names and links are recorded; `about` is added to the summary.
     """
     source, folder = context.opened, context.stage("index")
     read, keep = is_read(source), keeps_numbers(source)
@@ -139,7 +138,7 @@ def index_rows(
 
 
 def sample_of(source: Source) -> int | None:
-    """Count the rows that a source was drawn from at random; None when it is not a sample."""
+    """Return the number of rows that a source was sampled from; None if it is not a sample."""
     taken = source.taken
     return taken.of if taken is not None and taken.sample else None
 

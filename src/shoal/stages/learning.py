@@ -1,4 +1,4 @@
-"""Training of encoders that learn from the images, at the beginning of the stage of features."""
+"""Train encoders that learn from the images, at the start of the features stage."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from shoal.rows.base import spread
 from shoal.stages.base import Context
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 
-# Images that are trained on: 60,000 of 32 x 32 in colour are 176 MiB.
+# Training images: 60,000 of 32 x 32 in colour are 176 MiB.
 MOST_IMAGES = 60_000
 _AT_ONCE = 512
 _FEWEST = 16
 
 
 def placed(encoder: Encoder, folder: StageFolder) -> Encoder:
-    """Return an encoder with what it learns in the folder of the features, if it does."""
+    """Return an encoder that finds its learned parameters, if any, in the features folder."""
     if isinstance(encoder, Reduced):
         return replace(encoder, base=placed(encoder.base, folder)).at(folder.path)
     if isinstance(encoder, Learned) and encoder.path is None:
@@ -33,7 +33,7 @@ def placed(encoder: Encoder, folder: StageFolder) -> Encoder:
 
 
 def learn(context: Context, folder: StageFolder, encoder: Learned) -> None:
-    """Train the network of a run, from its last checkpoint on; nothing where it is there.
+    """Train the network of a run from its last checkpoint, unless it is already trained.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def _some_images(source: Source) -> NDArray[np.uint8]:
     images = np.concatenate(blocks)
     if len(images) < _FEWEST:
         raise SourceError(
-            f"{len(images)} images can be read, and a network needs {_FEWEST} at least to learn "
-            "from: choose --features gradients or photo"
+            f"only {len(images)} images can be read, but training a network needs at least "
+            f"{_FEWEST}: choose --features gradients or photo"
         )
     return cast("NDArray[np.uint8]", images)

@@ -1,8 +1,8 @@
-"""Leaves: all rows in the leaf order of the tree, so that any cluster is a few ranges of them.
+"""Leaves: all rows in the leaf order of the tree, so that any cluster is a few ranges of rows.
 
-Made when a run is first explored. A row's place in this order is called its **position**: first
-come the rows of the first leaf (the representative that decides them), those nearest to it first
-and its outliers last; then those of the second leaf, and so on.
+Computed when a run is first explored. A row's place in this order is its **position**: first come
+the rows of the first leaf, that is, of one representative, nearest ones first and outliers last;
+then those of the second leaf, and so on.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ _AT_ONCE = 1 << 22
 
 
 def leaves_fingerprint(run: RunFolder) -> str:
-    """Return the fingerprint of the leaves that a finished run has."""
+    """Return the fingerprint of the leaves of a finished run."""
     return fingerprint(
         {"stage": NAME, "version": _VERSION}, run.stage("assign").receipt.fingerprint
     )
 
 
 def make_leaves(run: RunFolder, folder: StageFolder, progress: Progress) -> dict[str, int]:
-    """Write the rows by leaf; give the counts for the receipt.
+    """Write the rows by leaf; return counts for the receipt.
 
     Parameters
     ----------
     run
         A finished run.
     folder
-        Where to; begun.
+        The folder to write, already started.
     progress
-        Is told the rows that are done; twice each.
+        Receives the number of processed rows, each row twice.
     """
     result = Result(run)
     order = result.tree.order
     m, n_rows = len(order), result.n_rows
     leaf_of = np.empty(m + 1, np.int32)
     leaf_of[order] = np.arange(m, dtype=np.int32)
-    leaf_of[m] = -1  # what −1 leads to
+    leaf_of[m] = -1  # the entry for −1
     counts = np.zeros(m, np.int64)
     for _, table in _parts(run, ["representative"]):
         leaf = leaf_of[table["representative"]]
         counts += np.bincount(leaf[leaf >= 0], minlength=m)
-        progress.advance(len(leaf) // 2)  # each row is gone through twice
+        progress.advance(len(leaf) // 2)  # each row is processed twice
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     rows, keys = _by_leaf(run, leaf_of, start, progress)
     outlying = _sorted_within(rows, keys, start)
@@ -74,12 +74,12 @@ def make_leaves(run: RunFolder, folder: StageFolder, progress: Progress) -> dict
 
 
 def _row_type(n_rows: int) -> type[np.integer]:
-    """Return the type that holds row numbers."""
+    """Return the integer type for row numbers."""
     return np.int32 if n_rows < 1 << 31 else np.int64
 
 
 def _parts(run: RunFolder, columns: list[str]) -> Iterator[tuple[int, dict[str, NDArray]]]:
-    """Go through the shards: the first row of each, and some columns."""
+    """Iterate over the shards: the first row of each, and some columns."""
     first = 0
     for path in run.stage("assign").parts("rows"):
         table = read_table(path, columns)
@@ -90,7 +90,7 @@ def _parts(run: RunFolder, columns: list[str]) -> Iterator[tuple[int, dict[str, 
 def _by_leaf(
     run: RunFolder, leaf_of: NDArray[np.int32], start: NDArray[np.int64], progress: Progress
 ) -> tuple[NDArray, NDArray[np.uint32]]:
-    """Sort rows by leaf; give with each a key: its distance, above all others if an outlier."""
+    """Sort rows by leaf, each with a key: its distance, or above all others for an outlier."""
     n_rows = int(start[-1])
     rows, keys = np.empty(n_rows, _row_type(n_rows)), np.empty(n_rows, np.uint32)
     free = start[:-1].copy()
@@ -102,7 +102,7 @@ def _by_leaf(
         position = np.repeat(free[found] - at, count) + np.arange(len(by_leaf))
         free[found] += count
         rows[position] = first + by_leaf
-        # The bits of floats that are not negative rise with them.
+        # The bit patterns of non-negative floats are ordered like the floats.
         key = table["distance"][by_leaf].astype(np.float32).view(np.uint32)
         keys[position] = key | np.where(table["outlier"][by_leaf], _OUTLIER, np.uint32(0))
         progress.advance(len(leaf) - len(leaf) // 2)
@@ -112,7 +112,7 @@ def _by_leaf(
 def _sorted_within(
     rows: NDArray, keys: NDArray[np.uint32], start: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """Sort the rows of each leaf by their keys, in place; count the outliers of each."""
+    """Sort the rows of each leaf by key, in place; return the number of outliers of each leaf."""
     m = len(start) - 1
     outlying = np.zeros(m, np.int32)
     low = 0
@@ -146,7 +146,7 @@ def _twins(
     margin: NDArray[np.uint8],
     start: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return the positions next to one of the same leaf at the same distance from the same two."""
+    """Return positions next to one in the same leaf with equal distance, margin and second leaf."""
     same = (keys[1:] == keys[:-1]) & (second[1:] == second[:-1]) & (margin[1:] == margin[:-1])
     inner = start[1:-1]
     same[inner[(inner > 0) & (inner < len(keys))] - 1] = False

@@ -1,6 +1,6 @@
-"""Map: a place in the plane for every row, sorted so that each tile of any zoom is one range.
+"""Map: 2-d coordinates of every row, sorted so that each tile of any zoom is one range.
 
-Made when a run is first explored. For looking at only: no cluster depends on it.
+Computed when a run is first explored. For viewing only: no cluster depends on it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from shoal.storage import (
 
 NAME = "map"
 COARSE = 10
-"""Level of the cells that are counted beforehand, by leaf, where rows are many."""
+"""Zoom level whose cells are counted in advance, by leaf, if there are many rows."""
 
 MANY_ROWS = 2_000_000
 _VERSION = 1
@@ -38,7 +38,7 @@ _AT_ONCE = 1 << 22
 
 
 def map_fingerprint(leaves: str, seed: int) -> str:
-    """Return the fingerprint of the map that belongs to some leaves."""
+    """Return the fingerprint of the map for given leaves."""
     return fingerprint({"stage": NAME, "version": _VERSION, "seed": seed}, leaves)
 
 
@@ -52,36 +52,36 @@ def make_map(
     workers: int = 1,
     engine: Engine | None = None,
 ) -> dict[str, float]:
-    """Write the map; give the counts for the receipt.
+    """Write the map; return counts for the receipt.
 
     Parameters
     ----------
     run
         A finished run.
     leaves
-        Its stage leaves, done.
+        Its finished stage leaves.
     folder
-        Where to; begun.
+        The folder to write, already started.
     progress
-        Is told parts of a thousand.
+        Receives the progress in thousandths.
     seed, workers
         See `core.layout.lay_out`.
     engine
-        Where rows are placed, range by range, which other machines may do; by default here.
+        Places the rows, range by range, possibly on other machines; by default in this process.
     """
     result = Result(run)
     order, vectors = result.tree.order, result.representatives.vectors
     if not folder.whole("layout").exists():
-        told = _Told(progress)
+        layout = _LayoutProgress(progress)
         tree = run.stage("tree")
         near = (read_npy(tree.whole(name)) for name in ("neighbours", "distances"))
-        flat = lay_out(vectors, order, *near, seed=seed, workers=workers, advance=told.layout)
+        flat = lay_out(vectors, order, *near, seed=seed, workers=workers, advance=layout.report)
         write_npy(folder.whole("layout"), flat[order])
     xy = read_npy(folder.whole("layout"))
     recall = neighbour_recall(vectors[order], xy, seed, workers)
     spots = _spots(leaves, folder, xy, workers, engine)
     write_npy(folder.whole("spots"), spots)
-    for path in folder.parts("placed"):  # they are all in the whole
+    for path in folder.parts("placed"):  # merged into the whole
         delete(path)
     by_code = np.argsort(spots, kind="stable").astype(_position_type(len(spots)))
     codes = spots[by_code]
@@ -99,28 +99,28 @@ def make_map(
     return {"recall": round(recall, 3), "rows": len(spots)}
 
 
-class _Told:
-    """Tells a progress what share of a thousand is done."""
+class _LayoutProgress:
+    """Reports the finished share of the layout in thousandths."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._said = progress, 0
+        self._progress, self._reported = progress, 0
 
-    def layout(self, share: float) -> None:
-        """Tell the share of the layout that is done; it is nearly all of the work."""
+    def report(self, share: float) -> None:
+        """Report the finished share of the layout, which is nearly all of the work."""
         now = int(1000 * share)
-        if now > self._said:
-            self._progress.advance(now - self._said)
-            self._said = now
+        if now > self._reported:
+            self._progress.advance(now - self._reported)
+            self._reported = now
 
 
 def _position_type(n: int) -> type[np.integer]:
-    """Return the type that holds positions."""
+    """Return the integer type for positions."""
     return np.int32 if n < 1 << 31 else np.int64
 
 
 @dataclass(frozen=True)
 class _Ground:
-    """What rows are placed on: the leaves' places, how far they reach, and where they begin."""
+    """Coordinates, radius and first position of each leaf, for placing rows."""
 
     leaves: StageFolder
     xy: NDArray[np.float64]
@@ -135,7 +135,7 @@ class _Ground:
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """Ranges of leaves with some rows each."""
+        """Ranges of leaves of limited numbers of rows."""
         found, low = [], 0
         while low < len(self.xy):
             stop = np.searchsorted(self.start, self.start[low] + _AT_ONCE, side="right")
@@ -144,7 +144,7 @@ class _Ground:
         return found
 
     def place(self, low: int, high: int) -> NDArray[np.uint32]:
-        """Return the code of the place of each position of some leaves."""
+        """Return the Morton code of each position of a range of leaves."""
         a, b = int(self.start[low]), int(self.start[high])
         near, sure = (
             np.array(read_npy(self.leaves.whole(name), mmap=True)[a:b])
@@ -159,17 +159,17 @@ class _PlaceRange:
 
     leaves: StageFolder
     folder: StageFolder
-    held: PerProcess[_Ground] = field(default_factory=PerProcess, compare=False, repr=False)
+    cache: PerProcess[_Ground] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Load what rows are placed on."""
+        """Load the coordinates of the leaves."""
         _ = self.ground
 
     @property
     def ground(self) -> _Ground:
-        """What rows are placed on."""
+        """The coordinates of the leaves."""
         xy = self.folder.whole("layout")
-        return self.held.get(lambda: _Ground.of(self.leaves, read_npy(xy), 1))
+        return self.cache.get(lambda: _Ground.of(self.leaves, read_npy(xy), 1))
 
     def __call__(self, item: int) -> None:
         placed = self.ground.place(*self.ground.ranges[item])
@@ -183,7 +183,7 @@ def _spots(
     workers: int,
     engine: Engine | None,
 ) -> NDArray[np.uint32]:
-    """Return the code of each position's place."""
+    """Return the Morton code of every position."""
     ground = _Ground.of(leaves, xy, workers)
     if engine is None:
         placed = (ground.place(*one) for one in ground.ranges)

@@ -1,4 +1,4 @@
-"""What a classical method left in a run beside tree and layers, and how it assigns new rows."""
+"""What a classical method stores in a run besides tree and layers, and how it assigns new rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from shoal.storage import (
     write_npy,
 )
 
-# Features of more numbers stay in the axes of their components: the methods that depend on axes
-# take time and memory by the length of a row.
+# Wider features stay in the axes of their components: the cost of methods that depend on axes
+# grows with the length of a row.
 _WIDEST = 256
 
 
 @dataclass(frozen=True)
 class Frame:
-    """From the space that is clustered to that of the features, for methods that depend on it.
+    """Map from the clustered space to feature space, for methods that depend on its axes or origin.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ class Frame:
     shift: NDArray[np.float64]
 
     def apply(self, vectors: NDArray) -> NDArray[np.float64]:
-        """Return rows in the other space, (n, D)."""
+        """Return rows in feature space, (n, D)."""
         moved: NDArray[np.float64] = vectors.astype(np.float64) @ self.matrix + self.shift
         return moved
 
 
 def frame_for(method: Method, projection: Projection) -> Frame | None:
-    """Return the space that a method compares rows in; None for that which is clustered.
+    """Return the space in which a method compares rows; None for the clustered space.
 
-    Methods that depend on axes get those of the features again, where the projection is a rotation.
-    Those of directions get the origin of the features, and one more number for what the projection
-    leaves out of the mean.
+    Methods that depend on axes get the original features if the projection is a rotation. Methods
+    that depend on directions get the origin of the features, plus one number for the projection
+    residual of the mean.
     """
     matrix, mean = projection.matrix, projection.mean
     rotation = np.allclose(matrix.T @ matrix, np.eye(matrix.shape[1]), atol=1e-6)
@@ -68,7 +68,7 @@ def frame_for(method: Method, projection: Projection) -> Frame | None:
 
 
 def read_projection(run: RunFolder) -> Projection:
-    """Read the projection of a run that may not be finished."""
+    """Read the projection of a possibly unfinished run."""
     folder = run.stage("features")
     names = ("mean", "matrix", "eigenvalues")
     return Projection.from_arrays({name: read_npy(folder.whole(name)) for name in names})
@@ -81,7 +81,7 @@ def write_found(
     structure: MethodStructure,
     frame: Frame | None,
 ) -> None:
-    """Write what a method found into the stage of the tree."""
+    """Write a method's result into the tree stage."""
     arrays: dict[str, NDArray | None] = {
         "method_clusters": structure.clusters,
         "memberships": found.memberships,
@@ -108,7 +108,7 @@ def write_found(
 
 @dataclass(frozen=True)
 class Found:
-    """What a finished run knows of the method that made it; empty for Shoal's own.
+    """The stored result of the method that made a run; empty for Shoal's own.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Found:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What people are told of the method."""
+        """Description of the method for users."""
         if self.about is None:
             return {"name": DEFAULT}
         settings, method = self.result.run.settings, METHODS.get(self.about["name"])
@@ -156,7 +156,7 @@ class Found:
 
     @cached_property
     def memberships(self) -> NDArray[np.float32] | None:
-        """How much each representative belongs to each of `clusters`, (m, K)."""
+        """Membership of each representative in each of `clusters`, (m, K)."""
         return self._optional("memberships")
 
     @cached_property
@@ -166,7 +166,7 @@ class Found:
 
     @cached_property
     def heights(self) -> NDArray[np.float64] | None:
-        """Heights of the method's dendrogram, the lowest first, (m − 1,)."""
+        """Heights of the method's dendrogram, lowest first, (m − 1,)."""
         return self._optional("heights")
 
     def _optional(self, name: str) -> NDArray | None:
@@ -175,7 +175,7 @@ class Found:
 
     @cached_property
     def rule(self) -> Rule | None:
-        """How the method assigns rows."""
+        """The method's rule for assigning rows."""
         if self.about is None or self.about["rule"] is None:
             return None
         paths = {name: self._folder.whole(f"rule_{name}") for name in ARRAYS}
@@ -184,23 +184,23 @@ class Found:
 
     @cached_property
     def frame(self) -> Frame | None:
-        """The space that the rule is in, where it is another."""
+        """The space of the rule, if it is not the clustered space."""
         path = self._folder.whole("frame_matrix")
         if not path.exists():
             return None
         return Frame(read_npy(path), read_npy(self._folder.whole("frame_shift")))
 
     def assign(self, vectors: NDArray) -> NDArray[np.int32] | None:
-        """Return the method's cluster of projected rows, (n,); None where it has no rule."""
+        """Return the method's cluster of projected rows, (n,); None if it has no rule."""
         if self.rule is None:
             return None
         return self.rule.assign(vectors if self.frame is None else self.frame.apply(vectors))
 
     def ids(self, of_representative: NDArray[np.int32], k: int) -> NDArray[np.int32] | None:
-        """Return the id that each of the method's clusters has in a cut, (K,); −1 for several.
+        """Return the id of each of the method's clusters in a cut, (K,); −1 if it has several.
 
-        A cluster that people have split or taken rows from has several; its rows are voted for.
-        None where the cut is another than the method's, or it has no rule.
+        A cluster that was split, or lost rows, by edits has several ids; its rows are assigned by
+        vote. None if the cut is not the method's, or it has no rule.
         """
         if self.about is None or self.rule is None or self.about["k"] != k:
             return None

@@ -1,4 +1,4 @@
-"""Project: every row's vector in the space that is clustered."""
+"""Project: the vector of every row in the clustered space."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from shoal.storage import StageFolder, read_npy, write_npy
 
 @dataclass(frozen=True)
 class _ProjectShard:
-    """Projects one shard, from the features that were kept or encoded again."""
+    """Projects one shard, from stored features or by encoding the rows again."""
 
     rows: Rows
     encoder: Encoder
@@ -47,14 +47,14 @@ class _ProjectShard:
         write_vectors(self.folder, item, vectors, self.rows.shards.n_rows > EVERY_ROW)
 
     def project(self, item: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Project a shard; write what is left out of its held-out rows, and where rows are equal.
+        """Project a shard; write the residuals of its held-out rows, and the hashes of its rows.
 
-        Also returns which rows are good; vectors of others are zero.
+        Also returns which rows are usable; vectors of others are zero.
         """
         if self.features.has("ok", item):
             good = read_npy(self.features.part("ok", item))
             features = self._features(item, good)
-        else:  # the projection is that of a sample
+        else:  # the projection was fitted to a sample
             features, good = Encoding(self.rows, self.encoder, self.folder).shard(item)
         vectors = self.projection.apply(features)
         vectors[~good] = 0
@@ -63,12 +63,12 @@ class _ProjectShard:
         left = residual(self.projection, features[tried], vectors[tried])
         write_npy(self.folder.part("residual", item), left)
         if self.rows.shards.n_rows <= EVERY_ROW:
-            # The last bits of a product depend on a row's place, so equal rows are told before.
+            # The last bits of a product depend on a row's place, so equal rows are found before.
             write_npy(self.folder.part("hashes", item), row_hashes(features))
         return vectors, good
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
-        """Return the features of a shard; rows that are not good are of no account."""
+        """Return the features of a shard; those of unusable rows are arbitrary."""
         if self.features.has("features", number):
             return read_npy(self.features.part("features", number))
         parts, at = [], 0
@@ -81,23 +81,23 @@ class _ProjectShard:
         return np.concatenate(parts)
 
     def _check(self, number: int, at: int, bad: dict[int, str], fine: NDArray[np.bool_]) -> None:
-        """Raise when a row is bad that was good when it was encoded."""
+        """Raise if a row has become unreadable since it was encoded."""
         gone = [i for i in bad if fine[i]]
         if gone:
             row = self.rows.shards.bounds(number)[0] + at + gone[0]
             raise SourceError(
-                f"row {row:,} could be read a moment ago, but now {bad[gone[0]]}: "
-                "put it back, or run shoal fit again to go on without it"
+                f"row {row:,} was readable earlier in this fit, but now {bad[gone[0]]}: restore "
+                "it, or run shoal fit again to continue without it"
             )
 
 
 @dataclass(frozen=True)
 class _CodeGroup:
-    """Projects and codes the shards of a group, and keeps few projected rows.
+    """Projects and codes the shards of a group, and stores only a few projected rows.
 
-    Those are the held-out ones, those that are looked at when rows are added, and those that are
-    far from all codes. It has no `fetch`: an engine would begin a later group's first shard when a
-    group begins, and hold it all the while.
+    These are the held-out rows, the rows that are compared when others are added, and rows far from
+    all codes. It has no `fetch`: an engine would read a later group's first shard at the start of a
+    group, and hold it in memory all the time.
     """
 
     shard: _ProjectShard
@@ -127,13 +127,13 @@ class _CodeGroup:
         return partial
 
     def _ends_a_group(self, number: int) -> bool:
-        """Return whether the next shard is another group's, who may have read it already."""
+        """Return whether the next shard belongs to another group, maybe read already."""
         return any(group[-1] == number for group in self.coding.groups)
 
 
 @dataclass(frozen=True)
 class _ProjectDrawn:
-    """Projects the good rows of a group of ranges of a sample, by which codes are chosen."""
+    """Projects the usable rows of a group of ranges of the sample for the codes."""
 
     drawn: Drawn
     parts: Shards
@@ -182,7 +182,7 @@ def _facts(context: Context) -> dict[str, Any]:
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Project every shard; code it where few projected rows are kept."""
+    """Project every shard, and in a single pass also code it."""
     folder = context.stage("project")
     projection = read_projection(context)
     shard = _ProjectShard(
@@ -203,13 +203,13 @@ def read_projection(context: Context) -> Projection:
 
 
 def counts_of(folder: StageFolder, projection: Projection) -> dict[str, Any]:
-    """Count the good rows and the components, for the receipt."""
+    """Count the usable rows and the components, for the receipt."""
     good = sum(int(read_npy(path).sum()) for path in folder.parts("ok"))
     return {"rows": good, "components": projection.n_components}
 
 
 def _code(context: Context, shard: _ProjectShard) -> None:
-    """Choose codes from rows drawn from all over, and code every shard by them."""
+    """Choose codes from a sample of all rows, and code every shard."""
     folder, settings = shard.folder, context.settings
     m = representatives_for(context.shards.n_rows, settings.representatives)
     drawn = Drawn(context.source, SAMPLE_PER_CODE * m, settings.seed)

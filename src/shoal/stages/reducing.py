@@ -1,4 +1,4 @@
-"""Fits the steps behind an encoder, at the beginning of the stage of features."""
+"""Fit the steps after an encoder, at the start of the features stage."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from shoal.stages.rows import Rows
 from shoal.stages.totals import SUMS, drop_totals, total
 from shoal.storage import StageFolder, delete, read_npy, write_json, write_npy
 
-_AT_ONCE = 64  # rows of a sample that are read at a time
-_PASSES = 1_000  # more than a step has, to number them
+_AT_ONCE = 64  # rows of a sample to read at a time
+_PASSES = 1_000  # above the passes of any step, to number them
 
 
 @dataclass(frozen=True)
 class _SumGroup:
-    """Adds up what the good rows of a group of shards give."""
+    """Sums a function of the usable rows of a group of shards."""
 
     rows: Rows
     encoder: Reduced
@@ -37,21 +37,21 @@ class _SumGroup:
     names: tuple[str, ...]
     folder: StageFolder
     first: int
-    held: PerProcess[Arrays] = field(default_factory=PerProcess, compare=False, repr=False)
+    cache: PerProcess[Arrays] = field(default_factory=PerProcess, compare=False, repr=False)
 
     def setup(self) -> None:
-        """Load the encoder, and the arrays, which are too large to travel with the task."""
+        """Load the encoder and the arrays, which are too large to be part of the task."""
         self.encoder.setup()
         _ = self.arrays
 
     def fetch(self, item: int) -> None:
-        """Begin to read a group's first shard."""
+        """Start to prefetch a group's first shard."""
         self.rows.fetch(self.groups[item][0])
 
     @property
     def arrays(self) -> Arrays:
-        """What `sums` takes beside the rows."""
-        return self.held.get(
+        """The other arguments of `sums`."""
+        return self.cache.get(
             lambda: {name: read_npy(self.folder.whole(f"given_{name}")) for name in self.names}
         )
 
@@ -60,7 +60,7 @@ class _SumGroup:
         for number in self.groups[item]:
             for rows in self._rows(number):
                 waiting.append(rows)
-                if sum(map(len, waiting)) >= length:  # products of few rows take twice as long
+                if sum(map(len, waiting)) >= length:  # products of few rows are half as fast
                     total += self.sums(np.concatenate(waiting), **self.arrays)
                     waiting = []
         if waiting:
@@ -68,7 +68,7 @@ class _SumGroup:
         write_npy(self.folder.part(SUMS, self.first + item), total)
 
     def _rows(self, number: int) -> Iterator[NDArray[np.float32]]:
-        """Go through the good rows of a shard, encoded."""
+        """Iterate over the encoded usable rows of a shard."""
         for batch in self.rows.read(number):
             for block in self.encoder.blocks(len(batch.data)):
                 inside = range(*block.indices(len(batch.data)))
@@ -79,9 +79,9 @@ class _SumGroup:
 
 @dataclass
 class _StageFeed:
-    """The rows of a run as one step gets them; see `features.steps.Feed`.
+    """The rows of a run as the input of one step; see `features.steps.Feed`.
 
-    A total is written once it is there, so that an interrupted fit goes on after its last pass.
+    Each total is stored, so that an interrupted fit resumes after its last pass.
     """
 
     context: Context
@@ -117,24 +117,26 @@ class _StageFeed:
             found.append(features[good])
         rows = np.concatenate(found)
         if not len(rows):
-            raise InputError(f"none of {some.n_rows:,} rows can be used: steps have none to fit to")
+            raise InputError(
+                f"none of {some.n_rows:,} rows is usable, so the feature steps cannot be fitted"
+            )
         return rows
 
 
 @dataclass(frozen=True)
 class _KeepBase(ShardTask):
-    """Writes what the encoder before the steps makes of a shard, and which rows are bad."""
+    """Writes the base features of a shard, and its unusable rows."""
 
     def __call__(self, item: int) -> None:
         features, good, bad = self.encoding.encoded(item)
         overflow = dict.fromkeys(np.flatnonzero(~good).tolist(), "its features overflow")
         folder = self.encoding.folder
         write_json(folder.part("base", item, "json"), overflow | bad)
-        write_npy(folder.part("base", item), features)  # last: it shows that both are there
+        write_npy(folder.part("base", item), features)  # last, as the sign that both are complete
 
 
 def encoding_of(context: Context, folder: StageFolder) -> Encoding:
-    """Return what encodes shards: from what the base gave, where that was kept for the steps."""
+    """Return the encoding of shards, from stored base features if there are any."""
     encoder = context.encoder
     if isinstance(encoder, Reduced) and folder.numbers("base"):
         return Encoding(replace(context.rows, base=folder), encoder.behind_base(), folder)
@@ -142,16 +144,16 @@ def encoding_of(context: Context, folder: StageFolder) -> Encoding:
 
 
 def drop_base(folder: StageFolder) -> None:
-    """Delete what the base gave."""
+    """Delete the stored base features."""
     for number in folder.numbers("base"):
         for ending in ("npy", "json"):
             delete(folder.part("base", number, ending))
 
 
 def fit_steps(context: Context, folder: StageFolder, encoder: Reduced, kept: bool) -> None:
-    """Fit each step to all rows as those before it leave them; nothing where they are there.
+    """Fit each step that is not fitted yet to the output of the previous ones.
 
-    `kept`: what the base gives is written first, so that no pass encodes the rows again.
+    With `kept`, base features are stored first, so that no pass encodes the rows again.
     """
     if folder.whole("encoder", "json").exists():
         return

@@ -1,4 +1,4 @@
-"""Passes over all rows that move what a method found by representatives."""
+"""Passes over all rows that refine what a method found from representatives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shoal.storage import StageFolder, read_npy, write_npy
 
 @dataclass(frozen=True)
 class _SumGroup:
-    """Sums the good rows of a group of shards by a rule; see `methods.passes`."""
+    """Sums the usable rows of a group of shards by a rule; see `methods.passes`."""
 
     shards: Shards
     groups: list[tuple[int, ...]]
@@ -32,8 +32,7 @@ class _SumGroup:
     folder: StageFolder
     first: int
 
-    def setup(self) -> None:
-        """Nothing to load: the centres are few."""
+    def setup(self) -> None: ...
 
     def __call__(self, item: int) -> None:
         sums = np.zeros(sums_shape(self.rule))
@@ -46,7 +45,7 @@ class _SumGroup:
 def _task(
     context: Context, rule: Rule, frame: Frame | None, groups: list[tuple[int, ...]], first: int
 ) -> _SumGroup:
-    """Return what sums the rows of groups by a rule."""
+    """Return the task that sums groups of rows by a rule."""
     project, folder = context.stage("project"), context.stage("tree")
     return _SumGroup(context.shards, groups, rule, frame, project, folder, first)
 
@@ -59,28 +58,28 @@ def refined(
     values: Mapping[str, Any],
     frame: Frame | None,
 ) -> Partition:
-    """Move the rule of a method by all rows, ``values["passes"]`` times: Lloyd's steps, or EM's.
+    """Refine a method's rule with ``values["passes"]`` passes over all rows: Lloyd's or EM steps.
 
-    Sums are merged in the order of the groups, so the bytes are the same for any number of workers
-    and on any engine.
+    Sums are merged in group order, so results are identical for any number of workers and on any
+    engine.
 
     Parameters
     ----------
     found, values
-        What the method found, and its parameters.
+        The method's result, and its parameters.
     vectors, weights
         The representatives in the space of the rule, (m, D) and (m,).
     frame
         From the space of the rows to that of the rule.
     """
-    assert found.rule is not None  # methods that take passes have one
+    assert found.rule is not None  # all methods that take passes have a rule
     rule, folder, costs = found.rule, context.stage("tree"), []
     size = 8 * int(np.prod(sums_shape(rule)))
     if size * (2 + (context.settings.workers or 1)) > context.settings.memory // 2:
         raise SettingError(
-            f"passes {values['passes']}, but the sums of {len(rule.centres):,} clusters take "
-            f"{size >> 20:,} MiB in each worker: leave passes out, or give --set "
-            "covariance=diagonal, a smaller K or more memory"
+            f"passes {values['passes']} needs sums of {size >> 20:,} MiB in each worker for "
+            f"{len(rule.centres):,} clusters: leave passes out, or give --set covariance=diagonal, "
+            "a smaller K or more memory"
         )
     exact = vectors.astype(np.float64)
     added = least_variance(exact, weights, values.get("ridge", 0.0))

@@ -1,4 +1,4 @@
-"""The primary layer's doubtful rows given by networks: the setting `refine`."""
+"""Reassign low-confidence rows of the primary layer with networks: the setting `refine`."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def relabel(
     weights: NDArray,
     constraints: Constraints | None,
 ) -> tuple[Structure, str]:
-    """Let networks give the doubtful rows, where it helps; those that people spoke of stay.
+    """Reassign low-confidence rows with networks if that helps, except rows fixed by constraints.
 
     Returns
     -------
     Structure
-        Its tree with rows moved; as it was where nothing helped.
+        With rows moved in its tree, or unchanged.
     str
-        What was done, in a sentence.
+        A sentence on what was done.
     """
     k = structure.primary.k
     if k == 1:
-        return structure, "Not refined: there is one cluster."
+        return structure, "Not refined: there is only one cluster."
     view, n_views = _views(context, vectors)
     fixed = None if constraints is None else constraints.group >= 0
     seed = context.settings.seed
@@ -47,22 +47,23 @@ def relabel(
         return structure, f"Not refined: {len(vectors):,} rows are too few for {k:,} clusters."
     if found.agreement < ENOUGH:
         return structure, (
-            f"Not refined: halves of the rows show other clusters (ARI {found.agreement:.2f})."
+            "Not refined: two halves of the rows have different clusters (ARI "
+            f"{found.agreement:.2f})."
         )
-    told = (
-        f"halves of the rows agree on {found.after:.1%} of them with networks, and on "
+    evidence = (
+        f"two halves of the rows agree on {found.after:.1%} of the rows with networks, and on "
         f"{found.before:.1%} without"
     )
     if not found.helped:
-        return structure, f"Not refined: {told}."
+        return structure, f"Not refined: {evidence}."
     tree = with_labels(structure.tree, vectors, k, found.labels)
     count = int((structure.tree.labels(k) != found.labels).sum())
     rows = f"{count:,} of {len(vectors):,} representatives changed their cluster"
-    return replace(structure, tree=tree), f"Refined: {rows}; {told}."
+    return replace(structure, tree=tree), f"Refined: {rows}; {evidence}."
 
 
 def _views(context: Context, vectors: NDArray[np.float32]) -> tuple[View, int]:
-    """Return the views of representatives: altered copies, too, of images that are quick to encode.
+    """Return views of representatives, including altered copies of images that are quick to encode.
 
     A representative of several rows has no image of its own.
     """

@@ -1,4 +1,4 @@
-"""What a finished run says, read back from its stages: tree, layers, places, cuts."""
+"""Read the results of a finished run: tree, layers, assignments, cuts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shoal.rows.tables.schema import Schema
 from shoal.storage import RunFolder, damage_errors, read_json, read_npy, read_table
 
 STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
-"""The stages of every finished run, in their order."""
+"""The stages of every finished run, in order."""
 
 _SUMMARY = {
     "rows": int,
@@ -35,16 +35,16 @@ _SUMMARY = {
 
 @dataclass(frozen=True)
 class Representatives:
-    """The rows that stand for all others.
+    """The representatives, which stand for all rows.
 
     Attributes
     ----------
     vectors
         (m, d) float32, in the space that was clustered.
     weights
-        (m,) int64 rows that each stands for.
+        (m,) int64 number of rows of each.
     rows
-        (m,) int64: a row of the source that is it, or is nearest to it.
+        (m,) int64 row of the source that it is, or that is nearest to it.
     """
 
     vectors: NDArray[np.float32]
@@ -61,17 +61,17 @@ class Representatives:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run's arrays, each read when first asked for."""
+    """The arrays of a finished run, each read on first use."""
 
     run: RunFolder
 
     def check(self) -> None:
-        """Raise for a run that is not finished, or damaged as far as that is seen at once.
+        """Raise if a run is unfinished or visibly damaged, without reading all files.
 
         Raises
         ------
         RunError
-            Naming the file, with what to do.
+            With the file, and what to do.
         """
         for name in STAGE_NAMES:
             self.run.stage(name).check()
@@ -80,17 +80,17 @@ class Result:
         _ = self.layers
 
     def verify(self) -> None:
-        """Read all files and raise for what is damaged; see `check`."""
+        """Read all files, and raise if one is damaged; see `check`."""
         for name in STAGE_NAMES:
             self.run.stage(name).verify()
 
     def __reduce__(self) -> tuple[type[Result], tuple[RunFolder]]:
-        """Travel to workers without what was read."""
+        """Pickle without the arrays that were read."""
         return Result, (self.run,)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """What the index says of the source."""
+        """The index's summary of the source."""
         path = self.run.stage("index").whole("summary", "json")
         found: dict[str, Any] = read_json(path)
         with damage_errors(path):
@@ -101,7 +101,7 @@ class Result:
 
     @cached_property
     def schema(self) -> Schema | None:
-        """What the columns of a table are; None where the rows are no table's."""
+        """The columns of a table; None if the source is not a table."""
         folder = self.run.stage("index")
         path = folder.whole("schema", "json")
         if self.summary["kind"] != "table":
@@ -112,7 +112,7 @@ class Result:
 
     @cached_property
     def encoder(self) -> dict[str, Any]:
-        """Name, version and settings of what made the features."""
+        """Name, version and settings of the encoder."""
         path = self.run.stage("features").whole("encoder", "json")
         found: dict[str, Any] = read_json(path)
         with damage_errors(path):
@@ -122,40 +122,40 @@ class Result:
 
     @property
     def vector_columns(self) -> list[str] | None:
-        """The columns of vectors, empty where they have no names; None of other rows."""
+        """Column names of vectors, empty if unnamed; None for other sources."""
         names: list[str] = self.summary.get("columns", [])
         return names if self.summary["kind"] == "vectors" else None
 
     @property
     def n_rows(self) -> int:
-        """Rows of the source, quarantined ones counted."""
+        """Number of rows, including quarantined ones."""
         return int(self.summary["rows"])
 
     @property
     def sample_of(self) -> int | None:
-        """Rows that those of this run were drawn from at random; None when it has all."""
+        """Number of rows that this run is a sample of; None if it has all rows."""
         found: int | None = self.summary.get("sample_of")
         return found
 
     @cached_property
     def taken(self) -> NDArray[np.int64] | None:
-        """The row of the source that each row is, where that is not its own number."""
+        """Row number in the source of each row; None if they are the same."""
         path = self.run.stage("index").whole("taken")
         return read_npy(path) if path.exists() else None
 
     @cached_property
     def layers(self) -> Layers:
-        """The marked cuts, coarse to fine."""
+        """The layers, coarse to fine."""
         path = self.run.stage("tree").whole("layers", "json")
         with damage_errors(path):
             found = Layers(Layer.from_dict(layer) for layer in read_json(path))
             if sum(layer.primary for layer in found) != 1:
-                raise ValueError("there is not one primary layer")
+                raise ValueError("there must be exactly one primary layer")
         return found
 
     @property
     def primary(self) -> Layer:
-        """The layer that is shown first."""
+        """The suggested layer."""
         return next(layer for layer in self.layers if layer.primary)
 
     @cached_property
@@ -175,34 +175,34 @@ class Result:
 
     @cached_property
     def packed(self) -> bool:
-        """Whether the projected rows are stored in one byte a number."""
+        """True if projected rows are stored as one byte per number."""
         return bool(self.run.stage("project").parts("scales"))
 
     @cached_property
     def every_row(self) -> bool:
-        """Whether every distinct row is a representative."""
+        """True if every distinct row is a representative."""
         return self.run.stage("summarise").whole("place").exists()
 
     @cached_property
     def from_every_row(self) -> bool:
-        """Whether every distinct row that was fitted is a representative."""
+        """True if every distinct fitted row is a representative."""
         return bool(self.run.stage("summarise").receipt.counts["every_row"])
 
     @cached_property
     def place(self) -> NDArray[np.int32]:
-        """The representative that decides each row's clusters, −1 if quarantined, (N,) int32."""
+        """Representative of each row, −1 if quarantined, (N,) int32."""
         if self.every_row:
             return read_npy(self.run.stage("summarise").whole("place"))
         return self.column("representative")
 
     def blocks(self, *names: str) -> Iterator[tuple[NDArray, ...]]:
-        """Go through the shards: columns of their rows, as `column` gives them of all."""
+        """Iterate over the shards, with some columns of `column` for their rows."""
         for path in self.run.stage("assign").parts("rows"):
             table = read_table(path, names)
             yield tuple(table[name].to_numpy() for name in names)
 
     def column(self, name: str) -> NDArray:
-        """One column of all rows: representative, second, margin, distance or outlier."""
+        """Read one column of all rows: representative, second, margin, distance or outlier."""
         found, done = np.empty(0), 0
         for (block,) in self.blocks(name):
             if not done:
@@ -213,7 +213,7 @@ class Result:
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """Rows that each representative decides, (m,) int64."""
+        """Number of rows assigned to each representative, (m,) int64."""
         counts = np.zeros(self.tree.n_leaves, np.int64)
         for (place,) in self.blocks("representative"):
             counts += np.bincount(place[place >= 0], minlength=len(counts))
@@ -221,11 +221,11 @@ class Result:
 
     @cached_property
     def outliers(self) -> NDArray[np.bool_]:
-        """Whether each row lies far out, (N,)."""
+        """Outlier flag of each row, (N,)."""
         return self.column("outlier")
 
     def chosen_k(self, layer: int | None, k: int | None) -> int:
-        """Return the number of clusters that is meant; the primary layer's by default.
+        """Return the K of a layer or cut; by default of the primary layer.
 
         Raises
         ------
@@ -239,10 +239,10 @@ class Result:
         return self.primary.k if k is None else checked_whole("k", k, 1)
 
     def cut(self, k: int) -> NDArray[np.int32]:
-        """Cluster id of each representative at the cut into k, (m,) int32.
+        """Return the cluster id of each representative at the cut into k, (m,) int32.
 
-        Clusters are numbered from the largest to the smallest, except at layers where the run
-        keeps ids of an earlier one.
+        Clusters are numbered from the largest to the smallest, except at layers that keep the ids
+        of an earlier run.
         """
         labels, _ = numbered_by_size(self.tree.labels(k), self.representatives.weights)
         ids = self.ids.get(str(k))
@@ -250,26 +250,26 @@ class Result:
 
     @cached_property
     def ids(self) -> dict[str, list[int]]:
-        """Ids kept from an earlier run: by K, the id of each cluster from the largest on."""
+        """Ids kept from an earlier run: by K, the id of each cluster, largest first."""
         path = self.run.stage("assign").whole("ids", "json")
         kept: dict[str, list[int]] = read_json(path) if path.exists() else {}
         with damage_errors(path):
             return {k: [int(one) for one in ids] for k, ids in kept.items()}
 
     def labels(self, k: int) -> NDArray[np.int32]:
-        """Cluster id of each row, −1 for quarantined rows, (N,) int32."""
+        """Return the cluster id of each row, −1 for quarantined rows, (N,) int32."""
         labels = self.cut(k)
         return np.append(labels, np.int32(-1))[self.place]
 
     def shares(self, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        """How much of each representative's ties stay in its cluster, (m,) float32."""
+        """Return the share of each representative's affinities within its cluster, (m,) float32."""
         folder = self.run.stage("tree")
         return held_share(
             read_npy(folder.whole("neighbours")), read_npy(folder.whole("affinities")), labels
         )
 
     def confidence(self, k: int) -> NDArray[np.float32]:
-        """Confidence of each row, 0..1, NaN for quarantined rows, (N,) float32."""
+        """Return the confidence of each row, 0..1, NaN for quarantined rows, (N,) float32."""
         labels = self.cut(k)
         shares = self.shares(labels)
         if self.every_row:

@@ -1,4 +1,4 @@
-"""The rows of a source by shard, those that are asked for next fetched meanwhile."""
+"""The rows of a source by shard, with prefetching."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _Fetched:
-    """Ranges of rows that threads read ahead; pickles as empty."""
+    """Ranges of rows that threads prefetch; pickles as empty."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -26,7 +26,7 @@ class _Fetched:
         return _Fetched, ()
 
     def begin(self, source: Source, start: int, stop: int) -> None:
-        """Begin to read a range, unless that is begun."""
+        """Start to read a range, unless it was started."""
         with self._lock:
             if start in self._batches:
                 return
@@ -34,25 +34,25 @@ class _Fetched:
         Thread(target=_read_into, args=(future, source, start, stop), daemon=True).start()
 
     def take(self, source: Source, start: int, stop: int) -> Batch:
-        """Return a range of rows: waited for where it is begun, else read here."""
+        """Return a range of rows, waiting for a prefetch or reading it now."""
         with self._lock:
             future = self._batches.pop(start, None)
         return source.read(start, stop) if future is None else future.result()
 
 
 def _read_into(future: Future[Batch], source: Source, start: int, stop: int) -> None:
-    """Read a range of rows for whoever waits for it."""
+    """Read a range of rows into a future."""
     try:
         future.set_result(source.read(start, stop))
-    except BaseException as error:  # it is raised where it is waited for
+    except BaseException as error:  # raised by whoever waits for the future
         future.set_exception(error)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a source by shard: from the numbers kept by the index, or read anew.
+    """The rows of a source by shard, from the numbers stored by the index or read again.
 
-    With `base`, the features that lie there by shard are the rows.
+    With `base`, the rows are the features stored there by shard.
     """
 
     source: Source
@@ -62,7 +62,7 @@ class Rows:
     fetched: _Fetched = field(default_factory=_Fetched, compare=False, repr=False)
 
     def read(self, number: int) -> Iterator[Batch]:
-        """Return a shard's rows and what is wrong with them, block by block."""
+        """Iterate over the blocks of a shard: rows, and the reasons for unusable ones."""
         if self.base is not None:
             bad = read_json(self.base.part("base", number, "json"))
             given = {int(at): reason for at, reason in bad.items()}
@@ -75,20 +75,20 @@ class Rows:
             yield self.fetched.take(self.source, start, stop)
 
     def fetch(self, number: int) -> None:
-        """Begin to read a shard that `read` is asked for soon, where reading means waiting."""
+        """Start to prefetch a shard that will be read next, if the source waits for reads."""
         far = self.base is None and self.source.waits
         if far and not self.index.has("numbers", number):
             self.fetched.begin(self.source, *next(self._blocks(number)))
 
     def _blocks(self, number: int) -> Iterator[tuple[int, int]]:
-        """Return the ranges of rows that a shard is read in."""
+        """Return the ranges of rows in which a shard is read."""
         start, stop = self.shards.bounds(number)
         length = self.shards.block(self.source)
         for a in range(start, stop, length):
             yield a, min(stop, a + length)
 
     def _known(self, number: int) -> dict[int, str]:
-        """Return what the index found wrong with rows of a shard, by their position in it."""
+        """Return the unusable rows of a shard that the index found, by position in the shard."""
         start, _ = self.shards.bounds(number)
         table = read_table(self.index.part("quarantine", number, "parquet"))
         at = (row - start for row in table["row"].to_pylist())

@@ -1,4 +1,4 @@
-"""Features of some of the rows, by which encoders are compared before a fit."""
+"""Features of a sample of the rows, to compare encoders before a fit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shoal.rows.base import spread
 from shoal.stages.encoding import encode_good
 
 MOST_ROWS = 100_000
-"""Rows up to which a network is considered unasked: it takes some 10 to 20 ms a row and core."""
+"""Rows up to which a network is considered by default: it takes 10 to 20 ms per row and core."""
 
 _AT_ONCE = 32
 
@@ -23,7 +23,7 @@ _AT_ONCE = 32
 def encodes_some(
     source: Source, workers: int | None
 ) -> Callable[[Encoder], NDArray[np.float32]] | None:
-    """Return what encodes rows from all over a source; None where it has too many rows.
+    """Return a function that encodes a sample of a source; None if it has too many rows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What became of a source's files since the fit: other sizes, other times, links elsewhere."""
+"""Changes of a source's files since the fit: sizes, times, link targets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from shoal.storage import StageFolder, read_json, read_npy
 
 
 def changed_rows(result: Result, source: Source) -> NDArray[np.bool_]:
-    """Return whether the file of each row is another than was fitted, (N,).
+    """Return whether the file of each row changed since the fit, (N,).
 
-    Where many rows lie in one file, and any file changed, all of them count. Sources without
-    files (in stores, in memory) and runs of earlier versions tell of no change.
+    If files hold many rows and any of them changed, all rows count. Sources without files (in
+    stores, in memory) and runs of earlier versions report no change.
     """
     changed = np.zeros(result.n_rows, bool)
     index = result.run.stage("index")
@@ -35,14 +35,14 @@ def changed_rows(result: Result, source: Source) -> NDArray[np.bool_]:
 def changed_files(
     index: StageFolder, source: Source, n_rows: int, size: int
 ) -> NDArray[np.int64] | None:
-    """Return those of the first rows whose files have another size or time, or are led elsewhere.
+    """Return those of the first rows whose files changed in size, time or link target.
 
-    None where rows are not files of a folder, or the run does not know.
+    None if rows are not files of a folder, or the run has no record.
 
     Parameters
     ----------
     index
-        Of the run.
+        The index of the run.
     source
         Opened now, in the order of the run.
     n_rows, size
@@ -65,12 +65,12 @@ def changed_files(
 
 
 def without_new_links(result: Result, source: Source) -> Source:
-    """Return the source with nothing to be read through links that were not there for the fit.
+    """Return the source without rows behind links that are new since the fit.
 
     Raises
     ------
     RunError
-        Where the rows lie in large files, and one of these is such a link.
+        When rows are in large files, and one of these is such a link.
     """
     index = result.run.stage("index")
     before = _origins(index)
@@ -79,9 +79,8 @@ def without_new_links(result: Result, source: Source) -> Source:
         for name, _, _, link in origins(source):
             if link is not None and (name, link) not in links:
                 raise RunError(
-                    f"the rows of {result.run.path} are not read: {name} is a symbolic link that "
-                    f"was not there for the fit (it leads to {link}): put the file back, or fit it "
-                    "as it is now"
+                    f"the rows of {result.run.path} cannot be read: since the fit, {name} has "
+                    f"become a symbolic link to {link}: restore the file, or fit again"
                 )
     files = source.as_files()
     if files is None or files.links(0, 0) is None:
@@ -94,21 +93,21 @@ def without_new_links(result: Result, source: Source) -> Source:
 def _led_elsewhere(
     index: StageFolder, files: EncodedSource, number: int, shards: Shards
 ) -> NDArray[np.bool_]:
-    """Return which rows of a shard are reached by links that were not there, or led elsewhere."""
+    """Return which rows of a shard are behind links that are new or point elsewhere."""
     start, stop = shards.bounds(number)
     now = files.links(start, stop)
     if now is None or not now.any():
         return np.zeros(stop - start, bool)
     if index.has("links", number):
         return (now != 0) & (now != read_npy(index.part("links", number)))
-    if read_json(index.whole("summary", "json")).get("links") is None:  # an earlier version's run
+    if read_json(index.whole("summary", "json")).get("links") is None:  # an earlier version
         stamps = files.stamps(start, stop)
         return (now != 0) & (stamps != read_npy(index.part("stamps", number)))
     return now != 0
 
 
 def _origins(index: StageFolder) -> list[list[Any]] | None:
-    """Return what the large files of the source were; None where the run does not know."""
+    """Return the large files of the source at the fit; None if the run has no record."""
     path = index.whole("origins", "json")
     found: list[list[Any]] | None = read_json(path) if path.exists() else None
     return found

@@ -1,4 +1,4 @@
-"""Summarise: many rows become m weighted representatives, in one pass."""
+"""Summarise: reduce the rows to m weighted representatives, in one pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from shoal.storage import StageFolder, link_file, read_npy, write_npy
 
 @dataclass(frozen=True)
 class _SummariseGroup:
-    """Summarises the good rows of a group of shards."""
+    """Summarises the usable rows of a group of shards."""
 
     coding: Coding
     project: StageFolder
@@ -59,10 +59,10 @@ def _facts(context: Context) -> dict[str, Any]:
 
 
 def _work(context: Context) -> dict[str, Any]:
-    """Write the representatives: every distinct row, or means of near rows."""
+    """Write the representatives: every distinct row, or means of nearby rows."""
     folder = context.stage("summarise")
     project = context.stage("project")
-    if project.whole(SUMMARY[-1]).exists():  # rows were coded as they were projected
+    if project.whole(SUMMARY[-1]).exists():  # rows were coded in the pass that projected them
         for name in ("of_code", *SUMMARY):
             if not folder.whole(name).exists():
                 link_file(project.whole(name), folder.whole(name))
@@ -81,9 +81,9 @@ def _work(context: Context) -> dict[str, Any]:
 
 
 def _keep_distinct(context: Context, folder: StageFolder) -> None:
-    """Make every distinct row a representative, weighted by its duplicates.
+    """Make every distinct row a representative, weighted by its number of duplicates.
 
-    They are in the order of their hashes, so that the tree does not depend on that of the rows.
+    They are ordered by hash, so that the tree does not depend on the order of the rows.
     """
     project, shards = context.stage("project"), context.shards
     rows, blocks, hashes = [], [], []
@@ -128,7 +128,7 @@ def _stream(context: Context, folder: StageFolder, m: int) -> None:
 
 @dataclass(frozen=True)
 class _SampleGroup:
-    """Draws rows of a group of shards, each with the same chance, as they are stored."""
+    """Draws rows of a group of shards, each with the same probability, as stored."""
 
     shards: Shards
     groups: list[tuple[int, ...]]
@@ -138,13 +138,12 @@ class _SampleGroup:
     folder: StageFolder
     copies: bool
 
-    def setup(self) -> None:
-        """Nothing to load."""
+    def setup(self) -> None: ...
 
     def __call__(self, item: int) -> None:
         drawn = {number: self._at(number) for number in self.groups[item]}
         packed = self.project.has("scales", self.groups[item][0])
-        for kind in ("scales", "vectors") if packed else ("vectors",):  # vectors show that all are
+        for kind in ("scales", "vectors") if packed else ("vectors",):  # vectors last: both done
             paths = {number: self.project.part(kind, number) for number in drawn}
             rows = [read_npy(paths[number], mmap=True)[at] for number, at in drawn.items()]
             write_npy(self.folder.part(f"sample_{kind}", item), np.concatenate(rows))
@@ -158,7 +157,7 @@ class _SampleGroup:
 
 
 def _sample(context: Context, count: int) -> NDArray[np.float32]:
-    """Draw rows from all shards, each with the same chance; all of them when they are few."""
+    """Draw rows from all shards, each with the same probability; all of them if they are few."""
     project, folder, shards = context.stage("project"), context.stage("summarise"), context.shards
     groups, share = shards.groups(1), min(1.0, count / shards.n_rows)
     copies = len(context.copies.rows) > 0

@@ -1,4 +1,4 @@
-"""Sums over all rows, pass after pass: in groups of shards, merged in order, kept once merged."""
+"""Sums over all rows in repeated passes: by group of shards, merged in order, then stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shoal.stages.base import Context
 from shoal.storage import StageFolder, delete, read_npy, write_npy
 
 SUMS, TOTALS = "sums", "totals"
-_GROUPS = 1_000_000  # more than there are, to number what the groups of a pass write
+_GROUPS = 1_000_000  # above the number of groups, to number the parts of each pass
 
 
 def total(
@@ -22,17 +22,17 @@ def total(
     shape: tuple[int, ...],
     task: Callable[[list[tuple[int, ...]], int], Task[int]],
 ) -> NDArray[np.float64]:
-    """Return the total of a pass; made anew only where an interrupted fit has not kept it.
+    """Return the total of a pass, or the one stored by an interrupted fit.
 
     Parameters
     ----------
     number
-        Of the pass, each once in a stage.
+        Number of the pass, unique within the stage.
     shape
-        Of the sums.
+        Shape of the sums.
     task
-        From the groups, and the number of the first part, to what writes the sums of group i as
-        part `first` + i of the kind `SUMS`.
+        From the groups and the number of the first part, returns the task that writes the sums of
+        group i as part `first` + i of the kind `SUMS`.
     """
     if not folder.has(TOTALS, number):
         groups, first = context.shards.groups(8 * int(np.prod(shape))), _GROUPS * number
@@ -49,6 +49,6 @@ def total(
 
 
 def drop_totals(folder: StageFolder) -> None:
-    """Delete what the passes kept."""
+    """Delete the stored totals."""
     for path in (*folder.parts(SUMS), *folder.parts(TOTALS)):
         delete(path)

@@ -1,4 +1,4 @@
-"""Tree: the structure of the representatives, and the layers that the data mark."""
+"""Tree: the hierarchy of the representatives, and its layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _facts(context: Context) -> dict[str, Any]:
     """Return what the tree depends on besides the representatives."""
     settings = context.settings
     learnt = {} if context.learnt is None else {"learnt": context.learnt.fingerprint}
-    # Left out where it is not given, so that trees of earlier versions stay as they are.
+    # Left out unless given, so that trees of earlier versions stay valid.
     suggested = {} if settings.k is None else {"k": settings.k}
     refine = {"refine": 1} if settings.refine else {}
     method = {}
@@ -69,7 +69,7 @@ def _work(context: Context) -> dict[str, Any]:
 
 
 def _shoal(context: Context) -> Structure:
-    """Find Shoal's own structure."""
+    """Cluster the representatives by Shoal's own method."""
     summary, settings = context.stage("summarise"), context.settings
     vectors, weights = read_npy(summary.whole("vectors")), read_npy(summary.whole("weights"))
     constraints = None if context.learnt is None else context.learnt.constraints(context.run)
@@ -94,7 +94,7 @@ def _shoal(context: Context) -> Structure:
 
 
 def _classical(context: Context, method: Method) -> MethodStructure:
-    """Cluster the representatives by a classical method; write what predictions need of it."""
+    """Cluster the representatives by a classical method, and write what predictions need."""
     folder, summary, settings = context.stage("tree"), context.stage("summarise"), context.settings
     vectors = read_npy(summary.whole("vectors"))
     weights = read_npy(summary.whole("weights")).astype(np.float64)
@@ -133,7 +133,7 @@ def _classical(context: Context, method: Method) -> MethodStructure:
 
 
 def _radius(context: Context) -> NDArray[np.float32]:
-    """Read how far from each representative its rows are; equal cells of tables can be chance."""
+    """Read the radius of each representative; infinite if equal table rows can be chance."""
     summary, encoder = context.stage("summarise"), unreduced(context.encoder)
     radius: NDArray[np.float32] = read_npy(summary.whole("radius"))
     rows = context.stage("project").receipt.counts["rows"]

@@ -118,7 +118,7 @@ def make_tiles(
     StorageFullError
         When the disk is full, or the folder is not writable.
     """
-    tiles, said = tiles or TileSet(), progress or Silent()
+    tiles, bars = tiles or TileSet(), progress or Silent()
     if not 1 <= n <= MOST_ROWS:
         raise SettingError(f"n must be from 1 to {MOST_ROWS:,}; got {n:,}")
     count = -(-n // shard_rows(tiles))
@@ -127,7 +127,7 @@ def make_tiles(
             f"shard must be from 0 to {count - 1:,} for {n:,} {tiles.noun}; got {shard}"
         )
     before = _rows_before(out, n, tiles)
-    task = _MakeShard(tiles, out, n, said)
+    task = _MakeShard(tiles, out, n, bars)
     wanted = range(count) if shard is None else [shard]
     left = [number for number in wanted if not task.is_made(number)]
     size = sum(map(task.size, left))
@@ -137,11 +137,11 @@ def make_tiles(
     if before != n or not (out / MANIFEST).exists():
         _describe(out, n, tiles)
     if 0 < len(left) < len(wanted):
-        said.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files exist already")
+        bars.note(f"{len(wanted) - len(left):,} of {len(wanted):,} files exist already")
     if left:
-        said.stage(tiles.noun, size // _row_bytes(tiles), tiles.noun)
+        bars.stage(tiles.noun, size // _row_bytes(tiles), tiles.noun)
         LocalEngine(workers or available_cores()).run(task, left)
-        said.finish()
+        bars.finish()
     if not (out / TRUTH).exists() and all(map(task.is_made, range(count))):
         _sweep(out / TRUTH)
         write_truth(out / TRUTH, tiles, n)
@@ -241,7 +241,7 @@ def _sweep(*paths: Path) -> None:
 def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
     """Count the rows that a folder is of, 0 for a new one; raise when it holds something else."""
     try:
-        held = sorted(path.name for path in out.iterdir())
+        found = sorted(path.name for path in out.iterdir())
     except FileNotFoundError:
         return 0
     except NotADirectoryError:
@@ -253,12 +253,12 @@ def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
         rf"{tiles.noun}-\d{{5,}}\.bin|{about_name}|{MANIFEST}|{TRUTH}|{re.escape(_RECEIPTS)}|"
         + TEMPORARY
     )
-    others = [name for name in held if not ours.fullmatch(name)]
-    if about_name not in held:
-        others += [name for name in held if not re.fullmatch(TEMPORARY, name)]
+    others = [name for name in found if not ours.fullmatch(name)]
+    if about_name not in found:
+        others += [name for name in found if not re.fullmatch(TEMPORARY, name)]
     if others:
         raise InputError(f"{out} holds other files ({others[0]}): give a new or empty folder")
-    if about_name not in held:
+    if about_name not in found:
         return 0
     names = (*asdict(tiles), "recipe", "rows")
     about = _about(out / about_name, names)
