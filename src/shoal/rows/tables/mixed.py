@@ -270,7 +270,9 @@ def coded(
             continue
         is_date = column.role == "date"
         numbers = to_days(cells, column.form) if is_date else to_numbers(cells, decimal)
-        data[:, at] = np.where(np.isin(numbers, column.absent), np.nan, numbers)
+        if column.absent:
+            numbers = np.where(np.isin(numbers, column.absent), np.nan, numbers)
+        data[:, at] = numbers
     return data
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -66,10 +66,9 @@ def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) ->
         return _category(name, text)
     numbers = to_numbers(array, decimal)
     if is_number_type(kind) or (~np.isnan(numbers)).sum() >= _MOSTLY * known:
-        absent = fill_values(numbers, _is_fill)
-        gone = np.isin(numbers, absent)
-        text = pc.if_else(gone, None, text) if absent else text
-        found = _number_or_code(name, np.where(gone, np.nan, numbers), text, asked)
+        amounts, absent = _amounts(numbers, _is_fill)
+        text = pc.if_else(np.isin(numbers, absent), None, text) if absent else text
+        found = _number_or_code(name, amounts, text, asked)
         return found if isinstance(found, str) else replace(found, absent=absent)
     form = date_form(text)
     if form is not None:
@@ -79,16 +78,34 @@ def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) ->
     return "an id" if is_code else found
 
 
-def _number_or_code(
-    name: str, numbers: NDArray[np.float64], text: Any, asked: bool
-) -> TableColumn | str:
+class _Amounts(NamedTuple):
+    """The finite numbers of a column but for those that stand for a missing one."""
+
+    known: NDArray[np.float64]  # in order
+    values: NDArray[np.float64]  # the different ones, ascending, and how often each comes
+    counts: NDArray[np.int64]
+
+
+def _amounts(
+    numbers: NDArray[np.float64], likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]]
+) -> tuple[_Amounts, tuple[float, ...]]:
+    """Sort the numbers of a column once; also return those that stand for a missing one."""
+    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
+    absent = fill_values(values, counts, likely)
+    known, kept = numbers[np.isfinite(numbers)], np.isfinite(values)
+    if absent:
+        known, kept = known[~np.isin(known, absent)], kept & ~np.isin(values, absent)
+    return _Amounts(known, values[kept], counts[kept]), absent
+
+
+def _number_or_code(name: str, amounts: _Amounts, text: Any, asked: bool) -> TableColumn | str:
     """Decide what numbers are: amounts, yes and no, codes or ids.
 
     Where all but one or two values are rare, or there is one beside missing cells, they are what
     they would be as words: a rare flag tells nothing, whatever it is written as.
     """
-    why = "" if asked else _identity(name, numbers)
-    values, counts = np.unique(numbers[np.isfinite(numbers)], return_counts=True)
+    why = "" if asked else _identity(name, amounts)
+    values, counts = amounts.values, amounts.counts
     n = counts.sum()
     usual = counts[counts >= max(2, math.ceil(_RARE * n))]
     flag = len(values) > 1 and len(usual) in (1, 2) and n - usual.sum() < _RARE * n
@@ -98,18 +115,18 @@ def _number_or_code(
         return found
     if len(values) > 1 and found.startswith("nearly"):
         return found
-    return "an id" if why == "code" else why or _numbers(name, numbers, None, "number")
+    return "an id" if why == "code" else why or _numbers(name, amounts, None, "number")
 
 
 def _dates(name: str, days: NDArray[np.float64], form: str | None) -> TableColumn | str:
-    absent = fill_values(days, lambda values: np.isin(values, _FILL_DAYS))
-    known = np.where(np.isin(days, absent), np.nan, days)
-    found = _numbers(name, known, form, "date")
+    amounts, absent = _amounts(days, lambda values: np.isin(values, _FILL_DAYS))
+    found = _numbers(name, amounts, form, "date")
     return found if isinstance(found, str) else replace(found, absent=absent)
 
 
 def fill_values(
-    numbers: NDArray[np.float64],
+    values: NDArray[np.float64],
+    counts: NDArray[np.int64],
     likely: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
 ) -> tuple[float, ...]:
     """Find numbers that stand for a missing one, such as -999 among temperatures.
@@ -117,7 +134,6 @@ def fill_values(
     They are written like one (`likely`), come again, but in less than half of the rows, and lie
     farther from all others than these do from each other.
     """
-    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     fills = likely(values) & (counts >= _FEWEST_FILLS) & (2 * counts < counts.sum())
     others = values[~fills & np.isfinite(values)]
     if len(others) < 2:
@@ -164,12 +180,12 @@ def may_name(name: str, column: Any, decimal: str) -> int:
     return 2 if name.lower() in NAMES else 1
 
 
-def _identity(name: str, numbers: NDArray[np.float64]) -> str:
+def _identity(name: str, amounts: _Amounts) -> str:
     """Return whether numbers are ids: the reason, or ``code`` where they come again."""
-    known = numbers[np.isfinite(numbers)]
-    if not len(known) or not np.array_equal(known, np.rint(known)):
+    known, values, _ = amounts
+    if not len(known) or not np.array_equal(values, np.rint(values)):
         return ""
-    distinct = len(np.unique(known)) == len(known) > 1
+    distinct = len(values) == len(known) > 1
     if distinct and (is_id(name) or _CODE.fullmatch(name)):
         return "an id"
     if distinct and len(known) >= _SHORT and (np.diff(known) == 1).all():
@@ -177,11 +193,8 @@ def _identity(name: str, numbers: NDArray[np.float64]) -> str:
     return "code" if _CODE.fullmatch(name) or re.fullmatch(r".*[a-z](ID|Id)", name) else ""
 
 
-def _numbers(
-    name: str, numbers: NDArray[np.float64], form: str | None, role: Any
-) -> TableColumn | str:
-    known = numbers[np.isfinite(numbers)]
-    values, counts = np.unique(known, return_counts=True)
+def _numbers(name: str, amounts: _Amounts, form: str | None, role: Any) -> TableColumn | str:
+    known, values, counts = amounts
     if not len(values):
         return "empty"
     if len(values) == 1:
