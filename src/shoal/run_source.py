@@ -12,7 +12,6 @@ from shoal.rows import Source, Taken, open_source
 from shoal.rows.cluster_rows import READING
 from shoal.rows.tables.schema import Schema
 from shoal.rows.vectors_with_images import (
-    PicturedSource,
     check_pictures,
     pictures_of,
     rows_of,
@@ -54,7 +53,7 @@ def open_by(
     return opened
 
 
-def with_images(rows: Source, images: Any) -> PicturedSource:
+def with_images(rows: Source, images: Any) -> Source:
     pictures = images if isinstance(images, Source) else open_source(images, as_="images")
     is_path = isinstance(images, str | os.PathLike)
     return with_pictures(rows, pictures, is_path and as_place(images).is_dir())
@@ -90,9 +89,10 @@ def reopened(result: Result) -> Source:
             f"{where} has changed since the fit: it was {summary['description']}, and is "
             f"{source.description}; run shoal fit again"
         )
-    if isinstance(source, PicturedSource):
-        pictures: Any = without_new_links(result, source.pictures)
-        return replace(source, pictures=pictures)
+    array = source.as_array()
+    if array is not None and array.pictures is not None:
+        pictures: Any = without_new_links(result, array.pictures)
+        return replace(array, pictures=pictures)
     return without_new_links(result, source)
 
 

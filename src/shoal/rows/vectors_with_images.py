@@ -3,100 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
-from shoal.rows.base import Batch, ImageSource, Kind, LabelValues, Rows, Source
-from shoal.rows.taken import Taken
-
-
-@dataclass(frozen=True, eq=False)
-class PicturedSource(Rows):
-    """Vectors, and the images that they were made of, in the same order."""
-
-    rows: Source  # the vectors
-    pictures: ImageSource  # the images, which name the rows
-    remark: str = ""  # what people should know of the order of the images
-
-    @property
-    def taken(self) -> Taken | None:
-        return self.rows.taken
-
-    def take(self, taken: Taken, label: str = "") -> Source:
-        pictures: Any = self.pictures.take(taken)
-        return replace(self, rows=self.rows.take(taken, label), pictures=pictures)
-
-    @property
-    def waits(self) -> bool:
-        return self.rows.waits
-
-    def together(self, page: int) -> int:
-        return self.rows.together(page)
-
-    def as_array(self) -> ArraySource | None:
-        return self.rows.as_array()
-
-    def first_facts(self, n: int) -> dict[str, Any] | None:
-        return self.rows.first_facts(n)
-
-    def file_stamps(self) -> list[list[Any]] | None:
-        return self.rows.file_stamps()
-
-    @property
-    def kind(self) -> Kind:
-        return self.rows.kind
-
-    @property
-    def n_rows(self) -> int:
-        return self.rows.n_rows
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.rows.shape
-
-    @property
-    def mixed_sizes(self) -> bool:
-        return False
-
-    @property
-    def description(self) -> str:
-        return f"{self.rows.description}, shown by {self.pictures.description}"
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        both = (*getattr(self.rows, "remarks", ()), *getattr(self.pictures, "remarks", ()))
-        return (*both, self.remark) if self.remark else both
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        return dict(getattr(self.pictures, "left_out", {}))
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        return getattr(self.rows, "column_names", ())
-
-    @property
-    def label_origin(self) -> str | None:
-        return next((o for one in (self.rows, self.pictures) if (o := one.label_origin)), None)
-
-    def labels(self, key: str | None = None) -> LabelValues | None:
-        found = (one.labels(key) for one in (self.rows, self.pictures) if one.label_origin or key)
-        return next((labels for labels in found if labels is not None), None)
-
-    def fingerprint(self) -> dict[str, Any]:
-        return {**self.rows.fingerprint(), "pictures": self.pictures.fingerprint()}
-
-    def names(self, start: int, stop: int) -> list[str] | None:
-        named = self.pictures.names(start, stop)
-        return self.rows.names(start, stop) if named is None else named
-
-    def read(self, start: int, stop: int) -> Batch:
-        return self.rows.read(start, stop)
+from shoal.rows.base import ImageSource, LabelValues, Source
 
 
 @dataclass(frozen=True, eq=False)
 class LabelsOfRows:
+    """The labels of vectors, beside their images."""
+
     rows: Source
 
     @property
@@ -107,9 +24,13 @@ class LabelsOfRows:
         return self.rows.labels(key)
 
 
-def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> PicturedSource:
-    """Put images beside vectors: row i is shown by image i."""
-    if rows.kind != "vectors":
+def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> ArraySource:
+    """Put images beside vectors: row i is shown by image i.
+
+    `sorted_here`: their order is that of a folder, rather than one that was given.
+    """
+    array = rows.as_array()
+    if rows.kind != "vectors" or array is None:
         what = "images already" if rows.kind == "images" else "columns of a table"
         raise InputError(
             f"images are shown beside vectors, but the rows of {rows.description} are {what}: "
@@ -117,10 +38,12 @@ def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> 
         )
     check_pictures(pictures, rows.n_rows, rows.description)
     remark = _order_remark(pictures) if sorted_here else ""
-    return PicturedSource(rows, cast(ImageSource, pictures), remark)
+    shown, left_out = cast(ImageSource, pictures), dict(getattr(pictures, "left_out", {}))
+    return replace(array, pictures=shown, order_remark=remark, left_out=left_out)
 
 
 def check_pictures(pictures: Source, n_rows: int, rows: str) -> None:
+    """Refuse pictures of another count than rows, and what is none."""
     if pictures.kind != "images" or not isinstance(pictures, ImageSource):
         raise InputError(f"--images {pictures.description}: give images")
     if pictures.n_rows != n_rows:
@@ -130,16 +53,25 @@ def check_pictures(pictures: Source, n_rows: int, rows: str) -> None:
         )
 
 
+def beside_vectors(source: Source) -> ImageSource | None:
+    """Return the images that vectors are shown by; None for other sources."""
+    array = source.as_array()
+    return None if array is None else array.pictures
+
+
 def rows_of(source: Source) -> Source:
     """Return the vectors of a source with pictures; others as they are."""
-    return source.rows if isinstance(source, PicturedSource) else source
+    array = source.as_array()
+    if array is None or array.pictures is None:
+        return source
+    return replace(array, pictures=None, order_remark="", left_out={})
 
 
 def pictures_of(source: Source) -> Source:
     """Return the images of a source with pictures, with the labels of its vectors; others as is."""
-    if not isinstance(source, PicturedSource):
+    pictures, rows = beside_vectors(source), rows_of(source)
+    if pictures is None:
         return source
-    rows, pictures = source.rows, source.pictures
     own = pictures.as_array() or pictures.as_files()
     if own is not None and rows.label_origin:
         return replace(own, beside=LabelsOfRows(rows))

@@ -19,7 +19,7 @@ from shoal.rows.arrays.scale import Values, on_scale_of
 from shoal.rows.images.raster import Reading
 from shoal.rows.tables.mixed import cells_of, make_fitted_source
 from shoal.rows.tables.schema import Schema
-from shoal.rows.vectors_with_images import PicturedSource
+from shoal.rows.vectors_with_images import beside_vectors
 from shoal.stages.heldout import read_novelty
 from shoal.stages.learning import placed
 from shoal.stages.result import Result
@@ -229,10 +229,9 @@ class Fitted:
         """
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
-        if isinstance(source, PicturedSource):
-            if kind == "images":
-                return self.as_fitted(source.pictures)
-            return replace(source, rows=self.as_fitted(source.rows))
+        pictures = beside_vectors(source)
+        if pictures is not None and kind == "images":
+            return self.as_fitted(pictures)
         cells = cells_of(source)
         if cells is not None and self.result.schema is not None:
             label = getattr(source, "label", "the new rows")

@@ -22,7 +22,7 @@ from shoal.rows.arrays.pixels import (
     show,
     to_vectors,
 )
-from shoal.rows.base import Batch, Kind, Labels, LabelValues, Rows, Source
+from shoal.rows.base import Batch, ImageSource, Kind, Labels, LabelValues, Rows, Source
 from shoal.rows.images.opacity import BLACK, WHITE
 from shoal.rows.memory_budget import refuse_opening
 from shoal.rows.store import MemoryStore, Store, check_range
@@ -50,6 +50,9 @@ class ArraySource(Rows):
     chosen: Chosen = NOTHING
     column_names: tuple[str, ...] = ()  # those columns
     scale_remark: str = ""  # how the stored numbers are read, where that is not plain
+    # images that vectors are shown by, in the same order, and which name them
+    pictures: ImageSource | None = None
+    order_remark: str = ""  # what people should know of the order of the images
 
     @property
     def kind(self) -> Kind:
@@ -80,7 +83,10 @@ class ArraySource(Rows):
     def description(self) -> str:
         label = f"{self.label}{self.chosen.briefly}"
         if self.rule is None:
-            return f"{plural(self.n_rows, 'vector')} of {plural(self.shape[0], 'number')} ({label})"
+            numbers = plural(self.shape[0], "number")
+            text = f"{plural(self.n_rows, 'vector')} of {numbers} ({label})"
+            shown = f", shown by {self.pictures.description}" if self.pictures else ""
+            return text + shown
         colour = colour_word(self.rule.shape[2])
         count = plural(self.n_rows, f"{colour} image")
         text = f"{count} of {show(self.rule.native[:2])} ({label})"
@@ -88,9 +94,9 @@ class ArraySource(Rows):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        return (
-            (*self.chosen.remarks, self.scale_remark) if self.scale_remark else self.chosen.remarks
-        )
+        shown = getattr(self.pictures, "remarks", ())
+        every = (*self.chosen.remarks, self.scale_remark, *shown, self.order_remark)
+        return tuple(remark for remark in every if remark)
 
     def _remarks(self, rule: PixelRule) -> str:
         said = ""
@@ -116,6 +122,7 @@ class ArraySource(Rows):
             "rule": rule,
             **({"columns": list(self.column_names)} if self.column_names else {}),
             **self.store.facts(),
+            **({"pictures": self.pictures.fingerprint()} if self.pictures else {}),
         }
 
     @property
@@ -136,7 +143,8 @@ class ArraySource(Rows):
 
     def take(self, taken: Taken, label: str = "") -> Source:
         store = taken_part(self.store, taken, TakenStore)
-        return replace(self, store=store, label=self.label + label)
+        pictures: Any = self.pictures.take(taken) if self.pictures else None
+        return replace(self, store=store, label=self.label + label, pictures=pictures)
 
     @property
     def waits(self) -> bool:
@@ -157,14 +165,17 @@ class ArraySource(Rows):
         return [[f.path.name, f.size, f.mtime_ns, f.n_rows] for f in files] or None
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        return self.store.names(start, stop)
+        shown = self.pictures.names(start, stop) if self.pictures else None
+        return self.store.names(start, stop) if shown is None else shown
 
     @property
     def label_origin(self) -> str | None:
-        return self.beside.origin if self.beside else None
+        own = self.beside.origin if self.beside else None
+        return self.pictures.label_origin if own is None and self.pictures else own
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        return self.beside.read(self, key) if self.beside else None
+        found = self.beside.read(self, key) if self.beside else None
+        return self.pictures.labels(key) if found is None and self.pictures else found
 
     def read(self, start: int, stop: int) -> Batch:
         stored = self.store.read(start, stop)
