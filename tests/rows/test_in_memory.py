@@ -63,8 +63,17 @@ class Arrow(Items):
         return Items(self.items)
 
 
+class Lazy:
+    """As `polars.LazyFrame`."""
+
+    def __init__(self, table):
+        self.collect = lambda: table
+
+
 class Stream:
-    """As `datasets.IterableDataset`, which has no items by number."""
+    """As `datasets.IterableDataset`, which has columns by name, and no items by number."""
+
+    __getitem__ = None
 
     features = ()
 
@@ -85,6 +94,7 @@ def png(array):
 
 
 PIL = [Image.fromarray(array) for array in MIXED]
+TEXTS, BYTES = pa.string_view(), pa.binary_view()
 HF = [{"bytes": png(array), "path": None} for array in MIXED]
 
 
@@ -123,6 +133,10 @@ def same(source, other):
         lambda: pd.DataFrame({"image": HF, "age": range(12), "city": list("abc") * 4}),
         lambda: Stream([{"image": picture, "label": 1} for picture in PIL]),
         lambda: Arrow(pa.table({"image": HF, "label": [1] * 12})),
+        lambda: pd.Series(PIL),
+        # As polars holds texts and bytes.
+        lambda: Lazy(pa.table({"image": pa.array([cell["bytes"] for cell in HF], BYTES)})),
+        lambda: pa.table({"image": pa.array(HF, pa.struct({"bytes": BYTES, "path": TEXTS}))}),
     ],
 )
 def test_pictures_of_several_sizes(make, folder):
@@ -138,6 +152,7 @@ def test_pictures_of_several_sizes(make, folder):
         lambda paths: pa.array([str(path) for path in paths]),
         lambda paths: pa.table({"path": [str(path) for path in paths]}),
         lambda paths: pd.DataFrame({"path": paths, "label": list("abc") * 4}),
+        lambda paths: pa.table({"path": pa.array(list(map(str, paths)), TEXTS)}),
     ],
 )
 def test_paths(of, folder):
@@ -152,6 +167,7 @@ def test_paths(of, folder):
         (lambda: Tensor(EQUAL), EQUAL),
         (lambda: [Tensor(array) for array in EQUAL], EQUAL),
         (lambda: iter(VECTORS), VECTORS),
+        (lambda: pd.Series(list(VECTORS)), VECTORS),
         (lambda: (list(map(float, row)) for row in VECTORS), VECTORS.astype(float)),
         (lambda: ([list(map(float, row))] * 2 for row in VECTORS), np.stack([VECTORS] * 2, 1)),
     ],

@@ -38,7 +38,9 @@ def as_openable(where: Any) -> Any:
         where = [where]
     if hasattr(where, "dataset") and hasattr(where, "batch_size"):  # torch's DataLoader
         where = where.dataset  # one by one, in the order that labels are known in
-    is_stored = hasattr(where, "__getitem__")  # not one that streams
+    if hasattr(where, "collect"):  # a lazy frame of polars
+        where = where.collect()
+    is_stored = hasattr(where, "__len__")  # not one that streams
     if is_stored and hasattr(where, "with_format") and hasattr(where, "features"):  # Hugging Face
         return where.with_format("arrow")[:]
     if hasattr(where, "detach"):  # torch
@@ -63,8 +65,11 @@ def _texts(where: Any) -> Any:
     if len(getattr(where, "shape", ())) != 1 or not len(where) or hasattr(where, "columns"):
         return where
     first = np.asarray(where[:1])
-    is_text = first.dtype.kind in "UO" and isinstance(first[0], str | os.PathLike)
-    return [p if isinstance(p, os.PathLike) else str(p) for p in where] if is_text else where
+    if first.dtype.kind in "UO" and isinstance(first[0], str | os.PathLike):
+        return [p if isinstance(p, os.PathLike) else str(p) for p in where]
+    if isinstance(where, np.ndarray):
+        return where
+    return _of_list(list(where)) if first.dtype.kind == "O" else np.asarray(where)  # a series
 
 
 def _of_list(items: Sequence[Any]) -> Any:

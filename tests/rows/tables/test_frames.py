@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +21,7 @@ from shoal.rows.tables.frames import is_frame, to_frame
         ({"a": [1, 2], "b": np.array([0.5, 1])}, {"a": [1, 2], "b": [0.5, 1]}),
         ([{"a": 1}, {"a": "x"}, {"a": None}], {"a": ["1", "x", None]}),
         (pa.table([[1], [2]], names=["a", "a"]), {"a": [1], "a (2)": [2]}),
+        ({"a": pd.Series([1, 2]), "b": pd.Series(["x", "y"])}, {"a": [1, 2], "b": ["x", "y"]}),
     ],
 )
 def test_tables_in_memory(where, columns):
@@ -30,6 +32,47 @@ def test_tables_in_memory(where, columns):
 @pytest.mark.parametrize("where", [np.zeros((2, 2)), [[1, 2]], [], ["a.png"], pa.array([1]), 5])
 def test_what_is_no_table(where):
     assert not is_frame(where)
+
+
+def test_types_of_other_libraries_become_those_of_parquet():
+    class Grid(pa.ExtensionType):
+        def __init__(self):
+            super().__init__(pa.list_(pa.list_(pa.uint8())), "grid")
+
+        def __arrow_ext_serialize__(self):
+            return b""
+
+    words = pa.array(["x", "y"], pa.string_view())
+    grids = pa.array([[[1], [2]], [[3], [4]]], Grid().storage_type)
+    table = {
+        "kind": pa.DictionaryArray.from_arrays(pa.array([0, 1, 0]), words)[:2],
+        "words": pa.array([["x"], ["y"]], pa.list_(pa.string_view())),
+        "grid": pa.ExtensionArray.from_storage(Grid(), grids),
+    }
+    found = to_frame(pa.table(table))
+    assert found.schema.types == [
+        pa.dictionary(pa.int64(), pa.large_string()),
+        pa.list_(pa.large_string()),
+        Grid().storage_type,
+    ]
+    assert found["words"].to_pylist() == [["x"], ["y"]]
+
+
+@pytest.mark.parametrize("part", [pd.DataFrame({"a": [1, 2]}), pa.table({"a": [1, 2]})])
+def test_several_tables_at_once_are_refused(part):
+    with pytest.raises(InputError, match=r"several tables \(train, test\)"):
+        to_frame({"train": part, "test": part})
+
+
+def test_a_data_frame_of_polars_with_texts_and_categories():
+    polars = pytest.importorskip("polars")
+    found = to_frame(
+        polars.DataFrame({"a": ["x", "y"], "b": [1, 2]}).with_columns(
+            c=polars.Series(["u", "v"], dtype=polars.Categorical)
+        )
+    )
+    assert found.to_pydict() == {"a": ["x", "y"], "b": [1, 2], "c": ["u", "v"]}
+    assert found.schema.field("a").type == pa.large_string()
 
 
 def test_pandas_with_mixed_values_and_an_index():

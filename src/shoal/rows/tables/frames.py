@@ -108,8 +108,12 @@ def is_frame(where: Any) -> bool:
 
 def to_frame(where: Any) -> Any:
     """Return a table in memory as an Arrow table with a name of its own for each column."""
+    parts = where if isinstance(where, Mapping) else {}
+    if any(hasattr(v, "columns") or hasattr(v, "column_names") for v in parts.values()):
+        held = ", ".join(map(str, parts))
+        raise InputError(f"{type(where).__name__} holds several tables ({held}): give one of them")
     try:
-        if isinstance(where, Mapping) and any(isinstance(v, _COLUMNS) for v in where.values()):
+        if any(isinstance(v, _COLUMNS) or hasattr(v, "to_numpy") for v in parts.values()):
             return pa.table([_array(v) for v in where.values()], names=[str(n) for n in where])
         if isinstance(where, Mapping | list | tuple):
             return _from_records([where] if isinstance(where, Mapping) else where)
@@ -126,10 +130,32 @@ def to_frame(where: Any) -> Any:
         raise InputError(
             f"{type(where).__name__} cannot be read as a table: {because(error)}"
         ) from None
+    plain = [_plain_type(kind) for kind in table.schema.types]
+    if plain != table.schema.types:
+        fields = [field.with_type(kind) for field, kind in zip(table.schema, plain, strict=True)]
+        table = table.cast(pa.schema(fields, table.schema.metadata))
     names = unique(table.column_names)
     if names == tuple(table.column_names):
         return table  # with what is noted in it
     return table.rename_columns(list(names))
+
+
+def _plain_type(kind: Any) -> Any:
+    """Return the type that Parquet has for the views in which polars holds text and bytes."""
+    if kind == pa.string_view():
+        return pa.large_string()
+    if kind == pa.binary_view():
+        return pa.large_binary()
+    if isinstance(kind, pa.ExtensionType):  # of another library
+        return _plain_type(kind.storage_type)
+    if pa.types.is_struct(kind):
+        return pa.struct([part.with_type(_plain_type(part.type)) for part in kind])
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        make = pa.list_ if pa.types.is_list(kind) else pa.large_list
+        return make(kind.value_field.with_type(_plain_type(kind.value_type)))
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _plain_type(kind.value_type), kind.ordered)
+    return kind
 
 
 def _from_records(rows: Sequence[Mapping[str, Any]]) -> Any:
