@@ -12,7 +12,7 @@ from shoal.core.top_scores import best_of
 from shoal.errors import InputError
 
 _CHUNK = 8192
-_POWER = 0.8  # of the weight of a cell, by which it gets codes
+_POWER = 0.8  # power of a cell's weight that determines its number of codes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Cells:
     order
         (n,) int32: the rows, cell after cell, ascending within a cell.
     start
-        (c + 1,) int64: where each cell begins in `order`.
+        (c + 1,) int64: start of each cell in `order`.
     members, halves
         The rows in that order and frame, (n, d) float32, and half their squared lengths (n,).
     """
@@ -47,7 +47,7 @@ class Cells:
         return np.ascontiguousarray((rows - self.shift) * np.float32(self.scale), np.float32)
 
     def regrouped(self, centres: NDArray[np.float32], cell: NDArray[np.integer]) -> "Cells":
-        """Return the same rows by other cells: their centres, and that of each row in `members`."""
+        """Return the same rows grouped by other cells; `cell` is that of each row in `members`."""
         place = np.lexsort((self.order, cell))
         start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=len(centres)))])
         order, members = self.order[place], self.members[place]
@@ -69,7 +69,7 @@ def halves(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def checked(rows: NDArray, name: str) -> NDArray[np.float32]:
-    """Rows as a contiguous finite (n, d) float32 array, or an error that says what is wrong."""
+    """Return rows as a contiguous finite (n, d) float32 array, or raise."""
     rows = np.ascontiguousarray(rows, np.float32)
     if rows.ndim != 2:
         raise InputError(f"{name} has shape {rows.shape}, but must be rows × columns")
@@ -116,7 +116,7 @@ def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) 
 def nearest_centre(
     rows: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Like `assign`, for use inside a thread."""
+    """Like `assign`, single-threaded."""
     rows, centres = np.ascontiguousarray(rows), np.ascontiguousarray(centres)
     found, top = best_of(rows, centres, halves(centres), 1)
     return found[:, 0], np.maximum(2 * (halves(rows) - top[:, 0]), 0)
@@ -130,7 +130,7 @@ def assign(
     Parameters
     ----------
     rows, centres
-        (n, d) and (c, d) float32, centred: the products lose what a common offset takes.
+        (n, d) and (c, d) float32, centred, because a common offset costs precision.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def lloyd(
 ) -> NDArray[np.float32]:
     """Lloyd's rounds on weighted rows from given centres, like `kmeans`.
 
-    `nearest` answers the centre of each row and the squared distance, as `assign` does.
+    `nearest` returns the centre and the squared distance of each row, like `assign`.
     """
     for _ in range(rounds):
         cell, square = nearest(rows, centres)
@@ -217,7 +217,7 @@ def lloyd(
 def two_level_codes(
     rows: NDArray, counts: NDArray, count: int, seed: int, workers: int
 ) -> NDArray[np.float32]:
-    """Centres of k-means within coarse cells, which cost far less than as many at once.
+    """Centres of k-means within coarse cells, much cheaper than one k-means with as many centres.
 
     Parameters
     ----------
@@ -226,8 +226,8 @@ def two_level_codes(
     counts
         (n,) how often each row counts.
     count
-        Centres, fewer than n; a cell gets them in proportion to a power of its weight, so that
-        sparse regions keep some.
+        Centres, fewer than n; each cell gets a share by a power of its weight, so that sparse
+        regions keep some.
     seed
         Of the first centres.
     workers
@@ -256,10 +256,10 @@ def two_level_codes(
 
 
 def _budgets(weight: NDArray, distinct: NDArray, count: int) -> NDArray[np.int64]:
-    """Share `count` codes among cells by a power of their weights, at most one a distinct row."""
+    """Divide `count` codes among cells by a power of weight, at most one per distinct row."""
     share = np.minimum(np.maximum(weight, 0) ** _POWER, 1e300)
     budget = np.minimum(distinct > 0, 1).astype(np.float64)
-    for _ in range(50):  # what full cells leave over goes to the others
+    for _ in range(50):  # the surplus of full cells goes to the others
         free = np.where(budget < distinct, share, 0)
         left = count - budget.sum()
         if left < 1 or not free.any():

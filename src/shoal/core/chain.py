@@ -1,4 +1,4 @@
-"""How people write features with steps behind them: ``pixels+standard+svd:100``."""
+"""Parse features with steps, as users write them: ``pixels+standard+svd:100``."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ STEPS = {
 """Every step, and what it does."""
 
 SAME_WIDTH = ("standard", "l2")
-"""Steps that take no number: a row keeps its length."""
+"""Steps without a number, which keep the dimension."""
 
 USUAL_WIDTH = 100
-"""Numbers a row that a step gives where none is written, or as many as it gets, if fewer."""
+"""Default output dimension of a step, at most the input dimension."""
 
 
 @dataclass(frozen=True)
 class StepName:
-    """One step as it is written: its kind, and the numbers a row that it gives."""
+    """One step as written: its kind and output dimension."""
 
     kind: str
     width: int | None = None
 
     def __str__(self) -> str:
-        """Write it as it is read."""
+        """Inverse of the parser."""
         return self.kind if self.width is None else f"{self.kind}:{self.width}"
 
 
 def split_chain(text: str) -> tuple[str, tuple[StepName, ...]]:
-    """Split features from the steps behind them.
+    """Split features from the steps after them.
 
     Raises
     ------
     SettingError
-        For a step with a number that it does not take.
+        For a step with an invalid number.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def split_chain(text: str) -> tuple[str, tuple[StepName, ...]]:
 
 
 def join_chain(base: str, steps: Sequence[StepName]) -> str:
-    """Write features and their steps as they are read."""
+    """Inverse of `split_chain`."""
     return "+".join([base, *map(str, steps)])
 
 

@@ -1,4 +1,4 @@
-"""Checks of what callers give."""
+"""Argument checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shoal.errors import InputError
 
 
 def checked_whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """Return a whole number within bounds, both allowed.
+    """Return an integer within inclusive bounds, or raise.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from shoal.core.graph import Graph
 
-# On a nearest-neighbour graph Louvain gives about ten communities a unit of resolution.
+# On a nearest-neighbour graph Louvain finds about ten communities per unit of resolution.
 _ROWS_A_UNIT = 30.0
 _FINEST = 150.0
 
@@ -36,13 +36,13 @@ def find_communities(graph: Graph, seed: int = 0) -> NDArray[np.int32]:
 
     m = graph.n_rows
     matrix = graph.matrix()
-    if graph.copies is not None:  # piles have no edges but their own
+    if graph.copies is not None:  # piles have only self-loops
         matrix = matrix - sparse.diags(matrix.diagonal(), format="csr")
         matrix.eliminate_zeros()
     if not matrix.nnz:
         return np.arange(m, dtype=np.int32)
     resolution = min(max(1.0, m / _ROWS_A_UNIT), _FINEST)
-    # Callers count on from a seed, which may be the largest that generators take.
+    # Callers increment a seed that may already be the largest that generators accept.
     louvain = Louvain(resolution=resolution, shuffle_nodes=True, random_state=seed % 2**32)
     found = louvain.fit_predict(matrix)
     return np.unique(found, return_inverse=True)[1].astype(np.int32)

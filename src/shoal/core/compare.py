@@ -1,4 +1,4 @@
-"""What became of clusters between two clusterings of the same rows."""
+"""Changes of clusters between two clusterings of the same rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True)
 class Match:
-    """A cluster of before and the one of after that it is.
+    """A cluster before and the same cluster after.
 
     `overlap` is the Jaccard index: rows in both over rows in either.
     """
@@ -29,9 +29,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Change:
-    """One cluster on one side, and those of the other side that share its rows.
+    """One cluster on one side, and the clusters of the other side that share its rows.
 
-    `parts` has the others, those with most of its rows first, and `shared` the rows of each.
+    `parts` has the others, by number of shared rows, and `shared` the rows of each.
     """
 
     cluster: int
@@ -42,26 +42,26 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What became of the clusters; a matched one may also have lost or taken up others.
+    """The changes; a matched cluster may also have split or merged.
 
     Attributes
     ----------
     matched
         Clusters that are the same on both sides: more than half of the rows of both together.
     split
-        Clusters of before most of whose rows are in several of after, each of which has most
-        of its rows from it.
+        Old clusters most of whose rows are in several new clusters, each of which consists mostly
+        of its rows.
     merged
-        Clusters of after most of whose rows are from several of before, each of which has
-        most of its rows in it.
+        New clusters most of whose rows are from several old clusters, each of which has most of its
+        rows in it.
     died
-        Clusters of before of which none of this is true: `parts` says where the rows went.
+        All other old clusters; `parts` has the clusters of their rows.
     born
-        Clusters of after of which none of this is true: `parts` says where they came from.
+        All other new clusters; `parts` has the old clusters of their rows.
     moved
-        Rows that went another way than their cluster did by these lists.
+        Rows whose change is not one of these lists.
     rows
-        Rows that were compared.
+        Number of compared rows.
     """
 
     matched: tuple[Match, ...]
@@ -88,7 +88,7 @@ def compare(before: ArrayLike, after: ArrayLike) -> Comparison:
     Raises
     ------
     InputError
-        When they are not as long as each other, or no row has a cluster on both sides.
+        When the lengths differ, or no row has a cluster on both sides.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def compare_table(shared: Contingency) -> Comparison:
     a, b, n = cells.row, cells.col, cells.data.astype(np.int64)
     rows_a = np.bincount(a, n, len(shared.classes)).astype(np.int64)
     rows_b = np.bincount(b, n, len(shared.clusters)).astype(np.int64)
-    # More than half of both together: no two pairs of a cluster can have that.
+    # More than half of both together, which holds for at most one pair of a cluster.
     same = 2 * n > rows_a[a] + rows_b[b] - n
     split = _unions(a, n, 2 * n > rows_b[b], rows_a)
     merged = _unions(b, n, 2 * n > rows_a[a], rows_b)
@@ -154,7 +154,7 @@ def compare_table(shared: Contingency) -> Comparison:
 def _unions(
     whole: NDArray, n: NDArray[np.int64], part: NDArray[np.bool_], rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return which cells are parts of a cluster that two at least make up to more than half."""
+    """Return which cells are among several that together make up most of a cluster."""
     count = np.bincount(whole[part], minlength=len(rows))
     held = np.bincount(whole[part], n[part], len(rows))
     real = (count >= 2) & (2 * held > rows)
@@ -164,7 +164,7 @@ def _unions(
 def _of(
     side: NDArray, other: NDArray, n: NDArray, chosen: NDArray[np.bool_]
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Return the cells of some clusters of a side."""
+    """Return the cells of some clusters of one side."""
     mine = chosen[side]
     return side[mine], other[mine], n[mine]
 

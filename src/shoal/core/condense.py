@@ -1,4 +1,4 @@
-"""From a dendrogram and the excess of its splits to the one tree."""
+"""Condense a dendrogram and the excess of its splits to the tree."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FEWEST, _ENOUGH = 5.0, 50.0
 
 
 def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
-    """Return the least weight of a cluster: 0.05 % of the rows, at least 5, at most 50 leaves."""
+    """Return the minimum weight of a cluster: 0.05 % of the rows, at least 5, at most 50 leaves."""
     if min_size is not None:
         return float(min_size)
     total = float(np.sum(weights))
@@ -29,10 +29,10 @@ def smallest_cluster(weights: NDArray, min_size: int | None = None) -> float:
 
 
 def fewest_leaves(n_leaves: int, min_size: int | None = None) -> float:
-    """Return how many leaves make a cluster whatever they weigh: 0.05 % of them, 5 to 50.
+    """Return how many leaves form a cluster regardless of weight: 0.05 % of them, 5 to 50.
 
-    Where leaves stand for many rows, a small group far from all others has leaves of its own
-    that stand for few. Who asks for a size in rows gets that alone.
+    If leaves stand for many rows, a small distant group has leaves of its own with few rows. With
+    an explicit size in rows, only that counts.
     """
     if min_size is not None:
         return np.inf
@@ -49,10 +49,10 @@ def all_excess(
 ) -> NDArray[np.float64]:
     """Return the excess of every node both of whose children are large enough; NaN for the others.
 
-    A child is when it weighs `least`, or has `fewest` leaves.
-    The smaller a side, the more places there were to find one that chance made sparse: an
-    uneven split is charged for that, by the logarithm of how many sides of its size fit. Where a
-    node is surely two pieces, it is two pieces for the splits above it.
+    A child is large enough if it weighs `least`, or has `fewest` leaves.
+    The smaller a side, the more places chance had to make one sparse, so an uneven split has a
+    penalty: the logarithm of the number of sides of its size that fit. A node that is clearly two
+    pieces counts as two pieces for the splits above it.
     """
     rows = plan.order
     matrix = graph.matrix()[rows][:, rows]
@@ -78,11 +78,11 @@ def all_excess(
 
 
 def condense(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None = None) -> Tree:
-    """Hang pieces that are not clusters under their sibling, and rank the splits.
+    """Merge pieces that are not clusters into their sibling, and rank the splits.
 
-    From the root down, a real split makes two clusters. At any other node the side to follow
-    takes the other side with it, which stays with the larger part of what comes below. So
-    does a small side (under 2 %) whose split tells less than one below, until its turn comes.
+    From the root down, a real split makes two clusters. At any other node, the side not followed
+    stays with the larger part of the side that is followed. So does a small side (under 2 %) whose
+    split has less excess than one below, until its turn comes.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def condense(plan: Dendrogram, real: NDArray[np.float64], follow: NDArray | None
     real : ndarray, shape (nodes,)
         Excess of the real splits, NaN elsewhere.
     follow : ndarray, shape (nodes,), int, optional
-        The child to follow where a split is not real, −1 to end there; the heavier child
-        when not given.
+        The child to follow where a split is not real, −1 to end there; by default the heavier
+        child.
     """
     follow = plan.children[:, 0] if follow is None else follow
     best = _best_below(plan, real, follow)
@@ -142,9 +142,9 @@ def _settled(
     node: int,
     others: list[tuple[float, int]],
 ) -> int:
-    """Go down to the split that comes first; what is passed on the way joins the others.
+    """Descend to the first split, and collect the pieces passed on the way.
 
-    A small side whose split tells less than one below comes off later, so that it neither
+    A small side whose split has less excess than one below is split off later, so that it neither
     hides that one nor is lost.
     """
     while best[node] > -np.inf:
@@ -191,7 +191,7 @@ def _ranked(
     cuts: list[tuple[float, int, int]],
     fine: list[tuple[int, int]],
 ) -> Tree:
-    """Turn cuts between communities into cuts between rows: real ones, fine ones, halvings."""
+    """Convert cuts between communities to cuts between rows: real ones, fine ones, halvings."""
     low, high = plan.low[leaves], plan.high[leaves]
     order = np.concatenate([plan.order[a:b] for a, b in zip(low, high, strict=True)])
     start = np.concatenate([[0], np.cumsum(high - low)])

@@ -1,8 +1,8 @@
-"""What people said of clusters, put on a tree: what stays together, and what comes apart.
+"""Constraints from edits, applied to a tree: groups that stay together or are separated.
 
-Representatives of which something was said are in *groups*. A group becomes one branch of the
-tree, because its communities are joined with each other before anything else. Splits inside a
-group that stays together do not count; the split above two groups that come apart always does.
+Constrained representatives are in *groups*. A group becomes one branch of the tree, because its
+communities are joined before anything else. Splits inside a group that stays together do not count;
+the split above two groups to separate always does.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from shoal.core.null import REAL, SURE
 
 @dataclass(frozen=True)
 class Constraints:
-    """Groups of representatives, and what was said of them.
+    """Groups of representatives and the constraints on them.
 
     Parameters
     ----------
     group : ndarray, shape (m,), int32
         The group of each representative, 0 .. g − 1; −1 for none.
     together : ndarray, shape (g,), bool
-        Whether all of a group is one cluster.
+        True if all of a group is one cluster.
     apart : ndarray, shape (p, 2), int32
-        Pairs of groups that share no cluster.
+        Pairs of groups that must not share a cluster.
     """
 
     group: NDArray[np.int32]
@@ -36,7 +36,7 @@ class Constraints:
 
 
 def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
-    """Cut communities so that each lies in one group, or in none.
+    """Divide communities so that each is in one group, or in none.
 
     >>> one = Constraints(np.array([0, 0, -1]), np.array([True]), np.empty((0, 2), int))
     >>> parted(np.array([0, 0, 0], np.int32), one).tolist()
@@ -48,7 +48,7 @@ def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[
 
 
 def groups_of(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:
-    """Return the group of each community that `parted` made, −1 for none."""
+    """Return the group of each community from `parted`, −1 for none."""
     groups = np.full(int(communities.max()) + 1, -1, np.int32)
     groups[communities] = constraints.group
     return groups
@@ -62,10 +62,10 @@ def held(
     follow: NDArray[np.int64],
     least: float = SURE,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Let splits count, or not, as was said.
+    """Apply the constraints to the splits.
 
-    Where a split has to count, so do those above it, if they are any more than noise; those
-    that are noise, or too small, take their other side along.
+    If a split must count, so do those above it that are more than noise; those that are noise, or
+    too small, keep their other side.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def held(
         Of its communities.
     constraints : Constraints
     real, follow : ndarray, shape (nodes,)
-        As `condense` takes them; NaN where a split does not count.
+        As in `condense`; NaN where a split does not count.
     least : float
-        The excess that a split gets which has to count, if it has less.
+        Minimum excess of a split that must count.
     """
     real, follow = real.copy(), follow.copy()
     owner = _owners(plan, groups)
@@ -100,7 +100,7 @@ def held(
 
 
 def _owners(plan: Dendrogram, groups: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the group that all of each node is in, −1 for none."""
+    """Return the group that contains all of each node, −1 for none."""
     owner = np.full(plan.root + 1, -1, np.int64)
     owner[: plan.n_leaves] = groups
     for v in range(plan.n_leaves, plan.root + 1):
@@ -113,7 +113,7 @@ def _owners(plan: Dendrogram, groups: NDArray[np.int32]) -> NDArray[np.int64]:
 def _meetings(
     plan: Dendrogram, owner: NDArray[np.int64], apart: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """Return the lowest nodes above both groups of each pair; groups without rows have none."""
+    """Return the lowest node above both groups of each pair, except for groups without rows."""
     top = {int(owner[v]): v for v in range(plan.root + 1)}  # the last is the highest
     found = []
     for one, other in apart.tolist():

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from shoal.core.graph import Graph
 
-# Ties communities without a common edge by their distance; far under any real edge weight.
+# Links communities without a common edge by distance; far below any real edge weight.
 _FAINT = 1e-6
 
 
@@ -28,9 +28,9 @@ class Dendrogram:
     communities : ndarray, shape (m,), int32
         From `find_communities`.
     groups : ndarray, shape (c,), int32, optional
-        Groups of communities that are joined with each other before all else; −1 for none.
+        Groups of communities that are joined before anything else; −1 for none.
     merges : ndarray, shape (c - 1, 2), int64, optional
-        The merges, where they are known: nodes, as `paris_merges` numbers them.
+        The merges, if known: nodes, numbered as by `paris_merges`.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Dendrogram:
 def between_communities(
     vectors: NDArray, weights: NDArray, graph: Graph, communities: NDArray
 ) -> NDArray[np.float64]:
-    """Sum edge weights between communities, shape (c, c), each pair tied faintly by nearness."""
+    """Sum edge weights between communities, (c, c), plus a tiny weight by nearness."""
     m, c = len(communities), int(communities.max()) + 1
     member = sparse.csr_matrix((np.ones(m), (communities, np.arange(m))), shape=(c, m))
     between: NDArray[np.float64] = (member @ graph.matrix() @ member.T).toarray()
@@ -134,7 +134,7 @@ def _nearness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def grouped_merges(between: NDArray[np.float64], groups: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Join the communities of each group by `paris_merges`, then groups and all others.
+    """Join the communities of each group by `paris_merges`, then the groups and all others.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def grouped_merges(between: NDArray[np.float64], groups: NDArray[np.int32]) -> N
     for group in range(int(groups.max(initial=-1)) + 1):
         mine = np.flatnonzero(groups == group)
         inside = between[np.ix_(mine, mine)]
-        # What ties them to others stays in their strength.
+        # Their weight to other branches remains in their strength.
         inside[np.diag_indices(len(mine))] += between[mine].sum(axis=1) - inside.sum(axis=1)
         _append(merges, paris_merges(inside), mine, c)
         if len(mine):

@@ -9,7 +9,7 @@ from shoal.core.cells import checked
 
 @njit(cache=True, nogil=True)
 def _distinct(words, table):  # type: ignore[no-untyped-def]
-    """Open addressing: each row's number among the distinct, and how many there are.
+    """Open addressing: number of each row's distinct value, and the count of distinct values.
 
     `table` holds −1 or the first row with a value, and has a power of two places.
     """
@@ -34,9 +34,9 @@ def _distinct(words, table):  # type: ignore[no-untyped-def]
 
 
 def distinct_rows(x: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Distinct rows, in the order in which they first come.
+    """Return distinct rows in order of first occurrence.
 
-    Rows are found by a hash of their bytes, and compared in full; −0 equals 0.
+    Rows are hashed by their bytes and compared in full; −0 equals 0.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def distinct_rows(x: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
     Returns
     -------
     tuple
-        First row of each (u,), number of each row's value (n,) and rows of each (u,), all int64;
-        ``x[first][inverse]`` equals x.
+        First row of each value (u,), value number of each row (n,) and count of each value (u,),
+        all int64; ``x[first][inverse]`` equals x.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How counts of new rows differ from those of old rows, with intervals."""
+"""Differences between counts of new and old rows, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Z = 1.96  # 95 %
 def share_interval(
     count: ArrayLike, n: ArrayLike, z: float = _Z
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the interval in which a share lies with 95 %, when `count` of `n` were seen.
+    """Return the 95 % interval of a share when `count` of `n` were observed.
 
     Wilson: Probable inference, the law of succession, and statistical inference. JASA 1927.
 
@@ -33,7 +33,7 @@ def share_interval(
 def difference_interval(
     before: ArrayLike, n_before: int, after: ArrayLike, n_after: int, z: float = _Z
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the interval of the share after less the share before, 95 % by default.
+    """Return the interval of the share after minus the share before, 95 % by default.
 
     Newcombe: Interval estimation for the difference between independent proportions. Statistics
     in Medicine 1998, method 10.
@@ -48,10 +48,10 @@ def difference_interval(
 
 
 def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
-    """Return the total variation between two sets of counts, and how much of it chance makes.
+    """Return the total variation between two sets of counts, and its expectation by chance.
 
-    It is the share of rows that would have to change their cluster for the shares to be equal.
-    What chance makes is the mean, by a normal law, where the true shares are equal.
+    It is the share of rows that would have to change their cluster to make the shares equal. The
+    expectation assumes equal true shares and a normal distribution.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def shift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
 
 
 def corrected(z: float, tests: int) -> float:
-    """Return the z of 95 % when so many intervals shall hold together (Bonferroni).
+    """Return z for a joint 95 % level of several intervals (Bonferroni).
 
     >>> round(corrected(1.96, 1), 2), round(corrected(1.96, 50), 2)
     (1.96, 3.29)
@@ -77,7 +77,7 @@ def corrected(z: float, tests: int) -> float:
 
 
 def chance_of_more(count: int, n: int, share: float) -> float:
-    """Return the chance of so many or more of n rows, when each is one with the chance `share`.
+    """Return the probability of at least `count` of n rows, each with probability `share`.
 
     >>> round(chance_of_more(1, 2, 0.5), 3), chance_of_more(0, 5, 0.1)
     (0.75, 1.0)
@@ -86,16 +86,16 @@ def chance_of_more(count: int, n: int, share: float) -> float:
 
 
 def chance_of_fewer(old: int, rows: int, all_old: int, all_rows: int) -> float:
-    """Return the chance that so few of some rows are old, or fewer, when they are any of all rows.
+    """Return the probability that at most `old` of `rows` random rows are old.
 
     Hypergeometric: Fisher's exact test, one-sided.
 
     Parameters
     ----------
     old, rows
-        Old ones among some rows, and how many these are.
+        Old rows in the subset, and size of the subset.
     all_old, all_rows
-        The same of all rows.
+        The same for all rows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Hashes of rows: equal rows have equal hashes, wherever they lie."""
+"""Hashes of rows, which depend only on their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return 64 bits for each row, (n,) uint64; 0 and −0 are the same.
 
-    Two different rows among 100,000 share a hash with a chance of 3 in 10¹⁰.
+    The probability of a collision among 100,000 different rows is 3 in 10¹⁰.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def row_hashes(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 
 def picture_hashes(pictures: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Hash each picture of one size, (n, ...) uint8, to 64 bits; as `row_hashes`."""
+    """Hash images of equal size, (n, ...) uint8, to 64 bits each; like `row_hashes`."""
     rows = pictures.reshape(len(pictures), -1)
     padded = np.pad(rows, [(0, 0), (0, -rows.shape[1] % 4)])
     return _hashed(np.ascontiguousarray(padded).view(np.uint32))
@@ -57,9 +57,9 @@ def uniforms(hashes: NDArray[np.uint64], stream: int) -> NDArray[np.float64]:
 def distinct_hashes(
     hashes: NDArray[np.uint64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first row of each hash, each row's number among them, and how many rows of each.
+    """Return the first row of each hash, the number of each row's hash, and the count of each.
 
-    As `distinct_rows`, in the order in which they first come.
+    Like `distinct_rows`, in order of first occurrence.
     """
     _, first, inverse, counts = np.unique(
         hashes, return_index=True, return_inverse=True, return_counts=True

@@ -1,4 +1,4 @@
-"""What pixels are wanted of an image: by an encoder, a thumbnail, a page."""
+"""The pixels that an encoder, a thumbnail or a page requests of an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST = 4096
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What pixels a caller needs; by default those that there are.
+    """The size and channels that a caller requests; by default those of the image.
 
     Attributes
     ----------
@@ -24,20 +24,20 @@ class ImageRequest:
     max_side : int or None
         Without `size`: scaled down until no side is longer.
     channels : int or None
-        1 for grey, 3 for colour, others where the image has them; None as the image has it.
+        1 for grey, 3 for colour, others if the image has them; None for those of the image.
     fit : {"crop", "stretch", "pad"}
-        How `size` is filled: in proportion, what is over cut off evenly; each side by itself;
-        in proportion, what is missing white.
+        How `size` is filled: in proportion, with the excess cropped evenly; each side separately;
+        in proportion, padded with white.
     sampling : {"bilinear", "bicubic"}
-        How pixels are weighed; both with antialiasing.
+        Resampling filter; both with antialiasing.
     kept : float
-        With ``"crop"``: the share of the largest cut that is kept, from its middle. 0.875 is
-        the usual "shorter side to 256, then the 224 in the middle".
+        With ``"crop"``: the central share of the largest crop that is kept. 0.875 is the usual
+        "shorter side to 256, then centre crop 224".
 
     Raises
     ------
     InputError
-        When a value is outside these.
+        When a value is out of range.
 
     Examples
     --------
@@ -68,14 +68,14 @@ class ImageRequest:
 
     @property
     def least(self) -> tuple[int, int]:
-        """Height and width that the whole image must have for `size`; 0 where all is needed."""
+        """Minimum height and width of the whole image for `size`; 0 for full resolution."""
         if self.size is None:
             return 0, 0
         share = self.kept if self.fit == "crop" else 1.0
         return round(self.size[0] / share), round(self.size[1] / share)
 
     def least_of(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Height and width that an image of `size` must at least be decoded to.
+        """Minimum height and width to decode an image of `size` to.
 
         >>> [ImageRequest(max_side=100).least_of(size) for size in ((400, 800), (40, 80))]
         [(50, 100), (0, 0)]

@@ -1,25 +1,25 @@
-"""How sure a share is that was counted on few rows."""
+"""Confidence intervals of a share counted on few rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
 
-_Z = 1.959963984540054  # of a normal law, 95 %
+_Z = 1.959963984540054  # of the normal distribution, 95 %
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share and where it lies with 95 % certainty, each 0..1.
+    """A share with its 95 % confidence intervals, each 0..1.
 
     Attributes
     ----------
     share
-        As counted; NaN of nothing.
+        As counted; NaN if there are no rows.
     low, high
-        Wilson's interval: right on average.
+        Wilson's interval: correct on average.
     least, most
-        Clopper and Pearson's interval: never too narrow.
+        Clopper–Pearson interval: never too narrow.
     """
 
     share: float
@@ -36,7 +36,7 @@ def counted_share(count: int, n: int, of: int | None = None) -> Share:
     ----------
     count, n : int
     of : int, optional
-        Rows that they were drawn from: when all were looked at, nothing is uncertain.
+        Total number of rows; if all of them were counted, the intervals have width 0.
 
     References
     ----------

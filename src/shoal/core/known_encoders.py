@@ -1,4 +1,4 @@
-"""Encoders that are known by name: where their weights are, and how images are put to them."""
+"""Encoders with a name: location of their weights, and preprocessing."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class KnownEncoder:
     Attributes
     ----------
     name
-        What it is called in `features`.
+        Its name in `features`.
     about
         The network, in words.
     licence
-        Of its weights; all are permissive.
+        Licence of its weights; all are permissive.
     repository, revision, file
-        Where the file is on the Hugging Face hub; a revision never changes.
+        Location of the file on the Hugging Face hub; a revision never changes.
     size
         Bytes of the file.
     sha256
@@ -45,7 +45,7 @@ class KnownEncoder:
     n_features
         Length of one feature row.
     options
-        How images are put to it and what is taken of it: options of ``onnx:FILE``.
+        Preprocessing and output: options of ``onnx:FILE``.
     auto
         ``auto`` may choose it for photos.
     """
@@ -64,7 +64,7 @@ class KnownEncoder:
 
     @property
     def path(self) -> str:
-        """Where the file is on the hub or a mirror of it."""
+        """Path of the file on the hub or a mirror."""
         return f"{self.repository}/resolve/{self.revision}/{self.file}"
 
     @property
@@ -74,7 +74,7 @@ class KnownEncoder:
 
     @property
     def megabytes(self) -> str:
-        """The size in words: ``88 MB``."""
+        """The size as text: ``88 MB``."""
         return f"{self.size / 1e6:.0f} MB"
 
 

@@ -1,4 +1,4 @@
-"""The largest eigenpairs of a matrix that is known by its products alone."""
+"""Largest eigenpairs of a matrix that is available only through products."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, qr
 
 WHOLE = 2_048
-"""Rows up to which the whole matrix is asked for, by a product with no matrix."""
+"""Rows up to which the whole matrix is requested."""
 
-_MOST_PRODUCTS = 12  # 100 singular values of drawings in 40,000 pixels settle after 8
-# Relative change of each singular value by the last product; the error left is a thirtieth of it.
+_MOST_PRODUCTS = 12  # 100 singular values of drawings in 40,000 pixels converge after 8
+# Relative change of each singular value by the last product; the remaining error is a thirtieth.
 _SETTLED = 1e-4
-_ROUNDING = 1e-13  # of a product: less of it beyond the basis is none
+_ROUNDING = 1e-13  # of a product: a smaller part outside the basis counts as none
 
 Multiply = Callable[[NDArray[np.float64] | None], NDArray[np.float64]]
-"""From (d, b) to the matrix times that; from None to the matrix itself."""
+"""Maps (d, b) to the matrix times that, and None to the matrix itself."""
 
 
 def block_width(k: int) -> int:
-    """Return the columns that are multiplied at a time: fewer would need more passes.
+    """Return the number of columns per product: fewer would need more passes.
 
     With 64 columns 100 singular values take 8 products, with 110 they take 6 that each cost twice
     as much, with 32 they take 12.
@@ -30,19 +30,19 @@ def block_width(k: int) -> int:
 
 
 def takes_whole(d: int, k: int) -> bool:
-    """Return whether the whole matrix is asked for: it is small, or most of it is wanted."""
+    """Return whether to compute the whole matrix: it is small, or most eigenpairs are wanted."""
     return d <= WHOLE or 4 * k > d
 
 
 def most_columns(d: int, k: int) -> int:
-    """Return the most columns of length d that are kept at a time."""
+    """Return the maximum number of columns of length d in memory."""
     return d if takes_whole(d, k) else _MOST_PRODUCTS * block_width(k)
 
 
 def leading_eigenpairs(
     multiply: Multiply, d: int, k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the `k` largest eigenvalues of a symmetric matrix without negative ones.
+    """Return the `k` largest eigenpairs of a positive semi-definite matrix.
 
     Block Lanczos with full reorthogonalisation from fixed random columns, until no square root of
     an eigenvalue changes by more than 1e-4 of itself.
@@ -50,16 +50,16 @@ def leading_eigenpairs(
     Parameters
     ----------
     multiply : callable
-        Gives the products; each is one pass over the rows, where the matrix is of moments.
+        Returns products; for a matrix of moments each is one pass over the rows.
     d, k : int
         Rows of the matrix, and eigenpairs, k ≤ d.
 
     Returns
     -------
     values : ndarray, shape (k,), float64
-        Falling.
+        Descending.
     vectors : ndarray, shape (d, k), float64
-        Zero for eigenvalues of 0 that no product showed.
+        Zero for eigenvalues of 0 that no product revealed.
 
     References
     ----------
@@ -95,7 +95,7 @@ def leading_eigenpairs(
 
 
 def _bordered(inner: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add the last columns to a symmetric matrix, and the rows that they are too."""
+    """Append the last columns to a symmetric matrix, and the same rows."""
     size, old = len(columns), len(inner)
     grown = np.zeros((size, size))
     grown[:old, :old] = inner
@@ -107,7 +107,7 @@ def _bordered(inner: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArr
 
 
 def _next_block(basis: NDArray[np.float64], product: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return orthonormal columns for what a product has beyond the basis; none where nothing."""
+    """Return orthonormal columns for the part of a product outside the basis, possibly none."""
     beyond, sizes, _ = qr(product - basis @ (basis.T @ product), mode="economic", pivoting=True)
     beyond = beyond[:, np.abs(np.diag(sizes)) > _ROUNDING * np.linalg.norm(product)]
     beyond -= basis @ (basis.T @ beyond)  # twice is enough (Kahan and Parlett)

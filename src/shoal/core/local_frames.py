@@ -1,8 +1,8 @@
-"""Exact neighbours where groups lie so far apart that one frame for all rows is too coarse.
+"""Exact neighbours for groups so far apart that one frame for all rows is too imprecise.
 
-A float32 product loses what is small beside the lengths of its rows. Around a coarse cell the
-lengths are small, and cells that lie beyond the reach of its rows need not be looked at (triangle
-inequality): so the search is done again cell by cell, each in its own frame.
+A float32 product loses differences that are small compared with the lengths of its rows. Relative
+to a coarse cell the lengths are small, and cells out of reach of its rows can be skipped (triangle
+inequality). So the search is repeated cell by cell, each in its own frame.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Search:
     distances: NDArray[np.float32]
 
     def among(self, rows: NDArray, cell: NDArray[np.float32], some: NDArray[np.int32]) -> None:
-        """Search some rows of y, in the frame around a cell; measure all of them in doubt."""
+        """Search some rows of y in the frame of a cell; in doubt, measure all of them."""
         k = self.indices.shape[1]
         part, members = self.x[rows] - cell, self.y[some] - cell
         widest = max(float(np.abs(part).max()), float(np.abs(members).max()))
@@ -73,14 +73,14 @@ def search_locally(
     Parameters
     ----------
     x, y
-        (n, d) and (m, d) float32, finite; the same where `itself`.
+        (n, d) and (m, d) float32, finite; the same if `itself`.
     rows
         Of x.
     itself
-        Whether x is y; no row is its own neighbour then.
+        True if x is y; then no row is its own neighbour.
     indices, distances
-        (n, k): the distances of `rows` are bounds from above (infinity where nothing is known);
-        both are set to the exact answer, sorted by distance, then index.
+        (n, k): on input, upper bounds for the distances of `rows` (possibly infinite); both are set
+        to the exact result, sorted by distance, then index.
     workers
         Threads. The result has the same bytes for any number.
     """
@@ -101,7 +101,7 @@ def search_locally(
 def _tasks(
     wanted: _Search, rows: NDArray, cells: Cells, workers: int
 ) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
-    """Return rows, the centre of their cell, and the rows of y that may be near them."""
+    """Return rows, the centre of their cell, and the rows of y that may be their neighbours."""
     filled = np.flatnonzero(np.diff(cells.start))
     centres = (cells.centres.astype(np.float64) / cells.scale + cells.shift)[filled]
     of_y = [cells.order[cells.start[c] : cells.start[c + 1]] for c in filled]
@@ -124,5 +124,5 @@ def _tasks(
 
 
 def _radius(rows: NDArray, centre: NDArray[np.float64]) -> float:
-    """Return the greatest distance of rows from a centre."""
+    """Return the largest distance of rows from a centre."""
     return float(np.sqrt(((rows - centre) ** 2).sum(1).max()))

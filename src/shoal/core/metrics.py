@@ -1,10 +1,10 @@
-"""How well clusters agree with the truth, with themselves, and with those of an earlier run.
+"""Agreement of clusters with true classes and with an earlier run, and the silhouette.
 
 Label −1 is noise, and noise counts as an error:
 
 - accuracy and purity: a noise row is always wrong, whatever its class;
-- all others: each noise row is a cluster of its own, apart from every other row. That costs
-  completeness and all scores of pairs; homogeneity alone does not mind it.
+- all others: each noise row is a cluster of its own. That lowers completeness and all pair scores,
+but not homogeneity.
 """
 
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ NOISE = -1
 
 @dataclass(frozen=True)
 class Contingency:
-    """How many rows each class and each cluster share.
+    """Contingency table of classes and clusters.
 
     Attributes
     ----------
@@ -47,21 +47,21 @@ class Contingency:
 
 @dataclass(frozen=True)
 class Scores:
-    """Agreement of clusters with the truth, each 1 at best; noise counts as an error.
+    """Agreement of clusters with true classes, each at most 1; noise counts as an error.
 
     Attributes
     ----------
     accuracy
-        Share of rows that are right when classes and clusters are paired one to one at best.
+        Share of correct rows under the best one-to-one pairing of classes and clusters.
     purity
-        Share of rows that are of the commonest class of their cluster.
+        Share of rows in the majority class of their cluster.
     mean_cluster_purity
-        Mean over clusters, small and large alike, of the share of the commonest class in each.
-        Noise, which is not a cluster, has no part in it.
+        Unweighted mean over clusters of the share of the majority class. Noise is not a cluster and
+        does not enter.
     homogeneity, completeness, v_measure
         Rosenberg, Hirschberg 2007.
     nmi, ami
-        Mutual information over the arithmetic mean of the entropies, and adjusted for chance
+        Mutual information divided by the arithmetic mean of the entropies, and adjusted for chance
         (Vinh, Epps, Bailey 2010). NMI equals the V-measure.
     ari
         Rand index adjusted for chance (Hubert, Arabie 1985).
@@ -105,7 +105,7 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
     Raises
     ------
     InputError
-        There are no rows, or not as many in both, or `found` are not whole numbers.
+        When there are no rows, the lengths differ, or `found` are not integers.
     """
     true, cluster = np.asarray(truth), np.asarray(found)
     if true.ndim != 1 or true.shape != cluster.shape or not len(true):
@@ -121,13 +121,13 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
 def weighted_contingency(
     true: NDArray, cluster: NDArray[np.integer], rows: NDArray[np.int64]
 ) -> Contingency:
-    """Return the contingency of rows that are counted already.
+    """Return the contingency of rows that are already counted.
 
     Parameters
     ----------
     true, cluster, rows
-        (n,) a class, a cluster (−1 is noise), and how many rows have both; pairs may come again,
-        and be taken back by rows below 0.
+        (n,) class, cluster (−1 is noise), and number of rows with both; pairs may repeat, and
+        negative numbers subtract.
 
     Examples
     --------
@@ -193,13 +193,13 @@ def _numbered(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
 
 
 def _counted(keys: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
-    """Distinct keys and how often each comes."""
+    """Distinct keys and their counts."""
     keys_there, number = _numbered(keys)
     return keys_there, np.bincount(number, minlength=len(keys_there)).astype(np.int64)
 
 
 def score(truth: ArrayLike, found: ArrayLike) -> Scores:
-    """Compare clusters with the truth by all scores.
+    """Compare clusters with true classes by all scores.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def score(truth: ArrayLike, found: ArrayLike) -> Scores:
     Raises
     ------
     InputError
-        As `contingency` does.
+        As in `contingency`.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def score(truth: ArrayLike, found: ArrayLike) -> Scores:
 
 
 def score_table(shared: Contingency) -> Scores:
-    """Return all scores of clusters whose rows are counted by class already; see `score`."""
+    """Return all scores of a contingency table; see `score`."""
     noise = int(shared.noise.sum())
     cells = np.concatenate([shared.table.data, np.ones(noise, np.int64)])
     rows = np.asarray(shared.table.sum(axis=1)) + shared.noise
@@ -252,14 +252,14 @@ def score_table(shared: Contingency) -> Scores:
 
 
 def adjusted_rand(one: NDArray[np.integer], other: NDArray[np.integer]) -> float:
-    """Return the adjusted Rand index of two labels of the same rows; −1 is a label like others."""
+    """Return the adjusted Rand index of two labellings; −1 is an ordinary label."""
     a, b = _numbered(one)[1], _numbered(other)[1]
     cells, rows, columns = (_counted(keys)[1] for keys in (a * (b.max() + 1) + b, a, b))
     return _adjusted_rand(cells, rows, columns)
 
 
 def _share(part: float, whole: float) -> float:
-    """Part of the whole, at most 1; 1 when the whole is nothing: both sides are trivial."""
+    """Return part / whole, at most 1; 1 if the whole is 0, because both sides are trivial."""
     return min(part / whole, 1.0) if abs(whole) > 1e-12 else 1.0
 
 
@@ -343,9 +343,9 @@ def _expected_of_sizes(a, a_times, b, b_times, n):  # type: ignore[no-untyped-de
 
 
 def _best_pairs(table: sparse.csr_array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the one-to-one pairing that shares most (Hungarian, sparse).
+    """Rows and columns of the one-to-one pairing with most shared rows (Hungarian, sparse).
 
-    A partner of no use is added for each row, so that a pairing of all rows exists.
+    A dummy partner is added for each row, so that a pairing of all rows exists.
     """
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
@@ -409,19 +409,19 @@ def _means(rows: NDArray, label: NDArray) -> tuple[NDArray[np.float64], NDArray[
 def match_labels(
     previous: ArrayLike, new: ArrayLike, least: float = 0.5, first_id: int = 0
 ) -> NDArray[np.int64]:
-    """Rename new clusters to the earlier clusters that they match, to keep their ids.
+    """Renumber new clusters to keep the ids of the earlier clusters that they match.
 
-    Clusters are paired one to one so that they share most rows; a pair matches when it shares
-    at least `least` of the smaller of the two. Others get ids that were not used before.
+    Clusters are paired one to one to share as many rows as possible; a pair matches if it shares at
+    least `least` of the smaller cluster. Others get unused ids.
 
     Parameters
     ----------
     previous, new
-        (n,) whole numbers of the same rows; −1 is noise and stays so.
+        (n,) integers for the same rows; −1 is noise and stays −1.
     least
         Share of the smaller cluster's rows, 0 to 1.
     first_id
-        Ids below this were used before, besides those in `previous`.
+        Ids below this are also in use, besides those in `previous`.
 
     Returns
     -------
@@ -446,12 +446,12 @@ def match_labels(
 
 
 def matched_ids(found: Contingency, least: float = 0.5, first_id: int = 0) -> NDArray[np.int64]:
-    """Return the ids of the earlier clusters that clusters match; see `match_labels`.
+    """Return the matched id of each new cluster; see `match_labels`.
 
     Parameters
     ----------
     found
-        Rows that earlier clusters, the classes, share with new ones; −1 is earlier noise.
+        Contingency of earlier clusters (the classes) and new ones; −1 is earlier noise.
     least, first_id
         See `match_labels`.
 

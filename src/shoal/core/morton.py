@@ -1,4 +1,4 @@
-"""Places on a square as Morton codes: cells of every size are ranges of the sorted codes.
+"""Morton codes of points in a square: cells of every size are ranges of the sorted codes.
 
 A code interleaves the bits of two coordinates of 16 bits, those of y above those of x. So all
 codes in a cell of level l (the square cut into 2^l by 2^l) share their first 2 l bits.

@@ -1,4 +1,4 @@
-"""Near duplicates among pictures: candidates by a perceptual descriptor, then groups."""
+"""Near duplicates among images: candidate pairs by a perceptual descriptor, then groups."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BLANK = 2.0
 
 
 def descriptors(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Describe pictures by their low frequencies, whatever their brightness and contrast.
+    """Describe images by their low frequencies, independent of brightness and contrast.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ def _cosines(side: int) -> NDArray[np.float32]:
 
 
 class Index:
-    """Descriptors among which the nearest are found without comparing all with all.
+    """Index for nearest descriptors without comparing all pairs.
 
     Parameters
     ----------
     vectors : ndarray, shape (n, d), float32
-        Of length 1, or 0: those are in no pair.
+        Of length 1; those of length 0 are in no pair.
     workers : int, default 1
     """
 
@@ -121,19 +121,18 @@ class Index:
 
 
 def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:
-    """Similarity that pictures which are not copies hardly reach, at least `least`.
+    """Return a similarity that different images rarely reach, at least `least`.
 
-    Drawings of few strokes and small textures are alike without being copies. So the similarity
-    of rows to a neighbour farther than their copies is looked at: copies lie `_DEVIATIONS` robust
-    standard deviations above its median, on Fisher's scale (atanh), where correlations spread
-    evenly.
+    Drawings of few strokes and small textures are similar without being copies. So the threshold is
+    based on the similarity to a neighbour that is rarely a copy: `_DEVIATIONS` robust standard
+    deviations above its median, on Fisher's scale (atanh), where correlations have equal spread.
 
     Parameters
     ----------
     similarities : ndarray, shape (n,), float32
-        Of rows and a neighbour that seldom is a copy.
+        Of rows and a neighbour that is rarely a copy.
     least : float
-        The threshold where these are far below it.
+        Lower limit of the threshold.
     """
     if len(similarities) < _FEWEST:
         return least
@@ -146,9 +145,9 @@ def clear_threshold(similarities: NDArray[np.float32], least: float) -> float:
 def star_groups(
     n: int, pairs: NDArray[np.int64], rank: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Group pictures around the best of them: every member makes a pair with the one kept.
+    """Group images so that every member forms a pair with the one that is kept.
 
-    Without that rule a chain of similar pictures would tie together some that are not.
+    Otherwise a chain of similar images would join dissimilar ones.
 
     Parameters
     ----------
@@ -162,9 +161,9 @@ def star_groups(
     Returns
     -------
     kept : ndarray, shape (n,), int64
-        The picture that each goes with, itself where it goes with none.
+        The kept image of each image's group, itself if it is in no group.
     pair : ndarray, shape (n,), int64
-        Number of the pair that ties it to that one, −1 for a kept one.
+        Index of the pair with the kept image, −1 for a kept one.
 
     Examples
     --------

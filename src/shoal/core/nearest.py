@@ -1,4 +1,4 @@
-"""The nearest rows: exactly by matrix products, or among coarse cells or their shortlists."""
+"""Nearest rows: exact by matrix products, or approximate by coarse cells or their shortlists."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from shoal.core.products import BLOCK, in_threads, probe, recheck, search
 from shoal.core.shortlists import LENGTH, Shortlists, build_shortlists, search_shortlists
 from shoal.errors import InputError
 
-EXACT_ROWS = 100_000  # from here on rows are looked for in the nearest cells only
+EXACT_ROWS = 100_000  # from here on only the nearest cells are searched
 EXACT_CENTRES = 4_096
 _CHUNK = 4096
 _RECALL = 0.98  # of the rows tried
@@ -22,11 +22,11 @@ Neighbours = tuple[NDArray[np.int32], NDArray[np.float32]]
 def nearest_neighbours(
     x: NDArray, k: int, workers: int = 1, *, exact: bool | None = None
 ) -> Neighbours:
-    """Nearest k other rows of each row, by Euclidean distance.
+    """Return the k nearest other rows of each row, by Euclidean distance.
 
-    Exact up to `EXACT_ROWS` rows; beyond, each row looks into its nearest coarse cells only (an
-    inverted file, Jégou et al. 2011): into as many as find 98 % of the neighbours of some rows
-    tried, at most a quarter of all. Only shapeless clouds of many dimensions reach that limit.
+    Exact up to `EXACT_ROWS` rows. Above, only the nearest coarse cells of each row are searched (an
+    inverted file, Jégou et al. 2011): as many as find 98 % of the neighbours of some test rows, at
+    most a quarter of all. Only unstructured clouds of high dimension reach that limit.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def nearest_neighbours(
     workers
         Threads. The result has the same bytes for any number.
     exact
-        True or False to choose; by the number of rows when None.
+        True or False; None decides by the number of rows.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def nearest_neighbours(
     Raises
     ------
     InputError
-        x is not finite or not two-dimensional, or has too few rows.
+        When x is not finite or not two-dimensional, or has too few rows.
     """
     x = checked(x, "x")
     n = len(x)
@@ -68,10 +68,10 @@ def nearest_of(
     *,
     shortlists: Shortlists | None = None,
 ) -> Neighbours:
-    """Nearest k of the given centres for each row.
+    """Return the k nearest centres of each row.
 
-    Exact up to `EXACT_CENTRES` centres unless shortlists are given; beyond, by a two-level
-    codebook: a row looks for its coarse cell, then among the centres listed for that.
+    Exact up to `EXACT_CENTRES` centres unless shortlists are given. Above, a two-level codebook is
+    searched: first for the coarse cell of a row, then among the centres on the list of that cell.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def nearest_of(
     workers
         Threads. The result has the same bytes for any number.
     shortlists
-        `shortlists_for(centres)`, to build them once for many blocks of rows.
+        `shortlists_for(centres)`, to reuse them for many blocks of rows.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def nearest_of(
     Raises
     ------
     InputError
-        The widths differ, something is not finite, or there are fewer than k centres.
+        When the widths differ, a value is not finite, or there are fewer than k centres.
     """
     x, centres = checked(x, "x"), checked(centres, "centres")
     if x.shape[1] != centres.shape[1]:
@@ -109,17 +109,17 @@ def nearest_of(
 
 
 def shortlists_for(centres: NDArray, workers: int = 1) -> Shortlists | None:
-    """Shortlists of so many centres that they are not all compared with each row; else None."""
+    """Return shortlists if there are too many centres to compare all; otherwise None."""
     return build_shortlists(centres, 0, workers) if len(centres) > EXACT_CENTRES else None
 
 
 def _cell_count(n: int) -> int:
-    """Coarse cells for n rows that look for each other."""
+    """Return the number of coarse cells for n rows searched among themselves."""
     return max(2, round(1.2 * n**0.5))
 
 
 def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
-    """Fewest coarse cells that hold `_RECALL` of the exact neighbours of some rows."""
+    """Smallest number of coarse cells with `_RECALL` of the exact neighbours of some rows."""
     tried = np.unique(np.linspace(0, len(x) - 1, _TRIED).astype(np.int64))
     nearest = _nearest(x[tried], x, build_cells(x), k + 1, 1, workers, itself=False)[0]
     cell = np.empty(len(x), np.int64)
@@ -135,7 +135,7 @@ def _probes_for(x: NDArray, cells: Cells, k: int, workers: int) -> int:
 def _nearest(
     x: NDArray, y: NDArray, cells: Cells, k: int, probes: int, workers: int, *, itself: bool
 ) -> Neighbours:
-    """Propose by products, recheck exactly, and search again locally where that left a doubt."""
+    """Propose by products, recheck exactly, and search locally again in doubtful cases."""
     indices = np.empty((len(x), k), np.int32)
     distances = np.full((len(x), k), np.inf, np.float32)
     exact = len(cells.centres) == 1

@@ -1,9 +1,9 @@
-"""Novelty: how far out a row lies from all that were fitted, and the limits of what is known.
+"""Novelty scores of new rows, and the limits above which a row is unknown.
 
-Two scores tell it, both from the representatives nearest to the row. Rows that were held out show
-how the scores of rows like those fitted are distributed, and so the limits that let no more than
-a stated share of these be called unknown (conformal prediction: Vovk, Gammerman, Shafer,
-"Algorithmic Learning in a Random World", 2005).
+There are two scores, both from the representatives nearest to the row. Held-out rows give the
+distribution of the scores of rows like the fitted ones, and so the limits at which no more than a
+stated share of these is called unknown (conformal prediction: Vovk, Gammerman, Shafer, "Algorithmic
+Learning in a Random World", 2005).
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ def row_scores(
     *,
     relative: bool = True,
 ) -> NDArray[np.float32]:
-    """Return two scores of each row that grow with its novelty, (n, 2) float32.
+    """Return two novelty scores of each row, (n, 2) float32.
 
-    Both start from the mean distance to the three nearest rows, where a representative counts for
-    as many of these as it stands for. The first is relative to the local density: divided by the
-    root of the local scale, halfway between a plain distance, which calls all rows of a sparse
-    cluster unknown, and a relative one, which knows everything near a sparse cluster. The second
-    is the distance in the space of all features, with what the projection leaves out of the row.
+    Both use the mean distance to the three nearest rows, where a representative counts as many
+    times as it has rows. The first is relative to the local density: divided by the root of the
+    local scale, a compromise between a plain distance, which would call all rows of a sparse
+    cluster unknown, and a relative one, which would accept everything near a sparse cluster. The
+    second is the distance in the space of all features, including the projection residual.
 
     Parameters
     ----------
     distances, weights, scales : ndarray, shape (n, k)
-        Of the nearest representatives, nearest first: distance, rows, `local_scale`.
+        Distance, rows and `local_scale` of the nearest representatives, nearest first.
     left : ndarray, shape (n,)
-        Length of what the projection leaves out of each row, in units of the distances.
+        Length of each row's projection residual, in units of the distances.
     relative
-        False to have the second score twice, where projected rows alone tell too little.
+        False to use the second score twice, if projected rows alone are not informative enough.
     """
     distances, weights, scales = distances[:, :REACH], weights[:, :REACH], scales[:, :REACH]
     before = np.cumsum(weights, axis=1, dtype=np.int64) - weights
@@ -80,13 +80,13 @@ def row_scores(
 
 @dataclass(frozen=True)
 class Tail:
-    """How seldom a score is as large as some value, by the scores of held-out rows, ascending."""
+    """Tail probability of a score, from the ascending scores of held-out rows."""
 
     scores: NDArray[np.float32]
 
     @cached_property
     def _step(self) -> float:
-        """By how much a score beyond the largest grows while it gets e times rarer.
+        """Increase of a score beyond the largest that makes it e times rarer.
 
         The mean excess over the smallest of the largest tenth, as if the tail were exponential.
         """
@@ -96,7 +96,7 @@ class Tail:
         return max(excess, _THINNEST * largest, float(np.finfo(np.float32).tiny))
 
     def chance(self, values: NDArray) -> NDArray[np.float64]:
-        """Return the chance that a row like those held out scores as high, 0..1, (n,)."""
+        """Return the probability that a row like the held-out ones scores as high, 0..1, (n,)."""
         n = len(self.scores)
         there = n - np.searchsorted(self.scores, values, side="left")
         beyond = np.maximum(np.asarray(values, np.float64) - float(self.scores[-1]), 0)
@@ -114,7 +114,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class Novelty:
-    """What scores of rows like those fitted are, by rows that were held out.
+    """Distribution of the scores of rows like the fitted ones, from held-out rows.
 
     Attributes
     ----------
@@ -129,12 +129,12 @@ class Novelty:
 
     @cached_property
     def _tails(self) -> tuple[Tail, Tail]:
-        """The distribution of either score."""
+        """The distribution of each score."""
         first, second = np.sort(self.scores, axis=0).T
         return Tail(np.ascontiguousarray(first)), Tail(np.ascontiguousarray(second))
 
     def rarity(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return one number of the two scores, the logarithm of how rare the rarer one is, (n,)."""
+        """Combine the two scores to one number, the log rarity of the rarer one, (n,)."""
         chances = [tail.chance(scores[:, at]) for at, tail in enumerate(self._tails)]
         return -np.log(np.minimum(*chances))
 
@@ -144,15 +144,15 @@ class Novelty:
         return self.rarity(self.scores)
 
     def likeness(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return which share of the rows like those fitted lies as far out as each row, (n,)."""
+        """Return the share of rows like the fitted ones that are as far out as each row, (n,)."""
         return Tail(np.sort(self._known).astype(np.float32)).chance(self.rarity(scores))
 
     def limits(self, labels: NDArray[np.integer], rate: float) -> NDArray[np.float32]:
-        """Return the scores above which a row is of no kind seen, for each cluster, (clusters, 2).
+        """Return the scores above which a row is unknown, for each cluster, (clusters, 2).
 
-        Of rows like those fitted no more than the share `rate` is above them, up to one chance in
-        four (the limits are those of a sample). Where a cluster has enough held-out rows, its
-        limits follow these, else those of all clusters.
+        At most the share `rate` of rows like the fitted ones exceeds them, with 75 % confidence
+        (the limits come from a sample). If a cluster has enough held-out rows, its limits follow
+        these, otherwise those of all clusters.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Novelty:
         )
 
     def _shifts(self, cluster: NDArray[np.integer], count: int, rate: float) -> NDArray[np.float64]:
-        """Return by how much the limit of each cluster differs from that of all, (clusters,)."""
+        """Return the difference of each cluster's limit from the overall one, (clusters,)."""
         shift = np.zeros(count)
         order = np.argsort(cluster, kind="stable")
         bounds = np.searchsorted(cluster[order], np.arange(count + 1))
@@ -185,9 +185,9 @@ class Novelty:
 
 
 def plain_quantile(rarities: NDArray[np.float64], rate: float) -> float:
-    """Return what one more value lies above with the chance `rate` at most.
+    """Return a value that a new one exceeds with probability at most `rate`.
 
-    Beyond the largest value as chances fall with rarities: by a factor e for each unit.
+    Beyond the largest value, probability falls by a factor e per unit.
 
     >>> plain_quantile(np.arange(99.0), 0.05), round(plain_quantile(np.arange(9.0), 0.01), 2)
     (94.0, 10.3)
@@ -200,10 +200,10 @@ def plain_quantile(rarities: NDArray[np.float64], rate: float) -> float:
 
 
 def bounded_quantile(rarities: NDArray[np.float64], rate: float) -> float:
-    """Return what at most the share `rate` of further values lies above, with 75 % confidence.
+    """Return a value that at most the share `rate` of new values exceeds, with 75 % confidence.
 
-    The tolerance limit of Wilks (1941): so few of n values lie above it that, if the share were
-    larger, chance would leave as few there once in four times at most.
+    The tolerance limit of Wilks (1941): so few of n values exceed it that, for a larger share,
+    chance would give as few at most one time in four.
 
     >>> bounded_quantile(np.arange(1000.0), 0.05), bounded_quantile(np.arange(28.0), 0.05)
     (955.0, 27.0)

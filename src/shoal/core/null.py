@@ -1,7 +1,7 @@
-"""What structureless data show, and when a split is more than that.
+"""The null model: splits of unstructured data, and when a split is more than chance.
 
-Only the question of what is *real* is answered here; which of the real splits are shown first is
-another one (`core.primary`).
+This module decides only which splits are *real*; which of these to show first is decided in
+`core.primary`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WEAK = 1.2
 
 
 def null_log_ratio(dimension: float, steps: float, leaves: int) -> float:
-    """Return the mean of ln(geometry / ratio) at the splits of a structureless piece.
+    """Return the mean of ln(geometry / ratio) at the splits of an unstructured piece.
 
     Fitted on 220 sets of 150 to 6,000 rows and 2 to 64 dimensions: uniform, Gaussian, heavy-tailed
     and skewed clouds, round and uneven, long bars and cigars, slabs, rings, rolls, spheres and
@@ -35,15 +35,14 @@ def null_log_ratio(dimension: float, steps: float, leaves: int) -> float:
     Parameters
     ----------
     dimension : float
-        Intrinsic dimension of the piece as its nearest neighbours show it.
+        Intrinsic dimension of the piece, estimated from nearest neighbours.
     steps : float
-        Extent of the piece along the axis of the split, in mean steps of an edge along it. Where a
-        long thin piece is cut across there were many places to cut at, and chance made one of them
-        sparse: the effective dimension ln(leaves) / ln(steps) is low then, whatever the
-        neighbours show.
+        Extent of the piece along the axis of the split, in mean steps of an edge along it. A long
+        thin piece has many places to be cut across, and by chance one of them is sparse: then the
+        effective dimension ln(leaves) / ln(steps) is low, whatever the neighbours show.
     leaves : int
-        Leaves of the piece. In a small one, few edges leave the observed ratio uncertain, which
-        the excess is charged for; that would make every small split less than nothing.
+        Leaves of the piece. In a small one, the ratio of few edges is uncertain, which lowers the
+        excess; without compensation every small split would be negative.
     """
     effective = max(float(np.log(max(leaves, 2))) / float(np.log(max(steps, 1.5))), 0.5)
     return (
@@ -55,7 +54,7 @@ def null_log_ratio(dimension: float, steps: float, leaves: int) -> float:
 
 
 def evidence(excess: NDArray) -> float:
-    """Sum what the splits of a tree have beyond chance: many weak ones count like a strong one.
+    """Sum the excess of the splits of a tree beyond chance: many weak ones count like a strong one.
 
     Parameters
     ----------
@@ -68,16 +67,16 @@ def evidence(excess: NDArray) -> float:
 
 
 def has_structure(excess: NDArray) -> bool:
-    """Return whether the splits of a tree show more together than those of structureless data."""
+    """Return whether the splits of a tree together exceed those of unstructured data."""
     return evidence(excess) >= STRUCTURE
 
 
 def finest_threshold(excess: NDArray) -> float:
-    """Return the excess down to which splits are shown: `REAL`, or less for many weak ones.
+    """Return the lowest excess of splits to show: `REAL`, or less for many weak ones.
 
-    A small group, seen by few edges, hardly reaches `REAL`; but where twice as many splits lie
-    above some lower excess as chance would put there, most of them are real. Chance makes as many
-    splits above 0 as below, so there are at most twice as many of its own as lie below 0.
+    A small group with few edges rarely reaches `REAL`. But if twice as many splits as expected by
+    chance are above some lower excess, most of them are real. Chance gives as many splits above 0
+    as below, so at most twice as many are due to chance as are below 0.
 
     Parameters
     ----------

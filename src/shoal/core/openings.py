@@ -1,8 +1,8 @@
-"""Openings: new representatives for rows that lie far from every code of a codebook.
+"""Openings: new representatives for rows far from every code of a codebook.
 
-The rule of streaming k-means (Shindler, Wong, Meyerson 2011): a row that is far from all opens a
-new one, and rows near an opening join it. Where there are too many, those stay that spare the
-most squared distance; the others go to their own code, or to an opening less than half as far.
+The rule of streaming k-means (Shindler, Wong, Meyerson 2011): a row far from all codes opens a new
+representative, and rows near an opening join it. If there are too many, those that save the most
+squared distance are kept; the others go to their own code, or to an opening less than half as far.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Openings:
-    """Weighted means of rows that lie far from the codes.
+    """Weighted means of rows far from the codes.
 
     Attributes
     ----------
@@ -52,12 +52,12 @@ def _fields(openings: Openings) -> tuple[NDArray, ...]:
 
 
 def joined(parts: list[Openings]) -> Openings:
-    """Put the openings of several parts one after the other."""
+    """Concatenate the openings of several parts."""
     return Openings(*(np.concatenate(fields) for fields in zip(*map(_fields, parts), strict=True)))
 
 
 def open_rows(rows: NDArray, ids: NDArray, code: NDArray) -> Openings:
-    """Make one opening of each row."""
+    """Return one opening per row."""
     n = len(rows)
     return Openings(
         rows.astype(np.float64),
@@ -70,7 +70,7 @@ def open_rows(rows: NDArray, ids: NDArray, code: NDArray) -> Openings:
 
 @njit(cache=True, nogil=True)
 def _square_below(a, b, limit):  # type: ignore[no-untyped-def]
-    """Squared distance, or infinity as soon as it is known to exceed the limit."""
+    """Squared distance, or infinity as soon as it exceeds the limit."""
     total = 0.0
     for j in range(0, len(a), 8):
         for i in range(j, min(j + 8, len(a))):
@@ -96,7 +96,7 @@ def _absorb(mean, weight, within, to, gone_mean, gone_weight, gone_within):  # t
 
 @njit(cache=True, nogil=True)
 def _lead(mean, weight, within, medoid, code, reach):  # type: ignore[no-untyped-def]
-    """In order, join the nearest earlier opening within reach, else stay; answer how many stay."""
+    """Merge each into the nearest earlier opening in reach, in order; return how many remain."""
     count = 0
     for i in range(len(weight)):
         best, nearest = -1, np.inf
@@ -119,7 +119,7 @@ def _lead(mean, weight, within, medoid, code, reach):  # type: ignore[no-untyped
 
 @njit(cache=True, nogil=True)
 def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away):  # type: ignore[no-untyped-def]
-    """Let each that goes join the nearest that stays, if its code is twice as far."""
+    """Merge each dropped one into the nearest kept one, if its code is twice as far."""
     to = np.full(len(gone_weight), -1)
     for i in range(len(gone_weight)):
         nearest = away[i] / 4.0
@@ -134,10 +134,10 @@ def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away):  # t
 
 
 def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
-    """Merge openings that lie within reach of each other, in order.
+    """Merge openings within reach of each other, in order.
 
-    A row and the mean of w rows of one cloud are apart by its variance times 1 + 1/w, so the
-    squared reach of an opening's code is widened by that.
+    The expected squared distance of a row and the mean of w rows of one cloud is its variance times
+    1 + 1/w, so the squared reach of an opening's code is widened by that.
 
     Parameters
     ----------
@@ -152,15 +152,15 @@ def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
 
 
 def prune(openings: Openings, most: int, centres: NDArray[np.float32]) -> tuple[Openings, Openings]:
-    """Keep at most `most` openings; answer those that stay and those that go to their code.
+    """Keep at most `most` openings; return the kept ones and those that go to their code.
 
     Parameters
     ----------
     openings
         Any number.
     most
-        How many may stay: those which spare the most squared distance, weight times the square
-        of the distance to the code.
+        Number to keep: those that save the most squared distance, weight times the squared distance
+        to the code.
     centres
         (c, d) codes.
     """

@@ -1,4 +1,4 @@
-"""Vectors in one byte a number: each row by its own scale, so that no row is ever cut off."""
+"""Vectors with one byte per number: each row has its own scale, so that none is clipped."""
 
 import numpy as np
 from numba import njit
@@ -9,7 +9,7 @@ _STEPS = np.float32(127)
 
 @njit(cache=True, nogil=True)
 def _pack(rows, packed, scales):  # type: ignore[no-untyped-def]
-    """Write the nearest of 255 steps between minus and plus the greatest number of a row."""
+    """Round to the nearest of 255 steps between minus and plus the largest number of a row."""
     for i in range(len(rows)):
         widest = np.float32(0)
         for j in range(rows.shape[1]):
@@ -23,7 +23,7 @@ def _pack(rows, packed, scales):  # type: ignore[no-untyped-def]
 def pack(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Round each number to one of 255 steps of its row.
 
-    The error is at most half a step: a 254th of the greatest number of the row.
+    The error is at most half a step: a 254th of the largest number of the row.
 
     Parameters
     ----------

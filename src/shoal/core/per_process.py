@@ -1,4 +1,4 @@
-"""A value made once a process, which does not travel with what holds it."""
+"""A value created once per process, and not pickled with its owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class PerProcess(Generic[Value]):
-    """A value made once a process, on first use; pickles and compares as empty."""
+    """A value created once per process, on first use; pickles and compares as empty."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class PerProcess(Generic[Value]):
         return PerProcess, ()
 
     def get(self, make: Callable[[], Value]) -> Value:
-        """Return the value, made by `make` the first time."""
+        """Return the value, calling `make` the first time."""
         with self._lock:
             if self._value is None:
                 self._value = make()

@@ -1,9 +1,9 @@
-"""Piles: representatives that stand for many equal rows, and so lie more densely than any other.
+"""Piles: representatives of many equal rows, and hence of extreme density.
 
-A pile of w equal rows counts as w rows at no distance from each other: a group of its own. It is
-told from three things that only look like it. A coarse representative stands for many rows that
-are spread around it. In data that are repeated evenly each row stands for as many. And rows that
-are rounded meet in the cells of a lattice: there the steps from cell to cell repeat.
+A pile of w equal rows counts as w rows at distance zero: a group of its own. Three similar cases
+are excluded. A coarse representative stands for many rows that are spread around it. In evenly
+repeated data every row is repeated as often. And rounded rows coincide in the cells of a lattice,
+where the steps between cells repeat.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _COMPARED = 2_000  # representatives, besides heavy ones, whose steps are compar
 
 
 def rows_each(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count the rows that each representative stands for, one that is not a pile being 1 or less.
+    """Count the rows of each representative; those that are not piles have at most 1.
 
-    Where there are many representatives, the unit is what the lighter ones stand for.
+    With many representatives, the unit is the weight of the lighter ones.
 
     >>> rows_each(np.array([2.0, 500.0])).tolist(), float(rows_each(np.full(200, 8.0)).max())
     ([2.0, 500.0], 1.0)
@@ -63,7 +63,7 @@ def find_piles(
     neighbours, distances : ndarray, shape (m, k)
         Nearest first.
     radius : ndarray, shape (m,), optional
-        Root mean square of the distances of the rows that each stands for; 0 when not given.
+        Root mean square distance of the rows of each; 0 by default.
     """
     rows, apart = rows_each(weights), distances[:, 0]
     far = apart > (0.0 if radius is None else _APART * radius)
@@ -78,10 +78,10 @@ def find_piles(
 
 
 def _by_chance(weights: NDArray[np.float64]) -> float:
-    """Return how many equal rows drawing again by chance makes in one set in a hundred.
+    """Return the number of equal rows that resampling produces by chance in one set in a hundred.
 
-    Rows drawn with replacement come once, twice, … as a Poisson law without its zero says; its
-    mean is twice the ratio of those that come twice to those that come once.
+    Rows drawn with replacement occur once, twice, … by a zero-truncated Poisson law; its mean is
+    twice the ratio of the rows that occur twice to those that occur once.
     """
     once, twice = np.count_nonzero(weights == 1), np.count_nonzero(weights == 2)
     if not once:

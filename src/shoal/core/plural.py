@@ -1,10 +1,10 @@
-"""Numbers of things in words."""
+"""Counts in words."""
 
 from __future__ import annotations
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
-    """Count things, with the noun in its number.
+    """Return a count with its noun, singular or plural.
 
     >>> plural(1, "cluster"), plural(1200, "row"), plural(2, "copy", "copies")
     ('1 cluster', '1,200 rows', '2 copies')

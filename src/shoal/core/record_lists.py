@@ -1,4 +1,4 @@
-"""Lists of plain records that read well: as text, as HTML in a notebook, as tables elsewhere."""
+"""Lists of records that display as text, as HTML in a notebook, and convert to tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from shoal.errors import MissingExtraError
 
-_MOST_LINES = 60  # of a table that is shown; all are in `to_arrow`
+_MOST_LINES = 60  # of a displayed table; `to_arrow` has all
 
 
 def cell(value: Any) -> str:
-    """Write a value for people: numbers in three digits, a dash for what is not known.
+    """Format a value for display: numbers with three digits, a dash for unknown values.
 
     >>> cell(0.98765), cell(12345), cell(float("nan")), cell(True), cell(None), cell(31.46)
     ('0.988', '12,345', '–', 'yes', '–', '31.5')
@@ -29,7 +29,7 @@ def cell(value: Any) -> str:
 
 
 def text_table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Write records as columns of text, aligned to the right where they are numbers."""
+    """Format records as columns of text, numbers right-aligned."""
     names, lines = _cells(records)
     widths = [max(map(len, column)) for column in zip(names, *lines, strict=True)]
     left = [all(isinstance(record.get(name), str) for record in records) for name in names]
@@ -43,7 +43,7 @@ def text_table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def html_table(records: Sequence[Mapping[str, Any]], title: str = "") -> str:
-    """Write records as an HTML table; names and values are escaped."""
+    """Format records as an HTML table with escaped names and values."""
     names, lines = _cells(records)
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(
@@ -54,7 +54,7 @@ def html_table(records: Sequence[Mapping[str, Any]], title: str = "") -> str:
 
 
 def _cells(records: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the lines, the last of which says what is left out."""
+    """Return the column names and the lines, the last of which states how many are omitted."""
     names = _names(records)
     lines = [[cell(record.get(name)) for name in names] for record in records[:_MOST_LINES]]
     if len(records) > _MOST_LINES:
@@ -69,7 +69,7 @@ def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 class Tabular:
-    """What can be written as a table: `records` gives its lines, one dictionary each."""
+    """Base of results that display as a table; `records` returns its lines as dictionaries."""
 
     def records(self) -> list[dict[str, Any]]:
         """Return the lines of the table."""
@@ -100,7 +100,7 @@ class Tabular:
 
 
 class RecordList(Tabular, list[dict[str, Any]]):
-    """A list of dictionaries that is shown as a table."""
+    """A list of dictionaries that displays as a table."""
 
     def records(self) -> list[dict[str, Any]]:
         """Return the dictionaries."""

@@ -1,4 +1,4 @@
-"""How alike two pictures are once one is moved, scaled and brightened to fit the other."""
+"""Similarity of two images after registration: shift, scale, brightness and contrast."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _BLACK, _WHITE = 4.0, 251.0
 def similarities(
     pictures: NDArray[np.uint8], pairs: NDArray[np.int64], least: float = 0.93
 ) -> NDArray[np.float32]:
-    """Similarity of each pair after the best fit of position, scale, brightness and contrast.
+    """Return the similarity of each pair after fitting position, scale, brightness and contrast.
 
     The second picture of a pair is fitted to the first by an axis-parallel affine map, found by
     Gauss–Newton on the grey levels (Lucas and Kanade 1981; Baker and Matthews, "Lucas–Kanade 20
     years on", 2004), first smoothed, then plain. The similarity is a product of two correlations
-    over the middle of both: of the levels of all channels, with one gain, so that other colours
-    differ; and of the slopes, so that pictures that share only light and dark differ.
+    over the centre of both: of the levels of all channels, with one gain, so that different colours
+    count; and of the gradients, so that images with only similar light and dark areas do not match.
 
     Parameters
     ----------
     pictures : ndarray, shape (n, H, W, C), uint8
     pairs : ndarray, shape (p, 2), int64
     least : float, default 0.93
-        Least similarity of use: of pairs far below it the fit is not finished.
+        Smallest similarity of interest: fits of pairs far below it are not completed.
 
     Returns
     -------
     ndarray, shape (p,), float32
-        0 to 1; 1 for the same picture. 0 where one of the two has no contrast, and far below
+        0 to 1; 1 for identical images. 0 if one of the two has no contrast, and for pairs far below
         `least`.
 
     Examples

@@ -1,4 +1,4 @@
-"""Doubtful rows of a layer, given by networks that learned its confident ones."""
+"""Reassign low-confidence rows of a layer with networks trained on the confident ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
 
 View = Callable[[NDArray[np.intp], int], NDArray[np.float32]]
-"""``view(rows, number)``: vectors of some rows, as they are (0) or of an altered copy (1, …)."""
+"""``view(rows, number)``: vectors of some rows, unaltered (0) or of an altered copy (1, …)."""
 
 # Rows that networks learn from, and of each half: trees of so many take seconds. More cost time,
 # and the images of so many rows are held in memory.
@@ -41,19 +41,19 @@ _VOTERS = 10  # as in a prediction
 
 @dataclass(frozen=True)
 class Relabelled:
-    """What networks made of a layer.
+    """Result of relabelling a layer.
 
     Attributes
     ----------
     labels
-        (m,) int32 cluster of each row; as before where nothing helped.
+        (m,) int32 cluster of each row; unchanged if it did not help.
     agreement
-        ARI of what two halves of the rows show, the mean over two halvings; NaN where there are too
-        few rows.
+        ARI between clusterings of two halves of the rows, mean over two such splits; NaN if there
+        are too few rows.
     before, after
-        Share of the rows that both halves put in the same cluster, without networks and with them.
+        Share of the rows on which both halves agree, without networks and with them.
     helped
-        Whether the networks raised it by more than chance, and the halves agree to a half at least.
+        True if networks raised that share by more than chance, and the ARI is at least 0.5.
     """
 
     labels: NDArray[np.int32]
@@ -72,10 +72,10 @@ def relabelled(
     seed: int = 0,
     fixed: NDArray[np.bool_] | None = None,
 ) -> Relabelled:
-    """Let networks give the doubtful rows of the primary layer, if that makes it more reproducible.
+    """Reassign low-confidence rows of the primary layer, if that makes it more reproducible.
 
-    Rows that are sure of their cluster keep it, and so do those of clusters that a network does not
-    find again in rows that it did not see.
+    Confident rows keep their cluster, and so do rows of clusters that a network does not reproduce
+    on unseen rows.
 
     Parameters
     ----------
@@ -128,9 +128,9 @@ def relabelled(
 
 
 def with_labels(tree: Tree, vectors: NDArray[np.float32], k: int, labels: NDArray) -> Tree:
-    """Move leaves whose cluster in the cut into `k` is now another, next to the nearest in it.
+    """Move leaves with a new cluster in the cut into `k` next to its nearest leaf.
 
-    So every cut, coarser and finer, gives a leaf that was moved the cluster of that nearest leaf.
+    At every other cut, a moved leaf then has the cluster of that nearest leaf.
     """
     before = tree.labels(k)
     hosts = np.arange(len(before))
@@ -169,7 +169,7 @@ class _Network:
             return cls(model.fit(x, y), k)
 
     def chances(self, views: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return how likely each cluster is for each row, (n, k): the mean over some views."""
+        """Return the probability of each cluster for each row, (n, k), averaged over some views."""
         looks = [self.model.predict_proba(view) for view in views[:_LOOKS]]
         found = np.zeros((views.shape[1], self.n_clusters))
         found[:, self.model.classes_] = np.mean(looks, axis=0)
@@ -177,7 +177,7 @@ class _Network:
 
 
 def _given(networks: list[_Network], views: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return the cluster that networks give each row together."""
+    """Return the cluster of each row by the mean of several networks."""
     chances = np.sum([one.chances(views) for one in networks], axis=0)
     return chances.argmax(axis=1).astype(np.int32)
 
@@ -185,17 +185,17 @@ def _given(networks: list[_Network], views: NDArray[np.float32]) -> NDArray[np.i
 def _halves(
     views: NDArray[np.float32], vectors: NDArray, weights: NDArray, k: int, seed: list[int]
 ) -> tuple[float, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Cluster two halves of the rows, and compare what they show of all.
+    """Cluster two halves of the rows, and compare their labels of all rows.
 
-    Each half's clusters are carried to the other's rows as in a prediction; then networks that
-    learned the half give the rows that are not sure.
+    Each half's clusters are transferred to the other half as in a prediction; then networks trained
+    on the half reassign its low-confidence rows.
 
     Returns
     -------
     float
         ARI without networks.
     ndarray, ndarray
-        Whether the halves put each row in the same cluster, without networks and with them.
+        Whether the halves agree on each row, without networks and with them.
     """
     generator = np.random.default_rng([*seed, 1])
     rows = generator.permutation(len(vectors))[: 2 * _MOST_OF_HALF]
@@ -224,7 +224,7 @@ def _halves(
 def _carried(
     vectors: NDArray, others: NDArray, labels: NDArray[np.int32], share: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Let the nearest of other rows vote on the cluster of each row; return how sure they are."""
+    """Transfer clusters by a vote of the nearest rows; also return the confidences."""
     near, distance = nearest_of(vectors, others, min(_VOTERS, len(others)))
     votes = 1 / np.maximum(distance.astype(np.float64), np.finfo(np.float32).tiny) ** 2
     votes /= votes.sum(axis=1, keepdims=True)
@@ -242,14 +242,14 @@ def _taught(
     k: int,
     seed: int,
 ) -> tuple[list[_Network], NDArray[np.bool_]]:
-    """Train networks on the rows whose cluster one that did not see them gives, too.
+    """Train networks on the rows whose cluster is reproduced by a network that did not see them.
 
     Returns
     -------
     networks : list
         Two, from different seeds.
     known : ndarray, shape (k,), bool
-        Clusters whose sure rows networks find that did not see them.
+        Clusters whose confident rows are reproduced by networks that did not see them.
     """
     fold = np.random.default_rng([seed, 2]).integers(2, size=len(labels))
     found = np.full(len(labels), -1)

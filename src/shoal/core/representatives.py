@@ -1,8 +1,9 @@
-"""Summarise any number of rows by weighted representatives, in one pass over them.
+"""Summarise any number of rows by weighted representatives in one pass.
 
-A sample gives a codebook (`seed_codebook`). Each block of rows gives the sufficient statistics of
-its codes (`summarise`), with openings for rows that are far from all codes, and the parts are
-merged in a fixed order (`merge_partials`, `merge_summaries`). `represent` does it all in memory.
+A codebook is built from a sample (`seed_codebook`). Each block of rows is reduced to sufficient
+statistics by code (`summarise`), with openings for rows far from all codes, and the parts are
+merged in a fixed order (`merge_partials`, `merge_summaries`). `represent` does all of this in
+memory.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -49,16 +50,16 @@ _BATCH = 2_048  # far rows that are led at a time
 
 @dataclass(frozen=True)
 class Codebook:
-    """Codes that rows are summarised by.
+    """The codes by which rows are summarised.
 
     Attributes
     ----------
     centres
-        (c, d) float32 codes, all different.
+        (c, d) float32 codes, all distinct.
     reach
-        (c,) float64: a row is far when its squared distance to its nearest code exceeds this.
+        (c,) float64: a row is far if its squared distance to its nearest code exceeds this.
     size
-        m, the most representatives that a summary may have; c ≤ m.
+        m, the maximum number of representatives of a summary; c ≤ m.
     shortlists
         The codes by coarse cell, for the search.
     """
@@ -69,31 +70,31 @@ class Codebook:
     shortlists: Shortlists
 
     def to_arrays(self) -> dict[str, NDArray]:
-        """Everything needed to build it again, to be stored."""
+        """Return all arrays for `from_arrays`."""
         return {"centres": self.centres, "reach": self.reach, "size": np.array(self.size)}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray]) -> "Codebook":
-        """Build it from what `to_arrays` gave."""
+        """Inverse of `to_arrays`."""
         return _codebook(arrays["centres"], arrays["reach"], int(arrays["size"]))
 
 
 @dataclass(frozen=True)
 class PartialSummary:
-    """Sufficient statistics of some rows, by code, and what they opened.
+    """Sufficient statistics of some rows by code, and their openings.
 
     Attributes
     ----------
     weight
         (c,) int64 rows of each code.
     total
-        (c, d) float64 sums of rows less the code.
+        (c, d) float64 sums of rows minus the code.
     square
         (c,) float64 sums of squared distances to the code.
     medoid, medoid_square
         (c,) int64 row nearest to the code (−1: none) and float64 squared distance.
     openings
-        Of rows that are far from all codes.
+        Openings of rows far from all codes.
     far
         Number of those rows.
     """
@@ -130,7 +131,7 @@ class Summary:
     mean
         (m, d) float64 mean of the rows of each representative.
     weight
-        (m,) int64 rows, at least 1; they add up to the number of rows.
+        (m,) int64 rows, at least 1; they sum to the number of rows.
     within
         (m,) float64 sum of squared distances of its rows to the mean.
     medoid
@@ -138,7 +139,7 @@ class Summary:
     far
         Number of rows that were far from every code of the codebook.
     code
-        (u,) int64 the codes of the first u representatives; the others were opened by far rows.
+        (u,) int64 codes of the first u representatives; the others were opened by far rows.
     """
 
     mean: NDArray[np.float64]
@@ -162,7 +163,7 @@ def represent(x: NDArray, m: int, seed: int = 0, workers: int = 1) -> Summary:
     x
         (n, d) float32, finite.
     m
-        The most representatives; with m ≥ n each distinct row is one.
+        Maximum number of representatives; with m ≥ n each distinct row is one.
     seed
         Of the sample and the codes.
     workers
@@ -181,7 +182,7 @@ def represent(x: NDArray, m: int, seed: int = 0, workers: int = 1) -> Summary:
 def _summarise_all(
     x: NDArray, code: NDArray, far: NDArray, codebook: Codebook, workers: int
 ) -> Iterator[PartialSummary]:
-    """Partial summaries of fixed blocks of the rows, no more at a time than there are workers."""
+    """Partial summaries of fixed blocks of the rows, at most one per worker at a time."""
     parts = [slice(a, a + _BLOCK) for a in range(0, len(x), _BLOCK)]
     blocks = [(x[part], code[part], far[part], codebook, part.start) for part in parts]
     for a in range(0, len(blocks), workers):
@@ -189,10 +190,10 @@ def _summarise_all(
 
 
 def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> Codebook:
-    """Choose codes from a sample: k-means in two levels, then the openings of the sample itself.
+    """Choose codes from a sample: two-level k-means, then the openings of the sample itself.
 
-    Most of m come from k-means, some from rows of the sample that are far from those, and the
-    rest is left for rows that the sample missed.
+    Most of m come from k-means, some from rows of the sample far from those, and the rest is
+    reserved for rows that the sample missed.
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
     Raises
     ------
     InputError
-        The sample is empty or not finite, or m is less than 1.
+        When the sample is empty or not finite, or m is less than 1.
     """
     sample = checked(sample, "sample")
     if m < 1 or not len(sample):
@@ -231,12 +232,12 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
 def _sparseness(
     rows: NDArray[np.float32], counts: NDArray, m: int, seed: int, workers: int
 ) -> NDArray[np.float64]:
-    """Weigh rows by one over the root of their density, so that rare groups get more codes.
+    """Weight rows by one over the root of their density, so that rare groups get more codes.
 
-    By k-means alone a group gets codes in proportion to its rows: of 32,768 codes, three for one
-    row in 10,000, too few to be told from what is around them (density-biased sampling, Palmer
-    and Faloutsos 2000). The density is that of half as many codes: the mean squared distance of
-    a code's rows, to the power of half the dimension, is as one over it.
+    With plain k-means a group gets codes in proportion to its rows: of 32,768 codes, three for one
+    row in 10,000, too few to stand out from their surroundings (density-biased sampling, Palmer and
+    Faloutsos 2000). The density is estimated with half as many codes: it is inversely proportional
+    to the mean squared distance of a code's rows, to the power of half the dimension.
     """
     codes = two_level_codes(rows, counts, max(1, m // 2), seed, workers)
     book = _codebook(codes, np.zeros(len(codes)), len(codes), workers)
@@ -260,12 +261,13 @@ def _codebook(centres: NDArray, reach: NDArray, size: int, workers: int = 1) -> 
 def _with_reach(
     centres: NDArray, sample: NDArray, size: int, workers: int
 ) -> tuple[Codebook, NDArray[np.int32], NDArray[np.bool_]]:
-    """Add to codes how far rows of each may be: so far as nearly all of the sample are.
+    """Add the reach of each code: the distance within which nearly all of the sample are.
 
-    Also returns the code of each row of the sample, and whether it is far, as `find_codes` does.
+    Also returns the code of each row of the sample, and whether it is far, like `find_codes`.
 
-    A code is the mean of its w sample rows, which draw it near: a new row's squared distance is
-    (w + 1)/(w − 1) of theirs. The scale is that of the coarse cell, so it follows local density.
+    A code is the mean of its w sample rows and therefore near them: the squared distance of a new
+    row is (w + 1)/(w − 1) of theirs. The scale is that of the coarse cell, so it follows local
+    density.
     """
     book = _codebook(centres, np.zeros(len(centres)), size, workers)
     code, distance = nearest_of(sample, centres, 1, workers, shortlists=book.shortlists)
@@ -329,7 +331,7 @@ def summarise(
 def find_codes(
     block: NDArray[np.float32], codebook: Codebook, workers: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return the nearest code of each row, and whether the row is far from it and all others."""
+    """Return the nearest code of each row, and whether the row is far from all codes."""
     near, _, far = find_near(block, codebook, 1, workers)
     return near[:, 0], far
 
@@ -386,7 +388,7 @@ def _none(width: int) -> Openings:
 
 
 def _opened(part: PartialSummary, more: Openings, codebook: Codebook) -> PartialSummary:
-    """Add openings, as many as may be carried; changes the arrays of `part`."""
+    """Add openings, up to the maximum; changes the arrays of `part`."""
     both = lead(joined([part.openings, more]), codebook.reach)
     return _pruned(part, both, max(256, codebook.size // 10), codebook)
 
@@ -394,7 +396,7 @@ def _opened(part: PartialSummary, more: Openings, codebook: Codebook) -> Partial
 def _pruned(
     part: PartialSummary, openings: Openings, most: int, codebook: Codebook
 ) -> PartialSummary:
-    """Keep the best openings and give the others to their codes, in the arrays of `part`."""
+    """Keep the best openings and add the others to their codes, in the arrays of `part`."""
     kept, gone = prune(openings, most, codebook.centres)
     step = gone.mean - codebook.centres[gone.code]
     apart = (step**2).sum(axis=1)
@@ -411,14 +413,14 @@ def _pruned(
 def merge_partials(parts: Iterable[PartialSummary], codebook: Codebook) -> PartialSummary:
     """Merge partial summaries, in the order given, into one of the same size.
 
-    Parts may be merged in groups first; the bytes depend on the order and the groups alone.
+    Parts may be merged in groups first; the result depends only on the order and the groups.
 
     Parameters
     ----------
     parts
         At least one, all of `codebook`.
     codebook
-        The one that they were made with.
+        The codebook of the parts.
     """
     parts = iter(parts)
     first = next(parts)

@@ -1,9 +1,9 @@
-"""What to ask a person about clusters, and what an answer would gain.
+"""Choose review questions about clusters, and estimate what an answer would gain.
 
-Three kinds of doubt: two clusters may be the same, one may be two, and rows may lie in the
-wrong one of two. Each has a chance that the answer changes something, and the rows that it would
-then change. What an answer gains is the rows that it is expected to change, times how uncertain
-it is: 4 p (1 − p), 1 at even chances and 0 where the answer is known.
+There are three kinds of doubt: two clusters may be the same, one may be two, and rows may be in the
+wrong one of two. Each has a probability p of changing something, and a number of rows that would
+change. The gain of an answer is the expected number of changed rows times its uncertainty, 4 p (1 −
+p), which is 1 at even odds and 0 if the answer is known.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Pair:
     one, other
         Positions of the clusters, the larger first.
     excess
-        By how much the cut between them is sparser than in structureless data.
+        Excess of the cut between them.
     chance
-        That they are the same, 0..1.
+        Probability that they are the same, 0..1.
     bridge
-        Representatives of both with the strongest ties to the other side.
+        Representatives of both with the strongest links to the other side.
     """
 
     one: int
@@ -53,20 +53,20 @@ class Pair:
 
 @dataclass(frozen=True)
 class Torn:
-    """Rows of one cluster that lie nearest to another.
+    """Rows of one cluster that are nearest to another.
 
     Attributes
     ----------
     cluster, other
         Positions of the clusters.
     expected
-        How many rows are expected to be in the wrong one.
+        Expected number of rows in the wrong cluster.
     gain
-        Sum over rows of chance × uncertainty.
+        Sum over rows of probability × uncertainty.
     rows
-        The most doubtful ones, the worst first.
+        The most doubtful rows, worst first.
     chance
-        Of these, that they are of the other: the mean.
+        Mean probability of these that they belong to the other cluster.
     """
 
     cluster: int
@@ -78,7 +78,7 @@ class Torn:
 
 
 def uncertainty(chance: float) -> float:
-    """Return how open an answer is: 1 at even chances, 0 where it is known.
+    """Return the uncertainty of an answer: 1 at even odds, 0 if it is known.
 
     >>> uncertainty(0.5), uncertainty(0.0), round(uncertainty(0.1), 2)
     (1.0, 0.0, 0.36)
@@ -87,7 +87,7 @@ def uncertainty(chance: float) -> float:
 
 
 def chance_of_two(excess: float) -> float:
-    """Return how often the sides of a split of some excess are of two kinds, 0..1.
+    """Return the probability that the sides of a split are two kinds, by its excess, 0..1.
 
     >>> chance_of_two(-np.inf), chance_of_two(_EVEN), chance_of_two(np.inf)
     (0.0, 0.5, 1.0)
@@ -102,7 +102,7 @@ def near_pairs(
     labels: NDArray[np.int64],
     known: MutableMapping[Hashable, Pair] | None = None,
 ) -> list[Pair]:
-    """Compare each cluster with those that it is most tied to.
+    """Compare each cluster with those that it is most strongly linked to.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def near_pairs(
     labels : ndarray, shape (m,)
         Position of each one's cluster, 0 .. K − 1; −1 is left out.
     known : mutable mapping, optional
-        What was found before of the same data: pairs of clusters that have the same
-        representatives as ever are taken from it, the others are put into it.
+        Cache of earlier results on the same data: pairs of unchanged clusters are taken from it,
+        others are added.
 
     Returns
     -------
@@ -147,7 +147,7 @@ def _compared(
     one: NDArray[np.int64],
     other: NDArray[np.int64],
 ) -> tuple[float, tuple[int, ...]]:
-    """Return the excess of the cut between two clusters, and who ties them."""
+    """Return the excess of the cut between two clusters, and the representatives that link them."""
     rows = np.concatenate([one, other])
     part = matrix[rows][:, rows].tocsr()
     edges = part.indptr, part.indices, part.data
@@ -160,7 +160,7 @@ def _compared(
 
 
 def _candidates(matrix: sparse.csr_matrix, labels: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return the pairs of clusters that are most tied for their size, each once."""
+    """Return the pairs of clusters with the strongest links for their size, each once."""
     k = int(labels.max(initial=-1)) + 1
     known = np.flatnonzero(labels >= 0)
     shape = (k, len(labels))
@@ -180,7 +180,7 @@ def _candidates(matrix: sparse.csr_matrix, labels: NDArray[np.int64]) -> list[tu
 
 
 def _bridge(part: sparse.csr_matrix, rows: NDArray[np.int64], middle: int) -> tuple[int, ...]:
-    """Return the representatives of both sides that have most weight across."""
+    """Return the representatives of both sides with the most weight across."""
     across = part[:middle, middle:]
     sides = []
     for weight, own in ((across.sum(axis=1), rows[:middle]), (across.sum(axis=0), rows[middle:])):
@@ -191,7 +191,7 @@ def _bridge(part: sparse.csr_matrix, rows: NDArray[np.int64], middle: int) -> tu
 
 
 class TornRows:
-    """Collects rows that lie between two clusters, block by block, in little memory.
+    """Collects rows between two clusters, block by block, with bounded memory.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ class TornRows:
         other: NDArray[np.int64],
         chance: NDArray[np.float64],
     ) -> None:
-        """Add rows of `cluster` that are of `other` with some chance (0..½)."""
+        """Add rows of `cluster` with the probability that they belong to `other` (0..½)."""
         keys = cluster * self._k + other
         distinct, at = np.unique(keys, return_inverse=True)
         gains = chance * 4.0 * chance * (1.0 - chance)
@@ -229,7 +229,7 @@ class TornRows:
         self._keys, self._rows, self._chances = keys[kept], rows[kept], chance[kept]
 
     def found(self) -> list[Torn]:
-        """Return what was collected, by pair of clusters."""
+        """Return the collected rows by pair of clusters."""
         return [
             Torn(
                 *divmod(key, self._k),
@@ -243,7 +243,7 @@ class TornRows:
 
 
 def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the chance that a row is of its second cluster, by its margin, 0..½.
+    """Return the probability that a row belongs to its second cluster, by its margin, 0..½.
 
     Each representative votes with one over its squared distance; the margin is
     255 (1 − nearest distance / second distance).
@@ -258,14 +258,14 @@ def torn_by_margin(margin: NDArray[np.uint8]) -> NDArray[np.float64]:
 def torn_by_ties(
     neighbours: NDArray[np.int32], affinities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return for each representative the other cluster that it is most tied to, and its share.
+    """Return the other cluster to which each representative is most strongly linked, and its share.
 
     Returns
     -------
     other : ndarray, shape (m,)
-        −1 where all ties are to its own cluster.
+        −1 if all links are within its own cluster.
     chance : ndarray, shape (m,)
-        Its part of the ties to both, at most ½.
+        Its share of the links to both, at most ½.
     """
     there = labels[np.maximum(neighbours, 0)]
     tied = np.where((neighbours >= 0) & (there >= 0), affinities, 0).astype(np.float64)

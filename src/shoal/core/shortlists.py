@@ -1,4 +1,4 @@
-"""Shortlists: for each coarse cell the centres that rows of the cell may be nearest to."""
+"""Shortlists: for each coarse cell, the centres that may be nearest to rows of the cell."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ _EXTRA = 2  # proposals beyond k, to be measured exactly
 
 @dataclass(frozen=True)
 class Shortlists:
-    """Centres grouped by coarse cell, each cell with the list of those near its own.
+    """Centres grouped by coarse cell, and for each cell a list of nearby centres.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Shortlists:
         Those centres in the frame of the cells, (L · d,) float32, a (d, length) matrix for each
         list, and half their squared lengths (L,).
     coarse
-        The centres of the cells, in which a row's cell is looked for; None where there is one.
+        Shortlists of the cell centres, to find the cell of a row; None if there is only one cell.
     """
 
     cells: Cells
@@ -43,12 +43,12 @@ class Shortlists:
 
 
 def cell_count(m: int) -> int:
-    """Count the cells that m centres are grouped by."""
+    """Return the number of cells for m centres."""
     return max(round(2 * m**0.5), m // _EACH)
 
 
 def compared(m: int) -> int:
-    """Count the products by which a row finds the nearest of m centres.
+    """Return the number of products to find the nearest of m centres.
 
     >>> compared(500), compared(31_000)
     (500, 523)
@@ -62,12 +62,13 @@ def compared(m: int) -> int:
 def build_shortlists(
     centres: NDArray, seed: int = 0, workers: int = 1, length: int = LENGTH
 ) -> Shortlists:
-    """Group centres by cells, and list for each cell the centres nearest to its own.
+    """Group centres by cell, and list for each cell the centres nearest to its own.
 
-    A centre is as near to a cell as to the nearest centre in it, so rows at the border of a cell
-    find what lies across it. A row's cell is looked for likewise, where there are many. With 288
-    of 31,000 centres on a list, some 520 products a row find the nearest one of 98 % of tiles'
-    rows; with cells four times as large, twice as long lists and all cells tried it takes 865.
+    The distance of a centre to a cell is that to the nearest centre in it, so rows at the border of
+    a cell find centres across the border. If there are many cells, they are searched in the same
+    way. With 288 of 31,000 centres on a list, about 520 products per row find the nearest centre
+    for 98 % of tiles; with cells four times as large, lists twice as long and all cells searched it
+    takes 865.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def build_shortlists(
     workers
         Threads; the result does not depend on it.
     length
-        Centres on a list, more where a cell has more than half as many of its own; with
-        m ≤ 2 · length there is one list, of all.
+        Centres per list, or more if a cell has more than half as many of its own; with m ≤ 2 ·
+        length there is one list of all centres.
     """
     centres = checked(centres, "centres")
     m = len(centres)
@@ -104,7 +105,7 @@ def build_shortlists(
 
 
 def _tried(cells: Cells, cell: int, length: int) -> tuple[NDArray[np.int64], int]:
-    """Places in `cells.members` that are tried for the list of a cell, and its length."""
+    """Places in `cells.members` that are candidates for the list of a cell, and its length."""
     start, stop = cells.start[cell : cell + 2]
     sizes = np.diff(cells.start)
     length = min(max(length, 2 * int(stop - start)), len(cells.order))
@@ -143,16 +144,16 @@ def search_others(
     k: int,
     workers: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Nearest k other centres of some centres, found as if each of them were not a centre.
+    """Return the k nearest other centres of some centres, as if each were not a centre itself.
 
-    The list of a cell holds what is near to the centres in it, so a centre finds its neighbours
-    more surely than a new row does that lies there. Here each is searched on the list that its
-    cell would have without it.
+    The list of a cell contains what is near the centres in it, so a centre finds its neighbours
+    more reliably than a new row at the same place. Here each is searched on the list that its cell
+    would have without it.
 
     Parameters
     ----------
     x
-        (n, d) float32, the rows that are measured: those centres, or where they would lie.
+        (n, d) float32 rows to measure: those centres, or their adjusted positions.
     places
         (n,) which centres they are.
     centres, shortlists, k, workers
@@ -199,7 +200,7 @@ def search_shortlists(
     k: int,
     workers: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Nearest k centres on the list of each row's cell, by exact distance.
+    """Return the k nearest centres on the list of each row's cell, by exact distance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How people name an encoder: a word, or a library and what to take of it."""
+"""Parse encoder names: a word, or a library and a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OPTION = re.compile(r"[a-z]+=[^&]*")
 
 @dataclass(frozen=True)
 class Spec:
-    """What an encoder is called: ``kind``, or ``kind:what?option=value&option=value``.
+    """An encoder name: ``kind``, or ``kind:what?option=value&option=value``.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class Spec:
     what
         A file or a name; empty for a plain word.
     options
-        Values as they were written, by name.
+        Values as written, by name.
 
     Examples
     --------
@@ -35,14 +35,14 @@ class Spec:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Write it as it is read."""
+        """Inverse of `parse_spec`."""
         text = f"{self.kind}:{self.what}" if self.what else self.kind
         given = "&".join(f"{name}={value}" for name, value in self.options.items())
         return f"{text}?{given}" if given else text
 
 
 def parse_spec(text: str) -> Spec:
-    """Read what an encoder is called; a question mark without options belongs to the name."""
+    """Parse an encoder name; a question mark without options is part of the name."""
     kind, colon, rest = text.partition(":")
     what, mark, tail = rest.rpartition("?")
     pairs = tail.split("&")

@@ -1,4 +1,4 @@
-"""Would the same clusters come out of other rows? Trees of random parts tell."""
+"""Stability of clusters under resampling, from trees of random subsets of the rows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LEAST_SEEN = 4  # rows: of fewer nothing can be told; of ten 80 % are in a part
 
 
 def pieces(tree: Tree, most: int = _MOST_SPLITS) -> NDArray[np.int64]:
-    """Return the clusters of all the cuts into up to `most` + 1: rows ``(start, stop)``.
+    """Return the clusters of all cuts into up to `most` + 1: rows ``(start, stop)``.
 
-    Row 0 is the root; rows 1 + 2 t and 2 + 2 t are what the t-th split makes.
+    Row 0 is the root; rows 1 + 2 t and 2 + 2 t are the pieces of the t-th split.
     """
     bounds = [0, tree.n_leaves]
     found = [(0, tree.n_leaves)]
@@ -54,14 +54,14 @@ def agreement(
     other : Tree
         Its leaves number the rows of `part`.
     copies : ndarray, shape (m,), optional
-        How many rows each counts as; 1 when not given.
+        Number of rows that each counts as; 1 by default.
     runs : ndarray, shape (p, 2), optional
-        The pieces of the other tree, where they are known.
+        The pieces of the other tree, if known.
 
     Returns
     -------
     ndarray, shape (c,), float64
-        0..1; NaN where fewer than 4 rows of a cluster are in the part.
+        0..1; NaN if fewer than 4 rows of a cluster are in the subset.
 
     References
     ----------
@@ -88,7 +88,7 @@ def agreement(
 
 @dataclass(frozen=True)
 class Resampled:
-    """Trees of random parts of the rows, to hold clusters against.
+    """Trees of random subsets of the rows, to compare clusters with.
 
     Parameters
     ----------
@@ -114,14 +114,14 @@ class Resampled:
         workers: int = 1,
         copies: NDArray[np.float64] | None = None,
     ) -> Resampled:
-        """Draw `times` parts (80 % of the rows, at most 8,000) and build the tree of each.
+        """Draw `times` subsets (80 % of the rows, at most 8,000) and build a tree of each.
 
-        A part of the rows has some of every pile, so all piles are in each part.
+        A subset has some rows of every pile, so all piles are in each subset.
 
         Parameters
         ----------
         fit : callable
-            ``fit(rows, seed) -> Tree`` builds a tree on these rows of the data.
+            ``fit(rows, seed) -> Tree`` builds a tree on these rows.
         """
         piles = np.flatnonzero(copies > 1) if copies is not None else np.empty(0, np.int64)
         others = np.delete(np.arange(n_rows), piles)
@@ -148,7 +148,7 @@ class Resampled:
         Returns
         -------
         ndarray, shape (c,), float64
-            0..1; NaN for clusters too small to be seen in the parts.
+            0..1; NaN for clusters too small for the subsets.
         """
         seen = np.asarray(
             [

@@ -1,4 +1,4 @@
-"""From representatives to their structure: graph, communities, tree, layers."""
+"""Fit the structure of the representatives: graph, communities, tree, layers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _AGREED = 0.5
 
 @dataclass(frozen=True)
 class Structure:
-    """What `fit_structure` finds.
+    """Result of `fit_structure`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Structure:
         Coarse to fine; exactly one is primary.
     neighbours : ndarray, shape (m, k), int32
     affinities : ndarray, shape (m, k), float32
-        Share of neighbours in common, 0 where a neighbour does not count.
+        Share of neighbours in common, 0 if a neighbour does not count.
     distances : ndarray, shape (m, k), float32
     """
 
@@ -54,7 +54,7 @@ class Structure:
 
     @property
     def primary(self) -> Layer:
-        """The layer that is shown first."""
+        """The suggested layer."""
         return next(layer for layer in self.layers if layer.primary)
 
 
@@ -73,35 +73,35 @@ def fit_structure(
     constraints: Constraints | None = None,
     radius: NDArray | None = None,
 ) -> Structure:
-    """Find the tree over the representatives, and the layers that the data mark.
+    """Find the tree over the representatives, and its layers.
 
     Parameters
     ----------
     vectors : ndarray, shape (m, d), float32
         Distinct, finite.
     weights : ndarray, shape (m,), optional
-        Rows of the data that each stands for; 1 each when not given.
+        Number of rows of each; 1 by default.
     seed : int, default 0
     workers : int, default 1
         Threads; the result does not depend on them.
     min_size : int, optional
-        Rows under which a piece is not a cluster; when not given, 0.05 % of the rows, or of the
-        representatives where it has as many, 5 at least.
+        Minimum rows of a cluster; by default 0.05 % of the rows, or of the representatives if it
+        has as many, at least 5.
     neighbours : int, optional
-        Neighbours in the graph; chosen from the data when not given.
+        Neighbours in the graph; by default chosen from the data.
     layers : "auto" or tuple of int, default "auto"
-        The K to mark, the first one primary; or the data's own.
+        The K of the layers, the first one primary; "auto" for those found in the data.
     k : int, optional
-        A K to mark besides, and to make primary.
+        An additional K, which becomes primary.
     detail : float, optional
-        Excess from which a split counts in the primary layer; from the data when not given.
+        Lowest excess of a split in the primary layer; by default from the data.
     resamples : int, default 8
-        Random parts that vote on the splits; 0 for none.
+        Number of random subsets for stability; 0 for none.
     constraints : Constraints, optional
-        What people said: groups that stay together, or come apart.
+        Groups that stay together, or are separated.
     radius : ndarray, shape (m,), optional
-        Root mean square of the distances of the rows that each stands for, to tell piles from
-        coarse representatives; 0 when not given. Infinite: many equal rows are not a group.
+        Root mean square distance of the rows of each, to distinguish piles from coarse
+        representatives; 0 by default. Infinite: many equal rows are not a group.
     """
     m = len(vectors)
     weights = np.ones(m) if weights is None else np.asarray(weights, np.float64)
@@ -160,7 +160,7 @@ def _graph_of(
 
 @dataclass
 class _Draw:
-    """One tree out of the several that the order of visits allows."""
+    """One of the trees that different visiting orders give."""
 
     plan: Dendrogram
     excess: NDArray[np.float64]
@@ -179,7 +179,7 @@ class _Draw:
         detail: float | None = None,
         constraints: Constraints | None = None,
     ) -> _Draw:
-        """Build the tree of one seed, without votes."""
+        """Build the tree of one seed, without stability."""
         communities, groups = find_communities(graph, seed), None
         if constraints is not None:
             communities = parted(communities, constraints)
@@ -197,7 +197,7 @@ class _Draw:
     def held(
         self, real: NDArray[np.float64], follow: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Let splits count as people said, if they said anything."""
+        """Apply the constraints, if any, to the splits."""
         if self.constraints is None or self.groups is None:
             return real, follow
         least = max(SURE, self.detail or 0.0)
@@ -209,7 +209,7 @@ class _Draw:
         return has_structure(self.tree.excess) or (self.detail or np.inf) <= self.tree.excess[0]
 
     def least_k(self) -> int:
-        """Return the least K at which all groups that people told apart lie in clusters apart."""
+        """Return the smallest K that separates all groups that must be separated."""
         if self.constraints is None or not len(self.constraints.apart):
             return 1
         groups, first = np.unique(self.constraints.group, return_index=True)
@@ -224,13 +224,13 @@ class _Draw:
 def choose_draw(
     draws: Sequence[_Draw], weights: NDArray[np.float64], resampled: Resampled | None
 ) -> tuple[int, int]:
-    """Choose the K of the primary layer by all draws together, and the draw that shows it best.
+    """Choose the K of the primary layer from all draws, and the best draw for it.
 
     Returns
     -------
     (int, int)
-        K, and the index of the draw; see `clearest_cut`. Where people set the detail, the median
-        of the draws by their K, and its K.
+        K, and the index of the draw; see `clearest_cut`. With a given detail, the median of the
+        draws by K, and its K.
     """
     if draws[0].detail is None:
         return clearest_cut([cut_scores(one.tree, weights, resampled) for one in draws])
@@ -248,7 +248,7 @@ def mean_agreement(tree: Tree, others: Sequence[Tree], k: int) -> float:
 
 
 def _tiny(m: int, asked: tuple[int, ...] | None, k: int | None) -> Structure:
-    """Return the structure of one or two rows: a single cluster, unless others were asked for."""
+    """Return the structure of one or two rows: a single cluster unless more were requested."""
     tree = Tree(
         np.arange(m, dtype=np.int32),
         np.arange(1, m, dtype=np.int32),
@@ -268,7 +268,7 @@ def _plain_tree(
     min_size: int | None,
     neighbours: int | None,
 ) -> Tree:
-    """Build the tree of a random part, without votes."""
+    """Build the tree of a random subset, without stability."""
     vectors = np.ascontiguousarray(vectors)
     k = min(neighbours or MOST_NEIGHBOURS, len(vectors) - 1)
     graph, _ = _graph_of(vectors, nearest_neighbours(vectors, k), weights, piles, neighbours)
@@ -278,18 +278,18 @@ def _plain_tree(
 def vote(
     plan: Dendrogram, excess: NDArray[np.float64], resampled: Resampled
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Let trees of random parts vote on the splits with the largest excess.
+    """Confirm the splits with the largest excess by trees of random subsets.
 
-    A side is confirmed when the parts' trees show it (mean Jaccard of a half or more), or when
-    a confirmed split lies below it. A split with one confirmed side makes no cluster of the
-    other, which stays with it; a split with none ends its branch.
+    A side is confirmed if the trees reproduce it (mean Jaccard of at least one half), or if a
+    confirmed split is below it. If only one side of a split is confirmed, the other stays with it
+    and is not a cluster; a split without a confirmed side ends its branch.
 
     Returns
     -------
     real : ndarray, shape (nodes,)
-        Excess of the splits that stand, NaN elsewhere.
+        Excess of the confirmed splits, NaN elsewhere.
     follow : ndarray, shape (nodes,)
-        The child to follow where no split stands; −1 to end there.
+        The child to follow at other nodes; −1 to end there.
     """
     real, follow = excess.copy(), plan.children[:, 0].copy()
     candidates = np.flatnonzero(excess >= REAL)

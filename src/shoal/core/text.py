@@ -1,13 +1,13 @@
-"""Text that can be stored and sent."""
+"""Text that can be encoded as UTF-8."""
 
 from __future__ import annotations
 
 
 def encodable(text: str) -> str:
-    r"""Replace what UTF-8 cannot hold: halves of characters, bytes of names that are not text.
+    r"""Replace lone surrogates, which UTF-8 cannot encode.
 
-    JSON may escape one half of a pair (``\ud83d``), and Python keeps undecodable bytes of file
-    names and arguments as such halves.
+    JSON can escape one half of a pair (``\ud83d``), and Python represents undecodable bytes of file
+    names and arguments as surrogates.
 
     >>> encodable("half \ud83d"), encodable("whole 😀")
     ('half �', 'whole 😀')

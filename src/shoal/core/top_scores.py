@@ -1,8 +1,8 @@
 """Compiled kernels that keep the best few scores of each row's product with a list of centres.
 
-Scores are ``x·y − ½‖y‖²``, as in `products`. Where a list has some hundred centres, every row
-enters its first ones anew, so keeping a sorted list costs more than the product. Here the best of
-each segment is found by vector instructions, and only the segment that holds the winner is read.
+Scores are ``x·y − ½‖y‖²``, as in `products`. With a few hundred centres per list, maintaining a
+sorted list costs more than the product. Here the best of each segment is found by vector
+instructions, and only the winning segment is read.
 """
 
 import numpy as np

@@ -16,20 +16,20 @@ from shoal.errors import InputError
 
 @dataclass(frozen=True, repr=False)
 class Tree(Tabular):
-    """A binary tree as a leaf order and the places where it is cut, most telling cut first.
+    """A binary tree as a leaf order and its split positions, clearest split first.
 
-    Every cluster of every cut is a contiguous piece of `order`; the cut into k clusters takes
-    the first k − 1 of `splits`. A cluster too small to count stays with its larger sibling.
+    Every cluster of every cut is a contiguous piece of `order`; the cut into k clusters uses the
+    first k − 1 of `splits`. A cluster below the minimum size stays with its larger sibling.
 
     Parameters
     ----------
     order : ndarray, shape (m,), int32
         Representatives in leaf order.
     splits : ndarray, shape (m - 1,), int32
-        Positions in `order` (1 .. m − 1) before which a piece is cut, by rank.
+        Positions in `order` (1 .. m − 1) before which to split, by rank.
     excess : ndarray, shape (m - 1,), float32
-        The excess of each split, never above that of the split that it depends on, so it
-        does not rise along the ranks; −inf where only the graph's fine grain decides.
+        The excess of each split, capped by that of the split it depends on, so it is non-increasing
+        along the ranks; −inf for splits within communities.
     """
 
     order: NDArray[np.int32]
@@ -37,7 +37,7 @@ class Tree(Tabular):
     excess: NDArray[np.float32]
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the splits, most telling first: the K that each makes, and its excess."""
+        """Return the splits, clearest first: K and excess of each."""
         return [
             {"k": k, "excess": excess}
             for k, excess in enumerate(self.excess.astype(float).tolist(), start=2)
@@ -50,7 +50,7 @@ class Tree(Tabular):
 
     @property
     def n_leaves(self) -> int:
-        """How many representatives the tree has."""
+        """Number of representatives."""
         return len(self.order)
 
     def bounds(self, k: int) -> NDArray[np.int64]:
@@ -77,7 +77,7 @@ class Tree(Tabular):
         return labels
 
     def apart(self, one: NDArray, other: NDArray) -> NDArray[np.int32]:
-        """Return the least k at which two leaves lie in different clusters; m + 1 for the same one.
+        """Return the smallest k that separates two leaves; m + 1 for the same leaf.
 
         Parameters
         ----------
@@ -112,12 +112,12 @@ class Tree(Tabular):
         return np.stack(table)
 
     def moved(self, hosts: NDArray[np.integer]) -> Tree:
-        """Return the tree with some leaves moved next to others, in whose clusters they are then.
+        """Return the tree with some leaves moved next to others, and so into their clusters.
 
         Parameters
         ----------
         hosts : ndarray, shape (m,), int
-            For each leaf the one that it is next to: itself where it stays. Hosts stay.
+            For each leaf the one to move it next to, or itself to stay. Hosts must stay.
         """
         place = np.empty(self.n_leaves, np.int64)
         place[self.order] = np.arange(self.n_leaves)

@@ -1,6 +1,6 @@
-"""How tight and how well parted clusters are, without any truth: weighted rows and their labels.
+"""Internal validity of clusters: compactness and separation of weighted rows, without labels.
 
-Label −1 is noise. It is left out, but for DBCV, in which it takes part and scores 0.
+Label −1 is noise. It is left out, except in DBCV, where it scores 0.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Validity:
     Attributes
     ----------
     inertia
-        Weighted sum of squared distances to the means of clusters; 0 at best.
+        Weighted sum of squared distances to the means of clusters; lower is better.
     calinski_harabasz
-        Spread between means over spread within clusters, each by its degrees of freedom (Caliński,
-        Harabasz 1974); more is better, 0 with one cluster.
+        Variance between means over variance within clusters, each by its degrees of freedom
+        (Caliński, Harabasz 1974); higher is better, 0 with one cluster.
     davies_bouldin
         Mean over clusters of the worst ratio of widths to the distance of means (Davies, Bouldin
-        1979); 0 at best, NaN with one cluster.
+        1979); lower is better, NaN with one cluster.
     """
 
     inertia: float
@@ -46,7 +46,7 @@ class Validity:
 
 
 def validity(x: NDArray, labels: ArrayLike, weights: ArrayLike | None = None) -> Validity:
-    """Measure clusters by the distances of rows to means.
+    """Evaluate clusters by the distances of rows to means.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def validity(x: NDArray, labels: ArrayLike, weights: ArrayLike | None = None) ->
     Raises
     ------
     InputError
-        When there is not one label and one weight a row.
+        When there is not one label and one weight per row.
     """
     rows, label, weight = _real(x, labels, weights)
     clusters, own = np.unique(label, return_inverse=True)
@@ -111,7 +111,7 @@ def _real(
 
 @dataclass(frozen=True)
 class DensitySample:
-    """Rows whose distances are known, for DBCV of any labels of them.
+    """A sample of rows with its distance matrix, for DBCV of any labelling.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ def density_sample(
 def dbcv(sample: DensitySample, labels: ArrayLike) -> float:
     """Density-based clustering validation (Moulavi et al. 2014), −1 to 1.
 
-    For each cluster, how much sparser it is towards the nearest other cluster than within, weighed
+    For each cluster, how much sparser it is towards the nearest other cluster than inside, weighted
     by its share of the rows; noise, and clusters of one row in the sample, count as 0.
 
     Parameters
@@ -194,8 +194,8 @@ def dbcv(sample: DensitySample, labels: ArrayLike) -> float:
 def _core_distances(distances: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
     """All-points core distance: the mean of 1 / distance^d to the others, to the power −1 / d.
 
-    In logarithms, or the powers would leave the floats at some dozens of dimensions. A row with a
-    copy of itself in the cluster has 0.
+    In logarithms, because the powers overflow at a few dozen dimensions. A row with a copy in the
+    cluster has 0.
     """
     n = len(distances)
     with np.errstate(divide="ignore"):

@@ -1,6 +1,6 @@
-"""What is said of rows at a cut: cluster numbers, confidence, outliers.
+"""Cluster numbers, confidence and outlier flags of rows at a cut.
 
-A cluster, a confidence and an outlier flag are three separate things: every row has all three.
+These three are independent; every row has all of them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def held_share(
     labels: NDArray[np.int32],
     which: NDArray | None = None,
 ) -> NDArray[np.float32]:
-    """Share of each representative's affinity that stays in its cluster, 0..1, shape (n,).
+    """Return the share of each representative's affinity within its cluster, 0..1, shape (n,).
 
-    Representatives tied to nothing have 0, or 1 when there is but one cluster.
+    Representatives without links have 0, or 1 if there is only one cluster.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def held_share(
     labels : ndarray, shape (m,)
         The cluster of every representative.
     which : ndarray, shape (n,), optional
-        The representatives that are asked about; by default all m.
+        The representatives to return; by default all m.
     """
     own = labels if which is None else labels[which]
     counted = (neighbours >= 0) & (affinities > 0)
@@ -76,12 +76,12 @@ def held_share(
 def outvoted(
     tree: Tree, nearest: NDArray[np.int32], distances: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Return which rows go with their second nearest representative at every cut, shape (n,).
+    """Return which rows follow their second nearest representative at every cut, shape (n,).
 
-    A row goes down the tree with its three voters: where a split parts the nearest from the
-    other two, it follows these, if they outvote it. So it ends at one leaf, and a cluster of a
-    finer cut lies within one of every coarser cut. Votes are one over the squared distance, so
-    a row on its representative is never outvoted.
+    A row goes down the tree with its three voters: if a split separates the nearest from the other
+    two, it follows these if they outvote it. So it ends at one leaf, and clusters of finer cuts are
+    nested in those of coarser ones. Votes are one over the squared distance, so a row on its
+    representative is never outvoted.
 
     Parameters
     ----------
@@ -113,10 +113,10 @@ def row_confidence(
     second: NDArray[np.int32],
     margin: NDArray[np.uint8],
 ) -> NDArray[np.float32]:
-    """Return the confidence of rows by their two nearest representatives, shape (n,).
+    """Return the confidence of rows from their two nearest representatives, shape (n,).
 
-    It is the share of the deciding one; down to half of it where the two lie in different
-    clusters and are hardly at different distances. NaN for rows without a representative.
+    It is the share of the first one; down to half of that if the two are in different clusters at
+    nearly the same distance. NaN for rows without a representative.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ def far_representatives(
     distances: NDArray[np.float32],
     weights: NDArray,
 ) -> NDArray[np.bool_]:
-    """Return which representatives lie far out: tied to nothing, or in much thinner surroundings.
+    """Return which representatives are outlying: without links, or in much sparser surroundings.
 
-    How thinly a row lies is its distance to its fifth neighbour, compared with that of its
-    neighbours (after the local outlier factor, Breunig et al. 2000); far is 6 robust standard
-    deviations above the median of the logarithm, and 1.5 times as thin at least. The rows that
-    one stands for are its first neighbours: one of many copies is never far.
+    Sparsity is the distance to the fifth neighbour, relative to that of the neighbours (after the
+    local outlier factor, Breunig et al. 2000); outlying is 6 robust standard deviations above the
+    median of the logarithm, and at least 1.5 times as sparse. The rows of a representative are its
+    first neighbours: one of many copies is never outlying.
     """
     m, k = neighbours.shape
     if m < 3 or k == 0:
@@ -168,9 +168,9 @@ def far_representatives(
 
 
 def row_limits(radius: NDArray[np.float32], neighbours: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Return the distance to each representative from which its rows lie far out, shape (m,).
+    """Return the distance to each representative beyond which its rows are outliers, shape (m,).
 
-    Three times its radius, or that of its neighbours in the middle when that is more.
+    Three times its radius, or the median radius of its neighbours if that is larger.
     """
     if neighbours.shape[1] == 0:
         return np.float32(_FAR_RADII) * radius
