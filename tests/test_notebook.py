@@ -100,20 +100,31 @@ def test_what_a_run_gives_reads_well(digits):
     assert repr(digits.edits).startswith(f"<Curation of {digits.primary.k:,} clusters, 0 edits")
 
 
-def test_in_a_notebook_a_fit_shows_its_progress(tmp_path, monkeypatch):
-    code = """
+def test_a_kernel_shows_every_form_in_its_cell(tmp_path, monkeypatch):
+    fit = """
     import numpy as np, shoal
     rows = np.repeat(np.eye(3, 4) * 9, 50, axis=0) + np.random.default_rng(0).normal(size=(150, 4))
     run = shoal.fit(rows, workers=1)
     run
     """
-    cell = nbformat.v4.new_code_cell(textwrap.dedent(code))
-    book = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell("run.explore()")])
+    shown = {
+        textwrap.dedent(fit): "suggested",
+        "run.layers[0]": "<th>stability</th>",
+        "run.tree": "<th>excess</th>",
+        "run.predict(rows[:9])": "<td>9</td>",
+        "run.show(0, 3)": "Cluster 0: 50 rows",
+        "run.edits": "<th>locked</th>",
+        "run.evaluate(np.repeat([0, 1, 2], 50))": "<th>accuracy</th>",
+        "run.explore()": "<iframe",
+    }
+    pictures = "run.plot.sizes()"
+    cells = [nbformat.v4.new_code_cell(code) for code in (*shown, pictures)]
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    book = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(book, timeout=120, kernel_name="python3").execute()
-    first, second = (
-        [out.get("data", {}).get("text/html", "") for out in c.outputs] for c in book.cells
-    )
-    assert "Done in" in first[0]
-    assert "suggested" in first[-1]
-    assert "<iframe" in second[-1]
+    given = [[out.get("data", {}) for out in cell.outputs] for cell in book.cells]
+    assert "Done in" in given[0][0]["text/html"]
+    for (code, what), outputs in zip(shown.items(), given, strict=False):
+        assert re.search(what, outputs[-1]["text/html"]), code
+        assert "object at 0x" not in outputs[-1]["text/plain"]
+    assert base64.b64decode(given[-1][-1]["image/png"]).startswith(b"\x89PNG")
