@@ -2,6 +2,7 @@ import subprocess
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from shoal.core import products
@@ -38,3 +39,10 @@ def test_libraries_are_looked_for_again_after_an_import(monkeypatch):
     assert products._libraries(frozenset(sys.modules)) is not first
     monkeypatch.delitem(sys.modules, "this")  # as many modules as at first, but others
     assert products._libraries(frozenset(sys.modules)) is not first
+
+
+def test_products_that_overflow_give_no_warning():
+    x = np.full((3, 2), 3e38, np.float32)
+    one_cell = np.zeros((3, 1), np.int32), -x, np.full(3, np.inf, np.float32), np.array([0, 3])
+    found, _ = products.search(x, np.full(3, -1, np.int32), *one_cell, 2)
+    assert ((found >= -1) & (found < 3)).all()

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from shoal.core.shortlists import LENGTH, build_shortlists, search_others, search_shortlists
+from shoal.core.shortlists import (
+    LENGTH,
+    build_shortlists,
+    coarse_cells,
+    search_others,
+    search_shortlists,
+)
 
 
 def cloud(n, d=8, seed=0):
@@ -89,7 +95,7 @@ def test_others_are_found_as_new_rows_there_find_them():
     centres = rng.normal(size=(9000, 24)).astype(np.float32)
     places = rng.permutation(len(centres))[:400]
     lists = build_shortlists(centres)
-    near, away = search_others(centres[places], places, centres, lists, 3)
+    near, away = search_others(centres[places], places, centres, lists.cells, 3)
     assert not (near == places[:, None]).any()
     without = np.delete(centres, places, axis=0)
     new = search_shortlists(centres[places], without, build_shortlists(without), 3)[1]
@@ -101,16 +107,16 @@ def test_others_are_found_as_new_rows_there_find_them():
     beyond = [np.mean(a / b) for a, b in ((listed, every), (away, every), (new, exact))]
     assert beyond[0] < beyond[2]
     assert abs(beyond[1] - beyond[2]) < 0.6 * (beyond[2] - beyond[0])
-    threads = search_others(centres[places], places, centres, lists, 3, 2)
+    threads = search_others(centres[places], places, centres, lists.cells, 3, 2)
     assert np.array_equal(threads[0], near)
     assert np.array_equal(threads[1], away)
 
 
 def test_others_are_searched_on_the_list_of_their_cell_without_them():
     centres = np.concatenate([cloud(1500), cloud(20, seed=1) * 30]).astype(np.float32)
-    lists = build_shortlists(centres)
-    cells, every = lists.cells, np.arange(len(centres))
-    near, away = search_others(centres, every, centres, lists, 2)
+    cells, _ = coarse_cells(centres)
+    every = np.arange(len(centres))
+    near, away = search_others(centres, every, centres, cells, 2)
     sizes, order = np.diff(cells.start), cells.order
     assert (sizes == 1).any()  # far ones are alone in their cells
     for cell in range(len(sizes)):

@@ -48,6 +48,7 @@ def probe(
     return search(x, np.full(len(x), -1, np.int32), *one_cell, probes)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is measured again
 def search(
     x: NDArray[np.float32],
     own: NDArray[np.int32],
@@ -73,7 +74,7 @@ def search(
             for c in range(starts[cell], starts[cell + 1], STEP):
                 e = min(c + STEP, starts[cell + 1])
                 dots = scratch[: len(rows) * (e - c)].reshape(len(rows), e - c)
-                np.matmul(gathered, members[c:e].T, out=dots)
+                np.dot(gathered, members[c:e].T, out=dots)
                 _scan(dots, half[c:e], c, rows, own, top, found)
     return found, top
 

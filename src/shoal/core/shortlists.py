@@ -59,6 +59,22 @@ def compared(m: int) -> int:
     return LENGTH + (cells if cells <= 2 * _CELLS_LENGTH else _CELLS_LENGTH + cell_count(cells))
 
 
+def coarse_cells(
+    centres: NDArray, seed: int = 0, workers: int = 1, length: int = LENGTH
+) -> "tuple[Cells, Shortlists | None]":
+    """Group centres by cells, and list the cells as in `build_shortlists`, which see."""
+    centres = checked(centres, "centres")
+    whole = build_cells(centres)
+    if len(centres) <= 2 * length:
+        return whole, None
+    ones, count = np.ones(len(centres)), cell_count(len(centres))
+    middles = two_level_codes(whole.members, ones, count, seed, workers)
+    coarse = build_shortlists(middles, seed, workers, min(length, _CELLS_LENGTH))
+    # As rows are placed: one that equals a centre is then in its cell, however far from others.
+    (cell,) = in_threads(_propose, [(whole.members, coarse, 1)], 1)
+    return whole.regrouped(middles, cell[:, 0]), coarse
+
+
 def build_shortlists(
     centres: NDArray, seed: int = 0, workers: int = 1, length: int = LENGTH
 ) -> Shortlists:
@@ -82,17 +98,10 @@ def build_shortlists(
         Centres per list, or more if a cell has more than half as many of its own; with m ≤ 2 ·
         length there is one list of all centres.
     """
-    centres = checked(centres, "centres")
-    m = len(centres)
-    whole = build_cells(centres)
-    if m <= 2 * length:
-        begin = np.array([0, m], np.int64)
-        return Shortlists(whole, whole.order, begin, whole.members.T.ravel(), whole.halves)
-    middles = two_level_codes(whole.members, np.ones(m), cell_count(m), seed, workers)
-    coarse = build_shortlists(middles, seed, workers, min(length, _CELLS_LENGTH))
-    # As rows are placed: one that equals a centre is then in its cell, however far from others.
-    (cell,) = in_threads(_propose, [(whole.members, coarse, 1)], 1)
-    cells = whole.regrouped(middles, cell[:, 0])
+    cells, coarse = coarse_cells(centres, seed, workers, length)
+    if coarse is None:
+        begin = np.array([0, len(centres)], np.int64)
+        return Shortlists(cells, cells.order, begin, cells.members.T.ravel(), cells.halves)
     items = [(cells, c, length) for c in range(len(cells.centres))]
     lists = in_threads(_list_of, items, workers)
     begin = np.cumsum([0, *map(len, lists)])
@@ -140,7 +149,7 @@ def search_others(
     x: NDArray[np.float32],
     places: NDArray[np.integer],
     centres: NDArray[np.float32],
-    shortlists: Shortlists,
+    cells: Cells,
     k: int,
     workers: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -156,15 +165,16 @@ def search_others(
         (n, d) float32 rows to measure: those centres, or their adjusted positions.
     places
         (n,) which centres they are.
-    centres, shortlists, k, workers
+    cells
+        Of the centres: `coarse_cells`, or those of shortlists.
+    centres, k, workers
         As for `search_shortlists`; there are more than `k` centres.
     """
-    cells = shortlists.cells
     at = np.empty(len(centres), np.int64)
     at[cells.order] = np.arange(len(centres))
     home = np.searchsorted(cells.start, at[places], side="right") - 1
     found = np.empty((len(x), min(k + _EXTRA, len(centres) - 1)), np.int32)
-    length = LENGTH if shortlists.coarse is not None else len(centres)
+    length = LENGTH if len(cells.centres) > 1 else len(centres)
 
     def work(cell: int) -> None:
         start, stop = cells.start[cell : cell + 2]

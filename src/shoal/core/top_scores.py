@@ -6,85 +6,80 @@ instructions, and only the winning segment is read.
 """
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  numba's np.dot calls it: it must be loaded to be limited
 from numba import njit
+from numpy.typing import NDArray
 
 BLOCK = 128  # rows of x in one product
 SEGMENT = 16  # scores whose best is found together: one vector register of float32
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _score(scores, half, bests):  # type: ignore[no-untyped-def]
-    """Turn products into scores, in place, and fill `bests` with the greatest of each segment."""
-    whole = len(scores) // SEGMENT
-    for s in range(whole):
-        best = np.float32(-np.inf)
-        for j in range(SEGMENT):  # a constant, so that it becomes vector instructions
-            at = s * SEGMENT + j
-            scores[at] -= half[at]
-            best = max(best, scores[at])
-        bests[s] = best
-    if whole < len(bests):
-        bests[whole] = -np.inf
-        for at in range(whole * SEGMENT, len(scores)):
-            scores[at] -= half[at]
-            bests[whole] = max(bests[whole], scores[at])
+def _take_best(scores, half, bests, rows, found, top):  # type: ignore[no-untyped-def]
+    """Fill ``found[rows]`` and ``top[rows]`` by products, greatest score first.
+
+    `scores` are products on entry, and changed; `bests` is scratch for the greatest score of each
+    segment.
+    """
+    count, most = scores.shape[1], found.shape[1]
+    whole = count // SEGMENT
+    for i in range(len(rows)):
+        for s in range(whole):
+            best = np.float32(-np.inf)
+            for j in range(SEGMENT):  # a constant, so that it becomes vector instructions
+                at = s * SEGMENT + j
+                scores[i, at] -= half[at]
+                best = max(best, scores[i, at])
+            bests[s] = best
+        if whole < len(bests):
+            best = np.float32(-np.inf)
+            for at in range(whole * SEGMENT, count):
+                scores[i, at] -= half[at]
+                best = max(best, scores[i, at])
+            bests[whole] = best
+        for place in range(most):
+            segment = 0
+            for s in range(1, len(bests)):
+                if bests[s] > bests[segment]:
+                    segment = s
+            at, best = segment * SEGMENT, bests[segment]
+            last = min(at + SEGMENT, count) - 1
+            while at < last and scores[i, at] != best:
+                at += 1
+            found[rows[i], place], top[rows[i], place] = at, best
+            scores[i, at] = -np.inf
+            best = np.float32(-np.inf)
+            for other in range(segment * SEGMENT, last + 1):
+                best = max(best, scores[i, other])
+            bests[segment] = best
 
 
-@njit(cache=True, nogil=True)
-def _take_best(scores, bests, found, top):  # type: ignore[no-untyped-def]
-    """Fill `found` and `top` with the best scores, greatest first; changes `scores`, `bests`."""
-    for place in range(len(found)):
-        segment = 0
-        for s in range(1, len(bests)):
-            if bests[s] > bests[segment]:
-                segment = s
-        at, best = segment * SEGMENT, bests[segment]
-        last = min(at + SEGMENT, len(scores)) - 1
-        while at < last and scores[at] != best:
-            at += 1
-        found[place], top[place] = at, best
-        scores[at] = bests[segment] = -np.inf
-        for other in range(segment * SEGMENT, last + 1):
-            bests[segment] = max(bests[segment], scores[other])
-
-
-@njit(cache=True, nogil=True)
-def best_of(x, centres, half, k):  # type: ignore[no-untyped-def]
-    """Best k ≤ c of the c centres for each row: places (n, k) int32 and scores (n, k) float32."""
-    n = len(x)
-    found = np.empty((n, k), np.int32)
-    top = np.empty((n, k), np.float32)
+@np.errstate(over="ignore", invalid="ignore")
+def best_of(
+    x: NDArray[np.float32], centres: NDArray[np.float32], half: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Best k ≤ c of the c centres for each row: places and scores, (n, k)."""
+    found = np.empty((len(x), k), np.int32)
+    top = np.empty((len(x), k), np.float32)
     scratch = np.empty((BLOCK, len(centres)), np.float32)
     bests = np.empty(-(-len(centres) // SEGMENT), np.float32)
-    for a in range(0, n, BLOCK):
-        b = min(a + BLOCK, n)
-        np.dot(x[a:b], centres.T, scratch[: b - a])
-        for i in range(a, b):
-            _score(scratch[i - a], half, bests)
-            _take_best(scratch[i - a], bests, found[i], top[i])
+    for a in range(0, len(x), BLOCK):
+        rows = np.arange(a, min(a + BLOCK, len(x)))
+        scores = np.dot(x[a : a + BLOCK], centres.T, out=scratch[: len(rows)])
+        _take_best(scores, half, bests, rows, found, top)
     return found, top
 
 
-@njit(cache=True, nogil=True)
-def _by_cell(cell, cells):  # type: ignore[no-untyped-def]
-    """Rows cell after cell, ascending within a cell, and where each cell begins."""
-    start = np.zeros(cells + 1, np.int64)
-    for i in range(len(cell)):
-        start[cell[i] + 1] += 1
-    for c in range(cells):
-        start[c + 1] += start[c]
-    at = start[:-1].copy()
-    rows = np.empty(len(cell), np.int64)
-    for i in range(len(cell)):
-        rows[at[cell[i]]] = i
-        at[cell[i]] += 1
-    return rows, start
-
-
-@njit(cache=True, nogil=True)
-def best_listed(x, cell, lists, begin, members, half, k):  # type: ignore[no-untyped-def]
-    """Best k centres of the list of each row's cell: centres (n, k) int32, scores (n, k) float32.
+@np.errstate(over="ignore", invalid="ignore")
+def best_listed(
+    x: NDArray[np.float32],
+    cell: NDArray[np.integer],
+    lists: NDArray[np.int32],
+    begin: NDArray[np.int64],
+    members: NDArray[np.float32],
+    half: NDArray[np.float32],
+    k: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Best k centres of the list of each row's cell: centres and scores, (n, k).
 
     The list of cell c is ``lists[begin[c] : begin[c + 1]]``, at least k centres, and `members`
     are their copies in that order, from ``begin[c] * width`` on a (width, length) matrix each: all
@@ -93,27 +88,22 @@ def best_listed(x, cell, lists, begin, members, half, k):  # type: ignore[no-unt
     n, width = x.shape
     found = np.empty((n, k), np.int32)
     top = np.empty((n, k), np.float32)
-    rows, start = _by_cell(cell, len(begin) - 1)
-    longest = np.diff(begin).max()
-    gathered = np.empty((BLOCK, width), np.float32)
+    by_cell = np.argsort(cell, kind="stable")
+    cells, starts = np.unique(cell[by_cell], return_index=True)
+    stops, longest = [*starts[1:].tolist(), n], int(np.diff(begin).max())
     scratch = np.empty(BLOCK * longest, np.float32)
     bests = np.empty(-(-longest // SEGMENT), np.float32)
-    for c in range(len(begin) - 1):
-        first, last = begin[c], begin[c + 1]
-        listed = members[first * width : last * width].reshape((width, last - first))
-        for a in range(start[c], start[c + 1], BLOCK):
-            b = min(a + BLOCK, start[c + 1])
-            for i in range(a, b):
-                gathered[i - a] = x[rows[i]]
-            scores = scratch[: (b - a) * (last - first)].reshape((b - a, last - first))
-            np.dot(gathered[: b - a], listed, scores)
-            for i in range(a, b):
-                row, used = rows[i], bests[: -(-(last - first) // SEGMENT)]
-                _score(scores[i - a], half[first:last], used)
-                _take_best(scores[i - a], used, found[row], top[row])
-                for place in range(k):
-                    found[row, place] = lists[first + found[row, place]]
-    return found, top
+    for c, start, stop in zip(cells.tolist(), starts.tolist(), stops, strict=True):
+        first, last = int(begin[c]), int(begin[c + 1])
+        listed = members[first * width : last * width].reshape(width, last - first)
+        for a in range(start, stop, BLOCK):
+            rows = by_cell[a : min(a + BLOCK, stop)]
+            scores = scratch[: len(rows) * (last - first)].reshape(len(rows), last - first)
+            np.dot(x[rows], listed, out=scores)
+            segments = bests[: -(-(last - first) // SEGMENT)]
+            _take_best(scores, half[first:last], segments, rows, found, top)
+    found += begin[cell].astype(np.int32)[:, None]
+    return lists[found], top
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc", "contract"})
@@ -126,12 +116,24 @@ def _square(a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
-def measure(x, centres, found, k, indices, distances):  # type: ignore[no-untyped-def]
+def measure(
+    x: NDArray[np.float32],
+    centres: NDArray[np.float32],
+    found: NDArray[np.int32],
+    k: int,
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> None:
     """Order proposed centres by exact distance, then number, and write the nearest k."""
     proposed = found.shape[1]
-    squares = np.empty(proposed, np.float64)
-    names = np.empty(proposed, np.int32)
+    _measure(
+        x, centres, found, np.empty(proposed), np.empty(proposed, np.int32), indices, distances
+    )
+
+
+@njit(cache=True, nogil=True)
+def _measure(x, centres, found, squares, names, indices, distances):  # type: ignore[no-untyped-def]
+    proposed, k = found.shape[1], indices.shape[1]
     for i in range(len(x)):
         for place in range(proposed):
             name = found[i, place]

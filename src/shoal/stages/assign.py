@@ -17,7 +17,6 @@ from shoal.core.shortlists import Shortlists
 from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, outvoted, row_limits
 from shoal.errors import InputError
-from shoal.settings import available_cores
 from shoal.stages.base import Context, Shards, Stage, read_vectors
 from shoal.stages.codes import distances_of
 from shoal.stages.common import extension, rows_in_common
@@ -194,13 +193,6 @@ class _AssignShard:
         write_table(self.folder.part("rows", item, "parquet"), pa.table(columns))
 
 
-def _shortlists(places: _Known | _Nearest, result: Result) -> Shortlists | None:
-    """Return the representatives' shortlists; built here if no row was searched with them."""
-    if isinstance(places, _Nearest):
-        return places.near.shortlists
-    return shortlists_for(result.representatives.vectors, available_cores())
-
-
 def _facts(context: Context) -> dict[str, Any]:
     """Return what the assignment depends on besides vectors, representatives and graph."""
     previous = _previous(context)
@@ -318,7 +310,8 @@ def _work(context: Context) -> dict[str, Any]:
     """Assign every shard, calibrate the limits of unknown rows, and keep ids."""
     previous, result, folder = _previous(context), Result(context.run), context.stage("assign")
     counts, places = assign_rows(context, previous)
-    calibrate(context, Fitted(result).projection, _shortlists(places, result), folder)
+    shortlists = places.near.shortlists if isinstance(places, _Nearest) else None
+    calibrate(context, Fitted(result).projection, shortlists, folder)
     if previous is not None:
         write_json(folder.whole("ids", "json"), _kept_ids(result, previous, context.first_id))
     return counts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.nearest import nearest_of
+from shoal.core.nearest import EXACT_CENTRES, nearest_of
 from shoal.core.novelty import REACH, Novelty, local_scale, row_scores
-from shoal.core.shortlists import Shortlists, search_others
+from shoal.core.shortlists import Shortlists, coarse_cells, search_others
 from shoal.features import Projection
 from shoal.stages.base import Context, Shards, read_vectors
 from shoal.storage import StageFolder, read_npy, write_npy
@@ -63,7 +63,7 @@ def calibrate(
     projection
         The fitted one.
     shortlists
-        Of the representatives.
+        Of the representatives, where they are made already.
     folder
         Where to write.
     """
@@ -72,13 +72,14 @@ def calibrate(
     place, vectors, left = _held_out(context)
     count = int(weights.sum())
     vectors, left = projection.unfitted(vectors, left, count)
-    if place is not None and shortlists is not None:
-        workers = context.settings.workers or 1
-        near, away = search_others(vectors, place, representatives, shortlists, REACH, workers)
+    workers = context.settings.workers or 1
+    if place is not None and len(representatives) > EXACT_CENTRES:
+        cells, _ = coarse_cells(representatives, 0, workers)
+        near, away = search_others(vectors, place, representatives, cells, REACH, workers)
         standing = weights[near]
     else:
         some = min(REACH + 1, len(representatives))
-        near, away = nearest_of(vectors, representatives, some, shortlists=shortlists)
+        near, away = nearest_of(vectors, representatives, some, workers, shortlists=shortlists)
         if place is None:
             place = near[:, 0]
             near, away, standing = _out_of_means(near, away, weights)
