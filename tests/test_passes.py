@@ -130,8 +130,8 @@ def test_cells_that_are_amiss_are_counted_over_all_parts(tmp_path):
     notes, other = passes.Notes(source), run.predict(table)
     found = list(passes.predict_blocks(run.model, source, Elsewhere(2), notes=notes))
     assert len(found) > 1
-    assert notes.said == other.remarks
-    assert "86 of a" in notes.said[0]
+    assert notes.remarks == other.remarks
+    assert "86 of a" in notes.remarks[0]
 
 
 def test_rows_are_counted_as_shard_by_shard_in_memory(run):

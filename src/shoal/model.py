@@ -360,7 +360,7 @@ class Model:
 def joined(found: list[Prediction], notes: Notes) -> Prediction:
     """Put what was predicted of blocks together."""
     columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in _COLUMNS}
-    return Prediction(**columns, names=found[0].names, remarks=notes.said)
+    return Prediction(**columns, names=found[0].names, remarks=notes.remarks)
 
 
 def blocks_of(source: Source) -> Shards:

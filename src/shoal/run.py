@@ -259,7 +259,7 @@ class FittedRun:
         if schema is None:
             return {}
         gaps = self._result.summary["gaps"]
-        return {"columns": schema.said, "gaps": {name: n for name, n in gaps.items() if n}}
+        return {"columns": schema.description, "gaps": {name: n for name, n in gaps.items() if n}}
 
     @property
     def advice(self) -> Advice:

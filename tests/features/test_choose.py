@@ -37,7 +37,7 @@ class Table:
     columns: tuple[Column, ...]
     probabilities = (0.0, 1.0)
     donors = np.zeros((1, 2))
-    said = "as numbers: age; as categories: sex (2 values)."
+    description = "as numbers: age; as categories: sex (2 values)."
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def test_a_table_is_encoded_by_its_columns(name):
     chosen, sentence = choose_encoder(name, TABLE)
     assert isinstance(chosen, Columns)
     assert chosen.n_features == 3
-    assert sentence == f"Features: {Table.said}"
+    assert sentence == f"Features: {Table.description}"
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def predict(
                 found = [row for table in tables for row in table.to_pylist()]
             else:
                 write_labels(tables, out, rows=rows.n_rows, force=force, quoted=quoted)
-    remarks = options["notes"].said
+    remarks = options["notes"].remarks
     if json:
         facts = {"run": opened.path, "out": out, **counts.facts, "remarks": remarks}
         print_json(facts if out else {**facts, "predictions": found})

@@ -206,4 +206,4 @@ def _for_table(name: str, source: Rows) -> tuple[Encoder, str]:
             f"features {name!r}, but the rows are columns of a table: choose columns or auto{other}"
         )
     table: TableLike = source.schema  # type: ignore[attr-defined]
-    return Columns.of(table), f"Features: {table.said}"
+    return Columns.of(table), f"Features: {table.description}"

@@ -49,7 +49,7 @@ class TableLike(Protocol):
     @property
     def donors(self) -> NDArray[np.float64]: ...  # Full rows to fill others from
     @property
-    def said(self) -> str: ...  # What is done with each column
+    def description(self) -> str: ...  # What is done with each column
 
 
 @dataclass(frozen=True, eq=False)

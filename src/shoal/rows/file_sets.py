@@ -18,7 +18,7 @@ from shoal.rows.arrays.raw_manifest import open_raw
 from shoal.rows.base import Source
 from shoal.rows.images.containers import CONTAINERS, container_of, list_containers
 from shoal.rows.images.formats import EXTENSIONS
-from shoal.rows.images.image_table import ListedStore
+from shoal.rows.images.image_table import FilesStore
 from shoal.rows.images.listing import list_files
 from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFiles
@@ -127,7 +127,7 @@ def open_images(
     if options.as_ not in (None, "images"):
         raise InputError(f"{label} holds image files: they cannot be read --as {options.as_}")
     options.refuse("image files", key=options.key, shape=options.shape, dtype=options.dtype)
-    return options.files(ListedStore(list_files(root, names, paths)), label)
+    return options.files(FilesStore(list_files(root, names, paths)), label)
 
 
 def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
@@ -135,8 +135,7 @@ def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOpt
     container = next((one for one in CONTAINERS if one.kind == kind), None)
     if container is not None:
         store, kinds = list_containers(paths, label, options.key if container.has_keys else None)
-        assert store.members is not None
-        many += store.members.containers[0].about()
+        many += store.containers[0].about()
         taken = images_of(kinds)
         source = options.files(store, many + of_kinds(taken), keyed=container.has_keys)
         return leaving_out(source, kinds - taken)

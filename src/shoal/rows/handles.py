@@ -137,14 +137,14 @@ class Headers:
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
-        self._at, self._held = 0, b""
+        self._at, self._data = 0, b""
 
     def read(self, at: int, length: int) -> bytes:
         low = at - self._at
-        if low < 0 or low + length > len(self._held):
-            self._held = self._opened.read(at, max(length, _AHEAD))
+        if low < 0 or low + length > len(self._data):
+            self._data = self._opened.read(at, max(length, _AHEAD))
             self._at, low = at, 0
-        return self._held[low : low + length]
+        return self._data[low : low + length]
 
 
 @contextmanager

@@ -234,11 +234,11 @@ def of_kinds(counts: Mapping[str, int]) -> str:
 
 def counted(counts: Mapping[str, int]) -> str:
     ranked = _ranked(counts)
-    said = [f"{count:,} {end or 'without extension'}" for end, count in ranked[:_MOST_KINDS]]
+    parts = [f"{count:,} {end or 'without extension'}" for end, count in ranked[:_MOST_KINDS]]
     rest = ranked[_MOST_KINDS:]
     if rest:
-        said.append(f"{sum(count for _, count in rest):,} of {len(rest)} other kinds")
-    return f"{', '.join(said[:-1])}{' and ' if said[1:] else ''}{said[-1]}"
+        parts.append(f"{sum(count for _, count in rest):,} of {len(rest)} other kinds")
+    return f"{', '.join(parts[:-1])}{' and ' if parts[1:] else ''}{parts[-1]}"
 
 
 def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:

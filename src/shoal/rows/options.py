@@ -47,9 +47,9 @@ class SourceOptions:
         return make_encoded_source(store, label, self.image_size)
 
     def files(self, store: ListedStore, label: str, *, keyed: bool = False) -> Source:
-        paged, said = page_by_page(store, self.pages)
+        paged, remarks = page_by_page(store, self.pages)
         source: Any = self.encoded(paged, label, keyed=keyed)
-        return replace(source, remarks=(*said, *source.remarks))
+        return replace(source, remarks=(*remarks, *source.remarks))
 
     def refuse(self, label: str, **given: object) -> None:
         for name, value in given.items():

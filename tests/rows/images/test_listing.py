@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shoal.errors import SourceError
 from shoal.rows.images import listing
-from shoal.rows.images.image_table import ListedStore
+from shoal.rows.images.image_table import FilesStore
 from shoal.rows.images.listing import list_files, natural_key, read_list
 
 
@@ -66,12 +66,12 @@ def test_files_of_any_year_are_listed_and_read(tmp_path, year):
     if path.stat().st_mtime_ns != seconds * 10**9 + 7:
         pytest.skip("this file system does not hold such a time")
     listing = list_files(tmp_path, ["a.png"])
-    store = ListedStore(listing)
+    store = FilesStore(listing)
     assert list(store.blobs(0, 1)) == [b"x"]
     facts = store.facts()
     os.utime(path, ns=(0, seconds * 10**9 + 8))
     assert isinstance(next(store.blobs(0, 1)), SourceError)  # it changed
-    assert ListedStore(list_files(tmp_path, ["a.png"])).facts() != facts
+    assert FilesStore(list_files(tmp_path, ["a.png"])).facts() != facts
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x.csv"])

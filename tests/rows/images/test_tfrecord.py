@@ -71,7 +71,7 @@ def test_damage_costs_a_record_and_a_broken_chain_the_rest(tmp_path):
     path = write(tmp_path / "x.tfrecord")
     data = bytearray(path.read_bytes())
     source = open_source(path)
-    offset = int(source.store.members.places[4, 0])
+    offset = int(source.store.places[4, 0])
     data[offset + 30] ^= 1
     path.write_bytes(data)
     source = open_source(path)
@@ -89,7 +89,7 @@ def test_damage_costs_a_record_and_a_broken_chain_the_rest(tmp_path):
 @pytest.mark.parametrize("cut", [3, 40])
 def test_a_file_cut_off_gives_what_it_has(tmp_path, cut):
     path = write(tmp_path / "x.tfrecord")
-    offset = int(open_source(path).store.members.places[10, 0])
+    offset = int(open_source(path).store.places[10, 0])
     path.write_bytes(path.read_bytes()[: offset - 12 + cut])
     source = open_source(path)
     assert source.n_rows == 11

@@ -36,7 +36,7 @@ def test_a_table_by_hand(write):
     source = pickle.loads(pickle.dumps(open_source(write(TEXT))))
     assert (source.kind, source.shape, source.n_rows) == ("table", (4,), 5)
     assert source.description == "5 rows of 4 columns (x.csv, named by id)"
-    assert source.schema.said == (
+    assert source.schema.description == (
         "2 columns as numbers: age, pay; as dates: since; as categories: plan (2 values); "
         "left out note (every value differs)."
     )
@@ -127,13 +127,13 @@ def test_new_rows_are_read_by_the_schema_of_others_whatever_their_order(write):
     notes = Notes(new)
     notes.add(new.read(0, 2))
     notes.add(new.read(2, 3))
-    assert notes.said == (
+    assert notes.remarks == (
         "new.csv lacks 2 of 4 columns (age, since): filled from the most similar rows of the fit",
         "missing or unreadable cells: 1 of pay, filled from the most similar rows of the fit",
         "cells with values that the fit did not know, or only in few rows: 1 of plan, filled from "
         "the most similar rows of the fit",
     )
-    assert Notes(fitted).said == ()
+    assert Notes(fitted).remarks == ()
 
 
 def test_rows_in_memory_are_read_by_a_schema(write):
@@ -226,7 +226,7 @@ def test_three_thousand_columns(write):
     source = open_source(write(",".join(names) + "\n" + "\n".join(rows)))
     assert source.shape == (3000,)
     assert source.schema.donors.shape == (40, 3000)
-    assert "c1, c2, c3, c4, c5 and 2994 more" in source.schema.said
+    assert "c1, c2, c3, c4, c5 and 2994 more" in source.schema.description
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ PLANS = ["basic"] * 60 + ["pro"] * 30 + ["gold"] * 10
 
 
 def decided(values, name="x", **options):
-    given = {"decimal": ".", "coded": False, "asked": False, **options}
+    given = {"decimal": ".", "coded": False, "named": False, **options}
     column = values if isinstance(values, pa.Array) else pa.array(values)
     return decide(name, column, **given)
 
@@ -209,8 +209,8 @@ def test_reasons_for_leaving_a_column_out(name, values, why):
 def test_a_code_that_comes_again_is_a_category_and_one_asked_for_is_a_number():
     values = [4, 5, 9] * 9
     assert decided(values, "store_id").role == "category"
-    assert decided(values, "store_id", asked=True).role == "number"
-    assert decided(list(range(50)), "x", asked=True).role == "number"
+    assert decided(values, "store_id", named=True).role == "number"
+    assert decided(list(range(50)), "x", named=True).role == "number"
 
 
 @pytest.mark.parametrize(

@@ -99,14 +99,14 @@ class ArraySource(Rows):
         return tuple(remark for remark in every if remark)
 
     def _remarks(self, rule: PixelRule) -> str:
-        said = ""
+        text = ""
         if rule.channels_first:
-            said += ", channels first"
+            text += ", channels first"
         if (rule.low, rule.high) != (0.0, 255.0) and self.store.dtype != bool:
-            said += f", values {rule.low:g} to {rule.high:g}"
+            text += f", values {rule.low:g} to {rule.high:g}"
         if rule.opacity and rule.ground != WHITE:
-            said += f", laid on {'black' if rule.ground == BLACK else 'grey'}"
-        return said
+            text += f", laid on {'black' if rule.ground == BLACK else 'grey'}"
+        return text
 
     def fingerprint(self) -> dict[str, Any]:
         rule: list[Any] | None = None

@@ -134,8 +134,8 @@ def open_records(paths: Sequence[Path], label: str, options: SourceOptions) -> S
             view = RowView(
                 records, axes_to_image(known.order), skip=len(known.classes), part_shape=known.shape
             )
-            said = f"{label}, records as those of {known.name}"
-            return options.array(view, said, RecordLabels(records, known))
+            label += f", records as those of {known.name}"
+            return options.array(view, label, RecordLabels(records, known))
     return None
 
 

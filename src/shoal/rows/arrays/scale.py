@@ -94,8 +94,8 @@ def on_scale_of(
             f"fitted to images with values from {ends[0]:g} to {ends[1]:g}: give them on that "
             "scale, as 0 to 255, as 0 to 1 or as -1 to 1"
         )
-    said = f"{source.label}: {remark}" if remark else ""
-    return replace(source, rule=replace(own, low=found[0], high=found[1]), scale_remark=said)
+    full_remark = f"{source.label}: {remark}" if remark else ""
+    return replace(source, rule=replace(own, low=found[0], high=found[1]), scale_remark=full_remark)
 
 
 def vectors_remark(source: Source, fitted: Values | None) -> str | None:

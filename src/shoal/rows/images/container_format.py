@@ -11,7 +11,7 @@ from shoal.errors import SourceError
 from shoal.rows.handles import KnownFile, Opened
 
 if TYPE_CHECKING:
-    from shoal.rows.images.image_table import ListedStore
+    from shoal.rows.images.image_table import MembersStore
 
 MAX_FILE_BYTES = 1 << 28
 
@@ -103,7 +103,7 @@ class Container:
             raise SourceError(f"the {self.called} ended early")
         return data
 
-    def chosen(self, store: ListedStore, label: str, key: str | None) -> ListedStore:
+    def chosen(self, store: MembersStore, label: str, key: str | None) -> MembersStore:
         """Return a store whose rows are of the feature called `key`, where rows have several."""
         return store
 
@@ -111,26 +111,24 @@ class Container:
         """Say what of the rows is taken, to go behind the source's name."""
         return ""
 
-    def names(self, store: ListedStore, start: int, stop: int) -> list[str] | None:
+    def names(self, store: MembersStore, start: int, stop: int) -> list[str] | None:
         """Paths within the file; with several, behind the file's name and ``/``."""
-        assert store.members is not None
         names, many = [], len(store.files) > 1
         for row in range(start, stop):
-            name = store.members.names[row].decode("utf-8", "replace")
-            folder = f"{store.files.path(store.members.file[row]).name}/" if many else ""
+            name = store.inner_names[row].decode("utf-8", "replace")
+            folder = f"{store.files.path(store.file[row]).name}/" if many else ""
             names.append(folder + name)
         return names
 
-    def label_origin(self, store: ListedStore) -> str | None:
+    def label_origin(self, store: MembersStore) -> str | None:
         """Return what people call the place of the labels."""
-        within = store.members
-        return None if within is None or within.labels is None else ".cls files"
+        return None if store.label_places is None else ".cls files"
 
-    def labels(self, store: ListedStore) -> list[str | None] | None:
+    def labels(self, store: MembersStore) -> list[str | None] | None:
         """Texts of the ``.cls`` members beside the images."""
-        if store.members is None or store.members.labels is None:
+        places = store.label_places
+        if places is None:
             return None
-        places = store.members.labels
         labels: list[str | None] = [None] * store.n_rows
         for row, opened in store.with_files(0, store.n_rows, places.clip(0)):
             offset, size = places[row].tolist()
@@ -138,9 +136,8 @@ class Container:
                 labels[row] = opened.read(offset, size).decode("utf-8", "replace").strip() or None
         return labels
 
-    def facts(self, store: ListedStore) -> dict[str, Any]:
+    def facts(self, store: MembersStore) -> dict[str, Any]:
         """Count, size and time of the files, and a hash over them and the members' places."""
-        assert store.members is not None
-        digest = hashlib.blake2b(store.members.names.blob, digest_size=16)
-        digest.update(store.members.places.tobytes())
+        digest = hashlib.blake2b(store.inner_names.blob, digest_size=16)
+        digest.update(store.places.tobytes())
         return {**store.file_facts(), "members": digest.hexdigest()}

@@ -14,7 +14,7 @@ from shoal.errors import SourceError
 from shoal.rows.handles import KnownFile, Opened, looking, wrapped
 from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import READ, is_image_name
-from shoal.rows.images.image_table import Files, ListedStore, Members, Names
+from shoal.rows.images.image_table import Files, MembersStore, Names
 from shoal.rows.images.tar import TarArchive
 from shoal.rows.images.tfrecord import TFRecord
 from shoal.rows.images.zips import ZipArchive
@@ -123,8 +123,8 @@ class MemberList:
             if not aim.target:
                 break
             to = aim.target.decode("utf-8", "replace")
-            said = f"the member is a link to {to}, which is not a file in the archive"
-            aim = found.get(aim.target, Member(aim.target, 0, 0, 0, reason=said))
+            reason = f"the member is a link to {to}, which is not a file in the archive"
+            aim = found.get(aim.target, Member(aim.target, 0, 0, 0, reason=reason))
         reason = "the member is a link that leads to itself" if aim.target else aim.reason
         if reason:
             self.reasons[row] = reason
@@ -149,7 +149,7 @@ def _list_members(path: Path) -> MemberList:
 
 def list_containers(
     paths: Sequence[Path], label: str, key: str | None
-) -> tuple[ListedStore, Counter[str]]:
+) -> tuple[MembersStore, Counter[str]]:
     """List the images within files of one kind; also count all members by their extensions."""
     lists = many(paths[0], _list_members, paths)
     all_of = lists[0]
@@ -163,21 +163,19 @@ def list_containers(
         os.fsencode(str(one.path) if "://" in str(one.path) else os.path.abspath(one.path))
         for one in files
     ]
-    store = ListedStore(
+    store = MembersStore(
         Files(
             Path("/"),
             Names(b"".join(names), np.cumsum([len(name) for name in names], dtype=np.int64)),
             np.array([one.size for one in files], np.int64),
             np.array([wrapped(one.mtime_ns) for one in files], np.int64),
         ),
-        Members(
-            tuple(one.container for one in lists),
-            np.repeat(np.arange(len(lists), dtype=np.int32), counts),
-            np.array(all_of.places, np.int64).reshape(-1, 4),
-            Names(bytes(all_of.blob), np.array(all_of.ends, np.int64)),
-            np.array(all_of.labels, np.int64).reshape(-1, 2) if all_of.has_labels else None,
-            all_of.reasons,
-        ),
+        tuple(one.container for one in lists),
+        np.repeat(np.arange(len(lists), dtype=np.int32), counts),
+        np.array(all_of.places, np.int64).reshape(-1, 4),
+        Names(bytes(all_of.blob), np.array(all_of.ends, np.int64)),
+        np.array(all_of.labels, np.int64).reshape(-1, 2) if all_of.has_labels else None,
+        all_of.reasons,
     )
     return lists[0].container.chosen(store, label, key), all_of.kinds
 

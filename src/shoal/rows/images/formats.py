@@ -28,8 +28,8 @@ from shoal.rows.memory_budget import PIXELS
 
 # What Pillow warns of in files that are damaged: reasons say it, or the image is whole without.
 _WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly corrupt EXIF")
-for _said in (*_WARNED, "Metadata Warning", "More samples per pixel"):
-    warnings.filterwarnings("ignore", _said, UserWarning, r"PIL\.")
+for _message in (*_WARNED, "Metadata Warning", "More samples per pixel"):
+    warnings.filterwarnings("ignore", _message, UserWarning, r"PIL\.")
 
 _HEAD = 512
 MAX_PIXELS = 250_000_000

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from shoal.errors import SourceError, because
 from shoal.rows.handles import KnownFile, Opened, leave
 from shoal.rows.images.container_format import MAX_FILE_BYTES, Container
-from shoal.rows.images.encoded import EncodedStore
+from shoal.rows.images.encoded import EncodedStore, checked
 from shoal.rows.images.tiff import ReadAt, reader
 from shoal.rows.memory_budget import FILES
 from shoal.rows.store import file_facts
@@ -97,115 +97,173 @@ def under(root: Path, name: str) -> Path:
     return as_place(name) if "://" in name else root / name
 
 
-@dataclass(frozen=True, eq=False)
-class Members:
-    containers: tuple[Container, ...]  # that of each file
-    file: NDArray[np.int32]  # (n,): which file each row is in
-    places: NDArray[np.int64]  # (n, 4): offset, packed size, size and checksum
-    names: Names  # as the file calls them; empty where it does not
-    # (n, 2): where each row's label lies, and its size, -1 where there is none; None without
-    # any
-    labels: NDArray[np.int64] | None
-    reasons: dict[int, str] = field(default_factory=dict)  # why some rows cannot be read
-
-
-@dataclass(frozen=True, eq=False)
-class ListedStore(EncodedStore):
+class ListedStore(EncodedStore, Protocol):
     """Images in files or within files, read from where they lie: nothing is unpacked."""
 
-    files: Files  # the files
-    members: Members | None = None  # the rows within them; None where each file is a row
-    by_range = True
+    files: Files
 
     @property
-    def n_rows(self) -> int:
-        return len(self.files) if self.members is None else len(self.members.file)
+    def by_range(self) -> bool:
+        return True
 
     @property
     def is_far(self) -> bool:
         return self.files.are_far
 
+    def own_names(self) -> Names:
+        """Return the name of each row, as the folder or the file around it has it."""
+
+    def packed_bytes(self, row: int) -> int:
+        """How many bytes a row takes while pieces of it are read: those of one that is packed."""
+        return 0
+
+    def opened(self, row: int) -> AbstractContextManager[ReadAt]:
+        """Open a row for reading pieces of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilesStore(ListedStore):
+    """Files of images, each a row."""
+
+    files: Files
+
     @property
-    def large_files(self) -> list[Path]:
-        return [] if self.members is None else [*map(self.files.path, range(len(self.files)))]
+    def n_rows(self) -> int:
+        return len(self.files)
+
+    def own_names(self) -> Names:
+        return self.files.names
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
-        if self.members is None and self.is_far:
-            yield from fetched_ahead(
-                self._file, range(start, stop), lambda row: int(self.files.sizes[row])
-            )
-        elif self.members is None:
-            for row in range(start, stop):
-                size = int(self.files.sizes[row])
-                yield from FILES.granted(size, "reading the file", partial(self._file, row))
-        else:
-            sizes = self.members.places[start:stop, 2].tolist()
-            for (row, opened), size in zip(self.with_files(start, stop), sizes, strict=True):
-                one = self.members.containers[self.members.file[row]]
-                make = partial(self._member, one, opened, row)
-                yield from FILES.granted(one.room(size), one.reading, make)
+        sizes = self.files.sizes
+        if self.is_far:
+            yield from fetched_ahead(self._file, range(start, stop), lambda row: int(sizes[row]))
+            return
+        for row in range(start, stop):
+            make = partial(self._file, row)
+            yield from FILES.granted(int(sizes[row]), "reading the file", make)
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        if self.members is not None:
-            return self.members.containers[0].names(self, start, stop)
         return [self.files.names[row].decode("utf-8", "replace") for row in range(start, stop)]
 
-    @property
-    def label_origin(self) -> str | None:
-        return None if self.members is None else self.members.containers[0].label_origin(self)
-
-    def labels(self) -> list[str | None] | None:
-        return None if self.members is None else self.members.containers[0].labels(self)
-
     def path(self, row: int) -> Path | None:
-        return self.files.path(row) if self.members is None else None
+        return self.files.path(row)
 
     def facts(self) -> dict[str, Any]:
-        if self.members is None:
-            return self.files.facts()
-        return self.members.containers[0].facts(self)
-
-    def file_facts(self) -> dict[str, Any]:
-        """Count, size and time of files that hold many rows, and a hash over them."""
-        files = self.files
-        listed = [
-            (files.path(row).name, int(files.sizes[row]), int(files.mtimes[row]))
-            for row in range(len(files))
-        ]
-        return file_facts(listed)
+        return self.files.facts()
 
     def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
-        return None if self.members is not None else self.of_files(rows).facts()
-
-    def of_files(self, rows: NDArray[np.int64]) -> ListedStore:
         old = self.files
-        files = Files(old.root, old.names.of(rows), old.sizes[rows], old.mtimes[rows])
-        return ListedStore(files)
+        return Files(old.root, old.names.of(rows), old.sizes[rows], old.mtimes[rows]).facts()
 
     def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
-        if self.members is not None:
-            return None
         sizes, times = (c[rows].astype(np.uint64) for c in (self.files.sizes, self.files.mtimes))
         return times * MIXER + sizes
 
     def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
-        links = None if self.members is not None else self.files.links
-        return None if links is None else links[rows]
+        return None if self.files.links is None else self.files.links[rows]
 
-    def led_away(self, rows: NDArray[np.int64]) -> ListedStore:
-        if self.members is not None:
-            return self
+    def led_away(self, rows: NDArray[np.int64]) -> FilesStore:
         sizes = self.files.sizes.copy()
         sizes[rows] = LED_AWAY
         return replace(self, files=replace(self.files, sizes=sizes))
+
+    @contextmanager
+    def opened(self, row: int) -> Iterator[ReadAt]:
+        file = self.files.known(row, "the file").open()
+        try:
+            yield file.read
+        finally:
+            leave(file)
+
+    def _file(self, row: int) -> bytes | SourceError:
+        """Read a row, or give the reason why not."""
+        try:
+            return _read(self.files.known(row, "the file"))
+        except SourceError as error:
+            return error
+        except (OSError, ValueError, MemoryError) as error:
+            return SourceError(f"the file cannot be read: {because(error)}")
+
+
+def _read(known: KnownFile) -> bytes:
+    if isinstance(known.path, UrlPath):
+        if known.size < 0:
+            raise SourceError("the file was missing when the images were listed")
+        _check_size(known)
+        data = known.path.read_bytes()
+        if len(data) != known.size:
+            raise SourceError("the file changed after it was opened")
+        return data
+    with closing(known.open()) as opened:
+        _check_size(known)
+        return opened.read(0, known.size)
+
+
+def _check_size(known: KnownFile) -> None:
+    if known.size > MAX_FILE_BYTES:
+        raise SourceError(f"the file has {known.size:,} bytes, more than {MAX_FILE_BYTES:,}")
+
+
+@dataclass(frozen=True, eq=False)
+class MembersStore(ListedStore):
+    """Images within files, in order, and where each lies."""
+
+    files: Files
+    containers: tuple[Container, ...]  # that of each file
+    file: NDArray[np.int32]  # (n,): which file each row is in
+    places: NDArray[np.int64]  # (n, 4): offset, packed size, size and checksum
+    inner_names: Names  # as the file calls them; empty where it does not
+    # (n, 2): where each row's label lies, and its size, -1 where there is none; None without
+    # any
+    label_places: NDArray[np.int64] | None
+    reasons: dict[int, str] = field(default_factory=dict)  # why some rows cannot be read
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.file)
+
+    @property
+    def large_files(self) -> list[Path]:
+        return [*map(self.files.path, range(len(self.files)))]
+
+    def own_names(self) -> Names:
+        return self.inner_names
+
+    def container(self, row: int) -> Container:
+        return self.containers[self.file[row]]
+
+    def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
+        sizes = self.places[start:stop, 2].tolist()
+        for (row, opened), size in zip(self.with_files(start, stop), sizes, strict=True):
+            one, make = self.container(row), partial(self._member, opened, row)
+            yield from FILES.granted(one.room(size), one.reading, make)
+
+    def names(self, start: int, stop: int) -> list[str] | None:
+        return self.containers[0].names(self, start, stop)
+
+    @property
+    def label_origin(self) -> str | None:
+        return self.containers[0].label_origin(self)
+
+    def labels(self) -> list[str | None] | None:
+        return self.containers[0].labels(self)
+
+    def facts(self) -> dict[str, Any]:
+        return self.containers[0].facts(self)
+
+    def file_facts(self) -> dict[str, Any]:
+        """Count, size and time of the files, and a hash over them."""
+        sizes, times = self.files.sizes.tolist(), self.files.mtimes.tolist()
+        names = (path.name for path in self.large_files)
+        return file_facts(list(zip(names, sizes, times, strict=True)))
 
     def with_files(
         self, start: int, stop: int, places: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[int, Opened | SourceError]]:
         """Go through rows in order, each with its file open, or with why that cannot be."""
-        assert self.members is not None
-        places = self.members.places[:, :2] if places is None else places
-        owner = self.members.file
+        places = self.places[:, :2] if places is None else places
+        owner = self.file
         while start < stop:
             number = int(owner[start])
             end = min(stop, int(np.searchsorted(owner, number, "right")))
@@ -223,55 +281,28 @@ class ListedStore(EncodedStore):
                     leave(opened)
             start = end
 
-    def held(self, row: int) -> int:
-        """How many bytes a row takes while pieces of it are read: those of one that is packed."""
-        if self.members is None or not self._container(row).is_packed:
-            return 0
-        return int(self.members.places[row, 2])
+    def packed_bytes(self, row: int) -> int:
+        return int(self.places[row, 2]) if self.container(row).is_packed else 0
 
     @contextmanager
     def opened(self, row: int) -> Iterator[ReadAt]:
-        within = self.members
-        number = row if within is None else int(within.file[row])
-        known = self.files.known(number, "the file" if within is None else "")
-        file = known.open(0 if within is None else int(within.places[row, 0]))
+        offset, _, size, _ = self.places[row].tolist()
+        file = self.files.known(int(self.file[row])).open(offset)
         try:
-            if within is None:
-                yield file.read
-            elif self._container(row).is_packed or row in within.reasons:
-                blob = self._member(self._container(row), file, row)
-                if isinstance(blob, SourceError):
-                    raise blob
-                yield reader(blob)
+            if self.container(row).is_packed or row in self.reasons:
+                yield reader(checked(self._member(file, row)))
             else:
-                offset, size = int(within.places[row, 0]), int(within.places[row, 2])
                 yield lambda at, length: file.read(offset + at, max(0, min(length, size - at)))
         finally:
             leave(file)
 
-    def _container(self, row: int) -> Container:
-        assert self.members is not None
-        return self.members.containers[self.members.file[row]]
-
-    def _file(self, row: int) -> bytes | SourceError:
-        try:
-            known = self.files.known(row, "the file")
-            return _fetched(known) if isinstance(known.path, UrlPath) else _read(known)
-        except SourceError as error:
-            return error
-        except (OSError, ValueError, MemoryError) as error:
-            return SourceError(f"the file cannot be read: {because(error)}")
-
-    def _member(
-        self, one: Container, opened: Opened | SourceError, row: int
-    ) -> bytes | SourceError:
+    def _member(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:
         """Read a row within an open file by its container, or give the reason why not."""
-        assert self.members is not None
         if isinstance(opened, SourceError):
             return opened
-        if row in self.members.reasons:
-            return SourceError(self.members.reasons[row])
-        offset, packed, size, crc = self.members.places[row].tolist()
+        if row in self.reasons:
+            return SourceError(self.reasons[row])
+        one, (offset, packed, size, crc) = self.container(row), self.places[row].tolist()
         if size > MAX_FILE_BYTES:
             return SourceError(f"the {one.what} has {size:,} bytes, more than {MAX_FILE_BYTES:,}")
         try:
@@ -280,27 +311,3 @@ class ListedStore(EncodedStore):
             return error
         except (OSError, EOFError, MemoryError) as error:
             return SourceError(f"the {one.called} cannot be read: {because(error)}")
-
-
-def _read(known: KnownFile) -> bytes:
-    opened = known.open()
-    try:
-        _check_size(known)
-        return opened.read(0, known.size)
-    finally:
-        leave(opened)
-
-
-def _fetched(known: KnownFile) -> bytes:
-    if known.size < 0:
-        raise SourceError("the file was missing when the images were listed")
-    _check_size(known)
-    data = known.path.read_bytes()
-    if len(data) != known.size:
-        raise SourceError("the file changed after it was opened")
-    return data
-
-
-def _check_size(known: KnownFile) -> None:
-    if known.size > MAX_FILE_BYTES:
-        raise SourceError(f"the file has {known.size:,} bytes, more than {MAX_FILE_BYTES:,}")

@@ -96,21 +96,21 @@ class PagedStore(EncodedStore):
         return self.inner.path(file) if alone else None
 
     def facts(self) -> dict[str, Any]:
-        digest = hashlib.blake2b(digest_size=16)
-        for part in (self.starts, self.pages, self.places):
-            digest.update(part.astype("<i8").tobytes())
-        return {**self.inner.facts(), "pages": digest.hexdigest()}
+        pages = _digest(self.starts, self.pages, self.places)
+        return {**self.inner.facts(), "pages": pages}
 
     def first_facts(self, rows: NDArray[np.int64]) -> dict[str, Any] | None:
         """Return the facts of some pictures, when they are all those of some files, in order."""
-        if self.inner.members is not None:
-            return None
         files = self.file_of(rows)
         files = files[np.flatnonzero(np.diff(files, prepend=-1))]
         whole = [np.arange(self.starts[file], self.starts[file + 1]) for file in files.tolist()]
         if not np.array_equal(np.concatenate([rows[:0], *whole]), rows):
             return None
-        return self._of_files(files).facts()
+        facts = self.inner.first_facts(files)
+        counts, pages = np.diff(self.starts)[files], np.diff(self.pages)[files]
+        places = [self.places[self.pages[f] : self.pages[f + 1]] for f in files.tolist()]
+        joined = np.concatenate([self.places[:0], *places])
+        return facts and {**facts, "pages": _digest(_ends(counts), _ends(pages), joined)}
 
     def stamps(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
         files = self.file_of(rows)
@@ -126,24 +126,17 @@ class PagedStore(EncodedStore):
     def led_away(self, rows: NDArray[np.int64]) -> PagedStore:
         return replace(self, inner=self.inner.led_away(self.file_of(rows)))
 
-    def _of_files(self, files: NDArray[np.int64]) -> PagedStore:
-        inner = self.inner.of_files(files)
-        counts, pages = np.diff(self.starts)[files], np.diff(self.pages)[files]
-        places = [self.places[self.pages[f] : self.pages[f + 1]] for f in files.tolist()]
-        joined = np.concatenate([self.places[:0], *places])
-        return PagedStore(inner, _ends(counts), _ends(pages), joined, self.pages_are)
-
     def _pictures(self, file: int, start: int, stop: int) -> Iterator[bytes | SourceError]:
         low, high = int(self.pages[file]), int(self.pages[file + 1])
         first = int(self.starts[file])
         each = (high - low) // (int(self.starts[file + 1]) - first)
         row = start
-        held = self.inner.held(file)
+        packed = self.inner.packed_bytes(file)
         try:
-            with FILES.take(2 * held, _READING), self.inner.opened(file) as read:
+            with FILES.take(2 * packed, _READING), self.inner.opened(file) as read:
                 for row in range(start, stop):
                     at = low + (row - first) * each
-                    yield from _picture(read, self.places[at : at + each].tolist(), held > 0)
+                    yield from _picture(read, self.places[at : at + each].tolist(), packed > 0)
                 row = stop
         except SourceError as error:
             yield from [error] * (stop - row)
@@ -167,8 +160,8 @@ def _picture(
 
     def extracted() -> bytes | SourceError:
         try:
-            said = f"ImageJ=1.53\nimages={len(pages)}\nchannels={len(pages)}\n"
-            return extract(pages, said if len(pages) > 1 else "")
+            note = f"ImageJ=1.53\nimages={len(pages)}\nchannels={len(pages)}\n"
+            return extract(pages, note if len(pages) > 1 else "")
         except (OSError, EOFError) as error:
             return SourceError(f"the page cannot be read: {because(error)}")
 
@@ -214,12 +207,11 @@ def page_by_page(store: ListedStore, pages: Pages) -> tuple[EncodedStore, list[s
 
 
 def _tiff_rows(store: ListedStore) -> list[int]:
-    names = store.files.names if store.members is None else store.members.names
-    blob, ends = names.blob, names.ends
-    small = blob.lower()
+    names = store.own_names()
+    small = names.blob.lower()
     if b".tif" not in small:
         return []
-    found, at, places = [], small.find(b".tif"), ends.tolist()
+    found, at, places = [], small.find(b".tif"), names.ends.tolist()
     while at >= 0:
         row = bisect_right(places, at)
         if small[at : places[row]] in _ENDINGS:
@@ -233,7 +225,7 @@ def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found 
 
     def find(row: int) -> _Found | None:
         try:
-            with FILES.take(store.held(row), _READING), store.opened(row) as read:
+            with FILES.take(store.packed_bytes(row), _READING), store.opened(row) as read:
                 file = open_tiff(read)
                 one = None if file is None else find_pictures(file, pages)
         except (SourceError, OSError, EOFError):
@@ -258,12 +250,12 @@ def _are_alike(found: list[_Found | None], n_files: int) -> bool:
 def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
     rows = [one for one in found if len(one) > 1]
     channels = [one for one in found if one.each > 1]
-    said = []
+    remarks = []
     if rows:
         count = sum(map(len, rows))
         what = "picture" if any(one.each > 1 for one in rows) else "page"
         other = "" if pages == "rows" else "; --pages channels takes them for channels of one"
-        said.append(
+        remarks.append(
             f"{len(rows):,} TIFF {'file has' if len(rows) == 1 else 'files have'} several pages: "
             f"each of the {count:,} {what}s is a row{other}."
         )
@@ -272,11 +264,18 @@ def _remarks(found: list[_Found], pages: Pages, as_channels: bool) -> list[str]:
         why = "as requested" if pages == "channels" else why
         other = "" if pages == "rows" else "; --pages rows takes each for a picture"
         most = max(one.each for one in channels)
-        said.append(
+        remarks.append(
             f"The {most} pages of TIFF files are taken for channels of one picture, {why}{other}."
         )
-    return said
+    return remarks
 
 
 def _ends(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _digest(*parts: NDArray[np.int64]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part.astype("<i8").tobytes())
+    return digest.hexdigest()

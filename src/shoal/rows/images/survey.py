@@ -105,28 +105,28 @@ class _Seen:
         return value_range(np.concatenate(ends))
 
     def remarks(self, reading: Reading) -> tuple[str, ...]:
-        said = []
+        remarks = []
         moving = sum(one.moves for one in self.glances)
         if moving:
             some = f"{moving:,} of " if moving < self.sizes.total() else ""
-            said.append(
+            remarks.append(
                 f"{some}the {self.sizes.total():,} sampled images move (animated GIF, WebP, "
                 "PNG): the first frame of each is used; to have all as rows, save them as files."
             )
         if reading.low is not None and (reading.low, reading.high) != _FULL_16_BITS:
-            said.append(
+            remarks.append(
                 f"Of images of more than 8 bits, {reading.low:g} is read as black and "
                 f"{reading.high:g} as white, as the sampled ones need."
             )
         if reading.bands:
-            said.append(
+            remarks.append(
                 "What TIFF files here note as opacity does not look like it, and is taken for a "
                 "channel like the others."
             )
         if reading.ground != WHITE:
             name = "black" if reading.ground == BLACK else "grey"
-            said.append(f"Transparent images are laid on {name}, as some would vanish on white.")
-        return tuple(said)
+            remarks.append(f"Transparent images are laid on {name}, as some would vanish on white.")
+        return tuple(remarks)
 
 
 def make_encoded_source(
@@ -152,7 +152,7 @@ def make_encoded_source(
     (common, often), several = sizes.most_common(1)[0], len(sizes) > 1
     small = max(common) <= LARGEST_NATIVE and often >= _NEARLY_ALL * sizes.total()
     size = image_size or (common if small else (LARGEST_NATIVE, LARGEST_NATIVE))
-    said = show(common) if small or not several else "mixed sizes"
+    size_text = show(common) if small or not several else "mixed sizes"
     scaled = size != common or not (small or not several)
     reading, channels = seen.choose()
     heights, widths = zip(*sizes.elements(), strict=True)
@@ -160,7 +160,7 @@ def make_encoded_source(
         store,
         (*size, channels),
         scaled,
-        said,
+        size_text,
         label,
         typical_size=(int(np.median(heights)), int(np.median(widths))),
         extension=seen.extensions.most_common(1)[0][0],

@@ -60,9 +60,9 @@ def scan(headers: Headers, size: int) -> Iterator[Member]:
             return
         if not _is_header(block):
             found = _next_header(headers, at + BLOCK, size)
-            said = f"the archive is damaged from byte {at:,} "
-            said += "to its end" if found is None else f"to {found:,}"
-            yield Member(DAMAGED, at, 0, 0, reason=said, is_damage=True)
+            reason = f"the archive is damaged from byte {at:,} "
+            reason += "to its end" if found is None else f"to {found:,}"
+            yield Member(DAMAGED, at, 0, 0, reason=reason, is_damage=True)
             if found is None:
                 return
             at, notes = found, _Notes()
@@ -80,11 +80,11 @@ def scan(headers: Headers, size: int) -> Iterator[Member]:
         at += 0 if kind in (_LINK, _SYMLINK, _FOLDER) else length
         notes.own.clear()
         if at > size:
-            return  # the member said so
+            return  # its own reason tells it
         at = _padded(at)
     if at != size:
-        said = f"the archive is cut off at byte {size:,}"
-        yield Member(CUT_OFF, size, 0, 0, reason=said, is_damage=True)
+        reason = f"the archive is cut off at byte {size:,}"
+        yield Member(CUT_OFF, size, 0, 0, reason=reason, is_damage=True)
 
 
 def _member(
@@ -106,8 +106,8 @@ def _member(
     elif kind not in _FILES:
         yield Member(name, at, 0, 0, reason="the member is a device or pipe, not a file")
     elif at + length > size:
-        said = f"the archive is cut off within this member ({size - at:,} of {length:,} bytes)"
-        yield Member(name, at, 0, 0, reason=said)
+        reason = f"the archive is cut off within this member ({size - at:,} of {length:,} bytes)"
+        yield Member(name, at, 0, 0, reason=reason)
     else:
         yield Member(name, at, length, length)
 

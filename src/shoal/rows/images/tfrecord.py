@@ -27,7 +27,7 @@ from shoal.rows.memory_budget import FILES
 from shoal.rows.tables.selection import listed
 
 if TYPE_CHECKING:
-    from shoal.rows.images.image_table import ListedStore
+    from shoal.rows.images.image_table import MembersStore
 
 _HEAD, _FOOT = 12, 4
 _VARINT, _BYTES, _FIXED = 0, 2, {1: 8, 5: 4}
@@ -75,7 +75,7 @@ class TFRecord(Container):
             raise SourceError(f"the record has no feature {self.key} of bytes")
         return image
 
-    def chosen(self, store: ListedStore, label: str, key: str | None) -> ListedStore:
+    def chosen(self, store: MembersStore, label: str, key: str | None) -> MembersStore:
         tried = _values(store, 0, min(_TRIED, store.n_rows), check=True)
         samples = [sample for sample in tried if sample is not None]
         names = sorted({name for sample in samples for name in sample})
@@ -97,52 +97,50 @@ class TFRecord(Container):
             next((name for name in _LABELS if name in names), None),
             next((name for name in _NAMES if _is_distinct(samples, name)), None),
         )
-        assert store.members is not None
-        containers = (chosen,) * len(store.files)
-        return replace(store, members=replace(store.members, containers=containers))
+        return replace(store, containers=(chosen,) * len(store.files))
 
     def about(self) -> str:
         return f", feature {self.key}"
 
-    def names(self, store: ListedStore, start: int, stop: int) -> list[str] | None:
+    def names(self, store: MembersStore, start: int, stop: int) -> list[str] | None:
         if self.name_key is not None:
             return [text or "" for text in _texts(store, self.name_key, start, stop)]
-        if len(store.files) == 1 or store.members is None:
+        if len(store.files) == 1:
             return None
-        file = store.members.file
+        file = store.file
         firsts = np.searchsorted(file, np.arange(len(store.files)))
         return [
             f"{store.files.path(owner).name}:{row - int(firsts[owner])}"
             for row, owner in zip(range(start, stop), file[start:stop].tolist(), strict=True)
         ]
 
-    def label_origin(self, store: ListedStore) -> str | None:
+    def label_origin(self, store: MembersStore) -> str | None:
         return None if self.label_key is None else f"feature {self.label_key}"
 
-    def labels(self, store: ListedStore) -> list[str | None] | None:
+    def labels(self, store: MembersStore) -> list[str | None] | None:
         return None if self.label_key is None else _texts(store, self.label_key, 0, store.n_rows)
 
-    def facts(self, store: ListedStore) -> dict[str, Any]:
+    def facts(self, store: MembersStore) -> dict[str, Any]:
         return {"feature": self.key, **store.file_facts()}
 
 
 def _scan(headers: Headers, size: int) -> Iterator[Member]:
     """Go from record to record by their lengths; the last is one with a reason if it ends early."""
-    at, said = 0, ""
-    while at < size and not said:
+    at, reason = 0, ""
+    while at < size and not reason:
         head = headers.read(at, _HEAD)
         length = _length(head) if len(head) == _HEAD else 0
         if len(head) < _HEAD:
-            said = f"the file is cut off at byte {size:,}"
+            reason = f"the file is cut off at byte {size:,}"
         elif length is None:
-            said = f"the file is damaged from byte {at:,} on: the rest cannot be found"
+            reason = f"the file is damaged from byte {at:,} on: the rest cannot be found"
         elif at + _HEAD + length + _FOOT > size:
-            said = f"the file is cut off within a record, at byte {size:,}"
+            reason = f"the file is cut off within a record, at byte {size:,}"
         else:
             yield Member(b"", at + _HEAD, length, length)
             at += _HEAD + length + _FOOT
-    if said:
-        yield Member(b"", at, 0, 0, reason=said, is_damage=True)
+    if reason:
+        yield Member(b"", at, 0, 0, reason=reason, is_damage=True)
 
 
 def _length(head: bytes) -> int | None:
@@ -167,21 +165,20 @@ def _record(opened: Opened, offset: int, size: int, check: bool) -> bytes:
 
 
 def _values(
-    store: ListedStore, start: int, stop: int, *, check: bool, key: str | None = None
+    store: MembersStore, start: int, stop: int, *, check: bool, key: str | None = None
 ) -> Iterator[dict[str, bytes | int] | None]:
     """Go through the features of records, texts cut; None without a record."""
-    assert store.members is not None
     for row, opened in store.with_files(start, stop):
-        offset, _, size, _ = store.members.places[row].tolist()
+        offset, _, size, _ = store.places[row].tolist()
         found = None
         with suppress(SourceError, OSError, EOFError, MemoryError):
-            if not isinstance(opened, SourceError) and row not in store.members.reasons:
+            if not isinstance(opened, SourceError) and row not in store.reasons:
                 with FILES.take(size, "reading the record"):
                     found = first_values(_record(opened, offset, size, check), key, _MOST_TEXT)
         yield found
 
 
-def _texts(store: ListedStore, key: str, start: int, stop: int) -> list[str | None]:
+def _texts(store: MembersStore, key: str, start: int, stop: int) -> list[str | None]:
     found = _values(store, start, stop, check=False, key=key)
     return [None if one is None or key not in one else _text(one[key]) for one in found]
 

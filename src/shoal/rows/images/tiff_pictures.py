@@ -1,7 +1,7 @@
 """Which pages of a TIFF file make one picture: each by itself, or as channels of one.
 
 Pages are channels where metadata says so: of OME (https://docs.openmicroscopy.org/ome-model/),
-of ImageJ, or of tifffile, which notes the shape of the array that it wrote and, if told, its axes.
+of ImageJ, or of tifffile, which notes the shape of the array that it wrote and perhaps its axes.
 """
 
 from __future__ import annotations

@@ -181,7 +181,7 @@ class Notes:
                 self._new[column.name] += int((cells < 0).sum())
 
     @property
-    def said(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         if self._table is None:
             return self._remarks
         found, label, lacking = [], self._table.label, self._table.lacking
@@ -225,7 +225,7 @@ def make_table_source(
             cells,
             table.decimal,
             coded=column in picked.categories,
-            asked=column in (picked.columns or ()),
+            named=column in (picked.columns or ()),
         )
         for column, cells in found.items()
         if column not in unused and picked.takes(column)

@@ -151,7 +151,7 @@ class Cursor:
             use_threads=False,
         )
         self._window: deque[tuple[int, Any]] = deque()
-        self._held = 0
+        self._bytes = 0
         self._next = 0
 
     @property
@@ -174,9 +174,9 @@ class Cursor:
 
     def _keep(self, at: int, batch: Any) -> None:
         self._window.append((at, batch))
-        self._held += batch.nbytes
-        while self._held > _WINDOW_BYTES and len(self._window) > 1:
-            self._held -= self._window.popleft()[1].nbytes
+        self._bytes += batch.nbytes
+        while self._bytes > _WINDOW_BYTES and len(self._window) > 1:
+            self._bytes -= self._window.popleft()[1].nbytes
 
     def close(self) -> None:
         self._batches = iter(())

@@ -44,10 +44,10 @@ _CODE = re.compile(
 )
 
 
-def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) -> TableColumn | str:
+def decide(name: str, column: Any, decimal: str, *, coded: bool, named: bool) -> TableColumn | str:
     """Decide what a column is used as, or give the reason why it is left out.
 
-    `coded`: its numbers are known to be codes; `asked`: it was asked for by name, so is not an id.
+    `coded`: its numbers are known to be codes; `named`: the caller named it, so it is not an id.
     """
     array = plain(column)
     kind = array.type
@@ -68,13 +68,13 @@ def decide(name: str, column: Any, decimal: str, *, coded: bool, asked: bool) ->
     if is_number_type(kind) or (~np.isnan(numbers)).sum() >= _MOSTLY * known:
         amounts, absent = _amounts(numbers, _is_fill)
         text = pc.if_else(np.isin(numbers, absent), None, text) if absent else text
-        found = _number_or_code(name, amounts, text, asked)
+        found = _number_or_code(name, amounts, text, named)
         return found if isinstance(found, str) else replace(found, absent=absent)
     form = date_form(text)
     if form is not None:
         return _dates(name, to_days(text, form), form)
     found = _category(name, text)
-    is_code = isinstance(found, str) and _CODE.fullmatch(name) and not asked
+    is_code = isinstance(found, str) and _CODE.fullmatch(name) and not named
     return "an id" if is_code else found
 
 
@@ -98,13 +98,13 @@ def _amounts(
     return _Amounts(known, values[kept], counts[kept]), absent
 
 
-def _number_or_code(name: str, amounts: _Amounts, text: Any, asked: bool) -> TableColumn | str:
+def _number_or_code(name: str, amounts: _Amounts, text: Any, named: bool) -> TableColumn | str:
     """Decide what numbers are: amounts, yes and no, codes or ids.
 
     Where all but one or two values are rare, or there is one beside missing cells, they are what
     they would be as words: a rare flag tells nothing, whatever it is written as.
     """
-    why = "" if asked else _identity(name, amounts)
+    why = "" if named else _identity(name, amounts)
     values, counts = amounts.values, amounts.counts
     n = counts.sum()
     usual = counts[counts >= max(2, math.ceil(_RARE * n))]

@@ -60,12 +60,12 @@ class Schema:
         return PROBABILITIES
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         parts = [
-            _said([c for c in self.columns if c.role == role], words)
+            _as_words([c for c in self.columns if c.role == role], words)
             for role, words in (("number", "as numbers"), ("date", "as dates"))
         ]
-        parts.append(_said([c for c in self.columns if c.role == "category"], "as categories"))
+        parts.append(_as_words([c for c in self.columns if c.role == "category"], "as categories"))
         absent = [f"{_shown(value, c)} in {c.name}" for c in self.columns for value in c.absent]
         parts += [f"taken for missing: {listed(absent)}"] if absent else []
         if self.left_out:
@@ -105,7 +105,7 @@ class Schema:
         return hashlib.blake2b(text + donors, digest_size=16).hexdigest()
 
 
-def _said(columns: Sequence[TableColumn], words: str) -> str:
+def _as_words(columns: Sequence[TableColumn], words: str) -> str:
     names = [
         f"{c.name} ({len(c.labels)} values)" if c.role == "category" else c.name for c in columns
     ]

@@ -51,7 +51,7 @@ class Picked:
         found.check(names, label)
         return found
 
-    def asked(self, name: str) -> bool:
+    def is_named(self, name: str) -> bool:
         return name in (self.columns or ()) or name in self.categories
 
     def takes(self, name: str) -> bool:
@@ -59,7 +59,7 @@ class Picked:
 
     def names_row(self, name: str) -> bool:
         """Return whether a column may name the rows: those asked for by name are used instead."""
-        return not self.asked(name)
+        return not self.is_named(name)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def choose_columns(
     if fitted and all(one in place for one in fitted):
         others = tuple(pair for pair in found.items() if pair[0] not in fitted)
         return Chosen(tuple(place[one] for one in fitted), name, others)
-    left_out = {one: why for one, why in found.items() if not picked.asked(one)}
+    left_out = {one: why for one, why in found.items() if not picked.is_named(one)}
     taken = [c for c in rest if picked.takes(c.name)]
     used = [c for c in taken if c.name not in left_out]
     numbers = [c for c in used if c.numeric]

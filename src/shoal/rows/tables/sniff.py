@@ -26,7 +26,7 @@ csv.field_size_limit(max(csv.field_size_limit(), 1 << 26))
 
 _HEAD_BYTES = 1 << 20
 _HEAD_ROWS = 1000
-_TOLD = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # what Excel says of the delimiter
+_DECLARED = re.compile(r"sep=([,;\t| ])\r?\n", re.IGNORECASE)  # what Excel says of the delimiter
 _DELIMITERS = ",;\t| "
 _MOSTLY = 0.9
 _NAME = re.compile(r"[^\W\d_]|[%°$€£]")  # in a name or a unit
@@ -68,9 +68,9 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
         )
     if more and "\n" in text:
         text = text[: text.rindex("\n") + 1]
-    told = _TOLD.match(text)
-    text = text[told.end() :] if told else text
-    delimiter, decimal, rows = _best_split(path, text, told[1] if told else None)
+    declared = _DECLARED.match(text)
+    text = text[declared.end() :] if declared else text
+    delimiter, decimal, rows = _best_split(path, text, declared[1] if declared else None)
     second = has_second_header(rows, decimal)
     body = rows[2:] if second else rows[1:]
     header = _has_header([rows[0], *body], decimal)
@@ -84,7 +84,7 @@ def sniff(path: Path) -> tuple[Dialect, list[Column]]:
     for at, name in enumerate(names):
         cells = [row[at] for row in (body if header else rows) if at < len(row)]
         columns.append(Column(name, _numeric(cells, decimal), False))
-    above = bool(told) + header + (header and second)
+    above = bool(declared) + header + (header and second)
     are_units = header and second and titles[: len(rows[0])] == list(rows[0])
     units = delimiter.join(rows[1]) if are_units else ""
     return Dialect(delimiter, decimal, above, names, encoding, units), columns
@@ -141,10 +141,12 @@ def unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _best_split(path: Path, text: str, told: str | None = None) -> tuple[str, str, list[list[str]]]:
+def _best_split(
+    path: Path, text: str, given: str | None = None
+) -> tuple[str, str, list[list[str]]]:
     """Try delimiters and decimal signs; the one that gives the most numbers is right."""
     best: tuple[tuple[bool, bool, float, int, bool, int], str, str, list[list[str]]] | None = None
-    for delimiter in told or _DELIMITERS:
+    for delimiter in given or _DELIMITERS:
         rows = _split(text, delimiter)
         if not rows:
             raise SourceError(f"{path} has no rows")
