@@ -146,6 +146,12 @@ class State:
             raise InputError(f"there is no cluster {found}: there are {near}{more}")
         return found
 
+    def editable(self, cluster: Any) -> int:
+        """Check that a cluster is there and not locked, and return its id."""
+        found = self.existing(cluster)
+        self.refuse_locked(found)
+        return found
+
     def refuse_locked(self, *clusters: int) -> None:
         for cluster in clusters:
             if self.clusters[cluster].locked:

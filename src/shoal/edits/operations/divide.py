@@ -24,8 +24,7 @@ class Divide(Operation):
 
     def plan(self, site: Site, cluster: ClusterId, representatives: ArrayLike) -> Draft:
         state = site.state
-        cluster = state.existing(cluster)
-        state.refuse_locked(cluster)
+        cluster = state.editable(cluster)
         chosen = row_set(representatives, len(state.of_representative))
         mine = state.of_representative == cluster
         if not mine[chosen].all():

@@ -25,8 +25,7 @@ class Mark(Operation):
     def plan(
         self, site: Site, cluster: ClusterId, mark: Annotated[str | None, "good or junk."]
     ) -> Draft:
-        cluster = site.state.existing(cluster)
-        site.state.refuse_locked(cluster)
+        cluster = site.state.editable(cluster)
         if mark is not None and mark not in MARKS:
             raise InputError(f"mark {mark!r:.60}: give one of {', '.join(MARKS)}, or none")
         return Draft(self.name, {"cluster": cluster, "mark": mark})

@@ -23,8 +23,7 @@ class Note(Operation):
         cluster: ClusterId,
         note: Annotated[str | None, "The note; an empty string removes it."],
     ) -> Draft:
-        cluster = site.state.existing(cluster)
-        site.state.refuse_locked(cluster)
+        cluster = site.state.editable(cluster)
         note = note or ""
         if len(note) > LONGEST_NOTE:
             raise InputError(f"a note of {len(note):,} characters: give at most {LONGEST_NOTE:,}")

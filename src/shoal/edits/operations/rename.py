@@ -22,8 +22,7 @@ class Rename(Operation):
         cluster: ClusterId,
         name: Annotated[str | None, "The name; an empty string removes it."],
     ) -> Draft:
-        cluster = site.state.existing(cluster)
-        site.state.refuse_locked(cluster)
+        cluster = site.state.editable(cluster)
         called = clean_name(name) if name is not None and name.strip() else None
         refuse_taken(site.state, called, (cluster,))
         return Draft(self.name, {"cluster": cluster, "name": called})

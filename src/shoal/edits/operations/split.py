@@ -35,8 +35,7 @@ class Split(Operation):
         parts: Annotated[int | None, "Number of parts; by default chosen from the tree."] = None,
     ) -> Draft:
         state, ground = site.state, site.ground
-        cluster = state.existing(cluster)
-        state.refuse_locked(cluster)
+        cluster = state.editable(cluster)
         positions, counts = splitting(state, cluster, ground.position)
         ranks = splits_under(ground, positions)
         if parts is None:
