@@ -100,10 +100,7 @@ def _measure(source: ImageSource, row: int) -> dict[str, Any]:
     return {
         "width": width,
         "height": height,
-        "brightness": found.brightness,
-        "contrast": found.contrast,
-        "sharpness": found.sharpness,
-        "detail": found.detail,
+        **{n: getattr(found, n) for n in ("brightness", "contrast", "sharpness", "detail")},
         "notes": "; ".join(notes),
     }
 

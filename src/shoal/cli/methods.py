@@ -120,13 +120,8 @@ def method_facts() -> list[dict[str, Any]]:
             "cost": method.cost,
             "summary": method.summary,
             "parameters": [
-                {
-                    "name": parameter.name,
-                    "default": parameter.default,
-                    "rule": parameter.rule,
-                    "help": parameter.help,
-                }
-                for parameter in method.parameters
+                {n: getattr(one, n) for n in ("name", "default", "rule", "help")}
+                for one in method.parameters
             ],
         }
         for method in METHODS.values()

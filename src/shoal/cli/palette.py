@@ -116,11 +116,7 @@ def palette(
         found.write_swatches(path)
     if json:
         facts = {"space": space, "method": method, "dither": dither}
-        psnr = {
-            "psnr": found.psnr,
-            "psnr_oklab": found.psnr_oklab,
-            "psnr_of_rgb": found.psnr_of_rgb,
-        }
+        psnr = {name: getattr(found, name) for name in ("psnr", "psnr_oklab", "psnr_of_rgb")}
         skipped = [list(pair) for pair in found.skipped]
         out_facts = {"images": list(files), "skipped": skipped, "swatches": written}
         print_json({**facts, **psnr, "colors": found.records(), **out_facts})

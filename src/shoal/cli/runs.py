@@ -54,10 +54,7 @@ def layer_facts(run: Run) -> list[dict[str, Any]]:
                 "largest": int(sizes.max()),
                 "median": int(np.median(sizes)),
                 "smallest": int(sizes.min()),
-                "excess": layer.excess,
-                "stability": layer.stability,
-                "primary": layer.primary,
-                "weak": layer.weak,
+                **{n: getattr(layer, n) for n in ("excess", "stability", "primary", "weak")},
             }
         )
     return facts

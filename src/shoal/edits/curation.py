@@ -152,10 +152,7 @@ class Curation(Tabular):
             {
                 "cluster": c,
                 "rows": state.sizes[c],
-                "name": state.clusters[c].name,
-                "note": state.clusters[c].note,
-                "mark": state.clusters[c].mark,
-                "locked": state.clusters[c].locked,
+                **{n: getattr(state.clusters[c], n) for n in ("name", "note", "mark", "locked")},
             }
             for c in order
         ]

@@ -33,13 +33,7 @@ def write_edits(edits: Curation, path: Path) -> int:
 
 def plain(entry: Entry) -> dict[str, Any]:
     """Return an entry as JSON can hold it; rows as text such as ``0-2,7``."""
-    found: dict[str, Any] = {
-        "seq": entry.seq,
-        "time": entry.time,
-        "author": entry.author,
-        "op": entry.op,
-        "facts": entry.facts,
-    }
+    found = {name: getattr(entry, name) for name in ("seq", "time", "author", "op", "facts")}
     if entry.packed is not None:
         found["rows"] = rows_text(entry.rows)
     return found
