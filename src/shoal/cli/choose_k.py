@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -37,27 +37,19 @@ _MOST = 1000  # numbers of clusters that are tried
 
 @with_settings(_SETTINGS)
 def choose_k(
-    source: Annotated[str, argument("SOURCE", "Any source that shoal fit takes, or a run.")],
-    method: Annotated[
-        str, option("--method NAME", "A method that takes K.", show_default=True)
-    ] = "kmeans",
-    numbers: Annotated[
-        str, option("--range LOW:HIGH", "Values of K to try.", show_default=True)
-    ] = "2:30",
-    references: Annotated[
-        int | None,
-        option(
-            "--references N",
-            "Number of reference data sets for the gap statistic. [default: 10 for k-means and "
-            "dendrograms, 0 for methods that are refitted for each K]",
-            min=0,
-            max=1000,
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        option("--out -o FILE", "Plot all criteria to a .png, .svg or .pdf file.", parser=place),
-    ] = None,
+    source: str = argument("SOURCE", "Any source that shoal fit takes, or a run."),
+    method: str = option("--method NAME", "A method that takes K.", "kmeans", show_default=True),
+    numbers: str = option("--range LOW:HIGH", "Values of K to try.", "2:30", show_default=True),
+    references: int | None = option(
+        "--references N",
+        "Number of reference data sets for the gap statistic. [default: 10 for k-means and "
+        "dendrograms, 0 for methods that are refitted for each K]",
+        min=0,
+        max=1000,
+    ),
+    out: Path | None = option(
+        "--out -o FILE", "Plot all criteria to a .png, .svg or .pdf file.", parser=place
+    ),
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,

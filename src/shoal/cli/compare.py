@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import JsonOption, RawOption, RunArgument, argument, option, place
 from shoal.cli.output import number, print_json, print_table, say
@@ -21,13 +21,10 @@ _SHOWN = 6
 
 def compare(
     run: RunArgument,
-    other: Annotated[Path | None, argument("[OTHER]", "A later run.", parser=place)] = None,
-    layer: Annotated[
-        list[int] | None,
-        option(
-            "--layer N", "Layer of both runs. Repeat it for one of each run, or two of one run."
-        ),
-    ] = None,
+    other: Path | None = argument("[OTHER]", "A later run.", None, parser=place),
+    layer: list[int] | None = option(
+        "--layer N", "Layer of both runs. Repeat it for one of each run, or two of one run."
+    ),
     raw: RawOption = False,
     json: JsonOption = False,
 ) -> None:

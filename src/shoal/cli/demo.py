@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.explore import explore_run
 from shoal.cli.options import option
@@ -19,14 +19,11 @@ _TILE = 16
 
 
 def demo(
-    to: Annotated[
-        Path | None,
-        option("--to DIR", "Folder for data and results; by default a new temporary folder."),
-    ] = None,
-    seed: Annotated[
-        int, option("--seed N", "Random seed, as for shoal fit.", show_default=True)
-    ] = 0,
-    no_open: Annotated[bool, option("--no-open", "Exit without opening the explorer.")] = False,
+    to: Path | None = option(
+        "--to DIR", "Folder for data and results; by default a new temporary folder."
+    ),
+    seed: int = option("--seed N", "Random seed, as for shoal fit.", 0, show_default=True),
+    no_open: bool = option("--no-open", "Exit without opening the explorer.", False),
 ) -> None:
     """Fit two small sets of real images and open the explorer on the first.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -36,45 +36,31 @@ _SHOWN = 10
 
 @with_settings(("as_", "key", "shape", "dtype", "memory", "workers"))
 def duplicates(
-    source: Annotated[
-        str,
-        argument("SOURCE", "Images, as for shoal fit; with --undo, the folder written earlier."),
-    ],
-    against: Annotated[
-        str | None,
-        option("--against SOURCE2", "Find images in SOURCE2 that are copies of images in SOURCE."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        option(
-            "--out -o FILE",
-            "Output file (.parquet or .csv), one line per image in a group.",
-            parser=place,
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        option(
-            "--threshold X",
-            "Lowest similarity of near copies, 0.5 to 1; 1 finds only exact copies. By default "
-            "0.93, or higher if the images are very similar to each other.",
-        ),
-    ] = None,
-    mirrored: Annotated[bool, option("--mirrored", "Also find mirrored copies.")] = False,
-    remove_to: Annotated[
-        Path | None,
-        option(
-            "--remove-to FOLDER",
-            "Move copies to this folder, and keep one image of each group in place.",
-        ),
-    ] = None,
-    keep_one: Annotated[
-        Path | None,
-        option("--keep-one FOLDER", "Write the collection without copies to this folder."),
-    ] = None,
-    undo: Annotated[
-        bool, option("--undo", "Undo the --remove-to or --keep-one that wrote SOURCE.")
-    ] = False,
+    source: str = argument(
+        "SOURCE", "Images, as for shoal fit; with --undo, the folder written earlier."
+    ),
+    against: str | None = option(
+        "--against SOURCE2", "Find images in SOURCE2 that are copies of images in SOURCE."
+    ),
+    out: Path | None = option(
+        "--out -o FILE",
+        "Output file (.parquet or .csv), one line per image in a group.",
+        parser=place,
+    ),
+    threshold: float | None = option(
+        "--threshold X",
+        "Lowest similarity of near copies, 0.5 to 1; 1 finds only exact copies. By default "
+        "0.93, or higher if the images are very similar to each other.",
+    ),
+    mirrored: bool = option("--mirrored", "Also find mirrored copies.", False),
+    remove_to: Path | None = option(
+        "--remove-to FOLDER",
+        "Move copies to this folder, and keep one image of each group in place.",
+    ),
+    keep_one: Path | None = option(
+        "--keep-one FOLDER", "Write the collection without copies to this folder."
+    ),
+    undo: bool = option("--undo", "Undo the --remove-to or --keep-one that wrote SOURCE.", False),
     force: ForceOption = False,
     quoted: QuoteOption = False,
     quiet: QuietOption = False,

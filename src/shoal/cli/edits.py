@@ -148,7 +148,7 @@ def export_log(
 @edits.command("import")
 def import_log(
     run: RunArgument,
-    file: Annotated[Path, argument("FILE", "A JSON file, or a CSV or Parquet file.")],
+    file: Path = argument("FILE", "A JSON file, or a CSV or Parquet file."),
     json: JsonOption = False,
 ) -> None:
     """Apply an exported edit log to the same fit, or read corrected clusters from a table.

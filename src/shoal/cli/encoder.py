@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -59,11 +58,10 @@ def list_encoders(json: JsonOption = False) -> None:
 
 @encoder.command("get")
 def get(
-    name: Annotated[str, argument("NAME", "See shoal encoder list.")],
-    file: Annotated[
-        Path | None,
-        option("--from FILE", "Use this file, downloaded elsewhere; its checksum is verified too."),
-    ] = None,
+    name: str = argument("NAME", "See shoal encoder list."),
+    file: Path | None = option(
+        "--from FILE", "Use this file, downloaded elsewhere; its checksum is verified too."
+    ),
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:

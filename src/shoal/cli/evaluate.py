@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -26,20 +26,16 @@ from shoal.cli.runs import open_run
 def evaluate(
     context: typer.Context,
     run: RunArgument,
-    truth: Annotated[
-        str,
-        option(
-            "--truth FILE",
-            "True classes: a .csv, .npy, .npz, .parquet, .h5, .mat or IDX file, a column of the "
-            "fitted table, or one of the words folders and labels. [default: labels, those stored "
-            "with the rows]",
-        ),
-    ] = "labels",
-    key: Annotated[str | None, option("--key NAME", "The array or column to read.")] = None,
+    truth: str = option(
+        "--truth FILE",
+        "True classes: a .csv, .npy, .npz, .parquet, .h5, .mat or IDX file, a column of the "
+        "fitted table, or one of the words folders and labels. [default: labels, those stored "
+        "with the rows]",
+        "labels",
+    ),
+    key: str | None = option("--key NAME", "The array or column to read."),
     k: KOption = None,
-    plot: Annotated[
-        Path | None, option("--plot PNG", "Plot classes against clusters.", parser=place)
-    ] = None,
+    plot: Path | None = option("--plot PNG", "Plot classes against clusters.", parser=place),
     force: ForceOption = False,
     json: JsonOption = False,
     **settings: Any,

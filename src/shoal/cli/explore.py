@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -25,53 +25,33 @@ _PORT = 7430
 @with_engine()
 def explore(
     context: typer.Context,
-    run: Annotated[
-        Path,
-        argument("RUN", "A run folder written by shoal fit, or a folder of runs.", parser=place),
-    ],
-    port: Annotated[
-        int | None,
-        option(
-            "--port N",
-            f"Port; by default {_PORT}, or a free one if that is in use.",
-            min=1,
-            max=65535,
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        option(
-            "--host ADDRESS",
-            "Network address to listen on, so that other machines can connect; requires --token.",
-        ),
-    ] = None,
-    token: Annotated[
-        str | None,
-        option("--token TEXT", "Secret that the page's URL must contain; at least 8 characters."),
-    ] = None,
-    compare: Annotated[
-        Path | None,
-        option(
-            "--compare OTHER", "An earlier run, to show what became of its clusters.", parser=place
-        ),
-    ] = None,
-    metadata: Annotated[
-        Path | None,
-        option(
-            "--metadata FILE",
-            "CSV or Parquet file with columns to filter by, matched by row name or in row order.",
-        ),
-    ] = None,
-    words: Annotated[
-        Path | None,
-        option(
-            "--words FILE",
-            "Candidate cluster names, one per line; the best matches are suggested if the "
-            "features understand text (open_clip).",
-        ),
-    ] = None,
-    read_only: Annotated[bool, option("--read-only", "Do not allow edits.")] = False,
-    no_open: Annotated[bool, option("--no-open", "Do not open a browser.")] = False,
+    run: Path = argument(
+        "RUN", "A run folder written by shoal fit, or a folder of runs.", parser=place
+    ),
+    port: int | None = option(
+        "--port N", f"Port; by default {_PORT}, or a free one if that is in use.", min=1, max=65535
+    ),
+    host: str | None = option(
+        "--host ADDRESS",
+        "Network address to listen on, so that other machines can connect; requires --token.",
+    ),
+    token: str | None = option(
+        "--token TEXT", "Secret that the page's URL must contain; at least 8 characters."
+    ),
+    compare: Path | None = option(
+        "--compare OTHER", "An earlier run, to show what became of its clusters.", parser=place
+    ),
+    metadata: Path | None = option(
+        "--metadata FILE",
+        "CSV or Parquet file with columns to filter by, matched by row name or in row order.",
+    ),
+    words: Path | None = option(
+        "--words FILE",
+        "Candidate cluster names, one per line; the best matches are suggested if the "
+        "features understand text (open_clip).",
+    ),
+    read_only: bool = option("--read-only", "Do not allow edits.", False),
+    no_open: bool = option("--no-open", "Do not open a browser.", False),
     **settings: Any,
 ) -> None:
     """Inspect, correct and name clusters in the browser.

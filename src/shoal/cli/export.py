@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -37,34 +35,28 @@ _MOST_LEFT = 10
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, option("--to DIR", "Folder or file to write.", parser=place)],
-    as_: Annotated[
-        str,
-        typer.Option(
-            "--as",
-            metavar="|".join(_FORMS),
-            help="One folder of images per cluster, alone (folders) or with the file that another "
-            "program reads (COCO, Hugging Face datasets, Label Studio, FiftyOne); a table "
-            "(csv, parquet); a report (html); or "
-            "the map with thumbnails for Embedding Atlas.",
-        ),
-    ],
+    to: Path = option("--to DIR", "Folder or file to write.", ..., parser=place),
+    as_: str = option(
+        f"--as {'|'.join(_FORMS)}",
+        "One folder of images per cluster, alone (folders) or with the file that another "
+        "program reads (COCO, Hugging Face datasets, Label Studio, FiftyOne); a table "
+        "(csv, parquet); a report (html); or "
+        "the map with thumbnails for Embedding Atlas.",
+        ...,
+    ),
     layer: LayerOption = None,
     k: KOption = None,
     raw: RawOption = False,
-    mode: Annotated[
-        str,
-        option(
-            "--mode copy|symlink|hardlink",
-            "For folders: copy files, or link to them.",
-            show_default=True,
-        ),
-    ] = "copy",
-    undo: Annotated[bool, option("--undo", "For folders: remove an earlier export.")] = False,
-    changed: Annotated[
-        bool,
-        option("--changed", "Include files whose size or modification time changed since the fit."),
-    ] = False,
+    mode: str = option(
+        "--mode copy|symlink|hardlink",
+        "For folders: copy files, or link to them.",
+        "copy",
+        show_default=True,
+    ),
+    undo: bool = option("--undo", "For folders: remove an earlier export.", False),
+    changed: bool = option(
+        "--changed", "Include files whose size or modification time changed since the fit.", False
+    ),
     force: ForceOption = False,
     quoted: QuoteOption = False,
     quiet: QuietOption = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -33,45 +33,28 @@ _IN_TABLE = ("stages", "seconds", "memory", "disk", "memory_bytes", "disk_bytes"
 @with_settings()
 def fit(
     context: typer.Context,
-    source: Annotated[
-        str,
-        argument(
-            "SOURCE",
-            "A folder, list, tar or zip of images; .npy, .npz, IDX, .mat, raw, Parquet, HDF5, "
-            "TFRecord, CSV; or a folder or pattern of such files. With --cluster, a run.",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        option(
-            "--out -o RUN",
-            "Run folder to write; by default the name of SOURCE plus .shoal, in the current "
-            "folder.",
-            parser=place,
-        ),
-    ] = None,
-    cluster: Annotated[
-        int | None,
-        option(
-            "ID",
-            "Fit only the rows of this cluster of the run SOURCE, with features projected for "
-            "them alone.",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, option("--dry-run", "Show what would be done and its cost, then stop.")
-    ] = False,
-    accept_new: Annotated[
-        bool,
-        option(
-            "--accept-new",
-            "Turn the clusters proposed for added rows into real ones, as edits that can be "
-            "undone.",
-        ),
-    ] = False,
-    explore: Annotated[
-        bool, option("--explore", "Open the explorer in a browser when done.")
-    ] = False,
+    source: str = argument(
+        "SOURCE",
+        "A folder, list, tar or zip of images; .npy, .npz, IDX, .mat, raw, Parquet, HDF5, "
+        "TFRecord, CSV; or a folder or pattern of such files. With --cluster, a run.",
+    ),
+    out: Path | None = option(
+        "--out -o RUN",
+        "Run folder to write; by default the name of SOURCE plus .shoal, in the current folder.",
+        parser=place,
+    ),
+    cluster: int | None = option(
+        "ID",
+        "Fit only the rows of this cluster of the run SOURCE, with features projected for "
+        "them alone.",
+    ),
+    dry_run: bool = option("--dry-run", "Show what would be done and its cost, then stop.", False),
+    accept_new: bool = option(
+        "--accept-new",
+        "Turn the clusters proposed for added rows into real ones, as edits that can be undone.",
+        False,
+    ),
+    explore: bool = option("--explore", "Open the explorer in a browser when done.", False),
     quiet: QuietOption = False,
     json: JsonOption = False,
     **given: Any,

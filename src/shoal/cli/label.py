@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.edits import author_name
 from shoal.cli.options import JsonOption, KOption, LayerOption, RunArgument, option
@@ -21,33 +21,25 @@ if TYPE_CHECKING:
 
 def label(
     run: RunArgument,
-    truth: Annotated[
-        str,
-        option(
-            "--truth FILE",
-            "True classes, as for shoal eval. [default: labels, those stored with the rows]",
-        ),
-    ] = "labels",
-    key: Annotated[str | None, option("--key NAME", "The array or column to read.")] = None,
-    test: Annotated[
-        str | None,
-        option(
-            "--test FILE",
-            "Held-out classes, in the same form as --truth: not used for naming, only to measure "
-            "accuracy.",
-        ),
-    ] = None,
-    test_images: Annotated[
-        str | None,
-        option(
-            "--test-images SOURCE",
-            "New images (or vectors) to measure accuracy on, with labels stored with them or "
-            "folders as classes.",
-        ),
-    ] = None,
+    truth: str = option(
+        "--truth FILE",
+        "True classes, as for shoal eval. [default: labels, those stored with the rows]",
+        "labels",
+    ),
+    key: str | None = option("--key NAME", "The array or column to read."),
+    test: str | None = option(
+        "--test FILE",
+        "Held-out classes, in the same form as --truth: not used for naming, only to measure "
+        "accuracy.",
+    ),
+    test_images: str | None = option(
+        "--test-images SOURCE",
+        "New images (or vectors) to measure accuracy on, with labels stored with them or "
+        "folders as classes.",
+    ),
     layer: LayerOption = None,
     k: KOption = None,
-    replace: Annotated[bool, option("--replace", "Replace existing cluster names.")] = False,
+    replace: bool = option("--replace", "Replace existing cluster names.", False),
     json: JsonOption = False,
 ) -> None:
     """Name each cluster by the majority class of its labelled rows, and measure the accuracy.

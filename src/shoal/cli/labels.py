@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -25,33 +25,22 @@ from shoal.errors import InputError
 if TYPE_CHECKING:
     from shoal.edits import Clustering
 
-OutOption = Annotated[
-    Path | None,
-    option(
-        "--out -o FILE",
-        "Output file (.parquet, .csv or .npy); without it, cluster sizes are printed.",
-        parser=place,
-    ),
-]
-
-
-MetadataOption = Annotated[
-    Path | None,
-    option(
-        "FILE",
-        "Columns to add: a CSV or Parquet file with row names or numbers, or one line per row, "
-        "such as the output of shoal quality -o.",
-    ),
-]
-
 
 def labels(
     run: RunArgument,
     layer: LayerOption = None,
     k: KOption = None,
     raw: RawOption = False,
-    out: OutOption = None,
-    metadata: MetadataOption = None,
+    out: Path | None = option(
+        "--out -o FILE",
+        "Output file (.parquet, .csv or .npy); without it, cluster sizes are printed.",
+        parser=place,
+    ),
+    metadata: Path | None = option(
+        "FILE",
+        "Columns to add: a CSV or Parquet file with row names or numbers, or one line per row, "
+        "such as the output of shoal quality -o.",
+    ),
     force: ForceOption = False,
     quoted: QuoteOption = False,
     json: JsonOption = False,

@@ -13,22 +13,22 @@ from shoal.core.plural import plural
 if TYPE_CHECKING:
     from shoal.tiles import MadeSet
 
-_CountOption = Annotated[int, option("--n N", "Number of images.")]
-_OutOption = Annotated[Path, option("--out -o DIR", "Output folder.")]
-_SeedOption = Annotated[int, option("--seed N", "Random seed. [default: 0]")]
+_CountOption = Annotated[int, option("--n N", "Number of images.", ...)]
+_OutOption = Annotated[Path, option("--out -o DIR", "Output folder.", ...)]
+_SeedOption = Annotated[int, option("--seed N", "Random seed. [default: 0]", ...)]
 _ShardOption = Annotated[
     int | None,
-    option("--shard N", "Write only the file with this number, exactly as in the full set."),
+    option("--shard N", "Write only the file with this number, exactly as in the full set.", ...),
 ]
 _WorkersOption = Annotated[
-    int | None, option("--workers N", "Number of cores to use; by default all.", min=1)
+    int | None, option("--workers N", "Number of cores to use; by default all.", ..., min=1)
 ]
 
 
 def make_tiles(
     n: _CountOption,
     out: _OutOption,
-    sources: Annotated[int, option("--sources N", "Number of sources. [default: 60]")] = 60,
+    sources: int = option("--sources N", "Number of sources. [default: 60]", 60),
     seed: _SeedOption = 0,
     shard: _ShardOption = None,
     workers: _WorkersOption = None,

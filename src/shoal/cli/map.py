@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -25,13 +25,10 @@ from shoal.errors import InputError
 @with_settings(("as_", "key", "shape", "dtype"))
 def map(
     run: RunArgument,
-    out: Annotated[Path, option("--out -o FILE", "Output file (.parquet or .csv).", parser=place)],
-    new: Annotated[
-        str | None,
-        option(
-            "--new SOURCE", "Place these new images or vectors on the map, and write only them."
-        ),
-    ] = None,
+    out: Path = option("--out -o FILE", "Output file (.parquet or .csv).", ..., parser=place),
+    new: str | None = option(
+        "--new SOURCE", "Place these new images or vectors on the map, and write only them."
+    ),
     force: ForceOption = False,
     quoted: QuoteOption = False,
     quiet: QuietOption = False,

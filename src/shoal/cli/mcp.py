@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from shoal.cli.edits import author_name
 from shoal.cli.options import RunArgument, option
 from shoal.cli.runs import open_run
@@ -11,13 +9,10 @@ from shoal.cli.runs import open_run
 
 def mcp(
     run: RunArgument,
-    read_only: Annotated[bool, option("--read-only", "Do not allow edits.")] = False,
-    author: Annotated[
-        str | None,
-        option(
-            "--author NAME", "Author recorded in the edit log; by default you, by an assistant."
-        ),
-    ] = None,
+    read_only: bool = option("--read-only", "Do not allow edits.", False),
+    author: str | None = option(
+        "--author NAME", "Author recorded in the edit log; by default you, by an assistant."
+    ),
 ) -> None:
     """Serve a run to an AI assistant over the Model Context Protocol.
 

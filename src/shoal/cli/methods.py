@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import JsonOption, QuietOption, argument, option, place, with_settings
 from shoal.cli.output import (
@@ -30,22 +30,16 @@ _MEASURES = ("inertia", "silhouette", "accuracy", "purity", "nmi", "ami", "ari")
 
 @with_settings(_SETTINGS)
 def methods(
-    source: Annotated[
-        str | None,
-        argument(
-            "[SOURCE]", "Any source that shoal fit takes; without it, the methods are listed."
-        ),
-    ] = None,
-    names: Annotated[str | None, option("--methods NAME[,NAME]", "The methods to compare.")] = None,
-    out: Annotated[
-        Path | None,
-        option(
-            "--out -o DIR",
-            "Output folder: one run per method, and the page methods.html.",
-            parser=place,
-        ),
-    ] = None,
-    truth: Annotated[str | None, option("--truth FILE", "True classes, as for shoal eval.")] = None,
+    source: str | None = argument(
+        "[SOURCE]", "Any source that shoal fit takes; without it, the methods are listed.", None
+    ),
+    names: str | None = option("--methods NAME[,NAME]", "The methods to compare."),
+    out: Path | None = option(
+        "--out -o DIR",
+        "Output folder: one run per method, and the page methods.html.",
+        parser=place,
+    ),
+    truth: str | None = option("--truth FILE", "True classes, as for shoal eval."),
     quiet: QuietOption = False,
     json: JsonOption = False,
     **given: Any,

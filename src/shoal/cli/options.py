@@ -24,38 +24,51 @@ def place(text: str) -> Path:
     return as_place(text)
 
 
-def option(words: str, help: str, *, show_default: bool = False, **more: Any) -> Any:
-    """Return a typer option from its names and what stands for its value: ``--out -o FILE``."""
+def option(
+    words: str, help: str, default: Any = None, *, show_default: bool = False, **more: Any
+) -> Any:
+    """Return a typer option from its names and what stands for its value: ``--out -o FILE``.
+
+    It is the default of a parameter, required where `default` is ``...``, as it has to be in
+    ``Annotated``.
+    """
     names = [word for word in words.split() if word.startswith("-")]
     metavar = " ".join(word for word in words.split() if word not in names) or None
-    return typer.Option(*names, metavar=metavar, help=help, show_default=show_default, **more)
+    return typer.Option(
+        default, *names, metavar=metavar, help=help, show_default=show_default, **more
+    )
 
 
-def argument(metavar: str, help: str, **more: Any) -> Any:
-    return typer.Argument(metavar=metavar, help=help, show_default=False, **more)
+def argument(metavar: str, help: str, default: Any = ..., **more: Any) -> Any:
+    return typer.Argument(default, metavar=metavar, help=help, show_default=False, **more)
 
 
 RunArgument = Annotated[Path, argument("RUN", "A run folder written by shoal fit.", parser=place)]
 RunsArgument = Annotated[
     list[Path], argument("RUN", "Run folders written by shoal fit.", parser=place)
 ]
-JsonOption = Annotated[bool, option("--json", "Print only JSON.")]
-QuietOption = Annotated[bool, option("--quiet -q", "Do not show progress.")]
-ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.")]
+JsonOption = Annotated[bool, option("--json", "Print only JSON.", ...)]
+QuietOption = Annotated[bool, option("--quiet -q", "Do not show progress.", ...)]
+ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.", ...)]
 QuoteOption = Annotated[
     bool,
     option(
         "--quote-formulas",
         "In CSV files, put ' in front of text that spreadsheets would run as a formula (=, +, -, "
         "@).",
+        ...,
     ),
 ]
-RawOption = Annotated[bool, option("--raw", "Ignore edits (see shoal edits).")]
+RawOption = Annotated[bool, option("--raw", "Ignore edits (see shoal edits).", ...)]
 LayerOption = Annotated[
     int | None,
-    option("--layer N", "Layer number, as listed by shoal layers; by default the primary layer."),
+    option(
+        "--layer N", "Layer number, as listed by shoal layers; by default the primary layer.", ...
+    ),
 ]
-KOption = Annotated[int | None, option("--k K", "Number of clusters: any cut of the same tree.")]
+KOption = Annotated[
+    int | None, option("--k K", "Number of clusters: any cut of the same tree.", ...)
+]
 
 
 def check_quotes(quoted: bool, is_csv: bool) -> None:
@@ -170,7 +183,7 @@ def with_parameters(added: Iterable[inspect.Parameter]) -> Callable[[Any], Any]:
 def optional(words: str, kind: Any, help: str) -> inspect.Parameter:
     """Return the parameter of an option that may be left out, such as ``--seed N``."""
     name = words.split()[0].strip("-")
-    return keyword(name, Annotated[kind | None, option(words, help)])
+    return keyword(name, Annotated[kind | None, option(words, help, ...)])
 
 
 def keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -27,58 +27,39 @@ _SHOWN = 10
 
 @with_settings(("memory", "workers"))
 def palette(
-    source: Annotated[
-        str,
-        argument(
-            "IMAGE|FOLDER",
-            "An image file or a collection, as for shoal fit, which then shares one palette.",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        option(
-            "--out -o OUT",
-            "Output file (.png or .gif), or a folder for several images.",
-            parser=place,
-        ),
-    ] = None,
-    colors: Annotated[
-        str,
-        option(
-            "--colors K|auto",
-            "Number of colours, 1 to 256; auto: the fewest without a noticeable error. [default: "
-            "25]",
-        ),
-    ] = "25",
-    space: Annotated[
-        str,
-        option(
-            "--space oklab|rgb",
-            "Colour space for comparisons: perceptual, or that of PSNR. [default: oklab]",
-        ),
-    ] = "oklab",
-    dither: Annotated[
-        str, option("--dither none|ordered|floyd-steinberg", "Dithering method. [default: none]")
-    ] = "none",
-    method: Annotated[
-        str,
-        option(
-            "--method shoal|kmeans|median-cut|octree", "How to choose the colours. [default: shoal]"
-        ),
-    ] = "shoal",
-    swatches: Annotated[
-        list[Path] | None,
-        option(
-            "--swatches FILE",
-            "Also write the palette itself: .png (an image), .csv, .json or .gpl (GIMP). Can be "
-            "repeated.",
-            parser=place,
-        ),
-    ] = None,
-    as_: Annotated[
-        str | None, option("--as png|gif", "Format of the files in a folder. [default: png]")
-    ] = None,
-    seed: Annotated[int, option("--seed N", "Random seed of k-means. [default: 0]")] = 0,
+    source: str = argument(
+        "IMAGE|FOLDER",
+        "An image file or a collection, as for shoal fit, which then shares one palette.",
+    ),
+    out: Path | None = option(
+        "--out -o OUT", "Output file (.png or .gif), or a folder for several images.", parser=place
+    ),
+    colors: str = option(
+        "--colors K|auto",
+        "Number of colours, 1 to 256; auto: the fewest without a noticeable error. [default: 25]",
+        "25",
+    ),
+    space: str = option(
+        "--space oklab|rgb",
+        "Colour space for comparisons: perceptual, or that of PSNR. [default: oklab]",
+        "oklab",
+    ),
+    dither: str = option(
+        "--dither none|ordered|floyd-steinberg", "Dithering method. [default: none]", "none"
+    ),
+    method: str = option(
+        "--method shoal|kmeans|median-cut|octree",
+        "How to choose the colours. [default: shoal]",
+        "shoal",
+    ),
+    swatches: list[Path] | None = option(
+        "--swatches FILE",
+        "Also write the palette itself: .png (an image), .csv, .json or .gpl (GIMP). Can be "
+        "repeated.",
+        parser=place,
+    ),
+    as_: str | None = option("--as png|gif", "Format of the files in a folder. [default: png]"),
+    seed: int = option("--seed N", "Random seed of k-means. [default: 0]", 0),
     force: ForceOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -51,17 +51,12 @@ _OWN = (
 @with_parameters([optional(*one) for one in _OWN])
 def plot(
     run: RunArgument,
-    kind: Annotated[
-        str,
-        argument(
-            "KIND",
-            "centroids, examples, dendrogram, silhouette, elbow, k-distance, reachability, som, "
-            "confusion, map, sizes, profile, scatter or distributions.",
-        ),
-    ],
-    out: Annotated[
-        Path, option("--out -o FILE", "Output file (.png, .svg or .pdf).", parser=place)
-    ],
+    kind: str = argument(
+        "KIND",
+        "centroids, examples, dendrogram, silhouette, elbow, k-distance, reachability, som, "
+        "confusion, map, sizes, profile, scatter or distributions.",
+    ),
+    out: Path = option("--out -o FILE", "Output file (.png, .svg or .pdf).", ..., parser=place),
     layer: LayerOption = None,
     k: KOption = None,
     force: ForceOption = False,

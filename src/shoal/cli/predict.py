@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -39,15 +39,12 @@ _PRINTED = 1_000  # rows
 def predict(
     context: typer.Context,
     run: RunArgument,
-    source: Annotated[str, argument("SOURCE", "New images or vectors.")],
-    out: Annotated[
-        Path | None,
-        option(
-            "--out -o FILE",
-            "Output file (.parquet, .csv or .npy); without it, a small number of rows is printed.",
-            parser=place,
-        ),
-    ] = None,
+    source: str = argument("SOURCE", "New images or vectors."),
+    out: Path | None = option(
+        "--out -o FILE",
+        "Output file (.parquet, .csv or .npy); without it, a small number of rows is printed.",
+        parser=place,
+    ),
     raw: RawOption = False,
     force: ForceOption = False,
     quoted: QuoteOption = False,

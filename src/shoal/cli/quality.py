@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from shoal.cli.options import (
     ForceOption,
@@ -23,13 +23,10 @@ from shoal.core.plural import plural
 
 @with_settings(("as_", "key", "shape", "dtype", "workers"))
 def quality(
-    source: Annotated[str, argument("SOURCE", "Images, as for shoal fit.")],
-    out: Annotated[
-        Path | None,
-        option(
-            "--out -o FILE", "Output file (.parquet or .csv), one line per image.", parser=place
-        ),
-    ] = None,
+    source: str = argument("SOURCE", "Images, as for shoal fit."),
+    out: Path | None = option(
+        "--out -o FILE", "Output file (.parquet or .csv), one line per image.", parser=place
+    ),
     force: ForceOption = False,
     quoted: QuoteOption = False,
     quiet: QuietOption = False,
