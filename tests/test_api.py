@@ -121,7 +121,7 @@ def test_evaluate_leaves_out_rows_of_no_known_class(digits):
     assert len(found) == 1
     assert found[0]["n_classes"] == 10
     assert found[0]["layer"] is None or digits.layers[found[0]["layer"]].k == 10
-    with pytest.raises(InputError, match="one label a row"):
+    with pytest.raises(InputError, match="one label per row"):
         digits.evaluate(truth[:-1])
     with pytest.raises(InputError, match="no row has a known class"):
         digits.evaluate(np.full(1797, -1))

@@ -386,7 +386,7 @@ def test_all_rows_can_be_placed_in_the_tree_of_a_sample(tmp_path):
     again = fit(tmp_path / "again", rows, previous=str(tmp_path / "look"))
     assert again.drift is None
     more = np.concatenate([rows, SAME])
-    with pytest.raises(InputError, match="a look at some of 720 rows, but the source has 840"):
+    with pytest.raises(InputError, match="a sample of 720 rows, but the source has 840"):
         fit(tmp_path / "more", more, previous=str(tmp_path / "look"), added="place")
 
 

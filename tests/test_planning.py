@@ -167,7 +167,7 @@ def test_fewer_representatives_for_want_of_memory_are_said_and_kept(monkeypatch,
     said = Noting()
     run = shoal.fit(IMAGES, tmp_path / "run", memory="1GiB", progress=said)
     assert 20 <= len(run.representatives) <= 60
-    assert "there are 60 representatives instead of 240" in " ".join(said.notes)
+    assert "only 60 representatives fit instead of 240" in " ".join(said.notes)
     more = shoal.fit(IMAGES, tmp_path / "run", memory="4GiB")  # other representatives: done again
     assert len(more.representatives) == 240
 

@@ -1,4 +1,4 @@
-"""The Python interface: fit a source, open a run, ask it."""
+"""The Python interface: fit a source, open a run, use its results."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ __all__ = ["Prediction", "Representatives", "Run", "fit", "open", "plan"]
 
 
 class Run(FittedRun):
-    """A finished fit: clusters at every level of detail, and what they rest on.
+    """A finished fit: clusters at every level of detail, and the data behind them.
 
-    Build it with `fit` or `open`.
+    Create it with `fit` or `open`.
 
     Parameters
     ----------
     folder
         The run's folder, open for reading.
     source
-        The rows, when they are at hand already.
+        The rows, if they are already open.
     temporary
         Delete the folder when this run is no longer used.
     """
@@ -67,12 +67,12 @@ class Run(FittedRun):
             weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
 
     def accept_new(self, author: str = "") -> list[int]:
-        """Make a cluster of each proposal of `drift`: edits, which can be undone.
+        """Turn each proposal of `drift` into a cluster, by edits that can be undone.
 
         Returns
         -------
         list of int
-            The new clusters; a proposal that was accepted before gives the same one.
+            Ids of the new clusters; a proposal that was accepted before gives the same id.
         """
         if self.drift is None:
             raise InputError(f"no rows were added in {self.path}: there are no proposals")
@@ -84,18 +84,18 @@ class Run(FittedRun):
         return found
 
     def map_table(self, new: Any = None) -> Any:
-        """Return where every row lies on the map, which is drawn unless it is there.
+        """Return the map coordinates of every row. The map is computed on first use.
 
         Parameters
         ----------
         new
-            Rows of the kind that was fitted, see `predict`, to be placed on it instead.
+            New rows to place on the map instead; see `predict`.
 
         Returns
         -------
         pyarrow.Table
-            row, name, x, y (0 to 1 from the left and the top; null for rows that cannot be read),
-            cluster, and cluster_name where clusters have names.
+            row, name, x, y (0 to 1 from the left and the top; null for unreadable rows), cluster,
+            and cluster_name if clusters have names.
         """
         import pyarrow as pa
 
@@ -119,27 +119,26 @@ class Run(FittedRun):
         Parameters
         ----------
         truth
-            (N,) labels of any kind; whole numbers below 0 are rows of no known class, which
-            are left out. Quarantined rows count as errors. Of a sample, those of all rows of the
-            source will do too.
+            (N,) labels of any type; integers below 0 mean unknown, and are left out. Quarantined
+            rows count as errors. For a sample, labels of all rows of the source are accepted too.
         k
-            Only this cut, without edits.
+            Evaluate only this cut, without edits.
         engine, engine_options
-            Where rows are counted; see `fit`.
+            Where the pass over all rows runs; see `fit`.
 
         Returns
         -------
         list of dict, shown as a table
             For each cut: k, layer, primary, edited, the scores of `core.metrics.score`, the
             simplified silhouette over representatives, the measures of `core.validity` over
-            representatives, which count for the rows that they decide (a row's distance from its
-            representative is left out), DBCV on up to 2,000 of them, and the stability. Where
-            people edited the clusters, a last one is for these.
+            representatives, weighted by their rows (a row's distance from its representative is
+            ignored), DBCV on up to 2,000 of them, and the stability. If there are edits, the last
+            entry is for the edited clusters.
 
         Raises
         ------
         InputError
-            When there is not one label a row.
+            When there is not one label per row.
         """
         from shoal.evaluation import evaluate
 
@@ -148,7 +147,7 @@ class Run(FittedRun):
             return evaluate(self, true, k, opened)
 
     def _classes(self, given: ArrayLike, name: str) -> NDArray:
-        """Return true classes as an array, one a row, of a sample those of its rows."""
+        """Return true classes as an array, one per row; for a sample only those of its rows."""
         true = np.asarray(given)
         if self._result.taken is not None and true.shape == (self.sample_of,):
             true = true[self._result.taken]
@@ -164,34 +163,34 @@ class Run(FittedRun):
         names: Sequence[str] | None = None,
         replace: bool = False,
     ) -> Labelling:
-        """Name each cluster by the class that most of its labelled rows have.
+        """Name each cluster by the majority class of its labelled rows.
 
-        The names are edits, which can be undone. Clusters that share a class are told apart by a
-        number: ``3``, ``3 (2)``.
+        The names are edits, which can be undone. Clusters of the same class are numbered: ``3``,
+        ``3 (2)``.
 
         Parameters
         ----------
         truth
-            (N,) labels of any kind; whole numbers below 0 are rows of no known class.
+            (N,) labels of any type; integers below 0 mean unknown.
         test
-            (N,) labels that are held out: their rows have no say, and show how well the names do.
+            (N,) held-out labels: not used for naming, only to measure the accuracy.
         layer, k
-            Another cut to name the clusters of; the edits then start anew from it.
+            Another cut whose clusters to name; the edits then restart from it.
         names
-            What classes are called that are whole numbers from 0 on.
+            Class names, if classes are integers from 0.
         replace
-            Replace names that clusters have already. Locked clusters keep theirs.
+            Replace existing names, except those of locked clusters.
 
         Returns
         -------
         Labelling
-            The class of each cluster, and the accuracy by majority label; its `score` tells that
-            of new rows.
+            The class of each cluster, and the accuracy; its `score` measures the accuracy on new
+            rows.
 
         Raises
         ------
         InputError
-            When there is not one label a row, or no row has a say.
+            When there is not one label per row, or all labelled rows are held out.
         """
         named = layer is not None or k is not None
         return label_clusters(
@@ -204,24 +203,24 @@ class Run(FittedRun):
         )
 
     def import_edits(self, table: Any) -> list[Entry]:
-        """Take in clusters and names that people gave in a table, as edits; all or none.
+        """Import corrected clusters and names from a table, as edits; all or none.
 
         Parameters
         ----------
         table
-            A CSV or Parquet file, or a data frame. Rows are found by a column ``row``, or one of
-            their names. ``cluster`` says where a row belongs, by a cluster's number or name or a
-            new name; ``cluster_name`` names that cluster, or alone says where a row belongs.
+            A CSV or Parquet file, or a data frame. Rows are matched by a column ``row``, or one
+            with row names. ``cluster`` is the cluster of a row, by number, name or a new name;
+            ``cluster_name`` names that cluster, or alone is the cluster of the row.
 
         Returns
         -------
         list of Entry
-            The edits, which `edits.undo` takes back.
+            The edits; `edits.undo` reverts them.
 
         Raises
         ------
         InputError
-            When it cannot be read, or a row or a cluster is not there.
+            When the table cannot be read, or a row or a cluster does not exist.
         """
         from shoal.export.corrections import import_corrections
 
@@ -231,7 +230,7 @@ class Run(FittedRun):
 
     @property
     def plot(self) -> Plots:
-        """Pictures of the run: ``run.plot.sizes()`` and so on, each a matplotlib Axes."""
+        """Plots of the run: ``run.plot.sizes()`` and so on, each a matplotlib Axes."""
         from shoal.plots import Plots
 
         return Plots(self)
@@ -247,20 +246,20 @@ class Run(FittedRun):
         engine: str = "local",
         engine_options: EngineOptions = (),
     ) -> Prediction:
-        """Assign new rows to clusters, with confidence, and whether they are unlike any cluster.
+        """Assign new rows to clusters, with a confidence, or mark them as unknown.
 
         Parameters
         ----------
         images
-            An array, a path, or a `Source`, of the kind that was fitted.
+            An array, a path, or a `Source`, of the same kind as the fitted rows.
         layer, k, raw
-            Which clusters; see `labels`. A representative counts for the cluster that most of
-            its rows are in, so rows that were moved one by one count where they are many.
+            Which clusters; see `labels`. A representative votes for the cluster of most of its
+            rows, so rows moved one by one count only where they are the majority.
         unknown
-            Largest share of the rows like those fitted that may be called unknown, such as 0.01;
-            by default that of the fit's settings, 0.05.
+            Largest share of rows like the fitted ones that may be called unknown, for example 0.01;
+            by default from the fit's settings, 0.05.
         engine, engine_options
-            Where rows are placed; see `fit`.
+            Where the pass over all rows runs; see `fit`.
         """
         with passes.engine_for(self._folder, engine, engine_options) as opened:
             source = self.model.open(images)
@@ -270,14 +269,14 @@ class Run(FittedRun):
             return joined(list(found), notes)
 
     def cluster_source(self, cluster: int) -> Source:
-        """Return the rows of a cluster, as edited, as a source that can be fitted by itself.
+        """Return the rows of a cluster, including edits, as a source of its own.
 
         Raises
         ------
         InputError
             When there is no such cluster.
         RunError
-            When the rows of the fit cannot be opened again.
+            When the rows of the fit cannot be reopened.
         """
         rows = self.edits.rows_of(self.edits.state.existing(cluster))
         taken = Taken(rows, self._rows.n_rows)
@@ -293,10 +292,10 @@ class Run(FittedRun):
         engine_options: EngineOptions = (),
         **settings: Unpack[ClusterKeywords],
     ) -> Run:
-        """Fit the rows of one cluster by themselves, with features projected for them alone.
+        """Fit only the rows of one cluster, with features projected for them alone.
 
-        What tells its parts from each other may have no room among the components that tell all
-        rows apart. Rows are read, and compared, as in this run; the other settings are anew.
+        Differences between its parts may be lost in a projection of all rows. Rows are read and
+        encoded as in this run; other settings have their defaults.
 
         Parameters
         ----------
@@ -305,18 +304,18 @@ class Run(FittedRun):
         out, progress, engine_options
             As in `shoal.fit`.
         **settings
-            Settings of the fit; features are those of this run unless others are given.
+            Settings of the fit; by default with the features of this run.
 
         Returns
         -------
         Run
-            Of these rows alone, in their order.
+            A run of these rows, in their order.
 
         Raises
         ------
         InputError
-            When there is no such cluster, it has too few rows, or a setting says how rows are
-            read, or what other rows are fitted.
+            When there is no such cluster, it has too few rows, or a setting concerns the reading or
+            the choice of rows.
         RunError
             When the rows of the fit cannot be opened again.
         """
@@ -330,14 +329,14 @@ class Run(FittedRun):
     def show(
         self, cluster: int, count: int = 24, *, layer: int | None = None, k: int | None = None
     ) -> Shown:
-        """Return the most typical rows of a cluster: pictures in a notebook, a table elsewhere.
+        """Return the most typical rows of a cluster; a notebook shows them as images.
 
         Parameters
         ----------
         cluster
             Its id, as in `labels`.
         count
-            How many rows.
+            Number of rows.
         layer, k
             Which clusters; see `labels`.
 
@@ -364,36 +363,36 @@ class Run(FittedRun):
         quoted: bool = False,
         progress: Progress | None = None,
     ) -> Exported:
-        """Write the clusters for people and other programs.
+        """Export the clusters to folders, files or formats of other programs.
 
         Parameters
         ----------
         to
-            A folder; where one file is written also its name.
+            A folder, or a file name for formats of one file.
         form
-            Images in a folder a cluster (``folders``), with what other programs read beside them
+            One folder of images per cluster (``folders``), or also with a file for another program
             (``coco``, ``huggingface``, ``label-studio``, ``fiftyone``); or one file (``csv``,
-            ``parquet``, ``html``, and ``atlas``, the map for Embedding Atlas).
+            ``parquet``, ``html``, or ``atlas``, the map for Embedding Atlas).
         layer, k, raw
             Which clusters; see `labels`.
         mode
-            What the files of folders are.
+            For folders: copy files, or link to them.
         changed
-            Take files, too, whose size or time is another than when they were fitted.
+            Include files whose size or modification time changed since the fit.
         force
-            Replace a file that is there.
+            Overwrite an existing file.
         quoted
-            In CSV, quote texts that a spreadsheet would take for formulas.
+            In CSV, quote text that a spreadsheet would run as a formula.
 
         Returns
         -------
         Exported
-            `path`, and of folders the `outcome`: how many were `done`, and which were `left`.
+            `path`, and for folders the `outcome`: the number of files `done`, and those `left`.
 
         Raises
         ------
         InputError
-            When there is no such form, or rows or a place that it does not go with.
+            When the form is unknown, or does not fit the rows or the target.
         """
         from shoal.export import export
         from shoal.plots.report import report_pictures
@@ -428,28 +427,28 @@ class Run(FittedRun):
         read_only: bool = False,
         metadata: str | os.PathLike[str] | None = None,
     ) -> Page:
-        """Look at every cluster, correct and name: in the cell of a notebook, or in a tab.
+        """Open the explorer in a notebook cell or a browser tab.
 
-        It is served by this process and ends with it, or with `Page.stop`. A script that shall
-        wait for it can be done with ``shoal explore RUN``.
+        This process serves it until it exits, or until `Page.stop`. To wait for it in a script, use
+        ``shoal explore RUN`` instead.
 
         Parameters
         ----------
         tab
-            Open a tab of the browser; by default unless this is a notebook.
+            Open a browser tab; the default outside a notebook.
         height
-            Of the page in the cell, in pixels.
+            Height of the page in the cell, in pixels.
         port
             By default a free one.
         read_only
-            Refuse edits.
+            Do not allow edits.
         metadata
-            CSV or Parquet with columns to filter by.
+            CSV or Parquet file with columns to filter by.
 
         Returns
         -------
         Page
-            The same one again while it runs.
+            While it runs, repeated calls return the same page.
         """
         tab = not in_notebook() if tab is None else tab
         if self._page is None or not self._page.running:
@@ -480,7 +479,7 @@ def fit(
     engine_options: EngineOptions = (),
     **settings: Unpack[FitKeywords],
 ) -> Run:
-    """Find the clusters of images or vectors, without being told how many there are.
+    """Cluster images or vectors, without a given number of clusters.
 
     Parameters
     ----------
@@ -490,23 +489,23 @@ def fit(
         paths or of pictures (PIL), a data frame or Arrow table, a data set of torch or Hugging
         Face, an iterator of such items, or an open `Source`.
     out
-        Folder of the run: made, taken up where it stopped, or left as it is when nothing has
-        changed. By default a temporary one, deleted with the `Run`.
+        Folder of the run. It is created, resumed if interrupted, or left unchanged if it is up to
+        date. By default a temporary one, deleted with the `Run`.
     images
-        Images to show for vectors, one a row in the same order: a path (folder, archive, list of
+        Images to show for vectors, one per row in the same order: a path (folder, archive, list of
         paths), a list of paths, an array, or an open `Source`.
     progress
-        Is told how far it is, such as `shoal.progress.RichProgress()`; by default a bar in
-        a notebook, silent elsewhere.
+        Receives the progress, for example `shoal.progress.RichProgress()`; by default a bar in a
+        notebook, and nothing elsewhere.
     engine_options
-        With ``engine="beam"``: given to Beam as they are, such as ``["--runner=FlinkRunner"]``.
+        With ``engine="beam"``: passed to Beam, for example ``["--runner=FlinkRunner"]``.
         With ``engine="dask"``: ``{"address": "tcp://host:8786"}``, or ``{"scheduler_file": path}``,
-        and ``wait``, the seconds that a scheduler may be without workers (300); without a
-        scheduler, worker processes are started on this machine.
-        With ``engine="spark"``: the Spark context that runs is used; else ``{"master": "yarn",
-        "conf": ["spark.executor.cores=1"]}``, or without a master Spark is started on this machine.
+        and ``wait``, the seconds a scheduler may be without workers (300); without a scheduler,
+        worker processes are started on this machine. With ``engine="spark"``: a running Spark
+        context is used; otherwise ``{"master": "yarn", "conf": ["spark.executor.cores=1"]}``, or
+        without a master Spark is started on this machine.
     **settings
-        The settings of `shoal.settings.SETTINGS`; None stands for the default.
+        The settings of `shoal.settings.SETTINGS`; None means the default.
 
     Returns
     -------
@@ -515,9 +514,9 @@ def fit(
     Raises
     ------
     InputError
-        When the rows or the settings cannot be used; says what to do.
+        When the rows or the settings cannot be used; the message says what to do.
     StorageFullError
-        When the disk is full; nothing finished is lost.
+        When the disk is full; finished work is kept.
 
     Examples
     --------
@@ -562,9 +561,9 @@ def plan(
     images: Any = None,
     **settings: Unpack[FitKeywords],
 ) -> dict[str, Any]:
-    """Say what `fit` would do and what it takes, without doing it.
+    """Return what `fit` would do and its cost, without running it.
 
-    It takes some seconds, in which it measures how fast this machine reads, encodes and searches.
+    It takes a few seconds to measure how fast this machine reads, encodes and searches.
 
     Parameters
     ----------
@@ -576,14 +575,15 @@ def plan(
     Returns
     -------
     dict
-        What was found, and for each stage seconds, memory and disk.
+        The detected source, and for each stage seconds, memory and disk space.
 
     Raises
     ------
     InputError
-        When the rows, the settings or the memory cannot be used; says what would do.
+        When the rows, the settings or the memory limit cannot be used; the message says what would
+        work.
     StorageFullError
-        When the disk of `out` has no room for the run.
+        When the disk of `out` has too little space for the run.
     """
     checked = _settings(images, settings)
     with promised(checked.memory):
@@ -620,7 +620,7 @@ def open(path: str | os.PathLike[str]) -> Run:
     Raises
     ------
     RunError
-        When there is none, it is unfinished or damaged, or a newer version wrote it.
+        When there is no run, or it is unfinished, damaged, or from a newer version.
     """
     return Run(RunFolder.open(path))
 

@@ -96,7 +96,7 @@ def one_a_row(truth: ArrayLike, n_rows: int, name: str = "truth") -> NDArray:
     if labels.shape != (n_rows,):
         raise InputError(
             f"the {name} has shape {labels.shape}, but the run has {n_rows:,} rows: "
-            "one label a row is needed"
+            "one label per row is needed"
         )
     return labels
 

@@ -1,4 +1,4 @@
-"""Predict: the clusters of new rows, without the rows that were fitted."""
+"""Prediction: assign new rows to clusters, without the fitted rows."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ _VOTERS = 10
 _FEW_VOTERS = 3
 _BLOCK_ROWS = 32_768
 _OLDER = (
-    "this run has no rows held out, as an earlier version fitted it or its rows are too few: "
-    "unknown is what lies a quarter farther than nearly all fitted rows, at no stated rate"
+    "this run has no held-out rows, because it is from an earlier version or has too few rows: "
+    "rows a quarter farther out than nearly all fitted rows are called unknown, without a stated "
+    "rate"
 )
 _COLUMNS = ("cluster", "confidence", "unknown")
 
@@ -52,15 +53,14 @@ class Prediction(Tabular):
     cluster
         (n,) int32 cluster id, −1 for rows that could not be read.
     confidence
-        (n,) float32, 0..1, NaN for those.
+        (n,) float32, 0..1, NaN for unreadable rows.
     unknown
-        (n,) bool: of no kind seen. Farther out than all but a stated share of the rows like
-        those fitted would be, 5 % by default.
+        (n,) bool: unlike the fitted rows. Farther out than all but a stated share of rows like the
+        fitted ones, 5 % by default.
     names
-        Names that people gave to clusters, by id.
+        Names of clusters, by id.
     remarks
-        Sentences on how the new rows differ from those fitted: columns that are missing, cells
-        that had to be filled.
+        Sentences on how the new rows differ from the fitted ones: missing columns, imputed cells.
     """
 
     cluster: NDArray[np.int32]
@@ -109,7 +109,7 @@ class Prediction(Tabular):
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut, made ready: cluster and share of each representative, limits of each cluster."""
+    """A prepared cut: cluster and share of each representative, limits of each cluster."""
 
     labels: NDArray[np.int32]
     shares: NDArray[np.float32]
@@ -120,7 +120,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Placed:
-    """Where rows lie among the representatives."""
+    """Nearest representatives of rows, and their scores."""
 
     rows: int  # How many there are
     at: NDArray[np.intp]  # (n,) those that can be used
@@ -132,13 +132,13 @@ class Placed:
 
 
 class PredictKeywords(LabelKeywords, total=False):
-    """Clusters as in `labels`, and the share of rows like those fitted that may be unknown."""
+    """Clusters as in `labels`, and the false alarm rate of unknown rows."""
 
     unknown: float | None
 
 
 class Model:
-    """Predicts by a run's encoder, projection and representatives.
+    """Predicts with a run's encoder, projection and representatives.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Model:
     workers
         Threads; all cores by default.
     curation
-        The run's edits, where they are open already.
+        The run's edits, if they are already open.
     """
 
     def __init__(
@@ -170,18 +170,18 @@ class Model:
         return shortlists_for(self.result.representatives.vectors, self.workers)
 
     def open(self, where: Any) -> Source:
-        """Open new rows in the way in which those of the fit were read.
+        """Open new rows in the same way as the fitted ones.
 
         Parameters
         ----------
         where
-            A `Source`, a path, or an array; one image or vector is taken too. For a table, also a
-            data frame, an Arrow table or records (dictionaries); its columns are found by name.
+            A `Source`, a path, or an array; also a single image or vector. For a table, also a data
+            frame, an Arrow table or records (dictionaries); columns are matched by name.
 
         Raises
         ------
         InputError
-            When they are not of the kind or the width that was fitted.
+            When the kind or the width of the rows differs from the fit.
         """
         summary = self.result.summary
         kind, shape = summary["kind"], tuple(summary["shape"])
@@ -225,27 +225,27 @@ class Model:
     ) -> Prediction:
         """Assign new rows to clusters.
 
-        A representative votes for the cluster that most of its rows are in. So a cluster of rows
-        that were moved one by one is predicted only where it has most rows of a representative.
+        A representative votes for the cluster of most of its rows. So a cluster of rows moved one
+        by one is predicted only where it has the majority of a representative's rows.
 
         Parameters
         ----------
         where
             See `open`.
         layer, k
-            Which cut; the primary layer by default. Edits are in it as in `Run.labels`.
+            Which cut; the primary layer by default. Edits are applied as in `Run.labels`.
         raw
-            Leave the edits out.
+            Ignore edits.
         unknown
-            Largest share of the rows like those fitted that may be called unknown; by default
-            that of the fit's settings.
+            Largest share of rows like the fitted ones that may be called unknown; by default from
+            the fit's settings.
 
         Raises
         ------
         InputError
-            See `open`; or there is no such cut.
+            As in `open`, or when there is no such cut.
         SettingError
-            When `unknown` is no such share.
+            When `unknown` is out of range.
         """
         source = self.open(where)
         notes = self.notes(source)
@@ -253,7 +253,7 @@ class Model:
         return joined(list(blocks), notes)
 
     def notes(self, source: Source) -> Notes:
-        """Return what collects the remarks on new rows."""
+        """Return the collector of remarks on new rows."""
         remarks = [] if source.kind == "table" else remarks_of(source)
         if source.kind == "vectors":
             far = vectors_remark(source, self.fitted.values)
@@ -270,7 +270,7 @@ class Model:
         unknown: float | None = None,
         notes: Notes | None = None,
     ) -> Iterator[Prediction]:
-        """Predict block by block, in order: all workers make ahead what will be taken next.
+        """Predict block by block, in order; workers compute the next blocks ahead.
 
         Parameters
         ----------
@@ -279,7 +279,7 @@ class Model:
         layer, k, raw, unknown
             See `predict`.
         notes
-            Counts what is amiss with the cells of a table.
+            Collects problems with the cells of a table.
         """
         clusters, cut = self.chosen(layer, k, raw, unknown)
         self.load()
@@ -301,24 +301,24 @@ class Model:
         raw: bool = False,
         unknown: float | None = None,
     ) -> tuple[Clustering, Cut]:
-        """Return the clusters that are meant, and what rows are placed among them by."""
+        """Return the chosen clusters, and the prepared cut."""
         clusters = Clustering.chosen(self.result, None if raw else self.curation, layer, k)
         rate = self.rate if unknown is None else SETTINGS["unknown"].parse(unknown)
         return clusters, self._cut(clusters, rate)
 
     @property
     def rate(self) -> float:
-        """Share of the rows like those fitted that may be called unknown, by the settings."""
+        """False alarm rate of unknown rows, from the settings."""
         stored = self.result.run.settings.get("unknown")
         return float(SETTINGS["unknown"].default if stored is None else stored)
 
     def load(self) -> None:
-        """Load what is made once, not by each worker."""
+        """Load everything that workers share."""
         self.encoder.setup()
         _ = self.fitted.projection, self.fitted.novelty, self._shortlists
 
     def block(self, batch: Batch, cut: Cut) -> Prediction:
-        """Predict some rows, without the names of clusters; `load` comes before."""
+        """Predict some rows, without cluster names; call `load` first."""
         placed = self.placed(batch)
         n, at, near, distance = placed.rows, placed.at, placed.near, placed.distance
         cluster, unknown = np.full(n, -1, np.int32), np.zeros(n, np.bool_)
@@ -329,12 +329,12 @@ class Model:
         return Prediction(cluster, confidence, unknown)
 
     def _own(self, vectors: NDArray[np.float32], cut: Cut) -> NDArray[np.int32] | None:
-        """Return the clusters that the run's method assigns rows to, −1 where a vote decides."""
+        """Return the clusters by the method's own rule, −1 where a vote decides."""
         own = None if cut.ids is None else self.found.assign(vectors)
         return None if own is None or cut.ids is None else cut.ids[own]
 
     def placed(self, batch: Batch) -> Placed:
-        """Find the representatives nearest to some rows; `load` comes before."""
+        """Find the representatives nearest to some rows; call `load` first."""
         features, good = encode_good(self.encoder, batch.data, batch.bad)
         n, at = len(good), np.flatnonzero(good)
         used = features if len(at) == n else features[at]
@@ -358,13 +358,13 @@ class Model:
 
 
 def joined(found: list[Prediction], notes: Notes) -> Prediction:
-    """Put what was predicted of blocks together."""
+    """Concatenate the predictions of blocks."""
     columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in _COLUMNS}
     return Prediction(**columns, names=found[0].names, remarks=notes.remarks)
 
 
 def blocks_of(source: Source) -> Shards:
-    """Return the ranges of rows that are predicted at a time."""
+    """Return the ranges of rows to predict at a time."""
     shards = Shards.of(source)
     return replace(shards, size=min(shards.size, _BLOCK_ROWS))
 
@@ -375,7 +375,7 @@ def vote(
     distance: NDArray[np.float32],
     chosen: NDArray[np.int32] | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Let near representatives vote, each by one over its squared distance.
+    """Let the nearest representatives vote, weighted by one over the squared distance.
 
     `labels`, `shares`, `distance`: (n, k), cluster, share (`held_share`) and distance of each row's
     voters, nearest first.
@@ -404,7 +404,7 @@ def vote(
 
 
 def _is_one(given: tuple[int, ...], kind: str, shape: tuple[int, ...]) -> bool:
-    """Tell one row from several, by the shape of an array and of one row as fitted.
+    """Return whether an array is a single row, by its shape and that of a fitted row.
 
     >>> _is_one((28, 28), "images", (28, 28, 1)), _is_one((5, 784), "images", (28, 28, 1))
     (True, False)

@@ -1,8 +1,7 @@
-"""Passes over all rows after a fit, on an engine: new rows predicted, clusters counted by class.
+"""Passes over all rows after a fit, on an engine: predict new rows, count clusters by class.
 
-Each is a list of tasks whose results go through a folder of the run, which is gone at the end; what
-is there after an interruption is not made again. On threads nothing is written into a run: the same
-is done in memory.
+Each is a list of tasks whose results go through a temporary folder of the run, so that an
+interrupted pass resumes. On threads the same is done in memory, without writing.
 """
 
 from __future__ import annotations
@@ -107,9 +106,9 @@ def predict_blocks(
     progress: Progress | None = None,
     **wanted: Unpack[PredictKeywords],
 ) -> Iterator[Prediction]:
-    """Predict block by block, in order; the parameters are those of `Model.blocks`.
+    """Predict block by block, in order; parameters as in `Model.blocks`.
 
-    On another engine than threads by tasks. `progress` is told the rows that are done.
+    Engines other than threads run it as tasks. `progress` receives the number of finished rows.
     """
     if isinstance(engine, LocalEngine):
         for found in model.blocks(source, notes=notes, **wanted):
@@ -171,7 +170,7 @@ def count_rows(
 ) -> tuple[NDArray, NDArray[np.int64]]:
     """Count the rows of known class by class and representative.
 
-    On another engine than threads by tasks, else in memory.
+    Engines other than threads run it as tasks, otherwise it runs in memory.
 
     `true`, `known`: (N,) the class of each row, and whether it has one.
 
@@ -210,9 +209,9 @@ def count_rows(
 def contingency_of(
     classes: NDArray, pairs: NDArray[np.int64], true: NDArray, found: Clustering
 ) -> Contingency:
-    """Return the contingency of classes and clusters from what `count_rows` gives.
+    """Return the contingency of classes and clusters from the result of `count_rows`.
 
-    `true`: (N,) the class of each row; looked at for rows that people moved.
+    `true`: (N,) the class of each row, needed for rows moved by edits.
     """
     true_at, place, rows = pairs
     # What edits left of a representative's rows, which may not be where most of them are.

@@ -1,4 +1,4 @@
-"""The plan of a fit: shards, representatives, workers, and what they take of memory and disk."""
+"""The plan of a fit: shards, representatives, workers, memory and disk space."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _SLACK = 1.02
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fit would do, and what it takes."""
+    """What a fit would do, and its cost."""
 
     encoder: Encoder  # How rows become features
     why: str  # A sentence that says why
@@ -111,9 +111,9 @@ class Plan:
 
 
 def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
-    """Choose fewer representatives where the method takes no more, or passes need no more.
+    """Choose fewer representatives if the method cannot use more, or passes need no more.
 
-    The sentence says so; it is empty where the settings stay.
+    Also returns a sentence on this, empty if the settings are unchanged.
     """
     method, requested = METHODS.get(settings.method), settings.representatives
     if method is None:
@@ -146,14 +146,14 @@ def for_method(settings: FitSettings, n_rows: int) -> tuple[FitSettings, str]:
 
 
 def make_plan(source: Source, settings: FitSettings) -> Plan:
-    """Work out shards, representatives, workers, memory and disk for a source.
+    """Plan shards, representatives, workers, memory and disk space for a source.
 
-    The shards depend on the source alone, so that another memory redoes nothing that need not
-    be. Fewer workers come first, as they change no result; only where one worker is too many
-    are there fewer representatives than usual, unless their number was asked for.
+    The shards depend only on the source, so that another memory limit does not invalidate results.
+    Fewer workers are tried first, as they change no result; only if a single worker is too much are
+    there fewer representatives than usual, unless their number was requested.
     """
     if source.n_rows < 2:
-        raise InputError(f"{source.description}: one row has no groups, give at least 2 to cluster")
+        raise InputError(f"{source.description}: clustering needs at least 2 rows")
     encoder, why = choose_encoder(
         settings.features,
         source,
@@ -172,7 +172,7 @@ def make_plan(source: Source, settings: FitSettings) -> Plan:
     remark = ""
     if m < usual:
         remark = (
-            f"With {mebibytes(settings.memory)} of memory there are {m:,} representatives instead "
+            f"With {mebibytes(settings.memory)} of memory only {m:,} representatives fit instead "
             f"of {usual:,}: small clusters may be missed."
         )
     found = Plan(encoder, why, rows, Shards.of(source), m, 1, needs, passes, remark)
@@ -311,9 +311,9 @@ def _workers(needs: tuple[Need, ...], settings: FitSettings) -> int:
 
 
 def check_disk(plan: Plan, path: Path) -> None:
-    """Raise where the disk of a run folder cannot hold what the plan will write.
+    """Raise if the disk of a run folder has too little space for the plan.
 
-    What a fit that was interrupted has left there counts as written.
+    Files of an interrupted fit count as written.
     """
     if isinstance(path, UrlPath):
         return  # a store has no end

@@ -1,4 +1,4 @@
-"""A finished fit as it is read: by exports, plots and pages, and below what `Run` does with it."""
+"""A finished fit for reading, used by exports, plots and pages; the base of `Run`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _NOTED = ("left_out", "remarks")
 
 
 class FittedRun:
-    """What `Run` has; it asks for nothing that is made of runs.
+    """The results of `Run`, without what depends on other modules that use runs.
 
     Parameters
     ----------
     folder
         The run's folder, open for reading.
     source
-        The rows, when they are at hand already.
+        The rows, if they are already open.
     """
 
     def __init__(self, folder: RunFolder, source: Source | None = None) -> None:
@@ -54,12 +54,12 @@ class FittedRun:
 
     @property
     def layers(self) -> Layers:
-        """The cuts that the data mark, coarse to fine; one is primary."""
+        """The layers, coarse to fine; one is primary."""
         return self._result.layers
 
     @property
     def primary(self) -> Layer:
-        """The layer that is shown first."""
+        """The suggested layer."""
         return self._result.primary
 
     @property
@@ -69,43 +69,43 @@ class FittedRun:
 
     @property
     def representatives(self) -> Representatives:
-        """The rows that stand for all others: `vectors`, `weights`, `rows`."""
+        """The representatives: `vectors`, `weights`, `rows`."""
         return self._result.representatives
 
     @property
     def n_rows(self) -> int:
-        """Rows of the source, quarantined ones counted."""
+        """Number of rows, including quarantined ones."""
         return self._result.n_rows
 
     @property
     def sample_of(self) -> int | None:
-        """Rows that those of this run were drawn from at random; None when it has all."""
+        """Number of rows that this run is a sample of; None if it has all rows."""
         return self._result.sample_of
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """Rows that each representative decides, (m,)."""
+        """Number of rows assigned to each representative, (m,)."""
         return self._result.counts
 
     @cached_property
     def drift(self) -> Drift | None:
-        """What became of rows that were added to an earlier run; None where none were."""
+        """Report on rows added to an earlier run; None if there are none."""
         return read_drift(self._result)
 
     def verify(self) -> None:
-        """Read all files of the run, and raise for what is missing or damaged.
+        """Read all files of the run, and raise if one is missing or damaged.
 
         Raises
         ------
         RunError
-            Naming the file, with what to do.
+            With the file, and what to do.
         """
         self._result.verify()
 
     def clustering(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
     ) -> Clustering:
-        """Return the clusters with their names; the parameters are those of `labels`."""
+        """Return the clusters with their names; parameters as in `labels`."""
         return Clustering.chosen(self._result, None if raw else self.edits, layer, k)
 
     def labels(
@@ -113,18 +113,18 @@ class FittedRun:
     ) -> NDArray[np.int32]:
         """Cluster of each row, −1 for quarantined rows.
 
-        Where people edited the clusters, these are the edited ones, with ids that no edit
-        changes. Where nobody did, clusters are numbered from the largest (0) on.
+        Edits are included, and never change the ids of other clusters. Without edits, clusters are
+        numbered from the largest (0) on.
 
         Parameters
         ----------
         layer
-            Number of a layer, 0 the coarsest; the primary one by default.
+            Number of a layer, 0 for the coarsest; by default the primary one.
         k
-            Or any number of clusters. Edits are in the clusters only of the layer or K that
-            they started from; others are cuts of the tree as it is.
+            Or any number of clusters. Edits apply only to the layer or K that they started from;
+            others are plain cuts of the tree.
         raw
-            Leave the edits out.
+            Ignore edits.
 
         Returns
         -------
@@ -140,16 +140,16 @@ class FittedRun:
     def confidence(
         self, layer: int | None = None, k: int | None = None, raw: bool = False
     ) -> NDArray[np.float32]:
-        """Confidence of each row in its cluster, 0..1; NaN for quarantined rows; see `labels`.
+        """Return the confidence of each row, 0..1; NaN for quarantined rows; see `labels`.
 
-        Rows that people moved have 1.
+        Rows moved by edits have 1.
         """
         return self.clustering(layer, k, raw).confidence()
 
     def memberships(self) -> NDArray[np.float32]:
-        """How much each row belongs to each cluster that the method found, (N, K) float32.
+        """Return the membership of each row in each cluster of the method, (N, K) float32.
 
-        Only of methods that say so, such as ``gmm``; a row has those of its representative.
+        Only for methods with memberships, such as ``gmm``; a row has those of its representative.
         Clusters are in the order of `labels` without edits. Quarantined rows have NaN.
 
         Raises
@@ -172,14 +172,13 @@ class FittedRun:
 
     @property
     def outliers(self) -> NDArray[np.bool_]:
-        """Whether each row lies far out from all others, (N,) bool."""
+        """Outlier flag of each row, (N,) bool."""
         return self._result.outliers
 
     def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
         """Return a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
 
-        Of edited clusters it also has cluster_name and mark (good or junk), null where none
-        was given.
+        With edits it also has cluster_name and mark (good or junk), null if not set.
         """
         import pyarrow as pa
 
@@ -188,21 +187,21 @@ class FittedRun:
 
     @cached_property
     def quarantine(self) -> Any:
-        """Rows that could not be used, a `pyarrow.Table` of row, name, reason."""
+        """Unusable rows, a `pyarrow.Table` of row, name, reason."""
         return quarantined(self._folder)
 
     @cached_property
     def edits(self) -> Curation:
-        """The corrections that people made: merge, split, move, name, undo and so on."""
+        """Manual corrections: merge, split, move, name, undo and so on."""
         return Curation(self._result)
 
     @cached_property
     def model(self) -> Model:
-        """What predicts new rows; needs the run's folder alone."""
+        """The model for new rows, which needs only the run folder."""
         return Model(self._folder, curation=self.edits)
 
     def info(self) -> dict[str, Any]:
-        """Say all that is known about the run: source, settings, counts, time, memory."""
+        """Return everything known about the run: source, settings, counts, time, memory."""
         summary = self._result.summary
         stages = {}
         for stage in pipeline.stages_of(self.drift is not None):
@@ -263,7 +262,7 @@ class FittedRun:
 
     @property
     def advice(self) -> Advice:
-        """What to look at first: how many groups, which is mixed, which other K is as clear."""
+        """Advice: the number of groups, a large mixed one, other K nearly as clear."""
         method = Found(self._result).facts["name"]
         if method != DEFAULT:
             return advise_method(method, self.primary.k)
@@ -271,7 +270,7 @@ class FittedRun:
 
     @property
     def is_table(self) -> bool:
-        """Whether the rows are those of a table of mixed columns."""
+        """True if the rows are from a table of mixed columns."""
         return self._result.schema is not None
 
     def _edits_info(self) -> dict[str, Any]:
@@ -283,12 +282,12 @@ class FittedRun:
 
     @property
     def source(self) -> Source:
-        """The rows of the fit, opened again where they were.
+        """The rows of the fit, reopened from their source.
 
         Raises
         ------
         RunError
-            When they were given in memory, are gone, or have become others.
+            When they were given in memory, are missing, or have changed.
         """
         return pictures_of(self._rows)
 
@@ -300,9 +299,9 @@ class FittedRun:
 
     @cached_property
     def changed(self) -> NDArray[np.bool_]:
-        """Whether the file of each row is another than was fitted, by size, time or link, (N,).
+        """Whether the file of each row changed since the fit in size, time or link target, (N,).
 
-        Where many rows lie in one file, all of them are another when any file is.
+        If files hold many rows, all rows count as changed when any file changed.
         """
         return changed_rows(self._result, self.source)
 

@@ -1,4 +1,4 @@
-"""The rows of a run: opened as settings say, and again where they were."""
+"""Open the rows of a fit from its settings, and reopen those of a finished run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def open_by(
     schema: Schema | None = None,
     fitted: Sequence[str] | None = None,
 ) -> Source:
-    """Open a source as the settings say; columns by what a run knows of them already."""
+    """Open a source by the settings, with the columns of an earlier run."""
     kind: Any = settings.as_
     pages: Any = settings.pages or "auto"
     opened: Source = open_source(
@@ -47,7 +47,7 @@ def open_by(
         pages=pages,
     )
     if settings.pages and opened.as_files() is None:
-        raise InputError(f"--pages {settings.pages} means nothing for {opened.description}")
+        raise InputError(f"--pages {settings.pages} does not apply to {opened.description}")
     if settings.images is not None:
         return with_images(rows_of(opened), settings.images)
     return opened
@@ -60,15 +60,15 @@ def with_images(rows: Source, images: Any) -> Source:
 
 
 def reopened(result: Result) -> Source:
-    """Open the rows of a finished run where they were."""
+    """Reopen the rows of a finished run."""
     settings, summary, path = result.run.settings, result.summary, result.run.path
     where, images = settings.get("source"), settings.get("images")
     if where is None and images is not None:
         return _pictures(result, images)
     if where is None:
         raise RunError(
-            f"the rows of {path} ({summary['description']}) were given in memory: "
-            "save them to a file and fit that, to see them again"
+            f"the rows of {path} ({summary['description']}) were given in memory: save them to a "
+            "file and fit that to be able to see them"
         )
     try:
         source = open_by(

@@ -32,42 +32,42 @@ _BLOCK = 8192
 
 
 class Shoal(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
-    """Finds the groups in vectors, and how many there are.
+    """Cluster vectors, with or without a given number of clusters.
 
-    It runs in memory and leaves no files; `shoal.fit` does the same for images, for data larger
-    than memory, and with a run folder.
+    It runs in memory and writes no files. For images, data larger than memory, or a run folder, use
+    `shoal.fit`.
 
     Parameters
     ----------
     n_clusters : int, optional
-        Take this cut of the tree; by default the primary layer, which the data choose.
+        Number of clusters; by default that of the primary layer, chosen from the data.
     min_size : int, optional
-        Fewest rows in a cluster; by default from the number of rows.
+        Smallest allowed cluster, in rows; by default derived from the number of rows.
     detail : float, optional
-        Excess from which a split counts, 0.1 to 20; less gives more clusters. By default from the
-        gaps in the data. Not with `n_clusters`.
+        Lowest excess of a split, 0.1 to 20; lower values give more clusters. By default chosen from
+        the gaps in the data. Not with `n_clusters`.
     representatives : int, optional
-        How many rows stand for all; by default every distinct row up to 100,000.
+        Number of representatives; by default every distinct row, up to 100,000.
     random_state : int, RandomState or None, default 0
-        The same number gives the same clusters; None draws another one each time.
+        Random seed; None draws a new one each time.
     n_jobs : int, optional
-        Threads; by default, and for −1, all cores. The clusters do not depend on it.
+        Threads; by default, and for −1, all cores. The result does not depend on it.
 
     Attributes
     ----------
     labels_ : ndarray, shape (n,), int32
-        Clusters of the rows fitted, 0 .. n_clusters_ − 1, the largest first.
+        Clusters of the fitted rows, 0 .. n_clusters_ − 1, largest first.
     n_clusters_ : int
-        How many clusters there are.
+        Number of clusters.
     layers_ : tuple of Layer
-        The cuts that the data mark, coarse to fine, and that into `n_clusters`: k, excess,
-        stability, primary.
+        The layers, coarse to fine, including the cut into `n_clusters`: k, excess, stability,
+        primary.
     tree_ : Tree
-        The tree over the representatives, from which any number of clusters can be cut.
+        The tree over the representatives; any number of clusters is a cut of it.
     cluster_centers_ : ndarray, shape (n_clusters_, features)
         Mean of the rows of each cluster.
     n_features_in_ : int
-        Length of a row.
+        Number of features.
 
     Examples
     --------

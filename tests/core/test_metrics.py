@@ -216,8 +216,8 @@ def test_renaming_keeps_the_partition(pairs):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: score([1, 2], [1]), "one label a row is needed"),
-        (lambda: score([], []), "one label a row is needed"),
+        (lambda: score([1, 2], [1]), "one label per row is needed"),
+        (lambda: score([], []), "one label per row is needed"),
         (lambda: score([1, 2], [0.5, 1]), "must be whole numbers"),
         (lambda: match_labels([1], [1, 2]), "1 earlier labels, but 2 new ones"),
         (lambda: simplified_silhouette(np.ones((3, 1)), [0, 1]), "3 rows, but labels have"),

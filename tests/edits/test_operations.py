@@ -26,7 +26,7 @@ NAMES = {0: "zeros", 3: None, 7: "x" * 100}
         ("whole", {"cluster": 0}, "“zeros” is one thing, and stays whole"),
         ("quiz", {"cluster": 3, "right": [1], "wrong": []}, "Quiz on Cluster 3: 1 right, 0 wrong"),
         ("confirm", {"count": 3, "to": 0}, "Confirmed 3 images of “zeros”"),
-        ("base", {"k": 1}, "Started anew from the cut into 1 cluster"),
+        ("base", {"k": 1}, "Restarted from the cut into 1 cluster"),
         ("undo", {"n": 3}, "Undid 3 edits"),
         ("skipped", {"what": "a merge", "why": "gone"}, "Not carried over: a merge (gone)"),
     ],

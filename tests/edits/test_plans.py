@@ -107,7 +107,7 @@ def test_moves_count_only_the_rows_that_move(edits):
 def test_an_edit_of_what_another_changed_meanwhile_is_a_conflict(edits):
     seen = edits.seq
     edits.merge([0, 1], author="ada")
-    with pytest.raises(ConflictError, match=r"ada changed cluster 0 meanwhile \(Merged Clus"):
+    with pytest.raises(ConflictError, match=r"ada changed cluster 0 in the meantime \(Merged Clus"):
         edits.rename(0, "x", seen=seen)
     with pytest.raises(ConflictError, match=r"there is no cluster 1: .*meanwhile: Merged Clus"):
         edits.rename(1, "x", seen=seen)

@@ -109,7 +109,7 @@ def test_all_other_edits(digits, ask):
     good(do(client, "quiz", cluster=2, right=mine, wrong=[]))
     one = next(c for c in good(client.get("/api/clusters"))["clusters"] if c["id"] == 0)
     assert (one["note"], one["mark"], one["locked"]) == ("look <again>", "junk", False)
-    assert good(do(client, "start", k=4))["said"] == "Started anew from the cut into 4 clusters"
+    assert good(do(client, "start", k=4))["said"] == "Restarted from the cut into 4 clusters"
     assert len(sizes(client)) == 4
 
 

@@ -110,7 +110,7 @@ def contingency(truth: ArrayLike, found: ArrayLike) -> Contingency:
     true, cluster = np.asarray(truth), np.asarray(found)
     if true.ndim != 1 or true.shape != cluster.shape or not len(true):
         raise InputError(
-            f"truth has shape {true.shape} and found {cluster.shape}: one label a row is needed"
+            f"truth has shape {true.shape} and found {cluster.shape}: one label per row is needed"
         )
     if not np.issubdtype(cluster.dtype, np.integer):
         raise InputError(f"clusters are {cluster.dtype}, but must be whole numbers")

@@ -49,17 +49,16 @@ class Duplicates:
     Attributes
     ----------
     table : pyarrow.Table
-        One line a row that is in a group: ``group``, ``source`` (0, or 1 for the second),
-        ``row``, ``name``, ``kind`` (``kept``, ``exact``, ``near`` or ``mirrored``) and
-        ``similarity`` with the kept one (1 for exact copies). Groups are numbered by size, the
-        kept one first in each.
+        One line per row in a group: ``group``, ``source`` (0, or 1 for the second), ``row``,
+        ``name``, ``kind`` (``kept``, ``exact``, ``near`` or ``mirrored``) and ``similarity`` to the
+        kept one (1 for exact copies). Groups are numbered by size, each with the kept one first.
     n_rows : int
-        Rows that were compared, unreadable ones counted.
+        Number of compared rows, including unreadable ones.
     unreadable : int
     blank : int
-        Rows without contrast, of which only exact copies are found.
+        Number of rows without contrast, for which only exact copies are found.
     threshold : float
-        Similarity from which a pair is a near copy.
+        Lowest similarity of a near copy.
     """
 
     rows: Rows
@@ -71,7 +70,7 @@ class Duplicates:
 
     @property
     def n_groups(self) -> int:
-        """How many groups there are."""
+        """Number of groups."""
         return int(self._kinds.count("kept"))
 
     @property
@@ -79,7 +78,7 @@ class Duplicates:
         return list(self.table["kind"].to_pylist())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts; distinct rows and copies add up to all that could be read."""
+        """Return the counts; distinct rows and copies add up to all readable rows."""
         kinds = self._kinds
         copies = {kind: kinds.count(kind) for kind in ("exact", "near", "mirrored")}
         total = sum(copies.values())

@@ -420,6 +420,6 @@ class Curation(Tabular):
                 who = entry.author or "someone else"
                 which = f"cluster {min(both)}" if both else "the clusters"
                 raise ConflictError(
-                    f"{who} changed {which} meanwhile ({entry.describe()}): look again, then "
+                    f"{who} changed {which} in the meantime ({entry.describe()}): check, then "
                     "repeat the edit if it still makes sense"
                 )

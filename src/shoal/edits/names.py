@@ -22,7 +22,7 @@ def clean_name(name: str) -> str:
     """
     text = " ".join(stored(name).split())
     if not text:
-        raise InputError(f"{name!r} is not a name: give some letters")
+        raise InputError(f"{name!r} is not a name: give at least one visible character")
     if len(text) > _LONGEST_NAME:
         raise InputError(f"a name of {len(text)} characters: give at most {_LONGEST_NAME}")
     return text

@@ -47,14 +47,14 @@ class Palette(Tabular):
     colours : uint8 array, shape (K, 4)
         Red, green, blue, opacity; the colour of most pixels first.
     pixels : int64 array, shape (K,)
-        Pixels that are nearest to each.
+        Number of pixels nearest to each.
     space, method, opacity : str
-        As given to `make_palette`.
+        Arguments of `make_palette`.
     psnr, psnr_oklab : float
-        In decibels, without dithering, over all images: of the channels of sRGB, and of the
-        distance in Oklab (peak 1). Infinite where every colour was kept.
+        In decibels, without dithering, over all images: of the sRGB channels, and of the distance
+        in Oklab (peak 1). Infinite if every colour was kept.
     psnr_of_rgb : float
-        PSNR that a palette chosen in RGB by the same method would have.
+        PSNR of a palette chosen in RGB by the same method.
     skipped : tuple of (str, str)
         Images that could not be read, with the reason.
     """
@@ -76,7 +76,7 @@ class Palette(Tabular):
 
     @property
     def hex(self) -> list[str]:
-        """The colours as ``#rrggbb``, or ``#rrggbbaa`` where they can be seen through."""
+        """The colours as ``#rrggbb``, or ``#rrggbbaa`` if they are transparent."""
         return [
             f"#{bytes(colour[: 3 if colour[3] == 255 else 4]).hex()}" for colour in self.colours
         ]
@@ -96,13 +96,13 @@ class Palette(Tabular):
         ]
 
     def write_swatches(self, path: Path | str) -> None:
-        """Write the colours as a picture (.png), .csv, .json or GIMP's palette (.gpl)."""
+        """Write the colours as an image (.png), .csv, .json or GIMP palette (.gpl)."""
         path = Path(path)
         check_swatches(path)
         write_bytes(path, swatches_bytes(self.records(), path))
 
     def apply(self, pixels: NDArray[np.uint8], dither: str = "none") -> NDArray[np.uint8]:
-        """Return the number of a colour for each pixel of an image.
+        """Return the palette index of each pixel of an image.
 
         Parameters
         ----------
@@ -128,18 +128,18 @@ class Palette(Tabular):
         memory: str | int = "4GiB",
         progress: Progress | None = None,
     ) -> RecordList:
-        """Write the images that the palette was made for, in its colours.
+        """Write the images of the palette, reduced to its colours.
 
         Parameters
         ----------
         out : path
-            Of one image, a file that ends in .png or .gif. Of several, a folder: names and
-            folders are those of the images.
+            For one image, a .png or .gif file. For several, a folder, with the names and subfolders
+            of the images.
         dither : {"none", "ordered", "floyd-steinberg"}
         extension : {".png", ".gif"}
-            Of the files in a folder.
+            Format of the files in a folder.
         force : bool, default False
-            Replace files that are there.
+            Overwrite existing files.
         workers, memory, progress
             As for `make_palette`.
 
@@ -152,8 +152,7 @@ class Palette(Tabular):
         Raises
         ------
         InputError
-            For another ending or dither, a file that is there, or a GIF of colours that can be
-            seen through in part.
+            For an unknown ending or dither, an existing file, or a GIF of semi-transparent colours.
         """
         _check("--dither", dither, DITHERS)
         files = self.images.files(Path(out), extension)

@@ -44,16 +44,16 @@ KINDS = {
 class Plots:
     """Pictures of a run: each call draws one, and returns its matplotlib Axes.
 
-    All take `layer` or `k` for other clusters than the primary ones, as edited, and `ax` to draw
-    on; without, axes of a fitting size are made. In a notebook they are shown by themselves;
-    elsewhere ``ax.figure.savefig("picture.png")`` writes them.
+    All take `layer` or `k` for clusters other than the (edited) primary ones, and `ax` to draw on;
+    by default axes of a suitable size are created. A notebook displays them; elsewhere
+    ``ax.figure.savefig("picture.png")`` writes them.
 
     Raises
     ------
     MissingExtraError
         When matplotlib is not installed (``pip install 'shoal[plot]'``).
     InputError
-        When a run has nothing to show in a picture: images of a table, columns of images.
+        When a plot does not apply to the run, such as images of a table.
     """
 
     def __init__(self, run: FittedRun, raw: bool = False) -> None:
@@ -68,13 +68,13 @@ class Plots:
     def centroids(
         self, ax: Axes | None = None, *, of: str = "auto", **cut: Unpack[CutKeywords]
     ) -> Axes:
-        """Draw an image for each cluster, with its name and rows.
+        """Draw an image of each cluster, with its name and number of rows.
 
         Parameters
         ----------
         of : {"auto", "mean", "middle"}
-            The mean of up to 200 images, or the one nearest to the middle; ``auto``: the second
-            for images of mixed sizes, such as photos.
+            The mean of up to 200 images, or the most central one; ``auto``: the latter for images
+            of mixed sizes, such as photos.
         """
         return cluster_images.centroids(self._scene(cut), ax, of)
 
@@ -86,13 +86,13 @@ class Plots:
         count: int | None = None,
         **cut: Unpack[CutKeywords],
     ) -> Axes:
-        """Draw the most typical images of one cluster, or a line of them for each.
+        """Draw the most typical images of one cluster, or a row of them for each cluster.
 
         Parameters
         ----------
         cluster : int, optional
         count : int, optional
-            How many images: 24 of one cluster, 10 of each.
+            Number of images; by default 24 of one cluster, or 10 of each.
         """
         count = count if count is not None else 10 if cluster is None else 24
         return cluster_images.examples(self._scene(cut), ax, cluster, count)
@@ -100,7 +100,7 @@ class Plots:
     def dendrogram(
         self, ax: Axes | None = None, *, leaves: int | None = None, **cut: Unpack[CutKeywords]
     ) -> Axes:
-        """Draw the tree above the clusters, where it is cut, and images at its leaves.
+        """Draw the tree above the clusters, its cut, and images at its leaves.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Plots:
         Parameters
         ----------
         neighbour : int, default 4
-            As Ester et al. (1996) take it for DBSCAN.
+            As in Ester et al. (1996) for DBSCAN.
         """
         return measures.k_distance(self._scene(cut), ax, neighbour)
 
@@ -137,7 +137,7 @@ class Plots:
         Parameters
         ----------
         neighbour : int, default 4
-            Whose distance makes a place dense.
+            Neighbour whose distance defines the density.
         """
         return measures.reachability(self._scene(cut), ax, neighbour)
 
@@ -153,14 +153,14 @@ class Plots:
         names: Sequence[str] | None = None,
         **cut: Unpack[CutKeywords],
     ) -> Axes:
-        """Draw how many rows of each true class lie in each cluster.
+        """Draw the number of rows of each true class in each cluster.
 
         Parameters
         ----------
         truth : array-like, shape (N,)
-            Classes of any kind; whole numbers below 0 are not known.
+            Classes of any type; integers below 0 mean unknown.
         names : sequence of str, optional
-            What classes are called that are whole numbers from 0 on.
+            Class names, if classes are integers from 0.
         """
         scene = self._scene(cut)
         given = one_a_row(truth, scene.result.n_rows)
@@ -181,25 +181,25 @@ class Plots:
         seed: int | None = None,
         **cut: Unpack[CutKeywords],
     ) -> Axes:
-        """Draw the representatives in the plane, with each cluster's name and typical image.
+        """Draw the representatives in the plane, with the name and a typical image of each cluster.
 
         Parameters
         ----------
         way : {"own", "tsne", "umap", "pca"}
-            The map of the explorer, stored or made now; t-SNE (openTSNE, perplexity 30) or UMAP
+            The explorer's map, computed if needed; t-SNE (openTSNE, perplexity 30) or UMAP
             (needs ``pip install 'shoal[umap]'``) of up to 10,000 representatives; or the first two
             principal components.
         seed : int, optional
-            That of the fit when not given.
+            By default that of the fit.
         """
         return plane.map_(self._scene(cut), ax, way, seed)
 
     def sizes(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
-        """Draw the rows of each cluster."""
+        """Draw the size of each cluster."""
         return measures.sizes(self._scene(cut), ax)
 
     def profile(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
-        """Draw means of a table's numbers and shares of its categories in each cluster."""
+        """Draw means of numbers and shares of categories of a table in each cluster."""
         return tables.profile(self._scene(cut), ax)
 
     def distributions(self, ax: Axes | None = None, **cut: Unpack[CutKeywords]) -> Axes:
@@ -212,23 +212,23 @@ class Plots:
         ax: Axes | None = None,
         **cut: Unpack[CutKeywords],
     ) -> Axes:
-        """Draw rows of a table or of vectors by their columns, in the colours of clusters.
+        """Draw rows of a table or vectors by their columns, coloured by cluster.
 
         Parameters
         ----------
         columns : sequence of str, optional
-            Two, or three for a picture in space; by default the first two numbers.
+            Two, or three for a 3-d plot; by default the first two numeric ones.
         """
         return tables.scatter(self._scene(cut), ax, columns)
 
     def draw(self, kind: str, **options: Any) -> Axes:
-        """Draw the picture of a kind by its name, such as ``"k-distance"``.
+        """Draw a plot by name, such as ``"k-distance"``.
 
         Raises
         ------
         InputError
-            For another kind.
+            For an unknown kind.
         """
         if kind not in KINDS:
-            raise InputError(f"{kind} is not a picture: give one of {', '.join(KINDS)}")
+            raise InputError(f"{kind} is not a kind of plot: give one of {', '.join(KINDS)}")
         return getattr(self, kind.replace("-", "_"))(**options)

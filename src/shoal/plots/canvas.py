@@ -52,7 +52,7 @@ def figure_class() -> type[Figure]:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise MissingExtraError(
-            "pictures are drawn by matplotlib, which is not installed: pip install 'shoal[plot]'"
+            "plots need matplotlib, which is not installed: pip install 'shoal[plot]'"
         ) from None
     return Figure
 

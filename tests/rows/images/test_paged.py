@@ -264,7 +264,7 @@ def test_one_new_file_is_read_as_those_of_the_fit(tmp_path):
     found = run.predict(root / "05.tif")  # alone, its shape would not tell
     assert found.cluster.tolist() == [run.labels()[5]]
     assert shoal.open(run.path).source.shape == (16, 16, 4)
-    with pytest.raises(InputError, match="--pages rows means nothing for 24"):
+    with pytest.raises(InputError, match="--pages rows does not apply to 24"):
         shoal.fit(np.zeros((24, 4)), pages="rows")
 
 

@@ -36,7 +36,7 @@ class Start(Operation):
         return first_state(ground.base(int(facts["k"])))
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
-        return f"Started anew from the cut into {plural(facts['k'], 'cluster')}"
+        return f"Restarted from the cut into {plural(facts['k'], 'cluster')}"
 
     def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
         k = entry.facts["k"]

@@ -202,7 +202,7 @@ def _shares(before: NDArray[np.int64], after: NDArray[np.int64]) -> dict[str, An
 
 def _advice(report: dict[str, Any], n_rows: int) -> str | None:
     for why in _reasons(report, n_rows):
-        return f"Fit all rows anew, with --added refit: {why}."
+        return f"Refit all rows with --added refit: {why}."
     return None
 
 
@@ -212,9 +212,9 @@ def _reasons(report: dict[str, Any], n_rows: int) -> Iterator[str]:
         yield f"{misfits['share']:.1%} of the new rows fit no cluster of the tree"
     if "stretched" in report["signs"] and stretched["low"] > _STRETCHED:
         usual = f"{1 - USUAL:.0%} of the old ones had"
-        yield f"{stretched['share']:.0%} of the new rows lie at distances that {usual}"
+        yield f"{stretched['share']:.0%} of the new rows are at distances that {usual}"
     if n_rows >= _TIMES * report["fitted"]:
-        yield f"the tree was fitted to {report['fitted']:,} of now {n_rows:,} rows"
+        yield f"the tree was fitted to only {report['fitted']:,} of now {n_rows:,} rows"
 
 
 STAGE = Stage("drift", ("project", "summarise", "tree", "assign"), _facts, _work)

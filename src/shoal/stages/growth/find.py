@@ -58,7 +58,7 @@ class Growth:
             return f"All rows are placed in the tree of the sample in {before.run.path}."
         changed = (
             f" {self.changed:,} of these are in files that changed (such as {self.such_as}), and "
-            "are placed anew."
+            "are placed again."
             if self.changed
             else ""
         )
@@ -86,8 +86,8 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
         return ""
     if sampled and before.sample_of != source.n_rows:
         raise InputError(
-            f"{before.run.path} is a look at some of {before.sample_of:,} rows, but the source has "
-            f"{source.n_rows:,}: leave --added place out, to fit them anew"
+            f"{before.run.path} is a sample of {before.sample_of:,} rows, but the source has "
+            f"{source.n_rows:,}: leave --added place out to refit them"
         )
     kept = 0 if sampled else before.n_rows
     rows = _in_order(before, source) if kept else None
@@ -99,8 +99,7 @@ def find_growth(source: Source, settings: FitSettings) -> Growth | str:
     if 2 * growth.changed > max(kept, 1):
         return (
             f"{growth.changed:,} of {kept:,} rows of {before.run.path} changed (such as "
-            f"{growth.such_as}), so all rows are fitted anew; clusters that match keep their "
-            "numbers."
+            f"{growth.such_as}), so all rows are refitted; matching clusters keep their numbers."
         )
     return growth
 
@@ -172,7 +171,7 @@ def _check_settings(settings: FitSettings, before: Result, fitted: Fitted) -> No
         key, value = other[0]
         raise SettingError(
             f"{key} {_plain(value)}, but the rows are placed in the tree of {before.run.path}, "
-            f"which was made without it: leave it out, or fit all anew with --added refit"
+            "which was made without it: leave it out, or refit all rows with --added refit"
         )
 
 
@@ -210,8 +209,8 @@ def _in_order(before: Result, source: Source) -> NDArray[np.int64] | str | None:
         return None
     if len(missing):
         return (
-            f"{len(missing):,} of {len(old):,} rows of {before.run.path} are gone (such as "
-            f"{missing[0]}), so all rows are fitted anew; clusters that match keep their numbers."
+            f"{len(missing):,} of {len(old):,} rows of {before.run.path} are missing (such as "
+            f"{missing[0]}), so all rows are refitted; matching clusters keep their numbers."
         )
     first = at.to_numpy().astype(np.int64)
     rest = np.ones(source.n_rows, bool)
@@ -274,10 +273,10 @@ def _other(growth: Growth, row: int, what: str) -> str:
     names, path = growth.opened.names(row, row + 1), growth.grown.before.run.path
     if names is not None:
         return (
-            f"{names[0]} (row {row:,} of {path}) {what}: put it back, or fit all rows anew with "
+            f"{names[0]} (row {row:,} of {path}) {what}: restore it, or refit all rows with "
             "--added refit"
         )
     return (
-        f"row {row:,} of {path} {what}: rows without names can only be added after all others; "
-        "put the old rows first, or fit all anew without --previous"
+        f"row {row:,} of {path} {what}: rows without names can only be appended; put the old rows "
+        "first, or fit all rows without --previous"
     )
