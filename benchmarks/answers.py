@@ -178,13 +178,13 @@ BENCHMARK = Benchmark(
     run,
     musts,
     about=(
-        "Labelled sets (`benchmarks.labelled`) in the part that the rule of the primary layer was "
-        "chosen on and the part that it was judged on, which are kin (`docs/design.md`), and sets "
-        "without structure (`benchmarks.structureless`), which the null was settled with. AMI, "
-        "noise as an error; `best_cut_ami` is the best of the cuts into 2 to 60, then by steps of "
-        "6 % to 800: nobody could pick it without the truth. Seconds are those of Shoal's fit. "
-        "Peers take their defaults, and are left out above 20,000 rows; k-means is told the number "
-        "of groups."
+        "Labelled sets (`benchmarks.labelled`): those on which the rule of the primary layer was "
+        "chosen, and those on which it was judged, which are related (`docs/design.md`). Sets "
+        "without structure (`benchmarks.structureless`), which were used to set the null model. "
+        "AMI, with noise as an error; `best_cut_ami` is the best of the cuts into 2 to 60, then "
+        "in steps of 6 % to 800, which cannot be selected without the labels. Seconds are those "
+        "of Shoal's fit. Other tools run with default settings, and only up to 20,000 rows; "
+        "k-means gets the true number of groups."
     ),
     parts=PARTS,
     piecemeal=True,

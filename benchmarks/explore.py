@@ -172,10 +172,10 @@ BENCHMARK = Benchmark(
     run,
     musts,
     needs=("mnist",),
-    about="A click is timed in the page, from the key or the click until what it shows, pictures "
-    "included, is loaded and drawn; the browser's and the server's work are both in it. Two "
-    "hundred concurrent edits with kills, and fuzzed requests, are tests: `make test-slow` and "
-    "`make test`.",
+    about="A click is timed in the page, from the key press or click until the result, including "
+    "images, is loaded and drawn; this includes both the browser and the server. Two "
+    "hundred concurrent edits with kills, and fuzzed requests, are covered by tests: `make "
+    "test-slow` and `make test`.",
     parts=tuple(PARTS),
     piecemeal=True,
     by_name=True,

@@ -237,8 +237,9 @@ BENCHMARK = Benchmark(
     run,
     musts,
     about=(
-        "200,000 tiles and 20,000 more. An absent source is one that the first have no tile of. "
-        "Of the same law: five sixths are fitted, the rest added, in 20 splits of each kind."
+        "200,000 tiles and 20,000 added ones. An absent source has no tile among the first. For "
+        "the same distribution, five sixths are fitted and the rest added, in 20 splits of each "
+        "kind."
     ),
     parts=("time", "absent", "same"),
     piecemeal=True,

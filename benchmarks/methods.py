@@ -257,12 +257,13 @@ BENCHMARK = Benchmark(
     "every classical method beside the plain library call",
     run,
     musts,
-    about="Both sides get the same vectors, K and parameters. Seconds are of the processor, in one "
-    "thread, of the faster of two calls. `same` is the adjusted Rand index of the two results. "
-    "Methods without a plain call are Shoal's own code, as no well-kept library under a permissive "
-    "licence has them with weights. On tiles, seconds are of the processor from the projected rows "
-    "on disk to centres and a label for each row; `whole_seconds` is the whole fit. Palettes: "
-    "constants were settled on the *chosen* photos; the *judged* ones had no part in it.",
+    about="Both sides get the same vectors, K and parameters. Seconds are processor time in one "
+    "thread, of the faster of two calls. `same` is the adjusted Rand index of the two "
+    "results. Methods without a library call are Shoal's own code, because no "
+    "well-maintained library under a permissive licence has them with weights. On tiles, "
+    "seconds are processor time from the projected rows on disk to centres and a label for "
+    "each row; `whole_seconds` is the whole fit. Palettes: constants were set on the "
+    "*chosen* photos; the *judged* ones were not used for this.",
     parts=(_CALLS, palettes.PART, *streams.PARTS),
     piecemeal=True,
     by_name=True,

@@ -138,9 +138,9 @@ BENCHMARK = Benchmark(
     "truncated SVD of drawings by raw pixels, and every method on 1M × 64 vectors",
     run,
     musts,
-    about="Seconds are of the processor, whole processes. Shoal's is a whole fit, of which the SVD "
-    "is the largest part; scikit-learn's TruncatedSVD is told nothing but the number and the seed, "
-    "and `error` is how far its singular values are from Shoal's.",
+    about="Seconds are processor time of whole processes. Shoal's is a whole fit, of which the "
+    "SVD is the largest part; scikit-learn's TruncatedSVD gets only the number and the "
+    "seed, and `error` is the difference of its singular values from Shoal's.",
     parts=("svd", "methods"),
     piecemeal=True,
     by_name=True,

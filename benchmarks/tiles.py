@@ -353,16 +353,15 @@ BENCHMARK = Benchmark(
     about=f"""\
 The data are those of [`shoal make-tiles`](how-to.md#make-a-large-set-to-try-things-on):
 handwritten digits on 60 kinds of paper, five of which have one row in 10,000. AMI is against the
-sources. Shoal is not told K; `primary` is the layer that a user is shown first, `finest` the last
-one listed, and `best_by_truth` the layer that nobody could pick without the truth: it is judged
-nowhere. The k-means are given K = {K} and raw pixels from 0 to 1. Seconds of `shoal` are those of
-`shoal fit` and of writing all labels by `shoal labels`, whole processes that were compiled before.
-`floor` is one plain read of the files and one matrix product (N × 176 by 176 × 64, float32);
-`direct_read_seconds` is the read alone, past the system's cache, as Shoal reads what is larger than
-half of the memory. `cold` says
-how the files were taken out of the disk's cache before, and how much of them was left in it;
-`disk_gb` is the most that the run folder took, and the file of labels. `uncompressed` has every
-row as a representative; `predict` places rows that were not fitted.""",
+sources. Shoal gets no K; `primary` is the suggested layer, `finest` the last one listed, and
+`best_by_truth` the best layer, which cannot be selected without the labels and is not judged. The
+k-means get K = {K} and raw pixels from 0 to 1. Seconds of `shoal` are those of `shoal fit` and of
+writing all labels with `shoal labels`, whole processes with compiled kernels. `floor` is one plain
+read of the files and one matrix product (N × 176 by 176 × 64, float32); `direct_read_seconds` is
+the read alone, bypassing the page cache, as Shoal reads sources larger than half of the memory.
+`cold` states how the files were evicted from the page cache before, and how much remained in it;
+`disk_gb` is the maximum size of the run folder plus the labels file. `uncompressed` has every
+row as a representative; `predict` assigns rows that were not fitted.""",
     parts=tuple(PARTS),
     piecemeal=True,
     by_name=True,
