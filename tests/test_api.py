@@ -62,7 +62,7 @@ def test_layers_are_cuts_and_the_primary_one_is_the_default(digits):
     [
         ({"layer": 0, "k": 3}, "exclude each other"),
         ({"layer": 99}, "layer must be a whole number from 0 to"),
-        ({"layer": -1}, "layer must be a whole number of at least 0; got -1"),
+        ({"layer": -1}, "layer must be a whole number from 0 to"),
         ({"k": 0}, "k must be a whole number of at least 1; got 0"),
         ({"k": 5000}, "5000 clusters were asked for"),
     ],
