@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.core.constraints import Constraints, groups_of, parted
+from shoal.core.constraints import Constraints, all_apart, groups_of, parted
 from shoal.core.dendrogram import grouped_merges, paris_merges
 from shoal.core.structure import fit_structure
 
@@ -150,3 +150,9 @@ def test_very_few_rows_are_fine(m):
     x = np.random.default_rng(0).normal(size=(m, 3)).astype(np.float32)
     labels = primary(x, said(np.arange(m) % 2, apart=[(0, 1)]))
     assert not set(labels[::2]) & set(labels[1::2])
+
+
+def test_all_groups_apart():
+    found = all_apart(np.array([0, 2, 1, 0], np.int32))
+    assert found.apart.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert found.together.tolist() == [False] * 3

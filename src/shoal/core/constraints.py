@@ -8,6 +8,7 @@ the split above two groups to separate always does.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,13 @@ class Constraints:
     group: NDArray[np.int32]
     together: NDArray[np.bool_]
     apart: NDArray[np.int32]
+
+
+def all_apart(groups: NDArray[np.int32]) -> Constraints:
+    """Keep groups of all representatives, 0 .. g − 1, in different clusters."""
+    count = int(groups.max()) + 1
+    apart = np.asarray(list(combinations(range(count), 2)), np.int32)
+    return Constraints(groups, np.zeros(count, np.bool_), apart)
 
 
 def parted(communities: NDArray[np.int32], constraints: Constraints) -> NDArray[np.int32]:

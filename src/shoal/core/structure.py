@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from shoal.core.communities import find_communities
 from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
-from shoal.core.constraints import Constraints, groups_of, held, parted
+from shoal.core.constraints import Constraints, all_apart, groups_of, held, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.layers import Layer, count_above, find_layers
 from shoal.core.metrics import adjusted_rand
+from shoal.core.mixtures import MOST_ROWS, gaussian_groups
 from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import REAL, SURE, has_structure
 from shoal.core.piles import find_piles
@@ -133,6 +134,23 @@ def fit_structure(
         for one in draws:
             one.tree = condense(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     primary, best = choose_draw(draws, weights, resampled)
+    few = weights.sum() <= MOST_ROWS and constraints is None and detail is None
+    if few and primary > 1 and not piles.any():
+        groups = gaussian_groups(vectors, weights, seed, primary)
+        if groups is not None:
+            return fit_structure(
+                vectors,
+                weights,
+                seed=seed,
+                workers=workers,
+                min_size=min_size,
+                neighbours=neighbours,
+                layers=layers,
+                k=k if k or asked else int(groups.max()) + 1,
+                resamples=resamples,
+                constraints=all_apart(groups),
+                radius=radius,
+            )
     tree, others = draws[best].tree, [one.tree for one in draws if one is not draws[best]]
     primary = max(primary, draws[best].least_k())
     marked = tuple(

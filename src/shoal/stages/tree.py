@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.mixtures import MOST_ROWS
 from shoal.core.structure import Structure, fit_structure
 from shoal.features import unreduced
 from shoal.features.columns import Columns
@@ -27,13 +28,14 @@ def _facts(context: Context) -> dict[str, Any]:
     # Left out unless given, so that trees of earlier versions stay valid.
     suggested = {} if settings.k is None else {"k": settings.k}
     refine = {"refine": 1} if settings.refine else {}
-    method = {}
+    method, few = {}, {"mixtures": 1} if context.shards.n_rows <= MOST_ROWS else {}
     if settings.method != DEFAULT:
         chosen = METHODS[settings.method]
         values = chosen.resolved(parse_assignments(settings.parameters))
-        method = {"method": {"name": chosen.name, "version": chosen.version, **values}}
+        method, few = {"method": {"name": chosen.name, "version": chosen.version, **values}}, {}
     return {
         **method,
+        **few,
         **learnt,
         **suggested,
         **refine,
