@@ -42,6 +42,11 @@ def test_a_column_of_categories_is_counted_by_category(table, ask):
         assert counts == wanted
 
 
+def test_two_columns_of_numbers_are_chosen_where_none_are_named(table, ask):
+    found = ask(table).get("/api/columns").json()
+    assert [found["names"][found[axis]] for axis in "xy"] == ["size", "place"]
+
+
 def test_values_far_out_stay_in_the_last_bins():
     values = np.append(np.arange(1000.0), [1e9, np.nan])
     found = _spread(values, np.zeros(1002, np.int64), None)

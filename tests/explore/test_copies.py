@@ -4,7 +4,6 @@ from PIL import Image
 
 import shoal
 from shoal.explore.copies import LEAST, Copies, _search
-from shoal.explore.drawing import Lines
 from shoal.explore.explorer import Explorer
 from shoal.explore.facets import beside_cut
 from shoal.explore.prepare import prepare_leaves
@@ -30,7 +29,7 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def explorer(photos):
-    _search(RunFolder.open(photos), photos, Lines())
+    _search(RunFolder.open(photos), photos)
     return Explorer(shoal.open(photos), photos)
 
 

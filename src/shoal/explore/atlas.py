@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import InputError
 from shoal.explore.positions import Positions
 from shoal.stages.map import map_fingerprint
 from shoal.stages.result import Result
@@ -76,6 +77,10 @@ class Column:
         return found
 
 
+def _stored(stage: str, name: str) -> cached_property[Column]:
+    return cached_property(lambda atlas: Column(getattr(atlas, stage).whole(name)))
+
+
 def run_seed(run: RunFolder) -> int:
     """Return the seed of a run's fit."""
     return int(run.settings.get("seed", 0))
@@ -91,6 +96,15 @@ class Atlas:
     home
         Where the stages leaves and map are: the run's folder, or another one.
     """
+
+    rows = _stored("leaves", "rows")  # The row in each position
+    positions = _stored("leaves", "seats")  # The position of each row, −1 for quarantined ones
+    second = _stored("leaves", "second")  # The leaf of the second nearest representative, likewise
+    margin = _stored("leaves", "margin")  # How much nearer the first one is, by position, uint8
+    codes = _stored("map", "codes")  # The Morton codes of all positions, ascending
+    coded_positions = _stored("map", "seats")  # The position of each of `codes`
+    coded_leaves = _stored("map", "leaf")  # The leaf of each of `codes`
+    spots = _stored("map", "spots")  # The Morton code of each position
 
     def __init__(self, run: RunFolder, home: Path) -> None:
         self.run = run
@@ -116,26 +130,6 @@ class Atlas:
     def n_positions(self) -> int:
         """Rows that have a cluster."""
         return int(self.start[-1])
-
-    @cached_property
-    def rows(self) -> Column:
-        """The row in each position."""
-        return Column(self.leaves.whole("rows"))
-
-    @cached_property
-    def positions(self) -> Column:
-        """The position of each row, −1 for quarantined ones."""
-        return Column(self.leaves.whole("seats"))
-
-    @cached_property
-    def second(self) -> Column:
-        """The leaf of the second nearest representative, by position."""
-        return Column(self.leaves.whole("second"))
-
-    @cached_property
-    def margin(self) -> Column:
-        """How much nearer the first one is, by position, uint8."""
-        return Column(self.leaves.whole("margin"))
 
     @cached_property
     def twins(self) -> Positions:
@@ -170,30 +164,15 @@ class Atlas:
         self._has_map = self._has_map or self.map.is_done(self._map_print)
         return self._has_map
 
+    def need_map(self) -> None:
+        """Refuse what is about the map until that is drawn."""
+        if not self.has_map:
+            raise InputError("the map is not drawn yet: wait a moment")
+
     @cached_property
     def xy(self) -> NDArray[np.float32]:
         """The place of each leaf on the map, (m, 2)."""
         return read_npy(self.map.whole("layout"))
-
-    @cached_property
-    def codes(self) -> Column:
-        """The Morton codes of all positions, ascending."""
-        return Column(self.map.whole("codes"))
-
-    @cached_property
-    def coded_positions(self) -> Column:
-        """The position of each of `codes`."""
-        return Column(self.map.whole("seats"))
-
-    @cached_property
-    def coded_leaves(self) -> Column:
-        """The leaf of each of `codes`."""
-        return Column(self.map.whole("leaf"))
-
-    @cached_property
-    def spots(self) -> Column:
-        """The Morton code of each position."""
-        return Column(self.map.whole("spots"))
 
     @cached_property
     def cells(self) -> NDArray[np.int64]:

@@ -25,8 +25,9 @@ def columns(explorer: Explorer, params: Params) -> dict[str, Any]:
     if numbers is None or numbers.names is None:
         raise InputError("there are no named columns to draw, or too many of them")
     source, last = numbers.source, len(numbers.names) - 1
-    x = params.whole("x", 0, last, 0)
-    y = params.whole("y", 0, last, min(1, last))
+    plain = [at for at in range(last + 1) if _labels(source, at) is None] or [0]
+    x = params.whole("x", 0, last, plain[max(0, len(plain) - 2)])
+    y = params.whole("y", 0, last, plain[-1])
     rows, cells = explorer.kept("cells", lambda: read_cells(explorer))
     cut = explorer.cut(params.k(explorer))
     positions = explorer.atlas.positions[rows].astype(np.int64)
@@ -36,6 +37,8 @@ def columns(explorer: Explorer, params: Params) -> dict[str, Any]:
     labels = [_labels(source, column) for column in (x, y)]
     return {
         "names": numbers.names,
+        "x": x,
+        "y": y,
         "labels": labels,
         "points": {
             "x": _written(cells[some, x]),

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from shoal.explore.drawing import Lines, told_by
+from shoal.explore.drawing import told_by, write_line
 from shoal.explore.metadata import Column, make_metadata
-from shoal.explore.prepare import Drawing, made
+from shoal.explore.prepare import Drawing, Shares, made
 from shoal.stages.leaves import leaves_fingerprint
 from shoal.storage import RunFolder, StageFolder, fingerprint, read_npy, write_npy
 
@@ -117,14 +117,14 @@ def _fingerprint(run: RunFolder) -> str:
     return fingerprint({"stage": NAME, "version": 1, "least": LEAST}, leaves_fingerprint(run))
 
 
-def _search(run: RunFolder, home: Path, lines: Lines) -> None:
+def _search(run: RunFolder, home: Path) -> None:
     """Find near duplicates, and keep them."""
     from shoal import api
     from shoal.duplicates import find_duplicates
 
     def make(folder: StageFolder) -> dict[str, Any]:
-        source = api.open(run.path).source
-        table = find_duplicates(source, threshold=LEAST, memory=_MEMORY, progress=lines).table
+        source, told = api.open(run.path).source, Shares(write_line)
+        table = find_duplicates(source, threshold=LEAST, memory=_MEMORY, progress=told).table
         for name in _FIELDS:
             write_npy(folder.whole(name), table[name].to_numpy())
         return {"rows": table.num_rows}
@@ -133,4 +133,4 @@ def _search(run: RunFolder, home: Path, lines: Lines) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(told_by(lambda: _search(RunFolder.open(sys.argv[1]), Path(sys.argv[2]), Lines())))
+    sys.exit(told_by(lambda: _search(RunFolder.open(sys.argv[1]), Path(sys.argv[2]))))

@@ -148,7 +148,6 @@ class Cut:
         return self._shares_of(np.arange(len(self.of_leaf)))
 
     def _shares_of(self, leaves: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Find the shares of some leaves."""
         neighbours, affinities, _ = self.atlas.neighbours
         which = self.atlas.order[leaves]
         labels = self.state.of_representative
@@ -168,7 +167,6 @@ class Cut:
         return self._means_of(np.arange(len(self.ids)))
 
     def _means_of(self, clusters: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Find the means of some clusters."""
         vectors, counts = self.atlas.vectors, self.atlas.counts
         by_cluster = np.argsort(self.of_leaf, kind="stable")
         begins = np.searchsorted(self.of_leaf[by_cluster], np.arange(len(self.ids) + 1))
@@ -193,7 +191,6 @@ class Cut:
     def _away_of(
         self, leaves: NDArray[np.int64], means: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Find the distances of some leaves to the means of their clusters."""
         apart = self.atlas.vectors[leaves] - means[self.of_leaf[leaves]]
         away: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
         return away

@@ -7,42 +7,27 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from shoal.errors import ShoalError
-from shoal.explore.prepare import prepare_map
+from shoal.explore.prepare import Shares, prepare_map
 from shoal.passes import engine_for
-from shoal.progress import Silent
 from shoal.storage import RunFolder
 
 _NICER = 10  # the page comes first
 
 
-class Lines(Silent):
-    """Writes a line whenever one more of a hundred is done."""
-
-    def __init__(self) -> None:
-        self._total, self._done, self._said = 1, 0, -1
-
-    def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
-        """Begin a stage."""
-        self._total, self._done, self._said = total or 1, 0, -1
-
-    def advance(self, n: int = 1) -> None:
-        """Count `n` more units done."""
-        self._done += n
-        hundredth = 100 * self._done // self._total
-        if hundredth > self._said:
-            self._said = hundredth
-            # In one piece: threads tell, too.
-            sys.stdout.write(json.dumps({"share": self._done / self._total}) + "\n")
-            sys.stdout.flush()
+def write_line(facts: dict[str, Any]) -> None:
+    """Write facts as a line of JSON, in one piece: threads tell, too."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
 
 
 def _draw() -> None:
     where, home, engine, *options = sys.argv[1:]
     run = RunFolder.open(where)
     with engine_for(run, engine, options) as opened:
-        prepare_map(run, Path(home), Lines(), None if engine == "local" else opened)
+        prepare_map(run, Path(home), Shares(write_line), None if engine == "local" else opened)
 
 
 def told_by(work: Callable[[], None]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,18 @@ class ReadOnlyError(InputError):
     """The explorer was started with --read-only."""
 
 
+def _need_edits(explorer: Explorer, what: str = "edit") -> None:
+    if explorer.read_only:
+        raise ReadOnlyError(f"this explorer is read-only: start it without --read-only to {what}")
+
+
 def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Do one edit; say which entry of the log it became, and where the log stands by now.
 
     The body has ``op``, what that needs, and ``author``, ``seen`` and ``token`` (see
     `shoal.edits`). On another cut than the edits stand on, ``from`` starts anew from it first.
     """
-    if explorer.read_only:
-        raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
+    _need_edits(explorer)
     given = params.json()
     op = given.get("op")
     if not isinstance(op, str) or op not in OPERATIONS:
@@ -67,12 +72,10 @@ def edit(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _names(explorer: Explorer) -> dict[int, str | None]:
-    """Return what the clusters are called now, by id."""
     return {c.id: c.name for c in explorer.curation.state.clusters.values()}
 
 
 def _noun(explorer: Explorer) -> str:
-    """Name what the rows are."""
     return "image" if explorer.atlas.result.summary["kind"] == "images" else "row"
 
 
@@ -82,14 +85,7 @@ def preview(explorer: Explorer, params: Params) -> dict[str, Any]:
     curation = explorer.curation
     if given.get("op") == "merge":
         merge = curation.preview_merge(_ids(given, "clusters"), _whole(given, "into", None))
-        return {
-            "clusters": merge.clusters,
-            "into": merge.into,
-            "rows": merge.rows,
-            "names": merge.names,
-            "name": merge.name,
-            "total": merge.total,
-        }
+        return {**asdict(merge), "total": merge.total}
     if given.get("op") == "split":
         return {
             "parts": split_parts(explorer, _needed(given, "cluster"), _whole(given, "parts", None))
@@ -102,8 +98,7 @@ def recluster(explorer: Explorer, params: Params) -> dict[str, Any]:
 
     Another cluster, or other rows in the same one, end a fit and begin the next.
     """
-    if explorer.read_only:
-        raise ReadOnlyError("this explorer is read-only: start it without --read-only to edit")
+    _need_edits(explorer)
     cluster = explorer.curation.state.existing(_needed(params.json(), "cluster"))
     with explorer.own_lock:
         fit = explorer.own_fit
@@ -153,10 +148,7 @@ def views(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 def save_view(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Save a view under a name, in the place of one that has it; without a view, delete that."""
-    if explorer.read_only:
-        raise ReadOnlyError(
-            "this explorer is read-only: start it without --read-only to save views"
-        )
+    _need_edits(explorer, "save views")
     given = params.json()
     name, view = _text(given, "name", 80), _text(given, "view", 4000)
     if not name:
@@ -225,7 +217,6 @@ def _plain(op: str, explorer: Explorer, given: dict[str, Any], how: dict[str, An
 
 
 def _text(given: dict[str, Any], name: str, most: int) -> str | None:
-    """Return a text of a body, None where there is none."""
     value = given.get(name)
     if value is None:
         return None
@@ -235,7 +226,6 @@ def _text(given: dict[str, Any], name: str, most: int) -> str | None:
 
 
 def _whole(given: dict[str, Any], name: str, default: int | None) -> int | None:
-    """Return a whole number of a body."""
     value = given.get(name)
     if value is None:
         return default
@@ -253,7 +243,6 @@ def _needed(given: dict[str, Any], name: str) -> int:
 
 
 def _ids(given: dict[str, Any], name: str) -> list[int]:
-    """Return a list of whole numbers of a body."""
     value = given.get(name, [])
     good = isinstance(value, list) and len(value) <= 100_000
     if not good or not all(type(v) is int and 0 <= v < 1 << 40 for v in value):

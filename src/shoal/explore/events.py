@@ -57,7 +57,6 @@ class Events:
                 explorer.questions()
 
     def _now(self) -> dict[str, object]:
-        """Say how things stand."""
         explorer = self._explorer
         drawn = explorer.atlas.has_map
         state = {"ready": True} if drawn else {"ready": False, **explorer.drawing}

@@ -299,7 +299,6 @@ class Explorer:
         return self._sets.get((name, cut.rows_name), lambda: self._gathered(spec, cut))
 
     def _gathered(self, spec: Mapping[str, Any], cut: Cut) -> Chosen:
-        """Gather the rows of a set."""
         atlas = self.atlas
         found = Positions.of(np.empty(0, np.int64))
         numbers = tuple(n for n in map(cut.number, spec.get("clusters", ())) if n >= 0)
@@ -365,6 +364,11 @@ class Explorer:
             return np.sort(self.atlas.spots[positions.take(at)])
 
         return self._orders.get(key, make)
+
+    def named(self, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Return the number and the name of some rows, which is all that a picture needs."""
+        names = self.atlas.names(rows)
+        return [{"row": r, "name": name} for r, name in zip(rows.tolist(), names, strict=True)]
 
     def rows_shown(self, positions: NDArray[np.int64], k: int | None) -> list[dict[str, Any]]:
         """Say of some rows what the gallery shows."""

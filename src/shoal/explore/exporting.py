@@ -18,6 +18,7 @@ from shoal.explore.explorer import Explorer
 from shoal.explore.orders import ORDERS, Ordered
 from shoal.explore.params import Params
 from shoal.explore.pictures import encoded
+from shoal.explore.views import pictures_of
 from shoal.export.base import cluster_folder
 from shoal.export.datasets import DATASETS
 from shoal.export.plan import Action, safe_name
@@ -85,8 +86,7 @@ def _tables(explorer: Explorer, rows: Ordered, k: int | None) -> Iterator[Any]:
 
 def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: str) -> Response:
     """Send images in a zip file, in a folder for each cluster, as a data set with its file."""
-    if explorer.pictures is None:
-        raise InputError(explorer.source_trouble or "the rows are not images")
+    pictures = pictures_of(explorer)
     if len(rows) > MOST_FILES:
         raise InputError(
             f"{len(rows):,} images are too many for one zip file: choose up to {MOST_FILES:,}, "
@@ -99,7 +99,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: 
         for cluster, name in zip(cut.ids.tolist(), called, strict=True)
     ]
     shown, labels = explorer.rows_shown(positions, k), cut.labels(positions).tolist()
-    source, changed = explorer.pictures.source, explorer.run.changed
+    source, changed = pictures.source, explorer.run.changed
 
     def write(path: Path) -> None:
         taken: set[str] = set()
@@ -131,8 +131,7 @@ def _folders(explorer: Explorer, rows: Ordered, k: int | None, stem: str, form: 
 
 def _image(explorer: Explorer, row: int, name: str | None) -> tuple[str, bytes]:
     """Return an image's file name and bytes: as it lies there, else as PNG."""
-    assert explorer.pictures is not None
-    source = explorer.pictures.source
+    source = pictures_of(explorer).source
     if isinstance(source, Encoded):
         return safe_name(source.file_name(row, name)), source.encoded(row)
     return f"{row}.png", encoded(source.read_original(row), lossless=True)[0]
@@ -149,10 +148,8 @@ def _free(path: str, row: int, taken: set[str]) -> str:
 
 def sheet(explorer: Explorer, rows: list[int]) -> bytes:
     """Draw a contact sheet of some rows, line by line, as PNG."""
-    if explorer.pictures is None:
-        raise InputError(explorer.source_trouble or "the rows are not images")
     across = min(_ACROSS, max(1, int(np.ceil(len(rows) ** 0.5))))
-    return explorer.pictures.sheet(rows, across, 96)
+    return pictures_of(explorer).sheet(rows, across, 96)
 
 
 def _kept(name: str) -> dict[str, str]:

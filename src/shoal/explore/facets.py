@@ -66,14 +66,12 @@ class Facets:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _folders(self) -> dict[str, list[Any]]:
-        """Return the folder of each row, where rows have names."""
         atlas = self.explorer.atlas
         if not atlas.result.summary["named"] or atlas.n_rows > _MOST_ROWS:
             return {}
         return {"folder": [dirname(n or "") or None for n in atlas.names(np.arange(atlas.n_rows))]}
 
     def _read(self) -> None:
-        """Read all headers."""
         found: dict[str, list[Any]] = {}
         n_rows = self.explorer.atlas.n_rows
         for row, facts in self._each(n_rows):

@@ -134,7 +134,6 @@ class Guard:
 
     @property
     def _cookie(self) -> str:
-        """Name of the cookie."""
         return f"shoal-token-{self.port}"
 
     def _kept(self, scope: Scope) -> str:

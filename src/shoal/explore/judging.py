@@ -53,7 +53,7 @@ def review(explorer: Explorer, params: Params) -> dict[str, Any]:
             "chance": round(question.chance, 3),
             "changes": round(float(question.changes), 1),
             "gain": round(float(question.gain), 2),
-            "rows": [_row(explorer, row) for row in question.rows],
+            "rows": explorer.named(np.asarray(question.rows, np.int64)),
             "parts": question.parts,
             "typical": _typical(explorer, question.clusters) if at < _PICTURED else None,
         }
@@ -67,18 +67,12 @@ def _typical(explorer: Explorer, clusters: Sequence[int]) -> dict[int, list[dict
     cut = explorer.cut(None)
     known = [(cluster, cut.number(cluster)) for cluster in clusters]
     return {
-        cluster: [
-            _row(explorer, int(row))
-            for row in explorer.atlas.rows[explorer.typical(cut, number).take(0, _TYPICAL)]
-        ]
+        cluster: explorer.named(
+            explorer.atlas.rows[explorer.typical(cut, number).take(0, _TYPICAL)]
+        )
         for cluster, number in known
         if number >= 0
     }
-
-
-def _row(explorer: Explorer, row: int) -> dict[str, Any]:
-    """Say of a row what the page needs to show it."""
-    return {"row": int(row), "name": explorer.atlas.names(np.array([row]))[0]}
 
 
 def copies(explorer: Explorer, params: Params) -> dict[str, Any]:
@@ -114,7 +108,7 @@ def quiz(explorer: Explorer, params: Params) -> dict[str, Any]:
             "high": last.error.high,
             "stale": last.stale,
         }
-    return {"rows": [_row(explorer, int(row)) for row in rows], "before": before}
+    return {"rows": explorer.named(np.asarray(rows, np.int64)), "before": before}
 
 
 def compared(explorer: Explorer, params: Params) -> dict[str, Any]:
@@ -179,7 +173,6 @@ def _names(explorer: Explorer, cut: Cut) -> dict[str, str]:
 
 
 def _side(explorer: Explorer, params: Params, name: str) -> tuple[Cut, int | None]:
-    """Return one of two cuts to compare."""
     if params.query.get(name, "edited") == "edited":
         return explorer.cut(None), None
     k = params.whole(name, 1, explorer.atlas.result.tree.n_leaves)

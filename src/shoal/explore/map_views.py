@@ -69,9 +69,7 @@ def sketch(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _tile(explorer: Explorer, params: Params) -> tuple[int, int, int]:
-    """Return zoom, x and y of a tile that is asked for."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
+    explorer.atlas.need_map()
     zoom = params.whole("z", 0, DEEPEST)
     side = (1 << zoom) - 1
     return zoom, params.whole("x", 0, side), params.whole("y", 0, side)
@@ -95,7 +93,6 @@ def tile(explorer: Explorer, params: Params) -> Response:
 def _density(
     explorer: Explorer, cut: Cut, where: tuple[int, int, int], name: str | None, hide: bool
 ) -> bytes:
-    """Draw the spots of a tile in the colours of their clusters."""
     found = explorer.spots(cut, where, spot_bits(where[0]))
     lit = None if name is None else _lit(explorer, name, cut, where, found)
     if hide and lit is not None:
@@ -105,7 +102,6 @@ def _density(
 
 
 def _true(params: Params) -> bool:
-    """Return whether pictures are to lie at their true places, not moved apart."""
     return params.text("true", ("", "1"), "") == "1"
 
 
@@ -157,8 +153,7 @@ def mosaic(explorer: Explorer, params: Params) -> Response:
 
 def bounds(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Return the corner of least x and y, and the opposite one, of a set on the map."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
+    explorer.atlas.need_map()
     name = params.set(explorer)
     if name is None:
         return {"low": [0, 0], "high": [1, 1]}
@@ -173,8 +168,7 @@ def bounds(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 def held(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say whether any row lies in a rectangle of the map, or within a 32nd of its width of it."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
+    explorer.atlas.need_map()
     x0, y0, x1, y1 = (params.real(name, 0, 1) for name in ("x0", "y0", "x1", "y1"))
     if not (x0 <= x1 and y0 <= y1):
         raise InputError("x0, y0, x1, y1: give the upper left and the lower right corner")
@@ -183,8 +177,7 @@ def held(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 def at(explorer: Explorer, params: Params) -> dict[str, Any]:
     """Say what lies at a place of the map: the row nearest to it, within a few spots."""
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
+    explorer.atlas.need_map()
     k = params.k(explorer)
     x, y = params.real("x", 0, 1), params.real("y", 0, 1)
     zoom = params.whole("z", 0, DEEPEST)

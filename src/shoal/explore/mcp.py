@@ -50,7 +50,6 @@ def make_mcp(explorer: Explorer, author: str) -> MCPServer[Any]:
 
 
 def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
-    """Return the tools that change nothing."""
     get, send = functools.partial(_get, explorer), functools.partial(_send, explorer)
 
     def run() -> dict[str, Any]:
@@ -147,7 +146,6 @@ def _looking_tools(explorer: Explorer) -> tuple[Callable[..., Any], ...]:
 
 
 def _edit_tool(explorer: Explorer, author: str) -> Callable[..., Any]:
-    """Return the tool that edits."""
 
     def edit(
         op: Operation,

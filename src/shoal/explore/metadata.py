@@ -125,7 +125,6 @@ class Metadata:
 
 
 def _category(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
-    """Count values."""
     codes, values = column.codes
     total = np.bincount(codes + 1, minlength=len(values) + 1)
     here = total if rows is None else np.bincount(codes[rows] + 1, minlength=len(values) + 1)
@@ -138,7 +137,6 @@ def _category(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
 
 
 def _number(column: Column, rows: NDArray[np.int64] | None) -> dict[str, Any]:
-    """Count numbers by size."""
     known = np.isfinite(column.numbers)
     some = column.numbers[known]
     low, high = (float(some.min()), float(some.max())) if len(some) else (0.0, 0.0)

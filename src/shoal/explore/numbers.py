@@ -37,7 +37,6 @@ class Numbers:
 
     @property
     def _width(self) -> int:
-        """Numbers of a row."""
         return int(np.prod(self.source.shape))
 
     def row(self, row: int) -> dict[str, list[Any]]:
@@ -78,7 +77,6 @@ class Numbers:
         return mean, np.where(deviation > 0, deviation, 1.0)
 
     def _read(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Read rows, shortened."""
         rows = self.source.read(start, stop).data.reshape(stop - start, -1).astype(np.float64)
         if rows.shape[1] <= MOST:
             return rows

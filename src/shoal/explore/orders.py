@@ -138,7 +138,6 @@ def ordered(positions: Positions, cut: Cut, order: str, seed: int = 0) -> Ordere
 
 
 def _row_by_row(positions: NDArray[np.int64], cut: Cut, order: str) -> NDArray[np.int64]:
-    """Sort rows by themselves."""
     leaves = cut.atlas.leaves_at(positions)
     if order == "boundary":
         return positions[np.argsort(cut.confidence(positions, leaves), kind="stable")]

@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -123,7 +123,6 @@ class Params:
 
 
 def _ranged(name: str, value: int, low: int, high: int) -> int:
-    """Check a whole number."""
     if not low <= value <= high:
         raise InputError(f"{name} {value}: give {low:,} to {high:,}")
     return value
@@ -151,7 +150,6 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 def _no_constant(word: str) -> None:
-    """Refuse NaN and infinities."""
     raise ValueError(f"{word} is not JSON")
 
 
@@ -177,7 +175,6 @@ def endpoint(explorer: Explorer, answer: Answer) -> Callable[[Request], Any]:
 
 
 async def _body(request: Request) -> bytes | None:
-    """Read the body of a request, None when it is too long."""
     pieces, length = [], 0
     async for piece in request.stream():
         length += len(piece)
@@ -188,22 +185,13 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _told(explorer: Explorer, answer: Answer, params: Params) -> Response:
-    """Answer, or say what is wrong."""
     explorer.asked_at = time.monotonic()
     try:
         found = answer(explorer, params)
     except GoneError:
         return refusal(410, "gone", "this set of rows is no longer known: send it again")
     except NameTakenError as error:
-        proposal = error.proposal
-        facts = {
-            "clusters": proposal.clusters,
-            "into": proposal.into,
-            "rows": proposal.rows,
-            "names": proposal.names,
-            "name": proposal.name,
-        }
-        return refusal(409, "name", str(error), proposal=facts)
+        return refusal(409, "name", str(error), proposal=asdict(error.proposal))
     except ConflictError as error:
         return refusal(409, "conflict", str(error))
     except LockedError as error:

@@ -39,16 +39,9 @@ def split_parts(explorer: Explorer, cluster: int, parts: int | None) -> list[dic
         part: dict[str, Any] = {"cluster": int(cut.ids[number]), "rows": int(cut.sizes[number])}
         if len(found) < _MOST_PARTS:
             positions = ordered(cut.positions_of(number), cut, "typical").take(0, SHOWN)
-            part["shown"] = _shown(explorer, positions)
+            part["shown"] = explorer.named(explorer.atlas.rows[positions])
         found.append(part)
     return found
-
-
-def _shown(explorer: Explorer, positions: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Return rows with what is needed to show them."""
-    rows = explorer.atlas.rows[positions]
-    names = explorer.atlas.names(rows)
-    return [{"row": r, "name": name} for r, name in zip(rows.tolist(), names, strict=True)]
 
 
 @dataclass
@@ -137,7 +130,6 @@ class OwnFit:
 
     @cached_property
     def _parts(self) -> list[dict[str, Any]]:
-        """The parts with rows to look at."""
         explorer, found = self.explorer, list[dict[str, Any]]()
         for at, rows in enumerate(self.members):
             facts: dict[str, Any] = {
@@ -147,6 +139,6 @@ class OwnFit:
             if at < _MOST_PARTS:
                 positions = Positions.of(explorer.atlas.positions[rows])
                 order = ordered(positions, explorer.cut(None), "typical")
-                facts["shown"] = _shown(explorer, order.take(0, SHOWN))
+                facts["shown"] = explorer.named(explorer.atlas.rows[order.take(0, SHOWN)])
             found.append(facts)
         return found

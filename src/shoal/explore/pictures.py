@@ -53,7 +53,6 @@ class Pictures:
         return np.stack([self._tiles.get((r, side), partial(self._tile, r, side)) for r in rows])
 
     def _tile(self, row: int, side: int) -> NDArray[np.uint8]:
-        """Make one small square."""
         if side not in self._squares:
             self._squares[side] = as_squares(self.source, side)
         return read_span(self._squares[side], row, row + 1)[0]

@@ -111,27 +111,29 @@ class QuickDrawing:
     wait = stop
 
     def _draw(self) -> None:
-        """Draw."""
         try:
-            prepare_map(*self._where, _Shares(self._told))
+            prepare_map(*self._where, Shares(self._told))
         except ShoalError as error:
             self._told({"share": 0.0, "trouble": f"{_TROUBLE}: {error}"})
 
 
-class _Shares(Silent):
-    """Tells what share of a stage is done."""
+class Shares(Silent):
+    """Tells what share of a stage is done, whenever one more hundredth is."""
 
     def __init__(self, told: Callable[[dict[str, Any]], None]) -> None:
-        self._told, self._total, self._done = told, 1, 0
+        self._told, self._total, self._done, self._said = told, 1, 0, -1
 
     def stage(self, name: str, total: int | None = None, unit: str = "rows") -> None:
         """Begin a stage."""
-        self._total, self._done = total or 1, 0
+        self._total, self._done, self._said = total or 1, 0, -1
 
     def advance(self, n: int = 1) -> None:
         """Count `n` more units done."""
         self._done += n
-        self._told({"share": self._done / self._total, "trouble": None})
+        hundredth = 100 * self._done // self._total
+        if hundredth > self._said:
+            self._said = hundredth
+            self._told({"share": self._done / self._total, "trouble": None})
 
 
 class Drawing:

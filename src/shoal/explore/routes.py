@@ -169,7 +169,6 @@ def openapi() -> dict[str, Any]:
 
 
 def _operation(call: Call, method: str) -> dict[str, Any]:
-    """Describe one request."""
     summary, _, more = (call.answer.__doc__ or "").partition("\n")
     found: dict[str, Any] = {"summary": summary, "responses": _answers(call.media)}
     if more.strip():
@@ -194,7 +193,6 @@ def _operation(call: Call, method: str) -> dict[str, Any]:
 
 
 def _answers(media: str) -> dict[str, Any]:
-    """Describe what comes back."""
     fault = {"type": "object", "properties": {"kind": _TEXT, "message": _TEXT}}
     error = {"type": "object", "properties": {"error": fault}}
     return {

@@ -49,18 +49,22 @@ def static_files() -> dict[str, bytes]:
     return found
 
 
+def page_file(page: dict[str, bytes], name: str) -> Response:
+    """Return a file of the page, or refuse what is none."""
+    if name not in page:
+        return refusal(404, "missing", "there is no such file")
+    # Browsers ask for the icon whenever the address changes, which it does at every click.
+    kept = "max-age=3600" if name == "icon.svg" else "no-cache"
+    kind = _TYPES[name.rpartition(".")[2]]
+    return Response(page[name], media_type=kind, headers={"cache-control": kept})
+
+
 def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
     """Make the app that answers, without the guard."""
     page = static_files()
 
     def file(request: Request) -> Response:
-        name = request.path_params.get("name", "index.html")
-        if name not in page:
-            return refusal(404, "missing", "there is no such file")
-        kind = _TYPES[name.rpartition(".")[2]]
-        # Browsers ask for the icon whenever the address changes, which it does at every click.
-        kept = "max-age=3600" if name == "icon.svg" else "no-cache"
-        return Response(page[name], media_type=kind, headers={"cache-control": kept})
+        return page_file(page, request.path_params.get("name", "index.html"))
 
     routes = [
         Route("/", file),
@@ -77,7 +81,6 @@ def make_app(explorer: Explorer, events: Events | None = None) -> Starlette:
 
 
 def _missing(_request: Request, error: Exception) -> Response:
-    """Refuse what there is no answer to."""
     status = int(getattr(error, "status_code", 404))
     return refusal(status, "missing", "there is nothing here")
 

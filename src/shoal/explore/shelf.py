@@ -25,7 +25,7 @@ from shoal.explore.page import make_explorer
 from shoal.explore.pictures import SIDES, open_pictures
 from shoal.explore.prepare import Drawing, QuickDrawing
 from shoal.explore.responses import refusal
-from shoal.explore.serve import make_app, static_files
+from shoal.explore.serve import make_app, page_file, static_files
 
 _FACES = 10
 _MOST_OPEN = 12  # explorers in memory: more are opened by a person one after the other, if at all
@@ -88,25 +88,18 @@ class Shelf:
             await (await run_in_threadpool(self._answer, parts))(scope, receive, send)
 
     def _answer(self, parts: list[str]) -> Response:
-        """Answer what is about no single run."""
         if parts == ["", ""]:
             return Response(self._page(), media_type="text/html; charset=utf-8")
         if parts[1] == "static":
-            name = "/".join(parts[2:])
-            return self._static[name] if name in self._static else _missing()
+            return page_file(self._static, "/".join(parts[2:]))
         if parts[1] == "faces" and len(parts) == 3:
             faces = self._facts(parts[2]).get("faces")
             return Response(faces[0], media_type=faces[1]) if faces else _missing()
         return _missing()
 
     @cached_property
-    def _static(self) -> dict[str, Response]:
-        """The files of the page."""
-        kinds = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
-        return {
-            name: Response(data, media_type=kinds.get(name.rpartition(".")[2], "text/html"))
-            for name, data in static_files().items()
-        }
+    def _static(self) -> dict[str, bytes]:
+        return static_files()
 
     def _opened(self, name: str) -> App:
         """Return the app that explores a run, made when it is first asked for."""
@@ -141,7 +134,6 @@ class Shelf:
         return self._kept.get((path, stamp), lambda: _facts(path))
 
     def _page(self) -> str:
-        """Write the list."""
         runs = runs_in(self.folder)
         cards = "".join(_card(path.name, self._facts(path.name)) for path in runs)
         return (
@@ -157,7 +149,6 @@ class Shelf:
 
 
 def _missing() -> Response:
-    """Refuse what is not there."""
     return refusal(404, "missing", "there is nothing here")
 
 
@@ -198,7 +189,6 @@ def _faces(run: api.Run) -> list[int]:
 
 
 def _card(name: str, facts: dict[str, Any]) -> str:
-    """Write one run of the list."""
     title, address = escape(name.removesuffix(".shoal")), quote(name, safe="")
     trouble = facts.get("trouble")
     note = f'<p class="note bad">{escape(trouble)}</p>' if trouble else ""

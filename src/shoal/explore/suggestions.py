@@ -51,7 +51,6 @@ def suggested(explorer: Explorer, cut: Cut) -> dict[int, str]:
 
 
 def _folders(explorer: Explorer, cut: Cut) -> list[list[str]]:
-    """Return the folders of some rows of each cluster."""
     atlas, found = explorer.atlas, []
     for number in range(len(cut.ids)):
         positions = _spread(cut, number)
@@ -88,7 +87,6 @@ def _majorities(cut: Cut, values: list[list[str]] | bool) -> dict[int, str]:
 
 
 def _shares(values: Sequence[str]) -> dict[str, float]:
-    """Return the share that each value has."""
     return {value: count / len(values) for value, count in Counter(values).items()}
 
 

@@ -229,7 +229,10 @@ def _over_halo(dots: NDArray[np.uint8], pixels: NDArray[np.uint8], dot: int) -> 
         return dots
     scale = len(dots) // len(pixels)
     shade = shade.repeat(scale, 0).repeat(scale, 1)
-    halo = (_HALO * np.minimum(glow / np.quantile(glow[glow > 1e-4], 0.9), 1)).repeat(scale, 0)
+    inward = np.minimum(np.arange(len(glow)), np.arange(len(glow))[::-1]) / (2 * dot)
+    fade = np.minimum(inward, 1)  # the map ends there, but no halo ends in a line
+    halo = _HALO * np.minimum(glow / np.quantile(glow[glow > 1e-4], 0.9), 1) * fade * fade[:, None]
+    halo = halo.repeat(scale, 0)
     under = halo.repeat(scale, 1) * (1 - dots[..., 3] / 255.0)
     above = dots[..., 3] / 255.0
     total = np.maximum(above + under, 1e-9)
@@ -285,7 +288,6 @@ def _strength(counts: NDArray[np.int64], usual: float) -> NDArray[np.float64]:
 
 
 def _drawn(bits: int, shade: NDArray[np.uint8], strength: NDArray[np.float64]) -> bytes:
-    """Write spots in Morton order as PNG."""
     return png_bytes(_pixels(bits, shade, strength))
 
 

@@ -15,7 +15,7 @@ from shoal.explore.explorer import Explorer
 from shoal.explore.facets import beside_cut
 from shoal.explore.orders import ORDERS
 from shoal.explore.params import Params
-from shoal.explore.pictures import SIDES
+from shoal.explore.pictures import SIDES, Pictures
 from shoal.methods import DEFAULT
 from shoal.stages.method_result import Found
 
@@ -127,7 +127,6 @@ def choose(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _check_where(explorer: Explorer, where: Any, k: int | None) -> None:
-    """Check conditions on the columns beside the rows."""
     if not where:
         return
     good = isinstance(where, list) and len(where) <= 50
@@ -152,11 +151,9 @@ def metadata(explorer: Explorer, params: Params) -> dict[str, Any]:
 
 
 def _check_area(explorer: Explorer, area: Any) -> None:
-    """Check an outline."""
     if not area:
         return
-    if not explorer.atlas.has_map:
-        raise InputError("the map is not drawn yet: wait a moment")
+    explorer.atlas.need_map()
     good = isinstance(area, list) and 3 <= len(area) <= _MOST_CORNERS
     for corner in area if good else [None]:
         if not isinstance(corner, list) or len(corner) != 2:
@@ -201,7 +198,7 @@ def mean(explorer: Explorer, params: Params) -> Response:
     return Response(data, media_type=kind)
 
 
-def pictures_of(explorer: Explorer) -> Any:
+def pictures_of(explorer: Explorer) -> Pictures:
     """Return the pictures, or say why there are none."""
     if explorer.pictures is None:
         said = explorer.source_trouble or "the rows are not images: they have no pictures"

@@ -35,12 +35,13 @@ export function Clusters() {
       || c.note.toLowerCase().includes(words) || String(c.id) === words);
     return [...found].sort((a, b) => SORTS[sort][1](a, b) || a.id - b.id);
   }, [data, sort, filter, gains]);
+  const treed = listing === "tree" && !filter;
   return html`<section class="panel clusters" aria-label="Clusters">
     <${Slider} />
     <div class="bar">
       <input type="search" placeholder="Find a cluster" aria-label="Find a cluster" value=${filter}
         onInput=${(e) => set({ filter: e.target.value })} />
-      <select aria-label="Sort clusters by" value=${sort} onChange=${(e) => set({ sort: e.target.value })}>
+      <select aria-label="Sort clusters by" disabled=${treed} title=${treed ? "The tree has an order of its own" : ""} value=${sort} onChange=${(e) => set({ sort: e.target.value })}>
         ${Object.entries(SORTS).map(([name, [said]]) => html`<option key=${name} value=${name}>${said}</option>`)}
       </select>
       <div class="switch" role="group" aria-label="Show clusters as">
@@ -48,7 +49,7 @@ export function Clusters() {
           onClick=${() => set({ listing: name })}>${name[0].toUpperCase()}${name.slice(1)}</button>`)}
       </div>
     </div>
-    ${listing === "tree" && !filter ? html`<${Tree} />` : shown.length ? html`<${Cards} clusters=${shown} />` : html`<p class="empty scroll">No cluster is called so.</p>`}
+    ${treed ? html`<${Tree} />` : shown.length ? html`<${Cards} clusters=${shown} />` : html`<p class="empty scroll">No cluster is called so.</p>`}
     <footer class="foot">
       <span>${shown.length === data?.clusters.length ? plural(shown.length, "cluster") : `${count(shown.length)} of ${plural(data?.clusters.length ?? 0, "cluster")}`}</span>
       <span>${count(run.rows - run.quarantined)} in all</span>

@@ -13,17 +13,17 @@ const LISTED = 40;
 export function Columns() {
   const [data, selected, k] = useStore((s) => [s.data, s.selected, s.k]);
   const names = state.run.columns;
-  const [x, setX] = useState(Math.max(0, names.length - 2));
-  const [y, setY] = useState(names.length - 1);
+  const [x, setX] = useState(null); // the server chooses two of numbers
+  const [y, setY] = useState(null);
   const [found, setFound] = useState(null);
   useEffect(() => {
     const stop = new AbortController();
-    get("columns", { x, y, k }, stop.signal).then((answer) => setFound({ ...answer, x, y }), complain);
+    get("columns", { x, y, k }, stop.signal).then(setFound, complain);
     return () => stop.abort();
   }, [x, y, k, data]);
   const field = (said, value, change) => html`<label class="field"><span>${said}</span><select value=${value} onChange=${(e) => change(Number(e.target.value))}>
     ${names.map((name, at) => html`<option key=${at} value=${at}>${name}</option>`)}</select></label>`;
-  return html`${field("Across", x, setX)}${field("Up", y, setY)}
+  return html`${field("Across", x ?? found?.x, setX)}${field("Up", y ?? found?.y, setY)}
     ${!found ? html`<p class="soft" role="status">Reading …</p>` : html`<${Scatter} found=${found} selected=${selected} />
       <h3>${names[found.x]} by cluster</h3><${Spread} spread=${found.spread} labels=${found.labels[0]} />
       ${found.rows < state.run.rows - state.run.quarantined && html`<p class="soft">From ${count(found.rows)} rows of all parts.</p>`}`}`;

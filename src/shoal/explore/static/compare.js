@@ -11,7 +11,7 @@ export function Compare() {
   const choices = [...run.layers.map((l) => [String(l.k), `${plural(l.k, "cluster")}, the tree's own`]), ["edited", data.edited ? "as edited" : "as it is now"]];
   const others = run.other ? [["other", `the run ${run.other}`]] : [];
   const [before, setBefore] = useState(run.other ? "other" : String(data.base));
-  const [after, setAfter] = useState(data.edited || run.other ? "edited" : String(run.layers[run.layers.length - 1].k));
+  const [after, setAfter] = useState(data.edited || run.other ? "edited" : String(run.layers.find((l) => l.k > data.base)?.k ?? run.layers[0].k));
   const [found, setFound] = useState(null);
   useEffect(() => {
     const stop = new AbortController();
@@ -41,7 +41,7 @@ function Found({ found }) {
   const kept = found.matched.filter((m) => m.overlap > 0.999999);
   const changed = found.matched.filter((m) => m.overlap <= 0.999999);
   const parts = (c, name) => c.parts.map((p, at) => html`<li key=${p}>${name(p)} <span class="soft">${count(c.shared[at])}</span></li>`);
-  return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same to the row, and ${images(found.moved)} went another way than their cluster.</p>
+  return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same, row by row. ${found.moved ? html`${images(found.moved)} changed cluster` : "None changed cluster"} in another way than by these splits and merges.</p>
     <${Flow} before=${found.before_clusters.map(face("names_before"))} after=${found.after_clusters.map(face("names_after"))} flows=${found.flows} onChoose=${go} />
     ${part("Split", "Most of its rows are in several now", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
     ${part("Merged", "Most of its rows are from several", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}

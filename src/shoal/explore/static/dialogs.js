@@ -74,7 +74,7 @@ function Merge({ clusters, into, why }) {
       </li>`;
     })}</ul>
     <label class="field"><span>Name of the whole</span><input value=${name ?? named} placeholder=${`Cluster ${stays}`} maxlength="200" onInput=${(e) => setName(e.target.value)} /></label>
-    <${Buttons} main=${`Merge into ${images(total)}`} disabled=${staged.length < 2} />
+    <${Buttons} main=${`Merge ${images(total)}`} disabled=${staged.length < 2} />
   </${Window}>`;
 }
 

@@ -11,7 +11,7 @@ const FORMS = [
   ["spreadsheet", "Table, CSV for spreadsheets", "the same; texts that would be run as formulas get a ' before them"],
   ["parquet", "Table, Parquet", "the same, for pandas, Polars, DuckDB"],
   ["folders", "Images in folders", "a zip file with a folder for each cluster"],
-  ["dataset", "Images for another program", "the same, with the file that it reads"],
+  ["dataset", "Images for another program", "the same zip file, with the list of images that the program reads"],
   ["sheet", "Contact sheet", "one PNG of up to 400 images"],
 ];
 

@@ -10,6 +10,7 @@ import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
 
 const HEAD = 30;
 const GAP = 4;
+const EDGES = 24; // of a line, left and right
 
 /** Lines of clusters; those that are seen are loaded. */
 export function Overview({ clusters }) {
@@ -37,7 +38,7 @@ export function Overview({ clusters }) {
   }, [height]);
   const from = Math.max(0, seen[0] - 2);
   const shown = clusters.slice(from, seen[1] + 2);
-  const each = Math.min(60, Math.max(1, Math.floor((seen[2] - 12) / (wide + GAP))));
+  const each = Math.min(60, Math.max(1, Math.floor((seen[2] - EDGES + GAP) / (wide + GAP))));
   useLayoutEffect(() => {
     const { lines } = held.current;
     const missing = shown.map((c) => c.id).filter((id) => !lines.has(id) || (lines.get(id)?.length ?? each) < Math.min(each, state.byId.get(id)?.rows ?? 0)).slice(0, 40);

@@ -35,7 +35,7 @@ export async function accept(ids) {
 export function Suggested({ id }) {
   useStore((s) => [s.suggestions, s.data]);
   const name = suggestion(id);
-  return name && html` <span class="suggested" title=${`Suggested by what is in it: accept with a`}>${name}?</span>`;
+  return name && html` <span class="suggested" title=${`“${name}” is suggested by what is in it: accept with a`}>${name}?</span>`;
 }
 
 /** All that is suggested, to be accepted at once. */
