@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.cli.options import (
+    SOURCE,
     ForceOption,
     JsonOption,
     QuietOption,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@with_settings(("as_", "key", "shape", "dtype", "memory", "workers"))
+@with_settings((*SOURCE, "memory", "workers"))
 def duplicates(
     source: str = argument(
         "SOURCE", "Images, as for shoal fit; with --undo, the folder written earlier."

@@ -16,13 +16,13 @@ from shoal.cli.options import (
     engine_options,
     option,
     place,
-    with_engine,
+    with_settings,
 )
 from shoal.cli.output import number, print_json, print_table, remark, say
 from shoal.cli.runs import open_run
 
 
-@with_engine()
+@with_settings(("engine",))
 def evaluate(
     context: typer.Context,
     run: RunArgument,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from shoal.cli.options import argument, chosen_engine, engine_options, option, place, with_engine
+from shoal.cli.options import argument, chosen_engine, engine_options, option, place, with_settings
 from shoal.cli.output import remark, say
 from shoal.cli.runs import open_run
 from shoal.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PORT = 7430
 
 
-@with_engine()
+@with_settings(("engine",))
 def explore(
     context: typer.Context,
     run: Path = argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.cli.options import (
+    SOURCE,
     ForceOption,
     JsonOption,
     QuietOption,
@@ -22,7 +23,7 @@ from shoal.core.plural import plural
 from shoal.errors import InputError
 
 
-@with_settings(("as_", "key", "shape", "dtype"))
+@with_settings(SOURCE)
 def map(
     run: RunArgument,
     out: Path = option("--out -o FILE", "Output file (.parquet or .csv).", ..., parser=place),

@@ -123,8 +123,8 @@ def chosen_engine(settings: dict[str, Any]) -> str:
     return str(setting.parse(settings.pop("engine", setting.default)))
 
 
-_SOURCE_SETTINGS = ("as_", "key", "shape", "dtype")
-_ENGINE_SETTINGS = ("engine",)
+SOURCE = ("as_", "key", "shape", "dtype")
+"""Settings that say how rows are read."""
 
 
 def flag(name: str) -> str:
@@ -189,14 +189,6 @@ def optional(words: str, kind: Any, help: str) -> inspect.Parameter:
 def keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=annotation)
-
-
-def with_source_settings(*more: str) -> Callable[..., Any]:
-    return with_settings((*_SOURCE_SETTINGS, *_ENGINE_SETTINGS, *more))
-
-
-def with_engine() -> Callable[..., Any]:
-    return with_settings(_ENGINE_SETTINGS)
 
 
 def _parameter(name: str) -> inspect.Parameter:

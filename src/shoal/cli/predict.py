@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from shoal.cli.options import (
+    SOURCE,
     ForceOption,
     JsonOption,
     QuietOption,
@@ -22,7 +23,7 @@ from shoal.cli.options import (
     engine_options,
     option,
     place,
-    with_source_settings,
+    with_settings,
 )
 from shoal.cli.output import number, print_json, print_table, progress_bars, remark, say
 from shoal.cli.runs import open_run
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _PRINTED = 1_000  # rows
 
 
-@with_source_settings("unknown")
+@with_settings((*SOURCE, "engine", "unknown"))
 def predict(
     context: typer.Context,
     run: RunArgument,

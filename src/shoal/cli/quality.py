@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.cli.options import (
+    SOURCE,
     ForceOption,
     JsonOption,
     QuietOption,
@@ -21,7 +22,7 @@ from shoal.cli.output import command, number, print_json, print_next, print_tabl
 from shoal.core.plural import plural
 
 
-@with_settings(("as_", "key", "shape", "dtype", "workers"))
+@with_settings((*SOURCE, "workers"))
 def quality(
     source: str = argument("SOURCE", "Images, as for shoal fit."),
     out: Path | None = option(
