@@ -8,14 +8,13 @@ from shoal.core.cells import checked
 
 
 @njit(cache=True, nogil=True)
-def _distinct(words, table):  # type: ignore[no-untyped-def]
-    """Open addressing: number of each row's distinct value, and the count of distinct values.
+def _distinct(words, table, first, inverse):  # type: ignore[no-untyped-def]
+    """Find the distinct rows by open addressing, and return how many there are.
 
-    `table` holds −1 or the first row with a value, and has a power of two places.
+    `table` holds −1 or the number of a value, and has a power of two places; `first` gets the
+    first row of each value, `inverse` the number of each row.
     """
     mask = np.uint64(len(table) - 1)
-    inverse = np.empty(len(words), np.int64)
-    first = np.empty(len(words), np.int64)
     count = 0
     for i in range(len(words)):
         code = np.uint64(14695981039346656037)
@@ -23,14 +22,19 @@ def _distinct(words, table):  # type: ignore[no-untyped-def]
             code = (code ^ np.uint64(words[i, j])) * np.uint64(1099511628211)
             code ^= code >> np.uint64(29)
         place = code & mask
-        while table[place] >= 0 and not np.array_equal(words[first[table[place]]], words[i]):
+        while table[place] >= 0:
+            known, j = first[table[place]], 0
+            while j < words.shape[1] and words[known, j] == words[i, j]:
+                j += 1
+            if j == words.shape[1]:
+                break
             place = (place + np.uint64(1)) & mask
         if table[place] < 0:
             table[place] = count
             first[count] = i
             count += 1
         inverse[i] = table[place]
-    return first[:count].copy(), inverse
+    return count
 
 
 def distinct_rows(x: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -57,5 +61,6 @@ def distinct_rows(x: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
     """
     words = (checked(x, "x") + np.float32(0)).view(np.uint32)
     table = np.full(1 << max(1, 2 * len(words)).bit_length(), -1, np.int64)
-    first, inverse = _distinct(words, table)
+    first, inverse = np.empty((2, len(words)), np.int64)
+    first = first[: _distinct(words, table, first, inverse)].copy()
     return first, inverse, np.bincount(inverse, minlength=len(first))

@@ -68,29 +68,30 @@ def open_rows(rows: NDArray, ids: NDArray, code: NDArray) -> Openings:
     )
 
 
-@njit(cache=True, nogil=True)
-def _square_below(a, b, limit):  # type: ignore[no-untyped-def]
-    """Squared distance, or infinity as soon as it exceeds the limit."""
-    total = 0.0
-    for j in range(0, len(a), 8):
-        for i in range(j, min(j + 8, len(a))):
-            total += (a[i] - b[i]) * (a[i] - b[i])
+@njit(inline="always")
+def _square_below(a, i, b, k, limit):  # type: ignore[no-untyped-def]
+    """Squared distance of two rows, or infinity as soon as it exceeds the limit."""
+    total, width = 0.0, a.shape[1]
+    for start in range(0, width, 8):
+        for j in range(start, min(start + 8, width)):
+            total += (a[i, j] - b[k, j]) * (a[i, j] - b[k, j])
         if total > limit:
-            return np.inf
+            total = np.inf
+            break
     return total
 
 
-@njit(cache=True, nogil=True)
-def _absorb(mean, weight, within, to, gone_mean, gone_weight, gone_within):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _absorb(mean, weight, within, to, gone_mean, gone_weight, gone_within, i):  # type: ignore[no-untyped-def]
     """Add one weighted mean to another (Chan, Golub, LeVeque 1979)."""
-    both = weight[to] + gone_weight
-    share = gone_weight / both
+    both = weight[to] + gone_weight[i]
+    share = gone_weight[i] / both
     apart = 0.0
     for j in range(mean.shape[1]):
-        step = gone_mean[j] - mean[to, j]
+        step = gone_mean[i, j] - mean[to, j]
         apart += step * step
         mean[to, j] += share * step
-    within[to] += gone_within + apart * weight[to] * share
+    within[to] += gone_within[i] + apart * weight[to] * share
     weight[to] = both
 
 
@@ -102,13 +103,14 @@ def _lead(mean, weight, within, medoid, code, reach):  # type: ignore[no-untyped
         best, nearest = -1, np.inf
         for other in range(count):
             limit = min(nearest, reach[code[other]] * (1.0 + 1.0 / weight[other]))
-            square = _square_below(mean[i], mean[other], limit)
+            square = _square_below(mean, i, mean, other, limit)
             if square <= limit and square < nearest:
                 best, nearest = other, square
         if best >= 0:
-            _absorb(mean, weight, within, best, mean[i], weight[i], within[i])
+            _absorb(mean, weight, within, best, mean, weight, within, i)
         else:
-            mean[count] = mean[i]
+            for j in range(mean.shape[1]):
+                mean[count, j] = mean[i, j]
             weight[count] = weight[i]
             within[count] = within[i]
             medoid[count] = medoid[i]
@@ -118,19 +120,17 @@ def _lead(mean, weight, within, medoid, code, reach):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
-def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away):  # type: ignore[no-untyped-def]
-    """Merge each dropped one into the nearest kept one, if its code is twice as far."""
-    to = np.full(len(gone_weight), -1)
+def _fold(mean, weight, within, gone_mean, gone_weight, gone_within, away, to):  # type: ignore[no-untyped-def]
+    """Merge each dropped one into the nearest kept one, if its code is twice as far; else −1."""
     for i in range(len(gone_weight)):
         nearest = away[i] / 4.0
         for other in range(len(weight)):
-            square = _square_below(gone_mean[i], mean[other], nearest)
+            square = _square_below(gone_mean, i, mean, other, nearest)
             if square < nearest:
                 to[i], nearest = other, square
     for i in range(len(gone_weight)):
         if to[i] >= 0:
-            _absorb(mean, weight, within, to[i], gone_mean[i], gone_weight[i], gone_within[i])
-    return to >= 0
+            _absorb(mean, weight, within, to[i], gone_mean, gone_weight, gone_within, i)
 
 
 def lead(openings: Openings, reach: NDArray[np.float64]) -> Openings:
@@ -170,7 +170,6 @@ def prune(openings: Openings, most: int, centres: NDArray[np.float32]) -> tuple[
     by_gain = np.argsort(-(openings.weight * away), kind="stable")
     stay, go = np.sort(by_gain[:most]), np.sort(by_gain[most:])
     kept, gone = openings.take(stay), openings.take(go)
-    folded = _fold(
-        kept.mean, kept.weight, kept.within, gone.mean, gone.weight, gone.within, away[go]
-    )
-    return kept, gone.take(np.flatnonzero(~folded))
+    to, other = np.full(len(go), -1), (gone.mean, gone.weight, gone.within)
+    _fold(kept.mean, kept.weight, kept.within, *other, away[go], to)
+    return kept, gone.take(np.flatnonzero(to < 0))
