@@ -15,6 +15,8 @@ _CELLS_LENGTH = 160  # cells on a list, where the cells are grouped themselves
 _TRIED = 4  # times as many centres are tried for a list, of the cells nearest to its own
 _CHUNK = 65_536  # rows that are grouped by cell together
 _EXTRA = 2  # proposals beyond k, to be measured exactly
+_HELD = 0.95  # of the variance of the centres lies in the columns that proposals are made by
+_COLUMNS = 8  # of which there are a multiple: vector instructions of float32
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Shortlists:
     Attributes
     ----------
     cells
-        The coarse cells, and the frame in which all products are done.
+        The coarse cells, and the frame in which all products are done: of the leading columns.
     lists, begin
         The centres on the list of cell c are ``lists[begin[c] : begin[c + 1]]``, int32.
     members, halves
@@ -64,9 +66,9 @@ def coarse_cells(
 ) -> "tuple[Cells, Shortlists | None]":
     """Group centres by cells, and list the cells as in `build_shortlists`, which see."""
     centres = checked(centres, "centres")
-    whole = build_cells(centres)
     if len(centres) <= 2 * length:
-        return whole, None
+        return build_cells(centres), None
+    whole = build_cells(centres[:, : _leading(centres)])
     ones, count = np.ones(len(centres)), cell_count(len(centres))
     middles = two_level_codes(whole.members, ones, count, seed, workers)
     coarse = build_shortlists(middles, seed, workers, min(length, _CELLS_LENGTH))
@@ -84,7 +86,9 @@ def build_shortlists(
     a cell find centres across the border. If there are many cells, they are searched in the same
     way. With 288 of 31,000 centres on a list, about 520 products per row find the nearest centre
     for 98 % of tiles; with cells four times as large, lists twice as long and all cells searched it
-    takes 865.
+    takes 865. If there are several lists, products use the leading columns that hold most of the
+    variance, as principal components do: 32 of 64 for tiles, in .7 of the time. The AMI of their
+    labels stays within .0003; with 24 columns it falls by .002.
 
     Parameters
     ----------
@@ -106,11 +110,18 @@ def build_shortlists(
     lists = in_threads(_list_of, items, workers)
     begin = np.cumsum([0, *map(len, lists)])
     places = np.concatenate(lists)
-    width = centres.shape[1]
+    width = cells.members.shape[1]
     members = np.empty(len(places) * width, np.float32)
     for one, end in zip(lists, width * begin[1:], strict=True):
         members[end - width * len(one) : end] = cells.members[one].T.ravel()
     return Shortlists(cells, cells.order[places], begin, members, cells.halves[places], coarse)
+
+
+def _leading(centres: NDArray[np.float32]) -> int:
+    """Count the leading columns that hold nearly all of the variance."""
+    held = np.cumsum(centres.var(axis=0, dtype=np.float64))
+    least = int(np.searchsorted(held, _HELD * held[-1])) + 1
+    return min(-(-least // _COLUMNS) * _COLUMNS, len(held))
 
 
 def _tried(cells: Cells, cell: int, length: int) -> tuple[NDArray[np.int64], int]:
@@ -240,7 +251,7 @@ def search_shortlists(
 def _propose(x: NDArray[np.float32], shortlists: Shortlists, most: int) -> NDArray[np.int32]:
     """Centres with the best scores on the list of each row's cell, at most `most`."""
     cells, coarse = shortlists.cells, shortlists.coarse
-    framed = cells.framed(x)
+    framed = cells.framed(x[:, : len(cells.shift)])
     cell = np.zeros(len(x), np.int32) if coarse is None else _propose(framed, coarse, 1)[:, 0]
     lists, begin = shortlists.lists, shortlists.begin
     wanted = min(most, int(np.diff(begin).min()))
