@@ -27,7 +27,7 @@ from shoal.rows.images.tiff_pictures import Pages
 from shoal.rows.tables.mixed import Notes
 from shoal.settings import SETTINGS, available_cores
 from shoal.stages.base import Shards
-from shoal.stages.encoding import encode_good, residual
+from shoal.stages.encoding import project_rows
 from shoal.stages.fitted import Fitted
 from shoal.stages.method_result import Found
 from shoal.stages.result import Result
@@ -335,17 +335,15 @@ class Model:
 
     def placed(self, batch: Batch) -> Placed:
         """Find the representatives nearest to some rows; call `load` first."""
-        features, good = encode_good(self.encoder, batch.data, batch.bad)
+        projected, good, left = project_rows(self.encoder, self.fitted.projection, batch)
         n, at = len(good), np.flatnonzero(good)
-        used = features if len(at) == n else features[at]
+        if len(at) < n:
+            projected, left = projected[at], left[at]
         vectors = self.result.representatives.vectors
         voters = min(_VOTERS if self.result.from_every_row else _FEW_VOTERS, len(vectors))
-        projection = self.fitted.projection
-        projected = projection.apply(used)
         seen = unpack(*pack(projected)) if self.result.packed else projected
         near, distance = nearest_of(seen, vectors, voters, shortlists=self._shortlists)
-        scores = self.fitted.scores(near, distance, residual(projection, used, projected))
-        return Placed(n, at, seen, near, distance, scores)
+        return Placed(n, at, seen, near, distance, self.fitted.scores(near, distance, left))
 
     def _cut(self, clusters: Clustering, rate: float) -> Cut:
         key = clusters.cut, clusters.seq, rate

@@ -13,7 +13,9 @@ from shoal.errors import InputError
 
 COMPONENTS = 64
 _BLOCK = 4096  # rows turned to float64 at a time
-_PROJECTED = 1024  # the same where they are projected: they stay in a core's cache
+PROJECTED = 1024
+"""Rows that are projected at a time: they stay in a core's cache."""
+
 _NOISE = 1e-2  # of the largest eigenvalue: whitening raises smaller components no further
 _SETTLED = 8  # rows a component: with fewer, up to 16 % of MNIST's held-out digits seemed unknown
 _ROUNDING = 1e-4  # of the usual length of a row: what is left out below that is none
@@ -118,7 +120,7 @@ class Projection:
     def apply(self, features: NDArray) -> NDArray:
         """Return float32 ``(n, components)`` for float ``(n, features)``.
 
-        The mean is taken off in float64 and the product is done in float32.
+        The product is done in float32.
         """
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise InputError(
@@ -126,10 +128,18 @@ class Projection:
             )
         matrix = self.matrix.astype(np.float32)
         out = np.empty((len(features), self.n_components), np.float32)
-        for a in range(0, len(features), _PROJECTED):
-            centred = (features[a : a + _PROJECTED] - self.mean).astype(np.float32)
-            np.dot(centred, matrix, out=out[a : a + _PROJECTED])
+        for a in range(0, len(features), PROJECTED):
+            np.dot(self.centred(features[a : a + PROJECTED]), matrix, out=out[a : a + PROJECTED])
         return out
+
+    def centred(self, features: NDArray) -> NDArray[np.float32]:
+        """Return features without their mean, as exact as float32 has the difference."""
+        if features.dtype != np.float32:
+            return (features - self.mean).astype(np.float32)
+        high = self.mean.astype(np.float32)
+        found = features - high
+        found -= (self.mean - high).astype(np.float32)
+        return found
 
     def is_settled(self, count: int) -> bool:
         """Return whether `count` rows fit the projection so well that new rows lie as these do.

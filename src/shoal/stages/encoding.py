@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.features import Encoder, Projection
+from shoal.features.projection import PROJECTED
+from shoal.rows import Batch
 from shoal.stages.base import write_quarantine
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_table
-
-_BLOCK = 1024  # rows at a time, which stay in a core's cache
 
 
 def encode_good(
@@ -28,6 +28,45 @@ def encode_good(
     return features, good
 
 
+def project_rows(
+    encoder: Encoder,
+    projection: Projection,
+    batch: Batch,
+    tried: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+    """Encode and project rows, few at a time so that their features stay in a core's cache.
+
+    Parameters
+    ----------
+    encoder, projection, batch
+        What rows are encoded and projected by, and the rows.
+    tried
+        Ascending places of those whose residual is wanted; of all by default.
+
+    Returns
+    -------
+    vectors
+        (n, components), 0 for rows that cannot be used.
+    good
+        (n,) which rows can be used.
+    left
+        Length of what the projection leaves out of each of those; see `residual`.
+    """
+    data, n = batch.data, len(batch.data)
+    vectors, good = np.empty((n, projection.n_components), np.float32), np.empty(n, np.bool_)
+    lefts = [np.empty(0, np.float32)]
+    for a in range(0, n, PROJECTED):
+        part = slice(a, a + PROJECTED)
+        own = {at - a: why for at, why in batch.bad.items() if a <= at < a + PROJECTED}
+        features, good[part] = encode_good(encoder, data[part], own)
+        vectors[part] = projection.apply(features)
+        ends = (0, len(features)) if tried is None else np.searchsorted(tried, (a, a + PROJECTED))
+        at = slice(*ends) if tried is None else tried[slice(*ends)] - a
+        lefts.append(residual(projection, features[at], vectors[part][at]))
+    vectors[~good] = 0
+    return vectors, good, np.concatenate(lefts)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """Encodes shards, and records which of their rows are usable."""
@@ -39,9 +78,7 @@ class Encoding:
     def shard(self, number: int) -> tuple[NDArray, NDArray[np.bool_]]:
         """Encode one shard, and write the reasons for unusable rows."""
         features, good, bad = self.encoded(number)
-        for i in np.flatnonzero(~good).tolist():
-            bad.setdefault(i, "its features overflow")
-        note_late(self.rows, self.folder, number, bad)
+        note_late(self.rows, self.folder, number, with_reasons(good, bad))
         return features, good
 
     def encoded(self, number: int) -> tuple[NDArray, NDArray[np.bool_], dict[int, str]]:
@@ -56,6 +93,11 @@ class Encoding:
         if len(blocks) > 1:
             features, good = map(np.concatenate, zip(*blocks, strict=True))
         return features, good, bad
+
+
+def with_reasons(good: NDArray[np.bool_], bad: dict[int, str]) -> dict[int, str]:
+    """Give a reason to rows that are not good without one."""
+    return dict.fromkeys(np.flatnonzero(~good).tolist(), "its features overflow") | bad
 
 
 def note_late(rows: Rows, folder: StageFolder, number: int, bad: dict[int, str]) -> None:
@@ -79,9 +121,9 @@ def residual(
     directions = (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
     directions = np.ascontiguousarray(directions, np.float32)
     left = np.empty(len(features), np.float32)
-    for a in range(0, len(features), _BLOCK):
-        part = slice(a, a + _BLOCK)
-        missed = (features[part] - projection.mean).astype(np.float32)
+    for a in range(0, len(features), PROJECTED):
+        part = slice(a, a + PROJECTED)
+        missed = projection.centred(features[part])
         missed -= vectors[part] @ directions
         left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
     return left

@@ -16,7 +16,7 @@ from shoal.stages.base import EVERY_ROW, Context, Shards, Stage, write_vectors
 from shoal.stages.codes import Coding, code_rows, drop_parts, joined_sample, representatives_for
 from shoal.stages.copies import aside
 from shoal.stages.drawn import Drawn, is_single_pass
-from shoal.stages.encoding import Encoding, encode_good, residual
+from shoal.stages.encoding import note_late, project_rows, residual, with_reasons
 from shoal.stages.heldout import checked_rows, held_out_rows, not_held_out
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_npy, write_npy
@@ -51,21 +51,38 @@ class _ProjectShard:
 
         Also returns which rows are usable; vectors of others are zero.
         """
+        tried = held_out_rows(self.rows.shards, item)
         if self.features.has("ok", item):
             good = read_npy(self.features.part("ok", item))
             features = self._features(item, good)
+            vectors = self.projection.apply(features)
+            vectors[~good] = 0
+            left = residual(self.projection, features[tried], vectors[tried])
+            if self.rows.shards.n_rows <= EVERY_ROW:
+                # The last bits of a product depend on a row's place: equal rows are found before.
+                write_npy(self.folder.part("hashes", item), row_hashes(features))
         else:  # the projection was fitted to a sample
-            features, good = Encoding(self.rows, self.encoder, self.folder).shard(item)
-        vectors = self.projection.apply(features)
-        vectors[~good] = 0
-        tried = held_out_rows(self.rows.shards, item)
-        tried = tried[good[tried]]
-        left = residual(self.projection, features[tried], vectors[tried])
-        write_npy(self.folder.part("residual", item), left)
-        if self.rows.shards.n_rows <= EVERY_ROW:
-            # The last bits of a product depend on a row's place, so equal rows are found before.
-            write_npy(self.folder.part("hashes", item), row_hashes(features))
+            vectors, good, left = self._encoded(item, tried)
+        write_npy(self.folder.part("residual", item), left[good[tried]])
         return vectors, good
+
+    def _encoded(
+        self, number: int, tried: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+        """Encode and project a shard; return also the residuals of rows that are tried."""
+        blocks, at = [], 0
+        bad: dict[int, str] = {}
+        for batch in self.rows.read(number):
+            end = at + len(batch.data)
+            own = tried[(tried >= at) & (tried < end)] - at
+            blocks.append(project_rows(self.encoder, self.projection, batch, own))
+            bad |= {at + i: reason for i, reason in batch.bad.items()}
+            at = end
+        vectors, good, left = blocks[0]
+        if len(blocks) > 1:
+            vectors, good, left = map(np.concatenate, zip(*blocks, strict=True))
+        note_late(self.rows, self.folder, number, with_reasons(good, bad))
+        return vectors, good, left
 
     def _features(self, number: int, good: NDArray[np.bool_]) -> NDArray:
         """Return the features of a shard; those of unusable rows are arbitrary."""
@@ -154,9 +171,9 @@ class _ProjectDrawn:
         """Project the rows of one range that codes may be chosen by."""
         start, stop = self.parts.bounds(number)
         batch = self.drawn.rows.read(start, stop)
-        features, good = encode_good(self.shard.encoder, batch.data, batch.bad)
-        good &= self._may_choose(self.drawn.numbers[start:stop])
-        return self.shard.projection.apply(features[good])
+        none = np.empty(0, np.int64)
+        vectors, good, _ = project_rows(self.shard.encoder, self.shard.projection, batch, none)
+        return vectors[good & self._may_choose(self.drawn.numbers[start:stop])]
 
     def _may_choose(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which rows are neither held out nor copies."""

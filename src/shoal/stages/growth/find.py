@@ -16,7 +16,7 @@ from shoal.rows import Source, Taken, as_requested
 from shoal.rows.vectors_with_images import rows_of
 from shoal.settings import FitSettings
 from shoal.stages.base import Shards, read_vectors
-from shoal.stages.encoding import encode_good
+from shoal.stages.encoding import project_rows, with_reasons
 from shoal.stages.fitted import Fitted
 from shoal.stages.growth.grown import Grown
 from shoal.stages.growth.judging import NEAR
@@ -262,10 +262,9 @@ def _stored(
 
 def _made(growth: Growth, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], dict[int, str]]:
     batch = growth.rows.take(Taken(rows, growth.rows.n_rows)).read(0, len(rows))
-    features, good = encode_good(growth.fitted.encoder, batch.data, batch.bad)
-    vectors = growth.fitted.projection.apply(features)
-    vectors[~good] = 0
-    bad = {int(at): batch.bad.get(int(at), "its features overflow") for at in np.flatnonzero(~good)}
+    fitted, none = growth.fitted, np.empty(0, np.int64)
+    vectors, good, _ = project_rows(fitted.encoder, fitted.projection, batch, none)
+    bad = with_reasons(good, batch.bad)
     return unpack(*pack(vectors)) if growth.grown.before.packed else vectors, bad
 
 

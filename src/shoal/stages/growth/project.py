@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.features import Encoder, Projection
 from shoal.rows import Batch
 from shoal.stages.base import Context, Stage, write_vectors
-from shoal.stages.encoding import encode_good, note_late, residual
+from shoal.stages.encoding import note_late, project_rows, with_reasons
 from shoal.stages.growth.grown import Grown
 from shoal.stages.project import VERSION, counts_of, read_projection
 from shoal.stages.rows import Rows
@@ -68,13 +68,9 @@ class _ProjectAdded:
 
     def _block(self, batch: Batch) -> tuple[NDArray, NDArray, NDArray, dict[int, str]]:
         """Return a block's vectors, which rows are good, the residuals, and reasons."""
-        features, good = encode_good(self.encoder, batch.data, batch.bad)
-        vectors = self.projection.apply(features)
-        vectors[~good] = 0
-        left = residual(self.projection, features, vectors)
+        vectors, good, left = project_rows(self.encoder, self.projection, batch)
         left[~good] = np.nan
-        overflowing = np.flatnonzero(~good).tolist()
-        return vectors, good, left, dict.fromkeys(overflowing, "its features overflow") | batch.bad
+        return vectors, good, left, with_reasons(good, batch.bad)
 
 
 def _work(context: Context) -> dict[str, Any]:
