@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,20 +127,26 @@ class Projection:
             raise InputError(
                 f"features of shape {features.shape}: (rows, {len(self.mean)}) is needed"
             )
-        matrix = self.matrix.astype(np.float32)
+        matrix = self._rounded[1]
         out = np.empty((len(features), self.n_components), np.float32)
         for a in range(0, len(features), PROJECTED):
             np.dot(self.centred(features[a : a + PROJECTED]), matrix, out=out[a : a + PROJECTED])
         return out
 
     def centred(self, features: NDArray) -> NDArray[np.float32]:
-        """Return features without their mean, as exact as float32 has the difference."""
-        if features.dtype != np.float32:
-            return (features - self.mean).astype(np.float32)
-        high = self.mean.astype(np.float32)
-        found = features - high
-        found -= (self.mean - high).astype(np.float32)
-        return found
+        """Return features without their mean, rounded to float32: the same shift for all rows."""
+        return np.asarray(features - self._rounded[0], np.float32)
+
+    @cached_property
+    def directions(self) -> NDArray[np.float32]:
+        """What projected rows are multiplied by to lie among the features again."""
+        back = self.matrix / np.linalg.norm(self.matrix, axis=0) ** 2
+        return np.ascontiguousarray(back.T, np.float32)
+
+    @cached_property
+    def _rounded(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The mean and the matrix in float32."""
+        return self.mean.astype(np.float32), self.matrix.astype(np.float32)
 
     def is_settled(self, count: int) -> bool:
         """Return whether `count` rows fit the projection so well that new rows lie as these do.

@@ -14,14 +14,18 @@ from shoal.stages.base import write_quarantine
 from shoal.stages.rows import Rows
 from shoal.storage import StageFolder, read_table
 
+_BLOCK = 4 * PROJECTED  # rows that are encoded at a time
+
 
 def encode_good(
     encoder: Encoder, data: NDArray, bad: dict[int, str]
 ) -> tuple[NDArray, NDArray[np.bool_]]:
     """Return the features of rows, zero where they cannot be used, and where they can."""
+    good = np.ones(len(data), np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):
         features = encoder.encode(data)
-    good = np.isfinite(features).all(axis=1)
+        if not np.isfinite(features.sum()):  # which is quicker told than of each number
+            good = np.isfinite(features).all(axis=1)
     good[list(bad)] = False
     if not good.all():
         features = np.where(good[:, None], features, np.float32(0))
@@ -55,12 +59,12 @@ def project_rows(
     data, n = batch.data, len(batch.data)
     vectors, good = np.empty((n, projection.n_components), np.float32), np.empty(n, np.bool_)
     lefts = [np.empty(0, np.float32)]
-    for a in range(0, n, PROJECTED):
-        part = slice(a, a + PROJECTED)
-        own = {at - a: why for at, why in batch.bad.items() if a <= at < a + PROJECTED}
+    for a in range(0, n, _BLOCK):
+        part = slice(a, a + _BLOCK)
+        own = {at - a: why for at, why in batch.bad.items() if a <= at < a + _BLOCK}
         features, good[part] = encode_good(encoder, data[part], own)
         vectors[part] = projection.apply(features)
-        ends = (0, len(features)) if tried is None else np.searchsorted(tried, (a, a + PROJECTED))
+        ends = (0, len(features)) if tried is None else np.searchsorted(tried, (a, a + _BLOCK))
         at = slice(*ends) if tried is None else tried[slice(*ends)] - a
         lefts.append(residual(projection, features[at], vectors[part][at]))
     vectors[~good] = 0
@@ -118,13 +122,11 @@ def residual(
 
     A row unlike any fitted one may be projected among them, but has a large residual.
     """
-    directions = (projection.matrix / np.linalg.norm(projection.matrix, axis=0) ** 2).T
-    directions = np.ascontiguousarray(directions, np.float32)
     left = np.empty(len(features), np.float32)
     for a in range(0, len(features), PROJECTED):
         part = slice(a, a + PROJECTED)
         missed = projection.centred(features[part])
-        missed -= vectors[part] @ directions
+        missed -= vectors[part] @ projection.directions
         left[part] = np.sqrt(np.einsum("ij,ij->i", missed, missed))
     return left
 
