@@ -137,3 +137,16 @@ def test_others_are_searched_on_the_list_of_their_cell_without_them():
             at, far = slow(centres[me][None], centres[listed], 2)
             assert near[me].tolist() == listed[at[0]].tolist()
             assert np.allclose(away[me], far[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("weak", "columns", "least"), [(0.02, 16, 0.9), (1, 40, 0.6)])
+def test_the_leading_columns_propose_and_all_of_them_measure(weak, columns, least):
+    scale = np.concatenate([np.ones(16), np.full(24, weak)]).astype(np.float32)
+    x, centres = cloud(500, 40) * scale, cloud(3000, 40, seed=1) * scale
+    lists = build_shortlists(centres, length=1024)
+    assert len(lists.cells.shift) == columns
+    indices, distances = search_shortlists(x, centres, lists, 2)
+    true, lengths = slow(x, centres, 2)
+    right = indices == true
+    assert right.mean() > least
+    assert np.allclose(distances[right], lengths[right], rtol=1e-5)

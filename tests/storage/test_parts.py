@@ -85,6 +85,30 @@ def test_objects_are_refused_both_ways(tmp_path):
         read_npy(tmp_path / "b.npy")
 
 
+def test_rows_and_names_take_few_bytes_and_are_read_as_they_were(tmp_path):
+    n, draw = 20_000, np.random.default_rng(0)
+    columns = {
+        "row": np.arange(n),
+        "name": [f"tiles-{row:08}" for row in range(n)],
+        "representative": draw.integers(0, 1 << 15, n).astype(np.int32),
+        "distance": draw.random(n).astype(np.float16).astype(np.float32),
+        "cluster": draw.integers(0, 4, n).astype(np.int32),
+    }
+    table = pa.table(columns)
+    for name, most in (("row", 0.1), ("name", 0.4), ("representative", 2.2), ("distance", 2)):
+        path = tmp_path / f"{name}.parquet"
+        write_table(path, table.select([name, "cluster"]))
+        assert path.stat().st_size < (most + 0.4) * n + 1000
+        assert read_table(path).equals(table.select([name, "cluster"]))
+
+
+@pytest.mark.parametrize("rows", [["a"], [1.5], [None], []])
+def test_columns_of_other_types_are_written_too(tmp_path, rows):
+    table = pa.table({"row": rows, "name": pa.array(rows).cast(pa.large_string())})
+    write_table(tmp_path / "t.parquet", table)
+    assert read_table(tmp_path / "t.parquet").equals(table)
+
+
 READERS = {"npy": read_npy, "parquet": read_table, "json": read_json}
 
 

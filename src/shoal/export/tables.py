@@ -11,7 +11,7 @@ import numpy as np
 from shoal.errors import InputError
 from shoal.export.base import refuse_existing
 from shoal.export.formulas import quote_formulas
-from shoal.storage import replacing, write_npy_blocks
+from shoal.storage import parquet_options, replacing, write_npy_blocks
 
 ENDINGS = (".parquet", ".csv", ".npy")
 
@@ -57,7 +57,8 @@ def _stream(pieces: Iterable[Any], path: Path, ending: str, quoted: bool) -> int
                     # The "needed" style of pyarrow still quotes all text, which no reader minds.
                     writer = pa.csv.CSVWriter(sink, table.schema)
                 else:
-                    writer = pa.parquet.ParquetWriter(sink, table.schema, compression="zstd")
+                    options = parquet_options(table.schema)
+                    writer = pa.parquet.ParquetWriter(sink, table.schema, **options)
             writer.write_table(table)
             rows += table.num_rows
         if writer is not None:

@@ -6,6 +6,7 @@ from shoal.storage.nofollow import NOTES
 from shoal.storage.oddities import odd_entries
 from shoal.storage.parts import (
     link_file,
+    parquet_options,
     replacing,
     write_bytes,
     write_json,
@@ -40,6 +41,7 @@ __all__ = [
     "many",
     "nearest_name",
     "odd_entries",
+    "parquet_options",
     "read_json",
     "read_npy",
     "read_table",
