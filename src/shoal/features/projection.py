@@ -127,15 +127,18 @@ class Projection:
             raise InputError(
                 f"features of shape {features.shape}: (rows, {len(self.mean)}) is needed"
             )
-        matrix = self._rounded[1]
+        mean, matrix, rest = self._rounded
         out = np.empty((len(features), self.n_components), np.float32)
         for a in range(0, len(features), PROJECTED):
-            np.dot(self.centred(features[a : a + PROJECTED]), matrix, out=out[a : a + PROJECTED])
+            rows = np.asarray(features[a : a + PROJECTED] - mean, np.float32)
+            np.dot(rows, matrix, out=out[a : a + PROJECTED])
+        out -= rest @ matrix
         return out
 
     def centred(self, features: NDArray) -> NDArray[np.float32]:
-        """Return features without their mean, rounded to float32: the same shift for all rows."""
-        return np.asarray(features - self._rounded[0], np.float32)
+        """Return features without their mean, as exact as float32 has the difference."""
+        mean, _, rest = self._rounded
+        return np.asarray(features - mean, np.float32) - rest
 
     @cached_property
     def directions(self) -> NDArray[np.float32]:
@@ -144,9 +147,10 @@ class Projection:
         return np.ascontiguousarray(back.T, np.float32)
 
     @cached_property
-    def _rounded(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The mean and the matrix in float32."""
-        return self.mean.astype(np.float32), self.matrix.astype(np.float32)
+    def _rounded(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """The mean and the matrix in float32, and what the mean loses by that."""
+        mean = self.mean.astype(np.float32)
+        return mean, self.matrix.astype(np.float32), (self.mean - mean).astype(np.float32)
 
     def is_settled(self, count: int) -> bool:
         """Return whether `count` rows fit the projection so well that new rows lie as these do.
