@@ -132,9 +132,9 @@ def test_texts_come_in_a_dictionary_only_where_they_are_stored_in_one(
     path = tmp_path / "x.parquet"
     cells = [f"note {n}" * 30 for n in range(4000)]
     part = texts_at(path, cells, **coding)
-    forms = part.forms(("a", "note"), 0)
+    forms = parquet_cursors.RowGroup(part, 0, ("a", "note")).forms
     assert (forms.coded, forms.mixed) == (coded, mixed)
-    assert part.forms(("a",), 0) == parquet_cursors.TextForms()
+    assert parquet_cursors.RowGroup(part, 0, ("a",)).forms == parquet_cursors.TextForms()
     assert ParquetCells((part,), ("note",)).texts(0, 4000, "note") == cells
 
 

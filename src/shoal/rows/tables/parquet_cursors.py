@@ -17,6 +17,7 @@ from shoal.errors import SourceError
 from shoal.rows.handles import LocalFile
 from shoal.rows.memory_budget import Kept
 from shoal.rows.tables.parquet_pages import (
+    ReadAt,
     decoded_bytes,
     largest_entry,
     leaves,
@@ -46,21 +47,27 @@ class TextForms:
     mixed: bool = False  # whether some are stored partly in a dictionary
 
 
+@contextmanager
+def page_headers(path: Path) -> Iterator[ReadAt | None]:
+    """Open a file for the headers of its pages; None where each would be a request."""
+    if isinstance(path, UrlPath):
+        yield None
+    else:
+        with closing(LocalFile(path)) as opened:
+            yield opened.read
+
+
 @lru_cache(1024)
 def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) -> TextForms:
     """Look at how columns of text are stored in a row group, by the headers of their pages."""
     coded, largest = [], 1
-    with parquet_file(path) as file:
+    with parquet_file(path) as file, page_headers(path) as read:
         chunks = [c for c in leaves(file.metadata, group, columns) if c.has_dictionary_page]
-    if isinstance(path, UrlPath):  # where each header would be a request
-        coded = [chunk.path_in_schema for chunk in chunks]
-        largest = max((min(_USUAL_PAGE, c.total_uncompressed_size) for c in chunks), default=1)
-    elif chunks:
-        with closing(LocalFile(path)) as opened:
-            for chunk in chunks:
-                largest = max(largest, largest_entry(chunk, opened.read))
-                if look_at_pages(chunk, opened.read).coded:
-                    coded.append(chunk.path_in_schema)
+        for chunk in chunks:
+            entry = min(_USUAL_PAGE, chunk.total_uncompressed_size)
+            largest = max(largest, entry if read is None else largest_entry(chunk, read))
+            if read is None or look_at_pages(chunk, read).coded:
+                coded.append(chunk.path_in_schema)
     most = max(_LEAST_ROWS, min(_MOST_ROWS, _REPEATED_BYTES // largest))
     return TextForms(tuple(coded), most, len(coded) < len(chunks))
 
@@ -76,18 +83,12 @@ class ParquetPart:
     mtime_ns: int
     texts: tuple[str, ...] = ()  # the columns of text
 
-    def open(self, columns: Sequence[str], group: int | None = None) -> Any:
+    def open(self, columns: Sequence[str], texts: Sequence[str] = ()) -> Any:
         """Open the file to read some columns a little at a time, by one thread at a time."""
         stat = self.path.stat()
         if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
             raise SourceError("the file changed after it was opened")
-        texts = () if group is None else self.forms(columns, group).coded
         return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
-
-    def forms(self, columns: Sequence[str], group: int) -> TextForms:
-        """Return how the texts among some columns of a row group are stored."""
-        texts = tuple(name for name in self.texts if name in columns)
-        return text_forms(self.path, self.mtime_ns, group, texts) if texts else TextForms()
 
     def plain(self, table: Any) -> Any:
         """Return a table with texts as such that were read into a dictionary."""
@@ -108,24 +109,6 @@ def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFF
         buffer_size=buffer,
         pre_buffer=False,
     )
-
-
-def cursor_bytes(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
-    """Count the bytes that reading a row group on takes, by the headers of its pages."""
-    chunks = leaves(file.metadata, group, columns)
-    kept = min(decoded_bytes(chunks), _WINDOW_BYTES + 2 * _BATCH_BYTES)
-    buffer = buffer_bytes(part.path, len(chunks))
-    if isinstance(part.path, UrlPath):
-        return kept + reading_bytes(chunks, None, buffer)
-    with closing(LocalFile(part.path)) as opened:
-        return kept + reading_bytes(chunks, opened.read, buffer)
-
-
-def _batch_rows(part: ParquetPart, file: Any, group: int, columns: Sequence[str]) -> int:
-    if isinstance(part.path, UrlPath):  # where each header would be a request
-        return _MOST_ROWS
-    with closing(LocalFile(part.path)) as opened:
-        return rows_within(_BATCH_BYTES, leaves(file.metadata, group, columns), opened.read)
 
 
 def buffer_bytes(path: Path, columns: int) -> int:
@@ -184,66 +167,82 @@ class Cursor:
         self._file.close()
 
 
-def batch_at(kept: Kept, part: ParquetPart, group: int, column: str, row: int) -> tuple[int, Any]:
-    """Return the batch with a row of a row group, and the batch's first row."""
-    with _cursor_before(kept, part, group, (column,), row, _PAGE_ROWS) as cursor:
-        return cursor.batch(row)
+@dataclass(frozen=True)
+class RowGroup:
+    """Some columns of a row group of a file."""
 
+    part: ParquetPart
+    number: int
+    columns: tuple[str, ...]
 
-def batches(
-    kept: Kept,
-    part: ParquetPart,
-    group: int,
-    columns: tuple[str, ...],
-    low: int,
-    high: int,
-) -> Iterator[Any]:
-    """Go through rows of a row group in batches; others who read it wait until this has ended."""
-    with _cursor_before(kept, part, group, columns, low, _MOST_ROWS) as cursor:
-        while low < high:
-            at, batch = cursor.batch(low)
-            end = min(high, at + len(batch))
-            yield batch.slice(low - at, end - low)
-            low = end
+    @property
+    def forms(self) -> TextForms:
+        """How the texts among the columns are stored."""
+        part, texts = self.part, tuple(t for t in self.part.texts if t in self.columns)
+        return text_forms(part.path, part.mtime_ns, self.number, texts) if texts else TextForms()
 
+    def open(self) -> Any:
+        """Open the file; texts that repeat come in a dictionary."""
+        return self.part.open(self.columns, self.forms.coded)
 
-@contextmanager
-def _cursor_before(
-    kept: Kept,
-    part: ParquetPart,
-    group: int,
-    columns: tuple[str, ...],
-    row: int,
-    most_rows: int,
-) -> Iterator[Cursor]:
-    """Take the place that can reach a row soonest, or begin a new one; keep it for the next."""
-    key = (part.path, group, columns)
-    with kept.lock:
-        cursor = kept.take(key, lambda one: one.first if one.first <= row else -1)
-        if cursor is None:
-            cursor = _begin(kept, part, group, columns, most_rows)
+    def reading_bytes(self, file: Any) -> int:
+        """Count the bytes that reading on takes, by the headers of the pages."""
+        chunks = leaves(file.metadata, self.number, self.columns)
+        kept = min(decoded_bytes(chunks), _WINDOW_BYTES + 2 * _BATCH_BYTES)
+        with page_headers(self.part.path) as read:
+            return kept + reading_bytes(chunks, read, buffer_bytes(self.part.path, len(chunks)))
+
+    def batch_at(self, kept: Kept, row: int) -> tuple[int, Any]:
+        """Return the batch with a row, and the batch's first row."""
+        with self._cursor(kept, row, _PAGE_ROWS) as cursor:
+            return cursor.batch(row)
+
+    def batches(self, kept: Kept, low: int, high: int) -> Iterator[Any]:
+        """Go through rows in batches; others who read them wait until this has ended."""
+        with self._cursor(kept, low, _MOST_ROWS) as cursor:
+            while low < high:
+                at, batch = cursor.batch(low)
+                end = min(high, at + len(batch))
+                yield self.part.plain(pa.Table.from_batches([batch.slice(low - at, end - low)]))
+                low = end
+
+    def whole(self, kept: Kept, size: int, most: int) -> Any:
+        """Read it all, or return it as it was kept; `size` bytes, beside `most` others."""
+        with kept.lock:
+            found = kept.take(self)
+            if found is None:
+                kept.make_room(2 * size, f"reading a row group of {self.part.path.name}", most)
+                with self.open() as file:
+                    found = file.read_row_group(
+                        self.number, columns=list(self.columns), use_threads=False
+                    )
+            kept.keep(self, found, size)
+            return found
+
+    @contextmanager
+    def _cursor(self, kept: Kept, row: int, most_rows: int) -> Iterator[Cursor]:
+        """Take the place that can reach a row soonest, or begin a new one; keep it for the next."""
+        key = self, "cursor"
+        with kept.lock:
+            cursor = kept.take(key, lambda one: one.first if one.first <= row else -1)
+            cursor = cursor or self._begin(kept, most_rows)
+            try:
+                yield cursor
+            except BaseException:
+                cursor.close()
+                raise
+            kept.keep(key, cursor, cursor.size)
+
+    def _begin(self, kept: Kept, most_rows: int) -> Cursor:
+        file = self.open()
         try:
-            yield cursor
+            size, most_rows = self.reading_bytes(file), min(most_rows, self.forms.most_rows)
+            with page_headers(self.part.path) as read:
+                if read is not None:
+                    chunks = leaves(file.metadata, self.number, self.columns)
+                    most_rows = min(most_rows, rows_within(_BATCH_BYTES, chunks, read))
+            kept.make_room(size, f"reading a row group of {self.part.path.name} page by page")
+            return Cursor(file, self.number, self.columns, size, most_rows)
         except BaseException:
-            cursor.close()
+            file.close()
             raise
-        kept.keep(key, cursor, cursor.size)
-
-
-def _begin(
-    kept: Kept,
-    part: ParquetPart,
-    group: int,
-    columns: tuple[str, ...],
-    most_rows: int,
-) -> Cursor:
-    file = part.open(columns, group)
-    try:
-        size = cursor_bytes(part, file, group, columns)
-        forms = part.forms(columns, group)
-        most_rows = min(most_rows, forms.most_rows, _batch_rows(part, file, group, columns))
-        kept.make_room(size, f"reading a row group of {part.path.name} page by page")
-        return Cursor(file, group, columns, size, most_rows)
-    except BaseException:
-        file.close()
-        raise

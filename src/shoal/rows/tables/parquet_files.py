@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,12 +18,12 @@ from shoal.rows.base import Source
 from shoal.rows.handles import bare, readable
 from shoal.rows.memory_budget import Holds, Kept
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import check_range, file_facts
+from shoal.rows.store import check_range, cut_range, file_facts
 from shoal.rows.tables.cells import is_text_type, plain_names, shortened
 from shoal.rows.tables.image_columns import open_typed
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
-from shoal.rows.tables.parquet_cursors import batch_at, batches, cursor_bytes, parquet_file
+from shoal.rows.tables.parquet_cursors import RowGroup, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves
 from shoal.rows.tables.table import Cells, Piece, selected, unread
 from shoal.storage import UrlPath, many
@@ -66,8 +66,8 @@ class ParquetCells(Cells):
         return ParquetCells(self.parts, tuple(columns))
 
     @cached_property
-    def _groups(self) -> list[tuple[int, int]]:
-        return [(p, g) for p, part in enumerate(self.parts) for g in range(len(part.groups))]
+    def _groups(self) -> list[tuple[ParquetPart, int]]:
+        return [(part, number) for part in self.parts for number in range(len(part.groups))]
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
@@ -81,35 +81,43 @@ class ParquetCells(Cells):
         return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
+        yield from self._each(start, stop, tuple(columns), self._tables)
+
+    def batches(self, start: int, stop: int, column: str) -> Iterator[Piece]:
+        yield from self._each(start, stop, (column,), self._batches)
+
+    def _each(
+        self, start: int, stop: int, names: tuple[str, ...], read: Callable[..., Iterator[Any]]
+    ) -> Iterator[Piece]:
         check_range(start, stop, self.n_rows)
-        names = tuple(columns)
-        for group, low, high in self._spans(start, stop):
+        for at, low, high, _ in cut_range(self._starts, start, stop):
+            group = RowGroup(*self._groups[at], names)
             try:
-                for table in self._pieces(group, low, high, names):
+                for table in read(group, low, high):
                     yield selected(table, names), {}
                     low += len(table)
             except _ERRORS as error:
-                yield self._failed(group, high - low, names, error)
+                reason = f"{group.part.path.name} cannot be read: {because(error)}"
+                yield unread(names, high - low), dict.fromkeys(range(high - low), reason)
 
-    def batches(self, start: int, stop: int, column: str) -> Iterator[Piece]:
-        check_range(start, stop, self.n_rows)
-        for group, low, high in self._spans(start, stop):
-            number, within = self._groups[group]
-            try:
-                while low < high:
-                    at, batch = batch_at(self.kept, self.parts[number], within, column, low)
-                    part = batch.slice(low - at, high - low)
-                    yield selected(pa.Table.from_batches([part]), (column,)), {}
-                    low += len(part)
-            except _ERRORS as error:
-                yield self._failed(group, high - low, (column,), error)
+    def _batches(self, group: RowGroup, low: int, high: int) -> Iterator[Any]:
+        while low < high:
+            at, batch = group.batch_at(self.kept, low)
+            part = batch.slice(low - at, high - low)
+            yield pa.Table.from_batches([part])
+            low += len(part)
 
-    def _failed(
-        self, group: int, count: int, columns: Sequence[str], error: BaseException
-    ) -> Piece:
-        name = self.parts[self._groups[group][0]].path.name
-        reason = f"{name} cannot be read: {because(error)}"
-        return unread(columns, count), dict.fromkeys(range(count), reason)
+    def _tables(self, group: RowGroup, low: int, high: int) -> Iterator[Any]:
+        """Go through rows of one row group: of one that is kept, or of one too large for that."""
+        part, size, forms = group.part, group.part.sizes[group.number], group.forms
+        if size > self.kept.most // _SHARE or forms.mixed:
+            yield from group.batches(self.kept, low, high)
+            return
+        whole = group.whole(self.kept, size, _HELD_GROUPS)
+        step = max(1, _PIECE_BYTES * part.groups[group.number] // max(1, size))
+        step = min(step, forms.most_rows) if forms.coded else step
+        for at in range(low, high, step):
+            yield part.plain(whole.slice(at, min(step, high - at)))
 
     @property
     def is_far(self) -> bool:
@@ -118,11 +126,12 @@ class ParquetCells(Cells):
     def places(self, start: int, stop: int) -> list[str] | None:
         if len(self.parts) == 1:
             return None
-        rows, ends = np.arange(start, stop), np.array(self.file_ends)
-        files = np.searchsorted(ends, rows, side="right")
-        within = rows - np.concatenate([[0], ends])[files]
-        pairs = zip(files.tolist(), within.tolist(), strict=True)
-        return [f"{self.parts[file].path.name}:{row}" for file, row in pairs]
+        starts = np.array([0, *self.file_ends])
+        return [
+            f"{self.parts[number].path.name}:{row}"
+            for number, low, high, _ in cut_range(starts, start, stop)
+            for row in range(low, high)
+        ]
 
     def some(self, count: int) -> NDArray[np.int64]:
         filled = np.flatnonzero(np.diff(self._starts))
@@ -138,52 +147,13 @@ class ParquetCells(Cells):
         for part in self.parts[:_PARTS_TRIED]:
             with part.open(()) as file:
                 for group, rows in enumerate(part.groups):
-                    count += (
-                        sum(c.num_values for c in leaves(file.metadata, group, [column])) - rows
-                    )
+                    count -= rows
+                    count += sum(c.num_values for c in leaves(file.metadata, group, [column]))
         return count
 
     @cached_property
     def holds(self) -> Holds:
         return holds_of(self.parts, self.columns)
-
-    def _spans(self, start: int, stop: int) -> list[tuple[int, int, int]]:
-        """Which rows of which row groups make up a range: group, low, high."""
-        starts = self._starts
-        first = int(np.searchsorted(starts, start, side="right")) - 1
-        last = int(np.searchsorted(starts, stop, side="left"))
-        spans = [
-            (g, max(start - int(starts[g]), 0), min(stop, int(starts[g + 1])) - int(starts[g]))
-            for g in range(first, min(last, len(starts) - 1))
-        ]
-        return [span for span in spans if span[1] < span[2]]
-
-    def _pieces(self, group: int, low: int, high: int, columns: tuple[str, ...]) -> Iterator[Any]:
-        """Go through rows of one row group: of one that is kept, or of one too large for that."""
-        number, within = self._groups[group]
-        part, size = self.parts[number], self.parts[number].sizes[within]
-        forms = part.forms(columns, within)
-        if size <= self.kept.most // _SHARE and not forms.mixed:
-            whole = self._whole(part, within, columns, size)
-            step = max(1, _PIECE_BYTES * part.groups[within] // max(1, size))
-            step = min(step, forms.most_rows) if forms.coded else step
-            for at in range(low, high, step):
-                yield part.plain(whole.slice(at, min(step, high - at)))
-            return
-        for batch in batches(self.kept, part, within, columns, low, high):
-            yield part.plain(pa.Table.from_batches([batch]))
-
-    def _whole(self, part: ParquetPart, group: int, columns: tuple[str, ...], size: int) -> Any:
-        key = (part.path, group, columns)
-        with self.kept.lock:
-            found = self.kept.take(key)
-            if found is None:
-                what = f"reading a row group of {part.path.name}"
-                self.kept.make_room(2 * size, what, _HELD_GROUPS)
-                with part.open(columns, group) as file:
-                    found = file.read_row_group(group, columns=list(columns), use_threads=False)
-            self.kept.keep(key, found, size)
-            return found
 
 
 def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
@@ -196,7 +166,8 @@ def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
     least = 0
     for _, number, group in largest:
         with parts[number].open(columns) as file:
-            least = max(least, cursor_bytes(parts[number], file, group, columns))
+            needed = RowGroup(parts[number], group, tuple(columns)).reading_bytes(file)
+            least = max(least, needed)
     return Holds(min(least, best), best)
 
 
@@ -228,10 +199,9 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
     found, left, size = list[Any](), _TRIED_ROWS, 0
     with readable(path, *_AS_PARQUET):
         for group, rows in enumerate(part.groups):
-            for batch in batches(Kept(), part, group, names, 0, min(rows, left)):
-                table = part.plain(pa.Table.from_batches([batch]))
+            for table in RowGroup(part, group, names).batches(Kept(), 0, min(rows, left)):
                 found.append(shortened(table) if table.nbytes > _TRIED_BYTES else table)
-                left, size = left - len(batch), size + table.nbytes
+                left, size = left - len(table), size + table.nbytes
                 if size > _TRIED_BYTES:
                     return pa.concat_tables(found)
         return pa.concat_tables(found) if found else schema.empty_table()
