@@ -82,7 +82,7 @@ def _print_changed(report: dict[str, Any]) -> None:
 
 
 def _print_proposals(run: Run, proposals: list[dict[str, Any]], accepted: list[int] | None) -> None:
-    from shoal.rows.tables.selection import listed
+    from shoal.core.plural import listed
 
     if not proposals:
         return

@@ -129,7 +129,7 @@ def default_run(source: str, cluster: int | None = None) -> Path:
 
 def print_outcome(run: Run) -> None:
     """Print the layers, the rows that were not looked at, and the quarantined ones."""
-    from shoal.rows.tables.selection import listed
+    from shoal.core.plural import listed
 
     print_layers(run)
     bad = run.quarantine.num_rows

@@ -57,7 +57,7 @@ def read_truth(where: str, source: Source, key: str | None = None) -> Truth:
 
 
 def _column(name: str, source: Source) -> LabelValues:
-    from shoal.rows.tables.selection import listed
+    from shoal.core.plural import listed
 
     # of vectors and tables, or of what labels the rows of an array
     table = getattr(source, "table", None)

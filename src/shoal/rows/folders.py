@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from shoal.core.plural import plural
+from shoal.core.plural import listed, plural
 from shoal.errors import InputError, SourceError, UnlikeError
 from shoal.rows.arrays.hdf5 import list_datasets
 from shoal.rows.arrays.idx import idx_header
@@ -36,7 +36,6 @@ from shoal.rows.options import SourceOptions
 from shoal.rows.pickles import convert_pickles
 from shoal.rows.sibling_labels import is_beside, labels_beside
 from shoal.rows.tables.parquet_files import parquet_schema
-from shoal.rows.tables.selection import listed
 from shoal.storage import many
 
 _READ = (

@@ -23,9 +23,9 @@ from shoal.rows.arrays.numpy_files import list_members, load_member
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels
-from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.encoding import open_text
+from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.parquet_files import ParquetCells, look_at_all, parquet_schema
+from shoal.rows.tables.sniff import open_text
 from shoal.storage import UrlPath
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")

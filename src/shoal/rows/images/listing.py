@@ -22,7 +22,7 @@ from shoal.errors import SourceError, because
 from shoal.rows.handles import wrapped
 from shoal.rows.images.image_table import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
-from shoal.rows.tables.encoding import open_text
+from shoal.rows.tables.sniff import open_text
 from shoal.storage import UrlPath, many
 
 _PATH_COLUMNS = (

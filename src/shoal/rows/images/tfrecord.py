@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import numpy as np
 
+from shoal.core.plural import listed
 from shoal.errors import InputError, SourceError
 from shoal.rows.handles import Headers, KnownFile, Opened
 from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import extension_of
 from shoal.rows.memory_budget import FILES
-from shoal.rows.tables.selection import listed
 
 if TYPE_CHECKING:
     from shoal.rows.images.image_table import MembersStore

@@ -13,7 +13,6 @@ from shoal.rows.images.tiff import Directory
 MOST_BYTES = 1 << 28
 _SHORT, _LONG = 3, 4
 _OLD_JPEG = 6
-_STORED = {1: "B", _SHORT: "H", _LONG: "I"}
 _BLACK_IS_ZERO = 1
 # Tags that lead elsewhere in the file, or describe all of it: sub-directories, EXIF, GPS,
 # interoperability, ImageJ's and OME's descriptions.

@@ -9,15 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shoal.rows.tables.cells import is_number_type, is_plain_type, to_numbers, to_text
+from shoal.core.plural import listed
+from shoal.errors import InputError
+from shoal.rows.base import LabelValues, Source
+from shoal.rows.tables.cells import is_number_type, is_plain_type, plain, to_numbers, to_text
 from shoal.rows.tables.table import Cells, sample_cells
 
 _CHANCE = 0.01  # of leaving out the first numbers of a column that is said to count
 _RUNS, _ROWS, _CELLS = 8, 4096, 1 << 18  # runs of rows that are read, rows, cells at most
 _FEWEST = 20
+_CELLS_AT_ONCE = 1 << 18
 _REPEATS = 10
 _UNNAMED = re.compile(r"column \d+")
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
@@ -251,3 +256,35 @@ def _beside_vectors(columns: Sequence[Column]) -> list[Column]:
     ends = (columns[0], columns[-1])
     nameless = all_numbered and len(numbered([*floats, code])) > len(floats)
     return codes if nameless and code.counts and code in ends else []
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnLabels:
+    table: Cells  # the table, with the columns that are not used
+    left_out: tuple[tuple[str, str], ...]  # columns that are not used, and why
+
+    @property
+    def origin(self) -> str | None:
+        found = answers_in(self.left_out)
+        return f"column {found[0]}" if found else None
+
+    def read(self, source: Source, key: str | None = None) -> LabelValues | None:
+        """Read a column of all rows of the table, by default the one that looks like the answer."""
+        name = key or next(iter(answers_in(self.left_out)), None)
+        if name is None:
+            return None
+        if name not in self.table.names:
+            raise InputError(
+                f"there is no column {name} beside the rows of {source.description}: there are "
+                f"{listed(self.table.names)}"
+            )
+        found = [
+            plain(self.table.cells(low, min(low + _CELLS_AT_ONCE, self.table.n_rows), [name])[0][0])
+            for low in range(0, self.table.n_rows, _CELLS_AT_ONCE)
+        ]
+        if all(pa.types.is_integer(cells.type) and not cells.null_count for cells in found):
+            return np.concatenate([np.asarray(cells) for cells in found])
+        texts: list[Any] = []
+        for cells in found:
+            texts += to_text(cells).to_pylist()
+        return texts

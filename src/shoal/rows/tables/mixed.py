@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from shoal.core.plural import plural
+from shoal.core.plural import listed, plural
 from shoal.errors import InputError
 from shoal.rows.base import Batch, Kind, LabelValues, Rows, Source
 from shoal.rows.store import check_range
 from shoal.rows.tables.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
-from shoal.rows.tables.column_labels import ColumnLabels
+from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.roles import decide, may_name
 from shoal.rows.tables.schema import Schema, TableColumn
-from shoal.rows.tables.selection import NOTHING, Chosen, Picked, listed
+from shoal.rows.tables.selection import NOTHING, Chosen, Picked
 from shoal.rows.tables.stores import CellStore
 from shoal.rows.tables.table import Cells, sample_cells
 from shoal.rows.taken import Taken, TakenCells, taken_part

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource
 from shoal.rows.tables.cells import is_text_type, plain
-from shoal.rows.tables.column_labels import ColumnLabels
+from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.pixel_columns import label_among, square
 from shoal.rows.tables.selection import Chosen, name_column

@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from shoal.core.plural import listed
 from shoal.errors import InputError, SourceError
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.cells import is_text_type, one_array
-from shoal.rows.tables.column_labels import ColumnLabels
-from shoal.rows.tables.columns import Column, by_type, describe_columns, find_answers
-from shoal.rows.tables.selection import Picked, listed
+from shoal.rows.tables.columns import Column, ColumnLabels, by_type, describe_columns, find_answers
+from shoal.rows.tables.selection import Picked
 from shoal.rows.tables.table import Cells
 
 _TRIED = 50  # cells of a column that are looked into

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from shoal.core.plural import listed
 from shoal.errors import InputError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.tables.columns import LOOKS, Column, find_answers
 from shoal.rows.tables.opened import OpenedTable
-from shoal.rows.tables.selection import Chosen, Picked, choose_columns, listed
+from shoal.rows.tables.selection import Chosen, Picked, choose_columns
 
 Shape = tuple[int, ...]
 

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.rows.tables.selection import listed, reasons
+from shoal.core.plural import listed
+from shoal.rows.tables.selection import reasons
 
 Role = Literal["number", "date", "category"]
 

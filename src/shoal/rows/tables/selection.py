@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 
+from shoal.core.plural import listed
 from shoal.errors import InputError
 from shoal.rows.base import Kind
 from shoal.rows.tables.columns import Column, find_answers, numbered
@@ -16,7 +17,6 @@ from shoal.rows.tables.columns import Column, find_answers, numbered
 _ID = re.compile(r"(.*[_\s.-])?(id|uuid|index|key|row)|unnamed: 0", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](ID|Id)")
 NAMES = ("id", "name", "path", "file", "filename", "file_name", "uuid", "key", "image")
-_SHOWN = 5
 _FEWEST_ROWS = 20
 # Named columns are of one scale up to this ratio: the narrowest then still carries 1/25 of the
 # variance of the widest. Numbered ones up to the other, from the middle one to the widest:
@@ -160,11 +160,6 @@ def reasons(left_out: Sequence[tuple[str, str]]) -> str:
 def _expanded(wanted: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     found = ([name] if name in names else fnmatch.filter(names, name) or [name] for name in wanted)
     return tuple(dict.fromkeys(chain.from_iterable(found)))
-
-
-def listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def name_column(columns: Sequence[Column | None]) -> int | None:

@@ -1,6 +1,6 @@
 import pytest
 
-from shoal.rows.tables.encoding import Encoding, find_encoding, open_text
+from shoal.rows.tables.sniff import Encoding, find_encoding, open_text
 
 TEXTS = {
     "utf-8": "name,größe\nä,1\n",
