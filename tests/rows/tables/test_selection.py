@@ -65,7 +65,7 @@ def test_tables_leave_out_answers_and_say_so(given):
     source = open_source(given(columns))
     assert source.kind == "table"
     assert [column.name for column in source.schema.columns] == ["age", "pay", "plan"]
-    assert "left out target (looks like the answer: --truth target" in source.schema.said
+    assert "left out target (looks like the answer: --truth target" in source.schema.description
     assert source.labels() == columns["target"].tolist()
     assert source.labels("plan")[:2] == ["x", "y"]
     kept = open_source(given(columns), columns=["pay", "target"])
