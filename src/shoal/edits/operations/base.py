@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
@@ -114,6 +114,16 @@ class Operation(ABC):
     def carry(self, to: Carrier, entry: Entry, was: State, now: State) -> None:
         """Do it again on a new fit; `was` and `now` are the old states around it."""
         to.do(self.name, **self.request(entry.facts, entry.rows, lambda c: to.found(c, was)))
+
+
+class FieldEdit(Operation):
+    """An edit of one field of a cluster: its note, name, mark or lock."""
+
+    field: str
+
+    def apply(self, state: State, facts: Any, rows: Any, ground: Ground) -> State:
+        cluster = state.clusters[facts["cluster"]]
+        return state.changed(replace(cluster, **{self.field: facts[self.field]}))
 
 
 def shortened(text: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
-from shoal.edits.state import State
+from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site
 from shoal.errors import InputError
 
 
-class Lock(Operation):
+class Lock(FieldEdit):
     name = "lock"
+    field = "locked"
     commands = (
         Command("lock", "Lock a cluster against edits.", {"locked": True}),
         Command("unlock", "Unlock a cluster.", {"locked": False}),
@@ -29,9 +28,6 @@ class Lock(Operation):
         if site.state.clusters[cluster].locked == locked:
             raise InputError(f"cluster {cluster} is {'' if locked else 'not '}locked already")
         return Draft(self.name, {"cluster": cluster, "locked": locked})
-
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        return state.changed(replace(state.clusters[facts["cluster"]], locked=facts["locked"]))
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
         return f"{'Locked' if facts['locked'] else 'Unlocked'} {called(facts['cluster'])}"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 from shoal.edits.log import Draft
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
-from shoal.edits.state import State
+from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site
 from shoal.errors import InputError
 
 MARKS = ("good", "junk")
 
 
-class Mark(Operation):
+class Mark(FieldEdit):
     name = "mark"
+    field = "mark"
     commands = (
         Command("good", "Mark a cluster as good.", {"mark": "good"}),
         Command("junk", "Mark a cluster as junk.", {"mark": "junk"}),
@@ -29,9 +28,6 @@ class Mark(Operation):
         if mark is not None and mark not in MARKS:
             raise InputError(f"mark {mark!r:.60}: give one of {', '.join(MARKS)}, or none")
         return Draft(self.name, {"cluster": cluster, "mark": mark})
-
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        return state.changed(replace(state.clusters[facts["cluster"]], mark=facts["mark"]))
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
         mark, cluster = facts["mark"], called(facts["cluster"])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 from shoal.edits.log import Draft
 from shoal.edits.names import LONGEST_NOTE, stored
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site
-from shoal.edits.state import State
+from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site
 from shoal.errors import InputError
 
 
-class Note(Operation):
+class Note(FieldEdit):
     name = "note"
+    field = "note"
     commands = (Command("note", "Add a note to a cluster."),)
 
     def plan(
@@ -28,9 +27,6 @@ class Note(Operation):
         if len(note) > LONGEST_NOTE:
             raise InputError(f"a note of {len(note):,} characters: give at most {LONGEST_NOTE:,}")
         return Draft(self.name, {"cluster": cluster, "note": stored(note)})
-
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        return state.changed(replace(state.clusters[facts["cluster"]], note=facts["note"]))
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
         verb = "Wrote a" if facts["note"] else "Removed the"

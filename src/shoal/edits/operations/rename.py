@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Annotated, Any
 
 from shoal.edits.log import Draft
 from shoal.edits.names import clean_name, refuse_taken
-from shoal.edits.operations.base import ClusterId, Command, Operation, Site, shortened
-from shoal.edits.state import State
+from shoal.edits.operations.base import ClusterId, Command, FieldEdit, Site, shortened
 
 
-class Rename(Operation):
+class Rename(FieldEdit):
     name = "rename"
+    field = "name"
     commands = (Command("name", "Name a cluster."),)
 
     def plan(
@@ -26,9 +25,6 @@ class Rename(Operation):
         called = clean_name(name) if name is not None and name.strip() else None
         refuse_taken(site.state, called, (cluster,))
         return Draft(self.name, {"cluster": cluster, "name": called})
-
-    def apply(self, state: State, facts: Any, rows: Any, ground: Any) -> State:
-        return state.changed(replace(state.clusters[facts["cluster"]], name=facts["name"]))
 
     def describe(self, facts: Any, called: Callable[[int], str], noun: str) -> str:
         name, cluster = facts["name"], called(facts["cluster"])
