@@ -134,7 +134,9 @@ def _lit(
     """Count the rows of a set in the spots of a tile; a cluster has the spots it is most of."""
     chosen = explorer.chosen(name)
     if chosen.clusters is not None and chosen.cut == cut.rows_name:
-        return np.where(np.isin(found.cluster, chosen.clusters), found.counts, 0)
+        mine = np.zeros(len(cut.ids) + 1, np.bool_)  # the last one for spots without rows
+        mine[list(chosen.clusters)] = True
+        return np.where(mine[found.cluster], found.counts, 0)
     return lit_spots(explorer.lit_codes(name), *where, found.bits)
 
 

@@ -10,7 +10,7 @@ import { Numbers, inStrips, loadProfiles, rowSize, tabled } from "./thumbs.js";
 
 const HEAD = 30;
 const GAP = 4;
-const EDGES = 24; // of a line, left and right
+const EDGES = 20; // of a line, left and right
 
 /** Lines of clusters; those that are seen are loaded. */
 export function Overview({ clusters }) {
