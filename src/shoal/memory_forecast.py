@@ -32,7 +32,7 @@ GRAPH_BYTES = 5_000
 class Need:
     """What a stage takes, in bytes."""
 
-    stage: str  # Its name
+    stage: str
     shared: int  # Memory whatever the workers are
     each: int  # Memory of every worker
     disk: int  # Of what it leaves in the run folder

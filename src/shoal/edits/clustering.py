@@ -26,7 +26,7 @@ _COLUMNS = ("representative", "second", "margin", "outlier")
 class Clustering(Tabular):
     """Clusters of all rows of a run; build it with `chosen`."""
 
-    result: Result  # The run
+    result: Result
     cut: int  # The K of the cut that it is, or that the edits started from
     # (m,) int32 cluster of each representative: that of most of its rows
     of_representative: NDArray[np.int32]

@@ -73,7 +73,7 @@ class Entry:
 
     seq: int  # Sequence number, from 1 on, without gaps
     time: str  # When, in UTC, ISO 8601
-    author: str  # Who, as the client said
+    author: str  # Who, as the client reports
     op: str  # The name of an operation; see `edits.operations`
     facts: dict[str, Any]  # What exactly; see docs/run-folder.md
     # The rows, as `rows.pack` gave them, None where there are none

@@ -18,7 +18,7 @@ _TYPES = {1: "float32", 2: "uint8", 10: "float16"}
 
 @dataclass(frozen=True)
 class GraphInput:
-    name: str  # Of the input
+    name: str
     dtype: str  # ``float32``, ``float16`` or ``uint8``
     dims: tuple[int | None, ...]  # Its four sides, None where any will do
 

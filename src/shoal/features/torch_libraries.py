@@ -25,7 +25,7 @@ class Network:
     """A network with its weights: gives rows, maps or words for images ``(n, C, H, W)``."""
 
     module: Any  # Of torch; what it gives is averaged over maps and words
-    call: Callable[[Any], Any]  # What runs it
+    call: Callable[[Any], Any]
     given: NetworkInput  # What it was trained with
     # Gives rows for texts, where the network knows words
     words: Callable[[Sequence[str]], Any] | None = None

@@ -35,7 +35,7 @@ class Drift:
     # See docs/run-folder.md: whether they fit, how the shares of the clusters changed, what new
     # clusters are proposed, and what is advised
     report: dict[str, Any]
-    fingerprint: str  # Of this verdict
+    fingerprint: str
     run: RunFolder
 
     @property
