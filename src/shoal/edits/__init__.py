@@ -50,8 +50,9 @@ leaves the run).
 """
 
 from shoal.edits.clustering import Clustering
-from shoal.edits.curation import Changes, Curation
+from shoal.edits.curation import Curation
 from shoal.edits.errors import ConflictError, LockedError, NameTakenError, Proposal
+from shoal.edits.history import Changes
 from shoal.edits.log import Entry
 from shoal.edits.state import Cluster, State
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from shoal.core.record_lists import Tabular
 from shoal.edits.base_clusters import Ground
 from shoal.edits.errors import ConflictError, Proposal
-from shoal.edits.history import History
+from shoal.edits.history import Changes, History
 from shoal.edits.keywords import ENTRIES, EditKeywords
 from shoal.edits.log import Draft, Entry, Log, Writer
 from shoal.edits.names import proposed
@@ -24,17 +23,6 @@ from shoal.edits.state import State, first_state
 from shoal.errors import InputError, RunError
 from shoal.keywords import spelled_out
 from shoal.stages.result import Result
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What changed since an entry of the log."""
-
-    seq: int  # The last entry taken in
-    entries: tuple[Entry, ...]  # Those since then
-    changed: tuple[int, ...]  # Clusters that are new or were changed, and are there now
-    gone: tuple[int, ...]  # Clusters that were there and are not now, or were made and undone
-    everything: bool  # True when edits start from another cut: all clusters are others
 
 
 @spelled_out(EditKeywords, ENTRIES)
@@ -122,15 +110,9 @@ class Curation(Tabular):
         return self._history.fresh
 
     def changes(self, seq: int) -> Changes:
-        """Say what changed after the entry `seq`, as far as it was taken in."""
+        """Return what changed after the entry `seq`, as far as it was taken in."""
         with self._lock:
-            touched, there = self._history.touched, self.state.clusters
-            new = tuple(self.entries(seq))
-            sets = [touched[entry.seq] for entry in new]
-            everything = any(ids is None for ids in sets)
-            ids = set(there) if everything else set().union(*(s for s in sets if s))
-            changed = tuple(sorted(ids & set(there)))
-            return Changes(self.seq, new, changed, tuple(sorted(ids - set(there))), everything)
+            return self._history.changes(self.entries(seq))
 
     def sizes(self) -> dict[int, int]:
         """Count the rows of each cluster; with the quarantined ones they add up to all rows."""
@@ -406,20 +388,5 @@ class Curation(Tabular):
                 raise ConflictError(f"{error} (meanwhile: {last.describe()})") from error
             raise
         if seen is not None:
-            self._refuse_conflict(draft, seen)
+            self._history.refuse_conflict(draft, self.entries(seen))
         return draft
-
-    def _refuse_conflict(self, draft: Draft, seen: int) -> None:
-        """Raise when a cluster of the draft was changed after what its maker had seen."""
-        touches = OPERATIONS[draft.op].touches
-        for entry in self.entries(seen):
-            ids = self._history.touched[entry.seq]
-            mine = touches(self.state, draft.facts, draft.rows, self.ground)
-            both = mine if ids is None else ids if mine is None else mine & ids
-            if both or (mine is None and ids is None):
-                who = entry.author or "someone else"
-                which = f"cluster {min(both)}" if both else "the clusters"
-                raise ConflictError(
-                    f"{who} changed {which} in the meantime ({entry.describe()}): check, then "
-                    "repeat the edit if it still makes sense"
-                )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from shoal.edits.base_clusters import Ground
+from shoal.edits.errors import ConflictError
 from shoal.edits.log import Draft, Entry
 from shoal.edits.operations import OPERATIONS
 from shoal.edits.state import State, Touched
@@ -13,6 +14,17 @@ from shoal.errors import InputError
 
 _LATEST = 64
 _EVERY = 64
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed since an entry of the log."""
+
+    seq: int  # The last entry taken in
+    entries: tuple[Entry, ...]  # Those since then
+    changed: tuple[int, ...]  # Clusters that are new or were changed, and are there now
+    gone: tuple[int, ...]  # Clusters that were there and are not now, or were made and undone
+    everything: bool  # True when edits start from another cut: all clusters are others
 
 
 @dataclass
@@ -76,6 +88,29 @@ class History:
     def take(self, entry: Entry) -> None:
         rows = entry.rows if entry.packed is not None else None
         self.checked(Draft(entry.op, entry.facts, rows))(entry)
+
+    def changes(self, new: list[Entry]) -> Changes:
+        """Return what some entries, the last ones, changed."""
+        there, sets = self.state.clusters, [self.touched[entry.seq] for entry in new]
+        everything = any(ids is None for ids in sets)
+        ids = set(there) if everything else set().union(*(s for s in sets if s))
+        changed = tuple(sorted(ids & set(there)))
+        return Changes(self.seq, tuple(new), changed, tuple(sorted(ids - set(there))), everything)
+
+    def refuse_conflict(self, draft: Draft, since: list[Entry]) -> None:
+        """Raise when a cluster of the draft was changed by an entry that its maker had not seen."""
+        touches = OPERATIONS[draft.op].touches
+        for entry in since:
+            ids = self.touched[entry.seq]
+            mine = touches(self.state, draft.facts, draft.rows, self._ground)
+            both = mine if ids is None else ids if mine is None else mine & ids
+            if both or (mine is None and ids is None):
+                who = entry.author or "someone else"
+                which = f"cluster {min(both)}" if both else "the clusters"
+                raise ConflictError(
+                    f"{who} changed {which} in the meantime ({entry.describe()}): check, then "
+                    "repeat the edit if it still makes sense"
+                )
 
     def _add(self, entry: Entry, state: State, touched: Touched) -> None:
         """Put an edit into effect; those undone are out of reach from now on."""
