@@ -120,7 +120,9 @@ def test_edits_made_on_a_disk_are_read_and_none_are_made_there(here, there):
     assert np.array_equal(run.labels(), local.labels())
     assert not np.array_equal(run.labels(), run.labels(raw=True))
     said = done("edits", "undo", f"{there}/run", code=2)
-    assert f"shoal: {there}/run does not lie on a disk, where edits are kept: copy the run" in said
+    assert (
+        f"shoal: {there}/run is not on a local disk, where edits are stored: copy the run" in said
+    )
     assert len(shoal.open(f"{there}/run").edits.entries()) == 2
 
 

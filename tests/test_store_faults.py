@@ -96,7 +96,7 @@ def test_who_may_only_read_reads(server, digits, tmp_path, monkeypatch):
             shoal.fit(digits, "s3://shoal/other", **ASKED)
         monkeypatch.setenv(KEYS[0], "AKIANOTTHERE")
         forget()
-        with pytest.raises(PlaceError, match="is refused to these credentials"):
+        with pytest.raises(PlaceError, match="denies access to these credentials"):
             shoal.open("s3://shoal/closed")
     forget()
 

@@ -56,7 +56,7 @@ def test_a_run_in_a_store_has_the_same_bytes(bucket, local, run):
     again = shoal.open(f"{bucket}/run")
     assert np.array_equal(again.labels(), run.labels())
     assert len(again.table()) == 600
-    with pytest.raises(RunError, match=r"s3://shoal/run does not lie on a disk, .* back"):
+    with pytest.raises(RunError, match=r"s3://shoal/run is not on a local disk, .* back"):
         again.edits.rename(0, "zero")
 
 

@@ -209,7 +209,7 @@ def test_a_log_of_another_fit_stops_all_but_raw(shoal, mine, photos_run, tmp_pat
     receipt = mine / "assign" / "_done.json"
     receipt.write_text(receipt.read_text().replace('"fingerprint": "', '"fingerprint": "f'))
     result = shoal("labels", mine)
-    assert (result.exit_code, "were made on another fit" in result.stderr) == (2, True)
+    assert (result.exit_code, "are from another fit" in result.stderr) == (2, True)
     assert shoal("labels", mine, "--raw").exit_code == 0
     assert "another fit" in shoal("info", mine).stdout
 

@@ -191,7 +191,9 @@ def test_a_fit_that_would_leave_edits_without_their_clusters_is_refused(edits, f
     fresh(copy).merge([0, 1])
     toml = (copy / "run.toml").read_bytes()
     kept = settings_of(fitted)
-    with pytest.raises(RunError, match="has edits, and these settings or data give another fit"):
+    with pytest.raises(
+        RunError, match="has edits, and these settings or data give a different fit"
+    ):
         shoal.fit(rows_of_six_groups(), copy, workers=1, seed=9, **kept)
     assert (copy / "run.toml").read_bytes() == toml
     run = shoal.fit(rows_of_six_groups(), copy, workers=1, **kept)

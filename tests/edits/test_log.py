@@ -101,7 +101,7 @@ def test_what_is_in_the_log_cannot_be_changed(log):
 
 def test_the_log_of_another_fit_is_refused(log, tmp_path):
     add(log)
-    with pytest.raises(RunError, match="were made on another fit"):
+    with pytest.raises(RunError, match="are from another fit"):
         Log(tmp_path, "another").since(0)
 
 

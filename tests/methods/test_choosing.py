@@ -130,7 +130,7 @@ def test_elbow_without_a_curve():
 def test_wrong_ranges_and_methods():
     with pytest.raises(SettingError, match="no K from 2 to 119 is in the range"):
         choice_of_k(ROWS, ks=[200])
-    with pytest.raises(InputError, match="3 distinct rows or more; got 2"):
+    with pytest.raises(InputError, match="at least 3 distinct rows; got 2"):
         choice_of_k(ROWS[:2])
     for ks in ([1, 3], [2.5], ["a"], [None], "2:5", 1, [True]):
         with pytest.raises(InputError, match="must be a whole number of at least 2"):

@@ -124,7 +124,7 @@ def test_covariances_that_do_not_fit_are_declined():
 
 def test_more_clusters_than_can_be_shown_are_declined_before_the_fit():
     for name in ("kmeans", "gmm", "spectral"):
-        with pytest.raises(SettingError, match="makes at most 5,000 clusters"):
+        with pytest.raises(SettingError, match="k must be at most 5,000"):
             METHODS[name].check_k(5001)
     METHODS["agglomerative"].check_k(5001)
 
@@ -133,7 +133,7 @@ def test_bic_finds_the_number_of_gaussians():
     rows = np.concatenate([ROWS, moved([9, 0, 0]), ROWS * 0.5 + [0, 9, 0]])
     result = run_method("gmm", rows)
     assert result.labels.max() == 2
-    assert result.notes == ("K = 3, the least BIC of 1 to 20.",)
+    assert result.notes == ("K = 3, the lowest BIC of 1 to 20.",)
 
 
 def test_x_means_finds_k():

@@ -100,7 +100,7 @@ def test_a_broken_connection_goes_on_where_it_was(tmp_path):
 def test_a_later_call_goes_on_too(tmp_path):
     path = tmp_path / "net.onnx"
     with server({"cut": 300_000}, {"status": 503}) as found:
-        with pytest.raises(PlaceError, match="300,000 of 1,024,000 bytes are here"):
+        with pytest.raises(PlaceError, match="300,000 of 1,024,000 bytes"):
             fetch(found, path, waits=())
         with pytest.raises(PlaceError, match=r"HTTP status 503; 300,000 of 1,024,000 bytes"):
             fetch(found, path, waits=())
@@ -180,7 +180,7 @@ def test_a_proxy_of_the_environment_is_asked(tmp_path, monkeypatch):
 def test_a_server_that_is_not_there(tmp_path):
     with server() as found:
         pass
-    with pytest.raises(PlaceError, match=r"could not be fetched .*0 of 1,024,000 bytes are here"):
+    with pytest.raises(PlaceError, match=r"could not be downloaded .*0 of 1,024,000 bytes"):
         fetch(found, tmp_path / "net.onnx")
 
 

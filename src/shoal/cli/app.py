@@ -1,4 +1,4 @@
-"""The commands together, and what becomes of errors."""
+"""All commands, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OUR_FAULT = 1
 
 
 class Commands(WholeHelp):
-    """Ends with 0 when all is well, 2 for bad input, 1 for our fault, 130 when interrupted."""
+    """Exits with 0 for success, 2 for bad input, 1 for an internal error, 130 if interrupted."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run a command; an error becomes one sentence on the error stream."""

@@ -33,7 +33,10 @@ def demo(
 
     folder = to or Path(tempfile.mkdtemp(prefix="shoal-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
-    say("1. Handwritten digits: 1,797 images of 8×8. Shoal is not told that there are ten kinds.")
+    say(
+        "1. Handwritten digits: 1,797 images of 8×8. Shoal does not know that there are ten "
+        "classes."
+    )
     digits = _fit(folder / "digits.npz", *handwritten(), seed)
     say()
     say(f"2. Tiles of {_TILE}×{_TILE}, cut from two photos: a temple in China, and a flower.")

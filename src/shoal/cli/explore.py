@@ -138,7 +138,7 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _listen(host: str | None, port: int | None, token: str | None) -> Address:
-    """Open the socket: where nothing was asked for, the usual port or a free one."""
+    """Open the socket, by default at the usual port or a free one."""
     from shoal.explore.serve import listen
 
     try:

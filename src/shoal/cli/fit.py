@@ -128,7 +128,7 @@ def default_run(source: str, cluster: int | None = None) -> Path:
 
 
 def print_outcome(run: Run) -> None:
-    """Print the layers, the rows that were not looked at, and the quarantined ones."""
+    """Print the layers and advice, and the unsampled and quarantined rows."""
     from shoal.core.plural import listed
 
     print_layers(run)

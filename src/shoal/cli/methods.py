@@ -83,7 +83,7 @@ def methods(
 
 
 def method_facts() -> list[dict[str, Any]]:
-    """Return what people are told of each method, Shoal's own first."""
+    """Describe each method, Shoal's own first."""
     from shoal.methods import DEFAULT, METHODS
 
     own = {

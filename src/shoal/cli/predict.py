@@ -132,7 +132,7 @@ class _Counts:
         """The counts for people."""
         bad = f", {self.bad:,} could not be read" if self.bad else ""
         rows = plural(self.rows, "row")
-        return f"{rows}, {self.unknown:,} of no kind seen{bad}"
+        return f"{rows}, {self.unknown:,} unknown{bad}"
 
     def tables(self, rows: Source, blocks: Iterable[Prediction]) -> Iterator[Any]:
         for found in blocks:

@@ -1,4 +1,4 @@
-"""Truth to measure a run by: a file of labels, or the folders that the images are in."""
+"""True classes for evaluating a run, from a label file, stored labels or folders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Truth:
 
     @property
     def unknown(self) -> int:
-        """How many rows have no known class."""
+        """Number of rows without a known class."""
         return int((self.classes < 0).sum())
 
 
@@ -73,7 +73,7 @@ def _column(name: str, source: Source) -> LabelValues:
 
 
 def _counted(values: NDArray) -> Truth:
-    """Code whole numbers in their order: tens of millions take seconds, as no text is made."""
+    """Code integer labels in order, without the cost of text for tens of millions."""
     low, high = int(values.min()), int(values.max())
     if high - low >= 4 * len(values) + 1000:
         names, codes = np.unique(values, return_inverse=True)
@@ -106,7 +106,7 @@ def _checked(values: Sequence[Any] | NDArray, where: str, n_rows: int) -> list[s
 
 
 def _coded(labels: Sequence[str | None], *, words: bool = True) -> Truth:
-    """Turn labels into numbers: in their order as numbers if they all are, else by name.
+    """Code labels in numeric order if all are numbers, otherwise by name.
 
     Unless `words` is false, those that stand for a missing value (``NA``) are not a class.
     """
@@ -144,7 +144,7 @@ def _folder_names(source: Source) -> list[str | None]:
 
 
 def _are_shards(folders: Sequence[str | None]) -> bool:
-    """Tell names of archives that differ in nothing but their numbers."""
+    """Return whether all names are of archives that differ only in their number."""
     found = set(folders)
     alike = {re.sub(r"[0-9]+", "#", name or "") for name in found}
     return len(alike) == 1 and all((name or "").endswith((".tar", ".zip")) for name in found)

@@ -49,8 +49,8 @@ def read_edits(edits: Curation, path: Path) -> int:
     edits.refresh()
     if edits.edited:
         raise InputError(
-            f"there are {len(edits.done)} edits in effect: undo them first (shoal edits undo RUN "
-            "all), the edits of a file start from the clusters as they were found"
+            f"there are {len(edits.done)} active edits: undo them first (shoal edits undo RUN "
+            "all), because imported edits start from the unedited clusters"
         )
     ids = {cluster: cluster for cluster in edits.state.clusters}
     with edits.together():
@@ -88,7 +88,7 @@ def _checked(edits: Curation, path: Path) -> list[Entry]:
             )
         if facts["fit"] != edits.ground.fingerprint:
             raise InputError(
-                f"the edits in {path} were made on another fit ({facts['rows']:,} rows): to carry "
+                f"the edits in {path} are from another fit ({facts['rows']:,} rows): to carry "
                 "edits over to a new fit, run shoal fit with --previous"
             )
         return [_entry(given, edits.ground.n_rows) for given in facts["edits"]]

@@ -160,8 +160,8 @@ class Log:
     def _made(self) -> sqlite3.Connection:
         if isinstance(self.path, UrlPath) and not self._alone:
             raise RunError(
-                f"{self.path.parent} does not lie on a disk, where edits are kept: copy the run "
-                f"to a folder of this machine, edit it there, and copy {NAME} back"
+                f"{self.path.parent} is not on a local disk, where edits are stored: copy the run "
+                f"to a local folder, edit it there, and copy {NAME} back"
             )
         if not isinstance(self.path, UrlPath):
             refuse_other_names(self.path)
@@ -208,8 +208,8 @@ class Log:
         fit = connection.execute("SELECT fingerprint FROM fit").fetchone()[0]
         if fit != self._fingerprint:
             raise OtherFitError(
-                f"the edits in {self.path} were made on another fit than is in that folder now: "
-                "move the file away to go on without them, or use --raw"
+                f"the edits in {self.path} are from another fit than the one in this folder: move "
+                "the file away to continue without them, or use --raw"
             )
 
     @contextmanager
@@ -228,8 +228,8 @@ class Log:
             ) from error
         except sqlite3.DatabaseError as error:
             raise RunError(
-                f"{self.path} is damaged ({error}): put back a copy of it, or move it away to go "
-                "on without the edits"
+                f"{self.path} is damaged ({error}): restore a copy of it, or move it away to "
+                "continue without the edits"
             ) from error
 
 
@@ -242,9 +242,9 @@ def check_fit(folder: Path, fingerprint: str) -> None:
         if not isinstance(error, OtherFitError):
             raise
         raise RunError(
-            f"{folder} has edits, and these settings or data give another fit than they were "
-            f"made on: fit into a new folder with -o NEW --previous {folder}, which carries them "
-            f"over (or move {log.path} away to lose them)"
+            f"{folder} has edits, and these settings or data give a different fit: fit into a new "
+            f"folder with -o NEW --previous {folder} to carry them over (or move {log.path} away "
+            "to drop them)"
         ) from error
     finally:
         log.close()

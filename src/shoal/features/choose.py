@@ -109,8 +109,7 @@ def _for_images(name: str, source: Rows, look: Look, encode: Encode | None) -> t
         return network, f"Features: {what}, as requested."
     if name in LEARNED:
         return Learned(name, channels), (
-            f"Features: {name}, a small network that is trained on these images first, "
-            "as requested."
+            f"Features: {name}, a small network trained on these images first, as requested."
         )
     if name in KNOWN_ENCODERS:
         return _known(name), f"Features: {name} ({KNOWN_ENCODERS[name].about}), as requested."
@@ -175,8 +174,8 @@ def _by_content(
     drawings, seen = count_drawings(look())
     if 2 * drawings > seen:
         return Gradients(shape), (
-            f"Features: gradients, because {drawings} of {seen} sampled images are drawings, "
-            "hard marks on an even ground (--features photo has them compared as photos)."
+            f"Features: gradients, because {drawings} of {seen} sampled images are drawings, with "
+            "hard marks on an even background (--features photo treats them as photos)."
         )
     network, called = _for_photos()
     return network, (

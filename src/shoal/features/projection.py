@@ -21,7 +21,7 @@ _NOISE = 1e-2  # of the largest eigenvalue: whitening raises smaller components 
 _SETTLED = 8  # rows a component: with fewer, up to 16 % of MNIST's held-out digits seemed unknown
 _ROUNDING = 1e-4  # of the usual length of a row: what is left out below that is none
 _SMALLEST = 1e-6  # of the largest eigenvalue: below it a component is rounding
-_NOT_FINITE = "the features hold NaN or infinity, or overflow: mend or leave out those rows first"
+_NOT_FINITE = "the features hold NaN or infinity, or overflow: fix or remove these rows first"
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ def fit_projection(
     the variance of the first are dropped.
     """
     if moments.weight <= 0:
-        raise InputError("0 rows: at least 2 different ones are needed to find clusters")
+        raise InputError("there are no rows: clustering needs at least 2 different ones")
     covariance = moments.scatter / moments.weight
     if not (np.isfinite(covariance).all() and np.isfinite(moments.mean).all()):
         raise InputError(_NOT_FINITE)

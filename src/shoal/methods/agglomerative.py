@@ -53,12 +53,12 @@ def joined(
 METHOD = Method(
     "agglomerative",
     "hierarchies",
-    "The nearest clusters are joined, again and again (AGNES): a dendrogram.",
+    "Repeatedly joins the nearest clusters (AGNES): a dendrogram.",
     fit,
     "time m²·d, memory 8 m² bytes",
     most=20_000,
     pair_bytes=8,
     hierarchical=True,
-    parameters=(Parameter("linkage", "ward", "What makes clusters near.", choices=LINKAGES),),
+    parameters=(Parameter("linkage", "ward", "Distance between clusters.", choices=LINKAGES),),
     aliases=("agnes", "hierarchical"),
 )

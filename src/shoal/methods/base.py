@@ -218,8 +218,8 @@ class Method:
             )
         if k > MOST_CLUSTERS and not self.hierarchical:
             raise SettingError(
-                f"k {k:,}, but {self.name} makes at most {MOST_CLUSTERS:,} clusters, as all pairs "
-                "of them are compared for the tree: give fewer, or leave the method out"
+                f"k must be at most {MOST_CLUSTERS:,} for {self.name}, because the tree compares "
+                f"all pairs of clusters; got {k:,}: give fewer, or leave the method out"
             )
         if m is not None and k > m:
             raise SettingError(

@@ -65,7 +65,7 @@ def usual_radius(vectors: NDArray[np.float32], seed: int) -> float:
 METHOD = Method(
     "birch",
     "hierarchies",
-    "Rows are summarised in a tree of small balls, which are then agglomerated.",
+    "Summarises rows in a tree of small balls, which are then agglomerated.",
     fit,
     "time m·d·log m, memory of the balls: about m·d / 10 and their pairs",
     weighted=False,
@@ -73,6 +73,6 @@ METHOD = Method(
     version=2,
     parameters=(
         Parameter("threshold", None, "Radius of a ball; by default from the data.", 1e-12),
-        Parameter("branching", 50, "Most children of a node.", 2, 10_000, whole=True),
+        Parameter("branching", 50, "Maximum number of children of a node.", 2, 10_000, whole=True),
     ),
 )

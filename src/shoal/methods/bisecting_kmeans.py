@@ -35,12 +35,12 @@ def fit(
 METHOD = Method(
     "bisecting-kmeans",
     "centres",
-    "k-means with K = 2, over and over, on the worst cluster: even sizes, fast for a large K.",
+    "Repeated k-means with K = 2 on the worst cluster: even sizes, fast for large K.",
     fit,
     "time m·d·log K a step, memory m·d",
     parameters=(
-        Parameter("starts", 3, "Starts of each halving.", 1, 1000, whole=True),
+        Parameter("starts", 3, "Initialisations per split.", 1, 1000, whole=True),
         ITERATIONS,
-        Parameter("split", "inertia", "Which cluster is halved next.", choices=("inertia", "size")),
+        Parameter("split", "inertia", "Which cluster to split next.", choices=("inertia", "size")),
     ),
 )

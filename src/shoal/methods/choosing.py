@@ -97,7 +97,7 @@ def choice_of_k(
     values = chosen.resolved(parameters or {})
     if values.get("passes"):
         raise SettingError(
-            f"passes {values['passes']} go over all rows of a fit, but K is chosen by its "
+            f"passes {values['passes']} need all rows of a fit, but K is chosen from its "
             "representatives: leave passes out"
         )
     kept = _checked_ks(chosen, ks, len(rows))
@@ -128,11 +128,11 @@ def _checked_ks(method: Method, ks: Sequence[int], m: int) -> list[int]:
     """Return the K that can be tried, rising."""
     if not method.takes_k:
         raise SettingError(
-            f"{method.name} finds the number of clusters itself: give a method that is told K, "
-            "such as kmeans"
+            f"{method.name} finds the number of clusters itself: give a method that takes K, such "
+            "as kmeans"
         )
     if m < 3:
-        raise InputError(f"a number of clusters is chosen for 3 distinct rows or more; got {m}")
+        raise InputError(f"choosing K needs at least 3 distinct rows; got {m}")
     given = [ks] if isinstance(ks, str | bytes) or not isinstance(ks, Iterable) else ks
     kept = sorted({checked_whole("a number of clusters to try", k, 2) for k in given})
     kept = [k for k in kept if k < m]

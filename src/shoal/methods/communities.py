@@ -57,8 +57,10 @@ def leiden(
 
 
 _PARAMETERS = (
-    Parameter("resolution", 1.0, "More gives more, smaller communities.", 1e-6, 1e6),
-    Parameter("neighbours", 15, "Neighbours of a row.", 1, 1000, whole=True),
+    Parameter(
+        "resolution", 1.0, "Resolution; higher values give more, smaller communities.", 1e-6, 1e6
+    ),
+    Parameter("neighbours", 15, "Neighbours per row.", 1, 1000, whole=True),
 )
 
 LOUVAIN = Method(
@@ -74,7 +76,7 @@ LOUVAIN = Method(
 LEIDEN = Method(
     "leiden",
     "graphs",
-    "As Louvain, but communities stay connected.",
+    "Like Louvain, but with connected communities.",
     leiden,
     "time m·neighbours and the search for them, memory m·neighbours",
     needs_k=False,

@@ -132,7 +132,7 @@ def k_distances(
 METHOD = Method(
     "dbscan",
     "density",
-    "Clusters are what is densely connected; the rest is noise.",
+    "Densely connected rows are clusters; the rest is noise.",
     fit,
     "time m²·d (less in few dimensions), memory m·d",
     needs_k=False,
@@ -141,7 +141,14 @@ METHOD = Method(
     noise=True,
     version=2,
     parameters=(
-        Parameter("eps", None, "Reach of a row; by default from the k-distances.", 1e-300),
-        Parameter("min_samples", 5, "Rows within eps of a core row.", 1, 2**31 - 1, whole=True),
+        Parameter("eps", None, "Neighbourhood radius; by default from the k-distances.", 1e-300),
+        Parameter(
+            "min_samples",
+            5,
+            "Minimum number of rows within eps of a core row.",
+            1,
+            2**31 - 1,
+            whole=True,
+        ),
     ),
 )

@@ -29,7 +29,7 @@ def fit(vectors: NDArray[np.float32], weights: NDArray[np.float64], seed: int, k
 METHOD = Method(
     "diana",
     "hierarchies",
-    "The widest cluster loses a splinter group, again and again: a dendrogram from the top.",
+    "Repeatedly splits a splinter group from the widest cluster: a divisive dendrogram.",
     fit,
     "time m² to m³, memory 4 m² bytes",
     most=4_000,

@@ -80,7 +80,7 @@ def fit(
             other = fitted(count)
             if other.bic(total) < best.bic(total):
                 best, found = other, count
-        notes = (f"K = {found}, the least BIC of 1 to {min(most, len(rows))}.",)
+        notes = (f"K = {found}, the lowest BIC of 1 to {min(most, len(rows))}.",)
     shares = shares_of(best.rule, rows)[0]
     labels = shares.argmax(axis=1).astype(np.int32)
     return Partition(labels, shares.astype(np.float32), rule=best.rule, notes=notes)
@@ -218,7 +218,7 @@ def _free(k: int, d: int, covariance: str) -> int:
 METHOD = Method(
     "gmm",
     "mixtures",
-    "Gaussians, to which rows belong in part; without K the one with the least BIC.",
+    "Mixture of Gaussians with soft memberships; without K, the one with the lowest BIC.",
     fit,
     "time m·K·d² a step, memory m·(d + K) and K·d²",
     needs_k=False,
@@ -226,12 +226,14 @@ METHOD = Method(
     axes=True,
     predicts="likeliest component",
     parameters=(
-        Parameter("covariance", "full", "Shape of the Gaussians.", choices=COVARIANCES),
-        Parameter("starts", 1, "Starts; the likeliest is kept.", 1, 1000, whole=True),
-        Parameter("iterations", 200, "Most steps of a start.", 1, 100_000, whole=True),
-        Parameter("tolerance", 1e-4, "Gain of the mean log-likelihood that goes on.", 0.0),
-        Parameter("most", 20, "Most K to try when K is not given.", 1, 1000, whole=True),
-        Parameter("ridge", 1e-6, "Share of the mean variance added to each.", 1e-12, 1.0),
+        Parameter("covariance", "full", "Covariance type.", choices=COVARIANCES),
+        Parameter(
+            "starts", 1, "Initialisations; the most likely result is kept.", 1, 1000, whole=True
+        ),
+        Parameter("iterations", 200, "Maximum number of EM steps.", 1, 100_000, whole=True),
+        Parameter("tolerance", 1e-4, "Minimum gain of the mean log-likelihood per step.", 0.0),
+        Parameter("most", 20, "Largest K to try if K is not given.", 1, 1000, whole=True),
+        Parameter("ridge", 1e-6, "Share of the mean variance added to each variance.", 1e-12, 1.0),
         PASSES,
     ),
     version=2,

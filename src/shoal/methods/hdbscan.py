@@ -41,7 +41,7 @@ def fit(
 METHOD = Method(
     "hdbscan",
     "density",
-    "The clusters of DBSCAN that last longest over all reaches.",
+    "The DBSCAN clusters that are most persistent over all radii.",
     fit,
     "time m²·d (less in few dimensions), memory m·d",
     needs_k=False,
@@ -50,17 +50,20 @@ METHOD = Method(
     most=10_000,
     noise=True,
     parameters=(
-        Parameter("min_cluster_size", None, "Fewest rows of a cluster.", 2, 2**31 - 1, whole=True),
+        Parameter("min_cluster_size", None, "Smallest cluster, in rows.", 2, 2**31 - 1, whole=True),
         Parameter(
             "min_samples",
             None,
-            "Rows that make a place dense; by default min_cluster_size.",
+            "Rows that define a dense neighbourhood; by default min_cluster_size.",
             1,
             2**31 - 1,
             whole=True,
         ),
         Parameter(
-            "select", "eom", "Clusters by excess of mass, or the leaves.", choices=("eom", "leaf")
+            "select",
+            "eom",
+            "Select clusters by excess of mass, or the leaves.",
+            choices=("eom", "leaf"),
         ),
     ),
 )

@@ -74,7 +74,7 @@ def weighted_medians(rows: NDArray[np.float64], weights: NDArray[np.float64]) ->
 METHOD = Method(
     "k-medians",
     "centres",
-    "k-means with medians and absolute differences: outliers hardly move a centre.",
+    "k-means with medians and absolute differences: robust to outliers.",
     fit,
     "time m·K·d a step (several times that of k-means), memory m·d",
     axes=True,

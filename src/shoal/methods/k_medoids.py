@@ -57,12 +57,14 @@ def _rows_of(rows: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray
 METHOD = Method(
     "k-medoids",
     "centres",
-    "Centres that are rows of the data, by swaps (FasterPAM).",
+    "Centres are rows of the data, optimised by swaps (FasterPAM).",
     fit,
     "time m² a round of swaps, memory 4 m² bytes",
     most=10_000,
     pair_bytes=4,
     predicts="nearest medoid",
-    parameters=(Parameter("starts", 1, "Starts; the best is kept.", 1, 1000, whole=True),),
+    parameters=(
+        Parameter("starts", 1, "Initialisations; the best result is kept.", 1, 1000, whole=True),
+    ),
     aliases=("pam", "faster-pam"),
 )

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from shoal.methods.base import PASSES, Method, Parameter, Partition
 from shoal.methods.rules import Rule
 
-STARTS = Parameter("starts", 10, "Starts from other seeds; the best is kept.", 1, 1000, whole=True)
-ITERATIONS = Parameter("iterations", 300, "Most iterations of a start.", 1, 100_000, whole=True)
+STARTS = Parameter("starts", 10, "Initialisations; the best result is kept.", 1, 1000, whole=True)
+ITERATIONS = Parameter("iterations", 300, "Maximum number of iterations.", 1, 100_000, whole=True)
 
 
 def fit(
@@ -35,7 +35,7 @@ def fit(
 METHOD = Method(
     "kmeans",
     "centres",
-    "Means of least squared distance, k-means++ seeds, the best of several starts.",
+    "Lloyd's k-means with k-means++ initialisation, the best of several runs.",
     fit,
     "time m·K·d a step, memory m·d",
     predicts="nearest centre",

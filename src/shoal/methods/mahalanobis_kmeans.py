@@ -97,14 +97,14 @@ def whitening(
 METHOD = Method(
     "mahalanobis-kmeans",
     "centres",
-    "k-means by the covariance that the clusters share: long clusters that lie side by side.",
+    "k-means with the covariance shared by the clusters: for elongated parallel clusters.",
     fit,
     "time m·(K·d + d²) a step, memory m·d",
     predicts="nearest centre",
     parameters=(
         STARTS,
         ITERATIONS,
-        Parameter("rounds", 20, "Most times that the covariance is learnt.", 1, 1000, whole=True),
-        Parameter("ridge", 0.01, "Least variance, as a share of the largest.", 1e-12, 1.0),
+        Parameter("rounds", 20, "Maximum number of covariance updates.", 1, 1000, whole=True),
+        Parameter("ridge", 0.01, "Minimum variance, as a share of the largest.", 1e-12, 1.0),
     ),
 )

@@ -32,14 +32,16 @@ def fit(
 METHOD = Method(
     "mini-batch-kmeans",
     "centres",
-    "k-means by small random batches: faster, a little worse.",
+    "k-means on small random batches: faster, slightly worse.",
     fit,
     "time batch·K·d a step, memory m·d",
     predicts="nearest centre",
     parameters=(
-        Parameter("batch", 1024, "Rows of a batch.", 1, 2**31 - 1, whole=True),
-        Parameter("starts", 3, "Random starts that are compared first.", 1, 1000, whole=True),
-        Parameter("iterations", 100, "Most rounds over the rows.", 1, 100_000, whole=True),
+        Parameter("batch", 1024, "Rows per batch.", 1, 2**31 - 1, whole=True),
+        Parameter("starts", 3, "Initialisations to compare.", 1, 1000, whole=True),
+        Parameter(
+            "iterations", 100, "Maximum number of passes over the rows.", 1, 100_000, whole=True
+        ),
         PASSES,
     ),
 )

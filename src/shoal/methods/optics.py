@@ -40,7 +40,7 @@ def fit(
 METHOD = Method(
     "optics",
     "density",
-    "Rows in order of reachability; its valleys are clusters of any density.",
+    "Orders rows by reachability; its valleys are clusters of any density.",
     fit,
     "time m²·d, memory m·d",
     needs_k=False,
@@ -49,8 +49,10 @@ METHOD = Method(
     most=10_000,
     noise=True,
     parameters=(
-        Parameter("min_samples", 5, "Rows that make a place dense.", 2, 2**31 - 1, whole=True),
-        Parameter("xi", 0.05, "Steepness of the side of a valley.", 1e-9, 1 - 1e-9),
-        Parameter("eps", None, "Cut at this reach instead, as DBSCAN does.", 1e-300),
+        Parameter(
+            "min_samples", 5, "Rows that define a dense neighbourhood.", 2, 2**31 - 1, whole=True
+        ),
+        Parameter("xi", 0.05, "Minimum steepness of a valley.", 1e-9, 1 - 1e-9),
+        Parameter("eps", None, "Cut at this radius instead, as in DBSCAN.", 1e-300),
     ),
 )

@@ -20,7 +20,7 @@ _REPEATED = 50_000  # rows: up to so many are repeated for a method that takes n
 _CHOOSING = 2_000  # rows that K is chosen by
 _MOST_K = 20
 _LEAST_CHOSEN = 4  # rows, below which all are one cluster unless people ask for something else
-_TOO_FEW = "K = 1: there are too few rows to choose by."
+_TOO_FEW = "K = 1: there are too few rows to choose K."
 _KEYS = 4  # columns that rows are sorted by; after them a hash decides
 
 
@@ -106,7 +106,7 @@ def checked_rows(
     if rows.ndim != 2 or not len(rows):
         raise InputError(f"vectors of shape {rows.shape}: (rows, numbers) with a row is needed")
     if not np.isfinite(rows).all():
-        raise InputError("vectors hold NaN or infinity: mend or leave out those rows first")
+        raise InputError("vectors hold NaN or infinity: fix or remove these rows first")
     heavy = np.ones(len(rows)) if weights is None else np.asarray(weights, np.float64)
     if heavy.shape != (len(rows),) or not (np.isfinite(heavy) & (heavy > 0)).all():
         raise InputError(f"weights must be {len(rows):,} numbers above 0; got shape {heavy.shape}")

@@ -94,7 +94,7 @@ def _plane(
 METHOD = Method(
     "som",
     "centres",
-    "Self-organising map: centres on a grid, of which neighbours stay alike.",
+    "Self-organising map: centres on a grid with similar neighbours.",
     fit,
     "time m·K·d a step, memory m·d",
     needs_k=False,

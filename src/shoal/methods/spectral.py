@@ -38,10 +38,10 @@ def fit(
 METHOD = Method(
     "spectral",
     "graphs",
-    "k clusters of the graph of nearest neighbours, whatever their shape.",
+    "Spectral clustering of the nearest-neighbour graph: clusters of any shape.",
     fit,
     "time m²·d and eigenvectors, memory m·neighbours",
     weighted=False,
     most=20_000,
-    parameters=(Parameter("neighbours", 10, "Neighbours of a row.", 2, 1000, whole=True),),
+    parameters=(Parameter("neighbours", 10, "Neighbours per row.", 2, 1000, whole=True),),
 )

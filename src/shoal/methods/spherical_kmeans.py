@@ -54,7 +54,7 @@ def unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 METHOD = Method(
     "spherical-kmeans",
     "centres",
-    "k-means by direction (cosine): texts, embeddings, sparse drawings.",
+    "k-means by direction (cosine): for text, embeddings, sparse drawings.",
     fit,
     "time m·K·d a step, memory m·(d + K)",
     directions=True,

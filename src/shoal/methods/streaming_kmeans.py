@@ -78,13 +78,13 @@ def ball_kmeans(
 METHOD = Method(
     "streaming-kmeans",
     "centres",
-    "One pass that opens clusters on demand, then ball k-means on what it kept.",
+    "One pass that opens clusters on demand, then ball k-means on the result.",
     fit,
     "time m·K·ln m·d once, memory K·ln m·d",
     predicts="nearest centre",
     parameters=(
-        Parameter("sketch", 5, "Means kept for each cluster, times ln m.", 1, 10_000, whole=True),
-        Parameter("starts", 10, "Starts of k-means on these.", 1, 1000, whole=True),
+        Parameter("sketch", 5, "Means kept per cluster, times ln m.", 1, 10_000, whole=True),
+        Parameter("starts", 10, "Initialisations of k-means on these.", 1, 1000, whole=True),
         PASSES,
     ),
     version=2,

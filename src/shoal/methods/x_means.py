@@ -83,14 +83,14 @@ def bic_gain(rows: NDArray[np.float64], weights: NDArray[np.float64], side: NDAr
 METHOD = Method(
     "x-means",
     "centres",
-    "k-means that finds K: clusters are halved while BIC gains.",
+    "k-means that finds K: splits clusters while BIC improves.",
     fit,
     "time m·d·log K a step, memory m·d",
     needs_k=False,
     predicts="nearest centre",
     parameters=(
-        Parameter("starts", 3, "Starts of each halving.", 1, 1000, whole=True),
+        Parameter("starts", 3, "Initialisations per split.", 1, 1000, whole=True),
         ITERATIONS,
-        Parameter("most", 100, "Most clusters that it finds.", 1, 10_000, whole=True),
+        Parameter("most", 100, "Maximum number of clusters.", 1, 10_000, whole=True),
     ),
 )

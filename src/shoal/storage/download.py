@@ -140,9 +140,9 @@ def _broken(url: str, had: int, size: int, error: Exception) -> PlaceError:
     else:
         why = str(getattr(error, "reason", "") or error) or type(error).__name__
     return PlaceError(
-        f"{url} could not be fetched ({why}; {had:,} of {size:,} bytes are here): run it again to "
-        "go on, set HTTPS_PROXY where there is a proxy, or fetch it elsewhere and give it with "
-        "--from FILE"
+        f"{url} could not be downloaded ({why}; {had:,} of {size:,} bytes are complete): run the "
+        "command again to resume, set HTTPS_PROXY if you are behind a proxy, or download it "
+        "elsewhere and give it with --from FILE"
     )
 
 

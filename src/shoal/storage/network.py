@@ -113,12 +113,12 @@ def place_error(url: str, error: Exception) -> Exception:
         )
     if isinstance(error, PermissionError) or _status(error) in _REFUSED:
         return PlaceError(
-            f"{url} is refused to these credentials ({reason}): give others, or ask its owner for "
-            "the right to it, then run the same command again; what is done stays done"
+            f"{url} denies access to these credentials ({reason}): give others, or ask its owner "
+            "for access, then run the same command again to resume"
         )
     return PlaceError(
         f"{url} cannot be reached ({reason}): check the address, the server and the network, then "
-        "run the same command again; what is done stays done"
+        "run the same command again to resume"
     )
 
 
