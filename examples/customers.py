@@ -1,6 +1,6 @@
-"""Cluster a table of customers: numbers, categories, dates and gaps; then place new ones.
+"""Cluster a table of customers with numbers, categories, dates and gaps; then assign new ones.
 
-Run it with ``python examples/customers.py``; it makes the table itself.
+Run it with ``python examples/customers.py``; it generates the table itself.
 """
 
 import tempfile

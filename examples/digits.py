@@ -1,7 +1,7 @@
-"""Cluster handwritten digits without labels, judge the result, and place new images.
+"""Cluster handwritten digits without labels, evaluate the result, and assign new images.
 
-Run it with ``python examples/digits.py FOLDER``; it takes some seconds and needs no download.
-Pictures go to the folder, if one is given.
+Run it with ``python examples/digits.py FOLDER``; it takes a few seconds and needs no download.
+Pictures are written to the folder, if one is given.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Drawings of twelve shapes by dots: truncated SVD, k-means by distance and by direction, Shoal.
+"""Dot drawings of twelve shapes: truncated SVD, k-means, spherical k-means, and Shoal.
 
-Run it with ``python examples/drawings.py FOLDER 32000``: pictures go to the folder, if one is
-given; by default there are 200 drawings and fewer components.
+Run it with ``python examples/drawings.py FOLDER 32000``: pictures are written to the folder, if one
+is given; the default is 200 drawings and fewer components.
 """
 
 import sys

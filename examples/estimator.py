@@ -1,4 +1,4 @@
-"""Shoal as a scikit-learn estimator: vectors in, clusters out, in a pipeline.
+"""Shoal as a scikit-learn estimator in a pipeline.
 
 Run it with ``python examples/estimator.py``.
 """

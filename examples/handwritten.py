@@ -1,7 +1,7 @@
-"""k-means on the raw pixels of handwritten digits, as a well-known tutorial goes about it.
+"""k-means on the raw pixels of handwritten digits, following a well-known tutorial.
 
-Run it with ``python examples/handwritten.py [FOLDER] [--mnist FILE]``: pictures go to the folder.
-Without MNIST (an ``.npz`` of `images` and `labels`) it takes scikit-learn's small digits.
+Run it with ``python examples/handwritten.py [FOLDER] [--mnist FILE]``: pictures are written to the
+folder. Without MNIST (an ``.npz`` of `images` and `labels`) it uses scikit-learn's small digits.
 """
 
 import argparse

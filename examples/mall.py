@@ -1,7 +1,7 @@
-"""The customers of a mall, as a well-known tutorial looks at them: columns, K, profiles, in space.
+"""Mall customers, following a well-known tutorial: columns, choice of K, profiles, a 3-d plot.
 
-Run it with ``python examples/mall.py FOLDER Mall_Customers.csv``; without a folder it keeps no
-pictures, and without a table it makes one of the same columns.
+Run it with ``python examples/mall.py FOLDER Mall_Customers.csv``; without a folder it writes no
+pictures, and without a table it generates one with the same columns.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""A million small images from 60 sources, by each method that one pass or batches are enough for.
+"""A million small images from 60 sources, by every method that needs only one pass or batches.
 
-Run it with ``python examples/million.py FOLDER 1000000``: pictures go to the folder, if one is
-given; by default there are 1,500 images from 5 sources. 48,000,000 go the same way, with 37 GB.
+Run it with ``python examples/million.py FOLDER 1000000``: pictures are written to the folder, if
+one is given; the default is 1,500 images from 5 sources. 48,000,000 work the same way, with 37 GB.
 """
 
 import sys

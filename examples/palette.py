@@ -1,6 +1,6 @@
-"""A photo in 25 colours: the palette, the picture, and how much is lost.
+"""A photo in 25 colours: the palette, the reduced image, and its error.
 
-Run it with ``python examples/palette.py FOLDER PHOTO``; without a photo it takes scikit-learn's.
+Run it with ``python examples/palette.py FOLDER PHOTO``; without a photo it uses scikit-learn's.
 """
 
 import sys

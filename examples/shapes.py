@@ -1,6 +1,7 @@
-"""Three sets in the plane, and the classical method that each was made for, with pictures.
+"""Three sets in the plane, each with a classical method suited to it, with pictures.
 
-Run it with ``python examples/shapes.py FOLDER``: pictures go to the folder, if one is given.
+Run it with ``python examples/shapes.py FOLDER``: pictures are written to the folder, if one is
+given.
 """
 
 import sys

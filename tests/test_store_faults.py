@@ -92,7 +92,7 @@ def test_who_may_only_read_reads(server, digits, tmp_path, monkeypatch):
     forget()
     with rights_heeded(server):
         assert len(shoal.open("s3://shoal/closed").labels()) == 90
-        with pytest.raises(StorageFullError, match=r"s3://shoal/other/run.toml is refused to thes"):
+        with pytest.raises(StorageFullError, match=r"s3://shoal/other/run.toml denies access"):
             shoal.fit(digits, "s3://shoal/other", **ASKED)
         monkeypatch.setenv(KEYS[0], "AKIANOTTHERE")
         forget()

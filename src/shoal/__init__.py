@@ -1,14 +1,14 @@
-"""Shoal finds the groups in an image collection without being told how many there are.
+"""Shoal clusters image collections of any size, and finds the number of clusters itself.
 
 ::
 
     run = shoal.fit("photos/", "photos.shoal")  # a folder, a file, an array, a data frame ...
-    run = shoal.open("photos.shoal")            # a run that was fitted before
+    run = shoal.open("photos.shoal")            # an existing run
 
-    run                          # in a notebook: its clusters and their pictures
-    run.plot.centroids()         # one of many pictures, by matplotlib
+    run                          # in a notebook: its clusters with images
+    run.plot.centroids()         # one of many plots, with matplotlib
     run.show(7)                  # the most typical rows of a cluster
-    run.explore()                # the explorer, in a notebook's cell or in a tab
+    run.explore()                # the explorer, in a notebook cell or a tab
     run.labels()                 # the cluster of every row
     run.labels(k=10)             # any other number of clusters: a cut of the same tree
     run.table()                  # row, name, cluster, confidence, outlier

@@ -242,7 +242,7 @@ def test_what_passes_is_tried_again(tmp_path, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [("drop", "cannot be reached"), (500, "reached"), (403, "is refused")]
+    ("fault", "said"), [("drop", "cannot be reached"), (500, "reached"), (403, "denies access")]
 )
 def test_what_stays_wrong_stops_the_work_and_quarantines_nothing(tmp_path, fault, said):
     for make in (archives, npy, parquet_images, hdf5_chunked, numbers, folder, records):

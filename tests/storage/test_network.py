@@ -80,7 +80,10 @@ def test_what_is_missing_is_told_from_who_cannot_be_asked():
     ("error", "said"),
     [
         (OSError(5, "away\nmore"), r"s3://b/x cannot be reached \(away\): check the address"),
-        (PermissionError("Access Denied."), r"s3://b/x is refused .* \(Access Denied\): give oth"),
+        (
+            PermissionError("Access Denied."),
+            r"s3://b/x denies access .* \(Access Denied\): give oth",
+        ),
         (AnswerError(401), "denies access to these credentials"),
         (NoCredentialsError("none found"), r"without credentials \(none found\): give them as"),
         (ValueError("Protocol not known: s3"), "s3:// is not a protocol that fsspec knows"),

@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: no paths, clocks or logs here."""
+"""Pure functions of arrays, without paths, clocks or logs."""

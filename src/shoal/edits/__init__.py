@@ -1,4 +1,4 @@
-"""People's corrections of a clustering: a log of edits, replayed over a fit.
+"""Manual corrections of a clustering: a log of edits, replayed over a fit.
 
 **The model in one sentence**: *a row lies in the cluster of the representative that decides it at
 the base cut, unless an edit moved the row itself.* So the state is a small map from

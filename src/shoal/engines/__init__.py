@@ -1,1 +1,1 @@
-"""Where tasks run."""
+"""Engines, which run tasks: local threads, Beam, Dask, Spark."""

@@ -1,4 +1,4 @@
-"""What leaves a run: tables, folders of images, one report."""
+"""Exports of a run: tables, folders of images, an HTML report."""
 
 from shoal.export.confusion import confusion_picture
 from shoal.export.folders import Outcome, lay_out, undo

@@ -1,4 +1,4 @@
-"""Encoders: from images to feature rows, and the projection behind them."""
+"""Encoders, which map rows to features, and the projection of features."""
 
 from shoal.features.base import WORDED, Encoder, Needs, Worded
 from shoal.features.choose import choose_encoder

@@ -1,4 +1,4 @@
-"""The classical clustering methods behind one protocol: `Method.fit` gives a `Partition`."""
+"""Classical clustering methods behind one protocol: `Method.fit` returns a `Partition`."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ METHODS: dict[str, Method] = {
         communities.LEIDEN,
     )
 }
-"""Every method but Shoal's own, by name."""
+"""All methods except Shoal's own, by name."""
 
 NAMES = (DEFAULT, *METHODS)
-"""What ``--method`` takes."""
+"""Values of ``--method``."""
 
 
 def method_name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of a run, drawn by matplotlib, which is imported when the first one is drawn."""
+"""Plots of a run with matplotlib, which is imported on first use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KINDS = {
     "scatter": "rows by two or three columns (--columns)",
     "distributions": "distributions of a table's columns, by cluster",
 }
-"""The pictures, and what each shows."""
+"""The kinds of plots, and what each shows."""
 
 
 @spelled_out(CutKeywords)

@@ -1,4 +1,4 @@
-"""Where rows come from: folders, arrays, raw files, tables.
+"""Sources of rows: folders, arrays, raw files, tables.
 
 All functions raise `SourceError` for data that are missing, damaged or empty, and `InputError` for
 options that do not go with them.

@@ -1,1 +1,1 @@
-"""The data flow, one file a stage."""
+"""The stages of a fit, one file per stage."""
