@@ -23,21 +23,12 @@ _SPAN = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """Which rows of a source are taken.
+    """Which rows of a source are taken."""
 
-    Attributes
-    ----------
-    rows : int64 array, shape (n,)
-        Their numbers in the source, in the order in which they are given.
-    of : int
-        How many rows the source has.
-    sample : bool
-        True when they were drawn at random, and stand for all.
-    """
-
+    # (n,): their numbers in the source, in the order in which they are given
     rows: NDArray[np.int64]
-    of: int
-    sample: bool = False
+    of: int  # how many rows the source has
+    sample: bool = False  # true when they were drawn at random, and stand for all
 
     def within(self, outer: Taken | None) -> Taken:
         """Return the same rows by their numbers in the source that `outer` was taken of."""

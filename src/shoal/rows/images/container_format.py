@@ -18,62 +18,30 @@ MAX_FILE_BYTES = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One row in a file.
+    """One row in a file."""
 
-    Attributes
-    ----------
-    name : bytes
-        Folders parted by ``/``; empty where it has none.
-    offset, packed : int
-        Where it lies, and how many bytes it has there.
-    size : int
-        How many bytes it has.
-    crc : int
-        Its checksum, where the file has one.
-    target : bytes
-        For a link: the name of what it stands for.
-    reason : str
-        Why it cannot be read; empty when it can.
-    is_damage : bool
-        True for what stands for a damaged part of the file.
-    """
-
-    name: bytes
-    offset: int
+    name: bytes  # folders parted by ``/``; empty where it has none
+    offset: int  # where it lies, and how many bytes it has there
     packed: int
-    size: int
-    crc: int = 0
-    target: bytes = b""
-    reason: str = ""
-    is_damage: bool = False
+    size: int  # how many bytes it has
+    crc: int = 0  # its checksum, where the file has one
+    target: bytes = b""  # for a link: the name of what it stands for
+    reason: str = ""  # why it cannot be read; empty when it can
+    is_damage: bool = False  # true for what stands for a damaged part of the file
 
 
 class Container:
-    """A kind of files that hold many images each; a subclass is listed in `CONTAINERS`.
+    """A kind of files that hold many images each; a subclass is listed in `CONTAINERS`."""
 
-    Attributes
-    ----------
-    kind, many : str
-        What files of the kind are called, one and several. Files of one `kind` are read together.
-    endings : tuple of str
-        Extensions of their names, in small letters.
-    what : str
-        What people call a row of it.
-    has_names : bool
-        Whether rows have names; others than images and labels are left out by theirs then.
-    has_labels : bool
-        Whether members called ``.cls`` label the images beside them, as WebDataset has them.
-    has_keys : bool
-        Whether a row has several features, of which `chosen` finds that of the image.
-    is_packed : bool
-        Whether the bytes of a row must be unpacked before a piece of them can be had.
-    """
-
+    # what files of the kind are called, one and several. Files of one `kind` are read together
     kind = called = "archive"
     many = "archives"
-    endings: tuple[str, ...] = ()
-    what = "member"
-    has_names, has_labels, has_keys, is_packed = True, False, False, False
+    endings: tuple[str, ...] = ()  # extensions of their names, in small letters
+    what = "member"  # what people call a row of it
+    has_names = True  # others than images and labels are left out by their names then
+    has_labels = False  # members called ``.cls`` label the images beside them, as in WebDataset
+    has_keys = False  # a row has several features; `chosen` finds that of the image
+    is_packed = False  # a row must be unpacked before a piece of it can be had
 
     def matches(self, name: str) -> bool:
         """Return whether a file called so is of this kind."""

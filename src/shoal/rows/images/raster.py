@@ -26,25 +26,15 @@ _GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times
 
 @dataclass(frozen=True)
 class Reading:
-    """What is chosen once for a collection, by the images looked at; the defaults suit one image.
+    """What is chosen once for a collection, by some images; the defaults suit one image."""
 
-    Attributes
-    ----------
-    channels : int or None
-        What images have; None for what each has.
-    low, high : float or None
-        The stored values that become black and white, of images of more than 8 bits; None for
-        those that fit each image.
-    ground : int
-        The grey that transparent images are laid on.
-    bands : bool
-        Whether the samples that TIFF files call opacity are bands like the others.
-    """
-
-    channels: int | None = None
+    channels: int | None = None  # what images have; None for what each has
+    # the stored values that become black and white, of images of more than 8 bits; None for
+    # those that fit each image
     low: float | None = None
     high: float | None = None
-    ground: int = WHITE
+    ground: int = WHITE  # the grey that transparent images are laid on
+    # whether the samples that TIFF files call opacity are bands like the others
     bands: bool = False
 
     def as_dict(self) -> dict[str, Any]:
