@@ -237,7 +237,7 @@ def _of_first(path: Path) -> str:
 
 
 def _nothing(folder: _Folder) -> str:
-    """Word what is said of a folder in which nothing can be used."""
+    """Return the sentence for a folder in which nothing can be used."""
     root, names, extensions = folder.root, folder.found.names, folder.found.extensions
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
     hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""

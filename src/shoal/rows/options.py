@@ -1,4 +1,4 @@
-"""What a caller said about a source."""
+"""The options with which a source is opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shoal.rows.tables.selection import Picked
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What the caller said about a source; None where nothing was said."""
+    """The options with which a source is opened; None for those that were not given."""
 
     as_: Kind | None
     key: str | None

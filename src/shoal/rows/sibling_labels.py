@@ -102,7 +102,8 @@ def _in_table(path: Path, source: Source) -> LabelFiles | None:
     header = [cell.strip() for cell in cells[0]] if cells else []
     named = [name for name in header if not LABEL_WORDS.isdisjoint(words_of(name))]
     if source.as_array() is not None:
-        in_order = is_beside(path.name) and _count_rows(path) == source.n_rows
+        is_small = path.stat().st_size <= _MOST_COUNTED_BYTES
+        in_order = is_beside(path.name) and is_small and len(table_rows(path)) == source.n_rows + 1
         return LabelFiles((path,), named[0]) if named and in_order else None
     # labels.csv with the columns id and breed says it by its own name
     is_pair = len(header) == 2 and names_labels(_stem(path.name))
@@ -111,9 +112,3 @@ def _in_table(path: Path, source: Source) -> LabelFiles | None:
     if found is None:
         return None
     return LabelFiles((path,), named[0] if named else header[1 - found[0]])
-
-
-def _count_rows(path: Path) -> int:
-    if path.stat().st_size > _MOST_COUNTED_BYTES:
-        return -1
-    return len(table_rows(path)) - 1

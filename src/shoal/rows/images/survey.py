@@ -63,7 +63,10 @@ class _Seen:
             try:
                 self._add(checked(blob))
             except SourceError as error:
-                self.first_reason = self.first_reason or f"{_name(store, row)}: {error}"
+                if not self.first_reason:
+                    names = store.names(row, row + 1)
+                    name = names[0] if names and names[0] else f"row {row}"
+                    self.first_reason = f"{name}: {error}"
             del blob  # before the next one is read
 
     def _add(self, data: bytes) -> None:
@@ -186,11 +189,6 @@ def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | S
         found = iter(store.blobs(span[0], span[-1] + 1))
         for row in span:  # not by zip, which keeps a file while the next one is read
             yield row, next(found)
-
-
-def _name(store: EncodedStore, row: int) -> str:
-    names = store.names(row, row + 1)
-    return names[0] if names and names[0] else f"row {row}"
 
 
 def is_grey(image: NDArray[np.uint8]) -> bool:
