@@ -36,8 +36,9 @@ if typing.TYPE_CHECKING:
     from shoal.features.encoder_files import encoders, get_encoder
     from shoal.k_choice import choose_k
     from shoal.method_comparison import MethodComparison, compare_methods
-    from shoal.model import Model, Prediction
+    from shoal.model import Model
     from shoal.palettes import Palette, make_palette
+    from shoal.prediction import Prediction
     from shoal.rows import open_source
 
 __all__ = [
@@ -69,7 +70,8 @@ _HOMES = {
         "api": ("fit", "open", "plan", "Run"),
         "k_choice": ("choose_k",),
         "method_comparison": ("MethodComparison", "compare_methods"),
-        "model": ("Model", "Prediction"),
+        "model": ("Model",),
+        "prediction": ("Prediction",),
         "rows": ("open_source",),
         "duplicates": ("Duplicates", "find_duplicates"),
         "features.encoder_files": ("encoders", "get_encoder"),

@@ -21,8 +21,8 @@ from shoal.engines.options import EngineOptions
 from shoal.errors import InputError
 from shoal.keywords import ClusterKeywords, FitKeywords, explicit
 from shoal.labelling import Labelling, label_clusters, one_a_row
-from shoal.model import Prediction, joined
 from shoal.planning import check_disk
+from shoal.prediction import Prediction, joined
 from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source, Taken, draw_sample
 from shoal.rows.cluster_rows import cluster_settings

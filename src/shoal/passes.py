@@ -23,7 +23,8 @@ from shoal.engines.base import Engine
 from shoal.engines.local import LocalEngine
 from shoal.engines.opening import opened_engine
 from shoal.engines.options import EngineOptions
-from shoal.model import Cut, Model, Prediction, PredictKeywords, blocks_of
+from shoal.model import Cut, Model, PredictKeywords, blocks_of
+from shoal.prediction import Prediction
 from shoal.progress import Progress
 from shoal.rows import Source
 from shoal.rows.memory_budget import share
