@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from shoal.core.nearest import EXACT_CENTRES, nearest_of, shortlists_for
+from shoal.core.nearest import EXACT_CENTRES, EXACT_ROWS, nearest_of, shortlists_for
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import compared
 from shoal.features import Projection, unreduced
@@ -23,6 +23,7 @@ _MOST = 16_384
 _TRIED_CENTRES = 2 * EXACT_CENTRES
 _COARSE_ROUNDS, _FINE_ROUNDS, _SEARCHES = 8, 6, 5  # of the codebook's sample
 _PARTS, _PART_ROWS = 8, 8_000  # random parts that vote on the tree
+_IN_CELLS = 0.25  # of all pairs are compared at most, where cells find the neighbours
 _EXACT = 0.5  # of the time a distance that the search by shortlists takes: larger products
 _REST = 7_200  # distances: the time a representative for communities, splits, layers
 _SMALL = 2e-6  # seconds a row: accumulating, packing, writing
@@ -125,5 +126,5 @@ def _summarising(n: int, m: int, rates: Rates) -> float:
 
 def _tree(m: int, rates: Rates) -> float:
     part = min(_PART_ROWS, 0.8 * m)
-    exact = m * m + _PARTS * part * part
+    exact = m * m * (1.0 if m <= EXACT_ROWS else _IN_CELLS) + _PARTS * part * part
     return (_EXACT * exact + _REST * (m + _PARTS * part)) / rates.search

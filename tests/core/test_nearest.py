@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.datasets import load_digits
 
+from shoal.core import nearest
 from shoal.core.nearest import nearest_neighbours, nearest_of, shortlists_for
 from shoal.errors import InputError
 
@@ -96,6 +97,27 @@ def test_cells_find_nearly_all():
     assert recall(found, nearest_neighbours(x, 10)[0]) > 0.95
     assert (np.diff(distances, axis=1) >= 0).all()
     assert not (found == np.arange(6000)[:, None]).any()
+
+
+def test_cells_are_searched_only_where_they_find_the_neighbours(monkeypatch):
+    monkeypatch.setattr(nearest, "EXACT_ROWS", 500)
+    probed = []
+    search = nearest._nearest
+    monkeypatch.setattr(
+        nearest,
+        "_nearest",
+        lambda x, y, cells, *rest, **itself: (
+            probed.append(len(cells.centres)) or search(x, y, cells, *rest, **itself)
+        ),
+    )
+    grouped = cloud(4000, d=4)
+    found, _ = nearest_neighbours(grouped, 10)
+    assert probed[-1] > 1
+    assert recall(found, nearest_neighbours(grouped, 10, exact=True)[0]) > 0.99
+    unstructured = np.random.default_rng(0).normal(size=(4000, 40)).astype(np.float32)
+    found, _ = nearest_neighbours(unstructured, 10)
+    assert probed[-1] == 1
+    assert np.array_equal(found, nearest_neighbours(unstructured, 10, exact=True)[0])
 
 
 def test_cells_of_a_few_rows_still_give_k_neighbours():
