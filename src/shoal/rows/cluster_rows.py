@@ -25,7 +25,6 @@ _OF_OTHERS = ("sample", "previous", "added", "constraints")
 
 
 def cluster_settings(run: Any, stored: Mapping[str, Any], given: Mapping[str, Any]) -> FitSettings:
-    """Check the settings of a fit of one cluster, whose rows are read as in its run."""
     for name in (*READING, *_OF_OTHERS):
         if given.get(name) is not None:
             flag = "--" + name.strip("_").replace("_", "-")

@@ -96,7 +96,6 @@ def open_matching(paths: Sequence[Path], label: str, options: SourceOptions) -> 
 
 
 def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open a list of files: of images, or of shards of one kind."""
     kinds = Counter(kind_of(path.name) for path in paths)
     kind, count = kinds.most_common(1)[0]
     if kind == "raw" or (options.shape is not None and kind == "other"):
@@ -151,7 +150,6 @@ def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOpt
 
 
 def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
-    """Open a dataset of HDF5 files: numbers, or encoded images."""
     options.refuse("HDF5 files", dtype=options.dtype)
     as_ = None if options.shape else options.as_
     found, key, labels = open_datasets(paths, label, options.key, as_)

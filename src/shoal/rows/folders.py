@@ -56,8 +56,6 @@ _MUCH_LARGER = 10
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder that is being opened: what it holds, by what its files can be."""
-
     root: Path
     found: Found
     options: SourceOptions
@@ -68,7 +66,6 @@ class _Folder:
 
     @property
     def holds(self) -> str:
-        """What it holds, for people."""
         return f"the folder {self.root} holds {counted(self.found.extensions)}"
 
     def data(self, kind: str) -> list[str]:
@@ -88,7 +85,6 @@ class _Folder:
 
 
 def open_folder(root: Path, options: SourceOptions) -> Source:
-    """Open a folder: of images, of shards, or of raw files."""
     found = walk(root)
     if not found.names:
         raise SourceError(f"the folder {root} is empty: give a folder with images in it")
@@ -208,7 +204,6 @@ def _with_labels(source: Any, folder: _Folder) -> tuple[Source, Sequence[str]]:
 
 
 def _raw_files(folder: _Folder) -> list[str]:
-    """Return the files that are raw numbers where a shape is given."""
     kinds = folder.kinds
     if folder.options.shape is None:
         return []
@@ -237,7 +232,6 @@ def _of_first(path: Path) -> str:
 
 
 def _nothing(folder: _Folder) -> str:
-    """Return the sentence for a folder in which nothing can be used."""
     root, names, extensions = folder.root, folder.found.names, folder.found.extensions
     usable = [name for name in names if name.lower().endswith(_SINGLE)]
     hint = f"; to read one file, give that file: {root / usable[0]}" if usable else ""

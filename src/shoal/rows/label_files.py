@@ -206,7 +206,6 @@ def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]
 def name_column(
     cells: Sequence[Sequence[str]], names: Sequence[str]
 ) -> tuple[int, Sequence[str]] | None:
-    """Find the column of a table that holds the names of rows."""
     tried = cells[1:1001] or cells
     width = min(len(row) for row in tried)
     for form in (str, os.path.basename, lambda name: os.path.splitext(os.path.basename(name))[0]):

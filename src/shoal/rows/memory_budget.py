@@ -68,7 +68,6 @@ class FileBudget:
 
     @property
     def size(self) -> int:
-        """Bytes of the part."""
         return self._part.size
 
     @size.setter
@@ -180,7 +179,6 @@ class Kept:
         return sum(kept._size for kept in list(cls._all))
 
     def drop(self) -> None:
-        """Let go of everything."""
         with self.lock:
             self._clear()
 
@@ -227,7 +225,6 @@ def share(memory: int, kept: int | None = None, members: int | None = None) -> N
 
 
 def _set(memory: int, kept: int, members: int, opening: int | None) -> None:
-    """Set the size of each room."""
     global _memory, _opening
     _memory, Kept.most, _opening = memory, kept, opening
     FILES.size = members // 5
@@ -268,17 +265,14 @@ def promised(memory: int) -> Iterator[None]:
 
 
 def enough(needed: int) -> str:
-    """Write a memory that is enough, as --memory takes it."""
     return f"{-(-needed // _QUARTER) / 4:g}GiB"
 
 
 def amount(memory: int) -> str:
-    """Write a memory as it was given."""
     return f"{memory >> 20}MiB" if memory % _QUARTER else f"{memory / (1 << 30):g}GiB"
 
 
 def mebibytes(count: int) -> str:
-    """Write bytes for people."""
     return f"{max(1, count >> 20):,} MiB"
 
 

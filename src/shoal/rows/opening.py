@@ -186,7 +186,6 @@ def _are_paths(where: Any) -> bool:
 
 
 def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    """Refuse sizes that are not sizes; one number is a square."""
     if size is None:
         return None
     sides = (size, size) if isinstance(size, int) else tuple(int(side) for side in size)
@@ -280,7 +279,6 @@ def _memory(store: Store) -> str:
 
 
 def _magic(path: Path) -> bytes:
-    """Read the first bytes of a file; raises when it cannot be read or is empty."""
     with readable(path), path.open("rb") as file:
         magic = file.read(_HEAD)
     if not magic:

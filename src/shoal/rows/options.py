@@ -20,8 +20,6 @@ from shoal.rows.tables.selection import Picked
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """The options with which a source is opened; None for those that were not given."""
-
     as_: Kind | None
     key: str | None
     shape: tuple[int, ...] | None

@@ -50,7 +50,6 @@ def convert_pickles(paths: Sequence[Path]) -> str:
 
 
 def _looks_like_one(path: Path) -> bool:
-    """Whether a file is a pickle; not so where it cannot be read."""
     try:
         with path.open("rb") as file:
             return is_pickle(path, file.read(_LOOKED))

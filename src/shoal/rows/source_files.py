@@ -41,7 +41,6 @@ def _paths(part: Any) -> Iterator[Path]:
 
 
 def _origin(path: Path, above: str, really: str) -> Origin:
-    """Return what a file is now; `really` is where the folder `above` it lies."""
     name, real = os.path.relpath(path, above), os.path.realpath(path)
     link = None if real == os.path.join(really, name) else real
     try:

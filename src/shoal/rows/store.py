@@ -122,8 +122,6 @@ class Part:
 
 
 class Parted(AnyStore, Protocol):
-    """Rows of several parts, one after the other."""
-
     parts: tuple[Any, ...]
 
     @cached_property
@@ -179,7 +177,6 @@ class FileStore(Parted):
 
     @cached_property
     def past_cache(self) -> bool:
-        """Whether the files are gone from the system's cache when they are read again."""
         return outgrows_cache(sum(part.size for part in self.parts))
 
     def read(self, start: int, stop: int) -> Batch:
@@ -237,7 +234,6 @@ class FileStore(Parted):
 
 
 def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) -> str:
-    """Fill `out` with a part's rows from `low` on; give the reason when that fails."""
     try:
         if part.path.stat().st_size != part.size:
             return f"{part.path.name} changed its size since it was opened"
@@ -256,7 +252,6 @@ def read_part(part: Part, out: NDArray, low: int, row_shape: tuple[int, ...]) ->
 
 
 def _fetch_part(part: Part, out: NDArray, low: int) -> str:
-    """Fill `out` from a store; give the reason when that fails."""
     at = part.offset + low * out[:1].nbytes
     try:
         opened = KnownFile(part.path, part.size, part.mtime_ns).open(at)

@@ -71,7 +71,6 @@ class Taken:
 
 
 def _moved(bad: dict[int, str], at: NDArray[np.int64], first: int) -> dict[int, str]:
-    """Move reasons from positions `at` to `first` and after."""
     return {first + i: bad[row] for i, row in enumerate(at.tolist()) if row in bad} if bad else {}
 
 

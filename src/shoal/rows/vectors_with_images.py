@@ -12,8 +12,6 @@ from shoal.rows.base import ImageSource, LabelValues, Source
 
 @dataclass(frozen=True, eq=False)
 class LabelsOfRows:
-    """The labels of vectors, beside their images."""
-
     rows: Source
 
     @property
@@ -43,7 +41,6 @@ def with_pictures(rows: Source, pictures: Source, sorted_here: bool = False) -> 
 
 
 def check_pictures(pictures: Source, n_rows: int, rows: str) -> None:
-    """Refuse pictures of another count than rows, and what is none."""
     if pictures.kind != "images" or not isinstance(pictures, ImageSource):
         raise InputError(f"--images {pictures.description}: give images")
     if pictures.n_rows != n_rows:
@@ -54,13 +51,11 @@ def check_pictures(pictures: Source, n_rows: int, rows: str) -> None:
 
 
 def beside_vectors(source: Source) -> ImageSource | None:
-    """Return the images that vectors are shown by; None for other sources."""
     array = source.as_array()
     return None if array is None else array.pictures
 
 
 def rows_of(source: Source) -> Source:
-    """Return the vectors of a source with pictures; others as they are."""
     array = source.as_array()
     if array is None or array.pictures is None:
         return source

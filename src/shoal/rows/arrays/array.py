@@ -72,7 +72,6 @@ class ArraySource(Rows):
 
     @property
     def is_parsed(self) -> bool:
-        """Whether vectors are made of a table's cells whenever they are read."""
         return self.rule is None and self.store.is_parsed
 
     @property
@@ -284,7 +283,6 @@ def _check_rows(store: Store, row_shape: tuple[int, ...], label: str) -> None:
 
 
 def sample_rows(store: Store) -> NDArray:
-    """Read some rows from all over a store, to judge the range of values by."""
     row_bytes = max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
     count = max(1, min(store.n_rows, _SAMPLE_ROWS, _SAMPLE_BYTES // row_bytes))
     runs = min(count, 16)

@@ -34,7 +34,6 @@ def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
 
 
 def npy_header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
-    """Type and shape of the array in an ``.npy`` file."""
     shape, _, dtype, _ = _header(path)
     return dtype, shape
 
@@ -74,8 +73,6 @@ def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 @dataclass(frozen=True)
 class Member(Stored):
-    """One array of an ``.npz`` file, by its header."""
-
     fortran: bool
     stored: bool
     header_at: int
@@ -87,7 +84,6 @@ def load_member(path: Path, key: str) -> NDArray:
 
 
 def list_members(path: Path) -> list[Member]:
-    """Return the arrays of an ``.npz`` file without reading them."""
     errors = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
     members = []
     with readable(path, " as .npz", errors), path.open("rb") as outer:

@@ -49,7 +49,6 @@ class PixelRule:
         return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
 
     def wanting(self, wanted: ImageRequest) -> PixelRule:
-        """Return the rule by which the same rows are read in another size and cut."""
         size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
         full = dataclasses.replace(wanted, size=size, channels=channels)
         return dataclasses.replace(self, shape=(*size, channels), wanted=full)
@@ -332,10 +331,8 @@ def to_vectors(rows: NDArray) -> tuple[NDArray[np.float32], dict[int, str]]:
 
 
 def show(shape: tuple[int, ...]) -> str:
-    """Write a shape for people: ``28×28``."""
     return "×".join(map(str, shape))
 
 
 def colour_word(channels: int) -> str:
-    """Say what images of so many channels are."""
     return {1: "grey", 3: "colour"}.get(channels, f"{channels}-channel")

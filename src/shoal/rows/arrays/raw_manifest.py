@@ -98,7 +98,6 @@ def read_raw_manifest(folder: Path) -> RawManifest:
 
 
 def _checked(folder: Path, found: Mapping[str, Any]) -> RawManifest:
-    """Check each key; raises with the offending one."""
     unknown = [key for key in found if key not in _KEYS]
     if unknown:
         raise ValueError(f"{unknown[0]} is not one of its keys ({', '.join(_KEYS)})")

@@ -34,7 +34,6 @@ class Values:
 
     @classmethod
     def of(cls, sample: NDArray) -> Values | None:
-        """Look at a sample; None when nothing in it is finite."""
         finite = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
         if not finite.size:
             return None

@@ -18,8 +18,6 @@ from shoal.rows.store import AnyStore, Part, Parted, Store
 
 @dataclass(frozen=True)
 class JoinedStore(Parted):
-    """The rows of several stores, in order."""
-
     parts: tuple[Store, ...]
 
     @property
@@ -59,7 +57,6 @@ def joined(stores: Sequence[Store], names: Sequence[str]) -> Store:
 def check_alike(
     rows: Sequence[tuple[np.dtype[Any], tuple[int, ...]]], names: Sequence[str]
 ) -> None:
-    """Raise where the rows of some files differ in type or shape."""
     for (dtype, shape), name in zip(rows, names, strict=True):
         if (dtype, shape) != rows[0]:
             raise UnlikeError(

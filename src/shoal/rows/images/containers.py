@@ -32,12 +32,10 @@ _HEAD = 512
 
 
 def container_of(name: str) -> Container | None:
-    """Return what holds many images by a file's name, if anything does."""
     return next((one for one in CONTAINERS if one.matches(name)), None)
 
 
 def container_that_begins(head: bytes) -> Container | None:
-    """Return what holds many images by a file's first 512 bytes, if anything does."""
     return next((one for one in CONTAINERS if one.begins(head)), None)
 
 

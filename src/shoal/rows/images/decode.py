@@ -176,7 +176,6 @@ def _decode_pillow(
 
 
 def needed_bytes(picture: ImageFile.ImageFile, factor: int, data: bytes) -> int:
-    """Return the bytes that decoding takes, and refuse what takes too many."""
     height, width = picture.height, picture.width
     each = _MODE_BYTES.get(picture.mode, 4) + (_OUT_BYTES if factor == 1 else 1)
     needed = height * width * (each + _FORMAT_BYTES.get(picture.format or "", 0))

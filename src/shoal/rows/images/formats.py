@@ -160,7 +160,6 @@ def check_pixels(height: int, width: int) -> None:
 
 
 def decoding(height: int, width: int) -> str:
-    """Word what memory is taken for."""
     return f"decoding the image of {width:,}×{height:,} pixels"
 
 

@@ -123,8 +123,6 @@ class ListedStore(EncodedStore, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FilesStore(ListedStore):
-    """Files of images, each a row."""
-
     files: Files
 
     @property
@@ -177,7 +175,6 @@ class FilesStore(ListedStore):
             leave(file)
 
     def _file(self, row: int) -> bytes | SourceError:
-        """Read a row, or give the reason why not."""
         try:
             return _read(self.files.known(row, "the file"))
         except SourceError as error:
@@ -207,8 +204,6 @@ def _check_size(known: KnownFile) -> None:
 
 @dataclass(frozen=True, eq=False)
 class MembersStore(ListedStore):
-    """Images within files, in order, and where each lies."""
-
     files: Files
     containers: tuple[Container, ...]  # that of each file
     file: NDArray[np.int32]  # (n,): which file each row is in
@@ -253,7 +248,6 @@ class MembersStore(ListedStore):
         return self.containers[0].facts(self)
 
     def file_facts(self) -> dict[str, Any]:
-        """Count, size and time of the files, and a hash over them."""
         sizes, times = self.files.sizes.tolist(), self.files.mtimes.tolist()
         names = (path.name for path in self.large_files)
         return file_facts(list(zip(names, sizes, times, strict=True)))

@@ -41,7 +41,6 @@ class JxlImageFile(ImageFile.ImageFile):
 
 
 def read_size(data: bytes) -> tuple[int, int]:
-    """Return width and height of a JPEG XL picture when upright, from its header."""
     bits = _Bits(_codestream(data)[2:_HEADER])
     small = bits.take(1)
     height = 8 * (bits.take(5) + 1) if small else 1 + bits.take(_WIDTHS[bits.take(2)])

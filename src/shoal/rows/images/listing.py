@@ -107,7 +107,6 @@ class Found:
 
 
 def walk(root: Path) -> Found:
-    """Find all files under a folder, in natural order."""
     if isinstance(root, UrlPath):
         return _walk_store(root)
     found = Found([], Counter(), [], [])

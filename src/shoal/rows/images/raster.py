@@ -43,7 +43,6 @@ class Reading:
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> Reading:
-        """Take back what `as_dict` gave."""
         return cls(**facts)
 
     def levels(self, ends: NDArray[Any], bits: int) -> tuple[float, float]:
@@ -143,7 +142,6 @@ def samples_as_pixels(
 
 
 def extremes(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the least and the largest finite value; none where there are none."""
     found = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     return np.array([found.min(), found.max()], values.dtype) if found.size else found.ravel()[:0]
 

@@ -61,7 +61,6 @@ def samples_size(pages: Sequence[Directory]) -> int:
 
 
 def read_samples(pages: Sequence[Directory]) -> NDArray[Any]:
-    """Return the numbers of pages that are channels of one picture, ``(H, W, C)``."""
     check_samples(pages)
     if len({_dtype(page) for page in pages}) > 1:
         raise SourceError("its pages are channels of one picture, but of several types of numbers")

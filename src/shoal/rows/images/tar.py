@@ -179,7 +179,6 @@ def _behind_extensions(headers: Headers, at: int) -> int:
 
 
 def _next_header(headers: Headers, at: int, size: int) -> int | None:
-    """Search the next header from `at` on; None when there is none."""
     while at < size:
         data = headers.read(at, _SEARCHED)
         for start in range(0, len(data) - BLOCK + 1, BLOCK):

@@ -188,7 +188,6 @@ def _text(value: bytes | int) -> str:
 
 
 def _is_distinct(samples: list[dict[str, bytes | int]], name: str) -> bool:
-    """Return whether a feature is there in all samples and never twice the same."""
     values = [sample[name] for sample in samples if name in sample]
     return len(values) == len(samples) == len(set(values))
 

@@ -71,7 +71,6 @@ class Layout:
 
     @property
     def stored_width(self) -> int:
-        """Columns as stored: in whole tiles."""
         return -(-self.width // self.tile) * self.tile if self.tile else self.width
 
     @property
@@ -81,7 +80,6 @@ class Layout:
 
     @property
     def opacity(self) -> int | None:
-        """Which sample is the pixel's opacity; None where none is said to be."""
         behind = self.extra[: self.samples - self.colours]
         return next((self.colours + at for at, kind in enumerate(behind) if kind in (1, 2)), None)
 

@@ -110,7 +110,6 @@ def _pieces(
 
 
 def _write(file: tiff.Tiff, pages: Sequence[_Page]) -> bytes:
-    """Write a TIFF file: each directory, its values, its pixels."""
     order = file.order
     out = bytearray((b"II*\0" if order == "<" else b"MM\0*") + bytes(4))
     link = 4  # where the place of the next directory is written

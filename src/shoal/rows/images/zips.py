@@ -59,7 +59,6 @@ def list_zip(path: Path) -> list[zipfile.ZipInfo]:
 
 
 def why_not(info: zipfile.ZipInfo) -> str:
-    """Say why a member cannot be read; nothing when it can."""
     if info.flag_bits & _ENCRYPTED:
         return "the member is encrypted"
     if info.compress_type not in (_STORED, _DEFLATED):

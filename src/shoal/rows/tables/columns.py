@@ -118,7 +118,6 @@ def describe_columns(
 
 
 def describe(column: Column, cells: Any, rows: NDArray[np.int64], decimal: str) -> Column:
-    """Describe a column by some of its cells, of the rows with these numbers."""
     if not column.numeric:
         return _describe_text(column, to_text(cells))
     numbers = to_numbers(cells, decimal)
@@ -196,7 +195,6 @@ def numbered(columns: Sequence[Column]) -> list[Column]:
 
 
 def find_answers(columns: Sequence[Column], *, aside: bool = False) -> dict[str, str]:
-    """Find the columns that look like answers, each with the reason."""
     found = {c.name: _reason(c) for c in columns if _is_answer(c, columns)}
     own = {c.name for c in columns} & set(_OWN)
     if {"cluster", "confidence"} <= own and own & {"outlier", "unknown"}:
@@ -208,7 +206,6 @@ def find_answers(columns: Sequence[Column], *, aside: bool = False) -> dict[str,
 
 
 def answers_in(left_out: Sequence[tuple[str, str]]) -> list[str]:
-    """Find the columns that can be compared with, among those left out for a reason."""
     return [name for name, why in left_out if why.startswith(LOOKS) and "--truth" in why]
 
 

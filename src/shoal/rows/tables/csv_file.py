@@ -220,7 +220,6 @@ class _Pieces:
         self._bucket = int(buckets[-1]) if len(rows) else self._bucket
 
     def finish(self, end: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where pieces begin, and their first rows, and the end of both."""
         self.add(np.array([end]))
         last = [[end], [max(self._next, 0)]]
         starts, firsts = np.concatenate([*self._found, last], axis=1).astype(np.int64)

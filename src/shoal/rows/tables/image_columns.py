@@ -182,7 +182,6 @@ class CellImages(EncodedStore):
 
 
 def _texts(array: Any) -> list[str | None]:
-    """Return cells as text: values, or the paths in structs or in lists of one."""
     array = _only(array)[0] if is_list(array.type) else array
     array = pc.struct_field(array, "path") if pa.types.is_struct(array.type) else plain(array)
     return [None if value is None else str(value) for value in array.to_pylist()]

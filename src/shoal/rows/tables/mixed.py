@@ -167,7 +167,6 @@ class Notes:
         return {"gaps": dict(self._gaps), "new": dict(self._new)}
 
     def take_in(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Add the `counts` of other rows."""
         with self._lock:
             self._gaps.update(counts.get("gaps", {}))
             self._new.update(counts.get("new", {}))

@@ -21,7 +21,6 @@ _FILES_TRIED, _ROWS_TRIED = 16, 1 << 12
 
 
 def open_table(table: OpenedTable) -> Source:
-    """Open a table as what its columns are."""
     cells, label, options = table.cells, table.label, table.options
     if options.schema is not None:
         return make_fitted_source(cells, label, options.schema)

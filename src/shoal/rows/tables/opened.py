@@ -42,7 +42,6 @@ class OpenedTable:
 
     @cached_property
     def columns(self) -> list[Column]:
-        """Its columns as some of the rows show them."""
         kinds = self.found or [by_type(field) for field in self.schema]
         head = self.head if self.is_long else None
         return describe_columns(self.cells, kinds, self.label, head)

@@ -142,7 +142,6 @@ class Cursor:
         return self._window[0][0] if self._window else self._next
 
     def batch(self, row: int) -> tuple[int, Any]:
-        """Return the batch with a row, and its first row; reads on until there."""
         for at, batch in self._window:
             if at <= row < at + len(batch):
                 return at, batch
@@ -169,15 +168,12 @@ class Cursor:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Some columns of a row group of a file."""
-
     part: ParquetPart
     number: int
     columns: tuple[str, ...]
 
     @property
     def forms(self) -> TextForms:
-        """How the texts among the columns are stored."""
         part, texts = self.part, tuple(t for t in self.part.texts if t in self.columns)
         return text_forms(part.path, part.mtime_ns, self.number, texts) if texts else TextForms()
 
@@ -193,7 +189,6 @@ class RowGroup:
             return kept + reading_bytes(chunks, read, buffer_bytes(self.part.path, len(chunks)))
 
     def batch_at(self, kept: Kept, row: int) -> tuple[int, Any]:
-        """Return the batch with a row, and the batch's first row."""
         with self._cursor(kept, row, _PAGE_ROWS) as cursor:
             return cursor.batch(row)
 

@@ -172,7 +172,6 @@ def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
 
 
 def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
-    """Read the footers of files, and check that they have the same columns."""
     looked = many(paths[0], _look, paths)
     for path, (_, schema) in zip(paths, looked, strict=True):
         if not schema.equals(looked[0][1]):

@@ -115,7 +115,6 @@ def rows_within(size: int, chunks: Sequence[Any], read: ReadAt) -> int:
 
 
 def largest_entry(chunk: Any, read: ReadAt) -> int:
-    """Return the most bytes that an entry of a chunk's dictionary of texts has."""
     if not chunk.has_dictionary_page or not chunk.dictionary_page_offset:
         return 0
     most = int(chunk.total_uncompressed_size)

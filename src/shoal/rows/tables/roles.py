@@ -152,7 +152,6 @@ def _is_fill(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def date_form(text: Any) -> str | None:
-    """Return the way in which nearly all cells are written as dates, None for none."""
     known = pc.drop_null(text).slice(0, _TRIED)
     if not len(known) or not pc.any(pc.match_substring_regex(known, r"\d")).as_py():
         return None

@@ -83,7 +83,6 @@ class Schema:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any], donors: NDArray[np.float64]) -> Schema:
-        """Take back what `as_dict` gave."""
         columns = [
             TableColumn(
                 **{
