@@ -1,7 +1,7 @@
-"""Shoal in pipelines of Apache Beam: `Encode`, `Assign`, `Summarize`, and what they combine with.
+"""Beam transforms `Encode`, `Assign` and `Summarize`, and their combiners.
 
-Elements are images or vectors as NumPy arrays, or pairs ``(key, array)``, whose results then come
-as ``(key, result)``. For whole fits see ``shoal fit --engine beam``.
+Elements are images or vectors as NumPy arrays, or pairs ``(key, array)``, which give ``(key,
+result)``. For whole fits see ``shoal fit --engine beam``.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _BATCH = 1024
 
 
 class Encode(beam.PTransform):  # type: ignore[misc]
-    """Gives each image or vector its place in the space that a run clustered, (d,) float32.
+    """Maps each image or vector to the clustered space of a run, (d,) float32.
 
     Parameters
     ----------
     run
-        The folder of a finished run, or its address: every worker reads it.
+        Folder or address of a finished run, readable by every worker.
     """
 
     def __init__(self, run: str | os.PathLike[str]) -> None:
@@ -57,14 +57,14 @@ class Encode(beam.PTransform):  # type: ignore[misc]
 
 
 class Assign(beam.PTransform):  # type: ignore[misc]
-    """Gives each image or vector ``{"cluster", "confidence", "unknown"}``, as `Run.predict` does.
+    """Maps each image or vector to ``{"cluster", "confidence", "unknown"}``, like `Run.predict`.
 
     Parameters
     ----------
     run
         The folder of a finished run, or its address: every worker reads it.
     layer, k, raw, unknown
-        As for `Run.predict`.
+        As in `Run.predict`.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class Assign(beam.PTransform):  # type: ignore[misc]
 
 
 class Summarize(beam.PTransform):  # type: ignore[misc]
-    """Makes weighted representatives of a collection of vectors: one `Summary`.
+    """Summarises a collection of vectors by weighted representatives: one `Summary`.
 
     Parameters
     ----------
     codebook
-        Codes near which rows are counted together: `core.representatives.seed_codebook` of a
-        sample of the vectors, such as ``beam.combiners.Sample.FixedSizeGlobally`` gives.
+        The codes: `core.representatives.seed_codebook` of a sample of the vectors, for example from
+        ``beam.combiners.Sample.FixedSizeGlobally``.
     """
 
     def __init__(self, codebook: Codebook) -> None:
@@ -106,11 +106,11 @@ class Summarize(beam.PTransform):  # type: ignore[misc]
 class MomentsFn(beam.CombineFn):  # type: ignore[misc]
     """Combines batches of features, (n, d), into their `Moments`.
 
-    Associative and commutative but for rounding: a relative 1e-12 of the scatter.
+    Associative and commutative except for rounding, a relative 1e-12 of the scatter.
     """
 
     def create_accumulator(self) -> Moments | None:
-        """Return the moments of nothing, whose width is not known yet."""
+        """Return empty moments of unknown width."""
         return None
 
     def add_input(self, made: Moments | None, batch: NDArray) -> Moments:
@@ -130,9 +130,8 @@ class MomentsFn(beam.CombineFn):  # type: ignore[misc]
 class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
     """Combines batches of vectors, (n, d) float32, into a `Summary` of weighted representatives.
 
-    Weights add up exactly, whatever the order; sums of the rows near a code agree to rounding,
-    1e-9 of their size. Only which of the rows that are far from every code open representatives
-    of their own depends on the order.
+    Weights are exact in any order; sums of the rows near a code agree to a relative 1e-9. Only the
+    choice of far rows that open representatives depends on the order.
 
     Parameters
     ----------
@@ -154,12 +153,12 @@ class RepresentativesFn(beam.CombineFn):  # type: ignore[misc]
         return merge_partials(parts, self._codebook)
 
     def extract_output(self, made: PartialSummary) -> Summary:
-        """Return the representatives; their medoids are numbers within batches and mean nothing."""
+        """Return the representatives; their medoids are batch-relative and meaningless."""
         return merge_summaries([made], self._codebook)
 
 
 class _Batch(beam.DoFn):  # type: ignore[misc]
-    """Works on batches of elements with a run's model, opened once a worker."""
+    """Processes batches of elements with a run's model, opened once per worker."""
 
     def __init__(
         self, run: str | os.PathLike[str], results: Callable[[Model, NDArray], Iterable[Any]]

@@ -26,36 +26,36 @@ def choose_k(
     progress: Progress | None = None,
     **settings: Any,
 ) -> tuple[KChoice, list[int]]:
-    """Say which number of clusters each criterion would pick for some rows.
+    """Compute which K each criterion would pick.
 
     Parameters
     ----------
     source
-        What `fit` takes, or a run or its folder.
+        Any source that `fit` takes, or a run or its folder.
     method
-        One that can be told K.
+        A method that takes K.
     ks
-        The numbers to try, from 2 on.
+        Values of K to try, from 2 on.
     parameters
-        Of the method.
+        Parameters of the method.
     references
-        Structureless sets for the gap statistic; by default 10 for k-means and dendrograms, none
-        for methods that are fitted anew for each K.
+        Number of reference data sets for the gap statistic; by default 10 for k-means and
+        dendrograms, 0 for methods that are refitted for each K.
     progress
         As in `fit`.
     **settings
-        Other settings of `fit`, for rows that were not fitted before.
+        Other settings of `fit`, unless `source` is a run.
 
     Returns
     -------
     (KChoice, list of int)
-        The measures and picks, and the K of Shoal's own layers, the primary one first; none where
-        the run was made by another method.
+        The measures and picks, and the K of Shoal's own layers, the primary one first; empty if the
+        run used another method.
 
     Raises
     ------
     InputError
-        When the method cannot be told K, or the rows or the settings cannot be used.
+        When the method does not take K, or the rows or the settings cannot be used.
     """
     name = method_name(method)
     if name == DEFAULT:

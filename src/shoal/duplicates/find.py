@@ -106,29 +106,29 @@ def find_duplicates(
     progress: Progress | None = None,
     **source_settings: Unpack[SourceKeywords],
 ) -> Duplicates:
-    """Find copies among images, or images of one collection that are in another too.
+    """Find copies among images, or images of one collection that are also in another.
 
-    Exact copies have the same pixels. Near copies may be re-encoded, resized, brightened, moved
-    or cropped by some 5 %: their candidates are the nearest by a perceptual descriptor, searched
-    in cells, and each pair is verified on the pixels (`shoal.core.registration`). In a group,
-    every copy matches the one that is kept: that of the first source, then with most pixels,
-    then with most bytes, then the first.
+    Exact copies have the same pixels. Near copies may be re-encoded, resized, brightened, or
+    shifted or cropped by about 5 %: candidates are nearest neighbours by a perceptual descriptor,
+    searched in cells, and each pair is verified on the pixels (`shoal.core.registration`). In a
+    group, every copy matches the one that is kept: from the first source, then with the most
+    pixels, then the most bytes, then the first.
 
     Parameters
     ----------
     source : path, array or Source
         As for `shoal.fit`.
     against : path, array or Source, optional
-        Find only rows of this one that are copies of rows of `source`, such as test images
-        that are among those for training.
+        Find only rows of this source that are copies of rows of `source`, for example test images
+        in a training set.
     threshold : float, optional
-        Similarity of near copies, 0.5 to 1; chosen from the data when not given, at least .93.
+        Lowest similarity of near copies, 0.5 to 1; by default chosen from the data, at least .93.
     mirrored : bool, default False
-        Find copies with left and right exchanged too.
+        Also find mirrored copies.
     memory : str or int, default "4GiB"
-        Most memory to take.
+        Memory limit.
     workers : int, optional
-        Threads; all cores when not given. The result does not depend on them.
+        Threads; by default all cores. The result does not depend on it.
     progress : Progress, optional
     **source_settings
         How the source is read, as for `shoal.fit`.
@@ -136,7 +136,7 @@ def find_duplicates(
     Raises
     ------
     InputError
-        When a source is not one of images, or the memory does not do.
+        When a source does not hold images, or memory is too small.
     """
     if threshold is not None and not 0.5 <= threshold <= 1:
         raise InputError(f"--threshold must be from 0.5 to 1; got {threshold}")
@@ -157,7 +157,7 @@ def _opened(source: Any, settings: Mapping[str, Any]) -> Source:
 
 
 def _check_memory(n: int, memory: int) -> None:
-    """Refuse more rows than fit: two copies of the descriptors, and some numbers a row."""
+    """Raise if memory is too small for two copies of the descriptors and a few numbers per row."""
     needed = n * (2 * 63 * 4 + 100) + (1 << 28)
     if needed > memory:
         raise InputError(
@@ -176,7 +176,7 @@ class _Search:
         self.split = rows.sources[0].n_rows if len(rows.sources) == 2 else None
 
     def run(self, threshold: float | None) -> Duplicates:
-        """Fold equal pictures, match the distinct ones, group them, and unfold."""
+        """Merge equal images, match and group the distinct ones, and expand the groups."""
         good = np.setdiff1d(np.arange(self.rows.n), np.fromiter(self.bad, np.int64, len(self.bad)))
         if not len(good):
             raise InputError("no image can be read")
@@ -206,7 +206,7 @@ class _Search:
             yield self.pixels[rows[start : start + _BLOCK]]
 
     def _vectors(self, rows: NDArray[np.int64], margin: float) -> NDArray[np.float32]:
-        """Descriptors of rows, a share of each side left out all around."""
+        """Return descriptors of rows, with a share of each side cropped."""
 
         def describe(start: int) -> NDArray[np.float32]:
             block = self.pixels[rows[start : start + _BLOCK]]
@@ -221,7 +221,7 @@ class _Search:
     def _candidates(
         self, distinct: NDArray[np.int64], vectors: NDArray[np.float32], index: near.Index
     ) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
-        """Pairs of distinct pictures that may be copies, each once, lower first; and their kind."""
+        """Return candidate pairs of distinct images, lower number first, and their kind."""
         many = len(distinct) > _MANY
         asking, answering = self._sides(distinct)
         searches = [(index, vectors, "near")]
@@ -248,14 +248,14 @@ class _Search:
         return np.concatenate(list(once.values())), kinds
 
     def _sides(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which rows are queries, and among which they are searched: across sources, or all."""
+        """Return the query rows, and the rows to search: across sources, or all."""
         every = np.ones(len(rows), np.bool_)
         return (every, every) if self.split is None else (rows >= self.split, rows < self.split)
 
     def _threshold(
         self, distinct: NDArray[np.int64], vectors: NDArray[np.float32], index: near.Index
     ) -> float:
-        """Similarity from which pairs are copies, above what others reach in these data."""
+        """Return the similarity threshold, above that of different images in these data."""
         drawn = np.random.default_rng(0).permutation(len(distinct))[:_SAMPLED]
         pairs = index.pairs(vectors[drawn], neighbours=_NEIGHBOURS + 1, least=_LEAST_COSINE)
         last = np.flatnonzero(np.diff(pairs[:, 0], append=-1))
@@ -287,7 +287,7 @@ class _Search:
         return np.concatenate([np.empty(0, np.float32), *blocks])
 
     def _rank(self, distinct: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Order in which pictures are kept: first source, most pixels, most bytes, first row."""
+        """Return the order of preference: first source, most pixels, most bytes, first row."""
         pixels, size = np.zeros((2, len(distinct)), np.int64)
         for at in np.unique(pairs):
             pixels[at], size[at] = self.rows.size(int(distinct[at]))

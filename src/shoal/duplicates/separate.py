@@ -22,14 +22,14 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Separated:
-    """How many files were moved, written or returned, and those left alone with the reason."""
+    """The number of files moved, written or returned, and those left alone with the reason."""
 
     done: int
     left: tuple[tuple[str, str], ...] = ()
 
 
 def remove_copies(found: Duplicates, folder: Path) -> Separated:
-    """Move the files of all copies into a folder; the kept ones stay where they are."""
+    """Move the files of all copies into a folder; the kept ones stay in place."""
     lines = [line for line in found.table.to_pylist() if line["kind"] != "kept"]
     files = []
     for line in lines:
@@ -45,9 +45,9 @@ def remove_copies(found: Duplicates, folder: Path) -> Separated:
 
 
 def keep_one(found: Duplicates, folder: Path) -> Separated:
-    """Write one image of each group, and all that are in none, into a folder.
+    """Write one image of each group, and all images in no group, into a folder.
 
-    Files are copied as they are, rows of archives and tables as they lie there.
+    Files are copied unchanged, and rows of archives and tables as stored.
     """
     if len(found.rows.sources) == 2:
         raise InputError("--keep-one works on one source: leave --against out")
@@ -97,7 +97,7 @@ def _carry_out(
 
 
 def _free_names(names: list[Path]) -> Iterator[Path]:
-    """Relative names without ``..``, each once also where case does not count."""
+    """Return relative names without ``..``, unique even if case is ignored."""
     taken: set[str] = set()
     for number, name in enumerate(names):
         parts = [part for part in name.parts if part not in ("..", ".", name.anchor)]
@@ -109,7 +109,7 @@ def _free_names(names: list[Path]) -> Iterator[Path]:
 
 
 def _move(origin: Path, target: Path) -> None:
-    """Move a file to a name that must be free, also to another disk."""
+    """Move a file to an unused name, possibly on another disk."""
     try:
         os.link(origin, target, follow_symlinks=False)
     except FileExistsError:
@@ -122,7 +122,7 @@ def _move(origin: Path, target: Path) -> None:
 
 
 def undo(folder: Path) -> Separated:
-    """Return moved files to where they were, or delete written ones, if they are unchanged."""
+    """Move files back, or delete written ones, if they are unchanged."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InputError(f"{folder} has no {MANIFEST}: no copies were moved there")

@@ -1,4 +1,4 @@
-"""Curation: the log, the fit and the state together; what callers use."""
+"""Curation: the log, the fit and the state; the interface for callers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Curation(Tabular):
     result
         The run's results.
     author
-        Who edits, where a call does not say.
+        Default author of edits.
     alone
-        Whether nobody else edits, so that the log may lie in a store.
+        True if there are no other writers, so that the log may be in an object store.
     """
 
     def __init__(self, result: Result, author: str = "", *, alone: bool = False) -> None:
@@ -52,17 +52,17 @@ class Curation(Tabular):
 
     @property
     def seq(self) -> int:
-        """Sequence number of the last entry taken in; 0 when there is none."""
+        """Sequence number of the last entry read; 0 if there is none."""
         return self._history.seq
 
     @property
     def state(self) -> State:
-        """The clustering as it is after the entries taken in; see `refresh`."""
+        """The clustering after the entries read so far; see `refresh`."""
         with self._lock:
             return self._history.state
 
     def now(self) -> tuple[int, State]:
-        """Return the last entry taken in and the state after it, of one moment."""
+        """Return the last entry read and the state after it, consistently."""
         with self._lock:
             return self._history.seq, self._history.state
 
@@ -73,11 +73,11 @@ class Curation(Tabular):
 
     @property
     def edited(self) -> bool:
-        """Whether any edit is in effect."""
+        """True if any edit is active."""
         return bool(self._history.done)
 
     def refresh(self) -> int:
-        """Take in what other processes wrote; give the last sequence number."""
+        """Read entries of other processes; return the last sequence number."""
         with self._lock:
             if self._known is not None and self._log.is_as_before():
                 return self._known.seq
@@ -85,23 +85,23 @@ class Curation(Tabular):
             return self._history.seq
 
     def entries(self, seq: int = 0) -> list[Entry]:
-        """Return the entries of the log after `seq`, those undone and the undoing among them."""
+        """Return the entries of the log after `seq`, including undone ones and undo itself."""
         with self._lock:
             last = self._history.seq
             return [entry for entry in self._entries if last >= entry.seq > seq]
 
     @property
     def done(self) -> list[Entry]:
-        """The edits in effect, oldest first."""
+        """The active edits, oldest first."""
         return self._history.done
 
     @property
     def undone(self) -> list[Entry]:
-        """The edits that `redo` would do again, the next one first."""
+        """The edits that `redo` would redo, next one first."""
         return self._history.undone
 
     def steps(self) -> Iterator[tuple[Entry, State, State]]:
-        """Go through the edits in effect: the entry, the state before it, the state after."""
+        """Iterate over the active edits: entry, state before, state after."""
         return self._history.steps()
 
     @property
@@ -110,16 +110,16 @@ class Curation(Tabular):
         return self._history.fresh
 
     def changes(self, seq: int) -> Changes:
-        """Return what changed after the entry `seq`, as far as it was taken in."""
+        """Return what changed after the entry `seq`, up to the last entry read."""
         with self._lock:
             return self._history.changes(self.entries(seq))
 
     def sizes(self) -> dict[int, int]:
-        """Count the rows of each cluster; with the quarantined ones they add up to all rows."""
+        """Count the rows of each cluster, without quarantined ones."""
         return dict(self.state.sizes)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the clusters, as `listing` does."""
+        """Return the clusters, like `listing`."""
         return self.listing()
 
     def __repr__(self) -> str:
@@ -127,7 +127,7 @@ class Curation(Tabular):
         return f"<Curation of {len(self.state.clusters):,} clusters, {edits}>"
 
     def listing(self) -> list[dict[str, Any]]:
-        """List the clusters, the largest first: cluster, rows, name, note, mark, locked."""
+        """List the clusters, largest first: cluster, rows, name, note, mark, locked."""
         state = self.state
         order = sorted(state.clusters, key=lambda c: (-state.sizes[c], c))
         return [
@@ -150,7 +150,7 @@ class Curation(Tabular):
         return np.concatenate(found) if found else np.empty(0, np.int32)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
-        """Go through all rows shard by shard: first row, and the cluster of each row."""
+        """Iterate over the shards: first row, and the cluster of each row."""
         state = self.state
         for start, places in self.ground.shards():
             rows = np.arange(start, start + len(places))
@@ -176,7 +176,7 @@ class Curation(Tabular):
         return proposed(self.state, clusters, into)
 
     def preview(self, op: str, **request: Any) -> tuple[dict[str, Any], State]:
-        """Return the facts of an edit that is not done, and the state that it would lead to."""
+        """Return the facts and the resulting state of an edit without doing it."""
         with self._lock:
             draft = OPERATIONS[op].plan(self._site(), **request)
             after = OPERATIONS[op].apply(self.state, draft.facts, draft.rows, self.ground)
@@ -194,18 +194,18 @@ class Curation(Tabular):
         token: str | None = None,
         **request: Any,
     ) -> Entry:
-        """Do an edit of any kind; the methods below do it by name.
+        """Do an edit of any kind; the methods below are shortcuts.
 
         Parameters
         ----------
         op
             One of `edits.operations.OPERATIONS`.
         wanted
-            The id for a new cluster, where no id so high was ever given out.
+            The id for a new cluster, if no id that high was ever used.
         author, seen, token
             See the package.
         **request
-            What its `plan` takes.
+            Arguments of its `plan`.
         """
         with self._lock:
             known = self._history
@@ -228,37 +228,37 @@ class Curation(Tabular):
         name: str | None = None,
         **how: Unpack[EditKeywords],
     ) -> Entry:
-        """Merge clusters: all their rows into one, by default the largest.
+        """Merge clusters into one, by default the largest.
 
-        Its name stays, or the largest named one's where it has none; notes come together.
+        It keeps its name, or gets that of the largest named one; notes are joined.
 
         Parameters
         ----------
         clusters
             Two or more.
         into
-            The one whose id stays.
+            The cluster whose id is kept.
         name
-            A name for the whole.
+            Name of the merged cluster.
         """
         return self.do("merge", clusters=list(clusters), into=into, name=name, **how)
 
     def split(self, cluster: int, parts: int | None = None, **how: Unpack[EditKeywords]) -> Entry:
-        """Split a cluster by the tree under it; the largest part keeps the id.
+        """Split a cluster along the tree; the largest part keeps the id.
 
         Parameters
         ----------
         cluster
-            Also one that was merged, or made of moved rows.
+            Can also be a merged cluster, or one of moved rows.
         parts
-            How many; by default as many as the tree itself marks.
+            Number of parts; by default chosen from the tree.
         """
         return self.do("split", cluster=cluster, parts=parts, **how)
 
     def divide(
         self, cluster: int, representatives: ArrayLike, **how: Unpack[EditKeywords]
     ) -> Entry:
-        """Take some representatives of a cluster, with the rows they hold in it, into a new one."""
+        """Move some representatives of a cluster, with their rows in it, to a new one."""
         return self.do("divide", cluster=cluster, representatives=representatives, **how)
 
     def move(
@@ -268,25 +268,25 @@ class Curation(Tabular):
         name: str | None = None,
         **how: Unpack[EditKeywords],
     ) -> Entry:
-        """Move rows to a cluster; without `to` take them out into a new one, perhaps named."""
+        """Move rows to a cluster; without `to` to a new one, optionally named."""
         return self.do("move", rows=rows, to=to, name=name, **how)
 
     def rename(self, cluster: int, name: str | None, **how: Unpack[EditKeywords]) -> Entry:
-        """Name a cluster; None takes its name away.
+        """Name a cluster; None removes the name.
 
         Raises
         ------
         NameTakenError
-            When another cluster has the name: they are never merged without a word.
+            When another cluster has the name; clusters are never merged implicitly.
         """
         return self.do("rename", cluster=cluster, name=name, **how)
 
     def note(self, cluster: int, note: str, **how: Unpack[EditKeywords]) -> Entry:
-        """Put a note on a cluster; an empty one takes it away."""
+        """Add a note to a cluster; an empty one removes it."""
         return self.do("note", cluster=cluster, note=note, **how)
 
     def mark(self, cluster: int, mark: str | None, **how: Unpack[EditKeywords]) -> Entry:
-        """Mark a cluster as ``"good"``, as ``"junk"``, or with None as neither."""
+        """Mark a cluster as ``"good"`` or ``"junk"``; None removes the mark."""
         return self.do("mark", cluster=cluster, mark=mark, **how)
 
     def lock(self, cluster: int, locked: bool = True, **how: Unpack[EditKeywords]) -> Entry:
@@ -294,40 +294,40 @@ class Curation(Tabular):
         return self.do("lock", cluster=cluster, locked=locked, **how)
 
     def keep_apart(self, a: int, b: int, **how: Unpack[EditKeywords]) -> Entry:
-        """Say that two clusters are not the same: the review does not ask again."""
+        """Record that two clusters are different; the review does not ask again."""
         return self.do("apart", a=a, b=b, **how)
 
     def keep_whole(self, cluster: int, **how: Unpack[EditKeywords]) -> Entry:
-        """Say that a cluster is one thing: the review does not ask to split it."""
+        """Record that a cluster is one thing; the review does not ask to split it."""
         return self.do("whole", cluster=cluster, **how)
 
     def confirm(self, rows: ArrayLike, cluster: int, **how: Unpack[EditKeywords]) -> Entry:
-        """Say that rows of a cluster belong to it: they count as moved there by hand."""
+        """Confirm that rows belong to their cluster; they then count as moved there manually."""
         return self.do("confirm", rows=rows, cluster=cluster, **how)
 
     def answer_quiz(
         self, cluster: int, right: ArrayLike, wrong: ArrayLike = (), **how: Unpack[EditKeywords]
     ) -> Entry:
-        """Keep the answers of a quiz: rows that belong to the cluster, and rows that do not."""
+        """Record the answers of a quiz: rows that belong to the cluster, and rows that do not."""
         return self.do("quiz", cluster=cluster, right=right, wrong=wrong, **how)
 
     def start_from(
         self, layer: int | None = None, k: int | None = None, **how: Unpack[EditKeywords]
     ) -> Entry:
-        """Start anew from another cut; undo brings the edits back."""
+        """Restart from another cut; undo restores the edits."""
         return self.do("base", layer=layer, k=k, **how)
 
     def undo(self, n: int = 1, **how: Unpack[EditKeywords]) -> Entry:
-        """Undo the last n edits in effect."""
+        """Undo the last n active edits."""
         return self.do("undo", n=n, **how)
 
     def redo(self, n: int = 1, **how: Unpack[EditKeywords]) -> Entry:
-        """Do n undone edits again; a new edit puts them out of reach."""
+        """Redo n undone edits; not possible after a new edit."""
         return self.do("redo", n=n, **how)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Hold the log alone for several edits of this thread: all of them are done, or none."""
+        """Lock the log for several edits of this thread, which are done all or none."""
         with self._lock:
             known = self._history
             try:

@@ -1,4 +1,4 @@
-"""The files of encoders that are known by name: where they are, and how they come there."""
+"""Files of named encoders: their location and download."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from shoal.features.graph_cache import cache_folder
 from shoal.storage.download import download, file_sha256, take_file
 
 FOLDER = "SHOAL_ENCODERS"
-"""Environment variable: the folder for these files, in place of the user's cache."""
+"""Environment variable: a folder for these files instead of the user's cache."""
 
 MIRROR = "HF_ENDPOINT"
-"""Environment variable: a server to ask in place of huggingface.co, as its own tools do."""
+"""Environment variable: a server instead of huggingface.co, as in its own tools."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class EncoderFile:
 
 
 def encoder_folder() -> Path:
-    """Return the folder with the files: ``$SHOAL_ENCODERS``, else one in the user's cache."""
+    """Return the folder of the files: ``$SHOAL_ENCODERS``, or one in the user's cache."""
     named = os.environ.get(FOLDER, "")
     if named:
         return Path(named).expanduser()
@@ -51,7 +51,7 @@ def find_encoder(name: str) -> EncoderFile:
 
 
 def encoders() -> tuple[EncoderFile, ...]:
-    """List the encoders that are known by name, and which of them are on this machine."""
+    """List the named encoders, and whether they are on this machine."""
     return tuple(map(find_encoder, KNOWN_ENCODERS))
 
 
@@ -60,26 +60,26 @@ def get_encoder(
     file: str | os.PathLike[str] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Path:
-    """Fetch an encoder, unless it is here; after an interruption it goes on.
+    """Download an encoder unless it exists; an interrupted download resumes.
 
     Parameters
     ----------
     name
         One of `encoders`.
     file
-        One that was fetched elsewhere, to be copied instead.
+        A file downloaded elsewhere, to copy instead.
     advance
-        Told the bytes as they come.
+        Receives the number of downloaded bytes.
 
     Returns
     -------
     Path
-        The file, whose SHA-256 sum is that of the table.
+        The file, with its SHA-256 checksum verified.
 
     Raises
     ------
     ShoalError
-        With what is wrong and what to do.
+        With the problem and what to do.
     """
     found = find_encoder(name)
     encoder, path = found.encoder, found.path

@@ -185,10 +185,10 @@ def make_palette(
     progress: Progress | None = None,
     **source_settings: Unpack[SourceKeywords],
 ) -> Palette:
-    """Choose the colours that stand best for those of an image, or of all images of a folder.
+    """Choose the palette that best represents an image, or all images of a folder.
 
-    Distinct colours are weighted by their pixels. Where there are no more of them than asked for,
-    they are kept as they are.
+    Distinct colours are weighted by their pixels. If there are at most as many as requested, they
+    are kept exactly.
 
     Parameters
     ----------
@@ -198,17 +198,17 @@ def make_palette(
         1 to 256. ``"auto"``: the fewest whose error is just noticeable (0.02 in Oklab, root mean
         square).
     space : {"oklab", "rgb"}
-        Where distances are measured: as people see them, or as PSNR does.
+        Colour space for distances: perceptual, or that of PSNR.
     method : {"shoal", "kmeans", "median-cut", "octree"}
         ``shoal``: k-means from Wu's cuts or k-means++, whichever is better; ``kmeans``: k-means
         from k-means++ alone, the best of five.
     opacity : {"kept", "clear-or-opaque"}
-        The second is what a GIF can hold.
+        The second is for GIF files.
     seed : int, default 0
     memory : str or int, default "4GiB"
-        Most memory to take.
+        Memory limit.
     workers : int, optional
-        Threads; all cores when not given. The result does not depend on them.
+        Threads; by default all cores. The result does not depend on it.
     progress : Progress, optional
     **source_settings
         How the source is read, as for `shoal.fit`.
@@ -216,12 +216,12 @@ def make_palette(
     Returns
     -------
     Palette
-        Its `write` writes the images in these colours.
+        Its `write` writes the reduced images.
 
     Raises
     ------
     InputError
-        When a value is out of its range, or no image can be read.
+        When a value is out of range, or no image can be read.
     """
     _check("--space", space, tuple(SPACES))
     _check("--method", method, METHODS)
@@ -362,7 +362,7 @@ def _indexed(
 
 
 def _number_of_colours(colors: int | str) -> int | None:
-    """Return how many colours are asked for, None for ``auto``."""
+    """Return the requested number of colours, None for ``auto``."""
     if str(colors) == "auto":
         return None
     try:

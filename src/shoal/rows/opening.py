@@ -1,4 +1,4 @@
-"""Opening a source: what lies at a path, or in memory, found by looking."""
+"""Open a source from a path or from memory, detecting its format."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def open_source(
     fitted: Sequence[str] | None = None,
     pages: Pages = "auto",
 ) -> Source:
-    """Open images, vectors or a table, wherever they are.
+    """Open images, vectors or a table from a path, an address or memory.
 
     Parameters
     ----------
@@ -85,35 +85,34 @@ def open_source(
         of arrays, pictures (PIL) or paths, a data set of torch or Hugging Face, an iterator of
         such items, a data frame, an Arrow table or records (dictionaries) in memory.
     as_ : {"images", "vectors", "table"}, optional
-        What to take it for; by default found by looking.
+        What the source holds; detected by default.
     key : str, optional
         The array of an ``.npz`` file, the column of a Parquet file, the dataset of an HDF5
         file, or the feature of a TFRecord.
     shape : tuple of int or str, optional
         Shape of one row: needed for raw binary; gives flat rows of an array a shape.
     dtype : str, optional
-        Type of raw numbers; ``uint8`` by default.
+        Data type of raw files; by default ``uint8``.
     image_size : int or (int, int), optional
-        Height and width that images are scaled to; by default their own if that is at most
-        64 and common to nearly all, else 64.
+        Height and width to scale images to; by default their own if it is at most 64 and common to
+        nearly all, otherwise 64.
     columns, leave_out, categories : sequence of str, optional
-        Of a table: the columns to use, those not to use, those whose numbers are codes.
+        For a table: columns to use, to ignore, and numeric ones to treat as categories.
     schema : Schema, optional
-        That of an earlier table: the same columns, found by their names, are read in the same way.
+        Schema of an earlier table, whose columns are then read by name in the same way.
     fitted : sequence of str, optional
-        The columns that earlier vectors were made of, empty where they have no names: other
-        columns are left out where all of these are there.
+        Columns of earlier vectors, empty if unnamed: if all exist, other columns are ignored.
 
     pages : {"auto", "rows", "channels"}
-        What the pages of a TIFF file are: rows of their own, or channels of one picture; by
-        default as the file's metadata say (OME, ImageJ, tifffile), else rows.
+        Treat the pages of a TIFF file as rows, or as channels of one image; by default what its
+        metadata say (OME, ImageJ, tifffile), otherwise rows.
 
     Raises
     ------
     SourceError
-        When it is missing, damaged or empty.
+        When the source is missing, damaged or empty.
     InputError
-        When what was asked for does not go with what was found.
+        When the arguments do not match the source.
 
     Examples
     --------

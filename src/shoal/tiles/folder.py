@@ -35,18 +35,18 @@ _TRUTH_BYTES = 2  # a row, at most, on disk
 
 
 class MadeSet(Protocol):
-    """Images that follow from a seed and their numbers: any rows, at any time.
+    """Images that depend only on a seed and the row number, with random access to rows.
 
     Attributes
     ----------
     noun
-        What they are called: ``tiles``.
+        Name of the images: ``tiles``.
     recipe
-        Raised whenever the same seed no longer gives the same bytes.
+        Incremented whenever the same seed no longer gives the same bytes.
     shape
         Of one image.
     truths
-        Names of the columns of the truth, the first of which clusters are compared with.
+        Names of the label columns, the first of which clusters are compared with.
     licence, about
         For the folder's own description.
     """
@@ -68,7 +68,7 @@ class MadeSet(Protocol):
 
 @dataclass(frozen=True)
 class Made:
-    """What was made: the folder, its rows and files, and how many of them were there before."""
+    """The result: folder, rows and files, and how many files existed before."""
 
     folder: Path
     rows: int
@@ -91,10 +91,10 @@ def make_tiles(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Made:
-    """Make a set of images in a folder, or finish one that was begun, or make it larger.
+    """Generate a set of images in a folder, resume an unfinished one, or extend it.
 
     Files ``tiles-00000.bin`` and so on hold the rows as raw uint8; ``truth.parquet`` holds the
-    truth of every row once all of them are there, and ``shoal.toml`` says how to read them.
+    labels of all rows once they are complete, and ``shoal.toml`` describes the files.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def make_tiles(
     tiles : MadeSet, optional
         Which images; tiles by default.
     shard : int, optional
-        Make only the file of this number, with the bytes that it has in the whole set.
+        Write only the file with this number, exactly as in the full set.
     workers : int, optional
         Threads; by default all cores. The bytes do not depend on it.
     progress : Progress, optional
@@ -150,7 +150,7 @@ def make_tiles(
 
 
 def shard_rows(tiles: MadeSet) -> int:
-    """Return the rows of a file: as many bytes whatever the images are."""
+    """Return the rows per file, for files of equal size."""
     return max(1, SHARD_ROWS * _TILE_BYTES // _row_bytes(tiles))
 
 
@@ -159,7 +159,7 @@ def _row_bytes(tiles: MadeSet) -> int:
 
 
 def write_truth(path: Path, tiles: MadeSet, n: int) -> None:
-    """Write the truth of the first `n` rows as Parquet."""
+    """Write the labels of the first `n` rows as Parquet."""
     import pyarrow as pa
 
     parts = [
@@ -173,7 +173,7 @@ def write_truth(path: Path, tiles: MadeSet, n: int) -> None:
 
 @dataclass(frozen=True)
 class _MakeShard:
-    """Makes the file of a number, and says how far it is. A receipt says that it is whole."""
+    """Writes one file and reports progress. A receipt marks it as complete."""
 
     tiles: MadeSet
     out: Path
@@ -202,7 +202,7 @@ class _MakeShard:
         return (stop - start) * _row_bytes(self.tiles)
 
     def is_made(self, number: int) -> bool:
-        """Return whether a file is there, as its receipt says."""
+        """Return whether a file is complete, by its receipt."""
         try:
             size = self.path(number).stat().st_size
             return bool(size == self.size(number) == read_json(self._receipt(number))["bytes"])
@@ -219,7 +219,7 @@ class _MakeShard:
         return number * rows, min(self.n, (number + 1) * rows)
 
     def _pieces(self, number: int, sums: list[int]) -> Iterator[memoryview]:
-        """Make a file's bytes piece by piece, and add up their sum."""
+        """Generate a file's bytes piece by piece, with their checksum."""
         start, stop = self._bounds(number)
         step = max(1, _PIECE_ROWS * _TILE_BYTES // _row_bytes(self.tiles))
         for first in range(start, stop, step):
@@ -231,7 +231,7 @@ class _MakeShard:
 
 
 def _sweep(*paths: Path) -> None:
-    """Delete what a killed process left of some files; others may be in work elsewhere."""
+    """Delete leftovers of a killed process, but not files that other processes write."""
     for path in paths:
         for left in path.parent.glob(f".{path.name}.*"):
             if re.fullmatch(TEMPORARY, left.name):
@@ -239,7 +239,7 @@ def _sweep(*paths: Path) -> None:
 
 
 def _rows_before(out: Path, n: int, tiles: MadeSet) -> int:
-    """Count the rows that a folder is of, 0 for a new one; raise when it holds something else."""
+    """Return the rows of the set in a folder, 0 for a new one; raise if it holds something else."""
     try:
         found = sorted(path.name for path in out.iterdir())
     except FileNotFoundError:
@@ -314,13 +314,13 @@ def _about(path: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def _described(tiles: MadeSet, facts: Mapping[str, Any]) -> str:
-    """Name the images and what they follow from: ``tiles (sources 60, seed 0, recipe 2)``."""
+    """Describe a set: ``tiles (sources 60, seed 0, recipe 2)``."""
     names = (*asdict(tiles), "recipe")
     return f"{tiles.noun} ({', '.join(f'{name} {facts[name]}' for name in names)})"
 
 
 def _check_room(out: Path, needed: int) -> None:
-    """Raise when the disk has less than is needed."""
+    """Raise if there is too little disk space."""
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
