@@ -187,14 +187,25 @@ def _found(run: Path, truth: NDArray) -> dict[str, Any]:
 
     opened = api.open(run)
     scored = [
-        (quality.ami_of(quality.tally(truth, opened.labels(layer=at))), layer.k, layer.primary)
-        for at, layer in enumerate(opened.layers)
+        quality.ami_of(quality.tally(truth, opened.labels(layer=at)))
+        for at in range(len(opened.layers))
     ]
-    primary, finest = next(one for one in scored if one[2]), scored[-1]
+    primary = next(at for at, layer in enumerate(opened.layers) if layer.primary)
+    named = {
+        "primary": primary,
+        "finest": _finest(opened.layers),
+        "best_by_truth": int(np.argmax(scored)),
+        "weakest": len(scored) - 1,
+    }
     facts: dict[str, Any] = {"representatives": len(opened.representatives)}
-    for name, one in (("primary", primary), ("finest", finest), ("best_by_truth", max(scored))):
-        facts |= {f"{name}_k": one[1], f"{name}_ami": one[0]}
-    return {**facts, "layers": [k for _, k, _ in scored]}
+    for name, at in named.items():
+        facts |= {f"{name}_k": opened.layers[at].k, f"{name}_ami": scored[at]}
+    return {**facts, "layers": [layer.k for layer in opened.layers]}
+
+
+def _finest(layers: Sequence[Any]) -> int:
+    """Return the place of the finest layer that is not weak; of the last one if all are."""
+    return max((at for at, layer in enumerate(layers) if not layer.weak), default=len(layers) - 1)
 
 
 def _stages(run: Path) -> dict[str, float]:
@@ -353,7 +364,8 @@ BENCHMARK = Benchmark(
     about=f"""\
 The data are those of [`shoal make-tiles`](how-to.md#make-a-large-set-to-try-things-on):
 handwritten digits on 60 kinds of paper, five of which have one row in 10,000. AMI is against the
-sources. Shoal gets no K; `primary` is the suggested layer, `finest` the last one listed, and
+sources. Shoal gets no K; `primary` is the suggested layer, `finest` the last one that is not
+marked weak, `weakest` the last one listed, which may be (it is judged nowhere), and
 `best_by_truth` the best layer, which cannot be selected without the labels and is not judged. The
 k-means get K = {K} and raw pixels from 0 to 1. Seconds of `shoal` are those of `shoal fit` and of
 writing all labels with `shoal labels`, whole processes with compiled kernels. `floor` is one plain

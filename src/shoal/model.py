@@ -35,7 +35,7 @@ from shoal.storage import RunFolder
 
 _VOTERS = 10
 _FEW_VOTERS = 3
-_BLOCK_ROWS = 32_768
+_BLOCK_ROWS = 65_536
 _OLDER = (
     "this run has no held-out rows, because it is from an earlier version or has too few rows: "
     "rows a quarter farther out than nearly all fitted rows are called unknown, without a stated "

@@ -1,7 +1,10 @@
 """Very many rows are encoded, projected and coded in one pass: here 600 rows stand for them."""
 
+import random
+
 import numpy as np
 import pytest
+from tests.killing import completed, killed_at
 from tests.test_growth import blobs
 from tests.test_pipeline import Interrupting, differing
 
@@ -11,6 +14,13 @@ from shoal.stages import base, drawn, heldout, rows
 from shoal.stages.result import Result
 from shoal.storage import read_npy
 
+FIT = """
+import sys
+import shoal
+from shoal.stages import base, drawn, heldout
+drawn.LOOKED_AT, base._SHARD_ROWS, heldout._ROWS = 100, 64, 60
+shoal.fit(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]), representatives=120)
+"""
 OF = np.tile([0, 1, 1, 2, 2, 2], 100)
 ROWS, MORE = blobs(OF, 0), blobs(OF[:120], 1)
 ROWS[100] = np.nan
@@ -67,6 +77,21 @@ def test_the_bytes_are_the_same_when_interrupted_and_with_two_workers(tmp_path, 
     fit(tmp_path / "run")
     fit(tmp_path / "straight", workers=2)
     assert differing(tmp_path / "run", tmp_path / "straight") == []
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_with_one_worker_or_two_it_gives_the_same_bytes(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    completed(FIT, tmp_path / "rows.npy", straight, 1)
+    assert project_of(shoal.open(straight)).parts("near")
+    chance, kills = random.Random(0), 20
+    files = sum(path.is_file() for path in straight.rglob("*"))
+    for kill in range(kills):
+        some = chance.randint(1, max(1, files // (kills + 1)))
+        assert killed_at(some, FIT, tmp_path / "rows.npy", killed, 1 + kill % 2)
+    completed(FIT, tmp_path / "rows.npy", killed, 2)
+    assert differing(killed, straight) == []
 
 
 def test_rows_are_added_twice_and_the_old_ones_keep_what_they_had(tmp_path):

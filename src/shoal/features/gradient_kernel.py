@@ -181,23 +181,23 @@ def fill_colours(images, down, across, sums, out, at):  # type: ignore[no-untype
     ----------
     down, across : (4, 2) int64
         First pixel of each block, and the one after its last.
-    sums : (W × 3,) int32 scratch
-        Of a quarter of the rows: 8 million at most.
+    sums : (W × 3,) float32 scratch
+        Whole numbers, which are exact up to a quarter of 260,000 rows, and quicker than int32.
     at : int
         Where the means begin in the rows of `out`.
     """
     for i in range(len(images)):
         for r in range(BLOCKS):
             for j in range(len(sums)):
-                sums[j] = 0
+                sums[j] = _ZERO
             for y in range(down[r, 0], down[r, 1]):
                 for j in range(len(sums)):
-                    sums[j] += np.int32(images[i, y, j])
+                    sums[j] += np.float32(images[i, y, j])
             for c in range(BLOCKS):
                 pixels = (down[r, 1] - down[r, 0]) * (across[c, 1] - across[c, 0])
                 scale = COLOUR / np.float32(255 * pixels)
                 for channel in range(3):
-                    total = np.int64(0)
+                    total = 0.0
                     for x in range(across[c, 0], across[c, 1]):
                         total += sums[3 * x + channel]
                     out[i, at + (r * BLOCKS + c) * 3 + channel] = np.float32(total) * scale

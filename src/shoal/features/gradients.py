@@ -25,7 +25,7 @@ from shoal.features.shapes import check_images, check_shape, gathered, is_plain
 _FEWEST, _MOST = 4, 8  # cells along the shorter side
 _MOST_CHANNELS = 16  # more are averaged with their neighbours
 _MOST_EDGES = 4096  # numbers for the edges of all channels: their moments take 128 MiB
-_AT_ONCE = 1 << 15  # pixels, so that they stay in a core's second-level cache
+_AT_ONCE = 1 << 16  # pixels, so that they stay in a core's second-level cache
 _SMALL = 32  # pixels along the shorter side: larger images are averaged down to between 32 and 63
 
 
@@ -169,7 +169,7 @@ class Gradients:
                 )
                 for side in (tall, wide)
             ]
-            sums = np.empty(wide * 3, np.int32)
+            sums = np.empty(wide * 3, np.float32)
             at = down * across * BINS
             fill_colours(images.reshape(n, tall, wide * 3), *blocks, sums, out, at)
 
