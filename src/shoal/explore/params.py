@@ -82,12 +82,7 @@ class Params:
 
     def rows(self, explorer: Explorer, most: int) -> list[int]:
         """Return a list of rows: ``rows=3,17,4``."""
-        value = self.query.get("rows", "")
-        if not re.fullmatch(r"[0-9]{1,15}(,[0-9]{1,15})*", value, re.ASCII):
-            raise InputError("rows: give numbers of rows such as 3,17,4")
-        found = [int(word) for word in value.split(",")]
-        if len(found) > most:
-            raise InputError(f"{len(found):,} rows: give at most {most:,}")
+        found = self.numbers("rows", most)
         for row in found:
             _ranged("row", row, 0, explorer.atlas.n_rows - 1)
         return found
@@ -95,7 +90,7 @@ class Params:
     def numbers(self, name: str, most: int) -> list[int]:
         """Return a list of whole numbers: ``3,17,4``."""
         value = self.query.get(name, "")
-        if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", value, re.ASCII):
+        if not re.fullmatch(r"[0-9]{1,15}(,[0-9]{1,15})*", value, re.ASCII):
             raise InputError(f"{name}: give whole numbers such as 3,17,4")
         found = [int(word) for word in value.split(",")]
         if len(found) > most:

@@ -105,9 +105,8 @@ function Note({ cluster }) {
   </${Window}>`;
 }
 
-/** Move images to another cluster, or out into a new one. */
-/** Where images go: those picked or shown, or those of a set. */
-function Move({ of = pickedSet, count: given = null, then = null }) {
+/** Move images to another cluster, or out into a new one: those picked or shown, or those of a set. */
+function Move({ of = pickedSet, count: given = null, then = () => set({ picked: new Set(), pickedAll: false }) }) {
   const [name, setName] = useState("");
   const all = [...state.byId.values()];
   const words = name.trim().toLowerCase();
@@ -118,7 +117,7 @@ function Move({ of = pickedSet, count: given = null, then = null }) {
     close();
     try {
       const found = await of();
-      if (await edit("move", { set: found.set, ...facts })) then ? then() : set({ picked: new Set(), pickedAll: false });
+      if (await edit("move", { set: found.set, ...facts })) then();
     } catch (error) {
       complain(error);
     }

@@ -1,11 +1,11 @@
 // The tray: clusters and images put aside, by dragging or by key, to be dealt with together.
 
 import { html } from "./vendor/htm-preact-3.1.1.js";
-import { act, ask, junkSet } from "./actions.js";
+import { ask, junkSet } from "./actions.js";
 import { post } from "./api.js";
 import { dropped } from "./drag.js";
 import { Icon } from "./icons.js";
-import { colour, complain, edit, images, label, pickedSet, plural, say, set, stand, state, useStore } from "./store.js";
+import { colour, complain, edit, images, label, plural, say, set, stand, state, useStore } from "./store.js";
 import { inStrips } from "./thumbs.js";
 
 const FACE = 36;
