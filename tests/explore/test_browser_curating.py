@@ -183,4 +183,4 @@ def test_a_saved_view_is_returned_to_from_another_page(address, open_page):
     until(other, "location.hash.includes('o=boundary')")
     assert other.locator(".gallery h2").inner_text() == page.locator(".gallery h2").inner_text()
     other.get_by_role("button", name="Delete the view six").click()
-    other.get_by_text("No views yet.").wait_for()
+    other.get_by_text("No views yet").wait_for()
