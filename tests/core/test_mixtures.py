@@ -78,6 +78,20 @@ def test_a_valley_between_groups_and_none_within_one():
     draw = np.random.default_rng(0)
     one, other = draw.normal(size=(100, 3)), draw.normal(size=(60, 3)) + 4
     halves = one[one[:, 0] < 0], one[one[:, 0] >= 0]
-    assert _valley(one, other, 1e-6) > 1
-    assert _valley(*halves, 1e-6) < 0.1
-    assert _valley(one, other[:4], 1e-6) == -np.inf
+    assert _valley(one, other) > 1
+    assert _valley(*halves) < 0.1
+    assert _valley(one, other[:4]) == -np.inf
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e15])
+def test_the_scale_of_the_rows_does_not_matter(scale):
+    draw, truth = np.random.default_rng(0), np.repeat([0, 1], 30)
+    rows = (draw.normal(size=(60, 2)) + 9 * truth[:, None]) * scale
+    assert agreement(truth, gaussian_groups(rows.astype(np.float32), np.ones(60), 0, 1)) == 1.0
+
+
+def test_fewer_places_than_gaussians_warn_of_nothing(recwarn):
+    rows = 10.0 * np.arange(4)[:, None]
+    found = gaussian_groups(rows, np.full(4, 20), 0, 1)
+    assert found is None or found.max() == 3
+    assert not recwarn.list

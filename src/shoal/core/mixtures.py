@@ -6,6 +6,7 @@ all rows at once. It is believed only where its Gaussians are apart, and come ou
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
 from typing import Any
 
@@ -56,14 +57,17 @@ def gaussian_groups(
     """
     from threadpoolctl import threadpool_limits
 
-    rows = np.repeat(vectors.astype(np.float64), weights.astype(np.int64), axis=0)
-    with threadpool_limits(1):
+    scaled = vectors.astype(np.float64) - np.average(vectors, axis=0, weights=weights)
+    scaled /= np.sqrt(np.average(scaled**2, axis=0, weights=weights).mean())
+    rows = np.repeat(scaled, weights.astype(np.int64), axis=0)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of convergence: what does not hold is left out
         tried = sorted(_tried(rows, seed), key=lambda one: one[0])
         for criterion, model in tried:
             if criterion > tried[0][0] + _NEAR or model.n_components <= more_than:
                 return None
             if _is_apart(model, rows) and _is_stable(model, rows, seed):
-                labels = model.predict(vectors.astype(np.float64))
+                labels = model.predict(scaled)
                 return np.unique(labels, return_inverse=True)[1].astype(np.int32)
     return None
 
@@ -71,21 +75,19 @@ def gaussian_groups(
 def _is_apart(model: Any, rows: NDArray[np.float64]) -> bool:
     labels = model.predict(rows)
     groups = [rows[labels == group] for group in range(model.n_components)]
-    return all(_valley(*two, model.reg_covar) >= _VALLEY for two in combinations(groups, 2))
+    return all(_valley(*two) >= _VALLEY for two in combinations(groups, 2))
 
 
 def _is_stable(model: Any, rows: NDArray[np.float64], seed: int) -> bool:
     labels, draw, agreed = model.predict(rows), np.random.default_rng(seed), []
     for _ in range(_PARTS):
         part = np.sort(draw.choice(len(rows), len(rows) * 4 // 5, replace=False))
-        other = _fitted(rows[part], model.n_components, _PART_STARTS, seed, model.reg_covar)[1]
+        other = _fitted(rows[part], model.n_components, _PART_STARTS, seed)[1]
         agreed.append(adjusted_rand(labels, other.predict(rows)))
     return float(np.mean(agreed)) >= _STABLE
 
 
-def _fitted(
-    rows: NDArray[np.float64], k: int, starts: int, seed: int, ridge: float
-) -> tuple[float, Any]:
+def _fitted(rows: NDArray[np.float64], k: int, starts: int, seed: int) -> tuple[float, Any]:
     """Return the least criterion of some starts of EM, and its mixture.
 
     The likeliest of them often has a Gaussian for a few rows in a line.
@@ -94,7 +96,7 @@ def _fitted(
 
     best, least = None, np.inf
     for start in range(starts):
-        model = GaussianMixture(k, random_state=(seed + start) % 2**32, reg_covar=ridge).fit(rows)
+        model = GaussianMixture(k, random_state=(seed + start) % 2**32, reg_covar=_RIDGE).fit(rows)
         unsure = np.log(model.predict_proba(rows).max(axis=1)).sum()
         criterion = float(model.bic(rows) - 2.0 * unsure)
         if criterion < least or best is None:
@@ -105,18 +107,17 @@ def _fitted(
 def _tried(rows: NDArray[np.float64], seed: int) -> list[tuple[float, Any]]:
     """Return mixtures of 1, 2, ... Gaussians and their criterion, until it gets worse."""
     n, d = rows.shape
-    ridge = _RIDGE * float(rows.var(axis=0).mean())
     found: list[tuple[float, Any]] = []
     for k in range(1, _MOST + 1):
         least = min((one for one, _ in found[:-_PATIENCE]), default=np.inf)
         worse = all(one > least for one, _ in found[-_PATIENCE:])
         if (found and worse) or n < _ROWS_A_NUMBER * k * (d + d * (d + 1) / 2):
             break
-        found.append(_fitted(rows, k, _STARTS, seed, ridge))
+        found.append(_fitted(rows, k, _STARTS, seed))
     return found
 
 
-def _valley(one: NDArray[np.float64], other: NDArray[np.float64], ridge: float) -> float:
+def _valley(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Return ln of the lower peak over the least density between two groups of rows.
 
     Along Fisher's discriminant, by a Gaussian kernel. One standard error of the rows at the valley
@@ -126,7 +127,7 @@ def _valley(one: NDArray[np.float64], other: NDArray[np.float64], ridge: float) 
     if small < _FEWEST:
         return -np.inf
     inside = sum(len(part) * np.cov(part.T, bias=True) for part in (one, other))
-    scatter = np.atleast_2d(inside) / (len(one) + len(other)) + ridge * np.eye(one.shape[1])
+    scatter = np.atleast_2d(inside) / (len(one) + len(other)) + _RIDGE * np.eye(one.shape[1])
     axis = np.linalg.solve(scatter, other.mean(axis=0) - one.mean(axis=0))
     low, high = one @ axis, other @ axis
     width = max(0.9 * min(low.std(), high.std()) * small**-0.2, 1e-9)  # Silverman's rule
