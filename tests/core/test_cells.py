@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -80,3 +82,14 @@ def test_same_bytes_for_any_number_of_workers(workers):
 def test_more_centres_than_rows_are_refused():
     with pytest.raises(InputError, match="3 rows, but 4 centres were asked for"):
         kmeans(np.ones((3, 1), np.float32), 4)
+
+
+def test_rows_are_copied_once():
+    rows = np.random.default_rng(0).random((100_000, 32), np.float32)
+    build_cells(rows[:5000], 20)  # compiles
+    tracemalloc.start()
+    cells = build_cells(rows, 50)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.7 * rows.nbytes
+    assert np.array_equal(cells.members, cells.framed(rows[cells.order]))

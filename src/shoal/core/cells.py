@@ -109,7 +109,10 @@ def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) 
         cell = assign(members, centres, workers)[0]
         order = np.argsort(cell, kind="stable").astype(np.int32)
         start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=count))])
-        members = members[order]
+        del members  # made again in their order, so that there are never two copies
+        members = rows[order]
+        members -= shift
+        members *= np.float32(scale)
     return Cells(shift, scale, centres, halves(centres), order, start, members, halves(members))
 
 
