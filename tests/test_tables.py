@@ -199,7 +199,7 @@ def test_the_command_line(csv_file, tmp_path):
     assert "900 rows of 5 columns (customers.csv, named by customer)" in fitted.stderr
     assert "as categories: plan (4 values)" in fitted.stderr
     assert "left out region (as requested), note (every value differs)" in fitted.stderr
-    assert "filled from the most similar rows" in fitted.stdout
+    assert "imputed from the most similar rows" in fitted.stdout
     told("export", out, "--to", tmp_path, "--as", "csv")
     lines = (tmp_path / "labels.csv").read_text().splitlines()
     head = '"row","name","cluster","confidence","outlier","customer","pay","age","plan"'
