@@ -176,19 +176,19 @@ class NotebookProgress:
 
 
 def in_notebook() -> bool:
-    """Return whether this is a kernel of Jupyter or the like, whose cells show HTML."""
+    """Return whether this runs in a notebook kernel, whose cells show HTML."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return hasattr(shell, "kernel")
 
 
 def default_progress() -> Progress:
-    """Return what is told where nothing is given: a bar in a notebook, silence elsewhere."""
+    """Return the default progress: a bar in a notebook, nothing elsewhere."""
     return NotebookProgress() if in_notebook() else Silent()
 
 
 def _cell_display() -> Callable[[str], None]:
-    """Return what shows HTML in one place of the cell that is run."""
+    """Return a function that displays HTML in place in the current cell."""
     shown = import_module("IPython.display")  # which is there in a notebook, and has no types
     handle = shown.display(shown.HTML(""), display_id=True)
     return lambda text: handle.update(shown.HTML(text))
@@ -209,7 +209,7 @@ class _Rate(ProgressColumn):
 
 
 def _short(number: float) -> str:
-    """Return a number in three digits or so.
+    """Format a number with about three digits.
 
     >>> _short(3.14159), _short(123.4), _short(5800), _short(2.5e6)
     ('3.1', '123', '5.8k', '2.5M')

@@ -21,7 +21,7 @@ def bands(pixels: NDArray[np.uint8]) -> Iterator[slice]:
 def undithered(
     pixels: NDArray[np.uint8], keys: NDArray[np.uint32], own: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Return the number of a palette colour for each pixel, (H, W).
+    """Return the palette index of each pixel, (H, W).
 
     `pixels`: uint8 (H, W, 4).
     `keys`: uint32 (n,), the image's colours, ascending; see `Histogram`.

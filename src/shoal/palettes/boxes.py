@@ -12,7 +12,7 @@ _DEPTH = 8  # levels of the octree: one a bit, as of 8-bit colours
 
 
 class Cut(NamedTuple):
-    """Where a box is cut: the first `size` of its points along an axis go to one side."""
+    """A cut of a box: the first `size` of its points along an axis go to one side."""
 
     priority: float
     axis: int
@@ -54,7 +54,7 @@ def cut_boxes(
 
 
 def variance_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> Cut:
-    """Cut where the sum of squared distances to the means falls most (Wu 1991)."""
+    """Cut where the sum of squared distances to the means decreases most (Wu 1991)."""
     best = NO_CUT
     for axis in np.flatnonzero(np.ptp(points, axis=0) > 0):
         order = np.argsort(points[:, axis], kind="stable")
@@ -71,7 +71,7 @@ def variance_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> C
 
 
 def median_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> Cut:
-    """Cut the longest side at the weighted median; first the box of most pixels (Heckbert 1982)."""
+    """Cut the longest side at the weighted median, boxes with most pixels first (Heckbert 1982)."""
     lengths = np.ptp(points, axis=0)
     axis = int(lengths.argmax())
     if lengths[axis] <= 0:
@@ -86,7 +86,7 @@ def median_cut(points: NDArray[np.float32], weights: NDArray[np.float64]) -> Cut
 def octree(
     points: NDArray[np.float32], weights: NDArray[np.float64], k: int
 ) -> NDArray[np.float32]:
-    """Merge the leaves of an octree, the deepest and of fewest pixels first, until k are left.
+    """Merge the leaves of an octree, deepest and smallest first, until k are left.
 
     Leaves that share a parent are merged together, so there may be fewer than k (Gervautz,
     Purgathofer 1988).

@@ -14,8 +14,9 @@ from shoal.palettes.spaces import SPACES, Space
 
 METHODS = ("shoal", "kmeans", "median-cut", "octree")
 MOST_COLOURS = 256  # of an indexed PNG or GIF
-# Starts by k-means++ beside the one by cuts. On 8 photos at 25 colours the best of four was up to
-# .06 dB above the cuts alone; from some tens of colours on, starts differ by less than that.
+# Initialisations by k-means++ besides the one by cuts. On 8 photos at 25 colours the best of four
+# was up to .06 dB above the cuts alone; from some tens of colours on, starts differ by less than
+# that.
 _DRAWN_STARTS, _MOST_DRAWN = 3, 64
 _KMEANS_STARTS = 5
 # Steps over all colours, after those over cells, end earlier: those left out were worth up to
@@ -30,7 +31,7 @@ _FEW = 16
 def choose_colours(
     histogram: Histogram, k: int | None, space: Space, method: str, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Choose k colours for the pixels that a histogram counts.
+    """Choose k colours for a histogram.
 
     `k`: None for the fewest that keep the error unnoticeable; see `_enough`.
 
@@ -84,7 +85,7 @@ def _drawn(points: NDArray[np.float32], weights: NDArray[np.float64], k: int, se
 
 
 def _best_start(cells: Cells, k: int, seed: int) -> Means:
-    """Return the best of a start by cuts and some by k-means++, each moved by Lloyd's steps."""
+    """Return the best of an initialisation by cuts and some by k-means++, each with Lloyd steps."""
     points, weights = cells.points, cells.weights
     found = [lloyd(points, weights, cut_boxes(points, weights, k, variance_cut))]
     if k <= _MOST_DRAWN:
@@ -93,7 +94,7 @@ def _best_start(cells: Cells, k: int, seed: int) -> Means:
 
 
 def _enough(histogram: Histogram, method: str, seed: int) -> int:
-    """Return the fewest colours whose error in Oklab is, root mean square, just noticeable.
+    """Return the fewest colours with a just noticeable RMS error in Oklab.
 
     By cells of colours, to which the error within them is added; by bisection, as more colours
     err less but for the luck of starts.

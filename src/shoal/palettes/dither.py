@@ -18,7 +18,7 @@ _BAYER = (_BAYER + 0.5) / 64 - 0.5
 
 @njit(cache=True, nogil=True)
 def _closest(a, b, c, d, centres, order, bounds, first):  # type: ignore[no-untyped-def]
-    """Return the centre nearest to a point, beginning with a guess; see `_neighbours`."""
+    """Return the centre nearest to a point, starting from a guess; see `_neighbours`."""
     best = first
     mine = (
         (a - centres[first, 0]) ** 2
@@ -74,7 +74,7 @@ def _diffuse(points, top, centres, order, bounds, low, high, carried, out):  # t
 
 @njit(cache=True, nogil=True)
 def _ordered(points, top, centres, order, bounds, pattern, out):  # type: ignore[no-untyped-def]
-    """Nearest colour of each pixel once the pattern (8, 8, 4) is added to it."""
+    """Nearest colour of each pixel after adding the pattern (8, 8, 4)."""
     last = 0
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
@@ -100,7 +100,7 @@ def _neighbours(centres: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArra
 def dithered(
     pixels: NDArray[np.uint8], palette: NDArray[np.uint8], space: Space, dither: str
 ) -> NDArray[np.uint8]:
-    """Return the number of a palette colour for each pixel, (H, W), by a dither other than none.
+    """Return the palette index of each pixel, (H, W), with dithering.
 
     Errors spread in the coordinates of the space, and colours are limited to the palette's own
     range in each, beyond which errors would only pile up. Clear pixels neither take nor give.
@@ -125,7 +125,7 @@ def dithered(
 
 
 def _pattern(bounds: NDArray[np.float32], space: Space) -> NDArray[np.float32]:
-    """Bayer's thresholds along the greys, as far as palette colours lie apart from each other."""
+    """Return Bayer thresholds along the grey axis, scaled by the spacing of palette colours."""
     if bounds.shape[1] < 2:
         return np.zeros((8, 8, 4), np.float32)
     apart = 2 * float(np.sqrt(bounds[:, 1]).mean())

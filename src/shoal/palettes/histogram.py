@@ -73,7 +73,7 @@ def _firsts(keys: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.in
 
 
 def _rounded(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Drop the last bit of each channel but those of clear and opaque pixels."""
+    """Drop the last bit of each channel, except for fully transparent and opaque pixels."""
     colours = unpacked(keys).copy()
     colours[:, :3] &= 0xFE
     colours[(colours[:, 3] > 0) & (colours[:, 3] < OPAQUE), 3] &= 0xFE
@@ -82,7 +82,7 @@ def _rounded(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 @dataclass(frozen=True)
 class Cells:
-    """Means of the colours in each cell of a grid: a palette of them is nearly that of all."""
+    """Means of the colours in each cell of a grid, whose palette is nearly that of all colours."""
 
     points: NDArray[np.float32]  # (c, 4)
     weights: NDArray[np.float64]  # (c,)
@@ -92,7 +92,7 @@ class Cells:
 def cells_of(
     colours: NDArray[np.uint8], points: NDArray[np.float32], weights: NDArray[np.float64]
 ) -> Cells:
-    """Average the points of colours that share a cell; few colours are cells of their own."""
+    """Average the points of colours in the same cell; few colours get cells of their own."""
     for bits in _CELL_BITS:
         key = _cell_keys(colours, bits)
         sizes = np.bincount(key, weights)

@@ -18,7 +18,7 @@ from shoal.rows.vectors_with_images import pictures_of
 
 
 class Images:
-    """The images that a palette is made of: files wherever they lie, or one in memory."""
+    """The images of a palette: files in any source, or one image in memory."""
 
     def __init__(self, source: Any, opacity: str, settings: dict[str, Any]) -> None:
         self.see_through = opacity == "kept"
@@ -49,13 +49,13 @@ class Images:
         return names[0] if names else f"image-{row}"
 
     def _file_name(self, row: int) -> PurePosixPath:
-        """Return a name for the file of an image, in its folders: pages and rows have some, too."""
+        """Return a relative file name for an image, also for pages and rows."""
         assert self.source is not None
         name = self.name(row)
         return PurePosixPath(name).parent / self.source.file_name(row, name)
 
     def read(self, row: int) -> tuple[NDArray[np.uint8], int]:
-        """Return an image (H, W, 4), and the bytes of its file; of one image, keep them."""
+        """Return an image (H, W, 4) and the size of its file; a single image is cached."""
         if self.single is not None:
             return self.single
         assert self.source is not None
@@ -88,7 +88,7 @@ class Images:
 
 
 def _is_image(source: Any) -> bool:
-    """Tell one image in memory: an array of two or three axes, or one of Pillow's."""
+    """Return whether a value is a single image: an array of 2 or 3 dimensions, or a PIL image."""
     from PIL import Image
 
     return isinstance(source, Image.Image) or (

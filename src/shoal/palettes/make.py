@@ -246,7 +246,7 @@ def make_palette(
 def _measured(
     palette: NDArray[np.uint8], histogram: Histogram, space: Space
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], float, float, NDArray[np.int64]]:
-    """Return a palette, the most frequent colour first, its pixels, both PSNRs, colours' own."""
+    """Return a palette with the most frequent colour first, pixel counts, PSNRs and indexes."""
     colours = histogram.colours
     own = nearest(space.points(colours), space.points(palette))
     pixels = np.bincount(own, histogram.counts, len(palette)).astype(np.int64)
@@ -258,7 +258,7 @@ def _measured(
 def _psnrs(
     histogram: Histogram, palette: NDArray[np.uint8], own: NDArray[np.int64]
 ) -> tuple[float, float]:
-    """PSNR in sRGB and in Oklab of colours that are replaced by their own of a palette."""
+    """Return the PSNR in sRGB and in Oklab of colours replaced by their palette colours."""
     found, counts = [], histogram.counts
     for space in (RGB, OKLAB):
         apart = space.points(histogram.colours) - space.points(palette)[own]
@@ -305,7 +305,7 @@ def _working(pixels: NDArray[np.uint8]) -> Any:
 
 
 def _in_threads(tasks: Iterator[Any], workers: int | None, progress: Progress) -> Iterator[Any]:
-    """Run tasks in threads, and yield what they return in order; few wait for their turn."""
+    """Run tasks in threads, and yield results in order, with a bounded queue."""
     threads = workers or available_cores()
     with ThreadPoolExecutor(threads) as pool:
         waiting = [pool.submit(task) for task in islice(tasks, 2 * threads)]
@@ -347,7 +347,7 @@ def _indexed(
     dither: str,
     known: tuple[Histogram, NDArray[np.int64], tuple[float, float]] | None = None,
 ) -> tuple[NDArray[np.uint8], tuple[float, ...] | None]:
-    """Return the colour of each pixel and, without dithering, both PSNRs."""
+    """Return the palette index of each pixel and, without dithering, both PSNRs."""
     space = SPACES[palette.space]
     if dither != "none":
         from shoal.palettes.dither import dithered  # compiled, and slow to load

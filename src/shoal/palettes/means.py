@@ -29,7 +29,7 @@ class Means:
 
 
 def nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the nearest centre of each point, the first of those that are equally near."""
+    """Return the nearest centre of each point, the first one on ties."""
     # In float64: in float32 the products lose what tells two light colours apart.
     middles = centres.astype(np.float64)
     halves = (middles**2).sum(axis=1) / 2
@@ -46,7 +46,7 @@ def lloyd(
     centres: NDArray[np.float32],
     least_gain: float = _LEAST_GAIN,
 ) -> Means:
-    """Move centres to the means of their points until the error falls by less than a share.
+    """Run Lloyd's iterations until the error decreases by less than a share.
 
     A centre without points goes to the point that errs most.
     """

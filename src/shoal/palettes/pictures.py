@@ -55,7 +55,7 @@ def rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def tidy(pixels: NDArray[np.uint8], see_through: bool) -> NDArray[np.uint8]:
-    """Make clear pixels all alike, and others opaque unless they may be seen through."""
+    """Normalise transparent pixels, and make others opaque unless semi-transparency is allowed."""
     opacity = pixels[..., 3]
     if opacity.min() == 255:
         return pixels
@@ -67,14 +67,14 @@ def tidy(pixels: NDArray[np.uint8], see_through: bool) -> NDArray[np.uint8]:
 
 
 def _needs_samples(data: bytes) -> bool:
-    """Tell files that Pillow does not read whole: camera raw files, TIFF of wide samples."""
+    """Return whether Pillow cannot read a file fully: camera raw files, TIFF of wide samples."""
     if is_raw(data):
         return True
     return is_tiff(data) and not tiff_picture(data)[0].layout.is_usual
 
 
 def _with_opacity(data: bytes) -> NDArray[np.uint8] | None:
-    """Decode by Pillow; None for modes without red, green and blue of 8 bits."""
+    """Decode with Pillow; None for modes that are not 8-bit RGB."""
     with open_picture(data) as picture:
         if picture.mode not in _PLAIN:
             return None
@@ -93,7 +93,7 @@ def _with_opacity(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _to_srgb(pixels: NDArray[np.uint8], mode: str, profile: bytes | None) -> None:
-    """Change colours in place from those of a profile to sRGB."""
+    """Convert colours in place from a profile to sRGB."""
     change = _change(profile, mode in ("1", "L", "LA", "La")) if profile else None
     if change is None:
         return
@@ -108,7 +108,7 @@ def _to_srgb(pixels: NDArray[np.uint8], mode: str, profile: bytes | None) -> Non
 
 @lru_cache(maxsize=4)
 def _change(profile: bytes, grey: bool) -> tuple[str, Any] | None:
-    """Return how colours of a profile become sRGB; None where they are, or it is damaged."""
+    """Return the transform from a profile to sRGB; None if it is sRGB or damaged."""
     from PIL import ImageCms
 
     mode = "L" if grey else "RGB"

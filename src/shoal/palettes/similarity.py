@@ -18,7 +18,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def decibels(error: float, peak: float = 1.0) -> float:
-    """Return the PSNR of a mean squared error; infinite for none.
+    """Return the PSNR of a mean squared error; infinite for 0.
 
     >>> decibels(0.01), decibels(0)
     (20.0, inf)
@@ -27,7 +27,7 @@ def decibels(error: float, peak: float = 1.0) -> float:
 
 
 def mean_error(space: Space, squared: float, pixels: int) -> float:
-    """Return the mean squared error a coordinate, from the squared distances of all pixels."""
+    """Return the mean squared error per coordinate from the sum of squared distances."""
     return squared / pixels / (3 if space.name == "rgb" else 1)
 
 

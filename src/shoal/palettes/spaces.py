@@ -56,7 +56,7 @@ def _to_unit(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 class Space:
     """A colour space in which a palette is chosen.
 
-    A translucent colour is where it lies on mid-grey, with its opacity as a fourth coordinate,
+    A translucent colour is placed as seen on mid-grey, with its opacity as a fourth coordinate,
     scaled so that a squared distance is the mean of those on black and on white.
     """
 
@@ -82,7 +82,7 @@ class Space:
         return found
 
     def colours(self, points: NDArray) -> NDArray[np.uint8]:
-        """Return the RGBA bytes (n, 4) nearest to points (n, 4); see-through ones are 0."""
+        """Return the RGBA bytes (n, 4) nearest to points (n, 4); transparent ones are 0."""
         points = points.astype(np.float64)
         opacity = np.clip(points[:, 3:] / self.opacity_scale, 0, 1)
         grey = np.array(self.white) / 2

@@ -19,13 +19,13 @@ _CHECK = 8  # side of the squares that show through colours
 
 
 def check_swatches(path: Path) -> None:
-    """Raise for a file whose ending names no form of swatches."""
+    """Raise for a file with an unknown ending."""
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"--swatches {path}: give a name that ends in {', '.join(ENDINGS)}")
 
 
 def swatches_bytes(records: Sequence[dict[str, Any]], path: Path) -> bytes:
-    """Return swatches in the form that a file's ending says.
+    """Return swatches in the format of the file ending.
 
     `records`: ``hex``, ``red``, ``green``, ``blue``, ``opacity`` (0 to 255), ``pixels``, ``share``.
     """

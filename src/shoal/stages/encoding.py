@@ -24,7 +24,7 @@ def encode_good(
     good = np.ones(len(data), np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):
         features = encoder.encode(data)
-        if not np.isfinite(features.sum()):  # which is quicker told than of each number
+        if not np.isfinite(features.sum()):  # faster than checking every number
             good = np.isfinite(features).all(axis=1)
     good[list(bad)] = False
     if not good.all():

@@ -45,7 +45,7 @@ def _weights(width: int) -> NDArray[np.int64]:
     """Return what each original pixel counts in each large one, in 1/1024: (48, width)."""
     weights = np.zeros((SIDE, width), np.int64)
     for place in range(SIDE):
-        # The middle of a large pixel lies a whole number of eighths from an original one's.
+        # The centre of an enlarged pixel is a whole number of eighths from an original one's.
         eighths = 2 * place + 1 - SCALE + 2 * SCALE * (_REACH - _MARGIN)
         first, t = divmod(eighths, 2 * SCALE)
         curve = (

@@ -28,7 +28,7 @@ Palette = tuple[Colour, Colour]
 
 
 class Style(NamedTuple):
-    """What a source's tiles have in common; the order is that of the columns of `style_table`.
+    """The style of a source's tiles, in the order of the columns of `style_table`.
 
     Paper and ink are colours from 0 to 255. A stroke covers what is denser than `threshold`, more
     sharply with `gain`. `slant` leans the digits, `size` scales them, `bend` is by how many
@@ -56,7 +56,7 @@ class Style(NamedTuple):
 
 @dataclass
 class Draws:
-    """Numbers at random, by splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+    """Random numbers by splitmix64 (Steele, Lea, Flood, OOPSLA 2014)."""
 
     state: int
 
@@ -126,7 +126,7 @@ def _unlike(known: list[Palette], draws: Draws) -> Palette:
 
 
 def _palette(draws: Draws) -> Palette:
-    """Draw a colour of paper and one of ink that can be told from it."""
+    """Draw a paper colour and a clearly different ink colour."""
     while True:
         paper = _colour(draws, 0.6, 0.12)
         ink = _colour(draws, 0.85, 0.05)
