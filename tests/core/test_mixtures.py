@@ -40,6 +40,13 @@ def test_a_requested_k_gets_the_same_tree():
     assert agreement(TRUTH, found.tree.labels(5)) > 0.9
 
 
+def test_no_group_is_smaller_than_requested():
+    rows = four_around_one(1)
+    assert fit_structure(rows, min_size=20, resamples=2).primary.k == 5
+    found = fit_structure(rows, min_size=28, resamples=2)
+    assert np.bincount(found.tree.labels(found.primary.k)).min() >= 28
+
+
 def test_bent_groups_stay_whole():
     rows, truth = make_moons(160, noise=0.05, random_state=0)
     assert agreement(truth, labels_of(rows.astype(np.float32))) == 1.0

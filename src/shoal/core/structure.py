@@ -137,7 +137,8 @@ def fit_structure(
     few = weights.sum() <= MOST_ROWS and constraints is None and detail is None
     if few and primary > 1 and not piles.any():
         groups = gaussian_groups(vectors, weights, seed, primary)
-        if groups is not None:
+        least = smallest_cluster(weights, min_size)
+        if groups is not None and np.bincount(groups, weights).min() >= least:
             return fit_structure(
                 vectors,
                 weights,
