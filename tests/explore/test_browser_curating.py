@@ -52,7 +52,7 @@ def test_a_split_is_looked_at_before_it_is_done(address, open_page):
     page.keyboard.press("k")
     until(page, "document.querySelectorAll('.parts li .thumb').length >= 8")
     shot(page, "split")
-    assert page.get_by_role("button", name="By features of its own").is_visible()
+    assert page.get_by_role("button", name="By its own features").is_visible()
     page.keyboard.press("Escape")
 
 
@@ -167,7 +167,7 @@ def test_clusters_have_tags_that_are_found_again(address, open_page):
     for _ in range(3):
         page.keyboard.press("Control+z")
         told(page)
-    assert page.get_by_text("No cluster is called so.").is_visible()
+    assert page.get_by_text("No cluster with this name.").is_visible()
 
 
 def test_a_saved_view_is_returned_to_from_another_page(address, open_page):

@@ -91,7 +91,8 @@ def test_words_find_images_where_the_features_know_them(tmp_path, monkeypatch, b
         page.wait_for_selector("aside .tiles .tile-button")
         ready(page)
         said = page.inner_text("aside .side-body")  # the words, what they found, then the images
-        assert 0 <= said.index("Words") < said.index("Fits “red” best") < said.index("Best first")
+        found = [said.index(part) for part in ("Words", "Best matches for “red”", "Best first")]
+        assert found == sorted(found)
         shot(page, "words")
         assert faults_of(page) == []
         name = page.locator("aside .tile-button").first.get_attribute("title")

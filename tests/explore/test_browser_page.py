@@ -46,7 +46,7 @@ def test_tabs_count_what_they_show_and_show_the_closest_where_there_is_none(addr
         assert tab.locator(".n").inner_text() == str(counted[name])
     assert counted["duplicates"] == 0
     page.get_by_role("tab", name=re.compile("duplicates", re.I)).click()
-    page.wait_for_selector(".below:has-text('the most alike')")
+    page.wait_for_selector(".below:has-text('the most similar')")
     until(page, "document.querySelectorAll('.grid .cell .thumb').length > 20")
     shot(page, "most alike")
 
@@ -64,7 +64,7 @@ def test_the_page_greets_once_and_says_what_to_do_first(address, open_page):
         until(page, f"document.querySelectorAll('.card').length >= Math.min({k}, 9)")
         until(page, f"location.hash.includes('k={k}')")
     shot(page, "advice")
-    advice.get_by_role("button", name="Close what to do first").click()
+    advice.get_by_role("button", name="Dismiss this advice").click()
     page.wait_for_selector(".advice", state="detached")
     page.reload()
     ready(page)

@@ -36,7 +36,7 @@ def test_a_second_browser_sees_edits_and_is_told_of_conflicts(served, open_page)
 def test_a_server_that_went_away_is_said(serve, digits_path, open_page):
     page = open_page(serve(digits_path))
     serve.stop()
-    page.wait_for_selector("text=The server does not answer")
+    page.wait_for_selector("text=The server does not respond")
     page.locator("#cluster-0").click()
     page.wait_for_selector(".toast.bad")
     page.close()  # it asks again and again

@@ -165,7 +165,7 @@ def _edit_tool(explorer: Explorer, author: str) -> Callable[..., Any]:
 
         merge `clusters` (perhaps with a `name`); split a `cluster` (into `parts`); move `rows` `to`
         a cluster, or to a new one; rename, note, mark, lock a `cluster`; apart: two `clusters` are
-        not the same; whole: a `cluster` is one thing; start anew from the cut into `k`; undo and
+        not the same; whole: a `cluster` is one thing; restart from the cut into `k`; undo and
         redo the last `n`.
         """
         body: dict[str, Any] = {"op": op, "cluster": cluster, "clusters": clusters or [], "to": to}

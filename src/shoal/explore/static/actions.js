@@ -20,7 +20,7 @@ const chosen = () => state.selected;
 
 export const act = {
   merge: () => (chosen().length > 1 ? ask({ kind: "merge", clusters: [...chosen()], into: null })
-    : say("Select two clusters or more to merge: hold Ctrl and click them.", true)),
+    : say("Select at least two clusters to merge: Ctrl+click them.", true)),
   split: () => (chosen().length === 1 ? ask({ kind: "split", cluster: chosen()[0] }) : say("Select one cluster to split.", true)),
   rename: () => (chosen().length === 1 ? ask({ kind: "rename", cluster: chosen()[0] }) : say("Select one cluster to name.", true)),
   note: () => chosen().length === 1 && ask({ kind: "note", cluster: chosen()[0] }),
@@ -69,11 +69,11 @@ export function Actions() {
       ${button("Note", "n", "Write a note", act.note, !one.locked)}
       ${button(one.mark === "good" ? "Not good" : "Good", "", "Mark as good", () => act.mark("good"), !one.locked)}
       ${button(one.mark === "junk" ? "Not junk" : "Junk", "", "Mark as junk", () => act.mark("junk"), !one.locked)}
-      ${button(one.locked ? "Unlock" : "Lock", "", one.locked ? "Let it be edited again" : "Keep it from being edited", act.lock)}
-      ${button("Quiz", "q", "Look at 20 images of it, and say which do not belong", act.quiz)}`}
+      ${button(one.locked ? "Unlock" : "Lock", "", one.locked ? "Unlock for edits" : "Lock against edits", act.lock)}
+      ${button("Quiz", "q", "Check 20 of its images and mark the wrong ones", act.quiz)}`}
     ${selected.length > 0 && button("Tag", "#", "Tag these clusters", act.tag)}
     ${selected.length > 1 && button(`Merge ${selected.length}`, "g", "Merge these clusters", act.merge)}
-    ${area && button("Take out …", "m", "Take these images out, or move them", act.move)}
+    ${area && button("Take out …", "m", "Move these images to another or a new cluster", act.move)}
   </div>`;
 }
 

@@ -33,6 +33,6 @@ export function Advice() {
       ${!met && html`<p class="greeting">Look through the clusters, ${run.read_only ? "and " : html`name them<span class="keys-too"> (<kbd>l</kbd>)</span>,
         answer${" "}<b>Review</b><span class="keys-too"> (<kbd>w</kbd>)</span>, then `}take the result away: <b>Export</b><span class="keys-too"> (<kbd>e</kbd>)</span>.<span class="keys-too"> <kbd>?</kbd> shows all keys.</span></p>`}
     </div>
-    <button class="icon" aria-label="Close what to do first" title="Close" onClick=${close}><${Icon} name="close" /></button>
+    <button class="icon" aria-label="Dismiss this advice" title="Dismiss this advice" onClick=${close}><${Icon} name="close" /></button>
   </section>`;
 }

@@ -28,7 +28,7 @@ async function asked(url, how) {
     answer = await fetch(url, how);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Refused(0, { kind: "away", message: "The server does not answer: is shoal explore still running?" });
+    throw new Refused(0, { kind: "away", message: "The server does not respond: is shoal explore still running?" });
   }
   if (answer.ok) return answer.json();
   let trouble = { kind: "fault", message: `the server answered ${answer.status}` };

@@ -49,7 +49,7 @@ export function Clusters() {
           onClick=${() => set({ listing: name })}>${name[0].toUpperCase()}${name.slice(1)}</button>`)}
       </div>
     </div>
-    ${treed ? html`<${Tree} />` : shown.length ? html`<${Cards} clusters=${shown} />` : html`<p class="empty scroll">No cluster is called so.</p>`}
+    ${treed ? html`<${Tree} />` : shown.length ? html`<${Cards} clusters=${shown} />` : html`<p class="empty scroll">No cluster with this name.</p>`}
     <footer class="foot">
       <span>${shown.length === data?.clusters.length ? plural(shown.length, "cluster") : `${count(shown.length)} of ${plural(data?.clusters.length ?? 0, "cluster")}`}</span>
       <span>${count(run.rows - run.quarantined)} in all</span>
@@ -158,7 +158,7 @@ export function Badge({ cluster, full = false }) {
   const { held, mixed_at: mixed } = cluster;
   const kind = held < 0.9 ? "loose" : held < 0.97 || mixed !== null ? "fair" : "firm";
   const percent = Math.floor(1000 * held) / 10;
-  const pure = mixed === null ? "No further split in it is about as clear as those that were made." : `Perhaps more than one kind: it comes apart at ${mixed} clusters, by a split about as clear as those that were made.`;
-  return html`<span class=${`badge ${kind}`} title=${`${percent} % separate: so much of what ties its images to others stays within the cluster. ${pure}`}>
-    ${Math.floor(percent)}<small>%</small><span class=${full ? "said" : "sr"}> separate</span>${mixed !== null && html`<span class="said" aria-hidden="true"> · mixed?</span><span class="sr">, perhaps mixed</span>`}</span>`;
+  const pure = mixed === null ? "Its next split is not as clear as the splits made, or was rejected." : `May be mixed: it splits at K = ${mixed}, about as clearly as the splits made.`;
+  return html`<span class=${`badge ${kind}`} title=${`${percent} % separate: the share of its images' similarity that stays within the cluster. ${pure}`}>
+    ${Math.floor(percent)}<small>%</small><span class=${full ? "said" : "sr"}> separate</span>${mixed !== null && html`<span class="said" aria-hidden="true"> · mixed?</span><span class="sr">, may be mixed</span>`}</span>`;
 }

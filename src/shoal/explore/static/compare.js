@@ -43,9 +43,9 @@ function Found({ found }) {
   const parts = (c, name) => c.parts.map((p, at) => html`<li key=${p}>${name(p)} <span class="soft">${count(c.shared[at])}</span></li>`);
   return html`<p>${images(found.rows)} compared. <b>${count(kept.length)}</b> cluster${kept.length === 1 ? "" : "s"} stayed the same, row by row. ${found.moved ? html`${images(found.moved)} changed cluster` : "None changed cluster"} in another way than by these splits and merges.</p>
     <${Flow} before=${found.before_clusters.map(face("names_before"))} after=${found.after_clusters.map(face("names_after"))} flows=${found.flows} onChoose=${go} />
-    ${part("Split", "Most of its rows are in several now", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
-    ${part("Merged", "Most of its rows are from several", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
-    ${part("Changed", "The same cluster, with other rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} <span class="soft">${count(m.rows_before)}</span> → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}
-    ${part("Born", "None like it was there", found.born, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
-    ${part("Died", "None like it is there now", found.died, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}`;
+    ${part("Split", "Most rows are now in several clusters", found.split, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}
+    ${part("Merged", "Most rows come from several clusters", found.merged, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
+    ${part("Changed", "Same cluster, different rows", changed, (m) => html`<li key=${m.before}>${old(m.before)} <span class="soft">${count(m.rows_before)}</span> → ${now(m.after)} <span class="soft">${count(m.rows_after)}, ${Math.round(100 * m.overlap)} % in common</span></li>`)}
+    ${part("New", "No cluster like it before", found.born, (c) => html`<li key=${c.cluster}>${now(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, old)}</ul></li>`)}
+    ${part("Disappeared", "No cluster like it now", found.died, (c) => html`<li key=${c.cluster}>${old(c.cluster)} <span class="soft">${count(c.rows)}</span><ul>${parts(c, now)}</ul></li>`)}`;
 }

@@ -29,8 +29,8 @@ export function Copies() {
   const show = (/** @type {boolean} */ others) => filterBy([{ column: "copy, %", from: 100 * least, ...(others && { not: true }) }]);
   const go = (/** @type {boolean} */ others, /** @type {() => any} */ then) => show(others).then(() => { set({ order: others ? state.order : "tree", picked: new Set(), pickedAll: true }); return then(); }).catch(complain);
   const out = () => set({ dialog: { kind: "export" } });
-  return html`<label class="field"><span>At least so alike</span><input type="range" aria-label="At least so alike, percent" min="0.85" max="1" step="0.005" value=${least} onInput=${(e) => setLeast(Number(e.target.value))} /><b>${(100 * least).toFixed(1)} %</b></label>
-    <p aria-live="polite">${found.groups ? html`<b>${plural(found.groups, "group")}</b> with <b>${plural(found.copies, "copy").replace("copys", "copies")}</b> of the image that is kept.` : "No two images are so alike."}</p>
+  return html`<label class="field"><span>Minimum similarity</span><input type="range" aria-label="Minimum similarity, percent" min="0.85" max="1" step="0.005" value=${least} onInput=${(e) => setLeast(Number(e.target.value))} /><b>${(100 * least).toFixed(1)} %</b></label>
+    <p aria-live="polite">${found.groups ? html`<b>${plural(found.groups, "group")}</b> with <b>${plural(found.copies, "copy").replace("copys", "copies")}</b> of the image that is kept.` : "No two images are this similar."}</p>
     ${found.copies > 0 && html`<div class="actions">
       <button onClick=${() => show(false)}>Show the copies</button>
       <button onClick=${() => go(false, out)}>Export the copies …</button>

@@ -43,8 +43,8 @@ export function Detail() {
   return html`<section class="detail" aria-label="Image" tabindex="-1" ref=${box} onKeyDown=${onKey}>
     <header>
       <h2 title=${shown?.name ?? `Row ${row}`}>${shown?.name ?? `Row ${row}`}</h2>
-      <button class="icon" title="The one before (←)" aria-label="The one before" onClick=${() => shownList.move(-1)}><${Icon} name="left" /></button>
-      <button class="icon" title="The next one (→)" aria-label="The next one" onClick=${() => shownList.move(1)}><${Icon} name="right" /></button>
+      <button class="icon" title="Previous image (←)" aria-label="Previous image" onClick=${() => shownList.move(-1)}><${Icon} name="left" /></button>
+      <button class="icon" title="Next image (→)" aria-label="Next image" onClick=${() => shownList.move(1)}><${Icon} name="right" /></button>
       <button class="icon" title="Full screen (f)" aria-label="Full screen" onClick=${full}><${Icon} name="full" /></button>
       <button class="icon" title="Close (Esc)" aria-label="Close the image" onClick=${() => set({ open: null })}><${Icon} name="close" /></button>
     </header>
@@ -72,8 +72,8 @@ function Handle({ row, name }) {
     }
   };
   return html`<div class="actions" role="toolbar" aria-label="This image">
-    ${!run.read_only && html`<button onClick=${act.move} title="Move it to another cluster, or out into a new one (m)">Move …</button>
-      <button onClick=${() => junk(row)} title="Move it to the cluster that is marked as junk">Junk</button>`}
+    ${!run.read_only && html`<button onClick=${act.move} title="Move to another or a new cluster (m)">Move …</button>
+      <button onClick=${() => junk(row)} title="Move to the junk cluster">Junk</button>`}
     ${run.thumb && run.kind === "images" && html`<button onClick=${alike} title="Search all images for those like it">Find alike</button>`}
     <button onClick=${() => { take(row); set({ dialog: { kind: "export" } }); }} title="Export it (e)">Export …</button>
   </div>`;

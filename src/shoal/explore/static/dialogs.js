@@ -73,7 +73,7 @@ function Merge({ clusters, into, why }) {
         ${known.length > 2 && id !== stays && html`<button type="button" class="link" onClick=${() => setStaged(on ? staged.filter((s) => s !== id) : [...staged, id])}>${on ? "leave out" : "take in"}</button>`}
       </li>`;
     })}</ul>
-    <label class="field"><span>Name of the whole</span><input value=${name ?? named} placeholder=${`Cluster ${stays}`} maxlength="200" onInput=${(e) => setName(e.target.value)} /></label>
+    <label class="field"><span>Name of the merged cluster</span><input value=${name ?? named} placeholder=${`Cluster ${stays}`} maxlength="200" onInput=${(e) => setName(e.target.value)} /></label>
     <${Buttons} main=${`Merge ${images(total)}`} disabled=${staged.length < 2} />
   </${Window}>`;
 }
@@ -85,14 +85,14 @@ function Rename({ cluster }) {
   const taken = others.find((c) => c.name?.toLowerCase() === name.trim().toLowerCase());
   const submit = () => {
     close();
-    if (taken) set({ dialog: { kind: "merge", clusters: [cluster, taken.id], into: taken.id, why: `${label(taken.id)} has that name already` } });
+    if (taken) set({ dialog: { kind: "merge", clusters: [cluster, taken.id], into: taken.id, why: `${label(taken.id)} already has this name` } });
     else edit("rename", { cluster, name: name.trim() || null });
   };
   return html`<${Window} title=${`Name ${label(cluster)}`} onSubmit=${submit}>
     <label class="field"><span>Name</span><input value=${name} list="names-taken" maxlength="200" autofocus onInput=${(e) => setName(e.target.value)} /></label>
     ${!before && suggestion(cluster) && name === suggestion(cluster) && html`<p class="hint">Suggested by what is in it.</p>`}
     <datalist id="names-taken">${others.map((c) => html`<option key=${c.id} value=${c.name} />`)}</datalist>
-    ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) is called so already. Nothing is merged without asking: you will see who goes into whom.</p>`}
+    ${taken && html`<p class="note" role="status">Cluster ${taken.id} (${images(taken.rows)}) already has this name. Nothing is merged without asking: you will see who goes into whom.</p>`}
     <${Buttons} main=${taken ? "Merge them …" : name.trim() || !before ? "Name it" : "Take the name off"} disabled=${!name.trim() && !before} />
   </${Window}>`;
 }
@@ -159,15 +159,15 @@ function Tag({ clusters }) {
 }
 
 function Start({ k }) {
-  return html`<${Window} title=${`Start anew from ${plural(k, "cluster")}`} onSubmit=${() => { close(); edit("start", { k }); }}>
-    <p>Your edits stand on the cut into ${plural(state.data?.base ?? 0, "cluster")}, and cannot be carried to another one. Starting anew sets them aside; one undo brings them all back.</p>
-    <${Buttons} main="Start anew" />
+  return html`<${Window} title=${`Restart from ${plural(k, "cluster")}`} onSubmit=${() => { close(); edit("start", { k }); }}>
+    <p>Your edits stand on the cut into ${plural(state.data?.base ?? 0, "cluster")}, and cannot be carried to another one. Restarting sets them aside; one undo brings them all back.</p>
+    <${Buttons} main="Restart" />
   </${Window}>`;
 }
 
 function Conflict({ message }) {
-  return html`<${Window} title="Somebody else was faster" onSubmit=${close}>
-    <p>${message[0].toUpperCase() + message.slice(1)}.</p><p>Nothing of yours was done, and nothing was lost. What you see now is up to date.</p>
+  return html`<${Window} title="Conflict: someone else edited first" onSubmit=${close}>
+    <p>${message[0].toUpperCase() + message.slice(1)}.</p><p>Your edit was not applied; the page is up to date.</p>
     <div class="buttons"><span class="grow" /><button class="main" type="submit">Look again</button></div>
   </${Window}>`;
 }

@@ -8,7 +8,7 @@ import { Window } from "./dialogs.js";
 const PROGRAMS = { coco: "COCO", huggingface: "Hugging Face datasets", "label-studio": "Label Studio", fiftyone: "FiftyOne" };
 const FORMS = [
   ["csv", "Table, CSV", "row, name, cluster, its name, confidence, outlier"],
-  ["spreadsheet", "Table, CSV for spreadsheets", "the same; texts that would be run as formulas get a ' before them"],
+  ["spreadsheet", "Table, CSV for spreadsheets", "the same, with ' in front of text that would run as a formula"],
   ["parquet", "Table, Parquet", "the same, for pandas, Polars, DuckDB"],
   ["folders", "Images in folders", "a zip file with a folder for each cluster"],
   ["dataset", "Images for another program", "the same zip file, with the list of images that the program reads"],

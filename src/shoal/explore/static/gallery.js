@@ -20,17 +20,17 @@ const SAID = {
 const WHY = {
   overview: "The most typical images of each cluster",
   typical: "Nearest to the middle of their cluster first; clusters take turns",
-  boundary: "Least sure of their cluster first",
-  outliers: "Those that lie far out, where images are sparse; where there are none, the farthest",
+  boundary: "Least confident first",
+  outliers: "Images in sparse regions; if none, the farthest",
   random: "In random order",
-  duplicates: "Those that have an equal; where there are none, the most alike",
+  duplicates: "Images whose features equal another's; if none, the most similar",
   tree: "In the order of the tree: like next to like",
 };
 
 /** Said over what is shown in place of outliers and duplicates where there are none. */
 const NEXT_BEST = {
   outliers: "No outliers here: none passes the threshold. These lie the farthest out.",
-  duplicates: "No duplicates here: no two are equal to the features. These are the most alike, pair by pair.",
+  duplicates: "No duplicates here: no two have equal features. These are the most similar pairs, most similar first.",
 };
 
 /** The rows of one list, loaded in pages. */
@@ -143,7 +143,7 @@ function Head() {
       ${(selected.length > 0 || area) && html`<button class="icon" title="Show all (Esc)" aria-label="Show all" onClick=${() => select([])}><${Icon} name="close" /></button>`}
     </div>
     ${one?.note && html`<p class="note-text">${one.note}</p>`}
-    ${where.length > 0 && html`<div class="chips" aria-label="Filters">${where.map((w, at) => html`<button class="chip" key=${at} title="Take this filter away" onClick=${() => filterBy(where.filter((_, i) => i !== at))}>${saidFilter(w)} <${Icon} name="close" /></button>`)}</div>`}
+    ${where.length > 0 && html`<div class="chips" aria-label="Filters">${where.map((w, at) => html`<button class="chip" key=${at} title="Remove this filter" onClick=${() => filterBy(where.filter((_, i) => i !== at))}>${saidFilter(w)} <${Icon} name="close" /></button>`)}</div>`}
     ${known && !one && inside.length > 0 && html`<div class="chips" aria-label="Clusters of these">${inside.slice(0, 12).map(([id, n]) => html`
       <button class="chip" key=${id} style=${{ "--c": colour(id) }} onClick=${() => select([id])} title=${`Show ${label(id)}`}><span class="dot" aria-hidden="true" />${label(id)} <b>${count(n)}</b></button>`)}
       ${inside.length > 12 && html`<span class="soft">and ${inside.length - 12} more</span>`}</div>`}
@@ -238,7 +238,7 @@ function Grid() {
   };
   const range = (to) => {
     const [a, b] = [Math.min(place.current.anchor, to), Math.max(place.current.anchor, to)];
-    if (b - a > 20000) { say("More than 20,000 at once: take all with Ctrl+A, or choose an area of the map.", true); return; }
+    if (b - a > 20000) { say("More than 20,000 images: select all with Ctrl+A, or an area of the map.", true); return; }
     pages.between(a, b).then((rows) => pick(rows, true), complain);
   };
   shownList.pages = pages;
@@ -312,7 +312,7 @@ function expected(scope, order) {
 /** @param {string} order */
 function none(order) {
   if (order === "outliers") return "No outliers here: no image lies far out.";
-  if (order === "duplicates") return "No duplicates here: no two images are the same to the features.";
+  if (order === "duplicates") return "No duplicates here: no two images have equal features.";
   return "No images here.";
 }
 

@@ -43,7 +43,7 @@ function Top() {
     <h1>${run.name}</h1>
     <span class="soft about" title=${run.description}>${run.description}</span>
     <span class="grow" />
-    ${away && html`<span class="tag bad" role="status">The server does not answer</span>`}
+    ${away && html`<span class="tag bad" role="status">The server does not respond</span>`}
     ${run.trouble && html`<span class="tag bad" title=${run.trouble}>No pictures</span>`}
     ${run.read_only ? html`<span class="tag">read-only</span>` : html`
       <button aria-label="Undo" onClick=${act.undo} disabled=${!log.undo} title=${log.undo ? `Undo: ${log.undo} (Ctrl+Z)` : "Nothing to undo"}><${Icon} name="undo" /> <span class="named">Undo</span></button>

@@ -28,7 +28,7 @@ function Waiting() {
   return html`<div class="waiting-map"><div>
     ${map.trouble ? html`<p class="note bad">${map.trouble}</p>` : html`
       <canvas class="sketch" ref=${sheet} width="460" height="460" aria-hidden="true" />
-      <p>A rough sketch. The map is being drawn, once for this run; everything else works meanwhile.</p>
+      <p>Preview: the map is being computed, once per run. Everything else works.</p>
       <div class="progress" role="progressbar" aria-label="Drawing the map" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${done}><i style=${{ width: `${done}%` }} /></div>
       <p class="soft">${done} %</p>`}
   </div></div>`;
@@ -81,7 +81,7 @@ function LiveMap() {
     ${empty && html`<p class="map-empty" role="status">No image lies here. <button class="link" onClick=${() => held.current.whole()}>Show the whole map</button></p>`}
     ${hover && html`<${Hover} at=${hover} />`}
     <footer class="foot" title="Of the 10 nearest neighbours of an image, how many are among its 10 nearest on the map.">
-      <span>For looking only: distances on the map are not exact. <b>${percent} %</b> of nearest neighbours are next to each other here.</span></footer>`;
+      <span>For viewing only: distances are approximate. <b>${percent} %</b> of nearest neighbours are next to each other here.</span></footer>`;
 }
 
 function Hover({ at }) {

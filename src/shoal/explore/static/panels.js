@@ -51,13 +51,13 @@ function Help() {
   return html`${KEYS.map(([title, keys]) => html`<h3 key=${title}>${title}</h3><dl class="keys">${keys.map(([key, what]) => html`<dt key=${key}><kbd>${key}</kbd></dt><dd>${what}</dd>`)}</dl>`)}
     <h3>What the words mean</h3>
     <dl class="words-of">
-      <dt>Clarity</dt><dd>How much clearer a split is than those in data without groups, on a logarithmic scale. Without groups nearly all stay under 1.2.</dd>
-      <dt>Suggested K ★</dt><dd>The number of clusters that is shown first. The other buttons beside it are numbers that the data mark, too.</dd>
-      <dt>98 % separate</dt><dd>So much of what ties the images of a cluster to others stays within it. “Mixed?” is another thing: the tree would split it further.</dd>
-      <dt>Unsure</dt><dd>Images that lie between clusters, the least sure first.</dd>
+      <dt>Clarity</dt><dd>How much clearer a split is than splits of unstructured data, on a logarithmic scale; 0.4 may be real, 1.2 almost certainly is.</dd>
+      <dt>Suggested K ★</dt><dd>The layer that is shown first. The other buttons are further layers: numbers of clusters that stand out in the data.</dd>
+      <dt>98 % separate</dt><dd>The share of its images' similarity that stays within the cluster. “Mixed?” is another thing: the next split of the cluster is about as clear as the splits made.</dd>
+      <dt>Unsure</dt><dd>Images that lie between clusters, the least confident first.</dd>
       <dt>Unreadable</dt><dd>Images that could not be used, and are in no cluster.</dd>
-      <dt>Confidence</dt><dd>The same for one image. An image can be typical and unsure, or an outlier and sure: three separate things.</dd>
-      <dt>The map</dt><dd>A drawing for looking at. No cluster depends on it, and distances on it are not exact.</dd>
+      <dt>Confidence</dt><dd>The same share for one image. An image can be typical and unsure, or an outlier and sure: three separate things.</dd>
+      <dt>The map</dt><dd>For viewing only: no cluster depends on it, and distances are approximate.</dd>
     </dl>`;
 }
 

@@ -43,7 +43,7 @@ export function Review() {
       <span class="grow" /><button class="icon" aria-label="Close" title="Close (Esc)" onClick=${close}><${Icon} name="close" /></button></header>
     ${!queue ? html`<p class="soft empty" role="status">Looking for what to ask …</p>`
       : q ? html`<${Question} key=${nameOf(q)} q=${q} skip=${skip} />`
-      : html`<div class="empty"><p>${queue.length ? "All questions were put off." : "Nothing to ask: no two clusters look like one, none like two."}</p>
+      : html`<div class="empty"><p>${queue.length ? "All questions were put off." : "No open questions about clusters that look alike or mixed."}</p>
         ${queue.length > 0 && html`<button onClick=${again}>Ask them again</button>`}</div>`}
   </section>`;
 }
@@ -67,7 +67,7 @@ function Question({ q, skip }) {
   const kinds = {
     same: { asks: "Are these the same?", yes: ["The same: merge", () => done(edit("merge", { clusters: [one, other] }))], no: ["Different", () => done(edit("apart", { a: one, b: other }))] },
     two: { asks: "Is this one thing, or two?", yes: ["Two: split", () => done(edit("split", { cluster: one, parts: 2 }))], no: ["One", () => done(edit("whole", { cluster: one }))] },
-    rows: { asks: "Do these belong to the other one?", yes: [`Yes: move ${images(going.length)}`, move], no: ["No, they stay", stay] },
+    rows: { asks: "Do these belong to the other cluster?", yes: [`Yes: move ${images(going.length)}`, move], no: ["No, they stay", stay] },
   };
   const { asks, yes, no } = kinds[q.kind];
   const likely = q.chance >= 0.5;

@@ -66,7 +66,7 @@ export function Search() {
       <button class="main" type="submit">Find</button></form>`}
     <p class="soft">${state.run.words ? "Or drop" : "Drop"} an image anywhere on the page, or choose one. It stays on this machine.</p>
     <label class="choose"><span class="sr">An image</span><input type="file" accept="image/*" onChange=${(e) => look(e.target.files[0])} /></label>
-    ${given.words && html`<div>${given.busy ? html`<p role="status">Looking …</p>` : found && html`<p>Fits “${given.words}” best, of all there are:</p><${Held} rows=${found.rows} />`}</div>`}
+    ${given.words && html`<div>${given.busy ? html`<p role="status">Looking …</p>` : found && html`<p>Best matches for “${given.words}”</p><${Held} rows=${found.rows} />`}</div>`}
     ${given.url && html`<div class="given"><img src=${given.url} alt=${given.name} /><div>
       ${given.busy && html`<p role="status">Looking …</p>`}
       ${found && html`<${Verdict} found=${found} />`}</div></div>`}

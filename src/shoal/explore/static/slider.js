@@ -3,7 +3,7 @@
 import { html, useMemo } from "./vendor/htm-preact-3.1.1.js";
 import { complain, loadClusters, plural, set, state, useStore } from "./store.js";
 
-const CLARITY = "How much clearer each further split is than those in data without groups, on a logarithmic scale: these nearly all stay under 1.2.";
+const CLARITY = "How much clearer each further split is than splits of unstructured data, on a logarithmic scale: those nearly all stay under 1.2.";
 const WIDTH = 288;
 const HEIGHT = 44;
 
@@ -33,7 +33,7 @@ export function Slider() {
         <input type="number" min="1" max=${run.representatives} value=${now} aria-label="Number of clusters, exactly"
           onChange=${(e) => cut(Math.max(1, Math.min(run.representatives, Math.round(Number(e.target.value)) || 1)))} />
       </label>
-      <div class="layers" role="group" aria-label="Numbers of clusters that the data mark">${nearby(run.layers).map((layer) => html`
+      <div class="layers" role="group" aria-label="Layers">${nearby(run.layers).map((layer) => html`
         <button key=${layer.k} class=${`layer ${plain && layer.k === now ? "on" : ""}`} aria-pressed=${plain && layer.k === now}
           title=${said(layer)} onClick=${() => cut(layer.k)}>${layer.k}${layer.primary ? html`<span class="star" aria-label=${run.method ? "as found" : "suggested"}>★</span>` : ""}</button>`)}
       </div>
@@ -51,9 +51,9 @@ export function Slider() {
       ${!plain ? `Edited, from the cut into ${data?.base}` : now > 1 && excess(now) != null ? html`Clarity of the last split <b>${excess(now).toFixed(2)}</b>` : "Height: the clarity of each split"}
       ${k !== null && html`<button class="link" onClick=${() => loadClusters(null).catch(complain)}>back to ${data?.edited ? "the edited " : ""}${data?.base}</button>`}
     </p>
-    ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer that the data mark"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}
+    ${now >= run.most && run.most < run.representatives && html`<p class="note">The slider ends at ${run.most}${run.most === 1000 ? "" : ", far beyond the finest layer"}: type any number up to ${run.representatives.toLocaleString("en")}.</p>`}
     ${k !== null && data?.edited && html`<p class="note">A plain cut, without your edits: those stand on ${plural(data.base, "cluster")}.
-      <button class="link" onClick=${() => set({ dialog: { kind: "start", k } })}>Start anew from here</button></p>`}
+      <button class="link" onClick=${() => set({ dialog: { kind: "start", k } })}>Restart from here</button></p>`}
   </section>`;
 }
 
@@ -69,7 +69,7 @@ function nearby(layers) {
 /** @param {any} layer */
 function said(layer) {
   const known = (/** @type {number|null} */ v) => (v === null ? "–" : v.toFixed(2));
-  return `${plural(layer.k, "cluster")}${layer.primary ? (state.run.method ? `, by ${state.run.method}` : ", suggested") : ""}: clarity ${known(layer.excess)}, stability ${known(layer.stability)}${layer.weak ? "; weak: its last splits are hardly clearer than in structureless data" : ""}`;
+  return `${plural(layer.k, "cluster")}${layer.primary ? (state.run.method ? `, by ${state.run.method}` : ", suggested") : ""}: clarity ${known(layer.excess)}, stability ${known(layer.stability)}${layer.weak ? "; weak: its last splits are barely clearer than chance" : ""}`;
 }
 
 /** @param {number[]} all @param {number} k */

@@ -40,16 +40,16 @@ export function Split({ cluster }) {
   const enough = found && found.length > 1;
   return html`<${Window} title=${`Split ${label(cluster)}`} wide=${true} onSubmit=${submit}>
     <div class="switch" role="group" aria-label="Split by">
-      ${/** @type {[boolean, string][]} */ ([[false, "By the tree"], [true, "By features of its own"]]).map(([name, said]) => html`<button type="button" key=${said} aria-pressed=${own === name} class=${own === name ? "on" : ""} onClick=${() => setOwn(name)}>${said}</button>`)}
+      ${/** @type {[boolean, string][]} */ ([[false, "By the tree"], [true, "By its own features"]]).map(([name, said]) => html`<button type="button" key=${said} aria-pressed=${own === name} class=${own === name ? "on" : ""} onClick=${() => setOwn(name)}>${said}</button>`)}
     </div>
     ${own ? html`<p>The cluster is fitted alone, so that what tells its images from each other counts, not what tells them from all others.</p>`
-      : html`<p>The clearest split first. To take out certain images instead, select them and move them.</p>
+      : html`<p>The clearest split first. To split off particular images, select and move them.</p>
       <label class="field"><span>Parts</span><input type="number" min="2" max="1000" value=${parts ?? found?.length ?? 2} autofocus
         onInput=${(e) => setParts(Math.max(2, Math.round(Number(e.target.value)) || 2))} />
         <button type="button" class="link" onClick=${() => setParts(null)}>as the tree marks</button></label>`}
     ${own && !found && !trouble && html`<p role="status" class="soft">Fitting ${label(cluster)} by itself … this takes about as long as fitting so many images anew.</p>`}
     ${trouble && html`<p class="note" role="status">${trouble[0].toUpperCase() + trouble.slice(1)}.</p>`}
-    ${own && found && !enough && html`<p class="note" role="status">It stays one: by features of its own, too, no split is clearer than chance makes.</p>`}
+    ${own && found && !enough && html`<p class="note" role="status">No split, also by its own features: none is clearer than chance.</p>`}
     ${found && html`<ul class="parts" aria-live="polite">${[...found].sort((a, b) => b.rows - a.rows).map((p, at) => html`<li key=${p.cluster ?? `new ${at}`}>
       <span class="bar-of"><i style=${{ width: `${(100 * p.rows) / Math.max(...found.map((f) => f.rows))}%`, "--c": colour(cluster) }} /></span>
       <span>${images(p.rows)}</span><span class="soft">${p.cluster === cluster ? "keeps the number" : "new"}</span>

@@ -23,7 +23,7 @@ export async function accept(ids) {
   const names = Object.fromEntries(ids.map((id) => [id, suggestion(id)]).filter(([, name]) => name));
   const some = Object.entries(names);
   if (!some.length) {
-    say("Nothing is suggested here: name it with l.", true);
+    say("No suggestion: press l to name it.", true);
     return;
   }
   if (!(await stand().catch(complain))) return;

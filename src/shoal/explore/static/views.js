@@ -12,7 +12,7 @@ export function Views({ written, go }) {
   const keep = (/** @type {string} */ called, /** @type {string|null} */ hash) => post("views", { name: called, view: hash }).then((found) => { setViews(found.views); setName(""); }, complain);
   if (!views) return html`<p class="soft" role="status">…</p>`;
   const all = Object.entries(views);
-  return html`<p class="soft">A view is the number of clusters, what is selected, filtered and opened, and the place on the map. It is kept with the run.</p>
+  return html`<p class="soft">A view stores K, the selection, filters, the open image and the map position, with the run.</p>
     ${!state.run.read_only && html`<form class="bar" onSubmit=${(/** @type {Event} */ e) => { e.preventDefault(); if (name.trim()) keep(name.trim(), written()); }}>
       <label class="field grow"><span>Name</span><input value=${name} maxlength="80" placeholder="of what is shown now" onInput=${(/** @type {any} */ e) => setName(e.target.value)} /></label>
       <button class="main" type="submit" disabled=${!name.trim()}>${name.trim() in views ? "Replace" : "Save"}</button></form>`}
