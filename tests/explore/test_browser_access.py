@@ -105,6 +105,6 @@ def test_a_message_stays_while_it_is_read_and_is_kept(served, open_page):
     page.clock.run_for(60_000)
     page.wait_for_selector(".toast", state="detached")
     page.keyboard.press("k")
-    page.get_by_role("button", name="Dismiss").click()
+    page.get_by_role("button", name="Dismiss", exact=True).click()
     page.wait_for_selector(".toast", state="detached")
     assert messages(page) == ["Select one cluster to name.", "Select one cluster to split."]
