@@ -58,6 +58,11 @@ def test_a_mixture_is_not_tried_where_the_graph_shows_no_structure(monkeypatch):
     assert fit_structure(uniform).primary.k == 1
 
 
+def test_a_mixture_is_not_tried_without_resampling(monkeypatch):
+    monkeypatch.setattr(structure, "gaussian_groups", lambda *_: pytest.fail("called"))
+    assert fit_structure(four_around_one(1), resamples=0).primary.k > 1
+
+
 def test_a_mixture_is_not_tried_on_many_rows(monkeypatch):
     monkeypatch.setattr(structure, "gaussian_groups", lambda *_: pytest.fail("called"))
     rows = four_around_one(0)

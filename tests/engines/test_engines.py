@@ -126,7 +126,7 @@ def test_what_fails_every_time_is_named_and_the_others_are_done(run, tmp_path):
 
 
 def test_an_error_of_the_source_stays_one_and_is_not_tried_again(run, tmp_path):
-    with pytest.raises(SourceError, match=r"^shard 5: row 7 was readable earlier"):
+    with pytest.raises(SourceError, match=r"^shard 5: row 7 could be read a moment ago"):
         run(item=5, times=99, wrong="source")
     assert len(list((tmp_path / "out" / "failed").glob("*"))) == 1
 

@@ -52,11 +52,11 @@ def test_a_system_that_refuses_gives_none_and_other_errors_are_raised(file, monk
 
 
 def test_only_what_is_larger_than_half_of_the_memory_outgrows_the_cache(monkeypatch):
-    monkeypatch.setattr(direct_io, "_memory", lambda: 1000)
-    assert not direct_io.outgrows_cache(500)
-    assert direct_io.outgrows_cache(501)
+    half = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    assert not direct_io.outgrows_cache(half)
+    assert direct_io.outgrows_cache(half + 1)
     monkeypatch.delattr(direct_io.os, "O_DIRECT")
-    assert not direct_io.outgrows_cache(501)
+    assert not direct_io.outgrows_cache(half + 1)
 
 
 @pytest.fixture

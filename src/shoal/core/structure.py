@@ -97,7 +97,7 @@ def fit_structure(
     detail : float, optional
         Lowest excess of a split in the primary layer; by default from the data.
     resamples : int, default 8
-        Number of random subsets for stability; 0 for none.
+        Number of random subsets for stability; 0 for none, and for no mixture of few rows.
     constraints : Constraints, optional
         Groups that stay together, or are separated.
     radius : ndarray, shape (m,), optional
@@ -135,7 +135,7 @@ def fit_structure(
             one.tree = condense(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     primary, best = choose_draw(draws, weights, resampled)
     few = weights.sum() <= MOST_ROWS and constraints is None and detail is None
-    if few and primary > 1 and not piles.any():
+    if resamples and few and primary > 1 and not piles.any():
         groups = gaussian_groups(vectors, weights, seed, primary)
         least = smallest_cluster(weights, min_size)
         if groups is not None and np.bincount(groups, weights).min() >= least:
