@@ -17,7 +17,7 @@ from shoal.explore.explorer import Explorer
 
 _PAUSE = 0.3
 _STILL = 15.0
-_QUIET = 0.6  # seconds: a person looks at what came, the next answer has all cores
+_QUIET = 2.0  # seconds without a request: longer than between the clicks of someone who works fast
 _QUICK = 1_000_000
 
 
