@@ -367,7 +367,9 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 for number in range(6):
     if not (out / str(number)).exists():
         time.sleep(0.2)
-        (out / str(number)).write_text(str(child.pid))
+        part = out.with_name("part")  # renamed whole: it may be killed while it writes
+        part.write_text(str(child.pid))
+        part.rename(out / str(number))
 child.kill()
 """
 
