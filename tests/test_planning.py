@@ -228,15 +228,15 @@ def test_methods_get_no_more_representatives_than_usual():
     birch = fit_settings(method="birch")  # which takes 100,000 rows
     assert for_method(birch, 1_000_000) == (birch, "")
     assert for_method(birch, 90_000) == (birch, "")
-    fewer, said = for_method(fit_settings(method="optics"), 1_000_000)
+    fewer, remark = for_method(fit_settings(method="optics"), 1_000_000)
     assert fewer.representatives == 10_000
-    assert "10,000 representatives stand for the 1,000,000" in said
+    assert "10,000 representatives stand for the 1,000,000" in remark
 
 
 def test_passes_over_all_rows_start_from_few_representatives():
-    fewer, said = for_method(fit_settings(method="kmeans", k=100, passes=2), 1_000_000)
+    fewer, remark = for_method(fit_settings(method="kmeans", k=100, passes=2), 1_000_000)
     assert fewer.representatives == 3_200
-    assert "passes 2 go over all 1,000,000 rows" in said
+    assert "passes 2 go over all 1,000,000 rows" in remark
     assert for_method(fit_settings(method="kmeans", passes=1), 200_000)[0].representatives == 2_048
 
 

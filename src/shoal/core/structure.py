@@ -134,11 +134,9 @@ def fit_structure(
         for one in draws:
             one.tree = condense(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
     primary, best = choose_draw(draws, weights, resampled)
-    few = weights.sum() <= MOST_ROWS and constraints is None and detail is None
-    if resamples and few and primary > 1 and not piles.any():
-        groups = gaussian_groups(vectors, weights, seed, primary)
-        least = smallest_cluster(weights, min_size)
-        if groups is not None and np.bincount(groups, weights).min() >= least:
+    if resamples and constraints is None and detail is None and not piles.any():
+        groups = _groups_of_few(vectors, weights, seed, primary, min_size)
+        if groups is not None:
             return fit_structure(
                 vectors,
                 weights,
@@ -160,6 +158,18 @@ def fit_structure(
         for one in find_layers(tree, weights, resampled, primary, asked, k)
     )
     return Structure(tree, marked, graph.neighbours, graph.affinities, distances)
+
+
+def _groups_of_few(
+    vectors: NDArray, weights: NDArray, seed: int, primary: int, min_size: int | None
+) -> NDArray[np.int32] | None:
+    """Return the groups of few rows that a mixture shows beyond the graph; None if it does not."""
+    if weights.sum() > MOST_ROWS or primary == 1:
+        return None
+    groups = gaussian_groups(vectors, weights, seed, primary)
+    if groups is None or np.bincount(groups, weights).min() < smallest_cluster(weights, min_size):
+        return None
+    return groups
 
 
 def _graph_of(
