@@ -32,7 +32,7 @@ from shoal.run import FittedRun
 from shoal.run_source import open_by, with_images
 from shoal.settings import FitSettings, fit_settings
 from shoal.stages.result import Representatives
-from shoal.storage import RunFolder, as_place
+from shoal.storage import RunFolder, as_place, is_remote
 
 if TYPE_CHECKING:
     from shoal.export import Exported
@@ -636,8 +636,7 @@ def _source_and_path(
     where = None
     if isinstance(source, str | os.PathLike):
         place = as_place(source)
-        local = isinstance(place, Path)
-        where = os.path.abspath(os.path.expanduser(place)) if local else str(place)
+        where = str(place) if is_remote(place) else os.path.abspath(os.path.expanduser(place))
     rows = source if isinstance(source, Source) else open_by(source, settings)
     if images is not None and (isinstance(source, Source) or settings.images is None):
         rows = with_images(rows_of(rows), images)

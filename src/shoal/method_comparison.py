@@ -24,7 +24,7 @@ from shoal.pipeline import STAGES
 from shoal.progress import Progress, Silent
 from shoal.stages.method_result import Found
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, as_place, link_file
+from shoal.storage import RunFolder, as_place, is_remote, link_file
 
 PAGE = "methods.html"
 _SHARED = tuple(stage.name for stage in STAGES[:4])  # index to summarise, shared by all methods
@@ -175,7 +175,7 @@ def _parameters_of(
 
 def _share_stages(first: Path, other: Path) -> None:
     """Link the stages that do not depend on the method into the folder of another run."""
-    if other.exists() or not isinstance(first, Path):
+    if other.exists() or is_remote(first):
         return
     for stage in _SHARED:
         for path in sorted((first / stage).rglob("*")):

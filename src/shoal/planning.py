@@ -30,7 +30,7 @@ from shoal.stages.codes import representatives_for
 from shoal.stages.fitted import CALIBRATED
 from shoal.stages.growth.find import Growth
 from shoal.stages.sample_features import encodes_some
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 OF_ENGINES = {"beam": 96 << 20, "dask": 96 << 20, "spark": 96 << 20}
 """Bytes of Beam, Dask and Spark in each process of Python, the launcher and the workers alike."""
@@ -315,7 +315,7 @@ def check_disk(plan: Plan, path: Path) -> None:
 
     Files of an interrupted fit count as written.
     """
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         return  # a store has no end
     folder = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     there = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

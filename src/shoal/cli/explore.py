@@ -58,9 +58,9 @@ def explore(
 
     For a folder of runs, a page lists them with thumbnails.
     """
-    from shoal.storage import UrlPath
+    from shoal.storage import is_remote
 
-    if not isinstance(run, UrlPath) and _holds_runs(run):
+    if not is_remote(run) and _holds_runs(run):
         if compare is not None or metadata is not None or words is not None:
             raise InputError(
                 f"--compare, --metadata and --words are for one run; {run} holds several"
@@ -90,11 +90,11 @@ def explore_run(
     from shoal.explore.serve import serve
     from shoal.explore.words import read_words
     from shoal.progress import RichProgress
-    from shoal.storage import UrlPath
+    from shoal.storage import is_remote
 
     named = () if words is None else read_words(words)
     address = _listen(host, port, token)
-    if isinstance(run.path, UrlPath) and not read_only:
+    if is_remote(run.path) and not read_only:
         remark(f"Edits are off: {run.path} is not on a local disk, where edits are stored.")
     with RichProgress() as bars:
         explorer, drawing = make_explorer(

@@ -25,7 +25,7 @@ from shoal.core.text import encodable
 from shoal.edits.log_file import is_made, not_ours, refuse_other_names, refuse_strange_files
 from shoal.edits.rows import pack, unpack
 from shoal.errors import RunError, ShoalError, StorageFullError
-from shoal.storage import UrlPath, write_bytes
+from shoal.storage import is_remote, write_bytes
 
 FORMAT = 1
 """The newest format of the log that this version writes and reads."""
@@ -135,7 +135,7 @@ class Log:
             try:
                 yield Writer(connection)
                 connection.execute("COMMIT")
-                if isinstance(self.path, UrlPath):
+                if is_remote(self.path):
                     write_bytes(self.path, connection.serialize())
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -158,12 +158,12 @@ class Log:
         return self._connection
 
     def _made(self) -> sqlite3.Connection:
-        if isinstance(self.path, UrlPath) and not self._alone:
+        if is_remote(self.path) and not self._alone:
             raise RunError(
                 f"{self.path.parent} is not on a local disk, where edits are stored: copy the run "
                 f"to a local folder, edit it there, and copy {NAME} back"
             )
-        if not isinstance(self.path, UrlPath):
+        if not is_remote(self.path):
             refuse_other_names(self.path)
         if self._opened() is None:
             connection = self._connect()
@@ -180,7 +180,7 @@ class Log:
 
     def _connect(self) -> sqlite3.Connection:
         """Connect; every statement is a transaction unless one was begun."""
-        if isinstance(self.path, UrlPath):
+        if is_remote(self.path):
             copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             if self.path.exists():
                 copy.deserialize(self.path.read_bytes())

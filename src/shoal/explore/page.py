@@ -18,7 +18,7 @@ from shoal.explore.metadata import beside
 from shoal.explore.prepare import Drawing, QuickDrawing, home_of, prepare_leaves
 from shoal.explore.serve import listen, make_server
 from shoal.progress import Progress, default_progress
-from shoal.storage import RunFolder, UrlPath
+from shoal.storage import RunFolder, is_remote
 
 if TYPE_CHECKING:
     from shoal.api import Run
@@ -43,7 +43,7 @@ def make_explorer(
     folder = RunFolder.open(run.path)
     home = home_of(folder)
     prepare_leaves(folder, home, progress)
-    no_edits = read_only or isinstance(folder.path, UrlPath)
+    no_edits = read_only or is_remote(folder.path)
     explorer = Explorer(run, home, no_edits, other, beside(run, metadata), words)
     if explorer.atlas.has_map or not draw:
         return explorer, None

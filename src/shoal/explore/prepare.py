@@ -21,7 +21,7 @@ from shoal.explore.atlas import run_seed
 from shoal.progress import Progress, Silent
 from shoal.settings import available_cores
 from shoal.stages import leaves, map
-from shoal.storage import RunFolder, StageFolder, UrlPath
+from shoal.storage import RunFolder, StageFolder, is_remote
 from shoal.storage.nofollow import open_file
 
 _LOCK = ".explore.lock"
@@ -30,7 +30,7 @@ _TROUBLE = "the map could not be drawn"
 
 def home_of(run: RunFolder) -> Path:
     """Return where leaves and map are kept: the run's folder, or a new one if that is read-only."""
-    if not isinstance(run.path, UrlPath) and os.access(run.path, os.W_OK):
+    if not is_remote(run.path) and os.access(run.path, os.W_OK):
         return run.path
     return Path(tempfile.mkdtemp(prefix="shoal-explore-"))
 

@@ -31,7 +31,7 @@ from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.rows.arrays.pixels import to_channels
 from shoal.run import FittedRun
-from shoal.storage import UrlPath, fingerprint, write_bytes
+from shoal.storage import fingerprint, is_remote, write_bytes
 from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable
 
@@ -70,7 +70,7 @@ def lay_out(
     `changed`: Lay out those files, too, that have another size or time than when they were fitted.
     What symbolic links lead to that were not there then is never laid out.
     """
-    if isinstance(folder, UrlPath):
+    if is_remote(folder):
         raise InputError(
             f"{folder} does not lie on a disk, where images are laid out: give a folder"
         )

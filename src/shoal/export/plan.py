@@ -13,7 +13,7 @@ from shoal.export.base import cluster_folder
 from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.run import FittedRun
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 Mode = Literal["copy", "symlink", "hardlink"]
 MODES: tuple[Mode, ...] = ("copy", "symlink", "hardlink")
@@ -91,7 +91,7 @@ def _actions(run: FittedRun, source: Source, **cut: Unpack[LabelKeywords]) -> It
 
 def _origin(source: Source, row: int, name: str | None, width: int) -> tuple[str | None, str]:
     path = source.path(row) if isinstance(source, Encoded) else None
-    if path is not None and not isinstance(path, UrlPath):
+    if path is not None and not is_remote(path):
         return os.path.abspath(path), safe_name(path.name)
     if isinstance(source, Encoded):
         return None, safe_name(source.file_name(row, name))

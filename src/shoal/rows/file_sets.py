@@ -24,7 +24,7 @@ from shoal.rows.kinds import count_kinds, left_out, of_kinds, reads_by_extra
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.parquet_files import open_parquet
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 _EXTENSIONS: dict[str, str] = {
     **dict.fromkeys(EXTENSIONS, "image"),
@@ -108,9 +108,7 @@ def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Sou
             raise InputError(
                 f"{label}: {odd.name} is of another kind than {like.name}: give files of one kind"
             )
-        names = [
-            str(path) if isinstance(path, UrlPath) else os.path.abspath(path) for path in paths
-        ]
+        names = [str(path) if is_remote(path) else os.path.abspath(path) for path in paths]
         return open_images(Path("/"), names, label + of_kinds(count_kinds(names)), options)
     return open_shards(kind, paths, label, options)
 

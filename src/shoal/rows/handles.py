@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from shoal.errors import SourceError, because
-from shoal.storage import Ranges, Stat, Streams, UrlPath
+from shoal.storage import Ranges, Stat, Streams, UrlPath, is_remote
 
 _AHEAD = 1 << 17
 
@@ -24,8 +24,10 @@ class Opened(Protocol):
     def expect(self, low: int, high: int) -> None:
         """Be told that what lies between two places will be read in order."""
 
-    def close(self) -> None:
-        """Close it."""
+    def close(self) -> None: ...
+
+    def release(self) -> None:
+        """Close it, or keep it open for the next reader."""
 
 
 class LocalFile:
@@ -48,6 +50,8 @@ class LocalFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    release = close
+
 
 class RemoteFile(Ranges):
     """A file of a store, open: its size and time are asked for once."""
@@ -59,8 +63,15 @@ class RemoteFile(Ranges):
     def stat(self) -> Stat:
         return self._stat
 
+    def release(self) -> None:
+        _STREAMS.leave(self)
+
 
 _STREAMS: Streams[RemoteFile] = Streams()
+
+
+def open_file(path: Path, followed: bool = True) -> LocalFile | RemoteFile:
+    return RemoteFile(path) if is_remote(path) else LocalFile(path, followed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +84,14 @@ class KnownFile:
 
     def open(self, at: int = 0) -> LocalFile | RemoteFile:
         """Return it open, to be read from a place on, and to be left by the caller."""
-        if isinstance(self.path, UrlPath):
+        if is_remote(self.path):
             return _STREAMS.take(self._opened, self.path, at)
         return self._opened()
 
     def _opened(self) -> Any:
         name, path = self.called or self.path.name, self.path
         try:
-            opened = (
-                RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path, self.followed)
-            )
+            opened = open_file(path, self.followed)
         except FileNotFoundError:
             raise SourceError(f"{name} is missing") from None
         except (OSError, ValueError) as error:
@@ -125,13 +134,6 @@ def wrapped(time: int) -> int:
     return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-def leave(opened: LocalFile | RemoteFile) -> None:
-    if isinstance(opened, RemoteFile):
-        _STREAMS.leave(opened)
-    else:
-        opened.close()
-
-
 class Headers:
     """Reads small pieces of an open file, in the order in which they lie."""
 
@@ -148,15 +150,13 @@ class Headers:
 
 
 @contextmanager
-def looking(path: Path) -> Iterator[tuple[Opened, KnownFile]]:
-    with (
-        readable(path),
-        closing(RemoteFile(path) if isinstance(path, UrlPath) else LocalFile(path)) as opened,
-    ):
+def inspect_file(path: Path) -> Iterator[tuple[Opened, KnownFile]]:
+    """Open a file to list its entries; also yield it with its current size and time."""
+    with readable(path), closing(open_file(path)) as opened:
         found = opened.stat()
-        yield opened, KnownFile(bare(path), found.st_size, found.st_mtime_ns)
+        yield opened, KnownFile(fresh_path(path), found.st_size, found.st_mtime_ns)
 
 
-def bare(path: Path) -> Path:
-    """Return a path without what a list said of it, which may be true no more."""
-    return cast(Path, path.fresh()) if isinstance(path, UrlPath) else path
+def fresh_path(path: Path) -> Path:
+    """Return a path without the size and time from a listing, which may be outdated."""
+    return cast(Path, path.fresh()) if is_remote(path) else path

@@ -26,7 +26,7 @@ from shoal.rows.label_names import names_labels
 from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.parquet_files import ParquetCells, look_at_all, parquet_schema
 from shoal.rows.tables.sniff import open_text
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
 _PARQUET = (".parquet", ".pq")
@@ -80,7 +80,7 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
     InputError
         When it cannot be read.
     """
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         with tempfile.TemporaryDirectory() as folder:
             here = Path(folder) / path.name
             here.write_bytes(path.read_bytes())

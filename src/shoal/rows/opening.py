@@ -48,7 +48,7 @@ from shoal.rows.tables.frames import FRAME, is_frame, open_frame
 from shoal.rows.tables.schema import Schema
 from shoal.rows.tables.selection import NOTHING, Picked
 from shoal.setting_kinds import parse_shape
-from shoal.storage import UrlPath, as_place, nearest_name
+from shoal.storage import as_place, is_remote, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
@@ -145,7 +145,7 @@ def open_source(
 
 
 def _open(where: Any, options: SourceOptions) -> Source:
-    if isinstance(where, (str, os.PathLike, UrlPath)):
+    if _is_path(where):
         path = _place(where)
         if is_pattern(str(path)):
             opens = open_matching if has_wildcard(str(path)) else open_paths
@@ -169,7 +169,7 @@ def _open(where: Any, options: SourceOptions) -> Source:
 
 def _place(where: Any) -> Path:
     path = as_place(where)
-    return path if isinstance(path, UrlPath) else path.expanduser()
+    return path if is_remote(path) else path.expanduser()
 
 
 def _has_columns(source: Source) -> bool:
@@ -180,8 +180,11 @@ def _has_columns(source: Source) -> bool:
 
 
 def _are_paths(where: Any) -> bool:
-    is_list = isinstance(where, (list, tuple)) and len(where) > 0
-    return is_list and all(isinstance(item, (str, os.PathLike, UrlPath)) for item in where)
+    return isinstance(where, (list, tuple)) and len(where) > 0 and all(map(_is_path, where))
+
+
+def _is_path(where: Any) -> bool:
+    return is_remote(where) or isinstance(where, (str, os.PathLike))
 
 
 def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -194,7 +197,7 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 def _check_there(path: Path) -> None:
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         if not (path.is_dir() or path.exists()):
             raise SourceError(f"{path} does not exist, or holds no files")
         return
@@ -302,7 +305,7 @@ def _open_text(path: Path, options: SourceOptions) -> Source:
         if names:
             images = open_images(path.parent, names, path.name, options)
             files = images.as_files()
-            if files is not None and not isinstance(path, UrlPath):
+            if files is not None and not is_remote(path):
                 return replace(files, beside=labels_beside(files, {path.name: path}))
             return images
     options.refuse(f"{path.name}, a table", dtype=options.dtype)

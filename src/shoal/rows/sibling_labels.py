@@ -16,7 +16,7 @@ from shoal.rows.arrays.numpy_files import npy_header
 from shoal.rows.base import Source
 from shoal.rows.label_files import LabelFiles, name_column, table_rows
 from shoal.rows.label_names import LABEL_WORDS, find_labels, names_data, names_labels, words_of
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 _ABOUT_WORDS = frozenset(("metadata", "meta", "split", "splits", "annotations", "info"))
 _MOST_FILES = 100
@@ -77,7 +77,7 @@ def with_labels_beside(source: ArraySource, path: Path) -> ArraySource:
 
 
 def _is_far(path: Path) -> bool:
-    return isinstance(path, UrlPath)
+    return is_remote(path)
 
 
 def _stem(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shoal.rows.base import Source
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 Origin = tuple[str, int, int, str | None]
 """Name, bytes, time in nanoseconds, and where it really lies if a link leads there."""
@@ -30,11 +30,11 @@ def _paths(part: Any) -> Iterator[Path]:
         for inner in part:
             yield from _paths(inner)
     elif hasattr(part, "large_files"):
-        yield from (path for path in part.large_files if not isinstance(path, UrlPath))
-    elif is_dataclass(part) and not isinstance(part, UrlPath | type):
+        yield from (path for path in part.large_files if not is_remote(path))
+    elif is_dataclass(part) and not (is_remote(part) or isinstance(part, type)):
         for field in fields(part):
             value = getattr(part, field.name)
-            if field.name == "path" and isinstance(value, Path) and not isinstance(value, UrlPath):
+            if field.name == "path" and isinstance(value, Path):
                 yield value
             elif field.name != "beside":  # labels are not what was fitted
                 yield from _paths(value)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
 from shoal.rows.direct_io import LEAST, outgrows_cache, read_direct
-from shoal.rows.handles import KnownFile, bare, leave
+from shoal.rows.handles import KnownFile, fresh_path
 from shoal.rows.memory_budget import Holds, Kept
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 NAMED_ROWS = 1_000_000
 """Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
@@ -120,6 +120,10 @@ class Part:
     mtime_ns: int
     fortran: bool = False
 
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
+
 
 class Parted(AnyStore, Protocol):
     parts: tuple[Any, ...]
@@ -173,7 +177,7 @@ class FileStore(Parted):
 
     @property
     def waits(self) -> bool:
-        return self.past_cache or isinstance(self.parts[0].path, UrlPath)
+        return self.past_cache or self.parts[0].is_remote
 
     @cached_property
     def past_cache(self) -> bool:
@@ -190,7 +194,7 @@ class FileStore(Parted):
             out = data[at : at + high - low]
             reason = (
                 _fetch_part(part, out, low)
-                if isinstance(part.path, UrlPath)
+                if part.is_remote
                 else read_part(part, out, low, self.row_shape)
             )
             if reason:
@@ -218,10 +222,7 @@ class FileStore(Parted):
             return None
         part, low, high, _ = next(self.spans(start, stop))
         first = part.offset + low * length // (stop - start)
-        plain = (
-            not (part.fortran or isinstance(part.path, UrlPath))
-            and first % max(1, self.dtype.alignment) == 0
-        )
+        plain = not (part.fortran or part.is_remote) and first % max(1, self.dtype.alignment) == 0
         if not plain or high - low < stop - start:
             return None
         try:
@@ -256,7 +257,7 @@ def _fetch_part(part: Part, out: NDArray, low: int) -> str:
     try:
         opened = KnownFile(part.path, part.size, part.mtime_ns).open(at)
         data = opened.read(at, out.nbytes)
-        leave(opened)
+        opened.release()
     except SourceError as error:
         return str(error)
     except (OSError, EOFError) as error:
@@ -279,7 +280,7 @@ def byte_view(array: NDArray) -> memoryview:
 def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> Part:
     """Return rows from a byte of a file on, as the file is now."""
     stat = path.stat()
-    return Part(bare(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
+    return Part(fresh_path(path), n_rows, offset, stat.st_size, stat.st_mtime_ns, fortran)
 
 
 @dataclass(frozen=True)

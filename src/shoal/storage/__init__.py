@@ -15,7 +15,7 @@ from shoal.storage.parts import (
     write_pieces,
     write_table,
 )
-from shoal.storage.places import Stat, UrlPath, as_place
+from shoal.storage.places import Stat, UrlPath, as_place, is_remote
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
 from shoal.storage.reading import damage_errors, read_json, read_npy, read_table
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
@@ -37,6 +37,7 @@ __all__ = [
     "delete",
     "fetched_ahead",
     "fingerprint",
+    "is_remote",
     "link_file",
     "many",
     "nearest_name",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shoal.storage.nofollow import NOTES
 from shoal.storage.parts import TEMPORARY
-from shoal.storage.places import UrlPath
+from shoal.storage.places import is_remote
 
 _SPECIAL = {
     stat.S_IFIFO: "a pipe",
@@ -44,7 +44,7 @@ _RUN = _Level(
 
 def odd_entries(run: Path) -> list[str]:
     """Say of each entry of a run folder that Shoal did not write what it is; follow no link."""
-    return [] if isinstance(run, UrlPath) else list(_odd(run, "", _RUN))
+    return [] if is_remote(run) else list(_odd(run, "", _RUN))
 
 
 def _odd(folder: Path, above: str, level: _Level) -> Iterator[str]:

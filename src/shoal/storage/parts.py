@@ -25,7 +25,7 @@ from shoal.errors import PlaceError, StorageFullError
 from shoal.storage.fingerprints import canonical_json
 from shoal.storage.network import words
 from shoal.storage.nofollow import depth_of, open_file, open_folder
-from shoal.storage.places import UrlPath
+from shoal.storage.places import is_remote
 from shoal.storage.reading import damaged
 
 TEMPORARY = r"\..+\.[0-9a-f]{12}\.tmp"
@@ -121,7 +121,7 @@ def parquet_options(schema: Any) -> dict[str, Any]:
 
 def link_file(source: Path, path: Path) -> None:
     """Put a file that is never changed in another place too: by a link, or else a copy."""
-    if isinstance(path, UrlPath) or isinstance(source, UrlPath):
+    if is_remote(path) or is_remote(source):
         return _copy(source, path)
     try:
         with (
@@ -153,7 +153,7 @@ def _linked(name: str, there: int, new: str, folder: int) -> bool:
 def _copy(source: Path, path: Path) -> None:
     """Copy a file from or to a store; within one, by the store itself."""
     try:
-        if isinstance(path, UrlPath) and isinstance(source, UrlPath) and path.can_copy(source):
+        if is_remote(path) and is_remote(source) and path.can_copy(source):
             path.copy_from(source)
         else:
             write_bytes(path, source.read_bytes())
@@ -177,7 +177,7 @@ def unwritable(path: Path, needed: int, error: OSError) -> StorageFullError:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Return a temporary name to write to, which takes the place of `path` when all went well."""
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="shoal-") as folder:
             temporary = Path(folder) / path.name
             yield temporary
@@ -205,7 +205,7 @@ def _read_pieces(path: Path) -> Iterator[memoryview]:
 
 
 def _write(path: Path, pieces: Iterable[memoryview], needed: int) -> None:
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         try:
             return path.write(pieces, needed)
         except PlaceError as error:
@@ -248,7 +248,7 @@ def _write_all(file: io.FileIO, piece: memoryview) -> None:
 
 
 def _free_bytes(path: Path) -> int:
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         return 0
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     return shutil.disk_usage(folder).free

@@ -19,7 +19,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeGuard, TypeVar, cast
 
 from shoal.errors import PlaceError
 from shoal.storage import web
@@ -307,6 +307,14 @@ def _seconds(when: Any) -> int:
     return int(when) if isinstance(when, float | int) else 0
 
 
+def is_remote(path: object) -> TypeGuard[Any]:
+    """Return whether a path is in a store or on the web, rather than on this machine.
+
+    It is then a `UrlPath`, which code that handles both kinds declares as `Path`.
+    """
+    return isinstance(path, UrlPath)
+
+
 def as_place(where: str | os.PathLike[str]) -> Path:
     """Return a path of this machine, or that of a URL; ``file://`` is one of this machine.
 
@@ -315,7 +323,7 @@ def as_place(where: str | os.PathLike[str]) -> Path:
     >>> as_place("s3://bucket/run/"), as_place("file:///tmp/run")
     (UrlPath(url='s3://bucket/run'), PosixPath('/tmp/run'))
     """
-    if isinstance(where, UrlPath):
+    if is_remote(where):
         return cast(Path, where)
     text = os.fspath(where)
     match = _URL.fullmatch(text)

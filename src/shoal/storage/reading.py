@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import RunError, ShoalError
 from shoal.storage.nofollow import open_file
-from shoal.storage.places import UrlPath
+from shoal.storage.places import is_remote
 
 _HEADS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -24,7 +24,7 @@ _HEADS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.rea
 def read_npy(path: Path, mmap: bool = False) -> NDArray:
     """Read an ``.npy`` part, or map it read-only into memory."""
     try:
-        if isinstance(path, UrlPath):
+        if is_remote(path):
             return _npy_of(path.read_bytes())
         with open(open_file(path), "rb") as file:
             return _npy_from(file, mmap)
@@ -77,7 +77,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
 def _arrow_file(path: Path) -> Any:
     import pyarrow as pa
 
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         return pa.BufferReader(path.read_bytes())
     with open(open_file(path), "rb", 0) as file:
         again = f"/dev/fd/{file.fileno()}"
@@ -96,7 +96,7 @@ def read_json(path: Path, depth: int | None = None) -> Any:
 
 def read_bytes(path: Path, depth: int | None = None) -> bytes:
     """Read a file; see `open_file` for the links that are not followed on the way."""
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         return path.read_bytes()
     with open(open_file(path, depth=depth), "rb", 0) as file:
         return file.read()

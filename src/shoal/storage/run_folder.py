@@ -19,7 +19,7 @@ from shoal.errors import RunError
 from shoal.storage.nearby import nearest_name
 from shoal.storage.nofollow import open_file
 from shoal.storage.parts import TEMPORARY, unwritable, write_bytes
-from shoal.storage.places import UrlPath, as_place
+from shoal.storage.places import as_place, is_remote
 from shoal.storage.reading import damaged, read_bytes
 from shoal.storage.stage_folder import StageFolder
 from shoal.storage.toml_text import toml_text
@@ -109,7 +109,7 @@ class RunFolder:
 def run_place(path: str | os.PathLike[str]) -> Path:
     """Return where a run lies, which is not a web server."""
     folder = as_place(path)
-    if isinstance(folder, UrlPath) and folder.is_web:
+    if is_remote(folder) and folder.is_web:
         raise RunError(
             f"{folder} lies on a web server, which is only read from and has no lists of files: "
             "give a folder, or one in an object store (s3://, gs://)"
@@ -185,7 +185,7 @@ def _take_lock(folder: Path) -> int | None:
 
     Object stores have no locks: two fits with the same settings write the same bytes there.
     """
-    if isinstance(folder, UrlPath):
+    if is_remote(folder):
         return None
     lock = open_file(folder / _LOCK, os.O_RDWR | os.O_CREAT, depth=1)
     try:

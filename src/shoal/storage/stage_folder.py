@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from shoal.errors import RunError
 from shoal.storage.nofollow import link_error, open_file, remove
 from shoal.storage.parts import TEMPORARY, unwritable, write_json
-from shoal.storage.places import UrlPath
+from shoal.storage.places import is_remote
 from shoal.storage.reading import read_json
 
 _BEGUN = "_begun.json"
@@ -158,7 +158,7 @@ class StageFolder:
         folder in a store only the receipt is looked at.
         """
         receipt = self.receipt
-        if not isinstance(self.path, UrlPath):
+        if not is_remote(self.path):
             self._refuse(self._wrong(receipt, _is_small))
 
     def verify(self) -> None:
@@ -179,7 +179,7 @@ class StageFolder:
         if not wrong:
             return
         path = self.path / wrong[0]
-        if not isinstance(path, UrlPath):
+        if not is_remote(path):
             for one in (path, path.parent):
                 if one.is_symlink():
                     raise link_error(one)
@@ -225,7 +225,7 @@ class StageFolder:
         """Delete the receipt, every part, and what is then empty of the folder."""
         self.clear()
         delete(self.path / _BEGUN)
-        if not isinstance(self.path, UrlPath):
+        if not is_remote(self.path):
             with suppress(OSError):  # there are files that Shoal did not write
                 for folder in (*self._kinds(), self.path):
                     folder.rmdir()
@@ -273,7 +273,7 @@ class StageFolder:
                     yield path
 
     def _sizes(self) -> dict[str, int | None]:
-        if isinstance(self.path, UrlPath):
+        if is_remote(self.path):
             return {self._relative(path): _size(path) for path in self._parts()}
         found: dict[str, int | None] = {}
         for kind in self._kinds():
@@ -296,14 +296,14 @@ class StageFolder:
 
 def many(folder: Path, ask: Callable[[Item], Answer], items: Sequence[Item]) -> list[Answer]:
     """Ask something of many items; many at a time where each answer comes over a network."""
-    if not isinstance(folder, UrlPath):
+    if not is_remote(folder):
         return list(map(ask, items))
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         return list(pool.map(ask, items))
 
 
 def delete(path: Path, depth: int | None = None) -> None:
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         path.unlink(missing_ok=True)
     else:
         remove(path, depth)
@@ -316,7 +316,7 @@ def _is_small(name: str, size: int) -> bool:
 
 def _size(path: Path) -> int | None:
     try:
-        if isinstance(path, UrlPath):
+        if is_remote(path):
             return path.stat().st_size
         found = os.lstat(path)
     except OSError:
@@ -325,7 +325,7 @@ def _size(path: Path) -> int | None:
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    if isinstance(path, UrlPath) or isinstance(other, UrlPath):
+    if is_remote(path) or is_remote(other):
         return False
     try:
         return os.path.samestat(os.lstat(path), os.lstat(other))
@@ -334,7 +334,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _size_and_crc(path: Path) -> tuple[int, int]:
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         data = path.read_bytes()
         return len(data), zlib.crc32(data)
     size = crc = 0

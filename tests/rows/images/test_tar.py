@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.rows.handles import Headers, looking
+from shoal.rows.handles import Headers, inspect_file
 from shoal.rows.images import tar
 
 NAMES = ["a.jpg", "dir/b.png", "x" * 90 + "/" + "y" * 90 + ".jpg", "deep/" * 60 + "é.png"]
@@ -25,7 +25,7 @@ def written(path, members, form=tarfile.GNU_FORMAT):
 
 
 def scanned(path):
-    with looking(path) as (opened, file):
+    with inspect_file(path) as (opened, file):
         return list(tar.scan(Headers(opened), file.size))
 
 

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from shoal.errors import SourceError
-from shoal.rows.handles import looking
+from shoal.rows.handles import inspect_file
 from shoal.rows.images.zips import list_zip, unpack, why_not
 
 
@@ -18,7 +18,7 @@ def written(path, members, method=zipfile.ZIP_DEFLATED):
 
 def unpacked(path, info, **other):
     values = {"packed": info.compress_size, "size": info.file_size, "crc": info.CRC, **other}
-    with looking(path) as (opened, _):
+    with inspect_file(path) as (opened, _):
         return unpack(opened, info.header_offset, **values)
 
 

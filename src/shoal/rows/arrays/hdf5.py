@@ -31,7 +31,6 @@ from shoal.rows.images.formats import extension_of
 from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import FILES, Holds, Kept, refuse
 from shoal.rows.store import FileStore, Part, Parted, part_of
-from shoal.storage import UrlPath
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _TRIED = 8
@@ -118,7 +117,7 @@ class Hdf5Images(EncodedStore):
 
     @property
     def is_far(self) -> bool:
-        return isinstance(self.rows.parts[0].path, UrlPath)
+        return self.rows.parts[0].is_remote
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         while start < stop:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shoal.errors import MissingExtraError
 from shoal.rows.memory_budget import Kept
 from shoal.rows.store import Part
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 CACHE_BYTES = 32 << 20
 """Bytes of chunks that the library keeps of each file."""
@@ -70,7 +70,7 @@ class Handles:
         """Open a file, if need be, and do something with it, one thread at a time."""
         with self._kept.lock:
             handle = self._kept.take(part.path)
-            if handle is None or not isinstance(part.path, UrlPath):  # a network is asked once
+            if handle is None or not part.is_remote:  # each look at a remote file is a request
                 stat = part.path.stat()
                 if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
                     raise OSError("the file changed after it was opened")
@@ -98,7 +98,7 @@ def open_hdf5(path: Path) -> tuple[Any, Any]:
         raise MissingExtraError(
             f"{path.name} is an HDF5 file, and reading those needs h5py: pip install 'shoal[hdf5]'"
         ) from None
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         below = path.open("rb")
         try:
             return h5py.File(below, "r", rdcc_nbytes=CACHE_BYTES), below

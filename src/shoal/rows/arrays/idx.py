@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from shoal.errors import SourceError
 from shoal.rows.arrays.views import joined
 from shoal.rows.base import Source
-from shoal.rows.handles import bare, readable
+from shoal.rows.handles import fresh_path, readable
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore, Store, byte_view, inflated, part_of
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 # http://yann.lecun.com/exdb/mnist: the third byte of the magic number.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -62,7 +62,7 @@ def idx_store(path: Path) -> Store:
         raise SourceError(_labels(path, shape[0]))
     offset = 4 + 4 * len(shape)
     if path.suffix == ".gz":
-        return inflated(path, partial(load_idx, bare(path)), dtype, shape)
+        return inflated(path, partial(load_idx, fresh_path(path)), dtype, shape)
     part, needed = part_of(path, shape[0], offset), offset + int(np.prod(shape)) * dtype.itemsize
     if part.size != needed:
         raise SourceError(
@@ -74,7 +74,7 @@ def idx_store(path: Path) -> Store:
 def _open(path: Path) -> BinaryIO:
     if path.suffix != ".gz":
         return path.open("rb")
-    return cast(BinaryIO, gzip.open(path.open("rb") if isinstance(path, UrlPath) else path))
+    return cast(BinaryIO, gzip.open(path.open("rb") if is_remote(path) else path))
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]]:

@@ -22,7 +22,7 @@ from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
 from shoal.rows.arrays.hdf5_files import open_hdf5
 from shoal.rows.arrays.views import RowView
 from shoal.rows.base import Source
-from shoal.rows.handles import bare, readable
+from shoal.rows.handles import fresh_path, readable
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import Kept, refuse
@@ -158,7 +158,7 @@ def _load_rows(path: Path, key: str, axis: int) -> NDArray:
 
 def _in_memory(path: Path, chosen: Variable, axis: int) -> Store:
     shape = (chosen.shape[axis], *chosen.shape[:axis], *chosen.shape[axis + 1 :])
-    load = partial(_load_rows, bare(path), chosen.key, axis)
+    load = partial(_load_rows, fresh_path(path), chosen.key, axis)
     return inflated(path, load, chosen.dtype, shape, copies=2)  # as it lies, and by rows
 
 

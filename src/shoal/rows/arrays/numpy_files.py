@@ -16,9 +16,9 @@ from shoal.errors import SourceError
 from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
 from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Kind
-from shoal.rows.handles import bare, readable
+from shoal.rows.handles import fresh_path, readable
 from shoal.rows.store import FileStore, Part, Store, inflated, part_of
-from shoal.storage import UrlPath, many
+from shoal.storage import is_remote, many
 
 _LOCAL_HEADER = 30
 
@@ -56,7 +56,7 @@ def _npy_part(path: Path) -> tuple[Part, np.dtype[Any], tuple[int, ...]]:
 
 
 def refuse_columns(path: Path, fortran: bool) -> None:
-    if fortran and isinstance(path, UrlPath):
+    if fortran and is_remote(path):
         raise SourceError(
             f"{path} is stored by columns, so that no row lies in one piece: save it by rows "
             "(np.ascontiguousarray), or copy it to a disk"
@@ -113,7 +113,9 @@ def member_store(path: Path, member: Member) -> Store:
     """Return a member's rows: read in place when stored plainly, else unpacked into memory."""
     shape = member.shape or (0,)
     if not member.stored:
-        return inflated(path, partial(load_member, bare(path), member.key), member.dtype, shape)
+        return inflated(
+            path, partial(load_member, fresh_path(path), member.key), member.dtype, shape
+        )
     with path.open("rb") as file:
         file.seek(member.header_at)
         header = file.read(_LOCAL_HEADER)

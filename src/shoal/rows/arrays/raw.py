@@ -13,7 +13,7 @@ from shoal.errors import InputError, SourceError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.handles import readable
 from shoal.rows.store import FileStore, part_of
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 _SIDES = (8, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 224, 256)
 
@@ -28,7 +28,7 @@ def raw_store(
     for path in paths:
         with readable(path):
             part = part_of(path, 0, offset)
-            if not isinstance(path, UrlPath):
+            if not is_remote(path):
                 path.open("rb").close()
         size = part.size - offset
         if size < 0 or size % row_bytes:

@@ -20,7 +20,7 @@ from shoal.rows.arrays.views import RowView, axes_to_image
 from shoal.rows.base import LabelValues, Source
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 _JUDGED_ROWS = 200
 _READ_ROWS = 4096
@@ -109,7 +109,7 @@ def _bytes_of(path: Path, count: int) -> Sequence[int] | Sequence[str]:
 def _names_of(codes: NDArray[np.uint8], beside: Path, file: str) -> list[str] | None:
     """Return the names of labels by a file beside the records; None without one that fits."""
     path = beside.parent / file
-    if isinstance(path, UrlPath) or not path.is_file():
+    if is_remote(path) or not path.is_file():
         return None
     lines = path.read_text("utf-8", "replace").splitlines()
     names = [line.strip() for line in lines if line.strip()]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from shoal.errors import SourceError
-from shoal.rows.handles import KnownFile, Opened, looking, wrapped
+from shoal.rows.handles import KnownFile, Opened, inspect_file, wrapped
 from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import READ, is_image_name
 from shoal.rows.images.image_table import Files, MembersStore, Names
@@ -137,7 +137,7 @@ def _is_hidden(name: bytes) -> bool:
 
 
 def _list_members(path: Path) -> MemberList:
-    with looking(path) as (opened, file):
+    with inspect_file(path) as (opened, file):
         found = container_that_begins(opened.read(0, _HEAD))
         # what begins otherwise is said by the kind that its name promises
         members = MemberList(file, found or container_of(path.name) or ZipArchive())

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.handles import KnownFile, Opened, leave
+from shoal.rows.handles import KnownFile, Opened
 from shoal.rows.images.container_format import MAX_FILE_BYTES, Container
 from shoal.rows.images.encoded import EncodedStore, checked
 from shoal.rows.images.tiff import ReadAt, reader
 from shoal.rows.memory_budget import FILES
 from shoal.rows.store import file_facts
-from shoal.storage import UrlPath, as_place, fetched_ahead
+from shoal.storage import as_place, fetched_ahead, is_remote
 
 GONE, LED_AWAY = -1, -2
 """In the place of a file's size: there was none; it must not be read."""
@@ -75,7 +75,7 @@ class Files:
 
     @property
     def are_far(self) -> bool:
-        return len(self) > 0 and isinstance(self.path(0), UrlPath)
+        return len(self) > 0 and is_remote(self.path(0))
 
     def known(self, row: int, called: str = "") -> KnownFile:
         """Return a file as it was; raises `SourceError` where it must not be read."""
@@ -172,7 +172,7 @@ class FilesStore(ListedStore):
         try:
             yield file.read
         finally:
-            leave(file)
+            file.release()
 
     def _file(self, row: int) -> bytes | SourceError:
         try:
@@ -184,7 +184,7 @@ class FilesStore(ListedStore):
 
 
 def _read(known: KnownFile) -> bytes:
-    if isinstance(known.path, UrlPath):
+    if is_remote(known.path):
         if known.size < 0:
             raise SourceError("the file was missing when the images were listed")
         _check_size(known)
@@ -272,7 +272,7 @@ class MembersStore(ListedStore):
                 try:
                     yield from ((row, opened) for row in range(start, end))
                 finally:
-                    leave(opened)
+                    opened.release()
             start = end
 
     def packed_bytes(self, row: int) -> int:
@@ -288,7 +288,7 @@ class MembersStore(ListedStore):
             else:
                 yield lambda at, length: file.read(offset + at, max(0, min(length, size - at)))
         finally:
-            leave(file)
+            file.release()
 
     def _member(self, opened: Opened | SourceError, row: int) -> bytes | SourceError:
         """Read a row within an open file by its container, or give the reason why not."""

@@ -23,7 +23,7 @@ from shoal.rows.handles import wrapped
 from shoal.rows.images.image_table import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
 from shoal.rows.tables.sniff import open_text
-from shoal.storage import UrlPath, many
+from shoal.storage import UrlPath, is_remote, many
 
 _PATH_COLUMNS = (
     *("path", "file", "filename", "file_name", "filepath", "file_path"),
@@ -41,7 +41,7 @@ def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | Non
     files = [(paths or {}).get(name) or under(root, name) for name in names]
     facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
     ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
-    links = None if isinstance(root, UrlPath) else _links(root, names, facts[:, 2] > 0)
+    links = None if is_remote(root) else _links(root, names, facts[:, 2] > 0)
     return Files(
         root, Names(b"".join(encoded), ends), facts[:, 0].copy(), facts[:, 1].copy(), links
     )
@@ -76,7 +76,7 @@ def _facts(path: Path) -> tuple[int, int, bool]:
     """Size and time of a file, or `GONE` and 0; and whether it is a link."""
     linked = False
     try:
-        if isinstance(path, UrlPath):
+        if is_remote(path):
             size, time = path.stat()
             return size, wrapped(time), False
         found = os.lstat(path)
@@ -107,7 +107,7 @@ class Found:
 
 
 def walk(root: Path) -> Found:
-    if isinstance(root, UrlPath):
+    if is_remote(root):
         return _walk_store(root)
     found = Found([], Counter(), [], [])
     for entry, name in _entries(root, found.closed):

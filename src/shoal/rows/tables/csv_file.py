@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.base import Source
-from shoal.rows.handles import bare, readable
+from shoal.rows.handles import fresh_path, readable
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import READ_ERRORS, check_range, file_facts
 from shoal.rows.tables.open_table import open_table
@@ -162,7 +162,7 @@ def open_csv(path: Path, label: str, options: SourceOptions) -> Source:
     if not firsts[-1]:
         raise SourceError(f"{path} has a header, but no rows")
     facts = stat.st_size, stat.st_mtime_ns
-    cells = CsvCells(bare(path), dialect, starts, firsts, quoted, *facts)
+    cells = CsvCells(fresh_path(path), dialect, starts, firsts, quoted, *facts)
     return open_table(OpenedTable(cells, label, options, columns))
 
 

@@ -25,7 +25,7 @@ from shoal.rows.tables.parquet_pages import (
     reading_bytes,
     rows_within,
 )
-from shoal.storage import UrlPath
+from shoal.storage import is_remote
 
 _BATCH_BYTES = 4 << 20
 _WINDOW_BYTES = 16 << 20
@@ -50,7 +50,7 @@ class TextForms:
 @contextmanager
 def page_headers(path: Path) -> Iterator[ReadAt | None]:
     """Open a file for the headers of its pages; None where each would be a request."""
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         yield None
     else:
         with closing(LocalFile(path)) as opened:
@@ -104,7 +104,7 @@ def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFF
     # nothing ahead: that would be a whole row group, and Arrow's threads that hold a Python file
     # can outlive the interpreter
     return pq.ParquetFile(
-        path.open("rb") if isinstance(path, UrlPath) else path,
+        path.open("rb") if is_remote(path) else path,
         read_dictionary=list(texts) or None,
         buffer_size=buffer,
         pre_buffer=False,
@@ -113,7 +113,7 @@ def parquet_file(path: Path, texts: Sequence[str] = (), buffer: int = _MOST_BUFF
 
 def buffer_bytes(path: Path, columns: int) -> int:
     """Choose how many bytes of each column are read ahead: many where each read is a request."""
-    if isinstance(path, UrlPath):
+    if is_remote(path):
         return _MOST_BUFFER
     return max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS // max(1, columns)))
 

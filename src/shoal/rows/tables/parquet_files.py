@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.base import Source
-from shoal.rows.handles import bare, readable
+from shoal.rows.handles import fresh_path, readable
 from shoal.rows.memory_budget import Holds, Kept
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range, cut_range, file_facts
@@ -26,7 +26,7 @@ from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import RowGroup, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves
 from shoal.rows.tables.table import Cells, Piece, selected, unread
-from shoal.storage import UrlPath, many
+from shoal.storage import is_remote, many
 
 _ERRORS = (OSError, EOFError, pa.ArrowException, SourceError, MemoryError)
 _AS_PARQUET = " as Parquet", (OSError, pa.ArrowException)
@@ -121,7 +121,7 @@ class ParquetCells(Cells):
 
     @property
     def is_far(self) -> bool:
-        return isinstance(self.parts[0].path, UrlPath)
+        return is_remote(self.parts[0].path)
 
     def places(self, start: int, stop: int) -> list[str] | None:
         if len(self.parts) == 1:
@@ -185,7 +185,7 @@ def _look(path: Path) -> tuple[ParquetPart, Any]:
         rows = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
         facts = group_bytes(meta), stat.st_size, stat.st_mtime_ns
         texts = tuple(field.name for field in schema if is_text_type(field.type))
-        return ParquetPart(bare(path), rows, *facts, texts), schema
+        return ParquetPart(fresh_path(path), rows, *facts, texts), schema
 
 
 def parquet_schema(path: Path) -> Any:
