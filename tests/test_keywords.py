@@ -8,6 +8,7 @@ from shoal.duplicates import find_duplicates
 from shoal.edits import Curation
 from shoal.errors import SettingError
 from shoal.keywords import ClusterKeywords, FitKeywords, SourceKeywords
+from shoal.plots import Plots
 from shoal.quality import quality_tables
 from shoal.rows.cluster_rows import READING, cluster_settings
 from shoal.settings import SETTINGS, fit_settings
@@ -51,6 +52,21 @@ def test_defaults_and_choices_are_those_of_the_table(name):
 def test_what_is_no_setting_is_still_refused():
     with pytest.raises(SettingError, match="did you mean seed"):
         shoal.fit([[1.0], [2.0]], sed=1)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "message"),
+    [
+        (shoal.make_palette, {"out": "x.png"}, "make_palette has no argument out: there are"),
+        (find_duplicates, {"treshold": 1}, "find_duplicates .*: did you mean threshold"),
+        (quality_tables, {"out": 1}, "quality_tables has no argument out: there are"),
+        (Curation.undo, {"times": 2}, "undo has no argument times: there are n, author"),
+        (Plots.sizes, {"clusters": 3}, "sizes has no argument clusters: there are ax, layer, k"),
+    ],
+)
+def test_an_unknown_keyword_is_refused_by_the_function_that_was_called(function, given, message):
+    with pytest.raises(SettingError, match=message):
+        function([[1.0], [2.0]], **given)
 
 
 def test_each_keyword_of_a_cluster_s_fit_is_taken():

@@ -3,13 +3,16 @@
 Names, defaults and texts come from `settings.SETTINGS`; a test compares the types with it.
 """
 
+import functools
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from os import PathLike
 from typing import Any, Literal, TypedDict, TypeVar, get_type_hints
 
+from shoal.errors import SettingError
 from shoal.settings import SETTINGS
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -94,21 +97,19 @@ def explicit(keywords: type, **defaults: Any) -> Callable[[Function], Function]:
 
 
 def spelled_out(keywords: type, entries: str = "") -> Callable[[Class], Class]:
-    """Return a decorator that spells keywords out in the methods of a class that take them.
-
-    Those are the methods whose last parameter is ``**name: Unpack[keywords]``; `entries` goes into
-    the docstring of each.
-    """
+    """Return a decorator for a class: `spell_out` for methods with ``**name: Unpack[keywords]``."""
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
         for name, kind in get_type_hints(keywords).items()
     ]
 
     def decorated(kind: Class) -> Class:
-        for method in filter(inspect.isfunction, vars(kind).values()):
+        for name, method in list(vars(kind).items()):
+            if not inspect.isfunction(method):
+                continue
             *_, last = inspect.signature(method).parameters.values()
             if keywords.__name__ in str(last.annotation) and last.kind is last.VAR_KEYWORD:
-                spell_out(method, added, entries)
+                setattr(kind, name, spell_out(method, added, entries))
         return kind
 
     return decorated
@@ -117,17 +118,30 @@ def spelled_out(keywords: type, entries: str = "") -> Callable[[Class], Class]:
 def spell_out(
     function: Function, parameters: Sequence[inspect.Parameter], entries: str
 ) -> Function:
-    """Replace ``**name`` of a function by parameters, in its signature and its docstring."""
+    """Replace ``**name`` of a function by parameters, in its signature, docstring and errors."""
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
-    if not entries:
-        return function
-    text = inspect.getdoc(function) or ""
-    entry = r"^\*\*\w+\n(?: +.*\n?)*"
-    text, found = re.subn(entry, lambda _: f"{entries}\n", text, flags=re.MULTILINE)
-    function.__doc__ = text if found else f"{text}\n\nParameters\n----------\n{entries}"
-    return function
+    names = [p.name for p in (*own, *parameters) if p.name != "self"]
+
+    # A fit also takes the parameters of its method, and checks all of them itself.
+    open_ended = "method" in names and "parameters" in names
+
+    @functools.wraps(function)
+    def checked(*args: Any, **given: Any) -> Any:
+        unknown = next((name for name in given if name not in names), None)
+        if unknown is not None and not open_ended:
+            close = get_close_matches(unknown, names, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+            raise SettingError(f"{function.__name__} has no argument {unknown}: {hint}")
+        return function(*args, **given)
+
+    checked.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+    if entries:
+        text = inspect.getdoc(function) or ""
+        entry = r"^\*\*\w+\n(?: +.*\n?)*"
+        text, found = re.subn(entry, lambda _: f"{entries}\n", text, flags=re.MULTILINE)
+        checked.__doc__ = text if found else f"{text}\n\nParameters\n----------\n{entries}"
+    return checked  # type: ignore[return-value]
 
 
 def _default(name: str) -> Any:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.core.test_mixtures import four_around_one
 from tests.edits.conftest import fresh
 
 import shoal
@@ -55,6 +56,15 @@ def test_near_clusters_are_asked_about_until_they_are_said_to_be_apart(reviewer)
     assert set(labels[question.parts :]) <= {pair[1]}
     reviewer.curation.keep_apart(*pair)
     assert pair not in asked(reviewer, "same")
+
+
+def test_groups_of_a_mixture_are_hardly_asked_about(tmp_path):
+    # The graph alone gives pairs of these groups a chance of up to 0.7 to be one.
+    run = shoal.fit(four_around_one(1), tmp_path / "run", workers=1)
+    assert run.primary.k == 5
+    chances = [q.chance for q in Reviewer(run.edits).queue() if q.kind == "same"]
+    assert chances
+    assert max(chances) < 0.2
 
 
 def test_a_merged_cluster_may_be_two_until_it_is_said_to_be_whole(reviewer):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shoal.core.graph import Graph, graph_again
 from shoal.core.intervals import Share, counted_share
+from shoal.core.null import SURE
 from shoal.core.review import (
     Pair,
     TornRows,
@@ -98,9 +99,22 @@ class Reviewer:
             rows = min(state.sizes[one], state.sizes[other])
             first = sum(int(labels[r] == pair.one) for r in pair.bridge)
             shown = tuple(int(kept.rows[r]) for r in pair.bridge)
-            gain = pair.chance * rows * uncertainty(pair.chance)
-            found.append(Question("same", (one, other), pair.chance, rows, gain, shown, first))
+            chance = self._chance_of_one(pair, first)
+            gain = chance * rows * uncertainty(chance)
+            found.append(Question("same", (one, other), chance, rows, gain, shown, first))
         return found
+
+    def _chance_of_one(self, pair: Pair, first: int) -> float:
+        """Return the chance that two clusters are one; low if the tree had to separate them."""
+        tree = self.curation.ground.tree
+        # A mixture of few rows, or an earlier "not the same", raises the splits that it needs to
+        # exactly this excess, and those above to at least it (core.constraints). The graph, on
+        # which `pair.chance` is based, does not show them.
+        if not 0 < first < len(pair.bridge) or not (tree.excess == SURE).any():
+            return pair.chance
+        ends = np.array([pair.bridge[0]]), np.array([pair.bridge[first]])
+        excess = float(tree.excess[int(tree.apart(*ends)[0]) - 2])
+        return min(pair.chance, 1 - chance_of_two(excess)) if excess >= SURE else pair.chance
 
     def _near_now(self, labels: NDArray[np.int64]) -> list[Pair]:
         ground = self.curation.ground
