@@ -99,21 +99,26 @@ def build_cells(rows: NDArray, count: int = 1, seed: int = 0, workers: int = 1) 
     widest = max(float(members.max(initial=0.0)), -float(members.min(initial=0.0)))
     scale = 1.0 / max(widest, 1e-37) if widest > 0 else 1.0
     members *= np.float32(scale)
-    order = np.arange(len(rows), dtype=np.int32)
-    start = np.array([0, len(rows)], np.int64)
-    centres = np.zeros((1, rows.shape[1]), np.float32)
-    if count > 1:
-        generator = np.random.default_rng(seed)
-        sample = np.sort(generator.permutation(len(rows))[: 128 * count])
-        centres = kmeans(members[sample], count, seed=seed, rounds=8, workers=workers)
-        cell = assign(members, centres, workers)[0]
-        order = np.argsort(cell, kind="stable").astype(np.int32)
-        start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=count))])
-        del members  # made again in their order, so that there are never two copies
-        members = rows[order]
-        members -= shift
-        members *= np.float32(scale)
+    if count <= 1:
+        return one_cell(members, shift, scale)
+    generator = np.random.default_rng(seed)
+    sample = np.sort(generator.permutation(len(rows))[: 128 * count])
+    centres = kmeans(members[sample], count, seed=seed, rounds=8, workers=workers)
+    cell = assign(members, centres, workers)[0]
+    order = np.argsort(cell, kind="stable").astype(np.int32)
+    start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=count))])
+    del members  # made again in their order, so that there are never two copies
+    members = rows[order]
+    members -= shift
+    members *= np.float32(scale)
     return Cells(shift, scale, centres, halves(centres), order, start, members, halves(members))
+
+
+def one_cell(rows: NDArray[np.float32], shift: NDArray[np.float32], scale: float) -> Cells:
+    """Return rows that are already in a frame as a single cell."""
+    centres, order = np.zeros((1, rows.shape[1]), np.float32), np.arange(len(rows), dtype=np.int32)
+    start = np.array([0, len(rows)], np.int64)
+    return Cells(shift, scale, centres, halves(centres), order, start, rows, halves(rows))
 
 
 def nearest_centre(

@@ -1,13 +1,14 @@
 """Shortlists: for each coarse cell, the centres that may be nearest to rows of the cell."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.cells import Cells, build_cells, checked, two_level_codes
+from shoal.core.cells import Cells, build_cells, checked, one_cell, two_level_codes
 from shoal.core.products import in_threads
-from shoal.core.top_scores import best_listed, measure
+from shoal.core.top_scores import SEGMENT, best_listed, measure, packed
 
 LENGTH = 288
 _EACH = 22  # centres a cell, where there are many: smaller cells need shorter lists
@@ -28,12 +29,13 @@ class Shortlists:
     cells
         The coarse cells, and the frame in which all products are done: of the leading columns.
     lists, begin
-        The centres on the list of cell c are ``lists[begin[c] : begin[c + 1]]``, int32.
+        The centres on the list of cell c are ``lists[begin[c] : begin[c + 1]]``, (segments,
+        SEGMENT) int32; −1 at the end of a list, where it does not fill its last segment.
     members, halves
-        Those centres in the frame of the cells, (L · d,) float32, a (d, length) matrix for each
-        list, and half their squared lengths (L,).
+        Those centres in the frame of the cells, and half their squared lengths, as for
+        `best_listed`.
     coarse
-        Shortlists of the cell centres, to find the cell of a row; None if there is only one cell.
+        Shortlists of the cell centres, in the same frame; None if there is only one cell.
     """
 
     cells: Cells
@@ -42,6 +44,11 @@ class Shortlists:
     members: NDArray[np.float32]
     halves: NDArray[np.float32]
     coarse: "Shortlists | None" = None
+
+    @cached_property
+    def shortest(self) -> int:
+        """Length of the shortest list."""
+        return int(np.add.reduceat((self.lists >= 0).sum(axis=1), self.begin[:-1]).min())
 
 
 def cell_count(m: int) -> int:
@@ -66,15 +73,23 @@ def coarse_cells(
 ) -> "tuple[Cells, Shortlists | None]":
     """Group centres by cells, and list the cells as in `build_shortlists`, which see."""
     centres = checked(centres, "centres")
-    if len(centres) <= 2 * length:
-        return build_cells(centres), None
-    whole = build_cells(centres[:, : _leading(centres)])
-    ones, count = np.ones(len(centres)), cell_count(len(centres))
-    middles = two_level_codes(whole.members, ones, count, seed, workers)
-    coarse = build_shortlists(middles, seed, workers, min(length, _CELLS_LENGTH))
+    width = centres.shape[1] if len(centres) <= 2 * length else _leading(centres)
+    return _grouped(build_cells(centres[:, :width]), seed, workers, length)
+
+
+def _grouped(whole: Cells, seed: int, workers: int, length: int) -> tuple[Cells, Shortlists | None]:
+    """Group the members of a single cell, if there are too many to be one list."""
+    count = cell_count(len(whole.order))
+    if len(whole.order) <= 2 * length:
+        return whole, None
+    middles = two_level_codes(whole.members, np.ones(len(whole.order)), count, seed, workers)
+    length = min(length, _CELLS_LENGTH)
+    width = middles.shape[1] if count <= 2 * length else _leading(middles)
+    few = one_cell(middles[:, :width], whole.shift[:width], whole.scale)
+    coarse = _listed(*_grouped(few, seed, workers, length), length, workers)
     # As rows are placed: one that equals a centre is then in its cell, however far from others.
-    (cell,) = in_threads(_propose, [(whole.members, coarse, 1)], 1)
-    return whole.regrouped(middles, cell[:, 0]), coarse
+    found = _propose(whole.members, coarse, 1, np.zeros_like(whole.shift), 1)
+    return whole.regrouped(middles, found[:, 0]), coarse
 
 
 def build_shortlists(
@@ -102,19 +117,22 @@ def build_shortlists(
         Centres per list, or more if a cell has more than half as many of its own; with m ≤ 2 ·
         length there is one list of all centres.
     """
-    cells, coarse = coarse_cells(centres, seed, workers, length)
-    if coarse is None:
-        begin = np.array([0, len(centres)], np.int64)
-        return Shortlists(cells, cells.order, begin, cells.members.T.ravel(), cells.halves)
+    return _listed(*coarse_cells(centres, seed, workers, length), length, workers)
+
+
+def _listed(cells: Cells, coarse: Shortlists | None, length: int, workers: int) -> Shortlists:
+    """Make the list of each cell."""
     items = [(cells, c, length) for c in range(len(cells.centres))]
-    lists = in_threads(_list_of, items, workers)
-    begin = np.cumsum([0, *map(len, lists)])
-    places = np.concatenate(lists)
-    width = cells.members.shape[1]
-    members = np.empty(len(places) * width, np.float32)
-    for one, end in zip(lists, width * begin[1:], strict=True):
-        members[end - width * len(one) : end] = cells.members[one].T.ravel()
-    return Shortlists(cells, cells.order[places], begin, members, cells.halves[places], coarse)
+    lists = in_threads(_list_of, items, workers) if coarse else [np.arange(len(cells.order))]
+    begin = np.cumsum([0, *(-(-len(one) // SEGMENT) for one in lists)])
+    members = np.empty((begin[-1], cells.members.shape[1], SEGMENT), np.float32)
+    halves = np.empty((begin[-1], SEGMENT), np.float32)
+    names = np.empty((begin[-1], SEGMENT), np.int32)
+    for one, a, b in zip(lists, begin, begin[1:], strict=False):
+        members[a:b] = packed(cells.members[one], 0)
+        halves[a:b] = packed(cells.halves[one], np.inf)
+        names[a:b] = packed(cells.order[one], -1)
+    return Shortlists(cells, names, begin, members, halves, coarse)
 
 
 def _leading(centres: NDArray[np.float32]) -> int:
@@ -238,24 +256,32 @@ def search_shortlists(
         indices (n, k) int32 and distances (n, k) float32, sorted by distance, then index.
     """
     indices, distances = np.empty((len(x), k), np.int32), np.empty((len(x), k), np.float32)
+    cells = shortlists.cells
 
     def work(start: int) -> None:
         part = slice(start, start + _CHUNK)
-        found = _propose(x[part], shortlists, k + _EXTRA)
+        found = _propose(x[part], shortlists, k + _EXTRA, cells.shift, cells.scale)
         measure(x[part], centres, found, k, indices[part], distances[part])
 
     in_threads(work, [(start,) for start in range(0, len(x), _CHUNK)], workers)
     return indices, distances
 
 
-def _propose(x: NDArray[np.float32], shortlists: Shortlists, most: int) -> NDArray[np.int32]:
-    """Centres with the best scores on the list of each row's cell, at most `most`."""
-    cells, coarse = shortlists.cells, shortlists.coarse
-    framed = cells.framed(x[:, : len(cells.shift)])
-    cell = np.zeros(len(x), np.int32) if coarse is None else _propose(framed, coarse, 1)[:, 0]
-    lists, begin = shortlists.lists, shortlists.begin
-    wanted = min(most, int(np.diff(begin).min()))
-    found: NDArray[np.int32] = best_listed(
-        framed, cell, lists, begin, shortlists.members, shortlists.halves, wanted
-    )[0]
-    return found
+def _propose(
+    x: NDArray[np.float32],
+    shortlists: Shortlists,
+    most: int,
+    shift: NDArray[np.float32],
+    scale: float,
+) -> NDArray[np.int32]:
+    """Centres with the best scores on the list of each row's cell, at most `most`, in no order."""
+    coarse, lists, begin = shortlists.coarse, shortlists.lists, shortlists.begin
+    if coarse is None:
+        cell = np.zeros(len(x), np.int32)
+    else:
+        cell = _propose(x, coarse, 1, shift, scale)[:, 0]
+    wanted = min(most, shortlists.shortest)
+    places, _ = best_listed(
+        x, cell, begin, shortlists.members, shortlists.halves, wanted, shift, scale
+    )
+    return lists.ravel()[places]
