@@ -78,7 +78,9 @@ def _members(thing: type) -> list[str]:
         return []
     found = []
     # Of `Run` also what it has from the run that exports read.
-    kinds = [kind for kind in thing.__mro__ if kind.__module__ in (thing.__module__, "shoal.run")]
+    kinds = [
+        kind for kind in thing.__mro__ if kind.__module__ in (thing.__module__, "shoal.fitted_run")
+    ]
     members = {name: member for kind in reversed(kinds) for name, member in vars(kind).items()}
     for name, member in members.items():
         if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property)):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import shoal
 from shoal import passes
 from shoal.cli.app import app
-from shoal.core.metrics import contingency
+from shoal.core.contingency import contingency
 from shoal.engines.local import LocalEngine
 from shoal.errors import SettingError
 from shoal.model import Model

@@ -12,8 +12,8 @@ from shoal.core.record_lists import RecordList
 from shoal.core.validity import dbcv, density_sample, validity
 from shoal.edits import Clustering
 from shoal.engines.base import Engine
+from shoal.fitted_run import FittedRun
 from shoal.labelling import comparable_rows
-from shoal.run import FittedRun
 
 
 def evaluate(run: FittedRun, true: NDArray, k: int | None, engine: Engine) -> RecordList:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal.core.metrics import Contingency, added, contingency
+from shoal.core.contingency import Contingency, added, contingency
 from shoal.core.record_lists import Tabular
 from shoal.edits import Curation
 from shoal.edits.names import folded

@@ -14,8 +14,8 @@ from shoal.edits import Clustering
 from shoal.errors import InputError, RunError
 from shoal.export.findings import middle_rows
 from shoal.export.pictures import make_sprite, make_tiles
+from shoal.fitted_run import FittedRun
 from shoal.rows import Source
-from shoal.run import FittedRun
 
 # Cell output is stored in the notebook file, so it holds at most this many clusters and bytes of
 # images (before base64, which adds a third).

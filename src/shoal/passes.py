@@ -16,7 +16,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.metrics import Contingency, weighted_contingency
+from shoal.core.contingency import Contingency, weighted_contingency
 from shoal.core.per_process import PerProcess
 from shoal.edits import Clustering
 from shoal.engines.base import Engine

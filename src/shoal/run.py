@@ -1,37 +1,41 @@
-"""A finished fit for reading, used by exports, plots and pages; the base of `Run`."""
+"""A finished fit with everything that can be done with it."""
 
 from __future__ import annotations
 
-from functools import cached_property
+import os
+import shutil
+import tempfile
+import weakref
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from shoal import pipeline
-from shoal.core.advice import Advice, advise, advise_method
-from shoal.core.layers import Layer, Layers
-from shoal.core.tree import Tree
-from shoal.edits import Clustering, Curation
-from shoal.errors import InputError, RunError
-from shoal.methods import DEFAULT, METHODS
-from shoal.model import Model
+from shoal import passes, pipeline
+from shoal.core.record_lists import RecordList
+from shoal.edits import Entry
+from shoal.engines.options import EngineOptions
+from shoal.fitted_run import FittedRun
+from shoal.keywords import ClusterKeywords, explicit
+from shoal.prediction import Prediction, joined
+from shoal.progress import Progress, default_progress, in_notebook
 from shoal.rows import Source
-from shoal.rows.vectors_with_images import pictures_of
-from shoal.run_source import reopened
-from shoal.stages.base import quarantined
-from shoal.stages.growth.drift import Drift, read_drift
-from shoal.stages.method_result import Found
-from shoal.stages.result import Representatives, Result
-from shoal.stages.source_changes import changed_rows
-from shoal.storage import RunFolder, odd_entries
+from shoal.rows.cluster_rows import cluster_settings
+from shoal.rows.memory_budget import promised
+from shoal.settings import FitSettings
+from shoal.storage import RunFolder, as_place
 
-_NOTED = ("left_out", "remarks")
+if TYPE_CHECKING:
+    from shoal.export import Exported
+    from shoal.notebook import Page, Shown
+    from shoal.plots import Plots
 
 
-class FittedRun:
-    """The results of `Run`, without what depends on other modules that use runs.
+class Run(FittedRun):
+    """A finished fit: clusters at every level of detail, and the data behind them.
+
+    Create it with `fit` or `open`.
 
     Parameters
     ----------
@@ -39,272 +43,352 @@ class FittedRun:
         The run's folder, open for reading.
     source
         The rows, if they are already open.
+    temporary
+        Delete the folder when this run is no longer used.
     """
 
-    def __init__(self, folder: RunFolder, source: Source | None = None) -> None:
-        self._folder = folder
-        self._given = source
-        self._result = Result(folder)
-        self._result.check()
+    def __init__(
+        self, folder: RunFolder, source: Source | None = None, temporary: bool = False
+    ) -> None:
+        super().__init__(folder, source)
+        self._temporary = temporary
+        self._page: Page | None = None
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, folder.path, ignore_errors=True)
 
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self._folder.path
-
-    @property
-    def layers(self) -> Layers:
-        """The layers, coarse to fine; one is primary."""
-        return self._result.layers
-
-    @property
-    def primary(self) -> Layer:
-        """The suggested layer."""
-        return self._result.primary
-
-    @property
-    def tree(self) -> Tree:
-        """The tree over the representatives, from which any K is a cut."""
-        return self._result.tree
-
-    @property
-    def representatives(self) -> Representatives:
-        """The representatives: `vectors`, `weights`, `rows`."""
-        return self._result.representatives
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows, including quarantined ones."""
-        return self._result.n_rows
-
-    @property
-    def sample_of(self) -> int | None:
-        """Number of rows that this run is a sample of; None if it has all rows."""
-        return self._result.sample_of
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Number of rows assigned to each representative, (m,)."""
-        return self._result.counts
-
-    @cached_property
-    def drift(self) -> Drift | None:
-        """Report on rows added to an earlier run; None if there are none."""
-        return read_drift(self._result)
-
-    def verify(self) -> None:
-        """Read all files of the run, and raise if one is missing or damaged.
-
-        Raises
-        ------
-        RunError
-            With the file, and what to do.
-        """
-        self._result.verify()
-
-    def clustering(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> Clustering:
-        """Return the clusters with their names; parameters as in `labels`."""
-        return Clustering.chosen(self._result, None if raw else self.edits, layer, k)
-
-    def labels(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> NDArray[np.int32]:
-        """Cluster of each row, −1 for quarantined rows.
-
-        Edits are included, and never change the ids of other clusters. Without edits, clusters are
-        numbered from the largest (0) on.
+    def map_table(self, new: Any = None) -> Any:
+        """Return the map coordinates of every row. The map is computed on first use.
 
         Parameters
         ----------
-        layer
-            Number of a layer, 0 for the coarsest; by default the primary one.
-        k
-            Or any number of clusters. Edits apply only to the layer or K that they started from;
-            others are plain cuts of the tree.
-        raw
-            Ignore edits.
+        new
+            New rows to place on the map instead; see `predict`.
 
         Returns
         -------
-        ndarray, shape (N,), int32
-
-        Raises
-        ------
-        InputError
-            When both are given, or there is no such layer or cut.
-        """
-        return self.clustering(layer, k, raw).labels()
-
-    def confidence(
-        self, layer: int | None = None, k: int | None = None, raw: bool = False
-    ) -> NDArray[np.float32]:
-        """Return the confidence of each row, 0..1; NaN for quarantined rows; see `labels`.
-
-        Rows moved by edits have 1.
-        """
-        return self.clustering(layer, k, raw).confidence()
-
-    def memberships(self) -> NDArray[np.float32]:
-        """Return the membership of each row in each cluster of the method, (N, K) float32.
-
-        Only for methods with memberships, such as ``gmm``; a row has those of its representative.
-        Clusters are in the order of `labels` without edits. Quarantined rows have NaN.
-
-        Raises
-        ------
-        InputError
-            When the method of the run has no memberships.
-        """
-        found = Found(self._result)
-        shares = found.memberships
-        if shares is None:
-            soft = ", ".join(name for name, method in METHODS.items() if method.soft)
-            raise InputError(
-                f"{self.path} was fitted by {found.facts['name']}, which has no memberships: fit "
-                f"with method {soft}"
-            )
-        order = found.ids(self._result.cut(shares.shape[1]), shares.shape[1])
-        assert order is not None  # methods with memberships have a rule
-        gone = np.full((1, shares.shape[1]), np.nan, np.float32)
-        return np.concatenate([shares[:, np.argsort(order)], gone])[self._result.place]
-
-    @property
-    def outliers(self) -> NDArray[np.bool_]:
-        """Outlier flag of each row, (N,) bool."""
-        return self._result.outliers
-
-    def table(self, layer: int | None = None, k: int | None = None, raw: bool = False) -> Any:
-        """Return a `pyarrow.Table` of row, name, cluster, confidence, outlier; see `labels`.
-
-        With edits it also has cluster_name and mark (good or junk), null if not set.
+        pyarrow.Table
+            row, name, x, y (0 to 1 from the left and the top; null for unreadable rows), cluster,
+            and cluster_name if clusters have names.
         """
         import pyarrow as pa
 
-        tables = list(self.clustering(layer, k, raw).tables())
+        made = import_module("shoal.explore.coordinates")  # which is made of runs
+        if new is None:
+            tables = list(made.map_tables(self))
+        else:
+            tables = list(made.placed_tables(self, self.model.open(new)))
         return pa.concat_tables(tables).unify_dictionaries()
 
-    @cached_property
-    def quarantine(self) -> Any:
-        """Unusable rows, a `pyarrow.Table` of row, name, reason."""
-        return quarantined(self._folder)
+    def evaluate(
+        self,
+        truth: ArrayLike,
+        k: int | None = None,
+        *,
+        engine: str = "local",
+        engine_options: EngineOptions = (),
+    ) -> RecordList:
+        """Compare every layer, or the cut into k, with true classes.
 
-    @cached_property
-    def edits(self) -> Curation:
-        """Manual corrections: merge, split, move, name, undo and so on."""
-        return Curation(self._result)
+        Parameters
+        ----------
+        truth
+            (N,) labels of any type; integers below 0 mean unknown, and are left out. Quarantined
+            rows count as errors. For a sample, labels of all rows of the source are accepted too.
+        k
+            Evaluate only this cut, without edits.
+        engine, engine_options
+            Where the pass over all rows runs; see `fit`.
 
-    @cached_property
-    def model(self) -> Model:
-        """The model for new rows, which needs only the run folder."""
-        return Model(self._folder, curation=self.edits)
-
-    def info(self) -> dict[str, Any]:
-        """Return everything known about the run: source, settings, counts, time, memory."""
-        summary = self._result.summary
-        stages = {}
-        for stage in pipeline.stages_of(self.drift is not None):
-            receipt = self._folder.stage(stage.name).receipt
-            stages[stage.name] = {
-                **receipt.counts,
-                "seconds": receipt.seconds,
-                "peak_memory_mib": receipt.peak_memory >> 20,
-            }
-        return {
-            "path": str(self.path),
-            "source": summary["description"],
-            "rows": self.n_rows,
-            **{name.replace("_", " "): summary[name] for name in _NOTED if summary.get(name)},
-            "sample of": self.sample_of,
-            "quarantined": self.quarantine.num_rows,
-            **self._table_info(),
-            "features": self._features_info(),
-            "representatives": len(self.representatives),
-            "method": Found(self._result).facts,
-            **({"refined": stages["tree"].pop("refined")} if "refined" in stages["tree"] else {}),
-            "layers": [layer.as_dict() for layer in self.layers],
-            "unknown": self._unknown_info(),
-            **self._added_info(),
-            "edits": self._edits_info(),
-            "settings": self._folder.settings,
-            "stages": stages,
-            "shoal": self._folder.about.get("shoal"),
-            "versions": dict(self._folder.about.get("versions", {})),
-            "odd": odd_entries(self.path),
-        }
-
-    def _features_info(self) -> str:
-        features = str(self._folder.settings.get("features"))
-        return features if ":" in features else str(self._result.encoder["name"])
-
-    def _unknown_info(self) -> dict[str, Any]:
-        novelty = self.model.fitted.novelty
-        if novelty is None:  # an earlier version's run
-            return {"false alarms, at most": None, "held-out rows": 0}
-        return {"false alarms, at most": self.model.rate, "held-out rows": len(novelty.place)}
-
-    def _added_info(self) -> dict[str, Any]:
-        if self.drift is None:
-            return {}
-        report = self.drift.report
-        names = ("previous", "kept", "added", "fitted", "fits")
-        counts = {name: report[name] for name in names}
-        misfits, proposals = report["misfits"]["rows"], len(report["proposals"])
-        return {"added": {**counts, "misfits": misfits, "proposals": proposals}}
-
-    def _table_info(self) -> dict[str, Any]:
-        schema = self._result.schema
-        if schema is None:
-            return {}
-        gaps = self._result.summary["gaps"]
-        return {"columns": schema.description, "gaps": {name: n for name, n in gaps.items() if n}}
-
-    @property
-    def advice(self) -> Advice:
-        """Advice: the number of groups, a large mixed one, other K nearly as clear."""
-        method = Found(self._result).facts["name"]
-        if method != DEFAULT:
-            return advise_method(method, self.primary.k)
-        return advise(self.tree, self.layers, self.counts)
-
-    @property
-    def is_table(self) -> bool:
-        """True if the rows are from a table of mixed columns."""
-        return self._result.schema is not None
-
-    def _edits_info(self) -> dict[str, Any]:
-        try:
-            found = self.clustering()
-        except RunError as error:
-            return {"error": str(error)}
-        return {"in effect": len(self.edits.done), "clusters": found.k if found.edited else None}
-
-    @property
-    def source(self) -> Source:
-        """The rows of the fit, reopened from their source.
+        Returns
+        -------
+        list of dict, shown as a table
+            For each cut: k, layer, primary, edited, the scores of `core.metrics.score`, the
+            simplified silhouette over representatives, the measures of `core.validity` over
+            representatives, weighted by their rows (a row's distance from its representative is
+            ignored), DBCV on up to 2,000 of them, and the stability. If there are edits, the last
+            entry is for the edited clusters.
 
         Raises
         ------
-        RunError
-            When they were given in memory, are missing, or have changed.
+        InputError
+            When there is not one label per row.
         """
-        return pictures_of(self._rows)
+        from shoal.evaluation import evaluate
+
+        true = self._classes(truth, "truth")
+        with passes.engine_for(self._folder, engine, engine_options) as opened:
+            return evaluate(self, true, k, opened)
+
+    def import_edits(self, table: Any) -> list[Entry]:
+        """Import corrected clusters and names from a table, as edits; all or none.
+
+        Parameters
+        ----------
+        table
+            A CSV or Parquet file, or a data frame. Rows are matched by a column ``row``, or one
+            with row names. ``cluster`` is the cluster of a row, by number, name or a new name;
+            ``cluster_name`` names that cluster, or alone is the cluster of the row.
+
+        Returns
+        -------
+        list of Entry
+            The edits; `edits.undo` reverts them.
+
+        Raises
+        ------
+        InputError
+            When the table cannot be read, or a row or a cluster does not exist.
+        """
+        from shoal.export.corrections import import_corrections
+
+        before = self.edits.refresh()
+        import_corrections(self.edits, table)
+        return self.edits.entries(before)
 
     @property
-    def _rows(self) -> Source:
-        if self._given is None:
-            self._given = reopened(self._result)
-        return self._given
+    def plot(self) -> Plots:
+        """Plots of the run: ``run.plot.sizes()`` and so on, each a matplotlib Axes."""
+        from shoal.plots import Plots
 
-    @cached_property
-    def changed(self) -> NDArray[np.bool_]:
-        """Whether the file of each row changed since the fit in size, time or link target, (N,).
+        return Plots(self)
 
-        If files hold many rows, all rows count as changed when any file changed.
+    def predict(
+        self,
+        images: Any,
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        unknown: float | None = None,
+        engine: str = "local",
+        engine_options: EngineOptions = (),
+    ) -> Prediction:
+        """Assign new rows to clusters, with a confidence, or mark them as unknown.
+
+        Parameters
+        ----------
+        images
+            An array, a path, or a `Source`, of the same kind as the fitted rows.
+        layer, k, raw
+            Which clusters; see `labels`. A representative votes for the cluster of most of its
+            rows, so rows moved one by one count only where they are the majority.
+        unknown
+            Largest share of rows like the fitted ones that may be called unknown, for example 0.01;
+            by default from the fit's settings, 0.05.
+        engine, engine_options
+            Where the pass over all rows runs; see `fit`.
         """
-        return changed_rows(self._result, self.source)
+        with passes.engine_for(self._folder, engine, engine_options) as opened:
+            source = self.model.open(images)
+            notes = self.model.notes(source)
+            cut: dict[str, Any] = {"layer": layer, "k": k, "raw": raw, "unknown": unknown}
+            found = passes.predict_blocks(self.model, source, opened, notes=notes, **cut)
+            return joined(list(found), notes)
 
-    def __repr__(self) -> str:
-        ks = ", ".join(f"{layer.k}{'*' if layer.primary else ''}" for layer in self.layers)
-        return f"<Run {str(self.path)!r}: {self._result.summary['description']}; layers K = {ks}>"
+    @explicit(ClusterKeywords, features=None)
+    def fit_cluster(
+        self,
+        cluster: int,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        progress: Progress | None = None,
+        engine_options: EngineOptions = (),
+        **settings: Unpack[ClusterKeywords],
+    ) -> Run:
+        """Fit only the rows of one cluster, with features projected for them alone.
+
+        Differences between its parts may be lost in a projection of all rows. Rows are read and
+        encoded as in this run; other settings have their defaults.
+
+        Parameters
+        ----------
+        cluster
+            Its id, as in `labels`.
+        out, progress, engine_options
+            As in `shoal.fit`.
+        **settings
+            Settings of the fit; by default with the features of this run.
+
+        Returns
+        -------
+        Run
+            A run of these rows, in their order.
+
+        Raises
+        ------
+        InputError
+            When there is no such cluster, it has too few rows, or a setting concerns the reading or
+            the choice of rows.
+        RunError
+            When the rows of the fit cannot be opened again.
+        """
+        stored = self._folder.settings
+        checked = cluster_settings(self.path, stored, settings)
+        with promised(checked.memory):
+            rows = self.cluster_source(cluster)
+            where = stored.get("source")
+            return fit_rows(rows, where, out, checked, progress, engine_options)
+
+    def show(
+        self, cluster: int, count: int = 24, *, layer: int | None = None, k: int | None = None
+    ) -> Shown:
+        """Return the most typical rows of a cluster; a notebook shows them as images.
+
+        Parameters
+        ----------
+        cluster
+            Its id, as in `labels`.
+        count
+            Number of rows.
+        layer, k
+            Which clusters; see `labels`.
+
+        Raises
+        ------
+        InputError
+            When there is no such cluster or cut.
+        """
+        from shoal.notebook import show
+
+        return show(self, cluster, count, layer, k)
+
+    def export(
+        self,
+        to: str | os.PathLike[str],
+        form: str = "folders",
+        *,
+        layer: int | None = None,
+        k: int | None = None,
+        raw: bool = False,
+        mode: Literal["copy", "symlink", "hardlink"] = "copy",
+        changed: bool = False,
+        force: bool = False,
+        quoted: bool = False,
+        progress: Progress | None = None,
+    ) -> Exported:
+        """Export the clusters to folders, files or formats of other programs.
+
+        Parameters
+        ----------
+        to
+            A folder, or a file name for formats of one file.
+        form
+            One folder of images per cluster (``folders``), or also with a file for another program
+            (``coco``, ``huggingface``, ``label-studio``, ``fiftyone``); or one file (``csv``,
+            ``parquet``, ``html``, or ``atlas``, the map for Embedding Atlas).
+        layer, k, raw
+            Which clusters; see `labels`.
+        mode
+            For folders: copy files, or link to them.
+        changed
+            Include files whose size or modification time changed since the fit.
+        force
+            Overwrite an existing file.
+        quoted
+            In CSV, quote text that a spreadsheet would run as a formula.
+
+        Returns
+        -------
+        Exported
+            `path`, and for folders the `outcome`: the number of files `done`, and those `left`.
+
+        Raises
+        ------
+        InputError
+            When the form is unknown, or does not fit the rows or the target.
+        """
+        from shoal.export import export
+        from shoal.plots.report import report_pictures
+
+        progress = progress or default_progress()
+        progress.stage("export", self.n_rows, "rows")
+        made = import_module("shoal.explore.coordinates")  # which is made of runs
+        found = export(
+            self,
+            as_place(to),
+            form,
+            lambda **cut: made.map_tables(self, **cut),
+            lambda **cut: report_pictures(self, **cut),
+            layer=layer,
+            k=k,
+            raw=raw,
+            mode=mode,
+            changed=changed,
+            force=force,
+            quoted=quoted,
+            on_done=progress.advance,
+        )
+        progress.finish()
+        return found
+
+    def explore(
+        self,
+        *,
+        tab: bool | None = None,
+        height: int = 760,
+        port: int | None = None,
+        read_only: bool = False,
+        metadata: str | os.PathLike[str] | None = None,
+    ) -> Page:
+        """Open the explorer in a notebook cell or a browser tab.
+
+        This process serves it until it exits, or until `Page.stop`. To wait for it in a script, use
+        ``shoal explore RUN`` instead.
+
+        Parameters
+        ----------
+        tab
+            Open a browser tab; the default outside a notebook.
+        height
+            Height of the page in the cell, in pixels.
+        port
+            By default a free one.
+        read_only
+            Do not allow edits.
+        metadata
+            CSV or Parquet file with columns to filter by.
+
+        Returns
+        -------
+        Page
+            While it runs, repeated calls return the same page.
+        """
+        tab = not in_notebook() if tab is None else tab
+        if self._page is None or not self._page.running:
+            make = import_module("shoal.explore.page").ServedPage  # which is made of runs
+            more = None if metadata is None else Path(metadata)
+            self._page = make(
+                self, inline=not tab, height=height, port=port, read_only=read_only, metadata=more
+            )
+        page: Page = self._page
+        page.inline = not tab
+        if tab:
+            page.open()
+        return page
+
+    def _repr_html_(self) -> str:
+        from shoal.notebook import run_html
+
+        return run_html(self, self._temporary)
+
+
+def fit_rows(
+    rows: Source,
+    where: str | None,
+    out: str | os.PathLike[str] | None,
+    settings: FitSettings,
+    progress: Progress | None,
+    engine_options: EngineOptions,
+) -> Run:
+    """Run the pipeline on open rows, in `out` or in a folder that is deleted with the run."""
+    progress = progress or default_progress()
+    if out is not None:
+        run = pipeline.run_pipeline(out, rows, settings, where, progress, engine_options)
+        return Run(run, rows)
+    folder = Path(tempfile.mkdtemp(prefix="shoal-"))
+    try:
+        run = pipeline.run_pipeline(folder, rows, settings, where, progress, engine_options)
+        return Run(run, rows, True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

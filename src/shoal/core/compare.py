@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shoal.core.metrics import Contingency, contingency
+from shoal.core.contingency import Contingency, contingency
 from shoal.errors import InputError
 
 

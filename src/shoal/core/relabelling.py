@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.metrics import adjusted_rand, contingency, matched_ids
+from shoal.core.contingency import contingency, matched_ids
+from shoal.core.metrics import adjusted_rand
 from shoal.core.nearest import nearest_of
 from shoal.core.structure import Structure, fit_structure
 from shoal.core.tree import Tree

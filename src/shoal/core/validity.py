@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from shoal.core.metrics import NOISE
+from shoal.core.contingency import NOISE
 from shoal.errors import InputError
 
 # Rows that DBCV is computed on: their distances (32 MB) are in memory, and its cost grows as

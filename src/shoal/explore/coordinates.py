@@ -14,10 +14,10 @@ from shoal.core.morton import SIDE, to_places
 from shoal.edits.clustering import texts_of
 from shoal.explore.atlas import Atlas
 from shoal.explore.prepare import home_of, prepare_leaves, prepare_map
+from shoal.fitted_run import FittedRun
 from shoal.model import Placed, blocks_of
 from shoal.progress import Progress
 from shoal.rows import Source
-from shoal.run import FittedRun
 from shoal.storage import RunFolder
 
 

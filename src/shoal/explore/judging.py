@@ -9,7 +9,7 @@ import numpy as np
 
 from shoal.core.compare import compare_table
 from shoal.core.compare import shared_rows as in_common
-from shoal.core.metrics import Contingency
+from shoal.core.contingency import Contingency
 from shoal.edits.review import QUIZ_ROWS, quiz_result, quiz_rows
 from shoal.errors import InputError
 from shoal.explore.copies import LEAST

@@ -11,8 +11,8 @@ from shoal.export.base import cluster_title, number, rows_word
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.pictures import LARGEST, Sprite, make_sprite, make_tiles, mean_picture, tile_side
 from shoal.export.profiles import mean_profiles, profile_svg
+from shoal.fitted_run import FittedRun
 from shoal.rows import Source
-from shoal.run import FittedRun
 
 _BUDGET = 2_600_000
 _MOST_EACH = 100_000

@@ -9,8 +9,8 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
-from shoal.run import FittedRun
 from shoal.stages.result import Representatives
 
 _MEAN_ROWS = 6000

@@ -27,10 +27,10 @@ from shoal.export.manifest import (
     write_manifest,
 )
 from shoal.export.plan import Action, Mode, plan_actions
+from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
 from shoal.rows.arrays.pixels import to_channels
-from shoal.run import FittedRun
 from shoal.storage import fingerprint, is_remote, write_bytes
 from shoal.storage.nofollow import open_folder, remove
 from shoal.storage.parts import unwritable

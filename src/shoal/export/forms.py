@@ -17,9 +17,9 @@ from shoal.export.pictures import picture_column
 from shoal.export.plan import Mode
 from shoal.export.report import NO_PICTURES, Pictures, write_report
 from shoal.export.tables import write_labels
+from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
 from shoal.rows import Source
-from shoal.run import FittedRun
 
 FOLDERS = ("folders", *DATASETS)
 """Forms that lay images out in a folder."""

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.metrics import match_labels
+from shoal.core.contingency import match_labels
 from shoal.export.base import asset, fill_in, number, rows_word
 from shoal.export.pictures import make_sprite, make_tiles
-from shoal.run import FittedRun
+from shoal.fitted_run import FittedRun
 from shoal.storage import write_bytes
 
 _ROWS = 240  # that are shown, the same ones of every method

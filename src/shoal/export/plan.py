@@ -10,9 +10,9 @@ from typing import Any, Literal, Unpack
 
 from shoal.errors import InputError
 from shoal.export.base import cluster_folder
+from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
 from shoal.rows import Encoded, ImageSource, Source
-from shoal.run import FittedRun
 from shoal.storage import is_remote
 
 Mode = Literal["copy", "symlink", "hardlink"]

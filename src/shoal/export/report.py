@@ -15,8 +15,8 @@ from shoal.export.dendrogram import draw_tree
 from shoal.export.findings import Findings, gather
 from shoal.export.pictures import data_address
 from shoal.export.tabled import Tabled
+from shoal.fitted_run import FittedRun
 from shoal.keywords import LabelKeywords
-from shoal.run import FittedRun
 from shoal.storage import write_bytes
 
 Pictures = tuple[Sequence[tuple[str, bytes]], str]

@@ -9,8 +9,8 @@ import numpy as np
 from shoal.export.cards import Deck
 from shoal.export.findings import Findings, Found, named_rows
 from shoal.export.traits import Traits, gather_traits
+from shoal.fitted_run import FittedRun
 from shoal.rows.tables.mixed import TableSource
-from shoal.run import FittedRun
 
 _LINES = 6000
 _FIRST = 8

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from shoal.errors import InputError
+from shoal.fitted_run import FittedRun
 from shoal.keywords import CutKeywords, spelled_out
 from shoal.labelling import check_names, comparable_rows, one_a_row
 from shoal.plots import cluster_images, measures, plane, tables, tree
 from shoal.plots.canvas import FORMS, check_form, save
 from shoal.plots.scene import Scene
-from shoal.run import FittedRun
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,12 +6,12 @@ import sys
 from typing import Unpack
 
 from shoal.errors import InputError, MissingExtraError
+from shoal.fitted_run import FittedRun
 from shoal.keywords import CutKeywords
 from shoal.methods import METHODS
 from shoal.plots import KINDS, Plots
 from shoal.plots.canvas import encoded
 from shoal.plots.plane import has_own_map
-from shoal.run import FittedRun
 from shoal.stages.method_result import Found
 from shoal.stages.result import Result
 

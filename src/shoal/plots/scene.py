@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from shoal.edits import Clustering
 from shoal.errors import InputError
 from shoal.export.findings import middle_rows
+from shoal.fitted_run import FittedRun
 from shoal.plots.canvas import colours, plain
 from shoal.rows import Source
 from shoal.rows.vectors_with_images import pictures_of, rows_of
-from shoal.run import FittedRun
 from shoal.stages.result import Result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.core.metrics import Contingency, added, contingency, matched_ids
+from shoal.core.contingency import Contingency, added, contingency, matched_ids
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.per_process import PerProcess
 from shoal.core.shortlists import Shortlists
