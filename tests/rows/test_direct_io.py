@@ -107,3 +107,27 @@ def test_a_file_that_changed_or_is_gone_is_said_as_ever(shards):
     (folder / "a.npy").unlink()
     assert "a.npy cannot be read: No such file" in store.read(0, 100).bad[0]
     assert "b.npy changed its size" in store.read(170, 300).bad[0]
+
+
+def test_memory_is_used_again_once_nobody_holds_what_was_read_into_it():
+    windows = direct_io.Windows()
+    first = windows.take(8192)
+    held = first[100:].view(np.uint16).reshape(-1, 2)
+    address = first.ctypes.data
+    assert address % direct_io.ALIGNED == 0
+    assert len(first) == 8192
+    del first
+    assert windows.take(8192).ctypes.data != address
+    del held
+    assert address in {windows.take(8192).ctypes.data for _ in range(2)}
+
+
+def test_memory_of_another_length_is_let_go():
+    windows = direct_io.Windows()
+    held = windows.take(4096)
+    windows.take(8192)
+    assert len(windows.take(4096)) == 4096
+    assert len(windows._all) == 2
+    windows.drop()
+    assert not windows._all
+    assert len(held) == 4096

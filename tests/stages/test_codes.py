@@ -1,5 +1,10 @@
-import numpy as np
+import errno
 
+import numpy as np
+import pytest
+
+from shoal.errors import StorageFullError
+from shoal.stages import codes
 from shoal.stages.codes import distances_of, lengthened, near_type, representatives_for, shortened
 from shoal.stages.result import Result
 from shoal.storage import read_npy
@@ -48,3 +53,16 @@ def test_how_many_representatives():
     assert representatives_for(100_004, None) == 25_001
     assert representatives_for(48_000_000, None) == 32_768
     assert representatives_for(50, 100) == 50
+
+
+def test_a_part_that_cannot_be_written_ends_the_fit(fitted, monkeypatch):
+    write = codes.write_npy
+
+    def full(path, array):
+        if path.parent.name == "near":
+            raise StorageFullError(f"{path} cannot be written ({errno.ENOSPC})")
+        write(path, array)
+
+    monkeypatch.setattr(codes, "write_npy", full)
+    with pytest.raises(StorageFullError, match="near"):
+        fitted(np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32), representatives=9)

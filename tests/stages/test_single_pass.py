@@ -10,9 +10,9 @@ from tests.test_pipeline import Interrupting, differing
 
 import shoal
 from shoal.rows import open_source
-from shoal.stages import base, drawn, heldout, rows
+from shoal.stages import base, codes, drawn, heldout, project, rows
 from shoal.stages.result import Result
-from shoal.storage import read_npy
+from shoal.storage import StageFolder, read_npy
 
 FIT = """
 import sys
@@ -166,3 +166,16 @@ def test_no_shard_that_is_read_ahead_is_left_in_memory(tmp_path, monkeypatch, wo
     shoal.fit(tmp_path / "rows.npy", tmp_path / "run", workers=workers, representatives=120)
     assert fetched
     assert not any(one._batches for one in fetched.values())
+
+
+def test_at_the_end_of_a_group_the_first_shard_of_the_next_one_is_read_ahead(tmp_path):
+    import pickle
+
+    groups = [(0, 1), (2, 3), (4,)]
+    coding = codes.Coding(base.Shards(50, 10), groups, StageFolder(tmp_path), copies=False)
+    task = project._CodeGroup(None, coding)
+    task.fetch(1)
+    task.fetch(2)
+    assert [task._following(shard) for shard in (0, 1, 2, 3, 4)] == [1, 2, 3, 4, None]
+    task.fetch(2)
+    assert pickle.loads(pickle.dumps(task.later)).take() is None

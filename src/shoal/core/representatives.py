@@ -107,6 +107,14 @@ class PartialSummary:
     openings: Openings
     far: int
 
+    @staticmethod
+    def of_none(codebook: Codebook) -> "PartialSummary":
+        """Return the summary of no rows."""
+        c, width = codebook.centres.shape
+        counts, medoids = np.zeros(c, np.int64), np.full(c, -1)
+        sums = np.zeros((c, width)), np.zeros(c)
+        return PartialSummary(counts, *sums, medoids, np.full(c, np.inf), _none(width), 0)
+
     def to_arrays(self) -> dict[str, NDArray]:
         """Everything needed to build it again, to be stored."""
         own = {name: value for name, value in vars(self).items() if name != "openings"}
@@ -290,7 +298,7 @@ def _with_reach(
 
 @njit(cache=True, nogil=True)
 def _accumulate(  # type: ignore[no-untyped-def]
-    rows, code, far, centres, first_row, weight, total, square, medoid, medoid_square
+    rows, code, far, centres, numbers, weight, total, square, medoid, medoid_square
 ):
     """Add rows that are not far to the statistics of their codes, in order."""
     for i in range(len(rows)):
@@ -305,7 +313,7 @@ def _accumulate(  # type: ignore[no-untyped-def]
         weight[c] += 1
         square[c] += apart
         if apart < medoid_square[c]:
-            medoid[c], medoid_square[c] = first_row + i, apart
+            medoid[c], medoid_square[c] = numbers[i], apart
 
 
 def summarise(
@@ -368,17 +376,30 @@ def summarise_coded(
     first_row
         Number of the block's first row, for the medoids.
     """
-    centres, c = codebook.centres, len(codebook.centres)
-    weight, total, square = np.zeros(c, np.int64), np.zeros(centres.shape), np.zeros(c)
-    medoid, medoid_square = np.full(c, -1), np.full(c, np.inf)
-    _accumulate(block, code, far, centres, first_row, weight, total, square, medoid, medoid_square)
-    away = np.flatnonzero(far)
-    part = PartialSummary(
-        weight, total, square, medoid, medoid_square, _none(block.shape[1]), len(away)
+    numbers = np.arange(first_row, first_row + len(block))
+    return add_coded(PartialSummary.of_none(codebook), block, code, far, codebook, numbers)
+
+
+def add_coded(
+    part: PartialSummary,
+    block: NDArray[np.float32],
+    code: NDArray[np.int32],
+    far: NDArray[np.bool_],
+    codebook: Codebook,
+    numbers: NDArray[np.int64],
+) -> PartialSummary:
+    """Add a block of rows to a partial summary, whose arrays are changed.
+
+    Parameters are as in `summarise_coded`; `numbers` are those of the rows, (b,).
+    """
+    _accumulate(
+        block, code, far, codebook.centres, numbers, *(getattr(part, n) for n in _STATISTICS)
     )
+    away = np.flatnonzero(far)
+    part = replace(part, far=part.far + len(away))
     for a in range(0, len(away), _BATCH):
         rows = away[a : a + _BATCH]
-        part = _opened(part, open_rows(block[rows], first_row + rows, code[rows]), codebook)
+        part = _opened(part, open_rows(block[rows], numbers[rows], code[rows]), codebook)
     return part
 
 

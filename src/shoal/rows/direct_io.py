@@ -10,7 +10,9 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import sys
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def outgrows_cache(size: int) -> bool:
 def read_direct(path: Path, start: int, length: int) -> NDArray[np.uint8] | None:
     """Read bytes of a file past the cache: as many as there are, up to `length`."""
     first = start - start % ALIGNED
-    window = aligned_bytes(-(-(start + length - first) // ALIGNED) * ALIGNED)
+    window = WINDOWS.take(-(-(start + length - first) // ALIGNED) * ALIGNED)
     try:
         file = os.open(path, os.O_RDONLY | _flag())
         try:
@@ -57,10 +59,46 @@ def _fill(file: int, window: NDArray[np.uint8], first: int) -> int:
     return got
 
 
-def aligned_bytes(length: int) -> NDArray[np.uint8]:
-    raw = np.empty(length + ALIGNED, np.uint8)
+def _aligned(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the aligned part of memory that is longer by `ALIGNED`."""
     first = -raw.ctypes.data % ALIGNED
-    return raw[first : first + length]
+    return raw[first : first + len(raw) - ALIGNED]
+
+
+class Windows:
+    """Memory to read into, used again once nobody holds what was read into it.
+
+    The system clears memory that it hands out, which takes as long as half of what is done with
+    small images: of 768 bytes, .3 of 4.7 µs.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._all: list[NDArray[np.uint8]] = []
+
+    def take(self, length: int) -> NDArray[np.uint8]:
+        """Return bytes that nothing else refers to; what is in them is arbitrary."""
+        with self._lock:
+            free = [at for at in range(len(self._all)) if _references(self._all, at) == _UNUSED]
+            for at in free:
+                if len(self._all[at]) == length + ALIGNED:
+                    return _aligned(self._all[at])
+            self._all = [raw for at, raw in enumerate(self._all) if at not in free]
+            self._all.append(np.empty(length + ALIGNED, np.uint8))
+            return _aligned(self._all[-1])
+
+    def drop(self) -> None:
+        """Forget all memory; what was read stays as long as it is referred to."""
+        with self._lock:
+            self._all.clear()
+
+
+def _references(arrays: list[NDArray[np.uint8]], at: int) -> int:
+    return sys.getrefcount(arrays[at])
+
+
+_UNUSED = _references([np.empty(0, np.uint8)], 0)  # references to what is in a list alone
+WINDOWS = Windows()
 
 
 def _flag() -> int:

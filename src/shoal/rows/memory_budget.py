@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from weakref import WeakSet
 
 from shoal.errors import SourceError
+from shoal.rows.direct_io import WINDOWS
 
 LIBRARIES = 240 << 20
 """Bytes of Python, the libraries and their compiled kernels, once all stages have used them."""
@@ -196,6 +197,7 @@ def drop_kept() -> None:
     """Let go of what all sources of this process keep for their next reads."""
     for kept in list(Kept._all):
         kept.drop()
+    WINDOWS.drop()
 
 
 def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:

@@ -6,6 +6,7 @@ A row's codes and its distance to the first are all that its labels need: ten by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,11 +18,10 @@ from shoal.core.per_process import PerProcess
 from shoal.core.representatives import (
     Codebook,
     PartialSummary,
+    add_coded,
     find_near,
-    merge_partials,
     merge_summaries,
     seed_codebook,
-    summarise_coded,
 )
 from shoal.engines.base import Task
 from shoal.engines.memory import give_back
@@ -40,6 +40,10 @@ _NEAR = 3  # codes of a row: as many representatives vote on its place
 _LEAST_RATIO = 1e-3  # of two distances, less than half a step: none is divided by 0
 
 
+ShardCoder = Callable[[int, PartialSummary], tuple[PartialSummary, dict[str, NDArray]]]
+"""Adds a shard to sums, which may be changed; returns these, and the parts of the shard by kind."""
+
+
 @dataclass(frozen=True)
 class Coding:
     """Finds the codes of the rows of shards, and sums up groups of shards by code."""
@@ -55,17 +59,34 @@ class Coding:
         """The codes, which are too large to travel with a task."""
         return self.loaded.get(lambda: _read_codebook(self.folder))
 
-    def write_group(self, group: int, shard: Callable[[int], PartialSummary]) -> None:
-        """Sum up the shards of a group, each by `shard`."""
-        partial = merge_partials(map(shard, self.groups[group]), self.codebook)
+    def write_group(self, group: int, shard: ShardCoder) -> None:
+        """Sum up the shards of a group, and write their parts while the next one is coded."""
+        partial = PartialSummary.of_none(self.codebook)
+        with ThreadPoolExecutor(1) as disk:  # which a part waits for longer than it is written
+            last = None
+            for number in self.groups[group]:
+                partial, parts = shard(number, partial)
+                if last is not None:
+                    last.result()
+                last = disk.submit(self._write, number, parts)
+            if last is not None:
+                last.result()
         arrays = {f"partial_{name}": array for name, array in partial.to_arrays().items()}
         for name in sorted(arrays):  # partial_weight comes last: it shows that all are there
             write_npy(self.folder.part(name, group), np.asarray(arrays[name]))
 
+    def _write(self, number: int, parts: dict[str, NDArray]) -> None:
+        for kind, array in parts.items():
+            write_npy(self.folder.part(kind, number), array)
+
     def code(
-        self, number: int, vectors: NDArray[np.float32], ok: NDArray[np.bool_]
-    ) -> tuple[PartialSummary, NDArray[np.bool_]]:
-        """Write the codes near the rows of a shard; return their sums, and which rows are far.
+        self,
+        number: int,
+        vectors: NDArray[np.float32],
+        ok: NDArray[np.bool_],
+        partial: PartialSummary,
+    ) -> tuple[PartialSummary, NDArray, NDArray[np.bool_]]:
+        """Add the rows of a shard to sums; return these, the codes near rows, and which are far.
 
         Copies are no part of the sums.
 
@@ -77,20 +98,25 @@ class Coding:
             (g, d), its good rows.
         ok
             (n,) which rows are good.
+        partial
+            The sums, which are changed.
         """
         good, first = np.flatnonzero(ok), self.shards.bounds(number)[0]
         near, away, far = find_near(vectors, self.codebook, _NEAR)
-        none, code = len(self.codebook.centres), near[:, 0]
+        none, at = len(self.codebook.centres), slice(None) if len(good) == len(ok) else good
         stored = np.zeros(len(ok), near_type(none))
         stored["codes"] = none
-        stored["codes"][good[~far], : near.shape[1]] = near[~far]
-        stored["distance"][good] = shortened(away[:, 0])
+        stored["codes"][at, : near.shape[1]] = np.where(far[:, None], none, near)
+        stored["distance"][at] = shortened(away[:, 0])
         ratios = away[:, :1] / np.maximum(away[:, 1:], np.finfo(np.float32).tiny)
-        stored["ratios"][good, : ratios.shape[1]] = np.rint(255 * np.minimum(ratios, 1))
-        write_npy(self.folder.part("near", number), stored)
+        stored["ratios"][at, : ratios.shape[1]] = np.rint(255 * np.minimum(ratios, 1))
         own = ~aside(self.folder, good, first, self.copies)
-        partial = summarise_coded(vectors[own], code[own], far[own], self.codebook)
-        return _renumbered(partial, good[own] + first), far
+        code, beyond = near[:, 0], far
+        if not own.all():
+            vectors, code, beyond = vectors[own], code[own], far[own]
+        numbers = good[own] + first
+        partial = add_coded(partial, vectors, code, beyond, self.codebook, numbers)
+        return partial, stored, far
 
 
 def representatives_for(n_rows: int, asked: int | None) -> int:
@@ -156,15 +182,8 @@ def code_rows(
     """
     if folder.whole(SUMMARY[-1]).exists():
         return
-    if not folder.whole(_CODES[-1]).exists():
-        drawn = sample()
-        give_back()  # what the encoder of the sample took
-        chosen = seed_codebook(drawn, m, context.settings.seed, context.settings.workers or 1)
-        del drawn
-        arrays = chosen.to_arrays()
-        for name in _CODES:
-            write_npy(folder.whole(name), np.asarray(arrays[name]))
-    codebook = _read_codebook(folder)
+    written = folder.whole(_CODES[-1]).exists()
+    codebook = _read_codebook(folder) if written else _choose_codebook(context, folder, m, sample())
     groups = context.shards.groups(8 * codebook.centres.size)
     coding = Coding(context.shards, groups, folder, len(context.copies.rows) > 0)
     coding.loaded.get(lambda: codebook)
@@ -180,6 +199,18 @@ def code_rows(
             for g in range(len(groups))
         ),
     )
+
+
+def _choose_codebook(
+    context: Context, folder: StageFolder, m: int, sample: NDArray[np.float32]
+) -> Codebook:
+    """Choose codes from a sample, and write them."""
+    give_back()  # what the encoder of the sample took
+    chosen = seed_codebook(sample, m, context.settings.seed, context.settings.workers or 1)
+    arrays = chosen.to_arrays()
+    for name in _CODES:
+        write_npy(folder.whole(name), np.asarray(arrays[name]))
+    return chosen
 
 
 def joined_sample(folder: StageFolder, components: int) -> NDArray[np.float32]:
@@ -240,12 +271,3 @@ def _write_summary(
         rows=found.medoid[first],
         radius=found.radius[first].astype(np.float32),
     )
-
-
-def _renumbered(partial: PartialSummary, rows: NDArray[np.int64]) -> PartialSummary:
-    """Turn the medoids' positions within a block into row numbers."""
-    arrays = partial.to_arrays()
-    for name in ("medoid", "open_medoid"):
-        at = arrays[name]
-        arrays[name] = np.where(at >= 0, rows[np.maximum(at, 0)], -1) if len(rows) else at
-    return PartialSummary.from_arrays(arrays)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.hashes import row_hashes
+from shoal.core.packing import pack
 from shoal.core.representatives import SAMPLE_PER_CODE, PartialSummary
 from shoal.errors import SourceError
 from shoal.features import Encoder, Projection
@@ -18,7 +19,7 @@ from shoal.stages.copies import aside
 from shoal.stages.drawn import Drawn, is_single_pass
 from shoal.stages.encoding import note_late, project_rows, residual, with_reasons
 from shoal.stages.heldout import checked_rows, held_out_rows, not_held_out
-from shoal.stages.rows import Rows
+from shoal.stages.rows import Later, Rows
 from shoal.storage import StageFolder, read_npy, write_npy
 
 
@@ -42,14 +43,18 @@ class _ProjectShard:
             self.rows.fetch(item)
 
     def __call__(self, item: int) -> None:
-        vectors, good = self.project(item)
+        vectors, good, left = self.project(item)
+        write_npy(self.folder.part("residual", item), left)
         write_npy(self.folder.part("ok", item), good)
         write_vectors(self.folder, item, vectors, self.rows.shards.n_rows > EVERY_ROW)
 
-    def project(self, item: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Project a shard; write the residuals of its held-out rows, and the hashes of its rows.
+    def project(
+        self, item: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32]]:
+        """Project a shard, and write the hashes of its rows.
 
-        Also returns which rows are usable; vectors of others are zero.
+        Also returns which rows are usable (vectors of others are zero), and the residuals of its
+        held-out rows.
         """
         tried = held_out_rows(self.rows.shards, item)
         if self.features.has("ok", item):
@@ -63,8 +68,7 @@ class _ProjectShard:
                 write_npy(self.folder.part("hashes", item), row_hashes(features))
         else:  # the projection was fitted to a sample
             vectors, good, left = self._encoded(item, tried)
-        write_npy(self.folder.part("residual", item), left[good[tried]])
-        return vectors, good
+        return vectors, good, left[good[tried]]
 
     def _encoded(
         self, number: int, tried: NDArray[np.int64]
@@ -113,39 +117,49 @@ class _CodeGroup:
     """Projects and codes the shards of a group, and stores only a few projected rows.
 
     These are the held-out rows, the rows that are compared when others are added, and rows far from
-    all codes. It has no `fetch`: an engine would read a later group's first shard at the start of a
-    group, and hold it in memory all the time.
+    all codes.
     """
 
     shard: _ProjectShard
     coding: Coding
+    later: Later = field(default_factory=Later, compare=False, repr=False)
 
     def setup(self) -> None:
         """Load the encoder and the codes."""
         self.shard.setup()
         _ = self.coding.codebook
 
+    def fetch(self, item: int) -> None:
+        """Note a group that begins when another one ends: only then is its first shard read."""
+        self.later.add(item)
+
     def __call__(self, item: int) -> None:
         self.coding.write_group(item, self._code)
 
-    def _code(self, number: int) -> PartialSummary:
-        """Project and code one shard."""
-        shards, folder = self.coding.shards, self.coding.folder
-        if not self._ends_a_group(number):
-            self.shard.fetch(number + 1)
-        vectors, good = self.shard.project(number)
-        partial, far = self.coding.code(number, vectors[good], good)
+    def _code(
+        self, number: int, partial: PartialSummary
+    ) -> tuple[PartialSummary, dict[str, NDArray]]:
+        """Project and code one shard; return the sums with it, and its parts."""
+        shards = self.coding.shards
+        following = self._following(number)
+        if following is not None:
+            self.shard.fetch(following)
+        vectors, good, left = self.shard.project(number)
+        usable = vectors if good.all() else vectors[good]
+        partial, near, far = self.coding.code(number, usable, good, partial)
         checked = checked_rows(shards, number) - shards.bounds(number)[0]
         some = (np.flatnonzero(good)[far], held_out_rows(shards, number), checked)
         places = np.unique(np.concatenate(some))
-        write_npy(folder.part("places", number), places)
-        write_vectors(folder, number, vectors[places], packed=True)
-        write_npy(folder.part("ok", number), good)
-        return partial
+        numbers, scales = pack(vectors[places])
+        parts = {"near": near, "residual": left, "places": places, "scales": scales}
+        return partial, {**parts, "vectors": numbers, "ok": good}
 
-    def _ends_a_group(self, number: int) -> bool:
-        """Return whether the next shard belongs to another group, maybe read already."""
-        return any(group[-1] == number for group in self.coding.groups)
+    def _following(self, number: int) -> int | None:
+        """Return the shard to read next: the first one of another group where one ends."""
+        if all(group[-1] != number for group in self.coding.groups):
+            return number + 1
+        group = self.later.take()
+        return None if group is None else self.coding.groups[group][0]
 
 
 @dataclass(frozen=True)

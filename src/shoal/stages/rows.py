@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -46,6 +48,26 @@ def _read_into(future: Future[Batch], source: Source, start: int, stop: int) -> 
         future.set_result(source.read(start, stop))
     except BaseException as error:  # raised by whoever waits for the future
         future.set_exception(error)
+
+
+class Later:
+    """Items that come next, in order; threads share it, and it pickles as empty."""
+
+    def __init__(self) -> None:
+        self._items: deque[int] = deque()
+
+    def __reduce__(self) -> tuple[type[Later], tuple[()]]:
+        return Later, ()
+
+    def add(self, item: int) -> None:
+        """Note an item after those that were noted before."""
+        self._items.append(item)
+
+    def take(self) -> int | None:
+        """Return the first item, which is taken off; None if there is none."""
+        with suppress(IndexError):
+            return self._items.popleft()
+        return None
 
 
 @dataclass(frozen=True)

@@ -40,10 +40,14 @@ class _SummariseGroup:
     def __call__(self, item: int) -> None:
         self.coding.write_group(item, self._shard)
 
-    def _shard(self, number: int) -> PartialSummary:
+    def _shard(
+        self, number: int, partial: PartialSummary
+    ) -> tuple[PartialSummary, dict[str, NDArray]]:
         """Summarise one shard."""
         ok, vectors = read_npy(self.project.part("ok", number)), read_vectors(self.project, number)
-        return self.coding.code(number, vectors if ok.all() else vectors[ok], ok)[0]
+        good = vectors if ok.all() else vectors[ok]
+        partial, near, _ = self.coding.code(number, good, ok, partial)
+        return partial, {"near": near}
 
 
 def _facts(context: Context) -> dict[str, Any]:
