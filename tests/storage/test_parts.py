@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from shoal.errors import RunError, StorageFullError
 from shoal.storage import parts
-from shoal.storage.parts import write_bytes, write_json, write_npy, write_table
-from shoal.storage.reading import read_json, read_npy, read_table
+from shoal.storage.parts import write_bytes, write_columns, write_json, write_npy, write_table
+from shoal.storage.reading import as_array, read_json, read_npy, read_table
 
 ARRAYS = [
     np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -120,6 +120,35 @@ def run_with_parts(tmp_path):
     write_table(run / "features" / "vectors" / "part-00000.parquet", TABLE)
     write_json(run / "features" / "vectors" / "part-00000.json", {"a": [1, 2]})
     return run
+
+
+@pytest.mark.parametrize("rows", [0, 1, 13])
+def test_columns_of_numbers_are_written_like_a_table_and_read_as_arrays(tmp_path, rows):
+    some = np.random.default_rng(0)
+    columns = {
+        "representative": some.integers(-1, 9, rows).astype(np.int32)[::-1],
+        "distance": some.random((rows, 2)).astype(np.float32)[:, 0],
+        "outlier": some.random(rows) < 0.5,
+    }
+    write_columns(tmp_path / "a", columns)
+    write_table(tmp_path / "b", pa.table(columns))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    table = read_table(tmp_path / "a")
+    for name, column in columns.items():
+        np.testing.assert_array_equal(as_array(table[name]), column, strict=True)
+
+
+def test_columns_of_numbers_are_written_and_read_without_pandas(tmp_path):
+    code = """if True:
+        import sys, numpy as np
+        from pathlib import Path
+        from shoal.storage import as_array, read_table, write_columns
+        path = Path(sys.argv[1])
+        write_columns(path, {"a": np.arange(3), "b": np.array([True, False, True])})
+        assert as_array(read_table(path)["a"]).tolist() == [0, 1, 2]
+        assert "pandas" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=True)
 
 
 @pytest.mark.parametrize("ext", READERS)

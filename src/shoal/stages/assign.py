@@ -28,9 +28,9 @@ from shoal.storage import (
     RunFolder,
     StageFolder,
     read_npy,
+    write_columns,
     write_json,
     write_npy,
-    write_table,
 )
 
 VERSION = {"version": 6}
@@ -176,8 +176,6 @@ class _AssignShard:
         self.places.setup()
 
     def __call__(self, item: int) -> None:
-        import pyarrow as pa
-
         first, second, margin, distance = self.places(item)
         known = np.maximum(first, 0)
         outlier = self.far[known] | (distance > self.limits[known])
@@ -190,7 +188,7 @@ class _AssignShard:
         }
         if self.keep is not None:
             self.keep(item, columns)
-        write_table(self.folder.part("rows", item, "parquet"), pa.table(columns))
+        write_columns(self.folder.part("rows", item, "parquet"), columns)
 
 
 def _facts(context: Context) -> dict[str, Any]:

@@ -283,19 +283,19 @@ def keeps_numbers(source: Source) -> bool:
 
 def write_quarantine(path: Path, start: int, bad: dict[int, str], names: list[str] | None) -> None:
     """Write a table of rows with a reason: row, name, reason."""
+    at = sorted(bad)
+    named = [names[i] if names else None for i in at]
+    write_table(path, _quarantine([start + i for i in at], named, [bad[i] for i in at]))
+
+
+def _quarantine(row: list[int], name: list[str | None], reason: list[str]) -> Any:
     import pyarrow as pa
 
-    at = sorted(bad)
-    write_table(
-        path,
-        pa.table(
-            {
-                "row": pa.array([start + i for i in at], pa.int64()),
-                "name": pa.array([names[i] if names else None for i in at], pa.string()),
-                "reason": pa.array([bad[i] for i in at], pa.string()),
-            }
-        ),
-    )
+    # pa.array imports pandas, where it is installed: a tenth of a fit of few rows.
+    column = pa.array if row else lambda cells, kind: pa.nulls(0, kind)
+    text = pa.string()
+    columns = [column(row, pa.int64()), column(name, text), column(reason, text)]
+    return pa.table(columns, names=["row", "name", "reason"])
 
 
 def quarantined(run: RunFolder) -> Any:
@@ -312,10 +312,7 @@ def quarantined(run: RunFolder) -> Any:
         for path in run.stage(name).parts("quarantine")
     ]
     tables = [table for table in map(read_table, paths) if table.num_rows]
-    if not tables:
-        fields = [("row", pa.int64()), ("name", pa.string()), ("reason", pa.string())]
-        return pa.schema(fields).empty_table()
-    return pa.concat_tables(tables).sort_by("row")
+    return pa.concat_tables(tables).sort_by("row") if tables else _quarantine([], [], [])
 
 
 def write_vectors(
@@ -355,8 +352,8 @@ def read_vectors(
     return unpack(stored, read_npy(folder.part(kind.replace("vectors", "scales"), number))[some])
 
 
-def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:
-    """Raise unless a source has two usable rows.
+def refuse_too_few(n_rows: int, bad: Any) -> None:
+    """Raise unless a source has two usable rows; `bad` is the table of the others.
 
     Raises
     ------
@@ -367,7 +364,7 @@ def refuse_too_few(n_rows: int, bad: list[dict[str, Any]]) -> None:
     if good >= 2:
         return
     of_reason: dict[str, list[Any]] = {}
-    for entry in bad:
+    for entry in bad.to_pylist():
         of_reason.setdefault(entry["reason"], []).append(entry["name"] or entry["row"])
     some = "; ".join(
         f"{rows[0]}{f' and {len(rows) - 1:,} more' if rows[1:] else ''}: {reason}"

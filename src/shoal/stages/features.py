@@ -201,7 +201,7 @@ def _moments(context: Context, folder: StageFolder) -> Moments:
     if kept:
         context.each_shard(_EncodeShard(encoding), lambda: folder.numbers("ok"))
     context.each_group(task, groups, lambda: folder.numbers("moments"), counted=not kept)
-    refuse_too_few(context.shards.n_rows, quarantined(context.run).to_pylist())
+    refuse_too_few(context.shards.n_rows, quarantined(context.run))
     return _merged(folder, d)
 
 

@@ -88,12 +88,14 @@ def index_rows(
 
     `named` and `links` state whether names and links are recorded; `about` is added to the summary.
     """
+    import pyarrow as pa
+
     source, folder = context.opened, context.stage("index")
     read, keep = is_read(source), keeps_numbers(source)
     task = _IndexShard(source, context.shards, folder, read, keep, named)
     runs = context if read else context.light()
     runs.each_shard(task, lambda: folder.numbers("quarantine", "parquet"))
-    bad = [entry for path in folder.parts("quarantine") for entry in read_table(path).to_pylist()]
+    bad = pa.concat_tables([read_table(path) for path in folder.parts("quarantine")])
     refuse_too_few(source.n_rows, bad)
     array, files, table = source.as_array(), source.as_files(), source.as_table()
     values = look_at_values(source)
@@ -134,7 +136,7 @@ def index_rows(
     if found:
         write_json(folder.whole("origins", "json"), found)
     write_json(folder.whole("summary", "json"), summary)
-    return {"rows": source.n_rows, "quarantined": len(bad), "shards": len(context.shards)}
+    return {"rows": source.n_rows, "quarantined": bad.num_rows, "shards": len(context.shards)}
 
 
 def sample_of(source: Source) -> int | None:

@@ -16,7 +16,7 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
 from shoal.errors import InputError
 from shoal.rows.tables.schema import Schema
-from shoal.storage import RunFolder, damage_errors, read_json, read_npy, read_table
+from shoal.storage import RunFolder, as_array, damage_errors, read_json, read_npy, read_table
 
 STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
 """The stages of every finished run, in order."""
@@ -199,7 +199,7 @@ class Result:
         """Iterate over the shards, with some columns of `column` for their rows."""
         for path in self.run.stage("assign").parts("rows"):
             table = read_table(path, names)
-            yield tuple(table[name].to_numpy() for name in names)
+            yield tuple(as_array(table[name]) for name in names)
 
     def column(self, name: str) -> NDArray:
         """Read one column of all rows: representative, second, margin, distance or outlier."""

@@ -9,6 +9,7 @@ from shoal.storage.parts import (
     parquet_options,
     replacing,
     write_bytes,
+    write_columns,
     write_json,
     write_npy,
     write_npy_blocks,
@@ -17,7 +18,7 @@ from shoal.storage.parts import (
 )
 from shoal.storage.places import Stat, UrlPath, as_place, is_remote
 from shoal.storage.ranges import Ranges, Streams, fetched_ahead
-from shoal.storage.reading import damage_errors, read_json, read_npy, read_table
+from shoal.storage.reading import as_array, damage_errors, read_json, read_npy, read_table
 from shoal.storage.run_folder import FORMAT, RunFolder, run_place
 from shoal.storage.stage_folder import Receipt, StageFolder, delete, many
 from shoal.storage.toml_text import toml_text
@@ -32,6 +33,7 @@ __all__ = [
     "Stat",
     "Streams",
     "UrlPath",
+    "as_array",
     "as_place",
     "damage_errors",
     "delete",
@@ -50,6 +52,7 @@ __all__ = [
     "run_place",
     "toml_text",
     "write_bytes",
+    "write_columns",
     "write_json",
     "write_npy",
     "write_npy_blocks",

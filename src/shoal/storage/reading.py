@@ -74,6 +74,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
         raise damaged(path, error) from error
 
 
+def as_array(column: Any) -> NDArray:
+    """Return a column of `write_columns`, a `pyarrow.ChunkedArray`, without importing pandas."""
+    whole = column.combine_chunks()
+    packed = str(whole.type) == "bool"  # bits, of which there is no view
+    return whole.to_numpy(zero_copy_only=False) if packed else np.from_dlpack(whole)
+
+
 def _arrow_file(path: Path) -> Any:
     import pyarrow as pa
 
