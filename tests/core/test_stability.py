@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.core.stability import Resampled, agreement, pieces
+from shoal.core.stability import Resampled, agreement, draw_subsets, pieces
 from shoal.core.tree import Tree
 
 seeds = st.integers(0, 9999)
@@ -83,40 +83,33 @@ def test_a_tree_agrees_with_itself(seed, m):
     assert (found[~np.isnan(found)] == 1).all()
 
 
-def test_parts_are_drawn_by_the_seed_alone():
-    def fit(rows, seed):
-        return random_tree(len(rows), seed)
-
-    one, two = (Resampled.of(50, fit, 3, times=4, workers=n) for n in (1, 2))
-    for a, b in zip(one.parts, two.parts, strict=True):
+def test_subsets_are_drawn_by_the_seed_alone():
+    one, two = draw_subsets(50, 3, 4), draw_subsets(50, 3, 6)
+    for a, b in zip(one, two[:4], strict=True):
         assert np.array_equal(a, b)
         assert len(np.unique(a)) == 40
         assert (np.diff(a) > 0).all()
-    for a, b in zip(one.trees, two.trees, strict=True):
-        assert np.array_equal(a.order, b.order)
-    assert not np.array_equal(one.parts[0], one.parts[1])
-    other = Resampled.of(50, fit, 4, times=4)
-    assert not np.array_equal(one.parts[0], other.parts[0])
+    assert not np.array_equal(one[0], one[1])
+    assert not np.array_equal(one[0], draw_subsets(50, 4, 1)[0])
+    assert draw_subsets(50, 3, 0) == ()
 
 
-def test_all_piles_are_in_each_part_and_count_as_their_rows():
+def test_all_piles_are_in_each_subset_and_count_as_their_rows():
     copies = np.ones(50)
     copies[[3, 40]] = 12
-    resampled = Resampled.of(
-        50, lambda rows, seed: plain_tree(len(rows)), 0, times=6, copies=copies
-    )
-    for part in resampled.parts:
-        assert len(part) == 38 + 2
-        assert np.isin([3, 40], part).all()
+    subsets = draw_subsets(50, 0, 6, copies)
+    for rows in subsets:
+        assert len(rows) == 38 + 2
+        assert np.isin([3, 40], rows).all()
+    resampled = Resampled(subsets, (plain_tree(40),) * 6, copies)
     alone = np.array([[3, 4], [4, 5]])
     found = resampled.stability(np.arange(50), alone)
     assert 0 < found[0] <= 1
     assert np.isnan(found[1])
 
 
-def test_a_part_has_at_most_eight_thousand_rows():
-    resampled = Resampled.of(50_000, lambda rows, seed: plain_tree(len(rows)), 0, times=1)
-    assert resampled.parts[0].shape == (8000,)
+def test_a_subset_has_at_most_eight_thousand_rows():
+    assert draw_subsets(50_000, 0, 1)[0].shape == (8000,)
 
 
 def test_stability_is_the_mean_over_the_parts_that_see_a_cluster():

@@ -12,7 +12,13 @@ from shoal.core.dendrogram import Dendrogram
 from shoal.core.distinct import distinct_rows
 from shoal.core.graph import Graph
 from shoal.core.nearest import nearest_neighbours
-from shoal.core.structure import choose_draw, fit_structure, mean_agreement, vote
+from shoal.core.structure import (
+    _unless_noise,
+    choose_draw,
+    fit_structure,
+    mean_agreement,
+    vote,
+)
 from shoal.core.tree import Tree
 from shoal.errors import InputError
 from shoal.features.gradients import Gradients
@@ -304,6 +310,15 @@ def test_the_order_of_the_rows_does_not_matter_on_well_separated_groups(seed):
 def test_units_and_place_do_not_matter_on_well_separated_groups(seed, unit):
     x, truth = blobs([60, 80, 100], 5, 10, seed % 7)
     assert agreement((unit * (x + 20)).astype(np.float32), truth, seed=seed) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("noise", [True, False])
+def test_after_a_first_tree_of_noise_nothing_more_is_done(noise, workers):
+    first = SimpleNamespace(surpasses_noise=not noise)
+    found, more = _unless_noise(lambda: first, [(abs, -3), (abs, 4)], workers)
+    assert found is first
+    assert more == ([] if noise else [3, 4])
 
 
 def test_the_same_bytes_for_any_number_of_workers():

@@ -62,7 +62,7 @@ def groups_of(communities: NDArray[np.int32], constraints: Constraints) -> NDArr
     return groups
 
 
-def held(
+def constrain(
     plan: Dendrogram,
     groups: NDArray[np.int32],
     constraints: Constraints,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from shoal.core.tree import Tree
@@ -73,17 +72,44 @@ def agreement(
     place = position[members]
     runs = pieces(other) if runs is None else runs
     mass = np.ones(len(place)) if copies is None else copies[members]
-    until = np.concatenate([[0.0], np.cumsum(mass)])
-    lengths = until[runs[:, 1]] - until[runs[:, 0]]
     best = np.full(len(clusters), np.nan)
-    total = np.zeros(len(place) + 1)
-    for i, (low, high) in enumerate(clusters):
-        np.cumsum(((place >= low) & (place < high)) * mass, out=total[1:])
-        size = total[-1]
-        if size >= _LEAST_SEEN:
-            both = total[runs[:, 1]] - total[runs[:, 0]]
-            best[i] = (both / (size + lengths - both)).max()
+    _fill_best(place, mass, np.asarray(clusters, np.int64), runs, best)
     return best
+
+
+@njit(cache=True, nogil=True)
+def _fill_best(place, mass, clusters, runs, best):  # type: ignore[no-untyped-def]
+    rows = np.zeros(len(place) + 1)  # before each place
+    for i in range(len(place)):
+        rows[i + 1] = rows[i] + mass[i]
+    shared = np.zeros(len(place) + 1)
+    for c in range(len(clusters)):
+        low, high = clusters[c, 0], clusters[c, 1]
+        for i in range(len(place)):
+            shared[i + 1] = shared[i] + (mass[i] if low <= place[i] < high else 0.0)
+        size = shared[-1]
+        if size < _LEAST_SEEN:
+            continue
+        best[c] = 0.0
+        for r in range(len(runs)):
+            start, stop = runs[r, 0], runs[r, 1]
+            length = rows[stop] - rows[start]
+            if min(size, length) > best[c] * max(size, length):  # the Jaccard index if nested
+                both = shared[stop] - shared[start]
+                best[c] = max(best[c], both / (size + length - both))
+
+
+def draw_subsets(
+    n_rows: int, seed: int, times: int, copies: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.int64], ...]:
+    """Draw subsets of 80 % of the rows, at most 8,000, ascending, with all piles in each."""
+    piles = np.flatnonzero(copies > 1) if copies is not None else np.empty(0, np.int64)
+    others = np.delete(np.arange(n_rows), piles)
+    size = max(min(len(others) * 4 // 5, _MOST_ROWS), int(not len(piles)))
+    draws = (np.random.default_rng([seed, time]) for time in range(times))
+    return tuple(
+        np.sort(np.append(draw.choice(others, size, replace=False), piles)) for draw in draws
+    )
 
 
 @dataclass(frozen=True)
@@ -103,40 +129,6 @@ class Resampled:
     parts: tuple[NDArray, ...]
     trees: tuple[Tree, ...]
     copies: NDArray[np.float64] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        n_rows: int,
-        fit: Callable[[NDArray, int], Tree],
-        seed: int,
-        times: int = 8,
-        workers: int = 1,
-        copies: NDArray[np.float64] | None = None,
-    ) -> Resampled:
-        """Draw `times` subsets (80 % of the rows, at most 8,000) and build a tree of each.
-
-        A subset has some rows of every pile, so all piles are in each subset.
-
-        Parameters
-        ----------
-        fit : callable
-            ``fit(rows, seed) -> Tree`` builds a tree on these rows.
-        """
-        piles = np.flatnonzero(copies > 1) if copies is not None else np.empty(0, np.int64)
-        others = np.delete(np.arange(n_rows), piles)
-        size = max(min(len(others) * 4 // 5, _MOST_ROWS), int(not len(piles)))
-        parts = tuple(
-            np.sort(
-                np.append(
-                    np.random.default_rng([seed, time]).choice(others, size, replace=False), piles
-                )
-            )
-            for time in range(times)
-        )
-        with ThreadPoolExecutor(workers) as pool:
-            trees = tuple(pool.map(fit, parts, range(seed + 1, seed + 1 + times)))
-        return cls(parts, trees, copies)
 
     @cached_property
     def _runs(self) -> tuple[NDArray[np.int64], ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from threading import Event
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.communities import find_communities
 from shoal.core.condense import all_excess, condense, fewest_leaves, smallest_cluster
-from shoal.core.constraints import Constraints, all_apart, groups_of, held, parted
+from shoal.core.constraints import Constraints, all_apart, constrain, groups_of, parted
 from shoal.core.dendrogram import Dendrogram
 from shoal.core.graph import MOST_NEIGHBOURS, Graph, build_graph, build_graph_with_piles
 from shoal.core.layers import Layer, count_above, find_layers
@@ -21,7 +23,8 @@ from shoal.core.nearest import nearest_neighbours
 from shoal.core.null import REAL, SURE, has_structure
 from shoal.core.piles import find_piles
 from shoal.core.primary import clearest_cut, cut_scores
-from shoal.core.stability import Resampled
+from shoal.core.products import in_threads
+from shoal.core.stability import Resampled, draw_subsets
 from shoal.core.tree import Tree
 
 _VOTED = 400
@@ -126,13 +129,15 @@ def fit_structure(
             vectors, weights, graph, _SEEDS * seed + number, min_size, detail, constraints
         )
 
-    resampled = None
-    draws = [draw(0)]
-    if resamples and draws[0].surpasses_noise:
-        draws += [draw(i) for i in range(1, _DRAWS if m <= _CHEAP else 1)]
-        resampled = Resampled.of(m, fit, seed, resamples, workers, graph.copies)
-        for one in draws:
-            one.tree = condense(one.plan, *one.held(*vote(one.plan, one.excess, resampled)))
+    subsets = draw_subsets(m, seed, resamples, graph.copies)
+    jobs: list[tuple[Any, ...]] = [(fit, rows, seed + 1 + i) for i, rows in enumerate(subsets)]
+    if subsets and m <= _CHEAP:
+        jobs += [(draw, i) for i in range(1, _DRAWS)]
+    first, more = _unless_noise(partial(draw, 0), jobs, workers)
+    draws, resampled = [first, *more[len(subsets) :]], None
+    if more:
+        resampled = Resampled(subsets, tuple(more[: len(subsets)]), graph.copies)
+        in_threads(_Draw.confirm, [(one, resampled) for one in draws], workers)
     primary, best = choose_draw(draws, weights, resampled)
     if resamples and constraints is None and detail is None and not piles.any():
         groups = _groups_of_few(vectors, weights, seed, primary, min_size)
@@ -158,6 +163,28 @@ def fit_structure(
         for one in find_layers(tree, weights, resampled, primary, asked, k)
     )
     return Structure(tree, marked, graph.neighbours, graph.affinities, distances)
+
+
+def _unless_noise(
+    first: Callable[[], _Draw], jobs: Sequence[tuple[Any, ...]], workers: int
+) -> tuple[_Draw, list[Any]]:
+    """Build the first tree and, at the same time, do the jobs, unless its splits are noise.
+
+    Some jobs are then done for nothing, but only while the first tree is built.
+    """
+    noise = Event()
+
+    def build() -> _Draw:
+        found = first()
+        if not found.surpasses_noise:
+            noise.set()
+        return found
+
+    def do(job: Callable[..., Any], *given: Any) -> Any:
+        return None if noise.is_set() else job(*given)
+
+    found, *more = in_threads(do, [(build,), *jobs], workers)
+    return found, [] if noise.is_set() else more
 
 
 def _groups_of_few(
@@ -221,16 +248,18 @@ class _Draw:
     @cached_property
     def tree(self) -> Tree:
         """The tree of all real splits; of those that are confirmed, after the vote."""
-        return condense(self.plan, *self.held(self.excess, self.plan.children[:, 0]))
+        return self._condensed(self.excess, self.plan.children[:, 0])
 
-    def held(
-        self, real: NDArray[np.float64], follow: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Apply the constraints, if any, to the splits."""
-        if self.constraints is None or self.groups is None:
-            return real, follow
-        least = max(SURE, self.detail or 0.0)
-        return held(self.plan, self.groups, self.constraints, real, follow, least)
+    def confirm(self, resampled: Resampled) -> None:
+        """Replace the tree by that of the splits that the trees of subsets confirm."""
+        self.tree = self._condensed(*vote(self.plan, self.excess, resampled))
+
+    def _condensed(self, real: NDArray[np.float64], follow: NDArray[np.int64]) -> Tree:
+        """Condense to the real splits, after the constraints, if any."""
+        if self.constraints is not None and self.groups is not None:
+            least = max(SURE, self.detail or 0.0)
+            real, follow = constrain(self.plan, self.groups, self.constraints, real, follow, least)
+        return condense(self.plan, real, follow)
 
     @property
     def surpasses_noise(self) -> bool:
