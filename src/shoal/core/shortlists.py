@@ -85,7 +85,7 @@ def _grouped(whole: Cells, seed: int, workers: int, length: int) -> tuple[Cells,
     middles = two_level_codes(whole.members, np.ones(len(whole.order)), count, seed, workers)
     length = min(length, _CELLS_LENGTH)
     width = middles.shape[1] if count <= 2 * length else _leading(middles)
-    few = one_cell(middles[:, :width], whole.shift[:width], whole.scale)
+    few = one_cell(np.ascontiguousarray(middles[:, :width]), whole.shift[:width], whole.scale)
     coarse = _listed(*_grouped(few, seed, workers, length), length, workers)
     # As rows are placed: one that equals a centre is then in its cell, however far from others.
     found = _propose(whole.members, coarse, 1, np.zeros_like(whole.shift), 1)
@@ -171,7 +171,7 @@ def _list_of(cells: Cells, cell: int, length: int) -> NDArray[np.int64]:
         own, half = cells.members[start:stop], cells.halves[start:stop]
         order = cells.halves[tried] + (half[:, None] - own @ cells.members[tried].T).min(axis=0)
         order[(tried >= start) & (tried < stop)] = -np.inf
-    return np.sort(tried[np.argsort(order, kind="stable")[:length]])
+    return np.sort(tried[np.argpartition(order, length - 1)[:length]])
 
 
 def search_others(
