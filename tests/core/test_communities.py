@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from sknetwork.clustering import Louvain
 
 from shoal.core.communities import find_communities
 from shoal.core.graph import Graph, build_graph, build_graph_with_piles
@@ -59,6 +60,18 @@ def test_nearly_as_modular_as_the_best_partition(seed):
     matrix += matrix.T
     best = max(modularity(matrix, labels) for labels in partitions(7))
     assert modularity(matrix, find_communities(graph_of(matrix), seed)) >= 0.8 * best
+
+
+@pytest.mark.parametrize(("m", "seed"), [(20, 0), (300, 1), (3000, 2)])
+def test_communities_are_those_of_scikit_network(m, seed):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(m, 5)).astype(np.float32)
+    graph = build_graph(*nearest_neighbours(x, 15), generator.integers(1, 9, m))
+    louvain = Louvain(resolution=max(1.0, m / 30), shuffle_nodes=True, random_state=seed)
+    theirs, ours = louvain.fit_predict(graph.matrix()), find_communities(graph, seed)
+    pairs = np.unique(np.stack([theirs, ours]), axis=1)
+    assert pairs.shape[1] == theirs.max() + 1 == ours.max() + 1
+    assert (np.diff(np.bincount(ours)) <= 0).all()
 
 
 def test_without_edges_every_row_is_its_own():
