@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.errors import SourceError
+from shoal.engines.base import Launch
+from shoal.errors import SettingError, SourceError
 from shoal.storage import write_json
 
 HERE = ("--runner=FnApiRunner",)
@@ -15,6 +16,18 @@ THREADS = (
     "--direct_running_mode=multi_threading",
     "--direct_num_workers=2",
 )
+
+
+def nothing():
+    """What engines call in each worker process."""
+
+
+def no_split():
+    raise SettingError("no room")
+
+
+def launch(*options, split=no_split, threads=1, notes=Path("/nowhere")):
+    return Launch(options, threads, split, nothing, notes)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,16 @@ from contextlib import closing
 
 import pytest
 
-from shoal.engines import completed
+from shoal.engines import beam
 from shoal.errors import SettingError, WorkError
 
 pytest.importorskip("apache_beam", reason="Apache Beam is not installed: pip install 'shoal[beam]'")
 
-from tests.engines.tasks import HERE, THREADS, Noting
+from tests.engines.tasks import HERE, THREADS, Noting, launch
 
-from shoal.engines.beam import TRIES, BeamEngine
+from shoal.engines.beam import BeamEngine
+from shoal.engines.workers import TRIES
+from shoal.storage import write_json
 
 ITEMS = list(range(12))
 
@@ -21,7 +23,7 @@ def shard(item):
 
 def run(tmp_path, options=HERE, items=ITEMS, told=None, **wrong):
     task = Noting(tmp_path / "out", **wrong)
-    with closing(BeamEngine(options, tmp_path / "notes")) as engine:
+    with closing(BeamEngine(launch(*options, notes=tmp_path / "notes"))) as engine:
         engine.run(task, items, told, there=task.there, name=shard)
     return task
 
@@ -49,19 +51,25 @@ def test_what_fails_every_time_is_named_and_the_others_are_done(tmp_path):
     assert not list((tmp_path / "notes").glob("*"))
 
 
+def test_what_an_interrupted_run_noted_fails_no_later_one(tmp_path):
+    write_json(tmp_path / "notes" / "5.json", {"kind": "WorkError", "message": "is away"})
+    assert run(tmp_path).there() == set(ITEMS)
+    assert not list((tmp_path / "notes").glob("*"))
+
+
 def test_options_that_beam_refuses(tmp_path, capsys):
     with pytest.raises(SettingError, match="Beam does not take --direct_num_workers=many"):
-        BeamEngine(["--direct_num_workers=many"], tmp_path)
+        BeamEngine(launch("--direct_num_workers=many"))
 
 
 @pytest.mark.parametrize("name", ["NoSuch", "no.such.Runner", "apache_beam.runners.NoSuch"])
 def test_a_runner_that_is_not_there(tmp_path, name):
     with pytest.raises(SettingError, match=rf"Beam has no --runner={name}: "):
-        BeamEngine([f"--runner={name}"], tmp_path)
+        BeamEngine(launch(f"--runner={name}"))
 
 
 def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(completed, "_LOOK", 0.01)
+    monkeypatch.setattr(beam, "_LOOK", 0.01)
     task, told, looks = Noting(tmp_path / "out", pause=0.05), [], []
 
     def there():
@@ -70,7 +78,7 @@ def test_a_look_that_fails_is_none(tmp_path, monkeypatch):
             raise OSError("the store is away")
         return task.there()
 
-    with closing(BeamEngine(HERE, tmp_path / "notes")) as engine:
+    with closing(BeamEngine(launch(*HERE, notes=tmp_path / "notes"))) as engine:
         engine.run(task, ITEMS, told.append, there=there)
     assert sorted(told) == ITEMS
 
@@ -84,4 +92,4 @@ def test_threads_of_beam_make_what_one_makes(tmp_path):
 def test_processes_whose_death_beam_does_not_detect_are_refused(tmp_path, runner):
     options = [f"--runner={runner}", "--direct_running_mode=multi_processing"]
     with pytest.raises(SettingError, match="--engine local"):
-        BeamEngine(options, tmp_path)
+        BeamEngine(launch(*options))

@@ -2,29 +2,26 @@ import subprocess
 import sys
 from concurrent.futures import CancelledError
 from contextlib import closing
-from queue import SimpleQueue
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from tests.engines.conftest import dask_cluster
-from tests.engines.tasks import Alone, Noting
-from tests.engines.test_engines import ITEMS, nothing
+from tests.engines.tasks import Alone, Noting, launch, no_split, nothing
+from tests.engines.test_engines import ITEMS
 
 from shoal.errors import SettingError, WorkError
 
 pytest.importorskip("distributed", reason="Dask is not installed: pip install 'shoal[dask]'")
 
+import dask
 from distributed import KilledWorker
 
 from shoal.engines.dask import DaskEngine, _outcome, _own_cluster
 
 
-def no_split():
-    raise SettingError("no room")
-
-
-def opened(*options, threads=1):
-    return closing(DaskEngine(options, no_split, threads, nothing))
+def opened(*options, **more):
+    return closing(DaskEngine(launch(*options, **more)))
 
 
 def test_workers_of_a_scheduler_are_used_and_stay(tmp_path, scheduler_file):
@@ -38,56 +35,59 @@ def test_workers_of_a_scheduler_are_used_and_stay(tmp_path, scheduler_file):
 
 
 class Ending:
-    """A future that ends as a worker's loss has it: its statuses in turn, and its result."""
+    """A future whose result is late, or an error."""
 
-    def __init__(self, *statuses, result=None):
-        self._statuses, self._result = list(statuses), result
+    def __init__(self, *results):
+        self._results = list(results)
 
-    @property
-    def status(self):
-        return self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
-
-    def result(self):
-        if isinstance(self._result, Exception):
-            raise self._result
-        return self._result
+    def result(self, timeout):
+        result = self._results.pop(0)
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
 
-def waited(future, workers=1):
-    """Wait for one future, with a client that has so many workers."""
-    engine, ended = object.__new__(DaskEngine), SimpleQueue()
-    engine._wait, engine._client = (
-        0.01,
-        SimpleNamespace(nthreads=lambda: {"w": 1} if workers else {}),
-    )
-    ended.put(future)
-    return engine._next(ended)
+def outcome(future, workers=1):
+    """Wait for a future, with a client that has so many workers."""
+    engine = object.__new__(DaskEngine)
+    engine._wait = 0.01
+    engine._client = SimpleNamespace(nthreads=lambda: {"w": 1} if workers else {})
+    return engine._waited(partial(_outcome, future))
 
 
-def test_an_item_whose_result_went_with_its_worker_is_waited_for():
-    future = Ending("lost", "lost", "lost", "lost", "finished")
-    assert waited(future) is future
+def test_a_result_that_went_with_its_worker_is_waited_for_while_there_are_workers():
+    assert outcome(Ending(TimeoutError(), TimeoutError(), None)) is None
     with pytest.raises(WorkError, match="has had no worker"):
-        waited(Ending("lost"), workers=0)
+        outcome(Ending(TimeoutError(), None), workers=0)
     with pytest.raises(WorkError, match="scheduler was lost"):
-        waited(Ending("cancelled"))
+        outcome(Ending(CancelledError()))
 
 
 def test_a_worker_that_is_lost_while_a_result_is_fetched_is_an_outcome():
-    lost = KilledWorker("item", None, 1)
-    assert _outcome(Ending("finished", result=lost)) is lost
-    assert _outcome(Ending("finished")) is None
-    with pytest.raises(WorkError, match="scheduler was lost"):
-        _outcome(Ending("finished", result=CancelledError()))
+    lost = KilledWorker("item", SimpleNamespace(address="tcp://there:1"), 1)
+    assert outcome(Ending(lost)) == "the last at tcp://there:1"
+    assert outcome(Ending(KeyError("shoal-1"))) == {
+        "kind": "KeyError",
+        "message": "KeyError: 'shoal-1'",
+    }
 
 
 def test_one_of_many_items_that_kills_workers_is_blamed(tmp_path):
-    with closing(DaskEngine((), lambda: (2, 2), 2, nothing)) as engine:
+    with opened(split=lambda: (2, 2)) as engine:
         task = Noting(tmp_path / "out", item=4, times=99, wrong="kill", pause=0.01)
         with pytest.raises(WorkError, match=r"4.* could not be done in 3 passes, workers"):
             engine.run(task, ITEMS, there=task.there)
     assert 4 not in task.there()
     assert len(task.there()) > len(ITEMS) // 2
+
+
+def test_a_lost_worker_has_time_to_start_again_on_a_busy_machine(tmp_path):
+    timeout = "distributed.deploy.lost-worker-timeout"
+    before = dask.config.get(timeout)
+    with opened(split=lambda: (1, 1)) as engine:
+        engine.run(Noting(tmp_path / "out"), [1])
+        assert dask.config.get(timeout) == 300
+    assert dask.config.get(timeout) == before
 
 
 def test_a_scheduler_may_have_its_worker_later(tmp_path):
@@ -140,8 +140,8 @@ def test_memory_without_room_for_a_process_is_refused_at_once():
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_items_at_a_time_in_a_process_are_bounded(tmp_path, threads):
-    with closing(DaskEngine((), lambda: (1, 4), 0, nothing)) as engine:
-        engine._threads = threads  # of a scheduler whose worker has four
+    with opened(split=lambda: (1, 4)) as engine:
+        engine.threads = threads  # of a scheduler whose worker has four
         task = Alone(tmp_path / "out", pause=0.1)
         engine.run(task, ITEMS, there=task.there)
     assert (task.count("clashes") == 0) == (threads == 1)

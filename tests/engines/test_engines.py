@@ -6,38 +6,34 @@ from contextlib import closing
 
 import pytest
 from tests.engines.conftest import needs_spark
-from tests.engines.tasks import THREADS, Noting
+from tests.engines.tasks import THREADS, Noting, launch
 
 from shoal.engines.local import LocalEngine
-from shoal.engines.retries import TRIES
+from shoal.engines.workers import TRIES
 from shoal.errors import SourceError, StorageFullError, WorkError
 
 ITEMS = list(range(12))
-
-
-def nothing():
-    """What engines call in each worker."""
 
 
 def beam_engine(notes):
     pytest.importorskip("apache_beam", reason="pip install 'shoal[beam]'")
     from shoal.engines.beam import BeamEngine
 
-    return BeamEngine(THREADS, notes, nothing)
+    return BeamEngine(launch(*THREADS, notes=notes))
 
 
 def dask_engine(notes):
     pytest.importorskip("distributed", reason="pip install 'shoal[dask]'")
     from shoal.engines.dask import DaskEngine
 
-    return DaskEngine((), lambda: (2, 1), 1, nothing)
+    return DaskEngine(launch(split=lambda: (2, 1)))
 
 
 def spark_engine(notes):
     needs_spark()
     from shoal.engines.spark import SparkEngine
 
-    return SparkEngine((), lambda: (2, 1), nothing)
+    return SparkEngine(launch(split=lambda: (2, 1)))
 
 
 ENGINES = {"beam": beam_engine, "dask": dask_engine, "spark": spark_engine}
@@ -143,7 +139,8 @@ def test_results_that_do_not_arrive_are_said(engine, tmp_path):
 
 
 def test_results_are_told_while_a_pass_runs(engine, tmp_path, monkeypatch):
-    monkeypatch.setattr("shoal.engines.completed._LOOK", 0.01)
+    if type(engine).__name__ == "BeamEngine":
+        monkeypatch.setattr("shoal.engines.beam._LOOK", 0.01)
     task, at = Noting(tmp_path / "out", item=ITEMS[-1], times=1, wrong="wait"), []
 
     def told(_):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from tests.engines.conftest import needs_spark
-from tests.engines.tasks import HERE
+from tests.engines.tasks import HERE, launch
 from tests.test_pipeline import contents
 
 import shoal
@@ -83,7 +83,7 @@ def spark():
     needs_spark()
     from shoal.engines.spark import SparkEngine
 
-    with closing(SparkEngine((), lambda: (2, 1), None)) as engine:
+    with closing(SparkEngine(launch(split=lambda: (2, 1)))) as engine:
         yield engine
 
 

@@ -6,8 +6,8 @@ from types import ModuleType
 
 import pytest
 from tests.engines.conftest import needs_spark
-from tests.engines.tasks import Noting
-from tests.engines.test_engines import ITEMS, nothing
+from tests.engines.tasks import Noting, launch, no_split, nothing
+from tests.engines.test_engines import ITEMS
 
 from shoal.engines.opening import opened_engine
 from shoal.errors import MissingExtraError, SettingError, WorkError
@@ -22,12 +22,8 @@ from shoal.engines.spark import SparkEngine
 needs_spark()
 
 
-def no_split():
-    raise SettingError("no room")
-
-
 def opened(*options, split=lambda: (1, 1)):
-    return closing(SparkEngine(options, split, nothing))
+    return closing(SparkEngine(launch(*options, split=split)))
 
 
 def test_a_spark_that_runs_is_used_and_stays(tmp_path):
@@ -60,7 +56,7 @@ def test_memory_without_room_for_a_process_is_refused_at_once():
 
 
 def test_a_master_that_is_none():
-    with pytest.raises(SettingError, match=r"Spark cannot be started: .*nowhere"):
+    with pytest.raises(SettingError, match=r"Spark cannot be started at nowhere: "):
         opened("--master=nowhere")
 
 

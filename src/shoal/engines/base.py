@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 Item = TypeVar("Item")
@@ -10,24 +12,24 @@ ItemT = TypeVar("ItemT", contravariant=True)
 
 
 class Task(Protocol[ItemT]):
-    """A picklable frozen dataclass: turns stored parts into one stored part an item.
+    """A picklable frozen dataclass: turns stored parts into one stored part per item.
 
-    The same item gives the same bytes wherever and however often it is done.
+    The same item gives the same bytes wherever and however often it is run.
     """
 
     def setup(self) -> None:
-        """Load what is heavy, once a worker."""
+        """Load what is heavy, once per worker."""
 
     def __call__(self, item: ItemT) -> None:
-        """Do one item; the result goes to storage, under a name that the item decides."""
+        """Process one item; the result goes to storage, under a name that the item decides."""
 
 
 @runtime_checkable
 class FetchingTask(Protocol[ItemT]):
-    """A task that can begin to read what an item needs before the item is done."""
+    """A task that can begin to read what an item needs before the item is processed."""
 
     def fetch(self, item: ItemT) -> None:
-        """Begin to read for an item that is done soon; returns at once, and need not be called."""
+        """Begin to read for an item that is processed soon; returns at once, and is optional."""
 
 
 class Engine(Protocol):
@@ -49,13 +51,30 @@ class Engine(Protocol):
         task, items
             The work.
         on_done
-            Is told of each item that is done, from any thread.
+            Called with each item that is done, from any thread.
         there
-            Gives the items whose results are there, so that an engine that loses workers goes on
-            with what is left, and one that hears nothing from them sees how far they are.
+            Returns the items whose results are in storage, for engines whose workers can be lost.
         name
-            What an item is called in an error: ``shard 3``.
+            Names an item in an error: ``shard 3``.
         """
 
     def close(self) -> None:
         """Release what was kept for further tasks."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start an engine that has worker processes."""
+
+    options: Sequence[str]
+    """Its own options, as words of a command line; see docs/scale.md."""
+    threads: int
+    """Items at a time in one process of a cluster that runs already, at most: what fits in memory.
+    """
+    split: Callable[[], tuple[int, int]]
+    """Returns how many worker processes to start on this machine, and the threads of each; raises
+    where memory has no room for one."""
+    prepare: Callable[[], None]
+    """Called in each worker process before a task's `setup`; picklable."""
+    notes: Path
+    """A folder that workers and launcher reach, for errors that have no other way back."""

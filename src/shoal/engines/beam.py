@@ -1,13 +1,15 @@
-"""The engine for a cluster: each pass is a pipeline of Apache Beam, `Create | Reshuffle | ParDo`.
+"""The engine for Apache Beam: each pass is a pipeline, `Create | Reshuffle | ParDo`, on any runner.
 
-It knows tasks and items, and nothing of clustering. What a task makes goes to storage, never
-through Beam, so any runner will do, and a worker that is lost costs what it was at.
+Results go to storage, never through Beam; a lost worker costs only the items it was processing.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,80 +20,43 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
-from threadpoolctl import threadpool_limits
 
-from shoal import errors
-from shoal.engines.base import Item, Task
-from shoal.engines.completed import Seen
-from shoal.engines.retries import (
-    TRIES,
-    attempt,
-    describe,
-    incomplete,
-    last_line,
-    raise_first,
-)
+from shoal.engines.base import Launch
+from shoal.engines.workers import Failure, Outcome, Work, WorkerEngine, last_line
+from shoal.errors import SettingError, ShoalError
 from shoal.storage import delete, read_json, write_json
 
+_LOOK = 1.0  # seconds between looks at how far a pass is, more where a look takes long
+_SHARE = 0.05  # of the time that looks may take
 
-class BeamEngine:
-    """Runs each pass as a pipeline on the runner that the options name.
 
-    Parameters
-    ----------
-    options
-        Given to Beam as they are: ``--runner=FlinkRunner`` and so on.
-    notes
-        A folder that workers and launcher reach: what goes wrong is said there.
-    prepare
-        Called once a worker, before the task's `setup`; picklable.
-    """
+class BeamEngine(WorkerEngine):
+    """Runs each pass as a pipeline on the runner that the options name."""
 
-    def __init__(
-        self,
-        options: Sequence[str],
-        notes: Path,
-        prepare: Callable[[], None] | None = None,
-    ) -> None:
-        self._options, self._notes, self._prepare = tuple(options), notes, prepare
+    def __init__(self, launch: Launch) -> None:
+        super().__init__(launch)
         _ = self._pipeline()
 
-    def run(
-        self,
-        task: Task[Item],
-        items: Sequence[Item],
-        on_done: Callable[[Item], None] | None = None,
-        *,
-        there: Callable[[], Collection[Item]] | None = None,
-        name: Callable[[Item], str] = str,
-    ) -> None:
-        """Run `task` on all `items`, again on those that lost workers left undone."""
-        seen, why = Seen(list(items), on_done, there), ""
-        for _ in range(TRIES):
-            if not seen.left:
-                return
-            with seen.meanwhile():
-                why = self._pass(task, seen.left.copy(), name)
-            seen.look(all_ended=not why)
-        if seen.left:
-            raise incomplete(list(map(name, seen.left)), why)
+    def _outcomes(
+        self, work: Work, items: Mapping[int, Any], look: Callable[[], Collection[int]]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Run one pipeline; how far it is shows only in storage."""
+        _ = self._noted()  # by an interrupted run
+        why = None
+        pipeline = self._pipeline()
+        begin = beam.Create(list(items.items()), reshuffle=False)
+        _ = pipeline | begin | beam.Reshuffle() | beam.ParDo(_Noting(work, self.launch.notes))
+        with _looking(look):
+            try:
+                pipeline.run().wait_until_finish()
+            except Exception as error:  # whatever the runner raises
+                why = last_line(error)
+        noted, done = self._noted(), look() if why else items
+        for number in items:
+            yield number, noted.get(number) or (None if number in done else why)
 
     def close(self) -> None:
         """Nothing is kept between passes."""
-
-    def _pass(self, task: Task[Item], items: list[Item], name: Callable[[Item], str]) -> str:
-        """Run one pipeline; give why it stopped before its end, empty where it did not."""
-        why = ""
-        begin = beam.Create(list(enumerate(items)), reshuffle=False)
-        work = beam.ParDo(_Work(task, self._notes, self._prepare))
-        pipeline = self._pipeline()
-        _ = pipeline | begin | beam.Reshuffle() | work
-        try:
-            pipeline.run().wait_until_finish()
-        except Exception as error:  # whatever the runner raises: it is told from what is stored
-            why = last_line(error)
-        self._raise_noted(items, name)
-        return why
 
     def _pipeline(self) -> beam.Pipeline:
         """Return a new pipeline.
@@ -101,50 +66,60 @@ class BeamEngine:
         SettingError
             When Beam has no such runner.
         """
-        options = _checked(self._options)
+        options = _checked(self.launch.options)
         named = options.view_as(StandardOptions).runner
         # By the name DirectRunner, Beam would try Prism, a program that it downloads.
         runner = "FnApiRunner" if named in (None, "DirectRunner") else named
         try:
             return beam.Pipeline(runner, options)
         except (ImportError, AttributeError, ValueError) as error:
-            raise errors.SettingError(f"Beam has no --runner={named}: {error}") from error
+            raise SettingError(f"Beam has no --runner={named}: {error}") from error
 
-    def _raise_noted(self, items: list[Item], name: Callable[[Item], str]) -> None:
-        """Raise what a worker noted, of several the first."""
-        found = {}
-        for path in self._notes.glob("*.json"):
-            found[int(path.stem)] = read_json(path)
+    def _noted(self) -> dict[int, Failure]:
+        """Read and delete what workers noted."""
+        noted = {}
+        for path in self.launch.notes.glob("*.json"):
+            noted[int(path.stem)] = read_json(path)
             delete(path)
-        raise_first(found, lambda number: name(items[number]))
+        return noted
 
 
-class _Work(beam.DoFn):  # type: ignore[misc]
-    """Does items with a task; what cannot be done is noted, and no reason for a new try."""
+class _Noting(beam.DoFn):  # type: ignore[misc]
+    """Runs work on items; failures are noted, as Beam itself would try them again."""
 
-    def __init__(
-        self, task: Task[Any], notes: Path, prepare: Callable[[], None] | None = None
-    ) -> None:
-        self._task, self._notes, self._prepare = task, notes, prepare
-
-    def setup(self) -> None:
-        """Load what is heavy."""
-        # One BLAS thread a worker: sums then have the same order for any number of workers.
-        self._limits = threadpool_limits(limits=1)
-        if self._prepare is not None:
-            self._prepare()
-        self._ready = attempt(self._task.setup)
+    def __init__(self, work: Work, notes: Path) -> None:
+        self._work, self._notes = work, notes
 
     def process(self, element: tuple[int, Any]) -> None:
-        """Do one item."""
         number, item = element
-        error = self._ready or attempt(lambda: self._task(item))
-        if error is not None:
-            write_json(self._notes / f"{number}.json", describe(error))
+        failure = self._work(item)
+        if failure is not None:
+            write_json(self._notes / f"{number}.json", failure)
 
-    def teardown(self) -> None:
-        """Return the threads back: some runners work in the launcher's own process."""
-        self._limits.restore_original_limits()
+    def teardown(self) -> None:  # some runners work in the launcher's own process
+        self._work.close()
+
+
+@contextmanager
+def _looking(look: Callable[[], Any]) -> Iterator[None]:
+    """Look again and again in the meantime; a look that fails is skipped."""
+    ended = threading.Event()
+
+    def look_often() -> None:
+        pause = _LOOK
+        while not ended.wait(pause):
+            began = time.monotonic()
+            with suppress(OSError, ShoalError):
+                look()
+            pause = max(_LOOK, (time.monotonic() - began) / _SHARE)
+
+    thread = threading.Thread(target=look_often, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _checked(options: Sequence[str]) -> PipelineOptions:
@@ -160,9 +135,9 @@ def _checked(options: Sequence[str]) -> PipelineOptions:
         _ = made.get_all_options()
     except SystemExit:
         given = " ".join(options)
-        raise errors.SettingError(f"Beam does not take {given}: see the line above") from None
+        raise SettingError(f"Beam does not take {given}: see the line above") from None
     if made.view_as(DirectOptions).direct_running_mode == "multi_processing":
-        raise errors.SettingError(
+        raise SettingError(
             "--direct_running_mode=multi_processing: Beam's direct runner waits for ever for a "
             "worker that was killed; use all cores of this machine with --engine local, or give "
             "multi_threading"

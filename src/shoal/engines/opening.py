@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from shoal.engines.base import Engine
+from shoal.engines.base import Engine, Launch
 from shoal.engines.local import LocalEngine
 from shoal.engines.options import EngineOptions, as_words
 from shoal.errors import MissingExtraError, SettingError
 
-if TYPE_CHECKING:
-    from shoal.engines.beam import BeamEngine
-    from shoal.engines.dask import DaskEngine
-    from shoal.engines.spark import SparkEngine
+# Modules are named as engines are, and so are extras.
+_ENGINES = {
+    "beam": ("BeamEngine", "Apache Beam"),
+    "dask": ("DaskEngine", "Dask"),
+    "spark": ("SparkEngine", "PySpark"),
+}
 
 
 @contextmanager
@@ -29,20 +31,9 @@ def opened_engine(
     prepare: Callable[[], None],
     split: Callable[[], tuple[int, int]],
 ) -> Iterator[Engine]:
-    """Return the engine of a name; it is closed at the end of the block.
+    """Return the engine of a name (local, beam, dask or spark), closed at the end of the block.
 
-    Parameters
-    ----------
-    name
-        local, beam, dask or spark.
-    workers
-        Threads, of one process.
-    options
-        For the others, as they take them.
-    notes, prepare
-        See `BeamEngine`.
-    split
-        See `DaskEngine`.
+    `workers` are threads of one process; the other parameters are those of `Launch`.
 
     Raises
     ------
@@ -60,52 +51,16 @@ def opened_engine(
             )
         yield LocalEngine(workers)
         return
-    opened: Engine
-    if name == "dask":
-        opened = _dask(words, split, workers, prepare)
-    elif name == "spark":
-        opened = _spark(words, split, prepare)
-    else:
-        opened = _beam(words, notes, prepare)
-    with closing(opened) as engine:
-        yield engine
-
-
-def _dask(
-    words: list[str],
-    split: Callable[[], tuple[int, int]],
-    threads: int,
-    prepare: Callable[[], None],
-) -> DaskEngine:
+    kind, package = _ENGINES[name]
+    logging.disable(logging.WARNING)  # Beam warns of missing parts of its own that are not needed
     try:
-        from shoal.engines.dask import DaskEngine
+        module = import_module(f"shoal.engines.{name}")
     except ImportError as error:
         raise MissingExtraError(
-            f"--engine dask needs Dask ({error}): pip install 'shoal[dask]'"
-        ) from None
-    return DaskEngine(words, split, threads, prepare)
-
-
-def _spark(
-    words: list[str], split: Callable[[], tuple[int, int]], prepare: Callable[[], None]
-) -> SparkEngine:
-    try:
-        from shoal.engines.spark import SparkEngine
-    except ImportError as error:
-        raise MissingExtraError(
-            f"--engine spark needs PySpark ({error}): pip install 'shoal[spark]'"
-        ) from None
-    return SparkEngine(words, split, prepare)
-
-
-def _beam(words: list[str], notes: Path, prepare: Callable[[], None]) -> BeamEngine:
-    logging.disable(logging.WARNING)  # Beam complains of parts of it that nobody asked for
-    try:
-        from shoal.engines.beam import BeamEngine
-    except ImportError as error:
-        raise MissingExtraError(
-            f"--engine beam needs Apache Beam ({error}): pip install 'shoal[beam]'"
+            f"--engine {name} needs {package} ({error}): pip install 'shoal[{name}]'"
         ) from None
     finally:
         logging.disable(logging.NOTSET)
-    return BeamEngine(words, notes, prepare)
+    launch = Launch(words, workers, split, prepare, notes)
+    with closing(getattr(module, kind)(launch)) as engine:
+        yield engine
