@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shoal.core.graph import MOST_NEIGHBOURS
+from shoal.core.near_codes import near_type
 from shoal.core.representatives import SAMPLE_PER_CODE
 from shoal.core.shortlists import LENGTH, cell_count
 from shoal.features import Encoder
@@ -16,7 +17,6 @@ from shoal.rows.memory_budget import LIBRARIES, holds, usual_kept
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
 from shoal.stages.base import EVERY_ROW, Shards, is_encoded, is_read, keeps_numbers, row_bytes
-from shoal.stages.codes import near_type
 
 READ_ENCODED = ("features", "project")
 """Stages that decode images."""
@@ -67,7 +67,8 @@ def stage_needs(
     vectors = n * (4 * c + 8) if n <= EVERY_ROW else n * (c + 4)
     project = Need("project", weights + 8 * c * d, encoding + 8 * s * c, n + 4096 * len(shards))
     coding = _summarising(n, m, c, s, every, shards)
-    if drawn.is_single_pass(rows, encoder, settings) and not grown:
+    single = drawn.is_single_pass(rows, encoder, settings) and not grown
+    if single:
         sample = min(n, SAMPLE_PER_CODE * m) * 4 * c
         project = _together(project, coding, sample, _partial(m, c))
         coding = Need("summarise", 0, 0, 0)
@@ -85,7 +86,7 @@ def stage_needs(
         project,
         coding,
         Need("tree", graph, 0, m * (16 + 12 * MOST_NEIGHBOURS), once=pairs),
-        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n),
+        Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n * (not single)),
     )
     source_bytes = min(holds(source).best, kept_bytes(source, settings.memory))
     least = LEAST_MEMBERS * is_encoded(source)

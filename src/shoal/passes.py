@@ -39,7 +39,6 @@ from shoal.storage import (
     fingerprint,
     read_json,
     read_npy,
-    read_table,
     write_json,
     write_npy,
 )
@@ -147,19 +146,18 @@ def predict_blocks(
 
 @dataclass(frozen=True)
 class _CountShard:
-    assign: StageFolder
+    result: Result
     folder: StageFolder
 
     def setup(self) -> None: ...  # nothing to load
 
     def __call__(self, item: int) -> None:
         true = read_npy(self.folder.part("true", item))
-        write_npy(self.folder.part("pairs", item), _pairs(self.assign, item, true))
+        write_npy(self.folder.part("pairs", item), _pairs(self.result, item, true))
 
 
-def _pairs(assign: StageFolder, shard: int, true: NDArray[np.int32]) -> NDArray[np.int64]:
-    table = read_table(assign.part("rows", shard, "parquet"), ["representative"])
-    place, known = table["representative"].to_numpy(), true >= 0
+def _pairs(result: Result, shard: int, true: NDArray[np.int32]) -> NDArray[np.int64]:
+    (place,), known = result.places(shard, "representative"), true >= 0
     pairs, rows = np.unique(
         np.stack([true[known], place[known]]).astype(np.int64), axis=1, return_counts=True
     )
@@ -189,7 +187,7 @@ def count_rows(
     shards, assign = range(-(-len(true) // size)), run.stage("assign")
     parts = [codes[shard * size : (shard + 1) * size] for shard in shards]
     if isinstance(engine, LocalEngine):
-        counted = [_pairs(assign, shard, part) for shard, part in enumerate(parts)]
+        counted = [_pairs(result, shard, part) for shard, part in enumerate(parts)]
         return classes, np.concatenate(counted, axis=1)
     facts = {"eval": classes.tolist(), "codes": hashlib.blake2b(codes.data).hexdigest()}
     folder = _begun(run, "eval", fingerprint(facts, assign.receipt.fingerprint))
@@ -197,7 +195,7 @@ def count_rows(
         write_npy(folder.part("true", shard), part)
     there = partial(folder.numbers, "pairs")
     engine.run(
-        _CountShard(assign, folder),
+        _CountShard(result, folder),
         sorted(set(shards) - there()),
         there=there,
         name=lambda number: f"shard {number}",

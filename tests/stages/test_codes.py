@@ -5,25 +5,9 @@ import pytest
 
 from shoal.errors import StorageFullError
 from shoal.stages import codes
-from shoal.stages.codes import distances_of, lengthened, near_type, representatives_for, shortened
+from shoal.stages.codes import representatives_for
 from shoal.stages.result import Result
 from shoal.storage import read_npy
-
-
-def test_a_shortened_distance_is_right_to_half_a_percent():
-    distance = np.geomspace(1e-30, 1e30, 5000).astype(np.float32)
-    found = lengthened(shortened(distance))
-    assert np.abs(found / distance - 1).max() < 0.004
-    assert lengthened(shortened(np.zeros(1, np.float32)))[0] == 0
-
-
-def test_three_distances_come_back_from_one_and_two_ratios():
-    near = np.zeros(2, near_type(300))
-    near["distance"] = shortened(np.array([2, 0], np.float32))
-    near["ratios"] = [[255, 51], [0, 0]]
-    assert near_type(300).itemsize == 10
-    assert np.allclose(distances_of(near)[0], [2, 2, 10])
-    assert (distances_of(near)[1] == 0).all()
 
 
 def test_every_code_has_a_representative_and_used_ones_their_own(fitted):

@@ -10,9 +10,9 @@ from tests.test_pipeline import Interrupting, differing
 
 import shoal
 from shoal.rows import open_source
-from shoal.stages import base, codes, drawn, heldout, project, rows
-from shoal.stages.result import Result
-from shoal.storage import StageFolder, read_npy
+from shoal.stages import assign, base, codes, drawn, heldout, project, rows
+from shoal.stages.result import PLACE, Result
+from shoal.storage import StageFolder, read_npy, write_table
 
 FIT = """
 import sys
@@ -68,6 +68,32 @@ def test_rows_that_are_kept_are_those_that_are_asked_for(tmp_path):
     some = places[[4, 1]]
     shard = base.read_vectors(project, 2)
     assert np.array_equal(base.read_vectors(project, 2, some), shard[[4, 1]])
+
+
+def test_places_follow_from_codes_and_are_those_of_runs_that_store_them(tmp_path):
+    import pyarrow as pa
+
+    moved, shards = ROWS.copy(), base.Shards(600, 64)
+    for number in range(len(shards)):  # rows that no codes are chosen by are moved far away
+        moved[heldout.held_out_rows(shards, number, 0.1) + 64 * number] += 1000
+    run = fit(tmp_path / "run", moved)
+    result, names = Result(run._folder), (*PLACE, "outlier")
+    folder = result.run.stage("assign")
+    assert not folder.parts("rows")
+    assert sum(len(read_npy(path)) for path in folder.parts("searched"))
+    columns = {name: result.column(name) for name in names}
+    one_by_one = assign._Nearest(result.run, 1, coded=True)
+    for number in range(result.n_shards):
+        found = result.places(number, *PLACE)
+        for column, expected in zip(found, one_by_one(number), strict=True):
+            assert np.array_equal(column, expected, equal_nan=column.dtype.kind == "f")
+        table = pa.table(dict(zip(names, result.places(number, *names), strict=True)))
+        write_table(folder.part("rows", number, "parquet"), table)
+    for path in folder.parts("searched"):
+        path.unlink()
+    older = Result(run._folder)
+    for name, column in columns.items():
+        assert np.array_equal(older.column(name), column, equal_nan=column.dtype.kind == "f")
 
 
 @pytest.mark.parametrize("name", ["project", "summarise", "assign"])

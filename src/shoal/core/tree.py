@@ -84,9 +84,7 @@ class Tree(Tabular):
         one, other : ndarray, shape (n,), int
             Representatives, by number.
         """
-        place = np.empty(self.n_leaves, np.int32)
-        place[self.order] = np.arange(self.n_leaves, dtype=np.int32)
-        a, b = place[one], place[other]
+        a, b = self.leaf_places[one], self.leaf_places[other]
         low, high = np.minimum(a, b), np.maximum(a, b)
         found = np.full(len(low), self.n_leaves + 1, np.int32)
         differ = np.flatnonzero(low < high)
@@ -94,12 +92,19 @@ class Tree(Tabular):
         # The first split between two leaves is the least rank in a range: two overlapping
         # ranges of the table cover it.
         power = np.frexp(length)[1] - 1
-        table = self._first_splits
+        table = self.first_splits
         found[differ] = np.minimum(table[power, low], table[power, low + length - (1 << power)]) + 2
         return found
 
     @cached_property
-    def _first_splits(self) -> NDArray[np.int32]:
+    def leaf_places(self) -> NDArray[np.int32]:
+        """The place of each leaf in the order, (m,)."""
+        place = np.empty(self.n_leaves, np.int32)
+        place[self.order] = np.arange(self.n_leaves, dtype=np.int32)
+        return place
+
+    @cached_property
+    def first_splits(self) -> NDArray[np.int32]:
         """Least rank of the splits before positions i + 1 .. i + 2^p, at [p, i]."""
         m = self.n_leaves
         rank = np.empty(max(m - 1, 0), np.int32)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shoal.core.tree import Tree
 from shoal.errors import RunError, StorageFullError
 from shoal.stages.result import Result
-from shoal.storage import fingerprint, read_npy, read_table, write_npy, write_npy_blocks
+from shoal.storage import fingerprint, read_npy, write_npy, write_npy_blocks
 
 _VERSION = 1
 
@@ -107,13 +107,11 @@ class Ground:
     def shards(self) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """Go through the shards: first row, and the representative that decides each row."""
         size = int(self.result.summary["shard_rows"])
-        folder = self.result.run.stage("assign")
         for shard in range(-(-self.n_rows // size)):
             if self.result.every_row:
                 yield shard * size, np.asarray(self._places[shard * size : (shard + 1) * size])
             else:
-                table = read_table(folder.part("rows", shard, "parquet"), ["representative"])
-                yield shard * size, table["representative"].to_numpy()
+                yield shard * size, self.result.places(shard, "representative")[0]
 
     @property
     def _short(self) -> str:

@@ -16,6 +16,8 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import row_confidence
 from shoal.edits.curation import Curation
 from shoal.edits.state import State
+from shoal.engines.prefetch import prefetched
+from shoal.settings import available_cores
 from shoal.stages.result import Result
 from shoal.storage import read_table
 
@@ -133,8 +135,7 @@ class Clustering(Tabular):
 
     def tables(self) -> Iterator[Any]:
         """Return all rows as Arrow tables, shard by shard; see `Run.table`."""
-        for shard in range(len(self.result.run.stage("assign").parts("rows"))):
-            yield self._table(shard)
+        return prefetched(self._table, range(self.result.n_shards), available_cores())
 
     def labels(self) -> NDArray[np.int32]:
         """Return the cluster of each row, −1 where quarantined, (N,) int32."""
@@ -168,8 +169,7 @@ class Clustering(Tabular):
         import pyarrow as pa
 
         run = self.result.run
-        table = read_table(run.stage("assign").part("rows", shard, "parquet"), _COLUMNS)
-        first, second, margin = (table[name].to_numpy() for name in _COLUMNS[:3])
+        first, second, margin, outlier = self.result.places(shard, *_COLUMNS)
         start = shard * int(self.result.summary["shard_rows"])
         rows = np.arange(start, start + len(first))
         confidence = row_confidence(self._shares, self.of_representative, first, second, margin)
@@ -185,7 +185,7 @@ class Clustering(Tabular):
             "name": names,
             "cluster": labels,
             "confidence": confidence,
-            "outlier": table["outlier"],
+            "outlier": outlier,
         }
         if self.state is not None:
             columns["cluster_name"] = texts_of(labels, self.names)

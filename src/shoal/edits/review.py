@@ -26,7 +26,7 @@ from shoal.core.review import (
 from shoal.edits.curation import Curation
 from shoal.edits.operations.split import splits_under, splitting
 from shoal.edits.state import State, same_rows
-from shoal.storage import read_npy, read_table
+from shoal.storage import read_npy
 
 QUIZ_ROWS = 20
 
@@ -184,9 +184,8 @@ class Reviewer:
     def _seconds(self, start: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         result = self.curation.ground.result
         shard = start // int(result.summary["shard_rows"])
-        path = result.run.stage("assign").part("rows", shard, "parquet")
-        table = read_table(path, ["second", "margin"])
-        return table["second"].to_numpy(), table["margin"].to_numpy()
+        second, margin = result.places(shard, "second", "margin")
+        return second, margin
 
     @cached_property
     def _graph(self) -> Graph:

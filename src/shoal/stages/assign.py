@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.contingency import Contingency, added, contingency, matched_ids
+from shoal.core.near_codes import Places, distances_of
 from shoal.core.nearest import nearest_of, shortlists_for
 from shoal.core.per_process import PerProcess
 from shoal.core.shortlists import Shortlists
@@ -18,12 +19,11 @@ from shoal.core.tree import Tree
 from shoal.core.verdicts import far_representatives, numbered_by_size, outvoted, row_limits
 from shoal.errors import InputError
 from shoal.stages.base import Context, Shards, Stage, read_vectors
-from shoal.stages.codes import distances_of
 from shoal.stages.common import extension, rows_in_common
 from shoal.stages.fitted import Fitted
 from shoal.stages.heldout import calibrate
 from shoal.stages.method_result import Found
-from shoal.stages.result import Result
+from shoal.stages.result import PLACE, Result
 from shoal.storage import (
     RunFolder,
     StageFolder,
@@ -34,10 +34,19 @@ from shoal.storage import (
 )
 
 VERSION = {"version": 6}
+SEARCHED = np.dtype(
+    [
+        ("row", "i4"),
+        ("representative", "i4"),
+        ("second", "i4"),
+        ("margin", "u1"),
+        ("distance", "f4"),
+    ]
+)
+"""What is stored of a row that is far from all codes: its place in the shard, and `PLACE`."""
 
 Keep = Callable[[int, dict[str, NDArray]], None]
 Searched = tuple[NDArray[np.int32], NDArray[np.float32]]
-Places = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -117,8 +126,37 @@ class _Nearest:
 
     def __call__(self, number: int) -> Places:
         ok = read_npy(self.run.stage("project").part("ok", number))
-        n, good = len(ok), np.flatnonzero(ok)
+        good = np.flatnonzero(ok)
         found, away = self._by_code(number, good) if self.coded else self._searched(number, good)
+        return self._placed(number, len(ok), good, found, away)
+
+    def searched(self, number: int) -> NDArray:
+        """Search for the places of the good rows of a shard that are far from all codes."""
+        project, of_code = self.run.stage("project"), self.near.of_code
+        assert of_code is not None
+        near = read_npy(project.part("near", number))
+        codes = near["codes"][:, 0]
+        rows = np.flatnonzero((codes == len(of_code)) & read_npy(project.part("ok", number)))
+        found = np.empty(len(rows), SEARCHED)
+        found["row"] = rows
+        if not len(rows):
+            return found
+        places: tuple[NDArray, ...] = self._placed(
+            number, len(codes), rows, *self._searched(number, rows)
+        )
+        for name, column in zip(PLACE, places, strict=True):
+            found[name] = column[rows]
+        return found
+
+    def _placed(
+        self,
+        number: int,
+        n: int,
+        good: NDArray[np.int64],
+        found: NDArray[np.int32],
+        away: NDArray[np.float32],
+    ) -> Places:
+        """Return the places of the n rows of a shard, of which only the good ones were found."""
         first, second = (np.full(n, -1, np.int32) for _ in range(2))
         margin, distance = np.zeros(n, np.uint8), np.full(n, np.nan, np.float32)
         ratio = away[:, 0] / np.maximum(away[:, 1], np.finfo(np.float32).tiny)
@@ -159,6 +197,21 @@ class _Nearest:
             found, away = found[:, :width], away[:, :width]
             found[far], away[far] = self.near.search(self._vectors(number, good[far]))
         return found, away
+
+
+@dataclass(frozen=True)
+class _SearchShard:
+    """Writes the places of a shard's rows that are far from all codes; those of others follow."""
+
+    places: _Nearest
+    folder: StageFolder
+
+    def setup(self) -> None:
+        """Load the representatives to search."""
+        self.places.setup()
+
+    def __call__(self, item: int) -> None:
+        write_npy(self.folder.part("searched", item), self.places.searched(item))
 
 
 @dataclass(frozen=True)
@@ -299,8 +352,15 @@ def assign_rows(
     write_npy(folder.whole("far"), far)
     if extends is not None:
         write_json(folder.whole("extends", "json"), extension(extends))
-    task = _AssignShard(places, far, limits, folder, keep)
-    context.each_shard(task, lambda: folder.numbers("rows", "parquet"))
+
+    def there() -> set[int]:
+        return folder.numbers("rows", "parquet") | folder.numbers("searched")
+
+    single = isinstance(places, _Nearest) and coded and context.stage("project").numbers("near")
+    if isinstance(places, _Nearest) and single:
+        context.each_shard(_SearchShard(places, folder), there)
+    else:
+        context.each_shard(_AssignShard(places, far, limits, folder, keep), there)
     return {"rows": context.shards.n_rows, "outlying_representatives": int(far.sum())}, places
 
 

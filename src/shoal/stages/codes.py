@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.core.distinct import distinct_rows
+from shoal.core.near_codes import NEAR, near_type, shortened
 from shoal.core.nearest import nearest_of
 from shoal.core.per_process import PerProcess
 from shoal.core.representatives import (
@@ -36,8 +37,6 @@ SUMMARY = ("weights", "vectors", "rows", "radius")
 _MOST = 32_768
 _ROWS_EACH = 4
 _CODES = ("reach", "size", "centres")
-_NEAR = 3  # codes of a row: as many representatives vote on its place
-_LEAST_RATIO = 1e-3  # of two distances, less than half a step: none is divided by 0
 
 
 ShardCoder = Callable[[int, PartialSummary], tuple[PartialSummary, dict[str, NDArray]]]
@@ -102,7 +101,7 @@ class Coding:
             The sums, which are changed.
         """
         good, first = np.flatnonzero(ok), self.shards.bounds(number)[0]
-        near, away, far = find_near(vectors, self.codebook, _NEAR)
+        near, away, far = find_near(vectors, self.codebook, NEAR)
         none, at = len(self.codebook.centres), slice(None) if len(good) == len(ok) else good
         stored = np.zeros(len(ok), near_type(none))
         stored["codes"] = none
@@ -128,36 +127,6 @@ def representatives_for(n_rows: int, asked: int | None) -> int:
     if asked is not None:
         return min(asked, n_rows)
     return n_rows if n_rows <= EVERY_ROW else min(_MOST, n_rows // _ROWS_EACH)
-
-
-def near_type(none: int) -> np.dtype:
-    """Return the type of what is stored of a row: codes, distance to the first, ratios to others.
-
-    Parameters
-    ----------
-    none
-        The number that stands for no code: that of a row that is far from all, or is not good.
-    """
-    codes = np.min_scalar_type(none)
-    return np.dtype([("codes", codes, _NEAR), ("distance", np.uint16), ("ratios", np.uint8, 2)])
-
-
-def shortened(distance: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Keep the upper half of the bits of floats, rounded: they are right to 0.4 %."""
-    bits = np.ascontiguousarray(distance, np.float32).view(np.uint32)
-    return ((bits + 0x8000) >> 16).astype(np.uint16)
-
-
-def lengthened(distance: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Return the floats that `shortened` kept."""
-    return (distance.astype(np.uint32) << 16).view(np.float32)
-
-
-def distances_of(near: NDArray) -> NDArray[np.float32]:
-    """Return the distances of rows to their three codes, (n, 3), from what is stored of them."""
-    ratios = np.maximum(near["ratios"] / np.float32(255), np.float32(_LEAST_RATIO))
-    first = lengthened(near["distance"])[:, None]
-    return np.concatenate([first, first / ratios], axis=1)
 
 
 def code_rows(
@@ -210,6 +179,7 @@ def _choose_codebook(
     arrays = chosen.to_arrays()
     for name in _CODES:
         write_npy(folder.whole(name), np.asarray(arrays[name]))
+    drop_parts(folder)  # the sample, before the sums of the groups are written
     return chosen
 
 

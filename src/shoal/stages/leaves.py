@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shoal.progress import Progress
 from shoal.stages.result import Result
-from shoal.storage import RunFolder, StageFolder, fingerprint, read_table, write_npy
+from shoal.storage import RunFolder, StageFolder, fingerprint, write_npy
 
 NAME = "leaves"
 _VERSION = 1
@@ -81,10 +81,9 @@ def _row_type(n_rows: int) -> type[np.integer]:
 def _parts(run: RunFolder, columns: list[str]) -> Iterator[tuple[int, dict[str, NDArray]]]:
     """Iterate over the shards: the first row of each, and some columns."""
     first = 0
-    for path in run.stage("assign").parts("rows"):
-        table = read_table(path, columns)
-        yield first, {name: table[name].to_numpy(zero_copy_only=False) for name in columns}
-        first += table.num_rows
+    for block in Result(run).blocks(*columns):
+        yield first, dict(zip(columns, block, strict=True))
+        first += len(block[0])
 
 
 def _by_leaf(

@@ -12,11 +12,23 @@ from numpy.typing import NDArray
 
 from shoal.core.checked import checked_whole
 from shoal.core.layers import Layer, Layers
+from shoal.core.near_codes import places_of
 from shoal.core.tree import Tree
-from shoal.core.verdicts import held_share, numbered_by_size, row_confidence
+from shoal.core.verdicts import held_share, numbered_by_size, row_confidence, row_limits
 from shoal.errors import InputError
 from shoal.rows.tables.schema import Schema
-from shoal.storage import RunFolder, as_array, damage_errors, read_json, read_npy, read_table
+from shoal.storage import (
+    RunFolder,
+    StageFolder,
+    as_array,
+    damage_errors,
+    read_json,
+    read_npy,
+    read_table,
+)
+
+PLACE = ("representative", "second", "margin", "distance")
+"""What is found of the place of each row; see `places_of`."""
 
 STAGE_NAMES = ("index", "features", "project", "summarise", "tree", "assign")
 """The stages of every finished run, in order."""
@@ -57,6 +69,29 @@ class Representatives:
     def __repr__(self) -> str:
         rows, numbers = self.weights.sum(), self.vectors.shape[1]
         return f"<{len(self):,} representatives of {rows:,} rows, {numbers} numbers each>"
+
+
+@dataclass(frozen=True)
+class Placer:
+    """Places rows by their codes, with the limits of outliers; see `Result.column`."""
+
+    project: StageFolder
+    of_code: NDArray[np.int32]
+    tree: Tree
+    far: NDArray[np.bool_]
+    limits: NDArray[np.float32]
+
+    def columns(self, number: int, searched: NDArray) -> dict[str, NDArray]:
+        """Return the columns of a shard; `searched` are its rows whose place was searched for."""
+        near = read_npy(self.project.part("near", number))
+        places = places_of(near, self.of_code, self.tree)
+        columns: dict[str, NDArray] = dict(zip(PLACE, places, strict=True))
+        for name, column in columns.items():
+            column[searched["row"]] = searched[name]
+        first = columns["representative"]
+        known = np.maximum(first, 0)
+        outlier = self.far[known] | (columns["distance"] > self.limits[known])
+        return {**columns, "outlier": outlier & (first >= 0)}
 
 
 @dataclass(frozen=True)
@@ -197,9 +232,34 @@ class Result:
 
     def blocks(self, *names: str) -> Iterator[tuple[NDArray, ...]]:
         """Iterate over the shards, with some columns of `column` for their rows."""
-        for path in self.run.stage("assign").parts("rows"):
-            table = read_table(path, names)
-            yield tuple(as_array(table[name]) for name in names)
+        for number in range(self.n_shards):
+            yield self.places(number, *names)
+
+    @property
+    def n_shards(self) -> int:
+        """Number of ranges of rows that the stages' parts are for."""
+        return -(-self.n_rows // int(self.summary["shard_rows"]))
+
+    def places(self, number: int, *names: str) -> tuple[NDArray, ...]:
+        """Return some columns of `column` for the rows of a shard.
+
+        They are stored, or found from the codes that are stored of each row.
+        """
+        folder = self.run.stage("assign")
+        if not folder.has("searched", number):
+            table = read_table(folder.part("rows", number, "parquet"), names)
+            return tuple(as_array(table[name]) for name in names)
+        columns = self._placer.columns(number, read_npy(folder.part("searched", number)))
+        return tuple(columns[name] for name in names)
+
+    @cached_property
+    def _placer(self) -> Placer:
+        """What rows are placed by whose codes are stored."""
+        tree, summary = (self.run.stage(name) for name in ("tree", "summarise"))
+        limits = row_limits(read_npy(summary.whole("radius")), read_npy(tree.whole("neighbours")))
+        far = read_npy(self.run.stage("assign").whole("far"))
+        of_code = read_npy(summary.whole("of_code"))
+        return Placer(self.run.stage("project"), of_code, self.tree, far, limits)
 
     def column(self, name: str) -> NDArray:
         """Read one column of all rows: representative, second, margin, distance or outlier."""

@@ -13,7 +13,7 @@ from shoal.stages.fitted import Fitted
 from shoal.stages.growth.grown import Grown
 from shoal.stages.growth.judging import kept_rows
 from shoal.stages.result import Result
-from shoal.storage import StageFolder, read_table
+from shoal.storage import StageFolder
 
 _WHOLE = ("ids", "held_out_place", "held_out_scores")
 
@@ -29,10 +29,10 @@ class _Kept:
         kept = kept_rows(self.grown, self.project, number, len(columns["margin"]))
         if not kept.any():
             return
-        before = read_table(self.grown.stage("assign").part("rows", number, "parquet"))
-        mine = kept[: before.num_rows]
         for name, column in columns.items():
-            column[: len(mine)][mine] = before[name].to_numpy()[mine]
+            (before,) = self.grown.before.places(number, name)
+            mine = kept[: len(before)]
+            column[: len(mine)][mine] = before[mine]
 
 
 def _work(context: Context) -> dict[str, Any]:

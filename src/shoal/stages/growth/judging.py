@@ -9,13 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.core.near_codes import lengthened
 from shoal.core.packing import pack, unpack
 from shoal.stages.base import Context, read_vectors
-from shoal.stages.codes import lengthened
 from shoal.stages.encoding import residual
 from shoal.stages.fitted import Fitted
 from shoal.stages.growth.grown import Grown
-from shoal.storage import StageFolder, read_npy, read_table
+from shoal.stages.result import Result
+from shoal.storage import StageFolder, read_npy
 
 NEAR = 0.02
 """Of the usual length of a vector: by so much a row may differ and be the same."""
@@ -90,9 +91,8 @@ def added_rows(context: Context, gauge: Gauge) -> Iterator[Added]:
 
 def judged(context: Context, gauge: Gauge, number: int) -> Added:
     """Compare the new rows of a shard with what the old ones were like."""
-    assign, project, grown = context.stage("assign"), context.stage("project"), context.added_to
-    table = read_table(assign.part("rows", number, "parquet"), ("representative", "distance"))
-    place, distance = (table[name].to_numpy() for name in ("representative", "distance"))
+    project, grown = context.stage("project"), context.added_to
+    place, distance = Result(context.run).places(number, "representative", "distance")
     new = (place >= 0) & ~kept_rows(grown, project, number, len(place))
     at = np.flatnonzero(new)
     beyond = read_npy(project.part("left", number))[at] > gauge.fitted.residual_limit
