@@ -236,7 +236,9 @@ def seed_codebook(sample: NDArray, m: int, seed: int = 0, workers: int = 1) -> C
         rough, code, far = _with_reach(centres, sample, most, workers)
         parts = _summarise_all(sample, code, far, rough, workers)
         centres = merge_summaries(parts, rough).mean.astype(np.float32)
-    return _with_reach(centres, sample, m, workers)[0]
+    # Codes hardly move in the last round: the reach of those before it saves a search.
+    code = nearest_of(centres, rough.centres, 1, workers, shortlists=rough.shortlists)[0][:, 0]
+    return _codebook(centres, rough.reach[code], m, workers)
 
 
 def _sparseness(
