@@ -13,7 +13,7 @@ from shoal.core.shortlists import LENGTH, cell_count
 from shoal.features import Encoder
 from shoal.methods import METHODS
 from shoal.rows import Source
-from shoal.rows.memory_budget import LIBRARIES, holds, usual_kept
+from shoal.rows.memory_budget import LIBRARIES, memory_need, usual_cache_bytes
 from shoal.settings import FitSettings
 from shoal.stages import drawn, features
 from shoal.stages.base import EVERY_ROW, Shards, is_encoded, is_read, keeps_numbers, row_bytes
@@ -88,7 +88,7 @@ def stage_needs(
         Need("tree", graph, 0, m * (16 + 12 * MOST_NEIGHBOURS), once=pairs),
         Need("assign", _searching(m, c) + every * 4 * n, s * (20 * c + 64), 10 * n * (not single)),
     )
-    source_bytes = min(holds(source).best, kept_bytes(source, settings.memory))
+    source_bytes = min(memory_need(source).best, kept_bytes(source, settings.memory))
     least = LEAST_MEMBERS * is_encoded(source)
     reads = {
         "index": is_read(source),
@@ -153,7 +153,7 @@ READING = ("index", "features", "project")
 
 def kept_bytes(source: Source, memory: int) -> int:
     """Count the bytes that a source may keep for its next reads, of so much memory."""
-    return max(holds(source).least, usual_kept(memory))
+    return max(memory_need(source).least, usual_cache_bytes(memory))
 
 
 def _read_bytes(source: Source) -> int:

@@ -29,7 +29,7 @@ from shoal.memory_forecast import READING, Need
 from shoal.planning import BESIDE, Plan, check_disk, for_method, make_plan, plan_growth
 from shoal.progress import Progress, Silent
 from shoal.rows import Source, remarks_of
-from shoal.rows.memory_budget import LIBRARIES, drop_kept, enough, mebibytes, share
+from shoal.rows.memory_budget import LIBRARIES, clear_read_caches, enough, mebibytes, share
 from shoal.settings import FitSettings
 from shoal.stages import assign, features, index, project, summarise, tree
 from shoal.stages.base import Context, Stage
@@ -252,7 +252,7 @@ def _do(planned: tuple[Stage, str], context: Context) -> bool:
     else:
         context.progress.stage(stage.name, None, "representatives")
     if stage.name not in READING:
-        drop_kept()
+        clear_read_caches()
     folder.begin(print_)
     counts = stage.work(context)
     give_back()

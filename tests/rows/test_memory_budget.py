@@ -118,7 +118,7 @@ def rooms():
     before = (
         memory_budget.FILES.size,
         memory_budget.PIXELS.size,
-        memory_budget.Kept.most,
+        memory_budget.ReadCache.most,
         memory_budget._memory,
         memory_budget._opening,
     )
@@ -126,7 +126,7 @@ def rooms():
     (
         memory_budget.FILES.size,
         memory_budget.PIXELS.size,
-        memory_budget.Kept.most,
+        memory_budget.ReadCache.most,
         memory_budget._memory,
         memory_budget._opening,
     ) = before
@@ -160,7 +160,7 @@ def test_what_is_refused_can_be_read_with_the_memory_it_asks_for():
 
 @pytest.mark.usefixtures("rooms")
 def test_while_a_source_is_opened_what_it_keeps_leaves_less_for_a_member():
-    kept = memory_budget.Kept()
+    kept = memory_budget.ReadCache()
     with memory_budget.promised(1 << 30):
         with memory_budget.PIXELS.take(300 << 20, "it"):
             pass

@@ -158,8 +158,8 @@ class ImageSource(Source, Protocol):
     def typical_size(self) -> tuple[int, int]:
         """Height and width of most images as stored: the medians of those looked at."""
 
-    def wanting(self, wanted: ImageRequest) -> Self:
-        """Return the same rows, read in another size and cut; `shape` follows."""
+    def with_request(self, request: ImageRequest) -> Self:
+        """Return the same rows, read in another size and crop; `shape` follows."""
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
         """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
@@ -198,7 +198,7 @@ class Encoded(Protocol):
         """Return the bytes of one image as they lie."""
 
 
-def as_requested(source: Source, wanted: ImageRequest | None) -> Source:
+def as_requested(source: Source, request: ImageRequest | None) -> Source:
     """Return the rows of a source in the size that an encoder wants; None keeps theirs.
 
     Raises
@@ -206,14 +206,14 @@ def as_requested(source: Source, wanted: ImageRequest | None) -> Source:
     InputError
         When the rows are not images.
     """
-    if wanted is None:
+    if request is None:
         return source
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures to scale")
     channels = source.shape[2]
-    if wanted.channels in (1, 3) and channels not in (1, 3):
+    if request.channels in (1, 3) and channels not in (1, 3):
         raise InputError(
             f"{source.description}, but these features take grey or colour: save three of the "
             f"{channels} channels as RGB"
         )
-    return source.wanting(wanted)
+    return source.with_request(request)

@@ -65,7 +65,7 @@ class _Folder:
         return [self.found.paths.get(name) or self.root / name for name in names]
 
     @property
-    def holds(self) -> str:
+    def contents(self) -> str:
         return f"the folder {self.root} holds {counted(self.found.extensions)}"
 
     def data(self, kind: str) -> list[str]:
@@ -143,7 +143,7 @@ def _choose(folder: _Folder) -> tuple[str, str]:
     kind = largest if sizes[largest] >= _MUCH_LARGER * sizes[first] else first
     if single and folder.bytes(single) >= _MUCH_LARGER * sizes[kind]:
         raise SourceError(
-            f"{folder.holds}, most of its bytes in {single[0]}: give that file, "
+            f"{folder.contents}, most of its bytes in {single[0]}: give that file, "
             f"{root / single[0]}, or one of the others"
         )
     return kind, "" if kind == first else ", by far the most of its bytes"
@@ -172,7 +172,7 @@ def _open_raw(folder: _Folder, names: Sequence[str], label: str) -> Source:
         if not others and not pictures:
             raise
         hint = f"its images, give {pictures[0]}" if pictures else f"another, give {others[0]}"
-        raise SourceError(f"{folder.holds}; {error}; to take {hint}") from None
+        raise SourceError(f"{folder.contents}; {error}; to take {hint}") from None
 
 
 def _open_described(folder: _Folder, label: str) -> Source:

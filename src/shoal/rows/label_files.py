@@ -24,7 +24,7 @@ from shoal.rows.base import LabelValues, Source
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels
 from shoal.rows.tables.columns import ColumnLabels
-from shoal.rows.tables.parquet_files import ParquetCells, look_at_all, parquet_schema
+from shoal.rows.tables.parquet_files import ParquetCells, inspect_parquet, parquet_schema
 from shoal.rows.tables.sniff import open_text
 from shoal.storage import is_remote
 
@@ -146,7 +146,7 @@ def _from_arrays(path: Path, kind: str, key: str | None, n_rows: int) -> LabelVa
 
 
 def _from_parquet(path: Path, source: Source, key: str | None) -> LabelValues:
-    parts = look_at_all([path])
+    parts = inspect_parquet([path])
     names = parquet_schema(path).names
     likely = [key] if key is not None else [n for n in names if n in _KEYS] or names
     if len(likely) != 1:

@@ -39,7 +39,7 @@ class MemoryBudget:
             yield
             return
         own = getattr(self._own, "bytes", 0)
-        most = self.size if _opening is None else min(self.size, _opening - Kept.all_bytes())
+        most = self.size if _opening is None else min(self.size, _opening - ReadCache.all_bytes())
         if own + size > most:
             what = f"{what}, with its file," if own else what
             refuse(own + size, most, what, least_memory(own + size))
@@ -104,26 +104,26 @@ FILES = FileBudget(0, PIXELS)
 
 
 @dataclass(frozen=True)
-class Holds:
+class MemoryNeed:
     """Bytes that a source keeps while it is read: at least, and where there is room for them."""
 
     least: int = 0
     best: int = 0
 
-    def __add__(self, other: Holds) -> Holds:
-        return Holds(self.least + other.least, self.best + other.best)
+    def __add__(self, other: MemoryNeed) -> MemoryNeed:
+        return MemoryNeed(self.least + other.least, self.best + other.best)
 
 
-def holds(source: Any) -> Holds:
+def memory_need(source: Any) -> MemoryNeed:
     """Count what a source keeps while it is read, by that in it which keeps anything."""
-    own = getattr(source, "holds", None)
-    if isinstance(own, Holds):
+    own = getattr(source, "memory_need", None)
+    if isinstance(own, MemoryNeed):
         return own
     inner = (getattr(source, name, None) for name in _INNER)
-    return next((holds(one) for one in inner if one is not None), Holds())
+    return next((memory_need(one) for one in inner if one is not None), MemoryNeed())
 
 
-class Kept:
+class ReadCache:
     """What a source keeps for its next reads, what was used last; pickles empty.
 
     Row groups, places in them, chunks: whatever would be dear to read again. Hold `lock` while
@@ -132,15 +132,15 @@ class Kept:
 
     # bytes that each source may keep, and that reading on may take
     most: ClassVar[int] = _USUAL_MEMORY // 8
-    _all: ClassVar[WeakSet[Kept]] = WeakSet()
+    _all: ClassVar[WeakSet[ReadCache]] = WeakSet()
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._entries: list[tuple[Hashable, Any, int]] = []
-        Kept._all.add(self)
+        ReadCache._all.add(self)
 
-    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
-        return Kept, ()
+    def __reduce__(self) -> tuple[type[ReadCache], tuple[()]]:
+        return ReadCache, ()
 
     def take(self, key: Hashable, prefer: Callable[[Any], float] = lambda value: 0) -> Any:
         """Take out what is kept under a key, the one most preferred above -1; None for none."""
@@ -162,8 +162,8 @@ class Kept:
 
     def _drop_others(self, size: int) -> None:
         """Let go of what others keep, where it leaves too little room, if they do not use it."""
-        for other in list(Kept._all):
-            needed = Kept.all_bytes() + size > self.most
+        for other in list(ReadCache._all):
+            needed = ReadCache.all_bytes() + size > self.most
             if needed and other is not self and other.lock.acquire(blocking=False):
                 try:
                     other._clear()
@@ -193,9 +193,9 @@ def _close(value: Any) -> None:
         value.close()
 
 
-def drop_kept() -> None:
+def clear_read_caches() -> None:
     """Let go of what all sources of this process keep for their next reads."""
-    for kept in list(Kept._all):
+    for kept in list(ReadCache._all):
         kept.drop()
     WINDOWS.drop()
 
@@ -213,7 +213,7 @@ def refuse(size: int, most: int, what: str, needed: int | None = None) -> None:
 def refuse_opening(size: int, what: str) -> None:
     """Raise where a source is opened and so many bytes more are not left; as `refuse`."""
     if _opening is not None:
-        refuse(size, _opening - Kept.all_bytes(), what)
+        refuse(size, _opening - ReadCache.all_bytes(), what)
 
 
 _memory = _USUAL_MEMORY
@@ -222,13 +222,13 @@ _opening: int | None = None  # bytes for all that is read, before a plan says ho
 
 def share(memory: int, kept: int | None = None, members: int | None = None) -> None:
     """Share out so many bytes: what sources keep, and what files and their pixels take."""
-    kept = usual_kept(memory) if kept is None else kept
+    kept = usual_cache_bytes(memory) if kept is None else kept
     _set(memory, kept, members_bytes(memory, memory) if members is None else members, None)
 
 
 def _set(memory: int, kept: int, members: int, opening: int | None) -> None:
     global _memory, _opening
-    _memory, Kept.most, _opening = memory, kept, opening
+    _memory, ReadCache.most, _opening = memory, kept, opening
     FILES.size = members // 5
     PIXELS.size = members - FILES.size
 
@@ -248,7 +248,7 @@ def least_memory(size: int) -> int:
     return size * 5 // 4 * 8 // 3  # with the part for files
 
 
-def usual_kept(memory: int) -> int:
+def usual_cache_bytes(memory: int) -> int:
     """Return what a source may keep for its next reads, where it needs no more to read at all."""
     return min(memory // 8, 512 << 20)
 
@@ -256,13 +256,13 @@ def usual_kept(memory: int) -> int:
 @contextmanager
 def promised(memory: int) -> Iterator[None]:
     """Keep to so many bytes while a source is opened and read, before there is a plan."""
-    before = _memory, Kept.most, FILES.size + PIXELS.size, _opening
+    before = _memory, ReadCache.most, FILES.size + PIXELS.size, _opening
     left = memory - LIBRARIES - _OPENING
-    _set(memory, max(usual_kept(memory), left), members_bytes(memory, left), max(0, left))
+    _set(memory, max(usual_cache_bytes(memory), left), members_bytes(memory, left), max(0, left))
     try:
         yield
     finally:
-        drop_kept()
+        clear_read_caches()
         _set(*before)
 
 

@@ -44,7 +44,7 @@ def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFiles | Non
     names stand beside such a column.
     """
     arrays = [path for name, path in files.items() if name.endswith(".npy") or "idx" in name]
-    paths = {_stem(p.name): p for p in arrays if names_labels(p.name) and not _is_far(p)}
+    paths = {_stem(p.name): p for p in arrays if names_labels(p.name) and not is_remote(p)}
     lengths = {
         stem: length
         for stem, path in islice(paths.items(), _MOST_FILES)
@@ -59,13 +59,13 @@ def labels_beside(source: Source, files: Mapping[str, Path]) -> LabelFiles | Non
     if len(whole) == 1:
         return LabelFiles((paths[whole[0]],))
     tables = [p for n, p in files.items() if n.lower().endswith((".csv", ".tsv"))]
-    found = (_in_table(path, source) for path in tables[:_MOST_FILES] if not _is_far(path))
+    found = (_in_table(path, source) for path in tables[:_MOST_FILES] if not is_remote(path))
     return next((labels for labels in found if labels), None)
 
 
 def with_labels_beside(source: ArraySource, path: Path) -> ArraySource:
     """Return the rows of one file with the labels in an array of its folder, if there are any."""
-    if _is_far(path):
+    if is_remote(path):
         return source
     try:
         names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_SEEN)]
@@ -74,10 +74,6 @@ def with_labels_beside(source: ArraySource, path: Path) -> ArraySource:
     arrays = [name for name in names if name.endswith(".npy") or "idx" in name]
     beside = labels_beside(source, {name: path.parent / name for name in arrays})
     return dataclasses.replace(source, beside=beside) if beside else source
-
-
-def _is_far(path: Path) -> bool:
-    return is_remote(path)
 
 
 def _stem(name: str) -> str:

@@ -18,7 +18,7 @@ from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
 from shoal.rows.direct_io import LEAST, outgrows_cache, read_direct
 from shoal.rows.handles import KnownFile, fresh_path
-from shoal.rows.memory_budget import Holds, Kept
+from shoal.rows.memory_budget import MemoryNeed, ReadCache
 from shoal.storage import is_remote
 
 NAMED_ROWS = 1_000_000
@@ -292,7 +292,7 @@ class InflatedStore(Parted):
     dtype: np.dtype[Any]
     row_shape: tuple[int, ...]
     copies: int = 1  # times the memory of the rows that loading takes
-    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+    cache: ReadCache = field(default_factory=ReadCache, compare=False, repr=False)
     by_range = True
 
     @property
@@ -300,9 +300,9 @@ class InflatedStore(Parted):
         return self.parts[0].path
 
     @property
-    def holds(self) -> Holds:
+    def memory_need(self) -> MemoryNeed:
         size = self.copies * self.n_rows * math.prod(self.row_shape) * self.dtype.itemsize
-        return Holds(size, size)
+        return MemoryNeed(size, size)
 
     def read(self, start: int, stop: int) -> Batch:
         check_range(start, stop, self.n_rows)
@@ -314,12 +314,12 @@ class InflatedStore(Parted):
             return Batch(data, dict.fromkeys(range(stop - start), reason))
 
     def _rows(self) -> NDArray:
-        with self.kept.lock:
-            rows: NDArray | None = self.kept.take(self.path)
+        with self.cache.lock:
+            rows: NDArray | None = self.cache.take(self.path)
             if rows is None:
-                self.kept.make_room(self.holds.least, f"unpacking {self.path.name}")
+                self.cache.make_room(self.memory_need.least, f"unpacking {self.path.name}")
                 rows = self.load()
-            self.kept.keep(self.path, rows, rows.nbytes)
+            self.cache.keep(self.path, rows, rows.nbytes)
             return rows
 
 

@@ -72,7 +72,7 @@ def as_squares(source: Source, side: int, keep: Literal["centre", "all"] = "cent
     """Return the same rows as small squares, for those who read them one by one."""
     if source.kind != "images" or not isinstance(source, ImageSource):
         raise InputError(f"rows of {source.description} have no pictures")
-    return source.wanting(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
+    return source.with_request(_wanted(side, keep, 1 if source.shape[2] == 1 else 3))
 
 
 def read_span(source: Source, start: int, stop: int) -> NDArray[np.uint8]:

@@ -330,7 +330,7 @@ def _in_shape(source: Source, shape: tuple[int, ...]) -> Source:
             scaled = replace(array.rule, shape=(*shape[:2], array.rule.shape[2]))
             source = replace(array, rule=scaled)
         elif isinstance(source, ImageSource):
-            source = source.wanting(ImageRequest((shape[0], shape[1]), channels=shape[2]))
+            source = source.with_request(ImageRequest((shape[0], shape[1]), channels=shape[2]))
         if source.shape == shape:
             return source
     raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.rows import Batch, Source, remarks_of
-from shoal.rows.arrays.scale import look_at_values
+from shoal.rows.arrays.scale import sample_values
 from shoal.rows.source_files import origins
 from shoal.rows.vectors_with_images import pictures_of
 from shoal.stages.base import (
@@ -98,7 +98,7 @@ def index_rows(
     bad = pa.concat_tables([read_table(path) for path in folder.parts("quarantine")])
     refuse_too_few(source.n_rows, bad)
     array, files, table = source.as_array(), source.as_files(), source.as_table()
-    values = look_at_values(source)
+    values = sample_values(source)
     summary = {
         "rows": source.n_rows,
         "description": source.description,

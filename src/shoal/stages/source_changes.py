@@ -87,7 +87,7 @@ def without_new_links(result: Result, source: Source) -> Source:
         return source
     shards = Shards(result.n_rows, int(result.summary["shard_rows"]))
     away = [_led_elsewhere(index, files, number, shards) for number in range(len(shards))]
-    return files.led_away(np.flatnonzero(np.concatenate(away)))
+    return files.without_redirected(np.flatnonzero(np.concatenate(away)))
 
 
 def _led_elsewhere(

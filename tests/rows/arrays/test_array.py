@@ -216,7 +216,7 @@ def test_an_encoder_says_what_it_wants():
     assert seen.read_original(0).shape == (10, 20, 1)
     assert seen.fingerprint() != source.fingerprint()
     vectors = open_source(np.zeros((3, 4)))
-    for call in (lambda: vectors.wanting(ImageRequest((8, 8))), lambda: vectors.typical_size):
+    for call in (lambda: vectors.with_request(ImageRequest((8, 8))), lambda: vectors.typical_size):
         with pytest.raises(InputError, match="holds vectors"):
             call()
 

@@ -16,7 +16,7 @@ from shoal.rows import Source, open_source, thumbnails
 from shoal.rows.arrays import hdf5
 from shoal.rows.arrays.hdf5 import Hdf5Rows
 from shoal.rows.arrays.hdf5_files import CACHE_BYTES
-from shoal.rows.memory_budget import FileBudget, Kept, MemoryBudget, holds
+from shoal.rows.memory_budget import FileBudget, MemoryBudget, ReadCache, memory_need
 from shoal.rows.store import FileStore
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (30, 12, 10, 3), dtype=np.uint8)
@@ -198,8 +198,8 @@ def test_a_chunk_that_is_unpacked_whole_is_in_the_plan_or_refused(tmp_path, monk
         stored = file["images"].id.get_storage_size()
     store = open_source(path).store
     assert store.chunk == IMAGES.nbytes + (IMAGES.nbytes if shuffle else min(stored, IMAGES.nbytes))
-    assert holds(open_source(path)).least == store.chunk + CACHE_BYTES
-    monkeypatch.setattr(Kept, "most", CACHE_BYTES + 10_000)
+    assert memory_need(open_source(path)).least == store.chunk + CACHE_BYTES
+    monkeypatch.setattr(ReadCache, "most", CACHE_BYTES + 10_000)
     with pytest.raises(SourceError, match=r"reading a chunk of x.h5, dataset images, takes 32 MiB"):
         open_source(path)
     plain = write(tmp_path / "y.h5", chunks=(30, 12, 10, 3))  # is read in place, not as a whole

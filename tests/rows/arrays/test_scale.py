@@ -4,7 +4,7 @@ from PIL import Image
 
 from shoal.errors import InputError
 from shoal.rows import open_source
-from shoal.rows.arrays.scale import Values, look_at_values, on_scale_of, vectors_remark
+from shoal.rows.arrays.scale import Values, on_scale_of, sample_values, vectors_remark
 
 DRAW = np.random.default_rng(0)
 BYTES = DRAW.integers(0, 256, (40, 9, 9), np.uint8)
@@ -27,7 +27,7 @@ WAYS = {
 def read_as(fitted, new):
     """Read new images as those of a fit."""
     before = open_source(fitted)
-    return on_scale_of(open_source(new, as_="images"), before.rule.facts, look_at_values(before))
+    return on_scale_of(open_source(new, as_="images"), before.rule.facts, sample_values(before))
 
 
 @pytest.mark.parametrize("fitted", WAYS)
@@ -117,12 +117,12 @@ def test_images_without_a_finite_number_are_read_as_those_of_the_fit():
 
 
 def test_values_of_other_rows_are_looked_at(tmp_path):
-    assert look_at_values(open_source(BYTES)) == Values("uint8", 0, 255, True)
+    assert sample_values(open_source(BYTES)) == Values("uint8", 0, 255, True)
     (tmp_path / "x.csv").write_text("e0,e1\n1,2.5\n3,4\n5,6\n")
-    found = look_at_values(open_source(tmp_path / "x.csv", as_="vectors"))
+    found = sample_values(open_source(tmp_path / "x.csv", as_="vectors"))
     assert (found.least, found.most, found.whole) == (1, 6, False)
     Image.fromarray(BYTES[0]).save(tmp_path / "x.png")
-    assert look_at_values(open_source(tmp_path / "x.png")) is None
+    assert sample_values(open_source(tmp_path / "x.png")) is None
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,6 @@ def test_values_of_other_rows_are_looked_at(tmp_path):
     ],
 )
 def test_vectors_far_from_all_that_were_fitted_are_remarked(new, said):
-    fitted = look_at_values(open_source(np.random.default_rng(1).normal(size=(99, 4))))
+    fitted = sample_values(open_source(np.random.default_rng(1).normal(size=(99, 4))))
     assert (vectors_remark(open_source(new), fitted) is not None) == said
     assert vectors_remark(open_source(new), None) is None

@@ -192,7 +192,7 @@ def test_files_that_change_later_are_rows_with_a_reason(tmp_path):
 
 
 def test_a_link_that_leads_elsewhere_costs_all_pages_of_its_file(tmp_path):
-    source = open_source(folder(tmp_path)).led_away(np.array([2]))
+    source = open_source(folder(tmp_path)).without_redirected(np.array([2]))
     bad = source.read(0, 8).bad
     assert list(bad) == [1, 2, 3]
     assert "leads elsewhere" in bad[3]

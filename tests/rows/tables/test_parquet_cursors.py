@@ -8,9 +8,9 @@ import pytest
 
 from shoal.errors import SourceError
 from shoal.rows import memory_budget, open_source
-from shoal.rows.memory_budget import Kept, holds
+from shoal.rows.memory_budget import ReadCache, memory_need
 from shoal.rows.tables import parquet_cursors, parquet_files
-from shoal.rows.tables.parquet_files import ParquetCells, look_at_all
+from shoal.rows.tables.parquet_files import ParquetCells, inspect_parquet
 
 N, D = 24_000, 128
 VECTORS = np.random.default_rng(0).normal(size=(N, D)).astype(np.float32)
@@ -38,7 +38,7 @@ def begun(monkeypatch):
         whole(cursor, file, group, *more)
 
     monkeypatch.setattr(parquet_cursors.Cursor, "__init__", begin)
-    monkeypatch.setattr(Kept, "most", 8 * MEBIBYTE)
+    monkeypatch.setattr(ReadCache, "most", 8 * MEBIBYTE)
     monkeypatch.setattr(parquet_cursors, "_WINDOW_BYTES", MEBIBYTE)
     monkeypatch.setattr(parquet_cursors, "_BATCH_BYTES", MEBIBYTE)
     return begun
@@ -84,7 +84,7 @@ def test_reading_takes_a_piece_of_the_group_and_not_all_of_it(path, begun, monke
 
 def test_what_cannot_be_read_in_the_memory_there_is_says_what_would_do(path, begun, monkeypatch):
     source = open_source(path)
-    monkeypatch.setattr(Kept, "most", MEBIBYTE)
+    monkeypatch.setattr(ReadCache, "most", MEBIBYTE)
     reasons = set(source.read(0, 10).bad.values())
     assert len(reasons) == 1
     assert "x.parquet page by page takes 6 MiB of memory, more than the 1 MiB" in reasons.pop()
@@ -100,21 +100,21 @@ def test_one_huge_page_or_dictionary_is_counted(tmp_path):
     ):
         path = tmp_path / "y.parquet"
         pq.write_table(pa.table({"image": images}), path, write_batch_size=60, **options)
-        (part,) = parquet_files.look_at_all([path])
-        assert parquet_files.holds_of([part], ["image"]).least > 12_000_000
+        (part,) = parquet_files.inspect_parquet([path])
+        assert parquet_files.reading_need([part], ["image"]).least > 12_000_000
 
 
 def test_a_plan_counts_what_is_kept_and_no_more_than_there_is_room_for(path):
-    found = holds(open_source(path))
+    found = memory_need(open_source(path))
     assert 3 * MEBIBYTE < found.least < 40 * MEBIBYTE
-    assert found.best == 4 * look_at_all([path])[0].sizes[0]
-    assert memory_budget.usual_kept(1 << 30) == 128 * MEBIBYTE
+    assert found.best == 4 * inspect_parquet([path])[0].sizes[0]
+    assert memory_budget.usual_cache_bytes(1 << 30) == 128 * MEBIBYTE
 
 
 def texts_at(path, cells, **options):
     table = pa.table({"a": np.arange(len(cells)) % 7 + 0.5, "note": cells})
     pq.write_table(table, path, row_group_size=len(cells), **options)
-    return look_at_all([path])[0]
+    return inspect_parquet([path])[0]
 
 
 @pytest.mark.parametrize(
@@ -161,22 +161,22 @@ def test_a_cell_as_large_as_its_page_counts_as_often_as_arrow_copies_it(tmp_path
 
 def test_what_others_keep_goes_first_while_a_source_is_opened():
     with memory_budget.promised(1 << 30):
-        most, one, other, used = Kept.most, Kept(), Kept(), Kept()
+        most, one, other, used = ReadCache.most, ReadCache(), ReadCache(), ReadCache()
         other.keep("x", None, most - 100)
         with other.lock:
             one.make_room(200, "it")
             assert other.take("x", lambda _: -2) is None  # there, though not preferred
-            assert Kept.all_bytes() == most - 100
+            assert ReadCache.all_bytes() == most - 100
         one.make_room(200, "it")
-        assert Kept.all_bytes() == 0
-    one.keep("x", None, Kept.most)
-    used.make_room(Kept.most, "it")  # later the plan has counted both
-    assert Kept.all_bytes() == Kept.most
+        assert ReadCache.all_bytes() == 0
+    one.keep("x", None, ReadCache.most)
+    used.make_room(ReadCache.most, "it")  # later the plan has counted both
+    assert ReadCache.all_bytes() == ReadCache.most
     one.drop()
 
 
 def test_large_cells_that_lie_together_come_a_few_at_a_time(tmp_path, begun, monkeypatch):
-    monkeypatch.setattr(Kept, "most", 16 * MEBIBYTE)
+    monkeypatch.setattr(ReadCache, "most", 16 * MEBIBYTE)
     cells = ["x" * 200_000 if n < 100 else "y" for n in range(40_000)]  # 500 bytes in the mean
     part = texts_at(
         tmp_path / "x.parquet",
@@ -193,7 +193,7 @@ def test_large_cells_that_lie_together_come_a_few_at_a_time(tmp_path, begun, mon
 
 @pytest.mark.parametrize("kept", [8, 512])
 def test_a_large_text_that_repeats_is_not_written_out_for_all_rows(tmp_path, monkeypatch, kept):
-    monkeypatch.setattr(Kept, "most", kept * MEBIBYTE)
+    monkeypatch.setattr(ReadCache, "most", kept * MEBIBYTE)
     monkeypatch.setattr(parquet_cursors, "_REPEATED_BYTES", 4 * MEBIBYTE)
     cells = ["x" * 200_000] * 3000
     part = texts_at(tmp_path / "x.parquet", cells, use_dictionary=["note"])

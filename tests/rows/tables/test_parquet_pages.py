@@ -11,7 +11,7 @@ from shoal.rows.tables.parquet_pages import (
     group_bytes,
     largest_entry,
     leaves,
-    look_at_pages,
+    page_sizes,
     reading_bytes,
 )
 
@@ -32,10 +32,10 @@ def test_the_largest_page_is_found_by_the_headers(tmp_path, version):
     options = {"use_dictionary": ["text"], "data_page_version": version, "write_statistics": True}
     meta, read = opened(tmp_path, table, max_rows_per_page=100, write_batch_size=50, **options)
     numbers, texts = leaves(meta, 0, ["x", "text"])
-    found = look_at_pages(numbers, read)
+    found = page_sizes(numbers, read)
     assert found.values == 100
     assert 800 <= found.packed == found.plain < 820
-    coded = look_at_pages(texts, read)
+    coded = page_sizes(texts, read)
     assert coded.dictionary == sum(4 + n for n in range(40))
     assert coded.values == 100
     assert reading_bytes([numbers, texts], read, 0) < 70_000  # small chunks are taken for a page
@@ -44,7 +44,7 @@ def test_the_largest_page_is_found_by_the_headers(tmp_path, version):
 def test_statistics_that_are_longer_than_what_is_read_of_a_header(tmp_path):
     table = {"text": ["x" * 50_000, "y" * 60_000] * 20}
     meta, read = opened(tmp_path, table, use_dictionary=False, max_rows_per_page=4)
-    found = look_at_pages(*leaves(meta, 0, ["text"]), read)
+    found = page_sizes(*leaves(meta, 0, ["text"]), read)
     assert found.values == 4
     assert 220_000 <= found.plain < 250_000
 
@@ -54,7 +54,7 @@ def test_damaged_headers_make_a_chunk_one_page(tmp_path):
     (chunk,) = leaves(meta, 0, ["x"])
     whole = Pages(chunk.total_compressed_size, chunk.total_uncompressed_size, 0, N)
     for damage in (b"", b"\xff" * 5000, b"\x15\x00\x15\x09\x15\x09\x00", b"\x1b" * 5000):
-        assert look_at_pages(chunk, lambda at, length, d=damage: d[:length]) == whole
+        assert page_sizes(chunk, lambda at, length, d=damage: d[:length]) == whole
 
 
 def test_what_a_row_group_takes_is_counted_by_its_values(tmp_path):

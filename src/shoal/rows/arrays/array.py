@@ -111,7 +111,7 @@ class ArraySource(Rows):
         rule: list[Any] | None = None
         if self.rule:
             rule = [self.rule.channels_first, self.rule.low, self.rule.high]
-            rule += [self.rule.wanted.as_dict()] if self.rule.wanted else []
+            rule += [self.rule.request.as_dict()] if self.rule.request else []
             rule += [self.rule.ground] if self.rule.ground != WHITE else []
         return {
             "kind": self.kind,
@@ -128,8 +128,8 @@ class ArraySource(Rows):
     def typical_size(self) -> tuple[int, int]:
         return self._rule("size").native[:2]
 
-    def wanting(self, wanted: ImageRequest) -> ArraySource:
-        return replace(self, rule=self._rule("picture").wanting(wanted))
+    def with_request(self, request: ImageRequest) -> ArraySource:
+        return replace(self, rule=self._rule("picture").with_request(request))
 
     def _rule(self, what: str) -> PixelRule:
         if self.rule is None:

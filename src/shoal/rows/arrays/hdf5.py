@@ -29,7 +29,7 @@ from shoal.rows.handles import readable
 from shoal.rows.images.encoded import EncodedStore
 from shoal.rows.images.formats import extension_of
 from shoal.rows.label_names import find_labels
-from shoal.rows.memory_budget import FILES, Holds, Kept, refuse
+from shoal.rows.memory_budget import FILES, MemoryNeed, ReadCache, refuse
 from shoal.rows.store import FileStore, Part, Parted, part_of
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -59,9 +59,9 @@ class Hdf5Rows(Parted):
     handles: Handles = field(default_factory=Handles, compare=False, repr=False)
 
     @property
-    def holds(self) -> Holds:
+    def memory_need(self) -> MemoryNeed:
         most = min(len(self.parts), MOST_OPEN) * CACHE_BYTES
-        return Holds(self.chunk + CACHE_BYTES, self.chunk + most)
+        return MemoryNeed(self.chunk + CACHE_BYTES, self.chunk + most)
 
     def few(self, start: int, stop: int) -> tuple[int, int]:
         """Return the end of some cells of few bytes, or of one, and what reading them takes."""
@@ -116,7 +116,7 @@ class Hdf5Images(EncodedStore):
         return self.rows.n_rows
 
     @property
-    def is_far(self) -> bool:
+    def is_remote(self) -> bool:
         return self.rows.parts[0].is_remote
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
@@ -182,7 +182,9 @@ def open_datasets(
         return FileStore(parts, chosen.dtype, chosen.shape[1:]), chosen.key, label_key
     chunk = max(one.chunk for one in found)
     rows = Hdf5Rows(parts, chosen.key, chosen.dtype, chosen.shape[1:], chunk)
-    refuse(rows.holds.least, Kept.most, f"reading a chunk of {label}, dataset {chosen.key},")
+    refuse(
+        rows.memory_need.least, ReadCache.most, f"reading a chunk of {label}, dataset {chosen.key},"
+    )
     return Hdf5Images(rows) if chosen.encoded else rows, chosen.key, label_key
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import MissingExtraError
-from shoal.rows.memory_budget import Kept
+from shoal.rows.memory_budget import ReadCache
 from shoal.rows.store import Part
 from shoal.storage import is_remote
 
@@ -48,7 +48,7 @@ class Handles:
     """The files that were read last, open, shared by threads; pickles empty."""
 
     def __init__(self) -> None:
-        self._kept = Kept()
+        self._kept = ReadCache()
 
     def __reduce__(self) -> tuple[type[Handles], tuple[()]]:
         return Handles, ()

@@ -25,7 +25,7 @@ from shoal.rows.base import Source
 from shoal.rows.handles import fresh_path, readable
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
-from shoal.rows.memory_budget import Kept, refuse
+from shoal.rows.memory_budget import ReadCache, refuse
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import Store, inflated, part_of
 
@@ -168,7 +168,7 @@ def _hdf5_rows(path: Path, chosen: Variable, axis: int) -> Store:
         return _in_memory(path, chosen, axis)
     part = part_of(path, chosen.shape[axis])
     rows = Hdf5Rows((part,), chosen.key, chosen.dtype, chosen.shape[axis - 1 :: -1], chosen.chunk)
-    refuse(rows.holds.least, Kept.most, f"reading a chunk of {path.name}")
+    refuse(rows.memory_need.least, ReadCache.most, f"reading a chunk of {path.name}")
     return RowView(rows, tuple(range(axis))[::-1])
 
 

@@ -30,7 +30,7 @@ class PixelRule:
     native: tuple[int, int, int]  # ``(H, W, C)`` before scaling, opacity not counted
     shape: tuple[int, int, int]  # ``(H, W, C)`` as read
     # how images are scaled and cut to `shape`; None for the middle of each
-    wanted: ImageRequest | None = None
+    request: ImageRequest | None = None
     opacity: bool = False  # whether the last channel stored is opacity
     ground: int = WHITE  # the grey that transparent images are laid on
 
@@ -48,10 +48,10 @@ class PixelRule:
     def facts(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("low", "high", "opacity", "ground")}
 
-    def wanting(self, wanted: ImageRequest) -> PixelRule:
-        size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
-        full = dataclasses.replace(wanted, size=size, channels=channels)
-        return dataclasses.replace(self, shape=(*size, channels), wanted=full)
+    def with_request(self, request: ImageRequest) -> PixelRule:
+        size, channels = request.size or self.shape[:2], request.channels or self.shape[2]
+        full = dataclasses.replace(request, size=size, channels=channels)
+        return dataclasses.replace(self, shape=(*size, channels), request=full)
 
     @property
     def scaled(self) -> bool:
@@ -66,11 +66,11 @@ class PixelRule:
             pixels = np.moveaxis(pixels, 1, -1)
         if self.opacity:
             pixels = lay(pixels, self.ground)
-        wanted = self.wanted or ImageRequest(self.shape[:2])
-        if not native and (self.wanted or pixels.shape[1:] != self.shape):
+        request = self.request or ImageRequest(self.shape[:2])
+        if not native and (self.request or pixels.shape[1:] != self.shape):
             fitted = np.empty((len(pixels), *self.shape), np.uint8)
             for row, image in enumerate(pixels):
-                fitted[row] = shaped(image, wanted)
+                fitted[row] = shaped(image, request)
             pixels = fitted
         return np.ascontiguousarray(pixels)
 
@@ -200,19 +200,19 @@ Extent = tuple[float, float]
 
 
 def shaped(
-    image: NDArray[np.uint8], wanted: ImageRequest, extent: Extent | None = None
+    image: NDArray[np.uint8], request: ImageRequest, extent: Extent | None = None
 ) -> NDArray[np.uint8]:
-    """Return an image ``(H, W, C)`` the channels and the size that are wanted, contiguous.
+    """Return an image ``(H, W, C)`` with the requested channels and size, contiguous.
 
     `extent` is its height and width where the last row and column are filled in part only.
     """
-    if wanted.channels:
-        image = to_channels(image, wanted.channels)
+    if request.channels:
+        image = to_channels(image, request.channels)
     extent = extent or (float(image.shape[0]), float(image.shape[1]))
-    if wanted.size is None:
-        return np.ascontiguousarray(limit(image, wanted.max_side, extent))
+    if request.size is None:
+        return np.ascontiguousarray(limit(image, request.max_side, extent))
     ways = {"crop": _cropped, "stretch": _stretched, "pad": _padded}
-    return np.ascontiguousarray(ways[wanted.fit](image, extent, wanted.size, wanted))
+    return np.ascontiguousarray(ways[request.fit](image, extent, request.size, request))
 
 
 def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -221,33 +221,33 @@ def fit(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _cropped(
-    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: ImageRequest
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], request: ImageRequest
 ) -> NDArray[np.uint8]:
     height, width = extent
-    if image.shape[:2] == extent == size and wanted.kept == 1:
+    if image.shape[:2] == extent == size and request.kept == 1:
         return image
-    scale = max(size[0] / height, size[1] / width) / wanted.kept
+    scale = max(size[0] / height, size[1] / width) / request.kept
     cut_h, cut_w = min(height, size[0] / scale), min(width, size[1] / scale)
     top, left = (height - cut_h) / 2, (width - cut_w) / 2
-    return resize(image, size, (left, top, left + cut_w, top + cut_h), wanted.sampling)
+    return resize(image, size, (left, top, left + cut_w, top + cut_h), request.sampling)
 
 
 def _stretched(
-    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: ImageRequest
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], request: ImageRequest
 ) -> NDArray[np.uint8]:
     if image.shape[:2] == extent == size:
         return image
-    return resize(image, size, (0.0, 0.0, extent[1], extent[0]), wanted.sampling)
+    return resize(image, size, (0.0, 0.0, extent[1], extent[0]), request.sampling)
 
 
 def _padded(
-    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], wanted: ImageRequest
+    image: NDArray[np.uint8], extent: Extent, size: tuple[int, int], request: ImageRequest
 ) -> NDArray[np.uint8]:
     scale = min(size[0] / extent[0], size[1] / extent[1])
     inner = max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale))
     padded = np.full((*size, image.shape[2]), 255, np.uint8)
     top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    filled = _stretched(image, extent, inner, wanted)
+    filled = _stretched(image, extent, inner, request)
     padded[top : top + inner[0], left : left + inner[1]] = filled
     return padded
 

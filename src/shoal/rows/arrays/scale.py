@@ -57,7 +57,7 @@ class Values:
         return asdict(self)
 
 
-def look_at_values(source: Source) -> Values | None:
+def sample_values(source: Source) -> Values | None:
     """Look at the stored numbers of vectors, or of images in an array; None for other rows."""
     array = source.as_array()
     if array is not None and not array.is_parsed:
@@ -99,7 +99,7 @@ def on_scale_of(
 
 def vectors_remark(source: Source, fitted: Values | None) -> str | None:
     """Return a sentence where no vector can be on the scale of those that were fitted."""
-    values = None if fitted is None else look_at_values(source)
+    values = None if fitted is None else sample_values(source)
     if fitted is None or values is None:
         return None
     range_, before = values.most - values.least, fitted.most - fitted.least

@@ -12,7 +12,7 @@ import numpy as np
 from shoal.errors import UnlikeError
 from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Batch
-from shoal.rows.memory_budget import Holds, holds
+from shoal.rows.memory_budget import MemoryNeed, memory_need
 from shoal.rows.store import AnyStore, Part, Parted, Store
 
 
@@ -29,8 +29,8 @@ class JoinedStore(Parted):
         return self.parts[0].row_shape
 
     @property
-    def holds(self) -> Holds:
-        return sum(map(holds, self.parts), Holds())
+    def memory_need(self) -> MemoryNeed:
+        return sum(map(memory_need, self.parts), MemoryNeed())
 
     def read(self, start: int, stop: int) -> Batch:
         data = np.empty((stop - start, *self.row_shape), self.dtype)

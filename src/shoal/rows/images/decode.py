@@ -55,7 +55,7 @@ _TIFF_PIECES = (278, 322, 323)  # rows of a strip, width and height of a tile
 
 
 def decode(
-    data: bytes, wanted: ImageRequest = AS_IT_IS, reading: Reading = USUAL
+    data: bytes, request: ImageRequest = AS_IT_IS, reading: Reading = USUAL
 ) -> NDArray[np.uint8]:
     """Decode an image file, upright and not transparent, to uint8 ``(H, W, C)``.
 
@@ -65,13 +65,13 @@ def decode(
     """
     with reasons_for_errors():
         data, turned = _finished(data)
-        raster = decode_jpeg(data, wanted, turned) if data[:3] == JPEG else None
+        raster = decode_jpeg(data, request, turned) if data[:3] == JPEG else None
         if raster is None and is_tiff(data):
-            data, raster = _decode_tiff(data, wanted, reading)
+            data, raster = _decode_tiff(data, request, reading)
         if raster is None:
-            raster = _decode_pillow(data, wanted, reading, turned)
+            raster = _decode_pillow(data, request, reading, turned)
         reading.check(raster.pixels.shape[2])
-        return raster.shaped(wanted)
+        return raster.shaped(request)
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def tiff_picture(data: bytes) -> tuple[Directory, ...]:
 
 
 def _decode_tiff(
-    data: bytes, wanted: ImageRequest, reading: Reading
+    data: bytes, request: ImageRequest, reading: Reading
 ) -> tuple[bytes, Raster | None]:
     """Decode a TIFF file of any samples; None, and what Pillow shall read, where it can."""
     pages = tiff_picture(data)
@@ -139,7 +139,7 @@ def _decode_tiff(
         return data if first.at == first.file.first else extract(pages), None
     check_pixels(layout.height, layout.width)
     check_samples(pages)
-    least = wanted.least_of((layout.height, layout.width))
+    least = request.least_of((layout.height, layout.width))
     least = least[::-1] if first.orientation in SIDEWAYS else least
     factor = reduction((layout.height, layout.width), least)
     opacity = None if reading.bands or len(pages) > 1 else layout.opacity
@@ -152,12 +152,12 @@ def _decode_tiff(
 
 
 def _decode_pillow(
-    data: bytes, wanted: ImageRequest, reading: Reading, turned: int | None = None
+    data: bytes, request: ImageRequest, reading: Reading, turned: int | None = None
 ) -> Raster:
     with open_picture(data) as picture:
         size = picture.height, picture.width
         sideways = (turned or orientation_of(picture)) in SIDEWAYS
-        least = wanted.least_of(size[::-1] if sideways else size)
+        least = request.least_of(size[::-1] if sideways else size)
         least = least[::-1] if sideways else least
         drafted = None
         if picture.format == "JPEG" and all(least):

@@ -36,7 +36,7 @@ class EncodedStore(Protocol):
         """How many images there are, unreadable ones counted."""
 
     @property
-    def is_far(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether each read asks a network."""
 
     @property
@@ -87,7 +87,7 @@ class EncodedStore(Protocol):
         """Return hashes of where files really lie, 0 where no link leads; None without any."""
         return None
 
-    def led_away(self, rows: NDArray[np.int64]) -> Self:
+    def without_redirected(self, rows: NDArray[np.int64]) -> Self:
         """Return the store with the files of some rows not to be read: links lead elsewhere."""
         return self
 
@@ -101,7 +101,7 @@ class EncodedSource(Rows):
     label: str  # what people call the source: the folder's, archive's or list's name
     typical_size: tuple[int, int]  # median height and width of the images looked at
     extension: str = ""  # that of most images looked at, by their content: ``.jpg``
-    wanted: ImageRequest | None = None  # how they are scaled; None for what `shape` says
+    request: ImageRequest | None = None  # how they are scaled; None for what `shape` says
     beside: Labels | None = None  # labels in a file of their own
     # how many files beside them are left out, by their extensions
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class EncodedSource(Rows):
 
     @property
     def waits(self) -> bool:
-        return self.store.is_far
+        return self.store.is_remote
 
     def take(self, taken: Taken, label: str = "") -> Source:
         return replace(self, taken=taken.within(self.taken), label=self.label + label)
@@ -139,9 +139,9 @@ class EncodedSource(Rows):
     def links(self, start: int, stop: int) -> NDArray[np.uint64] | None:
         return self.store.links(self._at(start, stop))
 
-    def led_away(self, rows: NDArray[np.int64]) -> EncodedSource:
+    def without_redirected(self, rows: NDArray[np.int64]) -> EncodedSource:
         at = rows if self.taken is None else self.taken.rows[rows]
-        return replace(self, store=self.store.led_away(at))
+        return replace(self, store=self.store.without_redirected(at))
 
     def _at(self, start: int, stop: int) -> NDArray[np.int64]:
         return np.arange(start, stop) if self.taken is None else self.taken.rows[start:stop]
@@ -159,7 +159,7 @@ class EncodedSource(Rows):
             "shape": list(self.shape),
             **self.store.facts(),
             **(self.taken.facts() if self.taken else {}),
-            **({"wanted": self.wanted.as_dict()} if self.wanted else {}),
+            **({"wanted": self.request.as_dict()} if self.request else {}),
             **({"reading": chosen} if chosen else {}),
         }
 
@@ -169,11 +169,11 @@ class EncodedSource(Rows):
         shape = (*self.shape[:2], self.shape[2] if plain else channels)
         return replace(self, reading=reading, shape=shape)
 
-    def wanting(self, wanted: ImageRequest) -> EncodedSource:
-        size, channels = wanted.size or self.shape[:2], wanted.channels or self.shape[2]
-        full = replace(wanted, size=size, channels=channels)
+    def with_request(self, request: ImageRequest) -> EncodedSource:
+        size, channels = request.size or self.shape[:2], request.channels or self.shape[2]
+        full = replace(request, size=size, channels=channels)
         scaled = self.sizes != show(size)
-        return replace(self, shape=(*size, channels), mixed_sizes=scaled, wanted=full)
+        return replace(self, shape=(*size, channels), mixed_sizes=scaled, request=full)
 
     def names(self, start: int, stop: int) -> list[str] | None:
         check_range(start, stop, self.n_rows)
@@ -216,12 +216,12 @@ class EncodedSource(Rows):
         gap = 0 if self.store.by_range else self.taken.of
         for a, b in self.taken.spans(start, stop, gap, self.taken.of):
             rows = self.taken.rows[a:b]
-            wanted = np.zeros(rows[-1] + 1 - rows[0], bool)
-            wanted[rows - rows[0]] = True
+            included = np.zeros(rows[-1] + 1 - rows[0], bool)
+            included[rows - rows[0]] = True
             blobs = iter(self.store.blobs(int(rows[0]), int(rows[-1]) + 1))
-            for is_wanted in wanted.tolist():  # zip would keep a file beside the next
+            for is_included in included.tolist():  # zip would keep a file beside the next
                 blob = next(blobs)
-                if is_wanted:
+                if is_included:
                     yield blob
                 del blob
 
@@ -229,11 +229,11 @@ class EncodedSource(Rows):
         check_range(start, stop, self.n_rows)
         data = np.zeros((stop - start, *self.shape), np.uint8)
         bad: dict[int, str] = {}
-        wanted = self.wanted or ImageRequest(self.shape[:2], channels=self.shape[2])
+        request = self.request or ImageRequest(self.shape[:2], channels=self.shape[2])
         blobs = iter(self.blobs(start, stop))
         for at in range(stop - start):
             try:  # without a name for its bytes, which would keep them while the next are read
-                data[at] = decode(checked(next(blobs)), wanted, self.reading)
+                data[at] = decode(checked(next(blobs)), request, self.reading)
             except SourceError as error:
                 bad[at] = str(error)
         return Batch(data, bad)

@@ -27,7 +27,7 @@ from shoal.rows.memory_budget import FILES
 from shoal.rows.store import file_facts
 from shoal.storage import as_place, fetched_ahead, is_remote
 
-GONE, LED_AWAY = -1, -2
+GONE, REDIRECTED = -1, -2
 """In the place of a file's size: there was none; it must not be read."""
 
 _BESIDE = 1 << 10  # bytes around a row that are read with it: a header, a checksum
@@ -56,7 +56,7 @@ class Names:
 class Files:
     root: Path  # what the names are relative to
     names: Names  # paths below `root`, or addresses
-    # (n,): bytes and nanoseconds; size `GONE` where there was no file, `LED_AWAY` where it must
+    # (n,): bytes and nanoseconds; size `GONE` where there was no file, `REDIRECTED` where it must
     # not be read
     sizes: NDArray[np.int64]
     mtimes: NDArray[np.int64]
@@ -74,13 +74,13 @@ class Files:
         return under(self.root, self[row])
 
     @property
-    def are_far(self) -> bool:
+    def is_remote(self) -> bool:
         return len(self) > 0 and is_remote(self.path(0))
 
     def known(self, row: int, called: str = "") -> KnownFile:
         """Return a file as it was; raises `SourceError` where it must not be read."""
         size = int(self.sizes[row])
-        if size == LED_AWAY:
+        if size == REDIRECTED:
             raise SourceError("a symbolic link leads elsewhere than it did for the fit")
         followed = bool(called == "" or (self.links is not None and self.links[row]))
         return KnownFile(self.path(row), size, int(self.mtimes[row]), called, followed)
@@ -107,8 +107,8 @@ class ListedStore(EncodedStore, Protocol):
         return True
 
     @property
-    def is_far(self) -> bool:
-        return self.files.are_far
+    def is_remote(self) -> bool:
+        return self.files.is_remote
 
     def own_names(self) -> Names:
         """Return the name of each row, as the folder or the file around it has it."""
@@ -134,7 +134,7 @@ class FilesStore(ListedStore):
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         sizes = self.files.sizes
-        if self.is_far:
+        if self.is_remote:
             yield from fetched_ahead(self._file, range(start, stop), lambda row: int(sizes[row]))
             return
         for row in range(start, stop):
@@ -161,9 +161,9 @@ class FilesStore(ListedStore):
     def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
         return None if self.files.links is None else self.files.links[rows]
 
-    def led_away(self, rows: NDArray[np.int64]) -> FilesStore:
+    def without_redirected(self, rows: NDArray[np.int64]) -> FilesStore:
         sizes = self.files.sizes.copy()
-        sizes[rows] = LED_AWAY
+        sizes[rows] = REDIRECTED
         return replace(self, files=replace(self.files, sizes=sizes))
 
     @contextmanager

@@ -21,7 +21,7 @@ _SCAN = 0xDA
 _USUAL_SCANS, _MOST_SCANNED = 32, 500_000_000  # pixels times passes: some seconds
 # What libjpeg only warns of, though pixels are lost; Pillow hides it.
 _DAMAGE = ("premature end of data", "bad Huffman code", "instead of RST")
-_SLACK = 1.5  # decoded so many times larger than wanted, or more, the scale leaves no trace
+_SLACK = 1.5  # decoded so many times larger than requested, or more, the scale leaves no trace
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Header:
     scans: int
 
 
-def decode_jpeg(data: bytes, wanted: ImageRequest, turned: int | None = None) -> Raster | None:
+def decode_jpeg(data: bytes, request: ImageRequest, turned: int | None = None) -> Raster | None:
     """Decode a JPEG; None when that is left to Pillow (four colours, or small faults)."""
     header = _read_header(data)
     if header is None or header.space not in ("Gray", "YCbCr", "RGB"):
@@ -43,9 +43,9 @@ def decode_jpeg(data: bytes, wanted: ImageRequest, turned: int | None = None) ->
         with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as picture:
             orientation = orientation_of(picture)
     size = header.height, header.width
-    eighths = _eighths(size, wanted, orientation in SIDEWAYS)
+    eighths = _eighths(size, request, orientation in SIDEWAYS)
     least = -(-size[0] * eighths // 8), -(-size[1] * eighths // 8)
-    colours = "GRAY" if header.space == "Gray" or wanted.channels == 1 else "RGB"
+    colours = "GRAY" if header.space == "Gray" or request.channels == 1 else "RGB"
     needed = least[0] * least[1] * 3 + header.coefficients
     with room_for_pixels(*size, needed):
         _check_passes(header)
@@ -116,13 +116,13 @@ def _check_passes(header: _Header) -> None:
         )
 
 
-def _eighths(size: tuple[int, int], wanted: ImageRequest, sideways: bool) -> int:
+def _eighths(size: tuple[int, int], request: ImageRequest, sideways: bool) -> int:
     """Choose the scale in eighths: 8, 4, 2 or 1, those that are decoded fast."""
-    least = wanted.least_of(size[::-1] if sideways else size)
+    least = request.least_of(size[::-1] if sideways else size)
     if not all(least):
         return 8
     if sideways:
         least = least[::-1]
-    slack = _SLACK if wanted.size else 1.0
+    slack = _SLACK if request.size else 1.0
     room = min(size[0] / least[0], size[1] / least[1]) / slack
     return next((eighths for eighths in (1, 2, 4) if room * eighths >= 8), 8)

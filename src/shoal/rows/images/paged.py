@@ -45,8 +45,8 @@ class PagedStore(EncodedStore):
         return int(self.starts[-1])
 
     @property
-    def is_far(self) -> bool:
-        return self.inner.is_far
+    def is_remote(self) -> bool:
+        return self.inner.is_remote
 
     def file_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(self.starts, rows, side="right") - 1
@@ -123,8 +123,8 @@ class PagedStore(EncodedStore):
     def links(self, rows: NDArray[np.int64]) -> NDArray[np.uint64] | None:
         return self.inner.links(self.file_of(rows))
 
-    def led_away(self, rows: NDArray[np.int64]) -> PagedStore:
-        return replace(self, inner=self.inner.led_away(self.file_of(rows)))
+    def without_redirected(self, rows: NDArray[np.int64]) -> PagedStore:
+        return replace(self, inner=self.inner.without_redirected(self.file_of(rows)))
 
     def _pictures(self, file: int, start: int, stop: int) -> Iterator[bytes | SourceError]:
         low, high = int(self.pages[file]), int(self.pages[file + 1])
@@ -235,7 +235,7 @@ def _find_all(store: ListedStore, rows: list[int], pages: Pages) -> list[_Found 
         places = [(page.at, page.shift) for page in one.pages]
         return _Found(places, one.each, one.is_array)
 
-    if not store.is_far:
+    if not store.is_remote:
         return list(map(find, rows))
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         return list(pool.map(find, rows))

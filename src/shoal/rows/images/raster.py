@@ -21,7 +21,7 @@ SIDEWAYS = (5, 6, 7, 8)
 _ORIENTATION_TAG = 0x0112
 _BAND_PIXELS = 1 << 18
 _WHITE_IS_ZERO = 0
-_GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times the wanted size
+_GAP = 3  # as Pillow's reducing_gap: averaging in blocks leaves this many times the requested size
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class Raster:
     extent: tuple[float, float]
     orientation: int  # by which it is turned upright, 1 to 8
 
-    def shaped(self, wanted: ImageRequest) -> NDArray[np.uint8]:
-        if self.orientation in SIDEWAYS and wanted.size:
-            wanted = replace(wanted, size=wanted.size[::-1])
-        image = shaped(self.pixels, wanted, self.extent)
+    def shaped(self, request: ImageRequest) -> NDArray[np.uint8]:
+        if self.orientation in SIDEWAYS and request.size:
+            request = replace(request, size=request.size[::-1])
+        image = shaped(self.pixels, request, self.extent)
         return np.ascontiguousarray(upright(image, self.orientation))
 
 

@@ -176,7 +176,7 @@ def _rows(store: EncodedStore, rows: list[int]) -> Iterator[tuple[int, bytes | S
     """Go through rows that are in order, those that follow each other in one go."""
     ends = [at for at in range(1, len(rows)) if rows[at] != rows[at - 1] + 1]
     spans = [rows[a:b] for a, b in pairwise([0, *ends, len(rows)])] if rows else []
-    if store.is_far:  # each span is a request: many at a time
+    if store.is_remote:  # each span is a request: many at a time
 
         def fetch(span: list[int]) -> list[bytes | SourceError]:
             return list(store.blobs(span[0], span[-1] + 1))

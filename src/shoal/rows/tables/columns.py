@@ -175,7 +175,7 @@ def by_type(field: Any) -> Column:
     return Column(field.name, numeric, False)
 
 
-def spoken(name: str) -> str:
+def column_title(name: str) -> str:
     return name if _UNNAMED.fullmatch(name) else f"column {name}"
 
 

@@ -23,7 +23,7 @@ from shoal.rows.images.formats import EXTENSIONS, extension_of
 from shoal.rows.images.image_table import under
 from shoal.rows.images.listing import are_images, path_column
 from shoal.rows.kinds import OPTIONAL
-from shoal.rows.memory_budget import FILES, Holds, holds
+from shoal.rows.memory_budget import FILES, MemoryNeed, memory_need
 from shoal.rows.options import SourceOptions
 from shoal.rows.tables.cells import is_text_type, one_array, plain
 from shoal.rows.tables.lists import find_embedding, is_list
@@ -133,13 +133,13 @@ class CellImages(EncodedStore):
         return self.cells.n_rows
 
     @property
-    def is_far(self) -> bool:
-        return self.cells.is_far
+    def is_remote(self) -> bool:
+        return self.cells.is_remote
 
     @cached_property
-    def holds(self) -> Holds:
-        found = holds(self._own)
-        return Holds(found.least, max(found.best, _PLACES * found.least))
+    def memory_need(self) -> MemoryNeed:
+        found = memory_need(self._own)
+        return MemoryNeed(found.least, max(found.best, _PLACES * found.least))
 
     def blobs(self, start: int, stop: int) -> Iterator[bytes | SourceError]:
         row = start

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 
 from shoal.errors import SourceError
 from shoal.rows.handles import LocalFile
-from shoal.rows.memory_budget import Kept
+from shoal.rows.memory_budget import ReadCache
 from shoal.rows.tables.parquet_pages import (
     ReadAt,
     decoded_bytes,
     largest_entry,
     leaves,
-    look_at_pages,
+    page_sizes,
     reading_bytes,
     rows_within,
 )
@@ -66,7 +66,7 @@ def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) 
         for chunk in chunks:
             entry = min(_USUAL_PAGE, chunk.total_uncompressed_size)
             largest = max(largest, entry if read is None else largest_entry(chunk, read))
-            if read is None or look_at_pages(chunk, read).coded:
+            if read is None or page_sizes(chunk, read).coded:
                 coded.append(chunk.path_in_schema)
     most = max(_LEAST_ROWS, min(_MOST_ROWS, _REPEATED_BYTES // largest))
     return TextForms(tuple(coded), most, len(coded) < len(chunks))
@@ -188,47 +188,47 @@ class RowGroup:
         with page_headers(self.part.path) as read:
             return kept + reading_bytes(chunks, read, buffer_bytes(self.part.path, len(chunks)))
 
-    def batch_at(self, kept: Kept, row: int) -> tuple[int, Any]:
-        with self._cursor(kept, row, _PAGE_ROWS) as cursor:
+    def batch_at(self, cache: ReadCache, row: int) -> tuple[int, Any]:
+        with self._cursor(cache, row, _PAGE_ROWS) as cursor:
             return cursor.batch(row)
 
-    def batches(self, kept: Kept, low: int, high: int) -> Iterator[Any]:
+    def batches(self, cache: ReadCache, low: int, high: int) -> Iterator[Any]:
         """Go through rows in batches; others who read them wait until this has ended."""
-        with self._cursor(kept, low, _MOST_ROWS) as cursor:
+        with self._cursor(cache, low, _MOST_ROWS) as cursor:
             while low < high:
                 at, batch = cursor.batch(low)
                 end = min(high, at + len(batch))
                 yield self.part.plain(pa.Table.from_batches([batch.slice(low - at, end - low)]))
                 low = end
 
-    def whole(self, kept: Kept, size: int, most: int) -> Any:
-        """Read it all, or return it as it was kept; `size` bytes, beside `most` others."""
-        with kept.lock:
-            found = kept.take(self)
+    def whole(self, cache: ReadCache, size: int, most: int) -> Any:
+        """Read it all, or return it from the cache; `size` bytes, beside `most` others."""
+        with cache.lock:
+            found = cache.take(self)
             if found is None:
-                kept.make_room(2 * size, f"reading a row group of {self.part.path.name}", most)
+                cache.make_room(2 * size, f"reading a row group of {self.part.path.name}", most)
                 with self.open() as file:
                     found = file.read_row_group(
                         self.number, columns=list(self.columns), use_threads=False
                     )
-            kept.keep(self, found, size)
+            cache.keep(self, found, size)
             return found
 
     @contextmanager
-    def _cursor(self, kept: Kept, row: int, most_rows: int) -> Iterator[Cursor]:
+    def _cursor(self, cache: ReadCache, row: int, most_rows: int) -> Iterator[Cursor]:
         """Take the place that can reach a row soonest, or begin a new one; keep it for the next."""
         key = self, "cursor"
-        with kept.lock:
-            cursor = kept.take(key, lambda one: one.first if one.first <= row else -1)
-            cursor = cursor or self._begin(kept, most_rows)
+        with cache.lock:
+            cursor = cache.take(key, lambda one: one.first if one.first <= row else -1)
+            cursor = cursor or self._begin(cache, most_rows)
             try:
                 yield cursor
             except BaseException:
                 cursor.close()
                 raise
-            kept.keep(key, cursor, cursor.size)
+            cache.keep(key, cursor, cursor.size)
 
-    def _begin(self, kept: Kept, most_rows: int) -> Cursor:
+    def _begin(self, cache: ReadCache, most_rows: int) -> Cursor:
         file = self.open()
         try:
             size, most_rows = self.reading_bytes(file), min(most_rows, self.forms.most_rows)
@@ -236,7 +236,7 @@ class RowGroup:
                 if read is not None:
                     chunks = leaves(file.metadata, self.number, self.columns)
                     most_rows = min(most_rows, rows_within(_BATCH_BYTES, chunks, read))
-            kept.make_room(size, f"reading a row group of {self.part.path.name} page by page")
+            cache.make_room(size, f"reading a row group of {self.part.path.name} page by page")
             return Cursor(file, self.number, self.columns, size, most_rows)
         except BaseException:
             file.close()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.base import Source
 from shoal.rows.handles import fresh_path, readable
-from shoal.rows.memory_budget import Holds, Kept
+from shoal.rows.memory_budget import MemoryNeed, ReadCache
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import check_range, cut_range, file_facts
 from shoal.rows.tables.cells import is_text_type, plain_names, shortened
@@ -34,7 +34,7 @@ _RUNS = 16  # of rows that are looked at
 _PARTS_TRIED = 16
 _TRIED_ROWS = 1000
 _TRIED_BYTES = 16 << 20
-_HELD_GROUPS = 2  # kept whole, and the one that is read
+_CACHED_GROUPS = 2  # kept whole, and the one that is read
 _SHARE = 4  # of what may be kept, so much is one row group's, if it is kept whole
 _SMALL = 16 << 20
 _PIECE_BYTES = 4 << 20
@@ -48,7 +48,7 @@ class ParquetCells(Cells):
     parts: tuple[ParquetPart, ...]
     columns: tuple[str, ...]  # the columns that are read
     others: tuple[str, ...] = ()  # the columns that hold lists or bytes
-    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
+    cache: ReadCache = field(default_factory=ReadCache, compare=False, repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class ParquetCells(Cells):
 
     def _batches(self, group: RowGroup, low: int, high: int) -> Iterator[Any]:
         while low < high:
-            at, batch = group.batch_at(self.kept, low)
+            at, batch = group.batch_at(self.cache, low)
             part = batch.slice(low - at, high - low)
             yield pa.Table.from_batches([part])
             low += len(part)
@@ -110,17 +110,17 @@ class ParquetCells(Cells):
     def _tables(self, group: RowGroup, low: int, high: int) -> Iterator[Any]:
         """Go through rows of one row group: of one that is kept, or of one too large for that."""
         part, size, forms = group.part, group.part.sizes[group.number], group.forms
-        if size > self.kept.most // _SHARE or forms.mixed:
-            yield from group.batches(self.kept, low, high)
+        if size > self.cache.most // _SHARE or forms.mixed:
+            yield from group.batches(self.cache, low, high)
             return
-        whole = group.whole(self.kept, size, _HELD_GROUPS)
+        whole = group.whole(self.cache, size, _CACHED_GROUPS)
         step = max(1, _PIECE_BYTES * part.groups[group.number] // max(1, size))
         step = min(step, forms.most_rows) if forms.coded else step
         for at in range(low, high, step):
             yield part.plain(whole.slice(at, min(step, high - at)))
 
     @property
-    def is_far(self) -> bool:
+    def is_remote(self) -> bool:
         return is_remote(self.parts[0].path)
 
     def places(self, start: int, stop: int) -> list[str] | None:
@@ -152,26 +152,26 @@ class ParquetCells(Cells):
         return count
 
     @cached_property
-    def holds(self) -> Holds:
-        return holds_of(self.parts, self.columns)
+    def memory_need(self) -> MemoryNeed:
+        return reading_need(self.parts, self.columns)
 
 
-def holds_of(parts: Sequence[ParquetPart], columns: Sequence[str]) -> Holds:
+def reading_need(parts: Sequence[ParquetPart], columns: Sequence[str]) -> MemoryNeed:
     """Count what reading columns on takes: at least for the row groups that are the largest."""
     sizes = [(size, p, g) for p, part in enumerate(parts) for g, size in enumerate(part.sizes)]
     largest = heapq.nlargest(_LOOKED_GROUPS, sizes)
     best = _SHARE * largest[0][0] if largest else 0
     if best <= _SMALL:
-        return Holds(best, best)
+        return MemoryNeed(best, best)
     least = 0
     for _, number, group in largest:
         with parts[number].open(columns) as file:
             needed = RowGroup(parts[number], group, tuple(columns)).reading_bytes(file)
             least = max(least, needed)
-    return Holds(min(least, best), best)
+    return MemoryNeed(min(least, best), best)
 
 
-def look_at_all(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
+def inspect_parquet(paths: Sequence[Path]) -> tuple[ParquetPart, ...]:
     looked = many(paths[0], _look, paths)
     for path, (_, schema) in zip(paths, looked, strict=True):
         if not schema.equals(looked[0][1]):
@@ -198,7 +198,7 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
     found, left, size = list[Any](), _TRIED_ROWS, 0
     with readable(path, *_AS_PARQUET):
         for group, rows in enumerate(part.groups):
-            for table in RowGroup(part, group, names).batches(Kept(), 0, min(rows, left)):
+            for table in RowGroup(part, group, names).batches(ReadCache(), 0, min(rows, left)):
                 found.append(shortened(table) if table.nbytes > _TRIED_BYTES else table)
                 left, size = left - len(table), size + table.nbytes
                 if size > _TRIED_BYTES:
@@ -209,7 +209,7 @@ def read_head(path: Path, columns: Sequence[str] | None = None) -> Any:
 def open_parquet(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
     """Open Parquet files whose columns are alike; `many` is the label with their number."""
     options.refuse("Parquet files", dtype=options.dtype)
-    parts = look_at_all(paths)
+    parts = inspect_parquet(paths)
     first = next((part for part in parts if sum(part.groups)), None)
     if first is None:
         raise SourceError(f"{label} has no rows")

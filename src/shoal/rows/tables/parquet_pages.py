@@ -99,7 +99,7 @@ def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> in
         if plain > _SMALL_CHUNK and read is None:
             pages = Pages(usual, usual, usual, usual // _NUMBER_BYTES)
         elif read is not None and plain > _SMALL_CHUNK:
-            pages = look_at_pages(chunk, read)
+            pages = page_sizes(chunk, read)
         repeated = _NUMBER_BYTES * pages.values if "." in chunk.path_in_schema else 0
         if chunk.physical_type.endswith("BYTE_ARRAY") and plain > _SMALL_CHUNK:
             repeated += _CELL_COPIES * pages.plain  # which may be one cell
@@ -110,7 +110,7 @@ def reading_bytes(chunks: Sequence[Any], read: ReadAt | None, buffer: int) -> in
 def rows_within(size: int, chunks: Sequence[Any], read: ReadAt) -> int:
     """Return how many rows of texts or bytes have so many bytes at most, wherever they lie."""
     wide = (c for c in chunks if c.physical_type.endswith("BYTE_ARRAY"))
-    densest = sum(look_at_pages(c, read).densest for c in wide if _decoded(c) > size)
+    densest = sum(page_sizes(c, read).densest for c in wide if _decoded(c) > size)
     return max(1, size // max(1, densest))
 
 
@@ -141,7 +141,7 @@ def _entries(data: bytes) -> Iterator[int]:
         at += _LENGTH + length
 
 
-def look_at_pages(chunk: Any, read: ReadAt) -> Pages:
+def page_sizes(chunk: Any, read: ReadAt) -> Pages:
     """Look at the headers of all pages of a column chunk; damaged ones make it one page."""
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset:

@@ -16,7 +16,7 @@ from shoal.errors import because
 from shoal.rows.base import Batch
 from shoal.rows.store import AnyStore, check_range
 from shoal.rows.tables.cells import is_number_type, is_text_type, plain, to_numbers, to_text
-from shoal.rows.tables.columns import spoken
+from shoal.rows.tables.columns import column_title
 from shoal.rows.tables.table import Cells
 
 Parse = Callable[[Any, str], tuple[NDArray, dict[int, str]]]
@@ -72,7 +72,7 @@ def parse_numbers(table: Any, decimal: str) -> tuple[NDArray[np.float32], dict[i
         at = int(np.argmin(finite[row]))
         value = matrix[row, at]
         why = "empty or not a number" if np.isnan(value) else f"{value:g}, which is too large"
-        wrong.setdefault(row, f"{spoken(table.column_names[at])} is {why}")
+        wrong.setdefault(row, f"{column_title(table.column_names[at])} is {why}")
     return vectors, wrong
 
 
@@ -89,7 +89,7 @@ def _matrix(table: Any, decimal: str) -> tuple[NDArray[np.float64], dict[int, st
         except pa.ArrowException:
             matrix[:, at], odd = _each(column, decimal)
             for row, cell in odd.items():
-                wrong.setdefault(row, f"{spoken(name)} is {cell!r:.40}, not a number")
+                wrong.setdefault(row, f"{column_title(name)} is {cell!r:.40}, not a number")
     return matrix, wrong
 
 

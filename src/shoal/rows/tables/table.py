@@ -42,7 +42,7 @@ class Cells(ABC):
         return ()
 
     @property
-    def is_far(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether each read asks a network."""
         return False
 
