@@ -149,8 +149,7 @@ def open_shards(kind: str, paths: Sequence[Path], label: str, options: SourceOpt
 
 def _open_hdf5(paths: Sequence[Path], label: str, many: str, options: SourceOptions) -> Source:
     options.refuse("HDF5 files", dtype=options.dtype)
-    as_ = None if options.shape else options.as_
-    found, key, labels = open_datasets(paths, label, options.key, as_)
+    found, key, labels = open_datasets(paths, label, options.key, options.stored_as)
     beside = None if labels is None else LabelFiles(tuple(paths), labels)
     if not isinstance(found, Hdf5Images):
         return options.array(found, f"{many}, dataset {key}", beside)

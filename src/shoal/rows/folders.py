@@ -29,6 +29,7 @@ from shoal.rows.file_sets import (
     shards,
     without,
 )
+from shoal.rows.handles import head_of
 from shoal.rows.images.formats import READ, extension_of
 from shoal.rows.images.listing import Found, walk
 from shoal.rows.kinds import count_kinds, counted, extension, kind_of_file, of_kinds
@@ -43,7 +44,6 @@ _READ = (
     "numbers when --shape and --dtype are given"
 )
 _DIGITS = re.compile(r"[0-9]+")
-_HEAD = 512  # bytes that tell the kind of a file
 _SINGLE = (".npz", ".csv", ".tsv", ".mat")
 _NOT_RAW = frozenset(
     (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
@@ -222,8 +222,8 @@ def readable_images(found: Found, names: Sequence[str]) -> list[str]:
 def _of_first(path: Path) -> str:
     """Say what one of many files like it is, by its name or its first bytes, and the way out."""
     head = b""
-    with suppress(OSError), path.open("rb") as file:
-        head = file.read(_HEAD)
+    with suppress(OSError):
+        head = head_of(path)
     ending = extension_of(head)
     if ending:
         return f"; {path.name} is a picture: name such files with its extension, {ending}"

@@ -1,11 +1,12 @@
-"""Large files that hold many rows: opened again only while they are what they were."""
+"""Files with many rows: opened again only while they are unchanged."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any, Protocol, cast
 
 from shoal.errors import SourceError, because
 from shoal.storage import Ranges, Stat, Streams, UrlPath, is_remote
+
+HEAD = 512
+"""Bytes at the beginning of a file by which its kind is recognised."""
 
 _AHEAD = 1 << 17
 
@@ -22,7 +26,7 @@ class Opened(Protocol):
         """Return `length` bytes from `at` on, fewer at the file's end."""
 
     def expect(self, low: int, high: int) -> None:
-        """Be told that what lies between two places will be read in order."""
+        """Announce that the bytes between two positions will be read in order."""
 
     def close(self) -> None: ...
 
@@ -40,7 +44,7 @@ class LocalFile:
         return os.pread(self._descriptor, length, at)
 
     def expect(self, low: int, high: int) -> None:
-        """Leave it to the system, which reads ahead by itself."""
+        """Do nothing: the system reads ahead by itself."""
 
     def stat(self) -> os.stat_result:
         return os.fstat(self._descriptor)
@@ -54,7 +58,7 @@ class LocalFile:
 
 
 class RemoteFile(Ranges):
-    """A file of a store, open: its size and time are asked for once."""
+    """An open file of a store, whose size and time are requested once."""
 
     def __init__(self, path: UrlPath) -> None:
         self._stat = path.fresh().stat()
@@ -74,16 +78,47 @@ def open_file(path: Path, followed: bool = True) -> LocalFile | RemoteFile:
     return RemoteFile(path) if is_remote(path) else LocalFile(path, followed)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    path: Path  # where it is
-    size: int  # its bytes and time; a size below 0 where there was no file
+class Stamped:
+    """A file with the size and the time of its last change, as they were when it was listed."""
+
+    path: Path
+    size: int
     mtime_ns: int
-    called: str = ""  # what people are told of it; by default its name
+
+    @property
+    def is_remote(self) -> bool:
+        return is_remote(self.path)
+
+    def check_unchanged(self) -> None:
+        found = self.path.stat()
+        if (found.st_size, found.st_mtime_ns) != (self.size, self.mtime_ns):
+            raise SourceError("the file changed after it was opened")
+
+
+def file_facts(files: Iterable[Stamped]) -> dict[str, Any]:
+    """Return facts about files for a fingerprint: JSON-able, short for any number of files."""
+    stamps = [(file.path.name, file.size, file.mtime_ns) for file in files]
+    digest = hashlib.blake2b(digest_size=16)
+    for stamp in stamps:
+        digest.update(repr(stamp).encode("utf-8", "surrogateescape"))
+    return {
+        "files": len(stamps),
+        "bytes": sum(size for _, size, _ in stamps),
+        "latest_ns": max((time for *_, time in stamps), default=0),
+        "hash": digest.hexdigest(),
+    }
+
+
+@dataclass(frozen=True)
+class KnownFile(Stamped):
+    path: Path
+    size: int  # below 0 where there was no file
+    mtime_ns: int
+    called: str = ""  # its name in messages; empty for the file's own
     followed: bool = True  # whether it may be a link
 
     def open(self, at: int = 0) -> LocalFile | RemoteFile:
-        """Return it open, to be read from a place on, and to be left by the caller."""
+        """Open it to be read from byte `at` on; the caller releases it."""
         if is_remote(self.path):
             return _STREAMS.take(self._opened, self.path, at)
         return self._opened()
@@ -120,7 +155,7 @@ class KnownFile:
 def readable(
     path: Path, how: str = "", errors: type[Exception] | tuple[type[Exception], ...] = OSError
 ) -> Iterator[None]:
-    """Raise `SourceError` in the place of other errors; `how` is ``" as IDX"`` and the like."""
+    """Raise `SourceError` instead of other errors; `how` is for example ``" as IDX"``."""
     try:
         yield
     except SourceError:
@@ -129,13 +164,26 @@ def readable(
         raise SourceError(f"{path} cannot be read{how}: {because(error)}") from None
 
 
+def head_of(path: Path, count: int = HEAD) -> bytes:
+    with path.open("rb") as file:
+        return file.read(count)
+
+
+def both_ends(path: Path, count: int) -> bytes:
+    """Read the first and the last `count` bytes of a file."""
+    with path.open("rb") as file:
+        head = file.read(count)
+        file.seek(max(0, path.stat().st_size - count))
+        return head + file.read(count)
+
+
 def wrapped(time: int) -> int:
-    """Put a time in nanoseconds into 64 bits: some systems hold years before 1677 or after 2262."""
+    """Wrap a time in nanoseconds to 64 bits: some systems store years before 1677 or after 2262."""
     return (time + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 class Headers:
-    """Reads small pieces of an open file, in the order in which they lie."""
+    """Reads small pieces of an open file in order, some of the file at a time."""
 
     def __init__(self, opened: Opened) -> None:
         self._opened = opened

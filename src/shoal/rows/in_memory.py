@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.errors import InputError, StorageFullError
+from shoal.rows.arrays.pixels import show
 from shoal.rows.base import Source
 
 PICTURES = "image"
@@ -175,9 +176,8 @@ def _pixels(array: NDArray[Any], number: int) -> NDArray[np.uint8]:
         array = np.rint(array * 255).astype(np.uint8)
     channels = array.shape[2:] in ((), (3,), (4,)) and array.ndim in (2, 3)
     if array.dtype not in (np.uint8, np.bool_) or not channels or not array.size:
-        shape = "×".join(map(str, array.shape))
         raise InputError(
-            f"item {number:,} is {array.dtype} of {shape}: pictures of several sizes must be "
-            "uint8, or floats from 0 to 1, in grey or colour"
+            f"item {number:,} is {array.dtype} of {show(array.shape)}: pictures of several sizes "
+            "must be uint8, or floats from 0 to 1, in grey or colour"
         )
     return np.ascontiguousarray(array, np.uint8)

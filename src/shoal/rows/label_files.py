@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from shoal.rows.arrays.hdf5 import MAGIC, list_datasets, load_dataset
 from shoal.rows.arrays.idx import is_idx, load_idx
 from shoal.rows.arrays.numpy_files import list_members, load_member
 from shoal.rows.base import LabelValues, Source
+from shoal.rows.handles import head_of
 from shoal.rows.images.encoded import PAGE
 from shoal.rows.label_names import names_labels
 from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.parquet_files import ParquetCells, inspect_parquet, parquet_schema
-from shoal.rows.tables.sniff import open_text
+from shoal.rows.tables.sniff import csv_rows, open_text
 from shoal.storage import is_remote
 
 _KEYS = ("labels", "label", "y", "target", "targets", "classes", "y_train")
@@ -92,8 +93,7 @@ def read_label_file(path: Path, source: Source, key: str | None = None) -> Label
             return np.load(path, allow_pickle=False)
         if path.suffix.lower() in _PARQUET:
             return _from_parquet(path, source, key)
-        with path.open("rb") as file:
-            is_hdf5 = file.read(len(MAGIC)) == MAGIC
+        is_hdf5 = head_of(path, len(MAGIC)) == MAGIC
         kind = "hdf5" if is_hdf5 else path.suffix.lower()[1:]
         is_one = kind not in _WORDS
         return _from_idx(path) if is_one else _from_arrays(path, kind, key, all_rows(source))
@@ -170,10 +170,7 @@ def _from_idx(path: Path) -> NDArray:
 def table_rows(path: Path, most: int | None = None) -> list[list[str]]:
     """Read the rows of a CSV or TSV file that are not empty, at most so many."""
     with open_text(path) as file:
-        first = file.readline()
-        delimiter = max(",;\t|", key=first.count)
-        rows = (row for row in csv.reader(chain([first], file), delimiter=delimiter) if row)
-        return list(islice(rows, most))
+        return list(islice(filter(None, csv_rows(file)), most))
 
 
 def _from_table(path: Path, source: Source, key: str | None) -> list[str | None]:

@@ -28,7 +28,7 @@ from shoal.rows.file_sets import (
     open_shards,
 )
 from shoal.rows.folders import open_folder
-from shoal.rows.handles import readable
+from shoal.rows.handles import head_of, readable
 from shoal.rows.images.containers import container_that_begins
 from shoal.rows.images.formats import EXTENSIONS, is_image_name
 from shoal.rows.images.image_table import under
@@ -52,7 +52,6 @@ from shoal.storage import as_place, is_remote, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
-_HEAD = 512  # bytes that tell the kind of a file
 # A list may name pictures that an extra reads: they become rows with a reason without it.
 _LISTED = EXTENSIONS.union((".tar", ".zip"), *(kind.extensions for kind in OPTIONAL))
 _TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
@@ -246,7 +245,7 @@ def _open_file(path: Path, options: SourceOptions) -> Source:
 
 def _open_npz(path: Path, options: SourceOptions) -> Source:
     options.refuse(f"{path.name}, an .npz file", dtype=options.dtype)
-    member = choose_member(path, options.key, None if options.shape else options.as_)
+    member = choose_member(path, options.key, options.stored_as)
     store = member_store(path, member)
     key = find_labels(member.key, store.n_rows, lengths_of(list_members(path)))
     labels = None if key is None else LabelFiles((path,), key)
@@ -281,8 +280,8 @@ def _memory(store: Store) -> str:
 
 
 def _magic(path: Path) -> bytes:
-    with readable(path), path.open("rb") as file:
-        magic = file.read(_HEAD)
+    with readable(path):
+        magic = head_of(path)
     if not magic:
         raise SourceError(f"{path} is empty")
     return magic

@@ -30,8 +30,13 @@ class SourceOptions:
     fitted: tuple[str, ...] | None = None
     pages: Pages = "auto"
 
+    @property
+    def stored_as(self) -> Kind | None:
+        """Kind that stored arrays must be by themselves; None for any, as with a given shape."""
+        return None if self.shape else self.as_
+
     def array(self, store: Store, label: str, beside: Labels | None = None) -> ArraySource:
-        """Take stored numbers for what was asked; `beside` labels them."""
+        """Interpret stored numbers as these options say; `beside` has their labels."""
         source = make_array_source(
             store, label, as_=self.as_, shape=self.shape, image_size=self.image_size
         )

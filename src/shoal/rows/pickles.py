@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shoal.errors import SourceError
+from shoal.rows.handles import both_ends, head_of
 
 # https://docs.python.org/3/library/pickle.html#data-stream-format: PROTO with its number and a
 # frame or what begins an object; before protocol 2 a mark, a container or a global name.
@@ -51,20 +52,14 @@ def convert_pickles(paths: Sequence[Path]) -> str:
 
 def _looks_like_one(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return is_pickle(path, file.read(_LOOKED))
+        return is_pickle(path, head_of(path, _LOOKED))
     except OSError:
         return False
 
 
 def _words(path: Path) -> bytes:
     """First and last bytes of a file, in which names are; none of one that is packed."""
-    if path.suffix.lower() in _PACKED:
-        return b""
-    with path.open("rb") as file:
-        words = file.read(_LOOKED)
-        file.seek(max(0, path.stat().st_size - _LOOKED))
-        return words + file.read(_LOOKED)
+    return b"" if path.suffix.lower() in _PACKED else both_ends(path, _LOOKED)
 
 
 def _labels_of_cifar(words: bytes) -> str:

@@ -1,4 +1,4 @@
-"""AnyStore numbers: rows of one dtype and shape, in memory or at an offset of files."""
+"""Stored numbers: rows of one dtype and shape, in memory or at an offset of files."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ from numpy.typing import NDArray
 from shoal.errors import InputError, SourceError, because
 from shoal.rows.base import Batch
 from shoal.rows.direct_io import LEAST, outgrows_cache, read_direct
-from shoal.rows.handles import KnownFile, fresh_path
+from shoal.rows.handles import KnownFile, Stamped, file_facts, fresh_path
 from shoal.rows.memory_budget import MemoryNeed, ReadCache
-from shoal.storage import is_remote
 
 NAMED_ROWS = 1_000_000
-"""Beyond so many rows a made-up name is not worth its place: the row number tells as much."""
+"""Files with more rows get no generated names: the row number says as much in less space."""
 
-_AHEAD = 3  # times what was read is fetched ahead
+_AHEAD = 3  # times the bytes of a read, which the system is asked to read ahead
 READ_ERRORS = (OSError, EOFError, ValueError, MemoryError)
 
 
 class AnyStore(Protocol):
-    """What stores answer unless they know better: rows of one file or of none, without names."""
+    """Defaults of a store: rows of one file or of none, without names."""
 
     @property
     def by_range(self) -> bool:
-        """Whether any range costs what its own bytes do: not so in blocks that are unpacked."""
+        """Whether reading a range costs only its own bytes: not where blocks are decompressed."""
         return False
 
     @property
     def is_parsed(self) -> bool:
-        """Whether rows are made of a table's cells whenever they are read."""
+        """Whether rows are parsed from a table's cells at each read."""
         return False
 
     @property
@@ -50,16 +49,16 @@ class AnyStore(Protocol):
         return None
 
     def first(self, n: int) -> Store | None:
-        """Return the first n rows, if they can be had by themselves."""
+        """Return the first n rows, if they are a store by themselves."""
         return None
 
     def files(self) -> list[Part]:
-        """Return the files that the rows lie in one after the other, where they do."""
+        """Return the files whose rows follow each other, where there are any."""
         return []
 
 
 class Store(AnyStore, Protocol):
-    """Rows as they lie, before they are taken for images or vectors."""
+    """Rows as stored, before they are interpreted as images or vectors."""
 
     @property
     def dtype(self) -> np.dtype[Any]: ...
@@ -71,7 +70,7 @@ class Store(AnyStore, Protocol):
     def n_rows(self) -> int: ...
 
     def read(self, start: int, stop: int) -> Batch:
-        """Rows ``start..stop`` as stored, a copy; what cannot be read is zero with a reason."""
+        """Copy rows ``start..stop``; unreadable ones are zero and have a reason."""
 
     def facts(self) -> dict[str, Any]:
         """JSON-able facts that change when the data change."""
@@ -110,8 +109,8 @@ class MemoryStore(AnyStore):
 
 
 @dataclass(frozen=True)
-class Part:
-    """One file's rows: `n_rows` of them from byte `offset` on, as they were when looked at."""
+class Part(Stamped):
+    """The rows of one file: `n_rows` of them from byte `offset` on."""
 
     path: Path
     n_rows: int
@@ -119,10 +118,6 @@ class Part:
     size: int
     mtime_ns: int
     fortran: bool = False
-
-    @property
-    def is_remote(self) -> bool:
-        return is_remote(self.path)
 
 
 class Parted(AnyStore, Protocol):
@@ -141,10 +136,10 @@ class Parted(AnyStore, Protocol):
         return list(self.parts)
 
     def facts(self) -> dict[str, Any]:
-        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+        return file_facts(self.parts)
 
     def spans(self, start: int, stop: int) -> Iterator[tuple[Any, int, int, int]]:
-        """Go through the parts of a range of rows: each, its first and last row, where they go."""
+        """Yield the parts of a range of rows: part, first and last row in it, position in it."""
         check_range(start, stop, self.n_rows)
         for number, low, high, at in cut_range(self.starts, start, stop):
             yield self.parts[number], low, high, at
@@ -153,7 +148,7 @@ class Parted(AnyStore, Protocol):
 def cut_range(
     starts: NDArray[np.int64], start: int, stop: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Cut a range of rows where parts begin: number of the part, rows in it, place in the range."""
+    """Split a range of rows by part: number of the part, rows in it, position in the range."""
     number = int(np.searchsorted(starts, start, side="right")) - 1
     row = start
     while row < stop:
@@ -204,18 +199,15 @@ class FileStore(Parted):
     def names(self, start: int, stop: int) -> list[str] | None:
         if not self.named or self.n_rows > NAMED_ROWS:
             return None
-        return [
-            f"{part.path.name}:{row}"
-            for part, low, high, _ in self.spans(start, stop)
-            for row in range(low, high)
-        ]
+        check_range(start, stop, self.n_rows)
+        return numbered_names(self.starts, lambda at: self.parts[at].path.name, start, stop)
 
     def first(self, n: int) -> FileStore | None:
         count = int(np.searchsorted(self.starts, n))
         return replace(self, parts=self.parts[:count]) if self.starts[count] == n else None
 
     def _direct(self, start: int, stop: int) -> NDArray | None:
-        """Read rows of one part past the cache; None where they are better read through it."""
+        """Read rows of one part past the cache; None where the cache is faster or needed."""
         shape = (stop - start, *self.row_shape)
         length = int(np.prod(shape)) * self.dtype.itemsize
         if length < LEAST or not self.past_cache:
@@ -230,7 +222,7 @@ class FileStore(Parted):
                 return None
             got = read_direct(part.path, first, length)
         except READ_ERRORS:
-            return None  # what is wrong is said by reading it through the cache
+            return None  # reading through the cache reports what is wrong
         return None if got is None or got.nbytes < length else got.view(self.dtype).reshape(shape)
 
 
@@ -285,7 +277,7 @@ def part_of(path: Path, n_rows: int, offset: int = 0, fortran: bool = False) -> 
 
 @dataclass(frozen=True)
 class InflatedStore(Parted):
-    """Rows of a compressed file: unpacked into memory on first use, once a process."""
+    """Rows of a compressed file, which is decompressed into memory once in each process."""
 
     parts: tuple[Part]
     load: Callable[[], NDArray]
@@ -330,25 +322,21 @@ def inflated(
     shape: tuple[int, ...],
     copies: int = 1,
 ) -> InflatedStore:
-    """Return the rows of an array of a file that `load`, which is picklable, reads as a whole."""
+    """Return the rows of an array that the picklable function `load` reads as a whole."""
     return InflatedStore((part_of(path, shape[0]),), load, dtype, shape[1:], copies)
 
 
 def check_range(start: int, stop: int, n_rows: int) -> None:
     if not 0 <= start <= stop <= n_rows:
-        raise InputError(f"rows {start}..{stop} were asked for, but there are {n_rows:,}")
+        raise InputError(f"rows {start}..{stop} were requested, but there are {n_rows:,}")
 
 
-def file_facts(files: list[tuple[str, int, int]]) -> dict[str, Any]:
-    """Facts about files given as name, size and time: JSON-able, short for any number."""
-    digest = hashlib.blake2b(digest_size=16)
-    for file in files:
-        digest.update(repr(file).encode("utf-8", "surrogateescape"))
-    total = sum(size for _, size, _ in files)
-    latest = max((mtime for *_, mtime in files), default=0)
-    return {
-        "files": len(files),
-        "bytes": total,
-        "latest_ns": latest,
-        "hash": digest.hexdigest(),
-    }
+def numbered_names(
+    starts: NDArray[np.int64], file_name: Callable[[int], str], start: int, stop: int
+) -> list[str]:
+    """Name rows by their file and their number in it: ``x.npy:3``."""
+    return [
+        f"{file_name(number)}:{row}"
+        for number, low, high, _ in cut_range(starts, start, stop)
+        for row in range(low, high)
+    ]

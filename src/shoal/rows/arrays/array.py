@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -227,8 +226,7 @@ def make_array_source(
             "for images, give their shape, as in --shape 28,28"
         )
     _check_first_side((store.n_rows, *row_shape), label, sure=bool(as_ or shape))
-    row_bytes = math.prod(row_shape) * store.dtype.itemsize
-    refuse_opening(_ROW_COPIES * row_bytes, f"reading a row of {label}")
+    refuse_opening(_ROW_COPIES * row_bytes(store), f"reading a row of {label}")
     sample = sample_rows(store).reshape(-1, *row_shape)
     try:
         rule = plan_pixels(row_shape, sample, image_size)
@@ -283,8 +281,7 @@ def _check_rows(store: Store, row_shape: tuple[int, ...], label: str) -> None:
 
 
 def sample_rows(store: Store) -> NDArray:
-    row_bytes = max(1, int(np.prod(store.row_shape)) * store.dtype.itemsize)
-    count = max(1, min(store.n_rows, _SAMPLE_ROWS, _SAMPLE_BYTES // row_bytes))
+    count = max(1, min(store.n_rows, _SAMPLE_ROWS, _SAMPLE_BYTES // row_bytes(store)))
     runs = min(count, 16)
     length = count // runs
     starts = np.linspace(0, store.n_rows - length, runs).astype(int)

@@ -71,9 +71,7 @@ class Handles:
         with self._kept.lock:
             handle = self._kept.take(part.path)
             if handle is None or not part.is_remote:  # each look at a remote file is a request
-                stat = part.path.stat()
-                if (stat.st_size, stat.st_mtime_ns) != (part.size, part.mtime_ns):
-                    raise OSError("the file changed after it was opened")
+                part.check_unchanged()
             what = f"reading a chunk of {part.path.name}"
             self._kept.make_room(CACHE_BYTES + chunk, what, MOST_OPEN)
             handle = handle or _Handle(*open_hdf5(part.path))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shoal.errors import SourceError
 from shoal.rows.arrays.views import joined
 from shoal.rows.base import Source
-from shoal.rows.handles import fresh_path, readable
+from shoal.rows.handles import both_ends, fresh_path, readable
 from shoal.rows.options import SourceOptions
 from shoal.rows.store import FileStore, Store, byte_view, inflated, part_of
 from shoal.storage import is_remote
@@ -110,8 +110,5 @@ def open_idx(paths: Sequence[Path], label: str, options: SourceOptions) -> Sourc
 
 def _digest(path: Path) -> tuple[int, bytes]:
     """Size of a file, and a hash of its first and last bytes: MNIST comes with each file twice."""
-    with path.open("rb") as file:
-        data = file.read(_LOOKED)
-        size = path.stat().st_size
-        file.seek(max(0, size - _LOOKED))
-        return size, hashlib.blake2b(data + file.read(_LOOKED), digest_size=16).digest()
+    data = both_ends(path, _LOOKED)
+    return path.stat().st_size, hashlib.blake2b(data, digest_size=16).digest()

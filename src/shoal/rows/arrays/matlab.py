@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import InputError
-from shoal.rows.arrays.array_choice import Stored, choose_array, lengths_of
+from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array, lengths_of
 from shoal.rows.arrays.hdf5 import Hdf5Rows, chunk_bytes, load_dataset
 from shoal.rows.arrays.hdf5_files import open_hdf5
 from shoal.rows.arrays.views import RowView
 from shoal.rows.base import Source
-from shoal.rows.handles import fresh_path, readable
+from shoal.rows.handles import fresh_path, head_of, readable
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.label_names import find_labels
 from shoal.rows.memory_budget import ReadCache, refuse
@@ -68,12 +68,11 @@ def is_matlab(path: Path, magic: bytes) -> bool:
 def open_matlab(path: Path, options: SourceOptions, magic: bytes) -> Source:
     options.refuse(f"{path.name}, a MATLAB file", dtype=options.dtype)
     variables = list_variables(path)
-    least = 3 if options.as_ == "images" and options.shape is None else 2
     chosen = choose_array(
         variables,
         path.name,
         options.key,
-        lambda one: one.dtype.kind in "buif" and len(one.shape) >= least and not one.length,
+        lambda one: can_be_rows(one, options.stored_as) and not one.length,
         one="variable",
         many="variables",
     )
@@ -116,9 +115,7 @@ def _is_hdf5(magic: bytes) -> bool:
 
 
 def list_variables(path: Path) -> list[Variable]:
-    with path.open("rb") as file:
-        magic = file.read(len(TEXT) + 3)
-    return _list_hdf5(path) if _is_hdf5(magic) else _list(path)
+    return _list_hdf5(path) if _is_hdf5(head_of(path)) else _list(path)
 
 
 def _readable(path: Path) -> AbstractContextManager[None]:

@@ -17,10 +17,9 @@ from shoal.rows.arrays.array_choice import Stored, can_be_rows, choose_array
 from shoal.rows.arrays.views import check_alike
 from shoal.rows.base import Kind
 from shoal.rows.handles import fresh_path, readable
+from shoal.rows.images.zips import LOCAL_HEADER, header_bytes
 from shoal.rows.store import FileStore, Part, Store, inflated, part_of
 from shoal.storage import is_remote, many
-
-_LOCAL_HEADER = 30
 
 
 def npy_store(paths: Sequence[Path], *, named: bool = False) -> FileStore:
@@ -118,11 +117,7 @@ def member_store(path: Path, member: Member) -> Store:
         )
     with path.open("rb") as file:
         file.seek(member.header_at)
-        header = file.read(_LOCAL_HEADER)
-        # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3.7: lengths of the
-        # name and of the extra field, which may differ from those in the directory.
-        name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-        file.seek(member.header_at + _LOCAL_HEADER + name + extra)
+        file.seek(member.header_at + header_bytes(file.read(LOCAL_HEADER)))
         read_npy_header(file)
         offset = file.tell()
     refuse_columns(path, member.fortran)

@@ -16,6 +16,9 @@ from shoal.core.image_request import ImageRequest, Sampling
 from shoal.errors import InputError, SourceError
 from shoal.rows.images.opacity import WHITE, choose_ground, is_opacity, lay
 
+DEEP_ENDS = tuple(float(2**bits - 1) for bits in (10, 12, 14, 16))
+"""White in images of more than 8 bits."""
+
 LARGEST_NATIVE = 64
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _MOST_FOR_0_TO_255 = 64
@@ -147,7 +150,7 @@ def value_range(sample: NDArray) -> tuple[float, float]:
     if most <= 255:
         return 0.0, most if 0 < most < _MOST_FOR_0_TO_255 else 255.0
     if sample.dtype.kind in "ui" and most < 1 << 16:
-        return 0.0, float(next(2**bits for bits in (10, 12, 14, 16) if most < 2**bits) - 1)
+        return 0.0, next(end for end in DEEP_ENDS if most <= end)
     return least, most if most > least else 2 * most
 
 

@@ -14,7 +14,7 @@ from shoal.rows.arrays.raw import parse_dtype, raw_store
 from shoal.rows.arrays.records import open_records
 from shoal.rows.arrays.views import RowView, axes_to_image
 from shoal.rows.base import Source
-from shoal.rows.handles import readable
+from shoal.rows.handles import head_of, readable
 from shoal.rows.images.listing import natural_key
 from shoal.rows.label_files import LabelFiles
 from shoal.rows.options import SourceOptions
@@ -184,7 +184,5 @@ def _by_manifest(paths: Sequence[Path], label: str, options: SourceOptions) -> S
 
 
 def _is_text(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4096).decode("utf-8", "replace")[:-1]
-    lines = head.splitlines()
+    lines = head_of(path, 4096).decode("utf-8", "replace")[:-1].splitlines()
     return len(lines) > 1 and all(line.replace("\t", " ").isprintable() for line in lines)

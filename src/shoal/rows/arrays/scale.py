@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.rows.arrays.array import ArraySource, sample_rows
+from shoal.rows.arrays.pixels import DEEP_ENDS
 from shoal.rows.base import Source
 
 Ends = tuple[float, float]
@@ -171,7 +172,7 @@ def _bits(values: Values, ends: Ends) -> Ends | None:
         return ends
     if values.least < 0 or values.most >= 1 << 16 or not values.whole:
         return None
-    return 0.0, float(next(2**bits for bits in (10, 12, 14, 16) if values.most < 2**bits) - 1)
+    return 0.0, next(end for end in DEEP_ENDS if values.most <= end)
 
 
 def _is_full(ends: Ends) -> bool:
@@ -179,4 +180,4 @@ def _is_full(ends: Ends) -> bool:
     low, high = ends
     if low:
         return ends == _SIGNED
-    return high <= _BYTES[1] or high in {float(2**bits - 1) for bits in (10, 12, 14, 16)}
+    return high <= _BYTES[1] or high in DEEP_ENDS

@@ -164,7 +164,7 @@ def list_containers(
     store = MembersStore(
         Files(
             Path("/"),
-            Names(b"".join(names), np.cumsum([len(name) for name in names], dtype=np.int64)),
+            Names.joined(names),
             np.array([one.size for one in files], np.int64),
             np.array([wrapped(one.mtime_ns) for one in files], np.int64),
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
-from shoal.rows.handles import KnownFile, Opened
+from shoal.rows.handles import KnownFile, Opened, file_facts
 from shoal.rows.images.container_format import MAX_FILE_BYTES, Container
 from shoal.rows.images.encoded import EncodedStore, checked
 from shoal.rows.images.tiff import ReadAt, reader
 from shoal.rows.memory_budget import FILES
-from shoal.rows.store import file_facts
 from shoal.storage import as_place, fetched_ahead, is_remote
 
 GONE, REDIRECTED = -1, -2
@@ -47,9 +46,12 @@ class Names:
     def __getitem__(self, row: int) -> bytes:
         return self.blob[int(self.ends[row - 1]) if row else 0 : int(self.ends[row])]
 
+    @classmethod
+    def joined(cls, names: Sequence[bytes]) -> Names:
+        return cls(b"".join(names), np.cumsum([len(name) for name in names], dtype=np.int64))
+
     def of(self, rows: NDArray[np.int64]) -> Names:
-        found = [self[row] for row in rows.tolist()]
-        return Names(b"".join(found), np.cumsum([len(one) for one in found], dtype=np.int64))
+        return Names.joined([self[row] for row in rows.tolist()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,9 +250,7 @@ class MembersStore(ListedStore):
         return self.containers[0].facts(self)
 
     def file_facts(self) -> dict[str, Any]:
-        sizes, times = self.files.sizes.tolist(), self.files.mtimes.tolist()
-        names = (path.name for path in self.large_files)
-        return file_facts(list(zip(names, sizes, times, strict=True)))
+        return file_facts(map(self.files.known, range(len(self.files))))
 
     def with_files(
         self, start: int, stop: int, places: NDArray[np.int64] | None = None

@@ -10,7 +10,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import IO, cast
 from urllib.parse import unquote
@@ -22,7 +22,7 @@ from shoal.errors import SourceError, because
 from shoal.rows.handles import wrapped
 from shoal.rows.images.image_table import GONE, Files, Names, under
 from shoal.rows.kinds import JUNK
-from shoal.rows.tables.sniff import open_text
+from shoal.rows.tables.sniff import csv_rows, open_text
 from shoal.storage import UrlPath, is_remote, many
 
 _PATH_COLUMNS = (
@@ -37,14 +37,11 @@ _LONGEST_LINE = 1 << 20
 
 def list_files(root: Path, names: Sequence[str], paths: Mapping[str, Path] | None = None) -> Files:
     """List files by their names relative to `root`, with the sizes and times they have now."""
-    encoded = [os.fsencode(name) for name in names]
     files = [(paths or {}).get(name) or under(root, name) for name in names]
     facts = np.array(many(files[0], _facts, files) if files else [], np.int64).reshape(-1, 3)
-    ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
+    encoded = Names.joined([os.fsencode(name) for name in names])
     links = None if is_remote(root) else _links(root, names, facts[:, 2] > 0)
-    return Files(
-        root, Names(b"".join(encoded), ends), facts[:, 0].copy(), facts[:, 1].copy(), links
-    )
+    return Files(root, encoded, facts[:, 0].copy(), facts[:, 1].copy(), links)
 
 
 def _links(
@@ -211,9 +208,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
             lines = (line.strip() for line in _lines(file))
             yield from ([line] for line in lines if line and not line.startswith("#"))
             return
-        first = file.readline(_LONGEST_LINE)
-        delimiter = "\t" if extension == ".tsv" else max(",;\t|", key=first.count)
-        rows = csv.reader(chain([first], _lines(file)), delimiter=delimiter)
+        rows = csv_rows(_lines(file), "\t" if extension == ".tsv" else None)
         yield from (row for row in rows if any(cell.strip() for cell in row))
 
 

@@ -25,6 +25,7 @@ from shoal.rows.handles import Headers, KnownFile, Opened
 from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import extension_of
 from shoal.rows.memory_budget import FILES
+from shoal.rows.store import numbered_names
 
 if TYPE_CHECKING:
     from shoal.rows.images.image_table import MembersStore
@@ -107,12 +108,8 @@ class TFRecord(Container):
             return [text or "" for text in _texts(store, self.name_key, start, stop)]
         if len(store.files) == 1:
             return None
-        file = store.file
-        firsts = np.searchsorted(file, np.arange(len(store.files)))
-        return [
-            f"{store.files.path(owner).name}:{row - int(firsts[owner])}"
-            for row, owner in zip(range(start, stop), file[start:stop].tolist(), strict=True)
-        ]
+        starts = np.searchsorted(store.file, np.arange(len(store.files) + 1))
+        return numbered_names(starts, lambda at: store.files.path(at).name, start, stop)
 
     def label_origin(self, store: MembersStore) -> str | None:
         return None if self.label_key is None else f"feature {self.label_key}"

@@ -6,6 +6,7 @@ Format: APPNOTE.TXT 6.3.10 (https://pkware.cachefly.net/webdocs/casestudies/APPN
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from shoal.rows.images.container_format import Container, Member
 
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstd", 95: "xz", 98: "PPMd"}
-_LOCAL_HEADER = 30
+LOCAL_HEADER = 30
 _ENCRYPTED = 1
 _ESCAPED = "surrogateescape"
 _MOST = 1 << 62
@@ -69,11 +70,10 @@ def why_not(info: zipfile.ZipInfo) -> str:
 
 def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> bytes:
     """Return the bytes of the member whose header is at `offset`, checked by their sum."""
-    header = opened.read(offset, _LOCAL_HEADER)
-    if len(header) < _LOCAL_HEADER or header[:4] != b"PK\3\4":
+    header = opened.read(offset, LOCAL_HEADER)
+    if len(header) < LOCAL_HEADER or header[:4] != b"PK\3\4":
         raise SourceError("the archive is damaged where this member should begin")
-    at = offset + _LOCAL_HEADER + int.from_bytes(header[26:28], "little")
-    at += int.from_bytes(header[28:30], "little")
+    at = offset + header_bytes(header)
     is_packed = header[8:10] != b"\0\0"
     data = _inflated(opened, at, packed, size) if is_packed else opened.read(at, packed)
     if len(data) != size:
@@ -82,6 +82,14 @@ def unpack(opened: Opened, offset: int, packed: int, size: int, crc: int) -> byt
     if zlib.crc32(data) != crc:
         raise SourceError("the member is damaged: its checksum is wrong")
     return data
+
+
+def header_bytes(header: bytes) -> int:
+    """Return the length of a local header (APPNOTE 4.3.7) with the name and the extra field.
+
+    Their lengths may differ from those in the central directory.
+    """
+    return LOCAL_HEADER + sum(struct.unpack_from("<HH", header, 26))
 
 
 def _inflated(opened: Opened, at: int, packed: int, size: int) -> bytes:

@@ -1,8 +1,9 @@
 """A CSV file as rows of cells, read by byte ranges.
 
-pyarrow parses, an index of own finds the rows: neither it nor DuckDB begins within a file. Once to
-Parquet takes 1.3 s of a core for 1,000,000 rows of 16 numbers (DuckDB; 2.7 s pyarrow), twice the
-disk, and a file that others may not see; parsing in place takes 0.9 s a pass.
+pyarrow parses; an index of row positions is kept here, as neither pyarrow nor DuckDB can start in
+the middle of a file. Converting to Parquet once would take 1.3 s of a core for 1,000,000 rows of 16
+numbers (DuckDB; pyarrow 2.7 s), twice the disk space, and a copy that others must not see; parsing
+in place takes 0.9 s per pass.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, because
 from shoal.rows.base import Source
-from shoal.rows.handles import fresh_path, readable
+from shoal.rows.handles import Stamped, file_facts, fresh_path, readable
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import READ_ERRORS, check_range, file_facts
+from shoal.rows.store import READ_ERRORS, check_range
 from shoal.rows.tables.open_table import open_table
 from shoal.rows.tables.opened import OpenedTable
 from shoal.rows.tables.sniff import Dialect, sniff
@@ -37,15 +38,15 @@ _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
 
 @dataclass(frozen=True, eq=False)
-class CsvCells(Cells):
+class CsvCells(Stamped, Cells):
     path: Path
-    dialect: Dialect  # how it is written
+    dialect: Dialect
     # byte and row at which each piece begins, and the end. A piece has up to 1,024 rows of up to
-    # about a MiB, or one row that is longer
+    # about a MiB, or one longer row
     starts: NDArray[np.int64]
     firsts: NDArray[np.int64]
-    quoted: bool  # false where quotes do not pair off, and so are characters like others
-    size: int  # size and time of the file when it was looked at
+    quoted: bool  # false where quotes are not paired, and so are ordinary characters
+    size: int
     mtime_ns: int
 
     @property
@@ -61,15 +62,13 @@ class CsvCells(Cells):
         return self.dialect.decimal
 
     def facts(self) -> dict[str, Any]:
-        return file_facts([(self.path.name, self.size, self.mtime_ns)])
+        return file_facts([self])
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
         check_range(start, stop, self.n_rows)
         names = list(columns)
         try:
-            stat = self.path.stat()
-            if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
-                raise SourceError("the file changed after it was opened")
+            self.check_unchanged()
             with self.path.open("rb") as file:
                 while start < stop:
                     first, end = self._run(start, stop)
@@ -81,7 +80,7 @@ class CsvCells(Cells):
             yield _blank(names, stop - start), dict.fromkeys(range(stop - start), reason)
 
     def _run(self, start: int, stop: int) -> tuple[int, int]:
-        """Choose pieces from that of a row on: some megabytes, or one that is larger."""
+        """Choose the pieces to read from row `start` on: some megabytes, or one larger piece."""
         first = int(np.searchsorted(self.firsts, start, side="right")) - 1
         last = int(np.searchsorted(self.firsts, stop, side="left"))
         size = min(max(_READ_BYTES, _COLUMN_BYTES * len(self.names)), MOST_ROW_BYTES)
@@ -91,7 +90,7 @@ class CsvCells(Cells):
     def _rows_of(
         self, file: BinaryIO, first: int, end: int, start: int, stop: int, names: list[str]
     ) -> Piece:
-        """Return rows of some pieces as a table of text, and reasons for those that are bad."""
+        """Return rows of some pieces as a table of text, with reasons for bad rows."""
         count, skip = stop - start, start - int(self.firsts[first])
         length = int(self.starts[end] - self.starts[first])
         if length > MOST_ROW_BYTES:
@@ -107,7 +106,7 @@ class CsvCells(Cells):
         return table, bad
 
     def _table(self, data: bytes, names: list[str]) -> Piece:
-        """Split rows into cells; those with too many or too few are null, with a reason."""
+        """Split rows into cells; rows with too many or too few are null and have a reason."""
         bad = dict[int, str]()
 
         def skip(row: Any) -> str:
@@ -118,7 +117,7 @@ class CsvCells(Cells):
         encoding = self.dialect.encoding.name
         try:
             table = self._parsed(data, encoding, names, skip)
-        except (pa.ArrowException, UnicodeError):  # bytes that are no letters
+        except (pa.ArrowException, UnicodeError):  # bytes that are not valid text
             bad.clear()
             table = self._parsed(data.decode(encoding, "replace").encode(), "utf-8", names, skip)
         if bad:
@@ -152,7 +151,7 @@ class CsvCells(Cells):
 
 
 def open_csv(path: Path, label: str, options: SourceOptions) -> Source:
-    """Open a CSV file: delimiter, header and kinds of columns are found by looking."""
+    """Open a CSV file; delimiter, header and kinds of columns are detected."""
     with readable(path):
         dialect, columns = sniff(path)
         stat = path.stat()
@@ -199,7 +198,7 @@ def index_rows(
 
 
 class _Pieces:
-    """Parts rows into pieces, each row once it is known where the next one begins."""
+    """Groups rows into pieces; a row is added when the beginning of the next one is known."""
 
     def __init__(self, header: int) -> None:
         self._found: list[NDArray[np.int64]] = []

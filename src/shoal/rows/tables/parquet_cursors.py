@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoal.errors import SourceError
-from shoal.rows.handles import LocalFile
+from shoal.rows.handles import LocalFile, Stamped
 from shoal.rows.memory_budget import ReadCache
 from shoal.rows.tables.parquet_pages import (
     ReadAt,
@@ -73,21 +73,17 @@ def text_forms(path: Path, mtime_ns: int, group: int, columns: tuple[str, ...]) 
 
 
 @dataclass(frozen=True)
-class ParquetPart:
-    """One file: how many rows and bytes its row groups have, and what it was when looked at."""
-
+class ParquetPart(Stamped):
     path: Path
-    groups: tuple[int, ...]  # rows of each row group, and the most bytes that it takes in memory
-    sizes: tuple[int, ...]
+    groups: tuple[int, ...]  # rows of each row group
+    sizes: tuple[int, ...]  # the most bytes that each row group takes in memory
     size: int
     mtime_ns: int
     texts: tuple[str, ...] = ()  # the columns of text
 
     def open(self, columns: Sequence[str], texts: Sequence[str] = ()) -> Any:
         """Open the file to read some columns a little at a time, by one thread at a time."""
-        stat = self.path.stat()
-        if (stat.st_size, stat.st_mtime_ns) != (self.size, self.mtime_ns):
-            raise SourceError("the file changed after it was opened")
+        self.check_unchanged()
         return parquet_file(self.path, texts, buffer_bytes(self.path, len(columns)))
 
     def plain(self, table: Any) -> Any:

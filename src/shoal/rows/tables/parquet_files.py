@@ -18,7 +18,7 @@ from shoal.rows.base import Source
 from shoal.rows.handles import fresh_path, readable
 from shoal.rows.memory_budget import MemoryNeed, ReadCache
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import check_range, cut_range, file_facts
+from shoal.rows.store import check_range, cut_range, file_facts, numbered_names
 from shoal.rows.tables.cells import is_text_type, plain_names, shortened
 from shoal.rows.tables.image_columns import open_typed
 from shoal.rows.tables.opened import OpenedTable
@@ -26,7 +26,7 @@ from shoal.rows.tables.parquet_cursors import ParquetPart as ParquetPart
 from shoal.rows.tables.parquet_cursors import RowGroup, parquet_file
 from shoal.rows.tables.parquet_pages import group_bytes, leaves
 from shoal.rows.tables.table import Cells, Piece, selected, unread
-from shoal.storage import is_remote, many
+from shoal.storage import many
 
 _ERRORS = (OSError, EOFError, pa.ArrowException, SourceError, MemoryError)
 _AS_PARQUET = " as Parquet", (OSError, pa.ArrowException)
@@ -78,7 +78,7 @@ class ParquetCells(Cells):
         return int(self._starts[-1])
 
     def facts(self) -> dict[str, Any]:
-        return file_facts([(part.path.name, part.size, part.mtime_ns) for part in self.parts])
+        return file_facts(self.parts)
 
     def pieces(self, start: int, stop: int, columns: Sequence[str]) -> Iterator[Piece]:
         yield from self._each(start, stop, tuple(columns), self._tables)
@@ -121,17 +121,13 @@ class ParquetCells(Cells):
 
     @property
     def is_remote(self) -> bool:
-        return is_remote(self.parts[0].path)
+        return self.parts[0].is_remote
 
     def places(self, start: int, stop: int) -> list[str] | None:
         if len(self.parts) == 1:
             return None
         starts = np.array([0, *self.file_ends])
-        return [
-            f"{self.parts[number].path.name}:{row}"
-            for number, low, high, _ in cut_range(starts, start, stop)
-            for row in range(low, high)
-        ]
+        return numbered_names(starts, lambda at: self.parts[at].path.name, start, stop)
 
     def some(self, count: int) -> NDArray[np.int64]:
         filled = np.flatnonzero(np.diff(self._starts))

@@ -11,12 +11,14 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 from shoal.errors import SourceError
+from shoal.rows.handles import head_of
 from shoal.rows.tables.cells import is_missing
 from shoal.rows.tables.columns import Column
 
@@ -264,10 +266,16 @@ def find_encoding(head: bytes) -> Encoding:
     return Encoding()
 
 
+def csv_rows(lines: Iterable[str], delimiter: str | None = None) -> Iterator[list[str]]:
+    """Split lines into cells, by default at the likeliest delimiter in the first line."""
+    lines = iter(lines)
+    first = next(lines, "")
+    return csv.reader(chain([first], lines), delimiter=delimiter or max(",;\t|", key=first.count))
+
+
 def open_text(path: Path, errors: str = "strict") -> IO[str]:
-    """Open a text file to be read, its ends of lines kept, in the encoding that it has."""
-    with path.open("rb") as file:
-        found = find_encoding(file.read(_ENCODING_BYTES))
+    """Open a text file in its own encoding, with its line ends unchanged."""
+    found = find_encoding(head_of(path, _ENCODING_BYTES))
     if found.name == "cp1252" and errors == "surrogateescape":
         found = Encoding()  # names of files, which need be no text at all
     text = path.open(encoding=found.name, errors=errors, newline="")
