@@ -64,7 +64,7 @@ def test_ranges_join_to_the_whole_from_many_threads_and_after_pickling(archive):
         parts = list(threads.map(lambda at: source.read(at, at + 3).data, (0, 3, 6, 9)))
     np.testing.assert_array_equal(np.concatenate(parts), source.read(0, 12).data)
     assert source.read(5, 5).data.shape == (0, 8, 10, 1)
-    with pytest.raises(InputError, match=r"rows 5\.\.13 were asked for"):
+    with pytest.raises(InputError, match=r"rows 5\.\.13 were requested"):
         source.read(5, 13)
 
 

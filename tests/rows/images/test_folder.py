@@ -53,7 +53,7 @@ def test_ranges_join_to_the_whole_from_many_threads_and_after_pickling(folder):
         parts = list(threads.map(lambda at: source.read(at, at + 3).data, (0, 3, 6, 9)))
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     assert source.read(5, 5).data.shape == (0, 8, 10, 1)
-    with pytest.raises(InputError, match=r"rows 5\.\.13 were asked for, but there are 12"):
+    with pytest.raises(InputError, match=r"rows 5\.\.13 were requested, but there are 12"):
         source.read(5, 13)
 
 

@@ -89,6 +89,7 @@ def test_text_is_trimmed_and_missing_cells_are_null(column, text):
 
 
 def test_codes_are_places():
-    codes, missing = to_codes(pa.chunked_array([["a", "b"], ["c", None, " a"]]), ("a", "b"))
+    text = to_text(pa.chunked_array([["a", "b"], ["c", None, " a"]]))
+    codes, missing = to_codes(text, ("a", "b"))
     assert codes.tolist() == [0, 1, -1, -1, 0]
     assert missing.tolist() == [False, False, False, True, False]

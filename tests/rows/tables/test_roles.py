@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from shoal.rows.tables.cells import ParsedCells
 from shoal.rows.tables.roles import date_form, decide, may_name
 from shoal.rows.tables.schema import PROBABILITIES
 
@@ -10,9 +11,10 @@ PLANS = ["basic"] * 60 + ["pro"] * 30 + ["gold"] * 10
 
 
 def decided(values, name="x", **options):
-    given = {"decimal": ".", "coded": False, "named": False, **options}
+    decimal = options.pop("decimal", ".")
+    given = {"coded": False, "named": False, **options}
     column = values if isinstance(values, pa.Array) else pa.array(values)
-    return decide(name, column, **given)
+    return decide(name, ParsedCells(column, decimal), **given)
 
 
 @pytest.mark.parametrize(
@@ -224,4 +226,4 @@ def test_a_code_that_comes_again_is_a_category_and_one_asked_for_is_a_number():
     ],
 )
 def test_what_names_the_rows(name, values, fit):
-    assert may_name(name, pa.array(values), ".") == fit
+    assert may_name(name, ParsedCells(pa.array(values), ".")) == fit

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,25 @@ def _cut(cell: Any) -> str:
     return f"{start}… {hashlib.blake2b(data, digest_size=16).hexdigest()}"
 
 
+class ParsedCells:
+    """Cells of a column, parsed as text and as numbers at most once each."""
+
+    def __init__(self, column: Any, decimal: str) -> None:
+        self.array, self.is_coded = plain(column), pa.types.is_dictionary(column.type)
+        self.type, self._decimal = self.array.type, decimal
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @cached_property
+    def text(self) -> Any:
+        return to_text(self.array)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        return to_numbers(self.array, self._decimal)
+
+
 def to_text(column: Any) -> Any:
     """Return cells as trimmed Arrow text, null where they are missing; ``1.0`` is ``1``."""
     return _by_value(column, _trimmed)
@@ -163,9 +182,8 @@ def to_days(column: Any, form: str | None) -> NDArray[np.float64]:
     return np.asarray(days.to_numpy(zero_copy_only=False), np.float64) / (_DAY * 1e6)
 
 
-def to_codes(column: Any, values: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the place of each cell's text in `values`, −1 for others; and which are missing."""
-    text = to_text(column)
+def to_codes(text: Any, values: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the index of each text in `values`, −1 for others; and which are missing."""
     found = pc.index_in(text, value_set=pa.array(list(values), pa.string()))
     missing = np.asarray(text.is_null().to_numpy(zero_copy_only=False), bool)
     codes = np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)

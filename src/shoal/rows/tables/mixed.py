@@ -16,7 +16,7 @@ from shoal.core.plural import listed, plural
 from shoal.errors import InputError
 from shoal.rows.base import Batch, Kind, LabelValues, Rows, Source
 from shoal.rows.store import check_range
-from shoal.rows.tables.cells import is_plain_type, to_codes, to_days, to_numbers, to_text
+from shoal.rows.tables.cells import ParsedCells, is_plain_type, to_codes, to_days, to_text
 from shoal.rows.tables.columns import ColumnLabels
 from shoal.rows.tables.roles import decide, may_name
 from shoal.rows.tables.schema import Schema, TableColumn
@@ -30,7 +30,7 @@ _MOST_CELLS = 1 << 22
 _RUNS = 64
 _DONORS = 1024
 _DONOR_CELLS = 1 << 17
-_ASKED = "as requested"
+_REQUESTED = "as requested"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +120,10 @@ class TableSource(Rows):
         check_range(start, stop, self.n_rows)
         have = [c for c in self.schema.columns if c.name in self.table.names]
         table, bad = self.table.cells(start, stop, [column.name for column in have])
-        found = dict(zip(have, table.columns, strict=True))
-        data = coded(self.schema.columns, found, stop - start, self.table.decimal)
+        data = np.full((stop - start, len(self.schema.columns)), np.nan)
+        for column, cells in zip(have, table.columns, strict=True):
+            parsed = ParsedCells(cells, self.table.decimal)
+            data[:, self.schema.columns.index(column)] = to_values(column, parsed)
         empty = np.flatnonzero(~np.isfinite(data).any(axis=1)).tolist()
         bad = dict.fromkeys(empty, "all of its cells are empty") | bad
         data[list(bad)] = 0
@@ -213,35 +215,45 @@ def make_table_source(
     most = max(_RUNS, min(_MOST_LOOKED, _MOST_CELLS // len(names)))
     sample, _ = sample_cells(table, names, label, most, _RUNS)
     looked = table.n_rows if table.n_rows <= most else most // _RUNS * _RUNS
-    found = dict(zip(names, sample.columns, strict=True))
-    name = _name_column(found, table.decimal, picked)
+    name, decided, data = _decide_all(names, sample, table.decimal, picked)
     given = [pair for pair in chosen.left_out if pair[0] != name and picked.takes(pair[0])]
-    left_out = [*((column, _ASKED) for column in picked.leave_out), *given]
+    left_out = [*((column, _REQUESTED) for column in picked.leave_out), *given]
     unused = {name, *(column for column, _ in left_out)}
-    decided = {
-        column: decide(
-            column,
-            cells,
-            table.decimal,
-            coded=column in picked.categories,
-            named=column in (picked.columns or ()),
-        )
-        for column, cells in found.items()
-        if column not in unused and picked.takes(column)
-    }
-    left_out += [(column, role) for column, role in decided.items() if isinstance(role, str)]
-    columns = [role for role in decided.values() if not isinstance(role, str)]
+    roles = [(column, role) for column, role in decided.items() if column not in unused]
+    left_out += [(column, role) for column, role in roles if isinstance(role, str)]
+    columns = [role for _, role in roles if not isinstance(role, str)]
     if not columns and chosen.left_out:
         return make_table_source(table, label, picked, replace(chosen, left_out=()))
     if not columns:
         named = [f"{name}: it names the rows"] if name else []
         why = listed([*(f"{column}: {reason}" for column, reason in left_out), *named])
         raise InputError(f"{label} has no column to cluster by ({why})")
-    known = {column: found[column.name] for column in columns}
     left_out += [(column, "no plain values") for column in table.skipped]
-    donors = _donors(columns, coded(columns, known, len(sample), table.decimal))
+    donors = _donors(columns, np.stack([data[column.name] for column in columns], axis=1))
     schema = Schema(tuple(columns), name, tuple(left_out), looked, donors)
     return TableSource(table, schema, label, remarks=chosen.remarks)
+
+
+def _decide_all(
+    names: Sequence[str], sample: Any, decimal: str, picked: Picked
+) -> tuple[str | None, dict[str, TableColumn | str], dict[str, NDArray[np.float64]]]:
+    """Return the column that names the rows, the role of each column, and the values of those used.
+
+    Columns are parsed one at a time: all of them parsed would take as much memory as the sample.
+    """
+    fit = dict.fromkeys(names, 0)
+    decided, data = dict[str, TableColumn | str](), dict[str, NDArray[np.float64]]()
+    for column, stored in zip(names, sample.columns, strict=True):
+        cells = ParsedCells(stored, decimal)
+        if picked.names_row(column):
+            fit[column] = may_name(column, cells)
+        if picked.takes(column):
+            coded, named = column in picked.categories, column in (picked.columns or ())
+            role = decided[column] = decide(column, cells, coded=coded, named=named)
+            if not isinstance(role, str):
+                data[column] = to_values(role, cells)
+    best = max(fit, key=lambda column: fit[column])
+    return best if fit[best] else None, decided, data
 
 
 def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
@@ -255,46 +267,25 @@ def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
     return source
 
 
-def coded(
-    columns: Sequence[TableColumn], found: dict[TableColumn, Any], count: int, decimal: str
-) -> NDArray[np.float64]:
-    """Return the cells of `count` rows as float64, one column each; NaN for those not found."""
-    data = np.full((count, len(columns)), np.nan)
-    for at, column in enumerate(columns):
-        if column not in found:
-            continue
-        cells = found[column]
-        if column.role == "category":
-            data[:, at] = _codes(cells, column, decimal)
-            continue
-        is_date = column.role == "date"
-        numbers = to_days(cells, column.form) if is_date else to_numbers(cells, decimal)
-        if column.absent:
-            numbers = np.where(np.isin(numbers, column.absent), np.nan, numbers)
-        data[:, at] = numbers
-    return data
+def to_values(column: TableColumn, cells: ParsedCells) -> NDArray[np.float64]:
+    """Return cells as numbers, as days since 1970, or as codes of their categories."""
+    if column.role == "category":
+        return _codes(cells, column)
+    is_date = column.role == "date"
+    numbers = to_days(cells.array, column.form) if is_date else cells.numbers
+    return np.where(np.isin(numbers, column.absent), np.nan, numbers) if column.absent else numbers
 
 
-def _codes(cells: Any, column: TableColumn, decimal: str) -> NDArray[np.float64]:
+def _codes(cells: ParsedCells, column: TableColumn) -> NDArray[np.float64]:
+    text = cells.text
     if column.absent:
-        gone = np.isin(to_numbers(cells, decimal), column.absent)
-        cells = pc.if_else(gone, None, to_text(cells))
-    codes, missing = to_codes(cells, column.values)
+        text = pc.if_else(np.isin(cells.numbers, column.absent), None, text)
+    codes, missing = to_codes(text, column.values)
     found = codes.astype(np.float64)
     if column.other:
         found[codes < 0] = len(column.values)
     found[missing] = len(column.labels) - 1 if column.blank else np.nan
     return found
-
-
-def _name_column(found: dict[str, Any], decimal: str, picked: Picked) -> str | None:
-    fit = {
-        name: may_name(name, cells, decimal)
-        for name, cells in found.items()
-        if picked.names_row(name)
-    }
-    best = max(fit.values(), default=0)
-    return next((name for name, how in fit.items() if how == best), None) if best else None
 
 
 def _donors(columns: Sequence[TableColumn], data: NDArray[np.float64]) -> NDArray[np.float64]:

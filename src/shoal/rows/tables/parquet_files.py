@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from shoal.errors import SourceError, UnlikeError, because
 from shoal.rows.base import Source
-from shoal.rows.handles import fresh_path, readable
+from shoal.rows.handles import file_facts, fresh_path, readable
 from shoal.rows.memory_budget import MemoryNeed, ReadCache
 from shoal.rows.options import SourceOptions
-from shoal.rows.store import check_range, cut_range, file_facts, numbered_names
+from shoal.rows.store import check_range, cut_range, numbered_names
 from shoal.rows.tables.cells import is_text_type, plain_names, shortened
 from shoal.rows.tables.image_columns import open_typed
 from shoal.rows.tables.opened import OpenedTable

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 
 from shoal.rows.tables.cells import (
     DATE_FORMATS,
+    ParsedCells,
     is_date_type,
     is_number_type,
     is_plain_type,
-    plain,
     to_days,
-    to_numbers,
-    to_text,
 )
 from shoal.rows.tables.schema import PROBABILITIES, TableColumn
 from shoal.rows.tables.selection import NAMES, is_id
@@ -44,19 +42,18 @@ _CODE = re.compile(
 )
 
 
-def decide(name: str, column: Any, decimal: str, *, coded: bool, named: bool) -> TableColumn | str:
-    """Decide what a column is used as, or give the reason why it is left out.
+def decide(name: str, cells: ParsedCells, *, coded: bool, named: bool) -> TableColumn | str:
+    """Decide what a column is used as, or return the reason why it is left out.
 
     `coded`: its numbers are known to be codes; `named`: the caller named it, so it is not an id.
     """
-    array = plain(column)
-    kind = array.type
+    kind = cells.type
     if not is_plain_type(kind):
         return "no plain values"
     if is_date_type(kind):
-        return _dates(name, to_days(array, None), None)
-    fixed = coded or pa.types.is_dictionary(column.type) or pa.types.is_boolean(kind)
-    text = to_text(array)
+        return _dates(name, to_days(cells.array, None), None)
+    fixed = coded or cells.is_coded or pa.types.is_boolean(kind)
+    text = cells.text
     known = len(text) - text.null_count
     if not known:
         return "empty"
@@ -64,7 +61,7 @@ def decide(name: str, column: Any, decimal: str, *, coded: bool, named: bool) ->
         return "nearly always missing"
     if fixed:
         return _category(name, text)
-    numbers = to_numbers(array, decimal)
+    numbers = cells.numbers
     if is_number_type(kind) or (~np.isnan(numbers)).sum() >= _MOSTLY * known:
         amounts, absent = _amounts(numbers, _is_fill)
         text = pc.if_else(np.isin(numbers, absent), None, text) if absent else text
@@ -160,15 +157,14 @@ def date_form(text: Any) -> str | None:
     return DATE_FORMATS[best] if counts[best] >= _MOSTLY * len(known) else None
 
 
-def may_name(name: str, column: Any, decimal: str) -> int:
+def may_name(name: str, cells: ParsedCells) -> int:
     """Return how well a column names the rows, 0 for not at all: its cells must all differ."""
-    array = plain(column)
-    if is_date_type(array.type) or pa.types.is_floating(array.type):
+    if is_date_type(cells.type) or pa.types.is_floating(cells.type):
         return 0
-    text = to_text(array)
+    text = cells.text
     if len(text) < 2 or text.null_count or len(pc.unique(text)) < len(text):
         return 0
-    if np.isfinite(to_numbers(array, decimal)).all():
+    if np.isfinite(cells.numbers).all():
         return 4 if is_id(name) else 0
     if date_form(text) is not None or pc.max(pc.utf8_length(text)).as_py() > _LONGEST_NAME:
         return 0
