@@ -237,23 +237,23 @@ def make_table_source(
 def _decide_all(
     names: Sequence[str], sample: Any, decimal: str, picked: Picked
 ) -> tuple[str | None, dict[str, TableColumn | str], dict[str, NDArray[np.float64]]]:
-    """Return the column that names the rows, the role of each column, and the values of those used.
+    """Return the column that names the rows, the roles of the others, and the values of those used.
 
     Columns are parsed one at a time: all of them parsed would take as much memory as the sample.
     """
-    fit = dict.fromkeys(names, 0)
+    name, best, name_cells = None, 0, None
     decided, data = dict[str, TableColumn | str](), dict[str, NDArray[np.float64]]()
     for column, stored in zip(names, sample.columns, strict=True):
         cells = ParsedCells(stored, decimal)
-        if picked.names_row(column):
-            fit[column] = may_name(column, cells)
-        if picked.takes(column):
+        fit = may_name(column, cells) if picked.names_row(column) else 0
+        if fit > best:  # the former one is decided instead
+            name, best, name_cells, column, cells = column, fit, cells, name, name_cells
+        if column is not None and picked.takes(column):
             coded, named = column in picked.categories, column in (picked.columns or ())
             role = decided[column] = decide(column, cells, coded=coded, named=named)
             if not isinstance(role, str):
                 data[column] = to_values(role, cells)
-    best = max(fit, key=lambda column: fit[column])
-    return best if fit[best] else None, decided, data
+    return name, {name: decided[name] for name in names if name in decided}, data
 
 
 def make_fitted_source(table: Cells, label: str, schema: Schema) -> TableSource:
