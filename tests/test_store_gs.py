@@ -57,7 +57,7 @@ def test_a_run_in_a_google_bucket_has_the_same_bytes(bucket, tmp_path):
 
 
 def test_what_is_not_there(bucket):
-    with pytest.raises(SourceError, match="gs://shoal/none does not exist, or holds no files"):
+    with pytest.raises(SourceError, match="gs://shoal/none does not exist, or has no files in it"):
         open_source(f"{bucket}/none")
     with pytest.raises(RunError, match="gs://shoal/none does not exist"):
         shoal.open(f"{bucket}/none")

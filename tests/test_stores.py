@@ -98,7 +98,7 @@ def test_images_in_a_store(bucket, photos):
 
 
 def test_what_is_not_there(bucket):
-    with pytest.raises(SourceError, match="s3://shoal/none does not exist, or holds no files"):
+    with pytest.raises(SourceError, match="s3://shoal/none does not exist, or has no files in it"):
         open_source(f"{bucket}/none")
     with pytest.raises(RunError, match="s3://shoal/none does not exist"):
         shoal.open(f"{bucket}/none")

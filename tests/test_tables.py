@@ -121,7 +121,7 @@ def test_rows_unlike_any_are_unknown(run):
 def test_new_rows_that_do_not_fit_are_refused(run):
     with pytest.raises(InputError, match=r"none of the columns that the run was fitted to \(pay"):
         run.predict([{"x": 1}])
-    with pytest.raises(InputError, match="has no names of columns"):
+    with pytest.raises(InputError, match="has no column names"):
         run.predict(np.zeros((3, 6)))
     vectors = shoal.fit(np.random.default_rng(0).normal(size=(60, 4)), workers=1)
     with pytest.raises(InputError, match="but the run was fitted to vectors"):

@@ -102,7 +102,7 @@ def test_a_folder_of_text_files_named_jpg(tmp_path):
     ("name", "data", "message"),
     [
         ("x.tar", b"xxxx", r"is not a \.tar archive, or damaged where it begins"),
-        ("x.rar", b"xxxx", "is an archive that is not read: unpack it"),
+        ("x.rar", b"xxxx", "is an archive that cannot be read: unpack it"),
         ("x.h5", b"xxxx", "cannot be read as HDF5"),
         ("x.tfrecord", b"xxxx", "is not a TFRecord file, or a compressed one"),
         ("x.mat", b"xxxx", "cannot be read as a MATLAB file"),
@@ -148,7 +148,7 @@ def test_images_win_over_stray_arrays(tmp_path):
     Image.new("L", (5, 6)).save(tmp_path / "a.png")
     assert open_source(tmp_path).kind == "images"
     assert open_source(tmp_path, as_="vectors").shape == (4,)
-    with pytest.raises(InputError, match="--key x means nothing for image files"):
+    with pytest.raises(InputError, match="--key x does not apply to image files"):
         open_source(tmp_path, key="x")
 
 

@@ -1,7 +1,7 @@
-"""Sources of rows: folders, arrays, raw files, tables.
+"""Sources of rows: folders of images, arrays, raw files, tables.
 
 All functions raise `SourceError` for data that are missing, damaged or empty, and `InputError` for
-options that do not go with them.
+options that do not apply to them.
 """
 
 from shoal.core.image_request import ImageRequest

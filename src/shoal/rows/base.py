@@ -1,4 +1,4 @@
-"""What a source is: rows of images or vectors, by position, readable in any range."""
+"""The protocol of a source: rows of images or vectors, readable in any range of positions."""
 
 from __future__ import annotations
 
@@ -40,71 +40,71 @@ class Batch:
 
 
 class Rows(Protocol):
-    """What a source answers unless it knows better: its rows lie in no files that are known."""
+    """Defaults of a source: its rows are not in files that are known."""
 
     @property
     def taken(self) -> Taken | None:
-        """Which rows of another source these are; None for a source as it lies."""
+        """Which rows of another source these are; None for a whole source."""
         return None
 
     def take(self, taken: Taken, label: str = "") -> Source:
-        """Return some rows, in any order; `label` says so to people.
+        """Return some rows, in any order; `label` is added to the description.
 
-        Each has the name that it has here, or else its number.
+        Each keeps its name, or else its number in this source.
         """
         raise NotImplementedError
 
     @property
     def waits(self) -> bool:
-        """Whether reading waits: for a network, or for a disk past the system's cache."""
+        """Whether reads wait for a network, or for a disk without the system's cache."""
         return False
 
     def together(self, page: int) -> int:
-        """Count the rows that are read as fast as one: those in a page of so many bytes."""
+        """Return how many rows share a page of `page` bytes, and are read as fast as one."""
         return 1
 
     def some(self: Any, count: int) -> NDArray[np.int64]:
-        """Up to `count` rows from all over, in order, that can be read without all others."""
+        """Return up to `count` rows from all over that can be read without all others, in order."""
         return spread(self.n_rows, count)
 
     def first_facts(self, n: int) -> dict[str, Any] | None:
-        """Return the facts (sizes, times, names) of the first n rows, as if there were no others.
+        """Return the facts (sizes, times, names) of the first n rows alone.
 
-        None where they cannot be told: within a file, or in formats without such facts.
+        None where they are unknown: within a file, or in formats without such facts.
         """
         return None
 
     @property
     def label_origin(self) -> str | None:
-        """Where the labels come from, for people (``truth.parquet, source``); None without any."""
+        """Origin of the labels in messages (``truth.parquet, source``); None without labels."""
         return None
 
     def labels(self, key: str | None = None) -> LabelValues | None:
-        """Read the label of each row, None where one is missing; None without any.
+        """Read the label of each row, None where it is missing; None without labels.
 
-        `key` is a column or array of the place they come from, where it has several.
+        `key` is a column or array of their file, where it has several.
         """
         return None
 
     def as_array(self) -> ArraySource | None:
-        """Return the rows that are compared as those of an array; None for others."""
+        """Return the source as an `ArraySource`; None for others."""
         return None
 
     def as_files(self) -> EncodedSource | None:
-        """Return the rows as encoded images; None for others."""
+        """Return the source as an `EncodedSource`; None for others."""
         return None
 
     def as_table(self) -> TableSource | None:
-        """Return the rows as those of a table of mixed columns; None for others."""
+        """Return the source as a `TableSource`; None for others."""
         return None
 
     def file_stamps(self) -> list[list[Any]] | None:
-        """Return name, size, time and rows of each file of arrays; None for other sources."""
+        """Return name, size, time and number of rows of each array file; None for other sources."""
         return None
 
 
 def spread(n_rows: int, count: int) -> NDArray[np.int64]:
-    """Return up to `count` rows from all over `n_rows`, in order, each once.
+    """Return up to `count` different rows, evenly spread over `n_rows`, in order.
 
     >>> spread(9, 3).tolist(), spread(2, 5).tolist()
     ([0, 4, 8], [0, 1])
@@ -116,8 +116,8 @@ def spread(n_rows: int, count: int) -> NDArray[np.int64]:
 class Source(Rows, Protocol):
     """Rows of images or vectors, readable in any range from any thread or process.
 
-    Sources are picklable and small: they hold paths and shapes, open files when read. Subclass
-    `Rows` for what most of them answer alike.
+    Sources are picklable and small: they have paths and shapes, and open files when read. Subclass
+    `Rows` for the defaults.
     """
 
     @property
@@ -126,25 +126,25 @@ class Source(Rows, Protocol):
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are, unreadable ones counted."""
+        """Number of rows, including unreadable ones."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one row as `read` gives it: ``(H, W, C)`` or ``(D,)``."""
+        """Shape of one row as `read` returns it: ``(H, W, C)`` or ``(D,)``."""
 
     @property
     def mixed_sizes(self) -> bool:
-        """True when images have several sizes and are scaled to `shape` by `read`."""
+        """Whether images have several sizes and are scaled to `shape` by `read`."""
 
     @property
     def description(self) -> str:
-        """One line for people: ``70,000 grey images of 28×28 (mnist.npz, key images)``."""
+        """One line for messages: ``70,000 grey images of 28×28 (mnist.npz, key images)``."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """JSON-able facts that change when the data change (paths, sizes, times)."""
+        """Return facts for JSON that change when the data change (paths, sizes, times)."""
 
     def names(self, start: int, stop: int) -> list[str] | None:
-        """Names of rows (relative file paths, ids), or None where a row has only its number."""
+        """Return names of rows (relative file paths, ids), or None where rows have only numbers."""
 
     def read(self, start: int, stop: int) -> Batch:
         """Decode rows ``start..stop``."""
@@ -152,21 +152,21 @@ class Source(Rows, Protocol):
 
 @runtime_checkable
 class ImageSource(Source, Protocol):
-    """A source whose rows can be had in their own size, or in one that an encoder wants."""
+    """A source that returns its rows in their own size, or in one that an encoder requests."""
 
     @property
     def typical_size(self) -> tuple[int, int]:
-        """Height and width of most images as stored: the medians of those looked at."""
+        """Median height and width of the sampled images as stored."""
 
     def with_request(self, request: ImageRequest) -> Self:
-        """Return the same rows, read in another size and crop; `shape` follows."""
+        """Return the same rows in another size and crop, with a matching `shape`."""
 
     def read_original(self, row: int, max_side: int | None = None) -> NDArray[np.uint8]:
         """Return one image ``(H, W, C)`` in its own size, or scaled down to `max_side`."""
 
 
 def remarks_of(source: Source) -> list[str]:
-    """Return what people should know of a source beyond its description, as sentences."""
+    """Return remarks about a source, in sentences, that its description leaves out."""
     dialect = getattr(getattr(source, "table", None), "dialect", None)
     units = shorten(dialect.units, 60, placeholder=" …") if dialect else ""
     below = [f"The row below the names is taken for units, not for data: {units}"] if units else []
@@ -174,19 +174,19 @@ def remarks_of(source: Source) -> list[str]:
 
 
 class Labels(Protocol):
-    """Labels that lie beside rows, not read yet."""
+    """Labels stored beside rows, not read yet."""
 
     @property
     def origin(self) -> str | None:
-        """Where they come from, for people: ``truth.parquet, source``; None without any."""
+        """Their origin in messages: ``truth.parquet, source``; None without labels."""
 
     def read(self, source: Source, key: str | None = None) -> LabelValues | None:
-        """Read those of the rows of `source`; None without any."""
+        """Read the labels of the rows of `source`; None without labels."""
 
 
 @runtime_checkable
 class Encoded(Protocol):
-    """A source whose rows are image files, or lie as such in larger files."""
+    """A source whose rows are image files, or image files within larger files."""
 
     def path(self, row: int) -> Path | None:
         """Return the file of a row, None where it is part of a larger one."""
@@ -195,11 +195,11 @@ class Encoded(Protocol):
         """Return a file name, with an extension, for a row called `name`."""
 
     def encoded(self, row: int) -> bytes:
-        """Return the bytes of one image as they lie."""
+        """Return the bytes of one image as stored."""
 
 
 def as_requested(source: Source, request: ImageRequest | None) -> Source:
-    """Return the rows of a source in the size that an encoder wants; None keeps theirs.
+    """Return the rows of a source in the size that an encoder requests; None changes nothing.
 
     Raises
     ------

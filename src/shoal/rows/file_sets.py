@@ -1,4 +1,4 @@
-"""Several files as one source: a list or a pattern of images or of shards."""
+"""Several files as one source: a list or a pattern of images, or of shards."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _IDX = re.compile(r"[-.]idx\d*([-.]?u?byte)?(\.gz)?$", re.IGNORECASE)
 
 
 def shards() -> dict[str, str]:
-    """Return the kinds of files that hold many rows each, those first that are taken first."""
+    """Return the kinds of files with many rows each, in order of preference, with their plurals."""
     return {
         "archive": "archives",
         "parquet": "Parquet files",
@@ -49,7 +49,7 @@ def shards() -> dict[str, str]:
 
 
 def kind_of(name: str) -> str:
-    """Return what a file can be by its name.
+    """Return the kind of a file by its name.
 
     >>> kind_of("a/b.JPG"), kind_of("shard-000.tar"), kind_of("notes.md")
     ('image', 'archive', 'other')
@@ -73,12 +73,12 @@ def images_of(extensions: Counter[str]) -> Counter[str]:
 
 
 def without(source: Source, names: Sequence[str], taken: Sequence[str]) -> Source:
-    """Return a source that says which files of all `names`, but for its own, it leaves out."""
+    """Return the source, its description counting the files of `names` that it does not use."""
     return leaving_out(source, count_kinds(names) - count_kinds(taken))
 
 
 def leaving_out(source: Any, counts: Counter[str]) -> Source:
-    """Return a source that says how many files of which extensions were left out."""
+    """Return the source, its description counting the files left out by their extensions."""
     if not counts:
         return source
     label = source.label + left_out(counts)
@@ -86,7 +86,7 @@ def leaving_out(source: Any, counts: Counter[str]) -> Source:
 
 
 def open_matching(paths: Sequence[Path], label: str, options: SourceOptions) -> Source:
-    """Open what a pattern with ``*`` matches: images leave out what is none, as a folder does."""
+    """Open the matches of a pattern with ``*``; other files beside images are left out."""
     images = [path for path in paths if kind_of(path.name) == "image"]
     others = Counter(kind_of(path.name) for path in paths if kind_of(path.name) != "image")
     if options.shape is not None or not images or any(others[kind] for kind in shards()):
@@ -101,7 +101,7 @@ def open_paths(paths: Sequence[Path], label: str, options: SourceOptions) -> Sou
     if kind == "raw" or (options.shape is not None and kind == "other"):
         return open_raw(paths, label, options)
     if kind in ("image", "other") or count < len(paths):
-        # a list may name what is missing or damaged, but a shard may not be left out unsaid
+        # a list may name missing or damaged images, but no shard may be left out silently
         if any(kinds[other] for other in shards()):
             odd = next(path for path in paths if kind_of(path.name) != kind)
             like = next(path for path in paths if kind_of(path.name) == kind)

@@ -1,4 +1,4 @@
-"""A folder as one source: which of its files are the data, and which lie beside them."""
+"""A folder as one source: which of its files are the data, and which only accompany them."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _SINGLE = (".npz", ".csv", ".tsv", ".mat")
 _NOT_RAW = frozenset(
     (".txt", ".csv", ".tsv", ".json", ".md", ".toml", ".yaml", ".yml", ".xml", ".html", ".log")
 )
-# Fewer pictures than this beside much larger data are previews of it.
+# Fewer pictures than this beside much larger data are taken for previews of it.
 _FEW_PICTURES = 20
-# Files of truth or facts have a few bytes a row, rows that are clustered hundreds or more.
+# Files of labels or metadata have a few bytes per row, data hundreds or more.
 _MUCH_LARGER = 10
 
 
@@ -69,14 +69,14 @@ class _Folder:
         return f"the folder {self.root} holds {counted(self.found.extensions)}"
 
     def data(self, kind: str) -> list[str]:
-        """Files of a kind that can be data: raw ones not, where a picture has the same name."""
+        """Files of a kind that can be data: not raw files with the name of a picture."""
         if kind != "raw" or not self.kinds["image"]:
             return self.kinds[kind]
         pictures = {os.path.splitext(name)[0] for name in self.kinds["image"]}
         return [name for name in self.kinds["raw"] if os.path.splitext(name)[0] not in pictures]
 
     def bytes(self, names: Sequence[str]) -> int:
-        """Count the bytes of some files; those that are gone have none."""
+        """Return the total size of some files, without those that no longer exist."""
         total = 0
         for path in self.paths(names):
             with suppress(OSError):
@@ -112,16 +112,16 @@ def open_folder(root: Path, options: SourceOptions) -> Source:
         source, names = _open_shards(folder, kind, label)
     source, labels = _with_labels(source, folder)
     own = {*labels, *(() if names is kinds[kind] else names)}
-    # the names of millions of images are not gone through once more
+    # avoid another pass over the names of millions of images
     rest = [inner for one, inner in kinds.items() if one != kind or names is not inner]
     return leaving_out(source, count_kinds(n for inner in rest for n in inner if n not in own))
 
 
 def _choose(folder: _Folder) -> tuple[str, str]:
-    """Choose the kind of files that are the data; also say why, where it is not the first one.
+    """Choose the kind of files that are the data; also say why, if it is not the first kind.
 
     Images come first, then shards in the order of `shards`. A kind of few files gives way to one
-    that has many times its bytes; files that are named as labels are give way to all others.
+    that has many times its bytes; files named like labels give way to all others.
     """
     root, kinds, as_ = folder.root, folder.kinds, folder.options.as_
     order: list[str] = [kind for kind in ("image", *shards(), "raw") if kinds[kind]]
@@ -150,7 +150,7 @@ def _choose(folder: _Folder) -> tuple[str, str]:
 
 
 def _open_shards(folder: _Folder, kind: str, label: str) -> tuple[Source, list[str]]:
-    """Open the files of a kind; where their rows are not alike, those that are the data."""
+    """Open the files of a kind; if their rows differ in shape, those that are the data."""
     names = folder.kinds[kind]
     try:
         return open_shards(kind, folder.paths(names), label, folder.options), names
@@ -162,7 +162,7 @@ def _open_shards(folder: _Folder, kind: str, label: str) -> tuple[Source, list[s
 
 
 def _open_raw(folder: _Folder, names: Sequence[str], label: str) -> Source:
-    """Open raw files without a shape: those of a set that is known."""
+    """Open raw files without a given shape: those of a known data set."""
     try:
         return open_raw(folder.paths(names), label, folder.options)
     except SourceError as error:
@@ -214,13 +214,13 @@ def _raw_files(folder: _Folder) -> list[str]:
 
 
 def readable_images(found: Found, names: Sequence[str]) -> list[str]:
-    """Return a folder's images, and what may be images but cannot be read: each becomes a row."""
+    """Return a folder's images, including unreadable entries: each becomes a row with a reason."""
     pipes = [name for name in found.special if kind_of(name) == "image"]
     return [*names, *pipes, *found.closed]
 
 
 def _of_first(path: Path) -> str:
-    """Say what one of many files like it is, by its name or its first bytes, and the way out."""
+    """Return a hint about a kind of file, from the name or first bytes of one of them."""
     head = b""
     with suppress(OSError):
         head = head_of(path)
@@ -247,7 +247,7 @@ def _nothing(folder: _Folder) -> str:
 
 
 def _alike(folder: _Folder, kind: str) -> list[str] | None:
-    """Choose the files of a kind whose rows are alike and are the data.
+    """Choose the files of a kind whose rows have one shape and are the data.
 
     None where a file that is not is numbered like those that are: a shard that is damaged or of
     another version is not to be left out.
@@ -276,12 +276,12 @@ def _alike(folder: _Folder, kind: str) -> list[str] | None:
 
 
 def _of_array(header: tuple[np.dtype[Any], tuple[int, ...]]) -> Hashable:
-    """Type and shape of a row; None where rows are single numbers, such as labels."""
+    """Return type and shape of a row; None where rows are single numbers, such as labels."""
     dtype, shape = header
     return (dtype.str, shape[1:]) if len(shape) > 1 and shape[1:] != (1,) else None
 
 
-# What is the same in files whose rows are alike; None in those that hold no rows.
+# What files whose rows go together have in common; None for files without rows.
 _SIGNATURES: dict[str, Callable[[Path], Hashable]] = {
     "npy": lambda path: _of_array(npy_header(path)),
     "idx": lambda path: _of_array(idx_header(path)),

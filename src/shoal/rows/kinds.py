@@ -1,4 +1,4 @@
-"""Kinds of files by their names and first bytes: pictures, those behind an extra, and the rest."""
+"""Kinds of files, by name and first bytes: pictures that need an extra, and files not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 from importlib.util import find_spec
 
 JUNK = frozenset(("thumbs.db", "desktop.ini"))
-"""What systems lay into folders unasked, in small letters."""
+"""Files that operating systems put into folders, in lower case."""
 
 _MOST_KINDS = 5
 # Main brands of ISO media files (ISO/IEC 14496-12, 4.3); any other is a video's.
@@ -19,16 +19,16 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 @dataclass(frozen=True)
 class Foreign:
-    """A kind of files that Shoal does not read, or not without an extra."""
+    """A kind of file that Shoal does not read, or only with an extra."""
 
-    what: str  # one of them, for people: ``a PDF file``
-    way: str  # what to do to have it read
-    extensions: tuple[str, ...]  # in small letters, with the dot
-    # (int, bytes): where which bytes are in such a file; one of them is enough
+    what: str  # in messages: ``a PDF file``
+    way: str  # what to do so that it is read
+    extensions: tuple[str, ...]  # in lower case, with the dot
+    # (position, bytes) that such a file has; one of them is enough
     magic: tuple[tuple[int, bytes], ...] = ()
-    module: str = ""  # the module that reads it, of the extra `extra`; empty where there is none
-    extra: str = ""  # its name
-    is_picture: bool = True  # whether people take such files for pictures
+    module: str = ""  # module of the extra that reads it; empty without one
+    extra: str = ""
+    is_picture: bool = True  # whether users regard such files as pictures
 
     def begins(self, head: bytes) -> bool:
         return any(head.startswith(sign, at) for at, sign in self.magic)
@@ -65,7 +65,7 @@ OPTIONAL = (
         ((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL \r\n\x87\n")),
     ),
 )
-"""Pictures that are read where their extra is installed."""
+"""Pictures that are read if their extra is installed."""
 
 _TO_NPY = "save its array as .npy: numpy.save('x.npy', {})"
 FOREIGN = (
@@ -177,13 +177,13 @@ FOREIGN = (
         is_picture=False,
     ),
 )
-"""What people have in folders of data, and Shoal does not read."""
+"""Files that occur in folders of data, and that Shoal does not read."""
 
 _BY_EXTENSION = {end: kind for kind in (*OPTIONAL, *FOREIGN) for end in kind.extensions}
 
 
 def extension(name: str) -> str:
-    """Return the extension of a name in small letters, with its dot; empty where there is none."""
+    """Return the extension of a name in lower case, with its dot; empty without one."""
     return os.path.splitext(name)[1].lower()
 
 
@@ -199,7 +199,7 @@ def reads_by_extra(ending: str) -> bool:
 
 
 def kind_of_file(name: str, head: bytes = b"") -> Foreign | None:
-    """Return the kind of a file, if it is one of these, by its name, else by its first bytes.
+    """Return the kind of a file by its name, or else by its first bytes; None for others.
 
     >>> kind_of_file("scan.nii.gz").what, kind_of_file("x", b"SIMPLE  =  T").what
     ('a NIfTI volume', 'a FITS file')
@@ -214,7 +214,7 @@ def kind_of_file(name: str, head: bytes = b"") -> Foreign | None:
 
 
 def is_avif(head: bytes) -> bool:
-    """Return whether a file that begins so is an AVIF picture: by its main brand or another."""
+    """Return whether the first bytes are those of an AVIF picture: by any of its brands."""
     return head[4:8] == b"ftyp" and b"avi" in head[8 : min(int.from_bytes(head[:4], "big"), 64)]
 
 
@@ -223,12 +223,12 @@ def count_kinds(names: Iterable[str]) -> Counter[str]:
 
 
 def left_out(counts: Mapping[str, int]) -> str:
-    """Say how many files of which kinds are left out, to go behind the name of a source."""
+    """Return the part of a description that counts the files left out by their extensions."""
     return f", {counted(counts)} left out" if counts else ""
 
 
 def of_kinds(counts: Mapping[str, int]) -> str:
-    """Say of which kinds files are, where they are of several, to go behind their source's name."""
+    """Return the part of a description that counts files of several extensions; else nothing."""
     return f": {counted(counts)}" if len(counts) > 1 else ""
 
 
@@ -246,7 +246,7 @@ def _ranked(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def ways(counts: Mapping[str, int]) -> list[str]:
-    """Say how the pictures that are left out can be read, one sentence a kind.
+    """Return a sentence for each kind of picture left out, with a way to read it.
 
     >>> ways({".svg": 3, ".txt": 1})
     ['3 .svg left out: draw it as PNG, for example by rsvg-convert or inkscape.']

@@ -52,7 +52,7 @@ from shoal.storage import as_place, is_remote, nearest_name
 
 _TABLES = (".csv", ".tsv", ".txt")
 _MENTIONED_BYTES = 1 << 28
-# A list may name pictures that an extra reads: they become rows with a reason without it.
+# A list may name pictures that need an extra: without it they become rows with a reason.
 _LISTED = EXTENSIONS.union((".tar", ".zip"), *(kind.extensions for kind in OPTIONAL))
 _TAR_PACKED = (".tgz", ".tbz", ".tbz2", ".txz")
 _FOREIGN = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
@@ -120,7 +120,7 @@ def open_source(
     '5 grey images of 28×28 (array in memory)'
     """
     if as_ not in (None, "images", "vectors", "table"):
-        raise InputError(f"--as {as_} is unknown: give images, vectors or table")
+        raise InputError(f"--as must be images, vectors or table; got {as_}")
     picked = Picked(
         None if columns is None else tuple(columns), tuple(leave_out or ()), tuple(categories or ())
     )
@@ -139,7 +139,7 @@ def open_source(
     )
     source = _open(as_openable(where), options)
     if picked != Picked() and not _has_columns(source):
-        raise InputError(f"--columns and the like mean nothing for {source.description}")
+        raise InputError(f"--columns and similar options do not apply to {source.description}")
     return source
 
 
@@ -160,7 +160,7 @@ def _open(where: Any, options: SourceOptions) -> Source:
         return open_frame(where, options)
     if options.schema is not None:
         raise InputError(
-            f"{type(where).__name__} has no names of columns: give a data frame, an Arrow table "
+            f"{type(where).__name__} has no column names: give a data frame, an Arrow table "
             "or records (dictionaries) with the columns that were fitted"
         )
     return options.array(memory_store(where), "array in memory")
@@ -198,7 +198,7 @@ def _checked_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
 def _check_there(path: Path) -> None:
     if is_remote(path):
         if not (path.is_dir() or path.exists()):
-            raise SourceError(f"{path} does not exist, or holds no files")
+            raise SourceError(f"{path} does not exist, or has no files in it")
         return
     with readable(path):
         if path.is_file() or path.is_dir():
@@ -261,11 +261,13 @@ def _refuse(path: Path, extension: str) -> None:
     if kind_of(path.name) == "archive":
         raise SourceError(f"{path} is not a {extension} archive, or damaged where it begins")
     if extension in _FOREIGN and not path.name.lower().endswith("ubyte.gz"):
-        raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
+        raise SourceError(
+            f"{path} is an archive that cannot be read: unpack it and give the folder"
+        )
 
 
 def _refuse_foreign(path: Path, magic: bytes) -> None:
-    """Raise for files of kinds that are known by name, saying the way to have them read."""
+    """Raise for known kinds of files that are not read, with a way to convert them."""
     if is_pickle(path, magic):
         raise refuse_pickle(path)
     kind = kind_of_file(path.name, magic)
@@ -296,7 +298,7 @@ def _has_arrays(path: Path) -> bool:
 
 
 def _open_text(path: Path, options: SourceOptions) -> Source:
-    """Open a text file: a list of images' paths, or a table of numbers."""
+    """Open a text file: a list of image paths, or a table."""
     if options.as_ in (None, "images") and options.schema is None:
         names = read_list(path, _LISTED)
         if names and not all(kind_of(name) == "image" for name in names):

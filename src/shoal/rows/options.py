@@ -1,4 +1,4 @@
-"""The options with which a source is opened."""
+"""The options for opening a source."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ class SourceOptions:
     def refuse(self, label: str, **given: object) -> None:
         for name, value in given.items():
             if value is not None:
-                raise InputError(f"--{name.rstrip('_')} {value} means nothing for {label}")
+                raise InputError(f"--{name.rstrip('_')} {value} does not apply to {label}")

@@ -1,4 +1,4 @@
-"""Patterns that stand for several paths: ``shard-{000..010}.tar``, ``*.tar``."""
+"""Patterns for several paths: ``shard-{000..010}.tar``, ``*.tar``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 1_000_000
 
 
 def is_pattern(text: str) -> bool:
-    """Return whether a text stands for several paths, and is none itself.
+    """Return whether a text is a pattern for several paths rather than a path.
 
     >>> is_pattern("shard-{000..010}.tar"), is_pattern("a/*.tar"), is_pattern("a.tar")
     (True, True, False)
@@ -28,10 +28,10 @@ def is_pattern(text: str) -> bool:
 
 
 def expand(text: str) -> list[Path]:
-    """Return the paths that a pattern stands for.
+    """Return the paths of a pattern.
 
-    Those of ``{000..010}`` and ``{a,b}`` in that order, as a shell does, each of which must
-    be there; those of ``*``, ``?`` and ``[…]`` in natural order, at least one.
+    ``{000..010}`` and ``{a,b}`` are expanded in that order, as in a shell, and each path must
+    exist; ``*``, ``?`` and ``[…]`` in natural order must match at least one.
     """
     paths: list[Path] = []
     for one in braces(text):
@@ -45,13 +45,13 @@ def expand(text: str) -> list[Path]:
         else:
             found = [one]
             if not os.path.exists(one):
-                raise SourceError(f"{one} does not exist, but {text} asks for it")
+                raise SourceError(f"{one}, one of the files in {text}, does not exist")
         paths.extend(Path(name) for name in found)
     return paths
 
 
 def has_wildcard(text: str) -> bool:
-    """Return whether a pattern finds what there is (``*``), rather than naming it (``{1..9}``).
+    """Return whether a pattern matches existing files (``*``), not a fixed list (``{1..9}``).
 
     >>> has_wildcard("photos/*"), has_wildcard("shard-{000..010}.tar")
     (True, False)
@@ -60,17 +60,17 @@ def has_wildcard(text: str) -> bool:
 
 
 def _has_magic(url: str) -> bool:
-    """Return whether an address stands for several; in a web address ``?`` begins a question."""
+    """Return whether an address has wildcards; in a web address ``?`` begins the query."""
     return "*" in url or ("?" in url and not url.startswith(("http://", "https://")))
 
 
 def _in_store(url: str) -> list[Path]:
-    """Return the files that an address stands for; those without ``*`` may not be there."""
+    """Return the files of an address; one without wildcards need not exist."""
     if not _has_magic(url):
         return [as_place(url)]
     folder, _, name = url.rpartition("/")
     if _has_magic(folder):
-        raise SourceError(f"{url} has a pattern in the name of a folder: give one only behind it")
+        raise SourceError(f"{url} has a pattern in a folder name: use one only in the file name")
     found = sorted(as_place(folder).glob(name), key=lambda path: natural_key(path.name))
     if not found:
         raise SourceError(f"{url} matches nothing: check the folder and the pattern")
@@ -78,7 +78,7 @@ def _in_store(url: str) -> list[Path]:
 
 
 def stem(text: str) -> str:
-    """Return a name for what a pattern stands for.
+    """Return a name for the files of a pattern.
 
     >>> stem("data/shard-{000..010}.tar"), stem("*.tar")
     ('shard', '')
@@ -88,7 +88,7 @@ def stem(text: str) -> str:
 
 
 def braces(text: str) -> list[str]:
-    """Write out ``{000..010}`` and ``{a,b}``, the first of them slowest.
+    """Expand ``{000..010}`` and ``{a,b}``, the last one varying fastest.
 
     >>> braces("x-{08..10}.tar"), braces("{a,b}{1..2}")
     (['x-08.tar', 'x-09.tar', 'x-10.tar'], ['a1', 'a2', 'b1', 'b2'])
@@ -99,7 +99,7 @@ def braces(text: str) -> list[str]:
     before, after = text[: match.start()], braces(text[match.end() :])
     inner = _inner(match[1], text)
     if len(inner) * len(after) > _MOST:
-        raise SourceError(f"{text} stands for more than {_MOST:,} paths")
+        raise SourceError(f"{text} expands to more than {_MOST:,} paths")
     return [f"{before}{one}{rest}" for one in inner for rest in after]
 
 
@@ -109,7 +109,7 @@ def _inner(inside: str, text: str) -> list[str]:
         return inside.split(",") if "," in inside else ["{" + inside + "}"]
     low, high = int(span[1]), int(span[2])
     if abs(high - low) >= _MOST:
-        raise SourceError(f"{text} stands for more than {_MOST:,} paths")
+        raise SourceError(f"{text} expands to more than {_MOST:,} paths")
     padded = any(len(end) > 1 and end.startswith("0") for end in (span[1], span[2]))
     width = max(len(span[1]), len(span[2])) if padded else 0
     step = 1 if high >= low else -1

@@ -1,4 +1,4 @@
-"""The files that a source of few, large files reads: archives, tables, arrays."""
+"""The files that a source of a few large files reads: archives, tables, arrays."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from shoal.rows.base import Source
 from shoal.storage import is_remote
 
 Origin = tuple[str, int, int, str | None]
-"""Name, bytes, time in nanoseconds, and where it really lies if a link leads there."""
+"""Name, bytes, time in nanoseconds, and the real path if a symbolic link leads to it."""
 
 
 def origins(source: Source) -> list[Origin]:
-    """Return what the files of a source are now, in its order; none for a folder of images."""
+    """Return the current state of a source's files, in its order; none for a folder of images."""
     paths = [Path(os.path.abspath(path)) for path in dict.fromkeys(_paths(source))]
     if not paths:
         return []
-    # How their common folder is reached is the user's own choice.
+    # Links on the way to their common folder are the user's own choice.
     above = os.path.commonpath([path.parent for path in paths])
     return [_origin(path, above, os.path.realpath(above)) for path in paths]
 

@@ -42,7 +42,7 @@ class AnyStore(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether reading waits: for a network, or for a disk past the system's cache."""
+        """Whether reads wait for a network, or for a disk without the system's cache."""
         return False
 
     def names(self, start: int, stop: int) -> list[str] | None:

@@ -144,7 +144,7 @@ def test_rows_in_memory_are_read_by_a_schema(write):
         InputError, match=r"none of the columns .* \(plan, age, pay, since\): it has x"
     ):
         open_source([{"x": 1}], schema=fitted.schema)
-    with pytest.raises(InputError, match="ndarray has no names of columns"):
+    with pytest.raises(InputError, match="ndarray has no column names"):
         open_source(np.zeros((3, 4)), schema=fitted.schema)
 
 
@@ -252,5 +252,5 @@ def test_a_column_of_only_numbers_is_a_table_when_asked(write):
 
 
 def test_picks_mean_nothing_for_other_sources(tmp_path):
-    with pytest.raises(InputError, match="--columns and the like mean nothing for 5 vectors"):
+    with pytest.raises(InputError, match="--columns and similar options do not apply to 5 vectors"):
         open_source(np.zeros((5, 3)), columns=["a"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from shoal.errors import SourceError
-from shoal.rows.handles import KnownFile, Opened, inspect_file, wrapped
+from shoal.rows.handles import HEAD, KnownFile, Opened, inspect_file, wrapped
 from shoal.rows.images.container_format import Container, Member
 from shoal.rows.images.formats import READ, is_image_name
 from shoal.rows.images.image_table import Files, MembersStore, Names
@@ -28,7 +28,6 @@ _JUNK = frozenset(name.encode() for name in JUNK)
 _LABEL = ".cls"
 _MOST_LABEL_BYTES = 4096
 _MOST_LINKS = 8
-_HEAD = 512
 
 
 def container_of(name: str) -> Container | None:
@@ -138,7 +137,7 @@ def _is_hidden(name: bytes) -> bool:
 
 def _list_members(path: Path) -> MemberList:
     with inspect_file(path) as (opened, file):
-        found = container_that_begins(opened.read(0, _HEAD))
+        found = container_that_begins(opened.read(0, HEAD))
         # what begins otherwise is said by the kind that its name promises
         members = MemberList(file, found or container_of(path.name) or ZipArchive())
         members.add(opened)

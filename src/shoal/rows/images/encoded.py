@@ -69,7 +69,7 @@ class EncodedStore(Protocol):
         return None
 
     def some(self, count: int) -> NDArray[np.int64]:
-        """Up to `count` rows from all over, in order, that can be read without all others."""
+        """Return up to `count` rows from all over that can be read without all others, in order."""
         return spread(self.n_rows, count)
 
     def facts(self) -> dict[str, Any]:

@@ -7,22 +7,16 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NamedTuple
 
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    _imaging,
-)
+from PIL import ImageFile, _imaging
 
 from shoal.errors import SourceError
-from shoal.rows.images import camera
+from shoal.rows.handles import HEAD
+from shoal.rows.images import camera, tiff
 from shoal.rows.kinds import extension, is_avif, kind_of_file, reads_by_extra
 from shoal.rows.memory_budget import PIXELS
 
@@ -31,7 +25,6 @@ _WARNED = ("Truncated File Read", "Tag data larger", "Corrupt EXIF", "Possibly c
 for _message in (*_WARNED, "Metadata Warning", "More samples per pixel"):
     warnings.filterwarnings("ignore", _message, UserWarning, r"PIL\.")
 
-_HEAD = 512
 MAX_PIXELS = 250_000_000
 MAX_DECODED_BYTES = 512 << 20
 _HAS_AVIF = find_spec("PIL._avif") is not None  # not all builds of Pillow have these two
@@ -49,42 +42,34 @@ EXTENSIONS = frozenset(
 
 READ = "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF, JPEG 2000, PNM and camera raw files"
 JPEG = b"\xff\xd8\xff"
-_USUAL = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "GIF": ".gif",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-    "WEBP": ".webp",
-    "PPM": ".ppm",
-    "AVIF": ".avif",
-    "JPEG2000": ".jp2",
-    "HEIF": ".heic",
-    "JXL": ".jxl",
-}
 
-# The classes are built directly, not through Image.open: that would warn of large images by
-# a limit that belongs to the whole process, and try formats that run other programs.
-_FORMATS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
-    (JPEG, JpegImagePlugin.JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
-    (b"GIF8", GifImagePlugin.GifImageFile),
-    (b"BM", BmpImagePlugin.BmpImageFile),
-    (b"II*\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0*", TiffImagePlugin.TiffImageFile),
-    (b"II+\0", TiffImagePlugin.TiffImageFile),
-    (b"MM\0+", TiffImagePlugin.TiffImageFile),
-    *((b"P%d" % digit, PpmImagePlugin.PpmImageFile) for digit in range(1, 7)),
+
+class _Format(NamedTuple):
+    extension: str  # the usual one
+    module: str  # imported when such a file is met
+    reader: str  # the class in it
+    begins: tuple[bytes, ...] = ()
+
+
+# The classes are used directly, not through Image.open: that would warn of large images by a limit
+# that belongs to the whole process, and try formats that run other programs.
+_FORMATS = (
+    _Format(".jpg", "PIL.JpegImagePlugin", "JpegImageFile", (JPEG,)),
+    _Format(".png", "PIL.PngImagePlugin", "PngImageFile", (b"\x89PNG\r\n\x1a\n",)),
+    _Format(".gif", "PIL.GifImagePlugin", "GifImageFile", (b"GIF8",)),
+    _Format(".bmp", "PIL.BmpImagePlugin", "BmpImageFile", (b"BM",)),
+    _Format(".tif", "PIL.TiffImagePlugin", "TiffImageFile", tiff.MAGIC),
+    _Format(".ppm", "PIL.PpmImagePlugin", "PpmImageFile", tuple(b"P%d" % n for n in range(1, 7))),
 )
-
-
-_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")
-_SELDOM = {  # imported when such a file is met
-    "webp": ("PIL.WebPImagePlugin", "WebPImageFile"),
-    "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
-    "jpeg2000": ("PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
-    "heif": ("pi_heif.as_plugin", "HeifImageFile"),
-    "jxl": ("shoal.rows.images.jpeg_xl", "JxlImageFile"),
+_JPEG_2000 = _Format(
+    *(".jp2", "PIL.Jpeg2KImagePlugin", "Jpeg2KImageFile"),
+    (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
+)
+_WEBP = _Format(".webp", "PIL.WebPImagePlugin", "WebPImageFile")
+_AVIF = _Format(".avif", "PIL.AvifImagePlugin", "AvifImageFile")
+_EXTRAS = {
+    "heif": _Format(".heic", "pi_heif.as_plugin", "HeifImageFile"),
+    "jxl": _Format(".jxl", "shoal.rows.images.jpeg_xl", "JxlImageFile"),
 }
 
 
@@ -102,7 +87,7 @@ def open_picture(data: bytes) -> ImageFile.ImageFile:
     """Open an image by its first bytes and check its size, before anything is decoded."""
     if not data:
         raise SourceError("the file is empty")
-    picture = _class_of(data)(io.BytesIO(data))
+    picture = _reader(_format_of(data))(io.BytesIO(data))
     check_pixels(picture.height, picture.width)
     if picture.format == "PNG" and "exif" not in picture.info:
         exif = find_exif(data)  # Pillow decodes the whole image to look behind its pixels
@@ -118,34 +103,34 @@ def extension_of(data: bytes) -> str:
     ('.jpg', '')
     """
     try:
-        return ".dng" if camera.is_raw(data) else _USUAL.get(_class_of(data).format or "", "")
+        return ".dng" if camera.is_raw(data) else _format_of(data).extension
     except SourceError:
         return ""
 
 
-def _class_of(data: bytes) -> type[ImageFile.ImageFile]:
-    for magic, reader in _FORMATS:
-        if data.startswith(magic):
-            return reader
+def _format_of(data: bytes) -> _Format:
+    found = next((one for one in _FORMATS if data.startswith(one.begins)), None)
+    if found is not None:
+        return found
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _load("webp")
-    if data.startswith(_JPEG_2000) and _HAS_JPEG_2000:
-        return _load("jpeg2000")
+        return _WEBP
+    if data.startswith(_JPEG_2000.begins) and _HAS_JPEG_2000:
+        return _JPEG_2000
     if is_avif(data) and _HAS_AVIF:
-        return _load("avif")
-    kind = kind_of_file("", data[:_HEAD])
+        return _AVIF
+    kind = kind_of_file("", data[:HEAD])
     if kind is None:
         text = data[:16].decode("ascii", "replace")
         shown = repr(text) if text.isascii() and text.isprintable() else data[:8].hex(" ")
         raise SourceError(f"the file is not an image of a known format: it begins with {shown}")
     if not kind.is_installed:
         raise SourceError(f"the file is {kind.what}, which is not read: {kind.way}")
-    return _load(kind.extra)
+    return _EXTRAS[kind.extra]
 
 
-def _load(name: str) -> type[ImageFile.ImageFile]:
-    module, called = _SELDOM[name]
-    found: type[ImageFile.ImageFile] = getattr(import_module(module), called)
+@cache
+def _reader(form: _Format) -> type[ImageFile.ImageFile]:
+    found: type[ImageFile.ImageFile] = getattr(import_module(form.module), form.reader)
     return found
 
 

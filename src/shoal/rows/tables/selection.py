@@ -139,9 +139,7 @@ def _check(label: str, as_: Kind | None, picked: Picked) -> None:
     if as_ == "images":
         raise InputError(f"{label} is a table: it cannot be read --as images")
     if as_ == "vectors" and picked.categories:
-        raise InputError(
-            f"--categories {listed(picked.categories)} means nothing with --as vectors"
-        )
+        raise InputError(f"--categories {listed(picked.categories)} does not apply to --as vectors")
 
 
 def _left_out(columns: Sequence[Column], fixed: Mapping[str, str]) -> dict[str, str]:
