@@ -258,7 +258,7 @@ def test_lists_of_arrays_are_stacked():
         (np.zeros((9, 30)), {"shape": (4, 4)}, "--shape 4,4 has 16 numbers, but rows .* are 30"),
         (np.zeros((9, 30)), {"shape": (0, 4)}, "is not a shape"),
         (np.zeros((9, 30)), {"key": "x"}, "--key x does not apply to an array in memory"),
-        (np.zeros((9, 30)), {"dtype": "u1"}, "--dtype u1 means nothing"),
+        (np.zeros((9, 30)), {"dtype": "u1"}, "--dtype u1 does not apply"),
         (np.zeros((9, 3, 3)), {"image_size": 0}, "--image-size must be .* got 0"),
         (7, {}, "7 is not an array"),
     ],

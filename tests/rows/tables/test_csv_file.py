@@ -201,7 +201,7 @@ def test_columns_of_vectors_can_be_picked(write):
     assert open_source(path, as_="vectors", leave_out=["age"]).shape == (1,)
     with pytest.raises(InputError, match=r"--columns agee: .* no such column: did you mean age\?"):
         open_source(path, columns=["agee"])
-    with pytest.raises(InputError, match="--categories age means nothing with --as vectors"):
+    with pytest.raises(InputError, match="--categories age does not apply to --as vectors"):
         open_source(path, as_="vectors", categories=["age"])
 
 
